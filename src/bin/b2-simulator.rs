@@ -1,0 +1,2 @@
+//! A local B2 service to develop and test against.
+fn main() {}

@@ -1,0 +1,125 @@
+//! The 31 operations of the native API: their names on the wire, how they are billed, what a key
+//! needs to call them, and whether a request whose answer was lost may be sent again.
+
+use std::fmt;
+
+/// How Backblaze bills a call (reference section 9.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BillingClass {
+    /// Free: uploads, deletions, hiding.
+    A,
+    /// Downloads and reading a file's information.
+    B,
+    /// Everything else, listings above all.
+    C,
+}
+
+macro_rules! operations {
+    ($($variant:ident $name:literal $class:ident $repeatable:literal $capability:expr;)*) => {
+        /// One endpoint of the B2 native API.
+        ///
+        /// ```
+        /// use b2sdk::Operation;
+        ///
+        /// assert_eq!(Operation::UploadFile.to_string(), "b2_upload_file");
+        /// assert_eq!(Operation::from_name("b2_list_buckets"), Some(Operation::ListBuckets));
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Operation {
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
+        }
+
+        impl Operation {
+            /// All operations, in the order of the reference.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The endpoint's name in URLs and in the service's documentation.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The class this call is billed in.
+            #[must_use]
+            pub const fn billing_class(self) -> BillingClass {
+                match self { $(Self::$variant => BillingClass::$class,)* }
+            }
+
+            /// Whether sending the same request twice leaves the service as sending it once does,
+            /// so that a request whose answer was lost may simply be sent again (section 6).
+            #[must_use]
+            pub const fn is_repeatable(self) -> bool {
+                match self { $(Self::$variant => $repeatable,)* }
+            }
+
+            /// The capability that a key needs for this call, as the service spells it; `None`
+            /// where any key may call.
+            #[must_use]
+            pub const fn capability(self) -> Option<&'static str> {
+                match self { $(Self::$variant => $capability,)* }
+            }
+        }
+    };
+}
+
+operations! {
+    AuthorizeAccount "b2_authorize_account" C true None;
+    CreateBucket "b2_create_bucket" C false Some("writeBuckets");
+    DeleteBucket "b2_delete_bucket" A false Some("deleteBuckets");
+    ListBuckets "b2_list_buckets" C true Some("listBuckets");
+    UpdateBucket "b2_update_bucket" C false Some("writeBuckets");
+    GetUploadUrl "b2_get_upload_url" A true Some("writeFiles");
+    UploadFile "b2_upload_file" A false Some("writeFiles");
+    ListFileNames "b2_list_file_names" C true Some("listFiles");
+    ListFileVersions "b2_list_file_versions" C true Some("listFiles");
+    GetFileInfo "b2_get_file_info" B true Some("readFiles");
+    HideFile "b2_hide_file" A false Some("writeFiles");
+    DeleteFileVersion "b2_delete_file_version" A false Some("deleteFiles");
+    CopyFile "b2_copy_file" C false Some("writeFiles");
+    StartLargeFile "b2_start_large_file" A false Some("writeFiles");
+    GetUploadPartUrl "b2_get_upload_part_url" A true Some("writeFiles");
+    UploadPart "b2_upload_part" A true Some("writeFiles");
+    CopyPart "b2_copy_part" C true Some("writeFiles");
+    FinishLargeFile "b2_finish_large_file" A false Some("writeFiles");
+    CancelLargeFile "b2_cancel_large_file" A false Some("writeFiles");
+    ListUnfinishedLargeFiles "b2_list_unfinished_large_files" C true Some("listFiles");
+    ListParts "b2_list_parts" C true Some("writeFiles");
+    CreateKey "b2_create_key" C false Some("writeKeys");
+    ListKeys "b2_list_keys" C true Some("listKeys");
+    DeleteKey "b2_delete_key" A false Some("deleteKeys");
+    GetDownloadAuthorization "b2_get_download_authorization" C true Some("shareFiles");
+    DownloadFileById "b2_download_file_by_id" B true Some("readFiles");
+    DownloadFileByName "b2_download_file_by_name" B true Some("readFiles");
+    UpdateFileRetention "b2_update_file_retention" A true Some("writeFileRetentions");
+    UpdateFileLegalHold "b2_update_file_legal_hold" A true Some("writeFileLegalHolds");
+    GetBucketNotificationRules "b2_get_bucket_notification_rules" C true Some("readBucketNotifications");
+    SetBucketNotificationRules "b2_set_bucket_notification_rules" C true Some("writeBucketNotifications");
+}
+
+impl Operation {
+    /// The operation with this name, such as `"b2_list_buckets"`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|op| op.name() == name)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Operation;
+
+    #[test]
+    fn every_name_leads_back_to_its_operation() {
+        assert_eq!(Operation::ALL.len(), 31);
+        for op in Operation::ALL {
+            assert_eq!(Operation::from_name(op.name()), Some(*op));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! A local B2 service.
+
+mod message;
