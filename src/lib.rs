@@ -2,9 +2,38 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod account_info;
+mod control;
+mod error;
 mod model;
 
+pub use account_info::memory::InMemoryAccountInfo;
+pub use account_info::{
+    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+pub use control::cancel::CancelToken;
+#[cfg(feature = "test-util")]
+pub use control::clock::Clock;
+pub use control::meter::RequestCounts;
+pub use control::progress::{Progress, TransferProgress};
+pub use error::{
+    Error, ErrorCode, NotAllowed, Result, Sent, ServiceError, StoreError, TransportError,
+    TransportKind,
+};
+pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
+pub use model::bucket::{BucketDetails, BucketType};
+pub use model::cors::CorsRule;
+pub use model::file::{FileAction, FileVersion};
+pub use model::file_info::FileInfo;
+pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
+pub use model::lifecycle::LifecycleRule;
+pub use model::name::NameRule;
 pub use model::operation::{BillingClass, Operation};
+pub use model::range::ByteRange;
+pub use model::realm::Realm;
+pub use model::secret::{ApplicationKey, AuthToken, UploadToken};
+pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
+pub use model::time::Timestamp;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

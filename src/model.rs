@@ -1,4 +1,18 @@
 //! The values of B2: ids, files, buckets, keys, and the rules they follow. Pure data: nothing here
 //! knows of requests, stores or time.
 
+pub(crate) mod auth;
+pub(crate) mod bucket;
+pub(crate) mod cors;
+pub(crate) mod file;
+pub(crate) mod file_info;
+pub(crate) mod id;
+pub(crate) mod lifecycle;
+pub(crate) mod name;
+pub(crate) mod open_enum;
 pub(crate) mod operation;
+pub(crate) mod range;
+pub(crate) mod realm;
+pub(crate) mod secret;
+pub(crate) mod sha1;
+pub(crate) mod time;

@@ -66,7 +66,7 @@ macro_rules! operations {
 operations! {
     AuthorizeAccount "b2_authorize_account" C true None;
     CreateBucket "b2_create_bucket" C false Some("writeBuckets");
-    DeleteBucket "b2_delete_bucket" A false Some("deleteBuckets");
+    DeleteBucket "b2_delete_bucket" A true Some("deleteBuckets");
     ListBuckets "b2_list_buckets" C true Some("listBuckets");
     UpdateBucket "b2_update_bucket" C false Some("writeBuckets");
     GetUploadUrl "b2_get_upload_url" A true Some("writeFiles");
@@ -75,19 +75,19 @@ operations! {
     ListFileVersions "b2_list_file_versions" C true Some("listFiles");
     GetFileInfo "b2_get_file_info" B true Some("readFiles");
     HideFile "b2_hide_file" A false Some("writeFiles");
-    DeleteFileVersion "b2_delete_file_version" A false Some("deleteFiles");
+    DeleteFileVersion "b2_delete_file_version" A true Some("deleteFiles");
     CopyFile "b2_copy_file" C false Some("writeFiles");
     StartLargeFile "b2_start_large_file" A false Some("writeFiles");
     GetUploadPartUrl "b2_get_upload_part_url" A true Some("writeFiles");
     UploadPart "b2_upload_part" A true Some("writeFiles");
     CopyPart "b2_copy_part" C true Some("writeFiles");
     FinishLargeFile "b2_finish_large_file" A false Some("writeFiles");
-    CancelLargeFile "b2_cancel_large_file" A false Some("writeFiles");
+    CancelLargeFile "b2_cancel_large_file" A true Some("writeFiles");
     ListUnfinishedLargeFiles "b2_list_unfinished_large_files" C true Some("listFiles");
     ListParts "b2_list_parts" C true Some("writeFiles");
     CreateKey "b2_create_key" C false Some("writeKeys");
     ListKeys "b2_list_keys" C true Some("listKeys");
-    DeleteKey "b2_delete_key" A false Some("deleteKeys");
+    DeleteKey "b2_delete_key" A true Some("deleteKeys");
     GetDownloadAuthorization "b2_get_download_authorization" C true Some("shareFiles");
     DownloadFileById "b2_download_file_by_id" B true Some("readFiles");
     DownloadFileByName "b2_download_file_by_name" B true Some("readFiles");

@@ -1,0 +1,250 @@
+//! The store that forgets everything with the process and writes nothing anywhere.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+use crate::control::clock::Clock;
+use crate::error::StoreError;
+use crate::model::auth::{AccountAuth, Identity};
+use crate::model::id::BucketId;
+use crate::model::time::Timestamp;
+
+/// Keeps everything in memory: for scripts that authorize once, and where nothing may be written
+/// to disk.
+///
+/// ```
+/// use b2sdk::{B2Api, InMemoryAccountInfo};
+///
+/// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+/// # let _ = b2_api;
+/// ```
+#[derive(Debug, Default)]
+pub struct InMemoryAccountInfo {
+    state: Mutex<State>,
+    clock: Clock,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    auth: Option<Arc<AuthSnapshot>>,
+    lease: Option<Lease>,
+    tickets: u64,
+    buckets: BTreeMap<String, BucketId>,
+    urls: HashMap<UploadTarget, Vec<UploadUrl>>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    ticket: u64,
+    ends: Duration,
+}
+
+impl InMemoryAccountInfo {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty store that reads the time from this clock.
+    #[cfg(any(test, feature = "test-util"))]
+    #[must_use]
+    pub fn with_clock(clock: Clock) -> Self {
+        Self {
+            clock,
+            ..Self::default()
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, if it belongs to `owner`.
+    fn owned_by(&self, owner: &Identity) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.lock();
+        match &state.auth {
+            Some(snapshot) if snapshot.identity() == owner => Ok(state),
+            _ => Err(StoreError::superseded()),
+        }
+    }
+}
+
+impl AccountInfo for InMemoryAccountInfo {
+    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+        Ok(self.lock().auth.clone())
+    }
+
+    fn begin_refresh(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<Refresh, StoreError> {
+        let mut state = self.lock();
+        match &state.auth {
+            Some(snapshot) if Some(snapshot.generation()) != stale => {
+                return Ok(Refresh::Newer(Arc::clone(snapshot)));
+            }
+            _ => {}
+        }
+        let now = self.clock.elapsed();
+        if state.lease.as_ref().is_some_and(|held| held.ends > now) {
+            return Ok(Refresh::Busy);
+        }
+        state.tickets += 1;
+        let ticket = state.tickets;
+        state.lease = Some(Lease {
+            ticket,
+            ends: now + lease,
+        });
+        let identity = state
+            .auth
+            .as_ref()
+            .map(|snapshot| snapshot.identity().clone());
+        Ok(Refresh::Lease(RefreshTicket::new(ticket, identity)))
+    }
+
+    fn save_auth(
+        &self,
+        auth: AccountAuth,
+        ticket: Option<RefreshTicket>,
+    ) -> Result<Arc<AuthSnapshot>, StoreError> {
+        let snapshot = Arc::new(AuthSnapshot::new(auth));
+        let mut state = self.lock();
+        let current = state.auth.as_ref().map(|held| held.identity());
+        if ticket
+            .as_ref()
+            .is_some_and(|ticket| ticket.identity() != current)
+        {
+            return Err(StoreError::superseded());
+        }
+        if current != Some(snapshot.identity()) {
+            state.buckets.clear();
+            state.urls.clear();
+        }
+        for bucket in snapshot.auth().allowed.buckets.iter().flatten() {
+            if let Some(name) = &bucket.name {
+                state.buckets.insert(name.clone(), bucket.id.clone());
+            }
+        }
+        state.lease = None;
+        state.auth = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state
+            .lease
+            .as_ref()
+            .is_some_and(|held| held.ticket == ticket.number())
+        {
+            state.lease = None;
+        }
+        Ok(())
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let tickets = state.tickets;
+        *state = State {
+            tickets,
+            ..State::default()
+        };
+        Ok(())
+    }
+
+    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
+        Ok(self.owned_by(owner)?.buckets.get(name).cloned())
+    }
+
+    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
+        let state = self.owned_by(owner)?;
+        Ok(state
+            .buckets
+            .iter()
+            .find(|(_, known)| *known == id)
+            .map(|(name, _)| name.clone()))
+    }
+
+    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
+        let state = self.owned_by(owner)?;
+        Ok(state
+            .buckets
+            .iter()
+            .map(|(name, id)| (name.clone(), id.clone()))
+            .collect())
+    }
+
+    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
+        let mut state = self.owned_by(owner)?;
+        state.buckets.retain(|_, known| known != id);
+        state.buckets.insert(name.to_owned(), id.clone());
+        Ok(())
+    }
+
+    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
+        let mut state = self.owned_by(owner)?;
+        state.buckets.retain(|_, known| known != id);
+        state.urls.remove(&UploadTarget::Bucket(id.clone()));
+        Ok(())
+    }
+
+    fn replace_buckets(
+        &self,
+        owner: &Identity,
+        buckets: &[(String, BucketId)],
+    ) -> Result<(), StoreError> {
+        self.owned_by(owner)?.buckets = buckets.iter().cloned().collect();
+        Ok(())
+    }
+
+    fn take_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+    ) -> Result<Option<UploadUrl>, StoreError> {
+        let now = Timestamp::from(self.clock.now());
+        let mut state = self.owned_by(owner)?;
+        let Some(pool) = state.urls.get_mut(target) else {
+            return Ok(None);
+        };
+        pool.retain(|url| url.is_fresh(now));
+        Ok(pool.pop())
+    }
+
+    fn put_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+        url: UploadUrl,
+    ) -> Result<(), StoreError> {
+        let mut state = self.owned_by(owner)?;
+        let pool = state.urls.entry(target.clone()).or_default();
+        if pool.len() >= UploadUrl::POOL_SIZE {
+            pool.remove(0);
+        }
+        pool.push(url);
+        Ok(())
+    }
+
+    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
+        self.owned_by(owner)?.urls.remove(target);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::InMemoryAccountInfo;
+    use crate::account_info::conformance;
+
+    #[test]
+    fn the_store_keeps_the_contract() {
+        conformance::check_all(|clock| Box::new(InMemoryAccountInfo::with_clock(clock)));
+    }
+}

@@ -1,0 +1,167 @@
+//! Time: the only place that reads it or sleeps, so that tests can move it by hand.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::control::cancel::CancelToken;
+
+/// Where time comes from.
+#[derive(Clone, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Default)]
+enum Source {
+    #[default]
+    System,
+    #[cfg(any(test, feature = "test-util"))]
+    Manual(std::sync::Arc<manual::Manual>),
+}
+
+impl Clock {
+    /// The time of the day.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the time"
+    )]
+    pub(crate) fn now(&self) -> SystemTime {
+        match &self.0 {
+            Source::System => SystemTime::now(),
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Manual(manual) => SystemTime::now() + manual.moved(),
+        }
+    }
+
+    /// Time that only moves forward, since some moment in the past.
+    pub(crate) fn elapsed(&self) -> Duration {
+        let real = since_start();
+        match &self.0 {
+            Source::System => real,
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Manual(manual) => real + manual.moved(),
+        }
+    }
+
+    /// Sleeps, or until the token is cancelled.
+    pub(crate) fn sleep(&self, duration: Duration, cancel: Option<&CancelToken>) {
+        match &self.0 {
+            Source::System => pause(duration, cancel),
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Manual(manual) => manual.sleep(duration),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the time"
+)]
+fn since_start() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let start = *START;
+    Instant::now().saturating_duration_since(start)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that sleeps"
+)]
+fn pause(duration: Duration, cancel: Option<&CancelToken>) {
+    match cancel {
+        Some(token) => token.wait(duration),
+        None => std::thread::sleep(duration),
+    }
+}
+
+/// A number below `bound`, different at every call; good enough to spread retries.
+pub(crate) fn jitter(bound: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0_u8);
+    let fraction = random as f64 / u64::MAX as f64;
+    bound.mul_f64(fraction)
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Source::System => "Clock(system)",
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Manual(_) => "Clock(manual)",
+        })
+    }
+}
+
+#[cfg(any(test, feature = "test-util"))]
+pub(crate) mod manual {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::{Clock, Duration, Source};
+
+    /// How far a clock was moved, and the sleeps that moved it.
+    #[derive(Debug, Default)]
+    pub(crate) struct Manual(Mutex<(Duration, Vec<Duration>)>);
+
+    impl Manual {
+        pub(super) fn moved(&self) -> Duration {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+        }
+
+        pub(super) fn sleep(&self, duration: Duration) {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state.0 += duration;
+            state.1.push(duration);
+        }
+    }
+
+    impl Clock {
+        /// A clock on which every sleep is over at once and moves the time on by its length
+        /// (feature `test-util`).
+        #[must_use]
+        pub fn manual() -> Self {
+            Self(Source::Manual(Arc::default()))
+        }
+
+        /// Moves a manual clock; nothing happens to the system's.
+        pub fn advance(&self, duration: Duration) {
+            if let Source::Manual(manual) = &self.0 {
+                manual.0.lock().unwrap_or_else(PoisonError::into_inner).0 += duration;
+            }
+        }
+
+        /// The sleeps on a manual clock so far, in order; none for the system's.
+        #[must_use]
+        pub fn sleeps(&self) -> Vec<Duration> {
+            match &self.0 {
+                Source::System => Vec::new(),
+                Source::Manual(manual) => manual
+                    .0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .1
+                    .clone(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, Duration, jitter};
+
+    #[test]
+    fn sleeping_on_a_manual_clock_moves_it_and_takes_no_time() {
+        let clock = Clock::manual();
+        let before = (clock.now(), clock.elapsed());
+        clock.sleep(Duration::from_secs(86_400), None);
+        assert!(clock.now() >= before.0 + Duration::from_secs(86_400));
+        assert!(clock.elapsed() >= before.1 + Duration::from_secs(86_400));
+        assert_eq!(clock.sleeps(), [Duration::from_secs(86_400)]);
+    }
+
+    #[test]
+    fn jitter_stays_below_its_bound_and_varies() {
+        let bound = Duration::from_secs(1);
+        let values: std::collections::BTreeSet<_> = (0..50).map(|_| jitter(bound)).collect();
+        assert!(values.len() > 40 && values.iter().all(|value| *value <= bound));
+    }
+}

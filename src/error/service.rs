@@ -1,0 +1,196 @@
+//! What the service said when it refused a call (reference sections 1.8 and 11).
+
+use std::time::Duration;
+
+use crate::error::{Error, NotAllowed};
+use crate::model::open_enum::open_enum;
+use crate::model::operation::Operation;
+
+open_enum! {
+    /// The code of a refusal, which is what programs may rely on.
+    ErrorCode {
+        /// Wrong fields or values.
+        BadRequest = "bad_request",
+        /// The request's JSON is not what the service expects.
+        BadJson = "bad_json",
+        /// There is no bucket with this id.
+        BadBucketId = "bad_bucket_id",
+        /// The bucket name is in use.
+        DuplicateBucketName = "duplicate_bucket_name",
+        /// The account has as many buckets as it may.
+        TooManyBuckets = "too_many_buckets",
+        /// Only an empty bucket can be deleted.
+        CannotDeleteNonEmptyBucket = "cannot_delete_non_empty_bucket",
+        /// The file is hidden already.
+        AlreadyHidden = "already_hidden",
+        /// There is no file of this name.
+        NoSuchFile = "no_such_file",
+        /// There is no such file version.
+        FileNotPresent = "file_not_present",
+        /// An upload URL was used twice at the same time.
+        AuthTokenLimit = "auth_token_limit",
+        /// A number is outside its range.
+        OutOfRange = "out_of_range",
+        /// The key may not do this, or is not valid.
+        Unauthorized = "unauthorized",
+        /// The token is not valid.
+        BadAuthToken = "bad_auth_token",
+        /// The token is too old.
+        ExpiredAuthToken = "expired_auth_token",
+        /// The key cannot be used with this version of the API.
+        Unsupported = "unsupported",
+        /// The account has never paid.
+        NoPaymentHistory = "no_payment_history",
+        /// The account's e-mail address is not verified.
+        EmailNotVerified = "email_not_verified",
+        /// The key is wrong, or the object is locked.
+        AccessDenied = "access_denied",
+        /// A cap is reached.
+        CapExceeded = "cap_exceeded",
+        /// The storage cap is reached.
+        StorageCapExceeded = "storage_cap_exceeded",
+        /// The transaction cap is reached.
+        TransactionCapExceeded = "transaction_cap_exceeded",
+        /// The download cap is reached.
+        DownloadCapExceeded = "download_cap_exceeded",
+        /// There is no such thing.
+        NotFound = "not_found",
+        /// The method is not allowed.
+        MethodNotAllowed = "method_not_allowed",
+        /// The service waited too long for the request.
+        RequestTimeout = "request_timeout",
+        /// Someone else changed the object meanwhile.
+        Conflict = "conflict",
+        /// The range lies outside the file.
+        RangeNotSatisfiable = "range_not_satisfiable",
+        /// Too many requests.
+        TooManyRequests = "too_many_requests",
+        /// The service failed.
+        InternalError = "internal_error",
+        /// The service is overloaded.
+        ServiceUnavailable = "service_unavailable",
+    }
+}
+
+/// What the service said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceError {
+    /// The call that was refused.
+    pub operation: Operation,
+    /// The HTTP status.
+    pub status: u16,
+    /// The code; empty if the answer had none, as for HEAD requests and proxies.
+    pub code: ErrorCode,
+    /// The service's message, or the beginning of a body that is not the service's JSON; control
+    /// characters escaped, tokens blanked out.
+    pub message: String,
+    /// The path of the URL; no host and no query, which may carry tokens.
+    pub url_path: String,
+    /// How long the service asks to wait.
+    pub retry_after: Option<Duration>,
+    /// How often the request was sent.
+    pub attempts: u32,
+    /// How long all attempts took together, waiting included.
+    pub elapsed: Duration,
+}
+
+impl std::fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            operation,
+            status,
+            code,
+            message,
+            attempts,
+            ..
+        } = self;
+        write!(f, "{operation} was answered with {status}")?;
+        if !code.as_str().is_empty() {
+            write!(f, " {code}")?;
+        }
+        if !message.is_empty() {
+            write!(f, " ({message})")?;
+        }
+        match attempts {
+            0 | 1 => Ok(()),
+            more => write!(f, " after {more} attempts"),
+        }
+    }
+}
+
+/// What a call is about, for the error that names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    Account,
+    Bucket(&'a str),
+    File(&'a str),
+}
+
+impl Subject<'_> {
+    fn name(self) -> Box<str> {
+        match self {
+            Self::Account => "".into(),
+            Self::Bucket(name) | Self::File(name) => name.into(),
+        }
+    }
+}
+
+impl ServiceError {
+    /// The outcome that a refusal means (reference section 11).
+    pub(crate) fn into_error(self, subject: Subject<'_>) -> Error {
+        use ErrorCode as Code;
+        let operation = self.operation;
+        let reads = matches!(
+            operation,
+            Operation::DownloadFileById | Operation::DownloadFileByName
+        );
+        let service = Box::new(self);
+        match (service.status, &service.code) {
+            (401, code)
+                if operation == Operation::AuthorizeAccount && *code != Code::Unsupported =>
+            {
+                Error::InvalidCredentials(service)
+            }
+            (401, Code::Unauthorized) => Error::NotAllowed(Box::new(NotAllowed {
+                operation,
+                subject: subject.name(),
+                allowed: None,
+                service: Some(service),
+            })),
+            (400, Code::BadBucketId) => Error::BucketNotFound {
+                bucket: subject.name(),
+                service: Some(service),
+            },
+            (400, Code::DuplicateBucketName) => Error::BucketNameTaken {
+                name: subject.name(),
+                service,
+            },
+            (400, Code::NoSuchFile | Code::FileNotPresent) => Error::FileNotFound {
+                file: subject.name(),
+                service,
+            },
+            (404, _) => match subject {
+                Subject::File(name) => Error::FileNotFound {
+                    file: name.into(),
+                    service,
+                },
+                _ => Error::Service(service),
+            },
+            (409, _) => Error::Conflict(service),
+            (416, _) => Error::RangeNotSatisfiable(service),
+            (403, Code::AccessDenied) if reads || operation == Operation::CopyFile => {
+                Error::EncryptionKey(service)
+            }
+            (
+                400 | 403,
+                Code::CapExceeded
+                | Code::StorageCapExceeded
+                | Code::TransactionCapExceeded
+                | Code::DownloadCapExceeded,
+            ) => Error::CapExceeded(service),
+            (408 | 429 | 500 | 502..=599, _) => Error::Busy(service),
+            _ => Error::Service(service),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Failures of the connection: what kind, and how much of the request had left by then, which
+//! decides whether it may be sent again.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::operation::Operation;
+
+/// What happened to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportKind {
+    /// The host name could not be resolved.
+    Dns,
+    /// No connection could be made.
+    Connect,
+    /// The TLS handshake failed: a certificate, or something that is not TLS.
+    Tls,
+    /// A limit of [`Timeouts`](crate::Timeouts) was reached before the connection carried data.
+    Timeout,
+    /// The peer closed the connection.
+    Reset,
+    /// No byte moved for the idle limit of [`Timeouts`](crate::Timeouts).
+    Stalled,
+    /// What arrived is not HTTP as it should be.
+    Protocol,
+}
+
+/// How much of the request had been handed to the connection when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sent {
+    /// Nothing: the service cannot have acted.
+    Nothing,
+    /// Some of the body: the service cannot have accepted it.
+    Partial,
+    /// All of it: the service may have acted, and only its answer is lost.
+    All,
+}
+
+/// A failure of the connection.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TransportError {
+    /// The call.
+    pub operation: Operation,
+    /// What happened.
+    pub kind: TransportKind,
+    /// How much of the request had left.
+    pub sent: Sent,
+    /// How often the request was sent.
+    pub attempts: u32,
+    source: Arc<dyn StdError + Send + Sync>,
+}
+
+impl TransportError {
+    pub(crate) fn new(
+        operation: Operation,
+        kind: TransportKind,
+        sent: Sent,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self {
+            operation,
+            kind,
+            sent,
+            attempts: 1,
+            source: Arc::from(source.into()),
+        }
+    }
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            operation,
+            kind,
+            sent,
+            attempts,
+            source,
+        } = self;
+        f.debug_struct("TransportError")
+            .field("operation", operation)
+            .field("kind", kind)
+            .field("sent", sent)
+            .field("attempts", attempts)
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            TransportKind::Dns => {
+                "the host name could not be resolved; check the network and the realm"
+            }
+            TransportKind::Connect => {
+                "no connection to the service; check the network, the realm and the proxy"
+            }
+            TransportKind::Tls => {
+                "no secure connection to the service; check its certificate and the roots in use"
+            }
+            TransportKind::Timeout => "the service did not answer in time",
+            TransportKind::Reset => "the connection broke",
+            TransportKind::Stalled => "the connection stalled",
+            TransportKind::Protocol => "the peer does not speak HTTP as it should",
+        };
+        write!(f, "{}: {what}", self.operation)?;
+        if self.sent == Sent::All && !self.operation.is_repeatable() {
+            f.write_str("; the answer is lost, so it may have taken effect")?;
+        }
+        match self.attempts {
+            0 | 1 => Ok(()),
+            more => write!(f, " ({more} attempts)"),
+        }
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}

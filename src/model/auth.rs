@@ -1,0 +1,262 @@
+//! What an authorization says: who we are, what the key may do, where to send requests (reference
+//! sections 1.2, 2.1 and 10).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
+use crate::model::open_enum::open_enum;
+use crate::model::secret::{ApplicationKey, AuthToken};
+
+open_enum! {
+    /// Something that an application key may do.
+    Capability {
+        /// List application keys.
+        ListKeys = "listKeys",
+        /// Create application keys.
+        WriteKeys = "writeKeys",
+        /// Delete application keys.
+        DeleteKeys = "deleteKeys",
+        /// List buckets.
+        ListBuckets = "listBuckets",
+        /// See the names of all buckets through the S3 API.
+        ListAllBucketNames = "listAllBucketNames",
+        /// Read buckets' metadata through the S3 API.
+        ReadBuckets = "readBuckets",
+        /// Create and update buckets.
+        WriteBuckets = "writeBuckets",
+        /// Delete buckets.
+        DeleteBuckets = "deleteBuckets",
+        /// Read a bucket's default encryption.
+        ReadBucketEncryption = "readBucketEncryption",
+        /// Change a bucket's default encryption.
+        WriteBucketEncryption = "writeBucketEncryption",
+        /// Read a bucket's object lock configuration.
+        ReadBucketRetentions = "readBucketRetentions",
+        /// Change a bucket's object lock configuration.
+        WriteBucketRetentions = "writeBucketRetentions",
+        /// Read a bucket's replication configuration.
+        ReadBucketReplications = "readBucketReplications",
+        /// Change a bucket's replication configuration.
+        WriteBucketReplications = "writeBucketReplications",
+        /// Read a bucket's event notification rules.
+        ReadBucketNotifications = "readBucketNotifications",
+        /// Change a bucket's event notification rules.
+        WriteBucketNotifications = "writeBucketNotifications",
+        /// Read a bucket's access log configuration.
+        ReadBucketLogging = "readBucketLogging",
+        /// Change a bucket's access log configuration.
+        WriteBucketLogging = "writeBucketLogging",
+        /// Read a bucket's lifecycle rules through the S3 API.
+        ReadBucketLifecycleRules = "readBucketLifecycleRules",
+        /// Change a bucket's lifecycle rules through the S3 API.
+        WriteBucketLifecycleRules = "writeBucketLifecycleRules",
+        /// List files.
+        ListFiles = "listFiles",
+        /// Download files and read their information.
+        ReadFiles = "readFiles",
+        /// Authorize others to download.
+        ShareFiles = "shareFiles",
+        /// Upload, hide and copy files.
+        WriteFiles = "writeFiles",
+        /// Delete file versions.
+        DeleteFiles = "deleteFiles",
+        /// Read files' retention.
+        ReadFileRetentions = "readFileRetentions",
+        /// Change files' retention.
+        WriteFileRetentions = "writeFileRetentions",
+        /// Read files' legal hold.
+        ReadFileLegalHolds = "readFileLegalHolds",
+        /// Change files' legal hold.
+        WriteFileLegalHolds = "writeFileLegalHolds",
+        /// Bypass governance retention.
+        BypassGovernance = "bypassGovernance",
+    }
+}
+
+/// A bucket that a key is restricted to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedBucket {
+    /// The bucket's id.
+    pub id: BucketId,
+    /// The bucket's name; none if the bucket was deleted or the key may not see names.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// What an application key may do.
+///
+/// Reading accepts the forms of all API versions, because an account-info file may hold what an
+/// older program stored: a single `bucketId` becomes a list of one, never "all buckets".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", from = "AllowedForms")]
+pub struct Allowed {
+    /// The only buckets that the key may use; `None` for all.
+    pub buckets: Option<Vec<AllowedBucket>>,
+    /// What it may do.
+    pub capabilities: Vec<Capability>,
+    /// The only file names it may use start so; `None` for all.
+    pub name_prefix: Option<String>,
+}
+
+impl Allowed {
+    /// Whether the key has this capability.
+    #[must_use]
+    pub fn has(&self, capability: &Capability) -> bool {
+        self.capabilities.contains(capability)
+    }
+}
+
+impl fmt::Display for Allowed {
+    /// One sentence fragment: capabilities, buckets, prefix.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key has ")?;
+        if self.capabilities.is_empty() {
+            f.write_str("no capabilities")?;
+        }
+        for (n, capability) in self.capabilities.iter().enumerate() {
+            write!(f, "{}{capability}", if n == 0 { "" } else { "," })?;
+        }
+        if let Some(buckets) = &self.buckets {
+            f.write_str(" for the buckets")?;
+            for (n, bucket) in buckets.iter().enumerate() {
+                let name = bucket.name.as_deref().unwrap_or_else(|| bucket.id.as_str());
+                write!(f, "{} {name}", if n == 0 { "" } else { "," })?;
+            }
+        }
+        if let Some(prefix) = &self.name_prefix {
+            write!(f, " and only names starting with {prefix:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Every shape in which versions 1 to 4 of the API write the restrictions.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AllowedForms {
+    #[serde(default)]
+    buckets: Option<Vec<AllowedBucket>>,
+    #[serde(default)]
+    bucket_id: Option<BucketId>,
+    #[serde(default)]
+    bucket_name: Option<String>,
+    #[serde(default)]
+    capabilities: Vec<Capability>,
+    #[serde(default)]
+    name_prefix: Option<String>,
+}
+
+impl From<AllowedForms> for Allowed {
+    fn from(forms: AllowedForms) -> Self {
+        let AllowedForms {
+            buckets,
+            bucket_id,
+            bucket_name,
+            capabilities,
+            name_prefix,
+        } = forms;
+        let single = || {
+            bucket_id.map(|id| {
+                vec![AllowedBucket {
+                    id,
+                    name: bucket_name,
+                }]
+            })
+        };
+        Self {
+            buckets: buckets.or_else(single),
+            capabilities,
+            name_prefix,
+        }
+    }
+}
+
+/// Whose data a store holds: nothing of one identity is ever used for another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The account.
+    pub account_id: AccountId,
+    /// The key that authorized it.
+    pub application_key_id: ApplicationKeyId,
+    /// The realm as given to `authorize_account`: a name or a URL.
+    pub realm: String,
+}
+
+/// One authorization: what the service answered, and what it takes to ask again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountAuth {
+    /// The realm as given to `authorize_account`: a name or a URL.
+    pub realm: String,
+    /// The account.
+    pub account_id: AccountId,
+    /// The key that authorized it.
+    pub application_key_id: ApplicationKeyId,
+    /// That key's secret half.
+    pub application_key: ApplicationKey,
+    /// The token for the following calls; good for at most 24 hours.
+    pub token: AuthToken,
+    /// Where API calls go.
+    pub api_url: String,
+    /// Where downloads come from.
+    pub download_url: String,
+    /// Where the S3 API lives; empty if not known.
+    pub s3_api_url: String,
+    /// The smallest part of a large file, in bytes (the last part may be smaller).
+    pub absolute_minimum_part_size: u64,
+    /// The part size that the service recommends, in bytes.
+    pub recommended_part_size: u64,
+    /// What the key may do.
+    pub allowed: Allowed,
+}
+
+impl AccountAuth {
+    /// Whose authorization this is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            account_id: self.account_id.clone(),
+            application_key_id: self.application_key_id.clone(),
+            realm: self.realm.clone(),
+        }
+    }
+
+    /// Whether this is `identity`'s.
+    #[must_use]
+    pub fn belongs_to(&self, identity: &Identity) -> bool {
+        self.account_id == identity.account_id
+            && self.application_key_id == identity.application_key_id
+            && self.realm == identity.realm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Allowed, Capability};
+
+    #[test]
+    fn a_single_bucket_of_an_older_api_stays_a_restriction() {
+        let old: Allowed = serde_json::from_str(
+            r#"{"bucketId":"b1","bucketName":"photos","capabilities":["listFiles","flyFiles"],"namePrefix":null}"#,
+        )
+        .unwrap();
+        let buckets = old.buckets.as_deref().unwrap();
+        assert_eq!(
+            (buckets[0].id.as_str(), buckets[0].name.as_deref()),
+            ("b1", Some("photos"))
+        );
+        assert!(old.has(&Capability::ListFiles) && old.has(&Capability::Other("flyFiles".into())));
+        assert_eq!(
+            old.to_string(),
+            "the key has listFiles,flyFiles for the buckets photos"
+        );
+    }
+
+    #[test]
+    fn what_is_written_has_the_three_members_that_other_tools_need() {
+        let json = r#"{"buckets":null,"capabilities":["listFiles"],"namePrefix":"a/"}"#;
+        let allowed: Allowed = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&allowed).unwrap(), json);
+    }
+}

@@ -1,0 +1,146 @@
+//! File versions as the service describes them (reference section 3.3).
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
+use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::open_enum::open_enum;
+use crate::model::sha1::{ContentSha1, Sha1Digest};
+use crate::model::time::Timestamp;
+
+open_enum! {
+    /// What a row of a listing is.
+    FileAction {
+        /// A file with content.
+        Upload = "upload",
+        /// A file made by a server-side copy, in the answer to that copy.
+        Copy = "copy",
+        /// A large file that is not finished.
+        Start = "start",
+        /// A hide marker: from here on the file does not appear under its name.
+        Hide = "hide",
+        /// A folder, which stands for all files in it.
+        Folder = "folder",
+    }
+}
+
+/// One version of a file.
+///
+/// What this version of the crate does not name stays readable in [`extra`](Self::extra).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct FileVersion {
+    /// The account that owns the file; absent in what a download tells.
+    #[serde(default)]
+    pub account_id: Option<AccountId>,
+    /// The bucket that holds the file; absent in what a download tells.
+    #[serde(default)]
+    pub bucket_id: Option<BucketId>,
+    /// What this version is.
+    pub action: FileAction,
+    /// The version's id. Folders have none: theirs is empty.
+    #[serde(default = "no_id", deserialize_with = "id_or_empty")]
+    pub file_id: FileId,
+    /// The file's name, or a folder's with a `/` at its end.
+    pub file_name: String,
+    /// The size in bytes; 0 for everything that is not a finished file.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub content_length: u64,
+    /// The MIME type.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// The SHA-1 of the content.
+    #[serde(default)]
+    pub content_sha1: ContentSha1,
+    /// The MD5 of the content in hexadecimal; none for large files.
+    #[serde(default)]
+    pub content_md5: Option<String>,
+    /// The names and values stored with the file.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub file_info: FileInfo,
+    /// When the upload began, by the service's clock.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub upload_timestamp: Timestamp,
+    /// The fields that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl FileVersion {
+    /// When the source was last changed if the uploader recorded that, otherwise when the upload
+    /// began.
+    #[must_use]
+    pub fn modified(&self) -> Timestamp {
+        self.file_info
+            .src_last_modified()
+            .unwrap_or(self.upload_timestamp)
+    }
+
+    /// The checksum of the whole content: the service's, or for a large file the one its uploader
+    /// recorded.
+    #[must_use]
+    pub fn sha1(&self) -> Option<Sha1Digest> {
+        self.content_sha1
+            .digest()
+            .or_else(|| self.file_info.get(LARGE_FILE_SHA1)?.parse().ok())
+    }
+}
+
+fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn id_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Error> {
+    Ok(Option::<FileId>::deserialize(deserializer)?.unwrap_or_else(|| FileId::from("")))
+}
+
+fn no_id() -> FileId {
+    FileId::from("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FileAction, FileVersion};
+    use crate::model::time::Timestamp;
+
+    #[test]
+    fn folders_and_hide_markers_are_read_with_all_their_nulls() {
+        let folder: FileVersion = serde_json::from_str(
+            r#"{"accountId":"a","action":"folder","bucketId":"b","contentLength":0,"contentMd5":null,
+                "contentSha1":null,"contentType":null,"fileId":null,"fileInfo":{},"fileName":"photos/","uploadTimestamp":0}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (folder.action, folder.file_id.as_str()),
+            (FileAction::Folder, "")
+        );
+        let bare: FileVersion = serde_json::from_str(
+            r#"{"action":"levitate","fileName":"x","uploadTimestamp":null,"new":[1]}"#,
+        )
+        .unwrap();
+        assert_eq!(bare.action, FileAction::Other("levitate".into()));
+        assert_eq!(bare.extra["new"][0], 1);
+    }
+
+    #[test]
+    fn the_recorded_modification_time_wins_over_the_upload_time() {
+        let version = |info: &str| -> FileVersion {
+            serde_json::from_str(&format!(
+                r#"{{"action":"upload","fileId":"i","fileName":"x","fileInfo":{info},"uploadTimestamp":9}}"#
+            ))
+            .unwrap()
+        };
+        assert_eq!(
+            version(r#"{"src_last_modified_millis":"5"}"#).modified(),
+            Timestamp::from_millis(5)
+        );
+        assert_eq!(
+            version(r#"{"src_last_modified_millis":"soon"}"#).modified(),
+            Timestamp::from_millis(9)
+        );
+    }
+}

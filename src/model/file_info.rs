@@ -1,0 +1,183 @@
+//! File info: the names and values stored with a file, among them the ones that come back as
+//! response headers (reference sections 4.3 and 4.4).
+
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::time::Timestamp;
+
+/// The source's modification time in decimal milliseconds.
+pub(crate) const SRC_LAST_MODIFIED_MILLIS: &str = "src_last_modified_millis";
+/// The SHA-1 of a whole large file, as its uploader gave it.
+pub(crate) const LARGE_FILE_SHA1: &str = "large_file_sha1";
+
+/// Up to ten names and values stored with a file. Names are kept in lower case, as the service
+/// does; a value is any text.
+///
+/// ```
+/// use b2sdk::FileInfo;
+///
+/// let info = FileInfo::new().with("Author", "Åsa").cache_control("max-age=3600");
+/// assert_eq!(info.get("author"), Some("Åsa"));
+/// assert_eq!(info.get("b2-cache-control"), Some("max-age=3600"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FileInfo(BTreeMap<String, String>);
+
+impl FileInfo {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a value; an earlier one of that name is replaced.
+    pub fn insert(&mut self, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_ascii_lowercase(), value.into());
+    }
+
+    /// This info with one more value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.insert(name, value);
+        self
+    }
+
+    /// The value of that name, in whatever case it is asked for.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(&name.to_ascii_lowercase()).map(String::as_str)
+    }
+
+    /// Names and values in the order of names.
+    pub fn iter(&self) -> btree_map::Iter<'_, String, String> {
+        self.0.iter()
+    }
+
+    /// How many names there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The `Cache-Control` header that downloads of the file will carry.
+    #[must_use]
+    pub fn cache_control(self, value: impl Into<String>) -> Self {
+        self.with("b2-cache-control", value)
+    }
+
+    /// The `Content-Disposition` header that downloads of the file will carry.
+    #[must_use]
+    pub fn content_disposition(self, value: impl Into<String>) -> Self {
+        self.with("b2-content-disposition", value)
+    }
+
+    /// The `Content-Encoding` header that downloads of the file will carry. It is only a label:
+    /// the service stores and serves the bytes as they were uploaded.
+    #[must_use]
+    pub fn content_encoding(self, value: impl Into<String>) -> Self {
+        self.with("b2-content-encoding", value)
+    }
+
+    /// The `Content-Language` header that downloads of the file will carry.
+    #[must_use]
+    pub fn content_language(self, value: impl Into<String>) -> Self {
+        self.with("b2-content-language", value)
+    }
+
+    /// The `Expires` header that downloads of the file will carry: an HTTP date.
+    #[must_use]
+    pub fn expires(self, value: impl Into<String>) -> Self {
+        self.with("b2-expires", value)
+    }
+
+    /// The modification time of the source that the uploader recorded.
+    #[must_use]
+    pub fn src_last_modified(&self) -> Option<Timestamp> {
+        let millis = self.get(SRC_LAST_MODIFIED_MILLIS)?.parse().ok()?;
+        Some(Timestamp::from_millis(millis))
+    }
+
+    /// Checks what the service would refuse; the reason is a sentence for the caller.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.len() > 10 {
+            return Err(format!(
+                "a file has at most 10 names of file info, not {}",
+                self.len()
+            ));
+        }
+        for name in self.0.keys() {
+            if name.is_empty() || name.len() > 50 || !name.bytes().all(is_name_byte) {
+                return Err(format!(
+                    "the name {name:?} does not consist of 1 to 50 letters, digits and - _ . ` ~ ! # $ % ^ & * ' | +"
+                ));
+            }
+        }
+        match self.get(SRC_LAST_MODIFIED_MILLIS) {
+            Some(millis) if millis.parse::<i64>().is_err() => Err(format!(
+                "{SRC_LAST_MODIFIED_MILLIS} is {millis:?}, not milliseconds since 1970 in decimal"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// RFC 7230 token characters, the ones a header name may have.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.`~!#$%^&*'|+".contains(&byte)
+}
+
+impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for FileInfo {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut info = Self::new();
+        for (name, value) in pairs {
+            info.insert(name.as_ref(), value);
+        }
+        info
+    }
+}
+
+impl<'a> IntoIterator for &'a FileInfo {
+    type Item = (&'a String, &'a String);
+    type IntoIter = btree_map::Iter<'a, String, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FileInfo;
+
+    #[test]
+    fn what_the_service_would_refuse_is_found_before() {
+        let eleven: FileInfo = (0..11).map(|n| (format!("n{n}"), "v")).collect();
+        assert!(eleven.check().is_err());
+        for name in ["", "with space", "ünicode", "a:b", &"x".repeat(51)] {
+            assert!(FileInfo::new().with(name, "v").check().is_err(), "{name}");
+        }
+        assert!(
+            FileInfo::new()
+                .with("src_last_modified_millis", "yesterday")
+                .check()
+                .is_err()
+        );
+        assert_eq!(
+            FileInfo::new()
+                .with("src_last_modified_millis", "-5")
+                .with("a-b_c.d", "x\ny")
+                .check(),
+            Ok(())
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! Byte ranges of a file, as a caller asks for them (reference section 8.2).
+
+use std::fmt;
+use std::ops::{RangeFrom, RangeInclusive};
+
+/// A part of a file's bytes.
+///
+/// ```
+/// use b2sdk::ByteRange;
+///
+/// assert_eq!(ByteRange::from(0..=99).to_string(), "bytes=0-99");
+/// assert_eq!(ByteRange::from(100..).to_string(), "bytes=100-");
+/// assert_eq!(ByteRange::last(10).to_string(), "bytes=-10");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ByteRange(Form);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Form {
+    Bounded { first: u64, last: u64 },
+    From { first: u64 },
+    Last { length: u64 },
+}
+
+impl ByteRange {
+    /// The last `length` bytes; the whole file if it is shorter.
+    #[must_use]
+    pub const fn last(length: u64) -> Self {
+        Self(Form::Last { length })
+    }
+
+    /// Whether no byte can be in it, whatever the file.
+    pub(crate) const fn is_empty(self) -> bool {
+        match self.0 {
+            Form::Bounded { first, last } => first > last,
+            Form::From { .. } => false,
+            Form::Last { length } => length == 0,
+        }
+    }
+
+    /// The half-open range of bytes that this selects from a file of `total` bytes; `None` if it
+    /// selects nothing.
+    pub(crate) fn within(self, total: u64) -> Option<std::ops::Range<u64>> {
+        let range = match self.0 {
+            Form::Bounded { first, last } => first..last.saturating_add(1).min(total),
+            Form::From { first } => first..total,
+            Form::Last { length } => total.saturating_sub(length)..total,
+        };
+        (range.start < range.end).then_some(range)
+    }
+}
+
+impl From<RangeInclusive<u64>> for ByteRange {
+    fn from(range: RangeInclusive<u64>) -> Self {
+        Self(Form::Bounded {
+            first: *range.start(),
+            last: *range.end(),
+        })
+    }
+}
+
+impl From<RangeFrom<u64>> for ByteRange {
+    fn from(range: RangeFrom<u64>) -> Self {
+        Self(Form::From { first: range.start })
+    }
+}
+
+impl fmt::Display for ByteRange {
+    /// The value of a `Range` header.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Form::Bounded { first, last } => write!(f, "bytes={first}-{last}"),
+            Form::From { first } => write!(f, "bytes={first}-"),
+            Form::Last { length } => write!(f, "bytes=-{length}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ByteRange;
+
+    #[test]
+    fn a_range_selects_what_its_header_means() {
+        assert_eq!(ByteRange::from(2..=4).within(10), Some(2..5));
+        assert_eq!(ByteRange::from(2..=99).within(10), Some(2..10));
+        assert_eq!(ByteRange::from(0..=u64::MAX).within(10), Some(0..10));
+        assert_eq!(ByteRange::from(9..).within(10), Some(9..10));
+        assert_eq!(ByteRange::from(10..).within(10), None);
+        assert_eq!(ByteRange::last(3).within(10), Some(7..10));
+        assert_eq!(ByteRange::last(30).within(10), Some(0..10));
+        assert_eq!(ByteRange::last(3).within(0), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! SHA-1 checksums, and what the service says about the checksum of a file (reference section 5).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha1::Digest;
+
+/// A SHA-1 checksum.
+///
+/// ```
+/// use b2sdk::Sha1Digest;
+///
+/// let digest = Sha1Digest::of(b"hello");
+/// assert_eq!(digest.to_string(), "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d");
+/// assert_eq!("AAF4C61DDCC5E8A2DABEDE0F3B482CD9AEA9434D".parse(), Ok(digest));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sha1Digest([u8; 20]);
+
+impl Sha1Digest {
+    /// The checksum of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha1::Sha1::digest(bytes).into())
+    }
+
+    /// The 20 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+impl From<[u8; 20]> for Sha1Digest {
+    fn from(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// The text is not 40 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-1 checksum is 40 hexadecimal digits")]
+pub struct InvalidSha1;
+
+impl FromStr for Sha1Digest {
+    type Err = InvalidSha1;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 20];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidSha1)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Sha1Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Sha1Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sha1Digest({self})")
+    }
+}
+
+/// Computes a [`Sha1Digest`] piece by piece.
+#[derive(Clone, Default)]
+pub(crate) struct Sha1Hasher(sha1::Sha1);
+
+impl Sha1Hasher {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> Sha1Digest {
+        Sha1Digest(self.0.finalize().into())
+    }
+}
+
+/// What the service knows of a file's checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ContentSha1 {
+    /// The service compared it with the bytes it received.
+    Verified(Sha1Digest),
+    /// The uploader gave it, or asked the service not to compare.
+    Unverified(Sha1Digest),
+    /// There is none, as for large files.
+    Absent,
+}
+
+impl ContentSha1 {
+    /// The checksum, whoever vouches for it.
+    #[must_use]
+    pub const fn digest(&self) -> Option<Sha1Digest> {
+        match self {
+            Self::Verified(digest) | Self::Unverified(digest) => Some(*digest),
+            Self::Absent => None,
+        }
+    }
+}
+
+impl From<&str> for ContentSha1 {
+    /// Reads the wire form. Text that is no checksum counts as none: a download then reports that
+    /// it could not verify, rather than failing on a file that is perfectly readable.
+    fn from(text: &str) -> Self {
+        let (text, verified) = match text.strip_prefix("unverified:") {
+            Some(rest) => (rest, false),
+            None => (text, true),
+        };
+        match (text.parse(), verified) {
+            (Ok(digest), true) => Self::Verified(digest),
+            (Ok(digest), false) => Self::Unverified(digest),
+            (Err(InvalidSha1), _) => Self::Absent,
+        }
+    }
+}
+
+impl fmt::Display for ContentSha1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified(digest) => digest.fmt(f),
+            Self::Unverified(digest) => write!(f, "unverified:{digest}"),
+            Self::Absent => f.write_str("none"),
+        }
+    }
+}
+
+impl Serialize for ContentSha1 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentSha1 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        Ok(text.map_or(Self::Absent, |text| Self::from(text.as_str())))
+    }
+}
+
+impl Default for ContentSha1 {
+    fn default() -> Self {
+        Self::Absent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ContentSha1, Sha1Digest};
+
+    #[test]
+    fn the_four_wire_forms_are_told_apart() {
+        let digest = Sha1Digest::of(b"x");
+        let read = |json: &str| serde_json::from_str::<ContentSha1>(json).unwrap();
+        assert_eq!(
+            read(&format!("\"{digest}\"")),
+            ContentSha1::Verified(digest)
+        );
+        assert_eq!(
+            read(&format!("\"unverified:{digest}\"")),
+            ContentSha1::Unverified(digest)
+        );
+        assert_eq!(read("\"none\""), ContentSha1::Absent);
+        assert_eq!(read("null"), ContentSha1::Absent);
+    }
+
+    #[test]
+    fn a_hasher_fed_in_pieces_agrees_with_one_pass() {
+        let mut hasher = super::Sha1Hasher::default();
+        hasher.update(b"hel");
+        hasher.update(b"lo");
+        assert_eq!(hasher.finish(), Sha1Digest::of(b"hello"));
+    }
+}
