@@ -5,7 +5,10 @@
 pub mod account_info;
 mod control;
 mod error;
+mod http;
 mod model;
+mod raw;
+mod wire;
 
 pub use account_info::memory::InMemoryAccountInfo;
 pub use account_info::{
@@ -20,6 +23,7 @@ pub use error::{
     Error, ErrorCode, NotAllowed, Result, Sent, ServiceError, StoreError, TransportError,
     TransportKind,
 };
+pub use http::config::Timeouts;
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
 pub use model::bucket::{BucketDetails, BucketType};
 pub use model::cors::CorsRule;

@@ -1,0 +1,237 @@
+//! One request in, one response out. The only module that names `ureq`, and the one that knows its
+//! traps (`docs/architecture.md` lists them): no status is an error before we read its body, no
+//! redirect is followed, no body is decoded, bodies have a known length and never end early, and
+//! nothing is repeated here.
+
+pub(crate) mod body;
+pub(crate) mod config;
+mod error;
+mod guard;
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use ureq::Agent;
+use ureq::http as types;
+
+pub(crate) use ureq::http::{HeaderMap, Method};
+
+use crate::control::Control;
+use crate::control::clock::Clock;
+use crate::control::meter::Meter;
+use crate::error::service::Subject;
+use crate::error::{Error, Result, Sent};
+use crate::http::body::{ExactReader, ResponseBody, Source};
+use crate::http::config::{Agents, HttpConfig};
+use crate::model::operation::Operation;
+use crate::model::realm::Realm;
+
+/// How a request's body is given.
+pub(crate) enum RequestBody<'a> {
+    None,
+    Bytes(&'a [u8]),
+    /// Exactly this many bytes from the reader.
+    Reader(&'a mut dyn Read, u64),
+}
+
+/// One request.
+pub(crate) struct Request<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) method: Method,
+    pub(crate) url: &'a str,
+    /// Whose hosts may be called.
+    pub(crate) realm: &'a Realm,
+    pub(crate) authorization: &'a str,
+    pub(crate) headers: Vec<(&'a str, String)>,
+    pub(crate) body: RequestBody<'a>,
+    pub(crate) subject: Subject<'a>,
+}
+
+/// A successful response whose body is still to be read.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) operation: Operation,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: ResponseBody,
+}
+
+impl Response {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+type Outcome = std::result::Result<types::Response<ureq::Body>, ureq::Error>;
+
+/// Sends requests. Clones share connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Http(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: HttpConfig,
+    agents: Agents,
+    clock: Clock,
+    meter: Meter,
+    /// Hosts that did not answer `Expect: 100-continue` as ureq needs it.
+    no_expect: Mutex<HashSet<String>>,
+    /// The last `Date` of the service, and when it came by our clock.
+    service_date: Mutex<Option<(SystemTime, Duration)>>,
+}
+
+impl Http {
+    pub(crate) fn new(config: HttpConfig, clock: Clock) -> Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            agents: Agents::new(&config)?,
+            config,
+            clock,
+            meter: Meter::default(),
+            no_expect: Mutex::default(),
+            service_date: Mutex::default(),
+        })))
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.0.meter
+    }
+
+    /// What time it was at the service when our clock showed `elapsed`, to the second that its
+    /// `Date` header tells; `None` before its first answer.
+    pub(crate) fn service_time_at(&self, elapsed: Duration) -> Option<SystemTime> {
+        let (date, seen) = (*self.0.service_date.lock().unwrap_or_else(PoisonError::into_inner))?;
+        date.checked_sub(seen.saturating_sub(elapsed))
+    }
+
+    /// Breaks every connection, for good.
+    pub(crate) fn shutdown(&self) {
+        self.0.agents.shutdown();
+    }
+
+    /// Sends a request and reads the answer's headers. An answer that is no success becomes the
+    /// error that it means.
+    pub(crate) fn send(&self, request: Request<'_>, control: &Control) -> Result<Response> {
+        control.check()?;
+        let Request { operation, method, url, realm, authorization, headers, body, subject } = request;
+        let host = guard::check(realm, url, self.0.config.allow_http, operation)?;
+        let agent = self.agent_for(host, control)?;
+        let mut builder = types::Request::builder().method(method).uri(url).header("Authorization", authorization);
+        for (name, value) in headers {
+            builder = builder.header(name, value);
+        }
+        self.0.meter.count(operation);
+        let started = self.0.clock.elapsed();
+        let (outcome, sent) = match body {
+            RequestBody::None => (self.exchange(&agent, operation, builder, ()), Sent::All),
+            RequestBody::Bytes(bytes) => {
+                let mut reader = ExactReader::new(Source::Bytes(bytes), bytes.len() as u64, control, &self.0.clock);
+                self.exchange_body(&agent, operation, builder, host, &mut reader)
+            }
+            RequestBody::Reader(reader, length) => {
+                let mut reader = ExactReader::new(Source::Reader(reader), length, control, &self.0.clock);
+                self.exchange_body(&agent, operation, builder, host, &mut reader)
+            }
+        };
+        let millis = self.0.clock.elapsed().saturating_sub(started).as_millis();
+        let response = match outcome {
+            Ok(response) => response,
+            Err(_) if control.is_cancelled() => return Err(Error::Cancelled),
+            Err(error) => {
+                tracing::debug!(%operation, millis, "no answer");
+                return Err(error::from_ureq(operation, error, sent));
+            }
+        };
+        let status = response.status().as_u16();
+        tracing::debug!(%operation, status, millis, "answered");
+        self.note_date(response.headers());
+        let (parts, body) = response.into_parts();
+        let body = ResponseBody::new(operation, body, control.clone());
+        let response = Response { operation, status, headers: parts.headers, body };
+        match status {
+            200..=299 => Ok(response),
+            _ => Err(error::from_refusal(response, url, authorization, subject, &self.0.clock)),
+        }
+    }
+
+    fn exchange_body(
+        &self,
+        agent: &Agent,
+        operation: Operation,
+        builder: types::request::Builder,
+        host: &str,
+        reader: &mut ExactReader<'_>,
+    ) -> (Outcome, Sent) {
+        let mut builder = builder.header("Content-Length", reader.length());
+        let expects = reader.length() >= self.0.config.expect_continue_from && self.may_expect(host);
+        if expects {
+            builder = builder.header("Expect", "100-continue");
+        }
+        let started = self.0.clock.elapsed();
+        let outcome = self.exchange(agent, operation, builder, ureq::SendBody::from_reader(reader));
+        if expects {
+            self.note_expectation(host, reader.first_read(), started, &outcome);
+        }
+        (outcome, reader.sent())
+    }
+
+    fn exchange(
+        &self,
+        agent: &Agent,
+        operation: Operation,
+        builder: types::request::Builder,
+        body: impl ureq::AsSendBody,
+    ) -> Outcome {
+        let timeouts = &self.0.config.timeouts;
+        let idle = timeouts.idle_for(operation);
+        let request = agent
+            .configure_request(builder.body(body)?)
+            .timeout_per_read(Some(idle))
+            .timeout_per_write(Some(idle))
+            .timeout_await_100(Some(timeouts.await_continue.min(idle / 2)))
+            .build();
+        agent.run(request)
+    }
+
+    /// The connections to use: this call's token's own, so that cancelling breaks only them.
+    fn agent_for(&self, host: &str, control: &Control) -> Result<Agent> {
+        let Some(token) = &control.cancel else { return Ok(self.0.agents.for_host(host)) };
+        let made = Agents::new(&self.0.config)?;
+        let own = token.resource(Arc::as_ptr(&self.0) as usize, || made, Agents::shutdown);
+        Ok(own.for_host(host))
+    }
+
+    fn may_expect(&self, host: &str) -> bool {
+        !self.0.no_expect.lock().unwrap_or_else(PoisonError::into_inner).contains(host)
+    }
+
+    /// A host that let us wait for its `100 Continue`, or sent one that ureq cannot read, is not
+    /// asked again: each such wait would cost its time.
+    fn note_expectation(&self, host: &str, first_read: Option<Duration>, started: Duration, outcome: &Outcome) {
+        let waited = first_read.map(|at| at.saturating_sub(started));
+        let unanswered = waited.is_some_and(|waited| waited >= self.0.config.timeouts.await_continue);
+        if unanswered || matches!(outcome, Err(ureq::Error::Protocol(_))) {
+            self.0.no_expect.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned());
+        }
+    }
+
+    fn note_date(&self, headers: &HeaderMap) {
+        let date = headers.get("date").and_then(|date| date.to_str().ok());
+        if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
+            let seen = self.0.clock.elapsed();
+            *self.0.service_date.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, seen));
+        }
+    }
+}
+
+/// The path of a URL: what a message may show of it.
+pub(crate) fn path_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').and_then(|start| rest.get(start..)).unwrap_or("/");
+    path.split(['?', '#']).next().unwrap_or("/").to_owned()
+}

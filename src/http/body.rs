@@ -1,0 +1,230 @@
+//! Readers between files and sockets: one that yields exactly the promised bytes, one that hashes
+//! and appends the hash, one that turns what breaks a response into our errors.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::time::Duration;
+
+use crate::control::Control;
+use crate::control::clock::Clock;
+use crate::error::{Error, Sent};
+use crate::http::error;
+use crate::model::operation::Operation;
+use crate::model::sha1::{Sha1Digest, Sha1Hasher};
+
+pub(super) enum Source<'a> {
+    Bytes(&'a [u8]),
+    Reader(&'a mut dyn Read),
+}
+
+/// Yields exactly `length` bytes or fails. A source that ends early must never look like the end of
+/// the body: ureq would wait for the rest for ever, at full speed.
+pub(super) struct ExactReader<'a> {
+    source: Source<'a>,
+    length: u64,
+    left: u64,
+    control: &'a Control,
+    clock: &'a Clock,
+    first_read: Option<Duration>,
+}
+
+impl<'a> ExactReader<'a> {
+    pub(super) fn new(source: Source<'a>, length: u64, control: &'a Control, clock: &'a Clock) -> Self {
+        Self { source, length, left: length, control, clock, first_read: None }
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// How much of the body was handed on.
+    pub(super) fn sent(&self) -> Sent {
+        match self.left {
+            0 => Sent::All,
+            left if left == self.length => Sent::Nothing,
+            _ => Sent::Partial,
+        }
+    }
+
+    /// When the body was first asked for.
+    pub(super) fn first_read(&self) -> Option<Duration> {
+        self.first_read
+    }
+}
+
+impl Read for ExactReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.control.check()?;
+        self.first_read.get_or_insert_with(|| self.clock.elapsed());
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else { return Ok(0) };
+        let read = match &mut self.source {
+            Source::Bytes(bytes) => bytes.read(buffer)?,
+            Source::Reader(reader) => read_uninterrupted(reader, buffer)?,
+        };
+        if read == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the source of the body ended early"));
+        }
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+/// `Interrupted` means "call again", also to those who do not know.
+fn read_uninterrupted(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The content followed by its SHA-1 in hexadecimal, as `hex_digits_at_end` promises (reference
+/// section 5).
+pub(crate) struct Sha1AtEnd<'a> {
+    content: &'a mut dyn Read,
+    left: u64,
+    hasher: Sha1Hasher,
+    digest: Option<Sha1Digest>,
+    trailer: io::Cursor<Vec<u8>>,
+}
+
+impl<'a> Sha1AtEnd<'a> {
+    /// The trailer's length in bytes.
+    pub(crate) const TRAILER: u64 = 40;
+
+    pub(crate) fn new(content: &'a mut dyn Read, length: u64) -> Self {
+        Self {
+            content,
+            left: length,
+            hasher: Sha1Hasher::default(),
+            digest: None,
+            trailer: io::Cursor::default(),
+        }
+    }
+
+    /// The checksum of the content, once all of it was read.
+    pub(crate) fn digest(&self) -> Option<Sha1Digest> {
+        self.digest
+    }
+}
+
+impl Read for Sha1AtEnd<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left > 0 {
+            let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+            let Some(buffer) = buffer.get_mut(..room) else { return Ok(0) };
+            let read = read_uninterrupted(self.content, buffer)?;
+            self.hasher.update(buffer.get(..read).unwrap_or_default());
+            self.left -= read as u64;
+            return Ok(read);
+        }
+        if self.digest.is_none() {
+            let digest = std::mem::take(&mut self.hasher).finish();
+            self.digest = Some(digest);
+            self.trailer = io::Cursor::new(digest.to_string().into_bytes());
+        }
+        self.trailer.read(buffer)
+    }
+}
+
+/// The body of a response. What breaks it comes out as our error inside the `io::Error`.
+pub(crate) struct ResponseBody {
+    operation: Operation,
+    reader: Box<dyn Read + Send + Sync>,
+    control: Control,
+}
+
+impl ResponseBody {
+    pub(super) fn new(operation: Operation, body: ureq::Body, control: Control) -> Self {
+        let reader = Box::new(body.into_with_config().limit(u64::MAX).reader());
+        Self { operation, reader, control }
+    }
+
+    /// The whole body, or an error if it is longer than `limit` bytes.
+    pub(crate) fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let read = self.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+        read.map_err(|error| error::from_body(self.operation, error))?;
+        if bytes.len() as u64 > limit {
+            let source = format!("it has more than {limit} bytes").into();
+            return Err(Error::UnexpectedReply { operation: self.operation, source });
+        }
+        Ok(bytes)
+    }
+}
+
+impl Read for ResponseBody {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.control.check()?;
+        self.reader.read(buffer).map_err(|error| {
+            let error = if self.control.is_cancelled() { Error::Cancelled } else { error::from_body(self.operation, error) };
+            error.into()
+        })
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+
+    use super::{ExactReader, Sha1AtEnd, Source};
+    use crate::control::Control;
+    use crate::control::clock::Clock;
+    use crate::error::Sent;
+
+    /// Yields its pieces one at a time, with an interruption before each.
+    struct Pieces(Vec<&'static [u8]>, bool);
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            let piece = self.0.remove(0);
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[test]
+    fn content_is_followed_by_its_sha1() {
+        let mut pieces = Pieces(vec![b"hel", b"lo"], false);
+        let mut reader = Sha1AtEnd::new(&mut pieces, 5);
+        let mut sent = String::new();
+        reader.read_to_string(&mut sent).unwrap();
+        assert_eq!(sent, "helloaaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d");
+        assert_eq!(reader.digest().unwrap().to_string(), sent[5..]);
+    }
+
+    #[test]
+    fn a_source_that_ends_early_is_an_error_not_an_end() {
+        let (control, clock) = (Control::default(), Clock::default());
+        let mut pieces = Pieces(vec![b"hel"], false);
+        let mut reader = ExactReader::new(Source::Reader(&mut pieces), 5, &control, &clock);
+        assert_eq!(reader.sent(), Sent::Nothing);
+        let mut sent = Vec::new();
+        let error = reader.read_to_end(&mut sent).unwrap_err();
+        assert_eq!((error.kind(), sent.as_slice(), reader.sent()), (io::ErrorKind::UnexpectedEof, &b"hel"[..], Sent::Partial));
+    }
+
+    #[test]
+    fn a_longer_source_is_cut_at_the_promised_length() {
+        let (control, clock) = (Control::default(), Clock::default());
+        let mut reader = ExactReader::new(Source::Bytes(b"hello"), 2, &control, &clock);
+        let mut sent = Vec::new();
+        reader.read_to_end(&mut sent).unwrap();
+        assert_eq!((sent.as_slice(), reader.sent()), (&b"he"[..], Sent::All));
+    }
+}

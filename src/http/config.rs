@@ -1,0 +1,209 @@
+//! How connections are made: limits, proxy, roots, user agent. Two agents come of it, one for this
+//! machine (plain HTTP, never through a proxy) and one for the world.
+
+use std::time::Duration;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Proxy};
+
+use crate::error::{Error, Result};
+use crate::model::operation::Operation;
+use crate::model::realm::is_loopback;
+
+/// How long to wait for what. There is no limit on the whole of a transfer: a slow connection may
+/// take its time as long as bytes move.
+///
+/// ```
+/// use std::time::Duration;
+/// use b2sdk::Timeouts;
+///
+/// let timeouts = Timeouts::default().connect(Duration::from_secs(120));
+/// assert_eq!(timeouts.idle, Duration::from_secs(128));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// Looking up a host name. Default 30 s.
+    pub resolve: Duration,
+    /// Connecting, TLS included. Default 60 s.
+    pub connect: Duration,
+    /// No byte moves in either direction, the wait for an answer included. Default 128 s.
+    pub idle: Duration,
+    /// The same for calls during which the service works for long: server-side copies and
+    /// finishing a large file. Default 1200 s.
+    pub slow_idle: Duration,
+    /// Waiting for leave to send a body, after which it is sent without. Default 2 s; at most half
+    /// of `idle` is used.
+    pub await_continue: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            resolve: Duration::from_secs(30),
+            connect: Duration::from_secs(60),
+            idle: Duration::from_secs(128),
+            slow_idle: Duration::from_secs(1200),
+            await_continue: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Timeouts {
+    /// Looking up a host name.
+    #[must_use]
+    pub const fn resolve(mut self, limit: Duration) -> Self {
+        self.resolve = limit;
+        self
+    }
+
+    /// Connecting, TLS included.
+    #[must_use]
+    pub const fn connect(mut self, limit: Duration) -> Self {
+        self.connect = limit;
+        self
+    }
+
+    /// No byte moves.
+    #[must_use]
+    pub const fn idle(mut self, limit: Duration) -> Self {
+        self.idle = limit;
+        self
+    }
+
+    /// No byte moves while the service works for long.
+    #[must_use]
+    pub const fn slow_idle(mut self, limit: Duration) -> Self {
+        self.slow_idle = limit;
+        self
+    }
+
+    /// Waiting for leave to send a body.
+    #[must_use]
+    pub const fn await_continue(mut self, limit: Duration) -> Self {
+        self.await_continue = limit;
+        self
+    }
+
+    pub(super) const fn idle_for(&self, operation: Operation) -> Duration {
+        match operation {
+            Operation::CopyFile | Operation::CopyPart | Operation::FinishLargeFile => self.slow_idle,
+            _ => self.idle,
+        }
+    }
+}
+
+/// What the builder of a `B2Api` collects for us.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpConfig {
+    pub(crate) user_agent: String,
+    pub(crate) timeouts: Timeouts,
+    /// A proxy's URL; it may carry credentials.
+    pub(crate) proxy: ProxyChoice,
+    /// PEM certificates to trust instead of the compiled-in ones.
+    pub(crate) roots: Option<Vec<u8>>,
+    pub(crate) allow_http: bool,
+    /// Bodies from this size on ask for leave first.
+    pub(crate) expect_continue_from: u64,
+    pub(crate) connections: usize,
+}
+
+#[derive(Clone)]
+pub(crate) enum ProxyChoice {
+    Environment,
+    None,
+    Url(String),
+}
+
+impl std::fmt::Debug for ProxyChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Environment => "Environment",
+            Self::None => "None",
+            Self::Url(_) => "Url(***)",
+        })
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("b2sdk-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timeouts: Timeouts::default(),
+            proxy: ProxyChoice::Environment,
+            roots: None,
+            allow_http: false,
+            expect_continue_from: 1 << 20,
+            connections: 16,
+        }
+    }
+}
+
+/// The connections of one configuration.
+#[derive(Debug)]
+pub(super) struct Agents {
+    public: Agent,
+    loopback: Agent,
+}
+
+impl Agents {
+    pub(super) fn new(config: &HttpConfig) -> Result<Self> {
+        let proxy = match &config.proxy {
+            ProxyChoice::Environment => Proxy::try_from_env(),
+            ProxyChoice::None => None,
+            ProxyChoice::Url(url) => {
+                Some(Proxy::new(url).map_err(|_| Error::invalid_input("proxy", "it is not the URL of an HTTP proxy"))?)
+            }
+        };
+        Ok(Self { public: agent(config, proxy, !config.allow_http)?, loopback: agent(config, None, false)? })
+    }
+
+    pub(super) fn for_host(&self, host: &str) -> Agent {
+        if is_loopback(host) { self.loopback.clone() } else { self.public.clone() }
+    }
+
+    pub(super) fn shutdown(&self) {
+        self.public.clone().shutdown();
+        self.loopback.clone().shutdown();
+    }
+}
+
+fn agent(config: &HttpConfig, proxy: Option<Proxy>, https_only: bool) -> Result<Agent> {
+    let timeouts = &config.timeouts;
+    Ok(Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .https_only(https_only)
+        .proxy(proxy)
+        .user_agent(config.user_agent.as_str())
+        .accept_encoding("")
+        .timeout_resolve(Some(timeouts.resolve))
+        .timeout_connect(Some(timeouts.connect))
+        .timeout_send_request(Some(timeouts.idle))
+        .max_idle_connections(4 * config.connections)
+        .max_idle_connections_per_host(config.connections)
+        // Below the service's keep-alive, or the first request after a pause meets a closed connection.
+        .max_idle_age(Duration::from_secs(4))
+        .input_buffer_size(64 * 1024)
+        .output_buffer_size(128 * 1024)
+        .tls_config(TlsConfig::builder().root_certs(roots(config)?).build())
+        .build()
+        .new_agent())
+}
+
+fn roots(config: &HttpConfig) -> Result<RootCerts> {
+    let Some(pem) = &config.roots else { return Ok(RootCerts::WebPki) };
+    let mut certificates: Vec<Certificate<'static>> = Vec::new();
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(_) => return Err(Error::invalid_input("root certificates", "they are not in PEM form")),
+        }
+    }
+    if certificates.is_empty() {
+        return Err(Error::invalid_input("root certificates", "there is no certificate in them"));
+    }
+    Ok(RootCerts::from(certificates))
+}

@@ -1,0 +1,183 @@
+//! What ureq and the service report, as our errors.
+
+use std::io;
+use std::time::Duration;
+
+use ureq::Timeout;
+
+use crate::control::clock::Clock;
+use crate::error::service::Subject;
+use crate::error::{Error, ErrorCode, Sent, ServiceError, TransportError, TransportKind};
+use crate::http::{Response, path_of};
+use crate::model::operation::Operation;
+
+/// The most that is read of an answer that is no success.
+const REFUSAL_LIMIT: u64 = 64 * 1024;
+/// The most that is kept of an answer that is not the service's JSON.
+const EXCERPT: usize = 1024;
+
+/// A request that got no answer. An error of ours that a body's reader raised comes out as itself.
+pub(super) fn from_ureq(operation: Operation, error: ureq::Error, sent: Sent) -> Error {
+    let kind = kind_of(&error);
+    let sent = match kind {
+        TransportKind::Dns | TransportKind::Connect | TransportKind::Tls => Sent::Nothing,
+        _ => sent,
+    };
+    match error {
+        ureq::Error::Io(error) => match Error::from_io(error) {
+            Ok(own) => own,
+            Err(error) => connection(operation, kind, sent, error),
+        },
+        error => connection(operation, kind, sent, error),
+    }
+}
+
+/// A response whose body broke off.
+pub(super) fn from_body(operation: Operation, error: io::Error) -> Error {
+    match Error::from_io(error) {
+        Ok(own) => own,
+        Err(error) => {
+            let kind = kind_of_io(&error);
+            connection(operation, kind, Sent::All, error)
+        }
+    }
+}
+
+fn connection(
+    operation: Operation,
+    kind: TransportKind,
+    sent: Sent,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    Error::Connection(Box::new(TransportError::new(operation, kind, sent, source)))
+}
+
+fn kind_of(error: &ureq::Error) -> TransportKind {
+    match error {
+        ureq::Error::Io(error) => kind_of_io(error),
+        ureq::Error::Timeout(Timeout::Resolve) | ureq::Error::HostNotFound => TransportKind::Dns,
+        ureq::Error::Timeout(Timeout::Connect) | ureq::Error::ConnectionFailed => TransportKind::Connect,
+        ureq::Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => TransportKind::Stalled,
+        ureq::Error::Timeout(_) => TransportKind::Timeout,
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => TransportKind::Tls,
+        _ => TransportKind::Protocol,
+    }
+}
+
+fn kind_of_io(error: &io::Error) -> TransportKind {
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+        return kind_of(inner);
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable => TransportKind::Connect,
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TransportKind::Stalled,
+        // rustls reports a bad certificate or record as invalid data.
+        io::ErrorKind::InvalidData => TransportKind::Tls,
+        // The resolver's failure has no kind of its own.
+        _ if error.to_string().contains("lookup address") => TransportKind::Dns,
+        _ => TransportKind::Reset,
+    }
+}
+
+/// An answer that is no success. Its body is read to the end where that is short, so that the
+/// connection can be used again.
+pub(super) fn from_refusal(
+    mut response: Response,
+    url: &str,
+    authorization: &str,
+    subject: Subject<'_>,
+    clock: &Clock,
+) -> Error {
+    let retry_after = response.header("retry-after").and_then(|value| retry_after(value, clock));
+    let status = response.status;
+    // A body that breaks off leaves what came of it: the status alone says most.
+    let body = response.body.read_all(REFUSAL_LIMIT).unwrap_or_default();
+    let (code, message) = code_and_message(&body);
+    ServiceError {
+        operation: response.operation,
+        status,
+        code: ErrorCode::from(code.as_str()),
+        message: scrub(&message, authorization),
+        url_path: path_of(url),
+        retry_after,
+        attempts: 1,
+        elapsed: Duration::ZERO,
+    }
+    .into_error(subject)
+}
+
+/// Code and message of an error body; an answer that is not the service's JSON gives its beginning
+/// as the message and no code.
+fn code_and_message(body: &[u8]) -> (String, String) {
+    let json = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let text = |name: &str| json.as_ref()?.get(name)?.as_str().map(escape);
+    match text("code") {
+        Some(code) => (code, text("message").unwrap_or_default()),
+        None => (String::new(), escape(&String::from_utf8_lossy(body.get(..EXCERPT).unwrap_or(body)))),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.chars().take(EXCERPT).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// The service repeats an upload token in one of its messages (`auth_token_limit`).
+fn scrub(message: &str, secret: &str) -> String {
+    if secret.is_empty() { message.to_owned() } else { message.replace(secret, "***") }
+}
+
+/// Seconds, or a date (RFC 9110, section 10.2.3).
+fn retry_after(value: &str, clock: &Clock) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(clock.now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{code_and_message, kind_of, kind_of_io, scrub};
+    use crate::error::TransportKind;
+
+    #[test]
+    fn failures_of_ureq_keep_their_kind_however_they_are_wrapped() {
+        let stalled = || ureq::Error::Timeout(ureq::Timeout::PerRead);
+        assert_eq!(kind_of(&stalled()), TransportKind::Stalled);
+        assert_eq!(kind_of_io(&io::Error::other(stalled())), TransportKind::Stalled);
+        assert_eq!(kind_of(&ureq::Error::Io(io::ErrorKind::ConnectionRefused.into())), TransportKind::Connect);
+        assert_eq!(kind_of(&ureq::Error::Io(io::ErrorKind::UnexpectedEof.into())), TransportKind::Reset);
+        assert_eq!(kind_of(&ureq::Error::HostNotFound), TransportKind::Dns);
+        assert_eq!(kind_of(&ureq::Error::Timeout(ureq::Timeout::Connect)), TransportKind::Connect);
+        let lookup = io::Error::other("failed to lookup address information: Name or service not known");
+        assert_eq!(kind_of(&ureq::Error::Io(lookup)), TransportKind::Dns);
+    }
+
+    #[test]
+    fn any_error_body_is_survived() {
+        for (body, code, message) in [
+            (r#"{"code":"bad_request","message":"no","status":400}"#, "bad_request", "no"),
+            (r#"{"code":"bad_request","status":"service_unavailable"}"#, "bad_request", ""),
+            (r#"{"code":7}"#, "", r#"{"code":7}"#),
+            ("<html>\n502</html>", "", "<html>\\n502</html>"),
+            ("", "", ""),
+            (r#"{"code":"bad_req"#, "", r#"{"code":"bad_req"#),
+            ("null", "", "null"),
+        ] {
+            assert_eq!(code_and_message(body.as_bytes()), (code.to_owned(), message.to_owned()), "{body}");
+        }
+        assert_eq!(code_and_message(&[0xff; 5000]).1.chars().count(), 1024);
+    }
+
+    #[test]
+    fn the_token_is_blanked_out_of_a_message() {
+        assert_eq!(scrub("more than one upload using auth token abc", "abc"), "more than one upload using auth token ***");
+        assert_eq!(scrub("x", ""), "x");
+    }
+}

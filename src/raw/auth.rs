@@ -1,0 +1,57 @@
+//! `b2_authorize_account` (reference section 2.1).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::control::Control;
+use crate::error::service::Subject;
+use crate::error::{Error, Result};
+use crate::http::{Http, Method, Request, RequestBody};
+use crate::model::auth::AccountAuth;
+use crate::model::id::ApplicationKeyId;
+use crate::model::operation::Operation;
+use crate::model::realm::Realm;
+use crate::model::secret::ApplicationKey;
+use crate::wire::AuthorizeResponse;
+
+/// Asks the realm for a token.
+pub(crate) fn authorize(
+    http: &Http,
+    control: &Control,
+    realm: &Realm,
+    key_id: &ApplicationKeyId,
+    key: &ApplicationKey,
+) -> Result<AccountAuth> {
+    // Never show the value: the arguments of authorize_account are easily swapped.
+    let base = realm.url().ok_or_else(|| Error::invalid_input("realm", "it is neither \"production\" nor a URL"))?;
+    let url = format!("{base}/b2api/v4/b2_authorize_account");
+    let credentials = STANDARD.encode(format!("{key_id}:{}", key.expose()));
+    let response = http.send(
+        Request {
+            operation: Operation::AuthorizeAccount,
+            method: Method::GET,
+            url: &url,
+            realm,
+            authorization: &format!("Basic {credentials}"),
+            headers: vec![("Accept", super::JSON.to_owned())],
+            body: RequestBody::None,
+            subject: Subject::Account,
+        },
+        control,
+    )?;
+    let AuthorizeResponse { account_id, authorization_token, api_info } = super::read_json(response)?;
+    let storage = api_info.storage_api;
+    Ok(AccountAuth {
+        realm: realm.as_str().to_owned(),
+        account_id,
+        application_key_id: key_id.clone(),
+        application_key: key.clone(),
+        token: authorization_token,
+        api_url: storage.api_url,
+        download_url: storage.download_url,
+        s3_api_url: storage.s3_api_url,
+        absolute_minimum_part_size: storage.absolute_minimum_part_size,
+        recommended_part_size: storage.recommended_part_size,
+        allowed: storage.allowed,
+    })
+}

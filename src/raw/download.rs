@@ -1,0 +1,123 @@
+//! Downloading (reference sections 2.26, 2.27 and 8). The headers are read here, the body by
+//! whoever asked.
+
+use std::ops::Range;
+
+use crate::error::service::Subject;
+use crate::error::{Error, Result};
+use crate::http::body::ResponseBody;
+use crate::http::{Method, Request, RequestBody, Response};
+use crate::model::file::FileVersion;
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
+use crate::model::range::ByteRange;
+use crate::raw::Raw;
+use crate::raw::encoding::encode;
+use crate::raw::headers::file_version;
+use crate::raw::unexpected;
+
+/// What to download.
+#[derive(Debug, Clone)]
+pub(crate) enum DownloadRequest {
+    ByName { bucket_name: String, file_name: String },
+    ById(FileId),
+}
+
+/// A download whose headers were read.
+#[derive(Debug)]
+pub(crate) struct DownloadResponse {
+    pub(crate) version: FileVersion,
+    /// The bytes of the file that the body carries.
+    pub(crate) range: Range<u64>,
+    pub(crate) body: ResponseBody,
+}
+
+impl DownloadRequest {
+    pub(crate) const fn operation(&self) -> Operation {
+        match self {
+            Self::ByName { .. } => Operation::DownloadFileByName,
+            Self::ById(_) => Operation::DownloadFileById,
+        }
+    }
+}
+
+impl Raw<'_> {
+    /// The headers of a file and the beginning of its content, or of a range of it.
+    pub(crate) fn download(&self, request: &DownloadRequest, range: Option<ByteRange>) -> Result<DownloadResponse> {
+        let response = self.get(Method::GET, request, range)?;
+        let length = content_length(&response)?;
+        let (range, total) = match (response.status, range) {
+            (206, Some(asked)) => content_range(&response, asked, length)?,
+            // The service may answer a range that covers everything as if none was asked for.
+            (_, Some(asked)) if asked.within(length) != Some(0..length) => {
+                return Err(unexpected(response.operation, "it carries the whole file instead of the range"));
+            }
+            _ => (0..length, length),
+        };
+        let version = file_version(&response, total)?;
+        Ok(DownloadResponse { version, range, body: response.body })
+    }
+
+    /// The headers alone.
+    pub(crate) fn head(&self, request: &DownloadRequest) -> Result<FileVersion> {
+        let response = self.get(Method::HEAD, request, None)?;
+        let length = content_length(&response)?;
+        file_version(&response, length)
+    }
+
+    fn get(&self, method: Method, request: &DownloadRequest, range: Option<ByteRange>) -> Result<Response> {
+        let base = self.auth.download_url.trim_end_matches('/');
+        let (url, subject) = match request {
+            DownloadRequest::ByName { bucket_name, file_name } => {
+                (format!("{base}/file/{}/{}", encode(bucket_name), encode(file_name)), file_name.as_str())
+            }
+            DownloadRequest::ById(id) => {
+                (format!("{base}/b2api/v4/b2_download_file_by_id?fileId={}", encode(id.as_str())), id.as_str())
+            }
+        };
+        let headers = range.map(|range| ("Range", range.to_string())).into_iter().collect();
+        self.http.send(
+            Request {
+                operation: request.operation(),
+                method,
+                url: &url,
+                realm: &self.realm,
+                authorization: self.auth.token.expose(),
+                headers,
+                body: RequestBody::None,
+                subject: Subject::File(subject),
+            },
+            self.control,
+        )
+    }
+}
+
+/// The service always says how long a download is. Without that a cut body would look complete;
+/// and a decoder that some other crate switched on in ureq takes the header away with the encoding.
+fn content_length(response: &Response) -> Result<u64> {
+    let length = response.header("content-length").and_then(|length| length.parse().ok());
+    length.ok_or_else(|| {
+        unexpected(
+            response.operation,
+            "it has no Content-Length: either a proxy changed it, or a feature of ureq that decodes bodies \
+             (gzip, brotli, charset) is switched on in this build and must be switched off",
+        )
+    })
+}
+
+/// The range that a partial answer carries and the file's length; it must be the one asked for.
+fn content_range(response: &Response, asked: ByteRange, length: u64) -> Result<(Range<u64>, u64)> {
+    let wrong = |what: String| -> Error { unexpected(response.operation, what) };
+    let header = response.header("content-range").unwrap_or_default();
+    let parse = || {
+        let (range, total) = header.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        Some((first..last.checked_add(1)?, total.parse::<u64>().ok()?))
+    };
+    let (range, total) = parse().ok_or_else(|| wrong(format!("its Content-Range is {header:?}")))?;
+    if asked.within(total) != Some(range.clone()) || range.end - range.start != length {
+        return Err(wrong(format!("{asked} was asked for, but it carries {header:?} in {length} bytes")));
+    }
+    Ok((range, total))
+}

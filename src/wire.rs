@@ -1,0 +1,159 @@
+//! The envelopes of requests and answers, exactly as they travel (reference section 2). Nothing is
+//! computed here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::auth::Allowed;
+use crate::model::bucket::{BucketDetails, BucketType};
+use crate::model::cors::CorsRule;
+use crate::model::file::FileVersion;
+use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::lifecycle::LifecycleRule;
+use crate::model::secret::{AuthToken, UploadToken};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AuthorizeResponse {
+    pub(crate) account_id: AccountId,
+    pub(crate) authorization_token: AuthToken,
+    pub(crate) api_info: ApiInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApiInfo {
+    pub(crate) storage_api: StorageApi,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StorageApi {
+    pub(crate) absolute_minimum_part_size: u64,
+    pub(crate) recommended_part_size: u64,
+    pub(crate) api_url: String,
+    pub(crate) download_url: String,
+    #[serde(default)]
+    pub(crate) s3_api_url: String,
+    pub(crate) allowed: Allowed,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreateBucketRequest<'a> {
+    pub(crate) account_id: &'a AccountId,
+    pub(crate) bucket_name: &'a str,
+    pub(crate) bucket_type: &'a BucketType,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) bucket_info: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) cors_rules: &'a [CorsRule],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) lifecycle_rules: &'a [LifecycleRule],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpdateBucketRequest<'a> {
+    pub(crate) account_id: &'a AccountId,
+    pub(crate) bucket_id: &'a BucketId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bucket_type: Option<&'a BucketType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bucket_info: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cors_rules: Option<&'a [CorsRule]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lifecycle_rules: Option<&'a [LifecycleRule]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) if_revision_is: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeleteBucketRequest<'a> {
+    pub(crate) account_id: &'a AccountId,
+    pub(crate) bucket_id: &'a BucketId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListBucketsRequest<'a> {
+    pub(crate) account_id: &'a AccountId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bucket_id: Option<&'a BucketId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bucket_name: Option<&'a str>,
+    pub(crate) bucket_types: [&'static str; 1],
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ListBucketsResponse {
+    pub(crate) buckets: Vec<BucketDetails>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GetUploadUrlRequest<'a> {
+    pub(crate) bucket_id: &'a BucketId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UploadUrlResponse {
+    pub(crate) upload_url: String,
+    pub(crate) authorization_token: UploadToken,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListFilesRequest {
+    pub(crate) bucket_id: BucketId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_file_name: Option<String>,
+    /// Only for versions, and only together with a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_file_id: Option<FileId>,
+    pub(crate) max_file_count: u32,
+    pub(crate) prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delimiter: Option<&'static str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListFilesResponse {
+    pub(crate) files: Vec<FileVersion>,
+    #[serde(default)]
+    pub(crate) next_file_name: Option<String>,
+    #[serde(default)]
+    pub(crate) next_file_id: Option<FileId>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FileIdRequest<'a> {
+    pub(crate) file_id: &'a FileId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HideFileRequest<'a> {
+    pub(crate) bucket_id: &'a BucketId,
+    pub(crate) file_name: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeleteFileVersionRequest<'a> {
+    pub(crate) file_name: &'a str,
+    pub(crate) file_id: &'a FileId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeleteFileVersionResponse {
+    #[serde(rename = "fileId")]
+    pub(crate) _file_id: FileId,
+}
