@@ -12,12 +12,15 @@ use std::time::Duration;
 use crate::control::cancel::CancelToken;
 use crate::control::progress::Progress;
 use crate::error::{Error, Result};
+use crate::model::auth::Identity;
 
 /// The steering of one call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Control {
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) progress: Option<Arc<dyn Progress>>,
+    /// Whose account the call is for; whoever the store holds, if none.
+    pub(crate) owner: Option<Arc<Identity>>,
 }
 
 impl Control {
@@ -26,12 +29,19 @@ impl Control {
         Self {
             cancel: cancel.cloned(),
             progress: None,
+            owner: None,
         }
     }
 
     /// The same call, watched.
     pub(crate) fn watched_by(mut self, progress: Option<&Arc<dyn Progress>>) -> Self {
         self.progress = progress.map(Arc::clone);
+        self
+    }
+
+    /// The same call, for this account only.
+    pub(crate) fn owned_by(mut self, owner: &Arc<Identity>) -> Self {
+        self.owner = Some(Arc::clone(owner));
         self
     }
 

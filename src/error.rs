@@ -89,12 +89,12 @@ pub enum Error {
         service: Option<Box<ServiceError>>,
     },
     /// There is no such file or version.
-    #[error("there is no file {file:?}: {service}")]
+    #[error("there is no file {file:?}, or no such version of it")]
     FileNotFound {
         /// The name or id that was asked for.
         file: Box<str>,
-        /// The service's answer.
-        service: Box<ServiceError>,
+        /// The service's answer, if it refused; none if a listing did not have the file.
+        service: Option<Box<ServiceError>>,
     },
     /// Another bucket, perhaps of another account, has this name.
     #[error(
@@ -266,9 +266,10 @@ impl Error {
             | Self::RangeNotSatisfiable(service)
             | Self::Busy(service)
             | Self::Service(service)
-            | Self::FileNotFound { service, .. }
             | Self::BucketNameTaken { service, .. } => Some(service),
-            Self::BucketNotFound { service, .. } => service.as_deref(),
+            Self::BucketNotFound { service, .. } | Self::FileNotFound { service, .. } => {
+                service.as_deref()
+            }
             Self::NotAllowed(refusal) => refusal.service.as_deref(),
             _ => None,
         }
@@ -283,9 +284,10 @@ impl Error {
             | Self::RangeNotSatisfiable(service)
             | Self::Busy(service)
             | Self::Service(service)
-            | Self::FileNotFound { service, .. }
             | Self::BucketNameTaken { service, .. } => Some(service),
-            Self::BucketNotFound { service, .. } => service.as_deref_mut(),
+            Self::BucketNotFound { service, .. } | Self::FileNotFound { service, .. } => {
+                service.as_deref_mut()
+            }
             Self::NotAllowed(refusal) => refusal.service.as_deref_mut(),
             _ => None,
         }

@@ -105,8 +105,22 @@ impl Http {
     /// What time it was at the service when our clock showed `elapsed`, to the second that its
     /// `Date` header tells; `None` before its first answer.
     pub(crate) fn service_time_at(&self, elapsed: Duration) -> Option<SystemTime> {
-        let (date, seen) = (*self.0.service_date.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let (date, seen) = (*self
+            .0
+            .service_date
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))?;
         date.checked_sub(seen.saturating_sub(elapsed))
+    }
+
+    /// Whether credentials may be sent to this realm at all.
+    pub(crate) fn check_realm(&self, realm: &Realm) -> Result<()> {
+        guard::check_realm(realm, self.0.config.allow_http)
+    }
+
+    /// Whether a URL that the service named belongs to the realm.
+    pub(crate) fn check_url(&self, realm: &Realm, url: &str, operation: Operation) -> Result<()> {
+        guard::check(realm, url, self.0.config.allow_http, operation).map(|_| ())
     }
 
     /// Breaks every connection, for good.
@@ -118,10 +132,22 @@ impl Http {
     /// error that it means.
     pub(crate) fn send(&self, request: Request<'_>, control: &Control) -> Result<Response> {
         control.check()?;
-        let Request { operation, method, url, realm, authorization, headers, body, subject } = request;
+        let Request {
+            operation,
+            method,
+            url,
+            realm,
+            authorization,
+            headers,
+            body,
+            subject,
+        } = request;
         let host = guard::check(realm, url, self.0.config.allow_http, operation)?;
         let agent = self.agent_for(host, control)?;
-        let mut builder = types::Request::builder().method(method).uri(url).header("Authorization", authorization);
+        let mut builder = types::Request::builder()
+            .method(method)
+            .uri(url)
+            .header("Authorization", authorization);
         for (name, value) in headers {
             builder = builder.header(name, value);
         }
@@ -130,11 +156,17 @@ impl Http {
         let (outcome, sent) = match body {
             RequestBody::None => (self.exchange(&agent, operation, builder, ()), Sent::All),
             RequestBody::Bytes(bytes) => {
-                let mut reader = ExactReader::new(Source::Bytes(bytes), bytes.len() as u64, control, &self.0.clock);
+                let mut reader = ExactReader::new(
+                    Source::Bytes(bytes),
+                    bytes.len() as u64,
+                    control,
+                    &self.0.clock,
+                );
                 self.exchange_body(&agent, operation, builder, host, &mut reader)
             }
             RequestBody::Reader(reader, length) => {
-                let mut reader = ExactReader::new(Source::Reader(reader), length, control, &self.0.clock);
+                let mut reader =
+                    ExactReader::new(Source::Reader(reader), length, control, &self.0.clock);
                 self.exchange_body(&agent, operation, builder, host, &mut reader)
             }
         };
@@ -152,10 +184,21 @@ impl Http {
         self.note_date(response.headers());
         let (parts, body) = response.into_parts();
         let body = ResponseBody::new(operation, body, control.clone());
-        let response = Response { operation, status, headers: parts.headers, body };
+        let response = Response {
+            operation,
+            status,
+            headers: parts.headers,
+            body,
+        };
         match status {
             200..=299 => Ok(response),
-            _ => Err(error::from_refusal(response, url, authorization, subject, &self.0.clock)),
+            _ => Err(error::from_refusal(
+                response,
+                url,
+                authorization,
+                subject,
+                &self.0.clock,
+            )),
         }
     }
 
@@ -168,12 +211,18 @@ impl Http {
         reader: &mut ExactReader<'_>,
     ) -> (Outcome, Sent) {
         let mut builder = builder.header("Content-Length", reader.length());
-        let expects = reader.length() >= self.0.config.expect_continue_from && self.may_expect(host);
+        let expects =
+            reader.length() >= self.0.config.expect_continue_from && self.may_expect(host);
         if expects {
             builder = builder.header("Expect", "100-continue");
         }
         let started = self.0.clock.elapsed();
-        let outcome = self.exchange(agent, operation, builder, ureq::SendBody::from_reader(reader));
+        let outcome = self.exchange(
+            agent,
+            operation,
+            builder,
+            ureq::SendBody::from_reader(reader),
+        );
         if expects {
             self.note_expectation(host, reader.first_read(), started, &outcome);
         }
@@ -200,23 +249,41 @@ impl Http {
 
     /// The connections to use: this call's token's own, so that cancelling breaks only them.
     fn agent_for(&self, host: &str, control: &Control) -> Result<Agent> {
-        let Some(token) = &control.cancel else { return Ok(self.0.agents.for_host(host)) };
+        let Some(token) = &control.cancel else {
+            return Ok(self.0.agents.for_host(host));
+        };
         let made = Agents::new(&self.0.config)?;
         let own = token.resource(Arc::as_ptr(&self.0) as usize, || made, Agents::shutdown);
         Ok(own.for_host(host))
     }
 
     fn may_expect(&self, host: &str) -> bool {
-        !self.0.no_expect.lock().unwrap_or_else(PoisonError::into_inner).contains(host)
+        !self
+            .0
+            .no_expect
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(host)
     }
 
     /// A host that let us wait for its `100 Continue`, or sent one that ureq cannot read, is not
     /// asked again: each such wait would cost its time.
-    fn note_expectation(&self, host: &str, first_read: Option<Duration>, started: Duration, outcome: &Outcome) {
+    fn note_expectation(
+        &self,
+        host: &str,
+        first_read: Option<Duration>,
+        started: Duration,
+        outcome: &Outcome,
+    ) {
         let waited = first_read.map(|at| at.saturating_sub(started));
-        let unanswered = waited.is_some_and(|waited| waited >= self.0.config.timeouts.await_continue);
+        let unanswered =
+            waited.is_some_and(|waited| waited >= self.0.config.timeouts.await_continue);
         if unanswered || matches!(outcome, Err(ureq::Error::Protocol(_))) {
-            self.0.no_expect.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned());
+            self.0
+                .no_expect
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(host.to_owned());
         }
     }
 
@@ -224,7 +291,11 @@ impl Http {
         let date = headers.get("date").and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
             let seen = self.0.clock.elapsed();
-            *self.0.service_date.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, seen));
+            *self
+                .0
+                .service_date
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some((date, seen));
         }
     }
 }
@@ -232,6 +303,9 @@ impl Http {
 /// The path of a URL: what a message may show of it.
 pub(crate) fn path_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.find('/').and_then(|start| rest.get(start..)).unwrap_or("/");
+    let path = rest
+        .find('/')
+        .and_then(|start| rest.get(start..))
+        .unwrap_or("/");
     path.split(['?', '#']).next().unwrap_or("/").to_owned()
 }

@@ -3,17 +3,26 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod account_info;
+mod api;
+mod bucket;
 mod control;
 mod error;
 mod http;
 mod model;
 mod raw;
+mod session;
+mod transfer;
 mod wire;
 
 pub use account_info::memory::InMemoryAccountInfo;
 pub use account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
+pub use api::buckets::CreateBucketOptions;
+pub use api::{B2Api, B2ApiBuilder};
+pub use bucket::Bucket;
+pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
+pub use bucket::settings::UpdateBucketOptions;
 pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
@@ -38,6 +47,12 @@ pub use model::realm::Realm;
 pub use model::secret::{ApplicationKey, AuthToken, UploadToken};
 pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
+
+pub use session::retry::RetryPolicy;
+pub use transfer::download::file::Saved;
+pub use transfer::download::reader::DownloadReader;
+pub use transfer::download::{Download, DownloadOptions, Verification};
+pub use transfer::upload::{UploadOptions, Uploaded};
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -40,7 +40,12 @@ pub(crate) struct Raw<'a> {
 
 impl<'a> Raw<'a> {
     pub(crate) fn new(http: &'a Http, control: &'a Control, auth: &'a AccountAuth) -> Self {
-        Self { http, control, auth, realm: Realm::from(auth.realm.as_str()) }
+        Self {
+            http,
+            control,
+            auth,
+            realm: Realm::from(auth.realm.as_str()),
+        }
     }
 
     /// A call with a JSON body.
@@ -50,7 +55,10 @@ impl<'a> Raw<'a> {
         subject: Subject<'_>,
         request: &impl Serialize,
     ) -> Result<T> {
-        let url = format!("{}/b2api/v4/{operation}", self.auth.api_url.trim_end_matches('/'));
+        let url = format!(
+            "{}/b2api/v4/{operation}",
+            self.auth.api_url.trim_end_matches('/')
+        );
         let body = serde_json::to_vec(request)
             .map_err(|error| Error::invalid_input("request", error.to_string()))?;
         let response = self.http.send(
@@ -60,7 +68,10 @@ impl<'a> Raw<'a> {
                 url: &url,
                 realm: &self.realm,
                 authorization: self.auth.token.expose(),
-                headers: vec![("Content-Type", JSON.to_owned()), ("Accept", JSON.to_owned())],
+                headers: vec![
+                    ("Content-Type", JSON.to_owned()),
+                    ("Accept", JSON.to_owned()),
+                ],
                 body: RequestBody::Bytes(&body),
                 subject,
             },
@@ -77,6 +88,12 @@ fn read_json<T: DeserializeOwned>(mut response: Response) -> Result<T> {
     serde_json::from_slice(&body).map_err(|error| unexpected(operation, error))
 }
 
-fn unexpected(operation: Operation, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::UnexpectedReply { operation, source: source.into() }
+fn unexpected(
+    operation: Operation,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    Error::UnexpectedReply {
+        operation,
+        source: source.into(),
+    }
 }

@@ -103,6 +103,7 @@ impl std::fmt::Display for ServiceError {
             code,
             message,
             attempts,
+            retry_after,
             ..
         } = self;
         write!(f, "{operation} was answered with {status}")?;
@@ -112,9 +113,12 @@ impl std::fmt::Display for ServiceError {
         if !message.is_empty() {
             write!(f, " ({message})")?;
         }
-        match attempts {
-            0 | 1 => Ok(()),
-            more => write!(f, " after {more} attempts"),
+        if *attempts > 1 {
+            write!(f, " after {attempts} attempts")?;
+        }
+        match retry_after {
+            Some(wait) => write!(f, "; it asks to wait {} s", wait.as_secs()),
+            None => Ok(()),
         }
     }
 }
@@ -168,12 +172,12 @@ impl ServiceError {
             },
             (400, Code::NoSuchFile | Code::FileNotPresent) => Error::FileNotFound {
                 file: subject.name(),
-                service,
+                service: Some(service),
             },
             (404, _) => match subject {
                 Subject::File(name) => Error::FileNotFound {
                     file: name.into(),
-                    service,
+                    service: Some(service),
                 },
                 _ => Error::Service(service),
             },

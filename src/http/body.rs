@@ -29,8 +29,20 @@ pub(super) struct ExactReader<'a> {
 }
 
 impl<'a> ExactReader<'a> {
-    pub(super) fn new(source: Source<'a>, length: u64, control: &'a Control, clock: &'a Clock) -> Self {
-        Self { source, length, left: length, control, clock, first_read: None }
+    pub(super) fn new(
+        source: Source<'a>,
+        length: u64,
+        control: &'a Control,
+        clock: &'a Clock,
+    ) -> Self {
+        Self {
+            source,
+            length,
+            left: length,
+            control,
+            clock,
+            first_read: None,
+        }
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -56,14 +68,21 @@ impl Read for ExactReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.control.check()?;
         self.first_read.get_or_insert_with(|| self.clock.elapsed());
-        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let Some(buffer) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else { return Ok(0) };
+        let room = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else {
+            return Ok(0);
+        };
         let read = match &mut self.source {
             Source::Bytes(bytes) => bytes.read(buffer)?,
             Source::Reader(reader) => read_uninterrupted(reader, buffer)?,
         };
         if read == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the source of the body ended early"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the source of the body ended early",
+            ));
         }
         self.left -= read as u64;
         Ok(read)
@@ -84,6 +103,7 @@ fn read_uninterrupted(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<us
 /// section 5).
 pub(crate) struct Sha1AtEnd<'a> {
     content: &'a mut dyn Read,
+    length: u64,
     left: u64,
     hasher: Sha1Hasher,
     digest: Option<Sha1Digest>,
@@ -97,11 +117,17 @@ impl<'a> Sha1AtEnd<'a> {
     pub(crate) fn new(content: &'a mut dyn Read, length: u64) -> Self {
         Self {
             content,
+            length,
             left: length,
             hasher: Sha1Hasher::default(),
             digest: None,
             trailer: io::Cursor::default(),
         }
+    }
+
+    /// The content's length in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
     }
 
     /// The checksum of the content, once all of it was read.
@@ -113,8 +139,12 @@ impl<'a> Sha1AtEnd<'a> {
 impl Read for Sha1AtEnd<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left > 0 {
-            let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-            let Some(buffer) = buffer.get_mut(..room) else { return Ok(0) };
+            let room = usize::try_from(self.left)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
+            let Some(buffer) = buffer.get_mut(..room) else {
+                return Ok(0);
+            };
             let read = read_uninterrupted(self.content, buffer)?;
             self.hasher.update(buffer.get(..read).unwrap_or_default());
             self.left -= read as u64;
@@ -139,7 +169,11 @@ pub(crate) struct ResponseBody {
 impl ResponseBody {
     pub(super) fn new(operation: Operation, body: ureq::Body, control: Control) -> Self {
         let reader = Box::new(body.into_with_config().limit(u64::MAX).reader());
-        Self { operation, reader, control }
+        Self {
+            operation,
+            reader,
+            control,
+        }
     }
 
     /// The whole body, or an error if it is longer than `limit` bytes.
@@ -149,7 +183,10 @@ impl ResponseBody {
         read.map_err(|error| error::from_body(self.operation, error))?;
         if bytes.len() as u64 > limit {
             let source = format!("it has more than {limit} bytes").into();
-            return Err(Error::UnexpectedReply { operation: self.operation, source });
+            return Err(Error::UnexpectedReply {
+                operation: self.operation,
+                source,
+            });
         }
         Ok(bytes)
     }
@@ -159,7 +196,11 @@ impl Read for ResponseBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.control.check()?;
         self.reader.read(buffer).map_err(|error| {
-            let error = if self.control.is_cancelled() { Error::Cancelled } else { error::from_body(self.operation, error) };
+            let error = if self.control.is_cancelled() {
+                Error::Cancelled
+            } else {
+                error::from_body(self.operation, error)
+            };
             error.into()
         })
     }
@@ -167,7 +208,9 @@ impl Read for ResponseBody {
 
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("operation", &self.operation).finish_non_exhaustive()
+        f.debug_struct("ResponseBody")
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
     }
 }
 
@@ -216,7 +259,10 @@ mod tests {
         assert_eq!(reader.sent(), Sent::Nothing);
         let mut sent = Vec::new();
         let error = reader.read_to_end(&mut sent).unwrap_err();
-        assert_eq!((error.kind(), sent.as_slice(), reader.sent()), (io::ErrorKind::UnexpectedEof, &b"hel"[..], Sent::Partial));
+        assert_eq!(
+            (error.kind(), sent.as_slice(), reader.sent()),
+            (io::ErrorKind::UnexpectedEof, &b"hel"[..], Sent::Partial)
+        );
     }
 
     #[test]

@@ -87,7 +87,9 @@ impl Timeouts {
 
     pub(super) const fn idle_for(&self, operation: Operation) -> Duration {
         match operation {
-            Operation::CopyFile | Operation::CopyPart | Operation::FinishLargeFile => self.slow_idle,
+            Operation::CopyFile | Operation::CopyPart | Operation::FinishLargeFile => {
+                self.slow_idle
+            }
             _ => self.idle,
         }
     }
@@ -151,15 +153,22 @@ impl Agents {
         let proxy = match &config.proxy {
             ProxyChoice::Environment => Proxy::try_from_env(),
             ProxyChoice::None => None,
-            ProxyChoice::Url(url) => {
-                Some(Proxy::new(url).map_err(|_| Error::invalid_input("proxy", "it is not the URL of an HTTP proxy"))?)
-            }
+            ProxyChoice::Url(url) => Some(Proxy::new(url).map_err(|_| {
+                Error::invalid_input("proxy", "it is not the URL of an HTTP proxy")
+            })?),
         };
-        Ok(Self { public: agent(config, proxy, !config.allow_http)?, loopback: agent(config, None, false)? })
+        Ok(Self {
+            public: agent(config, proxy, !config.allow_http)?,
+            loopback: agent(config, None, false)?,
+        })
     }
 
     pub(super) fn for_host(&self, host: &str) -> Agent {
-        if is_loopback(host) { self.loopback.clone() } else { self.public.clone() }
+        if is_loopback(host) {
+            self.loopback.clone()
+        } else {
+            self.public.clone()
+        }
     }
 
     pub(super) fn shutdown(&self) {
@@ -193,17 +202,27 @@ fn agent(config: &HttpConfig, proxy: Option<Proxy>, https_only: bool) -> Result<
 }
 
 fn roots(config: &HttpConfig) -> Result<RootCerts> {
-    let Some(pem) = &config.roots else { return Ok(RootCerts::WebPki) };
+    let Some(pem) = &config.roots else {
+        return Ok(RootCerts::WebPki);
+    };
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
     for item in parse_pem(pem) {
         match item {
             Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
             Ok(_) => {}
-            Err(_) => return Err(Error::invalid_input("root certificates", "they are not in PEM form")),
+            Err(_) => {
+                return Err(Error::invalid_input(
+                    "root certificates",
+                    "they are not in PEM form",
+                ));
+            }
         }
     }
     if certificates.is_empty() {
-        return Err(Error::invalid_input("root certificates", "there is no certificate in them"));
+        return Err(Error::invalid_input(
+            "root certificates",
+            "there is no certificate in them",
+        ));
     }
     Ok(RootCerts::from(certificates))
 }

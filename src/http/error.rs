@@ -56,7 +56,9 @@ fn kind_of(error: &ureq::Error) -> TransportKind {
     match error {
         ureq::Error::Io(error) => kind_of_io(error),
         ureq::Error::Timeout(Timeout::Resolve) | ureq::Error::HostNotFound => TransportKind::Dns,
-        ureq::Error::Timeout(Timeout::Connect) | ureq::Error::ConnectionFailed => TransportKind::Connect,
+        ureq::Error::Timeout(Timeout::Connect) | ureq::Error::ConnectionFailed => {
+            TransportKind::Connect
+        }
         ureq::Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => TransportKind::Stalled,
         ureq::Error::Timeout(_) => TransportKind::Timeout,
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => TransportKind::Tls,
@@ -65,7 +67,10 @@ fn kind_of(error: &ureq::Error) -> TransportKind {
 }
 
 fn kind_of_io(error: &io::Error) -> TransportKind {
-    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+    if let Some(inner) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<ureq::Error>())
+    {
         return kind_of(inner);
     }
     match error.kind() {
@@ -92,7 +97,9 @@ pub(super) fn from_refusal(
     subject: Subject<'_>,
     clock: &Clock,
 ) -> Error {
-    let retry_after = response.header("retry-after").and_then(|value| retry_after(value, clock));
+    let retry_after = response
+        .header("retry-after")
+        .and_then(|value| retry_after(value, clock));
     let status = response.status;
     // A body that breaks off leaves what came of it: the status alone says most.
     let body = response.body.read_all(REFUSAL_LIMIT).unwrap_or_default();
@@ -117,17 +124,35 @@ fn code_and_message(body: &[u8]) -> (String, String) {
     let text = |name: &str| json.as_ref()?.get(name)?.as_str().map(escape);
     match text("code") {
         Some(code) => (code, text("message").unwrap_or_default()),
-        None => (String::new(), escape(&String::from_utf8_lossy(body.get(..EXCERPT).unwrap_or(body)))),
+        None => (
+            String::new(),
+            escape(&String::from_utf8_lossy(
+                body.get(..EXCERPT).unwrap_or(body),
+            )),
+        ),
     }
 }
 
 fn escape(text: &str) -> String {
-    text.chars().take(EXCERPT).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .take(EXCERPT)
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 /// The service repeats an upload token in one of its messages (`auth_token_limit`).
 fn scrub(message: &str, secret: &str) -> String {
-    if secret.is_empty() { message.to_owned() } else { message.replace(secret, "***") }
+    if secret.is_empty() {
+        message.to_owned()
+    } else {
+        message.replace(secret, "***")
+    }
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).
@@ -150,34 +175,62 @@ mod tests {
     fn failures_of_ureq_keep_their_kind_however_they_are_wrapped() {
         let stalled = || ureq::Error::Timeout(ureq::Timeout::PerRead);
         assert_eq!(kind_of(&stalled()), TransportKind::Stalled);
-        assert_eq!(kind_of_io(&io::Error::other(stalled())), TransportKind::Stalled);
-        assert_eq!(kind_of(&ureq::Error::Io(io::ErrorKind::ConnectionRefused.into())), TransportKind::Connect);
-        assert_eq!(kind_of(&ureq::Error::Io(io::ErrorKind::UnexpectedEof.into())), TransportKind::Reset);
+        assert_eq!(
+            kind_of_io(&io::Error::other(stalled())),
+            TransportKind::Stalled
+        );
+        assert_eq!(
+            kind_of(&ureq::Error::Io(io::ErrorKind::ConnectionRefused.into())),
+            TransportKind::Connect
+        );
+        assert_eq!(
+            kind_of(&ureq::Error::Io(io::ErrorKind::UnexpectedEof.into())),
+            TransportKind::Reset
+        );
         assert_eq!(kind_of(&ureq::Error::HostNotFound), TransportKind::Dns);
-        assert_eq!(kind_of(&ureq::Error::Timeout(ureq::Timeout::Connect)), TransportKind::Connect);
-        let lookup = io::Error::other("failed to lookup address information: Name or service not known");
+        assert_eq!(
+            kind_of(&ureq::Error::Timeout(ureq::Timeout::Connect)),
+            TransportKind::Connect
+        );
+        let lookup =
+            io::Error::other("failed to lookup address information: Name or service not known");
         assert_eq!(kind_of(&ureq::Error::Io(lookup)), TransportKind::Dns);
     }
 
     #[test]
     fn any_error_body_is_survived() {
         for (body, code, message) in [
-            (r#"{"code":"bad_request","message":"no","status":400}"#, "bad_request", "no"),
-            (r#"{"code":"bad_request","status":"service_unavailable"}"#, "bad_request", ""),
+            (
+                r#"{"code":"bad_request","message":"no","status":400}"#,
+                "bad_request",
+                "no",
+            ),
+            (
+                r#"{"code":"bad_request","status":"service_unavailable"}"#,
+                "bad_request",
+                "",
+            ),
             (r#"{"code":7}"#, "", r#"{"code":7}"#),
             ("<html>\n502</html>", "", "<html>\\n502</html>"),
             ("", "", ""),
             (r#"{"code":"bad_req"#, "", r#"{"code":"bad_req"#),
             ("null", "", "null"),
         ] {
-            assert_eq!(code_and_message(body.as_bytes()), (code.to_owned(), message.to_owned()), "{body}");
+            assert_eq!(
+                code_and_message(body.as_bytes()),
+                (code.to_owned(), message.to_owned()),
+                "{body}"
+            );
         }
         assert_eq!(code_and_message(&[0xff; 5000]).1.chars().count(), 1024);
     }
 
     #[test]
     fn the_token_is_blanked_out_of_a_message() {
-        assert_eq!(scrub("more than one upload using auth token abc", "abc"), "more than one upload using auth token ***");
+        assert_eq!(
+            scrub("more than one upload using auth token abc", "abc"),
+            "more than one upload using auth token ***"
+        );
         assert_eq!(scrub("x", ""), "x");
     }
 }

@@ -6,21 +6,60 @@ use crate::model::operation::Operation;
 use crate::model::realm::{Realm, host_of, is_loopback};
 
 /// The host of `url`, if the realm's credentials may be sent there.
-pub(super) fn check<'u>(realm: &Realm, url: &'u str, allow_http: bool, operation: Operation) -> Result<&'u str> {
+pub(super) fn check<'u>(
+    realm: &Realm,
+    url: &'u str,
+    allow_http: bool,
+    operation: Operation,
+) -> Result<&'u str> {
     let host = host_of(url);
     let reason = match host {
         None => "it has no host, or carries credentials",
         Some(host) if !realm.owns_host(host) => "its host does not belong to the realm",
-        Some(host) if url.starts_with("http://") && !is_loopback(host) && !allow_http => "it is not https",
+        Some(host) if url.starts_with("http://") && !is_loopback(host) && !allow_http => {
+            "it is not https"
+        }
         Some(host) if url.starts_with("https://") || url.starts_with("http://") => return Ok(host),
         Some(_) => "it is not https",
     };
-    Err(Error::UnexpectedReply { operation, source: format!("the service named a URL for this call, but {reason}").into() })
+    Err(Error::UnexpectedReply {
+        operation,
+        source: format!("the service named a URL for this call, but {reason}").into(),
+    })
+}
+
+/// Whether credentials may be sent to this realm. The value is never shown: the arguments of
+/// `authorize_account` are easily swapped, and it may be the key.
+pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
+    let url = realm.url();
+    let reason = match url.map(|url| (url, host_of(url))) {
+        None => "it is neither \"production\" nor a URL that starts with https://",
+        Some((_, None)) => "the URL has no host, or carries credentials",
+        Some((url, Some(_))) if url.contains(['?', '#']) => {
+            "the URL has more than scheme, host, port and path"
+        }
+        Some((url, Some(host)))
+            if url.starts_with("http://") && !is_loopback(host) && !allow_http =>
+        {
+            "http:// is allowed for this machine only; use https://, or allow it when building the B2Api"
+        }
+        // A usual mistake: Backblaze shows this URL beside the key.
+        Some((_, Some(host))) if is_s3_endpoint(host) => {
+            "this is an endpoint of the S3 API, which this crate does not speak; use \"production\""
+        }
+        Some((_, Some(_))) => return Ok(()),
+    };
+    Err(Error::invalid_input("realm", reason))
+}
+
+fn is_s3_endpoint(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.starts_with("s3.") && host.ends_with(".backblazeb2.com")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, check_realm};
     use crate::model::operation::Operation;
     use crate::model::realm::Realm;
 
@@ -30,15 +69,69 @@ mod tests {
 
     #[test]
     fn only_the_realms_hosts_get_its_credentials() {
-        assert!(allowed("production", "https://pod-000-2207-11.backblaze.com/b2api/v4/b2_upload_file/x", false));
-        assert!(allowed("production", "https://f002.backblazeb2.com/file/b/n", false));
-        assert!(!allowed("production", "https://pod.backblaze.com.evil.org/x", false));
-        assert!(!allowed("production", "https://pod.backblaze.com@evil.org/x", false));
-        assert!(!allowed("production", "http://f002.backblazeb2.com/file/b/n", false));
-        assert!(!allowed("production", "ftp://f002.backblazeb2.com/file/b/n", false));
+        assert!(allowed(
+            "production",
+            "https://pod-000-2207-11.backblaze.com/b2api/v4/b2_upload_file/x",
+            false
+        ));
+        assert!(allowed(
+            "production",
+            "https://f002.backblazeb2.com/file/b/n",
+            false
+        ));
+        assert!(!allowed(
+            "production",
+            "https://pod.backblaze.com.evil.org/x",
+            false
+        ));
+        assert!(!allowed(
+            "production",
+            "https://pod.backblaze.com@evil.org/x",
+            false
+        ));
+        assert!(!allowed(
+            "production",
+            "http://f002.backblazeb2.com/file/b/n",
+            false
+        ));
+        assert!(!allowed(
+            "production",
+            "ftp://f002.backblazeb2.com/file/b/n",
+            false
+        ));
         assert!(allowed("http://127.0.0.1:1", "http://localhost:2/x", false));
         assert!(!allowed("http://127.0.0.1:1", "http://10.0.0.1:2/x", true));
         assert!(!allowed("http://b2.lan", "http://b2.lan/x", false));
         assert!(allowed("http://b2.lan", "http://b2.lan/x", true));
+    }
+
+    #[test]
+    fn realms_that_would_leak_credentials_are_refused() {
+        for realm in [
+            "production",
+            "staging",
+            "https://b2.example.org",
+            "http://127.0.0.1:80",
+            "http://[::1]:80/",
+            "http://localhost",
+        ] {
+            assert!(check_realm(&Realm::from(realm), false).is_ok(), "{realm}");
+        }
+        let secret = "K002abcdefghijklmnopqrstuvwxyz";
+        for realm in [
+            "",
+            secret,
+            "http://b2.example.org",
+            "dev",
+            "https://",
+            "https://a:b@c",
+            "https://s3.us-west-002.backblazeb2.com",
+            "ftp://x",
+            "https://x?y",
+        ] {
+            let error = check_realm(&Realm::from(realm), false).unwrap_err();
+            assert!(!error.to_string().contains(secret));
+        }
+        assert!(check_realm(&Realm::from("http://b2.lan"), true).is_ok());
     }
 }

@@ -23,7 +23,9 @@ pub(crate) fn authorize(
     key: &ApplicationKey,
 ) -> Result<AccountAuth> {
     // Never show the value: the arguments of authorize_account are easily swapped.
-    let base = realm.url().ok_or_else(|| Error::invalid_input("realm", "it is neither \"production\" nor a URL"))?;
+    let base = realm
+        .url()
+        .ok_or_else(|| Error::invalid_input("realm", "it is neither \"production\" nor a URL"))?;
     let url = format!("{base}/b2api/v4/b2_authorize_account");
     let credentials = STANDARD.encode(format!("{key_id}:{}", key.expose()));
     let response = http.send(
@@ -39,7 +41,11 @@ pub(crate) fn authorize(
         },
         control,
     )?;
-    let AuthorizeResponse { account_id, authorization_token, api_info } = super::read_json(response)?;
+    let AuthorizeResponse {
+        account_id,
+        authorization_token,
+        api_info,
+    } = super::read_json(response)?;
     let storage = api_info.storage_api;
     Ok(AccountAuth {
         realm: realm.as_str().to_owned(),

@@ -19,7 +19,10 @@ use crate::raw::unexpected;
 /// What to download.
 #[derive(Debug, Clone)]
 pub(crate) enum DownloadRequest {
-    ByName { bucket_name: String, file_name: String },
+    ByName {
+        bucket_name: String,
+        file_name: String,
+    },
     ById(FileId),
 }
 
@@ -43,19 +46,30 @@ impl DownloadRequest {
 
 impl Raw<'_> {
     /// The headers of a file and the beginning of its content, or of a range of it.
-    pub(crate) fn download(&self, request: &DownloadRequest, range: Option<ByteRange>) -> Result<DownloadResponse> {
+    pub(crate) fn download(
+        &self,
+        request: &DownloadRequest,
+        range: Option<ByteRange>,
+    ) -> Result<DownloadResponse> {
         let response = self.get(Method::GET, request, range)?;
         let length = content_length(&response)?;
         let (range, total) = match (response.status, range) {
             (206, Some(asked)) => content_range(&response, asked, length)?,
             // The service may answer a range that covers everything as if none was asked for.
             (_, Some(asked)) if asked.within(length) != Some(0..length) => {
-                return Err(unexpected(response.operation, "it carries the whole file instead of the range"));
+                return Err(unexpected(
+                    response.operation,
+                    "it carries the whole file instead of the range",
+                ));
             }
             _ => (0..length, length),
         };
         let version = file_version(&response, total)?;
-        Ok(DownloadResponse { version, range, body: response.body })
+        Ok(DownloadResponse {
+            version,
+            range,
+            body: response.body,
+        })
     }
 
     /// The headers alone.
@@ -65,17 +79,33 @@ impl Raw<'_> {
         file_version(&response, length)
     }
 
-    fn get(&self, method: Method, request: &DownloadRequest, range: Option<ByteRange>) -> Result<Response> {
+    fn get(
+        &self,
+        method: Method,
+        request: &DownloadRequest,
+        range: Option<ByteRange>,
+    ) -> Result<Response> {
         let base = self.auth.download_url.trim_end_matches('/');
         let (url, subject) = match request {
-            DownloadRequest::ByName { bucket_name, file_name } => {
-                (format!("{base}/file/{}/{}", encode(bucket_name), encode(file_name)), file_name.as_str())
-            }
-            DownloadRequest::ById(id) => {
-                (format!("{base}/b2api/v4/b2_download_file_by_id?fileId={}", encode(id.as_str())), id.as_str())
-            }
+            DownloadRequest::ByName {
+                bucket_name,
+                file_name,
+            } => (
+                format!("{base}/file/{}/{}", encode(bucket_name), encode(file_name)),
+                file_name.as_str(),
+            ),
+            DownloadRequest::ById(id) => (
+                format!(
+                    "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
+                    encode(id.as_str())
+                ),
+                id.as_str(),
+            ),
         };
-        let headers = range.map(|range| ("Range", range.to_string())).into_iter().collect();
+        let headers = range
+            .map(|range| ("Range", range.to_string()))
+            .into_iter()
+            .collect();
         self.http.send(
             Request {
                 operation: request.operation(),
@@ -95,7 +125,9 @@ impl Raw<'_> {
 /// The service always says how long a download is. Without that a cut body would look complete;
 /// and a decoder that some other crate switched on in ureq takes the header away with the encoding.
 fn content_length(response: &Response) -> Result<u64> {
-    let length = response.header("content-length").and_then(|length| length.parse().ok());
+    let length = response
+        .header("content-length")
+        .and_then(|length| length.parse().ok());
     length.ok_or_else(|| {
         unexpected(
             response.operation,
@@ -115,9 +147,12 @@ fn content_range(response: &Response, asked: ByteRange, length: u64) -> Result<(
         let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
         Some((first..last.checked_add(1)?, total.parse::<u64>().ok()?))
     };
-    let (range, total) = parse().ok_or_else(|| wrong(format!("its Content-Range is {header:?}")))?;
+    let (range, total) =
+        parse().ok_or_else(|| wrong(format!("its Content-Range is {header:?}")))?;
     if asked.within(total) != Some(range.clone()) || range.end - range.start != length {
-        return Err(wrong(format!("{asked} was asked for, but it carries {header:?} in {length} bytes")));
+        return Err(wrong(format!(
+            "{asked} was asked for, but it carries {header:?} in {length} bytes"
+        )));
     }
     Ok((range, total))
 }

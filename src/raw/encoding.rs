@@ -8,7 +8,12 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Everything but the characters that no client and no server ever touches.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-').remove(b'~').remove(b'/');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'-')
+    .remove(b'~')
+    .remove(b'/');
 
 /// The encoded form for a header or a path.
 pub(crate) fn encode(text: &str) -> String {
@@ -17,7 +22,11 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// The text that was encoded; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn decode(encoded: &str) -> String {
-    let spaces: Cow<'_, str> = if encoded.contains('+') { encoded.replace('+', " ").into() } else { encoded.into() };
+    let spaces: Cow<'_, str> = if encoded.contains('+') {
+        encoded.replace('+', " ").into()
+    } else {
+        encoded.into()
+    };
     percent_decode_str(&spaces).decode_utf8_lossy().into_owned()
 }
 

@@ -24,12 +24,17 @@ const STANDARD: [(&str, &str); 5] = [
 /// The file that a download's headers describe; `total` is its whole length.
 pub(super) fn file_version(response: &Response, total: u64) -> Result<FileVersion> {
     let required = |name: &str| {
-        response.header(name).ok_or_else(|| unexpected(response.operation, format!("it has no {name} header")))
+        response
+            .header(name)
+            .ok_or_else(|| unexpected(response.operation, format!("it has no {name} header")))
     };
     let timestamp = required("x-bz-upload-timestamp")?;
-    let timestamp = timestamp
-        .parse()
-        .map_err(|_| unexpected(response.operation, format!("its upload timestamp is {timestamp:?}")))?;
+    let timestamp = timestamp.parse().map_err(|_| {
+        unexpected(
+            response.operation,
+            format!("its upload timestamp is {timestamp:?}"),
+        )
+    })?;
     Ok(FileVersion {
         account_id: None,
         bucket_id: None,
@@ -38,7 +43,9 @@ pub(super) fn file_version(response: &Response, total: u64) -> Result<FileVersio
         file_name: decode(required("x-bz-file-name")?),
         content_length: total,
         content_type: response.header("content-type").map(str::to_owned),
-        content_sha1: response.header("x-bz-content-sha1").map_or(ContentSha1::Absent, ContentSha1::from),
+        content_sha1: response
+            .header("x-bz-content-sha1")
+            .map_or(ContentSha1::Absent, ContentSha1::from),
         content_md5: None,
         file_info: file_info(&response.headers),
         upload_timestamp: Timestamp::from_millis(timestamp),
@@ -55,7 +62,10 @@ fn file_info(headers: &HeaderMap) -> FileInfo {
     // Standard headers travel as they are: a '+' in them is a '+'.
     let standard = STANDARD.iter().filter_map(|(header, name)| {
         let value = headers.get(*header)?;
-        Some(((*name).to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        Some((
+            (*name).to_owned(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        ))
     });
     own.chain(standard).collect()
 }

@@ -1,7 +1,6 @@
 //! Uploading small files (reference sections 2.6 and 2.7).
 
-use std::io::Read;
-
+use crate::account_info::UploadUrl;
 use crate::error::Result;
 use crate::error::service::Subject;
 use crate::http::body::Sha1AtEnd;
@@ -27,7 +26,10 @@ impl UploadRequest<'_> {
     /// The bytes that name and info take in headers, which the service limits to 7000 (reference
     /// section 4.3).
     pub(crate) fn header_bytes(&self) -> usize {
-        let info = self.file_info.iter().map(|(name, value)| "X-Bz-Info-".len() + name.len() + encode(value).len());
+        let info = self
+            .file_info
+            .iter()
+            .map(|(name, value)| "X-Bz-Info-".len() + name.len() + encode(value).len());
         encode(self.file_name).len() + info.sum::<usize>()
     }
 
@@ -35,46 +37,60 @@ impl UploadRequest<'_> {
         let mut headers = vec![
             ("X-Bz-File-Name".to_owned(), encode(self.file_name)),
             ("Content-Type".to_owned(), self.content_type.to_owned()),
-            ("X-Bz-Content-Sha1".to_owned(), "hex_digits_at_end".to_owned()),
+            (
+                "X-Bz-Content-Sha1".to_owned(),
+                "hex_digits_at_end".to_owned(),
+            ),
         ];
-        headers.extend(self.file_info.iter().map(|(name, value)| (format!("X-Bz-Info-{name}"), encode(value))));
+        headers.extend(
+            self.file_info
+                .iter()
+                .map(|(name, value)| (format!("X-Bz-Info-{name}"), encode(value))),
+        );
         headers
     }
 }
 
 impl Raw<'_> {
     pub(crate) fn get_upload_url(&self, bucket_id: &BucketId) -> Result<UploadUrlResponse> {
-        self.call(Operation::GetUploadUrl, Subject::Bucket(bucket_id.as_str()), &GetUploadUrlRequest { bucket_id })
+        self.call(
+            Operation::GetUploadUrl,
+            Subject::Bucket(bucket_id.as_str()),
+            &GetUploadUrlRequest { bucket_id },
+        )
     }
 
-    /// Sends `length` bytes of content; their SHA-1 follows them, and the answer must agree with it.
+    /// Sends the content and its SHA-1; the answer must agree with it.
     pub(crate) fn upload_file(
         &self,
-        url: &str,
-        token: &str,
+        url: &UploadUrl,
         request: &UploadRequest<'_>,
-        content: &mut dyn Read,
-        length: u64,
+        body: &mut Sha1AtEnd<'_>,
     ) -> Result<FileVersion> {
         let headers = request.headers();
-        let mut body = Sha1AtEnd::new(content, length);
+        let length = body.length();
         let response = self.http.send(
             Request {
                 operation: Operation::UploadFile,
                 method: Method::POST,
-                url,
+                url: &url.url,
                 realm: &self.realm,
-                authorization: token,
-                headers: headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect(),
-                body: RequestBody::Reader(&mut body, length + Sha1AtEnd::TRAILER),
+                authorization: url.token.expose(),
+                headers: headers
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.clone()))
+                    .collect(),
+                body: RequestBody::Reader(body, length + Sha1AtEnd::TRAILER),
                 subject: Subject::File(request.file_name),
             },
             self.control,
         )?;
         let version: FileVersion = super::read_json(response)?;
         if version.content_sha1.digest() != body.digest() || version.content_length != length {
-            let what = "the service stored other bytes than were sent";
-            return Err(unexpected(Operation::UploadFile, what));
+            return Err(unexpected(
+                Operation::UploadFile,
+                "the service stored other bytes than were sent",
+            ));
         }
         Ok(version)
     }

@@ -1,0 +1,260 @@
+//! The entrance: an account, and how its calls are made.
+
+pub(crate) mod buckets;
+mod files;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::account_info::AccountInfo;
+use crate::control::clock::Clock;
+use crate::control::meter::RequestCounts;
+use crate::error::Result;
+use crate::http::Http;
+use crate::http::config::{HttpConfig, ProxyChoice, Timeouts};
+use crate::model::auth::Allowed;
+use crate::model::id::{AccountId, ApplicationKeyId};
+use crate::model::realm::Realm;
+use crate::model::secret::ApplicationKey;
+use crate::session::Session;
+use crate::session::retry::RetryPolicy;
+
+/// An account at Backblaze B2.
+///
+/// Cheap to clone; clones share connections, the authorization and the counts, and all of them may
+/// be used from many threads at once.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let (realm, key_id, key) = (service.url(), service.application_key_id(), service.application_key());
+/// use b2sdk::{B2Api, BucketType, InMemoryAccountInfo};
+///
+/// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+/// b2_api.authorize_account(realm, key_id, key)?; // realm: "production" for the real service
+/// let bucket = b2_api.create_bucket("example-mybucket-b2-1", BucketType::AllPrivate)?;
+/// bucket.upload_bytes(b"hello", "hello.txt")?;
+/// assert_eq!(bucket.download_file_by_name("hello.txt")?.read_to_vec()?, b"hello");
+/// # }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct B2Api {
+    session: Arc<Session>,
+}
+
+impl B2Api {
+    /// An account whose authorization, bucket names and upload URLs are kept in `info`. Nothing is
+    /// sent yet; what the store already holds is used.
+    #[must_use]
+    pub fn new(info: impl AccountInfo + 'static) -> Self {
+        Self::builder(info)
+            .build()
+            .expect("the default configuration has nothing that can be wrong")
+    }
+
+    /// The same with other settings.
+    #[must_use]
+    pub fn builder(info: impl AccountInfo + 'static) -> B2ApiBuilder {
+        B2ApiBuilder {
+            info: Box::new(info),
+            http: HttpConfig::default(),
+            retry: RetryPolicy::default(),
+            clock: Clock::default(),
+        }
+    }
+
+    /// Authorizes an application key, once: if the account info already holds an authorization of
+    /// the same realm, key id and key, it is used and nothing is sent. Should its token turn out to
+    /// be too old, it is replaced at the first call that meets that.
+    ///
+    /// `realm` is `"production"`, or the URL of another service. From here on this `B2Api` serves
+    /// only this identity: if somebody authorizes another one in the same account info, its calls
+    /// fail with [`Error::AccountChanged`](crate::Error::AccountChanged).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a realm to which credentials must not
+    /// be sent; [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
+    /// [`Error::Busy`](crate::Error::Busy) and [`Error::Connection`](crate::Error::Connection) when
+    /// all attempts failed; the errors of the store.
+    pub fn authorize_account(
+        &self,
+        realm: impl Into<Realm>,
+        application_key_id: impl Into<ApplicationKeyId>,
+        application_key: impl Into<ApplicationKey>,
+    ) -> Result<()> {
+        self.session.authorize(
+            realm.into(),
+            &application_key_id.into(),
+            &application_key.into(),
+        )
+    }
+
+    /// Asks for a new token in any case, with the credentials in the account info: after the key's
+    /// capabilities were changed, for example.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are none; otherwise as
+    /// [`authorize_account`](Self::authorize_account).
+    pub fn reauthorize(&self) -> Result<()> {
+        self.session.reauthorize()
+    }
+
+    /// The authorized account.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized),
+    /// [`Error::AccountChanged`](crate::Error::AccountChanged), the errors of the store.
+    pub fn account_id(&self) -> Result<AccountId> {
+        Ok(self
+            .session
+            .current(&self.control())?
+            .auth()
+            .account_id
+            .clone())
+    }
+
+    /// What the application key may do.
+    ///
+    /// # Errors
+    /// As [`account_id`](Self::account_id).
+    pub fn allowed(&self) -> Result<Allowed> {
+        Ok(self
+            .session
+            .current(&self.control())?
+            .auth()
+            .allowed
+            .clone())
+    }
+
+    /// Where all of this is kept.
+    #[must_use]
+    pub fn account_info(&self) -> &dyn AccountInfo {
+        self.session.info()
+    }
+
+    /// How many requests this `B2Api` and its clones have sent so far.
+    #[must_use]
+    pub fn request_counts(&self) -> RequestCounts {
+        self.session.http().meter().read()
+    }
+
+    /// Breaks all connections, for good: calls that run or come later fail. For a process that
+    /// wants to end while threads are busy.
+    pub fn shutdown(&self) {
+        self.session.http().shutdown();
+    }
+}
+
+impl fmt::Debug for B2Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("B2Api")
+            .field("account_info", self.session.info())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`B2Api`].
+///
+/// ```
+/// use std::time::Duration;
+/// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy, Timeouts};
+///
+/// let b2_api = B2Api::builder(InMemoryAccountInfo::new())
+///     .user_agent("backup-tool/1.2")
+///     .retry(RetryPolicy::default().max_attempts(20))
+///     .timeouts(Timeouts::default().connect(Duration::from_secs(120)))
+///     .build()?;
+/// # let _ = b2_api;
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct B2ApiBuilder {
+    info: Box<dyn AccountInfo>,
+    http: HttpConfig,
+    retry: RetryPolicy,
+    clock: Clock,
+}
+
+impl B2ApiBuilder {
+    /// How your program calls itself: `name/version`. The crate's own name follows it.
+    #[must_use]
+    pub fn user_agent(mut self, product: &str) -> Self {
+        let own = HttpConfig::default().user_agent;
+        self.http.user_agent = format!("{product} {own}");
+        self
+    }
+
+    /// How long and how often to try.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How long to wait for what.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.http.timeouts = timeouts;
+        self
+    }
+
+    /// An HTTP proxy's URL, instead of the ones in `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY`;
+    /// `None` for no proxy whatever the environment says. This machine itself is never reached
+    /// through a proxy.
+    #[must_use]
+    pub fn proxy(mut self, url: Option<&str>) -> Self {
+        self.http.proxy = url.map_or(ProxyChoice::None, |url| ProxyChoice::Url(url.to_owned()));
+        self
+    }
+
+    /// Root certificates in PEM form to trust instead of Mozilla's.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.http.roots = Some(pem.into());
+        self
+    }
+
+    /// Also talks plain `http://` to realms that are not this machine. Credentials and data then
+    /// travel readable for anybody on the way: for trusted networks only.
+    #[must_use]
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.http.allow_http = allow;
+        self
+    }
+
+    /// From how many bytes on an upload asks for leave (`Expect: 100-continue`), so that a refusal
+    /// costs no data. Default 1 MiB; `u64::MAX` for never.
+    #[must_use]
+    pub fn expect_continue_from(mut self, bytes: u64) -> Self {
+        self.http.expect_continue_from = bytes;
+        self
+    }
+
+    /// The clock to go by (feature `test-util`).
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = clock.clone();
+        self
+    }
+
+    /// The account with these settings.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a proxy that is no URL of an HTTP
+    /// proxy, a user agent that is no header value, and root certificates that are none.
+    pub fn build(self) -> Result<B2Api> {
+        let Self {
+            info,
+            http,
+            retry,
+            clock,
+        } = self;
+        let http = Http::new(http, clock)?;
+        Ok(B2Api {
+            session: Arc::new(Session::new(info, http, retry)),
+        })
+    }
+}

@@ -1,0 +1,300 @@
+//! Making, finding, listing and deleting buckets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::account_info::AuthSnapshot;
+use crate::api::B2Api;
+use crate::bucket::Bucket;
+use crate::control::Control;
+use crate::error::{Error, NotAllowed, Result};
+use crate::model::bucket::{BucketDetails, BucketType};
+use crate::model::cors::CorsRule;
+use crate::model::id::BucketId;
+use crate::model::lifecycle::LifecycleRule;
+use crate::model::name::check_bucket_name;
+use crate::model::operation::Operation;
+use crate::wire::CreateBucketRequest;
+
+/// What may be said about a new bucket.
+///
+/// ```
+/// use b2sdk::{CreateBucketOptions, LifecycleRule};
+///
+/// let options = CreateBucketOptions::new()
+///     .info([("purpose", "photos")])
+///     .lifecycle_rules([LifecycleRule::new("").delete_hidden_after_days(1)]);
+/// assert_eq!(options.info["purpose"], "photos");
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CreateBucketOptions {
+    /// Names and values to store with the bucket; `Cache-Control` becomes the header of all
+    /// downloads from it.
+    pub info: BTreeMap<String, String>,
+    /// Which web pages may access it from a browser.
+    pub cors_rules: Vec<CorsRule>,
+    /// When the service hides, deletes and cancels by itself.
+    pub lifecycle_rules: Vec<LifecycleRule>,
+}
+
+impl CreateBucketOptions {
+    /// Nothing said.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names and values to store with the bucket.
+    #[must_use]
+    pub fn info<N: Into<String>, V: Into<String>>(
+        mut self,
+        info: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.info = info
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        self
+    }
+
+    /// Which web pages may access it from a browser.
+    #[must_use]
+    pub fn cors_rules(mut self, rules: impl IntoIterator<Item = CorsRule>) -> Self {
+        self.cors_rules = rules.into_iter().collect();
+        self
+    }
+
+    /// When the service hides, deletes and cancels by itself.
+    #[must_use]
+    pub fn lifecycle_rules(mut self, rules: impl IntoIterator<Item = LifecycleRule>) -> Self {
+        self.lifecycle_rules = rules.into_iter().collect();
+        self
+    }
+}
+
+impl B2Api {
+    /// Makes a bucket.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a name that no bucket can have; [`Error::BucketNameTaken`];
+    /// [`Error::NotAllowed`]; the errors of any call.
+    ///
+    /// # Consequences
+    /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the
+    /// bucket may have been made.
+    pub fn create_bucket(&self, name: &str, kind: BucketType) -> Result<Bucket> {
+        self.create_bucket_with(name, kind, &CreateBucketOptions::default())
+    }
+
+    /// Makes a bucket with settings.
+    ///
+    /// # Errors
+    /// As [`create_bucket`](Self::create_bucket).
+    pub fn create_bucket_with(
+        &self,
+        name: &str,
+        kind: BucketType,
+        options: &CreateBucketOptions,
+    ) -> Result<Bucket> {
+        let CreateBucketOptions {
+            info,
+            cors_rules,
+            lifecycle_rules,
+        } = options;
+        check_bucket_name(name).map_err(|reason| Error::invalid_input("bucket name", reason))?;
+        let control = self.control();
+        let (snapshot, details) = self.call(Operation::CreateBucket, &control, |raw| {
+            raw.create_bucket(&CreateBucketRequest {
+                account_id: &raw.auth.account_id,
+                bucket_name: name,
+                bucket_type: &kind,
+                bucket_info: info,
+                cors_rules,
+                lifecycle_rules,
+            })
+        })?;
+        Ok(self.known(&snapshot, &details))
+    }
+
+    /// The bucket of that name. The service is asked only if the account info does not know it.
+    ///
+    /// # Errors
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets;
+    /// the errors of any call.
+    pub fn get_bucket_by_name(&self, name: &str) -> Result<Bucket> {
+        let snapshot = self.session.current(&self.control())?;
+        if let Some(id) = self.session.info().bucket_id(snapshot.identity(), name)? {
+            return Ok(self.bucket(&snapshot, name, id));
+        }
+        refuse_other_bucket(&snapshot, name, |allowed| match &allowed.name {
+            Some(own) => own.eq_ignore_ascii_case(name),
+            None => true,
+        })?;
+        let (snapshot, found) = self.call(Operation::ListBuckets, &self.control(), |raw| {
+            raw.list_buckets(Some(name), None)
+        })?;
+        let found = found
+            .iter()
+            .find(|details| details.bucket_name.eq_ignore_ascii_case(name));
+        found
+            .map(|details| self.known(&snapshot, details))
+            .ok_or_else(|| not_found(name))
+    }
+
+    /// The bucket of that id. The service is asked only if the account info does not know it.
+    ///
+    /// # Errors
+    /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
+    pub fn get_bucket_by_id(&self, id: impl Into<BucketId>) -> Result<Bucket> {
+        let id = id.into();
+        let snapshot = self.session.current(&self.control())?;
+        if let Some(name) = self.session.info().bucket_name(snapshot.identity(), &id)? {
+            return Ok(self.bucket(&snapshot, &name, id));
+        }
+        refuse_other_bucket(&snapshot, id.as_str(), |allowed| allowed.id == id)?;
+        let (snapshot, found) = self.call(Operation::ListBuckets, &self.control(), |raw| {
+            raw.list_buckets(None, Some(&id))
+        })?;
+        let found = found.iter().find(|details| details.bucket_id == id);
+        found
+            .map(|details| self.known(&snapshot, details))
+            .ok_or_else(|| not_found(id.as_str()))
+    }
+
+    /// All buckets that this key can see, in the order of names. A key restricted to some buckets
+    /// costs one request for each of them.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`]; the errors of any call.
+    pub fn list_buckets(&self) -> Result<Vec<Bucket>> {
+        let control = self.control();
+        let snapshot = self.session.current(&control)?;
+        let Some(allowed) = &snapshot.auth().allowed.buckets else {
+            let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
+                raw.list_buckets(None, None)
+            })?;
+            let known: Vec<_> = found
+                .iter()
+                .map(|details| (details.bucket_name.clone(), details.bucket_id.clone()))
+                .collect();
+            self.session.remember(
+                "bucket names",
+                self.session
+                    .info()
+                    .replace_buckets(snapshot.identity(), &known),
+            );
+            return Ok(known
+                .into_iter()
+                .map(|(name, id)| self.bucket(&snapshot, &name, id))
+                .collect());
+        };
+        let mut buckets = Vec::new();
+        for bucket in allowed {
+            let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
+                raw.list_buckets(None, Some(&bucket.id))
+            })?;
+            buckets.extend(found.iter().map(|details| self.known(&snapshot, details)));
+        }
+        buckets.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(buckets)
+    }
+
+    /// Deletes a bucket, which must be empty.
+    ///
+    /// # Errors
+    /// [`Error::BucketNotFound`]; [`Error::Service`] with the code `cannot_delete_non_empty_bucket`;
+    /// [`Error::NotAllowed`]; the errors of any call.
+    pub fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
+        let id = bucket.id();
+        let outcome = self
+            .session
+            .call(Operation::DeleteBucket, &bucket.control(None), |raw| {
+                raw.delete_bucket(&id)
+            });
+        if outcome.is_ok() || outcome.as_ref().is_err_and(Error::is_not_found) {
+            self.session.remember(
+                "deleted bucket",
+                self.session.info().remove_bucket(bucket.owner(), &id),
+            );
+        }
+        match outcome {
+            // An earlier attempt, whose answer was lost, had deleted it.
+            Err(error) if error.is_not_found() && error.attempts() > 1 => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    /// A call that is about the account, with the authorization to which its result belongs.
+    fn call<T>(
+        &self,
+        operation: Operation,
+        control: &Control,
+        f: impl FnMut(&crate::raw::Raw<'_>) -> Result<T>,
+    ) -> Result<(Arc<AuthSnapshot>, T)> {
+        // Read before the call: should the account change during it, the result is dropped with
+        // AccountChanged instead of being taken for the new account's.
+        let snapshot = self.session.current(control)?;
+        let owner = Arc::new(snapshot.identity().clone());
+        let value = self
+            .session
+            .call(operation, &control.clone().owned_by(&owner), f)?;
+        Ok((snapshot, value))
+    }
+
+    /// Remembers a bucket that the service told of.
+    fn known(&self, snapshot: &AuthSnapshot, details: &BucketDetails) -> Bucket {
+        let BucketDetails {
+            bucket_name: name,
+            bucket_id: id,
+            ..
+        } = details;
+        self.session.remember(
+            "bucket name",
+            self.session
+                .info()
+                .save_bucket(snapshot.identity(), name, id),
+        );
+        self.bucket(snapshot, name, id.clone())
+    }
+
+    fn bucket(&self, snapshot: &AuthSnapshot, name: &str, id: BucketId) -> Bucket {
+        Bucket::new(
+            Arc::clone(&self.session),
+            snapshot.identity().clone(),
+            name,
+            id,
+        )
+    }
+
+    pub(super) fn control(&self) -> Control {
+        Control::default()
+    }
+}
+
+/// Refuses without a request what a key restricted to other buckets cannot see.
+fn refuse_other_bucket(
+    snapshot: &AuthSnapshot,
+    wanted: &str,
+    is_wanted: impl Fn(&crate::model::auth::AllowedBucket) -> bool,
+) -> Result<()> {
+    let allowed = &snapshot.auth().allowed;
+    match &allowed.buckets {
+        Some(buckets) if !buckets.iter().any(is_wanted) => {
+            Err(Error::NotAllowed(Box::new(NotAllowed {
+                operation: Operation::ListBuckets,
+                subject: wanted.into(),
+                allowed: Some(Box::new(allowed.clone())),
+                service: None,
+            })))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_found(bucket: &str) -> Error {
+    Error::BucketNotFound {
+        bucket: bucket.into(),
+        service: None,
+    }
+}

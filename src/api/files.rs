@@ -1,0 +1,61 @@
+//! What can be done with a file whose id is known, whatever bucket it is in.
+
+use crate::api::B2Api;
+use crate::control::Control;
+use crate::error::Result;
+use crate::model::file::FileVersion;
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
+use crate::raw::DownloadRequest;
+use crate::transfer::download::{Download, DownloadOptions};
+
+impl B2Api {
+    /// Begins to download a version.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
+    pub fn download_file_by_id(&self, file_id: impl Into<FileId>) -> Result<Download> {
+        self.download_file_by_id_with(file_id, &DownloadOptions::default())
+    }
+
+    /// Begins to download a version, or a range of it.
+    ///
+    /// # Errors
+    /// As [`download_file_by_id`](Self::download_file_by_id);
+    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
+    pub fn download_file_by_id_with(
+        &self,
+        file_id: impl Into<FileId>,
+        options: &DownloadOptions,
+    ) -> Result<Download> {
+        let control = Control::new(options.cancel.as_ref()).watched_by(options.progress.as_ref());
+        Download::open(
+            &self.session,
+            &DownloadRequest::ById(file_id.into()),
+            options,
+            control,
+        )
+    }
+
+    /// Describes a version.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
+    pub fn get_file_info(&self, file_id: impl Into<FileId>) -> Result<FileVersion> {
+        let file_id = file_id.into();
+        self.session
+            .call(Operation::GetFileInfo, &self.control(), |raw| {
+                raw.get_file_info(&file_id)
+            })
+    }
+
+    /// Deletes a version for good. The version before it, if there is one, appears in its place.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the id belongs to another name;
+    /// the errors of any call.
+    pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
+        self.session
+            .delete_file_version(&self.control(), file_id, file_name)
+    }
+}

@@ -1,0 +1,123 @@
+//! A bucket: what can be done in it stands in a file a topic.
+
+mod delete;
+mod download;
+pub(crate) mod list;
+pub(crate) mod settings;
+mod upload;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
+use crate::error::{Error, Result};
+use crate::model::auth::Identity;
+use crate::model::id::BucketId;
+use crate::model::operation::Operation;
+use crate::session::Session;
+
+/// A bucket of an account.
+///
+/// It knows name and id; [`details`](Self::details) asks the service for the rest. Cheap to clone;
+/// clones share everything. It belongs to the identity that it was got under: if the account info
+/// is authorized for another one, its calls fail with [`Error::AccountChanged`].
+///
+/// Should the service no longer know the id, because the bucket was deleted and made anew, it is
+/// looked up by its name and the call is sent once more.
+#[derive(Clone)]
+pub struct Bucket {
+    session: Arc<Session>,
+    owner: Arc<Identity>,
+    name: Arc<str>,
+    id: Arc<RwLock<BucketId>>,
+}
+
+impl Bucket {
+    pub(crate) fn new(session: Arc<Session>, owner: Identity, name: &str, id: BucketId) -> Self {
+        Self {
+            session,
+            owner: Arc::new(owner),
+            name: name.into(),
+            id: Arc::new(RwLock::new(id)),
+        }
+    }
+
+    /// The bucket's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The bucket's id.
+    #[must_use]
+    pub fn id(&self) -> BucketId {
+        self.id
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn owner(&self) -> &Identity {
+        &self.owner
+    }
+
+    pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
+        Control::new(cancel).owned_by(&self.owner)
+    }
+
+    /// Does something with the bucket's id; once more if there is a new one.
+    fn with_id<T>(
+        &self,
+        control: &Control,
+        mut act: impl FnMut(&BucketId) -> Result<T>,
+    ) -> Result<T> {
+        let id = self.id();
+        match act(&id) {
+            Err(error @ Error::BucketNotFound { .. }) => match self.look_up(control, &id)? {
+                Some(id) => act(&id),
+                None => Err(error),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// The id that now belongs to the name, if it is another one.
+    fn look_up(&self, control: &Control, gone: &BucketId) -> Result<Option<BucketId>> {
+        let info = self.session.info();
+        self.session
+            .remember("bucket that is gone", info.remove_bucket(&self.owner, gone));
+        let found = self.session.call(Operation::ListBuckets, control, |raw| {
+            raw.list_buckets(Some(&self.name), None)
+        });
+        let found = match found {
+            Ok(found) => found
+                .into_iter()
+                .find(|details| *details.bucket_name == *self.name),
+            // A key that may not list cannot know better.
+            Err(Error::NotAllowed(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let Some(id) = found
+            .map(|details| details.bucket_id)
+            .filter(|id| id != gone)
+        else {
+            return Ok(None);
+        };
+        self.session.remember(
+            "bucket name",
+            info.save_bucket(&self.owner, &self.name, &id),
+        );
+        *self.id.write().unwrap_or_else(PoisonError::into_inner) = id.clone();
+        Ok(Some(id))
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket")
+            .field("name", &self.name)
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}

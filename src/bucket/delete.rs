@@ -1,0 +1,83 @@
+//! Hiding files and deleting versions.
+
+use crate::bucket::Bucket;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::model::file::{FileAction, FileVersion};
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
+use crate::session::Session;
+
+impl Bucket {
+    /// Hides a file: from now on its name is not found. Its versions remain, below the hide marker
+    /// that is returned.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`]; [`Error::Service`] with the code `already_hidden`;
+    /// [`Error::NotAllowed`]; the errors of any call.
+    pub fn hide_file(&self, file_name: &str) -> Result<FileVersion> {
+        let control = self.control(None);
+        let hidden = self.with_id(&control, |id| {
+            self.session.call(Operation::HideFile, &control, |raw| {
+                raw.hide_file(id, file_name)
+            })
+        });
+        match hidden {
+            // The answer is lost: the file is hidden, or it is not.
+            Err(error @ Error::Connection(_)) => match self.versions_of(file_name, 1).next() {
+                Some(Ok(latest)) if latest.action == FileAction::Hide => Ok(latest),
+                _ => Err(error),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// Shows a hidden file again by deleting its hide marker, which is returned.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`]; [`Error::InvalidInput`] if the file is not hidden;
+    /// [`Error::NotAllowed`]; the errors of any call.
+    pub fn unhide_file(&self, file_name: &str) -> Result<FileVersion> {
+        let latest = self.versions_of(file_name, 1).next().transpose()?;
+        let latest = latest.ok_or_else(|| Error::FileNotFound {
+            file: file_name.into(),
+            service: None,
+        })?;
+        if latest.action != FileAction::Hide {
+            return Err(Error::invalid_input(
+                "file_name",
+                format!("{file_name:?} is not hidden"),
+            ));
+        }
+        self.delete_file_version(&latest.file_id, file_name)?;
+        Ok(latest)
+    }
+
+    /// Deletes a version for good. The version before it, if there is one, appears in its place.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`], also if the id belongs to another name; [`Error::NotAllowed`]; the
+    /// errors of any call.
+    pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
+        self.session
+            .delete_file_version(&self.control(None), file_id, file_name)
+    }
+}
+
+impl Session {
+    pub(crate) fn delete_file_version(
+        &self,
+        control: &Control,
+        file_id: &FileId,
+        file_name: &str,
+    ) -> Result<()> {
+        let outcome = self.call(Operation::DeleteFileVersion, control, |raw| {
+            raw.delete_file_version(file_id, file_name)
+        });
+        match outcome {
+            // An earlier attempt, whose answer was lost, had deleted it.
+            Err(error) if error.is_not_found() && error.attempts() > 1 => Ok(()),
+            outcome => outcome.map(|_| ()),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The one retry loop.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::control::Control;
+use crate::control::clock::{Clock, jitter};
+use crate::error::{Error, Result};
+use crate::model::operation::Operation;
+use crate::session::advice::{Advice, History, advise};
+
+/// How long and how often to try.
+///
+/// The first attempt counts. Between attempts the waiting time starts at `base_delay`, doubles up
+/// to `max_delay` and is spread by up to half of itself; where the service says how long to wait
+/// (`Retry-After`), exactly that is done. A call that could only go on after `total_time` fails at
+/// once instead of waiting.
+///
+/// ```
+/// use std::time::Duration;
+/// use b2sdk::RetryPolicy;
+///
+/// let patient = RetryPolicy::default().total_time(Duration::from_secs(24 * 3600)).max_attempts(1000);
+/// assert_eq!(patient.base_delay, Duration::from_secs(1));
+/// assert_eq!(RetryPolicy::none().max_attempts, 1);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// The most requests for one call. Default 8.
+    pub max_attempts: u32,
+    /// The first waiting time. Default 1 s.
+    pub base_delay: Duration,
+    /// The longest waiting time that is not the service's own. Default 64 s.
+    pub max_delay: Duration,
+    /// The most time from the first attempt to the beginning of the last. Default 15 minutes.
+    pub total_time: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max_attempts: 8,
+            base_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(64),
+            total_time: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// Every call is one attempt.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            max_attempts: 1,
+            ..Self::default()
+        }
+    }
+
+    /// The most requests for one call.
+    #[must_use]
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// The first waiting time.
+    #[must_use]
+    pub const fn base_delay(mut self, delay: Duration) -> Self {
+        self.base_delay = delay;
+        self
+    }
+
+    /// The longest waiting time that is not the service's own.
+    #[must_use]
+    pub const fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+
+    /// The most time from the first attempt to the beginning of the last.
+    #[must_use]
+    pub const fn total_time(mut self, time: Duration) -> Self {
+        self.total_time = time;
+        self
+    }
+
+    /// The waiting time after so many waits.
+    pub(crate) fn delay(&self, waits: u32) -> Duration {
+        let doubled = 2_u32.checked_pow(waits).unwrap_or(u32::MAX);
+        let delay = self.base_delay.saturating_mul(doubled).min(self.max_delay);
+        delay + jitter(delay / 2)
+    }
+}
+
+/// What an attempt has to do first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    First,
+    Again,
+    Reauthorize,
+    FreshUploadUrl,
+}
+
+/// The loop of one call.
+pub(super) struct Loop<'a> {
+    pub(super) operation: Operation,
+    pub(super) policy: &'a RetryPolicy,
+    pub(super) clock: &'a Clock,
+    pub(super) pauses: &'a Pauses,
+    pub(super) control: &'a Control,
+}
+
+impl Loop<'_> {
+    pub(super) fn run<T>(&self, mut attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
+        let started = self.clock.elapsed();
+        let mut history = History::default();
+        let mut step = Step::First;
+        loop {
+            let pause = self
+                .pauses
+                .left(self.operation, self.clock)
+                .min(self.policy.total_time);
+            if !pause.is_zero() {
+                self.control.sleep(self.clock, pause)?;
+            }
+            history.attempts += 1;
+            let mut error = match attempt(step) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            // What a call inside this one could not do was tried there already.
+            if !note_attempts(
+                &mut error,
+                self.operation,
+                history.attempts,
+                self.clock.elapsed() - started,
+            ) {
+                return Err(error);
+            }
+            let advice = advise(self.operation, &error, &history);
+            let Some((next, delay)) = self.follow(advice, &mut history) else {
+                return Err(error);
+            };
+            let spent = self.clock.elapsed() - started;
+            if history.attempts >= self.policy.max_attempts
+                || spent + delay > self.policy.total_time
+            {
+                return Err(error);
+            }
+            warn_of_retry(self.operation, &error, history.attempts, delay);
+            if !delay.is_zero() {
+                self.control.sleep(self.clock, delay)?;
+            }
+            step = next;
+        }
+    }
+
+    fn follow(&self, advice: Advice, history: &mut History) -> Option<(Step, Duration)> {
+        match advice {
+            Advice::Stop => None,
+            Advice::Again { after: Some(after) } => {
+                self.pauses.extend(self.operation, self.clock, after);
+                Some((Step::Again, after))
+            }
+            Advice::Again { after: None } => {
+                history.waits += 1;
+                Some((Step::Again, self.policy.delay(history.waits - 1)))
+            }
+            Advice::Reauthorize => {
+                history.reauthorized = true;
+                Some((Step::Reauthorize, Duration::ZERO))
+            }
+            Advice::FreshUploadUrl => {
+                history.fresh_urls += 1;
+                // Five other URLs at once, as the service's checklist asks; then it is overloaded.
+                let delay = match history.fresh_urls {
+                    0..=5 => Duration::ZERO,
+                    more => self.policy.delay(more - 6),
+                };
+                Some((Step::FreshUploadUrl, delay))
+            }
+        }
+    }
+}
+
+fn warn_of_retry(operation: Operation, error: &Error, attempt: u32, delay: Duration) {
+    let delay_ms = delay.as_millis();
+    match error {
+        Error::Connection(transport) => {
+            tracing::warn!(%operation, attempt, kind = ?transport.kind, delay_ms, "no answer; trying again");
+        }
+        other => {
+            tracing::warn!(%operation, attempt, status = other.status(), delay_ms, "refused; trying again")
+        }
+    }
+}
+
+/// Writes into the error how often and how long was tried; false if it is about another operation.
+fn note_attempts(
+    error: &mut Error,
+    operation: Operation,
+    attempts: u32,
+    elapsed: Duration,
+) -> bool {
+    if let Error::Connection(transport) = error {
+        let own = transport.operation == operation;
+        if own {
+            transport.attempts = attempts;
+        }
+        return own;
+    }
+    match error.service_mut() {
+        Some(service) if service.operation == operation => {
+            service.attempts = attempts;
+            service.elapsed = elapsed;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Until when each operation is paused because the service said so. Limits are counted per
+/// operation and account, so a pause holds for all threads that call the same.
+#[derive(Debug, Default)]
+pub(super) struct Pauses(Mutex<HashMap<Operation, Duration>>);
+
+impl Pauses {
+    fn left(&self, operation: Operation, clock: &Clock) -> Duration {
+        let pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.get(&operation).map_or(Duration::ZERO, |until| {
+            until.saturating_sub(clock.elapsed())
+        })
+    }
+
+    fn extend(&self, operation: Operation, clock: &Clock, pause: Duration) {
+        let until = clock.elapsed() + pause;
+        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = pauses.entry(operation).or_default();
+        *known = until.max(*known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::RetryPolicy;
+
+    #[test]
+    fn delays_double_up_to_their_limit_and_are_spread() {
+        let policy = RetryPolicy::default();
+        for (waits, seconds) in [(0, 1), (1, 2), (5, 32), (6, 64), (7, 64), (40, 64)] {
+            let base = Duration::from_secs(seconds);
+            let delay = policy.delay(waits);
+            assert!(
+                delay >= base && delay <= base + base / 2,
+                "{waits}: {delay:?}"
+            );
+        }
+    }
+}

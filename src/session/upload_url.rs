@@ -1,0 +1,93 @@
+//! Upload URLs: each in one hand at a time, and back in the pool only after an upload that went
+//! well to its very end (reference section 6).
+//!
+//! 1. The first attempt takes a URL from the pool, or asks for one if there is none.
+//! 2. The upload is sent there. It went well: the URL goes into the pool. The service is busy (429):
+//!    the same URL again, later. Anything else: the URL is gone.
+//! 3. A further attempt always asks for a new URL: those in the pool may be as old as the one that
+//!    failed.
+
+use crate::account_info::{AuthSnapshot, UploadTarget, UploadUrl};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::model::id::BucketId;
+use crate::model::operation::Operation;
+use crate::model::time::Timestamp;
+use crate::raw::Raw;
+use crate::session::retry::Step;
+use crate::session::{Session, explain};
+
+/// How an upload ended that did not plainly fail.
+pub(crate) enum Verdict<T> {
+    /// The service answered that it has it.
+    Done(T),
+    /// The answer was lost, but the service turned out to have it.
+    Found(T),
+    /// The answer was lost, and nobody can tell whether the service has it.
+    Unknown(Error),
+}
+
+impl Session {
+    /// Uploads through an upload URL of the bucket; also tells how many attempts it took.
+    pub(crate) fn with_upload_url<T>(
+        &self,
+        bucket: &BucketId,
+        control: &Control,
+        mut upload: impl FnMut(&Raw<'_>, &UploadUrl) -> Result<Verdict<T>>,
+    ) -> Result<(T, u32)> {
+        let target = UploadTarget::Bucket(bucket.clone());
+        let mut held = None;
+        let mut attempts = 0;
+        let outcome = self.attempts(Operation::UploadFile, control).run(|step| {
+            attempts += 1;
+            let snapshot = self.current(control)?;
+            let url = match held.take() {
+                Some(url) if step == Step::Again => url,
+                _ => self.upload_url(&target, bucket, &snapshot, step, control)?,
+            };
+            match upload(&Raw::new(self.http(), control, snapshot.auth()), &url) {
+                Ok(Verdict::Done(value)) => {
+                    self.remember(
+                        "upload URL",
+                        self.info()
+                            .put_upload_url(snapshot.identity(), &target, url),
+                    );
+                    Ok(Ok(value))
+                }
+                Ok(Verdict::Found(value)) => Ok(Ok(value)),
+                Ok(Verdict::Unknown(error)) => Ok(Err(error)),
+                Err(error) => {
+                    if error.status() == Some(429) {
+                        held = Some(url);
+                    }
+                    Err(explain(error, &snapshot))
+                }
+            }
+        })?;
+        Ok((outcome?, attempts))
+    }
+
+    fn upload_url(
+        &self,
+        target: &UploadTarget,
+        bucket: &BucketId,
+        snapshot: &AuthSnapshot,
+        step: Step,
+        control: &Control,
+    ) -> Result<UploadUrl> {
+        if step == Step::First
+            && let Some(url) = self.info().take_upload_url(snapshot.identity(), target)?
+        {
+            return Ok(url);
+        }
+        let response = self.call(Operation::GetUploadUrl, control, |raw| {
+            raw.get_upload_url(bucket)
+        })?;
+        let received = Timestamp::from(self.clock().now());
+        Ok(UploadUrl {
+            url: response.upload_url,
+            token: response.authorization_token,
+            received,
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! Moving the content of files. It knows sources and destinations, and asks the session for
+//! everything that goes over the network.
+
+pub(crate) mod download;
+pub(crate) mod source;
+pub(crate) mod upload;

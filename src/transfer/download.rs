@@ -1,0 +1,170 @@
+//! Downloading: the handle that knows what will come before it comes.
+//!
+//! 1. GET by name or id; the headers describe the version, the body waits.
+//! 2. The body is read by whoever wants it, hashed on its way. It breaks off: GET by id from the
+//!    byte that was reached; the id makes sure that it is the same version (`reader`).
+//! 3. At its end the SHA-1 is compared, if the service or the uploader told one.
+
+pub(crate) mod file;
+pub(crate) mod reader;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
+use crate::control::progress::Progress;
+use crate::error::{Error, Result};
+use crate::model::file::FileVersion;
+use crate::model::range::ByteRange;
+use crate::raw::DownloadRequest;
+use crate::session::Session;
+use crate::transfer::download::file::Saved;
+use crate::transfer::download::reader::DownloadReader;
+
+/// What may be said about a download.
+///
+/// ```
+/// use b2sdk::DownloadOptions;
+///
+/// let options = DownloadOptions::new().range(100..=199);
+/// assert_eq!(options.range.unwrap().to_string(), "bytes=100-199");
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct DownloadOptions {
+    /// Only these bytes. They are not verified: the service knows the checksum of the whole only.
+    pub range: Option<ByteRange>,
+    /// Who is told how far the download is.
+    pub progress: Option<Arc<dyn Progress>>,
+    /// Cancels the download.
+    pub cancel: Option<CancelToken>,
+}
+
+impl DownloadOptions {
+    /// Nothing said.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only these bytes: `0..=99`, `100..`, or [`ByteRange::last`].
+    #[must_use]
+    pub fn range(mut self, range: impl Into<ByteRange>) -> Self {
+        self.range = Some(range.into());
+        self
+    }
+
+    /// Who is told how far the download is.
+    #[must_use]
+    pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
+        self.progress = Some(Arc::new(receiver));
+        self
+    }
+
+    /// Cancels the download.
+    #[must_use]
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
+    }
+}
+
+/// Whether the bytes are known to be the ones that were uploaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verification {
+    /// Their SHA-1 is the one that the service, or for a large file its uploader, recorded.
+    Verified,
+    /// Only a part of the file was downloaded, and there is a checksum of the whole only.
+    PartOfFile,
+    /// Nobody recorded a SHA-1.
+    NoChecksum,
+}
+
+/// A download whose headers are known and whose body is still to come.
+///
+/// Dropping it unread costs its connection, nothing else.
+#[derive(Debug)]
+pub struct Download {
+    reader: DownloadReader,
+}
+
+impl Download {
+    /// Asks for a file and reads the headers.
+    pub(crate) fn open(
+        session: &Arc<Session>,
+        request: &DownloadRequest,
+        options: &DownloadOptions,
+        control: Control,
+    ) -> Result<Self> {
+        let DownloadOptions {
+            range,
+            progress: _,
+            cancel: _,
+        } = options;
+        if range.is_some_and(ByteRange::is_empty) {
+            return Err(Error::invalid_input("range", "there is no byte in it"));
+        }
+        let response = session.call(request.operation(), &control, |raw| {
+            raw.download(request, *range)
+        })?;
+        Ok(Self {
+            reader: DownloadReader::new(Arc::clone(session), control, response),
+        })
+    }
+
+    /// What is being downloaded. Ids of account and bucket are not known here.
+    #[must_use]
+    pub fn version(&self) -> &FileVersion {
+        self.reader.version()
+    }
+
+    /// How many bytes will come: the file's length, or the range's.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.reader.length()
+    }
+
+    /// The bytes as a `Read`. It continues where a connection breaks, and fails at the end if the
+    /// checksum is wrong; its errors carry an [`Error`] inside.
+    #[must_use]
+    pub fn into_reader(self) -> DownloadReader {
+        self.reader
+    }
+
+    /// All bytes, in memory.
+    ///
+    /// # Errors
+    /// As [`write_to`](Self::write_to).
+    pub fn read_to_vec(self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes all bytes to `writer` and returns their number.
+    ///
+    /// # Errors
+    /// [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] after the bytes that
+    /// arrived were written; [`Error::Stream`] if `writer` fails; [`Error::Cancelled`].
+    pub fn write_to(mut self, writer: &mut impl Write) -> Result<u64> {
+        self.reader.copy_to(writer, |source| Error::Stream {
+            action: "write",
+            source,
+        })
+    }
+
+    /// Saves the file under this path, with the modification time of its source.
+    ///
+    /// The bytes go to a temporary file beside it, which takes the path's place when all of them are
+    /// there, verified and on disk: the path never holds half a file, and keeps what it had if the
+    /// download fails. What is not a regular file, such as a pipe, is written to directly.
+    ///
+    /// # Errors
+    /// [`Error::LocalFile`] if the file cannot be written; otherwise as [`write_to`](Self::write_to).
+    pub fn save_to(self, path: impl AsRef<Path>) -> Result<Saved> {
+        file::save(self.reader, path.as_ref())
+    }
+}

@@ -1,0 +1,352 @@
+//! Where uploads get their bytes: a slice, a local file, a reader. A source can be opened again for
+//! another attempt and then yields the very same bytes, or fails.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::error::{Error, Result};
+use crate::model::time::Timestamp;
+
+/// The content of one upload.
+pub(crate) trait UploadSource {
+    /// Its length in bytes.
+    fn len(&self) -> u64;
+
+    /// When it was last changed, if that is known.
+    fn modified(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// All of it from the beginning.
+    fn open(&mut self) -> Result<Box<dyn Read + '_>>;
+}
+
+/// Bytes in memory.
+pub(crate) struct BytesSource<'a>(pub(crate) &'a [u8]);
+
+impl UploadSource for BytesSource<'_> {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn open(&mut self) -> Result<Box<dyn Read + '_>> {
+        Ok(Box::new(self.0))
+    }
+}
+
+/// A local file, as it was when the upload began. A file that changes afterwards makes the upload
+/// fail before the service has all of it.
+pub(crate) struct FileSource {
+    path: PathBuf,
+    state: FileState,
+}
+
+/// What must stay as it is while a file is uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FileState {
+    length: u64,
+    modified: Option<SystemTime>,
+    /// Device and inode where there are such: another file under the same name is another file.
+    identity: Option<(u64, u64)>,
+}
+
+impl FileState {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            identity: file_identity(metadata),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn file_identity(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_identity(_: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+impl FileSource {
+    pub(crate) fn new(path: &Path) -> Result<Self> {
+        let metadata = path
+            .metadata()
+            .map_err(|error| Error::local_file("read", path, error))?;
+        if !metadata.is_file() {
+            let reason = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+            return Err(Error::local_file("upload", path, reason));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            state: FileState::of(&metadata),
+        })
+    }
+}
+
+impl UploadSource for FileSource {
+    fn len(&self) -> u64 {
+        self.state.length
+    }
+
+    fn modified(&self) -> Option<Timestamp> {
+        self.state.modified.map(Timestamp::from)
+    }
+
+    fn open(&mut self) -> Result<Box<dyn Read + '_>> {
+        let file = File::open(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => self.changed("it is gone"),
+            _ => Error::local_file("read", &self.path, error),
+        })?;
+        let reader = FileReader { source: self, file };
+        reader.check()?;
+        Ok(Box::new(reader))
+    }
+}
+
+impl FileSource {
+    fn changed(&self, change: &'static str) -> Error {
+        Error::SourceChanged {
+            path: self.path.as_path().into(),
+            change,
+        }
+    }
+}
+
+/// Reads a file and looks with every piece whether it is still what it was: the last piece leaves
+/// only after that, so a changed file never arrives whole.
+struct FileReader<'a> {
+    source: &'a FileSource,
+    file: File,
+}
+
+impl FileReader<'_> {
+    fn check(&self) -> Result<()> {
+        let source = self.source;
+        let open = self
+            .file
+            .metadata()
+            .map_err(|error| Error::local_file("read", &source.path, error))?;
+        let named = source
+            .path
+            .metadata()
+            .map_err(|_| source.changed("it is gone"))?;
+        let wanted = &source.state;
+        let (open, named) = (FileState::of(&open), FileState::of(&named));
+        let change = if named.identity != wanted.identity || open.identity != wanted.identity {
+            "another file took its place"
+        } else if open.length < wanted.length {
+            "it became shorter"
+        } else if open.length > wanted.length {
+            "it became longer"
+        } else if open.modified != wanted.modified {
+            "it was written to"
+        } else {
+            return Ok(());
+        };
+        Err(source.changed(change))
+    }
+}
+
+impl Read for FileReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match self.file.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            outcome => {
+                outcome.map_err(|error| Error::local_file("read", &self.source.path, error))?
+            }
+        };
+        self.check()?;
+        if read == 0 && !buffer.is_empty() {
+            return Err(self.source.changed("it became shorter").into());
+        }
+        Ok(read)
+    }
+}
+
+/// A reader that can be read only once. What was read is kept, up to a limit, so that another
+/// attempt can send it again.
+pub(crate) struct ReaderSource<R> {
+    reader: R,
+    length: u64,
+    kept: Vec<u8>,
+    limit: usize,
+    /// Bytes that were read beyond the limit, and are lost for another attempt.
+    lost: bool,
+}
+
+impl<R: Read> ReaderSource<R> {
+    pub(crate) const fn new(reader: R, length: u64, limit: usize) -> Self {
+        Self {
+            reader,
+            length,
+            kept: Vec::new(),
+            limit,
+            lost: false,
+        }
+    }
+}
+
+impl<R: Read> UploadSource for ReaderSource<R> {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn open(&mut self) -> Result<Box<dyn Read + '_>> {
+        if self.lost {
+            return Err(Error::Stream {
+                action: "read",
+                source: io::Error::other(
+                    "the upload has to be repeated, but more was read than is kept for that",
+                ),
+            });
+        }
+        Ok(Box::new(Replay {
+            source: self,
+            position: 0,
+        }))
+    }
+}
+
+struct Replay<'a, R> {
+    source: &'a mut ReaderSource<R>,
+    position: u64,
+}
+
+impl<R: Read> Read for Replay<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let source = &mut *self.source;
+        let kept = usize::try_from(self.position)
+            .ok()
+            .and_then(|start| source.kept.get(start..))
+            .unwrap_or_default();
+        if !kept.is_empty() {
+            let mut kept = kept;
+            let read = kept.read(buffer)?;
+            self.position += read as u64;
+            return Ok(read);
+        }
+        // Never one byte more than was promised: what follows may be somebody else's.
+        let left = usize::try_from(source.length - self.position)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..left).filter(|room| !room.is_empty()) else {
+            return Ok(0);
+        };
+        let read = match source.reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            outcome => outcome.map_err(|source| Error::Stream {
+                action: "read",
+                source,
+            })?,
+        };
+        if read == 0 {
+            return Err(Error::SourceChanged {
+                path: Path::new("<reader>").into(),
+                change: "it ended early",
+            }
+            .into());
+        }
+        self.position += read as u64;
+        match buffer.get(..read) {
+            Some(bytes) if source.kept.len() + read <= source.limit => {
+                source.kept.extend_from_slice(bytes)
+            }
+            _ => source.lost = true,
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::{FileSource, ReaderSource, UploadSource};
+    use crate::error::Error;
+
+    fn read(source: &mut dyn UploadSource) -> std::result::Result<Vec<u8>, Error> {
+        let length = source.len();
+        let mut bytes = Vec::new();
+        let outcome = source.open()?.take(length).read_to_end(&mut bytes);
+        outcome.map_err(|error| Error::from_io(error).unwrap())?;
+        Ok(bytes)
+    }
+
+    #[test]
+    fn a_reader_is_replayed_and_never_read_beyond_its_length() {
+        let mut rest: &[u8] = b"hello, world";
+        let mut source = ReaderSource::new(&mut rest, 5, 100);
+        let mut piece = [0; 2];
+        source.open().unwrap().read_exact(&mut piece).unwrap();
+        assert_eq!(read(&mut source).unwrap(), b"hello");
+        assert_eq!(read(&mut source).unwrap(), b"hello");
+        assert_eq!(rest, b", world");
+    }
+
+    #[test]
+    fn what_is_not_kept_cannot_be_replayed() {
+        let mut source = ReaderSource::new(&b"hello"[..], 5, 4);
+        assert_eq!(read(&mut source).unwrap(), b"hello");
+        assert!(matches!(read(&mut source), Err(Error::Stream { .. })));
+    }
+
+    #[test]
+    fn a_reader_that_ends_early_is_an_error() {
+        let mut source = ReaderSource::new(&b"hel"[..], 5, 100);
+        assert!(matches!(
+            read(&mut source),
+            Err(Error::SourceChanged { .. })
+        ));
+    }
+
+    #[test]
+    fn a_file_that_changes_between_or_during_attempts_is_noticed() {
+        let change = |act: &dyn Fn(&std::path::Path)| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("file");
+            std::fs::write(&path, b"hello").unwrap();
+            let mut source = FileSource::new(&path).unwrap();
+            assert_eq!(read(&mut source).unwrap(), b"hello");
+            act(&path);
+            match read(&mut source) {
+                Err(Error::SourceChanged { change, .. }) => change,
+                other => panic!("{other:?}"),
+            }
+        };
+        let append = |path: &std::path::Path| {
+            std::fs::OpenOptions::new()
+                .append(true)
+                .open(path)
+                .unwrap()
+                .write_all(b"!")
+                .unwrap();
+        };
+        assert_eq!(change(&append), "it became longer");
+        assert_eq!(
+            change(&|path| std::fs::File::options()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(2)
+                .unwrap()),
+            "it became shorter"
+        );
+        assert_eq!(
+            change(&|path| std::fs::remove_file(path).unwrap()),
+            "it is gone"
+        );
+        assert_eq!(
+            change(&|path| {
+                std::fs::write(path.with_extension("new"), b"hello").unwrap();
+                std::fs::rename(path.with_extension("new"), path).unwrap();
+            }),
+            "another file took its place"
+        );
+    }
+}
