@@ -33,6 +33,12 @@ fn failure(result: io::Result<Simulator>) -> io::Error {
 }
 
 #[test]
+fn it_can_be_shared_between_threads() {
+    fn is_shareable<T: Send + Sync>() {}
+    is_shareable::<Simulator>();
+}
+
+#[test]
 fn it_answers_until_it_is_stopped() {
     let simulator = Simulator::start().unwrap();
     assert!(get(&simulator, "/b2api/v4/b2_no_such_thing?a=b").starts_with("HTTP/1.1 4"));

@@ -240,14 +240,21 @@ fn a_client_that_leaves_during_its_body_has_no_effect() {
 
 #[test]
 fn stopping_ends_connections_and_frees_the_port() {
-    let running = Running::with(Fault::on_any().stall());
+    let running = Running::with(Fault::on(Operation::UploadFile).stall());
     let port = running.port;
     let mut stalled = running.client();
-    stalled.send(b"POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\n");
+    stalled.request("POST", UPLOAD, b"data");
+    let mut idle = running.client();
+    idle.call("GET", LIST, b"").unwrap();
+    // The service waits for the rest of this one.
     let mut uploading = running.client();
     uploading.send(b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n");
+    assert_eq!(uploading.answer().unwrap().status, 100);
+
     drop(running);
-    assert_ne!(stalled.end(), End::Silent);
+    for mut client in [stalled, idle, uploading] {
+        assert_ne!(client.end(), End::Silent);
+    }
     listen(port).unwrap();
 }
 
