@@ -21,14 +21,29 @@
 //! Requests go through `front` (sockets, faults, log) to `route` (B2). Client and simulator share no
 //! code but the names of the operations, so that two bugs cannot cancel out.
 
+mod auth;
 mod builder;
 mod clock;
+mod content;
+mod decode;
+mod endpoints;
 mod faults;
 mod front;
+mod ids;
+mod json;
 mod key_request;
+mod keyring;
 mod log;
 mod message;
+mod names;
+mod page;
+mod random;
+mod records;
+mod render;
+mod reply;
 mod route;
+mod state;
+mod storage;
 mod world;
 
 use std::fmt;

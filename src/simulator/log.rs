@@ -11,10 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use percent_encoding::percent_decode;
-
 use crate::model::operation::Operation;
 use crate::simulator::clock::Stopwatch;
+use crate::simulator::decode;
 use crate::simulator::message::Request;
 
 /// Entries beyond this many push out the oldest, so that a simulator may run for days.
@@ -42,7 +41,7 @@ pub struct LogEntry {
     pub connection: u64,
     /// The fault that the request met, in words.
     pub fault: Option<String>,
-    /// `X-Bz-File-Name`, decoded.
+    /// `X-Bz-File-Name`, decoded; `None` if it is not there or cannot be.
     pub file_name: Option<String>,
     /// From the arrival of the request to the start of its answer.
     pub elapsed: Duration,
@@ -149,7 +148,7 @@ impl RequestLog {
                 expect_continue: request.expects_continue(),
                 connection: 0,
                 fault: None,
-                file_name: request.header("x-bz-file-name").map(decoded),
+                file_name: request.header("x-bz-file-name").and_then(decode::percent),
                 elapsed: Duration::ZERO,
             }),
         }
@@ -229,14 +228,6 @@ impl Drop for Arrival {
     fn drop(&mut self) {
         self.write(None);
     }
-}
-
-/// Percent-decoding with `+` as space; what is not UTF-8 is replaced, since a log need not judge.
-fn decoded(name: &str) -> String {
-    let spaced = name.replace('+', " ");
-    percent_decode(spaced.as_bytes())
-        .decode_utf8_lossy()
-        .into_owned()
 }
 
 #[cfg(test)]
