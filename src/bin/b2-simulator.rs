@@ -59,15 +59,13 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
             Some((name, value)) => (name, Some(OsString::from(value))),
             None => (text, None),
         };
-        let value = |next: Option<OsString>| {
-            inline
-                .clone()
-                .or(next)
-                .with_context(|| format!("{name} needs a value"))
+        let mut value = || {
+            let given = inline.clone().or_else(|| arguments.next());
+            given.with_context(|| format!("{name} needs a value"))
         };
         match name {
-            "--port" => parsed.port = Some(port(&value(arguments.next())?)?),
-            "--data-dir" => parsed.data_dir = Some(value(arguments.next())?.into()),
+            "--port" => parsed.port = Some(port(&value()?)?),
+            "--data-dir" => parsed.data_dir = Some(value()?.into()),
             "--help" | "-h" => parsed.help = true,
             _ => anyhow::bail!("unknown argument {text:?}; try --help"),
         }
