@@ -178,3 +178,6 @@ fn read_fields(request: &Request, body: &mut dyn Read) -> Result<Fields, Refusal
     }
     Fields::from_body(&bytes)
 }
+
+#[cfg(test)]
+mod tests;

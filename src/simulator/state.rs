@@ -69,22 +69,17 @@ impl Place {
     }
 }
 
-/// What a change took out, to be dropped once the lock is gone: dropping it may remove files.
-#[derive(Debug)]
-pub(super) enum Removed {
-    Version(#[expect(dead_code, reason = "held to be dropped")] Arc<Version>),
-    Part(#[expect(dead_code, reason = "held to be dropped")] Arc<Part>),
-}
-
 impl State {
-    pub(super) fn apply(&mut self, change: Change) -> Option<Removed> {
+    /// Returns what held bodies and is gone now, to be dropped once the lock is: dropping it may
+    /// remove files.
+    pub(super) fn apply(&mut self, change: Change) -> Option<Record> {
         match change {
             Change::Put(record) => self.put(record),
             Change::Remove(kind, key) => self.remove(kind, &key),
         }
     }
 
-    fn put(&mut self, record: Record) -> Option<Removed> {
+    fn put(&mut self, record: Record) -> Option<Record> {
         match record {
             Record::Account(account) => self.account = Some(account),
             Record::Key(key) => drop(self.keys.insert(key.id.clone(), key)),
@@ -107,13 +102,13 @@ impl State {
                 let parts = self.parts.entry(part.file_id.clone()).or_default();
                 let replaced = parts.insert(part.number, part)?;
                 release(&replaced.content);
-                return Some(Removed::Part(replaced));
+                return Some(Record::Part(replaced));
             }
         }
         None
     }
 
-    fn put_version(&mut self, version: Arc<Version>) -> Option<Removed> {
+    fn put_version(&mut self, version: Arc<Version>) -> Option<Record> {
         keep(&version.content);
         let replaced = self.remove_version(&version.file_id);
         let contents = self.contents.entry(version.bucket_id.clone()).or_default();
@@ -129,7 +124,7 @@ impl State {
         replaced
     }
 
-    fn remove(&mut self, kind: Kind, key: &str) -> Option<Removed> {
+    fn remove(&mut self, kind: Kind, key: &str) -> Option<Record> {
         match kind {
             Kind::Account => self.account = None,
             Kind::Key => drop(self.keys.remove(key)),
@@ -150,13 +145,13 @@ impl State {
                     self.parts.remove(file_id);
                 }
                 release(&part.content);
-                return Some(Removed::Part(part));
+                return Some(Record::Part(part));
             }
         }
         None
     }
 
-    fn remove_version(&mut self, file_id: &str) -> Option<Removed> {
+    fn remove_version(&mut self, file_id: &str) -> Option<Record> {
         let version = self.files.remove(file_id)?;
         if let Some(contents) = self.contents.get_mut(&version.bucket_id) {
             contents.versions.remove(&Place::of(&version));
@@ -165,7 +160,7 @@ impl State {
                 .remove(&(version.uploaded, version.file_id.clone()));
         }
         release(&version.content);
-        Some(Removed::Version(version))
+        Some(Record::Version(version))
     }
 
     pub(super) fn bucket(&self, id: &str) -> Result<&Arc<Bucket>, Refusal> {
