@@ -1,3 +1,201 @@
-//! A local B2 service.
+//! A local B2 service, to test and develop against.
+//!
+//! A [`Simulator`] answers the native API on a port of the loopback interface. It behaves like the
+//! service, down to the texts of its errors, and unlike the service it can be told to
+//! [misbehave](Simulator::faults), asked [what it was sent](Simulator::log), and sent
+//! [into the future](Simulator::advance_clock). It lives as long as its value: dropping it closes
+//! connections, ends threads and frees the port.
+//!
+//! ```
+//! use b2sdk::Operation;
+//! use b2sdk::simulator::{Fault, Simulator};
+//!
+//! let simulator = Simulator::start()?;
+//! println!("realm {}, key id {}", simulator.url(), simulator.application_key_id());
+//! simulator.faults().inject(Fault::on(Operation::UploadFile).status(503, "service_unavailable", ""));
+//! // ... run what is to be tested, then look at what arrived:
+//! assert_eq!(simulator.log().count(Operation::AuthorizeAccount), 0);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Requests go through `front` (sockets, faults, log) to `route` (B2). Client and simulator share no
+//! code but the names of the operations, so that two bugs cannot cancel out.
 
+mod auth;
+mod builder;
+mod clock;
+mod content;
+mod decode;
+mod endpoints;
+mod faults;
+mod front;
+mod ids;
+mod json;
+mod key_request;
+mod keyring;
+mod log;
 mod message;
+mod names;
+mod page;
+mod random;
+mod records;
+mod render;
+mod reply;
+mod route;
+mod state;
+mod storage;
+mod world;
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+pub use builder::SimulatorBuilder;
+pub use faults::{Fault, Faults};
+pub use key_request::{KeyRequest, NewKey};
+pub use log::{LogEntry, RequestLog};
+
+use crate::model::operation::Operation;
+use message::{Reply, Request};
+use world::World;
+
+/// A running simulator with one account and its master key. It stops when it is dropped.
+pub struct Simulator {
+    // Before `world`: the service's threads have ended when the world's storage is closed.
+    server: front::Server,
+    world: Arc<World>,
+    faults: Faults,
+    log: RequestLog,
+    url: String,
+    key_id: String,
+    key: String,
+}
+
+impl Simulator {
+    /// Starts a simulator that keeps everything in memory, on a port that the system chooses.
+    ///
+    /// # Errors
+    /// The system has no port, thread or file descriptor left.
+    pub fn start() -> io::Result<Self> {
+        Self::builder().start()
+    }
+
+    /// A simulator with a port, a directory or limits of your choice.
+    pub fn builder() -> SimulatorBuilder {
+        SimulatorBuilder::default()
+    }
+
+    /// The realm to authorize with: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        self.world.account_id()
+    }
+
+    /// The id of the master key.
+    #[must_use]
+    pub fn application_key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// The master key.
+    #[must_use]
+    pub fn application_key(&self) -> &str {
+        &self.key
+    }
+
+    /// Makes an application key without a request, so that the log stays as it is.
+    ///
+    /// ```
+    /// use b2sdk::simulator::{KeyRequest, Simulator};
+    ///
+    /// let simulator = Simulator::start()?;
+    /// let key = simulator.create_key(KeyRequest::new(["listBuckets"]).name_prefix("photos/"))?;
+    /// assert_ne!(key.application_key_id(), simulator.application_key_id());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound` if a bucket does not exist; otherwise the directory cannot be written.
+    pub fn create_key(&self, key: KeyRequest) -> io::Result<NewKey> {
+        key.create(&self.world)
+    }
+
+    /// What arrived.
+    #[must_use]
+    pub fn log(&self) -> RequestLog {
+        self.log.clone()
+    }
+
+    /// What is to go wrong.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// Moves the service's time forward: tokens and keys age, uploads are younger, `Date` differs.
+    pub fn advance_clock(&self, by: Duration) {
+        self.world.clock().advance(by);
+    }
+
+    /// Lets every account token issued so far answer 401 `expired_auth_token`.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn expire_tokens(&self) -> io::Result<()> {
+        self.world.expire_tokens()
+    }
+
+    /// Lets every account token issued so far answer 401 `bad_auth_token`.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn revoke_tokens(&self) -> io::Result<()> {
+        self.world.revoke_tokens()
+    }
+
+    /// Refuses every upload URL handed out so far.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn drop_upload_urls(&self) -> io::Result<()> {
+        self.world.drop_upload_urls()
+    }
+
+    /// Stops, as dropping does: when this returns, connections are closed and the port is free.
+    pub fn stop(self) {
+        drop(self.server);
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("url", &self.url)
+            .field("account_id", &self.account_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl front::Service for World {
+    fn operation_of(&self, request: &Request) -> Option<Operation> {
+        route::operation_of(request)
+    }
+
+    fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply {
+        route::handle(self, request, body)
+    }
+
+    fn now(&self) -> SystemTime {
+        self.clock().now()
+    }
+}
+
+#[cfg(test)]
+mod tests;

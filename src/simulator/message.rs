@@ -30,6 +30,12 @@ impl Request {
             .find(|(n, _)| n == name)
             .and_then(|(_, v)| std::str::from_utf8(v).ok())
     }
+
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub(crate) fn expects_continue(&self) -> bool {
+        self.header("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+    }
 }
 
 /// What the service answers. The server adds `Date` and `Content-Length`.

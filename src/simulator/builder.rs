@@ -1,0 +1,177 @@
+//! How a simulator is set up, and which port it listens on.
+//!
+//! A directory keeps its port, because programs keep the URLs that a simulator gave them: the first
+//! start chooses one below the range from which the system lends ports to clients, and later starts
+//! take that one or fail.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Simulator;
+use super::faults::Faults;
+use super::front::{Front, Server, listen};
+use super::log::{LogEntry, Observer, RequestLog};
+use super::world::{Settings, World};
+
+const LASTING_PORTS: Range<u16> = 20_000..32_768;
+
+/// Sets up a [`Simulator`].
+///
+/// ```
+/// use b2sdk::simulator::Simulator;
+///
+/// let simulator = Simulator::builder().minimum_part_size(100).recommended_part_size(1000).start()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Default)]
+#[must_use = "call `start`"]
+pub struct SimulatorBuilder {
+    port: Option<u16>,
+    data_dir: Option<PathBuf>,
+    settings: Settings,
+    observer: Option<Observer>,
+}
+
+impl SimulatorBuilder {
+    /// Listens on this port of the loopback interface. Without it the system chooses, or, with a
+    /// [`data_dir`](Self::data_dir), the directory's own port is taken.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Keeps account, files and port in this directory, which is created if it does not exist.
+    /// One simulator at a time can use it.
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(dir.into());
+        self
+    }
+
+    /// The smallest size of a part that is not the last one (5 000 000 bytes).
+    pub fn minimum_part_size(mut self, bytes: u64) -> Self {
+        self.settings.absolute_minimum_part_size = bytes;
+        self
+    }
+
+    /// The part size that the account recommends (100 000 000 bytes).
+    pub fn recommended_part_size(mut self, bytes: u64) -> Self {
+        self.settings.recommended_part_size = bytes;
+        self
+    }
+
+    /// Whether new buckets encrypt files unless told otherwise (yes).
+    pub fn encrypt_by_default(mut self, encrypt: bool) -> Self {
+        self.settings.encrypt_by_default = encrypt;
+        self
+    }
+
+    /// How many buckets the account may have (100).
+    pub fn max_buckets(mut self, buckets: usize) -> Self {
+        self.settings.max_buckets = buckets;
+        self
+    }
+
+    /// Ends a page of a listing after looking at this many versions (100 000): small numbers make
+    /// pages that are short or empty, although others follow.
+    pub fn listing_scan_limit(mut self, versions: usize) -> Self {
+        self.settings.listing_scan_limit = versions;
+        self
+    }
+
+    /// Calls `observer` with each entry of the request log, just before the request is answered.
+    pub fn on_request(mut self, observer: impl Fn(&LogEntry) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Starts the simulator.
+    ///
+    /// # Errors
+    /// The port is taken (the message names it), or the directory cannot be used, for instance
+    /// because another simulator uses it.
+    pub fn start(self) -> io::Result<Simulator> {
+        let world = match &self.data_dir {
+            Some(dir) => World::open(dir, self.settings).map_err(io::Error::other)?,
+            None => World::in_memory(self.settings),
+        };
+        let listener = match (self.port, &self.data_dir) {
+            (Some(port), _) => listen_on(port)?,
+            (None, Some(_)) => listen_again(&world)?,
+            (None, None) => listen_on(0)?,
+        };
+        let port = listener.local_addr()?.port();
+        if self.data_dir.is_some() && world.port() != Some(port) {
+            world.set_port(port)?;
+        }
+        serve(
+            Arc::new(world),
+            listener,
+            port,
+            RequestLog::new(self.observer),
+        )
+    }
+}
+
+impl fmt::Debug for SimulatorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatorBuilder")
+            .field("port", &self.port)
+            .field("data_dir", &self.data_dir)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn listen_on(port: u16) -> io::Result<TcpListener> {
+    listen(port).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on port {port}: {error}"),
+        )
+    })
+}
+
+/// On the port of this world, or, the first time, on one that it can expect to find free again.
+fn listen_again(world: &World) -> io::Result<TcpListener> {
+    if let Some(port) = world.port() {
+        return listen_on(port);
+    }
+    // Directories that are first used at the same time look from different places on.
+    let first = std::process::id() as usize % LASTING_PORTS.len();
+    LASTING_PORTS
+        .cycle()
+        .skip(first)
+        .take(LASTING_PORTS.len())
+        .find_map(|port| listen(port).ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no free port in 20000..32768"))
+}
+
+fn serve(
+    world: Arc<World>,
+    listener: TcpListener,
+    port: u16,
+    log: RequestLog,
+) -> io::Result<Simulator> {
+    let url = format!("http://127.0.0.1:{port}");
+    let faults = Faults::default();
+    let front = Front {
+        service: Arc::<World>::clone(&world),
+        faults: faults.clone(),
+        log: log.clone(),
+        url: url.clone(),
+    };
+    let (key_id, key) = world.master_key();
+    Ok(Simulator {
+        server: Server::start(listener, front)?,
+        world,
+        faults,
+        log,
+        url,
+        key_id,
+        key,
+    })
+}

@@ -1,0 +1,131 @@
+//! The endpoints of the native API, one module per family, and what the JSON ones share.
+
+use super::auth::Caller;
+use super::ids;
+use super::json::Fields;
+use super::message::Request;
+use super::records::Version;
+use super::render::View;
+use super::reply::Refusal;
+use super::state::State;
+use super::world::World;
+
+pub(super) mod account;
+mod bucket_rules;
+pub(super) mod buckets;
+pub(super) mod copy;
+pub(super) mod download;
+pub(super) mod files;
+pub(super) mod keys;
+pub(super) mod large;
+pub(super) mod listing;
+pub(super) mod upload;
+
+/// The largest single upload, part, or copied file.
+const MAX_SINGLE_FILE: u64 = 5_000_000_000;
+/// File name and file info as header bytes (section 4.3).
+const MAX_INFO_SIZE: usize = 7000;
+/// The same, for files whose upload asks for encryption.
+const MAX_INFO_SIZE_ENCRYPTED: usize = 2048;
+
+/// A JSON call whose token and capability are already found good.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) world: &'a World,
+    pub(super) request: &'a Request,
+    pub(super) version: u8,
+    pub(super) caller: Caller,
+    pub(super) fields: Fields,
+}
+
+impl Call<'_> {
+    fn view(&self) -> View<'_> {
+        View {
+            account_id: self.world.account_id(),
+            caller: &self.caller,
+            version: self.version,
+        }
+    }
+
+    /// Calls that name an account must name the token's own.
+    fn check_account(&self) -> Result<(), Refusal> {
+        if self.fields.required_string("accountId")? == self.world.account_id() {
+            return Ok(());
+        }
+        Err(Refusal::unauthorized())
+    }
+
+    /// The bucket that the call names, which its key must reach.
+    fn bucket_id(&self) -> Result<&str, Refusal> {
+        let id = self.fields.required_string("bucketId")?;
+        self.caller.require_bucket(id)?;
+        Ok(id)
+    }
+
+    /// The file that the call names in this field, well-formed and in a bucket which its key
+    /// reaches.
+    fn file_id(&self, field: &str) -> Result<&str, Refusal> {
+        let id = self.fields.required_string(field)?;
+        let parts = ids::parse_file_id(id)
+            .ok_or_else(|| Refusal::bad_request(format!("Invalid {field}: {id}")))?;
+        self.caller.require_bucket(parts.bucket_id)?;
+        Ok(id)
+    }
+
+    /// The unfinished large file with this id; names restrict parts as they restrict files.
+    fn unfinished<'s>(&self, state: &'s State, id: &str) -> Result<&'s Version, Refusal> {
+        let version = state.unfinished(id)?;
+        self.caller.require_name(&version.name)?;
+        Ok(version)
+    }
+
+    fn now(&self) -> u64 {
+        self.world.clock().now_millis()
+    }
+}
+
+/// What the encryption settings of a request come to; `None` if it asks for nothing.
+fn encryption_asked(fields: &Fields, name: &str) -> Result<Option<bool>, Refusal> {
+    let Some(setting) = fields.object(name)? else {
+        return Ok(None);
+    };
+    match (setting.string("mode")?, setting.string("algorithm")?) {
+        (Some("SSE-B2"), Some("AES256")) => Ok(Some(true)),
+        (Some("SSE-C"), _) => Err(Refusal::bad_request(format!(
+            "{name}: SSE-C is not offered by the simulator"
+        ))),
+        (mode, _) => Err(Refusal::bad_request(format!(
+            "{name}: invalid mode or algorithm: {}",
+            mode.unwrap_or("null")
+        ))),
+    }
+}
+
+/// Lock settings on a file: no bucket of the simulator has file lock enabled.
+fn refuse_lock(fields: &Fields) -> Result<(), Refusal> {
+    if let Some(retention) = fields.object("fileRetention")? {
+        if retention.value("mode").is_some() || retention.value("retainUntilTimestamp").is_some() {
+            return Err(bucket_missing_file_lock());
+        }
+    }
+    if fields.string("legalHold")?.is_some() {
+        return Err(bucket_missing_file_lock());
+    }
+    Ok(())
+}
+
+fn bucket_missing_file_lock() -> Refusal {
+    Refusal::new(
+        400,
+        "bucket_missing_file_lock",
+        "The bucket is not file lock enabled",
+    )
+}
+
+fn custom_timestamp_not_allowed() -> Refusal {
+    Refusal::new(
+        400,
+        "custom_timestamp_not_allowed",
+        "Custom upload timestamps are not allowed",
+    )
+}

@@ -1,0 +1,155 @@
+//! The simulator's HTTP server: sockets, keep-alive, `100 Continue`, faults. It knows nothing of
+//! B2; a [`Service`] decides what a request means.
+//!
+//! One request, in order:
+//!
+//! 1. its head arrives; the service names the operation; the log takes note of the arrival;
+//! 2. the faults are asked for a [`Plan`](crate::simulator::faults::Plan);
+//! 3. unless the plan forbids it, the service handles the request on a thread of its own. The body
+//!    is fetched only when the service first reads from it, and only that sends `100 Continue`;
+//! 4. the plan's edits are applied to the answer, and its entry is written to the log;
+//! 5. the answer leaves. If part of the body is still unread, it says `Connection: close` and the
+//!    connection is closed gently: see [`connection`].
+//!
+//! `front` and its modules are the only ones that know hyper and tokio. The server has a runtime
+//! and a thread of its own, so it can be used from a test, a program or another runtime alike.
+
+mod answer;
+mod body;
+mod connection;
+mod exchange;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use crate::model::operation::Operation;
+use crate::simulator::faults::Faults;
+use crate::simulator::log::RequestLog;
+use crate::simulator::message::{Reply, Request};
+
+/// Uploads that run at once each hold a thread while the client sends.
+const SERVICE_THREADS: usize = 512;
+
+/// What the server serves.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// The operation that the request's path names.
+    fn operation_of(&self, request: &Request) -> Option<Operation>;
+
+    /// The answer. Called on many threads at once; may block.
+    fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply;
+
+    /// The service's time, for `Date`.
+    fn now(&self) -> SystemTime;
+}
+
+/// What all connections share.
+pub(crate) struct Front {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) faults: Faults,
+    pub(crate) log: RequestLog,
+    /// `http://127.0.0.1:port`, for clients that do not say how they reached us.
+    pub(crate) url: String,
+}
+
+/// A running server. It stops when it is dropped: connections are closed, threads have ended and
+/// the port is free when `drop` returns.
+pub(crate) struct Server {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves what arrives at `listener`.
+    pub(crate) fn start(listener: TcpListener, front: Front) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(SERVICE_THREADS)
+            .thread_name("b2-simulator")
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("b2-simulator".to_owned())
+            .spawn(move || serve(runtime, listener, Arc::new(front), stopped))?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there was printed where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves until `stopped` resolves. Dropping the runtime drops every connection, which makes
+/// service threads that wait for a body end with an error, and waits for them.
+fn serve(
+    runtime: Runtime,
+    listener: TcpListener,
+    front: Arc<Front>,
+    stopped: oneshot::Receiver<()>,
+) {
+    runtime.block_on(async move {
+        let accepting = tokio::spawn(accept(listener, front));
+        let _ = stopped.await;
+        accepting.abort();
+    });
+}
+
+async fn accept(listener: TcpListener, front: Arc<Front>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        return;
+    };
+    let mut number = 0;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(connection::serve(stream, number, Arc::clone(&front)));
+                number += 1;
+            }
+            // No file descriptors left, for instance: wait for some to be freed.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// A listener on the loopback interface; port 0 lets the system choose.
+pub(crate) fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}
+
+/// The base of the URLs that a client is given: the address by which it reached us, so that names
+/// such as `localhost` and forwarded ports keep working, if that address is a loopback one.
+fn base_url(host: Option<&str>, own: &str) -> String {
+    match host.filter(|host| is_loopback(host)) {
+        Some(host) => format!("http://{host}"),
+        None => own.to_owned(),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    if let Ok(address) = host.parse::<SocketAddr>() {
+        return address.ip().is_loopback();
+    }
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    let named = name.eq_ignore_ascii_case("localhost")
+        || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+    named && port.parse::<u16>().is_ok()
+}

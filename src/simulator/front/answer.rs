@@ -1,0 +1,248 @@
+//! An answer, from the service to hyper, with a fault's edits applied on the way.
+
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use hyper::body::{Body, Bytes, Frame};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode, Version};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::simulator::faults::{Edits, Ending};
+use crate::simulator::front::connection::Line;
+use crate::simulator::message::{Reply, ReplyBody};
+
+/// How much of a file is read at once.
+const CHUNK: u64 = 256 * 1024;
+
+/// What the answer has to know about its request.
+pub(crate) struct Circumstances<'a> {
+    pub(crate) line: &'a Line,
+    pub(crate) to_head: bool,
+    /// No request can follow on this connection.
+    pub(crate) last: bool,
+    /// The `Date`.
+    pub(crate) date: String,
+}
+
+/// The answer as hyper sends it. A header that HTTP does not allow is a bug of ours or of a test:
+/// it is answered with an error that says so.
+pub(crate) fn response(
+    reply: Reply,
+    edits: &Edits,
+    about: &Circumstances<'_>,
+) -> Response<AnswerBody> {
+    built(reply, edits, about).unwrap_or_else(|error| {
+        let text = format!("the simulator cannot send this answer: {error}");
+        let mut response = Response::new(AnswerBody::of(Source::Bytes(text.into())));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+fn built(
+    reply: Reply,
+    edits: &Edits,
+    about: &Circumstances<'_>,
+) -> Result<Response<AnswerBody>, hyper::http::Error> {
+    let status = StatusCode::from_u16(reply.status)?;
+    let (length, source) = source(edited(reply.body, edits), about.to_head);
+    let mut headers = HeaderMap::new();
+    for (name, value) in &reply.headers {
+        headers.append(
+            name.parse::<HeaderName>()?,
+            HeaderValue::from_bytes(value.as_bytes())?,
+        );
+    }
+    headers.insert(DATE, HeaderValue::from_str(&about.date)?);
+    if !edits.close_delimited {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    if about.last || edits.close_delimited {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    for (name, value) in &edits.headers {
+        headers.insert(
+            name.parse::<HeaderName>()?,
+            HeaderValue::from_bytes(value.as_bytes())?,
+        );
+    }
+
+    let mut response = Response::new(AnswerBody {
+        corrupt: edits.corrupt,
+        cut: cut(edits, about),
+        ..AnswerBody::of(source)
+    });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if edits.close_delimited {
+        // To an HTTP/1.1 answer without a length, hyper would add chunked encoding.
+        *response.version_mut() = Version::HTTP_10;
+    }
+    Ok(response)
+}
+
+fn cut(edits: &Edits, about: &Circumstances<'_>) -> Option<Cut> {
+    let (at, ending) = edits.cut.filter(|_| !about.to_head)?;
+    let line = about.line.clone();
+    Some(Cut { at, ending, line })
+}
+
+/// The body with its JSON changed, if it is JSON and somebody wants to change it.
+fn edited(body: ReplyBody, edits: &Edits) -> ReplyBody {
+    let (ReplyBody::Bytes(bytes), Some(edit)) = (&body, &edits.json) else {
+        return body;
+    };
+    let Ok(mut value) = serde_json::from_slice(bytes) else {
+        return body;
+    };
+    edit.apply(&mut value);
+    ReplyBody::Bytes(format!("{value:#}\n").into_bytes())
+}
+
+fn source(body: ReplyBody, to_head: bool) -> (u64, Source) {
+    let (length, source) = match body {
+        ReplyBody::Bytes(bytes) => (bytes.len() as u64, Source::Bytes(bytes.into())),
+        ReplyBody::Stream(reader, length) => (length, Source::Idle(reader, length)),
+        ReplyBody::Head(length) => (length, Source::Over),
+    };
+    (length, if to_head { Source::Over } else { source })
+}
+
+/// The body of an answer on its way out.
+pub(crate) struct AnswerBody {
+    source: Source,
+    sent: u64,
+    corrupt: Option<u64>,
+    cut: Option<Cut>,
+}
+
+/// Where the body ends too early, and how.
+struct Cut {
+    at: u64,
+    ending: Ending,
+    line: Line,
+}
+
+type Reader = Box<dyn Read + Send>;
+
+enum Source {
+    Over,
+    Bytes(Bytes),
+    /// A reader with this much still to come. A thread is taken for each chunk, not for the whole
+    /// answer, so that slow clients hold none.
+    Idle(Reader, u64),
+    Reading(JoinHandle<(Reader, u64, io::Result<Bytes>)>),
+}
+
+impl AnswerBody {
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            sent: 0,
+            corrupt: None,
+            cut: None,
+        }
+    }
+
+    /// The chunk with the faults that fall into it.
+    fn tampered(&self, mut chunk: Bytes) -> Bytes {
+        if let Some(cut) = &self.cut {
+            let left = usize::try_from(cut.at - self.sent).unwrap_or(usize::MAX);
+            chunk.truncate(left);
+        }
+        let offset = self.corrupt.and_then(|at| at.checked_sub(self.sent));
+        match offset.and_then(|offset| usize::try_from(offset).ok()) {
+            Some(offset) if offset < chunk.len() => {
+                let mut bytes = chunk.to_vec();
+                bytes[offset] ^= 1;
+                bytes.into()
+            }
+            _ => chunk,
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(cut) = self.cut.as_ref().filter(|cut| cut.at == self.sent) {
+            cut.line.end(cut.ending);
+            return Poll::Pending;
+        }
+        match ready!(self.source.poll_chunk(context)) {
+            None => Poll::Ready(None),
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            Some(Ok(chunk)) => {
+                let chunk = self.tampered(chunk);
+                self.sent += chunk.len() as u64;
+                Poll::Ready(Some(Ok(Frame::data(chunk))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // A cut may leave a source with nothing to come behind it.
+        if self.cut.is_some() {
+            return false;
+        }
+        match &self.source {
+            Source::Over => true,
+            Source::Bytes(bytes) => bytes.is_empty(),
+            Source::Idle(_, left) => *left == 0,
+            Source::Reading(_) => false,
+        }
+    }
+}
+
+impl Source {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            match std::mem::replace(self, Self::Over) {
+                Self::Over | Self::Idle(_, 0) => return Poll::Ready(None),
+                Self::Bytes(bytes) if bytes.is_empty() => return Poll::Ready(None),
+                Self::Bytes(bytes) => return Poll::Ready(Some(Ok(bytes))),
+                Self::Idle(reader, left) => {
+                    *self = Self::Reading(spawn_blocking(move || read_chunk(reader, left)));
+                }
+                Self::Reading(mut task) => match Pin::new(&mut task).poll(context) {
+                    Poll::Pending => {
+                        *self = Self::Reading(task);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Err(panicked)) => {
+                        return Poll::Ready(Some(Err(io::Error::other(panicked))));
+                    }
+                    Poll::Ready(Ok((reader, left, chunk))) => {
+                        *self = Self::Idle(reader, left);
+                        return Poll::Ready(Some(chunk));
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn read_chunk(mut reader: Reader, left: u64) -> (Reader, u64, io::Result<Bytes>) {
+    let mut chunk = Vec::new();
+    let read = reader
+        .by_ref()
+        .take(left.min(CHUNK))
+        .read_to_end(&mut chunk);
+    let chunk = match read {
+        Ok(0) => Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the stored file is too short",
+        )),
+        Ok(_) => Ok(Bytes::from(chunk)),
+        Err(error) => Err(error),
+    };
+    let left = left - chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+    (reader, left, chunk)
+}

@@ -1,0 +1,213 @@
+//! One connection, from accept to close.
+//!
+//! hyper speaks HTTP; this module takes the socket back from it when the connection has to end in a
+//! particular way. An exchange asks for that by giving an [`Ending`] to its [`Line`]; what hyper
+//! has buffered by then is sent first.
+//!
+//! A connection that ends because an answer said `Connection: close` is closed gently: we send FIN
+//! and go on reading for a while, because closing a socket with unread bytes resets it, and a reset
+//! may destroy the answer before the client has read it.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::simulator::faults::Ending;
+use crate::simulator::front::Front;
+use crate::simulator::front::answer::AnswerBody;
+use crate::simulator::front::exchange;
+
+const HEAD_LIMIT: usize = 64 * 1024;
+const HEADER_LIMIT: usize = 256;
+/// How much a refused client may go on sending before it is cut off, and for how long.
+const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// An exchange's end of its connection.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) number: u64,
+    orders: mpsc::UnboundedSender<Ending>,
+}
+
+impl Line {
+    /// Ends the connection in this way, once everything written so far is sent.
+    pub(crate) fn end(&self, ending: Ending) {
+        // Nobody listens when the connection has ended by itself.
+        let _ = self.orders.send(ending);
+    }
+}
+
+pub(crate) async fn serve(stream: TcpStream, number: u64, front: Arc<Front>) {
+    // An answer is small or written in large pieces; never worth waiting for more.
+    let _ = stream.set_nodelay(true);
+    let (orders, orders_in) = mpsc::unbounded_channel();
+    let line = Line { number, orders };
+    let (stream, ending) = speak_http(stream, &line, orders_in, front).await;
+    match ending {
+        None => linger(stream).await,
+        Some(ending) => end(stream, ending).await,
+    }
+}
+
+type Exchange = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;
+
+/// Serves requests until the connection is done (`None`) or an exchange ends it.
+async fn speak_http(
+    stream: TcpStream,
+    line: &Line,
+    mut orders: mpsc::UnboundedReceiver<Ending>,
+    front: Arc<Front>,
+) -> (TcpStream, Option<Ending>) {
+    let service = service_fn(|request: Request<Incoming>| -> Exchange {
+        let (front, line) = (Arc::clone(&front), line.clone());
+        Box::pin(async move { Ok(exchange::answer(&front, &line, request).await) })
+    });
+    let flushed = Arc::new(AtomicBool::new(true));
+    let wire = TokioIo::new(Wire {
+        stream,
+        flushed: Arc::clone(&flushed),
+    });
+    let mut connection = http1::Builder::new()
+        .max_header_size(HEAD_LIMIT)
+        .max_headers(HEADER_LIMIT)
+        .title_case_headers(true)
+        .auto_date_header(false)
+        .serve_connection(wire, service);
+
+    let mut order = None;
+    let ending = poll_fn(|context| {
+        // First, because an order is given while hyper polls an answer's body: when this returns,
+        // hyper has tried to write all of the body that came before the order.
+        if connection.poll_without_shutdown(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        if order.is_none() {
+            order = match orders.poll_recv(context) {
+                Poll::Ready(order) => order,
+                Poll::Pending => None,
+            };
+        }
+        match order {
+            Some(ending) if flushed.load(Ordering::Relaxed) => Poll::Ready(Some(ending)),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+    (connection.into_parts().io.into_inner().stream, ending)
+}
+
+async fn linger(mut stream: TcpStream) {
+    if finish(&mut stream).await.is_ok() {
+        let _ = tokio::time::timeout(LINGER_TIME, drain(&stream)).await;
+    }
+}
+
+/// Sends FIN.
+async fn finish(stream: &mut TcpStream) -> io::Result<()> {
+    poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
+}
+
+async fn drain(stream: &TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut drained = 0;
+    while drained < LINGER_BYTES {
+        stream.readable().await?;
+        match stream.try_read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => drained += read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn end(mut stream: TcpStream, ending: Ending) {
+    match ending {
+        Ending::Close => {
+            let _ = finish(&mut stream).await;
+        }
+        Ending::Reset => {
+            let _ = stream.set_zero_linger();
+        }
+        Ending::Stall => until_gone(&stream).await,
+    }
+}
+
+/// Waits until the client closes its side, without reading what it sends.
+async fn until_gone(stream: &TcpStream) {
+    while let Ok(ready) = stream.ready(Interest::READABLE).await {
+        if ready.is_read_closed() {
+            return;
+        }
+        // Claiming that there was nothing to read makes `ready` wait for the next event.
+        let _ = stream.try_io(Interest::READABLE, || -> io::Result<()> {
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+    }
+}
+
+/// The socket, and whether all that hyper wrote is sent: hyper flushes when it has nothing left.
+struct Wire {
+    stream: TcpStream,
+    flushed: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.flushed.store(false, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.flushed.store(false, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.flushed.store(flushed.is_ready(), Ordering::Relaxed);
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,151 @@
+//! One request and its answer: the order of events is in [`front`](crate::simulator::front).
+
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{Request as HttpRequest, Response};
+use tokio::task::spawn_blocking;
+
+use crate::simulator::faults::{Ending, Instead, Plan};
+use crate::simulator::front::answer::{AnswerBody, Circumstances, response};
+use crate::simulator::front::body::RequestBody;
+use crate::simulator::front::connection::Line;
+use crate::simulator::front::{Front, base_url};
+use crate::simulator::message::{Reply, ReplyBody, Request};
+
+/// What a request leads to.
+enum Outcome {
+    Reply(Reply),
+    Leave(Ending),
+}
+
+pub(crate) async fn answer(
+    front: &Arc<Front>,
+    line: &Line,
+    request: HttpRequest<Incoming>,
+) -> Response<AnswerBody> {
+    let (head, incoming) = request.into_parts();
+    let request = Arc::new(message(&head, &front.url));
+    let operation = front.service.operation_of(&request);
+    let mut arrival = front.log.arrive(&request, operation);
+    let plan = front.faults.take(operation, &request.method);
+    arrival.note(line.number, plan.as_ref().map(Plan::describe));
+    let plan = plan.unwrap_or_default();
+
+    let mut body = RequestBody::new(incoming, request.expects_continue(), arrival.body_counter());
+    match carry_out(&plan, front, &request, &mut body).await {
+        Outcome::Reply(reply) => {
+            let about = Circumstances {
+                line,
+                to_head: request.method == "HEAD",
+                last: !body.is_over(),
+                date: httpdate::fmt_http_date(front.service.now()),
+            };
+            let response = response(reply, &plan.edits, &about);
+            arrival.answered(response.status().as_u16());
+            response
+        }
+        Outcome::Leave(ending) => {
+            drop(arrival);
+            line.end(ending);
+            // The connection drops this future when it ends.
+            pending().await
+        }
+    }
+}
+
+async fn carry_out(
+    plan: &Plan,
+    front: &Arc<Front>,
+    request: &Arc<Request>,
+    body: &mut RequestBody,
+) -> Outcome {
+    let own = if plan.instead.is_none() || plan.after_effect {
+        Some(served(front, request, body).await)
+    } else {
+        body.skip(plan.read).await;
+        None
+    };
+    if body.is_broken() {
+        // Whatever the service made of it, nobody is there to hear.
+        return Outcome::Leave(Ending::Close);
+    }
+    match (&plan.instead, own) {
+        (Some(Instead::Leave(ending)), _) => Outcome::Leave(*ending),
+        (
+            Some(Instead::Answer {
+                status,
+                content_type,
+                body,
+            }),
+            _,
+        ) => Outcome::Reply(reply(*status, content_type, body.clone())),
+        (None, Some(own)) => Outcome::Reply(own),
+        (None, None) => Outcome::Reply(panicked()),
+    }
+}
+
+/// The service's answer, with the body read to its end where that is cheap.
+async fn served(front: &Arc<Front>, request: &Arc<Request>, body: &mut RequestBody) -> Reply {
+    let (mut reader, feed) = body.hand_over();
+    let (service, message) = (Arc::clone(&front.service), Arc::clone(request));
+    let handled = spawn_blocking(move || service.handle(&message, &mut reader));
+    let reply = while_running(feed.run(), handled)
+        .await
+        .unwrap_or_else(|_| panicked());
+    body.drain().await;
+    reply
+}
+
+/// The result of `main`, while `aside` runs as long as it likes.
+async fn while_running<T>(aside: impl Future<Output = ()>, main: impl Future<Output = T>) -> T {
+    let mut aside = pin!(async {
+        aside.await;
+        pending::<Infallible>().await
+    });
+    let mut main = pin!(main);
+    poll_fn(|context| match aside.as_mut().poll(context) {
+        Poll::Ready(never) => match never {},
+        Poll::Pending => main.as_mut().poll(context),
+    })
+    .await
+}
+
+fn panicked() -> Reply {
+    let body = b"{\n  \"code\": \"internal_error\",\n  \"message\": \"the simulator panicked\",\n  \"status\": 500\n}";
+    reply(500, "application/json;charset=utf-8", body.to_vec())
+}
+
+fn reply(status: u16, content_type: &str, body: Vec<u8>) -> Reply {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Reply {
+        status,
+        headers: vec![
+            header("Content-Type", content_type),
+            header("Cache-Control", "max-age=0, no-cache, no-store"),
+        ],
+        body: ReplyBody::Bytes(body),
+    }
+}
+
+fn message(head: &Parts, own_url: &str) -> Request {
+    let headers: Vec<(String, Vec<u8>)> = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    Request {
+        method: head.method.as_str().to_owned(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        content_length: text("content-length").and_then(|length| length.trim().parse().ok()),
+        base_url: base_url(text("host"), own_url),
+        headers,
+    }
+}

@@ -1,0 +1,504 @@
+//! The server on the wire, seen by a client that is nothing but a socket, with a service that knows
+//! no B2. Read time-outs are watchdogs: no test waits for one.
+
+mod client;
+
+use std::io::{Read, repeat};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use client::{Answer, Client, End};
+
+use crate::model::operation::Operation;
+use crate::simulator::faults::{Fault, Faults};
+use crate::simulator::front::{Front, Server, Service, base_url, listen};
+use crate::simulator::log::{LogEntry, RequestLog};
+use crate::simulator::message::{Reply, ReplyBody, Request};
+
+const UPLOAD: &str = "/b2api/v4/b2_upload_file/x";
+const LIST: &str = "/b2api/v4/b2_list_buckets";
+const DOWNLOAD: &str = "/b2api/v4/b2_download_file_by_id";
+const FILE_LENGTH: u64 = 3_000_000;
+
+/// Uploads are read and counted, `/refuse` is refused unread, downloads are 3 MB of `a`.
+#[derive(Default)]
+struct Stub {
+    effects: AtomicUsize,
+}
+
+impl Service for Stub {
+    fn operation_of(&self, request: &Request) -> Option<Operation> {
+        request.path.split('/').find_map(Operation::from_name)
+    }
+
+    fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply {
+        match request.path.as_str() {
+            "/refuse" => json(503, "{}"),
+            "/panic" => panic!("asked to"),
+            DOWNLOAD if request.method == "HEAD" => Reply {
+                body: ReplyBody::Head(FILE_LENGTH),
+                ..json(200, "")
+            },
+            DOWNLOAD => Reply {
+                body: ReplyBody::Stream(Box::new(repeat(b'a').take(FILE_LENGTH)), FILE_LENGTH),
+                ..json(200, "")
+            },
+            _ => {
+                let mut bytes = Vec::new();
+                if body.read_to_end(&mut bytes).is_ok() {
+                    self.effects.fetch_add(1, Ordering::Relaxed);
+                }
+                json(200, &format!("{{\"length\": {}}}", bytes.len()))
+            }
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
+    }
+}
+
+fn json(status: u16, text: &str) -> Reply {
+    Reply {
+        status,
+        headers: vec![("X-Bz-Thing".to_owned(), "1".to_owned())],
+        body: ReplyBody::Bytes(text.as_bytes().to_vec()),
+    }
+}
+
+struct Running {
+    _server: Server,
+    port: u16,
+    stub: Arc<Stub>,
+    faults: Faults,
+    log: RequestLog,
+}
+
+fn start() -> Running {
+    let listener = listen(0).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (stub, faults, log) = (
+        Arc::new(Stub::default()),
+        Faults::default(),
+        RequestLog::new(None),
+    );
+    let front = Front {
+        service: Arc::<Stub>::clone(&stub),
+        faults: faults.clone(),
+        log: log.clone(),
+        url: format!("http://127.0.0.1:{port}"),
+    };
+    Running {
+        _server: Server::start(listener, front).unwrap(),
+        port,
+        stub,
+        faults,
+        log,
+    }
+}
+
+impl Running {
+    fn client(&self) -> Client {
+        Client::connect(self.port)
+    }
+
+    fn with(fault: Fault) -> Self {
+        let running = start();
+        running.faults.inject(fault);
+        running
+    }
+
+    fn effects(&self) -> usize {
+        self.stub.effects.load(Ordering::Relaxed)
+    }
+
+    fn only_entry(&self) -> LogEntry {
+        let mut entries = self.log.entries();
+        assert_eq!(entries.len(), 1, "{entries:?}");
+        entries.remove(0)
+    }
+}
+
+#[test]
+fn a_connection_serves_many_requests() {
+    let running = start();
+    let mut client = running.client();
+    for _ in 0..3 {
+        let answer = client.call("POST", LIST, b"{}").unwrap();
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("Date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
+        assert_eq!(answer.header("Content-Length"), Some("13"));
+        assert_eq!(answer.header("Connection"), None);
+        assert_eq!(answer.body, b"{\"length\": 2}");
+        assert!(answer.head.contains("X-Bz-Thing: 1"), "{}", answer.head);
+    }
+    assert_eq!(running.client().call("GET", LIST, b"").unwrap().status, 200);
+    let connections: Vec<_> = running
+        .log
+        .entries()
+        .iter()
+        .map(|entry| entry.connection)
+        .collect();
+    assert_eq!(connections, [0, 0, 0, 1]);
+    assert_eq!(running.log.count(Operation::ListBuckets), 4);
+}
+
+#[test]
+fn a_refusal_before_continue_costs_no_byte_and_closes() {
+    let running = start();
+    let mut client = running.client();
+    client
+        .send(b"POST /refuse HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 5000000\r\n\r\n");
+    let answer = client.answer().unwrap();
+    assert_eq!(
+        (answer.status, answer.header("Connection")),
+        (503, Some("close"))
+    );
+    assert_eq!(client.end(), End::Closed);
+    let entry = running.only_entry();
+    assert_eq!((entry.body_bytes, entry.expect_continue), (0, true));
+}
+
+#[test]
+fn a_refused_client_that_sends_anyway_can_read_the_answer() {
+    let running = start();
+    let mut client = running.client();
+    client.send(b"POST /refuse HTTP/1.1\r\ncontent-length: 600000\r\n\r\n");
+    client.send(&[0; 600_000]);
+    assert_eq!(client.answer().unwrap().status, 503);
+    assert_eq!(client.end(), End::Closed);
+}
+
+#[test]
+fn continue_is_sent_when_the_service_reads() {
+    let running = start();
+    let mut client = running.client();
+    client.send(b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 100);
+    client.send(b"abc");
+    assert_eq!(client.answer().unwrap().body, b"{\"length\": 3}");
+    assert_eq!(running.only_entry().body_bytes, 3);
+}
+
+#[test]
+fn a_small_unread_body_does_not_cost_the_connection() {
+    let running = start();
+    let mut client = running.client();
+    assert_eq!(
+        client
+            .call("POST", "/refuse", &[b'x'; 20_000])
+            .unwrap()
+            .status,
+        503
+    );
+    assert_eq!(client.call("POST", LIST, b"{}").unwrap().status, 200);
+}
+
+#[test]
+fn a_chunked_body_arrives() {
+    let running = start();
+    let mut client = running.client();
+    client.send(
+        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+    );
+    assert_eq!(client.answer().unwrap().body, b"{\"length\": 5}");
+    assert_eq!(client.call("GET", LIST, b"").unwrap().status, 200);
+}
+
+#[test]
+fn a_stream_and_its_head_have_the_same_length() {
+    let running = start();
+    let mut client = running.client();
+    let head = client.call("HEAD", DOWNLOAD, b"").unwrap();
+    assert_eq!(head.header("Content-Length"), Some("3000000"));
+    let answer = client.call("GET", DOWNLOAD, b"").unwrap();
+    assert_eq!(answer.body.len(), 3_000_000);
+    assert!(answer.body.iter().all(|byte| *byte == b'a'));
+}
+
+#[test]
+fn a_panic_in_the_service_is_an_internal_error() {
+    let answer = start().client().call("GET", "/panic", b"").unwrap();
+    assert_eq!(answer.status, 500);
+    assert!(answer.text().contains("internal_error"));
+}
+
+#[test]
+fn a_client_that_leaves_during_its_body_has_no_effect() {
+    let running = start();
+    let mut client = running.client();
+    client.send(b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 100);
+    client.send(b"only this");
+    client.half_close();
+    assert_ne!(client.end(), End::Silent);
+    drop(client);
+    assert_eq!(running.effects(), 0);
+    assert_eq!(running.only_entry().status, None);
+}
+
+#[test]
+fn stopping_ends_connections_and_frees_the_port() {
+    let running = Running::with(Fault::on(Operation::UploadFile).stall());
+    let port = running.port;
+    let mut stalled = running.client();
+    stalled.request("POST", UPLOAD, b"data");
+    let mut idle = running.client();
+    idle.call("GET", LIST, b"").unwrap();
+    // The service waits for the rest of this one.
+    let mut uploading = running.client();
+    uploading.send(b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n");
+    assert_eq!(uploading.answer().unwrap().status, 100);
+
+    drop(running);
+    for mut client in [stalled, idle, uploading] {
+        assert_ne!(client.end(), End::Silent);
+    }
+    listen(port).unwrap();
+}
+
+#[test]
+fn the_base_url_follows_a_loopback_host_only() {
+    let own = "http://127.0.0.1:1";
+    for host in [
+        "localhost:80",
+        "127.0.0.1:5",
+        "[::1]:9",
+        "127.8.9.1",
+        "LOCALHOST",
+    ] {
+        assert_eq!(base_url(Some(host), own), format!("http://{host}"));
+    }
+    for host in [
+        "example.com",
+        "10.0.0.1:80",
+        "localhost:x",
+        "localhost.evil.com",
+        "",
+    ] {
+        assert_eq!(base_url(Some(host), own), own);
+    }
+    assert_eq!(base_url(None, own), own);
+}
+
+#[test]
+fn a_status_fault_answers_before_the_effect() {
+    let running = Running::with(
+        Fault::on(Operation::UploadFile)
+            .status(503, "service_unavailable", "busy")
+            .retry_after(2)
+            .times(2),
+    );
+    for _ in 0..2 {
+        let answer = running.client().call("POST", UPLOAD, b"data").unwrap();
+        assert_eq!(
+            (answer.status, answer.header("Retry-After")),
+            (503, Some("2"))
+        );
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(body["code"], "service_unavailable");
+    }
+    assert_eq!(running.effects(), 0);
+    assert!(
+        running
+            .log
+            .entries()
+            .iter()
+            .all(|entry| entry.body_bytes == 0)
+    );
+    assert_eq!(
+        running
+            .client()
+            .call("POST", UPLOAD, b"data")
+            .unwrap()
+            .status,
+        200
+    );
+}
+
+#[test]
+fn a_fault_may_answer_anything() {
+    let running = Running::with(Fault::on_any().body(502, "text/html", "<html>"));
+    running
+        .faults
+        .inject(Fault::on_any().redirect(307, "http://elsewhere/"));
+    let answer = running.client().call("GET", LIST, b"").unwrap();
+    assert_eq!((answer.status, answer.text()), (502, "<html>".to_owned()));
+    assert_eq!(answer.header("Content-Type"), Some("text/html"));
+    let answer = running.client().call("GET", LIST, b"").unwrap();
+    assert_eq!(
+        (answer.status, answer.header("Location")),
+        (307, Some("http://elsewhere/"))
+    );
+}
+
+#[test]
+fn dropped_and_reset_connections_give_no_answer() {
+    for (fault, end) in [
+        (Fault::on_any().drop_connection(), End::Closed),
+        (Fault::on_any().reset_connection(), End::Reset),
+    ] {
+        let running = Running::with(fault);
+        let mut client = running.client();
+        client.request("GET", LIST, b"");
+        assert_eq!(client.end(), end);
+        assert_eq!((running.only_entry().status, running.effects()), (None, 0));
+        assert_eq!(running.client().call("GET", LIST, b"").unwrap().status, 200);
+    }
+}
+
+#[test]
+fn a_connection_may_be_dropped_in_the_middle_of_the_request() {
+    let running = Running::with(Fault::on_any().after_reading(1000).drop_connection());
+    let mut client = running.client();
+    client.send(b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 100);
+    client.send(&[0; 1000]);
+    assert_ne!(client.end(), End::Silent);
+    assert_eq!(
+        (running.only_entry().body_bytes, running.effects()),
+        (1000, 0)
+    );
+}
+
+#[test]
+fn an_answer_may_be_lost_or_changed_after_the_effect() {
+    let running = Running::with(Fault::on_any().after_effect().drop_connection());
+    running.faults.inject(
+        Fault::on_any()
+            .after_effect()
+            .status(500, "internal_error", ""),
+    );
+    let mut client = running.client();
+    client.request("POST", UPLOAD, &[1; 100_000]);
+    assert_eq!(client.end(), End::Closed);
+    assert_eq!(
+        (running.effects(), running.only_entry().body_bytes),
+        (1, 100_000)
+    );
+
+    let answer = running
+        .client()
+        .call("POST", UPLOAD, &[1; 100_000])
+        .unwrap();
+    assert_eq!((answer.status, running.effects()), (500, 2));
+    assert_eq!(
+        running.log.entries()[1].fault.as_deref(),
+        Some("after the effect, answer 500")
+    );
+}
+
+fn broken_download(fault: Fault) -> (u64, End) {
+    let running = Running::with(fault);
+    let mut client = running.client();
+    client.request("GET", DOWNLOAD, b"");
+    let (answer, end) = client.broken_answer();
+    assert_eq!(answer.header("Content-Length"), Some("3000000"));
+    assert_eq!(running.only_entry().status, Some(200));
+    (answer.body.len() as u64, end)
+}
+
+#[test]
+fn an_answer_may_break_off_at_any_byte() {
+    for at in [0, 1, 299_999, FILE_LENGTH - 1] {
+        let broken = broken_download(Fault::on_any().truncate_answer(at));
+        assert_eq!(broken, (at, End::Closed));
+    }
+    for at in [0, 1, 20_000] {
+        let broken = broken_download(Fault::on_any().reset_answer(at));
+        assert_eq!(broken, (at, End::Reset));
+    }
+    let (received, end) = broken_download(Fault::on_any().reset_answer(FILE_LENGTH - 1));
+    assert!(received < FILE_LENGTH && end == End::Reset);
+}
+
+#[test]
+fn a_cut_behind_the_end_does_nothing() {
+    let running = Running::with(Fault::on_any().reset_answer(FILE_LENGTH).times(3));
+    let mut client = running.client();
+    for (method, length) in [("GET", FILE_LENGTH), ("HEAD", 0), ("GET", FILE_LENGTH)] {
+        let answer = client.call(method, DOWNLOAD, b"").unwrap();
+        assert_eq!(answer.body.len() as u64, length);
+    }
+}
+
+#[test]
+fn one_byte_of_an_answer_may_change() {
+    let running = Running::with(Fault::on_any().corrupt_byte(1_234_567));
+    let answer = running.client().call("GET", DOWNLOAD, b"").unwrap();
+    let changed: Vec<_> = (0..answer.body.len())
+        .filter(|at| answer.body[*at] != b'a')
+        .collect();
+    assert_eq!((answer.body.len(), changed), (3_000_000, vec![1_234_567]));
+}
+
+#[test]
+fn an_answer_may_come_without_a_length() {
+    let running = Running::with(Fault::on_any().without_content_length());
+    running
+        .faults
+        .inject(Fault::on_any().without_content_length().truncate_answer(7));
+    for length in [3_000_000, 7] {
+        let mut client = running.client();
+        client.request("GET", DOWNLOAD, b"");
+        let (answer, end) = client.broken_answer();
+        assert_eq!(answer.header("Content-Length"), None);
+        assert_eq!((answer.body.len(), end), (length, End::Closed));
+    }
+}
+
+#[test]
+fn json_and_headers_may_change() {
+    let running = Running::with(
+        Fault::on_any()
+            .edit_json(|json| json["length"] = "three".into())
+            .header("date", "yesterday"),
+    );
+    let answer = running.client().call("POST", UPLOAD, b"abc").unwrap();
+    assert_eq!(answer.text(), "{\n  \"length\": \"three\"\n}\n");
+    assert_eq!(answer.header("Date"), Some("yesterday"));
+    assert_eq!(running.effects(), 1);
+}
+
+#[test]
+fn a_stalled_connection_disturbs_no_other() {
+    let running = Running::with(Fault::on(Operation::UploadFile).stall());
+    let answers = Fault::on(Operation::DownloadFileById).stall_answer(10);
+    running.faults.inject(answers);
+    let mut silent = running.client();
+    silent.request("POST", UPLOAD, &[0; 10]);
+    let mut broken = running.client();
+    broken.request("GET", DOWNLOAD, b"");
+    assert_eq!(broken.head_and(10).body, b"aaaaaaaaaa");
+    assert_eq!(running.client().call("GET", LIST, b"").unwrap().status, 200);
+    silent.half_close();
+    assert_ne!(silent.end(), End::Silent);
+    let answered = |entry: LogEntry| (entry.operation == Some(Operation::UploadFile), entry.status);
+    let entries: Vec<_> = running.log.entries().into_iter().map(answered).collect();
+    assert!(entries.contains(&(true, None)) && entries.contains(&(false, Some(200))));
+    drop(running);
+    assert_ne!(broken.end(), End::Silent);
+}
+
+#[test]
+fn a_header_that_cannot_be_sent_is_an_error_not_a_panic() {
+    let running = Running::with(Fault::on_any().header("bad name", "x\ny"));
+    let answer: Answer = running.client().call("GET", LIST, b"").unwrap();
+    assert_eq!(answer.status, 500);
+}
+
+#[test]
+fn a_hundred_uploads_run_at_once() {
+    let running = start();
+    let head = b"POST /b2api/v4/b2_upload_file/x HTTP/1.1\r\ncontent-length: 10\r\n\r\n12345";
+    let mut clients: Vec<_> = (0..100).map(|_| running.client()).collect();
+    for client in &mut clients {
+        client.send(head);
+    }
+    for client in clients.iter_mut().rev() {
+        client.send(b"67890");
+        assert_eq!(client.answer().unwrap().status, 200);
+    }
+    assert_eq!(running.log.count(Operation::UploadFile), 100);
+}

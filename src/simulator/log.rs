@@ -1,0 +1,278 @@
+//! What reached the simulator, for assertions: one [`LogEntry`] per request, in order of arrival.
+//!
+//! Nothing secret is kept: of a request's address only the path, of its headers only the file name
+//! and whether it said `Expect`. An entry is written before the first byte of its answer leaves, so
+//! whoever has an answer finds its request here; a request that gets none is written when that is
+//! certain.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::model::operation::Operation;
+use crate::simulator::clock::Stopwatch;
+use crate::simulator::decode;
+use crate::simulator::message::Request;
+
+/// Entries beyond this many push out the oldest, so that a simulator may run for days.
+const KEPT: usize = 100_000;
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogEntry {
+    /// The operation that the path names, if there is one.
+    pub operation: Option<Operation>,
+    /// `GET`, `POST`, `HEAD`, ...
+    pub method: String,
+    /// The path, percent-encoded as it was sent, without the query.
+    pub path: String,
+    /// The status answered; `None` if the connection ended without an answer.
+    pub status: Option<u16>,
+    /// The path of the upload URL, when something was uploaded to one.
+    pub upload_url: Option<String>,
+    /// Bytes of the body that were read.
+    pub body_bytes: u64,
+    /// Whether the client asked with `Expect: 100-continue` before it sent the body.
+    pub expect_continue: bool,
+    /// Which connection, counted from 0 in the order in which they were opened.
+    pub connection: u64,
+    /// The fault that the request met, in words.
+    pub fault: Option<String>,
+    /// `X-Bz-File-Name`, decoded; `None` if it is not there or cannot be.
+    pub file_name: Option<String>,
+    /// From the arrival of the request to the start of its answer.
+    pub elapsed: Duration,
+}
+
+/// The requests of one simulator; clones share them.
+///
+/// ```
+/// use b2sdk::{Operation, simulator::Simulator};
+///
+/// let simulator = Simulator::start()?;
+/// assert_eq!(simulator.log().count(Operation::AuthorizeAccount), 0);
+/// assert!(simulator.log().entries().is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RequestLog {
+    shared: Arc<Shared>,
+}
+
+/// Called with each entry as it is written.
+pub(crate) type Observer = Box<dyn Fn(&LogEntry) + Send + Sync>;
+
+struct Shared {
+    state: Mutex<State>,
+    arrivals: AtomicU64,
+    observer: Option<Observer>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By arrival, rising.
+    entries: VecDeque<(u64, LogEntry)>,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+impl RequestLog {
+    pub(crate) fn new(observer: Option<Observer>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                arrivals: AtomicU64::new(0),
+                observer,
+            }),
+        }
+    }
+
+    /// How many requests named this operation.
+    #[must_use]
+    pub fn count(&self, operation: Operation) -> usize {
+        self.state()
+            .counts
+            .get(operation.name())
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// How many requests there were, whatever they named.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.state().counts.values().sum()
+    }
+
+    /// How many requests named each operation; those that named none are `"unknown"`.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        self.state().counts.clone()
+    }
+
+    /// The requests in the order in which they arrived (the last 100 000 of them).
+    #[must_use]
+    pub fn entries(&self) -> Vec<LogEntry> {
+        self.state()
+            .entries
+            .iter()
+            .map(|(_, entry)| entry.clone())
+            .collect()
+    }
+
+    /// Starts again with an empty log. A request that is still without an answer is written into
+    /// it when that is decided.
+    pub fn clear(&self) {
+        *self.state() = State::default();
+    }
+
+    /// Takes note of a request whose fate is not known yet.
+    pub(crate) fn arrive(&self, request: &Request, operation: Option<Operation>) -> Arrival {
+        let uploads = matches!(
+            operation,
+            Some(Operation::UploadFile | Operation::UploadPart)
+        );
+        Arrival {
+            log: self.clone(),
+            order: self.shared.arrivals.fetch_add(1, Ordering::Relaxed),
+            stopwatch: Stopwatch::start(),
+            body_bytes: Arc::default(),
+            entry: Some(LogEntry {
+                operation,
+                method: request.method.clone(),
+                path: request.path.clone(),
+                status: None,
+                upload_url: uploads.then(|| request.path.clone()),
+                body_bytes: 0,
+                expect_continue: request.expects_continue(),
+                connection: 0,
+                fault: None,
+                file_name: request.header("x-bz-file-name").and_then(decode::percent),
+                elapsed: Duration::ZERO,
+            }),
+        }
+    }
+
+    fn write(&self, order: u64, entry: LogEntry) {
+        if let Some(observer) = &self.shared.observer {
+            observer(&entry);
+        }
+        let mut state = self.state();
+        let name = entry.operation.map_or("unknown", Operation::name);
+        *state.counts.entry(name).or_default() += 1;
+        let place = state
+            .entries
+            .partition_point(|(earlier, _)| *earlier < order);
+        state.entries.insert(place, (order, entry));
+        if state.entries.len() > KEPT {
+            state.entries.pop_front();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for RequestLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestLog")
+            .field("counts", &self.counts())
+            .finish()
+    }
+}
+
+/// A request on its way; it writes its entry when it is answered, or when it is dropped without an
+/// answer (the connection is gone).
+pub(crate) struct Arrival {
+    log: RequestLog,
+    order: u64,
+    stopwatch: Stopwatch,
+    body_bytes: Arc<AtomicU64>,
+    /// `None` once written.
+    entry: Option<LogEntry>,
+}
+
+impl Arrival {
+    pub(crate) fn note(&mut self, connection: u64, fault: Option<String>) {
+        if let Some(entry) = &mut self.entry {
+            entry.connection = connection;
+            entry.fault = fault;
+        }
+    }
+
+    /// Where the body's reader counts.
+    pub(crate) fn body_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.body_bytes)
+    }
+
+    pub(crate) fn answered(mut self, status: u16) {
+        self.write(Some(status));
+    }
+
+    fn write(&mut self, status: Option<u16>) {
+        if let Some(mut entry) = self.entry.take() {
+            entry.status = status;
+            entry.body_bytes = self.body_bytes.load(Ordering::Relaxed);
+            entry.elapsed = self.stopwatch.elapsed();
+            self.log.write(self.order, entry);
+        }
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.write(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RequestLog;
+    use crate::model::operation::Operation::{ListBuckets, UploadFile};
+    use crate::simulator::message::Request;
+
+    fn request(path: &str) -> Request {
+        Request {
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            query: Some("Authorization=secret".to_owned()),
+            headers: vec![
+                ("x-bz-file-name".to_owned(), b"a+b%20%C3%A9".to_vec()),
+                ("authorization".to_owned(), b"secret".to_vec()),
+                ("expect".to_owned(), b"100-continue".to_vec()),
+            ],
+            content_length: None,
+            base_url: String::new(),
+        }
+    }
+
+    #[test]
+    fn entries_stand_in_order_of_arrival_whatever_is_answered_first() {
+        let log = RequestLog::new(None);
+        let first = log.arrive(&request("/1"), Some(UploadFile));
+        let second = log.arrive(&request("/2"), Some(ListBuckets));
+        second.answered(200);
+        assert_eq!(log.total(), 1);
+        drop(first);
+
+        let entries = log.entries();
+        assert_eq!((entries[0].path.as_str(), entries[0].status), ("/1", None));
+        assert_eq!(
+            (entries[1].path.as_str(), entries[1].status),
+            ("/2", Some(200))
+        );
+        assert_eq!(entries[0].upload_url.as_deref(), Some("/1"));
+        assert_eq!(entries[0].file_name.as_deref(), Some("a b é"));
+        assert!(entries[0].expect_continue);
+        assert_eq!(log.count(UploadFile), 1);
+        assert!(!format!("{entries:?}").contains("secret"));
+
+        log.clear();
+        assert_eq!(log.total(), 0);
+    }
+}

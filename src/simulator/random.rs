@@ -1,0 +1,26 @@
+//! Unpredictable characters for ids and tokens, from the seed that the standard library's hash
+//! maps get from the operating system: good for a local service, not for guarding real data.
+
+use std::hash::{BuildHasher, RandomState};
+
+const HEX: &[u8] = b"0123456789abcdef";
+const BASE64_URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+pub(super) fn hex(length: usize) -> String {
+    characters(HEX, length)
+}
+
+pub(super) fn base64_url(length: usize) -> String {
+    characters(BASE64_URL, length)
+}
+
+/// The alphabets hold 16 or 64 characters, so a remainder favours none of them.
+fn characters(alphabet: &[u8], length: usize) -> String {
+    let seeded = RandomState::new();
+    (0..length)
+        .map(|position| {
+            let draw = seeded.hash_one(position) % alphabet.len() as u64;
+            char::from(alphabet[usize::try_from(draw).unwrap_or(0)])
+        })
+        .collect()
+}

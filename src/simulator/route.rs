@@ -1,0 +1,183 @@
+//! From a request to the endpoint that answers it. Whatever can be judged by the request's head
+//! alone is judged before a byte of its body is read, so that a refusal costs the client none
+//! (`Expect: 100-continue`).
+
+use std::io::Read;
+
+use serde_json::Value;
+
+use super::auth;
+use super::endpoints::{
+    Call, account, buckets, copy, download, files, keys, large, listing, upload,
+};
+use super::json::Fields;
+use super::message::{Reply, Request};
+use super::reply::{self, Refusal};
+use super::world::World;
+use crate::model::operation::Operation;
+
+/// More than any JSON request needs: 10 000 checksums of parts are 450 kB.
+const MAX_JSON_BODY: u64 = 4 * 1024 * 1024;
+
+/// Answers a request. May be called from many threads at once.
+pub(crate) fn handle(world: &World, request: &Request, body: &mut dyn Read) -> Reply {
+    let reply = answer(world, request, body).unwrap_or_else(Refusal::into_reply);
+    if request.method == "HEAD" {
+        reply::without_body(reply)
+    } else {
+        reply
+    }
+}
+
+/// Which operation a request asks for, whether or not it will be served.
+pub(crate) fn operation_of(request: &Request) -> Option<Operation> {
+    Target::of(&request.path).map(|target| target.operation)
+}
+
+/// What a path names.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    operation: Operation,
+    /// 1 to 4; the path of a download by name has none, its errors are those of the latest.
+    version: u8,
+}
+
+impl Target {
+    fn of(path: &str) -> Option<Self> {
+        if path.starts_with("/file/") {
+            return Some(Self {
+                operation: Operation::DownloadFileByName,
+                version: 4,
+            });
+        }
+        let mut segments = path.strip_prefix("/b2api/")?.split('/');
+        let version = match segments.next()? {
+            "v1" => 1,
+            "v2" => 2,
+            "v3" => 3,
+            "v4" => 4,
+            _ => return None,
+        };
+        let operation = Operation::from_name(segments.next()?)?;
+        let following = segments.count();
+        let is_upload = matches!(operation, Operation::UploadFile | Operation::UploadPart);
+        let is_complete = following == if is_upload { 2 } else { 0 };
+        let is_api_call = operation != Operation::DownloadFileByName;
+        (is_complete && is_api_call).then_some(Self { operation, version })
+    }
+}
+
+fn answer(world: &World, request: &Request, body: &mut dyn Read) -> Result<Reply, Refusal> {
+    let target = Target::of(&request.path)
+        .ok_or_else(|| Refusal::not_found(format!("No such endpoint: {}", request.path)))?;
+    let version = target.version;
+    match target.operation {
+        Operation::UploadFile => {
+            only(request, &["POST"])?;
+            upload::file(world, request, version, body)
+        }
+        Operation::UploadPart => {
+            only(request, &["POST"])?;
+            upload::part(world, request, body)
+        }
+        Operation::DownloadFileByName => {
+            only(request, &["GET", "HEAD"])?;
+            download::by_name(world, request)
+        }
+        Operation::DownloadFileById => {
+            only(request, &["GET", "HEAD", "POST"])?;
+            let fields = read_fields(request, body)?;
+            download::by_id(world, request, &fields)
+        }
+        Operation::AuthorizeAccount => {
+            only(request, &["GET", "POST"])?;
+            Ok(account::authorize(world, request, version))
+        }
+        operation => {
+            only(request, &["GET", "POST"])?;
+            let caller = auth::caller(world, request)?;
+            if let Some(capability) = operation.capability() {
+                caller.require(capability)?;
+            }
+            force_cap(request)?;
+            let fields = read_fields(request, body)?;
+            let call = Call {
+                world,
+                request,
+                version,
+                caller,
+                fields,
+            };
+            json_endpoint(operation, &call).map(|value| reply::ok(&value))
+        }
+    }
+}
+
+fn json_endpoint(operation: Operation, call: &Call<'_>) -> Result<Value, Refusal> {
+    match operation {
+        Operation::CreateBucket => buckets::create(call),
+        Operation::DeleteBucket => buckets::delete(call),
+        Operation::ListBuckets => buckets::list(call),
+        Operation::UpdateBucket => buckets::update(call),
+        Operation::GetUploadUrl => upload::get_url(call),
+        Operation::GetUploadPartUrl => upload::get_part_url(call),
+        Operation::ListFileNames => listing::file_names(call),
+        Operation::ListFileVersions => listing::file_versions(call),
+        Operation::ListUnfinishedLargeFiles => listing::unfinished_large_files(call),
+        Operation::GetFileInfo => files::info(call),
+        Operation::HideFile => files::hide(call),
+        Operation::DeleteFileVersion => files::delete_version(call),
+        Operation::CopyFile => copy::file(call),
+        Operation::CopyPart => copy::part(call),
+        Operation::StartLargeFile => large::start(call),
+        Operation::FinishLargeFile => large::finish(call),
+        Operation::CancelLargeFile => large::cancel(call),
+        Operation::ListParts => large::list_parts(call),
+        Operation::CreateKey => keys::create(call),
+        Operation::ListKeys => keys::list(call),
+        Operation::DeleteKey => keys::delete(call),
+        Operation::GetDownloadAuthorization => download::get_authorization(call),
+        other => Err(Refusal::bad_request(format!(
+            "{other} is not offered by the simulator"
+        ))),
+    }
+}
+
+fn only(request: &Request, methods: &[&str]) -> Result<(), Refusal> {
+    if methods.contains(&request.method.as_str()) {
+        return Ok(());
+    }
+    let message = format!("Only {} is supported", methods.join(" or "));
+    Err(Refusal::new(405, "method_not_allowed", message))
+}
+
+/// The test hook of the real service (section 1.4).
+pub(super) fn force_cap(request: &Request) -> Result<(), Refusal> {
+    match request.header("x-bz-test-mode") {
+        Some("force_cap_exceeded") => Err(Refusal::new(403, "cap_exceeded", "Cap exceeded")),
+        _ => Ok(()),
+    }
+}
+
+fn read_fields(request: &Request, body: &mut dyn Read) -> Result<Fields, Refusal> {
+    if request.method != "POST" {
+        return Fields::from_query(request.query.as_deref());
+    }
+    let mut bytes = Vec::new();
+    body.take(MAX_JSON_BODY + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| Refusal::bad_request("The request ended early"))?;
+    if bytes.len() as u64 > MAX_JSON_BODY {
+        return Err(Refusal::bad_request("The request is too long"));
+    }
+    if request
+        .content_length
+        .is_some_and(|length| length > bytes.len() as u64)
+    {
+        return Err(Refusal::bad_request("The request ended early"));
+    }
+    Fields::from_body(&bytes)
+}
+
+#[cfg(test)]
+mod tests;
