@@ -1,0 +1,5 @@
+//! The tests that see the crate as its users do: through its public names, over HTTP, against the
+//! simulator and its request log.
+
+mod support;
+mod tutorial;

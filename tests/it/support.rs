@@ -1,0 +1,100 @@
+//! A world to test in: a simulator, an authorized `B2Api` whose clock the test moves, a bucket.
+
+use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::{B2Api, B2ApiBuilder, Bucket, BucketType, Clock, InMemoryAccountInfo, Operation};
+
+/// The name of the bucket in every world.
+pub(crate) const BUCKET: &str = "example-mybucket-b2-1";
+
+/// A simulator, an account and a bucket. The log is empty when the test begins.
+pub(crate) struct World {
+    pub(crate) service: Simulator,
+    pub(crate) clock: Clock,
+    pub(crate) api: B2Api,
+    pub(crate) bucket: Bucket,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// A world whose `B2Api` is built with other settings.
+    pub(crate) fn with(settings: impl FnOnce(B2ApiBuilder) -> B2ApiBuilder) -> Self {
+        let service = Simulator::start().unwrap();
+        let clock = Clock::manual();
+        let builder = B2Api::builder(InMemoryAccountInfo::with_clock(clock.clone())).clock(&clock);
+        let api = settings(builder).build().unwrap();
+        authorize(&api, &service);
+        let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+        service.log().clear();
+        Self {
+            service,
+            clock,
+            api,
+            bucket,
+        }
+    }
+
+    /// How many requests of that kind the service has seen since the test began.
+    pub(crate) fn count(&self, operation: Operation) -> usize {
+        self.service.log().count(operation)
+    }
+
+    /// How many requests the service has seen since the test began.
+    pub(crate) fn total(&self) -> usize {
+        self.service.log().total()
+    }
+
+    pub(crate) fn inject(&self, fault: Fault) {
+        self.service.faults().inject(fault);
+    }
+
+    /// Another `B2Api` with a key that may do only this.
+    pub(crate) fn restricted(&self, key: b2sdk::simulator::KeyRequest) -> B2Api {
+        let key = self.service.create_key(key).unwrap();
+        let api = B2Api::builder(InMemoryAccountInfo::new())
+            .clock(&self.clock)
+            .build()
+            .unwrap();
+        api.authorize_account(
+            self.service.url(),
+            key.application_key_id(),
+            key.application_key(),
+        )
+        .unwrap();
+        self.service.log().clear();
+        api
+    }
+
+    /// The stored versions of a file, newest first.
+    pub(crate) fn versions(&self, file_name: &str) -> Vec<b2sdk::FileVersion> {
+        self.bucket
+            .list_file_versions(file_name)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    }
+}
+
+/// Authorizes the service's master key.
+pub(crate) fn authorize(api: &B2Api, service: &Simulator) {
+    api.authorize_account(
+        service.url(),
+        service.application_key_id(),
+        service.application_key(),
+    )
+    .unwrap();
+}
+
+/// Bytes that no compression and no off-by-one gets past.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}
