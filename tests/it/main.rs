@@ -2,6 +2,8 @@
 //! simulator and its request log.
 
 mod auth;
+mod download;
 mod house;
 mod support;
 mod tutorial;
+mod upload;
