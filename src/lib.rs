@@ -8,6 +8,9 @@ mod error;
 mod model;
 
 pub use account_info::memory::InMemoryAccountInfo;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use account_info::sqlite::SqliteAccountInfo;
 pub use account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
