@@ -50,8 +50,8 @@ impl Failure {
             return false;
         };
         match error {
-            rusqlite::Error::SqlInputError { .. }
-            | rusqlite::Error::InvalidColumnType(..)
+            error if unknown_name(error).is_some() => true,
+            rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..) => true,
             other => matches!(
@@ -89,8 +89,25 @@ impl Failure {
     }
 }
 
+/// What SQLite does not know, if that is why it refuses a statement. The statements of this crate are
+/// fixed, so a table or a column is missing; one that was prepared earlier fails when it is run.
+pub(super) fn unknown_name(error: &rusqlite::Error) -> Option<&str> {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => Some(msg),
+        rusqlite::Error::SqliteFailure(cause, Some(message))
+            if cause.extended_code == rusqlite::ffi::SQLITE_ERROR =>
+        {
+            Some(message)
+        }
+        _ => None,
+    }
+}
+
 /// What is wrong with a file, without a word of what is in it.
 fn damage(error: &rusqlite::Error) -> String {
+    if let Some(message) = unknown_name(error) {
+        return format!("its tables are not as expected ({message})");
+    }
     match error {
         rusqlite::Error::InvalidColumnType(_, column, found) => {
             format!("the column {column} holds a value of type {found}")
@@ -98,9 +115,6 @@ fn damage(error: &rusqlite::Error) -> String {
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..) => {
             "a value in it cannot be understood".to_owned()
-        }
-        rusqlite::Error::SqlInputError { msg, .. } => {
-            format!("its tables are not as expected ({msg})")
         }
         other if other.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             "it is not an SQLite database".to_owned()
@@ -250,5 +264,19 @@ fn why_not(path: &Path, error: rusqlite::Error) -> Failure {
             Error::local_file("open", path, source).into()
         }
         Ok(_) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, Link};
+
+    #[test]
+    fn a_connection_is_of_no_use_after_a_fork() {
+        let mut link = Link::in_memory().unwrap();
+        assert!(link.connection().is_ok());
+        link.process = 0;
+        let refused = link.connection().map(|_| ());
+        assert!(matches!(refused, Err(Failure::Explained(_))), "{refused:?}");
     }
 }

@@ -9,9 +9,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
-use super::connection::{Failure, Link, corrupt};
+use super::connection::{Failure, Link, corrupt, unknown_name};
 use crate::error::Error;
 
 const LATEST: i64 = 6;
@@ -82,13 +82,15 @@ pub(super) fn prepare(link: &mut Link, path: &Path) -> Result<Tables, Failure> {
 /// A failure of a statement of ours in tables that a newer program changed.
 pub(super) fn too_new(path: &Path, error: rusqlite::Error) -> Failure {
     let reason = match &error {
-        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         rusqlite::Error::SqliteFailure(cause, Some(message))
-            if cause.code == rusqlite::ErrorCode::ConstraintViolation =>
+            if cause.code == ErrorCode::ConstraintViolation =>
         {
-            message.clone()
+            message
         }
-        _ => return error.into(),
+        other => match unknown_name(other) {
+            Some(message) => message,
+            None => return error.into(),
+        },
     };
     Failure::Explained(Error::AccountInfoTooNew {
         path: path.into(),
