@@ -45,6 +45,7 @@ pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 pub use model::lifecycle::LifecycleRule;
 pub use model::name::NameRule;
 pub use model::operation::{BillingClass, Operation};
+pub use model::part::Part;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
 pub use model::secret::{ApplicationKey, AuthToken, UploadToken};

@@ -11,6 +11,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod name;
 pub(crate) mod open_enum;
 pub(crate) mod operation;
+pub(crate) mod part;
 pub(crate) mod range;
 pub(crate) mod realm;
 pub(crate) mod secret;
