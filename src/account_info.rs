@@ -14,6 +14,8 @@
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
 pub(crate) mod memory;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
 use std::fmt;
 use std::sync::Arc;
