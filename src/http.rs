@@ -62,6 +62,21 @@ impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+
+    /// The length that a download announces. The service always tells it; without it a cut body would
+    /// look complete, and a decoder that another crate switched on in ureq takes it away together
+    /// with the encoding.
+    pub(crate) fn content_length(&self) -> Result<u64> {
+        let length = self
+            .header("content-length")
+            .and_then(|length| length.parse().ok());
+        length.ok_or_else(|| Error::UnexpectedReply {
+            operation: self.operation,
+            source: "it has no Content-Length: either a proxy changed it, or a feature of the ureq crate that \
+                     decodes bodies (gzip, brotli, charset) is switched on in this build and must be switched off"
+                .into(),
+        })
+    }
 }
 
 type Outcome = std::result::Result<types::Response<ureq::Body>, ureq::Error>;

@@ -222,6 +222,7 @@ impl AccountInfo for SqliteAccountInfo {
             urls::end_lease(now, None)?;
             urls::keep_only(now, None)
         })?;
+        self.urls.empty_log();
         Ok(())
     }
 

@@ -13,12 +13,10 @@ use crate::model::operation::Operation;
 pub enum TransportKind {
     /// The host name could not be resolved.
     Dns,
-    /// No connection could be made.
+    /// No connection could be made, or not in time.
     Connect,
     /// The TLS handshake failed: a certificate, or something that is not TLS.
     Tls,
-    /// A limit of [`Timeouts`](crate::Timeouts) was reached before the connection carried data.
-    Timeout,
     /// The peer closed the connection.
     Reset,
     /// No byte moved for the idle limit of [`Timeouts`](crate::Timeouts).
@@ -101,7 +99,6 @@ impl fmt::Display for TransportError {
             TransportKind::Tls => {
                 "no secure connection to the service; check its certificate and the roots in use"
             }
-            TransportKind::Timeout => "the service did not answer in time",
             TransportKind::Reset => "the connection broke",
             TransportKind::Stalled => "the connection stalled",
             TransportKind::Protocol => "the peer does not speak HTTP as it should",

@@ -59,8 +59,7 @@ fn kind_of(error: &ureq::Error) -> TransportKind {
         ureq::Error::Timeout(Timeout::Connect) | ureq::Error::ConnectionFailed => {
             TransportKind::Connect
         }
-        ureq::Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => TransportKind::Stalled,
-        ureq::Error::Timeout(_) => TransportKind::Timeout,
+        ureq::Error::Timeout(_) => TransportKind::Stalled,
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => TransportKind::Tls,
         _ => TransportKind::Protocol,
     }

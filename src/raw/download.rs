@@ -52,7 +52,7 @@ impl Raw<'_> {
         range: Option<ByteRange>,
     ) -> Result<DownloadResponse> {
         let response = self.get(Method::GET, request, range)?;
-        let length = content_length(&response)?;
+        let length = response.content_length()?;
         let (range, total) = match (response.status, range) {
             (206, Some(asked)) => content_range(&response, asked, length)?,
             // The service may answer a range that covers everything as if none was asked for.
@@ -75,7 +75,7 @@ impl Raw<'_> {
     /// The headers alone.
     pub(crate) fn head(&self, request: &DownloadRequest) -> Result<FileVersion> {
         let response = self.get(Method::HEAD, request, None)?;
-        let length = content_length(&response)?;
+        let length = response.content_length()?;
         file_version(&response, length)
     }
 
@@ -120,21 +120,6 @@ impl Raw<'_> {
             self.control,
         )
     }
-}
-
-/// The service always says how long a download is. Without that a cut body would look complete;
-/// and a decoder that some other crate switched on in ureq takes the header away with the encoding.
-fn content_length(response: &Response) -> Result<u64> {
-    let length = response
-        .header("content-length")
-        .and_then(|length| length.parse().ok());
-    length.ok_or_else(|| {
-        unexpected(
-            response.operation,
-            "it has no Content-Length: either a proxy changed it, or a feature of ureq that decodes bodies \
-             (gzip, brotli, charset) is switched on in this build and must be switched off",
-        )
-    })
 }
 
 /// The range that a partial answer carries and the file's length; it must be the one asked for.

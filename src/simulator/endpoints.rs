@@ -103,10 +103,10 @@ fn encryption_asked(fields: &Fields, name: &str) -> Result<Option<bool>, Refusal
 
 /// Lock settings on a file: no bucket of the simulator has file lock enabled.
 fn refuse_lock(fields: &Fields) -> Result<(), Refusal> {
-    if let Some(retention) = fields.object("fileRetention")? {
-        if retention.value("mode").is_some() || retention.value("retainUntilTimestamp").is_some() {
-            return Err(bucket_missing_file_lock());
-        }
+    if let Some(retention) = fields.object("fileRetention")?
+        && retention.pairs().any(|(_, value)| !value.is_null())
+    {
+        return Err(bucket_missing_file_lock());
     }
     if fields.string("legalHold")?.is_some() {
         return Err(bucket_missing_file_lock());

@@ -21,7 +21,7 @@ pub(super) struct Query<'a> {
     pub(super) limit: usize,
     /// All versions, or just the visible latest of each name?
     pub(super) all_versions: bool,
-    /// After this many versions that make no row, a page of names ends early.
+    /// After this many hidden names a page of names ends early.
     pub(super) scan_limit: usize,
 }
 
@@ -47,18 +47,19 @@ pub(super) fn read(versions: &BTreeMap<Place, Arc<Version>>, query: &Query<'_>) 
         return page;
     };
     let mut from = Bound::Included(query.start.clone().max(Place::first(within)));
-    let mut passed_over = 0;
+    let mut hidden = 0;
     while let Some((place, version)) = versions.range((from, Bound::Unbounded)).next() {
         if !place.name.starts_with(within) {
             break;
         }
         if let Some(beyond) = beyond_hidden(query, place, version) {
-            // Stopping between names only: a page that starts at a name starts at its newest.
-            if passed_over >= query.scan_limit && beyond != Bound::Excluded(place.clone()) {
-                page.next = Some((place.name.clone(), None));
-                break;
+            if version.action == Action::Hide {
+                if hidden == query.scan_limit.max(1) {
+                    page.next = Some((place.name.clone(), None));
+                    break;
+                }
+                hidden += 1;
             }
-            passed_over += 1;
             from = beyond;
             continue;
         }

@@ -86,8 +86,9 @@ fn answer(world: &World, request: &Request, body: &mut dyn Read) -> Result<Reply
         }
         Operation::DownloadFileById => {
             only(request, &["GET", "HEAD", "POST"])?;
+            let caller = download::caller(world, request)?;
             let fields = read_fields(request, body)?;
-            download::by_id(world, request, &fields)
+            download::by_id(world, request, caller.as_ref(), &fields)
         }
         Operation::AuthorizeAccount => {
             only(request, &["GET", "POST"])?;

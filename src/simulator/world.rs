@@ -3,6 +3,7 @@
 //! around the simulator asks for directly is here.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +16,10 @@ use super::records::{Account, AccountToken, Change, Key, Kind, Record};
 use super::reply::Refusal;
 use super::state::State;
 use super::storage::Storage;
-use super::storage::disk::{DiskStorage, OpenError};
+use super::storage::disk::DiskStorage;
 use super::storage::memory::MemoryStorage;
+
+pub(crate) use super::storage::disk::OpenError;
 
 /// A day: how long account tokens and upload URLs are good (sections 2.0 and 6).
 pub(super) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
@@ -33,8 +36,8 @@ pub(crate) struct Settings {
     pub(crate) encrypt_by_default: bool,
     /// How many buckets the account may have.
     pub(crate) max_buckets: usize,
-    /// After looking at this many versions a listing of names ends its page early, so that a small
-    /// number makes the short and empty pages of section 9.3.
+    /// After this many hidden names a listing of names ends its page early, so that a small number
+    /// makes the short and empty pages of section 9.3.
     pub(crate) listing_scan_limit: usize,
 }
 
@@ -51,7 +54,6 @@ impl Default for Settings {
 }
 
 /// The simulated service.
-#[derive(Debug)]
 pub(crate) struct World {
     settings: Settings,
     clock: Clock,
@@ -62,6 +64,15 @@ pub(crate) struct World {
     busy: Mutex<HashSet<String>>,
     /// Makes the upload URLs of this process distinct.
     urls_made: AtomicU64,
+}
+
+/// Shows no key and no token.
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("account_id", &self.account_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl World {

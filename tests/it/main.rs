@@ -1,5 +1,9 @@
 //! The tests that see the crate as its users do: through its public names, over HTTP, against the
 //! simulator and its request log.
 
+mod auth;
+mod download;
+mod house;
 mod support;
 mod tutorial;
+mod upload;

@@ -184,6 +184,8 @@ impl Link {
             );
             return Err(Error::local_file("write", path, source).into());
         }
+        // Keys and tokens that were replaced do not stay behind in free space.
+        connection.execute_batch("PRAGMA secure_delete = ON")?;
         Ok(Self::with(connection))
     }
 

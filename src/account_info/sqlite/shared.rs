@@ -55,9 +55,6 @@ impl Shared {
     pub(super) fn open(path: &Path) -> Result<Self> {
         create_private(path)?;
         let opened = Link::open(path).and_then(|mut link| {
-            // Keys and tokens that were replaced do not stay behind in free pages.
-            link.connection()?
-                .execute_batch("PRAGMA secure_delete = ON")?;
             let tables = schema::prepare(&mut link, path)?;
             Ok((link, tables))
         });

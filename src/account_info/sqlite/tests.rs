@@ -14,7 +14,9 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::SqliteAccountInfo;
-use crate::account_info::{AccountInfo, AuthSnapshot, UploadTarget, UploadUrl, conformance};
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Refresh, UploadTarget, UploadUrl, conformance,
+};
 use crate::control::clock::Clock;
 use crate::error::Result;
 use crate::model::auth::{AccountAuth, Allowed, Capability};
@@ -142,7 +144,7 @@ fn what_was_kept_is_there_when_the_store_is_opened_again() {
         Some(url)
     );
     let refresh = store.begin_refresh(stale, lease).unwrap();
-    assert!(matches!(refresh, crate::Refresh::Busy), "{refresh:?}");
+    assert!(matches!(refresh, Refresh::Busy), "{refresh:?}");
 }
 
 #[test]

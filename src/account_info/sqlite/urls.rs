@@ -123,6 +123,17 @@ impl Urls {
         })
     }
 
+    /// Wipes what was deleted from the log, too, where it would stay until that is written over.
+    pub(super) fn empty_log(&self) {
+        let emptied = self.lock().connection().and_then(|connection| {
+            Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+        });
+        if let Err(failure) = emptied {
+            let error = failure.explain("write", &self.path);
+            tracing::warn!(%error, "tokens of upload URLs may stay in the log for a while");
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -272,7 +283,7 @@ fn connect(path: &Path) -> Result<Link, Failure> {
     let mut link = Link::open(path)?;
     let connection = link.connection()?;
     switch_to_wal(connection)?;
-    connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST")?;
+    connection.execute_batch("PRAGMA synchronous = NORMAL")?;
     let found = link.write(|now| {
         let form = now.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if form == 0 {

@@ -96,17 +96,17 @@ fn refuse_unsupported(fields: &Fields) -> Result<(), Refusal> {
             "File lock is not offered by the simulator",
         ));
     }
-    if let Some(retention) = fields.object("defaultRetention")? {
-        if !matches!(retention.string("mode")?, None | Some("none")) {
-            return Err(bucket_missing_file_lock());
-        }
+    if let Some(retention) = fields.object("defaultRetention")?
+        && !matches!(retention.string("mode")?, None | Some("none"))
+    {
+        return Err(bucket_missing_file_lock());
     }
-    if let Some(replication) = fields.object("replicationConfiguration")? {
-        if replication.pairs().any(|(_, half)| !half.is_null()) {
-            return Err(Refusal::bad_request(
-                "Replication is not offered by the simulator",
-            ));
-        }
+    if let Some(replication) = fields.object("replicationConfiguration")?
+        && replication.pairs().any(|(_, half)| !half.is_null())
+    {
+        return Err(Refusal::bad_request(
+            "Replication is not offered by the simulator",
+        ));
     }
     Ok(())
 }

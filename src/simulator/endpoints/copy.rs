@@ -19,12 +19,11 @@ use crate::simulator::reply::Refusal;
 pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
     let fields = &call.fields;
     let name = fields.required_string("fileName")?;
-    let source = source(call)?;
-    let bucket_id = fields
-        .string("destinationBucketId")?
-        .unwrap_or(&source.bucket_id);
-    call.caller.require_bucket(bucket_id)?;
+    let destination = fields.string("destinationBucketId")?;
+    destination.map_or(Ok(()), |id| call.caller.require_bucket(id))?;
     call.caller.require_name(name)?;
+    let source = source(call)?;
+    let bucket_id = destination.unwrap_or(&source.bucket_id);
     names::check_file_name(name)?;
     refuse_source_encryption(call)?;
     let encryption = encryption_asked(fields, "destinationServerSideEncryption")?;

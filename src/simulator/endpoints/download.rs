@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Call, bucket_rules, upload};
-use crate::simulator::auth::{self, DownloadCaller};
+use crate::simulator::auth::{self, Caller, DownloadCaller};
 use crate::simulator::content::{self, ChunkReader};
 use crate::simulator::decode::{self, ByteRange};
 use crate::simulator::ids::{self, TokenKind};
@@ -82,22 +82,32 @@ fn overrides(fields: &Fields) -> Result<Overrides, Refusal> {
     Ok(given)
 }
 
-pub(crate) fn by_id(world: &World, request: &Request, fields: &Fields) -> Result<Reply, Refusal> {
-    let state = world.state();
-    let caller = request
-        .header("authorization")
-        .map(|token| auth::download_caller(&state, world, token))
-        .transpose()?;
-    if matches!(caller, Some(DownloadCaller::Token(_))) {
-        return Err(Refusal::unauthorized());
+/// Who asks for a file by id, if they say so. Tokens made for others open files by name only.
+pub(crate) fn caller(world: &World, request: &Request) -> Result<Option<Caller>, Refusal> {
+    let Some(token) = request.header("authorization") else {
+        return Ok(None);
+    };
+    match auth::download_caller(&world.state(), world, token)? {
+        DownloadCaller::Account(caller) => Ok(Some(caller)),
+        DownloadCaller::Token(_) => Err(Refusal::unauthorized()),
     }
+}
+
+pub(crate) fn by_id(
+    world: &World,
+    request: &Request,
+    caller: Option<&Caller>,
+    fields: &Fields,
+) -> Result<Reply, Refusal> {
     let id = fields.required_string("fileId")?;
     let parts = ids::parse_file_id(id)
         .ok_or_else(|| Refusal::bad_request(format!("Invalid fileId: {id}")))?;
+    let state = world.state();
     let file = state.file(id).filter(|file| file.action == Action::Upload);
     let bucket = state.buckets.get(parts.bucket_id);
     let overrides = overrides(fields)?;
     let name = file.map(|file| file.name.as_str());
+    let caller = caller.cloned().map(DownloadCaller::Account);
     check_access(caller.as_ref(), bucket, parts.bucket_id, name, &overrides)?;
     route::force_cap(request)?;
     match (bucket, file) {

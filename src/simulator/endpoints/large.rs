@@ -134,22 +134,24 @@ fn check_parts(parts: &[&Arc<Part>], sha1s: &[String], minimum: u64) -> Result<(
             "large files must have at least 2 parts",
         ));
     }
-    for (number, sha1) in (1..).zip(sha1s) {
+    for (index, sha1) in sha1s.iter().enumerate() {
         if !content::is_sha1(sha1) {
             return Err(Refusal::bad_request(format!(
                 "Invalid SHA-1 in partSha1Array: {sha1}"
             )));
         }
+        let number = index + 1;
+        // They come in the order of their numbers: a gap shifts all that follow.
         let part = parts
-            .iter()
-            .find(|part| part.number == number)
-            .ok_or_else(|| {
-                Refusal::new(
-                    400,
-                    "missing_part",
-                    format!("Part number {number} is missing"),
-                )
-            })?;
+            .get(index)
+            .filter(|part| usize::from(part.number) == number);
+        let part = part.ok_or_else(|| {
+            Refusal::new(
+                400,
+                "missing_part",
+                format!("Part number {number} is missing"),
+            )
+        })?;
         if !part.sha1.eq_ignore_ascii_case(sha1) {
             let message = format!("Part number {number} has a different SHA1");
             return Err(Refusal::new(400, "part_sha1_mismatch", message));

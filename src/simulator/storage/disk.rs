@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -70,6 +70,9 @@ impl DiskStorage {
     fn remove_orphans(&self, named: &HashMap<String, Arc<DiskBlob>>) -> io::Result<()> {
         for entry in fs::read_dir(&self.bodies)? {
             let entry = entry?;
+            if !entry.file_type()?.is_file() {
+                continue;
+            }
             let is_named = entry
                 .file_name()
                 .to_str()
@@ -110,7 +113,7 @@ impl Storage for DiskStorage {
             let blob = blobs
                 .entry(chunk.blob_name.clone())
                 .or_insert_with_key(|name| {
-                    Arc::new(DiskBlob::new(self.bodies.join(name), name.clone()))
+                    Arc::new(DiskBlob::new(self.bodies.join(name), name.clone(), false))
                 });
             let blob: Arc<DiskBlob> = Arc::clone(blob);
             chunk.blob = Some(blob);
@@ -217,7 +220,7 @@ impl BlobWriter for DiskWriter {
         self.file.sync_all()?;
         let path = self.bodies.join(&self.name);
         fs::rename(&self.temporary.0, &path)?;
-        let blob = DiskBlob::new(path, self.name);
+        let blob = DiskBlob::new(path, self.name, true);
         sync_directory(&self.bodies)?;
         Ok(Arc::new(blob))
     }
@@ -234,20 +237,24 @@ fn sync_directory(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Counts the records that name it; dropped while none does, it removes its file.
+/// Counts the records that name it. It removes its file when it is dropped after the last of them
+/// is gone, or before there was any; a body that was found at start stays until then, so that a
+/// start which fails destroys nothing.
 #[derive(Debug)]
 struct DiskBlob {
     path: PathBuf,
     name: String,
     records: AtomicUsize,
+    is_garbage: AtomicBool,
 }
 
 impl DiskBlob {
-    fn new(path: PathBuf, name: String) -> Self {
+    fn new(path: PathBuf, name: String, is_garbage: bool) -> Self {
         Self {
             path,
             name,
             records: AtomicUsize::new(0),
+            is_garbage: AtomicBool::new(is_garbage),
         }
     }
 }
@@ -263,20 +270,78 @@ impl Blob for DiskBlob {
         Ok(Box::new(file))
     }
 
+    // Both are called under the lock of the state only, one after the other.
     fn keep(&self) {
         self.records.fetch_add(1, Ordering::Relaxed);
+        self.is_garbage.store(false, Ordering::Relaxed);
     }
 
     fn release(&self) {
-        self.records.fetch_sub(1, Ordering::Relaxed);
+        if self.records.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.is_garbage.store(true, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for DiskBlob {
     fn drop(&mut self) {
-        if *self.records.get_mut() == 0 {
+        if *self.is_garbage.get_mut() {
             // What cannot be removed now is an orphan at the next start.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::records::{Kind, Part};
+
+    fn part(blob: &Arc<dyn Blob>) -> Change {
+        Change::Put(Record::Part(Arc::new(Part {
+            file_id: "large".to_owned(),
+            number: 1,
+            length: 4,
+            sha1: String::new(),
+            md5: String::new(),
+            is_encrypted: false,
+            uploaded: 0,
+            content: vec![Chunk::whole(Arc::clone(blob), 4)],
+        })))
+    }
+
+    #[test]
+    fn a_damaged_record_costs_no_body() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let storage = DiskStorage::open(dir.path()).unwrap();
+            let mut writer = storage.create_blob().unwrap();
+            writer.write_all(b"data").unwrap();
+            let blob = writer.finish().unwrap();
+            storage.commit(&[part(&blob)]).unwrap();
+            blob.keep();
+            let database = storage.database.lock().unwrap();
+            // Read after the part, whose body is known by then.
+            let damage = "INSERT INTO record VALUES ('part', 'x', 'garbage')";
+            database.execute_batch(damage).unwrap();
+        }
+        let storage = DiskStorage::open(dir.path()).unwrap();
+        assert!(storage.load().is_err());
+        drop(storage);
+        assert_eq!(fs::read_dir(dir.path().join("bodies")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_change_is_kept_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = DiskStorage::open(dir.path()).unwrap();
+        let mut writer = storage.create_blob().unwrap();
+        writer.write_all(b"data").unwrap();
+        let blob = writer.finish().unwrap();
+        let key = "large/00001".to_owned();
+        storage
+            .commit(&[part(&blob), Change::Remove(Kind::Part, key)])
+            .unwrap();
+        assert!(storage.load().unwrap().is_empty());
     }
 }

@@ -38,6 +38,37 @@ fn an_empty_file_is_an_empty_account_info() {
 }
 
 #[test]
+fn nothing_secret_stays_in_the_files_after_clear() {
+    let scratch = Scratch::new();
+    let (store, saved) = scratch.authorized();
+    let owner = saved.identity();
+    let url = scratch.url("u");
+    store
+        .put_upload_url(owner, &super::bucket("b"), url)
+        .unwrap();
+    let contents = || -> Vec<u8> {
+        let files = fs::read_dir(scratch.directory.path()).unwrap();
+        files
+            .flat_map(|file| fs::read(file.unwrap().path()).unwrap())
+            .collect()
+    };
+    let holds = |secret: &str| {
+        let contents = contents();
+        contents
+            .windows(secret.len())
+            .any(|part| part == secret.as_bytes())
+    };
+    let secrets = [
+        "application-key-in-clear",
+        "account-token-1",
+        "upload-token-u",
+    ];
+    assert!(secrets.iter().all(|secret| holds(secret)));
+    store.clear().unwrap();
+    assert_eq!(secrets.map(holds), [false; 3]);
+}
+
+#[test]
 fn a_file_of_something_else_is_named_and_left_alone() {
     let cases: [(&[u8], &str); 4] = [
         (b"no", "not an SQLite database"),
@@ -106,9 +137,9 @@ fn a_directory_that_is_missing_is_not_made() {
 mod permissions {
     use std::fs::Permissions;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::path::PathBuf;
     use std::process::Command;
 
-    use super::super::super::location::Location;
     use super::super::{SqliteAccountInfo, auth, bucket};
     use super::*;
 
@@ -186,21 +217,34 @@ mod permissions {
     }
 
     #[test]
-    fn no_umask_opens_the_directories_that_are_made() {
+    fn the_default_one_is_made_where_only_its_owner_looks() {
         if !is_inside() {
-            let wrapper = ["sh", "-c", "umask 000; exec \"$0\" \"$@\""];
-            return again("no_umask_opens_the_directories_that_are_made", &wrapper);
+            let scratch = Scratch::new();
+            let home = format!("HOME={}", scratch.directory.path().display());
+            let settings = format!("XDG_CONFIG_HOME={}/a/b", scratch.directory.path().display());
+            let umask = "umask 000; exec \"$0\" \"$@\"";
+            let wrapper = [
+                "env",
+                "-u",
+                "B2_ACCOUNT_INFO",
+                &home,
+                &settings,
+                "sh",
+                "-c",
+                umask,
+            ];
+            return again(
+                "the_default_one_is_made_where_only_its_owner_looks",
+                &wrapper,
+            );
         }
-        let scratch = Scratch::new();
-        let above = scratch.directory.path().join("config");
-        let directory = above.join("b2");
-        let file = directory.join("account_info");
-        let location = Location {
-            file: file.clone(),
-            directory: Some(directory.clone()),
-        };
-        assert_eq!(location.prepare().unwrap(), file);
-        assert_eq!((mode(&above), mode(&directory)), (0o700, 0o700));
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+        let store = SqliteAccountInfo::open_default().unwrap();
+        assert_eq!(store.path(), home.join("a/b/b2/account_info"));
+        assert_eq!(mode(store.path()), 0o600);
+        for made in ["a", "a/b", "a/b/b2"] {
+            assert_eq!(mode(&home.join(made)), 0o700, "{made}");
+        }
     }
 
     /// Root may write everything, so this needs another user.

@@ -10,7 +10,7 @@ use crate::account_info::memory::InMemoryAccountInfo;
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
-use crate::error::StoreError;
+use crate::error::{Error, StoreError};
 use crate::model::auth::{AccountAuth, AllowedBucket, Identity};
 use crate::model::id::BucketId;
 use crate::model::time::Timestamp;
@@ -221,8 +221,8 @@ fn done(result: Result<(), StoreError>) -> Outcome {
 }
 
 fn refused(error: StoreError) -> Outcome {
-    match crate::Error::from(error) {
-        crate::Error::AccountChanged => Outcome::Refused,
+    match Error::from(error) {
+        Error::AccountChanged => Outcome::Refused,
         other => panic!("{other:?}"),
     }
 }

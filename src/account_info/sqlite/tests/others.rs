@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Scratch, auth, bucket};
 use crate::account_info::{AccountInfo, Refresh};
+use crate::control::clock::Clock;
 use crate::error::{Error, StoreError};
 use crate::model::auth::Capability;
 
@@ -166,7 +167,7 @@ fn a_lease_from_before_the_clock_was_set_back_blocks_nobody() {
     let scratch = Scratch::new();
     let (store, ada) = scratch.authorized();
     let stale = Some(ada.generation());
-    let ahead = crate::Clock::manual();
+    let ahead = Clock::manual();
     ahead.advance(Duration::from_secs(3600));
     let early = super::SqliteAccountInfo::open_with_clock(scratch.path(), ahead).unwrap();
     assert!(matches!(

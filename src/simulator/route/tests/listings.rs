@@ -137,6 +137,12 @@ fn pages_may_be_empty_although_more_follows() {
     assert_eq!(names_in(&first), [""; 0]);
     assert_eq!(first["nextFileName"], "c");
     assert_eq!(all_names(&user, &bucket, &json!({})), ["f"]);
+    // However many unfinished files stand before a marker, the next page gets beyond it.
+    for _ in 0..5 {
+        let start = json!({ "bucketId": bucket, "fileName": "c", "contentType": "a/b" });
+        user.call("b2_start_large_file", start).ok();
+    }
+    assert_eq!(all_names(&user, &bucket, &json!({})), ["f"]);
 }
 
 #[test]

@@ -251,3 +251,36 @@ fn a_bucket_deleted_meanwhile_takes_no_upload() {
     let answer = url.send(&headers, 5, &mut Meanwhile(delete, b"hello"));
     answer.refused(400, "bad_bucket_id");
 }
+
+#[test]
+fn many_threads_are_served_at_once() {
+    let world = world();
+    let user = User::master(&world);
+    let bucket = user.create_bucket("bucket-1");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let url = UploadUrl::get(&user, &bucket);
+                for _ in 0..25 {
+                    let file = url.upload("a", b"x", &[]).ok();
+                    user.call("b2_list_file_names", json!({ "bucketId": bucket }))
+                        .ok();
+                    user.get("/file/bucket-1/a");
+                    if file["uploadTimestamp"].as_u64().unwrap().is_multiple_of(5) {
+                        let body = json!({ "fileName": "a", "fileId": file["fileId"] });
+                        user.call("b2_delete_file_version", body).ok();
+                    }
+                }
+            });
+        }
+    });
+    let body = json!({ "bucketId": bucket, "maxFileCount": 1000 });
+    let page = user.call("b2_list_file_versions", body).ok();
+    let times: Vec<u64> = page["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["uploadTimestamp"].as_u64().unwrap())
+        .collect();
+    assert!(times.windows(2).all(|pair| pair[0] > pair[1]), "{times:?}");
+}
