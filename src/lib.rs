@@ -1,5 +1,8 @@
-//! Client SDK for Backblaze B2 Cloud Storage.
-
+// The front page of the documentation. Its code needs features, so it is tested with those only.
+#![cfg_attr(
+    any(not(doctest), all(feature = "sqlite", feature = "simulator")),
+    doc = include_str!("../README.md")
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod account_info;
@@ -59,3 +62,8 @@ pub use transfer::upload::{UploadOptions, Uploaded};
 
 #[cfg(feature = "simulator")]
 pub mod simulator;
+
+// The tutorial: only a page of the documentation, and tests.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/tutorial.md")]
+pub mod tutorial {}
