@@ -1,4 +1,7 @@
-// The front page of the documentation. Its code needs features, so it is tested with those only.
+//! Client SDK for Backblaze B2 Cloud Storage.
+//!
+
+// The README follows. Its code needs features, so it is tested with those only.
 #![cfg_attr(
     any(not(doctest), all(feature = "sqlite", feature = "simulator")),
     doc = include_str!("../README.md")
