@@ -1,5 +1,11 @@
 //! Client SDK for Backblaze B2 Cloud Storage.
+//!
 
+// The README follows. Its code needs features, so it is tested with those only.
+#![cfg_attr(
+    any(not(doctest), all(feature = "sqlite", feature = "simulator")),
+    doc = include_str!("../README.md")
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod account_info;
@@ -60,3 +66,8 @@ pub use transfer::upload::{UploadOptions, Uploaded};
 
 #[cfg(feature = "simulator")]
 pub mod simulator;
+
+// The tutorial: only a page of the documentation, and tests.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/tutorial.md")]
+pub mod tutorial {}
