@@ -11,6 +11,7 @@
 pub mod account_info;
 mod api;
 mod bucket;
+mod client;
 mod control;
 mod error;
 mod http;
@@ -62,7 +63,7 @@ pub use session::retry::RetryPolicy;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
-pub use transfer::upload::{UploadOptions, Uploaded};
+pub use transfer::upload::{LargeFileSha1, UploadOptions, Uploaded};
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -30,7 +30,7 @@ impl B2Api {
     ) -> Result<Download> {
         let control = Control::new(options.cancel.as_ref()).watched_by(options.progress.as_ref());
         Download::open(
-            &self.session,
+            &self.client.session,
             &DownloadRequest::ById(file_id.into()),
             options,
             control,
@@ -43,7 +43,8 @@ impl B2Api {
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
     pub fn get_file_info(&self, file_id: impl Into<FileId>) -> Result<FileVersion> {
         let file_id = file_id.into();
-        self.session
+        self.client
+            .session
             .call(Operation::GetFileInfo, &Control::default(), |raw| {
                 raw.get_file_info(&file_id)
             })
@@ -55,7 +56,8 @@ impl B2Api {
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the id belongs to another name;
     /// the errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
-        self.session
+        self.client
+            .session
             .delete_file_version(&Control::default(), file_id, file_name)
     }
 }

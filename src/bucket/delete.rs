@@ -18,9 +18,11 @@ impl Bucket {
     pub fn hide_file(&self, file_name: &str) -> Result<FileVersion> {
         let control = self.control(None);
         let hidden = self.with_id(&control, |id| {
-            self.session.call(Operation::HideFile, &control, |raw| {
-                raw.hide_file(id, file_name)
-            })
+            self.client
+                .session
+                .call(Operation::HideFile, &control, |raw| {
+                    raw.hide_file(id, file_name)
+                })
         });
         match hidden {
             // The answer is lost: the file is hidden, or it is not.
@@ -59,7 +61,8 @@ impl Bucket {
     /// [`Error::FileNotFound`], also if the id belongs to another name; [`Error::NotAllowed`]; the
     /// errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
-        self.session
+        self.client
+            .session
             .delete_file_version(&self.control(None), file_id, file_name)
     }
 }

@@ -16,7 +16,6 @@ pub(crate) const MAX_FILE: u64 = 10_000_000_000_000;
 /// What the account allows, and what the caller wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PartLimits {
-    minimum: u64,
     wanted: u64,
 }
 
@@ -29,7 +28,7 @@ impl PartLimits {
             let reason = format!("{wanted} bytes are not between {minimum} and {MAX_PART}");
             return Err(Error::invalid_input("part_size", reason));
         }
-        Ok(Self { minimum, wanted })
+        Ok(Self { wanted })
     }
 
     /// Whether a file of that length goes up in one request.
@@ -41,21 +40,24 @@ impl PartLimits {
     /// parts, so that a small beginning can still become the largest file.
     pub(crate) const fn of_stream(&self, index: u64) -> u64 {
         let doubled = self.wanted.saturating_mul(1 << (index / 1000));
-        if doubled > MAX_PART { MAX_PART } else { doubled }
-    }
-
-    /// The smallest part that the service takes, except for the last.
-    pub(crate) const fn minimum(&self) -> u64 {
-        self.minimum
+        if doubled > MAX_PART {
+            MAX_PART
+        } else {
+            doubled
+        }
     }
 
     /// The parts of a file of known length: equal ones, the last one what is left.
     pub(crate) fn cut(&self, length: u64) -> Result<Parts> {
         if length > MAX_FILE {
-            let reason = format!("{length} bytes are more than the {MAX_FILE} that a file may have");
+            let reason =
+                format!("{length} bytes are more than the {MAX_FILE} that a file may have");
             return Err(Error::invalid_input("length", reason));
         }
-        Ok(Parts { length, size: self.wanted.max(length.div_ceil(MAX_PARTS)) })
+        Ok(Parts {
+            length,
+            size: self.wanted.max(length.div_ceil(MAX_PARTS)),
+        })
     }
 }
 
@@ -67,6 +69,10 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    pub(crate) const fn length(&self) -> u64 {
+        self.length
+    }
+
     pub(crate) const fn count(&self) -> u64 {
         self.length.div_ceil(self.size)
     }
@@ -90,7 +96,7 @@ mod tests {
 
     const MINIMUM: u64 = 5_000_000;
     const WANTED: u64 = 100_000_000;
-    const LIMITS: PartLimits = PartLimits { minimum: MINIMUM, wanted: WANTED };
+    const LIMITS: PartLimits = PartLimits { wanted: WANTED };
 
     fn lengths() -> impl Strategy<Value = u64> {
         prop_oneof![
@@ -108,7 +114,7 @@ mod tests {
     proptest! {
         #[test]
         fn parts_cover_the_file_exactly_within_the_limits(length in lengths(), wanted in MINIMUM..=WANTED) {
-            let parts = PartLimits { minimum: MINIMUM, wanted }.cut(length).unwrap();
+            let parts = PartLimits { wanted }.cut(length).unwrap();
             assert!(parts.count() <= MAX_PARTS);
             let mut end = 0;
             for (n, range) in parts.iter().enumerate() {
@@ -123,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_stream_can_become_the_largest_file() {
-        let limits = PartLimits { minimum: MINIMUM, wanted: 16_000_000 };
+        let limits = PartLimits { wanted: 16_000_000 };
         let most: u64 = (0..MAX_PARTS).map(|index| limits.of_stream(index)).sum();
         assert!(most >= MAX_FILE, "{most}");
         assert_eq!(limits.of_stream(999), 16_000_000);
