@@ -176,3 +176,6 @@ pub(crate) struct DeleteFileVersionResponse {
     #[serde(rename = "fileId")]
     pub(crate) _file_id: FileId,
 }
+
+#[cfg(test)]
+mod tests;
