@@ -67,13 +67,37 @@ impl Response {
     /// look complete, and a decoder that another crate switched on in ureq takes it away together
     /// with the encoding.
     pub(crate) fn content_length(&self) -> Result<u64> {
-        let length = self.header("content-length").and_then(|length| length.parse().ok());
+        let length = self
+            .header("content-length")
+            .and_then(|length| length.parse().ok());
         length.ok_or_else(|| Error::UnexpectedReply {
             operation: self.operation,
             source: "it has no Content-Length: either a proxy changed it, or a feature of the ureq crate that \
                      decodes bodies (gzip, brotli, charset) is switched on in this build and must be switched off"
                 .into(),
         })
+    }
+}
+
+#[cfg(test)]
+impl Response {
+    /// An answer with these headers and no body, for those who read headers.
+    pub(crate) fn of_headers<'a>(
+        operation: Operation,
+        status: u16,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| {
+            let name: types::HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        });
+        let body = ureq::Body::builder().data(Vec::new());
+        Self {
+            operation,
+            status,
+            headers: headers.collect(),
+            body: ResponseBody::new(operation, body, Control::default()),
+        }
     }
 }
 
