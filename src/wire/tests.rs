@@ -20,6 +20,18 @@ use crate::model::auth::Allowed;
 use crate::model::bucket::BucketDetails;
 use crate::model::file::FileVersion;
 
+/// What only the simulator speaks so far: the client has no types for these answers.
+const NOT_YET: [&str; 8] = [
+    "b2_cancel_large_file",
+    "b2_create_key",
+    "b2_delete_key",
+    "b2_get_download_authorization",
+    "b2_get_upload_part_url",
+    "b2_list_keys",
+    "b2_list_parts",
+    "b2_upload_part",
+];
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/wire")
 }
@@ -44,7 +56,8 @@ fn answers() -> Vec<(String, Kind)> {
             let file = file.unwrap().file_name().into_string().unwrap();
             let endpoint = endpoint.file_name().into_string().unwrap();
             let name = file.strip_suffix(".json").unwrap();
-            if name.starts_with("response") && !name.starts_with("response_headers") {
+            let is_answer = name.starts_with("response") && !name.starts_with("response_headers");
+            if is_answer && !NOT_YET.contains(&endpoint.as_str()) {
                 found.push((format!("{endpoint}/{name}"), Kind::of(&endpoint, name)));
             }
         }
@@ -77,8 +90,15 @@ impl Kind {
             "b2_create_bucket" | "b2_update_bucket" | "b2_delete_bucket" => Self::Bucket,
             "b2_list_buckets" => Self::Buckets,
             "b2_get_upload_url" => Self::UploadUrl,
-            "b2_upload_file" | "b2_get_file_info" | "b2_hide_file" => Self::File,
-            "b2_list_file_names" | "b2_list_file_versions" => Self::Files,
+            "b2_upload_file"
+            | "b2_get_file_info"
+            | "b2_hide_file"
+            | "b2_start_large_file"
+            | "b2_finish_large_file"
+            | "b2_copy_file" => Self::File,
+            "b2_list_file_names" | "b2_list_file_versions" | "b2_list_unfinished_large_files" => {
+                Self::Files
+            }
             "b2_delete_file_version" => Self::Deleted,
             _ => panic!("nothing reads fixtures/wire/{endpoint}/{name}.json"),
         }

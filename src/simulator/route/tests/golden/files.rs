@@ -90,25 +90,11 @@ fn a_deletion_names_what_is_gone() {
 }
 
 #[test]
-fn a_large_file_is_shown_without_checksums() {
-    let world = World::in_memory(Settings {
-        absolute_minimum_part_size: 1,
-        ..Settings::default()
-    });
+fn a_copy_is_shown_as_in_the_fixture() {
+    let world = world();
     let user = User::master(&world);
-    let started = start_large_file(&user, &user.create_bucket("lantern-photos"));
-    let file_id = json!({ "fileId": started["fileId"] });
-    let url = user.call("b2_get_upload_part_url", file_id.clone()).ok();
-    let url = UploadUrl::of(&world, &url);
-    let sha1 = sha1_of(b"x");
-    for number in ["1", "2"] {
-        let headers = [("X-Bz-Part-Number", number), ("X-Bz-Content-Sha1", &sha1)];
-        url.send(&headers, 1, &mut &b"x"[..]).ok();
-    }
-    let mut finish = file_id;
-    finish["partSha1Array"] = json!([sha1, sha1]);
-    let finished = user.call("b2_finish_large_file", finish).ok();
-    assert_like(&finished, "b2_get_file_info/response_large_file");
-    let shown = call(&user, "b2_get_file_info/request", "", &finished);
-    assert_like(&shown, "b2_get_file_info/response_large_file");
+    let id = user.create_bucket("lantern-photos");
+    let file = user.upload(&id, "a", b"meow");
+    let shown = call(&user, "b2_copy_file/request", &id, &file);
+    assert_like(&shown, "b2_copy_file/response");
 }
