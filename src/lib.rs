@@ -33,6 +33,7 @@ pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
+pub use bucket::unfinished::UnfinishedLargeFiles;
 pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
@@ -63,7 +64,7 @@ pub use session::retry::RetryPolicy;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
-pub use transfer::upload::{LargeFileSha1, UploadOptions, Uploaded};
+pub use transfer::upload::{LargeFileSha1, Resume, UploadOptions, Uploaded};
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -11,6 +11,7 @@ use crate::model::cors::CorsRule;
 use crate::model::file::FileVersion;
 use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::lenient::null_is_default;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::part::Part;
 use crate::model::secret::{AuthToken, UploadToken};
@@ -36,9 +37,27 @@ pub(crate) struct StorageApi {
     pub(crate) recommended_part_size: u64,
     pub(crate) api_url: String,
     pub(crate) download_url: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub(crate) s3_api_url: String,
-    pub(crate) allowed: Allowed,
+    #[serde(flatten)]
+    pub(crate) restrictions: Restrictions,
+}
+
+/// What the key may do, where version 4 writes it or where version 3 did (reference section 1.2).
+#[derive(Deserialize)]
+pub(crate) struct Restrictions {
+    #[serde(default)]
+    allowed: Option<Allowed>,
+    #[serde(flatten)]
+    flattened: Allowed,
+}
+
+impl Restrictions {
+    /// The restrictions, wherever they stand: overlooking them would make a restricted key look
+    /// like one for everything.
+    pub(crate) fn into_allowed(self) -> Allowed {
+        self.allowed.unwrap_or(self.flattened)
+    }
 }
 
 #[derive(Serialize)]
@@ -218,3 +237,6 @@ pub(crate) struct ListUnfinishedResponse {
     #[serde(default)]
     pub(crate) next_file_id: Option<FileId>,
 }
+
+#[cfg(test)]
+mod tests;

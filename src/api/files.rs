@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
+use crate::model::part::Part;
 use crate::raw::DownloadRequest;
 use crate::transfer::download::{Download, DownloadOptions};
 
@@ -59,5 +60,24 @@ impl B2Api {
         self.client
             .session
             .delete_file_version(&Control::default(), file_id, file_name)
+    }
+
+    /// Cancels an unfinished large file and deletes its parts.
+    ///
+    /// # Errors
+    /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such
+    /// unfinished file; the errors of any call.
+    pub fn cancel_large_file(&self, file_id: &FileId) -> Result<()> {
+        self.client
+            .session
+            .cancel_large_file(&Control::default(), file_id)
+    }
+
+    /// The parts of an unfinished large file that are there, in their order; at most 10,000.
+    ///
+    /// # Errors
+    /// As [`cancel_large_file`](Self::cancel_large_file).
+    pub fn list_parts(&self, file_id: &FileId) -> Result<Vec<Part>> {
+        self.client.session.parts_of(&Control::default(), file_id)
     }
 }

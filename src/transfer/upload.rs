@@ -4,6 +4,7 @@
 
 mod buffered;
 mod large;
+mod resume;
 mod small;
 
 use std::io::Read;
@@ -16,7 +17,7 @@ use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::file_info::{FileInfo, SRC_LAST_MODIFIED_MILLIS};
-use crate::model::id::BucketId;
+use crate::model::id::{BucketId, FileId};
 use crate::model::name::check_file_name;
 use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
@@ -59,6 +60,8 @@ pub struct UploadOptions {
     pub part_size: Option<u64>,
     /// The SHA-1 to record for a file that goes up in parts.
     pub large_file_sha1: LargeFileSha1,
+    /// Whether to go on with what an earlier upload in parts left behind.
+    pub resume: Resume,
     /// Who is told how far the upload is.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels the upload.
@@ -107,6 +110,13 @@ impl UploadOptions {
         self
     }
 
+    /// Whether to go on with what an earlier upload in parts left behind.
+    #[must_use]
+    pub fn resume(mut self, resume: Resume) -> Self {
+        self.resume = resume;
+        self
+    }
+
     /// Who is told how far the upload is.
     #[must_use]
     pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
@@ -137,11 +147,27 @@ pub enum LargeFileSha1 {
     Omit,
 }
 
+/// Whether an upload in parts goes on with an unfinished one, and leaves one if it fails.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Resume {
+    /// Begin anew; an upload that fails is cancelled, so that no parts are left to be paid for.
+    #[default]
+    Never,
+    /// Go on with an unfinished file of the same name, type and file info whose parts are cut the
+    /// same way, if there is one. Parts that are there are kept if their SHA-1 is that of the source,
+    /// which is read for that. An upload that fails leaves its parts for the next one.
+    Matching,
+    /// The same with this unfinished file, or not at all.
+    From(FileId),
+}
+
 /// What came of an upload.
 #[derive(Debug, Clone)]
 pub struct Uploaded {
     version: FileVersion,
     parts: u32,
+    resumed_parts: u32,
     retries: u32,
 }
 
@@ -162,6 +188,12 @@ impl Uploaded {
     #[must_use]
     pub const fn parts(&self) -> u32 {
         self.parts
+    }
+
+    /// How many of the parts were there already.
+    #[must_use]
+    pub const fn resumed_parts(&self) -> u32 {
+        self.resumed_parts
     }
 
     /// How many attempts failed, of all parts together.
@@ -245,6 +277,7 @@ impl Upload<'_> {
             src_last_modified,
             part_size: _,
             large_file_sha1: _,
+            resume: _,
             progress: _,
             cancel: _,
         } = self.options;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
     B2Api, Bucket, BucketType, CancelToken, Clock, Error, InMemoryAccountInfo, LargeFileSha1,
-    Operation, Sha1Digest, TransferProgress, UploadOptions, Verification,
+    Operation, Resume, Sha1Digest, TransferProgress, UploadOptions, Verification,
 };
 
 use crate::support::{BUCKET, authorize, noise};
@@ -16,6 +16,7 @@ use crate::support::{BUCKET, authorize, noise};
 struct Large {
     service: Simulator,
     clock: Clock,
+    api: B2Api,
     bucket: Bucket,
 }
 
@@ -45,6 +46,7 @@ impl Large {
         Self {
             service,
             clock,
+            api,
             bucket,
         }
     }
@@ -402,4 +404,199 @@ fn part_sizes_that_the_account_does_not_have_are_refused() {
         );
     }
     assert_eq!(large.service.log().total(), 0);
+}
+
+#[test]
+fn an_upload_that_may_be_resumed_sends_only_what_is_missing() {
+    let large = Large::with_workers(2);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, noise(95_000)).unwrap();
+    let options = UploadOptions::new().resume(Resume::Matching);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(6)
+            .status(403, "storage_cap_exceeded", "")
+            .always(),
+    );
+    large
+        .bucket
+        .upload_local_file_with(&path, "x", &options)
+        .unwrap_err();
+    assert_eq!(large.count(Operation::CancelLargeFile), 0);
+    let unfinished: Vec<_> = large
+        .bucket
+        .list_unfinished_large_files("")
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(unfinished.len(), 1);
+    let present = large.api.list_parts(&unfinished[0].file_id).unwrap().len();
+    assert!((5..=6).contains(&present), "{present}");
+
+    large.service.faults().clear();
+    large.service.log().clear();
+    let uploaded = large
+        .bucket
+        .upload_local_file_with(&path, "x", &options)
+        .unwrap();
+    assert_eq!(usize::try_from(uploaded.resumed_parts()).unwrap(), present);
+    assert_eq!(large.count(Operation::UploadPart), 10 - present);
+    assert_eq!(
+        (
+            large.count(Operation::StartLargeFile),
+            uploaded.version().file_id.clone()
+        ),
+        (0, unfinished[0].file_id.clone())
+    );
+    assert_eq!(large.content("x"), noise(95_000));
+}
+
+/// Leaves an unfinished "x" with two parts of this content behind.
+fn leave_unfinished(large: &Large, data: &[u8], options: &UploadOptions) {
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .status(403, "storage_cap_exceeded", "")
+            .always(),
+    );
+    let options = options.clone().resume(Resume::Matching);
+    large
+        .bucket
+        .upload_bytes_with(data, "x", &options)
+        .unwrap_err();
+    large.service.faults().clear();
+    large.service.log().clear();
+}
+
+#[test]
+fn an_unfinished_file_that_is_another_one_is_passed_over() {
+    let data = noise(45_000);
+    let mut other = data.clone();
+    other[44_999] ^= 1;
+    let cases: [(&str, &[u8], UploadOptions); 4] = [
+        ("other content", &other, UploadOptions::new()),
+        (
+            "other type",
+            &data,
+            UploadOptions::new().content_type("text/plain"),
+        ),
+        (
+            "other info",
+            &data,
+            UploadOptions::new().file_info(b2sdk::FileInfo::new().with("a", "b")),
+        ),
+        ("other parts", &data, UploadOptions::new().part_size(20_000)),
+    ];
+    for (name, left, left_options) in cases {
+        let large = Large::with_workers(1);
+        leave_unfinished(&large, left, &left_options);
+        let options = UploadOptions::new()
+            .content_type("image/png")
+            .resume(Resume::Matching);
+        let uploaded = large
+            .bucket
+            .upload_bytes_with(&data, "x", &options)
+            .unwrap();
+        assert_eq!(
+            (
+                uploaded.resumed_parts(),
+                large.count(Operation::StartLargeFile)
+            ),
+            (0, 1),
+            "{name}"
+        );
+        assert_eq!(large.content("x"), data, "{name}");
+    }
+}
+
+#[test]
+fn parts_that_are_not_the_sources_are_replaced() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    let mut other = data.clone();
+    other[15_000] ^= 1;
+    let plain = UploadOptions::new().large_file_sha1(LargeFileSha1::Omit);
+    leave_unfinished(&large, &other, &plain);
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&data, "x", &plain.resume(Resume::Matching))
+        .unwrap();
+    assert_eq!(
+        (uploaded.resumed_parts(), large.count(Operation::UploadPart)),
+        (1, 4)
+    );
+    assert_eq!(large.content("x"), data);
+}
+
+#[test]
+fn a_named_unfinished_file_is_resumed_or_refused() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    leave_unfinished(&large, &data, &UploadOptions::new());
+    leave_unfinished(&large, &noise(45_001), &UploadOptions::new());
+    let unfinished: Vec<_> = large
+        .bucket
+        .list_unfinished_large_files("x")
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let [ours, theirs] = [&unfinished[0], &unfinished[1]];
+    let from =
+        |file: &b2sdk::FileVersion| UploadOptions::new().resume(Resume::From(file.file_id.clone()));
+    let error = large
+        .bucket
+        .upload_bytes_with(&data, "x", &from(theirs))
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&data, "x", &from(ours))
+        .unwrap();
+    assert_eq!(
+        (uploaded.resumed_parts(), &uploaded.version().file_id),
+        (2, &ours.file_id)
+    );
+}
+
+#[test]
+fn old_unfinished_files_can_be_cleared_away() {
+    let large = Large::with_workers(1);
+    leave_unfinished(&large, &noise(45_000), &UploadOptions::new());
+    assert_eq!(
+        large
+            .bucket
+            .cancel_unfinished_large_files(Duration::from_secs(3600))
+            .unwrap(),
+        []
+    );
+    large.clock.advance(Duration::from_secs(7200));
+    let cancelled = large
+        .bucket
+        .cancel_unfinished_large_files(Duration::from_secs(3600))
+        .unwrap();
+    assert_eq!((cancelled.len(), large.is_clean()), (1, true));
+    let error = large
+        .api
+        .cancel_large_file(&cancelled[0].file_id)
+        .unwrap_err();
+    assert_eq!(error.status(), Some(400));
+}
+
+#[test]
+fn what_can_be_read_only_once_cannot_be_resumed() {
+    let large = Large::new();
+    let options = UploadOptions::new().resume(Resume::Matching);
+    let error = large
+        .bucket
+        .upload_reader_with(noise(45_000).as_slice(), 45_000, "x", &options)
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    assert_eq!(large.count(Operation::StartLargeFile), 0);
 }

@@ -14,8 +14,8 @@ use crate::raw::UploadRequest;
 use crate::transfer::parallel;
 use crate::transfer::parts::{MAX_PARTS, PartLimits, Parts};
 use crate::transfer::source::{BytesSource, ended_early, fill};
-use crate::transfer::upload::large::Started;
-use crate::transfer::upload::{LargeFileSha1, Upload, Uploaded};
+use crate::transfer::upload::large::{Started, with_sha1};
+use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
 
 /// The parts of a reader, one after the other.
 pub(super) struct Pieces<'a> {
@@ -114,13 +114,22 @@ impl Upload<'_> {
             LargeFileSha1::Given(sha1) => Some(sha1),
             LargeFileSha1::Compute | LargeFileSha1::Omit => None,
         };
+        if self.options.resume != Resume::Never {
+            let reason = "what can be read only once cannot be compared with what is there; upload a file or bytes";
+            return Err(Error::invalid_input("resume", reason));
+        }
+        let file_info = with_sha1(request.file_info, sha1)?;
+        let file_id = self.start(&UploadRequest {
+            file_info: &file_info,
+            ..*request
+        })?;
         let tally = Tally::new(
             self.control.progress.as_ref(),
             self.session.clock(),
             pieces.total(),
         );
         let buffers = Buffers::new(self.workers.limit() + 1);
-        self.as_large_file(request, sha1, &tally, |started| {
+        self.as_large_file(file_id, &tally, |started| {
             parallel::run(self.workers, self.control, |control| {
                 let (buffers, pieces) = (&buffers, &mut pieces);
                 let mut number = 0;

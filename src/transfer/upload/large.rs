@@ -5,8 +5,10 @@
 //!    part that fails goes up again alone; sending a part number again replaces it.
 //! 3. `b2_finish_large_file` with the SHA-1s of all parts. If its answer is lost,
 //!    `b2_get_file_info` tells whether the file is there.
-//! 4. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for.
+//! 4. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for;
+//!    unless the upload may be resumed (`resume`).
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,7 +18,7 @@ use crate::control::progress::{Counted, Tally};
 use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
 use crate::model::file::FileVersion;
-use crate::model::file_info::LARGE_FILE_SHA1;
+use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
@@ -26,8 +28,9 @@ use crate::session::upload_url::Verdict;
 use crate::transfer::parallel;
 use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
+use crate::transfer::upload::resume::Resumed;
 use crate::transfer::upload::small::is_answer_lost;
-use crate::transfer::upload::{LargeFileSha1, Upload, Uploaded};
+use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
 use crate::wire::StartLargeFileRequest;
 
 /// How often finishing is tried when its answers are lost.
@@ -51,33 +54,59 @@ impl Upload<'_> {
         parts: &Parts,
     ) -> Result<Uploaded> {
         let sha1 = match self.options.large_file_sha1 {
-            LargeFileSha1::Compute => Some(self.hash(source)?),
+            LargeFileSha1::Compute => Some(self.hash(source, 0..source.len())?),
             LargeFileSha1::Given(sha1) => Some(sha1),
             LargeFileSha1::Omit => None,
+        };
+        let file_info = with_sha1(request.file_info, sha1)?;
+        let request = UploadRequest {
+            file_info: &file_info,
+            ..*request
         };
         let tally = Tally::new(
             self.control.progress.as_ref(),
             self.session.clock(),
             Some(source.len()),
         );
-        self.as_large_file(request, sha1, &tally, |started| {
-            parallel::run(self.workers, self.control, |_| {
-                Box::new((1..).zip(parts.iter()).map(|(number, range)| {
-                    Ok(move |control: &Control| started.send_part(number, source, range, control))
+        let resumed = self.find_unfinished(&request, source, parts)?;
+        let (file_id, mut present) = match resumed {
+            Some(Resumed { file_id, present }) => (file_id, present),
+            None => (self.start(&request)?, BTreeMap::new()),
+        };
+        let resumed_parts = present.len();
+        let missing: Vec<_> = (1..)
+            .zip(parts.iter())
+            .filter(|(number, _)| !present.contains_key(number))
+            .collect();
+        for number in present.keys() {
+            let range = parts.range(number - 1);
+            tally.add(range.end - range.start);
+        }
+        let uploaded = self.as_large_file(file_id, &tally, |started| {
+            let sent = parallel::run(self.workers, self.control, |_| {
+                Box::new(missing.into_iter().map(|(number, range)| {
+                    Ok(move |control: &Control| {
+                        let sha1 = started.send_part(number, source, range, control)?;
+                        Ok((number, sha1))
+                    })
                 }))
-            })
+            })?;
+            present.extend(sent);
+            Ok(present.into_values().collect())
+        })?;
+        Ok(Uploaded {
+            resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
+            ..uploaded
         })
     }
 
-    /// Starts a large file, has its parts sent and finishes it; or cancels it.
+    /// Has the parts of a large file sent and finishes it; or cancels it, unless it may be resumed.
     pub(super) fn as_large_file(
         &self,
-        request: &UploadRequest<'_>,
-        sha1: Option<Sha1Digest>,
+        file_id: FileId,
         tally: &Tally,
         send_parts: impl FnOnce(&Started<'_>) -> Result<Vec<Sha1Digest>>,
     ) -> Result<Uploaded> {
-        let file_id = self.start(request, sha1)?;
         let target = UploadTarget::LargeFile(file_id.clone());
         let started = Started {
             upload: self,
@@ -96,34 +125,32 @@ impl Upload<'_> {
                 Ok(Uploaded {
                     version,
                     parts,
+                    resumed_parts: 0,
                     retries: started.retries.into_inner(),
                 })
             }
             Err(error) => {
-                started.cancel();
+                if self.options.resume == Resume::Never {
+                    started.cancel();
+                }
                 Err(error)
             }
         }
     }
 
-    fn start(&self, request: &UploadRequest<'_>, sha1: Option<Sha1Digest>) -> Result<FileId> {
+    /// Starts a large file. If its answer is lost nobody knows its id, and it stays until somebody
+    /// cancels it.
+    pub(super) fn start(&self, request: &UploadRequest<'_>) -> Result<FileId> {
         let UploadRequest {
             file_name,
             content_type,
             file_info,
         } = *request;
-        let mut file_info = file_info.clone();
-        if let (Some(sha1), None) = (sha1, file_info.get(LARGE_FILE_SHA1)) {
-            file_info.insert(LARGE_FILE_SHA1, sha1.to_string());
-        }
-        file_info.check().map_err(|reason| {
-            Error::invalid_input("file_info", format!("with {LARGE_FILE_SHA1} {reason}"))
-        })?;
         let request = StartLargeFileRequest {
             bucket_id: self.bucket,
             file_name,
             content_type,
-            file_info: &file_info,
+            file_info,
         };
         let version = self
             .session
@@ -133,9 +160,9 @@ impl Upload<'_> {
         Ok(version.file_id)
     }
 
-    /// The SHA-1 of a whole source.
-    fn hash(&self, source: &dyn UploadSource) -> Result<Sha1Digest> {
-        let mut reader = source.open(0..source.len())?;
+    /// The SHA-1 of these bytes of a source.
+    pub(super) fn hash(&self, source: &dyn UploadSource, range: Range<u64>) -> Result<Sha1Digest> {
+        let mut reader = source.open(range)?;
         let mut hasher = Sha1Hasher::default();
         let mut buffer = vec![0; 256 * 1024];
         loop {
@@ -155,6 +182,18 @@ impl Upload<'_> {
             }
         }
     }
+}
+
+/// The info of a large file whose whole has this SHA-1, unless the caller recorded one.
+pub(super) fn with_sha1(info: &FileInfo, sha1: Option<Sha1Digest>) -> Result<FileInfo> {
+    let mut info = info.clone();
+    if let (Some(sha1), None) = (sha1, info.get(LARGE_FILE_SHA1)) {
+        info.insert(LARGE_FILE_SHA1, sha1.to_string());
+    }
+    info.check().map_err(|reason| {
+        Error::invalid_input("file_info", format!("with {LARGE_FILE_SHA1} {reason}"))
+    })?;
+    Ok(info)
 }
 
 impl Started<'_> {

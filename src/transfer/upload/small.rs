@@ -57,6 +57,7 @@ impl Upload<'_> {
         Ok(Uploaded {
             version,
             parts: 1,
+            resumed_parts: 0,
             retries: attempts - 1,
         })
     }
