@@ -31,7 +31,7 @@ impl B2Api {
     ) -> Result<Download> {
         let control = Control::new(options.cancel.as_ref()).watched_by(options.progress.as_ref());
         Download::open(
-            &self.client.session,
+            (&self.client.session, &self.client.workers),
             &DownloadRequest::ById(file_id.into()),
             options,
             control,

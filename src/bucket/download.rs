@@ -63,7 +63,12 @@ impl Bucket {
         let control = self
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
-        Download::open(&self.client.session, request, options, control)
+        Download::open(
+            (&self.client.session, &self.client.workers),
+            request,
+            options,
+            control,
+        )
     }
 
     fn by_name(&self, file_name: &str) -> DownloadRequest {

@@ -69,6 +69,14 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// Parts of that size, at least one byte.
+    pub(crate) fn new(length: u64, size: u64) -> Self {
+        Self {
+            length,
+            size: size.max(1),
+        }
+    }
+
     pub(crate) const fn length(&self) -> u64 {
         self.length
     }
