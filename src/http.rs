@@ -207,7 +207,7 @@ impl Http {
             Err(_) if control.is_cancelled() => return Err(Error::Cancelled),
             Err(error) => {
                 tracing::debug!(%operation, millis, "no answer");
-                return Err(error::from_ureq(operation, error, sent));
+                return Err(error::from_ureq(operation, host, error, sent));
             }
         };
         let status = response.status().as_u16();

@@ -148,6 +148,27 @@ impl B2Api {
             .ok_or_else(|| not_found(name))
     }
 
+    /// The bucket of that name; it is made if this key cannot see one. Several programs may do so at
+    /// the same time: one makes it, and the others find it. A bucket that exists keeps its type.
+    ///
+    /// # Errors
+    /// [`Error::BucketNameTaken`] if the name belongs to another account; otherwise as
+    /// [`get_bucket_by_name`](Self::get_bucket_by_name) and [`create_bucket`](Self::create_bucket).
+    pub fn get_or_create_bucket(&self, name: &str, kind: BucketType) -> Result<Bucket> {
+        match self.get_bucket_by_name(name) {
+            Err(Error::BucketNotFound { .. }) => {}
+            outcome => return outcome,
+        }
+        match self.create_bucket(name, kind) {
+            // Somebody was faster; if it is not to be seen even so, it is a stranger's.
+            Err(taken @ Error::BucketNameTaken { .. }) => match self.get_bucket_by_name(name) {
+                Err(Error::BucketNotFound { .. }) => Err(taken),
+                outcome => outcome,
+            },
+            outcome => outcome,
+        }
+    }
+
     /// The bucket of that id. The service is asked only if the account info does not know it.
     ///
     /// # Errors

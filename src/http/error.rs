@@ -17,7 +17,7 @@ const REFUSAL_LIMIT: u64 = 64 * 1024;
 const EXCERPT: usize = 1024;
 
 /// A request that got no answer. An error of ours that a body's reader raised comes out as itself.
-pub(super) fn from_ureq(operation: Operation, error: ureq::Error, sent: Sent) -> Error {
+pub(super) fn from_ureq(operation: Operation, host: &str, error: ureq::Error, sent: Sent) -> Error {
     let kind = kind_of(&error);
     let sent = match kind {
         TransportKind::Dns | TransportKind::Connect | TransportKind::Tls => Sent::Nothing,
@@ -26,9 +26,9 @@ pub(super) fn from_ureq(operation: Operation, error: ureq::Error, sent: Sent) ->
     match error {
         ureq::Error::Io(error) => match Error::from_io(error) {
             Ok(own) => own,
-            Err(error) => connection(operation, kind, sent, error),
+            Err(error) => connection(TransportError::new(operation, kind, sent, error).at(host)),
         },
-        error => connection(operation, kind, sent, error),
+        error => connection(TransportError::new(operation, kind, sent, error).at(host)),
     }
 }
 
@@ -38,18 +38,13 @@ pub(super) fn from_body(operation: Operation, error: io::Error) -> Error {
         Ok(own) => own,
         Err(error) => {
             let kind = kind_of_io(&error);
-            connection(operation, kind, Sent::All, error)
+            connection(TransportError::new(operation, kind, Sent::All, error))
         }
     }
 }
 
-fn connection(
-    operation: Operation,
-    kind: TransportKind,
-    sent: Sent,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    Error::Connection(Box::new(TransportError::new(operation, kind, sent, source)))
+fn connection(error: TransportError) -> Error {
+    Error::Connection(Box::new(error))
 }
 
 fn kind_of(error: &ureq::Error) -> TransportKind {

@@ -266,3 +266,32 @@ fn a_bucket_that_is_gone_is_an_error_that_names_it() {
     let error = world.bucket.ls("").unwrap().next().unwrap().unwrap_err();
     assert!(matches!(error, Error::BucketNotFound { .. }), "{error:?}");
 }
+
+#[test]
+fn many_programs_that_need_the_same_bucket_end_up_with_one() {
+    let world = World::new();
+    let ids = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| {
+                let api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+                crate::support::authorize(&api, &world.service);
+                let bucket = api
+                    .get_or_create_bucket("shared-bucket", BucketType::AllPrivate)
+                    .unwrap();
+                ids.lock().unwrap().insert(bucket.id());
+            });
+        }
+    });
+    assert_eq!(ids.lock().unwrap().len(), 1);
+    world.inject(Fault::on(Operation::CreateBucket).status(
+        400,
+        "duplicate_bucket_name",
+        "Bucket name is already in use.",
+    ));
+    let error = world
+        .api
+        .get_or_create_bucket("somebody-elses", BucketType::AllPrivate)
+        .unwrap_err();
+    assert!(matches!(error, Error::BucketNameTaken { .. }), "{error:?}");
+}
