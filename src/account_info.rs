@@ -14,6 +14,8 @@
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
 pub(crate) mod memory;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,8 +44,8 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError>;
 
     /// Asks to replace the authorization of that generation, or a missing one (`None`). A lease is
-    /// valid for `lease` from now on; whoever holds it may still save later, if nobody else began
-    /// meanwhile.
+    /// valid for `lease` from now on: until then nobody else gets one. Whoever holds it may still
+    /// save later, as long as the store holds the same identity.
     ///
     /// # Errors
     /// Whatever the store meets.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::account_info::AccountInfo;
 use crate::control::clock::Clock;
 use crate::control::meter::RequestCounts;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::http::config::{HttpConfig, ProxyChoice, Timeouts};
 use crate::model::auth::Allowed;
@@ -252,6 +252,16 @@ impl B2ApiBuilder {
             retry,
             clock,
         } = self;
+        if !http
+            .user_agent
+            .bytes()
+            .all(|byte| (0x20..0x7f).contains(&byte))
+        {
+            return Err(Error::invalid_input(
+                "user agent",
+                "it is not printable ASCII",
+            ));
+        }
         let http = Http::new(http, clock)?;
         Ok(B2Api {
             session: Arc::new(Session::new(info, http, retry)),

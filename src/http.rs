@@ -67,7 +67,9 @@ impl Response {
     /// look complete, and a decoder that another crate switched on in ureq takes it away together
     /// with the encoding.
     pub(crate) fn content_length(&self) -> Result<u64> {
-        let length = self.header("content-length").and_then(|length| length.parse().ok());
+        let length = self
+            .header("content-length")
+            .and_then(|length| length.parse().ok());
         length.ok_or_else(|| Error::UnexpectedReply {
             operation: self.operation,
             source: "it has no Content-Length: either a proxy changed it, or a feature of the ureq crate that \

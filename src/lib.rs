@@ -15,6 +15,9 @@ mod transfer;
 mod wire;
 
 pub use account_info::memory::InMemoryAccountInfo;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use account_info::sqlite::SqliteAccountInfo;
 pub use account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };

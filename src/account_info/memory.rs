@@ -43,6 +43,13 @@ struct Lease {
     ends: Duration,
 }
 
+impl State {
+    fn name_bucket(&mut self, name: &str, id: &BucketId) {
+        self.buckets.retain(|_, known| known != id);
+        self.buckets.insert(name.to_owned(), id.clone());
+    }
+}
+
 impl InMemoryAccountInfo {
     /// An empty store.
     #[must_use]
@@ -128,7 +135,7 @@ impl AccountInfo for InMemoryAccountInfo {
         }
         for bucket in snapshot.auth().allowed.buckets.iter().flatten() {
             if let Some(name) = &bucket.name {
-                state.buckets.insert(name.clone(), bucket.id.clone());
+                state.name_bucket(name, &bucket.id);
             }
         }
         state.lease = None;
@@ -181,9 +188,7 @@ impl AccountInfo for InMemoryAccountInfo {
     }
 
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
-        let mut state = self.owned_by(owner)?;
-        state.buckets.retain(|_, known| known != id);
-        state.buckets.insert(name.to_owned(), id.clone());
+        self.owned_by(owner)?.name_bucket(name, id);
         Ok(())
     }
 
@@ -208,8 +213,9 @@ impl AccountInfo for InMemoryAccountInfo {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        let now = Timestamp::from(self.clock.now());
         let mut state = self.owned_by(owner)?;
+        // Not before the lock: what another thread puts meanwhile would seem to be from the future.
+        let now = Timestamp::from(self.clock.now());
         let Some(pool) = state.urls.get_mut(target) else {
             return Ok(None);
         };

@@ -59,6 +59,7 @@ impl Reporter {
         total: Option<u64>,
     ) -> Self {
         let receiver = receiver.map(Arc::clone);
+        let reported = clock.elapsed();
         let progress = TransferProgress { bytes: done, total };
         if let Some(receiver) = &receiver {
             receiver.update(&progress);
@@ -67,7 +68,7 @@ impl Reporter {
             receiver,
             clock: clock.clone(),
             progress,
-            reported: clock.elapsed(),
+            reported,
         }
     }
 

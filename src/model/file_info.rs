@@ -123,12 +123,17 @@ impl FileInfo {
             }
         }
         match self.get(SRC_LAST_MODIFIED_MILLIS) {
-            Some(millis) if millis.parse::<i64>().is_err() => Err(format!(
+            Some(millis) if !is_millis(millis) => Err(format!(
                 "{SRC_LAST_MODIFIED_MILLIS} is {millis:?}, not milliseconds since 1970 in decimal"
             )),
             _ => Ok(()),
         }
     }
+}
+
+/// Digits only: whether the service takes a time before 1970 is not known.
+fn is_millis(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<i64>().is_ok()
 }
 
 /// RFC 7230 token characters, the ones a header name may have.
@@ -174,7 +179,7 @@ mod tests {
         );
         assert_eq!(
             FileInfo::new()
-                .with("src_last_modified_millis", "-5")
+                .with("src_last_modified_millis", "5")
                 .with("a-b_c.d", "x\ny")
                 .check(),
             Ok(())

@@ -13,6 +13,9 @@ macro_rules! open_enum {
         }
 
         impl $name {
+            /// Every value that this version of the crate names.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant,)*];
+
             /// The value as the service spells it.
             #[must_use]
             pub fn as_str(&self) -> &str {

@@ -161,8 +161,8 @@ impl Upload<'_> {
                 "it is not a MIME type in ASCII",
             ));
         }
-        let file_info =
-            with_modification_time(file_info, src_last_modified.or_else(|| source.modified()));
+        let modified = src_last_modified.or_else(|| source.modified().map(not_before_1970));
+        let file_info = with_modification_time(file_info, modified);
         file_info
             .check()
             .map_err(|reason| Error::invalid_input("file_info", reason))?;
@@ -180,6 +180,11 @@ impl Upload<'_> {
         }
         self.send_small(&request, source)
     }
+}
+
+/// A file with an odd time is uploaded all the same.
+fn not_before_1970(time: Timestamp) -> Timestamp {
+    time.max(Timestamp::from_millis(0))
 }
 
 /// The info, with the source's time unless the caller wrote one there.

@@ -29,6 +29,7 @@ pub struct DownloadReader {
     range: Range<u64>,
     position: u64,
     body: ResponseBody,
+    drained: bool,
     check: Option<(Sha1Digest, Sha1Hasher)>,
     verification: Verification,
     reporter: Reporter,
@@ -61,6 +62,7 @@ impl DownloadReader {
             range,
             position,
             body,
+            drained: false,
             check,
             verification,
             reporter,
@@ -131,9 +133,19 @@ impl DownloadReader {
                 Err(error) => self.reconnect(Some(error))?,
             }
         }
+        self.drain();
         self.verify()?;
         self.reporter.finish();
         Ok(0)
+    }
+
+    /// Reads the end of the body: without that its connection would not be used again.
+    fn drain(&mut self) {
+        if !self.drained {
+            self.drained = true;
+            // Nothing can follow, and nothing that fails now matters: all bytes are here.
+            _ = self.body.read(&mut [0]);
+        }
     }
 
     fn verify(&mut self) -> Result<()> {

@@ -1,0 +1,194 @@
+//! What is saved comes back, and belongs to one identity.
+
+use std::sync::Arc;
+
+use super::fixture::{
+    APPLICATION_KEY, auth, authorized, bucket, current, fine, lease, put, refused, save, url,
+};
+use crate::account_info::{AccountInfo, AuthSnapshot};
+use crate::control::clock::Clock;
+use crate::model::auth::{AccountAuth, Identity};
+
+/// An authorization comes back as it was saved; generations tell one from another; whatever is done
+/// for an identity that the store does not hold is refused; `clear` forgets it; neither `Debug` nor
+/// an `Arc` around the store changes that.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub fn check_authorization(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    empty_at_first(&*make(Clock::manual()));
+    what_is_saved_comes_back(&*make(Clock::manual()));
+    generations_change_with_the_token(&*make(Clock::manual()));
+    for other in other_identities() {
+        another_identity_is_refused(make, other);
+    }
+    tickets_end_with_their_identity(make);
+    clear_forgets_everything(make);
+    debug_shows_no_secret(make);
+    an_arc_is_a_store(make);
+}
+
+fn empty_at_first(store: &dyn AccountInfo) {
+    assert_eq!(current(store), None, "a new store holds no authorization");
+    refused("buckets", store.buckets(&auth("ada", "1").identity()));
+}
+
+fn what_is_saved_comes_back(store: &dyn AccountInfo) {
+    let unusual = AccountAuth {
+        realm: "https://b2.example.com:8180".to_owned(),
+        s3_api_url: String::new(),
+        ..auth("ada", "it's a token; DROP TABLE account")
+    };
+    for auth in [auth("ada", "1"), unusual] {
+        let saved = save(store, auth.clone());
+        assert_eq!(*saved.auth(), auth, "save_auth returns what was saved");
+        assert_eq!(saved.generation(), AuthSnapshot::new(auth).generation());
+        assert_eq!(current(store), Some(saved), "auth returns what was saved");
+    }
+}
+
+fn generations_change_with_the_token(store: &dyn AccountInfo) {
+    let first = save(store, auth("ada", "1")).generation();
+    let second = save(store, auth("ada", "2")).generation();
+    assert_ne!(first, second, "a new token is a new generation");
+    let seen = current(store).map(|snapshot| snapshot.generation());
+    assert_eq!(seen, Some(second), "auth sees the newer one");
+}
+
+/// Each differs from the first in one of the three parts of an identity.
+fn other_identities() -> [AccountAuth; 3] {
+    let ada = auth("ada", "1");
+    let account = AccountAuth {
+        account_id: "bob".into(),
+        ..ada.clone()
+    };
+    let key = AccountAuth {
+        application_key_id: "another-key".into(),
+        ..ada.clone()
+    };
+    let realm = AccountAuth {
+        realm: "staging".to_owned(),
+        ..ada
+    };
+    [account, key, realm]
+}
+
+fn another_identity_is_refused(make: &impl Fn(Clock) -> Box<dyn AccountInfo>, other: AccountAuth) {
+    let (store, owner, clock) = authorized(make);
+    fine(
+        "save_bucket",
+        store.save_bucket(&owner, "photos", &"p".into()),
+    );
+    put(
+        &*store,
+        &owner,
+        &bucket("p"),
+        url("u", &clock, std::time::Duration::ZERO),
+    );
+    let saved = save(&*store, other);
+    everything_is_refused(&*store, &owner, &clock);
+    assert_eq!(
+        current(&*store),
+        Some(Arc::clone(&saved)),
+        "nothing of that had an effect"
+    );
+    assert_eq!(
+        fine("buckets", store.buckets(saved.identity())),
+        [],
+        "another identity has no buckets yet"
+    );
+}
+
+fn everything_is_refused(store: &dyn AccountInfo, owner: &Identity, clock: &Clock) {
+    let (id, target) = ("p".into(), bucket("p"));
+    let url = url("late", clock, std::time::Duration::ZERO);
+    refused("bucket_id", store.bucket_id(owner, "photos"));
+    refused("bucket_name", store.bucket_name(owner, &id));
+    refused("buckets", store.buckets(owner));
+    refused("save_bucket", store.save_bucket(owner, "late", &id));
+    refused("remove_bucket", store.remove_bucket(owner, &id));
+    refused("replace_buckets", store.replace_buckets(owner, &[]));
+    refused("take_upload_url", store.take_upload_url(owner, &target));
+    refused("put_upload_url", store.put_upload_url(owner, &target, url));
+    refused("drop_upload_urls", store.drop_upload_urls(owner, &target));
+}
+
+fn tickets_end_with_their_identity(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let store = make(Clock::manual());
+    let of_nobody = lease(&*store, None);
+    let ada = save(&*store, auth("ada", "1"));
+    refused(
+        "save_auth",
+        store.save_auth(auth("ada", "2"), Some(of_nobody)),
+    );
+
+    let of_ada = lease(&*store, Some(&ada));
+    let bob = save(&*store, auth("bob", "1"));
+    refused("save_auth", store.save_auth(auth("ada", "2"), Some(of_ada)));
+    assert_eq!(
+        current(&*store),
+        Some(Arc::clone(&bob)),
+        "bob is not overwritten"
+    );
+
+    let of_bob = lease(&*store, Some(&bob));
+    fine("clear", store.clear());
+    refused("save_auth", store.save_auth(auth("bob", "2"), Some(of_bob)));
+    assert_eq!(current(&*store), None, "a refresh does not undo clear");
+}
+
+fn clear_forgets_everything(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    fine(
+        "save_bucket",
+        store.save_bucket(&owner, "photos", &"p".into()),
+    );
+    put(
+        &*store,
+        &owner,
+        &bucket("p"),
+        url("u", &clock, std::time::Duration::ZERO),
+    );
+    fine("clear", store.clear());
+    assert_eq!(current(&*store), None, "clear forgets the authorization");
+    everything_is_refused(&*store, &owner, &clock);
+
+    save(&*store, auth("ada", "1"));
+    assert_eq!(
+        fine("buckets", store.buckets(&owner)),
+        [],
+        "clear forgets the buckets"
+    );
+    let left = fine(
+        "take_upload_url",
+        store.take_upload_url(&owner, &bucket("p")),
+    );
+    assert_eq!(left, None, "clear forgets the upload URLs");
+}
+
+fn debug_shows_no_secret(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    put(
+        &*store,
+        &owner,
+        &bucket("p"),
+        url("u", &clock, std::time::Duration::ZERO),
+    );
+    let shown = format!("{store:?} {store:#?}");
+    for secret in [APPLICATION_KEY, "account-token-1", "upload-token-u"] {
+        assert!(!shown.contains(secret), "Debug shows {secret}");
+    }
+}
+
+fn an_arc_is_a_store(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    fn look(store: impl AccountInfo) -> Option<Arc<AuthSnapshot>> {
+        current(&store)
+    }
+    let store: Arc<dyn AccountInfo> = make(Clock::manual()).into();
+    let saved = save(&*store, auth("ada", "1"));
+    assert_eq!(
+        look(Arc::clone(&store)),
+        Some(saved),
+        "an Arc shares the store"
+    );
+}

@@ -1,0 +1,148 @@
+//! The map of bucket names and ids.
+
+use super::fixture::{
+    auth, auth_for_buckets, authorized, bucket, fine, names, pairs, put, save, take, url,
+};
+use crate::account_info::AccountInfo;
+use crate::control::clock::Clock;
+use crate::model::auth::Identity;
+
+/// Names and ids are found by each other, one of each; they outlive a new token of the same
+/// identity and no other one.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub fn check_buckets(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    names_and_ids_find_each_other(make);
+    a_bucket_has_one_name_and_a_name_one_bucket(make);
+    replacing_leaves_nothing_else(make);
+    removing_drops_the_upload_urls(make);
+    a_new_token_keeps_the_map(make);
+    allowed_buckets_are_added(make);
+}
+
+fn remember(store: &dyn AccountInfo, owner: &Identity, name: &str, id: &str) {
+    fine("save_bucket", store.save_bucket(owner, name, &id.into()));
+}
+
+fn names_and_ids_find_each_other(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, _) = authorized(make);
+    assert_eq!(fine("bucket_id", store.bucket_id(&owner, "photos")), None);
+    assert_eq!(
+        fine("bucket_name", store.bucket_name(&owner, &"p".into())),
+        None
+    );
+    for (name, id) in [("photos", "p"), ("it's", "i"), ("Zoo", "z")] {
+        remember(&*store, &owner, name, id);
+        assert_eq!(
+            fine("bucket_id", store.bucket_id(&owner, name)),
+            Some(id.into())
+        );
+        let found = fine("bucket_name", store.bucket_name(&owner, &id.into()));
+        assert_eq!(found.as_deref(), Some(name));
+    }
+    let known = pairs(&[("Zoo", "z"), ("it's", "i"), ("photos", "p")]);
+    assert_eq!(names(&*store, &owner), known, "in the order of names");
+    assert_eq!(
+        fine("bucket_id", store.bucket_id(&owner, "PHOTOS")),
+        None,
+        "case counts"
+    );
+}
+
+fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, _) = authorized(make);
+    remember(&*store, &owner, "photos", "1");
+    remember(&*store, &owner, "pictures", "1");
+    assert_eq!(
+        names(&*store, &owner),
+        pairs(&[("pictures", "1")]),
+        "a bucket was renamed"
+    );
+    remember(&*store, &owner, "pictures", "2");
+    assert_eq!(
+        names(&*store, &owner),
+        pairs(&[("pictures", "2")]),
+        "a name was used anew"
+    );
+    assert_eq!(
+        fine("bucket_name", store.bucket_name(&owner, &"1".into())),
+        None
+    );
+    remember(&*store, &owner, "photos", "1");
+    remember(&*store, &owner, "photos", "2");
+    assert_eq!(
+        names(&*store, &owner),
+        pairs(&[("photos", "2")]),
+        "both at once"
+    );
+}
+
+fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, _) = authorized(make);
+    remember(&*store, &owner, "gone", "g");
+    let listed = [("b".to_owned(), "2".into()), ("a".to_owned(), "1".into())];
+    fine("replace_buckets", store.replace_buckets(&owner, &listed));
+    assert_eq!(names(&*store, &owner), pairs(&[("a", "1"), ("b", "2")]));
+    fine("replace_buckets", store.replace_buckets(&owner, &[]));
+    assert_eq!(names(&*store, &owner), []);
+}
+
+fn removing_drops_the_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    for id in ["1", "2"] {
+        remember(&*store, &owner, &format!("bucket-{id}"), id);
+        put(
+            &*store,
+            &owner,
+            &bucket(id),
+            url(id, &clock, std::time::Duration::ZERO),
+        );
+    }
+    fine("remove_bucket", store.remove_bucket(&owner, &"1".into()));
+    fine(
+        "remove_bucket",
+        store.remove_bucket(&owner, &"unknown".into()),
+    );
+    assert_eq!(names(&*store, &owner), pairs(&[("bucket-2", "2")]));
+    assert_eq!(
+        take(&*store, &owner, &bucket("1")),
+        None,
+        "its upload URLs went with it"
+    );
+    assert!(take(&*store, &owner, &bucket("2")).is_some(), "others stay");
+}
+
+fn a_new_token_keeps_the_map(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, _) = authorized(make);
+    remember(&*store, &owner, "photos", "p");
+    save(&*store, auth("ada", "2"));
+    assert_eq!(names(&*store, &owner), pairs(&[("photos", "p")]));
+
+    let bob = save(&*store, auth("bob", "1"));
+    assert_eq!(names(&*store, bob.identity()), []);
+    save(&*store, auth("ada", "3"));
+    assert_eq!(
+        names(&*store, &owner),
+        [],
+        "what was dropped does not come back"
+    );
+}
+
+fn allowed_buckets_are_added(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, _) = authorized(make);
+    remember(&*store, &owner, "photos", "p");
+    remember(&*store, &owner, "old-name", "m");
+    let allowed = [("m", Some("music")), ("d", None), ("p2", Some("photos"))];
+    let saved = save(&*store, auth_for_buckets("ada", &allowed));
+    assert_eq!(saved.identity(), &owner);
+    let known = pairs(&[("music", "m"), ("photos", "p2")]);
+    assert_eq!(
+        names(&*store, &owner),
+        known,
+        "they are added as save_bucket does"
+    );
+
+    let bob = save(&*store, auth_for_buckets("bob", &allowed[..1]));
+    assert_eq!(names(&*store, bob.identity()), pairs(&[("music", "m")]));
+}

@@ -1,0 +1,146 @@
+//! The values that the checks store, and how they look at what comes back.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+use crate::control::clock::Clock;
+use crate::error::{Error, StoreError};
+use crate::model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
+use crate::model::id::BucketId;
+use crate::model::time::Timestamp;
+
+pub(super) const APPLICATION_KEY: &str = "application-key-in-clear";
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+
+/// An authorization of that account whose token ends in `token`.
+pub(super) fn auth(account: &str, token: &str) -> AccountAuth {
+    AccountAuth {
+        realm: "production".to_owned(),
+        account_id: account.into(),
+        application_key_id: format!("{account}-key").into(),
+        application_key: APPLICATION_KEY.into(),
+        token: format!("account-token-{token}").into(),
+        api_url: "https://api001.backblazeb2.com".to_owned(),
+        download_url: "https://f001.backblazeb2.com".to_owned(),
+        s3_api_url: "https://s3.us-west-001.backblazeb2.com".to_owned(),
+        absolute_minimum_part_size: 5_000_000,
+        recommended_part_size: 100_000_000,
+        allowed: Allowed {
+            buckets: None,
+            capabilities: vec![Capability::ListFiles, Capability::Other("flyFiles".into())],
+            name_prefix: Some("it's \"here\"/ü".to_owned()),
+        },
+    }
+}
+
+/// The same, of a key that may use these buckets only.
+pub(super) fn auth_for_buckets(account: &str, buckets: &[(&str, Option<&str>)]) -> AccountAuth {
+    let mut auth = auth(account, "1");
+    let buckets = buckets.iter().map(|(id, name)| AllowedBucket {
+        id: (*id).into(),
+        name: name.map(str::to_owned),
+    });
+    auth.allowed.buckets = Some(buckets.collect());
+    auth
+}
+
+/// A new store that holds the authorization of the account `ada`.
+pub(super) fn authorized(
+    make: &impl Fn(Clock) -> Box<dyn AccountInfo>,
+) -> (Box<dyn AccountInfo>, Identity, Clock) {
+    let clock = Clock::manual();
+    let store = make(clock.clone());
+    let snapshot = save(&*store, auth("ada", "1"));
+    (store, snapshot.identity().clone(), clock)
+}
+
+pub(super) fn save(store: &dyn AccountInfo, auth: AccountAuth) -> Arc<AuthSnapshot> {
+    fine("save_auth", store.save_auth(auth, None))
+}
+
+pub(super) fn current(store: &dyn AccountInfo) -> Option<Arc<AuthSnapshot>> {
+    fine("auth", store.auth())
+}
+
+/// The ticket of a lease that must be free.
+pub(super) fn lease(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> RefreshTicket {
+    match begin(store, stale) {
+        Refresh::Lease(ticket) => ticket,
+        other => panic!("nobody is refreshing, so begin_refresh gives a lease, not {other:?}"),
+    }
+}
+
+pub(super) fn begin(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> Refresh {
+    let stale = stale.map(AuthSnapshot::generation);
+    fine("begin_refresh", store.begin_refresh(stale, LEASE))
+}
+
+pub(super) fn is_busy(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> bool {
+    matches!(begin(store, stale), Refresh::Busy)
+}
+
+pub(super) fn bucket(id: &str) -> UploadTarget {
+    UploadTarget::Bucket(id.into())
+}
+
+/// An upload URL that was received this long ago.
+pub(super) fn url(name: &str, clock: &Clock, age: Duration) -> UploadUrl {
+    UploadUrl {
+        url: format!("https://pod.backblaze.com/{name}"),
+        token: format!("upload-token-{name}").as_str().into(),
+        received: Timestamp::from(clock.now()).earlier(age),
+    }
+}
+
+pub(super) fn put(
+    store: &dyn AccountInfo,
+    owner: &Identity,
+    target: &UploadTarget,
+    url: UploadUrl,
+) {
+    fine("put_upload_url", store.put_upload_url(owner, target, url));
+}
+
+pub(super) fn take(
+    store: &dyn AccountInfo,
+    owner: &Identity,
+    target: &UploadTarget,
+) -> Option<UploadUrl> {
+    fine("take_upload_url", store.take_upload_url(owner, target))
+}
+
+pub(super) fn names(store: &dyn AccountInfo, owner: &Identity) -> Vec<(String, String)> {
+    fine("buckets", store.buckets(owner))
+        .into_iter()
+        .map(|(name, id): (String, BucketId)| (name, id.to_string()))
+        .collect()
+}
+
+pub(super) fn pairs(buckets: &[(&str, &str)]) -> Vec<(String, String)> {
+    buckets
+        .iter()
+        .map(|(name, id)| ((*name).to_owned(), (*id).to_owned()))
+        .collect()
+}
+
+#[track_caller]
+pub(super) fn fine<T>(method: &str, result: Result<T, StoreError>) -> T {
+    result.unwrap_or_else(|error| panic!("{method} failed: {error:?}"))
+}
+
+/// The call was refused because the store has moved on.
+#[track_caller]
+pub(super) fn refused<T: fmt::Debug>(method: &str, result: Result<T, StoreError>) {
+    match result {
+        Err(error) if is_superseded(&error) => {}
+        other => panic!("{method} for another identity is StoreError::superseded, not {other:?}"),
+    }
+}
+
+fn is_superseded(error: &StoreError) -> bool {
+    matches!(error.downcast_ref::<Error>(), Some(Error::AccountChanged))
+}

@@ -1,0 +1,111 @@
+//! Who may replace an authorization.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fixture::{LEASE, auth, begin, current, fine, is_busy, lease, save};
+use crate::account_info::{AccountInfo, AuthSnapshot, Refresh};
+use crate::control::clock::Clock;
+
+/// One caller at a time may replace an authorization; whoever comes with an old one gets the new
+/// one; the right ends by saving, by giving it back, or with time.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub fn check_refresh(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    one_lease_at_a_time(&*make(Clock::manual()));
+    whoever_is_behind_gets_the_newer_one(&*make(Clock::manual()));
+    saving_ends_the_lease(&*make(Clock::manual()));
+    a_lease_lapses(make);
+    only_the_holder_gives_a_lease_back(make);
+    clear_ends_the_lease(&*make(Clock::manual()));
+}
+
+fn one_lease_at_a_time(store: &dyn AccountInfo) {
+    let ticket = lease(store, None);
+    assert_eq!(ticket.identity(), None, "there was no identity");
+    assert!(is_busy(store, None), "the lease is held");
+    fine("abandon_refresh", store.abandon_refresh(ticket));
+    fine("abandon_refresh", store.abandon_refresh(lease(store, None)));
+
+    let ada = save(store, auth("ada", "1"));
+    let ticket = lease(store, Some(&ada));
+    assert_eq!(
+        ticket.identity(),
+        Some(ada.identity()),
+        "the ticket knows whose it is"
+    );
+    assert!(is_busy(store, Some(&ada)), "the lease is held");
+    assert_eq!(
+        current(store),
+        Some(ada),
+        "a refresh that has begun changes nothing"
+    );
+}
+
+fn whoever_is_behind_gets_the_newer_one(store: &dyn AccountInfo) {
+    let old = save(store, auth("ada", "1"));
+    let new = save(store, auth("ada", "2"));
+    gets(store, Some(&old), &new);
+    gets(store, None, &new);
+    // Also while the newer one is being replaced.
+    let _ticket = lease(store, Some(&new));
+    gets(store, Some(&old), &new);
+
+    fine("clear", store.clear());
+    let _ticket = lease(store, Some(&old));
+}
+
+fn gets(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>, expected: &Arc<AuthSnapshot>) {
+    match begin(store, stale) {
+        Refresh::Newer(newer) => assert_eq!(newer, *expected),
+        other => panic!("the store holds a newer authorization, so it gives that, not {other:?}"),
+    }
+}
+
+fn saving_ends_the_lease(store: &dyn AccountInfo) {
+    let ticket = lease(store, None);
+    let ada = fine("save_auth", store.save_auth(auth("ada", "1"), Some(ticket)));
+    let _with_a_ticket = lease(store, Some(&ada));
+    let ada = save(store, auth("ada", "2"));
+    let _without = lease(store, Some(&ada));
+}
+
+fn a_lease_lapses(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let clock = Clock::manual();
+    let store = make(clock.clone());
+    let ada = save(&*store, auth("ada", "1"));
+    let slow = lease(&*store, Some(&ada));
+    clock.advance(LEASE - Duration::from_secs(5));
+    assert!(is_busy(&*store, Some(&ada)), "the lease is not over yet");
+    clock.advance(Duration::from_secs(10));
+    // Nobody else began: what the slow one got is as good as ever.
+    let newer = fine("save_auth", store.save_auth(auth("ada", "2"), Some(slow)));
+    assert_eq!(current(&*store), Some(Arc::clone(&newer)));
+
+    let _killed = lease(&*store, Some(&newer));
+    clock.advance(LEASE + Duration::from_secs(5));
+    let _next = lease(&*store, Some(&newer));
+    assert!(is_busy(&*store, Some(&newer)), "the next one holds it now");
+}
+
+fn only_the_holder_gives_a_lease_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let clock = Clock::manual();
+    let store = make(clock.clone());
+    let slow = lease(&*store, None);
+    clock.advance(LEASE + Duration::from_secs(5));
+    let holder = lease(&*store, None);
+    fine("abandon_refresh", store.abandon_refresh(slow));
+    assert!(
+        is_busy(&*store, None),
+        "a lapsed ticket does not end another's lease"
+    );
+    fine("abandon_refresh", store.abandon_refresh(holder));
+    let _free = lease(&*store, None);
+}
+
+fn clear_ends_the_lease(store: &dyn AccountInfo) {
+    let _ticket = lease(store, None);
+    fine("clear", store.clear());
+    let _free = lease(store, None);
+}

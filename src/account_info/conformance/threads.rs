@@ -1,0 +1,113 @@
+//! Many threads at once.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::fixture::{auth, authorized, begin, bucket, current, put, save, take, url};
+use crate::account_info::{AccountInfo, Refresh};
+use crate::control::clock::Clock;
+
+const THREADS: usize = 32;
+const ROUNDS: usize = 20;
+
+/// With 32 threads, no upload URL is ever in two hands, one of many gets the lease, and everybody
+/// sees one of the authorizations that were saved.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub fn check_threads(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    no_url_is_in_two_hands(make);
+    one_of_many_gets_the_lease(make);
+    the_last_save_is_seen_by_all(make);
+}
+
+fn no_url_is_in_two_hands(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let target = bucket("b");
+    for number in 0..THREADS / 2 {
+        put(
+            &*store,
+            &owner,
+            &target,
+            url(&number.to_string(), &clock, Duration::ZERO),
+        );
+    }
+    let in_hand = Mutex::new(HashSet::new());
+    let hands = || in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+    at_once(|| {
+        for _ in 0..ROUNDS {
+            if let Some(url) = take(&*store, &owner, &target) {
+                assert!(
+                    hands().insert(url.url.clone()),
+                    "{} is in two hands",
+                    url.url
+                );
+                thread::yield_now();
+                hands().remove(&url.url);
+                put(&*store, &owner, &target, url);
+            }
+        }
+    });
+    let left: HashSet<_> = std::iter::from_fn(|| take(&*store, &owner, &target))
+        .map(|url| url.url)
+        .collect();
+    assert_eq!(left.len(), THREADS / 2, "none was lost or doubled");
+}
+
+fn one_of_many_gets_the_lease(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, _, _) = authorized(make);
+    let stale = current(&*store);
+    let leases = AtomicUsize::new(0);
+    at_once(|| match begin(&*store, stale.as_deref()) {
+        Refresh::Lease(_) => {
+            leases.fetch_add(1, Ordering::Relaxed);
+        }
+        Refresh::Busy => {}
+        Refresh::Newer(newer) => panic!("nobody saved anything, and yet there is {newer:?}"),
+    });
+    assert_eq!(
+        leases.into_inner(),
+        1,
+        "one of {THREADS} threads gets the lease"
+    );
+}
+
+fn the_last_save_is_seen_by_all(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, _, _) = authorized(make);
+    let next = AtomicUsize::new(0);
+    at_once(|| {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number.is_multiple_of(8) {
+            save(&*store, auth("ada", &number.to_string()));
+        }
+        let seen = current(&*store);
+        assert!(
+            seen.is_some(),
+            "no reader ever sees a store between two authorizations"
+        );
+    });
+    let last = save(&*store, auth("ada", "last"));
+    at_once(|| {
+        assert_eq!(
+            current(&*store).as_ref(),
+            Some(&last),
+            "a save is seen at once"
+        )
+    });
+}
+
+/// Runs this on all threads, which start together; a panic of one is a panic here.
+fn at_once(work: impl Fn() + Sync) {
+    let start = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                start.wait();
+                work();
+            });
+        }
+    });
+}

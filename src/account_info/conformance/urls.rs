@@ -1,0 +1,154 @@
+//! The pools of upload URLs.
+
+use std::time::Duration;
+
+use super::fixture::{auth, authorized, bucket, fine, put, save, take, url};
+use crate::account_info::{AccountInfo, UploadTarget, UploadUrl};
+use crate::control::clock::Clock;
+
+const NEW: Duration = Duration::ZERO;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A URL is handed out once, the last one first, for what it was put there for, only while it is
+/// good, and only to the identity it belongs to; the pool is bounded.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub fn check_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    the_last_one_comes_first_and_once(make);
+    targets_are_apart(make);
+    old_urls_never_come(make);
+    the_pool_is_bounded(make);
+    dropping_is_for_one_target(make);
+    a_new_token_keeps_the_pool(make);
+}
+
+fn the_last_one_comes_first_and_once(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let target = bucket("b");
+    assert_eq!(take(&*store, &owner, &target), None);
+    // The order of putting counts, not that of receiving.
+    let urls =
+        [(1, 1), (2, 3), (3, 2)].map(|(name, age)| url(&name.to_string(), &clock, HOUR * age));
+    for url in &urls {
+        put(&*store, &owner, &target, url.clone());
+    }
+    let third = take(&*store, &owner, &target);
+    assert_eq!(
+        third.as_ref(),
+        Some(&urls[2]),
+        "as it was put, and the last one first"
+    );
+    assert_eq!(take(&*store, &owner, &target).as_ref(), Some(&urls[1]));
+    put(&*store, &owner, &target, urls[2].clone());
+    assert_eq!(take(&*store, &owner, &target).as_ref(), Some(&urls[2]));
+    assert_eq!(take(&*store, &owner, &target).as_ref(), Some(&urls[0]));
+    assert_eq!(
+        take(&*store, &owner, &target),
+        None,
+        "what was taken is gone"
+    );
+}
+
+fn targets_are_apart(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let targets = [
+        bucket("x"),
+        bucket("y"),
+        UploadTarget::LargeFile("x".into()),
+    ];
+    let urls = ["1", "2", "3"].map(|name| url(name, &clock, NEW));
+    for (target, url) in targets.iter().zip(&urls) {
+        put(&*store, &owner, target, url.clone());
+    }
+    for (target, url) in targets.iter().zip(&urls) {
+        assert_eq!(take(&*store, &owner, target).as_ref(), Some(url));
+        assert_eq!(take(&*store, &owner, target), None);
+    }
+}
+
+fn old_urls_never_come(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let target = bucket("b");
+    let young = url("young", &clock, NEW);
+    put(&*store, &owner, &target, young.clone());
+    put(
+        &*store,
+        &owner,
+        &target,
+        url("old", &clock, UploadUrl::LIFETIME - HOUR),
+    );
+    clock.advance(2 * HOUR);
+    let taken = take(&*store, &owner, &target);
+    assert_eq!(taken, Some(young.clone()), "the old one is passed over");
+    put(&*store, &owner, &target, young);
+    clock.advance(24 * HOUR);
+    assert_eq!(
+        take(&*store, &owner, &target),
+        None,
+        "a day later none is left"
+    );
+}
+
+fn the_pool_is_bounded(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let target = bucket("b");
+    let other = url("other", &clock, NEW);
+    put(&*store, &owner, &bucket("other"), other.clone());
+    let urls: Vec<UploadUrl> = (0..UploadUrl::POOL_SIZE + 3)
+        .map(|number| url(&number.to_string(), &clock, NEW))
+        .collect();
+    for url in &urls {
+        put(&*store, &owner, &target, url.clone());
+    }
+    for url in urls.iter().rev().take(UploadUrl::POOL_SIZE) {
+        assert_eq!(take(&*store, &owner, &target).as_ref(), Some(url));
+    }
+    assert_eq!(
+        take(&*store, &owner, &target),
+        None,
+        "the oldest were dropped"
+    );
+    assert_eq!(
+        take(&*store, &owner, &bucket("other")),
+        Some(other),
+        "each target has its own"
+    );
+}
+
+fn dropping_is_for_one_target(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let large_file = UploadTarget::LargeFile("f".into());
+    for name in ["1", "2"] {
+        put(&*store, &owner, &large_file, url(name, &clock, NEW));
+    }
+    put(&*store, &owner, &bucket("f"), url("3", &clock, NEW));
+    fine(
+        "drop_upload_urls",
+        store.drop_upload_urls(&owner, &large_file),
+    );
+    assert_eq!(take(&*store, &owner, &large_file), None);
+    assert!(take(&*store, &owner, &bucket("f")).is_some());
+}
+
+fn a_new_token_keeps_the_pool(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let (target, kept) = (bucket("b"), url("kept", &clock, NEW));
+    put(&*store, &owner, &target, kept.clone());
+    save(&*store, auth("ada", "2"));
+    assert_eq!(take(&*store, &owner, &target), Some(kept.clone()));
+
+    put(&*store, &owner, &target, kept);
+    let bob = save(&*store, auth("bob", "1"));
+    assert_eq!(
+        take(&*store, bob.identity(), &target),
+        None,
+        "another identity has none"
+    );
+    save(&*store, auth("ada", "3"));
+    assert_eq!(
+        take(&*store, &owner, &target),
+        None,
+        "what was dropped does not come back"
+    );
+}

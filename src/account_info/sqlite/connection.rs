@@ -1,0 +1,284 @@
+//! A connection to one of the two files, and what its failures mean to the user.
+//!
+//! Order of steps when a file is opened, in both files:
+//!
+//! 1. The file is created empty with mode 0600 by `open(2)`. SQLite gives its side files (`-journal`,
+//!    `-wal`, `-shm`) the mode of the file they belong to, so none is ever wider.
+//! 2. SQLite opens it, without the right to create it.
+//! 3. The busy time-out is set, before any statement that could meet a lock.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::error::{Error, StoreError};
+
+/// How long a statement waits for other threads and programs. A holder needs milliseconds; this is
+/// for a machine that is busy or asleep.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+const HINT: &str = "check the permissions of the file and of its directory, or name another file \
+                    (B2_ACCOUNT_INFO for the default one)";
+
+/// A failure before it is known which file and what action it belongs to.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Sqlite(rusqlite::Error),
+    Explained(Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Explained(error)
+    }
+}
+
+impl Failure {
+    /// Whether the file itself is the reason: it is no database, or not the one it should be.
+    pub(super) fn is_damage(&self) -> bool {
+        let Self::Sqlite(error) = self else {
+            return false;
+        };
+        match error {
+            error if unknown_name(error).is_some() => true,
+            rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..) => true,
+            other => matches!(
+                other.sqlite_error_code(),
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+            ),
+        }
+    }
+
+    /// The failure as the user meets it.
+    pub(super) fn explain(self, action: &'static str, path: &Path) -> Error {
+        let damaged = self.is_damage();
+        let error = match self {
+            Self::Explained(error) => return error,
+            Self::Sqlite(error) => error,
+        };
+        if damaged {
+            return corrupt(path, &damage(&error));
+        }
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+                io::ErrorKind::PermissionDenied
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                io::ErrorKind::ResourceBusy
+            }
+            Some(ErrorCode::DiskFull) => io::ErrorKind::StorageFull,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed) => {
+                io::ErrorKind::Other
+            }
+            _ => return Error::Store(StoreError::from(error)),
+        };
+        let source = io::Error::new(kind, format!("{error}; {HINT}"));
+        Error::local_file(action, path, source)
+    }
+}
+
+/// What SQLite does not know, if that is why it refuses a statement. The statements of this crate are
+/// fixed, so a table or a column is missing; one that was prepared earlier fails when it is run.
+pub(super) fn unknown_name(error: &rusqlite::Error) -> Option<&str> {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => Some(msg),
+        rusqlite::Error::SqliteFailure(cause, Some(message))
+            if cause.extended_code == rusqlite::ffi::SQLITE_ERROR =>
+        {
+            Some(message)
+        }
+        _ => None,
+    }
+}
+
+/// What is wrong with a file, without a word of what is in it.
+fn damage(error: &rusqlite::Error) -> String {
+    if let Some(message) = unknown_name(error) {
+        return format!("its tables are not as expected ({message})");
+    }
+    match error {
+        rusqlite::Error::InvalidColumnType(_, column, found) => {
+            format!("the column {column} holds a value of type {found}")
+        }
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..) => {
+            "a value in it cannot be understood".to_owned()
+        }
+        other if other.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            "it is not an SQLite database".to_owned()
+        }
+        _ => "the database in it is damaged".to_owned(),
+    }
+}
+
+/// The error for a file that nothing can be done with, and that stays as it is.
+pub(super) fn corrupt(path: &Path, what: &str) -> Error {
+    Error::AccountInfoCorrupt {
+        path: path.into(),
+        reason: format!(
+            "{what}; nothing was changed, move it away and authorize again, or name another file"
+        )
+        .into(),
+    }
+}
+
+/// Creates the file if there is none; nobody but its owner may read it.
+pub(super) fn create_private(path: &Path) -> Result<(), Error> {
+    // Closing any descriptor of a file drops all of this process' locks on it, also those of SQLite
+    // (fcntl(2)). So only a file that is new is opened here, and while a thread has it open no other
+    // one gets past this point to lock it.
+    static CREATING: Mutex<()> = Mutex::new(());
+    let _alone = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Windows says so of a directory, too.
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(Error::local_file("create", path, error)),
+    }
+}
+
+/// A connection and the process that may use it.
+#[derive(Debug)]
+pub(super) struct Link {
+    connection: Option<Connection>,
+    process: u32,
+}
+
+impl Link {
+    /// Opens a file that exists.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        if path.is_dir() {
+            let source = io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "it is a directory; name a file in it",
+            );
+            return Err(Error::local_file("open", path, source).into());
+        }
+        // No URI: a path may begin with "file:".
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(path, flags).map_err(|error| why_not(path, error))?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // SQLite quietly falls back to reading where it may not write.
+        if connection.is_readonly(rusqlite::MAIN_DB)? {
+            let source = io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("the file is read-only; {HINT}"),
+            );
+            return Err(Error::local_file("write", path, source).into());
+        }
+        // Keys and tokens that were replaced do not stay behind in free space.
+        connection.execute_batch("PRAGMA secure_delete = ON")?;
+        Ok(Self::with(connection))
+    }
+
+    /// A database that only this connection sees.
+    pub(super) fn in_memory() -> Result<Self, Failure> {
+        Ok(Self::with(Connection::open_in_memory()?))
+    }
+
+    fn with(connection: Connection) -> Self {
+        Self {
+            connection: Some(connection),
+            process: std::process::id(),
+        }
+    }
+
+    pub(super) fn connection(&mut self) -> Result<&mut Connection, Failure> {
+        match &mut self.connection {
+            Some(connection) if self.process == std::process::id() => Ok(connection),
+            _ => Err(Error::Store(StoreError::new(
+                "the account info was opened before this process forked; open it afterwards",
+            ))
+            .into()),
+        }
+    }
+
+    /// Everything in `work` sees one state of the file.
+    pub(super) fn read<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.transact(TransactionBehavior::Deferred, work)
+    }
+
+    /// Everything in `work` happens, or nothing; nobody else writes meanwhile. A transaction that
+    /// began by reading would fail at once, whatever the time-out, if somebody wrote in between.
+    pub(super) fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.transact(TransactionBehavior::Immediate, work)
+    }
+
+    fn transact<T>(
+        &mut self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let transaction = self.connection()?.transaction_with_behavior(behavior)?;
+        let value = work(&transaction)?;
+        // A transaction that is dropped, also after a commit that failed, is rolled back: no lock
+        // outlives this call.
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// Closes the connection; every use from now on fails.
+    pub(super) fn close(&mut self) {
+        drop(self.connection.take());
+    }
+}
+
+impl Drop for Link {
+    /// A process must not even close a connection that it inherited: that could drop files which
+    /// its parent still uses.
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            std::mem::forget(self.connection.take());
+        }
+    }
+}
+
+/// SQLite says only that it cannot open a file; the system knows more. The file is not open
+/// anywhere in this process if the system refuses it, so no lock is lost by asking.
+fn why_not(path: &Path, error: rusqlite::Error) -> Failure {
+    match OpenOptions::new().read(true).open(path) {
+        Err(refusal) => {
+            let source = io::Error::new(refusal.kind(), format!("{refusal}; {HINT}"));
+            Error::local_file("open", path, source).into()
+        }
+        Ok(_) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, Link};
+
+    #[test]
+    fn a_connection_is_of_no_use_after_a_fork() {
+        let mut link = Link::in_memory().unwrap();
+        assert!(link.connection().is_ok());
+        link.process = 0;
+        let refused = link.connection().map(|_| ());
+        assert!(matches!(refused, Err(Failure::Explained(_))), "{refused:?}");
+    }
+}

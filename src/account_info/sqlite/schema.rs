@@ -1,0 +1,186 @@
+//! The tables of the file that is shared with Python's b2sdk (reference sections 13.3 and 13.4).
+//!
+//! 1. Look which upgrades were done. All: nothing is written. A number above [`LATEST`]: a newer
+//!    program was here, and the tables are its business.
+//! 2. Otherwise, in one transaction: look again, create what is missing, do the upgrades that were
+//!    not done, each with its number. Many processes may arrive here at once.
+//! 3. Check that the columns that are used are there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::connection::{Failure, Link, corrupt, unknown_name};
+use crate::error::Error;
+
+const LATEST: i64 = 6;
+
+/// Version 0, as b2sdk creates it. `bucket_upload_url` was never used by anybody.
+const BASE: &str = "
+    CREATE TABLE IF NOT EXISTS update_done (update_number INT NOT NULL);
+    CREATE TABLE IF NOT EXISTS account (
+        account_id TEXT NOT NULL, application_key TEXT NOT NULL,
+        account_auth_token TEXT NOT NULL, api_url TEXT NOT NULL, download_url TEXT NOT NULL,
+        minimum_part_size INT NOT NULL, realm TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS bucket (bucket_name TEXT NOT NULL, bucket_id TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS bucket_upload_url (
+        bucket_id TEXT NOT NULL, upload_url TEXT NOT NULL, upload_auth_token TEXT NOT NULL);";
+
+/// Upgrade 4: two part sizes instead of one, in the order of columns that b2sdk ends up with.
+const TWO_PART_SIZES: &str = "
+    ALTER TABLE account RENAME TO tmp_account;
+    CREATE TABLE account (
+        account_id TEXT NOT NULL, application_key TEXT NOT NULL,
+        account_auth_token TEXT NOT NULL, api_url TEXT NOT NULL, download_url TEXT NOT NULL,
+        absolute_minimum_part_size INT NOT NULL, recommended_part_size INT NOT NULL,
+        realm TEXT NOT NULL, allowed TEXT, account_id_or_app_key_id TEXT, s3_api_url TEXT);
+    INSERT INTO account SELECT
+        account_id, application_key, account_auth_token, api_url, download_url,
+        5000000, minimum_part_size, realm, allowed, account_id_or_app_key_id, s3_api_url
+        FROM tmp_account;
+    DROP TABLE tmp_account;";
+
+/// Everything that is read or written here; what else a newer program added is left alone.
+const NEEDED: [&str; 2] = [
+    "SELECT account_id, application_key, account_auth_token, api_url, download_url,
+            absolute_minimum_part_size, recommended_part_size, realm, allowed,
+            account_id_or_app_key_id, s3_api_url FROM account LIMIT 0",
+    "SELECT bucket_name, bucket_id FROM bucket LIMIT 0",
+];
+
+/// Who wrote the tables last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tables {
+    Known,
+    Newer,
+}
+
+/// Brings the file to the version that this crate and b2sdk use.
+pub(super) fn prepare(link: &mut Link, path: &Path) -> Result<Tables, Failure> {
+    let tables = match link.read(|now| missing(now, path))? {
+        Missing::Nothing => Tables::Known,
+        Missing::Unknown => Tables::Newer,
+        Missing::Upgrades(_) => link.write(|now| match missing(now, path)? {
+            Missing::Nothing => Ok(Tables::Known),
+            Missing::Unknown => Ok(Tables::Newer),
+            Missing::Upgrades(numbers) => upgrade(now, &numbers),
+        })?,
+    };
+    let connection = link.connection()?;
+    for columns in NEEDED {
+        if let Err(error) = connection.prepare(columns) {
+            return Err(match tables {
+                Tables::Known => error.into(),
+                Tables::Newer => too_new(path, error).explain("read", path).into(),
+            });
+        }
+    }
+    Ok(tables)
+}
+
+/// A failure of a statement of ours in tables that a newer program changed.
+pub(super) fn too_new(path: &Path, error: rusqlite::Error) -> Failure {
+    let reason = match &error {
+        rusqlite::Error::SqliteFailure(cause, Some(message))
+            if cause.code == ErrorCode::ConstraintViolation =>
+        {
+            message
+        }
+        other => match unknown_name(other) {
+            Some(message) => message,
+            None => return error.into(),
+        },
+    };
+    Failure::Explained(Error::AccountInfoTooNew {
+        path: path.into(),
+        reason: format!("{reason}; upgrade this program, or name another file").into(),
+    })
+}
+
+enum Missing {
+    Nothing,
+    Upgrades(Vec<i64>),
+    Unknown,
+}
+
+fn missing(connection: &Connection, path: &Path) -> Result<Missing, Failure> {
+    let mut names = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?;
+    let names = names
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<BTreeSet<String>, _>>()?;
+    if names.is_empty() {
+        return Ok(Missing::Upgrades((1..=LATEST).collect()));
+    }
+    // b2sdk creates this one first, so a file without it never was an account info.
+    if !names.contains("update_done") {
+        return Err(corrupt(path, "it is a database of another program").into());
+    }
+    let mut done = connection.prepare("SELECT update_number FROM update_done")?;
+    let done = done
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<BTreeSet<i64>, _>>()?;
+    if done.last().is_some_and(|number| *number > LATEST) {
+        return Ok(Missing::Unknown);
+    }
+    let numbers: Vec<i64> = (1..=LATEST)
+        .filter(|number| !done.contains(number))
+        .collect();
+    Ok(if numbers.is_empty() {
+        Missing::Nothing
+    } else {
+        Missing::Upgrades(numbers)
+    })
+}
+
+fn upgrade(connection: &Connection, numbers: &[i64]) -> Result<Tables, Failure> {
+    // Creating tables of version 0 in a file that lost one of a later version would hide the loss.
+    if numbers.len() as i64 == LATEST {
+        connection.execute_batch(BASE)?;
+    }
+    for number in numbers {
+        match number {
+            1 => connection.execute_batch("ALTER TABLE account ADD COLUMN allowed TEXT")?,
+            2 => connection
+                .execute_batch("ALTER TABLE account ADD COLUMN account_id_or_app_key_id TEXT")?,
+            3 => connection.execute_batch("ALTER TABLE account ADD COLUMN s3_api_url TEXT")?,
+            4 => connection.execute_batch(TWO_PART_SIZES)?,
+            // 6 repeats 5: older API layers kept writing the old form after 5 was done.
+            _ => list_buckets_in_allowed(connection)?,
+        }
+        connection.execute("INSERT INTO update_done VALUES (?1)", [number])?;
+    }
+    Ok(Tables::Known)
+}
+
+/// Upgrades 5 and 6: `allowed` names a list of buckets, no longer one.
+fn list_buckets_in_allowed(connection: &Connection) -> Result<(), Failure> {
+    let mut rows = connection.prepare("SELECT rowid, allowed FROM account")?;
+    let rows = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(i64, Option<String>)>, _>>()?;
+    for (row, allowed) in rows {
+        if let Some(rewritten) = allowed.as_deref().and_then(with_bucket_list) {
+            connection.execute(
+                "UPDATE account SET allowed = ?1 WHERE rowid = ?2",
+                (rewritten, row),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The same restrictions with a list, unless they have one. What is no JSON object stays: reading
+/// the authorization reports it.
+fn with_bucket_list(allowed: &str) -> Option<String> {
+    let mut allowed: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(allowed).ok()?;
+    if allowed.contains_key("buckets") {
+        return None;
+    }
+    let id = allowed.remove("bucketId").filter(|id| !id.is_null());
+    let name = allowed.remove("bucketName");
+    let buckets = id.map(|id| serde_json::json!([{ "id": id, "name": name }]));
+    allowed.insert("buckets".to_owned(), buckets.into());
+    serde_json::to_string(&allowed).ok()
+}

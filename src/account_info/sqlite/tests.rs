@@ -1,0 +1,167 @@
+//! What the files promise beyond the contract of every store.
+
+mod files;
+mod model;
+mod others;
+mod schema;
+mod urls;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::SqliteAccountInfo;
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Refresh, UploadTarget, UploadUrl, conformance,
+};
+use crate::control::clock::Clock;
+use crate::error::Result;
+use crate::model::auth::{AccountAuth, Allowed, Capability};
+use crate::model::time::Timestamp;
+
+/// A directory with one account info, and a clock for it.
+struct Scratch {
+    directory: TempDir,
+    clock: Clock,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            clock: Clock::manual(),
+        }
+    }
+
+    /// One whose account info is what this SQL makes.
+    fn with(sql: &str) -> Self {
+        let scratch = Self::new();
+        scratch.raw().execute_batch(sql).unwrap();
+        scratch
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("account_info")
+    }
+
+    fn urls_path(&self) -> PathBuf {
+        self.directory.path().join("account_info-urls")
+    }
+
+    fn try_open(&self) -> Result<SqliteAccountInfo> {
+        SqliteAccountInfo::open_with_clock(self.path(), self.clock.clone())
+    }
+
+    fn open(&self) -> SqliteAccountInfo {
+        self.try_open().unwrap()
+    }
+
+    fn authorized(&self) -> (SqliteAccountInfo, Arc<AuthSnapshot>) {
+        let store = self.open();
+        let snapshot = store.save_auth(auth("ada", "1"), None).unwrap();
+        (store, snapshot)
+    }
+
+    /// The file as another program sees it.
+    fn raw(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+
+    fn raw_urls(&self) -> Connection {
+        Connection::open(self.urls_path()).unwrap()
+    }
+
+    fn url(&self, name: &str) -> UploadUrl {
+        UploadUrl {
+            url: format!("https://pod.backblaze.com/{name}"),
+            token: format!("upload-token-{name}").into(),
+            received: Timestamp::from(self.clock.now()),
+        }
+    }
+}
+
+fn auth(account: &str, token: &str) -> AccountAuth {
+    AccountAuth {
+        realm: "production".to_owned(),
+        account_id: account.into(),
+        application_key_id: format!("{account}-key").into(),
+        application_key: "application-key-in-clear".into(),
+        token: format!("account-token-{token}").into(),
+        api_url: "https://api001.backblazeb2.com".to_owned(),
+        download_url: "https://f001.backblazeb2.com".to_owned(),
+        s3_api_url: "https://s3.us-west-001.backblazeb2.com".to_owned(),
+        absolute_minimum_part_size: 5_000_000,
+        recommended_part_size: 100_000_000,
+        allowed: Allowed {
+            buckets: None,
+            capabilities: vec![Capability::ListFiles],
+            name_prefix: None,
+        },
+    }
+}
+
+fn bucket(id: &str) -> UploadTarget {
+    UploadTarget::Bucket(id.into())
+}
+
+#[test]
+fn the_store_keeps_the_contract() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = AtomicUsize::new(0);
+    conformance::check_all(|clock| {
+        let number = made.fetch_add(1, Ordering::Relaxed);
+        let path = directory.path().join(number.to_string());
+        Box::new(SqliteAccountInfo::open_with_clock(path, clock).unwrap())
+    });
+}
+
+#[test]
+fn what_was_kept_is_there_when_the_store_is_opened_again() {
+    let scratch = Scratch::new();
+    let (store, saved) = scratch.authorized();
+    let owner = saved.identity();
+    store.save_bucket(owner, "photos", &"p".into()).unwrap();
+    let url = scratch.url("u");
+    store
+        .put_upload_url(owner, &bucket("p"), url.clone())
+        .unwrap();
+    let stale = Some(saved.generation());
+    let lease = std::time::Duration::from_secs(30);
+    store.begin_refresh(stale, lease).unwrap();
+    drop(store);
+
+    let store = scratch.open();
+    assert_eq!(store.auth().unwrap(), Some(Arc::clone(&saved)));
+    assert_eq!(
+        store.buckets(owner).unwrap(),
+        [("photos".to_owned(), "p".into())]
+    );
+    assert_eq!(
+        store.take_upload_url(owner, &bucket("p")).unwrap(),
+        Some(url)
+    );
+    let refresh = store.begin_refresh(stale, lease).unwrap();
+    assert!(matches!(refresh, Refresh::Busy), "{refresh:?}");
+}
+
+#[test]
+fn an_unchanged_authorization_is_not_read_again() {
+    let scratch = Scratch::new();
+    let (store, saved) = scratch.authorized();
+    let first = store.auth().unwrap().unwrap();
+    let again = store.auth().unwrap().unwrap();
+    assert!(Arc::ptr_eq(&first, &again) && first == saved);
+    scratch
+        .raw()
+        .execute(
+            "UPDATE account SET account_auth_token = 'account-token-2'",
+            [],
+        )
+        .unwrap();
+    let newer = store.auth().unwrap().unwrap();
+    assert_eq!(newer.auth().token.expose(), "account-token-2");
+    assert_ne!(newer.generation(), first.generation());
+}

@@ -1,0 +1,125 @@
+//! One account-info file, used by Python's b2sdk and by this crate in turns.
+//!
+//! `PYTHON=path/to/python cargo test --test interop_account_info -- --ignored`, where that Python
+//! has b2sdk 2.13 (`pip install b2sdk==2.13.0`).
+
+#![cfg(feature = "sqlite")]
+
+use std::path::Path;
+use std::process::Command;
+
+use b2sdk::{AccountAuth, AccountInfo, Allowed, AllowedBucket, Capability, SqliteAccountInfo};
+
+const READ: &str = r#"
+print(info.get_account_id(), info.get_application_key_id(), info.get_application_key(),
+      info.get_account_auth_token(), info.get_api_url(), info.get_download_url(),
+      info.get_s3_api_url(), info.get_absolute_minimum_part_size(),
+      info.get_recommended_part_size(), info.get_realm(), json.dumps(info.get_allowed()),
+      info.get_bucket_id_or_none_from_bucket_name("it's photos"),
+      info.list_bucket_names_ids(), sep='\n')
+"#;
+
+const WRITE: &str = r#"
+info.set_auth_data(
+    account_id='bob', auth_token='bob-token', api_url='https://api', download_url='https://f',
+    recommended_part_size=200, absolute_minimum_part_size=100, application_key='bob-secret',
+    realm='staging', s3_api_url='https://s3', application_key_id='bob-key',
+    allowed={'buckets': [{'id': 'b9', 'name': None}], 'capabilities': ['listKeys'],
+             'namePrefix': 'x/'})
+info.save_bucket(types.SimpleNamespace(name='python', id_='b9'))
+"#;
+
+/// Runs this with `info` as Python's account info on the file.
+fn python(path: &Path, script: &str) -> String {
+    let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let setup = "import json, sys, types\n\
+                 from b2sdk.v3 import SqliteAccountInfo\n\
+                 info = SqliteAccountInfo(file_name=sys.argv[1])\n";
+    let output = Command::new(python)
+        .args(["-c", &format!("{setup}{script}")])
+        .arg(path)
+        .output()
+        .expect("PYTHON cannot be run");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("Python printed something else than UTF-8")
+}
+
+fn ada() -> AccountAuth {
+    AccountAuth {
+        realm: "production".to_owned(),
+        account_id: "ada".into(),
+        application_key_id: "ada-key".into(),
+        application_key: "ada-secret".into(),
+        token: "ada-token".into(),
+        api_url: "https://api001.backblazeb2.com".to_owned(),
+        download_url: "https://f001.backblazeb2.com".to_owned(),
+        s3_api_url: "https://s3.us-west-001.backblazeb2.com".to_owned(),
+        absolute_minimum_part_size: 5_000_000,
+        recommended_part_size: 100_000_000,
+        allowed: Allowed {
+            buckets: Some(vec![AllowedBucket {
+                id: "b1".into(),
+                name: Some("it's photos".to_owned()),
+            }]),
+            capabilities: vec![Capability::ListFiles],
+            name_prefix: None,
+        },
+    }
+}
+
+#[test]
+#[ignore = "needs Python with b2sdk"]
+fn python_reads_what_we_write_and_we_read_what_python_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("account_info");
+    let store = SqliteAccountInfo::open(&path).unwrap();
+    let ada = store.save_auth(ada(), None).unwrap();
+
+    let seen = python(&path, READ);
+    let expected = "ada\nada-key\nada-secret\nada-token\nhttps://api001.backblazeb2.com\n\
+         https://f001.backblazeb2.com\nhttps://s3.us-west-001.backblazeb2.com\n5000000\n\
+         100000000\nproduction\n{\"buckets\": [{\"id\": \"b1\", \"name\": \"it's photos\"}], \
+         \"capabilities\": [\"listFiles\"], \"namePrefix\": null}\nb1\n[(\"it's photos\", 'b1')]\n";
+    assert_eq!(seen, expected);
+
+    python(&path, WRITE);
+    let bob = store.auth().unwrap().unwrap();
+    let auth = bob.auth();
+    assert_eq!(auth.account_id.as_str(), "bob");
+    assert_eq!(auth.application_key_id.as_str(), "bob-key");
+    assert_eq!(auth.application_key.expose(), "bob-secret");
+    assert_eq!(auth.token.expose(), "bob-token");
+    assert_eq!((&*auth.realm, &*auth.s3_api_url), ("staging", "https://s3"));
+    assert_eq!(
+        (auth.absolute_minimum_part_size, auth.recommended_part_size),
+        (100, 200)
+    );
+    assert_eq!(auth.allowed.buckets.as_ref().unwrap()[0].id.as_str(), "b9");
+    assert_eq!(auth.allowed.name_prefix.as_deref(), Some("x/"));
+    assert!(store.buckets(ada.identity()).is_err());
+    let buckets = store.buckets(bob.identity()).unwrap();
+    assert_eq!(buckets, [("python".to_owned(), "b9".into())]);
+
+    python(&path, "info.clear()");
+    assert!(store.auth().unwrap().is_none());
+}
+
+#[test]
+#[ignore = "needs Python with b2sdk"]
+fn a_file_that_python_made_is_ours_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("account_info");
+    python(&path, WRITE);
+    let before = python(&path, READ);
+    let store = SqliteAccountInfo::open(&path).unwrap();
+    let bob = store.auth().unwrap().unwrap();
+    assert_eq!(bob.identity().account_id.as_str(), "bob");
+    store
+        .save_bucket(bob.identity(), "ours", &"b8".into())
+        .unwrap();
+    let after = python(&path, READ);
+    assert_eq!(
+        after,
+        before.replace("('python', 'b9')", "('python', 'b9'), ('ours', 'b8')")
+    );
+}
