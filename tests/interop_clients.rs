@@ -11,6 +11,8 @@
 //! A test whose client is missing fails and says so. Each client runs in a home directory of its
 //! own; nothing of the user's is read or written.
 
+#[path = "interop_clients/account_file.rs"]
+mod account_file;
 #[path = "interop_clients/command_line.rs"]
 mod command_line;
 #[path = "interop_clients/curl.rs"]
