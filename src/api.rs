@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::account_info::AccountInfo;
+use crate::control::Control;
 use crate::control::clock::Clock;
 use crate::control::meter::RequestCounts;
 use crate::error::{Error, Result};
@@ -109,7 +110,7 @@ impl B2Api {
     pub fn account_id(&self) -> Result<AccountId> {
         Ok(self
             .session
-            .current(&self.control())?
+            .current(&Control::default())?
             .auth()
             .account_id
             .clone())
@@ -122,7 +123,7 @@ impl B2Api {
     pub fn allowed(&self) -> Result<Allowed> {
         Ok(self
             .session
-            .current(&self.control())?
+            .current(&Control::default())?
             .auth()
             .allowed
             .clone())

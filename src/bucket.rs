@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
-use crate::session::Session;
+use crate::session::{Session, remember};
 
 /// A bucket of an account.
 ///
@@ -85,8 +85,7 @@ impl Bucket {
     /// The id that now belongs to the name, if it is another one.
     fn look_up(&self, control: &Control, gone: &BucketId) -> Result<Option<BucketId>> {
         let info = self.session.info();
-        self.session
-            .remember("bucket that is gone", info.remove_bucket(&self.owner, gone));
+        remember("bucket that is gone", info.remove_bucket(&self.owner, gone));
         let found = self.session.call(Operation::ListBuckets, control, |raw| {
             raw.list_buckets(Some(&self.name), None)
         });
@@ -104,7 +103,7 @@ impl Bucket {
         else {
             return Ok(None);
         };
-        self.session.remember(
+        remember(
             "bucket name",
             info.save_bucket(&self.owner, &self.name, &id),
         );

@@ -14,6 +14,7 @@ use crate::model::id::BucketId;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
 use crate::model::operation::Operation;
+use crate::session::remember;
 use crate::wire::CreateBucketRequest;
 
 /// What may be said about a new bucket.
@@ -103,7 +104,7 @@ impl B2Api {
             lifecycle_rules,
         } = options;
         check_bucket_name(name).map_err(|reason| Error::invalid_input("bucket name", reason))?;
-        let control = self.control();
+        let control = Control::default();
         let (snapshot, details) = self.call(Operation::CreateBucket, &control, |raw| {
             raw.create_bucket(&CreateBucketRequest {
                 account_id: &raw.auth.account_id,
@@ -123,7 +124,7 @@ impl B2Api {
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets;
     /// the errors of any call.
     pub fn get_bucket_by_name(&self, name: &str) -> Result<Bucket> {
-        let snapshot = self.session.current(&self.control())?;
+        let snapshot = self.session.current(&Control::default())?;
         if let Some(id) = self.session.info().bucket_id(snapshot.identity(), name)? {
             return Ok(self.bucket(&snapshot, name, id));
         }
@@ -131,7 +132,7 @@ impl B2Api {
             Some(own) => own.eq_ignore_ascii_case(name),
             None => true,
         })?;
-        let (snapshot, found) = self.call(Operation::ListBuckets, &self.control(), |raw| {
+        let (snapshot, found) = self.call(Operation::ListBuckets, &Control::default(), |raw| {
             raw.list_buckets(Some(name), None)
         })?;
         let found = found
@@ -148,12 +149,12 @@ impl B2Api {
     /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
     pub fn get_bucket_by_id(&self, id: impl Into<BucketId>) -> Result<Bucket> {
         let id = id.into();
-        let snapshot = self.session.current(&self.control())?;
+        let snapshot = self.session.current(&Control::default())?;
         if let Some(name) = self.session.info().bucket_name(snapshot.identity(), &id)? {
             return Ok(self.bucket(&snapshot, &name, id));
         }
         refuse_other_bucket(&snapshot, id.as_str(), |allowed| allowed.id == id)?;
-        let (snapshot, found) = self.call(Operation::ListBuckets, &self.control(), |raw| {
+        let (snapshot, found) = self.call(Operation::ListBuckets, &Control::default(), |raw| {
             raw.list_buckets(None, Some(&id))
         })?;
         let found = found.iter().find(|details| details.bucket_id == id);
@@ -168,7 +169,7 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn list_buckets(&self) -> Result<Vec<Bucket>> {
-        let control = self.control();
+        let control = Control::default();
         let snapshot = self.session.current(&control)?;
         let Some(allowed) = &snapshot.auth().allowed.buckets else {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
@@ -178,7 +179,7 @@ impl B2Api {
                 .iter()
                 .map(|details| (details.bucket_name.clone(), details.bucket_id.clone()))
                 .collect();
-            self.session.remember(
+            remember(
                 "bucket names",
                 self.session
                     .info()
@@ -213,7 +214,7 @@ impl B2Api {
                 raw.delete_bucket(&id)
             });
         if outcome.is_ok() || outcome.as_ref().is_err_and(Error::is_not_found) {
-            self.session.remember(
+            remember(
                 "deleted bucket",
                 self.session.info().remove_bucket(bucket.owner(), &id),
             );
@@ -249,7 +250,7 @@ impl B2Api {
             bucket_id: id,
             ..
         } = details;
-        self.session.remember(
+        remember(
             "bucket name",
             self.session
                 .info()
@@ -265,10 +266,6 @@ impl B2Api {
             name,
             id,
         )
-    }
-
-    pub(super) fn control(&self) -> Control {
-        Control::default()
     }
 }
 

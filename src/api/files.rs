@@ -44,7 +44,7 @@ impl B2Api {
     pub fn get_file_info(&self, file_id: impl Into<FileId>) -> Result<FileVersion> {
         let file_id = file_id.into();
         self.session
-            .call(Operation::GetFileInfo, &self.control(), |raw| {
+            .call(Operation::GetFileInfo, &Control::default(), |raw| {
                 raw.get_file_info(&file_id)
             })
     }
@@ -56,6 +56,6 @@ impl B2Api {
     /// the errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
         self.session
-            .delete_file_version(&self.control(), file_id, file_name)
+            .delete_file_version(&Control::default(), file_id, file_name)
     }
 }

@@ -15,7 +15,7 @@ use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
 use crate::session::retry::Step;
-use crate::session::{Session, explain};
+use crate::session::{Session, explain, remember};
 
 /// How an upload ended that did not plainly fail.
 pub(crate) enum Verdict<T> {
@@ -47,7 +47,7 @@ impl Session {
             };
             match upload(&Raw::new(self.http(), control, snapshot.auth()), &url) {
                 Ok(Verdict::Done(value)) => {
-                    self.remember(
+                    remember(
                         "upload URL",
                         self.info()
                             .put_upload_url(snapshot.identity(), &target, url),

@@ -44,6 +44,7 @@ fn the_services_own_waiting_time_is_honoured_in_full() {
     );
 }
 
+#[expect(clippy::disallowed_methods, reason = "the date is counted from now")]
 #[test]
 fn a_waiting_time_given_as_a_date_is_understood() {
     let world = World::new();

@@ -9,6 +9,7 @@ use crate::control::Control;
 use crate::control::progress::Reporter;
 use crate::error::{Error, Result};
 use crate::http::body::ResponseBody;
+use crate::http::length_mismatch;
 use crate::model::file::FileVersion;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
@@ -120,7 +121,8 @@ impl DownloadReader {
                 return Ok(0);
             };
             match self.body.read(room) {
-                Ok(0) => self.reconnect(None)?,
+                // A cut connection is an error; an early end is somebody's change of the body.
+                Ok(0) => return Err(length_mismatch(self.body.operation())),
                 Ok(read) => {
                     self.position += read as u64;
                     self.reporter.add(read as u64);
@@ -130,21 +132,25 @@ impl DownloadReader {
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => self.reconnect(Some(error))?,
+                Err(error) => self.reconnect(error)?,
             }
         }
-        self.drain();
+        self.drain()?;
         self.verify()?;
         self.reporter.finish();
         Ok(0)
     }
 
     /// Reads the end of the body: without that its connection would not be used again.
-    fn drain(&mut self) {
-        if !self.drained {
-            self.drained = true;
-            // Nothing can follow, and nothing that fails now matters: all bytes are here.
-            _ = self.body.read(&mut [0]);
+    fn drain(&mut self) -> Result<()> {
+        if self.drained {
+            return Ok(());
+        }
+        self.drained = true;
+        match self.body.read(&mut [0]) {
+            Ok(1..) => Err(length_mismatch(self.body.operation())),
+            // Whatever fails now does not matter: all bytes are here.
+            _ => Ok(()),
         }
     }
 
@@ -163,11 +169,11 @@ impl DownloadReader {
     }
 
     /// Goes on from the byte that was reached, on another connection.
-    fn reconnect(&mut self, cause: Option<io::Error>) -> Result<()> {
+    fn reconnect(&mut self, cause: io::Error) -> Result<()> {
         let (expected, actual) = (self.length(), self.position - self.range.start);
-        let cause = match cause.map(Error::from_io) {
-            Some(Ok(Error::Cancelled)) => return Err(Error::Cancelled),
-            Some(Ok(error @ Error::Connection(_))) => error,
+        let cause = match Error::from_io(cause) {
+            Ok(Error::Cancelled) => return Err(Error::Cancelled),
+            Ok(error @ Error::Connection(_)) => error,
             _ => Error::Truncated { expected, actual },
         };
         let progressed = self.position - self.connected_at >= PROGRESS;
