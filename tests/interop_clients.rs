@@ -10,6 +10,7 @@
 //!
 //! A test whose client is missing fails and says so. Each client runs in a home directory of its
 //! own; nothing of the user's is read or written.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "interop_clients/account_file.rs"]
 mod account_file;
