@@ -73,6 +73,28 @@ impl Response {
     }
 }
 
+#[cfg(test)]
+impl Response {
+    /// An answer with these headers and no body, for those who read headers.
+    pub(crate) fn of_headers<'a>(
+        operation: Operation,
+        status: u16,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| {
+            let name: types::HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        });
+        let body = ureq::Body::builder().data(Vec::new());
+        Self {
+            operation,
+            status,
+            headers: headers.collect(),
+            body: ResponseBody::new(operation, body, Control::default()),
+        }
+    }
+}
+
 type Outcome = std::result::Result<types::Response<ureq::Body>, ureq::Error>;
 
 /// Sends requests. Clones share connections.

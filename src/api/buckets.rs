@@ -124,8 +124,13 @@ impl B2Api {
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets;
     /// the errors of any call.
     pub fn get_bucket_by_name(&self, name: &str) -> Result<Bucket> {
-        let snapshot = self.session.current(&Control::default())?;
-        if let Some(id) = self.session.info().bucket_id(snapshot.identity(), name)? {
+        let snapshot = self.client.session.current(&Control::default())?;
+        if let Some(id) = self
+            .client
+            .session
+            .info()
+            .bucket_id(snapshot.identity(), name)?
+        {
             return Ok(self.bucket(&snapshot, name, id));
         }
         refuse_other_bucket(&snapshot, name, |allowed| match &allowed.name {
@@ -149,8 +154,13 @@ impl B2Api {
     /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
     pub fn get_bucket_by_id(&self, id: impl Into<BucketId>) -> Result<Bucket> {
         let id = id.into();
-        let snapshot = self.session.current(&Control::default())?;
-        if let Some(name) = self.session.info().bucket_name(snapshot.identity(), &id)? {
+        let snapshot = self.client.session.current(&Control::default())?;
+        if let Some(name) = self
+            .client
+            .session
+            .info()
+            .bucket_name(snapshot.identity(), &id)?
+        {
             return Ok(self.bucket(&snapshot, &name, id));
         }
         refuse_other_bucket(&snapshot, id.as_str(), |allowed| allowed.id == id)?;
@@ -170,7 +180,7 @@ impl B2Api {
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn list_buckets(&self) -> Result<Vec<Bucket>> {
         let control = Control::default();
-        let snapshot = self.session.current(&control)?;
+        let snapshot = self.client.session.current(&control)?;
         let Some(allowed) = &snapshot.auth().allowed.buckets else {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
                 raw.list_buckets(None, None)
@@ -181,7 +191,8 @@ impl B2Api {
                 .collect();
             remember(
                 "bucket names",
-                self.session
+                self.client
+                    .session
                     .info()
                     .replace_buckets(snapshot.identity(), &known),
             );
@@ -208,15 +219,19 @@ impl B2Api {
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
         let id = bucket.id();
-        let outcome = self
-            .session
-            .call(Operation::DeleteBucket, &bucket.control(None), |raw| {
-                raw.delete_bucket(&id)
-            });
+        let outcome =
+            self.client
+                .session
+                .call(Operation::DeleteBucket, &bucket.control(None), |raw| {
+                    raw.delete_bucket(&id)
+                });
         if outcome.is_ok() || outcome.as_ref().is_err_and(Error::is_not_found) {
             remember(
                 "deleted bucket",
-                self.session.info().remove_bucket(bucket.owner(), &id),
+                self.client
+                    .session
+                    .info()
+                    .remove_bucket(bucket.owner(), &id),
             );
         }
         match outcome {
@@ -235,9 +250,10 @@ impl B2Api {
     ) -> Result<(Arc<AuthSnapshot>, T)> {
         // Read before the call: should the account change during it, the result is dropped with
         // AccountChanged instead of being taken for the new account's.
-        let snapshot = self.session.current(control)?;
+        let snapshot = self.client.session.current(control)?;
         let owner = Arc::new(snapshot.identity().clone());
         let value = self
+            .client
             .session
             .call(operation, &control.clone().owned_by(&owner), f)?;
         Ok((snapshot, value))
@@ -252,7 +268,8 @@ impl B2Api {
         } = details;
         remember(
             "bucket name",
-            self.session
+            self.client
+                .session
                 .info()
                 .save_bucket(snapshot.identity(), name, id),
         );
@@ -260,12 +277,7 @@ impl B2Api {
     }
 
     fn bucket(&self, snapshot: &AuthSnapshot, name: &str, id: BucketId) -> Bucket {
-        Bucket::new(
-            Arc::clone(&self.session),
-            snapshot.identity().clone(),
-            name,
-            id,
-        )
+        Bucket::new(self.client.clone(), snapshot.identity().clone(), name, id)
     }
 }
 

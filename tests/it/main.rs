@@ -8,6 +8,7 @@ mod cancel;
 mod download;
 mod errors;
 mod house;
+mod large;
 mod listing;
 mod persistence;
 mod retry;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::control::Control;
-use crate::control::progress::Reporter;
+use crate::control::progress::Tally;
 use crate::error::{Error, Result};
 use crate::http::body::ResponseBody;
 use crate::http::length_mismatch;
@@ -33,7 +33,7 @@ pub struct DownloadReader {
     drained: bool,
     check: Option<(Sha1Digest, Sha1Hasher)>,
     verification: Verification,
-    reporter: Reporter,
+    tally: Tally,
     /// Connections in a row that brought next to nothing.
     barren: u32,
     /// Where the present connection began.
@@ -54,7 +54,7 @@ impl DownloadReader {
             Some(sha1) => (Some((sha1, Sha1Hasher::default())), Verification::Verified),
         };
         let length = range.end - range.start;
-        let reporter = Reporter::new(control.progress.as_ref(), session.clock(), 0, Some(length));
+        let tally = Tally::new(control.progress.as_ref(), session.clock(), Some(length));
         let position = range.start;
         Self {
             session,
@@ -66,7 +66,7 @@ impl DownloadReader {
             drained: false,
             check,
             verification,
-            reporter,
+            tally,
             barren: 0,
             connected_at: position,
         }
@@ -125,7 +125,7 @@ impl DownloadReader {
                 Ok(0) => return Err(length_mismatch(self.body.operation())),
                 Ok(read) => {
                     self.position += read as u64;
-                    self.reporter.add(read as u64);
+                    self.tally.add(read as u64);
                     if let Some((_, hasher)) = &mut self.check {
                         hasher.update(room.get(..read).unwrap_or_default());
                     }
@@ -137,7 +137,7 @@ impl DownloadReader {
         }
         self.drain()?;
         self.verify()?;
-        self.reporter.finish();
+        self.tally.finish();
         Ok(0)
     }
 
