@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use b2sdk::{Bucket, BucketType, FileInfo, UploadOptions, Verification};
+use b2sdk::simulator::Simulator;
+use b2sdk::{Bucket, BucketType, FileInfo, Operation, UploadOptions, Verification};
 use serde_json::{Value, json};
 
 use crate::curl::Account;
@@ -209,6 +210,58 @@ fn curl_reads_what_this_crate_stored() {
         let copy = fs::read(world.home.path("copy")).unwrap();
         assert!(copy == content(name), "{name}");
     }
+}
+
+/// A world in which a file of half a megabyte is a large one.
+fn world_of_small_parts() -> World {
+    World::with(
+        Simulator::builder()
+            .minimum_part_size(50_000)
+            .recommended_part_size(100_000),
+    )
+}
+
+#[test]
+#[ignore = "needs Python's b2sdk: tests/scripts/install-clients.sh"]
+fn python_reads_a_large_file_of_this_crate() {
+    let world = world_of_small_parts();
+    let large = noise(450_000);
+    let bucket = bucket(&world);
+    bucket.upload_bytes(&large, "large ü.bin").unwrap();
+    assert!(world.service.log().count(Operation::UploadPart) > 1);
+    run(python_client(&world).args(["download", BUCKET, "."]));
+    assert!(fs::read(world.home.path("0")).unwrap() == large);
+}
+
+#[test]
+#[ignore = "needs rclone: tests/scripts/install-clients.sh"]
+fn rclone_reads_a_large_file_of_this_crate() {
+    let world = world_of_small_parts();
+    let large = noise(450_000);
+    let bucket = bucket(&world);
+    bucket.upload_bytes(&large, "large ü.bin").unwrap();
+    assert!(world.service.log().count(Operation::UploadPart) > 1);
+    let remote = format!("sim:{BUCKET}/large ü.bin");
+    run(&mut rclone(&world, &["copyto", &remote, "down.bin"]));
+    assert!(fs::read(world.home.path("down.bin")).unwrap() == large);
+}
+
+#[test]
+#[ignore = "needs Python's b2sdk: tests/scripts/install-clients.sh"]
+fn this_crate_reads_a_large_file_of_python() {
+    let world = world_of_small_parts();
+    let bucket = bucket(&world);
+    let large = noise(450_000);
+    let path = world.home.write("large.bin", &large);
+    let manifest = json!([
+        {"name": "large ü.bin", "path": path, "info": {}, "content_type": CONTENT_TYPE}
+    ]);
+    world
+        .home
+        .write("manifest", manifest.to_string().as_bytes());
+    run(python_client(&world).args(["upload", BUCKET, "manifest"]));
+    assert!(world.service.log().count(Operation::UploadPart) > 1);
+    assert!(fetch(&bucket, "large ü.bin") == large);
 }
 
 /// As the documentation says it, and without the crate's own code: all but a few characters.
