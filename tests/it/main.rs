@@ -11,6 +11,7 @@ mod house;
 mod large;
 mod listing;
 mod persistence;
+mod pitfalls;
 mod retry;
 mod secrets;
 mod support;
