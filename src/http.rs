@@ -29,6 +29,9 @@ use crate::http::config::{Agents, HttpConfig};
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
 
+/// After how many requests in a row a host is no longer asked for leave.
+const MOST_UNANSWERED: u32 = 2;
+
 /// How a request's body is given.
 pub(crate) enum RequestBody<'a> {
     None,
@@ -327,11 +330,14 @@ impl Http {
             .unanswered
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        unanswered.get(host).is_none_or(|times| *times < 2)
+        unanswered
+            .get(host)
+            .is_none_or(|times| *times < MOST_UNANSWERED)
     }
 
     /// A host that lets us wait for its `100 Continue`, or sends one that ureq cannot read, is not
-    /// asked for ever: each such wait costs its time. Once may have been a slow connecting.
+    /// asked for ever: each such wait costs its time. Once may have been a slow connecting; but a
+    /// `100 Continue` that carries a header makes ureq wait on, to the idle limit, with the body unsent.
     fn note_expectation(
         &self,
         host: &str,
@@ -339,14 +345,19 @@ impl Http {
         limit: Duration,
         outcome: &Outcome,
     ) {
-        let failed = waited.is_some_and(|waited| waited >= limit)
-            || matches!(outcome, Err(ureq::Error::Protocol(_)));
+        let is_misread = waited.is_none()
+            && matches!(
+                outcome,
+                Err(ureq::Error::Protocol(_) | ureq::Error::Timeout(_))
+            );
         let mut unanswered = self
             .0
             .unanswered
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if failed {
+        if is_misread {
+            unanswered.insert(host.to_owned(), MOST_UNANSWERED);
+        } else if waited.is_some_and(|waited| waited >= limit) {
             *unanswered.entry(host.to_owned()).or_default() += 1;
         } else {
             unanswered.remove(host);

@@ -7,6 +7,7 @@ mod buckets;
 mod cancel;
 mod download;
 mod errors;
+mod expect;
 mod house;
 mod large;
 mod listing;
