@@ -1,10 +1,19 @@
 //! What the files promise beyond the contract of every store.
 
+#[cfg(unix)]
+mod again;
 mod files;
+#[cfg(unix)]
+mod gone;
+mod legacy;
 mod model;
 mod others;
+#[cfg(unix)]
+mod places;
 mod schema;
 mod urls;
+#[cfg(unix)]
+mod warnings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
