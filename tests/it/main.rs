@@ -4,6 +4,7 @@
 mod auth;
 mod download;
 mod house;
+mod processes;
 mod support;
 mod tutorial;
 mod upload;
