@@ -27,7 +27,8 @@ impl Clock {
         clippy::disallowed_methods,
         reason = "this is the one place that reads the time"
     )]
-    pub(crate) fn now(&self) -> SystemTime {
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
         match &self.0 {
             Source::System => SystemTime::now(),
             #[cfg(any(test, feature = "test-util"))]

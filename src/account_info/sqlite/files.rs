@@ -126,10 +126,11 @@ impl AccountInfo for Files {
         let snapshot = Arc::new(AuthSnapshot::new(auth));
         let mut saved = false;
         let settled = self.urls.write(|now| {
-            self.shared.save_auth(snapshot.auth(), ticket.as_ref())?;
+            let same = self.shared.save_auth(snapshot.auth(), ticket.as_ref())?;
             saved = true;
             urls::end_lease(now, None)?;
-            urls::keep_only(now, Some(snapshot.identity()))
+            // Python may have logged out meanwhile, and knows nothing of the URLs.
+            urls::keep_only(now, same.then_some(snapshot.identity()))
         });
         match settled {
             // The authorization is there, and that is what counts: see above what is left behind.

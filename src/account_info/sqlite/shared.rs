@@ -101,18 +101,20 @@ impl Shared {
     }
 
     /// Stores an authorization, unless the ticket was drawn for another identity than the one here.
+    /// `true`: it is of the identity that was here.
     pub(super) fn save_auth(
         &self,
         auth: &AccountAuth,
         ticket: Option<&RefreshTicket>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         self.write(IfDeleted::Make, |now| {
             let current = identity(now)?;
             if ticket.is_some_and(|ticket| ticket.identity() != current.as_ref()) {
                 return Err(Error::AccountChanged.into());
             }
             now.execute("DELETE FROM account", [])?;
-            if current.is_none_or(|current| !auth.belongs_to(&current)) {
+            let same = current.is_some_and(|current| auth.belongs_to(&current));
+            if !same {
                 now.execute("DELETE FROM bucket", [])?;
             }
             insert_account(now, auth)?;
@@ -121,7 +123,7 @@ impl Shared {
                     save_bucket(now, name, &bucket.id)?;
                 }
             }
-            Ok(())
+            Ok(same)
         })
     }
 
