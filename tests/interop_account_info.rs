@@ -9,6 +9,7 @@
 //! looked for in `$B2SDK_INTEROP_VENV`, `$CI_CACHE/interop-venv` and `target/interop-venv`.
 
 #![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[cfg(feature = "simulator")]
 #[path = "interop_account_info/beside_us.rs"]

@@ -97,7 +97,6 @@ impl SqliteAccountInfo {
     }
 
     /// To choose a file or a profile, and to say how the place is that it lies in.
-    #[must_use]
     pub fn builder() -> SqliteAccountInfoBuilder {
         SqliteAccountInfoBuilder::default()
     }

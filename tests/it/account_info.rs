@@ -4,13 +4,17 @@ use std::fmt;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use b2sdk::account_info::conformance;
+use b2sdk::simulator::Simulator;
 use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Error, Generation, Identity, Refresh,
-    RefreshTicket, StoreError, UploadTarget, UploadUrl,
+    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Error, Generation, Identity,
+    InMemoryAccountInfo, Operation, Refresh, RefreshTicket, StoreError, UploadTarget, UploadUrl,
 };
+
+use crate::support::authorize;
 
 #[expect(dead_code, reason = "the program of the example")]
 #[path = "../../examples/custom_account_info.rs"]
@@ -57,10 +61,6 @@ fn with_the_store_in_memory_nothing_is_written_anywhere() {
     }
 }
 
-/// Fails at everything.
-#[derive(Debug)]
-struct OnFire;
-
 /// What only this store knows.
 #[derive(Debug)]
 struct Flames(u32);
@@ -73,71 +73,120 @@ impl fmt::Display for Flames {
 
 impl std::error::Error for Flames {}
 
-fn fire<T>() -> Result<T, StoreError> {
-    Err(StoreError::from(Flames(7)).context("asking the store"))
+/// A store that does something before every call, of which it is told the name.
+struct Hooked<F> {
+    store: InMemoryAccountInfo,
+    hook: F,
 }
 
-impl AccountInfo for OnFire {
+impl<F> fmt::Debug for Hooked<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hooked")
+    }
+}
+
+type Hook = Result<(), StoreError>;
+
+impl<F: Fn(&InMemoryAccountInfo, &str) -> Hook> Hooked<F> {
+    fn new(hook: F) -> Self {
+        let store = InMemoryAccountInfo::new();
+        Self { store, hook }
+    }
+
+    fn before(&self, method: &str) -> Result<&InMemoryAccountInfo, StoreError> {
+        (self.hook)(&self.store, method)?;
+        Ok(&self.store)
+    }
+}
+
+impl<F: Fn(&InMemoryAccountInfo, &str) -> Hook + Send + Sync> AccountInfo for Hooked<F> {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
-        fire()
+        self.before("auth")?.auth()
     }
-    fn begin_refresh(&self, _: Option<Generation>, _: Duration) -> Result<Refresh, StoreError> {
-        fire()
+
+    fn begin_refresh(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<Refresh, StoreError> {
+        self.before("begin_refresh")?.begin_refresh(stale, lease)
     }
+
     fn save_auth(
         &self,
-        _: AccountAuth,
-        _: Option<RefreshTicket>,
+        auth: AccountAuth,
+        ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        fire()
+        self.before("save_auth")?.save_auth(auth, ticket)
     }
-    fn abandon_refresh(&self, _: RefreshTicket) -> Result<(), StoreError> {
-        fire()
+
+    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
+        self.before("abandon_refresh")?.abandon_refresh(ticket)
     }
+
     fn clear(&self) -> Result<(), StoreError> {
-        fire()
+        self.before("clear")?.clear()
     }
-    fn bucket_id(&self, _: &Identity, _: &str) -> Result<Option<BucketId>, StoreError> {
-        fire()
+
+    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
+        self.before("bucket_id")?.bucket_id(owner, name)
     }
-    fn bucket_name(&self, _: &Identity, _: &BucketId) -> Result<Option<String>, StoreError> {
-        fire()
+
+    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
+        self.before("bucket_name")?.bucket_name(owner, id)
     }
-    fn buckets(&self, _: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        fire()
+
+    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
+        self.before("buckets")?.buckets(owner)
     }
-    fn save_bucket(&self, _: &Identity, _: &str, _: &BucketId) -> Result<(), StoreError> {
-        fire()
+
+    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
+        self.before("save_bucket")?.save_bucket(owner, name, id)
     }
-    fn remove_bucket(&self, _: &Identity, _: &BucketId) -> Result<(), StoreError> {
-        fire()
+
+    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
+        self.before("remove_bucket")?.remove_bucket(owner, id)
     }
-    fn replace_buckets(&self, _: &Identity, _: &[(String, BucketId)]) -> Result<(), StoreError> {
-        fire()
+
+    fn replace_buckets(
+        &self,
+        owner: &Identity,
+        buckets: &[(String, BucketId)],
+    ) -> Result<(), StoreError> {
+        self.before("replace_buckets")?
+            .replace_buckets(owner, buckets)
     }
+
     fn take_upload_url(
         &self,
-        _: &Identity,
-        _: &UploadTarget,
+        owner: &Identity,
+        target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        fire()
+        self.before("take_upload_url")?
+            .take_upload_url(owner, target)
     }
+
     fn put_upload_url(
         &self,
-        _: &Identity,
-        _: &UploadTarget,
-        _: UploadUrl,
+        owner: &Identity,
+        target: &UploadTarget,
+        url: UploadUrl,
     ) -> Result<(), StoreError> {
-        fire()
+        self.before("put_upload_url")?
+            .put_upload_url(owner, target, url)
     }
-    fn drop_upload_urls(&self, _: &Identity, _: &UploadTarget) -> Result<(), StoreError> {
-        fire()
+
+    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
+        self.before("drop_upload_urls")?
+            .drop_upload_urls(owner, target)
     }
 }
 
 #[test]
 fn the_error_of_a_store_reaches_the_caller_as_it_was() {
-    let api = B2Api::new(OnFire);
+    let api = B2Api::new(Hooked::new(|_, _| {
+        Err(StoreError::from(Flames(7)).context("asking the store"))
+    }));
     for error in [
         api.list_buckets().unwrap_err(),
         api.get_bucket_by_name("photos").unwrap_err(),
@@ -156,4 +205,25 @@ fn the_error_of_a_store_reaches_the_caller_as_it_was() {
         let mut chain = std::iter::successors(std::error::Error::source(&error), |e| e.source());
         assert!(chain.any(|cause| cause.is::<Flames>()));
     }
+}
+
+#[test]
+fn who_logs_out_while_a_token_expires_is_not_logged_in_again() {
+    let service = Simulator::start().unwrap();
+    let logout = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&logout);
+    let api = B2Api::new(Hooked::new(move |store, method| {
+        if method == "begin_refresh" && asked.load(Ordering::Relaxed) {
+            store.clear()?;
+        }
+        Ok(())
+    }));
+    authorize(&api, &service);
+    service.expire_tokens().unwrap();
+    service.log().clear();
+    logout.store(true, Ordering::Relaxed);
+    let error = api.list_buckets().unwrap_err();
+    assert!(matches!(error, Error::NotAuthorized), "{error:?}");
+    assert!(api.account_info().auth().unwrap().is_none());
+    assert_eq!(service.log().count(Operation::AuthorizeAccount), 0);
 }

@@ -1,5 +1,6 @@
 //! The tests that see the crate as its users do: through its public names, over HTTP, against the
 //! simulator and its request log.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod account_info;
 mod auth;

@@ -10,7 +10,7 @@
 //! Killed before 3, the JSON file is as it was, and the next one begins anew.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -138,9 +138,9 @@ fn sync_directory(path: &Path) {
 /// this very moment, and then it stays open for good. The same goes for an empty file, which is a
 /// database that is being made.
 fn read_if_no_database(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let mut content = Vec::new();
-    file.read_to_end(&mut content)?;
+    BufReader::new(&file).read_to_end(&mut content)?;
     if content.is_empty() || content.starts_with(DATABASE) {
         std::mem::forget(file);
         return Ok(None);

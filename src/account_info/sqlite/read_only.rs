@@ -39,6 +39,13 @@ struct Seen {
     version: i64,
 }
 
+/// What a look at the file brought.
+enum Look {
+    Same,
+    Empty,
+    New(Content),
+}
+
 /// What there is to know from a file.
 struct Content {
     auth: AccountAuth,
@@ -64,13 +71,13 @@ impl ReadOnly {
     /// Takes over what somebody else wrote into the file since it was read last.
     fn follow(&self) -> Result<()> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let content = seen
-            .changed(&self.path)
+        let look = seen
+            .look(&self.path)
             .map_err(|failure| failure.explain("read", &self.path))?;
-        let outcome = match content {
-            None => Ok(()),
-            Some(None) => self.memory.clear(),
-            Some(Some(content)) => self.memory.save_auth(content.auth, None).and_then(|saved| {
+        let outcome = match look {
+            Look::Same => Ok(()),
+            Look::Empty => self.memory.clear(),
+            Look::New(content) => self.memory.save_auth(content.auth, None).and_then(|saved| {
                 self.memory
                     .replace_buckets(saved.identity(), &content.buckets)
             }),
@@ -85,25 +92,25 @@ impl ReadOnly {
 }
 
 impl Seen {
-    /// What is in the file now, if that is not what was seen last. `Some(None)`: no authorization.
-    fn changed(&mut self, path: &Path) -> Result<Option<Option<Content>>, Failure> {
+    /// What is in the file now, if that is not what was seen last.
+    fn look(&mut self, path: &Path) -> Result<Look, Failure> {
         let file = FileId::at(path);
         if file == self.file {
             let Some(link) = &mut self.link else {
-                return Ok(None);
+                return Ok(Look::Same);
             };
             if data_version(link.connection()?)? == self.version {
-                return Ok(None);
+                return Ok(Look::Same);
             }
         } else {
             *self = Self::default();
         }
         if file.is_none() {
-            return Ok(Some(None));
+            return Ok(Look::Empty);
         }
         let content = self.read(path)?;
         self.file = file;
-        Ok(Some(content))
+        Ok(content.map_or(Look::Empty, Look::New))
     }
 
     fn read(&mut self, path: &Path) -> Result<Option<Content>, Failure> {

@@ -22,6 +22,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::SqliteAccountInfo;
+use super::read_only::ReadOnly;
 use crate::account_info::{AccountInfo, AuthSnapshot, UploadTarget, UploadUrl, conformance};
 use crate::control::clock::Clock;
 use crate::error::Result;
@@ -126,6 +127,13 @@ fn the_store_keeps_the_contract_on_a_network_home() {
         let builder = SqliteAccountInfo::builder().path(scratch.path());
         Box::new(builder.network_home(true).clock(&clock).open().unwrap())
     });
+}
+
+#[test]
+fn a_read_only_store_keeps_the_contract_in_memory() {
+    let scratch = Scratch::new();
+    conformance::check_all(|clock| Box::new(ReadOnly::open(&scratch.path(), clock).unwrap()));
+    assert!(!scratch.path().exists());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::again::unprivileged;
 use super::warnings::warnings;
@@ -104,7 +105,7 @@ fn by_choice_such_a_place_is_read_and_the_rest_stays_in_memory() {
     let store = opened.unwrap();
     assert!(store.is_read_only());
     assert_eq!(store.path(), scratch.path());
-    assert_eq!(store.auth().unwrap(), Some(ada.clone()));
+    assert_eq!(store.auth().unwrap(), Some(Arc::clone(&ada)));
     assert_eq!(store.bucket_id(owner, "photos").unwrap(), Some("p".into()));
 
     let newer = store.save_auth(auth("ada", "2"), None).unwrap();
