@@ -273,13 +273,21 @@ impl Drop for Link {
 }
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
-    if path.is_dir() {
-        let source = io::Error::new(
+    let source = match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => io::Error::new(
             io::ErrorKind::IsADirectory,
             "it is a directory; name a file in it",
-        );
-        return Err(Error::local_file("open", path, source).into());
-    }
+        ),
+        Ok(found) if !found.is_file() => io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a device or a pipe; name a file",
+        ),
+        _ => return connect_to_file(path, access),
+    };
+    Err(Error::local_file("open", path, source).into())
+}
+
+fn connect_to_file(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
     // No URI: a path may begin with "file:".
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =

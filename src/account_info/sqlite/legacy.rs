@@ -25,6 +25,10 @@ use crate::model::secret::{ApplicationKey, AuthToken};
 /// The first bytes of every SQLite database that has any.
 const DATABASE: &[u8] = b"SQLite format 3\0";
 
+/// More than such a file ever had, in bytes; what a large file of something else has beyond that is
+/// not read.
+const LONGEST: u64 = 1 << 20;
+
 /// What Python gives to accounts from before there were two part sizes.
 const ABSOLUTE_MINIMUM_PART_SIZE: u64 = 5_000_000;
 
@@ -140,7 +144,9 @@ fn sync_directory(path: &Path) {
 fn read_if_no_database(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = File::open(path)?;
     let mut content = Vec::new();
-    BufReader::new(&file).read_to_end(&mut content)?;
+    BufReader::new(&file)
+        .take(LONGEST)
+        .read_to_end(&mut content)?;
     if content.is_empty() || content.starts_with(DATABASE) {
         std::mem::forget(file);
         return Ok(None);

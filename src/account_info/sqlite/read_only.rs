@@ -43,7 +43,7 @@ struct Seen {
 enum Look {
     Same,
     Empty,
-    New(Content),
+    New(Box<Content>),
 }
 
 /// What there is to know from a file.
@@ -94,7 +94,7 @@ impl ReadOnly {
 impl Seen {
     /// What is in the file now, if that is not what was seen last.
     fn look(&mut self, path: &Path) -> Result<Look, Failure> {
-        let file = FileId::at(path);
+        let file = FileId::at(path).map_err(|error| Error::local_file("read", path, error))?;
         if file == self.file {
             let Some(link) = &mut self.link else {
                 return Ok(Look::Same);
@@ -108,12 +108,12 @@ impl Seen {
         if file.is_none() {
             return Ok(Look::Empty);
         }
-        let content = self.read(path)?;
+        let look = self.read(path)?;
         self.file = file;
-        Ok(content.map_or(Look::Empty, Look::New))
+        Ok(look)
     }
 
-    fn read(&mut self, path: &Path) -> Result<Option<Content>, Failure> {
+    fn read(&mut self, path: &Path) -> Result<Look, Failure> {
         let mut link = match self.link.take() {
             Some(link) => link,
             None => Link::open_to_read(path)?,
@@ -124,25 +124,23 @@ impl Seen {
             other => other?,
         };
         schema::prepare(&mut copy, path)?;
-        let content = copy.read(|now| {
+        let look = copy.read(|now| {
             let Some(auth) = shared::account(now, path)? else {
-                return Ok(None);
+                return Ok(Look::Empty);
             };
             let buckets = shared::buckets(now)?;
-            Ok(Some(Content { auth, buckets }))
+            Ok(Look::New(Box::new(Content { auth, buckets })))
         })?;
         (self.version, self.link) = (version, Some(link));
-        Ok(content)
+        Ok(look)
     }
 }
 
-fn of_old_tool(path: &Path, failure: Failure) -> Result<Option<Content>, Failure> {
+fn of_old_tool(path: &Path, failure: Failure) -> Result<Look, Failure> {
     let auth = legacy::read(path).map_err(|error| Error::local_file("read", path, error))?;
     let auth = auth.ok_or(failure)?;
-    Ok(Some(Content {
-        auth,
-        buckets: Vec::new(),
-    }))
+    let buckets = Vec::new();
+    Ok(Look::New(Box::new(Content { auth, buckets })))
 }
 
 /// A copy in memory, which can be brought to the present form where the file cannot.

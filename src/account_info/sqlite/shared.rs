@@ -201,7 +201,11 @@ impl Shared {
     /// The file that is at the path now.
     fn current(&self, if_deleted: IfDeleted) -> Result<MutexGuard<'_, State>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = FileId::at(&self.path);
+        // Who cannot look, such as while a network drive is away, has not seen it go.
+        let file = match FileId::at(&self.path) {
+            Err(_) if state.open.is_some() => return Ok(state),
+            other => other.unwrap_or(None),
+        };
         let same = state.open.as_ref().map(|open| open.file) == Some(file);
         if same || (file.is_none() && state.open.is_none() && if_deleted == IfDeleted::Leave) {
             return Ok(state);
@@ -224,7 +228,7 @@ impl Open {
     fn at(path: &Path, options: &Options) -> Result<Self> {
         let mut open = Self::once(path, options)?;
         for _ in 0..OPEN_ATTEMPTS {
-            if open.file.is_some() && open.file == FileId::at(path) {
+            if open.file.is_some() && open.file == FileId::at(path).unwrap_or(None) {
                 break;
             }
             open = Self::once(path, options)?;
@@ -238,7 +242,7 @@ impl Open {
     )]
     fn once(path: &Path, options: &Options) -> Result<Self> {
         create_private(path)?;
-        let file = FileId::at(path);
+        let file = FileId::at(path).unwrap_or(None);
         let opened = Link::open(path).and_then(|mut link| {
             #[cfg(test)]
             if let Some(pages) = options.max_pages {

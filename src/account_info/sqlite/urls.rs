@@ -90,7 +90,7 @@ impl Urls {
 
     /// Goes over to the file that is at the path now: others look there, too.
     fn follow(&self, open: &mut Open) -> Result<(), Failure> {
-        if open.file != FileId::at(&self.path) {
+        if FileId::at(&self.path).is_ok_and(|file| file != open.file) {
             open.link.close();
             *open = connect(&self.path, &self.options)?;
         }
@@ -294,7 +294,7 @@ const fn as_stored(ticket: u64) -> i64 {
 
 fn connect(path: &Path, options: &Options) -> Result<Open, Failure> {
     create_private(path)?;
-    let file = FileId::at(path);
+    let file = FileId::at(path).unwrap_or(None);
     let mut link = Link::open(path)?;
     journal::choose(&mut link, path, options.network_home)?;
     let found = link.write(|now| {

@@ -1,6 +1,7 @@
 //! Whether a file that is open is still the one at its path. A user may delete or replace it while a
 //! program runs; what such a program wrote into the old one, nobody would ever see.
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// Which file it is, whatever its name.
@@ -15,19 +16,22 @@ type Id = (u64, u64);
 type Id = ();
 
 impl FileId {
-    /// The file at this path; none if it cannot be looked at, for whatever reason. Costs about a
-    /// microsecond, and opens nothing (to close it would drop this process' locks on it).
-    pub(super) fn at(path: &Path) -> Option<Self> {
-        let found = std::fs::metadata(path).ok()?;
+    /// The file at this path, or none. Costs about a microsecond, and opens nothing (to close it
+    /// would drop this process' locks on it).
+    pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
+        let found = match std::fs::metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt as _;
-            Some(Self((found.dev(), found.ino())))
+            Ok(Some(Self((found.dev(), found.ino()))))
         }
         #[cfg(not(unix))]
         {
             let _ = found;
-            Some(Self(()))
+            Ok(Some(Self(())))
         }
     }
 }

@@ -123,6 +123,14 @@ fn a_directory_instead_of_a_file_is_named() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_device_instead_of_a_file_is_named() {
+    let path = Path::new("/dev/null");
+    let error = super::SqliteAccountInfo::open(path).unwrap_err();
+    assert_eq!(local(&error), ("open", path, io::ErrorKind::InvalidInput));
+}
+
 #[test]
 fn a_directory_that_is_missing_is_not_made() {
     let scratch = Scratch::new();
