@@ -9,6 +9,10 @@ use crate::control::cancel::CancelToken;
 
 /// Where time comes from.
 #[derive(Clone, Default)]
+#[cfg_attr(
+    not(feature = "test-util"),
+    expect(unreachable_pub, reason = "stores of others and their tests use it")
+)]
 pub struct Clock(Source);
 
 #[derive(Clone, Default)]
@@ -26,6 +30,10 @@ impl Clock {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that reads the time"
+    )]
+    #[cfg_attr(
+        not(feature = "test-util"),
+        expect(unreachable_pub, reason = "stores of others and their tests use it")
     )]
     #[must_use]
     pub fn now(&self) -> SystemTime {
