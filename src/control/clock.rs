@@ -10,7 +10,7 @@ use crate::control::cancel::CancelToken;
 /// Where time comes from.
 #[derive(Clone, Default)]
 #[cfg_attr(
-    not(feature = "test-util"),
+    not(any(test, feature = "test-util")),
     expect(unreachable_pub, reason = "stores of others and their tests use it")
 )]
 pub struct Clock(Source);
@@ -32,7 +32,7 @@ impl Clock {
         reason = "this is the one place that reads the time"
     )]
     #[cfg_attr(
-        not(feature = "test-util"),
+        not(any(test, feature = "test-util")),
         expect(unreachable_pub, reason = "stores of others and their tests use it")
     )]
     #[must_use]
