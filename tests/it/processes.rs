@@ -257,6 +257,12 @@ fn sixteen_processes_may_open_upgrade_and_convert_one_file_at_once() {
             .unwrap();
         assert_eq!(done, "1,2,3,4,5,6", "{}", path.display());
     }
+    let network = directory.path().join("network");
+    fs::create_dir(&network).unwrap();
+    let new = network.join("account_info");
+    crew.say(&format!("{}{}", roles::NETWORK_HOME, new.display()));
+    assert_eq!(crew.hear_all(), ["none"; 16]);
+    assert!(!has_log(&network));
     crew.say("end");
     crew.finish(|| {});
 }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::connection::{Failure, Link};
 use super::shared::{self, data_version};
-use super::watch::FileId;
+use super::watch::{FileId, warn_if_others_can_read};
 use super::{legacy, schema};
 use crate::account_info::memory::InMemoryAccountInfo;
 use crate::account_info::{
@@ -61,6 +61,7 @@ impl ReadOnly {
             seen: Mutex::default(),
         };
         store.follow()?;
+        warn_if_others_can_read(path);
         Ok(store)
     }
 

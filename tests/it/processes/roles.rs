@@ -17,6 +17,9 @@ pub(super) const TEST: &str = "processes::roles::in_a_child_process";
 /// The variable that names the role.
 pub(super) const ROLE: &str = "B2SDK_TEST_ROLE";
 
+/// Before the path of an account info that is to be opened as in a network home.
+pub(super) const NETWORK_HOME: &str = "network home ";
+
 pub(super) fn variable(name: &str) -> String {
     format!("B2SDK_TEST_{name}")
 }
@@ -215,8 +218,11 @@ fn holder() {
 /// Opens the files that it is told, and says whose they are.
 fn opener() {
     tell("ready");
-    while let Some(path) = ask().filter(|path| path != "end") {
-        let store = SqliteAccountInfo::open(path).unwrap();
+    while let Some(order) = ask().filter(|order| order != "end") {
+        let store = match order.strip_prefix(NETWORK_HOME) {
+            Some(path) => open(Path::new(path), true),
+            None => open(Path::new(&order), false),
+        };
         let snapshot = store.auth().unwrap();
         let account = snapshot.map(|snapshot| snapshot.identity().account_id.to_string());
         tell(account.as_deref().unwrap_or("none"));
