@@ -11,6 +11,7 @@ mod journal;
 mod legacy;
 mod location;
 mod read_only;
+mod rows;
 mod schema;
 mod shared;
 mod urls;

@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::Options;
-use super::shared::{self, Shared};
+use super::shared::Shared;
 use super::urls::{self, Urls};
-use super::{legacy, watch};
+use super::{legacy, rows, watch};
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
@@ -158,25 +158,23 @@ impl AccountInfo for Files {
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
         Ok(self
             .shared
-            .read_of(owner, |now| Ok(shared::bucket_id(now, name)?))?)
+            .read_of(owner, |now| Ok(rows::bucket_id(now, name)?))?)
     }
 
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
         Ok(self
             .shared
-            .read_of(owner, |now| Ok(shared::bucket_name(now, id)?))?)
+            .read_of(owner, |now| Ok(rows::bucket_name(now, id)?))?)
     }
 
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        Ok(self
-            .shared
-            .read_of(owner, |now| Ok(shared::buckets(now)?))?)
+        Ok(self.shared.read_of(owner, |now| Ok(rows::buckets(now)?))?)
     }
 
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
         Ok(self
             .shared
-            .write_of(owner, |now| shared::save_bucket(now, name, id))?)
+            .write_of(owner, |now| rows::save_bucket(now, name, id))?)
     }
 
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
@@ -195,7 +193,7 @@ impl AccountInfo for Files {
     ) -> Result<(), StoreError> {
         Ok(self
             .shared
-            .write_of(owner, |now| shared::replace_buckets(now, buckets))?)
+            .write_of(owner, |now| rows::replace_buckets(now, buckets))?)
     }
 
     fn take_upload_url(

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::connection::{Failure, Link, create_private};
-use super::{schema, shared};
+use super::{rows, schema};
 use crate::error::{Error, Result};
 use crate::model::auth::{AccountAuth, Allowed, Capability};
 use crate::model::id::AccountId;
@@ -105,7 +105,7 @@ fn write(path: &Path, old: &AccountAuth) -> Result<(), Failure> {
     let mut link = Link::open(path)?;
     schema::prepare(&mut link, path)?;
     link.write(|now| {
-        shared::insert_account(now, old)?;
+        rows::insert_account(now, old)?;
         now.execute(
             "UPDATE account
              SET allowed = NULL, account_id_or_app_key_id = NULL, s3_api_url = NULL",

@@ -12,9 +12,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction};
 
 use super::connection::{Failure, Link};
-use super::shared::{self, data_version};
+use super::shared::data_version;
 use super::watch::{FileId, warn_if_others_can_read};
-use super::{legacy, schema};
+use super::{legacy, rows, schema};
 use crate::account_info::memory::InMemoryAccountInfo;
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
@@ -126,10 +126,10 @@ impl Seen {
         };
         schema::prepare(&mut copy, path)?;
         let look = copy.read(|now| {
-            let Some(auth) = shared::account(now, path)? else {
+            let Some(auth) = rows::account(now, path)? else {
                 return Ok(Look::Empty);
             };
-            let buckets = shared::buckets(now)?;
+            let buckets = rows::buckets(now)?;
             Ok(Look::New(Box::new(Content { auth, buckets })))
         })?;
         (self.version, self.link) = (version, Some(link));
