@@ -7,9 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::account_info::AccountInfo;
+use crate::client::Client;
+use crate::control::Control;
 use crate::control::clock::Clock;
 use crate::control::meter::RequestCounts;
-use crate::error::Result;
+use crate::control::workers::Workers;
+use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::http::config::{HttpConfig, ProxyChoice, Timeouts};
 use crate::model::auth::Allowed;
@@ -41,7 +44,7 @@ use crate::session::retry::RetryPolicy;
 /// ```
 #[derive(Clone)]
 pub struct B2Api {
-    session: Arc<Session>,
+    client: Client,
 }
 
 impl B2Api {
@@ -61,6 +64,7 @@ impl B2Api {
             info: Box::new(info),
             http: HttpConfig::default(),
             retry: RetryPolicy::default(),
+            workers: 10,
             clock: Clock::default(),
         }
     }
@@ -84,7 +88,7 @@ impl B2Api {
         application_key_id: impl Into<ApplicationKeyId>,
         application_key: impl Into<ApplicationKey>,
     ) -> Result<()> {
-        self.session.authorize(
+        self.client.session.authorize(
             realm.into(),
             &application_key_id.into(),
             &application_key.into(),
@@ -98,7 +102,7 @@ impl B2Api {
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are none; otherwise as
     /// [`authorize_account`](Self::authorize_account).
     pub fn reauthorize(&self) -> Result<()> {
-        self.session.reauthorize()
+        self.client.session.reauthorize()
     }
 
     /// The authorized account.
@@ -108,8 +112,9 @@ impl B2Api {
     /// [`Error::AccountChanged`](crate::Error::AccountChanged), the errors of the store.
     pub fn account_id(&self) -> Result<AccountId> {
         Ok(self
+            .client
             .session
-            .current(&self.control())?
+            .current(&Control::default())?
             .auth()
             .account_id
             .clone())
@@ -121,8 +126,9 @@ impl B2Api {
     /// As [`account_id`](Self::account_id).
     pub fn allowed(&self) -> Result<Allowed> {
         Ok(self
+            .client
             .session
-            .current(&self.control())?
+            .current(&Control::default())?
             .auth()
             .allowed
             .clone())
@@ -131,26 +137,26 @@ impl B2Api {
     /// Where all of this is kept.
     #[must_use]
     pub fn account_info(&self) -> &dyn AccountInfo {
-        self.session.info()
+        self.client.session.info()
     }
 
     /// How many requests this `B2Api` and its clones have sent so far.
     #[must_use]
     pub fn request_counts(&self) -> RequestCounts {
-        self.session.http().meter().read()
+        self.client.session.http().meter().read()
     }
 
     /// Breaks all connections, for good: calls that run or come later fail. For a process that
     /// wants to end while threads are busy.
     pub fn shutdown(&self) {
-        self.session.http().shutdown();
+        self.client.session.http().shutdown();
     }
 }
 
 impl fmt::Debug for B2Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("B2Api")
-            .field("account_info", self.session.info())
+            .field("account_info", self.client.session.info())
             .finish_non_exhaustive()
     }
 }
@@ -174,6 +180,7 @@ pub struct B2ApiBuilder {
     info: Box<dyn AccountInfo>,
     http: HttpConfig,
     retry: RetryPolicy,
+    workers: usize,
     clock: Clock,
 }
 
@@ -190,6 +197,15 @@ impl B2ApiBuilder {
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
+        self
+    }
+
+    /// How many threads may move data at the same time, for all transfers of this `B2Api` and its
+    /// clones together. Default 10, at least 1.
+    #[must_use]
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads.max(1);
+        self.http.connections = self.http.connections.max(self.workers);
         self
     }
 
@@ -250,11 +266,25 @@ impl B2ApiBuilder {
             info,
             http,
             retry,
+            workers,
             clock,
         } = self;
+        if !http
+            .user_agent
+            .bytes()
+            .all(|byte| (0x20..0x7f).contains(&byte))
+        {
+            return Err(Error::invalid_input(
+                "user agent",
+                "it is not printable ASCII",
+            ));
+        }
         let http = Http::new(http, clock)?;
         Ok(B2Api {
-            session: Arc::new(Session::new(info, http, retry)),
+            client: Client {
+                session: Arc::new(Session::new(info, http, retry)),
+                workers: Arc::new(Workers::new(workers)),
+            },
         })
     }
 }

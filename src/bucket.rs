@@ -4,18 +4,20 @@ mod delete;
 mod download;
 pub(crate) mod list;
 pub(crate) mod settings;
+pub(crate) mod unfinished;
 mod upload;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::client::Client;
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
-use crate::session::Session;
+use crate::session::remember;
 
 /// A bucket of an account.
 ///
@@ -27,16 +29,16 @@ use crate::session::Session;
 /// looked up by its name and the call is sent once more.
 #[derive(Clone)]
 pub struct Bucket {
-    session: Arc<Session>,
+    client: Client,
     owner: Arc<Identity>,
     name: Arc<str>,
     id: Arc<RwLock<BucketId>>,
 }
 
 impl Bucket {
-    pub(crate) fn new(session: Arc<Session>, owner: Identity, name: &str, id: BucketId) -> Self {
+    pub(crate) fn new(client: Client, owner: Identity, name: &str, id: BucketId) -> Self {
         Self {
-            session,
+            client,
             owner: Arc::new(owner),
             name: name.into(),
             id: Arc::new(RwLock::new(id)),
@@ -84,12 +86,14 @@ impl Bucket {
 
     /// The id that now belongs to the name, if it is another one.
     fn look_up(&self, control: &Control, gone: &BucketId) -> Result<Option<BucketId>> {
-        let info = self.session.info();
-        self.session
-            .remember("bucket that is gone", info.remove_bucket(&self.owner, gone));
-        let found = self.session.call(Operation::ListBuckets, control, |raw| {
-            raw.list_buckets(Some(&self.name), None)
-        });
+        let info = self.client.session.info();
+        remember("bucket that is gone", info.remove_bucket(&self.owner, gone));
+        let found = self
+            .client
+            .session
+            .call(Operation::ListBuckets, control, |raw| {
+                raw.list_buckets(Some(&self.name), None)
+            });
         let found = match found {
             Ok(found) => found
                 .into_iter()
@@ -104,7 +108,7 @@ impl Bucket {
         else {
             return Ok(None);
         };
-        self.session.remember(
+        remember(
             "bucket name",
             info.save_bucket(&self.owner, &self.name, &id),
         );

@@ -5,6 +5,7 @@ pub(crate) mod cancel;
 pub(crate) mod clock;
 pub(crate) mod meter;
 pub(crate) mod progress;
+pub(crate) mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -64,18 +64,34 @@ impl Response {
     }
 
     /// The length that a download announces. The service always tells it; without it a cut body would
-    /// look complete, and a decoder that another crate switched on in ureq takes it away together
-    /// with the encoding.
+    /// look complete.
     pub(crate) fn content_length(&self) -> Result<u64> {
         let length = self
             .header("content-length")
             .and_then(|length| length.parse().ok());
-        length.ok_or_else(|| Error::UnexpectedReply {
-            operation: self.operation,
-            source: "it has no Content-Length: either a proxy changed it, or a feature of the ureq crate that \
-                     decodes bodies (gzip, brotli, charset) is switched on in this build and must be switched off"
-                .into(),
-        })
+        length.ok_or_else(|| length_mismatch(self.operation))
+    }
+}
+
+#[cfg(test)]
+impl Response {
+    /// An answer with these headers and no body, for those who read headers.
+    pub(crate) fn of_headers<'a>(
+        operation: Operation,
+        status: u16,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| {
+            let name: types::HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        });
+        let body = ureq::Body::builder().data(Vec::new());
+        Self {
+            operation,
+            status,
+            headers: headers.collect(),
+            body: ResponseBody::new(operation, body, Control::default()),
+        }
     }
 }
 
@@ -191,7 +207,7 @@ impl Http {
             Err(_) if control.is_cancelled() => return Err(Error::Cancelled),
             Err(error) => {
                 tracing::debug!(%operation, millis, "no answer");
-                return Err(error::from_ureq(operation, error, sent));
+                return Err(error::from_ureq(operation, host, error, sent));
             }
         };
         let status = response.status().as_u16();
@@ -312,6 +328,18 @@ impl Http {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner) = Some((date, seen));
         }
+    }
+}
+
+/// A download whose length is not announced, or not kept although the connection did not break. With
+/// ureq's decoders in the build, the length of an encoded body is taken away or changes.
+pub(crate) fn length_mismatch(operation: Operation) -> Error {
+    Error::UnexpectedReply {
+        operation,
+        source: "its length is not what Content-Length says, or is not said: either a proxy changed it, or a feature \
+                 of the ureq crate that decodes bodies (gzip, brotli, charset) is switched on in this build and must \
+                 be switched off"
+            .into(),
     }
 }
 

@@ -1,10 +1,17 @@
 //! Client SDK for Backblaze B2 Cloud Storage.
+//!
 
+// The README follows. Its code needs features, so it is tested with those only.
+#![cfg_attr(
+    any(not(doctest), all(feature = "sqlite", feature = "simulator")),
+    doc = include_str!("../README.md")
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod account_info;
 mod api;
 mod bucket;
+mod client;
 mod control;
 mod error;
 mod http;
@@ -29,6 +36,7 @@ pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
+pub use bucket::unfinished::UnfinishedLargeFiles;
 pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
@@ -48,6 +56,7 @@ pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 pub use model::lifecycle::LifecycleRule;
 pub use model::name::NameRule;
 pub use model::operation::{BillingClass, Operation};
+pub use model::part::Part;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
 pub use model::secret::{ApplicationKey, AuthToken, UploadToken};
@@ -58,7 +67,12 @@ pub use session::retry::RetryPolicy;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
-pub use transfer::upload::{UploadOptions, Uploaded};
+pub use transfer::upload::{LargeFileSha1, Resume, UploadOptions, Uploaded};
 
 #[cfg(feature = "simulator")]
 pub mod simulator;
+
+// The tutorial: only a page of the documentation, and tests.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/tutorial.md")]
+pub mod tutorial {}

@@ -7,6 +7,7 @@ mod download;
 pub(crate) mod encoding;
 mod file;
 mod headers;
+mod large_file;
 mod upload;
 
 use serde::Serialize;

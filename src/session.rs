@@ -9,6 +9,7 @@
 //! 3. a token that no longer works is replaced once (`reauth`), and the request sent again.
 
 mod advice;
+mod files;
 pub(crate) mod reauth;
 pub(crate) mod retry;
 pub(crate) mod upload_url;
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::account_info::{AccountInfo, AuthSnapshot};
 use crate::control::Control;
 use crate::control::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StoreError};
 use crate::http::Http;
 use crate::model::auth::Identity;
 use crate::model::operation::Operation;
@@ -110,17 +111,6 @@ impl Session {
             control,
         }
     }
-
-    /// Does what concerns the store after the service answered. Its failure must not fail the call:
-    /// the caller would repeat what was done already.
-    pub(crate) fn remember(&self, what: &str, outcome: Result<(), crate::error::StoreError>) {
-        if outcome.is_err() {
-            tracing::warn!(
-                what,
-                "the account-info store failed; this will be asked from the service again"
-            );
-        }
-    }
 }
 
 /// Adds to a refusal what the key may do.
@@ -129,4 +119,15 @@ fn explain(mut error: Error, snapshot: &AuthSnapshot) -> Error {
         refusal.allowed = Some(Box::new(snapshot.auth().allowed.clone()));
     }
     error
+}
+
+/// Takes note of how the store fared after the service had answered. Its failure must not fail the
+/// call: the caller would repeat what was done already.
+pub(crate) fn remember(what: &str, outcome: Result<(), StoreError>) {
+    if outcome.is_err() {
+        tracing::warn!(
+            what,
+            "the account-info store failed; this will be asked from the service again"
+        );
+    }
 }

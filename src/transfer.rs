@@ -2,5 +2,7 @@
 //! everything that goes over the network.
 
 pub(crate) mod download;
+pub(crate) mod parallel;
+pub(crate) mod parts;
 pub(crate) mod source;
 pub(crate) mod upload;

@@ -9,8 +9,11 @@ use crate::model::auth::Allowed;
 use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
 use crate::model::file::FileVersion;
+use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::lenient::null_is_default;
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::part::Part;
 use crate::model::secret::{AuthToken, UploadToken};
 
 #[derive(Deserialize)]
@@ -34,9 +37,27 @@ pub(crate) struct StorageApi {
     pub(crate) recommended_part_size: u64,
     pub(crate) api_url: String,
     pub(crate) download_url: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub(crate) s3_api_url: String,
-    pub(crate) allowed: Allowed,
+    #[serde(flatten)]
+    pub(crate) restrictions: Restrictions,
+}
+
+/// What the key may do, where version 4 writes it or where version 3 did (reference section 1.2).
+#[derive(Deserialize)]
+pub(crate) struct Restrictions {
+    #[serde(default)]
+    allowed: Option<Allowed>,
+    #[serde(flatten)]
+    flattened: Allowed,
+}
+
+impl Restrictions {
+    /// The restrictions, wherever they stand: overlooking them would make a restricted key look
+    /// like one for everything.
+    pub(crate) fn into_allowed(self) -> Allowed {
+        self.allowed.unwrap_or(self.flattened)
+    }
 }
 
 #[derive(Serialize)]
@@ -157,3 +178,65 @@ pub(crate) struct DeleteFileVersionResponse {
     #[serde(rename = "fileId")]
     pub(crate) _file_id: FileId,
 }
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StartLargeFileRequest<'a> {
+    pub(crate) bucket_id: &'a BucketId,
+    pub(crate) file_name: &'a str,
+    pub(crate) content_type: &'a str,
+    pub(crate) file_info: &'a FileInfo,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FinishLargeFileRequest<'a> {
+    pub(crate) file_id: &'a FileId,
+    pub(crate) part_sha1_array: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CancelLargeFileResponse {
+    #[serde(rename = "fileId")]
+    pub(crate) _file_id: FileId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListPartsRequest<'a> {
+    pub(crate) file_id: &'a FileId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_part_number: Option<u32>,
+    pub(crate) max_part_count: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListPartsResponse {
+    pub(crate) parts: Vec<Part>,
+    #[serde(default)]
+    pub(crate) next_part_number: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListUnfinishedRequest {
+    pub(crate) bucket_id: BucketId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name_prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_file_id: Option<FileId>,
+    pub(crate) max_file_count: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListUnfinishedResponse {
+    pub(crate) files: Vec<FileVersion>,
+    #[serde(default)]
+    pub(crate) next_file_id: Option<FileId>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use crate::model::id::BucketId;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
 use crate::model::operation::Operation;
+use crate::session::remember;
 use crate::wire::CreateBucketRequest;
 
 /// What may be said about a new bucket.
@@ -103,7 +104,7 @@ impl B2Api {
             lifecycle_rules,
         } = options;
         check_bucket_name(name).map_err(|reason| Error::invalid_input("bucket name", reason))?;
-        let control = self.control();
+        let control = Control::default();
         let (snapshot, details) = self.call(Operation::CreateBucket, &control, |raw| {
             raw.create_bucket(&CreateBucketRequest {
                 account_id: &raw.auth.account_id,
@@ -123,15 +124,20 @@ impl B2Api {
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets;
     /// the errors of any call.
     pub fn get_bucket_by_name(&self, name: &str) -> Result<Bucket> {
-        let snapshot = self.session.current(&self.control())?;
-        if let Some(id) = self.session.info().bucket_id(snapshot.identity(), name)? {
+        let snapshot = self.client.session.current(&Control::default())?;
+        if let Some(id) = self
+            .client
+            .session
+            .info()
+            .bucket_id(snapshot.identity(), name)?
+        {
             return Ok(self.bucket(&snapshot, name, id));
         }
         refuse_other_bucket(&snapshot, name, |allowed| match &allowed.name {
             Some(own) => own.eq_ignore_ascii_case(name),
             None => true,
         })?;
-        let (snapshot, found) = self.call(Operation::ListBuckets, &self.control(), |raw| {
+        let (snapshot, found) = self.call(Operation::ListBuckets, &Control::default(), |raw| {
             raw.list_buckets(Some(name), None)
         })?;
         let found = found
@@ -142,18 +148,44 @@ impl B2Api {
             .ok_or_else(|| not_found(name))
     }
 
+    /// The bucket of that name; it is made if this key cannot see one. Several programs may do so at
+    /// the same time: one makes it, and the others find it. A bucket that exists keeps its type.
+    ///
+    /// # Errors
+    /// [`Error::BucketNameTaken`] if the name belongs to another account; otherwise as
+    /// [`get_bucket_by_name`](Self::get_bucket_by_name) and [`create_bucket`](Self::create_bucket).
+    pub fn get_or_create_bucket(&self, name: &str, kind: BucketType) -> Result<Bucket> {
+        match self.get_bucket_by_name(name) {
+            Err(Error::BucketNotFound { .. }) => {}
+            outcome => return outcome,
+        }
+        match self.create_bucket(name, kind) {
+            // Somebody was faster; if it is not to be seen even so, it is a stranger's.
+            Err(taken @ Error::BucketNameTaken { .. }) => match self.get_bucket_by_name(name) {
+                Err(Error::BucketNotFound { .. }) => Err(taken),
+                outcome => outcome,
+            },
+            outcome => outcome,
+        }
+    }
+
     /// The bucket of that id. The service is asked only if the account info does not know it.
     ///
     /// # Errors
     /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
     pub fn get_bucket_by_id(&self, id: impl Into<BucketId>) -> Result<Bucket> {
         let id = id.into();
-        let snapshot = self.session.current(&self.control())?;
-        if let Some(name) = self.session.info().bucket_name(snapshot.identity(), &id)? {
+        let snapshot = self.client.session.current(&Control::default())?;
+        if let Some(name) = self
+            .client
+            .session
+            .info()
+            .bucket_name(snapshot.identity(), &id)?
+        {
             return Ok(self.bucket(&snapshot, &name, id));
         }
         refuse_other_bucket(&snapshot, id.as_str(), |allowed| allowed.id == id)?;
-        let (snapshot, found) = self.call(Operation::ListBuckets, &self.control(), |raw| {
+        let (snapshot, found) = self.call(Operation::ListBuckets, &Control::default(), |raw| {
             raw.list_buckets(None, Some(&id))
         })?;
         let found = found.iter().find(|details| details.bucket_id == id);
@@ -168,8 +200,8 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn list_buckets(&self) -> Result<Vec<Bucket>> {
-        let control = self.control();
-        let snapshot = self.session.current(&control)?;
+        let control = Control::default();
+        let snapshot = self.client.session.current(&control)?;
         let Some(allowed) = &snapshot.auth().allowed.buckets else {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
                 raw.list_buckets(None, None)
@@ -178,9 +210,10 @@ impl B2Api {
                 .iter()
                 .map(|details| (details.bucket_name.clone(), details.bucket_id.clone()))
                 .collect();
-            self.session.remember(
+            remember(
                 "bucket names",
-                self.session
+                self.client
+                    .session
                     .info()
                     .replace_buckets(snapshot.identity(), &known),
             );
@@ -207,15 +240,19 @@ impl B2Api {
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
         let id = bucket.id();
-        let outcome = self
-            .session
-            .call(Operation::DeleteBucket, &bucket.control(None), |raw| {
-                raw.delete_bucket(&id)
-            });
+        let outcome =
+            self.client
+                .session
+                .call(Operation::DeleteBucket, &bucket.control(None), |raw| {
+                    raw.delete_bucket(&id)
+                });
         if outcome.is_ok() || outcome.as_ref().is_err_and(Error::is_not_found) {
-            self.session.remember(
+            remember(
                 "deleted bucket",
-                self.session.info().remove_bucket(bucket.owner(), &id),
+                self.client
+                    .session
+                    .info()
+                    .remove_bucket(bucket.owner(), &id),
             );
         }
         match outcome {
@@ -234,9 +271,10 @@ impl B2Api {
     ) -> Result<(Arc<AuthSnapshot>, T)> {
         // Read before the call: should the account change during it, the result is dropped with
         // AccountChanged instead of being taken for the new account's.
-        let snapshot = self.session.current(control)?;
+        let snapshot = self.client.session.current(control)?;
         let owner = Arc::new(snapshot.identity().clone());
         let value = self
+            .client
             .session
             .call(operation, &control.clone().owned_by(&owner), f)?;
         Ok((snapshot, value))
@@ -249,9 +287,10 @@ impl B2Api {
             bucket_id: id,
             ..
         } = details;
-        self.session.remember(
+        remember(
             "bucket name",
-            self.session
+            self.client
+                .session
                 .info()
                 .save_bucket(snapshot.identity(), name, id),
         );
@@ -259,16 +298,7 @@ impl B2Api {
     }
 
     fn bucket(&self, snapshot: &AuthSnapshot, name: &str, id: BucketId) -> Bucket {
-        Bucket::new(
-            Arc::clone(&self.session),
-            snapshot.identity().clone(),
-            name,
-            id,
-        )
-    }
-
-    pub(super) fn control(&self) -> Control {
-        Control::default()
+        Bucket::new(self.client.clone(), snapshot.identity().clone(), name, id)
     }
 }
 

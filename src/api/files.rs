@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
+use crate::model::part::Part;
 use crate::raw::DownloadRequest;
 use crate::transfer::download::{Download, DownloadOptions};
 
@@ -30,7 +31,7 @@ impl B2Api {
     ) -> Result<Download> {
         let control = Control::new(options.cancel.as_ref()).watched_by(options.progress.as_ref());
         Download::open(
-            &self.session,
+            (&self.client.session, &self.client.workers),
             &DownloadRequest::ById(file_id.into()),
             options,
             control,
@@ -43,8 +44,9 @@ impl B2Api {
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
     pub fn get_file_info(&self, file_id: impl Into<FileId>) -> Result<FileVersion> {
         let file_id = file_id.into();
-        self.session
-            .call(Operation::GetFileInfo, &self.control(), |raw| {
+        self.client
+            .session
+            .call(Operation::GetFileInfo, &Control::default(), |raw| {
                 raw.get_file_info(&file_id)
             })
     }
@@ -55,7 +57,27 @@ impl B2Api {
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the id belongs to another name;
     /// the errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
-        self.session
-            .delete_file_version(&self.control(), file_id, file_name)
+        self.client
+            .session
+            .delete_file_version(&Control::default(), file_id, file_name)
+    }
+
+    /// Cancels an unfinished large file and deletes its parts.
+    ///
+    /// # Errors
+    /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such
+    /// unfinished file; the errors of any call.
+    pub fn cancel_large_file(&self, file_id: &FileId) -> Result<()> {
+        self.client
+            .session
+            .cancel_large_file(&Control::default(), file_id)
+    }
+
+    /// The parts of an unfinished large file that are there, in their order; at most 10,000.
+    ///
+    /// # Errors
+    /// As [`cancel_large_file`](Self::cancel_large_file).
+    pub fn list_parts(&self, file_id: &FileId) -> Result<Vec<Part>> {
+        self.client.session.parts_of(&Control::default(), file_id)
     }
 }

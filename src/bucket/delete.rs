@@ -1,12 +1,10 @@
 //! Hiding files and deleting versions.
 
 use crate::bucket::Bucket;
-use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
-use crate::session::Session;
 
 impl Bucket {
     /// Hides a file: from now on its name is not found. Its versions remain, below the hide marker
@@ -18,9 +16,11 @@ impl Bucket {
     pub fn hide_file(&self, file_name: &str) -> Result<FileVersion> {
         let control = self.control(None);
         let hidden = self.with_id(&control, |id| {
-            self.session.call(Operation::HideFile, &control, |raw| {
-                raw.hide_file(id, file_name)
-            })
+            self.client
+                .session
+                .call(Operation::HideFile, &control, |raw| {
+                    raw.hide_file(id, file_name)
+                })
         });
         match hidden {
             // The answer is lost: the file is hidden, or it is not.
@@ -59,25 +59,8 @@ impl Bucket {
     /// [`Error::FileNotFound`], also if the id belongs to another name; [`Error::NotAllowed`]; the
     /// errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
-        self.session
+        self.client
+            .session
             .delete_file_version(&self.control(None), file_id, file_name)
-    }
-}
-
-impl Session {
-    pub(crate) fn delete_file_version(
-        &self,
-        control: &Control,
-        file_id: &FileId,
-        file_name: &str,
-    ) -> Result<()> {
-        let outcome = self.call(Operation::DeleteFileVersion, control, |raw| {
-            raw.delete_file_version(file_id, file_name)
-        });
-        match outcome {
-            // An earlier attempt, whose answer was lost, had deleted it.
-            Err(error) if error.is_not_found() && error.attempts() > 1 => Ok(()),
-            outcome => outcome.map(|_| ()),
-        }
     }
 }

@@ -49,11 +49,11 @@ impl Bucket {
     /// As [`download_file_by_name`](Self::download_file_by_name).
     pub fn get_file_info_by_name(&self, file_name: &str) -> Result<FileVersion> {
         let request = self.by_name(file_name);
-        let mut version =
-            self.session
-                .call(Operation::DownloadFileByName, &self.control(None), |raw| {
-                    raw.head(&request)
-                })?;
+        let mut version = self.client.session.call(
+            Operation::DownloadFileByName,
+            &self.control(None),
+            |raw| raw.head(&request),
+        )?;
         version.account_id = Some(self.owner.account_id.clone());
         version.bucket_id = Some(self.id());
         Ok(version)
@@ -63,7 +63,12 @@ impl Bucket {
         let control = self
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
-        Download::open(&self.session, request, options, control)
+        Download::open(
+            (&self.client.session, &self.client.workers),
+            request,
+            options,
+            control,
+        )
     }
 
     fn by_name(&self, file_name: &str) -> DownloadRequest {

@@ -232,16 +232,22 @@ impl Pages {
         let answer = bucket.with_id(control, |id| {
             request.bucket_id = id.clone();
             match versions {
-                Versions::Latest => bucket
-                    .session
-                    .call(Operation::ListFileNames, control, |raw| {
-                        raw.list_file_names(request)
-                    }),
-                Versions::All => bucket
-                    .session
-                    .call(Operation::ListFileVersions, control, |raw| {
-                        raw.list_file_versions(request)
-                    }),
+                Versions::Latest => {
+                    bucket
+                        .client
+                        .session
+                        .call(Operation::ListFileNames, control, |raw| {
+                            raw.list_file_names(request)
+                        })
+                }
+                Versions::All => {
+                    bucket
+                        .client
+                        .session
+                        .call(Operation::ListFileVersions, control, |raw| {
+                            raw.list_file_versions(request)
+                        })
+                }
             }
         })?;
         self.is_last = answer.next_file_name.is_none();

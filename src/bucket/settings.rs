@@ -92,9 +92,12 @@ impl Bucket {
     pub fn details(&self) -> Result<BucketDetails> {
         let control = self.control(None);
         self.with_id(&control, |id| {
-            let found = self.session.call(Operation::ListBuckets, &control, |raw| {
-                raw.list_buckets(None, Some(id))
-            })?;
+            let found = self
+                .client
+                .session
+                .call(Operation::ListBuckets, &control, |raw| {
+                    raw.list_buckets(None, Some(id))
+                })?;
             let gone = || Error::BucketNotFound {
                 bucket: self.name.as_ref().into(),
                 service: None,
@@ -122,17 +125,19 @@ impl Bucket {
         } = options;
         let control = self.control(None);
         self.with_id(&control, |bucket_id| {
-            self.session.call(Operation::UpdateBucket, &control, |raw| {
-                raw.update_bucket(&UpdateBucketRequest {
-                    account_id: &raw.auth.account_id,
-                    bucket_id,
-                    bucket_type: bucket_type.as_ref(),
-                    bucket_info: info.as_ref(),
-                    cors_rules: cors_rules.as_deref(),
-                    lifecycle_rules: lifecycle_rules.as_deref(),
-                    if_revision_is: *if_revision_is,
+            self.client
+                .session
+                .call(Operation::UpdateBucket, &control, |raw| {
+                    raw.update_bucket(&UpdateBucketRequest {
+                        account_id: &raw.auth.account_id,
+                        bucket_id,
+                        bucket_type: bucket_type.as_ref(),
+                        bucket_info: info.as_ref(),
+                        cors_rules: cors_rules.as_deref(),
+                        lifecycle_rules: lifecycle_rules.as_deref(),
+                        if_revision_is: *if_revision_is,
+                    })
                 })
-            })
         })
     }
 

@@ -4,8 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::bucket::Bucket;
+use crate::client::Client;
+use crate::control::Control;
 use crate::error::Result;
-use crate::transfer::source::{BytesSource, FileSource, ReaderSource, UploadSource};
+use crate::model::id::BucketId;
+use crate::transfer::source::{BytesSource, FileSource, UploadSource};
 use crate::transfer::upload::{Upload, UploadOptions, Uploaded};
 
 impl Bucket {
@@ -38,12 +41,13 @@ impl Bucket {
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
-        self.upload(&mut BytesSource(data), file_name, options)
+        self.upload(&BytesSource(data), file_name, options)
     }
 
     /// Uploads a local file, with the time of its last change as `src_last_modified_millis`.
     ///
-    /// At most 5,000,000,000 bytes. A file that changes meanwhile makes no file.
+    /// A file larger than [`part_size`](UploadOptions::part_size) goes up in parts, several at a time,
+    /// each straight from disk. A file that changes meanwhile makes no file.
     ///
     /// # Errors
     /// [`Error::LocalFile`](crate::Error::LocalFile) if it cannot be read;
@@ -63,19 +67,19 @@ impl Bucket {
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
-        self.upload(&mut FileSource::new(path.as_ref())?, file_name, options)
+        self.upload(&FileSource::new(path.as_ref())?, file_name, options)
     }
 
     /// Uploads exactly `length` bytes of a reader, and reads not one more.
     ///
-    /// At most 5,000,000,000 bytes. What was read is kept in memory for another attempt, up to the
-    /// part size that the service recommends (100 MB); an upload that fails beyond that cannot be
-    /// repeated.
+    /// What is read is kept in memory until it has arrived: all of it in one request, up to
+    /// [`part_size`](UploadOptions::part_size); otherwise as many parts as there are workers, and one
+    /// more.
     ///
     /// # Errors
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
-    /// [`Error::Stream`](crate::Error::Stream) if it fails, or would have to be read again;
-    /// otherwise as [`upload_bytes`](Self::upload_bytes).
+    /// [`Error::Stream`](crate::Error::Stream) if it fails; otherwise as
+    /// [`upload_bytes`](Self::upload_bytes).
     pub fn upload_reader(
         &self,
         reader: impl Read,
@@ -91,42 +95,85 @@ impl Bucket {
     /// As [`upload_reader`](Self::upload_reader).
     pub fn upload_reader_with(
         &self,
-        reader: impl Read,
+        mut reader: impl Read,
         length: u64,
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
-        let part = self
-            .session
-            .current(&self.control(None))?
-            .auth()
-            .recommended_part_size;
-        let kept = usize::try_from(part).unwrap_or(usize::MAX);
-        self.upload(
-            &mut ReaderSource::new(reader, length, kept),
-            file_name,
-            options,
-        )
+        self.upload_once(file_name, options, |upload| {
+            upload.send_reader(&mut reader, length)
+        })
+    }
+
+    /// Uploads a reader to its end, whatever its length: a pipe, a socket, the output of a program.
+    ///
+    /// What fits into one part (16 MB unless [`part_size`](UploadOptions::part_size) says otherwise)
+    /// goes up in one request. Of more, as many parts as there are workers, and one more, are in
+    /// memory at a time; parts double in size every thousand parts.
+    ///
+    /// # Errors
+    /// As [`upload_reader`](Self::upload_reader).
+    pub fn upload_stream(&self, reader: impl Read, file_name: &str) -> Result<Uploaded> {
+        self.upload_stream_with(reader, file_name, &UploadOptions::default())
+    }
+
+    /// Uploads a stream with settings.
+    ///
+    /// # Errors
+    /// As [`upload_reader`](Self::upload_reader).
+    pub fn upload_stream_with(
+        &self,
+        mut reader: impl Read,
+        file_name: &str,
+        options: &UploadOptions,
+    ) -> Result<Uploaded> {
+        self.upload_once(file_name, options, |upload| upload.send_stream(&mut reader))
     }
 
     fn upload(
         &self,
-        source: &mut dyn UploadSource,
+        source: &(dyn UploadSource + Sync),
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
-        let control = &self
+        let control = self
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
-        self.with_id(control, |bucket| {
-            Upload {
-                session: &self.session,
-                bucket,
-                file_name,
-                options,
-                control,
-            }
-            .send(source)
+        self.with_id(&control, |bucket| {
+            self.to_bucket(bucket, file_name, options, &control)
+                .send(source)
         })
+    }
+
+    /// Uploads what can be read only once, so that a bucket that was made anew cannot be found by
+    /// trying.
+    fn upload_once(
+        &self,
+        file_name: &str,
+        options: &UploadOptions,
+        send: impl FnOnce(&Upload<'_>) -> Result<Uploaded>,
+    ) -> Result<Uploaded> {
+        let control = self
+            .control(options.cancel.as_ref())
+            .watched_by(options.progress.as_ref());
+        send(&self.to_bucket(&self.id(), file_name, options, &control))
+    }
+
+    fn to_bucket<'a>(
+        &'a self,
+        bucket: &'a BucketId,
+        file_name: &'a str,
+        options: &'a UploadOptions,
+        control: &'a Control,
+    ) -> Upload<'a> {
+        let Client { session, workers } = &self.client;
+        Upload {
+            session,
+            workers,
+            bucket,
+            file_name,
+            options,
+            control,
+        }
     }
 }

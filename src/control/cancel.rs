@@ -117,7 +117,7 @@ impl CancelToken {
         if self.is_cancelled() {
             interrupt();
         }
-        let any: Arc<dyn Any + Send + Sync> = resource.clone();
+        let any = Arc::clone(&resource) as Arc<dyn Any + Send + Sync>;
         state.attached.push(Attached {
             owner,
             resource: any,

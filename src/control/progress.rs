@@ -5,7 +5,8 @@
 //! last one always comes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::control::clock::Clock;
@@ -43,59 +44,137 @@ impl fmt::Debug for dyn Progress {
 
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Counts the bytes of one attempt and reports them.
-pub(crate) struct Reporter {
+/// Counts the bytes of one transfer, from all its threads, and reports them.
+pub(crate) struct Tally {
     receiver: Option<Arc<dyn Progress>>,
     clock: Clock,
-    progress: TransferProgress,
-    reported: Duration,
+    total: Option<u64>,
+    state: Mutex<State>,
 }
 
-impl Reporter {
+struct State {
+    bytes: u64,
+    reported: Duration,
+    finished: bool,
+}
+
+impl Tally {
+    /// Reports a beginning.
     pub(crate) fn new(
         receiver: Option<&Arc<dyn Progress>>,
         clock: &Clock,
-        done: u64,
         total: Option<u64>,
     ) -> Self {
         let receiver = receiver.map(Arc::clone);
-        let reported = clock.elapsed();
-        let progress = TransferProgress { bytes: done, total };
+        let state = State {
+            bytes: 0,
+            reported: clock.elapsed(),
+            finished: false,
+        };
         if let Some(receiver) = &receiver {
-            receiver.update(&progress);
+            receiver.update(&TransferProgress { bytes: 0, total });
         }
         Self {
             receiver,
             clock: clock.clone(),
-            progress,
-            reported,
+            total,
+            state: Mutex::new(state),
         }
     }
 
-    pub(crate) fn add(&mut self, bytes: u64) {
-        self.progress.bytes += bytes;
-        let Some(receiver) = &self.receiver else {
-            return;
-        };
-        let now = self.clock.elapsed();
-        if now.saturating_sub(self.reported) >= INTERVAL {
-            self.reported = now;
-            receiver.update(&self.progress);
-        }
+    pub(crate) fn add(&self, bytes: u64) {
+        self.change(|count| count.saturating_add(bytes));
+    }
+
+    /// Takes back what an attempt counted that came to nothing.
+    pub(crate) fn take_back(&self, bytes: u64) {
+        self.change(|count| count.saturating_sub(bytes));
     }
 
     /// The final report.
-    pub(crate) fn finish(&mut self) {
-        if let Some(receiver) = self.receiver.take() {
-            receiver.update(&self.progress);
+    pub(crate) fn finish(&self) {
+        let Some(receiver) = &self.receiver else {
+            return;
+        };
+        let mut state = self.lock();
+        if !state.finished {
+            state.finished = true;
+            let bytes = state.bytes;
+            drop(state);
+            receiver.update(&TransferProgress {
+                bytes,
+                total: self.total,
+            });
         }
+    }
+
+    fn change(&self, change: impl FnOnce(u64) -> u64) {
+        let Some(receiver) = &self.receiver else {
+            return;
+        };
+        let mut state = self.lock();
+        state.bytes = change(state.bytes);
+        let now = self.clock.elapsed();
+        if now.saturating_sub(state.reported) >= INTERVAL {
+            state.reported = now;
+            let bytes = state.bytes;
+            // The receiver may take its time, and other threads need not wait for it.
+            drop(state);
+            receiver.update(&TransferProgress {
+                bytes,
+                total: self.total,
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Reporter {
+impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reporter")
-            .field("progress", &self.progress)
+        f.debug_struct("Tally")
+            .field("total", &self.total)
             .finish_non_exhaustive()
+    }
+}
+
+/// A reader whose bytes count towards a transfer, unless the attempt comes to nothing.
+pub(crate) struct Counted<'a, R> {
+    content: R,
+    tally: &'a Tally,
+    counted: u64,
+}
+
+impl<'a, R: Read> Counted<'a, R> {
+    pub(crate) const fn new(content: R, tally: &'a Tally) -> Self {
+        Self {
+            content,
+            tally,
+            counted: 0,
+        }
+    }
+
+    /// The attempt succeeded.
+    pub(crate) fn keep(&mut self) {
+        self.counted = 0;
+    }
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(buffer)?;
+        self.counted += read as u64;
+        self.tally.add(read as u64);
+        Ok(read)
+    }
+}
+
+impl<R> Drop for Counted<'_, R> {
+    fn drop(&mut self) {
+        if self.counted > 0 {
+            self.tally.take_back(self.counted);
+        }
     }
 }

@@ -46,6 +46,8 @@ pub struct TransportError {
     pub kind: TransportKind,
     /// How much of the request had left.
     pub sent: Sent,
+    /// The host that was called; empty for uploads, whose hosts are the service's own affair.
+    pub host: Box<str>,
     /// How often the request was sent.
     pub attempts: u32,
     source: Arc<dyn StdError + Send + Sync>,
@@ -62,9 +64,21 @@ impl TransportError {
             operation,
             kind,
             sent,
+            host: Box::default(),
             attempts: 1,
             source: Arc::from(source.into()),
         }
+    }
+
+    /// The same at this host.
+    pub(crate) fn at(mut self, host: &str) -> Self {
+        if !matches!(
+            self.operation,
+            Operation::UploadFile | Operation::UploadPart
+        ) {
+            self.host = host.into();
+        }
+        self
     }
 }
 
@@ -74,6 +88,7 @@ impl fmt::Debug for TransportError {
             operation,
             kind,
             sent,
+            host,
             attempts,
             source,
         } = self;
@@ -81,6 +96,7 @@ impl fmt::Debug for TransportError {
             .field("operation", operation)
             .field("kind", kind)
             .field("sent", sent)
+            .field("host", host)
             .field("attempts", attempts)
             .field("source", source)
             .finish()
@@ -104,6 +120,9 @@ impl fmt::Display for TransportError {
             TransportKind::Protocol => "the peer does not speak HTTP as it should",
         };
         write!(f, "{}: {what}", self.operation)?;
+        if !self.host.is_empty() {
+            write!(f, " ({})", self.host)?;
+        }
         if self.sent == Sent::All && !self.operation.is_repeatable() {
             f.write_str("; the answer is lost, so it may have taken effect")?;
         }

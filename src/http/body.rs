@@ -176,6 +176,10 @@ impl ResponseBody {
         }
     }
 
+    pub(crate) fn operation(&self) -> Operation {
+        self.operation
+    }
+
     /// The whole body, or an error if it is longer than `limit` bytes.
     pub(crate) fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();

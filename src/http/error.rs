@@ -17,7 +17,7 @@ const REFUSAL_LIMIT: u64 = 64 * 1024;
 const EXCERPT: usize = 1024;
 
 /// A request that got no answer. An error of ours that a body's reader raised comes out as itself.
-pub(super) fn from_ureq(operation: Operation, error: ureq::Error, sent: Sent) -> Error {
+pub(super) fn from_ureq(operation: Operation, host: &str, error: ureq::Error, sent: Sent) -> Error {
     let kind = kind_of(&error);
     let sent = match kind {
         TransportKind::Dns | TransportKind::Connect | TransportKind::Tls => Sent::Nothing,
@@ -26,9 +26,9 @@ pub(super) fn from_ureq(operation: Operation, error: ureq::Error, sent: Sent) ->
     match error {
         ureq::Error::Io(error) => match Error::from_io(error) {
             Ok(own) => own,
-            Err(error) => connection(operation, kind, sent, error),
+            Err(error) => connection(TransportError::new(operation, kind, sent, error).at(host)),
         },
-        error => connection(operation, kind, sent, error),
+        error => connection(TransportError::new(operation, kind, sent, error).at(host)),
     }
 }
 
@@ -38,18 +38,13 @@ pub(super) fn from_body(operation: Operation, error: io::Error) -> Error {
         Ok(own) => own,
         Err(error) => {
             let kind = kind_of_io(&error);
-            connection(operation, kind, Sent::All, error)
+            connection(TransportError::new(operation, kind, Sent::All, error))
         }
     }
 }
 
-fn connection(
-    operation: Operation,
-    kind: TransportKind,
-    sent: Sent,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    Error::Connection(Box::new(TransportError::new(operation, kind, sent, source)))
+fn connection(error: TransportError) -> Error {
+    Error::Connection(Box::new(error))
 }
 
 fn kind_of(error: &ureq::Error) -> TransportKind {
@@ -165,10 +160,11 @@ fn retry_after(value: &str, clock: &Clock) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::path::Path;
+    use std::{fs, io};
 
     use super::{code_and_message, kind_of, kind_of_io, scrub};
-    use crate::error::TransportKind;
+    use crate::error::{ErrorCode, TransportKind};
 
     #[test]
     fn failures_of_ureq_keep_their_kind_however_they_are_wrapped() {
@@ -194,6 +190,22 @@ mod tests {
         let lookup =
             io::Error::other("failed to lookup address information: Name or service not known");
         assert_eq!(kind_of(&ureq::Error::Io(lookup)), TransportKind::Dns);
+    }
+
+    #[test]
+    fn each_error_fixture_gives_its_code_and_message() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/wire/error");
+        let files: Vec<_> = fs::read_dir(folder).unwrap().collect();
+        assert!(files.len() > 20, "the fixtures were not found");
+        for file in files {
+            let body = fs::read(file.unwrap().path()).unwrap();
+            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let code = json["code"].as_str().unwrap().to_owned();
+            // Missing, null or of another type: no reason to lose the code (reference section 1.8).
+            let message = json["message"].as_str().unwrap_or_default().to_owned();
+            assert_eq!(code_and_message(&body), (code.clone(), message), "{json}");
+            assert_eq!(ErrorCode::from(code.as_str()).as_str(), code);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
+use crate::model::lenient::null_is_default;
 use crate::model::open_enum::open_enum;
 use crate::model::secret::{ApplicationKey, AuthToken};
 
@@ -142,7 +143,7 @@ struct AllowedForms {
     bucket_id: Option<BucketId>,
     #[serde(default)]
     bucket_name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     capabilities: Vec<Capability>,
     #[serde(default)]
     name_prefix: Option<String>,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::model::cors::CorsRule;
 use crate::model::id::{AccountId, BucketId};
+use crate::model::lenient::null_is_default;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::open_enum::open_enum;
 
@@ -42,19 +43,19 @@ pub struct BucketDetails {
     /// Who may download.
     pub bucket_type: BucketType,
     /// Names and values stored with the bucket.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub bucket_info: BTreeMap<String, String>,
     /// Which web pages may access the bucket from a browser.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub cors_rules: Vec<CorsRule>,
     /// When the service hides, deletes and cancels by itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub lifecycle_rules: Vec<LifecycleRule>,
     /// Grows with every change of the bucket.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub revision: u64,
     /// Features of the bucket, such as `s3`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub options: Vec<String>,
     /// The fields that have no name here.
     #[serde(flatten)]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::lenient::null_is_default;
 use crate::model::open_enum::open_enum;
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
@@ -86,12 +87,6 @@ impl FileVersion {
             .digest()
             .or_else(|| self.file_info.get(LARGE_FILE_SHA1)?.parse().ok())
     }
-}
-
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 fn id_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Error> {

@@ -99,6 +99,12 @@ impl From<String> for Realm {
     }
 }
 
+impl From<&String> for Realm {
+    fn from(realm: &String) -> Self {
+        Self(realm.clone())
+    }
+}
+
 impl std::fmt::Debug for Realm {
     /// Shows what is a realm, and nothing of what is not: three strings in a row are easily passed
     /// in the wrong order, and this one may be the key.

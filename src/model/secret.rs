@@ -33,6 +33,12 @@ macro_rules! secrets {
             }
         }
 
+        impl From<&String> for $name {
+            fn from(secret: &String) -> Self {
+                Self::from(secret.as_str())
+            }
+        }
+
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(concat!(stringify!($name), "(***)"))

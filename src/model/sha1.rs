@@ -80,7 +80,7 @@ impl Sha1Hasher {
 }
 
 /// What the service knows of a file's checksum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ContentSha1 {
     /// The service compared it with the bytes it received.
@@ -88,6 +88,7 @@ pub enum ContentSha1 {
     /// The uploader gave it, or asked the service not to compare.
     Unverified(Sha1Digest),
     /// There is none, as for large files.
+    #[default]
     Absent,
 }
 
@@ -138,12 +139,6 @@ impl<'de> Deserialize<'de> for ContentSha1 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         Ok(text.map_or(Self::Absent, |text| Self::from(text.as_str())))
-    }
-}
-
-impl Default for ContentSha1 {
-    fn default() -> Self {
-        Self::Absent
     }
 }
 

@@ -58,6 +58,6 @@ pub(crate) fn authorize(
         s3_api_url: storage.s3_api_url,
         absolute_minimum_part_size: storage.absolute_minimum_part_size,
         recommended_part_size: storage.recommended_part_size,
-        allowed: storage.allowed,
+        allowed: storage.restrictions.into_allowed(),
     })
 }

@@ -141,3 +141,39 @@ fn content_range(response: &Response, asked: ByteRange, length: u64) -> Result<(
     }
     Ok((range, total))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::content_range;
+    use crate::http::Response;
+    use crate::model::operation::Operation;
+    use crate::model::range::ByteRange;
+
+    /// The fixture's answer, in which two bytes of four came.
+    fn partial() -> Response {
+        let fixture = include_str!(
+            "../../fixtures/wire/b2_download_file_by_name/response_headers_range.json"
+        );
+        let headers: BTreeMap<String, String> = serde_json::from_str(fixture).unwrap();
+        let pairs = headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        Response::of_headers(Operation::DownloadFileByName, 206, pairs)
+    }
+
+    #[test]
+    fn a_partial_answer_tells_its_range_and_the_length_of_the_whole() {
+        let read = content_range(&partial(), ByteRange::from(1..=2), 2).unwrap();
+        assert_eq!(read, (1..3, 4));
+    }
+
+    #[test]
+    fn a_range_that_was_not_asked_for_is_refused() {
+        assert!(content_range(&partial(), ByteRange::from(0..=1), 2).is_err());
+    }
+
+    #[test]
+    fn a_range_of_another_length_than_the_body_is_refused() {
+        assert!(content_range(&partial(), ByteRange::from(1..=2), 4).is_err());
+    }
+}

@@ -33,8 +33,45 @@ pub(crate) fn decode(encoded: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, proptest};
+    use serde_json::Value;
 
     use super::{decode, encode};
+
+    /// Vectors that the simulator's decoder is held against as well.
+    fn vectors(json: &str) -> Vec<Value> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn text<'a>(vector: &'a Value, member: &str) -> &'a str {
+        vector[member].as_str().unwrap()
+    }
+
+    #[test]
+    fn each_vector_is_encoded_as_we_send_it() {
+        for vector in vectors(include_str!("../../fixtures/encoding/percent.json")) {
+            let encoded = encode(text(&vector, "text"));
+            assert_eq!(encoded, text(&vector, "encoded"), "{}", vector["what"]);
+        }
+    }
+
+    #[test]
+    fn each_vector_is_decoded_from_all_of_its_forms() {
+        for vector in vectors(include_str!("../../fixtures/encoding/percent.json")) {
+            let others = vector["also"].as_array().unwrap().iter();
+            for form in others.chain([&vector["encoded"]]) {
+                let decoded = decode(form.as_str().unwrap());
+                assert_eq!(decoded, text(&vector, "text"), "{}: {form}", vector["what"]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_should_send_is_read_as_well_as_it_can_be() {
+        for vector in vectors(include_str!("../../fixtures/encoding/malformed.json")) {
+            let decoded = decode(text(&vector, "encoded"));
+            assert_eq!(decoded, text(&vector, "lenient"), "{vector}");
+        }
+    }
 
     proptest! {
         #[test]

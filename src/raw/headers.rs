@@ -69,3 +69,6 @@ fn file_info(headers: &HeaderMap) -> FileInfo {
     });
     own.chain(standard).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,3 +95,29 @@ impl Raw<'_> {
         Ok(version)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::UploadRequest;
+    use crate::model::file_info::FileInfo;
+
+    #[test]
+    fn an_upload_sends_the_headers_of_the_fixture() {
+        let fixture = include_str!("../../fixtures/wire/b2_upload_file/request_headers.json");
+        let fixture: BTreeMap<String, String> = serde_json::from_str(fixture).unwrap();
+        let info = FileInfo::new()
+            .with("author", "Zoë + Ada")
+            .with("src_last_modified_millis", "1793692800456")
+            .content_disposition("inline; filename=\"cat.jpg\"");
+        let request = UploadRequest {
+            file_name: "2026/März/Kätzchen 1.jpg",
+            content_type: "image/jpeg",
+            file_info: &info,
+        };
+        let sent = request.headers();
+        assert_eq!(sent.len(), fixture.len());
+        assert_eq!(sent.into_iter().collect::<BTreeMap<_, _>>(), fixture);
+    }
+}

@@ -17,7 +17,7 @@ use crate::model::operation::Operation;
 use crate::model::realm::Realm;
 use crate::model::secret::ApplicationKey;
 use crate::raw;
-use crate::session::Session;
+use crate::session::{Session, remember};
 
 /// How long one process may take to authorize before another one tries.
 const LEASE: Duration = Duration::from_secs(30);
@@ -139,7 +139,7 @@ impl Session {
                 Refresh::Lease(ticket) => match self.ask(credentials, control) {
                     Ok(auth) => return Ok(Some(self.info.save_auth(auth, Some(ticket))?)),
                     Err(error) => {
-                        self.remember("abandoned lease", self.info.abandon_refresh(ticket));
+                        remember("abandoned lease", self.info.abandon_refresh(ticket));
                         return Err(error);
                     }
                 },

@@ -10,12 +10,11 @@
 use crate::account_info::{AuthSnapshot, UploadTarget, UploadUrl};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::model::id::BucketId;
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
 use crate::session::retry::Step;
-use crate::session::{Session, explain};
+use crate::session::{Session, explain, remember};
 
 /// How an upload ended that did not plainly fail.
 pub(crate) enum Verdict<T> {
@@ -28,29 +27,31 @@ pub(crate) enum Verdict<T> {
 }
 
 impl Session {
-    /// Uploads through an upload URL of the bucket; also tells how many attempts it took.
+    /// Uploads through an upload URL of the target; also tells how many attempts it took.
     pub(crate) fn with_upload_url<T>(
         &self,
-        bucket: &BucketId,
+        target: &UploadTarget,
         control: &Control,
         mut upload: impl FnMut(&Raw<'_>, &UploadUrl) -> Result<Verdict<T>>,
     ) -> Result<(T, u32)> {
-        let target = UploadTarget::Bucket(bucket.clone());
+        let operation = match target {
+            UploadTarget::Bucket(_) => Operation::UploadFile,
+            UploadTarget::LargeFile(_) => Operation::UploadPart,
+        };
         let mut held = None;
         let mut attempts = 0;
-        let outcome = self.attempts(Operation::UploadFile, control).run(|step| {
+        let outcome = self.attempts(operation, control).run(|step| {
             attempts += 1;
             let snapshot = self.current(control)?;
             let url = match held.take() {
                 Some(url) if step == Step::Again => url,
-                _ => self.upload_url(&target, bucket, &snapshot, step, control)?,
+                _ => self.upload_url(target, &snapshot, step, control)?,
             };
             match upload(&Raw::new(self.http(), control, snapshot.auth()), &url) {
                 Ok(Verdict::Done(value)) => {
-                    self.remember(
+                    remember(
                         "upload URL",
-                        self.info()
-                            .put_upload_url(snapshot.identity(), &target, url),
+                        self.info().put_upload_url(snapshot.identity(), target, url),
                     );
                     Ok(Ok(value))
                 }
@@ -70,7 +71,6 @@ impl Session {
     fn upload_url(
         &self,
         target: &UploadTarget,
-        bucket: &BucketId,
         snapshot: &AuthSnapshot,
         step: Step,
         control: &Control,
@@ -80,9 +80,16 @@ impl Session {
         {
             return Ok(url);
         }
-        let response = self.call(Operation::GetUploadUrl, control, |raw| {
-            raw.get_upload_url(bucket)
-        })?;
+        let response = match target {
+            UploadTarget::Bucket(id) => self.call(Operation::GetUploadUrl, control, |raw| {
+                raw.get_upload_url(id)
+            })?,
+            UploadTarget::LargeFile(id) => {
+                self.call(Operation::GetUploadPartUrl, control, |raw| {
+                    raw.get_upload_part_url(id)
+                })?
+            }
+        };
         let received = Timestamp::from(self.clock().now());
         Ok(UploadUrl {
             url: response.upload_url,

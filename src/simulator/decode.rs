@@ -100,7 +100,43 @@ pub(super) fn decimal(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    /// Vectors that the client's encoder is held against as well.
+    fn vectors(json: &str) -> Vec<Value> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn each_vector_is_decoded_from_all_of_its_forms() {
+        for vector in vectors(include_str!("../../fixtures/encoding/percent.json")) {
+            let others = vector["also"].as_array().unwrap().iter();
+            for form in others.chain([&vector["encoded"]]) {
+                let decoded = percent(form.as_str().unwrap());
+                assert_eq!(decoded.as_deref(), vector["text"].as_str(), "{form}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_vector_is_encoded_as_one_of_its_forms() {
+        for vector in vectors(include_str!("../../fixtures/encoding/percent.json")) {
+            let encoded = Value::from(encode(vector["text"].as_str().unwrap()));
+            let others = vector["also"].as_array().unwrap();
+            let is_a_form = vector["encoded"] == encoded || others.contains(&encoded);
+            assert!(is_a_form, "{encoded} of {vector}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_should_send_is_refused() {
+        for vector in vectors(include_str!("../../fixtures/encoding/malformed.json")) {
+            let encoded = vector["encoded"].as_str().unwrap();
+            assert_eq!(percent(encoded), None, "{encoded}");
+        }
+    }
 
     #[test]
     fn percent_decoding_reads_plus_as_space_and_either_case() {

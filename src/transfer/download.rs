@@ -2,11 +2,14 @@
 //!
 //! 1. GET by name or id; the headers describe the version, the body waits.
 //! 2. The body is read by whoever wants it, hashed on its way. It breaks off: GET by id from the
-//!    byte that was reached; the id makes sure that it is the same version (`reader`).
+//!    byte that was reached; the id makes sure that it is the same version (`stream`, `reader`).
+//!    A large file that is saved to a path comes in several ranges at a time (`ranges`).
 //! 3. At its end the SHA-1 is compared, if the service or the uploader told one.
 
 pub(crate) mod file;
+mod ranges;
 pub(crate) mod reader;
+mod stream;
 
 use std::io::Write;
 use std::path::Path;
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::control::progress::Progress;
+use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::range::ByteRange;
@@ -22,6 +26,9 @@ use crate::raw::DownloadRequest;
 use crate::session::Session;
 use crate::transfer::download::file::Saved;
 use crate::transfer::download::reader::DownloadReader;
+
+/// The size of the ranges in which large files are saved, in bytes.
+const PART: u64 = 50_000_000;
 
 /// What may be said about a download.
 ///
@@ -36,6 +43,9 @@ use crate::transfer::download::reader::DownloadReader;
 pub struct DownloadOptions {
     /// Only these bytes. They are not verified: the service knows the checksum of the whole only.
     pub range: Option<ByteRange>,
+    /// A whole file of more than this many bytes is saved to a path in ranges of that size, several
+    /// at a time. Default 50,000,000.
+    pub part_size: Option<u64>,
     /// Who is told how far the download is.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels the download.
@@ -53,6 +63,13 @@ impl DownloadOptions {
     #[must_use]
     pub fn range(mut self, range: impl Into<ByteRange>) -> Self {
         self.range = Some(range.into());
+        self
+    }
+
+    /// Save larger files in ranges of this many bytes.
+    #[must_use]
+    pub const fn part_size(mut self, bytes: u64) -> Self {
+        self.part_size = Some(bytes);
         self
     }
 
@@ -89,21 +106,31 @@ pub enum Verification {
 #[derive(Debug)]
 pub struct Download {
     reader: DownloadReader,
+    workers: Arc<Workers>,
+    part_size: u64,
 }
 
 impl Download {
     /// Asks for a file and reads the headers.
     pub(crate) fn open(
-        session: &Arc<Session>,
+        (session, workers): (&Arc<Session>, &Arc<Workers>),
         request: &DownloadRequest,
         options: &DownloadOptions,
         control: Control,
     ) -> Result<Self> {
         let DownloadOptions {
             range,
+            part_size,
             progress: _,
             cancel: _,
         } = options;
+        let part_size = part_size.unwrap_or(PART);
+        if part_size == 0 {
+            return Err(Error::invalid_input(
+                "part_size",
+                "a part has at least one byte",
+            ));
+        }
         if range.is_some_and(ByteRange::is_empty) {
             return Err(Error::invalid_input("range", "there is no byte in it"));
         }
@@ -112,6 +139,8 @@ impl Download {
         })?;
         Ok(Self {
             reader: DownloadReader::new(Arc::clone(session), control, response),
+            workers: Arc::clone(workers),
+            part_size,
         })
     }
 
@@ -159,12 +188,17 @@ impl Download {
     /// Saves the file under this path, with the modification time of its source.
     ///
     /// The bytes go to a temporary file beside it, which takes the path's place when all of them are
-    /// there, verified and on disk: the path never holds half a file, and keeps what it had if the
+    /// there, verified and on disk; a large one in several ranges at a time. The path never holds half a file, and keeps what it had if the
     /// download fails. What is not a regular file, such as a pipe, is written to directly.
     ///
     /// # Errors
     /// [`Error::LocalFile`] if the file cannot be written; otherwise as [`write_to`](Self::write_to).
     pub fn save_to(self, path: impl AsRef<Path>) -> Result<Saved> {
-        file::save(self.reader, path.as_ref())
+        let Self {
+            reader,
+            workers,
+            part_size,
+        } = self;
+        file::save(reader, path.as_ref(), &workers, part_size)
     }
 }

@@ -1,8 +1,10 @@
 //! Where uploads get their bytes: a slice, a local file, a reader. A source can be opened again for
 //! another attempt and then yields the very same bytes, or fails.
 
+use std::cell::RefCell;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom, Take};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -19,8 +21,8 @@ pub(crate) trait UploadSource {
         None
     }
 
-    /// All of it from the beginning.
-    fn open(&mut self) -> Result<Box<dyn Read + '_>>;
+    /// These bytes of it, from their beginning.
+    fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>>;
 }
 
 /// Bytes in memory.
@@ -31,8 +33,10 @@ impl UploadSource for BytesSource<'_> {
         self.0.len() as u64
     }
 
-    fn open(&mut self) -> Result<Box<dyn Read + '_>> {
-        Ok(Box::new(self.0))
+    fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
+        let bytes = |at| usize::try_from(at).unwrap_or(usize::MAX);
+        let bytes = self.0.get(bytes(range.start)..bytes(range.end));
+        Ok(Box::new(bytes.unwrap_or_default()))
     }
 }
 
@@ -98,12 +102,17 @@ impl UploadSource for FileSource {
         self.state.modified.map(Timestamp::from)
     }
 
-    fn open(&mut self) -> Result<Box<dyn Read + '_>> {
-        let file = File::open(&self.path).map_err(|error| match error.kind() {
+    fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
+        let failed = |error| Error::local_file("read", &self.path, error);
+        let mut file = File::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => self.changed("it is gone"),
-            _ => Error::local_file("read", &self.path, error),
+            _ => failed(error),
         })?;
-        let reader = FileReader { source: self, file };
+        file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+        let reader = FileReader {
+            source: self,
+            file: file.take(range.end - range.start),
+        };
         reader.check()?;
         Ok(Box::new(reader))
     }
@@ -122,7 +131,7 @@ impl FileSource {
 /// only after that, so a changed file never arrives whole.
 struct FileReader<'a> {
     source: &'a FileSource,
-    file: File,
+    file: Take<File>,
 }
 
 impl FileReader<'_> {
@@ -130,6 +139,7 @@ impl FileReader<'_> {
         let source = self.source;
         let open = self
             .file
+            .get_ref()
             .metadata()
             .map_err(|error| Error::local_file("read", &source.path, error))?;
         let named = source
@@ -162,32 +172,34 @@ impl Read for FileReader<'_> {
             }
         };
         self.check()?;
-        if read == 0 && !buffer.is_empty() {
+        if read == 0 && !buffer.is_empty() && self.file.limit() > 0 {
             return Err(self.source.changed("it became shorter").into());
         }
         Ok(read)
     }
 }
 
-/// A reader that can be read only once. What was read is kept, up to a limit, so that another
-/// attempt can send it again.
+/// A reader that can be read only once. What was read is kept, so that another attempt can send it
+/// again.
 pub(crate) struct ReaderSource<R> {
-    reader: R,
     length: u64,
+    state: RefCell<ReaderState<R>>,
+}
+
+struct ReaderState<R> {
+    reader: R,
     kept: Vec<u8>,
-    limit: usize,
-    /// Bytes that were read beyond the limit, and are lost for another attempt.
-    lost: bool,
 }
 
 impl<R: Read> ReaderSource<R> {
-    pub(crate) const fn new(reader: R, length: u64, limit: usize) -> Self {
+    /// `length` bytes of the reader, all of which may have to be kept.
+    pub(crate) const fn new(reader: R, length: u64) -> Self {
         Self {
-            reader,
             length,
-            kept: Vec::new(),
-            limit,
-            lost: false,
+            state: RefCell::new(ReaderState {
+                reader,
+                kept: Vec::new(),
+            }),
         }
     }
 }
@@ -197,70 +209,89 @@ impl<R: Read> UploadSource for ReaderSource<R> {
         self.length
     }
 
-    fn open(&mut self) -> Result<Box<dyn Read + '_>> {
-        if self.lost {
-            return Err(Error::Stream {
-                action: "read",
-                source: io::Error::other(
-                    "the upload has to be repeated, but more was read than is kept for that",
-                ),
-            });
-        }
+    fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
         Ok(Box::new(Replay {
             source: self,
-            position: 0,
+            position: range.start,
+            end: range.end,
         }))
     }
 }
 
 struct Replay<'a, R> {
-    source: &'a mut ReaderSource<R>,
+    source: &'a ReaderSource<R>,
     position: u64,
+    end: u64,
 }
 
 impl<R: Read> Read for Replay<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let source = &mut *self.source;
+        let state = &mut *self.source.state.borrow_mut();
         let kept = usize::try_from(self.position)
             .ok()
-            .and_then(|start| source.kept.get(start..))
-            .unwrap_or_default();
-        if !kept.is_empty() {
-            let mut kept = kept;
-            let read = kept.read(buffer)?;
-            self.position += read as u64;
-            return Ok(read);
-        }
-        // Never one byte more than was promised: what follows may be somebody else's.
-        let left = usize::try_from(source.length - self.position)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        let Some(buffer) = buffer.get_mut(..left).filter(|room| !room.is_empty()) else {
-            return Ok(0);
-        };
-        let read = match source.reader.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            outcome => outcome.map_err(|source| Error::Stream {
-                action: "read",
-                source,
-            })?,
-        };
-        if read == 0 {
-            return Err(Error::SourceChanged {
-                path: Path::new("<reader>").into(),
-                change: "it ended early",
+            .and_then(|start| state.kept.get(start..));
+        let mut kept = kept.unwrap_or_default();
+        let read = if kept.is_empty() {
+            // Never one byte more than was promised: what follows may be somebody else's.
+            let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+            let room = left.min(buffer.len());
+            let Some(buffer) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else {
+                return Ok(0);
+            };
+            let read = read_callers(&mut state.reader, buffer)?;
+            if read == 0 {
+                return Err(ended_early().into());
             }
-            .into());
-        }
+            state
+                .kept
+                .extend_from_slice(buffer.get(..read).unwrap_or_default());
+            read
+        } else {
+            kept.read(buffer)?
+        };
         self.position += read as u64;
-        match buffer.get(..read) {
-            Some(bytes) if source.kept.len() + read <= source.limit => {
-                source.kept.extend_from_slice(bytes)
-            }
-            _ => source.lost = true,
-        }
         Ok(read)
     }
+}
+
+/// The error of a reader that has less than was promised.
+pub(crate) fn ended_early() -> Error {
+    Error::SourceChanged {
+        path: Path::new("<reader>").into(),
+        change: "it ended early",
+    }
+}
+
+/// Reads from the caller's reader; its error becomes ours.
+fn read_callers(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    match reader.read(buffer) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+        outcome => Ok(outcome.map_err(|source| Error::Stream {
+            action: "read",
+            source,
+        })?),
+    }
+}
+
+/// Reads from the caller's reader until `buffer` is full or the reader ends.
+pub(crate) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match read_callers(reader, room) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                return Err(
+                    Error::from_io(error).unwrap_or_else(|source| Error::Stream {
+                        action: "read",
+                        source,
+                    }),
+                );
+            }
+        }
+    }
+    Ok(filled)
 }
 
 #[cfg(test)]
@@ -270,10 +301,10 @@ mod tests {
     use super::{FileSource, ReaderSource, UploadSource};
     use crate::error::Error;
 
-    fn read(source: &mut dyn UploadSource) -> std::result::Result<Vec<u8>, Error> {
+    fn read(source: &dyn UploadSource) -> std::result::Result<Vec<u8>, Error> {
         let length = source.len();
         let mut bytes = Vec::new();
-        let outcome = source.open()?.take(length).read_to_end(&mut bytes);
+        let outcome = source.open(0..length)?.read_to_end(&mut bytes);
         outcome.map_err(|error| Error::from_io(error).unwrap())?;
         Ok(bytes)
     }
@@ -281,28 +312,33 @@ mod tests {
     #[test]
     fn a_reader_is_replayed_and_never_read_beyond_its_length() {
         let mut rest: &[u8] = b"hello, world";
-        let mut source = ReaderSource::new(&mut rest, 5, 100);
+        let source = ReaderSource::new(&mut rest, 5);
         let mut piece = [0; 2];
-        source.open().unwrap().read_exact(&mut piece).unwrap();
-        assert_eq!(read(&mut source).unwrap(), b"hello");
-        assert_eq!(read(&mut source).unwrap(), b"hello");
+        source.open(0..5).unwrap().read_exact(&mut piece).unwrap();
+        assert_eq!(read(&source).unwrap(), b"hello");
+        assert_eq!(read(&source).unwrap(), b"hello");
         assert_eq!(rest, b", world");
     }
 
     #[test]
-    fn what_is_not_kept_cannot_be_replayed() {
-        let mut source = ReaderSource::new(&b"hello"[..], 5, 4);
-        assert_eq!(read(&mut source).unwrap(), b"hello");
-        assert!(matches!(read(&mut source), Err(Error::Stream { .. })));
+    fn any_range_of_a_file_can_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let source = FileSource::new(&path).unwrap();
+        let mut text = String::new();
+        source
+            .open(3..7)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "3456");
     }
 
     #[test]
     fn a_reader_that_ends_early_is_an_error() {
-        let mut source = ReaderSource::new(&b"hel"[..], 5, 100);
-        assert!(matches!(
-            read(&mut source),
-            Err(Error::SourceChanged { .. })
-        ));
+        let source = ReaderSource::new(&b"hel"[..], 5);
+        assert!(matches!(read(&source), Err(Error::SourceChanged { .. })));
     }
 
     #[test]
@@ -311,10 +347,10 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("file");
             std::fs::write(&path, b"hello").unwrap();
-            let mut source = FileSource::new(&path).unwrap();
-            assert_eq!(read(&mut source).unwrap(), b"hello");
+            let source = FileSource::new(&path).unwrap();
+            assert_eq!(read(&source).unwrap(), b"hello");
             act(&path);
-            match read(&mut source) {
+            match read(&source) {
                 Err(Error::SourceChanged { change, .. }) => change,
                 other => panic!("{other:?}"),
             }

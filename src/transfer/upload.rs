@@ -1,26 +1,36 @@
-//! Uploading: what a caller may say about it, and what is checked before a byte is sent.
+//! Uploading: what a caller may say about it, what is checked before a byte is sent, and the choice
+//! between one request (`small`) and a large file in parts (`large`; `buffered` for what can be read
+//! only once).
 
+mod buffered;
+mod large;
+mod resume;
 mod small;
 
+use std::io::Read;
 use std::sync::Arc;
 
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::control::progress::Progress;
+use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::file_info::{FileInfo, SRC_LAST_MODIFIED_MILLIS};
-use crate::model::id::BucketId;
+use crate::model::id::{BucketId, FileId};
 use crate::model::name::check_file_name;
+use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
 use crate::raw::UploadRequest;
 use crate::session::Session;
-use crate::transfer::source::UploadSource;
+use crate::transfer::parts::PartLimits;
+use crate::transfer::source::{BytesSource, ReaderSource, UploadSource};
+use crate::transfer::upload::buffered::Pieces;
 
 /// The service derives the type from the name's extension.
 const CONTENT_TYPE_AUTO: &str = "b2/x-auto";
-/// The most that one request may carry, in bytes (reference section 7).
-const SINGLE_UPLOAD_LIMIT: u64 = 5_000_000_000;
+/// The part size for streams of unknown length, in bytes: each worker holds one part in memory.
+const STREAM_PART: u64 = 16_000_000;
 /// The most that name and info may take in headers, in bytes (reference section 4.3).
 const HEADER_LIMIT: usize = 7000;
 
@@ -43,6 +53,15 @@ pub struct UploadOptions {
     pub file_info: FileInfo,
     /// When the source was last changed. A local file's own time is used where this is not given.
     pub src_last_modified: Option<Timestamp>,
+    /// Cut into parts of this many bytes, and upload in one request what is not larger. The service's
+    /// recommendation (100 MB) if not given; for streams of unknown length 16 MB, growing with the
+    /// number of parts. At least 5 MB, at most 5 GB; larger than asked for where a file would have
+    /// more than 10,000 parts.
+    pub part_size: Option<u64>,
+    /// The SHA-1 to record for a file that goes up in parts.
+    pub large_file_sha1: LargeFileSha1,
+    /// Whether to go on with what an earlier upload in parts left behind.
+    pub resume: Resume,
     /// Who is told how far the upload is.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels the upload.
@@ -77,6 +96,27 @@ impl UploadOptions {
         self
     }
 
+    /// Cut into parts of this many bytes.
+    #[must_use]
+    pub const fn part_size(mut self, bytes: u64) -> Self {
+        self.part_size = Some(bytes);
+        self
+    }
+
+    /// The SHA-1 to record for a file that goes up in parts.
+    #[must_use]
+    pub const fn large_file_sha1(mut self, sha1: LargeFileSha1) -> Self {
+        self.large_file_sha1 = sha1;
+        self
+    }
+
+    /// Whether to go on with what an earlier upload in parts left behind.
+    #[must_use]
+    pub fn resume(mut self, resume: Resume) -> Self {
+        self.resume = resume;
+        self
+    }
+
     /// Who is told how far the upload is.
     #[must_use]
     pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
@@ -92,10 +132,42 @@ impl UploadOptions {
     }
 }
 
+/// The SHA-1 of the whole that is recorded for a large file, as `large_file_sha1` in its file info:
+/// the service itself knows only those of the parts. Downloads are verified by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum LargeFileSha1 {
+    /// Read a local file, or bytes, once before the upload, because the value is fixed when the large
+    /// file is started. Nothing is recorded for readers, which can be read only once.
+    #[default]
+    Compute,
+    /// This one.
+    Given(Sha1Digest),
+    /// None.
+    Omit,
+}
+
+/// Whether an upload in parts goes on with an unfinished one, and leaves one if it fails.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Resume {
+    /// Begin anew; an upload that fails is cancelled, so that no parts are left to be paid for.
+    #[default]
+    Never,
+    /// Go on with an unfinished file of the same name, type and file info whose parts are cut the
+    /// same way, if there is one. Parts that are there are kept if their SHA-1 is that of the source,
+    /// which is read for that. An upload that fails leaves its parts for the next one.
+    Matching,
+    /// The same with this unfinished file, or not at all.
+    From(FileId),
+}
+
 /// What came of an upload.
 #[derive(Debug, Clone)]
 pub struct Uploaded {
     version: FileVersion,
+    parts: u32,
+    resumed_parts: u32,
     retries: u32,
 }
 
@@ -112,7 +184,19 @@ impl Uploaded {
         self.version
     }
 
-    /// How many attempts failed before.
+    /// In how many parts it went up; 1 if it was one request.
+    #[must_use]
+    pub const fn parts(&self) -> u32 {
+        self.parts
+    }
+
+    /// How many of the parts were there already.
+    #[must_use]
+    pub const fn resumed_parts(&self) -> u32 {
+        self.resumed_parts
+    }
+
+    /// How many attempts failed, of all parts together.
     #[must_use]
     pub const fn retries(&self) -> u32 {
         self.retries
@@ -122,6 +206,7 @@ impl Uploaded {
 /// One upload: where to, as what, how.
 pub(crate) struct Upload<'a> {
     pub(crate) session: &'a Session,
+    pub(crate) workers: &'a Workers,
     pub(crate) bucket: &'a BucketId,
     pub(crate) file_name: &'a str,
     pub(crate) options: &'a UploadOptions,
@@ -129,12 +214,70 @@ pub(crate) struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    /// Uploads the source, after everything was checked that can be checked before.
-    pub(crate) fn send(&self, source: &mut dyn UploadSource) -> Result<Uploaded> {
+    /// Uploads a source that can be opened anywhere: in one request, or as a large file.
+    pub(crate) fn send(&self, source: &(dyn UploadSource + Sync)) -> Result<Uploaded> {
+        let limits = self.limits()?;
+        let parts = limits.cut(source.len())?;
+        let info = self.check(source.modified())?;
+        let request = self.request(&info)?;
+        if limits.fits_one_request(source.len()) {
+            self.send_small(&request, source)
+        } else {
+            self.send_large(&request, source, &parts)
+        }
+    }
+
+    /// Uploads exactly `length` bytes of a reader.
+    pub(crate) fn send_reader(&self, mut reader: impl Read, length: u64) -> Result<Uploaded> {
+        let limits = self.limits()?;
+        let parts = limits.cut(length)?;
+        let info = self.check(None)?;
+        let request = self.request(&info)?;
+        if limits.fits_one_request(length) {
+            self.send_small(&request, &ReaderSource::new(reader, length))
+        } else {
+            self.send_buffered(&request, Pieces::of_length(&mut reader, parts))
+        }
+    }
+
+    /// Uploads a reader to its end.
+    pub(crate) fn send_stream(&self, mut reader: impl Read) -> Result<Uploaded> {
+        let part_size = self.options.part_size.unwrap_or(STREAM_PART);
+        let auth = self.session.current(self.control)?;
+        let minimum = auth.auth().absolute_minimum_part_size;
+        let limits = PartLimits::new(
+            auth.auth(),
+            Some(self.options.part_size.unwrap_or(part_size.max(minimum))),
+        )?;
+        let info = self.check(None)?;
+        let request = self.request(&info)?;
+        let mut pieces = Pieces::of_stream(&mut reader, limits);
+        let first = pieces.next_piece()?.unwrap_or_default();
+        match pieces.next_piece()? {
+            None => self.send_small(&request, &BytesSource(&first)),
+            Some(second) => {
+                pieces.put_back([first, second]);
+                self.send_buffered(&request, pieces)
+            }
+        }
+    }
+
+    fn limits(&self) -> Result<PartLimits> {
+        PartLimits::new(
+            self.session.current(self.control)?.auth(),
+            self.options.part_size,
+        )
+    }
+
+    /// Checks everything that can be checked before a byte is sent; the file info to send.
+    fn check(&self, source_modified: Option<Timestamp>) -> Result<FileInfo> {
         let UploadOptions {
             content_type,
             file_info,
             src_last_modified,
+            part_size: _,
+            large_file_sha1: _,
+            resume: _,
             progress: _,
             cancel: _,
         } = self.options;
@@ -143,33 +286,35 @@ impl Upload<'_> {
             name: name.into(),
             rule,
         })?;
-        if source.len() > SINGLE_UPLOAD_LIMIT {
-            let reason = format!(
-                "{} bytes are more than the {SINGLE_UPLOAD_LIMIT} of a single upload",
-                source.len()
-            );
-            return Err(Error::invalid_input("length", reason));
-        }
-        let content_type = content_type.as_deref().unwrap_or(CONTENT_TYPE_AUTO);
-        if content_type.is_empty()
-            || !content_type
-                .bytes()
-                .all(|byte| (0x20..0x7f).contains(&byte))
+        if let Some(content_type) = content_type
+            && (content_type.is_empty()
+                || !content_type
+                    .bytes()
+                    .all(|byte| (0x20..0x7f).contains(&byte)))
         {
             return Err(Error::invalid_input(
                 "content_type",
                 "it is not a MIME type in ASCII",
             ));
         }
-        let modified = src_last_modified.or_else(|| source.modified().map(not_before_1970));
+        let modified = src_last_modified.or_else(|| source_modified.map(not_before_1970));
         let file_info = with_modification_time(file_info, modified);
         file_info
             .check()
             .map_err(|reason| Error::invalid_input("file_info", reason))?;
+        Ok(file_info)
+    }
+
+    fn request<'r>(&'r self, file_info: &'r FileInfo) -> Result<UploadRequest<'r>> {
+        let content_type = self
+            .options
+            .content_type
+            .as_deref()
+            .unwrap_or(CONTENT_TYPE_AUTO);
         let request = UploadRequest {
-            file_name: name,
+            file_name: self.file_name,
             content_type,
-            file_info: &file_info,
+            file_info,
         };
         let taken = request.header_bytes();
         if taken > HEADER_LIMIT {
@@ -178,7 +323,7 @@ impl Upload<'_> {
             );
             return Err(Error::invalid_input("file_info", reason));
         }
-        self.send_small(&request, source)
+        Ok(request)
     }
 }
 

@@ -445,3 +445,39 @@ fn one_attempt_means_one_attempt() {
     ));
     assert_eq!(world.count(Operation::DownloadFileById), 0);
 }
+
+/// Run also in a build in which some other crate switched on ureq's decoders, with
+/// `B2SDK_TEST_DECODERS` set: then nothing but a loud failure will do.
+#[test]
+fn decoders_in_the_build_never_change_bytes_unnoticed() {
+    let world = World::new();
+    let gzip = hex::decode("1f8b08000000000000037304008b9ed9d301000000").unwrap();
+    let latin1 = b"caf\xe9".repeat(100);
+    let gzip_info = UploadOptions::new().file_info(FileInfo::new().content_encoding("gzip"));
+    let latin1_type = UploadOptions::new().content_type("text/plain; charset=iso-8859-1");
+    for (stored, options, decodable) in [(&gzip, gzip_info, true), (&latin1, latin1_type, false)] {
+        world
+            .bucket
+            .upload_bytes_with(stored, "x", &options)
+            .unwrap();
+        let outcome = world
+            .bucket
+            .download_file_by_name("x")
+            .and_then(b2sdk::Download::read_to_vec);
+        match outcome {
+            Ok(bytes) => assert_eq!(&bytes, stored),
+            Err(error) => {
+                assert!(
+                    std::env::var_os("B2SDK_TEST_DECODERS").is_some(),
+                    "{error:?}"
+                );
+                assert!(matches!(error, Error::UnexpectedReply { .. }), "{error:?}");
+                continue;
+            }
+        }
+        assert!(
+            !decodable || std::env::var_os("B2SDK_TEST_DECODERS").is_none(),
+            "the decoder was not noticed"
+        );
+    }
+}

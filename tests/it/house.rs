@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may use those to its right.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "api",
     "bucket",
+    "client",
     "transfer",
     "session",
     "raw",

@@ -4,9 +4,17 @@
 
 mod account_info;
 mod auth;
+mod buckets;
+mod cancel;
 mod download;
+mod errors;
 mod house;
+mod large;
+mod listing;
+mod persistence;
 mod processes;
+mod retry;
+mod secrets;
 mod support;
 mod tutorial;
 mod upload;

@@ -5,6 +5,7 @@ mod buckets;
 mod copying;
 mod downloads;
 mod durable;
+mod golden;
 mod keys;
 mod large_files;
 mod listings;
@@ -19,6 +20,7 @@ use sha1::{Digest, Sha1};
 
 use super::{handle, operation_of};
 use crate::model::operation::Operation;
+use crate::simulator::decode;
 use crate::simulator::message::{Reply, ReplyBody, Request};
 use crate::simulator::world::{Settings, World};
 

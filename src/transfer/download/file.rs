@@ -5,10 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::transfer::download::Verification;
+use crate::transfer::download::ranges::{self, Target};
 use crate::transfer::download::reader::DownloadReader;
+use crate::transfer::parts::Parts;
 
 /// What was saved.
 #[derive(Debug, Clone)]
@@ -46,9 +49,14 @@ enum Destination {
     Special,
 }
 
-pub(super) fn save(mut reader: DownloadReader, path: &Path) -> Result<Saved> {
+pub(super) fn save(
+    mut reader: DownloadReader,
+    path: &Path,
+    workers: &Workers,
+    part_size: u64,
+) -> Result<Saved> {
     match destination(path)? {
-        Destination::File(path) => save_file(&mut reader, &path)?,
+        Destination::File(path) => save_file(&mut reader, &path, workers, part_size)?,
         Destination::Special => {
             let mut file =
                 open_special(path).map_err(|error| Error::local_file("write", path, error))?;
@@ -89,14 +97,32 @@ fn open_special(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).open(path)
 }
 
-fn save_file(reader: &mut DownloadReader, path: &Path) -> Result<()> {
+fn save_file(
+    reader: &mut DownloadReader,
+    path: &Path,
+    workers: &Workers,
+    part_size: u64,
+) -> Result<()> {
     let failed = |action, error| Error::local_file(action, path, error);
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let mut temporary = temporary_file(directory).map_err(|error| failed("create", error))?;
-    reader.copy_to(temporary.as_file_mut(), |error| failed("write", error))?;
+    if reader.is_whole() && reader.length() > part_size {
+        let target = Target {
+            path,
+            reopen: &|| temporary.reopen(),
+        };
+        ranges::download(
+            reader,
+            &Parts::new(reader.length(), part_size),
+            workers,
+            &target,
+        )?;
+    } else {
+        reader.copy_to(temporary.as_file_mut(), |error| failed("write", error))?;
+    }
     let file = temporary.as_file();
     if let Ok(replaced) = path.metadata() {
         file.set_permissions(replaced.permissions())
@@ -107,7 +133,7 @@ fn save_file(reader: &mut DownloadReader, path: &Path) -> Result<()> {
         .map_err(|error| failed("set the time of", error))?;
     // Before the rename, or a power failure could leave the name with nothing behind it.
     file.sync_all().map_err(|error| failed("write", error))?;
-    reader.control().check()?;
+    reader.stream().control().check()?;
     temporary
         .persist(path)
         .map_err(|error| failed("replace", error.error))?;

@@ -1,41 +1,27 @@
-//! Reads a download to its verified end, over as many connections as it takes.
+//! Reads a download to its verified end.
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::control::Control;
-use crate::control::progress::Reporter;
+use crate::control::progress::Tally;
 use crate::error::{Error, Result};
-use crate::http::body::ResponseBody;
 use crate::model::file::FileVersion;
-use crate::model::operation::Operation;
-use crate::model::range::ByteRange;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
-use crate::raw::{DownloadRequest, DownloadResponse};
+use crate::raw::DownloadResponse;
 use crate::session::Session;
 use crate::transfer::download::Verification;
-
-/// What one connection must have brought to count as progress; fewer bytes than that on every
-/// connection end the download after as many of them as [`RetryPolicy`](crate::RetryPolicy) allows.
-const PROGRESS: u64 = 64 * 1024;
+use crate::transfer::download::stream::ByteStream;
 
 /// The bytes of a download. Its errors carry an [`Error`]: `io::Error::downcast` gives it back.
 pub struct DownloadReader {
-    session: Arc<Session>,
-    control: Control,
+    stream: ByteStream,
     version: FileVersion,
-    range: Range<u64>,
-    position: u64,
-    body: ResponseBody,
-    check: Option<(Sha1Digest, Sha1Hasher)>,
+    expected: Option<Sha1Digest>,
+    hasher: Sha1Hasher,
     verification: Verification,
-    reporter: Reporter,
-    /// Connections in a row that brought next to nothing.
-    barren: u32,
-    /// Where the present connection began.
-    connected_at: u64,
+    tally: Tally,
 }
 
 impl DownloadReader {
@@ -46,26 +32,24 @@ impl DownloadReader {
             body,
         } = response;
         let is_whole = range == (0..version.content_length);
-        let (check, verification) = match version.sha1() {
+        let (expected, verification) = match version.sha1() {
             _ if !is_whole => (None, Verification::PartOfFile),
             None => (None, Verification::NoChecksum),
-            Some(sha1) => (Some((sha1, Sha1Hasher::default())), Verification::Verified),
+            Some(sha1) => (Some(sha1), Verification::Verified),
         };
-        let length = range.end - range.start;
-        let reporter = Reporter::new(control.progress.as_ref(), session.clock(), 0, Some(length));
-        let position = range.start;
+        let tally = Tally::new(
+            control.progress.as_ref(),
+            session.clock(),
+            Some(range.end - range.start),
+        );
+        let stream = ByteStream::new(session, control, version.file_id.clone(), range, Some(body));
         Self {
-            session,
-            control,
+            stream,
             version,
-            range,
-            position,
-            body,
-            check,
+            expected,
+            hasher: Sha1Hasher::default(),
             verification,
-            reporter,
-            barren: 0,
-            connected_at: position,
+            tally,
         }
     }
 
@@ -78,7 +62,8 @@ impl DownloadReader {
     /// How many bytes there are to read in all.
     #[must_use]
     pub const fn length(&self) -> u64 {
-        self.range.end - self.range.start
+        let range = self.stream.range();
+        range.end - range.start
     }
 
     /// What a complete reading proves.
@@ -87,8 +72,22 @@ impl DownloadReader {
         self.verification
     }
 
-    pub(super) fn control(&self) -> &Control {
-        &self.control
+    /// Whether these are all bytes of the file.
+    pub(super) fn is_whole(&self) -> bool {
+        *self.stream.range() == (0..self.version.content_length)
+    }
+
+    /// The checksum that the bytes must have, if one is known for all of them.
+    pub(super) const fn expected(&self) -> Option<Sha1Digest> {
+        self.expected
+    }
+
+    pub(super) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(super) const fn stream(&mut self) -> &mut ByteStream {
+        &mut self.stream
     }
 
     /// Copies everything; `failed` makes the error of a writer that fails.
@@ -111,83 +110,34 @@ impl DownloadReader {
 
     /// The next bytes; none at the verified end.
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        while self.position < self.range.end {
-            let left = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
-            let room = left.min(buffer.len());
-            let Some(room) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else {
-                return Ok(0);
-            };
-            match self.body.read(room) {
-                Ok(0) => self.reconnect(None)?,
-                Ok(read) => {
-                    self.position += read as u64;
-                    self.reporter.add(read as u64);
-                    if let Some((_, hasher)) = &mut self.check {
-                        hasher.update(room.get(..read).unwrap_or_default());
-                    }
-                    return Ok(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => self.reconnect(Some(error))?,
+        let read = self.stream.next(buffer)?;
+        if read > 0 {
+            self.tally.add(read as u64);
+            if self.expected.is_some() {
+                self.hasher.update(buffer.get(..read).unwrap_or_default());
             }
+            return Ok(read);
         }
-        self.verify()?;
-        self.reporter.finish();
+        self.stream.drain()?;
+        verify(self.expected, self.hasher.clone())?;
+        self.tally.finish();
         Ok(0)
     }
+}
 
-    fn verify(&mut self) -> Result<()> {
-        let Some((expected, hasher)) = &self.check else {
-            return Ok(());
-        };
-        let actual = hasher.clone().finish();
-        if actual == *expected {
-            return Ok(());
-        }
-        Err(Error::ChecksumMismatch {
-            expected: Box::new(*expected),
-            actual: Box::new(actual),
-        })
+/// Whether what was hashed is what was expected, if anything was.
+pub(super) fn verify(expected: Option<Sha1Digest>, hasher: Sha1Hasher) -> Result<()> {
+    let Some(expected) = expected else {
+        return Ok(());
+    };
+    let actual = hasher.finish();
+    if actual == expected {
+        return Ok(());
     }
-
-    /// Goes on from the byte that was reached, on another connection.
-    fn reconnect(&mut self, cause: Option<io::Error>) -> Result<()> {
-        let (expected, actual) = (self.length(), self.position - self.range.start);
-        let cause = match cause.map(Error::from_io) {
-            Some(Ok(Error::Cancelled)) => return Err(Error::Cancelled),
-            Some(Ok(error @ Error::Connection(_))) => error,
-            _ => Error::Truncated { expected, actual },
-        };
-        let progressed = self.position - self.connected_at >= PROGRESS;
-        self.barren = if progressed { 0 } else { self.barren + 1 };
-        let policy = self.session.retry_policy();
-        if self.barren >= policy.max_attempts {
-            return Err(if actual > 0 {
-                Error::Truncated { expected, actual }
-            } else {
-                cause
-            });
-        }
-        tracing::warn!(
-            position = self.position,
-            barren = self.barren,
-            "the download broke off; continuing it"
-        );
-        if self.barren > 1 {
-            self.control
-                .sleep(self.session.clock(), policy.delay(self.barren - 2))?;
-        }
-        let request = DownloadRequest::ById(self.version.file_id.clone());
-        let rest = ByteRange::from(self.position..=self.range.end - 1);
-        let response = self
-            .session
-            .call(Operation::DownloadFileById, &self.control, |raw| {
-                raw.download(&request, Some(rest))
-            })?;
-        self.connected_at = self.position;
-        self.body = response.body;
-        Ok(())
-    }
+    Err(Error::ChecksumMismatch {
+        expected: Box::new(expected),
+        actual: Box::new(actual),
+    })
 }
 
 impl Read for DownloadReader {
@@ -203,8 +153,7 @@ impl fmt::Debug for DownloadReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DownloadReader")
             .field("version", &self.version)
-            .field("range", &self.range)
-            .field("position", &self.position)
+            .field("range", self.stream.range())
             .finish_non_exhaustive()
     }
 }

@@ -7,10 +7,10 @@
 //!    Not found: another URL, another attempt. May not look (no `listFiles`): another attempt, which
 //!    can leave two equal versions.
 
-use std::io::{self, Read};
 use std::time::Duration;
 
-use crate::control::progress::Reporter;
+use crate::account_info::UploadTarget;
+use crate::control::progress::{Counted, Tally};
 use crate::error::{Error, Result, Sent};
 use crate::http::body::Sha1AtEnd;
 use crate::model::file::{FileAction, FileVersion};
@@ -28,36 +28,36 @@ impl Upload<'_> {
     pub(super) fn send_small(
         &self,
         request: &UploadRequest<'_>,
-        source: &mut dyn UploadSource,
+        source: &dyn UploadSource,
     ) -> Result<Uploaded> {
         let length = source.len();
+        let clock = self.session.clock();
+        let tally = Tally::new(self.control.progress.as_ref(), clock, Some(length));
+        let target = UploadTarget::Bucket(self.bucket.clone());
         let (version, attempts) =
             self.session
-                .with_upload_url(self.bucket, self.control, |raw, url| {
-                    let clock = self.session.clock();
+                .with_upload_url(&target, self.control, |raw, url| {
                     let started = clock.elapsed();
-                    let reporter =
-                        Reporter::new(self.control.progress.as_ref(), clock, 0, Some(length));
-                    let mut content = Counted {
-                        content: source.open()?,
-                        reporter,
-                    };
+                    let mut content = Counted::new(source.open(0..length)?, &tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);
                     let outcome = raw.upload_file(url, request, &mut body);
-                    let sent = body.digest();
-                    match (outcome, sent) {
-                        (Ok(version), _) => {
-                            content.reporter.finish();
-                            Ok(Verdict::Done(version))
-                        }
+                    let outcome = match (outcome, body.digest()) {
+                        (Ok(version), _) => Ok(Verdict::Done(version)),
                         (Err(error), Some(sha1)) if is_answer_lost(&error) => {
                             self.look(length, sha1, started, error)
                         }
                         (Err(error), _) => Err(error),
+                    };
+                    if outcome.is_ok() {
+                        content.keep();
                     }
+                    outcome
                 })?;
+        tally.finish();
         Ok(Uploaded {
             version,
+            parts: 1,
+            resumed_parts: 0,
             retries: attempts - 1,
         })
     }
@@ -108,24 +108,10 @@ impl Upload<'_> {
     }
 }
 
-fn is_answer_lost(error: &Error) -> bool {
+pub(super) fn is_answer_lost(error: &Error) -> bool {
     match error {
         Error::Connection(transport) => transport.sent == Sent::All,
         Error::UnexpectedReply { .. } => true,
         _ => false,
-    }
-}
-
-/// Reports what is read.
-struct Counted<'a> {
-    content: Box<dyn Read + 'a>,
-    reporter: Reporter,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.content.read(buffer)?;
-        self.reporter.add(read as u64);
-        Ok(read)
     }
 }

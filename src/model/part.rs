@@ -1,0 +1,32 @@
+//! A part of a large file as the service describes it (reference section 3.4).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::id::FileId;
+use crate::model::sha1::ContentSha1;
+use crate::model::time::Timestamp;
+
+/// A part of a large file.
+///
+/// What this version of the crate does not name stays readable in [`extra`](Self::extra).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Part {
+    /// The large file.
+    pub file_id: FileId,
+    /// Which part of it, from 1 on.
+    pub part_number: u32,
+    /// The size in bytes.
+    pub content_length: u64,
+    /// The SHA-1 of the content.
+    #[serde(default)]
+    pub content_sha1: ContentSha1,
+    /// When the upload began, by the service's clock.
+    #[serde(default)]
+    pub upload_timestamp: Option<Timestamp>,
+    /// The fields that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}

@@ -1,0 +1,194 @@
+//! A large download to a file: ranges side by side, each written where it belongs.
+//!
+//! The response that is open already becomes the first range; the others are asked for by id. One
+//! more thread hashes the file behind them: whatever is complete from the beginning on, out of the
+//! page cache, so that there is neither a second pass over the network nor one over the disk.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::control::Control;
+use crate::control::progress::Counted;
+use crate::control::workers::Workers;
+use crate::error::{Error, Result};
+use crate::model::sha1::Sha1Hasher;
+use crate::transfer::download::reader::{DownloadReader, verify};
+use crate::transfer::download::stream::ByteStream;
+use crate::transfer::parallel;
+use crate::transfer::parts::Parts;
+
+const BUFFER: usize = 256 * 1024;
+
+/// Where the bytes go; each thread has a handle of its own.
+pub(super) struct Target<'a> {
+    pub(super) path: &'a Path,
+    pub(super) reopen: &'a (dyn Fn() -> io::Result<File> + Sync),
+}
+
+impl Target<'_> {
+    fn at(&self, position: u64) -> Result<File> {
+        let mut file = (self.reopen)().map_err(|error| self.failed(error))?;
+        file.seek(SeekFrom::Start(position))
+            .map_err(|error| self.failed(error))?;
+        Ok(file)
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::local_file("write", self.path, error)
+    }
+}
+
+/// Downloads all parts into the target and verifies the whole.
+pub(super) fn download(
+    reader: &mut DownloadReader,
+    parts: &Parts,
+    workers: &Workers,
+    target: &Target<'_>,
+) -> Result<()> {
+    let first = reader.stream().take_body();
+    let (session, file_id) = (
+        Arc::clone(reader.stream().session()),
+        reader.stream().file_id().clone(),
+    );
+    let control = reader.stream().control().clone();
+    let frontier = &Frontier::default();
+    let expected = reader.expected();
+    let tally = reader.tally();
+    thread::scope(|scope| {
+        let hashing = expected
+            .map(|_| thread::Builder::new().spawn_scoped(scope, || frontier.hash(parts, target)));
+        let close = CloseOnDrop(frontier);
+        let outcome = parallel::run(workers, &control, |_| {
+            let mut first = first;
+            Box::new(parts.iter().enumerate().map(move |(index, range)| {
+                let (body, session, file_id) =
+                    (first.take(), Arc::clone(&session), file_id.clone());
+                Ok(move |control: &Control| {
+                    let rest = range.start..parts.length();
+                    let stream = ByteStream::new(session, control.clone(), file_id, rest, body)
+                        .cut_at(range.end);
+                    let mut source = Counted::new(StreamReader(stream), tally);
+                    write_range(&mut source, &range, target)?;
+                    source.keep();
+                    frontier.complete(index);
+                    Ok(())
+                })
+            }))
+        });
+        drop(close);
+        let hashed = match hashing {
+            // Behind the ranges, or after them where the system refused a thread.
+            Some(Ok(thread)) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Some(Err(_)) if outcome.is_ok() => frontier.hash(parts, target),
+            _ => Ok(Sha1Hasher::default()),
+        };
+        outcome?;
+        verify(expected, hashed?)
+    })?;
+    tally.finish();
+    Ok(())
+}
+
+fn write_range(source: &mut impl Read, range: &Range<u64>, target: &Target<'_>) -> Result<()> {
+    let mut file = target.at(range.start)?;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let read = source
+            .read(&mut buffer)
+            .map_err(|error| Error::from_io(error).unwrap_or_else(|error| target.failed(error)))?;
+        match buffer.get(..read) {
+            Some([]) | None => return Ok(()),
+            Some(bytes) => file
+                .write_all(bytes)
+                .map_err(|error| target.failed(error))?,
+        }
+    }
+}
+
+struct StreamReader(ByteStream);
+
+impl Read for StreamReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.next(buffer)?;
+        if read == 0 {
+            self.0.drain()?;
+        }
+        Ok(read)
+    }
+}
+
+/// Which parts are complete.
+#[derive(Default)]
+struct Frontier {
+    state: Mutex<FrontierState>,
+    moved: Condvar,
+}
+
+#[derive(Default)]
+struct FrontierState {
+    complete: BTreeSet<usize>,
+    /// Nothing more will come.
+    closed: bool,
+}
+
+impl Frontier {
+    fn complete(&self, index: usize) {
+        self.lock().complete.insert(index);
+        self.moved.notify_all();
+    }
+
+    /// Waits for a part; false if it will never come.
+    fn wait_for(&self, index: usize) -> bool {
+        let state = self.lock();
+        let waiting = |state: &mut FrontierState| !state.closed && !state.complete.contains(&index);
+        let state = self
+            .moved
+            .wait_while(state, waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.complete.contains(&index)
+    }
+
+    /// Hashes the parts in their order, each as soon as it is complete.
+    fn hash(&self, parts: &Parts, target: &Target<'_>) -> Result<Sha1Hasher> {
+        let mut hasher = Sha1Hasher::default();
+        let mut file = target.at(0)?;
+        let mut buffer = vec![0; BUFFER];
+        for (index, range) in parts.iter().enumerate() {
+            if !self.wait_for(index) {
+                break;
+            }
+            let mut part = (&mut file).take(range.end - range.start);
+            loop {
+                let read = part
+                    .read(&mut buffer)
+                    .map_err(|error| target.failed(error))?;
+                match buffer.get(..read) {
+                    Some([]) | None => break,
+                    Some(bytes) => hasher.update(bytes),
+                }
+            }
+        }
+        Ok(hasher)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FrontierState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the hashing thread end also when a piece panics.
+struct CloseOnDrop<'a>(&'a Frontier);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.moved.notify_all();
+    }
+}

@@ -1,0 +1,183 @@
+//! The bytes of a version, or of a range of it, over as many connections as it takes. They are
+//! neither counted nor verified here.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::http::body::ResponseBody;
+use crate::http::length_mismatch;
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
+use crate::model::range::ByteRange;
+use crate::raw::DownloadRequest;
+use crate::session::Session;
+
+/// What one connection must have brought to count as progress; fewer bytes than that on every
+/// connection end the download after as many of them as [`RetryPolicy`](crate::RetryPolicy) allows.
+const PROGRESS: u64 = 64 * 1024;
+
+#[derive(Debug)]
+pub(super) struct ByteStream {
+    session: Arc<Session>,
+    control: Control,
+    file_id: FileId,
+    range: Range<u64>,
+    position: u64,
+    body: Option<ResponseBody>,
+    /// Whether the body goes on after the range, so that it is left unread.
+    goes_on: bool,
+    /// Connections in a row that brought next to nothing.
+    barren: u32,
+    /// Where the present connection began.
+    connected_at: u64,
+}
+
+impl ByteStream {
+    /// A range of a version; `body` is a response that begins there, if there is one already.
+    pub(super) fn new(
+        session: Arc<Session>,
+        control: Control,
+        file_id: FileId,
+        range: Range<u64>,
+        body: Option<ResponseBody>,
+    ) -> Self {
+        let (position, connected_at) = (range.start, range.start);
+        Self {
+            session,
+            control,
+            file_id,
+            range,
+            position,
+            body,
+            goes_on: false,
+            barren: 0,
+            connected_at,
+        }
+    }
+
+    /// The same stream, ending here; what follows in the response that is open is left unread.
+    pub(super) fn cut_at(mut self, end: u64) -> Self {
+        self.goes_on = self.body.is_some() && end < self.range.end;
+        self.range.end = end;
+        self
+    }
+
+    pub(super) const fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    pub(super) const fn control(&self) -> &Control {
+        &self.control
+    }
+
+    pub(super) const fn file_id(&self) -> &FileId {
+        &self.file_id
+    }
+
+    pub(super) const fn range(&self) -> &Range<u64> {
+        &self.range
+    }
+
+    /// The response that waits to be read, for somebody who reads it otherwise.
+    pub(super) const fn take_body(&mut self) -> Option<ResponseBody> {
+        self.body.take()
+    }
+
+    /// The next bytes; none at the end.
+    pub(super) fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        while self.position < self.range.end {
+            let left = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
+            let room = left.min(buffer.len());
+            let Some(room) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else {
+                return Ok(0);
+            };
+            let body = match &mut self.body {
+                Some(body) => body,
+                None => self.body.insert(connect(
+                    &self.session,
+                    &self.control,
+                    &self.file_id,
+                    self.position..self.range.end,
+                )?),
+            };
+            match body.read(room) {
+                // A cut connection is an error; an early end is somebody's change of the body.
+                Ok(0) => return Err(length_mismatch(body.operation())),
+                Ok(read) => {
+                    self.position += read as u64;
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.broke_off(error)?,
+            }
+        }
+        Ok(0)
+    }
+
+    /// Reads the end of a body that is at its end: without that its connection would not be used
+    /// again.
+    pub(super) fn drain(&mut self) -> Result<()> {
+        let Some(mut body) = self.body.take().filter(|_| !self.goes_on) else {
+            return Ok(());
+        };
+        match body.read(&mut [0]) {
+            Ok(1..) => Err(length_mismatch(body.operation())),
+            // Whatever fails now does not matter: all bytes are here.
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the connection up; the next read goes on from the byte that was reached, on another one.
+    fn broke_off(&mut self, cause: io::Error) -> Result<()> {
+        let (expected, actual) = (
+            self.range.end - self.range.start,
+            self.position - self.range.start,
+        );
+        let cause = match Error::from_io(cause) {
+            Ok(Error::Cancelled) => return Err(Error::Cancelled),
+            Ok(error @ Error::Connection(_)) => error,
+            _ => Error::Truncated { expected, actual },
+        };
+        let progressed = self.position - self.connected_at >= PROGRESS;
+        self.barren = if progressed { 0 } else { self.barren + 1 };
+        let policy = self.session.retry_policy();
+        if self.barren >= policy.max_attempts {
+            return Err(if actual > 0 {
+                Error::Truncated { expected, actual }
+            } else {
+                cause
+            });
+        }
+        tracing::warn!(
+            position = self.position,
+            barren = self.barren,
+            "the download broke off; continuing it"
+        );
+        if self.barren > 1 {
+            self.control
+                .sleep(self.session.clock(), policy.delay(self.barren - 2))?;
+        }
+        self.body = None;
+        self.goes_on = false;
+        self.connected_at = self.position;
+        Ok(())
+    }
+}
+
+/// Asks for these bytes by id, so that a newer version cannot slip in.
+fn connect(
+    session: &Session,
+    control: &Control,
+    file_id: &FileId,
+    range: Range<u64>,
+) -> Result<ResponseBody> {
+    let request = DownloadRequest::ById(file_id.clone());
+    let range = ByteRange::from(range.start..=range.end - 1);
+    let response = session.call(Operation::DownloadFileById, control, |raw| {
+        raw.download(&request, Some(range))
+    })?;
+    Ok(response.body)
+}

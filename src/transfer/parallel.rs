@@ -1,0 +1,182 @@
+//! Runs the pieces of one transfer side by side, on threads that hold a permit each.
+//!
+//! The calling thread makes the pieces one after the other, takes a permit for each and starts a
+//! thread. The first piece that fails for a reason of its own stops all others at once; all are
+//! joined, and that reason is what the caller gets.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
+use crate::control::workers::Workers;
+use crate::error::{Error, Result};
+
+/// The results of all pieces in their order, or the first failure. The pieces run under a control
+/// of their own, which is cancelled with the caller's.
+pub(crate) fn run<'p, T, J>(
+    workers: &Workers,
+    control: &Control,
+    pieces: impl FnOnce(Control) -> Box<dyn Iterator<Item = Result<J>> + 'p>,
+) -> Result<Vec<T>>
+where
+    T: Send,
+    J: FnOnce(&Control) -> Result<T> + Send,
+{
+    let own = control
+        .cancel
+        .as_ref()
+        .map_or_else(CancelToken::new, CancelToken::child);
+    let control = Control {
+        cancel: Some(own.clone()),
+        ..control.clone()
+    };
+    let outcome = Outcome {
+        done: Mutex::default(),
+        failure: Mutex::default(),
+        stop: own,
+    };
+    thread::scope(|scope| {
+        let mut pieces = pieces(control.clone()).enumerate();
+        while !control.is_cancelled() {
+            let Some((index, piece)) = pieces.next() else {
+                break;
+            };
+            let (piece, permit) = match piece.and_then(|piece| Ok((piece, workers.take(&control)?)))
+            {
+                Ok(ready) => ready,
+                Err(error) => return outcome.fail(error),
+            };
+            // Shared with the thread, so that it is still here if the system refuses a thread.
+            let piece = Arc::new(Mutex::new(Some(piece)));
+            let (handed, outcome, control) = (Arc::clone(&piece), &outcome, &control);
+            let act = move |piece: &Mutex<Option<J>>| {
+                let piece = piece.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(piece) = piece {
+                    outcome.note(index, piece(control));
+                }
+            };
+            let started = thread::Builder::new().spawn_scoped(scope, move || {
+                let _permit = permit;
+                act(&handed);
+            });
+            if started.is_err() {
+                act(&piece);
+            }
+        }
+    });
+    outcome.into_result()
+}
+
+struct Outcome<T> {
+    done: Mutex<Vec<(usize, T)>>,
+    failure: Mutex<Option<Error>>,
+    stop: CancelToken,
+}
+
+impl<T> Outcome<T> {
+    fn note(&self, index: usize, outcome: Result<T>) {
+        match outcome {
+            Ok(value) => self
+                .done
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((index, value)),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&self, error: Error) {
+        {
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that were stopped because of the first failure report only that they were stopped.
+            if matches!(*failure, None | Some(Error::Cancelled)) {
+                *failure = Some(error);
+            }
+        }
+        self.stop.cancel();
+    }
+
+    fn into_result(self) -> Result<Vec<T>> {
+        if let Some(error) = self
+            .failure
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            return Err(error);
+        }
+        if self.stop.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let mut done = self
+            .done
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(index, _)| *index);
+        Ok(done.into_iter().map(|(_, value)| value).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+    use crate::control::Control;
+    use crate::control::cancel::CancelToken;
+    use crate::control::workers::Workers;
+    use crate::error::{Error, Result};
+
+    type Piece = Box<dyn FnOnce(&Control) -> Result<usize> + Send>;
+
+    fn pieces(
+        count: usize,
+        make: impl Fn(usize) -> Piece + 'static,
+    ) -> impl FnOnce(Control) -> Box<dyn Iterator<Item = Result<Piece>>> {
+        move |_| Box::new((0..count).map(move |n| Ok(make(n))))
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_pieces() {
+        let made = pieces(100, |n| Box::new(move |_| Ok(n)));
+        assert_eq!(
+            run(&Workers::new(7), &Control::default(), made).unwrap(),
+            (0..100).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_first_cause_is_told_and_stops_the_others() {
+        let made = pieces(1000, |n| {
+            Box::new(move |control: &Control| {
+                if n == 5 {
+                    return Err(Error::NotAuthorized);
+                }
+                while n < 5 && !control.is_cancelled() {
+                    std::thread::yield_now();
+                }
+                control.check().map(|()| n)
+            })
+        });
+        assert!(matches!(
+            run(&Workers::new(7), &Control::default(), made),
+            Err(Error::NotAuthorized)
+        ));
+    }
+
+    #[test]
+    fn a_panicking_piece_reaches_the_caller() {
+        let made = pieces(3, |_| Box::new(|_| panic!("a piece panics")));
+        let caught = std::panic::catch_unwind(|| run(&Workers::new(2), &Control::default(), made));
+        assert!(caught.is_err());
+    }
+
+    #[test]
+    fn a_cancelled_caller_gets_cancelled() {
+        let token = CancelToken::new();
+        token.cancel();
+        let made = pieces(3, |n| Box::new(move |_| Ok(n)));
+        assert!(matches!(
+            run(&Workers::new(2), &Control::new(Some(&token)), made),
+            Err(Error::Cancelled)
+        ));
+    }
+}

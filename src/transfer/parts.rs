@@ -1,0 +1,151 @@
+//! How a large file is cut into parts: pure arithmetic on the limits of the service (reference
+//! section 7).
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::model::auth::AccountAuth;
+
+/// The most parts that a file may have.
+pub(crate) const MAX_PARTS: u64 = 10_000;
+/// The most that a part, or a file in one request, may have, in bytes.
+pub(crate) const MAX_PART: u64 = 5_000_000_000;
+/// The most that a file may have, in bytes.
+pub(crate) const MAX_FILE: u64 = 10_000_000_000_000;
+
+/// What the account allows, and what the caller wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartLimits {
+    wanted: u64,
+}
+
+impl PartLimits {
+    /// The limits of an account; `wanted` replaces the size that it recommends.
+    pub(crate) fn new(auth: &AccountAuth, wanted: Option<u64>) -> Result<Self> {
+        let minimum = auth.absolute_minimum_part_size.clamp(1, MAX_PART);
+        let wanted = wanted.unwrap_or(auth.recommended_part_size);
+        if !(minimum..=MAX_PART).contains(&wanted) {
+            let reason = format!("{wanted} bytes are not between {minimum} and {MAX_PART}");
+            return Err(Error::invalid_input("part_size", reason));
+        }
+        Ok(Self { wanted })
+    }
+
+    /// Whether a file of that length goes up in one request.
+    pub(crate) const fn fits_one_request(&self, length: u64) -> bool {
+        length <= self.wanted
+    }
+
+    /// The part size for a stream whose length nobody knows, at that part: it doubles every thousand
+    /// parts, so that a small beginning can still become the largest file.
+    pub(crate) const fn of_stream(&self, index: u64) -> u64 {
+        let doubled = self.wanted.saturating_mul(1 << (index / 1000));
+        if doubled > MAX_PART {
+            MAX_PART
+        } else {
+            doubled
+        }
+    }
+
+    /// The parts of a file of known length: equal ones, the last one what is left.
+    pub(crate) fn cut(&self, length: u64) -> Result<Parts> {
+        if length > MAX_FILE {
+            let reason =
+                format!("{length} bytes are more than the {MAX_FILE} that a file may have");
+            return Err(Error::invalid_input("length", reason));
+        }
+        Ok(Parts {
+            length,
+            size: self.wanted.max(length.div_ceil(MAX_PARTS)),
+        })
+    }
+}
+
+/// The parts of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts {
+    length: u64,
+    size: u64,
+}
+
+impl Parts {
+    /// Parts of that size, at least one byte.
+    pub(crate) fn new(length: u64, size: u64) -> Self {
+        Self {
+            length,
+            size: size.max(1),
+        }
+    }
+
+    pub(crate) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub(crate) const fn count(&self) -> u64 {
+        self.length.div_ceil(self.size)
+    }
+
+    /// The bytes of the part of that index, counted from 0.
+    pub(crate) fn range(&self, index: u64) -> Range<u64> {
+        let start = index.saturating_mul(self.size).min(self.length);
+        start..start.saturating_add(self.size).min(self.length)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        (0..self.count()).map(|index| self.range(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
+
+    use super::{MAX_FILE, MAX_PARTS, PartLimits};
+
+    const MINIMUM: u64 = 5_000_000;
+    const WANTED: u64 = 100_000_000;
+    const LIMITS: PartLimits = PartLimits { wanted: WANTED };
+
+    fn lengths() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            Just(1),
+            Just(MINIMUM),
+            Just(WANTED),
+            Just(WANTED + 1),
+            Just(1_000_000_000_001),
+            Just(MAX_FILE),
+            (1..1000_u64).prop_map(|n| n * WANTED),
+            1..=MAX_FILE,
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn parts_cover_the_file_exactly_within_the_limits(length in lengths(), wanted in MINIMUM..=WANTED) {
+            let parts = PartLimits { wanted }.cut(length).unwrap();
+            assert!(parts.count() <= MAX_PARTS);
+            let mut end = 0;
+            for (n, range) in parts.iter().enumerate() {
+                assert_eq!(range.start, end);
+                assert!(range.end > range.start);
+                assert!(range.end - range.start >= MINIMUM || n as u64 + 1 == parts.count());
+                end = range.end;
+            }
+            assert_eq!(end, length);
+        }
+    }
+
+    #[test]
+    fn a_stream_can_become_the_largest_file() {
+        let limits = PartLimits { wanted: 16_000_000 };
+        let most: u64 = (0..MAX_PARTS).map(|index| limits.of_stream(index)).sum();
+        assert!(most >= MAX_FILE, "{most}");
+        assert_eq!(limits.of_stream(999), 16_000_000);
+    }
+
+    #[test]
+    fn a_file_beyond_the_largest_is_refused() {
+        assert!(LIMITS.cut(MAX_FILE + 1).is_err());
+        assert_eq!(LIMITS.cut(0).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,288 @@
+//! A large file (reference section 7).
+//!
+//! 1. `b2_start_large_file`: name, type and info are fixed from here on, the SHA-1 of the whole too.
+//! 2. For each part, several at a time: an upload URL of its own kind, POST, its SHA-1 after it. A
+//!    part that fails goes up again alone; sending a part number again replaces it.
+//! 3. `b2_finish_large_file` with the SHA-1s of all parts. If its answer is lost,
+//!    `b2_get_file_info` tells whether the file is there.
+//! 4. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for;
+//!    unless the upload may be resumed (`resume`).
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::account_info::UploadTarget;
+use crate::control::Control;
+use crate::control::progress::{Counted, Tally};
+use crate::error::{Error, Result};
+use crate::http::body::Sha1AtEnd;
+use crate::model::file::FileVersion;
+use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
+use crate::model::sha1::{Sha1Digest, Sha1Hasher};
+use crate::raw::UploadRequest;
+use crate::session::remember;
+use crate::session::upload_url::Verdict;
+use crate::transfer::parallel;
+use crate::transfer::parts::Parts;
+use crate::transfer::source::UploadSource;
+use crate::transfer::upload::resume::Resumed;
+use crate::transfer::upload::small::is_answer_lost;
+use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
+use crate::wire::StartLargeFileRequest;
+
+/// How often finishing is tried when its answers are lost.
+const FINISH_ATTEMPTS: u32 = 5;
+
+/// A large file whose parts are on their way.
+pub(super) struct Started<'a> {
+    upload: &'a Upload<'a>,
+    target: UploadTarget,
+    file_id: FileId,
+    tally: &'a Tally,
+    retries: AtomicU32,
+}
+
+impl Upload<'_> {
+    /// Uploads a source in these parts.
+    pub(super) fn send_large(
+        &self,
+        request: &UploadRequest<'_>,
+        source: &(dyn UploadSource + Sync),
+        parts: &Parts,
+    ) -> Result<Uploaded> {
+        let sha1 = match self.options.large_file_sha1 {
+            LargeFileSha1::Compute => Some(self.hash(source, 0..source.len())?),
+            LargeFileSha1::Given(sha1) => Some(sha1),
+            LargeFileSha1::Omit => None,
+        };
+        let file_info = with_sha1(request.file_info, sha1)?;
+        let request = UploadRequest {
+            file_info: &file_info,
+            ..*request
+        };
+        let tally = Tally::new(
+            self.control.progress.as_ref(),
+            self.session.clock(),
+            Some(source.len()),
+        );
+        let resumed = self.find_unfinished(&request, source, parts)?;
+        let (file_id, mut present) = match resumed {
+            Some(Resumed { file_id, present }) => (file_id, present),
+            None => (self.start(&request)?, BTreeMap::new()),
+        };
+        let resumed_parts = present.len();
+        let missing: Vec<_> = (1..)
+            .zip(parts.iter())
+            .filter(|(number, _)| !present.contains_key(number))
+            .collect();
+        for number in present.keys() {
+            let range = parts.range(number - 1);
+            tally.add(range.end - range.start);
+        }
+        let uploaded = self.as_large_file(file_id, &tally, |started| {
+            let sent = parallel::run(self.workers, self.control, |_| {
+                Box::new(missing.into_iter().map(|(number, range)| {
+                    Ok(move |control: &Control| {
+                        let sha1 = started.send_part(number, source, range, control)?;
+                        Ok((number, sha1))
+                    })
+                }))
+            })?;
+            present.extend(sent);
+            Ok(present.into_values().collect())
+        })?;
+        Ok(Uploaded {
+            resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
+            ..uploaded
+        })
+    }
+
+    /// Has the parts of a large file sent and finishes it; or cancels it, unless it may be resumed.
+    pub(super) fn as_large_file(
+        &self,
+        file_id: FileId,
+        tally: &Tally,
+        send_parts: impl FnOnce(&Started<'_>) -> Result<Vec<Sha1Digest>>,
+    ) -> Result<Uploaded> {
+        let target = UploadTarget::LargeFile(file_id.clone());
+        let started = Started {
+            upload: self,
+            target,
+            file_id,
+            tally,
+            retries: AtomicU32::new(0),
+        };
+        let outcome =
+            send_parts(&started).and_then(|parts| Ok((started.finish(&parts)?, parts.len())));
+        started.drop_upload_urls();
+        match outcome {
+            Ok((version, parts)) => {
+                tally.finish();
+                let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+                Ok(Uploaded {
+                    version,
+                    parts,
+                    resumed_parts: 0,
+                    retries: started.retries.into_inner(),
+                })
+            }
+            Err(error) => {
+                if self.options.resume == Resume::Never {
+                    started.cancel();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts a large file. If its answer is lost nobody knows its id, and it stays until somebody
+    /// cancels it.
+    pub(super) fn start(&self, request: &UploadRequest<'_>) -> Result<FileId> {
+        let UploadRequest {
+            file_name,
+            content_type,
+            file_info,
+        } = *request;
+        let request = StartLargeFileRequest {
+            bucket_id: self.bucket,
+            file_name,
+            content_type,
+            file_info,
+        };
+        let version = self
+            .session
+            .call(Operation::StartLargeFile, self.control, |raw| {
+                raw.start_large_file(&request)
+            })?;
+        Ok(version.file_id)
+    }
+
+    /// The SHA-1 of these bytes of a source.
+    pub(super) fn hash(&self, source: &dyn UploadSource, range: Range<u64>) -> Result<Sha1Digest> {
+        let mut reader = source.open(range)?;
+        let mut hasher = Sha1Hasher::default();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            self.control.check()?;
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(read) => hasher.update(buffer.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(
+                        Error::from_io(error).unwrap_or_else(|source| Error::Stream {
+                            action: "read",
+                            source,
+                        }),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The info of a large file whose whole has this SHA-1, unless the caller recorded one.
+pub(super) fn with_sha1(info: &FileInfo, sha1: Option<Sha1Digest>) -> Result<FileInfo> {
+    let mut info = info.clone();
+    if let (Some(sha1), None) = (sha1, info.get(LARGE_FILE_SHA1)) {
+        info.insert(LARGE_FILE_SHA1, sha1.to_string());
+    }
+    info.check().map_err(|reason| {
+        Error::invalid_input("file_info", format!("with {LARGE_FILE_SHA1} {reason}"))
+    })?;
+    Ok(info)
+}
+
+impl Started<'_> {
+    /// Sends one part, as often as it takes.
+    pub(super) fn send_part(
+        &self,
+        number: u64,
+        source: &dyn UploadSource,
+        range: Range<u64>,
+        control: &Control,
+    ) -> Result<Sha1Digest> {
+        let length = range.end - range.start;
+        let (sha1, attempts) =
+            self.upload
+                .session
+                .with_upload_url(&self.target, control, |raw, url| {
+                    let mut content = Counted::new(source.open(range.clone())?, self.tally);
+                    let mut body = Sha1AtEnd::new(&mut content, length);
+                    let part = raw.upload_part(url, number, &mut body)?;
+                    content.keep();
+                    part.content_sha1
+                        .digest()
+                        .map(Verdict::Done)
+                        .ok_or_else(|| Error::UnexpectedReply {
+                            operation: Operation::UploadPart,
+                            source: "it has no SHA-1".into(),
+                        })
+                })?;
+        self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
+        Ok(sha1)
+    }
+
+    fn finish(&self, parts: &[Sha1Digest]) -> Result<FileVersion> {
+        let Upload {
+            session, control, ..
+        } = *self.upload;
+        let mut attempt = 1;
+        loop {
+            let outcome = session.call(Operation::FinishLargeFile, control, |raw| {
+                raw.finish_large_file(&self.file_id, parts)
+            });
+            let lost = match outcome {
+                Err(error) if is_answer_lost(&error) => error,
+                outcome => return outcome,
+            };
+            match session.call(Operation::GetFileInfo, control, |raw| {
+                raw.get_file_info(&self.file_id)
+            }) {
+                Ok(version) => return Ok(version),
+                Err(error) if error.is_not_found() && attempt < FINISH_ATTEMPTS => attempt += 1,
+                // Nobody can tell: it must not be cancelled, and the caller learns why.
+                Err(_) => return Err(lost),
+            }
+        }
+    }
+
+    /// Leaves no parts behind. That this fails does not change why the upload failed.
+    fn cancel(&self) {
+        // Not under the caller's token: that may be what ended the upload.
+        let control = Control {
+            cancel: None,
+            progress: None,
+            owner: self.upload.control.owner.clone(),
+        };
+        let outcome = self
+            .upload
+            .session
+            .call(Operation::CancelLargeFile, &control, |raw| {
+                raw.cancel_large_file(&self.file_id)
+            });
+        match outcome {
+            Ok(_) => {
+                tracing::debug!(file_id = %self.file_id, "the unfinished large file was cancelled")
+            }
+            Err(_) => {
+                tracing::warn!(file_id = %self.file_id, "the unfinished large file could not be cancelled")
+            }
+        }
+    }
+
+    fn drop_upload_urls(&self) {
+        let session = self.upload.session;
+        if let Ok(snapshot) = session.current(self.upload.control) {
+            remember(
+                "upload URLs of parts",
+                session
+                    .info()
+                    .drop_upload_urls(snapshot.identity(), &self.target),
+            );
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Going on with a large file that an earlier upload left unfinished.
+//!
+//! 1. `b2_list_unfinished_large_files` for the name; a file of other settings is passed over.
+//! 2. `b2_list_parts`; a file whose parts are cut otherwise is passed over. Of the others, the one with
+//!    the most parts is taken.
+//! 3. A part counts only if its SHA-1 is that of the same bytes of the source, which are read for
+//!    that. The others are sent, or sent again, which replaces them.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::model::file::FileVersion;
+use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
+use crate::model::part::Part;
+use crate::model::sha1::Sha1Digest;
+use crate::raw::UploadRequest;
+use crate::transfer::parts::Parts;
+use crate::transfer::source::UploadSource;
+use crate::transfer::upload::{CONTENT_TYPE_AUTO, Resume, Upload};
+use crate::wire::ListUnfinishedRequest;
+
+/// A large file to go on with, and its parts that are there already.
+pub(super) struct Resumed {
+    pub(super) file_id: FileId,
+    pub(super) present: BTreeMap<u64, Sha1Digest>,
+}
+
+impl Upload<'_> {
+    /// The unfinished file to go on with, if one was asked for and there is one.
+    pub(super) fn find_unfinished(
+        &self,
+        request: &UploadRequest<'_>,
+        source: &dyn UploadSource,
+        parts: &Parts,
+    ) -> Result<Option<Resumed>> {
+        let wanted = match &self.options.resume {
+            Resume::Never => return Ok(None),
+            Resume::Matching => None,
+            Resume::From(file_id) => Some(file_id),
+        };
+        let mut best: Option<(FileId, Vec<Part>)> = None;
+        for file in self.unfinished()? {
+            if file.file_name != self.file_name
+                || wanted.is_some_and(|wanted| *wanted != file.file_id)
+            {
+                continue;
+            }
+            let listed = self.session.parts_of(self.control, &file.file_id)?;
+            if let Some(reason) = mismatch(&file, &listed, request, parts) {
+                tracing::debug!(file_id = %file.file_id, reason, "an unfinished large file is passed over");
+            } else if best
+                .as_ref()
+                .is_none_or(|(_, most)| listed.len() > most.len())
+            {
+                best = Some((file.file_id, listed));
+            }
+        }
+        match (best, wanted) {
+            (Some((file_id, listed)), _) => Ok(Some(Resumed {
+                file_id,
+                present: self.verified(&listed, source, parts)?,
+            })),
+            (None, Some(wanted)) => {
+                let reason = format!(
+                    "{wanted} is no unfinished upload of this file, cut into the same parts"
+                );
+                Err(Error::invalid_input("resume", reason))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn unfinished(&self) -> Result<Vec<FileVersion>> {
+        let mut request = ListUnfinishedRequest {
+            bucket_id: self.bucket.clone(),
+            name_prefix: Some(self.file_name.to_owned()),
+            start_file_id: None,
+            max_file_count: 100,
+        };
+        let mut files = Vec::new();
+        loop {
+            let answer =
+                self.session
+                    .call(Operation::ListUnfinishedLargeFiles, self.control, |raw| {
+                        raw.list_unfinished_large_files(&request)
+                    });
+            let page = match answer {
+                // A key that may not look starts anew.
+                Err(Error::NotAllowed(_)) => return Ok(files),
+                answer => answer?,
+            };
+            files.extend(page.files);
+            if page.next_file_id.is_none() || page.next_file_id == request.start_file_id {
+                return Ok(files);
+            }
+            request.start_file_id = page.next_file_id;
+        }
+    }
+
+    /// Those of the parts whose content is the source's.
+    fn verified(
+        &self,
+        listed: &[Part],
+        source: &dyn UploadSource,
+        parts: &Parts,
+    ) -> Result<BTreeMap<u64, Sha1Digest>> {
+        let mut present = BTreeMap::new();
+        for part in listed {
+            let number = u64::from(part.part_number);
+            let Some(sha1) = part.content_sha1.digest() else {
+                continue;
+            };
+            if self.hash(source, parts.range(number - 1))? == sha1 {
+                present.insert(number, sha1);
+            }
+        }
+        Ok(present)
+    }
+}
+
+/// Why an unfinished file is not what this upload would have made.
+fn mismatch(
+    file: &FileVersion,
+    listed: &[Part],
+    request: &UploadRequest<'_>,
+    parts: &Parts,
+) -> Option<&'static str> {
+    // The service replaces the automatic type at once, so that it never compares equal.
+    let is_auto = request.content_type == CONTENT_TYPE_AUTO;
+    if !is_auto && file.content_type.as_deref() != Some(request.content_type) {
+        return Some("its content type is another one");
+    }
+    if !is_same_info(&file.file_info, request.file_info) {
+        return Some("its file info is another one");
+    }
+    let fits = |part: &Part| {
+        let number = u64::from(part.part_number);
+        let range = parts.range(number.saturating_sub(1));
+        (1..=parts.count()).contains(&number) && range.end - range.start == part.content_length
+    };
+    (!listed.iter().all(fits)).then_some("its parts are cut otherwise")
+}
+
+/// The same, except for a SHA-1 of the whole that only one of them has.
+fn is_same_info(theirs: &FileInfo, ours: &FileInfo) -> bool {
+    let without = |info: &FileInfo| {
+        let others = info.iter().filter(|(name, _)| *name != LARGE_FILE_SHA1);
+        others
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect::<FileInfo>()
+    };
+    match (theirs.get(LARGE_FILE_SHA1), ours.get(LARGE_FILE_SHA1)) {
+        (Some(theirs), Some(ours)) if theirs != ours => false,
+        _ => without(theirs) == without(ours),
+    }
+}

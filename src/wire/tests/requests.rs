@@ -1,0 +1,247 @@
+//! What we send is exactly a request fixture: no member more, none less.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::fixture;
+use crate::model::bucket::BucketType;
+use crate::model::cors::CorsRule;
+use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::lifecycle::LifecycleRule;
+use crate::wire::{
+    CreateBucketRequest, DeleteBucketRequest, DeleteFileVersionRequest, FileIdRequest,
+    GetUploadUrlRequest, HideFileRequest, ListBucketsRequest, ListFilesRequest,
+    UpdateBucketRequest,
+};
+
+const HIDE_MARKER: &str = "4_ze50ba23e791f80c74c619dd4_f113d7f0e29b8c465_d20261105_m091530_c003_v0301044_t0003_u01793870130000";
+
+#[track_caller]
+fn assert_sent(request: &impl Serialize, path: &str) {
+    assert_eq!(
+        serde_json::to_value(request).unwrap(),
+        fixture(path),
+        "{path}"
+    );
+}
+
+fn account() -> AccountId {
+    AccountId::from("5b2e9f07c1d4")
+}
+
+fn bucket() -> BucketId {
+    BucketId::from("e50ba23e791f80c74c619dd4")
+}
+
+fn info() -> BTreeMap<String, String> {
+    [("Cache-Control", "max-age=3600"), ("owner", "Zoë")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+fn cors_rules() -> Vec<CorsRule> {
+    let origins = ["https://*.lantern.example"];
+    let downloads = ["b2_download_file_by_name", "s3_get"];
+    vec![
+        CorsRule::new("site-downloads", origins, downloads, 3600)
+            .allowed_headers(["range", "x-bz-info-*"])
+            .expose_headers(["x-bz-content-sha1"]),
+        CorsRule::new("any-upload", ["https"], ["b2_upload_file"], 60),
+    ]
+}
+
+fn lifecycle_rules() -> Vec<LifecycleRule> {
+    vec![
+        LifecycleRule::new("logs/")
+            .hide_after_days(30)
+            .delete_hidden_after_days(1),
+        LifecycleRule::new("uploads/").cancel_unfinished_after_days(7),
+    ]
+}
+
+#[test]
+fn a_new_bucket_is_asked_for_with_what_is_set_only() {
+    let request = CreateBucketRequest {
+        account_id: &account(),
+        bucket_name: "lantern-photos",
+        bucket_type: &BucketType::AllPrivate,
+        bucket_info: &BTreeMap::new(),
+        cors_rules: &[],
+        lifecycle_rules: &[],
+    };
+    assert_sent(&request, "b2_create_bucket/request_minimal");
+}
+
+#[test]
+fn a_new_bucket_is_asked_for_with_everything() {
+    let request = CreateBucketRequest {
+        account_id: &account(),
+        bucket_name: "lantern-photos",
+        bucket_type: &BucketType::AllPublic,
+        bucket_info: &info(),
+        cors_rules: &cors_rules(),
+        lifecycle_rules: &lifecycle_rules(),
+    };
+    assert_sent(&request, "b2_create_bucket/request_full");
+}
+
+fn no_update<'a>(account_id: &'a AccountId, bucket_id: &'a BucketId) -> UpdateBucketRequest<'a> {
+    UpdateBucketRequest {
+        account_id,
+        bucket_id,
+        bucket_type: None,
+        bucket_info: None,
+        cors_rules: None,
+        lifecycle_rules: None,
+        if_revision_is: None,
+    }
+}
+
+#[test]
+fn an_update_leaves_out_what_is_to_stay() {
+    let (account, bucket) = (account(), bucket());
+    let request = UpdateBucketRequest {
+        bucket_type: Some(&BucketType::AllPublic),
+        ..no_update(&account, &bucket)
+    };
+    assert_sent(&request, "b2_update_bucket/request_minimal");
+}
+
+#[test]
+fn an_update_changes_everything_at_once() {
+    let (account, bucket) = (account(), bucket());
+    let request = UpdateBucketRequest {
+        bucket_type: Some(&BucketType::AllPublic),
+        bucket_info: Some(&info()),
+        cors_rules: Some(&cors_rules()),
+        lifecycle_rules: Some(&lifecycle_rules()),
+        if_revision_is: Some(3),
+        ..no_update(&account, &bucket)
+    };
+    assert_sent(&request, "b2_update_bucket/request_full");
+}
+
+#[test]
+fn an_update_clears_with_what_is_empty() {
+    let (account, bucket) = (account(), bucket());
+    let request = UpdateBucketRequest {
+        bucket_info: Some(&BTreeMap::new()),
+        cors_rules: Some(&[]),
+        lifecycle_rules: Some(&[]),
+        ..no_update(&account, &bucket)
+    };
+    assert_sent(&request, "b2_update_bucket/request_cleared");
+}
+
+#[test]
+fn a_bucket_is_deleted_by_its_id() {
+    let request = DeleteBucketRequest {
+        account_id: &account(),
+        bucket_id: &bucket(),
+    };
+    assert_sent(&request, "b2_delete_bucket/request");
+}
+
+#[test]
+fn buckets_of_all_types_are_listed() {
+    let all = ListBucketsRequest {
+        account_id: &account(),
+        bucket_id: None,
+        bucket_name: None,
+        bucket_types: ["all"],
+    };
+    assert_sent(&all, "b2_list_buckets/request_all");
+}
+
+#[test]
+fn one_bucket_is_listed_by_name_or_id() {
+    let (account, bucket) = (account(), bucket());
+    let ask = |bucket_id, bucket_name| ListBucketsRequest {
+        account_id: &account,
+        bucket_id,
+        bucket_name,
+        bucket_types: ["all"],
+    };
+    assert_sent(
+        &ask(None, Some("lantern-photos")),
+        "b2_list_buckets/request_by_name",
+    );
+    assert_sent(&ask(Some(&bucket), None), "b2_list_buckets/request_by_id");
+}
+
+#[test]
+fn an_upload_url_is_asked_for_by_bucket() {
+    let request = GetUploadUrlRequest {
+        bucket_id: &bucket(),
+    };
+    assert_sent(&request, "b2_get_upload_url/request");
+}
+
+fn first_page() -> ListFilesRequest {
+    ListFilesRequest {
+        bucket_id: bucket(),
+        start_file_name: None,
+        start_file_id: None,
+        max_file_count: 1000,
+        prefix: String::new(),
+        delimiter: None,
+    }
+}
+
+#[test]
+fn the_first_page_of_a_listing_names_no_start() {
+    assert_sent(&first_page(), "b2_list_file_names/request_minimal");
+    assert_sent(&first_page(), "b2_list_file_versions/request_minimal");
+}
+
+#[test]
+fn a_listing_of_names_goes_on_inside_a_folder() {
+    let request = ListFilesRequest {
+        start_file_name: Some("2026/März/".to_owned()),
+        max_file_count: 2,
+        prefix: "2026/".to_owned(),
+        delimiter: Some("/"),
+        ..first_page()
+    };
+    assert_sent(&request, "b2_list_file_names/request_full");
+}
+
+#[test]
+fn a_listing_of_versions_goes_on_at_a_version() {
+    let request = ListFilesRequest {
+        start_file_name: Some("2026/notes.txt".to_owned()),
+        start_file_id: Some(FileId::from(HIDE_MARKER)),
+        max_file_count: 4,
+        prefix: "2026/".to_owned(),
+        delimiter: Some("/"),
+        ..first_page()
+    };
+    assert_sent(&request, "b2_list_file_versions/request_full");
+}
+
+#[test]
+fn a_version_is_asked_about_by_its_id() {
+    let request = FileIdRequest {
+        file_id: &FileId::from(HIDE_MARKER),
+    };
+    assert_sent(&request, "b2_get_file_info/request");
+}
+
+#[test]
+fn a_file_is_hidden_by_its_name() {
+    let request = HideFileRequest {
+        bucket_id: &bucket(),
+        file_name: "2026/notes.txt",
+    };
+    assert_sent(&request, "b2_hide_file/request");
+}
+
+#[test]
+fn a_version_is_deleted_by_name_and_id() {
+    let request = DeleteFileVersionRequest {
+        file_name: "2026/notes.txt",
+        file_id: &FileId::from(HIDE_MARKER),
+    };
+    assert_sent(&request, "b2_delete_file_version/request");
+}

@@ -1,0 +1,189 @@
+//! Cancelling: before, during and between requests, also when the other side is silent.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::{
+    B2Api, Bucket, BucketType, CancelToken, DownloadOptions, Error, InMemoryAccountInfo, LsOptions,
+    Operation, UploadOptions,
+};
+
+use crate::support::{BUCKET, authorize, noise};
+
+/// A hung test fails instead of hanging the suite.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// A service that tells of each request it has logged, and a bucket in real time.
+fn service_and_bucket() -> (Simulator, Bucket) {
+    let service = Simulator::start().unwrap();
+    let api = B2Api::new(InMemoryAccountInfo::new());
+    authorize(&api, &service);
+    let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+    bucket.upload_bytes(&noise(500_000), "x").unwrap();
+    (service, bucket)
+}
+
+/// Runs a call in a thread, cancels it as soon as `begun` says so, and gives its outcome.
+fn cancel_when<T: Send>(
+    token: &CancelToken,
+    call: impl FnOnce() -> Result<T, Error> + Send,
+    begun: impl FnOnce(),
+) -> Result<T, Error> {
+    let (done, outcome) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || done.send(call()).unwrap());
+        begun();
+        token.cancel();
+        outcome
+            .recv_timeout(WATCHDOG)
+            .expect("cancelling ends the call")
+    })
+}
+
+fn wait_for(condition: impl Fn() -> bool) {
+    let mut rounds = 0_u64;
+    while !condition() {
+        std::thread::yield_now();
+        rounds += 1;
+        assert!(rounds < 1_000_000_000, "it never came");
+    }
+}
+
+#[test]
+fn a_cancelled_token_stops_calls_before_they_send_anything() {
+    let (service, bucket) = service_and_bucket();
+    service.log().clear();
+    let token = CancelToken::new();
+    token.cancel();
+    let upload = bucket.upload_bytes_with(b"x", "y", &UploadOptions::new().cancel(&token));
+    assert!(matches!(upload.unwrap_err(), Error::Cancelled));
+    let download = bucket.download_file_by_name_with("x", &DownloadOptions::new().cancel(&token));
+    assert!(matches!(download.unwrap_err(), Error::Cancelled));
+    let listing = bucket
+        .ls_with("", &LsOptions::new().cancel(&token))
+        .unwrap()
+        .next();
+    assert!(matches!(listing.unwrap().unwrap_err(), Error::Cancelled));
+    assert_eq!(service.log().total(), 0);
+}
+
+#[test]
+fn an_upload_to_a_silent_service_is_cancelled() {
+    let (service, bucket) = service_and_bucket();
+    service
+        .faults()
+        .inject(Fault::on(Operation::UploadFile).after_reading(1000).stall());
+    let token = CancelToken::new();
+    let options = UploadOptions::new().cancel(&token);
+    let data = noise(20_000_000);
+    let outcome = cancel_when(
+        &token,
+        || bucket.upload_bytes_with(&data, "y", &options),
+        || wait_for(|| service.faults().remaining() == 0),
+    );
+    assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
+    assert!(bucket.list_file_versions("y").unwrap().next().is_none());
+}
+
+#[test]
+fn a_download_from_a_silent_service_is_cancelled_and_leaves_nothing() {
+    let (service, bucket) = service_and_bucket();
+    service
+        .faults()
+        .inject(Fault::on(Operation::DownloadFileByName).stall_answer(100_000));
+    let token = CancelToken::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x");
+    let outcome = cancel_when(
+        &token,
+        || {
+            bucket
+                .download_file_by_name_with("x", &DownloadOptions::new().cancel(&token))?
+                .save_to(&path)
+        },
+        || wait_for(|| service.faults().remaining() == 0),
+    );
+    assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_wait_between_attempts_is_cancelled() {
+    let (service, bucket) = service_and_bucket();
+    service.faults().inject(
+        Fault::on(Operation::ListFileNames)
+            .status(503, "service_unavailable", "")
+            .retry_after(600),
+    );
+    let token = CancelToken::new();
+    let options = LsOptions::new().cancel(&token);
+    let outcome = cancel_when(
+        &token,
+        || bucket.ls_with("", &options).unwrap().next().unwrap(),
+        || wait_for(|| service.faults().remaining() == 0),
+    );
+    assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
+}
+
+#[test]
+fn cancelling_one_call_leaves_others_alone() {
+    let (service, bucket) = service_and_bucket();
+    service
+        .faults()
+        .inject(Fault::on(Operation::DownloadFileByName).stall_answer(0));
+    let token = CancelToken::new();
+    let options = DownloadOptions::new().cancel(&token);
+    let outcome = cancel_when(
+        &token,
+        || {
+            bucket
+                .download_file_by_name_with("x", &options)?
+                .read_to_vec()
+        },
+        || {
+            wait_for(|| service.faults().remaining() == 0);
+            let other = CancelToken::new();
+            let options = DownloadOptions::new().cancel(&other);
+            assert_eq!(
+                bucket
+                    .download_file_by_name_with("x", &options)
+                    .unwrap()
+                    .read_to_vec()
+                    .unwrap(),
+                noise(500_000)
+            );
+        },
+    );
+    assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
+    assert_eq!(
+        bucket
+            .download_file_by_name("x")
+            .unwrap()
+            .read_to_vec()
+            .unwrap(),
+        noise(500_000)
+    );
+}
+
+#[test]
+fn calls_under_one_token_share_its_connections() {
+    let (service, bucket) = service_and_bucket();
+    service.log().clear();
+    let token = CancelToken::new();
+    let options = DownloadOptions::new().cancel(&token);
+    for _ in 0..5 {
+        bucket
+            .download_file_by_name_with("x", &options)
+            .unwrap()
+            .read_to_vec()
+            .unwrap();
+    }
+    let connections: std::collections::BTreeSet<_> = service
+        .log()
+        .entries()
+        .iter()
+        .map(|entry| entry.connection)
+        .collect();
+    assert_eq!(connections.len(), 1);
+}

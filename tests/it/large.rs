@@ -1,0 +1,720 @@
+//! Large files: in parts, side by side, each part on its own when something goes wrong.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::{
+    B2Api, Bucket, BucketType, CancelToken, Clock, Error, InMemoryAccountInfo, LargeFileSha1,
+    Operation, Resume, Sha1Digest, TransferProgress, UploadOptions, Verification,
+};
+
+use crate::support::{BUCKET, authorize, noise};
+
+/// A service whose parts are small, so that large files fit into a test.
+struct Large {
+    service: Simulator,
+    clock: Clock,
+    api: B2Api,
+    bucket: Bucket,
+}
+
+const PART: u64 = 10_000;
+
+impl Large {
+    fn new() -> Self {
+        Self::with_workers(4)
+    }
+
+    fn with_workers(workers: usize) -> Self {
+        let service = Simulator::builder()
+            .minimum_part_size(1000)
+            .recommended_part_size(PART)
+            .start()
+            .unwrap();
+        let clock = Clock::manual();
+        let info = InMemoryAccountInfo::with_clock(clock.clone());
+        let api = B2Api::builder(info)
+            .clock(&clock)
+            .workers(workers)
+            .build()
+            .unwrap();
+        authorize(&api, &service);
+        let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+        service.log().clear();
+        Self {
+            service,
+            clock,
+            api,
+            bucket,
+        }
+    }
+
+    fn count(&self, operation: Operation) -> usize {
+        self.service.log().count(operation)
+    }
+
+    fn inject(&self, fault: Fault) {
+        self.service.faults().inject(fault);
+    }
+
+    fn content(&self, name: &str) -> Vec<u8> {
+        self.bucket
+            .download_file_by_name(name)
+            .unwrap()
+            .read_to_vec()
+            .unwrap()
+    }
+
+    /// Whether anything is left of an upload that failed.
+    fn is_clean(&self) -> bool {
+        self.bucket
+            .list_file_versions("x")
+            .unwrap()
+            .next()
+            .is_none()
+    }
+}
+
+#[test]
+fn every_source_arrives_whole_whatever_its_length() {
+    let large = Large::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    for length in [0, 1, PART - 1, PART, PART + 1, 2 * PART, 5 * PART + 1234] {
+        let data = noise(usize::try_from(length).unwrap());
+        std::fs::write(&path, &data).unwrap();
+        let parts = u32::try_from(length.div_ceil(PART).max(1)).unwrap();
+        let options = UploadOptions::new().part_size(PART);
+        let uploads = [
+            large.bucket.upload_bytes(&data, "bytes").unwrap(),
+            large.bucket.upload_local_file(&path, "file").unwrap(),
+            large
+                .bucket
+                .upload_reader(data.as_slice(), length, "reader")
+                .unwrap(),
+            large
+                .bucket
+                .upload_stream_with(data.as_slice(), "stream", &options)
+                .unwrap(),
+        ];
+        for (uploaded, name) in uploads.iter().zip(["bytes", "file", "reader", "stream"]) {
+            assert_eq!(uploaded.parts(), parts, "{name} of {length}");
+            assert_eq!(uploaded.version().content_length, length, "{name}");
+            assert_eq!(large.content(name), data, "{name} of {length}");
+        }
+    }
+}
+
+#[test]
+fn the_sha1_of_the_whole_is_recorded_and_verifies_the_download() {
+    let large = Large::new();
+    let data = noise(35_000);
+    let sha1 = Sha1Digest::of(&data);
+    let verification = |name: &str| {
+        let mut reader = large
+            .bucket
+            .download_file_by_name(name)
+            .unwrap()
+            .into_reader();
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        reader.verification()
+    };
+    let version = large
+        .bucket
+        .upload_bytes(&data, "computed")
+        .unwrap()
+        .into_version();
+    assert_eq!(
+        version.file_info.get("large_file_sha1"),
+        Some(sha1.to_string().as_str())
+    );
+    assert_eq!(verification("computed"), Verification::Verified);
+    let given = UploadOptions::new().large_file_sha1(LargeFileSha1::Given(sha1));
+    large
+        .bucket
+        .upload_reader_with(data.as_slice(), 35_000, "given", &given)
+        .unwrap();
+    assert_eq!(verification("given"), Verification::Verified);
+    let omitted = UploadOptions::new().large_file_sha1(LargeFileSha1::Omit);
+    large
+        .bucket
+        .upload_bytes_with(&data, "omitted", &omitted)
+        .unwrap();
+    assert_eq!(verification("omitted"), Verification::NoChecksum);
+    let wrong =
+        UploadOptions::new().large_file_sha1(LargeFileSha1::Given(Sha1Digest::of(b"other")));
+    large
+        .bucket
+        .upload_bytes_with(&data, "wrong", &wrong)
+        .unwrap();
+    let error = large
+        .bucket
+        .download_file_by_name("wrong")
+        .unwrap()
+        .read_to_vec()
+        .unwrap_err();
+    assert!(matches!(error, Error::ChecksumMismatch { .. }), "{error:?}");
+}
+
+#[test]
+fn a_file_takes_the_requests_that_it_needs_and_no_more() {
+    let large = Large::with_workers(3);
+    large.bucket.upload_bytes(&noise(95_000), "x").unwrap();
+    assert_eq!(
+        (
+            large.count(Operation::StartLargeFile),
+            large.count(Operation::FinishLargeFile)
+        ),
+        (1, 1)
+    );
+    assert_eq!(large.count(Operation::UploadPart), 10);
+    assert!(large.count(Operation::GetUploadPartUrl) <= 3);
+    assert_eq!(
+        large.service.log().total(),
+        12 + large.count(Operation::GetUploadPartUrl)
+    );
+}
+
+#[test]
+fn parts_of_several_files_at_once_arrive_where_they_belong() {
+    let large = Large::with_workers(3);
+    std::thread::scope(|scope| {
+        for n in 0..4 {
+            let large = &large;
+            scope.spawn(move || {
+                large
+                    .bucket
+                    .upload_bytes(&noise(95_000), &format!("{n}"))
+                    .unwrap()
+            });
+        }
+    });
+    for n in 0..4 {
+        assert_eq!(large.content(&n.to_string()), noise(95_000));
+    }
+    assert_eq!(large.count(Operation::UploadPart), 40);
+}
+
+#[test]
+fn a_part_that_fails_goes_up_again_alone() {
+    let large = Large::with_workers(1);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .status(503, "service_unavailable", ""),
+    );
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(1)
+            .after_reading(5000)
+            .reset_connection(),
+    );
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(1)
+            .after_effect()
+            .drop_connection(),
+    );
+    let uploaded = large.bucket.upload_bytes(&noise(55_000), "x").unwrap();
+    assert_eq!((uploaded.parts(), uploaded.retries()), (6, 3));
+    assert_eq!(large.content("x"), noise(55_000));
+    let urls: Vec<_> = large
+        .service
+        .log()
+        .entries()
+        .into_iter()
+        .filter_map(|entry| entry.upload_url)
+        .collect();
+    let distinct: BTreeSet<_> = urls.iter().collect();
+    assert_eq!(distinct.len(), 4, "each failure cost its URL");
+    assert_eq!(large.clock.sleeps(), []);
+}
+
+#[test]
+fn a_failure_that_lasts_stops_everything_and_leaves_no_parts() {
+    let large = Large::with_workers(2);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(3)
+            .status(403, "storage_cap_exceeded", "")
+            .always(),
+    );
+    let error = large.bucket.upload_bytes(&noise(500_000), "x").unwrap_err();
+    assert!(matches!(error, Error::CapExceeded(_)), "{error:?}");
+    assert!(
+        large.count(Operation::UploadPart) < 10,
+        "the other parts were not tried"
+    );
+    assert_eq!(
+        (large.count(Operation::CancelLargeFile), large.is_clean()),
+        (1, true)
+    );
+}
+
+#[test]
+fn finishing_whose_answer_was_lost_is_looked_up() {
+    let large = Large::new();
+    large.inject(
+        Fault::on(Operation::FinishLargeFile)
+            .after_effect()
+            .drop_connection(),
+    );
+    let version = large
+        .bucket
+        .upload_bytes(&noise(35_000), "x")
+        .unwrap()
+        .into_version();
+    assert_eq!(
+        large
+            .bucket
+            .list_file_versions("x")
+            .unwrap()
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+            .len(),
+        1
+    );
+    assert_eq!(
+        (
+            large.count(Operation::FinishLargeFile),
+            version.content_length
+        ),
+        (1, 35_000)
+    );
+    large.inject(Fault::on(Operation::FinishLargeFile).drop_connection());
+    large.bucket.upload_bytes(&noise(35_000), "y").unwrap();
+    assert_eq!(large.content("y"), noise(35_000));
+}
+
+#[test]
+fn a_source_that_changes_makes_no_large_file() {
+    let large = Large::with_workers(1);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, noise(300_000)).unwrap();
+    let (target, clock) = (path.clone(), large.clock.clone());
+    let once = Mutex::new(Some(()));
+    let options = UploadOptions::new().progress(move |progress: &TransferProgress| {
+        clock.advance(Duration::from_secs(1));
+        if progress.bytes > 150_000 && once.lock().unwrap().take().is_some() {
+            std::fs::write(&target, noise(299_999)).unwrap();
+        }
+    });
+    let error = large
+        .bucket
+        .upload_local_file_with(&path, "x", &options)
+        .unwrap_err();
+    assert!(matches!(error, Error::SourceChanged { .. }), "{error:?}");
+    assert!(large.is_clean());
+    let error = large
+        .bucket
+        .upload_reader(noise(25_000).as_slice(), 30_000, "x")
+        .unwrap_err();
+    assert!(matches!(error, Error::SourceChanged { .. }), "{error:?}");
+    assert!(large.is_clean());
+}
+
+#[test]
+fn an_expired_token_in_the_middle_is_replaced_once() {
+    let large = Large::new();
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(3)
+            .status(503, "service_unavailable", "")
+            .times(4),
+    );
+    large.inject(Fault::on(Operation::GetUploadPartUrl).after(4).status(
+        401,
+        "expired_auth_token",
+        "",
+    ));
+    large.bucket.upload_bytes(&noise(95_000), "x").unwrap();
+    assert_eq!(large.count(Operation::AuthorizeAccount), 1);
+    assert_eq!(large.content("x"), noise(95_000));
+}
+
+#[test]
+fn cancelling_stops_all_parts_and_leaves_none() {
+    let large = Large::with_workers(4);
+    large.inject(Fault::on(Operation::UploadPart).after(4).stall().times(4));
+    let token = CancelToken::new();
+    let options = UploadOptions::new().cancel(&token);
+    let error = std::thread::scope(|scope| {
+        let upload = scope.spawn(|| {
+            large
+                .bucket
+                .upload_bytes_with(&noise(500_000), "x", &options)
+                .unwrap_err()
+        });
+        while large.service.faults().remaining() > 0 {
+            std::thread::yield_now();
+        }
+        token.cancel();
+        upload.join().unwrap()
+    });
+    assert!(matches!(error, Error::Cancelled), "{error:?}");
+    assert_eq!(
+        (large.count(Operation::CancelLargeFile), large.is_clean()),
+        (1, true)
+    );
+}
+
+#[test]
+fn progress_counts_all_parts_and_takes_back_what_failed() {
+    let large = Large::new();
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .after_reading(9000)
+            .reset_connection()
+            .times(2),
+    );
+    let last = std::sync::Arc::new(Mutex::new((0, None)));
+    let sink = std::sync::Arc::clone(&last);
+    let options = UploadOptions::new().progress(move |progress: &TransferProgress| {
+        *sink.lock().unwrap() = (progress.bytes, progress.total);
+    });
+    large
+        .bucket
+        .upload_bytes_with(&noise(95_000), "x", &options)
+        .unwrap();
+    assert_eq!(*last.lock().unwrap(), (95_000, Some(95_000)));
+}
+
+#[test]
+fn part_sizes_that_the_account_does_not_have_are_refused() {
+    let large = Large::new();
+    for size in [0, 999, 5_000_000_001] {
+        let options = UploadOptions::new().part_size(size);
+        let error = large
+            .bucket
+            .upload_bytes_with(b"x", "x", &options)
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::InvalidInput {
+                    what: "part_size",
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+    assert_eq!(large.service.log().total(), 0);
+}
+
+#[test]
+fn an_upload_that_may_be_resumed_sends_only_what_is_missing() {
+    let large = Large::with_workers(2);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, noise(95_000)).unwrap();
+    let options = UploadOptions::new().resume(Resume::Matching);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(6)
+            .status(403, "storage_cap_exceeded", "")
+            .always(),
+    );
+    large
+        .bucket
+        .upload_local_file_with(&path, "x", &options)
+        .unwrap_err();
+    assert_eq!(large.count(Operation::CancelLargeFile), 0);
+    let unfinished: Vec<_> = large
+        .bucket
+        .list_unfinished_large_files("")
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(unfinished.len(), 1);
+    let present = large.api.list_parts(&unfinished[0].file_id).unwrap().len();
+    assert!((5..=6).contains(&present), "{present}");
+
+    large.service.faults().clear();
+    large.service.log().clear();
+    let uploaded = large
+        .bucket
+        .upload_local_file_with(&path, "x", &options)
+        .unwrap();
+    assert_eq!(usize::try_from(uploaded.resumed_parts()).unwrap(), present);
+    assert_eq!(large.count(Operation::UploadPart), 10 - present);
+    assert_eq!(
+        (
+            large.count(Operation::StartLargeFile),
+            uploaded.version().file_id.clone()
+        ),
+        (0, unfinished[0].file_id.clone())
+    );
+    assert_eq!(large.content("x"), noise(95_000));
+}
+
+/// Leaves an unfinished "x" with two parts of this content behind.
+fn leave_unfinished(large: &Large, data: &[u8], options: &UploadOptions) {
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .status(403, "storage_cap_exceeded", "")
+            .always(),
+    );
+    let options = options.clone().resume(Resume::Matching);
+    large
+        .bucket
+        .upload_bytes_with(data, "x", &options)
+        .unwrap_err();
+    large.service.faults().clear();
+    large.service.log().clear();
+}
+
+#[test]
+fn an_unfinished_file_that_is_another_one_is_passed_over() {
+    let data = noise(45_000);
+    let mut other = data.clone();
+    other[44_999] ^= 1;
+    let cases: [(&str, &[u8], UploadOptions); 4] = [
+        ("other content", &other, UploadOptions::new()),
+        (
+            "other type",
+            &data,
+            UploadOptions::new().content_type("text/plain"),
+        ),
+        (
+            "other info",
+            &data,
+            UploadOptions::new().file_info(b2sdk::FileInfo::new().with("a", "b")),
+        ),
+        ("other parts", &data, UploadOptions::new().part_size(20_000)),
+    ];
+    for (name, left, left_options) in cases {
+        let large = Large::with_workers(1);
+        leave_unfinished(&large, left, &left_options);
+        let options = UploadOptions::new()
+            .content_type("image/png")
+            .resume(Resume::Matching);
+        let uploaded = large
+            .bucket
+            .upload_bytes_with(&data, "x", &options)
+            .unwrap();
+        assert_eq!(
+            (
+                uploaded.resumed_parts(),
+                large.count(Operation::StartLargeFile)
+            ),
+            (0, 1),
+            "{name}"
+        );
+        assert_eq!(large.content("x"), data, "{name}");
+    }
+}
+
+#[test]
+fn parts_that_are_not_the_sources_are_replaced() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    let mut other = data.clone();
+    other[15_000] ^= 1;
+    let plain = UploadOptions::new().large_file_sha1(LargeFileSha1::Omit);
+    leave_unfinished(&large, &other, &plain);
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&data, "x", &plain.resume(Resume::Matching))
+        .unwrap();
+    assert_eq!(
+        (uploaded.resumed_parts(), large.count(Operation::UploadPart)),
+        (1, 4)
+    );
+    assert_eq!(large.content("x"), data);
+}
+
+#[test]
+fn a_named_unfinished_file_is_resumed_or_refused() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    leave_unfinished(&large, &data, &UploadOptions::new());
+    leave_unfinished(&large, &noise(45_001), &UploadOptions::new());
+    let unfinished: Vec<_> = large
+        .bucket
+        .list_unfinished_large_files("x")
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let [ours, theirs] = [&unfinished[0], &unfinished[1]];
+    let from =
+        |file: &b2sdk::FileVersion| UploadOptions::new().resume(Resume::From(file.file_id.clone()));
+    let error = large
+        .bucket
+        .upload_bytes_with(&data, "x", &from(theirs))
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&data, "x", &from(ours))
+        .unwrap();
+    assert_eq!(
+        (uploaded.resumed_parts(), &uploaded.version().file_id),
+        (2, &ours.file_id)
+    );
+}
+
+#[test]
+fn old_unfinished_files_can_be_cleared_away() {
+    let large = Large::with_workers(1);
+    leave_unfinished(&large, &noise(45_000), &UploadOptions::new());
+    assert_eq!(
+        large
+            .bucket
+            .cancel_unfinished_large_files(Duration::from_secs(3600))
+            .unwrap(),
+        []
+    );
+    large.clock.advance(Duration::from_secs(7200));
+    let cancelled = large
+        .bucket
+        .cancel_unfinished_large_files(Duration::from_secs(3600))
+        .unwrap();
+    assert_eq!((cancelled.len(), large.is_clean()), (1, true));
+    let error = large
+        .api
+        .cancel_large_file(&cancelled[0].file_id)
+        .unwrap_err();
+    assert_eq!(error.status(), Some(400));
+}
+
+#[test]
+fn what_can_be_read_only_once_cannot_be_resumed() {
+    let large = Large::new();
+    let options = UploadOptions::new().resume(Resume::Matching);
+    let error = large
+        .bucket
+        .upload_reader_with(noise(45_000).as_slice(), 45_000, "x", &options)
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    assert_eq!(large.count(Operation::StartLargeFile), 0);
+}
+
+/// A large "x" and a place to save it.
+fn stored(workers: usize, length: usize) -> (Large, tempfile::TempDir, Vec<u8>) {
+    let large = Large::with_workers(workers);
+    let data = noise(length);
+    large.bucket.upload_bytes(&data, "x").unwrap();
+    large.service.log().clear();
+    (large, tempfile::tempdir().unwrap(), data)
+}
+
+fn save(large: &Large, path: &std::path::Path) -> Result<b2sdk::Saved, Error> {
+    let options = b2sdk::DownloadOptions::new().part_size(PART);
+    large
+        .bucket
+        .download_file_by_name_with("x", &options)?
+        .save_to(path)
+}
+
+#[test]
+fn a_large_file_is_saved_in_ranges_and_verified() {
+    for length in [10_000, 10_001, 20_000, 95_123] {
+        let (large, directory, data) = stored(4, length);
+        let path = directory.path().join("x");
+        let saved = save(&large, &path).unwrap();
+        assert_eq!(saved.verification(), Verification::Verified);
+        assert_eq!(std::fs::read(&path).unwrap(), data);
+        assert_eq!(large.count(Operation::DownloadFileByName), 1);
+        assert_eq!(
+            large.count(Operation::DownloadFileById),
+            length.div_ceil(10_000) - 1,
+            "{length}"
+        );
+    }
+}
+
+#[test]
+fn ranges_that_break_off_are_continued_each_on_its_own() {
+    let (large, directory, data) = stored(4, 95_123);
+    large.inject(Fault::on(Operation::DownloadFileByName).truncate_answer(5000));
+    large.inject(Fault::on(Operation::DownloadFileById).truncate_answer(1));
+    large.inject(Fault::on(Operation::DownloadFileById).status(503, "service_unavailable", ""));
+    large.inject(Fault::on(Operation::DownloadFileById).reset_answer(3000));
+    let path = directory.path().join("x");
+    assert_eq!(save(&large, &path).unwrap().bytes(), 95_123);
+    assert_eq!(std::fs::read(&path).unwrap(), data);
+    assert_eq!(large.count(Operation::DownloadFileById), 9 + 4);
+}
+
+#[test]
+fn a_damaged_or_failing_range_leaves_the_destination_as_it_was() {
+    let faults = [
+        Fault::on(Operation::DownloadFileById)
+            .after(4)
+            .corrupt_byte(17),
+        Fault::on(Operation::DownloadFileById)
+            .after(4)
+            .status(403, "download_cap_exceeded", "")
+            .always(),
+        Fault::on(Operation::DownloadFileById)
+            .after(4)
+            .truncate_answer(1)
+            .always(),
+    ];
+    for (fault, kind) in faults
+        .into_iter()
+        .zip(["ChecksumMismatch", "CapExceeded", "Truncated"])
+    {
+        let (large, directory, _) = stored(3, 95_123);
+        let path = directory.path().join("x");
+        std::fs::write(&path, b"what was there").unwrap();
+        large.inject(fault);
+        let error = save(&large, &path).unwrap_err();
+        assert!(format!("{error:?}").starts_with(kind), "{kind}: {error:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"what was there");
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "{kind}: nothing is left beside it"
+        );
+    }
+}
+
+#[test]
+fn a_newer_version_does_not_mix_into_ranges() {
+    let (large, directory, data) = stored(2, 95_123);
+    let options = b2sdk::DownloadOptions::new().part_size(PART);
+    let download = large
+        .bucket
+        .download_file_by_name_with("x", &options)
+        .unwrap();
+    large.bucket.upload_bytes(&noise(90_000), "x").unwrap();
+    let path = directory.path().join("x");
+    download.save_to(&path).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), data);
+}
+
+#[test]
+fn progress_of_ranges_adds_up() {
+    let (large, directory, _) = stored(4, 95_123);
+    let last = std::sync::Arc::new(Mutex::new((0, None)));
+    let sink = std::sync::Arc::clone(&last);
+    large.inject(
+        Fault::on(Operation::DownloadFileById)
+            .after(2)
+            .truncate_answer(5000),
+    );
+    let options = b2sdk::DownloadOptions::new().part_size(PART).progress(
+        move |progress: &TransferProgress| {
+            *sink.lock().unwrap() = (progress.bytes, progress.total);
+        },
+    );
+    let download = large
+        .bucket
+        .download_file_by_name_with("x", &options)
+        .unwrap();
+    download.save_to(directory.path().join("x")).unwrap();
+    assert_eq!(*last.lock().unwrap(), (95_123, Some(95_123)));
+}

@@ -1,0 +1,275 @@
+//! How often, how long, and when not at all.
+
+use std::time::Duration;
+
+use b2sdk::simulator::{Fault, KeyRequest};
+use b2sdk::{BucketType, Error, Operation, RetryPolicy};
+
+use crate::support::{BUCKET, World};
+
+#[test]
+fn a_busy_service_is_asked_again_with_growing_pauses() {
+    let world = World::new();
+    world.inject(
+        Fault::on(Operation::ListBuckets)
+            .status(503, "service_unavailable", "")
+            .times(4),
+    );
+    world.api.list_buckets().unwrap();
+    let sleeps = world.clock.sleeps();
+    assert_eq!(sleeps.len(), 4);
+    for (n, sleep) in sleeps.iter().enumerate() {
+        let base = Duration::from_secs(1 << n);
+        assert!(*sleep >= base && *sleep <= base * 3 / 2, "{sleeps:?}");
+    }
+}
+
+#[test]
+fn the_services_own_waiting_time_is_honoured_in_full() {
+    let world = World::new();
+    world.inject(
+        Fault::on(Operation::ListBuckets)
+            .status(429, "too_many_requests", "")
+            .retry_after(100),
+    );
+    world.inject(
+        Fault::on(Operation::ListBuckets)
+            .status(503, "service_unavailable", "")
+            .retry_after(200),
+    );
+    world.api.list_buckets().unwrap();
+    assert_eq!(
+        world.clock.sleeps(),
+        [Duration::from_secs(100), Duration::from_secs(200)]
+    );
+}
+
+#[expect(clippy::disallowed_methods, reason = "the date is counted from now")]
+#[test]
+fn a_waiting_time_given_as_a_date_is_understood() {
+    let world = World::new();
+    let later = std::time::SystemTime::now() + Duration::from_secs(100);
+    let date = httpdate::fmt_http_date(later);
+    world.inject(
+        Fault::on(Operation::ListBuckets)
+            .status(503, "service_unavailable", "")
+            .header("Retry-After", &date),
+    );
+    world.api.list_buckets().unwrap();
+    let [sleep] = world.clock.sleeps()[..] else {
+        panic!("{:?}", world.clock.sleeps())
+    };
+    assert!(
+        sleep > Duration::from_secs(90) && sleep <= Duration::from_secs(100),
+        "{sleep:?}"
+    );
+}
+
+#[test]
+fn a_wait_beyond_the_time_left_fails_at_once_and_says_so() {
+    let world = World::new();
+    world.inject(
+        Fault::on(Operation::ListBuckets)
+            .status(503, "service_unavailable", "")
+            .retry_after(3600),
+    );
+    let error = world.api.list_buckets().unwrap_err();
+    assert!(error.to_string().contains("asks to wait 3600 s"), "{error}");
+    assert_eq!(
+        (
+            world.clock.sleeps().len(),
+            world.count(Operation::ListBuckets)
+        ),
+        (0, 1)
+    );
+}
+
+#[test]
+fn a_pause_holds_for_all_threads_that_call_the_same() {
+    let world = World::new();
+    world.inject(
+        Fault::on(Operation::ListBuckets)
+            .status(429, "too_many_requests", "")
+            .retry_after(50),
+    );
+    world.api.list_buckets().unwrap();
+    // The clock stands at the end of the pause: nobody waits any more.
+    world.api.list_buckets().unwrap();
+    assert_eq!(world.clock.sleeps(), [Duration::from_secs(50)]);
+    world.inject(
+        Fault::on(Operation::ListBuckets)
+            .status(429, "too_many_requests", "")
+            .retry_after(10_000),
+    );
+    world.api.list_buckets().unwrap_err();
+    world.inject(
+        Fault::on(Operation::ListFileNames)
+            .status(200, "", "")
+            .times(0),
+    );
+    world
+        .bucket
+        .ls("")
+        .unwrap()
+        .for_each(|entry| _ = entry.unwrap());
+    assert_eq!(world.clock.sleeps().len(), 1, "other operations go on");
+}
+
+#[test]
+fn trying_ends_after_as_many_attempts_as_are_allowed() {
+    let world = World::with(|builder| builder.retry(RetryPolicy::default().max_attempts(3)));
+    for operation in [Operation::ListBuckets, Operation::UploadFile] {
+        world.inject(
+            Fault::on(operation)
+                .status(503, "service_unavailable", "")
+                .always(),
+        );
+    }
+    assert_eq!(world.api.list_buckets().unwrap_err().attempts(), 3);
+    assert_eq!(
+        world.bucket.upload_bytes(b"x", "x").unwrap_err().attempts(),
+        3
+    );
+    assert_eq!(
+        (
+            world.count(Operation::ListBuckets),
+            world.count(Operation::UploadFile)
+        ),
+        (3, 3)
+    );
+}
+
+#[test]
+fn an_upload_url_that_cannot_be_had_is_not_multiplied_by_the_uploads_own_attempts() {
+    let world = World::new();
+    world.inject(
+        Fault::on(Operation::GetUploadUrl)
+            .status(503, "service_unavailable", "no tomes available")
+            .always(),
+    );
+    let error = world.bucket.upload_bytes(b"x", "x").unwrap_err();
+    assert!(matches!(error, Error::Busy(_)), "{error:?}");
+    assert_eq!(world.count(Operation::GetUploadUrl), 8);
+}
+
+#[test]
+fn a_connection_that_broke_is_replaced_at_once() {
+    let world = World::new();
+    world.inject(Fault::on(Operation::ListBuckets).drop_connection());
+    world.inject(
+        Fault::on(Operation::ListFileNames)
+            .after_effect()
+            .reset_connection(),
+    );
+    world.api.list_buckets().unwrap();
+    assert_eq!(world.bucket.ls("").unwrap().count(), 0);
+    assert_eq!(world.clock.sleeps(), []);
+}
+
+#[test]
+fn what_creates_something_is_not_sent_twice_when_the_answer_is_lost() {
+    let world = World::new();
+    world.inject(
+        Fault::on(Operation::CreateBucket)
+            .after_effect()
+            .drop_connection(),
+    );
+    let error = world
+        .api
+        .create_bucket("another-bucket", BucketType::AllPrivate)
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("may have taken effect"),
+        "{error}"
+    );
+    assert_eq!(world.count(Operation::CreateBucket), 1);
+    assert_eq!(
+        world
+            .api
+            .get_bucket_by_name("another-bucket")
+            .unwrap()
+            .name(),
+        "another-bucket"
+    );
+}
+
+#[test]
+fn a_deletion_whose_answer_was_lost_is_a_success() {
+    let world = World::new();
+    let version = world.bucket.upload_bytes(b"x", "x").unwrap().into_version();
+    world.inject(
+        Fault::on(Operation::DeleteFileVersion)
+            .after_effect()
+            .drop_connection(),
+    );
+    world
+        .bucket
+        .delete_file_version(&version.file_id, "x")
+        .unwrap();
+    world.inject(
+        Fault::on(Operation::DeleteBucket)
+            .after_effect()
+            .drop_connection(),
+    );
+    world.api.delete_bucket(&world.bucket).unwrap();
+    assert!(
+        world
+            .api
+            .get_bucket_by_name(BUCKET)
+            .unwrap_err()
+            .is_not_found()
+    );
+}
+
+#[test]
+fn hiding_whose_answer_was_lost_is_a_success_if_the_file_is_hidden() {
+    let world = World::new();
+    world.bucket.upload_bytes(b"x", "x").unwrap();
+    world.inject(
+        Fault::on(Operation::HideFile)
+            .after_effect()
+            .drop_connection(),
+    );
+    let marker = world.bucket.hide_file("x").unwrap();
+    assert_eq!(world.versions("x")[0].file_id, marker.file_id);
+    assert_eq!(world.versions("x").len(), 2);
+    world.bucket.unhide_file("x").unwrap();
+    world.inject(Fault::on(Operation::HideFile).drop_connection());
+    assert!(matches!(
+        world.bucket.hide_file("x").unwrap_err(),
+        Error::Connection(_)
+    ));
+}
+
+#[test]
+fn permanent_refusals_are_never_repeated() {
+    let world = World::new();
+    for (status, code) in [
+        (400, "bad_request"),
+        (401, "unauthorized"),
+        (403, "transaction_cap_exceeded"),
+        (404, "not_found"),
+        (409, "conflict"),
+        (405, "method_not_allowed"),
+    ] {
+        world.service.log().clear();
+        world.inject(Fault::on(Operation::ListBuckets).status(status, code, ""));
+        world.api.list_buckets().unwrap_err();
+        assert_eq!(world.total(), 1, "{status}");
+    }
+}
+
+#[test]
+fn a_key_without_the_capability_is_refused_once_for_uploads_too() {
+    let world = World::new();
+    let api = world.restricted(KeyRequest::new(["listBuckets", "writeFiles"]).name_prefix("mine/"));
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    let error = bucket.upload_bytes(b"x", "yours/x").unwrap_err();
+    assert!(matches!(error, Error::NotAllowed(_)), "{error:?}");
+    assert!(error.to_string().contains("\"mine/\""), "{error}");
+    assert_eq!(
+        world.count(Operation::UploadFile),
+        2,
+        "one fresh URL is tried"
+    );
+}

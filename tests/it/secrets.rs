@@ -1,0 +1,211 @@
+//! No key and no token in anything that is printed or logged.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+
+use b2sdk::simulator::{Fault, KeyRequest};
+use b2sdk::{
+    B2Api, BucketType, InMemoryAccountInfo, Operation, RetryPolicy, SqliteAccountInfo, UploadTarget,
+};
+
+use crate::support::{World, authorize};
+
+/// Collects everything that is logged on this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields<'a>(&'a mut String);
+        impl tracing::field::Visit for Fields<'_> {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                write!(self.0, "{field}={value:?} ").unwrap();
+            }
+        }
+        let mut lines = self.0.lock().unwrap();
+        event.record(&mut Fields(&mut lines));
+        lines.push('\n');
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(text, " {error} {error:?}").unwrap();
+        cause = error.source();
+    }
+    text
+}
+
+/// A run in which everything goes wrong at least once; everything that it shows.
+fn faulty_run(world: &World) -> String {
+    let mut shown = String::new();
+    let api = &world.api;
+    let bucket = &world.bucket;
+    world.inject(Fault::on(Operation::UploadFile).status(503, "service_unavailable", ""));
+    let uploaded = bucket.upload_bytes(b"x", "x").unwrap();
+    let token = api
+        .account_info()
+        .take_upload_url(&identity(api), &UploadTarget::Bucket(bucket.id()))
+        .unwrap()
+        .unwrap();
+    let message = format!(
+        "more than one upload using auth token {}",
+        token.token.expose()
+    );
+    write!(shown, "{token:?} {uploaded:?}").unwrap();
+    api.account_info()
+        .put_upload_url(&identity(api), &UploadTarget::Bucket(bucket.id()), token)
+        .unwrap();
+    world.inject(Fault::on(Operation::UploadFile).status(400, "auth_token_limit", &message));
+    bucket.upload_bytes(b"x", "x").unwrap();
+    for fault in [
+        Fault::on(Operation::ListBuckets)
+            .status(400, "bad_request", "")
+            .always(),
+        Fault::on(Operation::ListBuckets).body(502, "text/html", "<html>"),
+        Fault::on(Operation::ListBuckets)
+            .reset_connection()
+            .always(),
+        Fault::on(Operation::ListBuckets)
+            .status(401, "expired_auth_token", "")
+            .always(),
+    ] {
+        world.service.faults().clear();
+        world.inject(fault);
+        match api.list_buckets() {
+            Ok(buckets) => write!(shown, "{buckets:?}").unwrap(),
+            Err(error) => shown.push_str(&chain(&error)),
+        }
+    }
+    world.service.faults().clear();
+    world.inject(Fault::on(Operation::AuthorizeAccount).status(401, "unauthorized", ""));
+    shown.push_str(&chain(&api.reauthorize().unwrap_err()));
+    let swapped = api.authorize_account(
+        world.service.application_key(),
+        world.service.url(),
+        world.service.application_key_id(),
+    );
+    shown.push_str(&chain(&swapped.unwrap_err()));
+    let restricted = world.restricted(KeyRequest::new(["listFiles"]));
+    shown.push_str(&chain(&restricted.list_buckets().unwrap_err()));
+    let snapshot = api.account_info().auth().unwrap().unwrap();
+    let download = bucket.download_file_by_name("x").unwrap();
+    write!(
+        shown,
+        "{api:?} {bucket:?} {snapshot:?} {:?} {download:?} {:?}",
+        snapshot.auth(),
+        bucket.ls("").unwrap()
+    )
+    .unwrap();
+    write!(
+        shown,
+        "{:?} {:?}",
+        download.into_reader(),
+        B2Api::builder(InMemoryAccountInfo::new()).proxy(Some("http://u:pr0xypass@127.0.0.1:1"))
+    )
+    .unwrap();
+    shown
+}
+
+fn identity(api: &B2Api) -> b2sdk::Identity {
+    api.account_info()
+        .auth()
+        .unwrap()
+        .unwrap()
+        .identity()
+        .clone()
+}
+
+/// The secrets of the world at this time.
+fn secrets(world: &World) -> Vec<String> {
+    let snapshot = world.api.account_info().auth().unwrap().unwrap();
+    let target = UploadTarget::Bucket(world.bucket.id());
+    let url = world
+        .api
+        .account_info()
+        .take_upload_url(snapshot.identity(), &target)
+        .unwrap();
+    let mut secrets = vec![
+        world.service.application_key().to_owned(),
+        snapshot.auth().token.expose().to_owned(),
+        "pr0xypass".to_owned(),
+    ];
+    if let Some(url) = url {
+        secrets.push(url.token.expose().to_owned());
+        world
+            .api
+            .account_info()
+            .put_upload_url(snapshot.identity(), &target, url)
+            .unwrap();
+    }
+    secrets
+}
+
+#[test]
+fn no_secret_is_shown_or_logged_whatever_goes_wrong() {
+    let world = World::with(|builder| builder.retry(RetryPolicy::default().max_attempts(3)));
+    world.bucket.upload_bytes(b"first", "first").unwrap();
+    let mut secrets_seen = secrets(&world);
+    let lines = Lines::default();
+    let shown = tracing::subscriber::with_default(lines.clone(), || faulty_run(&world));
+    secrets_seen.extend(secrets(&world));
+    let logged = lines.0.lock().unwrap().clone();
+    assert!(
+        logged.contains("b2_upload_file") && logged.contains("status=503"),
+        "the run was logged: {logged}"
+    );
+    assert!(secrets_seen.len() >= 6);
+    for secret in secrets_seen {
+        assert!(
+            !shown.contains(&secret),
+            "shown: {}",
+            shown.replace(&secret, "HERE")
+        );
+        assert!(
+            !logged.contains(&secret),
+            "logged: {}",
+            logged.replace(&secret, "HERE")
+        );
+    }
+}
+
+#[test]
+fn a_store_shows_no_secret_either() {
+    let world = World::new();
+    let directory = tempfile::tempdir().unwrap();
+    let api = B2Api::new(SqliteAccountInfo::open(directory.path().join("info")).unwrap());
+    authorize(&api, &world.service);
+    let bucket = api
+        .create_bucket("another-bucket", BucketType::AllPrivate)
+        .unwrap();
+    bucket.upload_bytes(b"x", "x").unwrap();
+    let shown = format!(
+        "{:?} {:?} {api:#?}",
+        api.account_info(),
+        world.api.account_info()
+    );
+    for secret in [
+        world.service.application_key(),
+        api.account_info()
+            .auth()
+            .unwrap()
+            .unwrap()
+            .auth()
+            .token
+            .expose(),
+    ] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
