@@ -133,7 +133,7 @@ impl Session {
                 Refresh::Busy => control.sleep(self.clock(), POLL)?,
                 // Whoever logged out meanwhile is not logged in again by a token that expired.
                 Refresh::Lease(ticket) if stale.is_some() && ticket.identity().is_none() => {
-                    self.remember("abandoned lease", self.info.abandon_refresh(ticket));
+                    remember("abandoned lease", self.info.abandon_refresh(ticket));
                     return Ok(None);
                 }
                 Refresh::Lease(ticket) => match self.ask(credentials, control) {
