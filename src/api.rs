@@ -146,8 +146,10 @@ impl B2Api {
         self.client.session.http().meter().read()
     }
 
-    /// Breaks all connections, for good: calls that run or come later fail. For a process that
-    /// wants to end while threads are busy.
+    /// Breaks all connections, for good, for a process that wants to end while threads are busy: calls
+    /// that run or come later fail with [`Error::Cancelled`]. A call that waits between two attempts
+    /// fails when that wait is over, one that was given a [`CancelToken`](crate::CancelToken) at its
+    /// next request.
     pub fn shutdown(&self) {
         self.client.session.http().shutdown();
     }
@@ -237,6 +239,14 @@ impl B2ApiBuilder {
     #[must_use]
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
         self.http.allow_http = allow;
+        self
+    }
+
+    /// Also calls this host with the account's tokens, if the service names it: a gateway in front of
+    /// it. Without this only hosts of the realm are called.
+    #[must_use]
+    pub fn trust_host(mut self, host: &str) -> Self {
+        self.http.trusted_hosts.push(host.to_owned());
         self
     }
 

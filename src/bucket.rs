@@ -75,13 +75,20 @@ impl Bucket {
         mut act: impl FnMut(&BucketId) -> Result<T>,
     ) -> Result<T> {
         let id = self.id();
-        match act(&id) {
+        let outcome = match act(&id) {
             Err(error @ Error::BucketNotFound { .. }) => match self.look_up(control, &id)? {
                 Some(id) => act(&id),
                 None => Err(error),
             },
             outcome => outcome,
-        }
+        };
+        outcome.map_err(|error| match error {
+            Error::BucketNotFound { service, .. } => Error::BucketNotFound {
+                bucket: (*self.name).into(),
+                service,
+            },
+            other => other,
+        })
     }
 
     /// The id that now belongs to the name, if it is another one.

@@ -349,6 +349,21 @@ impl Error {
         ) || self.status() == Some(401)
     }
 
+    /// Whether the request may have taken effect although this is what came of it.
+    pub(crate) fn is_answer_lost(&self) -> bool {
+        match self {
+            Self::Connection(transport) => transport.sent == Sent::All,
+            Self::UnexpectedReply { .. } => true,
+            other => other.service().is_some_and(ServiceError::is_lost_answer),
+        }
+    }
+
+    /// Whether an earlier attempt of the same call may have taken effect.
+    pub(crate) fn is_after_lost_answer(&self) -> bool {
+        self.service()
+            .is_some_and(|service| service.after_lost_answer)
+    }
+
     /// Takes an error of ours back out of an `io::Error` that carried it through a reader.
     pub(crate) fn from_io(error: io::Error) -> std::result::Result<Self, io::Error> {
         error.downcast::<Self>()
@@ -364,6 +379,10 @@ impl Error {
             Self::Connection(transport) => Self::Connection(transport.clone()),
             Self::NotAuthorized => Self::NotAuthorized,
             Self::AccountChanged => Self::AccountChanged,
+            Self::UnexpectedReply { operation, source } => Self::UnexpectedReply {
+                operation: *operation,
+                source: source.to_string().into(),
+            },
             _ => return None,
         })
     }

@@ -8,8 +8,9 @@ pub(crate) mod config;
 mod error;
 mod guard;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -97,6 +98,12 @@ impl Response {
 
 type Outcome = std::result::Result<types::Response<ureq::Body>, ureq::Error>;
 
+/// The connections of one token.
+struct OfToken {
+    agents: Agents,
+    _owner: Http,
+}
+
 /// Sends requests. Clones share connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Http(Arc<Inner>);
@@ -107,8 +114,10 @@ struct Inner {
     agents: Agents,
     clock: Clock,
     meter: Meter,
-    /// Hosts that did not answer `Expect: 100-continue` as ureq needs it.
-    no_expect: Mutex<HashSet<String>>,
+    /// How often in a row a host did not answer `Expect: 100-continue` as ureq needs it.
+    unanswered: Mutex<HashMap<String, u32>>,
+    /// No more requests.
+    closed: AtomicBool,
     /// The last `Date` of the service, and when it came by our clock.
     service_date: Mutex<Option<(SystemTime, Duration)>>,
 }
@@ -120,7 +129,8 @@ impl Http {
             config,
             clock,
             meter: Meter::default(),
-            no_expect: Mutex::default(),
+            unanswered: Mutex::default(),
+            closed: AtomicBool::new(false),
             service_date: Mutex::default(),
         })))
     }
@@ -144,6 +154,10 @@ impl Http {
         date.checked_sub(seen.saturating_sub(elapsed))
     }
 
+    fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::SeqCst)
+    }
+
     /// Whether credentials may be sent to this realm at all.
     pub(crate) fn check_realm(&self, realm: &Realm) -> Result<()> {
         guard::check_realm(realm, self.0.config.allow_http)
@@ -151,11 +165,12 @@ impl Http {
 
     /// Whether a URL that the service named belongs to the realm.
     pub(crate) fn check_url(&self, realm: &Realm, url: &str, operation: Operation) -> Result<()> {
-        guard::check(realm, url, self.0.config.allow_http, operation).map(|_| ())
+        guard::check(realm, url, &self.0.config, operation).map(|_| ())
     }
 
     /// Breaks every connection, for good.
     pub(crate) fn shutdown(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
         self.0.agents.shutdown();
     }
 
@@ -163,6 +178,9 @@ impl Http {
     /// error that it means.
     pub(crate) fn send(&self, request: Request<'_>, control: &Control) -> Result<Response> {
         control.check()?;
+        if self.is_closed() {
+            return Err(Error::Cancelled);
+        }
         let Request {
             operation,
             method,
@@ -173,7 +191,7 @@ impl Http {
             body,
             subject,
         } = request;
-        let host = guard::check(realm, url, self.0.config.allow_http, operation)?;
+        let host = guard::check(realm, url, &self.0.config, operation)?;
         let agent = self.agent_for(host, control)?;
         let mut builder = types::Request::builder()
             .method(method)
@@ -185,7 +203,7 @@ impl Http {
         self.0.meter.count(operation);
         let started = self.0.clock.elapsed();
         let (outcome, sent) = match body {
-            RequestBody::None => (self.exchange(&agent, operation, builder, ()), Sent::All),
+            RequestBody::None => (self.exchange(&agent, operation, builder, ()), None),
             RequestBody::Bytes(bytes) => {
                 let mut reader = ExactReader::new(
                     Source::Bytes(bytes),
@@ -204,7 +222,7 @@ impl Http {
         let millis = self.0.clock.elapsed().saturating_sub(started).as_millis();
         let response = match outcome {
             Ok(response) => response,
-            Err(_) if control.is_cancelled() => return Err(Error::Cancelled),
+            Err(_) if control.is_cancelled() || self.is_closed() => return Err(Error::Cancelled),
             Err(error) => {
                 tracing::debug!(%operation, millis, "no answer");
                 return Err(error::from_ureq(operation, host, error, sent));
@@ -240,7 +258,7 @@ impl Http {
         builder: types::request::Builder,
         host: &str,
         reader: &mut ExactReader<'_>,
-    ) -> (Outcome, Sent) {
+    ) -> (Outcome, Option<Sent>) {
         let mut builder = builder.header("Content-Length", reader.length());
         let expects =
             reader.length() >= self.0.config.expect_continue_from && self.may_expect(host);
@@ -255,9 +273,10 @@ impl Http {
             ureq::SendBody::from_reader(reader),
         );
         if expects {
-            self.note_expectation(host, reader.first_read(), started, &outcome);
+            let waited = reader.first_read().map(|at| at.saturating_sub(started));
+            self.note_expectation(host, waited, self.await_limit(operation), &outcome);
         }
-        (outcome, reader.sent())
+        (outcome, Some(reader.sent()))
     }
 
     fn exchange(
@@ -267,13 +286,12 @@ impl Http {
         builder: types::request::Builder,
         body: impl ureq::AsSendBody,
     ) -> Outcome {
-        let timeouts = &self.0.config.timeouts;
-        let idle = timeouts.idle_for(operation);
+        let idle = self.0.config.timeouts.idle_for(operation);
         let request = agent
             .configure_request(builder.body(body)?)
             .timeout_per_read(Some(idle))
             .timeout_per_write(Some(idle))
-            .timeout_await_100(Some(timeouts.await_continue.min(idle / 2)))
+            .timeout_await_100(Some(self.await_limit(operation)))
             .build();
         agent.run(request)
     }
@@ -281,40 +299,57 @@ impl Http {
     /// The connections to use: this call's token's own, so that cancelling breaks only them.
     fn agent_for(&self, host: &str, control: &Control) -> Result<Agent> {
         let Some(token) = &control.cancel else {
-            return Ok(self.0.agents.for_host(host));
+            return self.0.agents.for_host(host);
         };
         let made = Agents::new(&self.0.config)?;
-        let own = token.resource(Arc::as_ptr(&self.0) as usize, || made, Agents::shutdown);
-        Ok(own.for_host(host))
+        // Holds on to us, so that no other can come to stand at our address while the token lives.
+        let make = || OfToken {
+            agents: made,
+            _owner: self.clone(),
+        };
+        let own = token.resource(Arc::as_ptr(&self.0) as usize, make, |own| {
+            own.agents.shutdown()
+        });
+        own.agents.for_host(host)
+    }
+
+    /// Below the idle limit, which would fail the upload.
+    fn await_limit(&self, operation: Operation) -> Duration {
+        let timeouts = &self.0.config.timeouts;
+        timeouts
+            .await_continue
+            .min(timeouts.idle_for(operation) / 2)
     }
 
     fn may_expect(&self, host: &str) -> bool {
-        !self
+        let unanswered = self
             .0
-            .no_expect
+            .unanswered
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(host)
+            .unwrap_or_else(PoisonError::into_inner);
+        unanswered.get(host).is_none_or(|times| *times < 2)
     }
 
-    /// A host that let us wait for its `100 Continue`, or sent one that ureq cannot read, is not
-    /// asked again: each such wait would cost its time.
+    /// A host that lets us wait for its `100 Continue`, or sends one that ureq cannot read, is not
+    /// asked for ever: each such wait costs its time. Once may have been a slow connecting.
     fn note_expectation(
         &self,
         host: &str,
-        first_read: Option<Duration>,
-        started: Duration,
+        waited: Option<Duration>,
+        limit: Duration,
         outcome: &Outcome,
     ) {
-        let waited = first_read.map(|at| at.saturating_sub(started));
-        let unanswered =
-            waited.is_some_and(|waited| waited >= self.0.config.timeouts.await_continue);
-        if unanswered || matches!(outcome, Err(ureq::Error::Protocol(_))) {
-            self.0
-                .no_expect
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(host.to_owned());
+        let failed = waited.is_some_and(|waited| waited >= limit)
+            || matches!(outcome, Err(ureq::Error::Protocol(_)));
+        let mut unanswered = self
+            .0
+            .unanswered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if failed {
+            *unanswered.entry(host.to_owned()).or_default() += 1;
+        } else {
+            unanswered.remove(host);
         }
     }
 

@@ -15,17 +15,24 @@ pub(crate) mod retry;
 pub(crate) mod upload_url;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::account_info::{AccountInfo, AuthSnapshot};
+use crate::account_info::{AccountInfo, AuthSnapshot, Generation};
 use crate::control::Control;
 use crate::control::clock::Clock;
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, NotAllowed, Result, ServiceError, StoreError};
 use crate::http::Http;
-use crate::model::auth::Identity;
+use crate::model::auth::{Capability, Identity};
+use crate::model::id::ApplicationKeyId;
 use crate::model::operation::Operation;
+use crate::model::realm::Realm;
+use crate::model::secret::ApplicationKey;
 use crate::raw::Raw;
 use crate::session::reauth::SingleFlight;
 use crate::session::retry::{Loop, Pauses, RetryPolicy, Step};
+
+/// How long a refusal without a code is remembered: the token may have become too old since.
+const CODELESS_MEMORY: Duration = Duration::from_secs(3600);
 
 /// An account's connection to the service.
 #[derive(Debug)]
@@ -36,8 +43,11 @@ pub(crate) struct Session {
     pauses: Pauses,
     /// Whom this session authorized itself; it serves nobody else from then on.
     pinned: Mutex<Option<Identity>>,
-    flight: SingleFlight,
-    authorizing: Mutex<()>,
+    flight: SingleFlight<Generation>,
+    authorizing: SingleFlight<(Realm, ApplicationKeyId, ApplicationKey)>,
+    /// The authorization under which a refusal without a code came although it was new: such
+    /// refusals are no reason to ask for yet another one.
+    codeless: Mutex<Option<(Generation, Duration)>>,
 }
 
 impl Session {
@@ -49,7 +59,8 @@ impl Session {
             pauses: Pauses::default(),
             pinned: Mutex::default(),
             flight: SingleFlight::default(),
-            authorizing: Mutex::default(),
+            authorizing: SingleFlight::default(),
+            codeless: Mutex::default(),
         }
     }
 
@@ -97,8 +108,8 @@ impl Session {
                 self.refresh(used, control)?;
             }
             let snapshot = used.insert(self.current(control)?);
-            f(&Raw::new(&self.http, control, snapshot.auth()))
-                .map_err(|error| explain(error, snapshot))
+            let outcome = f(&Raw::new(&self.http, control, snapshot.auth()));
+            outcome.map_err(|error| self.explain(error, snapshot, step))
         })
     }
 
@@ -113,12 +124,50 @@ impl Session {
     }
 }
 
-/// Adds to a refusal what the key may do.
-fn explain(mut error: Error, snapshot: &AuthSnapshot) -> Error {
-    if let Error::NotAllowed(refusal) = &mut error {
-        refusal.allowed = Some(Box::new(snapshot.auth().allowed.clone()));
+impl Session {
+    /// Adds to a refusal what the key may do.
+    ///
+    /// A 401 to HEAD has no body and so no code: it means an old token, or a key that may not. Where
+    /// the key's own limits say the latter, or a new token was refused in the same way before, it is
+    /// taken for that: one authorization for every file that may not be seen would be a storm.
+    fn explain(&self, error: Error, snapshot: &AuthSnapshot, step: Step) -> Error {
+        let allowed = || Some(Box::new(snapshot.auth().allowed.clone()));
+        match error {
+            Error::NotAllowed(refusal) => Error::NotAllowed(Box::new(NotAllowed {
+                allowed: allowed(),
+                ..*refusal
+            })),
+            Error::Service(service)
+                if service.status == 401 && service.code.as_str().is_empty() =>
+            {
+                let mut codeless = self.codeless.lock().unwrap_or_else(PoisonError::into_inner);
+                if step == Step::Reauthorize {
+                    *codeless = Some((snapshot.generation(), self.clock().elapsed()));
+                }
+                let is_known = codeless.is_some_and(|(generation, noted)| {
+                    generation == snapshot.generation()
+                        && self.clock().elapsed().saturating_sub(noted) < CODELESS_MEMORY
+                });
+                if is_known || lacks_capability(&service, snapshot) {
+                    let (operation, subject) = (service.operation, Box::default());
+                    let refusal = NotAllowed {
+                        operation,
+                        subject,
+                        allowed: allowed(),
+                        service: Some(service),
+                    };
+                    return Error::NotAllowed(Box::new(refusal));
+                }
+                Error::Service(service)
+            }
+            other => other,
+        }
     }
-    error
+}
+
+fn lacks_capability(service: &ServiceError, snapshot: &AuthSnapshot) -> bool {
+    let needed = service.operation.capability().map(Capability::from);
+    needed.is_some_and(|needed| !snapshot.auth().allowed.has(&needed))
 }
 
 /// Takes note of how the store fared after the service had answered. Its failure must not fail the

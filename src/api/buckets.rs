@@ -257,7 +257,7 @@ impl B2Api {
         }
         match outcome {
             // An earlier attempt, whose answer was lost, had deleted it.
-            Err(error) if error.is_not_found() && error.attempts() > 1 => Ok(()),
+            Err(error) if error.is_not_found() && error.is_after_lost_answer() => Ok(()),
             outcome => outcome.map(|_| ()),
         }
     }

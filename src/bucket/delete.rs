@@ -23,11 +23,13 @@ impl Bucket {
                 })
         });
         match hidden {
-            // The answer is lost: the file is hidden, or it is not.
-            Err(error @ Error::Connection(_)) => match self.versions_of(file_name, 1).next() {
-                Some(Ok(latest)) if latest.action == FileAction::Hide => Ok(latest),
-                _ => Err(error),
-            },
+            // Its answer may be lost: the file is hidden, or it is not.
+            Err(error) if error.is_answer_lost() || error.is_after_lost_answer() => {
+                match self.latest(file_name) {
+                    Ok(Some(latest)) if latest.action == FileAction::Hide => Ok(latest),
+                    _ => Err(error),
+                }
+            }
             outcome => outcome,
         }
     }
@@ -38,7 +40,7 @@ impl Bucket {
     /// [`Error::FileNotFound`]; [`Error::InvalidInput`] if the file is not hidden;
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn unhide_file(&self, file_name: &str) -> Result<FileVersion> {
-        let latest = self.versions_of(file_name, 1).next().transpose()?;
+        let latest = self.latest(file_name)?;
         let latest = latest.ok_or_else(|| Error::FileNotFound {
             file: file_name.into(),
             service: None,
@@ -51,6 +53,17 @@ impl Bucket {
         }
         self.delete_file_version(&latest.file_id, file_name)?;
         Ok(latest)
+    }
+
+    /// The newest version of a file; an unfinished upload is none.
+    fn latest(&self, file_name: &str) -> Result<Option<FileVersion>> {
+        self.versions_of(file_name, 10)
+            .find(|version| {
+                version
+                    .as_ref()
+                    .map_or(true, |version| version.action != FileAction::Start)
+            })
+            .transpose()
     }
 
     /// Deletes a version for good. The version before it, if there is one, appears in its place.

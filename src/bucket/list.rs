@@ -253,7 +253,7 @@ impl Pages {
         self.is_last = answer.next_file_name.is_none();
         let next = (answer.next_file_name, answer.next_file_id);
         let stuck = next.0 == self.request.start_file_name && next.1 == self.request.start_file_id;
-        if stuck && !self.is_last && answer.files.is_empty() {
+        if stuck && !self.is_last {
             let operation = match self.versions {
                 Versions::Latest => Operation::ListFileNames,
                 Versions::All => Operation::ListFileVersions,

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::control::cancel::CancelToken;
 
 /// Where time comes from.
+#[cfg_attr(
+    not(any(test, feature = "test-util")),
+    expect(unreachable_pub, reason = "public with the feature test-util")
+)]
 #[derive(Clone, Default)]
 #[cfg_attr(
     not(any(test, feature = "test-util")),

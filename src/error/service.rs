@@ -93,6 +93,8 @@ pub struct ServiceError {
     pub attempts: u32,
     /// How long all attempts took together, waiting included.
     pub elapsed: Duration,
+    /// Whether an earlier attempt may have taken effect, its answer being lost.
+    pub(crate) after_lost_answer: bool,
 }
 
 impl std::fmt::Display for ServiceError {
@@ -115,6 +117,9 @@ impl std::fmt::Display for ServiceError {
         }
         if *attempts > 1 {
             write!(f, " after {attempts} attempts")?;
+        }
+        if self.is_lost_answer() && !operation.is_repeatable() {
+            f.write_str("; that is no answer of the service itself, so it may have taken effect")?;
         }
         match retry_after {
             Some(wait) => write!(f, "; it asks to wait {} s", wait.as_secs()),
@@ -141,6 +146,11 @@ impl Subject<'_> {
 }
 
 impl ServiceError {
+    /// Whether this came from something in between, which cannot know what the service did.
+    pub(crate) fn is_lost_answer(&self) -> bool {
+        matches!(self.status, 500 | 502 | 504) && self.code.as_str().is_empty()
+    }
+
     /// The outcome that a refusal means (reference section 11).
     pub(crate) fn into_error(self, subject: Subject<'_>) -> Error {
         use ErrorCode as Code;

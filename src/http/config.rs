@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Proxy};
+use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::error::{Error, Result};
 use crate::model::operation::Operation;
@@ -105,6 +105,8 @@ pub(crate) struct HttpConfig {
     /// PEM certificates to trust instead of the compiled-in ones.
     pub(crate) roots: Option<Vec<u8>>,
     pub(crate) allow_http: bool,
+    /// Hosts beyond the realm's own that may be called.
+    pub(crate) trusted_hosts: Vec<String>,
     /// Bodies from this size on ask for leave first.
     pub(crate) expect_continue_from: u64,
     pub(crate) connections: usize,
@@ -135,6 +137,7 @@ impl Default for HttpConfig {
             proxy: ProxyChoice::Environment,
             roots: None,
             allow_http: false,
+            trusted_hosts: Vec::new(),
             expect_continue_from: 1 << 20,
             connections: 16,
         }
@@ -144,37 +147,58 @@ impl Default for HttpConfig {
 /// The connections of one configuration.
 #[derive(Debug)]
 pub(super) struct Agents {
-    public: Agent,
+    /// None where the environment names a proxy that cannot be used: nothing may go past it.
+    public: Option<Agent>,
     loopback: Agent,
 }
 
 impl Agents {
     pub(super) fn new(config: &HttpConfig) -> Result<Self> {
         let proxy = match &config.proxy {
-            ProxyChoice::Environment => Proxy::try_from_env(),
+            ProxyChoice::Environment => {
+                let found = Proxy::try_from_env();
+                if found.as_ref().is_some_and(is_socks) {
+                    return Ok(Self {
+                        public: None,
+                        loopback: agent(config, None, false)?,
+                    });
+                }
+                found
+            }
             ProxyChoice::None => None,
-            ProxyChoice::Url(url) => Some(Proxy::new(url).map_err(|_| {
-                Error::invalid_input("proxy", "it is not the URL of an HTTP proxy")
-            })?),
+            ProxyChoice::Url(url) => {
+                let proxy = Proxy::new(url).ok().filter(|proxy| !is_socks(proxy));
+                let invalid =
+                    || Error::invalid_input("proxy", "it is not the URL of an HTTP proxy");
+                Some(proxy.ok_or_else(invalid)?)
+            }
         };
         Ok(Self {
-            public: agent(config, proxy, !config.allow_http)?,
+            public: Some(agent(config, proxy, !config.allow_http)?),
             loopback: agent(config, None, false)?,
         })
     }
 
-    pub(super) fn for_host(&self, host: &str) -> Agent {
+    pub(super) fn for_host(&self, host: &str) -> Result<Agent> {
         if is_loopback(host) {
-            self.loopback.clone()
-        } else {
-            self.public.clone()
+            return Ok(self.loopback.clone());
         }
+        let unusable = "the environment names a SOCKS proxy, which is not supported; name an HTTP proxy, or none, \
+                        when building the B2Api";
+        self.public
+            .clone()
+            .ok_or_else(|| Error::invalid_input("proxy", unusable))
     }
 
     pub(super) fn shutdown(&self) {
-        self.public.clone().shutdown();
-        self.loopback.clone().shutdown();
+        for agent in self.public.iter().chain([&self.loopback]) {
+            agent.clone().shutdown();
+        }
     }
+}
+
+fn is_socks(proxy: &Proxy) -> bool {
+    !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
 }
 
 fn agent(config: &HttpConfig, proxy: Option<Proxy>, https_only: bool) -> Result<Agent> {

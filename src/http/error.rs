@@ -1,7 +1,7 @@
 //! What ureq and the service report, as our errors.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::Timeout;
 
@@ -16,12 +16,21 @@ const REFUSAL_LIMIT: u64 = 64 * 1024;
 /// The most that is kept of an answer that is not the service's JSON.
 const EXCERPT: usize = 1024;
 
-/// A request that got no answer. An error of ours that a body's reader raised comes out as itself.
-pub(super) fn from_ureq(operation: Operation, host: &str, error: ureq::Error, sent: Sent) -> Error {
-    let kind = kind_of(&error);
-    let sent = match kind {
-        TransportKind::Dns | TransportKind::Connect | TransportKind::Tls => Sent::Nothing,
-        _ => sent,
+/// A request that got no answer; `sent` tells how much of its body had left, if it has one. An error of ours that a body's reader raised comes out as itself.
+pub(super) fn from_ureq(
+    operation: Operation,
+    host: &str,
+    error: ureq::Error,
+    sent: Option<Sent>,
+) -> Error {
+    let (kind, sent) = match (kind_of(&error), sent) {
+        (TransportKind::Dns, _) => (TransportKind::Dns, Sent::Nothing),
+        // Once a body is on its way the connection exists: then it is that which broke.
+        (TransportKind::Connect | TransportKind::Tls, Some(sent @ (Sent::Partial | Sent::All))) => {
+            (TransportKind::Reset, sent)
+        }
+        (kind @ (TransportKind::Connect | TransportKind::Tls), _) => (kind, Sent::Nothing),
+        (kind, sent) => (kind, sent.unwrap_or(Sent::All)),
     };
     match error {
         ureq::Error::Io(error) => match Error::from_io(error) {
@@ -91,9 +100,13 @@ pub(super) fn from_refusal(
     subject: Subject<'_>,
     clock: &Clock,
 ) -> Error {
+    let answered = response
+        .header("date")
+        .and_then(|date| httpdate::parse_http_date(date).ok());
+    let answered = answered.unwrap_or_else(|| clock.now());
     let retry_after = response
         .header("retry-after")
-        .and_then(|value| retry_after(value, clock));
+        .and_then(|value| retry_after(value, answered));
     let status = response.status;
     // A body that breaks off leaves what came of it: the status alone says most.
     let body = response.body.read_all(REFUSAL_LIMIT).unwrap_or_default();
@@ -107,6 +120,7 @@ pub(super) fn from_refusal(
         retry_after,
         attempts: 1,
         elapsed: Duration::ZERO,
+        after_lost_answer: false,
     }
     .into_error(subject)
 }
@@ -149,13 +163,17 @@ fn scrub(message: &str, secret: &str) -> String {
     }
 }
 
-/// Seconds, or a date (RFC 9110, section 10.2.3).
-fn retry_after(value: &str, clock: &Clock) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(clock.now()).unwrap_or_default())
+/// Seconds, or a date (RFC 9110, section 10.2.3), which is counted from the answer's own. A day is as
+/// good as for ever.
+fn retry_after(value: &str, answered: SystemTime) -> Option<Duration> {
+    let wait = match value.trim().parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value)
+            .ok()?
+            .duration_since(answered)
+            .unwrap_or_default(),
+    };
+    Some(wait.min(Duration::from_secs(24 * 3600)))
 }
 
 #[cfg(test)]

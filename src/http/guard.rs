@@ -2,6 +2,7 @@
 //! the clear to this machine only (reference section 1.1).
 
 use crate::error::{Error, Result};
+use crate::http::config::HttpConfig;
 use crate::model::operation::Operation;
 use crate::model::realm::{Realm, host_of, is_loopback};
 
@@ -9,13 +10,25 @@ use crate::model::realm::{Realm, host_of, is_loopback};
 pub(super) fn check<'u>(
     realm: &Realm,
     url: &'u str,
-    allow_http: bool,
+    config: &HttpConfig,
     operation: Operation,
 ) -> Result<&'u str> {
+    let HttpConfig {
+        allow_http,
+        trusted_hosts,
+        ..
+    } = config;
+    let is_trusted = |host: &str| {
+        trusted_hosts
+            .iter()
+            .any(|trusted| trusted.eq_ignore_ascii_case(host))
+    };
     let host = host_of(url);
     let reason = match host {
         None => "it has no host, or carries credentials",
-        Some(host) if !realm.owns_host(host) => "its host does not belong to the realm",
+        Some(host) if !realm.owns_host(host) && !is_trusted(host) => {
+            "its host does not belong to the realm"
+        }
         Some(host) if url.starts_with("http://") && !is_loopback(host) && !allow_http => {
             "it is not https"
         }
@@ -60,11 +73,18 @@ fn is_s3_endpoint(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{check, check_realm};
+    use crate::http::config::HttpConfig;
     use crate::model::operation::Operation;
     use crate::model::realm::Realm;
 
     fn allowed(realm: &str, url: &str, allow_http: bool) -> bool {
-        check(&Realm::from(realm), url, allow_http, Operation::UploadFile).is_ok()
+        let trusted_hosts = vec!["gateway.example.org".to_owned()];
+        let config = HttpConfig {
+            allow_http,
+            trusted_hosts,
+            ..HttpConfig::default()
+        };
+        check(&Realm::from(realm), url, &config, Operation::UploadFile).is_ok()
     }
 
     #[test]
@@ -103,6 +123,16 @@ mod tests {
         assert!(!allowed("http://127.0.0.1:1", "http://10.0.0.1:2/x", true));
         assert!(!allowed("http://b2.lan", "http://b2.lan/x", false));
         assert!(allowed("http://b2.lan", "http://b2.lan/x", true));
+        assert!(allowed(
+            "production",
+            "https://gateway.example.org/file/b/n",
+            false
+        ));
+        assert!(!allowed(
+            "production",
+            "http://gateway.example.org/file/b/n",
+            false
+        ));
     }
 
     #[test]

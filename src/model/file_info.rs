@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::Timestamp;
 
+/// How many names a file may have.
+pub(crate) const MAX_INFOS: usize = 10;
 /// The source's modification time in decimal milliseconds.
 pub(crate) const SRC_LAST_MODIFIED_MILLIS: &str = "src_last_modified_millis";
 /// The SHA-1 of a whole large file, as its uploader gave it.
@@ -109,9 +111,9 @@ impl FileInfo {
 
     /// Checks what the service would refuse; the reason is a sentence for the caller.
     pub(crate) fn check(&self) -> Result<(), String> {
-        if self.len() > 10 {
+        if self.len() > MAX_INFOS {
             return Err(format!(
-                "a file has at most 10 names of file info, not {}",
+                "a file has at most {MAX_INFOS} names of file info, not {}",
                 self.len()
             ));
         }

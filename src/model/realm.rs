@@ -49,6 +49,10 @@ impl Realm {
             "staging" => is_within(host, "backblaze.net"),
             "dev" => is_within(host, "backblazeb2.xyz"),
             _ => match self.url().and_then(host_of) {
+                // Backblaze's own service by its URL.
+                Some(own) if is_within(own, "backblazeb2.com") => {
+                    Self::production().owns_host(host)
+                }
                 Some(own) if is_loopback(own) => is_loopback(host),
                 Some(own) => own.eq_ignore_ascii_case(host),
                 None => false,
@@ -150,6 +154,10 @@ mod tests {
         let own = Realm::from("https://b2.example.org");
         assert!(own.owns_host("B2.example.org"));
         assert!(!own.owns_host("f.b2.example.org") && !own.owns_host("example.org"));
+        let by_url = Realm::from("https://api.backblazeb2.com");
+        assert!(
+            by_url.owns_host("api002.backblazeb2.com") && by_url.owns_host("pod-1.backblaze.com")
+        );
         let local = Realm::from("http://127.0.0.1:8180");
         assert!(
             local.owns_host("127.0.0.1") && local.owns_host("localhost") && local.owns_host("::1")

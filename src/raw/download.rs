@@ -53,16 +53,30 @@ impl Raw<'_> {
     ) -> Result<DownloadResponse> {
         let response = self.get(Method::GET, request, range)?;
         let length = response.content_length()?;
+        let whole = || (0..length, length);
         let (range, total) = match (response.status, range) {
-            (206, Some(asked)) => content_range(&response, asked, length)?,
+            (200, None) => whole(),
             // The service may answer a range that covers everything as if none was asked for.
-            (_, Some(asked)) if asked.within(length) != Some(0..length) => {
+            (200, Some(asked)) if asked.within(length) == Some(0..length) => whole(),
+            (206, Some(asked))
+                if response.header("content-range").is_none()
+                    && asked.within(length) == Some(0..length) =>
+            {
+                whole()
+            }
+            (206, Some(asked)) => content_range(&response, asked, length)?,
+            (200, Some(_)) => {
                 return Err(unexpected(
                     response.operation,
                     "it carries the whole file instead of the range",
                 ));
             }
-            _ => (0..length, length),
+            (status, _) => {
+                return Err(unexpected(
+                    response.operation,
+                    format!("its status is {status}"),
+                ));
+            }
         };
         let version = file_version(&response, total)?;
         Ok(DownloadResponse {

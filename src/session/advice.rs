@@ -26,6 +26,8 @@ pub(super) struct History {
     pub(super) waits: u32,
     pub(super) reauthorized: bool,
     pub(super) fresh_urls: u32,
+    /// An attempt may have taken effect.
+    pub(super) answer_lost: bool,
 }
 
 pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> Advice {
@@ -56,8 +58,10 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
             }
         }
         (501, _) => Advice::Stop,
+        // Something in between answered; the service may have acted.
+        _ if service.is_lost_answer() && !operation.is_repeatable() => Advice::Stop,
         (408 | 429 | 500..=599, _) => Advice::Again {
-            after: service.retry_after,
+            after: asked_wait(service),
         },
         _ => Advice::Stop,
     }
@@ -72,12 +76,17 @@ fn on_upload_refusal(service: &ServiceError, history: &History) -> Advice {
         (401, _) if history.fresh_urls == 0 => Advice::FreshUploadUrl,
         // The one answer that leaves the URL good.
         (429, _) => Advice::Again {
-            after: service.retry_after,
+            after: asked_wait(service),
         },
         (501, _) => Advice::Stop,
         (408 | 500..=599, _) => Advice::FreshUploadUrl,
         _ => Advice::Stop,
     }
+}
+
+/// How long the service asks to wait; asking for no time at all is not asking.
+fn asked_wait(service: &ServiceError) -> Option<Duration> {
+    service.retry_after.filter(|wait| !wait.is_zero())
 }
 
 fn on_upload_break(transport: &TransportError) -> Advice {
@@ -111,7 +120,8 @@ mod tests {
     fn refused(operation: Operation, status: u16, code: &str, retry_after: Option<u64>) -> Error {
         let retry_after = retry_after.map(Duration::from_secs);
         let (code, message) = (ErrorCode::from(code), String::new());
-        let (url_path, attempts, elapsed) = (String::new(), 1, Duration::ZERO);
+        let (url_path, attempts, elapsed, after_lost_answer) =
+            (String::new(), 1, Duration::ZERO, false);
         ServiceError {
             operation,
             status,
@@ -121,6 +131,7 @@ mod tests {
             retry_after,
             attempts,
             elapsed,
+            after_lost_answer,
         }
         .into_error(Subject::Account)
     }
@@ -173,6 +184,20 @@ mod tests {
                 advice,
                 "{status} {code}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_gateway_answers_is_not_repeated_where_that_could_do_harm() {
+        for status in [500, 502, 504] {
+            let op = Operation::CreateBucket;
+            assert_eq!(first(op, &refused(op, status, "", None)), Advice::Stop);
+            assert_eq!(
+                first(op, &refused(op, status, "internal_error", None)),
+                AGAIN
+            );
+            let op = Operation::ListBuckets;
+            assert_eq!(first(op, &refused(op, status, "", None)), AGAIN);
         }
     }
 

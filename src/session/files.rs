@@ -2,11 +2,12 @@
 
 use crate::control::Control;
 use crate::error::Result;
-use crate::model::id::FileId;
+use crate::model::file::FileVersion;
+use crate::model::id::{BucketId, FileId};
 use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::session::Session;
-use crate::wire::ListPartsRequest;
+use crate::wire::{ListFilesRequest, ListPartsRequest};
 
 impl Session {
     pub(crate) fn delete_file_version(
@@ -20,7 +21,7 @@ impl Session {
         });
         match outcome {
             // An earlier attempt, whose answer was lost, had deleted it.
-            Err(error) if error.is_not_found() && error.attempts() > 1 => Ok(()),
+            Err(error) if error.is_not_found() && error.is_after_lost_answer() => Ok(()),
             outcome => outcome.map(|_| ()),
         }
     }
@@ -50,6 +51,44 @@ impl Session {
                 return Ok(parts);
             }
             start_part_number = page.next_part_number;
+        }
+    }
+
+    /// The first version of a file that is the one wanted, newest first.
+    pub(crate) fn find_version(
+        &self,
+        control: &Control,
+        bucket: &BucketId,
+        file_name: &str,
+        is_wanted: impl Fn(&FileVersion) -> bool,
+    ) -> Result<Option<FileVersion>> {
+        let mut request = ListFilesRequest {
+            bucket_id: bucket.clone(),
+            start_file_name: Some(file_name.to_owned()),
+            start_file_id: None,
+            max_file_count: 100,
+            prefix: file_name.to_owned(),
+            delimiter: None,
+        };
+        loop {
+            let page = self.call(Operation::ListFileVersions, control, |raw| {
+                raw.list_file_versions(&request)
+            })?;
+            let own = |version: &FileVersion| version.file_name == file_name;
+            let others_follow = page.files.iter().any(|version| !own(version));
+            if let Some(found) = page
+                .files
+                .into_iter()
+                .find(|version| own(version) && is_wanted(version))
+            {
+                return Ok(Some(found));
+            }
+            let next = (page.next_file_name, page.next_file_id);
+            let stuck = next.0 == request.start_file_name && next.1 == request.start_file_id;
+            if others_follow || next.0.is_none() || stuck {
+                return Ok(None);
+            }
+            (request.start_file_name, request.start_file_id) = next;
         }
     }
 }

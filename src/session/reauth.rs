@@ -46,6 +46,11 @@ impl<'a> Credentials<'a> {
         }
     }
 
+    /// What tells one set of credentials from another.
+    fn subject(&self) -> (Realm, ApplicationKeyId, ApplicationKey) {
+        (self.realm.clone(), self.key_id.clone(), self.key.clone())
+    }
+
     fn made(&self, auth: &AccountAuth) -> bool {
         auth.realm == self.realm.as_str()
             && auth.application_key_id == *self.key_id
@@ -65,10 +70,13 @@ impl Session {
         self.http.check_realm(&realm)?;
         let credentials = Credentials { realm, key_id, key };
         let control = Control::default();
-        let _one_at_a_time = self
-            .authorizing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let subject = Credentials::subject(&credentials);
+        self.authorizing.run(&control, subject, || {
+            self.authorize_now(&credentials, &control)
+        })
+    }
+
+    fn authorize_now(&self, credentials: &Credentials<'_>, control: &Control) -> Result<()> {
         loop {
             let stored = self.info.auth()?;
             if let Some(snapshot) = stored
@@ -80,8 +88,8 @@ impl Session {
             }
             if let Some(snapshot) = self.replace(
                 stored.as_deref().map(AuthSnapshot::generation),
-                &credentials,
-                &control,
+                credentials,
+                control,
             )? {
                 self.pin(&snapshot);
                 return Ok(());
@@ -98,7 +106,7 @@ impl Session {
 
     /// Sees to it that the store no longer holds this authorization but a newer one.
     pub(super) fn refresh(&self, stale: &AuthSnapshot, control: &Control) -> Result<()> {
-        self.flight.run(control, || {
+        self.flight.run(control, stale.generation(), || {
             let replaced = self
                 .info
                 .auth()?
@@ -160,27 +168,43 @@ impl Session {
     }
 }
 
-/// Lets one thread act and the others have its outcome.
-#[derive(Debug, Default)]
-pub(super) struct SingleFlight {
-    state: Mutex<Flight>,
+/// Lets one thread act and those that want the same have its outcome.
+#[derive(Debug)]
+pub(super) struct SingleFlight<S> {
+    state: Mutex<Flight<S>>,
     landed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Flight {
-    in_the_air: bool,
+#[derive(Debug)]
+struct Flight<S> {
+    /// What the thread that acts is about.
+    subject: Option<S>,
     /// Counts landings, so that a waiter recognizes the one it waited for.
     landings: u64,
-    failure: Option<Error>,
+    /// How the last one ended, if it ended badly, and what it was about.
+    failure: Option<(S, Error)>,
 }
 
-impl SingleFlight {
-    fn run(&self, control: &Control, act: impl FnOnce() -> Result<()>) -> Result<()> {
+impl<S> Default for SingleFlight<S> {
+    fn default() -> Self {
+        let flight = Flight {
+            subject: None,
+            landings: 0,
+            failure: None,
+        };
+        Self {
+            state: Mutex::new(flight),
+            landed: Condvar::new(),
+        }
+    }
+}
+
+impl<S: PartialEq + Clone> SingleFlight<S> {
+    fn run(&self, control: &Control, subject: S, act: impl FnOnce() -> Result<()>) -> Result<()> {
         let mut flight = self.lock();
-        while flight.in_the_air {
+        while flight.subject.is_some() {
             let awaited = flight.landings;
-            while flight.in_the_air && flight.landings == awaited {
+            while flight.subject.is_some() && flight.landings == awaited {
                 // A waiter looks up now and then, because its own call may be cancelled.
                 flight = self
                     .landed
@@ -189,38 +213,43 @@ impl SingleFlight {
                     .0;
                 control.check()?;
             }
-            if let Some(failure) = flight.failure.as_ref().and_then(Error::duplicate) {
+            let failure = flight
+                .failure
+                .as_ref()
+                .filter(|(about, _)| *about == subject);
+            if let Some(failure) = failure.and_then(|(_, error)| error.duplicate()) {
                 return Err(failure);
             }
         }
-        flight.in_the_air = true;
+        flight.subject = Some(subject);
         drop(flight);
-        let landing = Landing(self, None);
+        let mut landing = Landing {
+            of: self,
+            failure: None,
+        };
         let outcome = act();
-        landing.with(&outcome);
+        landing.failure = outcome.as_ref().err().and_then(Error::duplicate);
         outcome
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Flight> {
+impl<S> SingleFlight<S> {
+    fn lock(&self) -> MutexGuard<'_, Flight<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends the flight also when the acting thread panics.
-struct Landing<'a>(&'a SingleFlight, Option<Error>);
-
-impl Landing<'_> {
-    fn with(mut self, outcome: &Result<()>) {
-        self.1 = outcome.as_ref().err().and_then(Error::duplicate);
-    }
+struct Landing<'a, S> {
+    of: &'a SingleFlight<S>,
+    failure: Option<Error>,
 }
 
-impl Drop for Landing<'_> {
+impl<S> Drop for Landing<'_, S> {
     fn drop(&mut self) {
-        let mut flight = self.0.lock();
-        flight.in_the_air = false;
+        let mut flight = self.of.lock();
+        flight.failure = flight.subject.take().zip(self.failure.take());
         flight.landings += 1;
-        flight.failure = self.1.take();
-        self.0.landed.notify_all();
+        self.of.landed.notify_all();
     }
 }

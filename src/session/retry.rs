@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::control::Control;
 use crate::control::clock::{Clock, jitter};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ServiceError};
 use crate::model::operation::Operation;
 use crate::session::advice::{Advice, History, advise};
 
@@ -34,7 +34,8 @@ pub struct RetryPolicy {
     pub base_delay: Duration,
     /// The longest waiting time that is not the service's own. Default 64 s.
     pub max_delay: Duration,
-    /// The most time from the first attempt to the beginning of the last. Default 15 minutes.
+    /// The most time from the first attempt to the beginning of the last; for uploads, the most time
+    /// spent waiting between attempts, because the data itself may take any time. Default 15 minutes.
     pub total_time: Duration,
 }
 
@@ -118,51 +119,78 @@ impl Loop<'_> {
         let started = self.clock.elapsed();
         let mut history = History::default();
         let mut step = Step::First;
+        let mut waited = Duration::ZERO;
         loop {
-            let pause = self
-                .pauses
-                .left(self.operation, self.clock)
-                .min(self.policy.total_time);
-            if !pause.is_zero() {
-                self.control.sleep(self.clock, pause)?;
-            }
+            waited += self.wait_for_pause(self.policy.total_time.saturating_sub(waited))?;
             history.attempts += 1;
             let mut error = match attempt(step) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            let elapsed = self.clock.elapsed().saturating_sub(started);
             // What a call inside this one could not do was tried there already.
-            if !note_attempts(
-                &mut error,
-                self.operation,
-                history.attempts,
-                self.clock.elapsed() - started,
-            ) {
+            if !note_attempts(&mut error, self.operation, &history, elapsed) {
                 return Err(error);
             }
+            history.answer_lost |= error.is_answer_lost();
             let advice = advise(self.operation, &error, &history);
-            let Some((next, delay)) = self.follow(advice, &mut history) else {
+            let Some((next, delay)) = self.follow(advice, &error, &mut history) else {
                 return Err(error);
             };
-            let spent = self.clock.elapsed() - started;
+            // Moving data may take its time; what is limited is trying in vain.
+            let spent = if self.moves_data() { waited } else { elapsed };
             if history.attempts >= self.policy.max_attempts
-                || spent + delay > self.policy.total_time
+                || spent.saturating_add(delay) > self.policy.total_time
             {
                 return Err(error);
             }
             warn_of_retry(self.operation, &error, history.attempts, delay);
             if !delay.is_zero() {
                 self.control.sleep(self.clock, delay)?;
+                waited += delay;
             }
             step = next;
         }
     }
 
-    fn follow(&self, advice: Advice, history: &mut History) -> Option<(Step, Duration)> {
+    const fn moves_data(&self) -> bool {
+        matches!(
+            self.operation,
+            Operation::UploadFile | Operation::UploadPart
+        )
+    }
+
+    /// Waits until the service's own pause is over, and tells how long that was; fails at once if it
+    /// is longer than `limit`.
+    fn wait_for_pause(&self, limit: Duration) -> Result<Duration> {
+        let mut waited = Duration::ZERO;
+        while let Some((left, refusal)) = self.pauses.left(self.operation, self.clock) {
+            if waited + left > limit {
+                return Err(Error::Busy(Box::new(ServiceError {
+                    attempts: 0,
+                    retry_after: Some(left),
+                    ..refusal
+                })));
+            }
+            self.control.sleep(self.clock, left)?;
+            waited += left;
+        }
+        Ok(waited)
+    }
+
+    fn follow(
+        &self,
+        advice: Advice,
+        error: &Error,
+        history: &mut History,
+    ) -> Option<(Step, Duration)> {
         match advice {
             Advice::Stop => None,
             Advice::Again { after: Some(after) } => {
-                self.pauses.extend(self.operation, self.clock, after);
+                if let Some(refusal) = error.service() {
+                    self.pauses
+                        .extend(self.operation, self.clock, after, refusal);
+                }
                 Some((Step::Again, after))
             }
             Advice::Again { after: None } => {
@@ -202,20 +230,21 @@ fn warn_of_retry(operation: Operation, error: &Error, attempt: u32, delay: Durat
 fn note_attempts(
     error: &mut Error,
     operation: Operation,
-    attempts: u32,
+    history: &History,
     elapsed: Duration,
 ) -> bool {
     if let Error::Connection(transport) = error {
         let own = transport.operation == operation;
         if own {
-            transport.attempts = attempts;
+            transport.attempts = history.attempts;
         }
         return own;
     }
     match error.service_mut() {
         Some(service) if service.operation == operation => {
-            service.attempts = attempts;
+            service.attempts = history.attempts;
             service.elapsed = elapsed;
+            service.after_lost_answer = history.answer_lost;
             true
         }
         _ => false,
@@ -225,21 +254,38 @@ fn note_attempts(
 /// Until when each operation is paused because the service said so. Limits are counted per
 /// operation and account, so a pause holds for all threads that call the same.
 #[derive(Debug, Default)]
-pub(super) struct Pauses(Mutex<HashMap<Operation, Duration>>);
+pub(super) struct Pauses(Mutex<HashMap<Operation, Pause>>);
+
+#[derive(Debug)]
+struct Pause {
+    until: Duration,
+    /// What the service said.
+    refusal: ServiceError,
+}
 
 impl Pauses {
-    fn left(&self, operation: Operation, clock: &Clock) -> Duration {
+    fn left(&self, operation: Operation, clock: &Clock) -> Option<(Duration, ServiceError)> {
         let pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pauses.get(&operation).map_or(Duration::ZERO, |until| {
-            until.saturating_sub(clock.elapsed())
-        })
+        let Pause { until, refusal } = pauses.get(&operation)?;
+        let left = until.saturating_sub(clock.elapsed());
+        (!left.is_zero()).then(|| (left, refusal.clone()))
     }
 
-    fn extend(&self, operation: Operation, clock: &Clock, pause: Duration) {
-        let until = clock.elapsed() + pause;
+    fn extend(&self, operation: Operation, clock: &Clock, pause: Duration, refusal: &ServiceError) {
+        let until = clock.elapsed().saturating_add(pause);
         let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = pauses.entry(operation).or_default();
-        *known = until.max(*known);
+        if pauses
+            .get(&operation)
+            .is_none_or(|known| known.until < until)
+        {
+            pauses.insert(
+                operation,
+                Pause {
+                    until,
+                    refusal: refusal.clone(),
+                },
+            );
+        }
     }
 }
 

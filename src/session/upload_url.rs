@@ -14,7 +14,7 @@ use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
 use crate::session::retry::Step;
-use crate::session::{Session, explain, remember};
+use crate::session::{Session, remember};
 
 /// How an upload ended that did not plainly fail.
 pub(crate) enum Verdict<T> {
@@ -61,7 +61,7 @@ impl Session {
                     if error.status() == Some(429) {
                         held = Some(url);
                     }
-                    Err(explain(error, &snapshot))
+                    Err(self.explain(error, &snapshot, step))
                 }
             }
         })?;

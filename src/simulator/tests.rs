@@ -185,7 +185,7 @@ fn its_date_follows_its_clock() {
     let date = |answer: String| {
         let date = answer
             .lines()
-            .find_map(|line| line.strip_prefix("Date: "))
+            .find_map(|line| line.strip_prefix("date: "))
             .unwrap();
         httpdate::parse_http_date(date).unwrap()
     };

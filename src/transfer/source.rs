@@ -109,11 +109,15 @@ impl UploadSource for FileSource {
             _ => failed(error),
         })?;
         file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
-        let reader = FileReader {
+        let mut reader = FileReader {
             source: self,
             file: file.take(range.end - range.start),
+            reaches_end: range.end == self.state.length,
         };
         reader.check()?;
+        if self.state.length == 0 {
+            reader.expect_end()?;
+        }
         Ok(Box::new(reader))
     }
 }
@@ -132,6 +136,8 @@ impl FileSource {
 struct FileReader<'a> {
     source: &'a FileSource,
     file: Take<File>,
+    /// Whether the last of the bytes to read is the last of the file.
+    reaches_end: bool,
 }
 
 impl FileReader<'_> {
@@ -163,6 +169,18 @@ impl FileReader<'_> {
     }
 }
 
+impl FileReader<'_> {
+    /// A file may have more than its length says: those of the kernel, and some network mounts.
+    fn expect_end(&mut self) -> Result<()> {
+        let source = self.source;
+        match self.file.get_mut().read(&mut [0]) {
+            Ok(1..) => Err(source.changed("it has more bytes than its length says")),
+            Ok(0) => Ok(()),
+            Err(error) => Err(Error::local_file("read", &source.path, error)),
+        }
+    }
+}
+
 impl Read for FileReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match self.file.read(buffer) {
@@ -172,6 +190,9 @@ impl Read for FileReader<'_> {
             }
         };
         self.check()?;
+        if self.reaches_end && read > 0 && self.file.limit() == 0 {
+            self.expect_end()?;
+        }
         if read == 0 && !buffer.is_empty() && self.file.limit() > 0 {
             return Err(self.source.changed("it became shorter").into());
         }

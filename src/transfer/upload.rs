@@ -16,7 +16,7 @@ use crate::control::progress::Progress;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
-use crate::model::file_info::{FileInfo, SRC_LAST_MODIFIED_MILLIS};
+use crate::model::file_info::{FileInfo, MAX_INFOS, SRC_LAST_MODIFIED_MILLIS};
 use crate::model::id::{BucketId, FileId};
 use crate::model::name::check_file_name;
 use crate::model::sha1::Sha1Digest;
@@ -332,10 +332,12 @@ fn not_before_1970(time: Timestamp) -> Timestamp {
     time.max(Timestamp::from_millis(0))
 }
 
-/// The info, with the source's time unless the caller wrote one there.
+/// The info, with the source's time unless the caller wrote one there, or left no room for it.
 fn with_modification_time(info: &FileInfo, modified: Option<Timestamp>) -> FileInfo {
     let mut info = info.clone();
-    if let (Some(modified), None) = (modified, info.get(SRC_LAST_MODIFIED_MILLIS)) {
+    if let (Some(modified), None) = (modified, info.get(SRC_LAST_MODIFIED_MILLIS))
+        && info.len() < MAX_INFOS
+    {
         info.insert(SRC_LAST_MODIFIED_MILLIS, modified.to_string());
     }
     info

@@ -82,10 +82,11 @@ async fn speak_http(
         stream,
         flushed: Arc::clone(&flushed),
     });
+    // Names of headers are written in lower case: Python's b2sdk takes the names of file info from
+    // them as they come.
     let mut connection = http1::Builder::new()
         .max_header_size(HEAD_LIMIT)
         .max_headers(HEADER_LIMIT)
-        .title_case_headers(true)
         .auto_date_header(false)
         .serve_connection(wire, service);
 

@@ -1,6 +1,6 @@
 //! A download to a path: a temporary file beside it, verified, written through to disk, renamed.
 
-use std::fs::{File, FileTimes, OpenOptions};
+use std::fs::{File, FileTimes, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -87,10 +87,23 @@ fn destination(path: &Path) -> Result<Destination> {
         }
         Ok(_) => Ok(Destination::Special),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(Destination::File(path.to_owned()))
+            Ok(Destination::File(end_of_links(path)))
         }
         Err(error) => Err(Error::local_file("write", path, error)),
     }
+}
+
+/// Where a link leads that leads to nothing yet; a path that is no link leads to itself.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut end = path.to_owned();
+    // As many links as systems follow.
+    for _ in 0..40 {
+        let Ok(next) = end.read_link() else { break };
+        end = end
+            .parent()
+            .map_or(next.clone(), |parent| parent.join(next));
+    }
+    end
 }
 
 fn open_special(path: &Path) -> io::Result<File> {
@@ -108,7 +121,9 @@ fn save_file(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut temporary = temporary_file(directory).map_err(|error| failed("create", error))?;
+    let replaced = path.metadata().ok().map(|replaced| replaced.permissions());
+    let mut temporary =
+        temporary_file(directory, replaced.as_ref()).map_err(|error| failed("create", error))?;
     if reader.is_whole() && reader.length() > part_size {
         let target = Target {
             path,
@@ -124,8 +139,8 @@ fn save_file(
         reader.copy_to(temporary.as_file_mut(), |error| failed("write", error))?;
     }
     let file = temporary.as_file();
-    if let Ok(replaced) = path.metadata() {
-        file.set_permissions(replaced.permissions())
+    if let Some(replaced) = replaced {
+        file.set_permissions(replaced)
             .map_err(|error| failed("set the permissions of", error))?;
     }
     let modified = SystemTime::from(reader.version().modified());
@@ -137,17 +152,37 @@ fn save_file(
     temporary
         .persist(path)
         .map_err(|error| failed("replace", error.error))?;
+    sync_directory(directory);
     Ok(())
 }
 
-/// A file that is removed unless it is renamed, with the permissions of any new file.
-fn temporary_file(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
+/// A file that is removed unless it is renamed, with the permissions of the one that it replaces from
+/// the beginning, or those of any new file.
+fn temporary_file(
+    directory: &Path,
+    replaced: Option<&Permissions>,
+) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".b2-download-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        // The owner must be able to write while it is made.
+        let mode = replaced.map_or(0o666, |replaced| replaced.mode() & 0o777 | 0o600);
+        builder.permissions(Permissions::from_mode(mode));
     }
+    #[cfg(not(unix))]
+    let _ = replaced;
     builder.tempfile_in(directory)
+}
+
+/// Writes the directory's entry through to disk, where that is possible: a rename that is not there
+/// after a power failure leaves what was there before.
+fn sync_directory(directory: &Path) {
+    #[cfg(unix)]
+    if let Ok(directory) = File::open(directory) {
+        _ = directory.sync_all();
+    }
+    #[cfg(not(unix))]
+    let _ = directory;
 }

@@ -108,7 +108,8 @@ impl DownloadReader {
         Ok(self.length())
     }
 
-    /// The next bytes; none at the verified end.
+    /// The next bytes; none at the end. The last ones are handed out only after the whole was
+    /// verified: a caller who knows the length may never ask for more.
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let read = self.stream.next(buffer)?;
         if read > 0 {
@@ -116,12 +117,13 @@ impl DownloadReader {
             if self.expected.is_some() {
                 self.hasher.update(buffer.get(..read).unwrap_or_default());
             }
-            return Ok(read);
         }
-        self.stream.drain()?;
-        verify(self.expected, self.hasher.clone())?;
-        self.tally.finish();
-        Ok(0)
+        if self.stream.is_at_end() {
+            self.stream.drain()?;
+            verify(self.expected, self.hasher.clone())?;
+            self.tally.finish();
+        }
+        Ok(read)
     }
 }
 

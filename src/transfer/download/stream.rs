@@ -86,6 +86,10 @@ impl ByteStream {
         self.body.take()
     }
 
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.position >= self.range.end
+    }
+
     /// The next bytes; none at the end.
     pub(super) fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         while self.position < self.range.end {
@@ -141,9 +145,9 @@ impl ByteStream {
             Ok(error @ Error::Connection(_)) => error,
             _ => Error::Truncated { expected, actual },
         };
-        let progressed = self.position - self.connected_at >= PROGRESS;
-        self.barren = if progressed { 0 } else { self.barren + 1 };
         let policy = self.session.retry_policy();
+        let progressed = self.position - self.connected_at >= PROGRESS && policy.max_attempts > 1;
+        self.barren = if progressed { 0 } else { self.barren + 1 };
         if self.barren >= policy.max_attempts {
             return Err(if actual > 0 {
                 Error::Truncated { expected, actual }

@@ -17,7 +17,7 @@ use crate::control::Control;
 use crate::control::progress::{Counted, Tally};
 use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
-use crate::model::file::FileVersion;
+use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
@@ -29,7 +29,6 @@ use crate::transfer::parallel;
 use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
 use crate::transfer::upload::resume::Resumed;
-use crate::transfer::upload::small::is_answer_lost;
 use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
 use crate::wire::StartLargeFileRequest;
 
@@ -43,6 +42,13 @@ pub(super) struct Started<'a> {
     file_id: FileId,
     tally: &'a Tally,
     retries: AtomicU32,
+}
+
+/// What is known of a large file that was to be finished.
+enum Finish {
+    Done(Box<FileVersion>),
+    /// The answer is lost, and nobody can tell.
+    Unknown(Error),
 }
 
 impl Upload<'_> {
@@ -119,16 +125,17 @@ impl Upload<'_> {
             send_parts(&started).and_then(|parts| Ok((started.finish(&parts)?, parts.len())));
         started.drop_upload_urls();
         match outcome {
-            Ok((version, parts)) => {
+            Ok((Finish::Done(version), parts)) => {
                 tally.finish();
-                let parts = u32::try_from(parts).unwrap_or(u32::MAX);
                 Ok(Uploaded {
-                    version,
-                    parts,
+                    version: *version,
+                    parts: u32::try_from(parts).unwrap_or(u32::MAX),
                     resumed_parts: 0,
                     retries: started.retries.into_inner(),
                 })
             }
+            // Cancelling what may be finished, or about to be, would lose it.
+            Ok((Finish::Unknown(error), _)) => Err(error),
             Err(error) => {
                 if self.options.resume == Resume::Never {
                     started.cancel();
@@ -226,28 +233,55 @@ impl Started<'_> {
         Ok(sha1)
     }
 
-    fn finish(&self, parts: &[Sha1Digest]) -> Result<FileVersion> {
+    fn finish(&self, parts: &[Sha1Digest]) -> Result<Finish> {
         let Upload {
             session, control, ..
         } = *self.upload;
-        let mut attempt = 1;
-        loop {
+        let mut lost = None;
+        for _ in 0..FINISH_ATTEMPTS {
             let outcome = session.call(Operation::FinishLargeFile, control, |raw| {
                 raw.finish_large_file(&self.file_id, parts)
             });
-            let lost = match outcome {
-                Err(error) if is_answer_lost(&error) => error,
-                outcome => return outcome,
+            let error = match outcome {
+                Ok(version) => return Ok(Finish::Done(Box::new(version))),
+                Err(error) => error,
             };
-            match session.call(Operation::GetFileInfo, control, |raw| {
-                raw.get_file_info(&self.file_id)
-            }) {
-                Ok(version) => return Ok(version),
-                Err(error) if error.is_not_found() && attempt < FINISH_ATTEMPTS => attempt += 1,
-                // Nobody can tell: it must not be cancelled, and the caller learns why.
-                Err(_) => return Err(lost),
+            // Once an answer was lost, "no active upload" may mean that it is finished.
+            if !error.is_answer_lost() && !error.is_after_lost_answer() && lost.is_none() {
+                return Err(error);
+            }
+            match self.look() {
+                Ok(Some(version)) => return Ok(Finish::Done(Box::new(version))),
+                Ok(None) if error.is_answer_lost() => lost = Some(error),
+                Ok(None) => return Err(error),
+                Err(Error::Cancelled) => return Ok(Finish::Unknown(Error::Cancelled)),
+                Err(_) => return Ok(Finish::Unknown(error)),
             }
         }
+        Ok(Finish::Unknown(lost.unwrap_or(Error::Cancelled)))
+    }
+
+    /// The finished file, if it is finished; by its id, or for a key that may not read by listing.
+    fn look(&self) -> Result<Option<FileVersion>> {
+        let Upload {
+            session,
+            control,
+            bucket,
+            file_name,
+            ..
+        } = *self.upload;
+        match session.call(Operation::GetFileInfo, control, |raw| {
+            raw.get_file_info(&self.file_id)
+        }) {
+            Ok(version) => return Ok((version.action == FileAction::Upload).then_some(version)),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(Error::NotAllowed(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let is_ours = |version: &FileVersion| {
+            version.file_id == self.file_id && version.action == FileAction::Upload
+        };
+        session.find_version(control, bucket, file_name, is_ours)
     }
 
     /// Leaves no parts behind. That this fails does not change why the upload failed.

@@ -11,17 +11,15 @@ use std::time::Duration;
 
 use crate::account_info::UploadTarget;
 use crate::control::progress::{Counted, Tally};
-use crate::error::{Error, Result, Sent};
+use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
 use crate::model::file::{FileAction, FileVersion};
-use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
 use crate::raw::UploadRequest;
 use crate::session::upload_url::Verdict;
 use crate::transfer::source::UploadSource;
-use crate::transfer::upload::{Upload, Uploaded};
-use crate::wire::ListFilesRequest;
+use crate::transfer::upload::{CONTENT_TYPE_AUTO, Upload, Uploaded};
 
 impl Upload<'_> {
     /// Uploads a source that fits into one request.
@@ -34,17 +32,17 @@ impl Upload<'_> {
         let clock = self.session.clock();
         let tally = Tally::new(self.control.progress.as_ref(), clock, Some(length));
         let target = UploadTarget::Bucket(self.bucket.clone());
+        let started = clock.elapsed();
         let (version, attempts) =
             self.session
                 .with_upload_url(&target, self.control, |raw, url| {
-                    let started = clock.elapsed();
                     let mut content = Counted::new(source.open(0..length)?, &tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);
                     let outcome = raw.upload_file(url, request, &mut body);
                     let outcome = match (outcome, body.digest()) {
                         (Ok(version), _) => Ok(Verdict::Done(version)),
-                        (Err(error), Some(sha1)) if is_answer_lost(&error) => {
-                            self.look(length, sha1, started, error)
+                        (Err(error), Some(sha1)) if error.is_answer_lost() => {
+                            self.look(request, (length, sha1), started, error)
                         }
                         (Err(error), _) => Err(error),
                     };
@@ -65,53 +63,36 @@ impl Upload<'_> {
     /// Looks whether the service has what was sent from `started` on.
     fn look(
         &self,
-        length: u64,
-        sha1: Sha1Digest,
+        request: &UploadRequest<'_>,
+        (length, sha1): (u64, Sha1Digest),
         started: Duration,
         lost: Error,
     ) -> Result<Verdict<FileVersion>> {
-        let request = ListFilesRequest {
-            bucket_id: self.bucket.clone(),
-            start_file_name: Some(self.file_name.to_owned()),
-            start_file_id: None,
-            max_file_count: 100,
-            prefix: self.file_name.to_owned(),
-            delimiter: None,
-        };
-        let answer = self
-            .session
-            .call(Operation::ListFileVersions, self.control, |raw| {
-                raw.list_file_versions(&request)
-            });
-        let files = match answer {
-            Ok(answer) => answer.files,
-            Err(Error::NotAllowed(_)) => return Err(lost),
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
-            Err(_) => return Ok(Verdict::Unknown(lost)),
-        };
-        // By the service's own clock, which its Date header tells to the second.
-        let Some(began) = self.session.http().service_time_at(started) else {
-            return Err(lost);
-        };
-        let began = Timestamp::from(began).earlier(Duration::from_secs(1));
         let is_ours = |version: &FileVersion| {
-            version.file_name == self.file_name
-                && version.action == FileAction::Upload
+            // By the service's own clock, which its Date header tells to the second.
+            let began = self
+                .session
+                .http()
+                .service_time_at(started)
+                .map(Timestamp::from);
+            version.action == FileAction::Upload
                 && version.content_length == length
                 && version.content_sha1.digest() == Some(sha1)
-                && version.upload_timestamp >= began
+                && version.file_info == *request.file_info
+                && (request.content_type == CONTENT_TYPE_AUTO
+                    || version.content_type.as_deref() == Some(request.content_type))
+                && began.is_some_and(|began| {
+                    version.upload_timestamp >= began.earlier(Duration::from_secs(1))
+                })
         };
-        files
-            .into_iter()
-            .find(is_ours)
-            .map_or(Err(lost), |version| Ok(Verdict::Found(version)))
-    }
-}
-
-pub(super) fn is_answer_lost(error: &Error) -> bool {
-    match error {
-        Error::Connection(transport) => transport.sent == Sent::All,
-        Error::UnexpectedReply { .. } => true,
-        _ => false,
+        match self
+            .session
+            .find_version(self.control, self.bucket, self.file_name, is_ours)
+        {
+            Ok(Some(version)) => Ok(Verdict::Found(version)),
+            Ok(None) | Err(Error::NotAllowed(_)) => Err(lost),
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(_) => Ok(Verdict::Unknown(lost)),
+        }
     }
 }

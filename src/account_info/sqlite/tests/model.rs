@@ -143,15 +143,13 @@ impl<S: AccountInfo> Run<S> {
                         .put_upload_url(&owner(account), &target_of(target), url),
                 )
             }
-            Step::Take(account, target) => {
-                match self
-                    .store
-                    .take_upload_url(&owner(account), &target_of(target))
-                {
-                    Ok(url) => Outcome::Url(url),
-                    Err(error) => refused(error),
-                }
-            }
+            Step::Take(account, target) => match self
+                .store
+                .take_upload_url(&owner(account), &target_of(target))
+            {
+                Ok(url) => Outcome::Url(url),
+                Err(error) => refused(error),
+            },
             Step::DropUrls(account, target) => done(
                 self.store
                     .drop_upload_urls(&owner(account), &target_of(target)),

@@ -155,7 +155,7 @@ impl Answer {
         self.head
             .lines()
             .filter_map(|line| line.split_once(": "))
-            .find_map(|(found, value)| (found == name).then_some(value))
+            .find_map(|(found, value)| found.eq_ignore_ascii_case(name).then_some(value))
     }
 
     pub(super) fn text(&self) -> String {
