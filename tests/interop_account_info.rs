@@ -2,11 +2,12 @@
 //! turns.
 //!
 //! ```text
+//! bash tests/scripts/install-clients.sh
 //! cargo test --all-features --test interop_account_info -- --ignored
 //! ```
 //!
-//! Needs a virtual environment with b2sdk 2.13 and b2 5 (`pip install b2sdk==2.13.1 b2==5.0.0`). It is
-//! looked for in `$B2SDK_INTEROP_VENV`, `$CI_CACHE/interop-venv` and `target/interop-venv`.
+//! The script makes a virtual environment with b2sdk 2.13 and b2 5, which the tests look for in
+//! `$B2SDK_INTEROP_VENV`, `$CI_CACHE/interop-venv` and `target/interop-venv`.
 
 #![cfg(feature = "sqlite")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -52,7 +53,7 @@ fn client(name: &str) -> Command {
     let program = environment.join("bin").join(name);
     assert!(
         program.exists(),
-        "there is no {}: make a virtual environment with b2sdk and b2 there",
+        "there is no {}: install it with `bash tests/scripts/install-clients.sh`",
         program.display()
     );
     Command::new(program)
