@@ -13,10 +13,6 @@ use crate::control::cancel::CancelToken;
     expect(unreachable_pub, reason = "public with the feature test-util")
 )]
 #[derive(Clone, Default)]
-#[cfg_attr(
-    not(any(test, feature = "test-util")),
-    expect(unreachable_pub, reason = "stores of others and their tests use it")
-)]
 pub struct Clock(Source);
 
 #[derive(Clone, Default)]
@@ -37,7 +33,7 @@ impl Clock {
     )]
     #[cfg_attr(
         not(any(test, feature = "test-util")),
-        expect(unreachable_pub, reason = "stores of others and their tests use it")
+        expect(unreachable_pub, reason = "public with the feature test-util")
     )]
     #[must_use]
     pub fn now(&self) -> SystemTime {

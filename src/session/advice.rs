@@ -35,6 +35,8 @@ pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> 
     match (error, error.service()) {
         (Error::Connection(transport), _) if uploads => on_upload_break(transport),
         (Error::Connection(transport), _) => on_break(operation, transport, history),
+        // Also a refusal without a code that was taken for one for lack of permission.
+        (Error::NotAllowed(_), _) if !uploads => Advice::Stop,
         (_, Some(service)) if uploads => on_upload_refusal(service, history),
         (_, Some(service)) => on_refusal(operation, service, history),
         _ => Advice::Stop,

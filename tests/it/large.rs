@@ -718,3 +718,90 @@ fn progress_of_ranges_adds_up() {
     download.save_to(directory.path().join("x")).unwrap();
     assert_eq!(*last.lock().unwrap(), (95_123, Some(95_123)));
 }
+
+#[test]
+fn a_file_that_is_not_finished_is_not_taken_for_finished() {
+    let large = Large::with_workers(1);
+    large.inject(Fault::on(Operation::FinishLargeFile).drop_connection());
+    large.inject(Fault::on(Operation::GetFileInfo).after_effect().body(
+        200,
+        "application/json",
+        r#"{"action":"start","fileId":"i","fileName":"x","contentLength":0,"uploadTimestamp":1}"#,
+    ));
+    let version = large
+        .bucket
+        .upload_bytes(&noise(35_000), "x")
+        .unwrap()
+        .into_version();
+    assert_eq!(
+        (
+            version.content_length,
+            large.count(Operation::FinishLargeFile)
+        ),
+        (35_000, 2)
+    );
+}
+
+#[test]
+fn a_file_that_may_be_finished_is_not_cancelled() {
+    let large = Large::with_workers(1);
+    large.inject(
+        Fault::on(Operation::FinishLargeFile)
+            .after_effect()
+            .drop_connection(),
+    );
+    large.inject(
+        Fault::on(Operation::GetFileInfo)
+            .status(400, "bad_request", "")
+            .always(),
+    );
+    let error = large.bucket.upload_bytes(&noise(35_000), "x").unwrap_err();
+    assert!(
+        error.to_string().contains("may have taken effect"),
+        "{error}"
+    );
+    assert_eq!(large.count(Operation::CancelLargeFile), 0);
+    large.service.faults().clear();
+    assert_eq!(large.content("x"), noise(35_000));
+}
+
+#[test]
+fn a_key_that_may_not_read_finds_its_finished_file_by_listing() {
+    let large = Large::with_workers(1);
+    let key = large
+        .service
+        .create_key(b2sdk::simulator::KeyRequest::new([
+            "listBuckets",
+            "listFiles",
+            "writeFiles",
+        ]))
+        .unwrap();
+    let api = B2Api::builder(InMemoryAccountInfo::new())
+        .clock(&large.clock)
+        .build()
+        .unwrap();
+    api.authorize_account(
+        large.service.url(),
+        key.application_key_id(),
+        key.application_key(),
+    )
+    .unwrap();
+    large.inject(Fault::on(Operation::FinishLargeFile).after_effect().body(
+        504,
+        "text/html",
+        "<html>",
+    ));
+    let version = api
+        .get_bucket_by_name(BUCKET)
+        .unwrap()
+        .upload_bytes(&noise(35_000), "x")
+        .unwrap()
+        .into_version();
+    assert_eq!(
+        (
+            version.content_length,
+            large.count(Operation::CancelLargeFile)
+        ),
+        (35_000, 0)
+    );
+}

@@ -12,6 +12,7 @@ mod house;
 mod large;
 mod listing;
 mod persistence;
+mod pitfalls;
 mod processes;
 mod retry;
 mod secrets;

@@ -85,34 +85,40 @@ fn a_wait_beyond_the_time_left_fails_at_once_and_says_so() {
 }
 
 #[test]
-fn a_pause_holds_for_all_threads_that_call_the_same() {
+fn a_pause_holds_for_every_call_of_the_same_operation() {
     let world = World::new();
     world.inject(
         Fault::on(Operation::ListBuckets)
             .status(429, "too_many_requests", "")
             .retry_after(50),
     );
-    world.api.list_buckets().unwrap();
-    // The clock stands at the end of the pause: nobody waits any more.
-    world.api.list_buckets().unwrap();
-    assert_eq!(world.clock.sleeps(), [Duration::from_secs(50)]);
-    world.inject(
+    let policy = RetryPolicy::default().total_time(Duration::from_secs(10));
+    let impatient = World::with(|builder| builder.retry(policy));
+    impatient.inject(
         Fault::on(Operation::ListBuckets)
             .status(429, "too_many_requests", "")
-            .retry_after(10_000),
+            .retry_after(50),
     );
-    world.api.list_buckets().unwrap_err();
-    world.inject(
-        Fault::on(Operation::ListFileNames)
-            .status(200, "", "")
-            .times(0),
+    impatient.api.list_buckets().unwrap_err();
+    // Another call of the same operation does not even ask while the pause lasts.
+    impatient.api.clone().list_buckets().unwrap_err();
+    assert_eq!(impatient.count(Operation::ListBuckets), 1);
+    assert_eq!(
+        impatient.bucket.ls("").unwrap().count(),
+        0,
+        "other operations go on"
     );
-    world
-        .bucket
-        .ls("")
-        .unwrap()
-        .for_each(|entry| _ = entry.unwrap());
-    assert_eq!(world.clock.sleeps().len(), 1, "other operations go on");
+    impatient.clock.advance(Duration::from_secs(45));
+    impatient.api.list_buckets().unwrap();
+    let [sleep] = impatient.clock.sleeps()[..] else {
+        panic!("{:?}", impatient.clock.sleeps())
+    };
+    assert!(
+        sleep <= Duration::from_secs(5),
+        "only what was left of the pause: {sleep:?}"
+    );
+    world.api.list_buckets().unwrap();
+    assert_eq!(world.clock.sleeps(), [Duration::from_secs(50)]);
 }
 
 #[test]

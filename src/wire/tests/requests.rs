@@ -7,11 +7,13 @@ use serde::Serialize;
 use super::fixture;
 use crate::model::bucket::BucketType;
 use crate::model::cors::CorsRule;
+use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
 use crate::wire::{
     CreateBucketRequest, DeleteBucketRequest, DeleteFileVersionRequest, FileIdRequest,
-    GetUploadUrlRequest, HideFileRequest, ListBucketsRequest, ListFilesRequest,
+    FinishLargeFileRequest, GetUploadUrlRequest, HideFileRequest, ListBucketsRequest,
+    ListFilesRequest, ListPartsRequest, ListUnfinishedRequest, StartLargeFileRequest,
     UpdateBucketRequest,
 };
 
@@ -244,4 +246,50 @@ fn a_version_is_deleted_by_name_and_id() {
         file_id: &FileId::from(HIDE_MARKER),
     };
     assert_sent(&request, "b2_delete_file_version/request");
+}
+
+const LARGE_FILE: &str = "4_ze50ba23e791f80c74c619dd4_f221b4c7e80d95a36_d20261106_m101112_c003_v0301045_t0040_u01793959872000";
+
+#[test]
+fn large_files_are_started_finished_and_cancelled() {
+    let file_info = FileInfo::new().with(
+        "large_file_sha1",
+        "a07bdcbcbb025d14688be45f90b3b7128d4f9170",
+    );
+    let request = StartLargeFileRequest {
+        bucket_id: &bucket(),
+        file_name: "disk.img",
+        content_type: "b2/x-auto",
+        file_info: &file_info,
+    };
+    assert_sent(&request, "b2_start_large_file/request");
+    let file_id = &FileId::from(LARGE_FILE);
+    let part_sha1_array = vec!["3fc88b83767af036ec64f408a5c22693db6e3b76".to_owned(); 2];
+    assert_sent(
+        &FinishLargeFileRequest {
+            file_id,
+            part_sha1_array,
+        },
+        "b2_finish_large_file/request",
+    );
+    assert_sent(&FileIdRequest { file_id }, "b2_cancel_large_file/request");
+    assert_sent(&FileIdRequest { file_id }, "b2_get_upload_part_url/request");
+}
+
+#[test]
+fn unfinished_files_and_parts_are_listed_by_page() {
+    let file_id = &FileId::from(LARGE_FILE);
+    let request = ListPartsRequest {
+        file_id,
+        start_part_number: Some(1),
+        max_part_count: 2,
+    };
+    assert_sent(&request, "b2_list_parts/request");
+    let request = ListUnfinishedRequest {
+        bucket_id: bucket(),
+        name_prefix: Some("disk".to_owned()),
+        start_file_id: None,
+        max_file_count: 1,
+    };
+    assert_sent(&request, "b2_list_unfinished_large_files/request");
 }

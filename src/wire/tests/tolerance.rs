@@ -21,6 +21,8 @@ const BUCKET: [&str; 9] = [
 /// Not even an id: a folder has none.
 const FILE: [&str; 2] = ["action", "fileName"];
 
+const PART: [&str; 3] = ["fileId", "partNumber", "contentLength"];
+
 /// These hold names and values of users, not members that the API defines.
 const USERS_OWN: [&str; 2] = ["bucketInfo", "fileInfo"];
 
@@ -50,8 +52,10 @@ impl Kind {
             Self::Buckets => inside("buckets", &BUCKET),
             Self::UploadUrl => plain(&["uploadUrl", "authorizationToken"]),
             Self::File => plain(&FILE),
-            Self::Files => inside("files", &FILE),
-            Self::Deleted => plain(&["fileId"]),
+            Self::Files | Self::Unfinished => inside("files", &FILE),
+            Self::Deleted | Self::Cancelled => plain(&["fileId"]),
+            Self::Part => plain(&PART),
+            Self::Parts => inside("parts", &PART),
         }
     }
 }
