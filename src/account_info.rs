@@ -32,7 +32,8 @@ use crate::model::sha1::Sha1Hasher;
 /// The crate has two: [`InMemoryAccountInfo`](crate::InMemoryAccountInfo) forgets everything with
 /// the process, and `SqliteAccountInfo` keeps it in a file. To write your own, implement the
 /// methods as single atomic exchanges with whatever you store things in, and run the conformance
-/// kit (feature `test-util`) on it.
+/// kit (feature `test-util`) on it. `examples/custom_account_info.rs` is such a store, and
+/// `docs/account-info.md` sketches one on Redis and one on PostgreSQL.
 ///
 /// Many threads call at the same time. No method does anything over the network to B2, and none
 /// holds a lock when it returns.
@@ -209,6 +210,13 @@ impl Generation {
             hasher.update(part.as_bytes());
         }
         Self(*hasher.finish().as_bytes())
+    }
+
+    /// The generation as bytes, for a store on a server that compares generations there: the same
+    /// authorization has the same ones in every process and version. They tell nothing of the token.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
     }
 }
 

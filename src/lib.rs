@@ -25,6 +25,9 @@ pub use account_info::memory::InMemoryAccountInfo;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use account_info::sqlite::SqliteAccountInfo;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use account_info::sqlite::builder::SqliteAccountInfoBuilder;
 pub use account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };

@@ -1,11 +1,22 @@
-//! One account-info file, used by Python's b2sdk and by this crate in turns.
+//! One account-info file, used by Python's b2sdk, by the `b2` command-line tool and by this crate in
+//! turns.
 //!
-//! `PYTHON=path/to/python cargo test --test interop_account_info -- --ignored`, where that Python
-//! has b2sdk 2.13 (`pip install b2sdk==2.13.0`).
+//! ```text
+//! bash tests/scripts/install-clients.sh
+//! cargo test --all-features --test interop_account_info -- --ignored
+//! ```
+//!
+//! The script makes a virtual environment with b2sdk 2.13 and b2 5, which the tests look for in
+//! `$B2SDK_INTEROP_VENV`, `$CI_CACHE/interop-venv` and `target/interop-venv`.
 
 #![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::path::Path;
+#[cfg(feature = "simulator")]
+#[path = "interop_account_info/beside_us.rs"]
+mod beside_us;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use b2sdk::{AccountAuth, AccountInfo, Allowed, AllowedBucket, Capability, SqliteAccountInfo};
@@ -29,19 +40,42 @@ info.set_auth_data(
 info.save_bucket(types.SimpleNamespace(name='python', id_='b9'))
 "#;
 
+/// A program of the virtual environment.
+fn client(name: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let environment = std::env::var_os("B2SDK_INTEROP_VENV").map_or_else(
+        || match std::env::var_os("CI_CACHE") {
+            Some(cache) => Path::new(&cache).join("interop-venv"),
+            None => root.join("target/interop-venv"),
+        },
+        PathBuf::from,
+    );
+    let program = environment.join("bin").join(name);
+    assert!(
+        program.exists(),
+        "there is no {}: install it with `bash tests/scripts/install-clients.sh`",
+        program.display()
+    );
+    Command::new(program)
+}
+
+/// What a program printed that must end well.
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Runs this with `info` as Python's account info on the file.
 fn python(path: &Path, script: &str) -> String {
-    let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
     let setup = "import json, sys, types\n\
                  from b2sdk.v3 import SqliteAccountInfo\n\
                  info = SqliteAccountInfo(file_name=sys.argv[1])\n";
-    let output = Command::new(python)
-        .args(["-c", &format!("{setup}{script}")])
-        .arg(path)
-        .output()
-        .expect("PYTHON cannot be run");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).expect("Python printed something else than UTF-8")
+    output(
+        client("python")
+            .args(["-c", &format!("{setup}{script}")])
+            .arg(path),
+    )
 }
 
 fn ada() -> AccountAuth {
@@ -121,5 +155,33 @@ fn a_file_that_python_made_is_ours_too() {
     assert_eq!(
         after,
         before.replace("('python', 'b9')", "('python', 'b9'), ('ours', 'b8')")
+    );
+}
+
+#[test]
+#[ignore = "needs Python with b2sdk"]
+fn python_resolves_the_table_of_locations_to_the_same_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let said = output(client("python").arg(root.join("tests/scripts/account_info_locations.py")));
+    assert!(said.ends_with(" 0 wrong\n"), "{said}");
+}
+
+#[test]
+#[ignore = "needs Python with b2sdk"]
+fn the_json_file_of_a_very_old_tool_becomes_the_same_as_with_python() {
+    let directory = tempfile::tempdir().unwrap();
+    let [ours, theirs] = ["ours", "theirs"].map(|name| directory.path().join(name));
+    for path in [&ours, &theirs] {
+        std::fs::write(path, include_str!("../fixtures/account_info/legacy.json")).unwrap();
+    }
+    drop(SqliteAccountInfo::open(&ours).unwrap());
+    let dump = "print(*SqliteAccountInfo._connect(info).iterdump(), sep='\\n')";
+    let words = |path| {
+        let dump = python(path, dump);
+        dump.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        words(&ours).replace("( ", "(").replace(" )", ")"),
+        words(&theirs).replace("( ", "(").replace(" )", ")")
     );
 }

@@ -61,6 +61,12 @@ impl InMemoryAccountInfo {
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn with_clock(clock: Clock) -> Self {
+        Self::reading(clock)
+    }
+
+    /// An empty store that reads the time from this clock.
+    #[cfg(any(test, feature = "test-util", feature = "sqlite"))]
+    pub(crate) fn reading(clock: Clock) -> Self {
         Self {
             clock,
             ..Self::default()

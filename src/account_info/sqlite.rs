@@ -1,43 +1,39 @@
-//! The store that outlives the process, in two files.
+//! The store that outlives the process.
 //!
-//! - `shared.rs`: the authorization and the bucket names, in the file and the form of Backblaze's
-//!   own tools; whoever logs in with either is logged in with both.
-//! - `urls.rs`: upload URLs and the refresh lease, in a file beside it that is ours alone.
-//!
-//! What touches both goes in this order, so that no two callers wait for each other and no lease
-//! ends before the authorization that it was for is there to be seen:
-//!
-//! 1. begin a transaction in the URLs' file;
-//! 2. read or write the shared file in a transaction of its own;
-//! 3. commit the URLs' file.
-//!
-//! A process that is killed between 2 and 3 leaves a lease, which lapses, and URLs of another
-//! identity, which nobody reads.
+//! Where it lies (`location.rs`, `builder.rs`) and what is kept how: in two files (`files.rs`, which
+//! has the order of steps), or, where nothing can be written and the user wants it so, read from the
+//! file and kept in memory (`read_only.rs`).
 
+pub(crate) mod builder;
 mod connection;
+mod files;
+mod journal;
+mod legacy;
 mod location;
+mod read_only;
+mod rows;
 mod schema;
 mod shared;
 mod urls;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::connection::create_private;
-use self::location::Location;
-use self::shared::Shared;
-use self::urls::Urls;
+use self::builder::SqliteAccountInfoBuilder;
+use self::files::Files;
+use self::read_only::ReadOnly;
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
+#[cfg(any(test, feature = "test-util"))]
 use crate::control::clock::Clock;
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Result, StoreError};
 use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 
@@ -46,12 +42,17 @@ use crate::model::id::BucketId;
 ///
 /// The authorization and the bucket names lie in the file that Backblaze's command-line tool and
 /// Python's b2sdk use, in their form: **the application key lies there in clear**, readable only by
-/// the file's owner (mode 0600), as with those tools. Upload URLs lie beside it in a file with
-/// `-urls` at the end of its name, which may be deleted while no program runs. Use
-/// [`InMemoryAccountInfo`](crate::InMemoryAccountInfo) where no key may be written to disk.
+/// the file's owner (mode 0600), as with those tools; a file that others can use is warned about
+/// (`tracing`). Upload URLs lie beside it in a file with `-urls` at the end of its name, which may be
+/// deleted at any time. Use [`InMemoryAccountInfo`](crate::InMemoryAccountInfo) where no key may be
+/// written to disk.
 ///
-/// Any number of threads may use one store, and any number of stores and processes one file. A
-/// process that forks opens its store afterwards.
+/// Any number of threads may use one store, and any number of stores and processes one file. What
+/// another one changes is seen at the next call. A process that forks opens its store afterwards.
+///
+/// A file that is deleted while it is in use is a logout: nothing of what was in it is handed out,
+/// read or written again, and the next authorization makes a new one. A file that is replaced counts
+/// from the next call on.
 ///
 /// ```
 /// use b2sdk::{AccountInfo, SqliteAccountInfo};
@@ -64,44 +65,41 @@ use crate::model::id::BucketId;
 /// # Ok::<(), b2sdk::Error>(())
 /// ```
 pub struct SqliteAccountInfo {
-    shared: Shared,
-    urls: Urls,
+    place: Place,
+}
+
+enum Place {
+    Files(Files),
+    ReadOnly(ReadOnly),
 }
 
 impl SqliteAccountInfo {
     /// Opens the account info of this user, the one that Backblaze's tools use, and makes it if
-    /// there is none:
-    ///
-    /// 1. the file named by the environment variable `B2_ACCOUNT_INFO`, if it is set;
-    /// 2. `~/.b2_account_info`, if it exists;
-    /// 3. `$XDG_CONFIG_HOME/b2/account_info`, or `~/.config/b2/account_info` on systems other than
-    ///    macOS and Windows, where the variable need not be set;
-    /// 4. `~/.b2_account_info`.
-    ///
-    /// A leading `~` in a variable is the home directory. Directories are made only for 3, with
-    /// mode 0700.
+    /// there is none: the same as `SqliteAccountInfo::builder().open()`, where
+    /// [`open`](SqliteAccountInfoBuilder::open) says which file that is.
     ///
     /// # Errors
-    /// [`InvalidInput`](Error::InvalidInput) if `B2_ACCOUNT_INFO` is empty or there is no home
-    /// directory; whatever [`open`](Self::open) returns.
+    /// As [`SqliteAccountInfoBuilder::open`].
     pub fn open_default() -> Result<Self> {
-        Self::open(Location::of_this_process()?.prepare()?)
+        Self::builder().open()
     }
 
-    /// Opens the account info in this file, and makes the file if there is none. Its directory must
-    /// exist and be writable, because SQLite writes a journal beside it.
+    /// Opens the account info in this file, and makes the file if there is none: the same as
+    /// `SqliteAccountInfo::builder().path(path).open()`. Its directory must exist and be writable,
+    /// because SQLite writes a journal beside it.
     ///
     /// A file of an older tool is brought to the present form; that of a newer one is used as it
     /// is, if it can be.
     ///
     /// # Errors
-    /// - [`AccountInfoCorrupt`](Error::AccountInfoCorrupt): the file is damaged or is something
-    ///   else; it is left as it is.
-    /// - [`AccountInfoTooNew`](Error::AccountInfoTooNew): a newer program changed its form.
-    /// - [`LocalFile`](Error::LocalFile): it is a directory, may not be written, or another program
-    ///   holds it for longer than 30 seconds.
+    /// As [`SqliteAccountInfoBuilder::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_at(path.as_ref(), Clock::default())
+        Self::builder().path(path.as_ref()).open()
+    }
+
+    /// To choose a file or a profile, and to say how the place is that it lies in.
+    pub fn builder() -> SqliteAccountInfoBuilder {
+        SqliteAccountInfoBuilder::default()
     }
 
     /// Opens the account info in this file and reads the time from this clock (feature
@@ -111,61 +109,45 @@ impl SqliteAccountInfo {
     /// As [`open`](Self::open).
     #[cfg(any(test, feature = "test-util"))]
     pub fn open_with_clock(path: impl AsRef<Path>, clock: Clock) -> Result<Self> {
-        Self::open_at(path.as_ref(), clock)
-    }
-
-    fn open_at(path: &Path, clock: Clock) -> Result<Self> {
-        let path =
-            std::path::absolute(path).map_err(|error| Error::local_file("open", path, error))?;
-        create_private(&path)?;
-        let beside = beside(&path)?;
-        Ok(Self {
-            shared: Shared::open(&path)?,
-            urls: Urls::open(beside, clock)?,
-        })
+        Self::builder().path(path.as_ref()).clock(&clock).open()
     }
 
     /// The file of the authorization and the bucket names, as an absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.shared.path()
-    }
-
-    fn check_owner(&self, owner: &Identity) -> Result<()> {
-        match self.shared.auth()? {
-            Some(snapshot) if snapshot.identity() == owner => Ok(()),
-            _ => Err(Error::AccountChanged),
+        match &self.place {
+            Place::Files(files) => files.path(),
+            Place::ReadOnly(read) => read.path(),
         }
     }
-}
 
-/// The URLs' file: beside the real file, so that all who reach that through links share it.
-fn beside(path: &Path) -> Result<PathBuf> {
-    let real = path
-        .canonicalize()
-        .map_err(|error| Error::local_file("open", path, error))?;
-    let mut name = real.into_os_string();
-    name.push("-urls");
-    Ok(name.into())
-}
+    /// Whether the file cannot be written, so that what changes stays in memory
+    /// ([`read_only_fallback`](SqliteAccountInfoBuilder::read_only_fallback)).
+    #[must_use]
+    pub const fn is_read_only(&self) -> bool {
+        matches!(self.place, Place::ReadOnly(_))
+    }
 
-/// A number that no other ticket has, in this process or another, so that nobody ends a lease that
-/// is not theirs.
-fn ticket_number() -> u64 {
-    RandomState::new().hash_one(std::process::id())
+    fn store(&self) -> &dyn AccountInfo {
+        match &self.place {
+            Place::Files(files) => files,
+            Place::ReadOnly(read) => read,
+        }
+    }
 }
 
 impl fmt::Debug for SqliteAccountInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteAccountInfo")
             .field("path", &self.path())
+            .field("read_only", &self.is_read_only())
             .finish_non_exhaustive()
     }
 }
 
 impl AccountInfo for SqliteAccountInfo {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
-        Ok(self.shared.auth()?)
+        self.store().auth()
     }
 
     fn begin_refresh(
@@ -173,21 +155,7 @@ impl AccountInfo for SqliteAccountInfo {
         stale: Option<Generation>,
         lease: Duration,
     ) -> Result<Refresh, StoreError> {
-        let ticket = ticket_number();
-        let refresh = self.urls.write(|now| {
-            let current = self.shared.auth()?;
-            match current {
-                Some(snapshot) if Some(snapshot.generation()) != stale => {
-                    Ok(Refresh::Newer(snapshot))
-                }
-                current if urls::draw_lease(now, ticket, self.urls.now(), lease)? => {
-                    let identity = current.map(|snapshot| snapshot.identity().clone());
-                    Ok(Refresh::Lease(RefreshTicket::new(ticket, identity)))
-                }
-                _ => Ok(Refresh::Busy),
-            }
-        })?;
-        Ok(refresh)
+        self.store().begin_refresh(stale, lease)
     }
 
     fn save_auth(
@@ -195,68 +163,35 @@ impl AccountInfo for SqliteAccountInfo {
         auth: AccountAuth,
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        let snapshot = Arc::new(AuthSnapshot::new(auth));
-        let mut saved = false;
-        let settled = self.urls.write(|now| {
-            self.shared.save_auth(snapshot.auth(), ticket.as_ref())?;
-            saved = true;
-            urls::end_lease(now, None)?;
-            urls::keep_only(now, Some(snapshot.identity()))
-        });
-        match settled {
-            // The authorization is there, and that is what counts: see above what is left behind.
-            Err(error) if saved => tracing::warn!(%error, "upload URLs were not tidied up"),
-            other => other?,
-        }
-        Ok(snapshot)
+        self.store().save_auth(auth, ticket)
     }
 
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
-        let number = Some(ticket.number());
-        Ok(self.urls.write(|now| urls::end_lease(now, number))?)
+        self.store().abandon_refresh(ticket)
     }
 
     fn clear(&self) -> Result<(), StoreError> {
-        self.urls.write(|now| {
-            self.shared.clear()?;
-            urls::end_lease(now, None)?;
-            urls::keep_only(now, None)
-        })?;
-        self.urls.empty_log();
-        Ok(())
+        self.store().clear()
     }
 
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
-        Ok(self
-            .shared
-            .read_of(owner, |now| Ok(shared::bucket_id(now, name)?))?)
+        self.store().bucket_id(owner, name)
     }
 
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
-        Ok(self
-            .shared
-            .read_of(owner, |now| Ok(shared::bucket_name(now, id)?))?)
+        self.store().bucket_name(owner, id)
     }
 
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        Ok(self
-            .shared
-            .read_of(owner, |now| Ok(shared::buckets(now)?))?)
+        self.store().buckets(owner)
     }
 
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
-        Ok(self
-            .shared
-            .write_of(owner, |now| shared::save_bucket(now, name, id))?)
+        self.store().save_bucket(owner, name, id)
     }
 
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
-        self.shared.write_of(owner, |now| {
-            now.execute("DELETE FROM bucket WHERE bucket_id = ?1", [id.as_str()])?;
-            Ok(())
-        })?;
-        let target = UploadTarget::Bucket(id.clone());
-        Ok(self.urls.drop_target(owner, &target)?)
+        self.store().remove_bucket(owner, id)
     }
 
     fn replace_buckets(
@@ -264,9 +199,7 @@ impl AccountInfo for SqliteAccountInfo {
         owner: &Identity,
         buckets: &[(String, BucketId)],
     ) -> Result<(), StoreError> {
-        Ok(self
-            .shared
-            .write_of(owner, |now| shared::replace_buckets(now, buckets))?)
+        self.store().replace_buckets(owner, buckets)
     }
 
     fn take_upload_url(
@@ -274,8 +207,7 @@ impl AccountInfo for SqliteAccountInfo {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        self.check_owner(owner)?;
-        Ok(self.urls.take(owner, target)?)
+        self.store().take_upload_url(owner, target)
     }
 
     fn put_upload_url(
@@ -284,12 +216,10 @@ impl AccountInfo for SqliteAccountInfo {
         target: &UploadTarget,
         url: UploadUrl,
     ) -> Result<(), StoreError> {
-        self.check_owner(owner)?;
-        Ok(self.urls.put(owner, target, &url)?)
+        self.store().put_upload_url(owner, target, url)
     }
 
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
-        self.check_owner(owner)?;
-        Ok(self.urls.drop_target(owner, target)?)
+        self.store().drop_upload_urls(owner, target)
     }
 }

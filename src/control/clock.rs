@@ -21,6 +21,8 @@ enum Source {
     System,
     #[cfg(any(test, feature = "test-util"))]
     Manual(std::sync::Arc<manual::Manual>),
+    #[cfg(any(test, feature = "test-util"))]
+    Ahead(Duration),
 }
 
 impl Clock {
@@ -29,11 +31,18 @@ impl Clock {
         clippy::disallowed_methods,
         reason = "this is the one place that reads the time"
     )]
-    pub(crate) fn now(&self) -> SystemTime {
+    #[cfg_attr(
+        not(any(test, feature = "test-util")),
+        expect(unreachable_pub, reason = "public with the feature test-util")
+    )]
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
         match &self.0 {
             Source::System => SystemTime::now(),
             #[cfg(any(test, feature = "test-util"))]
             Source::Manual(manual) => SystemTime::now() + manual.moved(),
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Ahead(by) => SystemTime::now() + *by,
         }
     }
 
@@ -44,6 +53,8 @@ impl Clock {
             Source::System => real,
             #[cfg(any(test, feature = "test-util"))]
             Source::Manual(manual) => real + manual.moved(),
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Ahead(by) => real + *by,
         }
     }
 
@@ -53,6 +64,8 @@ impl Clock {
             Source::System => pause(duration, cancel),
             #[cfg(any(test, feature = "test-util"))]
             Source::Manual(manual) => manual.sleep(duration),
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Ahead(_) => pause(duration, cancel),
         }
     }
 }
@@ -91,6 +104,8 @@ impl fmt::Debug for Clock {
             Source::System => "Clock(system)",
             #[cfg(any(test, feature = "test-util"))]
             Source::Manual(_) => "Clock(manual)",
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Ahead(_) => "Clock(ahead)",
         })
     }
 }
@@ -125,7 +140,14 @@ pub(crate) mod manual {
             Self(Source::Manual(Arc::default()))
         }
 
-        /// Moves a manual clock; nothing happens to the system's.
+        /// The system's clock, but ahead by this much: for tests of several processes, in which what
+        /// one process does shall have ended for the others (feature `test-util`).
+        #[must_use]
+        pub const fn ahead(by: Duration) -> Self {
+            Self(Source::Ahead(by))
+        }
+
+        /// Moves a manual clock; nothing happens to another one.
         pub fn advance(&self, duration: Duration) {
             if let Source::Manual(manual) = &self.0 {
                 manual.0.lock().unwrap_or_else(PoisonError::into_inner).0 += duration;
@@ -136,7 +158,7 @@ pub(crate) mod manual {
         #[must_use]
         pub fn sleeps(&self) -> Vec<Duration> {
             match &self.0 {
-                Source::System => Vec::new(),
+                Source::System | Source::Ahead(_) => Vec::new(),
                 Source::Manual(manual) => manual
                     .0
                     .lock()

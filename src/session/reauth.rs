@@ -127,7 +127,8 @@ impl Session {
             Some(snapshot.identity().clone());
     }
 
-    /// Authorizes if the lease is ours; `None` if somebody else replaced the authorization.
+    /// Authorizes if the lease is ours; `None` if somebody else replaced the authorization, or
+    /// removed it.
     fn replace(
         &self,
         stale: Option<Generation>,
@@ -138,6 +139,11 @@ impl Session {
             match self.info.begin_refresh(stale, LEASE)? {
                 Refresh::Newer(_) => return Ok(None),
                 Refresh::Busy => control.sleep(self.clock(), POLL)?,
+                // Whoever logged out meanwhile is not logged in again by a token that expired.
+                Refresh::Lease(ticket) if stale.is_some() && ticket.identity().is_none() => {
+                    remember("abandoned lease", self.info.abandon_refresh(ticket));
+                    return Ok(None);
+                }
                 Refresh::Lease(ticket) => match self.ask(credentials, control) {
                     Ok(auth) => return Ok(Some(self.info.save_auth(auth, Some(ticket))?)),
                     Err(error) => {

@@ -2,6 +2,7 @@
 //! simulator and its request log.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod account_info;
 mod auth;
 mod buckets;
 mod cancel;
@@ -13,6 +14,7 @@ mod large;
 mod listing;
 mod persistence;
 mod pitfalls;
+mod processes;
 mod retry;
 mod secrets;
 mod support;

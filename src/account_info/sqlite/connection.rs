@@ -19,10 +19,24 @@ use crate::error::{Error, StoreError};
 
 /// How long a statement waits for other threads and programs. A holder needs milliseconds; this is
 /// for a machine that is busy or asleep.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-const HINT: &str = "check the permissions of the file and of its directory, or name another file \
-                    (B2_ACCOUNT_INFO for the default one)";
+/// What to do about it, by what is in the way.
+fn hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull => "make room on the disk; nothing was changed",
+        io::ErrorKind::ResourceBusy => {
+            "another program holds the file for long; end it, or name another file"
+        }
+        io::ErrorKind::Other => {
+            "the file system failed; is this a network drive that is away, or has no locks?"
+        }
+        _ => {
+            "check the permissions of the file and of its directory, or name another file \
+             (B2_ACCOUNT_INFO for the default one)"
+        }
+    }
+}
 
 /// A failure before it is known which file and what action it belongs to.
 #[derive(Debug)]
@@ -61,6 +75,15 @@ impl Failure {
         }
     }
 
+    /// Whether SQLite noticed that the file is no longer at its path, and so wrote nothing.
+    pub(super) fn is_moved(&self) -> bool {
+        matches!(
+            self,
+            Self::Sqlite(rusqlite::Error::SqliteFailure(cause, _))
+                if cause.extended_code == rusqlite::ffi::SQLITE_READONLY_DBMOVED
+        )
+    }
+
     /// The failure as the user meets it.
     pub(super) fn explain(self, action: &'static str, path: &Path) -> Error {
         let damaged = self.is_damage();
@@ -84,7 +107,7 @@ impl Failure {
             }
             _ => return Error::Store(StoreError::from(error)),
         };
-        let source = io::Error::new(kind, format!("{error}; {HINT}"));
+        let source = io::Error::new(kind, format!("{error}; {}", hint(kind)));
         Error::local_file(action, path, source)
     }
 }
@@ -164,29 +187,21 @@ pub(super) struct Link {
 impl Link {
     /// Opens a file that exists.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        if path.is_dir() {
-            let source = io::Error::new(
-                io::ErrorKind::IsADirectory,
-                "it is a directory; name a file in it",
-            );
-            return Err(Error::local_file("open", path, source).into());
-        }
-        // No URI: a path may begin with "file:".
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(|error| why_not(path, error))?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // SQLite quietly falls back to reading where it may not write.
         if connection.is_readonly(rusqlite::MAIN_DB)? {
-            let source = io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!("the file is read-only; {HINT}"),
-            );
+            let kind = io::ErrorKind::PermissionDenied;
+            let source = io::Error::new(kind, format!("the file is read-only; {}", hint(kind)));
             return Err(Error::local_file("write", path, source).into());
         }
         // Keys and tokens that were replaced do not stay behind in free space.
         connection.execute_batch("PRAGMA secure_delete = ON")?;
         Ok(Self::with(connection))
+    }
+
+    /// Opens a file that exists and will not be written.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self, Failure> {
+        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(Self::with)
     }
 
     /// A database that only this connection sees.
@@ -257,12 +272,37 @@ impl Drop for Link {
     }
 }
 
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
+    let source = match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a directory; name a file in it",
+        ),
+        Ok(found) if !found.is_file() => io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a device or a pipe; name a file",
+        ),
+        _ => return connect_to_file(path, access),
+    };
+    Err(Error::local_file("open", path, source).into())
+}
+
+fn connect_to_file(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
+    // No URI: a path may begin with "file:".
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| why_not(path, error))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
 /// SQLite says only that it cannot open a file; the system knows more. The file is not open
 /// anywhere in this process if the system refuses it, so no lock is lost by asking.
 fn why_not(path: &Path, error: rusqlite::Error) -> Failure {
     match OpenOptions::new().read(true).open(path) {
         Err(refusal) => {
-            let source = io::Error::new(refusal.kind(), format!("{refusal}; {HINT}"));
+            let hint = hint(refusal.kind());
+            let source = io::Error::new(refusal.kind(), format!("{refusal}; {hint}"));
             Error::local_file("open", path, source).into()
         }
         Ok(_) => error.into(),

@@ -1,22 +1,29 @@
 //! What the files promise beyond the contract of every store.
 
+#[cfg(unix)]
+mod again;
 mod files;
+#[cfg(unix)]
+mod gone;
+mod legacy;
 mod model;
 mod others;
+#[cfg(unix)]
+mod places;
 mod schema;
 mod urls;
+#[cfg(unix)]
+mod warnings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::SqliteAccountInfo;
-use crate::account_info::{
-    AccountInfo, AuthSnapshot, Refresh, UploadTarget, UploadUrl, conformance,
-};
+use super::read_only::ReadOnly;
+use crate::account_info::{AccountInfo, AuthSnapshot, UploadTarget, UploadUrl, conformance};
 use crate::control::clock::Clock;
 use crate::error::Result;
 use crate::model::auth::{AccountAuth, Allowed, Capability};
@@ -109,42 +116,24 @@ fn bucket(id: &str) -> UploadTarget {
 
 #[test]
 fn the_store_keeps_the_contract() {
-    let directory = tempfile::tempdir().unwrap();
-    let made = AtomicUsize::new(0);
-    conformance::check_all(|clock| {
-        let number = made.fetch_add(1, Ordering::Relaxed);
-        let path = directory.path().join(number.to_string());
-        Box::new(SqliteAccountInfo::open_with_clock(path, clock).unwrap())
+    conformance::check_persistent(Scratch::new, |scratch, clock| {
+        Box::new(SqliteAccountInfo::open_with_clock(scratch.path(), clock).unwrap())
     });
 }
 
 #[test]
-fn what_was_kept_is_there_when_the_store_is_opened_again() {
-    let scratch = Scratch::new();
-    let (store, saved) = scratch.authorized();
-    let owner = saved.identity();
-    store.save_bucket(owner, "photos", &"p".into()).unwrap();
-    let url = scratch.url("u");
-    store
-        .put_upload_url(owner, &bucket("p"), url.clone())
-        .unwrap();
-    let stale = Some(saved.generation());
-    let lease = std::time::Duration::from_secs(30);
-    store.begin_refresh(stale, lease).unwrap();
-    drop(store);
+fn the_store_keeps_the_contract_on_a_network_home() {
+    conformance::check_persistent(Scratch::new, |scratch, clock| {
+        let builder = SqliteAccountInfo::builder().path(scratch.path());
+        Box::new(builder.network_home(true).clock(&clock).open().unwrap())
+    });
+}
 
-    let store = scratch.open();
-    assert_eq!(store.auth().unwrap(), Some(Arc::clone(&saved)));
-    assert_eq!(
-        store.buckets(owner).unwrap(),
-        [("photos".to_owned(), "p".into())]
-    );
-    assert_eq!(
-        store.take_upload_url(owner, &bucket("p")).unwrap(),
-        Some(url)
-    );
-    let refresh = store.begin_refresh(stale, lease).unwrap();
-    assert!(matches!(refresh, Refresh::Busy), "{refresh:?}");
+#[test]
+fn a_read_only_store_keeps_the_contract_in_memory() {
+    let scratch = Scratch::new();
+    conformance::check_all(|clock| Box::new(ReadOnly::open(&scratch.path(), clock).unwrap()));
+    assert!(!scratch.path().exists());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The file beside the shared one that is ours alone: upload URLs, and the lease of whoever is
 //! replacing the authorization.
 //!
-//! It is a cache. It may be lost at any time, so it is written without waiting for the disk (WAL,
-//! `synchronous=NORMAL`), and made anew when it is damaged. Every row names the identity it belongs
+//! It is a cache. It may be lost at any time, so it is written without waiting for the disk
+//! (`journal.rs`), and made anew when it is damaged or gone. Every row names the identity it belongs
 //! to, so a row that was left behind when another program changed the account is never used.
 //!
 //! Where both files are needed at once, this one is locked first.
@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
+use super::builder::Options;
 use super::connection::{Failure, Link, create_private};
+use super::watch::FileId;
+use super::{journal, legacy};
 use crate::account_info::{UploadTarget, UploadUrl};
-use crate::control::clock::Clock;
 use crate::error::{Error, Result, StoreError};
 use crate::model::auth::Identity;
 use crate::model::secret::UploadToken;
@@ -33,9 +35,6 @@ const TABLES: &str = "
         ticket INTEGER NOT NULL, begun INTEGER NOT NULL, ends INTEGER NOT NULL);
     PRAGMA user_version = 1;";
 
-/// How often the switch to WAL is tried while others use the file.
-const WAL_ATTEMPTS: usize = 20;
-
 /// How far the clocks of two readings may disagree before a lease from the future is taken for one
 /// of before the system's clock was set back.
 const CLOCK_SLACK_MILLIS: i64 = 60_000;
@@ -43,21 +42,27 @@ const CLOCK_SLACK_MILLIS: i64 = 60_000;
 #[derive(Debug)]
 pub(super) struct Urls {
     path: PathBuf,
-    clock: Clock,
-    link: Mutex<Link>,
+    options: Options,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    link: Link,
+    file: Option<FileId>,
 }
 
 impl Urls {
-    pub(super) fn open(path: PathBuf, clock: Clock) -> Result<Self> {
-        let opened = match connect(&path) {
-            Err(failure) if failure.is_damage() => recreate(&path),
+    pub(super) fn open(path: PathBuf, options: &Options) -> Result<Self> {
+        let opened = match connect(&path, options) {
+            Err(failure) if failure.is_damage() => recreate(&path, options),
             other => other,
         };
-        let link = opened.map_err(|failure| failure.explain("open", &path))?;
+        let open = opened.map_err(|failure| failure.explain("open", &path))?;
         let urls = Self {
             path,
-            clock,
-            link: Mutex::new(link),
+            options: options.clone(),
+            open: Mutex::new(open),
         };
         urls.write(|now| purge_old(now, urls.now()))?;
         Ok(urls)
@@ -68,24 +73,33 @@ impl Urls {
         &self,
         mut work: impl FnMut(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T> {
-        let mut link = self.lock();
-        let written = match link.write(&mut work) {
-            Err(failure) if failure.is_damage() => {
-                // Closing comes first: it may remove side files by their names.
-                link.close();
-                recreate(&self.path).and_then(|new| {
-                    *link = new;
-                    link.write(&mut work)
-                })
-            }
-            other => other,
-        };
+        let mut open = self.lock();
+        let written = self
+            .follow(&mut open)
+            .and_then(|()| match open.link.write(&mut work) {
+                Err(failure) if failure.is_damage() => {
+                    // Closing comes first: it may remove side files by their names.
+                    open.link.close();
+                    *open = recreate(&self.path, &self.options)?;
+                    open.link.write(&mut work)
+                }
+                other => other,
+            });
         written.map_err(|failure| failure.explain("write", &self.path))
+    }
+
+    /// Goes over to the file that is at the path now: others look there, too.
+    fn follow(&self, open: &mut Open) -> Result<(), Failure> {
+        if FileId::at(&self.path).is_ok_and(|file| file != open.file) {
+            open.link.close();
+            *open = connect(&self.path, &self.options)?;
+        }
+        Ok(())
     }
 
     /// The time; within a transaction, so that it is not before that of the one ahead of us.
     pub(super) fn now(&self) -> Timestamp {
-        self.clock.now().into()
+        self.options.clock.now().into()
     }
 
     pub(super) fn take(
@@ -125,7 +139,7 @@ impl Urls {
 
     /// Wipes what was deleted from the log, too, where it would stay until that is written over.
     pub(super) fn empty_log(&self) {
-        let emptied = self.lock().connection().and_then(|connection| {
+        let emptied = self.lock().link.connection().and_then(|connection| {
             Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
         });
         if let Err(failure) = emptied {
@@ -134,8 +148,8 @@ impl Urls {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Link> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -278,60 +292,44 @@ const fn as_stored(ticket: u64) -> i64 {
     i64::from_ne_bytes(ticket.to_ne_bytes())
 }
 
-fn connect(path: &Path) -> Result<Link, Failure> {
+fn connect(path: &Path, options: &Options) -> Result<Open, Failure> {
     create_private(path)?;
+    let file = FileId::at(path).unwrap_or(None);
     let mut link = Link::open(path)?;
-    let connection = link.connection()?;
-    switch_to_wal(connection)?;
-    connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+    journal::choose(&mut link, path, options.network_home)?;
     let found = link.write(|now| {
-        let form = now.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let form: i64 = now.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if form == 0 {
             now.execute_batch(TABLES)?;
-            return Ok(FORM);
         }
-        Ok(form)
+        if options.network_home && form <= FORM {
+            journal::mark(now)?;
+        }
+        Ok(form.max(FORM))
     })?;
-    if found == FORM {
-        return Ok(link);
+    if found != FORM {
+        // A newer version of this crate uses that file. It is not worth a quarrel.
+        tracing::warn!(
+            path = %path.display(),
+            "upload URLs are not kept: a newer program has its own in this file"
+        );
+        link = Link::in_memory()?;
+        link.connection()?.execute_batch(TABLES)?;
     }
-    // A newer version of this crate uses that file. It is not worth a quarrel.
-    tracing::warn!(
-        path = %path.display(),
-        "upload URLs are not kept: a newer program has its own in this file"
-    );
-    let mut alone = Link::in_memory()?;
-    alone.connection()?.execute_batch(TABLES)?;
-    Ok(alone)
-}
-
-/// The switch needs the file for itself and answers BUSY at once, whatever the time-out. Waiting in
-/// line for a write lock is what the time-out works for. Without WAL all works, only slower.
-fn switch_to_wal(connection: &Connection) -> Result<(), Failure> {
-    for _ in 0..WAL_ATTEMPTS {
-        let switched = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
-        match switched {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
-            }
-            other => return Ok(other?),
-        }
-    }
-    Ok(())
+    Ok(Open { link, file })
 }
 
 /// Starts over with an empty file.
-fn recreate(path: &Path) -> Result<Link, Failure> {
+fn recreate(path: &Path, options: &Options) -> Result<Open, Failure> {
     tracing::warn!(path = %path.display(), "the file of upload URLs is damaged; making a new one");
     for suffix in ["", "-wal", "-shm", "-journal"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(suffix);
+        let file = legacy::with_suffix(path, suffix);
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::local_file("remove", Path::new(&file), error).into());
+                return Err(Error::local_file("remove", &file, error).into());
             }
             _ => {}
         }
     }
-    connect(path)
+    connect(path, options)
 }

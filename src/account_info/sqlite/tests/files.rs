@@ -70,11 +70,13 @@ fn nothing_secret_stays_in_the_files_after_clear() {
 
 #[test]
 fn a_file_of_something_else_is_named_and_left_alone() {
-    let cases: [(&[u8], &str); 4] = [
+    let cases: [(&[u8], &str); 6] = [
         (b"no", "not an SQLite database"),
         (b"my shopping list\n", "not an SQLite database"),
         (&[0; 5000], "not an SQLite database"),
-        (br#"{"account_id": "ada"}"#, "JSON file of a very old"),
+        (br#"{"account_id": "ada"}"#, "JSON file, but not the whole"),
+        (br#"  {"half": "#, "JSON file, but not the whole"),
+        (b"[1]", "not an SQLite database"),
     ];
     for (content, hint) in cases {
         let scratch = Scratch::new();
@@ -121,6 +123,14 @@ fn a_directory_instead_of_a_file_is_named() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_device_instead_of_a_file_is_named() {
+    let path = Path::new("/dev/null");
+    let error = super::SqliteAccountInfo::open(path).unwrap_err();
+    assert_eq!(local(&error), ("open", path, io::ErrorKind::InvalidInput));
+}
+
 #[test]
 fn a_directory_that_is_missing_is_not_made() {
     let scratch = Scratch::new();
@@ -138,40 +148,10 @@ mod permissions {
     use std::fs::Permissions;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
     use std::path::PathBuf;
-    use std::process::Command;
 
+    use super::super::again::{again, is_inside, unprivileged};
     use super::super::{SqliteAccountInfo, auth, bucket};
     use super::*;
-
-    /// Set in a run of one test by another.
-    const INSIDE: &str = "B2SDK_TEST_INSIDE";
-
-    /// Runs one test of this module again, by what `wrapper` makes of the command.
-    fn again(test: &str, wrapper: &[&str]) {
-        // Another user may not be able to reach the build directory.
-        let directory = tempfile::tempdir().unwrap();
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
-        let program = directory.path().join("test");
-        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-        let (_, module) = module_path!().split_once("::").unwrap();
-        let output = Command::new(wrapper[0])
-            .args(&wrapper[1..])
-            .arg(&program)
-            .args(["--exact", &format!("{module}::{test}")])
-            .env(INSIDE, "1")
-            .current_dir("/")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && said.contains("1 passed"),
-            "{output:?}"
-        );
-    }
-
-    fn is_inside() -> bool {
-        std::env::var_os(INSIDE).is_some()
-    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().mode() & 0o777
@@ -185,7 +165,11 @@ mod permissions {
     fn no_umask_lets_others_read_the_files() {
         if !is_inside() {
             let wrapper = ["sh", "-c", "umask 000; exec \"$0\" \"$@\""];
-            return again("no_umask_lets_others_read_the_files", &wrapper);
+            return again(
+                module_path!(),
+                "no_umask_lets_others_read_the_files",
+                &wrapper,
+            );
         }
         let scratch = Scratch::new();
         let plain = scratch.directory.path().join("plain");
@@ -234,6 +218,7 @@ mod permissions {
                 umask,
             ];
             return again(
+                module_path!(),
                 "the_default_one_is_made_where_only_its_owner_looks",
                 &wrapper,
             );
@@ -251,16 +236,8 @@ mod permissions {
     #[test]
     fn what_may_not_be_written_is_named() {
         let scratch = Scratch::new();
-        if !is_inside() && fs::metadata(scratch.directory.path()).unwrap().uid() == 0 {
-            let wrapper = [
-                "setpriv",
-                "--reuid",
-                "65534",
-                "--regid",
-                "65534",
-                "--clear-groups",
-            ];
-            return again("what_may_not_be_written_is_named", &wrapper);
+        if unprivileged(module_path!(), "what_may_not_be_written_is_named") {
+            return;
         }
         drop(scratch.authorized());
         let before = fs::read(scratch.path()).unwrap();

@@ -73,6 +73,22 @@ fn another_logout_is_seen_at_once() {
 }
 
 #[test]
+fn after_another_logout_the_same_login_begins_with_nothing() {
+    let scratch = Scratch::new();
+    let (store, ada) = scratch.authorized();
+    let owner = ada.identity();
+    store
+        .put_upload_url(owner, &bucket("b"), scratch.url("u"))
+        .unwrap();
+    scratch
+        .raw()
+        .execute_batch("DELETE FROM account; DELETE FROM bucket")
+        .unwrap();
+    store.save_auth(auth("ada", "2"), None).unwrap();
+    assert_eq!(store.take_upload_url(owner, &bucket("b")).unwrap(), None);
+}
+
+#[test]
 fn what_older_programs_left_out_is_filled_in() {
     let scratch = Scratch::new();
     let (store, _) = scratch.authorized();

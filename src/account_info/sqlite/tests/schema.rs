@@ -141,12 +141,14 @@ fn a_newer_file_without_our_columns_is_refused() {
             "INSERT INTO update_done VALUES (7); ALTER TABLE account RENAME realm TO region;",
         )
         .unwrap();
+    let before = std::fs::read(scratch.path()).unwrap();
     let error = scratch.try_open().unwrap_err();
     assert!(
-        matches!(error, Error::AccountInfoTooNew { .. }),
+        matches!(&error, Error::AccountInfoTooNew { path, .. } if **path == *scratch.path()),
         "{error:?}"
     );
     assert!(error.to_string().contains("realm"), "{error}");
+    assert_eq!(std::fs::read(scratch.path()).unwrap(), before);
 }
 
 #[test]
@@ -165,6 +167,7 @@ fn a_newer_file_that_wants_more_can_still_be_read() {
              DROP TABLE old;",
         )
         .unwrap();
+    let before = std::fs::read(scratch.path()).unwrap();
     let store = scratch.open();
     assert!(store.auth().unwrap().is_some());
     let error = Error::from(store.save_auth(auth("ada", "2"), None).unwrap_err());
@@ -177,4 +180,5 @@ fn a_newer_file_that_wants_more_can_still_be_read() {
         store.auth().unwrap().is_some(),
         "the old one is still there"
     );
+    assert_eq!(std::fs::read(scratch.path()).unwrap(), before);
 }

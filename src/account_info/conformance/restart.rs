@@ -1,0 +1,150 @@
+//! What is left when a store is opened again, and what two see that are open in one place.
+
+use std::time::Duration;
+
+use super::fixture::{
+    LEASE, auth, bucket, current, fine, is_busy, lease, names, pairs, put, refused, save, take, url,
+};
+use crate::account_info::{AccountInfo, UploadTarget, UploadUrl};
+use crate::control::clock::Clock;
+
+/// Everything is there when the store is opened again; what is taken out or ends stays so; two
+/// stores in one place are one.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub fn check_restart<P>(
+    new_place: &impl Fn() -> P,
+    open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
+) {
+    everything_is_there_again(new_place, open);
+    time_goes_on_meanwhile(new_place, open);
+    two_in_one_place_are_one(new_place, open);
+    both_see_another_account(new_place, open);
+}
+
+fn everything_is_there_again<P>(
+    new_place: &impl Fn() -> P,
+    open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
+) {
+    let (place, clock) = (new_place(), Clock::manual());
+    let store = open(&place, clock.clone());
+    assert_eq!(current(&*store), None, "a new place holds nothing");
+    let saved = save(&*store, auth("ada", "1"));
+    let owner = saved.identity();
+    fine(
+        "save_bucket",
+        store.save_bucket(owner, "photos", &"p".into()),
+    );
+    let file = UploadTarget::LargeFile("f".into());
+    let [first, last, part] = ["1", "2", "3"].map(|name| url(name, &clock, Duration::ZERO));
+    put(&*store, owner, &bucket("p"), first.clone());
+    put(&*store, owner, &bucket("p"), last.clone());
+    put(&*store, owner, &file, part.clone());
+    let ticket = lease(&*store, Some(&saved));
+    drop(store);
+
+    let store = open(&place, clock.clone());
+    assert_eq!(current(&*store).as_ref(), Some(&saved), "the authorization");
+    assert_eq!(
+        names(&*store, owner),
+        pairs(&[("photos", "p")]),
+        "the buckets"
+    );
+    assert_eq!(
+        take(&*store, owner, &bucket("p")),
+        Some(last),
+        "the order of URLs"
+    );
+    assert!(is_busy(&*store, Some(&saved)), "the lease is still held");
+    let newer = fine("save_auth", store.save_auth(auth("ada", "2"), Some(ticket)));
+    drop(store);
+
+    let store = open(&place, clock.clone());
+    assert_eq!(current(&*store).as_ref(), Some(&newer));
+    assert_eq!(
+        take(&*store, owner, &bucket("p")),
+        Some(first),
+        "what was taken stays taken"
+    );
+    assert_eq!(take(&*store, owner, &bucket("p")), None);
+    assert_eq!(take(&*store, owner, &file), Some(part));
+    let _free = lease(&*store, Some(&newer));
+    fine("clear", store.clear());
+    drop(store);
+
+    let store = open(&place, clock);
+    assert_eq!(current(&*store), None, "clear is for ever");
+    refused("buckets", store.buckets(owner));
+}
+
+fn time_goes_on_meanwhile<P>(
+    new_place: &impl Fn() -> P,
+    open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
+) {
+    let (place, clock) = (new_place(), Clock::manual());
+    let store = open(&place, clock.clone());
+    let saved = save(&*store, auth("ada", "1"));
+    let url = url("u", &clock, Duration::ZERO);
+    put(&*store, saved.identity(), &bucket("b"), url);
+    let _killed = lease(&*store, Some(&saved));
+    drop(store);
+    clock.advance(LEASE + Duration::from_secs(5));
+    let store = open(&place, clock.clone());
+    let _lapsed = lease(&*store, Some(&saved));
+    drop(store);
+    clock.advance(UploadUrl::LIFETIME);
+    let store = open(&place, clock);
+    let left = take(&*store, saved.identity(), &bucket("b"));
+    assert_eq!(left, None, "it is too old by now");
+}
+
+fn two_in_one_place_are_one<P>(
+    new_place: &impl Fn() -> P,
+    open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
+) {
+    let (place, clock) = (new_place(), Clock::manual());
+    let [one, two] = [(), ()].map(|()| open(&place, clock.clone()));
+    let ada = save(&*one, auth("ada", "1"));
+    assert_eq!(current(&*two).as_ref(), Some(&ada), "seen at the next call");
+    let owner = ada.identity();
+    fine("save_bucket", two.save_bucket(owner, "photos", &"p".into()));
+    let found = fine("bucket_id", one.bucket_id(owner, "photos"));
+    assert_eq!(found, Some("p".into()));
+
+    let url = url("u", &clock, Duration::ZERO);
+    put(&*one, owner, &bucket("p"), url.clone());
+    assert_eq!(take(&*two, owner, &bucket("p")), Some(url));
+    assert_eq!(take(&*one, owner, &bucket("p")), None, "it is in one hand");
+
+    let ticket = lease(&*one, Some(&ada));
+    assert!(is_busy(&*two, Some(&ada)), "there is one lease for both");
+    let newer = fine("save_auth", one.save_auth(auth("ada", "2"), Some(ticket)));
+    assert_eq!(current(&*two), Some(newer));
+}
+
+fn both_see_another_account<P>(
+    new_place: &impl Fn() -> P,
+    open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
+) {
+    let (place, clock) = (new_place(), Clock::manual());
+    let [one, two] = [(), ()].map(|()| open(&place, clock.clone()));
+    let ada = save(&*one, auth("ada", "1"));
+    put(
+        &*one,
+        ada.identity(),
+        &bucket("p"),
+        url("u", &clock, Duration::ZERO),
+    );
+    let ticket = lease(&*one, Some(&ada));
+    let bob = save(&*two, auth("bob", "1"));
+    assert_eq!(current(&*one).as_ref(), Some(&bob));
+    refused("buckets", one.buckets(ada.identity()));
+    refused(
+        "take_upload_url",
+        one.take_upload_url(ada.identity(), &bucket("p")),
+    );
+    refused("save_auth", one.save_auth(auth("ada", "2"), Some(ticket)));
+    fine("clear", one.clear());
+    assert_eq!(current(&*two), None);
+}

@@ -1,0 +1,92 @@
+//! Values of every script and size.
+
+use std::time::Duration;
+
+use super::fixture::{auth, authorized, bucket, current, fine, put, save, take, url};
+use crate::account_info::{AccountInfo, UploadTarget, UploadUrl};
+use crate::control::clock::Clock;
+use crate::model::auth::{AccountAuth, AllowedBucket, Capability};
+use crate::model::id::BucketId;
+
+/// Letters of several scripts, a sign outside the basic plane, two ways to write one letter, and
+/// what other formats use as quotes, comments and ends of lines.
+const UNUSUAL: &str = "Grüße 桜 مرحبا 🗝️ e\u{301}é \'\"`\\;--/*%_\t\r\n{}[]$1?";
+
+/// What is stored comes back to the byte, whatever the script and however long.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub fn check_values(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    every_script_comes_back(make);
+    large_values_come_back(make);
+    many_buckets_come_back(make);
+}
+
+fn every_script_comes_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, _, clock) = authorized(make);
+    // Two names that only the bytes tell apart.
+    let names = [UNUSUAL, "e\u{301}", "\u{e9}", ""];
+    let saved = save(&*store, everywhere(UNUSUAL));
+    let owner = saved.identity();
+    assert_eq!(current(&*store).as_ref(), Some(&saved));
+    for (number, name) in names.iter().enumerate() {
+        let id = BucketId::from(format!("{number} {name}"));
+        fine("save_bucket", store.save_bucket(owner, name, &id));
+    }
+    for (number, name) in names.iter().enumerate() {
+        let id = BucketId::from(format!("{number} {name}"));
+        assert_eq!(
+            fine("bucket_id", store.bucket_id(owner, name)).as_ref(),
+            Some(&id)
+        );
+        let found = fine("bucket_name", store.bucket_name(owner, &id));
+        assert_eq!(found.as_deref(), Some(*name));
+    }
+    for target in [bucket(UNUSUAL), UploadTarget::LargeFile(UNUSUAL.into())] {
+        let url = UploadUrl {
+            token: UNUSUAL.into(),
+            ..url(UNUSUAL, &clock, Duration::ZERO)
+        };
+        put(&*store, owner, &target, url.clone());
+        assert_eq!(take(&*store, owner, &target), Some(url));
+    }
+}
+
+/// An authorization that has this text wherever a text may be.
+fn everywhere(text: &str) -> AccountAuth {
+    let mut auth = auth(text, text);
+    auth.application_key = text.into();
+    auth.realm = text.to_owned();
+    auth.api_url = text.to_owned();
+    auth.download_url = text.to_owned();
+    auth.s3_api_url = text.to_owned();
+    auth.allowed.name_prefix = Some(text.to_owned());
+    auth.allowed.capabilities = vec![Capability::Other(text.into())];
+    auth.allowed.buckets = Some(vec![AllowedBucket {
+        id: text.into(),
+        name: None,
+    }]);
+    auth
+}
+
+fn large_values_come_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, _, clock) = authorized(make);
+    let long = "x".repeat(100_000);
+    let mut auth = everywhere(&long);
+    auth.recommended_part_size = u64::from(u32::MAX) * 1000;
+    let saved = save(&*store, auth);
+    assert_eq!(current(&*store).as_ref(), Some(&saved));
+    let url = url(&long, &clock, Duration::ZERO);
+    put(&*store, saved.identity(), &bucket(&long), url.clone());
+    assert_eq!(take(&*store, saved.identity(), &bucket(&long)), Some(url));
+}
+
+/// More than an account has at first (100) or with a raised limit.
+fn many_buckets_come_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, _) = authorized(make);
+    let all: Vec<(String, BucketId)> = (1000..3000)
+        .map(|number| (format!("bucket-{number}"), format!("id-{number}").into()))
+        .collect();
+    fine("replace_buckets", store.replace_buckets(&owner, &all));
+    assert_eq!(fine("buckets", store.buckets(&owner)), all);
+}

@@ -1,0 +1,222 @@
+//! The two files, as one store.
+//!
+//! - `shared.rs`: the authorization and the bucket names, in the file and the form of Backblaze's
+//!   own tools; whoever logs in with either is logged in with both.
+//! - `urls.rs`: upload URLs and the refresh lease, in a file beside it that is ours alone.
+//!
+//! What touches both goes in this order, so that no two callers wait for each other and no lease
+//! ends before the authorization that it was for is there to be seen:
+//!
+//! 1. begin a transaction in the URLs' file;
+//! 2. read or write the shared file in a transaction of its own;
+//! 3. commit the URLs' file.
+//!
+//! A process that is killed between 2 and 3 leaves a lease, which lapses, and URLs of another
+//! identity, which nobody reads.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::Options;
+use super::shared::Shared;
+use super::urls::{self, Urls};
+use super::{legacy, rows, watch};
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+use crate::error::{Error, Result, StoreError};
+use crate::model::auth::{AccountAuth, Identity};
+use crate::model::id::BucketId;
+
+#[derive(Debug)]
+pub(super) struct Files {
+    shared: Shared,
+    urls: Urls,
+}
+
+impl Files {
+    /// Opens both files, and makes them if there are none. The JSON file of a very old tool is
+    /// converted first.
+    pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
+        let (shared, urls) = match Shared::open(path, options) {
+            Err(Error::AccountInfoCorrupt { .. }) if is_legacy(path)? => {
+                let urls = Urls::open(beside(path)?, options)?;
+                urls.write(|_| Ok(legacy::migrate(path)?))?;
+                (Shared::open(path, options)?, urls)
+            }
+            opened => {
+                let shared = match opened {
+                    // Another process may have converted it meanwhile.
+                    Err(Error::AccountInfoCorrupt { .. }) => Shared::open(path, options)?,
+                    other => other?,
+                };
+                (shared, Urls::open(beside(path)?, options)?)
+            }
+        };
+        watch::warn_if_others_can_read(path);
+        Ok(Self { shared, urls })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.shared.path()
+    }
+
+    fn check_owner(&self, owner: &Identity) -> Result<()> {
+        match self.shared.auth()? {
+            Some(snapshot) if snapshot.identity() == owner => Ok(()),
+            _ => Err(Error::AccountChanged),
+        }
+    }
+}
+
+fn is_legacy(path: &Path) -> Result<bool> {
+    legacy::read(path)
+        .map(|old| old.is_some())
+        .map_err(|error| Error::local_file("read", path, error))
+}
+
+/// The URLs' file: beside the real file, so that all who reach that through links share it.
+fn beside(path: &Path) -> Result<PathBuf> {
+    let real = path
+        .canonicalize()
+        .map_err(|error| Error::local_file("open", path, error))?;
+    Ok(legacy::with_suffix(&real, "-urls"))
+}
+
+/// A number that no other ticket has, in this process or another, so that nobody ends a lease that
+/// is not theirs.
+fn ticket_number() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+impl AccountInfo for Files {
+    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+        Ok(self.shared.auth()?)
+    }
+
+    fn begin_refresh(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<Refresh, StoreError> {
+        let ticket = ticket_number();
+        let refresh = self.urls.write(|now| {
+            let current = self.shared.auth()?;
+            match current {
+                Some(snapshot) if Some(snapshot.generation()) != stale => {
+                    Ok(Refresh::Newer(snapshot))
+                }
+                current if urls::draw_lease(now, ticket, self.urls.now(), lease)? => {
+                    let identity = current.map(|snapshot| snapshot.identity().clone());
+                    Ok(Refresh::Lease(RefreshTicket::new(ticket, identity)))
+                }
+                _ => Ok(Refresh::Busy),
+            }
+        })?;
+        Ok(refresh)
+    }
+
+    fn save_auth(
+        &self,
+        auth: AccountAuth,
+        ticket: Option<RefreshTicket>,
+    ) -> Result<Arc<AuthSnapshot>, StoreError> {
+        let snapshot = Arc::new(AuthSnapshot::new(auth));
+        let mut saved = false;
+        let settled = self.urls.write(|now| {
+            let same = self.shared.save_auth(snapshot.auth(), ticket.as_ref())?;
+            saved = true;
+            urls::end_lease(now, None)?;
+            // Python may have logged out meanwhile, and knows nothing of the URLs.
+            urls::keep_only(now, same.then_some(snapshot.identity()))
+        });
+        match settled {
+            // The authorization is there, and that is what counts: see above what is left behind.
+            Err(error) if saved => tracing::warn!(%error, "upload URLs were not tidied up"),
+            other => other?,
+        }
+        Ok(snapshot)
+    }
+
+    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
+        let number = Some(ticket.number());
+        Ok(self.urls.write(|now| urls::end_lease(now, number))?)
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        self.urls.write(|now| {
+            self.shared.clear()?;
+            urls::end_lease(now, None)?;
+            urls::keep_only(now, None)
+        })?;
+        self.urls.empty_log();
+        Ok(())
+    }
+
+    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
+        Ok(self
+            .shared
+            .read_of(owner, |now| Ok(rows::bucket_id(now, name)?))?)
+    }
+
+    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
+        Ok(self
+            .shared
+            .read_of(owner, |now| Ok(rows::bucket_name(now, id)?))?)
+    }
+
+    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
+        Ok(self.shared.read_of(owner, |now| Ok(rows::buckets(now)?))?)
+    }
+
+    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
+        Ok(self
+            .shared
+            .write_of(owner, |now| rows::save_bucket(now, name, id))?)
+    }
+
+    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
+        self.shared.write_of(owner, |now| {
+            now.execute("DELETE FROM bucket WHERE bucket_id = ?1", [id.as_str()])?;
+            Ok(())
+        })?;
+        let target = UploadTarget::Bucket(id.clone());
+        Ok(self.urls.drop_target(owner, &target)?)
+    }
+
+    fn replace_buckets(
+        &self,
+        owner: &Identity,
+        buckets: &[(String, BucketId)],
+    ) -> Result<(), StoreError> {
+        Ok(self
+            .shared
+            .write_of(owner, |now| rows::replace_buckets(now, buckets))?)
+    }
+
+    fn take_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+    ) -> Result<Option<UploadUrl>, StoreError> {
+        self.check_owner(owner)?;
+        Ok(self.urls.take(owner, target)?)
+    }
+
+    fn put_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+        url: UploadUrl,
+    ) -> Result<(), StoreError> {
+        self.check_owner(owner)?;
+        Ok(self.urls.put(owner, target, &url)?)
+    }
+
+    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
+        self.check_owner(owner)?;
+        Ok(self.urls.drop_target(owner, target)?)
+    }
+}

@@ -1,0 +1,255 @@
+//! The store for a place that cannot be written, if its user allows that: what is there is read,
+//! and everything else stays in memory.
+//!
+//! Before every call the file is looked at. If somebody else changed it, it counts from then on;
+//! until then what was saved here does, such as a new token in the place of one that expired.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Transaction};
+
+use super::connection::{Failure, Link};
+use super::shared::data_version;
+use super::watch::{FileId, warn_if_others_can_read};
+use super::{legacy, rows, schema};
+use crate::account_info::memory::InMemoryAccountInfo;
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+use crate::control::clock::Clock;
+use crate::error::{Error, Result, StoreError};
+use crate::model::auth::{AccountAuth, Identity};
+use crate::model::id::BucketId;
+
+#[derive(Debug)]
+pub(super) struct ReadOnly {
+    path: PathBuf,
+    memory: InMemoryAccountInfo,
+    seen: Mutex<Seen>,
+}
+
+/// The file that was read last, and the `data_version` it had.
+#[derive(Debug, Default)]
+struct Seen {
+    file: Option<FileId>,
+    link: Option<Link>,
+    version: i64,
+}
+
+/// What a look at the file brought.
+enum Look {
+    Same,
+    Empty,
+    New(Box<Content>),
+}
+
+/// What there is to know from a file.
+struct Content {
+    auth: AccountAuth,
+    buckets: Vec<(String, BucketId)>,
+}
+
+impl ReadOnly {
+    /// Reads the file, if there is one. One that cannot be read is an error.
+    pub(super) fn open(path: &Path, clock: Clock) -> Result<Self> {
+        let store = Self {
+            path: path.to_owned(),
+            memory: InMemoryAccountInfo::reading(clock),
+            seen: Mutex::default(),
+        };
+        store.follow()?;
+        warn_if_others_can_read(path);
+        Ok(store)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes over what somebody else wrote into the file since it was read last.
+    fn follow(&self) -> Result<()> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = seen
+            .look(&self.path)
+            .map_err(|failure| failure.explain("read", &self.path))?;
+        let outcome = match look {
+            Look::Same => Ok(()),
+            Look::Empty => self.memory.clear(),
+            Look::New(content) => self.memory.save_auth(content.auth, None).and_then(|saved| {
+                self.memory
+                    .replace_buckets(saved.identity(), &content.buckets)
+            }),
+        };
+        outcome.map_err(Error::Store)
+    }
+
+    fn followed(&self) -> Result<&InMemoryAccountInfo> {
+        self.follow()?;
+        Ok(&self.memory)
+    }
+}
+
+impl Seen {
+    /// What is in the file now, if that is not what was seen last.
+    fn look(&mut self, path: &Path) -> Result<Look, Failure> {
+        let file = FileId::at(path).map_err(|error| Error::local_file("read", path, error))?;
+        if file == self.file {
+            let Some(link) = &mut self.link else {
+                return Ok(Look::Same);
+            };
+            if data_version(link.connection()?)? == self.version {
+                return Ok(Look::Same);
+            }
+        } else {
+            *self = Self::default();
+        }
+        if file.is_none() {
+            return Ok(Look::Empty);
+        }
+        let look = self.read(path)?;
+        self.file = file;
+        Ok(look)
+    }
+
+    fn read(&mut self, path: &Path) -> Result<Look, Failure> {
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => Link::open_to_read(path)?,
+        };
+        let copied = link.read(|now| Ok((data_version(now)?, copy(now)?)));
+        let (version, mut copy) = match copied {
+            Err(failure) if failure.is_damage() => return of_old_tool(path, failure),
+            other => other?,
+        };
+        schema::prepare(&mut copy, path)?;
+        let look = copy.read(|now| {
+            let Some(auth) = rows::account(now, path)? else {
+                return Ok(Look::Empty);
+            };
+            let buckets = rows::buckets(now)?;
+            Ok(Look::New(Box::new(Content { auth, buckets })))
+        })?;
+        (self.version, self.link) = (version, Some(link));
+        Ok(look)
+    }
+}
+
+fn of_old_tool(path: &Path, failure: Failure) -> Result<Look, Failure> {
+    let auth = legacy::read(path).map_err(|error| Error::local_file("read", path, error))?;
+    let auth = auth.ok_or(failure)?;
+    let buckets = Vec::new();
+    Ok(Look::New(Box::new(Content { auth, buckets })))
+}
+
+/// A copy in memory, which can be brought to the present form where the file cannot.
+fn copy(from: &Transaction<'_>) -> Result<Link, Failure> {
+    let mut copy = Link::in_memory()?;
+    let to = copy.connection()?;
+    let mut tables =
+        from.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql NOT NULL")?;
+    let tables = tables
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(String, String)>, _>>()?;
+    for (name, sql) in tables {
+        to.execute_batch(&sql)?;
+        copy_rows(from, to, &name.replace('"', "\"\""))?;
+    }
+    Ok(copy)
+}
+
+fn copy_rows(from: &Connection, to: &Connection, table: &str) -> Result<(), Failure> {
+    let mut rows = from.prepare(&format!("SELECT * FROM \"{table}\""))?;
+    let columns = rows.column_count();
+    let marks = vec!["?"; columns].join(", ");
+    let mut insert = to.prepare(&format!("INSERT INTO \"{table}\" VALUES ({marks})"))?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let values = (0..columns)
+            .map(|column| row.get::<_, Value>(column))
+            .collect::<Result<Vec<_>, _>>()?;
+        insert.execute(rusqlite::params_from_iter(values))?;
+    }
+    Ok(())
+}
+
+impl AccountInfo for ReadOnly {
+    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+        self.followed()?.auth()
+    }
+
+    fn begin_refresh(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<Refresh, StoreError> {
+        self.followed()?.begin_refresh(stale, lease)
+    }
+
+    fn save_auth(
+        &self,
+        auth: AccountAuth,
+        ticket: Option<RefreshTicket>,
+    ) -> Result<Arc<AuthSnapshot>, StoreError> {
+        self.followed()?.save_auth(auth, ticket)
+    }
+
+    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
+        self.memory.abandon_refresh(ticket)
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        self.followed()?.clear()
+    }
+
+    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
+        self.followed()?.bucket_id(owner, name)
+    }
+
+    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
+        self.followed()?.bucket_name(owner, id)
+    }
+
+    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
+        self.followed()?.buckets(owner)
+    }
+
+    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
+        self.followed()?.save_bucket(owner, name, id)
+    }
+
+    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
+        self.followed()?.remove_bucket(owner, id)
+    }
+
+    fn replace_buckets(
+        &self,
+        owner: &Identity,
+        buckets: &[(String, BucketId)],
+    ) -> Result<(), StoreError> {
+        self.followed()?.replace_buckets(owner, buckets)
+    }
+
+    fn take_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+    ) -> Result<Option<UploadUrl>, StoreError> {
+        self.followed()?.take_upload_url(owner, target)
+    }
+
+    fn put_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+        url: UploadUrl,
+    ) -> Result<(), StoreError> {
+        self.followed()?.put_upload_url(owner, target, url)
+    }
+
+    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
+        self.followed()?.drop_upload_urls(owner, target)
+    }
+}

@@ -1,0 +1,195 @@
+//! The rows of the shared file, as Python writes them (reference sections 13.5 and 13.6): the account
+//! and the bucket names. The transactions around them are those of `shared.rs`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::connection::{Failure, corrupt};
+use crate::error::Error;
+use crate::model::auth::{AccountAuth, Allowed, Capability, Identity};
+use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
+use crate::model::secret::{ApplicationKey, AuthToken};
+
+const ACCOUNT: &str = "SELECT account_id, application_key, account_auth_token, api_url,
+    download_url, absolute_minimum_part_size, recommended_part_size, realm, allowed,
+    account_id_or_app_key_id, s3_api_url FROM account LIMIT 1";
+
+const IDENTITY: &str = "SELECT account_id, account_id_or_app_key_id, realm FROM account LIMIT 1";
+
+const SAVE_ACCOUNT: &str = "INSERT INTO account (account_id, application_key, account_auth_token,
+    api_url, download_url, absolute_minimum_part_size, recommended_part_size, realm, allowed,
+    account_id_or_app_key_id, s3_api_url) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+pub(super) fn check_owner(connection: &Connection, owner: &Identity) -> Result<(), Failure> {
+    match identity(connection)? {
+        Some(current) if current == *owner => Ok(()),
+        _ => Err(Error::AccountChanged.into()),
+    }
+}
+
+pub(super) fn identity(connection: &Connection) -> Result<Option<Identity>, rusqlite::Error> {
+    connection
+        .prepare_cached(IDENTITY)?
+        .query_row([], |row| {
+            let account_id = AccountId::from(row.get::<_, String>("account_id")?);
+            Ok(Identity {
+                application_key_id: key_id(row, &account_id)?,
+                account_id,
+                realm: row.get("realm")?,
+            })
+        })
+        .optional()
+}
+
+/// Files of before upgrade 2 say nothing: then it was the account's master key, whose id is the
+/// account's.
+fn key_id(row: &Row<'_>, account: &AccountId) -> Result<ApplicationKeyId, rusqlite::Error> {
+    let key: Option<String> = row.get("account_id_or_app_key_id")?;
+    Ok(key.map_or_else(|| account.as_str().into(), Into::into))
+}
+
+pub(super) fn account(
+    connection: &Connection,
+    path: &Path,
+) -> Result<Option<AccountAuth>, Failure> {
+    let mut statement = connection.prepare(ACCOUNT)?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let account_id = AccountId::from(row.get::<_, String>("account_id")?);
+    let allowed: Option<String> = row.get("allowed")?;
+    Ok(Some(AccountAuth {
+        application_key_id: key_id(row, &account_id)?,
+        account_id,
+        realm: row.get("realm")?,
+        application_key: ApplicationKey::from(row.get::<_, String>("application_key")?),
+        token: AuthToken::from(row.get::<_, String>("account_auth_token")?),
+        api_url: row.get("api_url")?,
+        download_url: row.get("download_url")?,
+        s3_api_url: row
+            .get::<_, Option<String>>("s3_api_url")?
+            .unwrap_or_default(),
+        absolute_minimum_part_size: size(row, "absolute_minimum_part_size", path)?,
+        recommended_part_size: size(row, "recommended_part_size", path)?,
+        allowed: read_allowed(allowed.as_deref(), path)?,
+    }))
+}
+
+fn size(row: &Row<'_>, column: &str, path: &Path) -> Result<u64, Failure> {
+    let size: i64 = row.get(column)?;
+    u64::try_from(size).map_err(|_| {
+        let what = format!("the column {column} holds a negative number");
+        corrupt(path, &what).into()
+    })
+}
+
+fn read_allowed(json: Option<&str>, path: &Path) -> Result<Allowed, Failure> {
+    match json {
+        Some(json) => serde_json::from_str(json)
+            .map_err(|_| corrupt(path, "the column allowed cannot be understood").into()),
+        // Written before restrictions were kept: nothing is known, so nothing is ruled out.
+        None => Ok(Allowed {
+            buckets: None,
+            capabilities: Capability::KNOWN.to_vec(),
+            name_prefix: None,
+        }),
+    }
+}
+
+pub(super) fn insert_account(connection: &Connection, auth: &AccountAuth) -> Result<(), Failure> {
+    let allowed =
+        serde_json::to_string(&auth.allowed).map_err(|error| Error::Store(error.into()))?;
+    let sizes = [auth.absolute_minimum_part_size, auth.recommended_part_size]
+        .map(|size| i64::try_from(size).unwrap_or(i64::MAX));
+    connection.execute(
+        SAVE_ACCOUNT,
+        (
+            auth.account_id.as_str(),
+            auth.application_key.expose(),
+            auth.token.expose(),
+            &auth.api_url,
+            &auth.download_url,
+            sizes[0],
+            sizes[1],
+            &auth.realm,
+            allowed,
+            auth.application_key_id.as_str(),
+            &auth.s3_api_url,
+        ),
+    )?;
+    Ok(())
+}
+
+pub(super) fn save_bucket(
+    connection: &Connection,
+    name: &str,
+    id: &BucketId,
+) -> Result<(), Failure> {
+    connection.execute(
+        "DELETE FROM bucket WHERE bucket_name = ?1 OR bucket_id = ?2",
+        (name, id.as_str()),
+    )?;
+    insert_bucket(connection, name, id)
+}
+
+pub(super) fn replace_buckets(
+    connection: &Connection,
+    buckets: &[(String, BucketId)],
+) -> Result<(), Failure> {
+    connection.execute("DELETE FROM bucket", [])?;
+    let buckets: BTreeMap<&str, &BucketId> = buckets
+        .iter()
+        .map(|(name, id)| (name.as_str(), id))
+        .collect();
+    for (name, id) in buckets {
+        insert_bucket(connection, name, id)?;
+    }
+    Ok(())
+}
+
+fn insert_bucket(connection: &Connection, name: &str, id: &BucketId) -> Result<(), Failure> {
+    connection.execute(
+        "INSERT INTO bucket (bucket_name, bucket_id) VALUES (?1, ?2)",
+        (name, id.as_str()),
+    )?;
+    Ok(())
+}
+
+/// The file has no unique keys, and Python may leave two rows of one name: the newer one counts.
+pub(super) fn bucket_id(
+    connection: &Connection,
+    name: &str,
+) -> Result<Option<BucketId>, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "SELECT bucket_id FROM bucket WHERE bucket_name = ?1 ORDER BY rowid DESC LIMIT 1",
+        )?
+        .query_row([name], |row| row.get::<_, String>(0).map(BucketId::from))
+        .optional()
+}
+
+pub(super) fn bucket_name(
+    connection: &Connection,
+    id: &BucketId,
+) -> Result<Option<String>, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "SELECT bucket_name FROM bucket WHERE bucket_id = ?1 ORDER BY bucket_name LIMIT 1",
+        )?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn buckets(connection: &Connection) -> Result<Vec<(String, BucketId)>, rusqlite::Error> {
+    let mut rows =
+        connection.prepare("SELECT bucket_name, bucket_id FROM bucket ORDER BY rowid")?;
+    let newest: BTreeMap<String, BucketId> = rows
+        .query_map([], |row| {
+            Ok((row.get(0)?, BucketId::from(row.get::<_, String>(1)?)))
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(newest.into_iter().collect())
+}

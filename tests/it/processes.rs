@@ -1,0 +1,335 @@
+//! Many processes on one account info, and processes that are killed.
+//!
+//! The processes are this program again, in one of the roles of `processes/roles.rs`. They speak with
+//! their parent through pipes, and nobody waits without a watchdog. The rounds are few at first; in
+//! full (1,000 operations in each of 16 processes, 200 kills):
+//!
+//! ```text
+//! B2SDK_FULL_ROUNDS=1 cargo test --release --all-features --test it processes::
+//! ```
+
+mod crew;
+mod roles;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::{
+    AccountInfo, B2Api, BucketType, Operation, SqliteAccountInfo, Timestamp, UploadTarget,
+    UploadUrl,
+};
+use tempfile::TempDir;
+
+use self::crew::{Crew, Worker};
+use self::roles::{auth, open};
+use crate::support::{BUCKET, authorize};
+
+const FIXTURES: [&str; 7] = [
+    include_str!("../../fixtures/account_info/schema_0.sql"),
+    include_str!("../../fixtures/account_info/schema_1.sql"),
+    include_str!("../../fixtures/account_info/schema_2.sql"),
+    include_str!("../../fixtures/account_info/schema_3.sql"),
+    include_str!("../../fixtures/account_info/schema_4.sql"),
+    include_str!("../../fixtures/account_info/schema_5.sql"),
+    include_str!("../../fixtures/account_info/schema_6.sql"),
+];
+const JSON: &str = include_str!("../../fixtures/account_info/legacy.json");
+
+/// As many as the issue wants, or fewer for everyday use.
+fn rounds(full: usize, reduced: usize) -> usize {
+    match std::env::var_os("B2SDK_FULL_ROUNDS") {
+        Some(_) => full,
+        None => reduced,
+    }
+}
+
+fn directory() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("account_info");
+    (directory, path)
+}
+
+fn target() -> UploadTarget {
+    UploadTarget::Bucket("b".into())
+}
+
+/// Puts that many URLs into the pool, as received just now.
+fn fill(store: &SqliteAccountInfo, count: usize) {
+    let snapshot = store.auth().unwrap().unwrap();
+    for number in 0..count {
+        let url = UploadUrl {
+            url: number.to_string(),
+            token: "upload-token".into(),
+            received: Timestamp::from(fs::metadata(store.path()).unwrap().modified().unwrap()),
+        };
+        store
+            .put_upload_url(snapshot.identity(), &target(), url)
+            .unwrap();
+    }
+}
+
+/// What is left in the pool.
+fn drain(store: &SqliteAccountInfo) -> BTreeSet<String> {
+    let snapshot = store.auth().unwrap().unwrap();
+    let next = || {
+        store
+            .take_upload_url(snapshot.identity(), &target())
+            .unwrap()
+    };
+    std::iter::from_fn(next).map(|url| url.url).collect()
+}
+
+fn has_log(directory: &Path) -> bool {
+    fs::read_dir(directory).unwrap().any(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.ends_with("-wal") || name.ends_with("-shm")
+    })
+}
+
+/// 16 processes take and put URLs, save and remove buckets, and replace the token, each of which
+/// says how many there were before it.
+fn mixed_operations(network_home: bool) {
+    const PROCESSES: usize = 16;
+    const URLS: usize = 8;
+    let rounds = rounds(1000, 48);
+    let (directory, path) = directory();
+    fs::create_dir(directory.path().join("held")).unwrap();
+    let store = open(&path, network_home);
+    store.save_auth(auth(0), None).unwrap();
+    fill(&store, URLS);
+
+    let network = if network_home { "1" } else { "" };
+    let mut crew = Crew::of(PROCESSES, "mixed", |number| {
+        vec![
+            ("PATH", path.display().to_string()),
+            ("NUMBER", number.to_string()),
+            ("ROUNDS", rounds.to_string()),
+            ("NETWORK", network.to_owned()),
+        ]
+    });
+    crew.start_together();
+    let reports = crew.finish(|| {
+        assert!(
+            !(network_home && has_log(directory.path())),
+            "there is a log"
+        );
+    });
+
+    let saved: u64 = reports
+        .iter()
+        .map(|saved| saved.parse::<u64>().unwrap())
+        .sum();
+    let last = store.auth().unwrap().unwrap();
+    assert!(saved > 0);
+    assert_eq!(
+        *last.auth(),
+        roles::auth_with_token(0, saved),
+        "a token was lost"
+    );
+    let kept: BTreeSet<String> = (0..PROCESSES)
+        .flat_map(|number| roles::kept_buckets(number, rounds))
+        .collect();
+    let found: BTreeSet<String> = store
+        .buckets(last.identity())
+        .unwrap()
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with('p'))
+        .collect();
+    assert_eq!(found, kept, "a bucket was lost or came back");
+    assert_eq!(drain(&store).len(), URLS, "a URL was lost or doubled");
+}
+
+#[test]
+fn sixteen_processes_lose_no_update_and_share_no_url() {
+    mixed_operations(false);
+}
+
+#[test]
+fn sixteen_processes_on_a_network_home_do_so_without_a_log() {
+    mixed_operations(true);
+}
+
+/// An account info whose token has expired, and the service that says so.
+fn expired(path: &Path) -> Simulator {
+    let service = Simulator::start().unwrap();
+    let api = B2Api::new(SqliteAccountInfo::open(path).unwrap());
+    authorize(&api, &service);
+    api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+    service.expire_tokens().unwrap();
+    service.log().clear();
+    service
+}
+
+fn callers(path: &Path, ahead: Duration) -> Crew {
+    Crew::of(8, "caller", |_| {
+        vec![
+            ("PATH", path.display().to_string()),
+            ("AHEAD", ahead.as_secs().to_string()),
+        ]
+    })
+}
+
+#[test]
+fn eight_processes_with_an_expired_token_authorize_once() {
+    for _ in 0..rounds(20, 2) {
+        let (_directory, path) = directory();
+        let service = expired(&path);
+        let mut crew = callers(&path, Duration::ZERO);
+        crew.start_together();
+        crew.finish(|| {});
+        assert_eq!(service.log().count(Operation::AuthorizeAccount), 1);
+        assert!(service.log().count(Operation::ListBuckets) <= 16);
+    }
+}
+
+#[test]
+fn a_killed_process_that_was_authorizing_leaves_it_to_one_other() {
+    let (_directory, path) = directory();
+    let service = expired(&path);
+    service
+        .faults()
+        .inject(Fault::on(Operation::AuthorizeAccount).stall());
+    let environment = vec![
+        ("PATH", path.display().to_string()),
+        ("AHEAD", "0".to_owned()),
+    ];
+    let mut holder = Worker::start("caller", environment);
+    holder.hear();
+    holder.say("go");
+    holder.wait_until(|| service.log().count(Operation::AuthorizeAccount) == 1);
+    holder.kill();
+
+    // For these its lease is over.
+    let mut crew = callers(&path, Duration::from_secs(31));
+    crew.start_together();
+    crew.finish(|| {});
+    assert_eq!(service.log().count(Operation::AuthorizeAccount), 2);
+}
+
+#[test]
+fn a_killed_holder_of_an_upload_url_loses_only_that_one() {
+    let (_directory, path) = directory();
+    let store = open(&path, false);
+    store.save_auth(auth(0), None).unwrap();
+    fill(&store, 4);
+    let holder = Worker::start("holder", vec![("PATH", path.display().to_string())]);
+    let held = holder.hear();
+    holder.kill();
+    let mut left: BTreeSet<String> = (0..4).map(|number| number.to_string()).collect();
+    assert!(left.remove(&held));
+    assert_eq!(drain(&open(&path, false)), left);
+}
+
+#[test]
+fn sixteen_processes_may_open_upgrade_and_convert_one_file_at_once() {
+    let (directory, _) = directory();
+    let mut crew = Crew::of(16, "opener", |_| Vec::new());
+    crew.wait_until_ready();
+    let mut paths = vec![(directory.path().join("new"), "none")];
+    for (version, fixture) in FIXTURES.iter().enumerate() {
+        let path = directory.path().join(version.to_string());
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute_batch(fixture)
+            .unwrap();
+        paths.push((path, "ada"));
+    }
+    let json = directory.path().join("json");
+    fs::write(&json, JSON).unwrap();
+    paths.push((json, "ada"));
+    for (path, account) in paths {
+        crew.say(&path.display().to_string());
+        for answer in crew.hear_all() {
+            assert_eq!(answer, account, "{}", path.display());
+        }
+        let done: String = rusqlite::Connection::open(&path)
+            .unwrap()
+            .query_row(
+                "SELECT group_concat(update_number) FROM update_done",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(done, "1,2,3,4,5,6", "{}", path.display());
+    }
+    let network = directory.path().join("network");
+    fs::create_dir(&network).unwrap();
+    let new = network.join("account_info");
+    crew.say(&format!("{}{}", roles::NETWORK_HOME, new.display()));
+    assert_eq!(crew.hear_all(), ["none"; 16]);
+    assert!(!has_log(&network));
+    crew.say("end");
+    crew.finish(|| {});
+}
+
+/// Lets a moment pass that is long enough for anything to happen in another process, or nothing.
+fn linger() {
+    let random = RandomState::new().hash_one(0_u8);
+    for _ in 0..random % (1 << (random >> 32 & 0xf).min(14) << 6) {
+        std::hint::spin_loop();
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_at_any_moment_leaves_the_old_or_the_new_credentials() {
+    let (_directory, path) = directory();
+    let mut saved = 0;
+    for round in 0..rounds(200, 20) {
+        let environment = vec![
+            ("PATH", path.display().to_string()),
+            ("FIRST", (saved + 1).to_string()),
+        ];
+        let writer = Worker::start("writer", environment);
+        for _ in 0..=round % 4 {
+            saved = writer.hear().parse().unwrap();
+        }
+        linger();
+        saved = writer
+            .kill()
+            .last()
+            .map_or(saved, |last| last.parse().unwrap());
+
+        let store = SqliteAccountInfo::open(&path).unwrap();
+        let snapshot = store.auth().unwrap().unwrap();
+        let found = roles::number_of(snapshot.auth());
+        assert!(
+            found == saved || found == saved + 1,
+            "{found} after {saved}"
+        );
+        assert_eq!(
+            *snapshot.auth(),
+            auth(found),
+            "half of one and half of another"
+        );
+        assert_eq!(
+            store.buckets(snapshot.identity()).unwrap(),
+            roles::buckets_of(found)
+        );
+        saved = found;
+    }
+}
+
+#[test]
+fn a_conversion_that_is_killed_at_any_moment_keeps_the_credentials() {
+    for _ in 0..rounds(200, 10) {
+        let (directory, path) = directory();
+        fs::write(&path, JSON).unwrap();
+        let mut opener = Worker::start("opener", Vec::new());
+        opener.hear();
+        opener.say(&path.display().to_string());
+        linger();
+        opener.kill();
+        let store = SqliteAccountInfo::open(&path).unwrap();
+        let snapshot = store.auth().unwrap().unwrap();
+        assert_eq!(
+            snapshot.auth().application_key.expose(),
+            "application-key-in-clear"
+        );
+        assert!(!directory.path().join("account_info-new").exists());
+    }
+}

@@ -1,0 +1,239 @@
+//! What the child processes do. A role ends when its parent closes the pipe, or is killed.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use b2sdk::{
+    AccountAuth, AccountInfo, Allowed, AllowedBucket, B2Api, BucketId, Capability, Clock, Identity,
+    Refresh, SqliteAccountInfo,
+};
+
+use super::{has_log, target};
+
+/// The test that a child process runs, which does nothing in any other process.
+pub(super) const TEST: &str = "processes::roles::in_a_child_process";
+/// The variable that names the role.
+pub(super) const ROLE: &str = "B2SDK_TEST_ROLE";
+
+/// Before the path of an account info that is to be opened as in a network home.
+pub(super) const NETWORK_HOME: &str = "network home ";
+
+pub(super) fn variable(name: &str) -> String {
+    format!("B2SDK_TEST_{name}")
+}
+
+fn given(name: &str) -> String {
+    std::env::var(variable(name)).unwrap()
+}
+
+fn number(name: &str) -> usize {
+    given(name).parse().unwrap()
+}
+
+fn path() -> PathBuf {
+    given("PATH").into()
+}
+
+#[test]
+fn in_a_child_process() {
+    match std::env::var(ROLE).as_deref() {
+        Err(_) => {}
+        Ok("mixed") => mixed(),
+        Ok("caller") => caller(),
+        Ok("holder") => holder(),
+        Ok("opener") => opener(),
+        Ok("writer") => writer(),
+        Ok(other) => panic!("there is no role {other}"),
+    }
+}
+
+fn tell(line: &str) {
+    let mut out = std::io::stdout().lock();
+    // The harness may have begun a line. A parent that is gone is no failure of ours.
+    let _ = writeln!(out, "\n@{line}");
+    let _ = out.flush();
+}
+
+/// The next line of the parent; nothing when there is none to come.
+fn ask() -> Option<String> {
+    let mut line = String::new();
+    let length = std::io::stdin().read_line(&mut line).unwrap();
+    (length > 0).then(|| line.trim_end().to_owned())
+}
+
+pub(super) fn open(path: &Path, network_home: bool) -> SqliteAccountInfo {
+    SqliteAccountInfo::builder()
+        .path(path)
+        .network_home(network_home)
+        .open()
+        .unwrap()
+}
+
+/// An authorization in which everything says which one it is.
+pub(super) fn auth(number: u64) -> AccountAuth {
+    AccountAuth {
+        realm: format!("https://realm-{number}"),
+        account_id: format!("account-{number}").into(),
+        application_key_id: format!("key-id-{number}").into(),
+        application_key: format!("key-{number}").into(),
+        token: format!("token-{number}").into(),
+        api_url: format!("https://api-{number}"),
+        download_url: format!("https://download-{number}"),
+        s3_api_url: format!("https://s3-{number}"),
+        absolute_minimum_part_size: number,
+        recommended_part_size: number,
+        allowed: Allowed {
+            buckets: Some(vec![AllowedBucket {
+                id: format!("id-{number}").as_str().into(),
+                name: Some(format!("bucket-{number}")),
+            }]),
+            capabilities: vec![Capability::ListFiles],
+            name_prefix: Some(format!("prefix-{number}")),
+        },
+    }
+}
+
+/// The buckets that are known right after that authorization was saved.
+pub(super) fn buckets_of(number: u64) -> Vec<(String, BucketId)> {
+    let id = format!("id-{number}");
+    vec![(format!("bucket-{number}"), id.as_str().into())]
+}
+
+pub(super) fn number_of(auth: &AccountAuth) -> u64 {
+    auth.absolute_minimum_part_size
+}
+
+/// The same identity with another token.
+pub(super) fn auth_with_token(number: u64, token: u64) -> AccountAuth {
+    AccountAuth {
+        token: format!("token-{token}").into(),
+        ..auth(number)
+    }
+}
+
+/// Which buckets a process of that number has saved and not removed in that many rounds.
+pub(super) fn kept_buckets(number: usize, rounds: usize) -> Vec<String> {
+    (0..rounds)
+        .filter(|round| round % 8 == 4)
+        .filter(|round| round % 16 != 4 || round + 11 >= rounds)
+        .map(|round| format!("p{number}-{round}"))
+        .collect()
+}
+
+/// Every operation in turn. Says in the end how many tokens it saved.
+fn mixed() {
+    let (path, number, rounds) = (path(), number("NUMBER"), number("ROUNDS"));
+    let network_home = given("NETWORK") == "1";
+    let store = open(&path, network_home);
+    let owner = store.auth().unwrap().unwrap().identity().clone();
+    tell("ready");
+    ask();
+    let mut saved = 0;
+    for round in 0..rounds {
+        let name = |round: usize| format!("p{number}-{round}");
+        match round % 16 {
+            4 | 12 => {
+                let name = name(round);
+                store
+                    .save_bucket(&owner, &name, &name.as_str().into())
+                    .unwrap();
+            }
+            5 | 13 => {
+                let name = name(round - 1);
+                let found = store.bucket_id(&owner, &name).unwrap();
+                assert_eq!(found, Some(name.as_str().into()), "what was saved is gone");
+            }
+            6 | 14 => {
+                let snapshot = store.auth().unwrap().unwrap();
+                assert_eq!(*snapshot.identity(), owner);
+            }
+            7 => saved += u64::from(replace_token(&store)),
+            15 => {
+                let name = name(round - 11);
+                store.remove_bucket(&owner, &name.as_str().into()).unwrap();
+            }
+            _ => use_url(&store, &owner, &path),
+        }
+        if network_home {
+            assert!(!has_log(path.parent().unwrap()), "there is a log");
+        }
+    }
+    tell(&saved.to_string());
+}
+
+/// Saves the token that comes after the present one, if nobody else is at it.
+fn replace_token(store: &SqliteAccountInfo) -> bool {
+    let current = store.auth().unwrap().unwrap();
+    let lease = Duration::from_secs(600);
+    match store
+        .begin_refresh(Some(current.generation()), lease)
+        .unwrap()
+    {
+        Refresh::Lease(ticket) => {
+            let (_, token) = current.auth().token.expose().split_once('-').unwrap();
+            let next = token.parse::<u64>().unwrap() + 1;
+            store
+                .save_auth(auth_with_token(0, next), Some(ticket))
+                .unwrap();
+            true
+        }
+        Refresh::Busy | Refresh::Newer(_) => false,
+    }
+}
+
+/// Takes a URL and puts it back; meanwhile a file says that it is in use.
+fn use_url(store: &SqliteAccountInfo, owner: &Identity, path: &Path) {
+    if let Some(url) = store.take_upload_url(owner, &target()).unwrap() {
+        let held = path.with_file_name("held").join(&url.url);
+        drop(File::create_new(&held).expect("a URL is in two hands"));
+        std::thread::yield_now();
+        std::fs::remove_file(held).unwrap();
+        store.put_upload_url(owner, &target(), url).unwrap();
+    }
+}
+
+/// Makes one call, with whatever token there is.
+fn caller() {
+    let clock = Clock::ahead(Duration::from_secs(number("AHEAD") as u64));
+    let store = SqliteAccountInfo::open_with_clock(path(), clock.clone()).unwrap();
+    let api = B2Api::builder(store).clock(&clock).build().unwrap();
+    tell("ready");
+    ask();
+    assert_eq!(api.list_buckets().unwrap().len(), 1);
+}
+
+/// Takes a URL and never gives it back.
+fn holder() {
+    let store = open(&path(), false);
+    let snapshot = store.auth().unwrap().unwrap();
+    let url = store
+        .take_upload_url(snapshot.identity(), &target())
+        .unwrap();
+    tell(&url.unwrap().url);
+    ask();
+}
+
+/// Opens the files that it is told, and says whose they are.
+fn opener() {
+    tell("ready");
+    while let Some(order) = ask().filter(|order| order != "end") {
+        let store = match order.strip_prefix(NETWORK_HOME) {
+            Some(path) => open(Path::new(path), true),
+            None => open(Path::new(&order), false),
+        };
+        let snapshot = store.auth().unwrap();
+        let account = snapshot.map(|snapshot| snapshot.identity().account_id.to_string());
+        tell(account.as_deref().unwrap_or("none"));
+    }
+}
+
+/// Saves one authorization after the other, and says which is there.
+fn writer() {
+    let store = SqliteAccountInfo::open(path()).unwrap();
+    for number in number("FIRST") as u64.. {
+        store.save_auth(auth(number), None).unwrap();
+        tell(&number.to_string());
+    }
+}
