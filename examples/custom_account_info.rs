@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use b2sdk::{
-    AccountAuth, AccountInfo, Allowed, AuthSnapshot, B2Api, BucketId, Generation, Identity,
-    Refresh, RefreshTicket, StoreError, Timestamp, UploadTarget, UploadUrl,
+    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Generation, Identity, Refresh,
+    RefreshTicket, StoreError, Timestamp, UploadTarget, UploadUrl,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,8 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// What is in the file. It holds the key in clear, so nobody else may read it.
 #[derive(Default, Serialize, Deserialize)]
 struct State {
-    auth: Option<Saved>,
+    /// As `AuthSnapshot` writes it.
+    auth: Option<String>,
     /// The ticket and when it ends, in milliseconds.
     lease: Option<(u64, i64)>,
     tickets: u64,
@@ -42,62 +43,21 @@ struct State {
     urls: BTreeMap<String, Vec<(String, String, Timestamp)>>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    realm: String,
-    account_id: String,
-    key_id: String,
-    key: String,
-    token: String,
-    /// Of the API, for downloads, of the S3 API.
-    urls: [String; 3],
-    part_sizes: [u64; 2],
-    allowed: Allowed,
-}
-
-impl From<&AccountAuth> for Saved {
-    fn from(auth: &AccountAuth) -> Self {
-        Self {
-            realm: auth.realm.clone(),
-            account_id: auth.account_id.to_string(),
-            key_id: auth.application_key_id.to_string(),
-            key: auth.application_key.expose().to_owned(),
-            token: auth.token.expose().to_owned(),
-            urls: [&auth.api_url, &auth.download_url, &auth.s3_api_url].map(Clone::clone),
-            part_sizes: [auth.absolute_minimum_part_size, auth.recommended_part_size],
-            allowed: auth.allowed.clone(),
-        }
-    }
-}
-
-impl Saved {
-    fn snapshot(&self) -> AuthSnapshot {
-        let [api_url, download_url, s3_api_url] = self.urls.clone();
-        AuthSnapshot::new(AccountAuth {
-            realm: self.realm.clone(),
-            account_id: self.account_id.as_str().into(),
-            application_key_id: self.key_id.as_str().into(),
-            application_key: self.key.as_str().into(),
-            token: self.token.as_str().into(),
-            api_url,
-            download_url,
-            s3_api_url,
-            absolute_minimum_part_size: self.part_sizes[0],
-            recommended_part_size: self.part_sizes[1],
-            allowed: self.allowed.clone(),
-        })
-    }
-}
-
 impl State {
-    fn identity(&self) -> Option<Identity> {
-        let auth = self.auth.as_ref();
-        auth.map(|auth| auth.snapshot().identity().clone())
+    fn snapshot(&self) -> Result<Option<AuthSnapshot>> {
+        self.auth
+            .as_deref()
+            .map(AuthSnapshot::from_json)
+            .transpose()
+    }
+
+    fn identity(&self) -> Result<Option<Identity>> {
+        Ok(self.snapshot()?.map(|snapshot| snapshot.identity().clone()))
     }
 
     /// Refuses what is meant for another identity than the one in the file.
     fn check(&self, owner: &Identity) -> Result<()> {
-        match self.identity() {
+        match self.identity()? {
             Some(identity) if identity == *owner => Ok(()),
             _ => Err(StoreError::superseded()),
         }
@@ -180,13 +140,12 @@ fn private(path: &Path) -> io::Result<File> {
 
 impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>> {
-        self.read(|state| Ok(state.auth.as_ref().map(|auth| Arc::new(auth.snapshot()))))
+        self.read(|state| Ok(state.snapshot()?.map(Arc::new)))
     }
 
     fn begin_refresh(&self, stale: Option<Generation>, lease: Duration) -> Result<Refresh> {
         self.write(|state, now| {
-            let current = state.auth.as_ref().map(Saved::snapshot);
-            match current {
+            match state.snapshot()? {
                 Some(newer) if Some(newer.generation()) != stale => {
                     return Ok(Refresh::Newer(Arc::new(newer)));
                 }
@@ -198,7 +157,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
             state.tickets += 1;
             let lease = i64::try_from(lease.as_millis())?;
             state.lease = Some((state.tickets, now.as_millis() + lease));
-            let ticket = RefreshTicket::new(state.tickets, state.identity());
+            let ticket = RefreshTicket::new(state.tickets, state.identity()?);
             Ok(Refresh::Lease(ticket))
         })
     }
@@ -209,7 +168,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>> {
         self.write(|state, _| {
-            let current = state.identity();
+            let current = state.identity()?;
             if ticket.is_some_and(|ticket| ticket.identity() != current.as_ref()) {
                 return Err(StoreError::superseded());
             }
@@ -223,8 +182,9 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
                 }
             }
             state.lease = None;
-            state.auth = Some(Saved::from(&auth));
-            Ok(Arc::new(AuthSnapshot::new(auth)))
+            let snapshot = AuthSnapshot::new(auth);
+            state.auth = Some(snapshot.expose_json()?);
+            Ok(Arc::new(snapshot))
         })
     }
 
@@ -286,11 +246,8 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
     ) -> Result<Option<UploadUrl>> {
         self.write_of(owner, |state, now| {
             let pool = state.urls.get_mut(&key(target))?;
-            let fresh = std::iter::from_fn(|| pool.pop()).map(|(url, token, received)| UploadUrl {
-                url,
-                token: token.into(),
-                received,
-            });
+            let fresh = std::iter::from_fn(|| pool.pop())
+                .map(|(url, token, received)| UploadUrl::new(url, token.into(), received));
             fresh.into_iter().find(|url| url.is_fresh(now))
         })
     }

@@ -16,6 +16,7 @@ pub mod conformance;
 pub(crate) mod memory;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+mod stored;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::{BucketId, FileId};
 use crate::model::secret::UploadToken;
 use crate::model::sha1::Sha1Hasher;
+use crate::model::time::Timestamp;
 
 /// Keeps an authorization, the bucket names and the upload URLs.
 ///
@@ -171,6 +173,44 @@ impl AuthSnapshot {
         }
     }
 
+    /// The authorization as JSON, for a store that keeps text. **The application key and the token are
+    /// in it in clear**: keep it from others as you would the key.
+    ///
+    /// # Errors
+    /// None is known.
+    pub fn expose_json(&self) -> Result<String, StoreError> {
+        Ok(serde_json::to_string(&stored::Written::from(&self.auth))?)
+    }
+
+    /// Reads what [`expose_json`](Self::expose_json) wrote, also if another version of the crate did.
+    ///
+    /// ```
+    /// use b2sdk::AuthSnapshot;
+    ///
+    /// let stored = r#"{"realm": "production", "accountId": "5b2e9f07c1d4", "applicationKeyId": "key-id",
+    ///     "applicationKey": "key", "authorizationToken": "token", "apiUrl": "https://api001.backblazeb2.com",
+    ///     "downloadUrl": "https://f001.backblazeb2.com", "s3ApiUrl": "", "absoluteMinimumPartSize": 5000000,
+    ///     "recommendedPartSize": 100000000,
+    ///     "allowed": {"buckets": null, "capabilities": ["listFiles"], "namePrefix": null}}"#;
+    /// let snapshot = AuthSnapshot::from_json(stored)?;
+    /// assert_eq!(AuthSnapshot::from_json(&snapshot.expose_json()?)?, snapshot);
+    /// # Ok::<_, b2sdk::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The text is not that.
+    pub fn from_json(text: &str) -> Result<Self, StoreError> {
+        let read: stored::Read = serde_json::from_str(text)
+            // Its own text may quote a secret.
+            .map_err(|error| {
+                StoreError::new(format!(
+                    "a stored authorization cannot be read (column {})",
+                    error.column()
+                ))
+            })?;
+        Ok(Self::new(read.into()))
+    }
+
     /// The authorization.
     #[must_use]
     pub const fn auth(&self) -> &AccountAuth {
@@ -276,16 +316,27 @@ pub enum UploadTarget {
 
 /// An upload URL with its token. One upload at a time may use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UploadUrl {
     /// The URL.
     pub url: String,
     /// Its token.
     pub token: UploadToken,
     /// When it was received, in milliseconds since the Unix epoch.
-    pub received: crate::model::time::Timestamp,
+    pub received: Timestamp,
 }
 
 impl UploadUrl {
+    /// A URL with its token, received at that time.
+    #[must_use]
+    pub const fn new(url: String, token: UploadToken, received: Timestamp) -> Self {
+        Self {
+            url,
+            token,
+            received,
+        }
+    }
+
     /// How long after it was received a URL is used: the service's 24 hours (reference section 6)
     /// less a margin.
     pub const LIFETIME: Duration = Duration::from_secs(23 * 3600);
@@ -294,7 +345,7 @@ impl UploadUrl {
 
     /// Whether it may still be used at that time.
     #[must_use]
-    pub fn is_fresh(&self, now: crate::model::time::Timestamp) -> bool {
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
         self.received > now.earlier(Self::LIFETIME) && self.received <= now
     }
 }

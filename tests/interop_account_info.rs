@@ -19,7 +19,7 @@ mod beside_us;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use b2sdk::{AccountAuth, AccountInfo, Allowed, AllowedBucket, Capability, SqliteAccountInfo};
+use b2sdk::{AccountAuth, AccountInfo, AuthSnapshot, SqliteAccountInfo};
 
 const READ: &str = r#"
 print(info.get_account_id(), info.get_application_key_id(), info.get_application_key(),
@@ -79,26 +79,27 @@ fn python(path: &Path, script: &str) -> String {
 }
 
 fn ada() -> AccountAuth {
-    AccountAuth {
-        realm: "production".to_owned(),
-        account_id: "ada".into(),
-        application_key_id: "ada-key".into(),
-        application_key: "ada-secret".into(),
-        token: "ada-token".into(),
-        api_url: "https://api001.backblazeb2.com".to_owned(),
-        download_url: "https://f001.backblazeb2.com".to_owned(),
-        s3_api_url: "https://s3.us-west-001.backblazeb2.com".to_owned(),
-        absolute_minimum_part_size: 5_000_000,
-        recommended_part_size: 100_000_000,
-        allowed: Allowed {
-            buckets: Some(vec![AllowedBucket {
-                id: "b1".into(),
-                name: Some("it's photos".to_owned()),
-            }]),
-            capabilities: vec![Capability::ListFiles],
-            name_prefix: None,
+    let ada = serde_json::json!({
+        "realm": "production",
+        "accountId": "ada",
+        "applicationKeyId": "ada-key",
+        "applicationKey": "ada-secret",
+        "authorizationToken": "ada-token",
+        "apiUrl": "https://api001.backblazeb2.com",
+        "downloadUrl": "https://f001.backblazeb2.com",
+        "s3ApiUrl": "https://s3.us-west-001.backblazeb2.com",
+        "absoluteMinimumPartSize": 5_000_000,
+        "recommendedPartSize": 100_000_000,
+        "allowed": {
+            "buckets": [{"id": "b1", "name": "it's photos"}],
+            "capabilities": ["listFiles"],
+            "namePrefix": null,
         },
-    }
+    });
+    AuthSnapshot::from_json(&ada.to_string())
+        .unwrap()
+        .auth()
+        .clone()
 }
 
 #[test]

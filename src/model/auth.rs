@@ -78,6 +78,7 @@ open_enum! {
 
 /// A bucket that a key is restricted to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AllowedBucket {
     /// The bucket's id.
     pub id: BucketId,
@@ -92,6 +93,7 @@ pub struct AllowedBucket {
 /// older program stored: a single `bucketId` becomes a list of one, never "all buckets".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", from = "AllowedForms")]
+#[non_exhaustive]
 pub struct Allowed {
     /// The only buckets that the key may use; `None` for all.
     pub buckets: Option<Vec<AllowedBucket>>,
@@ -176,6 +178,7 @@ impl From<AllowedForms> for Allowed {
 
 /// Whose data a store holds: nothing of one identity is ever used for another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Identity {
     /// The account.
     pub account_id: AccountId,
@@ -187,6 +190,7 @@ pub struct Identity {
 
 /// One authorization: what the service answered, and what it takes to ask again.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AccountAuth {
     /// The realm as given to `authorize_account`: a name or a URL.
     pub realm: String,

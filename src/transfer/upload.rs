@@ -242,13 +242,10 @@ impl Upload<'_> {
 
     /// Uploads a reader to its end.
     pub(crate) fn send_stream(&self, mut reader: impl Read) -> Result<Uploaded> {
-        let part_size = self.options.part_size.unwrap_or(STREAM_PART);
-        let auth = self.session.current(self.control)?;
-        let minimum = auth.auth().absolute_minimum_part_size;
-        let limits = PartLimits::new(
-            auth.auth(),
-            Some(self.options.part_size.unwrap_or(part_size.max(minimum))),
-        )?;
+        let snapshot = self.session.current(self.control)?;
+        let least = snapshot.auth().absolute_minimum_part_size;
+        let part_size = self.options.part_size.unwrap_or(STREAM_PART.max(least));
+        let limits = PartLimits::new(snapshot.auth(), Some(part_size))?;
         let info = self.check(None)?;
         let request = self.request(&info)?;
         let mut pieces = Pieces::of_stream(&mut reader, limits);

@@ -61,11 +61,8 @@ fn target() -> UploadTarget {
 fn fill(store: &SqliteAccountInfo, count: usize) {
     let snapshot = store.auth().unwrap().unwrap();
     for number in 0..count {
-        let url = UploadUrl {
-            url: number.to_string(),
-            token: "upload-token".into(),
-            received: Timestamp::from(fs::metadata(store.path()).unwrap().modified().unwrap()),
-        };
+        let received = Timestamp::from(fs::metadata(store.path()).unwrap().modified().unwrap());
+        let url = UploadUrl::new(number.to_string(), "upload-token".into(), received);
         store
             .put_upload_url(snapshot.identity(), &target(), url)
             .unwrap();

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use b2sdk::{
-    AccountAuth, AccountInfo, Allowed, AllowedBucket, B2Api, BucketId, Capability, Clock, Identity,
-    Refresh, SqliteAccountInfo,
+    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Clock, Identity, Refresh,
+    SqliteAccountInfo,
 };
 
 use super::{has_log, target};
@@ -73,26 +73,27 @@ pub(super) fn open(path: &Path, network_home: bool) -> SqliteAccountInfo {
 
 /// An authorization in which everything says which one it is.
 pub(super) fn auth(number: u64) -> AccountAuth {
-    AccountAuth {
-        realm: format!("https://realm-{number}"),
-        account_id: format!("account-{number}").into(),
-        application_key_id: format!("key-id-{number}").into(),
-        application_key: format!("key-{number}").into(),
-        token: format!("token-{number}").into(),
-        api_url: format!("https://api-{number}"),
-        download_url: format!("https://download-{number}"),
-        s3_api_url: format!("https://s3-{number}"),
-        absolute_minimum_part_size: number,
-        recommended_part_size: number,
-        allowed: Allowed {
-            buckets: Some(vec![AllowedBucket {
-                id: format!("id-{number}").as_str().into(),
-                name: Some(format!("bucket-{number}")),
-            }]),
-            capabilities: vec![Capability::ListFiles],
-            name_prefix: Some(format!("prefix-{number}")),
+    let auth = serde_json::json!({
+        "realm": format!("https://realm-{number}"),
+        "accountId": format!("account-{number}"),
+        "applicationKeyId": format!("key-id-{number}"),
+        "applicationKey": format!("key-{number}"),
+        "authorizationToken": format!("token-{number}"),
+        "apiUrl": format!("https://api-{number}"),
+        "downloadUrl": format!("https://download-{number}"),
+        "s3ApiUrl": format!("https://s3-{number}"),
+        "absoluteMinimumPartSize": number,
+        "recommendedPartSize": number,
+        "allowed": {
+            "buckets": [{"id": format!("id-{number}"), "name": format!("bucket-{number}")}],
+            "capabilities": ["listFiles"],
+            "namePrefix": format!("prefix-{number}"),
         },
-    }
+    });
+    AuthSnapshot::from_json(&auth.to_string())
+        .unwrap()
+        .auth()
+        .clone()
 }
 
 /// The buckets that are known right after that authorization was saved.
@@ -107,10 +108,9 @@ pub(super) fn number_of(auth: &AccountAuth) -> u64 {
 
 /// The same identity with another token.
 pub(super) fn auth_with_token(number: u64, token: u64) -> AccountAuth {
-    AccountAuth {
-        token: format!("token-{token}").into(),
-        ..auth(number)
-    }
+    let mut auth = auth(number);
+    auth.token = format!("token-{token}").into();
+    auth
 }
 
 /// Which buckets a process of that number has saved and not removed in that many rounds.
