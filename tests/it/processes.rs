@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 use self::crew::{Crew, Worker};
 use self::roles::{auth, open};
-use crate::support::{BUCKET, authorize};
+use crate::support::{BUCKET, authorize, noise};
 
 const FIXTURES: [&str; 7] = [
     include_str!("../../fixtures/account_info/schema_0.sql"),
@@ -329,4 +329,54 @@ fn a_conversion_that_is_killed_at_any_moment_keeps_the_credentials() {
         );
         assert!(!directory.path().join("account_info-new").exists());
     }
+}
+
+#[test]
+fn an_upload_that_is_killed_again_and_again_sends_only_what_is_missing() {
+    const PARTS: usize = 60;
+    let service = Simulator::builder()
+        .minimum_part_size(1000)
+        .recommended_part_size(10_000)
+        .start()
+        .unwrap();
+    let (directory, path) = directory();
+    let api = B2Api::new(SqliteAccountInfo::open(&path).unwrap());
+    authorize(&api, &service);
+    let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+    let file = directory.path().join("file");
+    let data = noise(PARTS * 10_000);
+    fs::write(&file, &data).unwrap();
+    let uploader = || {
+        let environment = vec![
+            ("PATH", path.display().to_string()),
+            ("FILE", file.display().to_string()),
+        ];
+        Worker::start("uploader", environment)
+    };
+    let sent = || service.log().count(Operation::UploadPart);
+    let kills = 5;
+    for _ in 0..kills {
+        // Ten more parts arrive; those after them are on their way when the process is killed.
+        let stuck = Fault::on(Operation::UploadPart).after(10).stall();
+        service.faults().inject(stuck.times(roles::UPLOAD_WORKERS));
+        let child = uploader();
+        child.wait_until(|| service.faults().remaining() == 0);
+        linger();
+        child.kill();
+    }
+    let child = uploader();
+    let resumed: usize = child.hear().parse().unwrap();
+    assert_eq!(resumed, 10 * kills);
+    // What was on its way at each kill may have to go again.
+    let wasted = kills * roles::UPLOAD_WORKERS;
+    assert!(
+        (PARTS..=PARTS + wasted).contains(&sent()),
+        "{} parts",
+        sent()
+    );
+    assert_eq!(service.log().count(Operation::StartLargeFile), 1);
+    assert_eq!(service.log().count(Operation::AuthorizeAccount), 1);
+    assert_eq!(bucket.list_file_versions("x").unwrap().count(), 1);
+    let download = bucket.download_file_by_name("x").unwrap();
+    assert_eq!(download.read_to_vec().unwrap(), data);
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Clock, Identity, Refresh,
-    SqliteAccountInfo,
+    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Clock, Identity, Refresh, Resume,
+    SqliteAccountInfo, UploadOptions,
 };
 
 use super::{has_log, target};
@@ -19,6 +19,9 @@ pub(super) const ROLE: &str = "B2SDK_TEST_ROLE";
 
 /// Before the path of an account info that is to be opened as in a network home.
 pub(super) const NETWORK_HOME: &str = "network home ";
+
+/// How many parts an uploader sends at a time.
+pub(super) const UPLOAD_WORKERS: usize = 3;
 
 pub(super) fn variable(name: &str) -> String {
     format!("B2SDK_TEST_{name}")
@@ -45,6 +48,7 @@ fn in_a_child_process() {
         Ok("holder") => holder(),
         Ok("opener") => opener(),
         Ok("writer") => writer(),
+        Ok("uploader") => uploader(),
         Ok(other) => panic!("there is no role {other}"),
     }
 }
@@ -236,4 +240,18 @@ fn writer() {
         store.save_auth(auth(number), None).unwrap();
         tell(&number.to_string());
     }
+}
+
+/// Uploads a file, or what is missing of it.
+fn uploader() {
+    let api = B2Api::builder(SqliteAccountInfo::open(path()).unwrap())
+        .workers(UPLOAD_WORKERS)
+        .build()
+        .unwrap();
+    let bucket = api.get_bucket_by_name(crate::support::BUCKET).unwrap();
+    let options = UploadOptions::new().resume(Resume::Matching);
+    let uploaded = bucket
+        .upload_local_file_with(given("FILE"), "x", &options)
+        .unwrap();
+    tell(&uploaded.resumed_parts().to_string());
 }
