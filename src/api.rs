@@ -2,6 +2,7 @@
 
 pub(crate) mod buckets;
 mod files;
+pub(crate) mod keys;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ mod delete;
 mod download;
 pub(crate) mod list;
 pub(crate) mod settings;
+mod share;
 pub(crate) mod unfinished;
 mod upload;
 

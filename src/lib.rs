@@ -32,6 +32,7 @@ pub use account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
 pub use api::buckets::CreateBucketOptions;
+pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
@@ -53,13 +54,14 @@ pub use model::cors::CorsRule;
 pub use model::file::{FileAction, FileVersion};
 pub use model::file_info::FileInfo;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
+pub use model::key::{CreatedKey, KeyDetails};
 pub use model::lifecycle::LifecycleRule;
 pub use model::name::NameRule;
 pub use model::operation::{BillingClass, Operation};
 pub use model::part::Part;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
-pub use model::secret::{ApplicationKey, AuthToken, UploadToken};
+pub use model::secret::{ApplicationKey, AuthToken, DownloadToken, UploadToken};
 pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
 

@@ -7,6 +7,7 @@ pub(crate) mod cors;
 pub(crate) mod file;
 pub(crate) mod file_info;
 pub(crate) mod id;
+pub(crate) mod key;
 pub(crate) mod lenient;
 pub(crate) mod lifecycle;
 pub(crate) mod name;

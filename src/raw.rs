@@ -7,6 +7,7 @@ mod download;
 pub(crate) mod encoding;
 mod file;
 mod headers;
+mod key;
 mod large_file;
 mod upload;
 

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::auth::Allowed;
+use crate::model::auth::{Allowed, Capability};
 use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
 use crate::model::file::FileVersion;
 use crate::model::file_info::FileInfo;
-use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
+use crate::model::key::KeyDetails;
 use crate::model::lenient::null_is_default;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::part::Part;
-use crate::model::secret::{AuthToken, UploadToken};
+use crate::model::secret::{ApplicationKey, AuthToken, DownloadToken, UploadToken};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -236,6 +237,65 @@ pub(crate) struct ListUnfinishedResponse {
     pub(crate) files: Vec<FileVersion>,
     #[serde(default)]
     pub(crate) next_file_id: Option<FileId>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreateKeyRequest<'a> {
+    pub(crate) account_id: &'a AccountId,
+    pub(crate) capabilities: &'a [Capability],
+    pub(crate) key_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) valid_duration_in_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bucket_ids: Option<&'a [BucketId]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name_prefix: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreateKeyResponse {
+    pub(crate) application_key: ApplicationKey,
+    #[serde(flatten)]
+    pub(crate) details: KeyDetails,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListKeysRequest<'a> {
+    pub(crate) account_id: &'a AccountId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_application_key_id: Option<&'a ApplicationKeyId>,
+    pub(crate) max_key_count: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListKeysResponse {
+    pub(crate) keys: Vec<KeyDetails>,
+    #[serde(default)]
+    pub(crate) next_application_key_id: Option<ApplicationKeyId>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeleteKeyRequest<'a> {
+    pub(crate) application_key_id: &'a ApplicationKeyId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DownloadAuthorizationRequest<'a> {
+    pub(crate) bucket_id: &'a BucketId,
+    pub(crate) file_name_prefix: &'a str,
+    pub(crate) valid_duration_in_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DownloadAuthorizationResponse {
+    pub(crate) authorization_token: DownloadToken,
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::raw::DownloadRequest;
+use crate::raw::encoding::encode_query;
 use crate::transfer::download::{Download, DownloadOptions};
 
 impl B2Api {
@@ -79,5 +80,18 @@ impl B2Api {
     /// As [`cancel_large_file`](Self::cancel_large_file).
     pub fn list_parts(&self, file_id: &FileId) -> Result<Vec<Part>> {
         self.client.session.parts_of(&Control::default(), file_id)
+    }
+
+    /// The URL of a version by its id. From a public bucket anybody may download it.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
+    pub fn get_download_url_by_id(&self, file_id: &FileId) -> Result<String> {
+        let snapshot = self.client.session.current(&Control::default())?;
+        let base = snapshot.auth().download_url.trim_end_matches('/');
+        Ok(format!(
+            "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
+            encode_query(file_id.as_str())
+        ))
     }
 }

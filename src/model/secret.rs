@@ -70,6 +70,8 @@ secrets! {
     AuthToken
     /// What belongs to one upload URL.
     UploadToken
+    /// What lets others download.
+    DownloadToken
 }
 
 #[cfg(test)]

@@ -20,6 +20,11 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
+/// The encoded form for a value in a query, where `/` would do but nothing else is left open either.
+pub(crate) fn encode_query(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
 /// The text that was encoded; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn decode(encoded: &str) -> String {
     let spaces: Cow<'_, str> = if encoded.contains('+') {

@@ -136,9 +136,7 @@ fn this_crate_reads_what_python_stored() {
     let mut manifest = Vec::new();
     for (number, (name, content)) in all_files().into_iter().enumerate() {
         let path = world.home.write(&number.to_string(), &content);
-        manifest.push(
-            json!({"name": name, "path": path, "info": info_as_json(), "content_type": CONTENT_TYPE}),
-        );
+        manifest.push(json!({"name": name, "path": path, "info": info_as_json(), "content_type": CONTENT_TYPE}));
     }
     world
         .home

@@ -10,6 +10,7 @@ mod download;
 mod errors;
 mod expect;
 mod house;
+mod keys;
 mod large;
 mod listing;
 mod persistence;

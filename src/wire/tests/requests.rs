@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::fixture;
+use crate::model::auth::Capability;
 use crate::model::bucket::BucketType;
 use crate::model::cors::CorsRule;
 use crate::model::file_info::FileInfo;
-use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
 use crate::wire::{
-    CreateBucketRequest, DeleteBucketRequest, DeleteFileVersionRequest, FileIdRequest,
-    FinishLargeFileRequest, GetUploadUrlRequest, HideFileRequest, ListBucketsRequest,
-    ListFilesRequest, ListPartsRequest, ListUnfinishedRequest, StartLargeFileRequest,
-    UpdateBucketRequest,
+    CreateBucketRequest, CreateKeyRequest, DeleteBucketRequest, DeleteFileVersionRequest,
+    DeleteKeyRequest, DownloadAuthorizationRequest, FileIdRequest, FinishLargeFileRequest,
+    GetUploadUrlRequest, HideFileRequest, ListBucketsRequest, ListFilesRequest, ListKeysRequest,
+    ListPartsRequest, ListUnfinishedRequest, StartLargeFileRequest, UpdateBucketRequest,
 };
 
 const HIDE_MARKER: &str = "4_ze50ba23e791f80c74c619dd4_f113d7f0e29b8c465_d20261105_m091530_c003_v0301044_t0003_u01793870130000";
@@ -292,4 +293,35 @@ fn unfinished_files_and_parts_are_listed_by_page() {
         max_file_count: 1,
     };
     assert_sent(&request, "b2_list_unfinished_large_files/request");
+}
+
+#[test]
+fn keys_are_made_listed_and_deleted_and_downloads_authorized() {
+    let account_id = &account();
+    let request = CreateKeyRequest {
+        account_id,
+        capabilities: &[Capability::ListFiles, Capability::ReadFiles],
+        key_name: "backup-reader",
+        valid_duration_in_seconds: Some(86_400),
+        bucket_ids: Some(&[bucket()]),
+        name_prefix: Some("2026/"),
+    };
+    assert_sent(&request, "b2_create_key/request");
+    let request = ListKeysRequest {
+        account_id,
+        start_application_key_id: None,
+        max_key_count: 100,
+    };
+    assert_sent(&request, "b2_list_keys/request");
+    let application_key_id = &ApplicationKeyId::from("0035b2e9f07c1d4000000000a");
+    assert_sent(
+        &DeleteKeyRequest { application_key_id },
+        "b2_delete_key/request",
+    );
+    let request = DownloadAuthorizationRequest {
+        bucket_id: &bucket(),
+        file_name_prefix: "2026/",
+        valid_duration_in_seconds: 3600,
+    };
+    assert_sent(&request, "b2_get_download_authorization/request");
 }

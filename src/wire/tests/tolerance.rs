@@ -23,6 +23,8 @@ const FILE: [&str; 2] = ["action", "fileName"];
 
 const PART: [&str; 3] = ["fileId", "partNumber", "contentLength"];
 
+const KEY: [&str; 3] = ["accountId", "applicationKeyId", "keyName"];
+
 /// These hold names and values of users, not members that the API defines.
 const USERS_OWN: [&str; 2] = ["bucketInfo", "fileInfo"];
 
@@ -56,6 +58,10 @@ impl Kind {
             Self::Deleted | Self::Cancelled => plain(&["fileId"]),
             Self::Part => plain(&PART),
             Self::Parts => inside("parts", &PART),
+            Self::Key => plain(&KEY),
+            Self::NewKey => plain(&[&KEY[..], &["applicationKey"]].concat()),
+            Self::Keys => inside("keys", &KEY),
+            Self::DownloadAuthorization => plain(&["authorizationToken"]),
         }
     }
 }

@@ -1,0 +1,243 @@
+//! Making, listing and deleting application keys.
+
+use std::time::Duration;
+use std::vec;
+
+use crate::api::B2Api;
+use crate::client::Client;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::model::auth::Capability;
+use crate::model::id::{ApplicationKeyId, BucketId};
+use crate::model::key::{CreatedKey, KeyDetails};
+use crate::model::operation::Operation;
+use crate::wire::CreateKeyRequest;
+
+/// The longest that a key may be valid: 1000 days (reference section 2.22).
+const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
+
+/// What may be said about a new key.
+///
+/// ```
+/// use std::time::Duration;
+/// use b2sdk::{BucketId, CreateKeyOptions};
+///
+/// let options = CreateKeyOptions::new()
+///     .buckets([BucketId::from("e50ba23e791f80c74c619dd4")])
+///     .name_prefix("2026/")
+///     .valid_for(Duration::from_secs(24 * 3600));
+/// assert_eq!(options.name_prefix.as_deref(), Some("2026/"));
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CreateKeyOptions {
+    /// The only buckets that it may use; all if not given.
+    pub buckets: Option<Vec<BucketId>>,
+    /// The only file names it may use start so.
+    pub name_prefix: Option<String>,
+    /// How long it is valid, in whole seconds, at most 1000 days; for ever if not given.
+    pub valid_for: Option<Duration>,
+}
+
+impl CreateKeyOptions {
+    /// No restriction.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The only buckets that it may use.
+    #[must_use]
+    pub fn buckets(mut self, ids: impl IntoIterator<Item = BucketId>) -> Self {
+        self.buckets = Some(ids.into_iter().collect());
+        self
+    }
+
+    /// The only file names it may use start so.
+    #[must_use]
+    pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.name_prefix = Some(prefix.into());
+        self
+    }
+
+    /// How long it is valid.
+    #[must_use]
+    pub const fn valid_for(mut self, time: Duration) -> Self {
+        self.valid_for = Some(time);
+        self
+    }
+}
+
+/// The keys of an account, from [`B2Api::list_keys`]. After an error it ends.
+#[derive(Debug)]
+pub struct Keys {
+    client: Client,
+    next: Option<ApplicationKeyId>,
+    page: vec::IntoIter<KeyDetails>,
+    is_last: bool,
+}
+
+impl B2Api {
+    /// Makes an application key for all buckets that never ends.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`]; [`Error::NotAllowed`]; the errors of any call.
+    ///
+    /// # Consequences
+    /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the key may
+    /// have been made, and nobody knows its secret half: look for it with
+    /// [`list_keys`](Self::list_keys) and delete it.
+    pub fn create_key(
+        &self,
+        name: &str,
+        capabilities: impl IntoIterator<Item = Capability>,
+    ) -> Result<CreatedKey> {
+        self.create_key_with(name, capabilities, &CreateKeyOptions::default())
+    }
+
+    /// Makes an application key with restrictions.
+    ///
+    /// # Errors
+    /// As [`create_key`](Self::create_key).
+    pub fn create_key_with(
+        &self,
+        name: &str,
+        capabilities: impl IntoIterator<Item = Capability>,
+        options: &CreateKeyOptions,
+    ) -> Result<CreatedKey> {
+        let CreateKeyOptions {
+            buckets,
+            name_prefix,
+            valid_for,
+        } = options;
+        let capabilities: Vec<_> = capabilities.into_iter().collect();
+        check(name, &capabilities, options)?;
+        let made = self
+            .client
+            .session
+            .call(Operation::CreateKey, &Control::default(), |raw| {
+                raw.create_key(&CreateKeyRequest {
+                    account_id: &raw.auth.account_id,
+                    capabilities: &capabilities,
+                    key_name: name,
+                    valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
+                    bucket_ids: buckets.as_deref(),
+                    name_prefix: name_prefix.as_deref(),
+                })
+            })?;
+        Ok(CreatedKey {
+            application_key: made.application_key,
+            details: made.details,
+        })
+    }
+
+    /// Lists the application keys of the account, page by page. The master key is not among them, and
+    /// keys that have ended may be.
+    ///
+    /// # Errors
+    /// None here: nothing is sent before the first key is asked for. The items are
+    /// [`Error::NotAllowed`], or the errors of any call.
+    pub fn list_keys(&self) -> Result<Keys> {
+        Ok(Keys {
+            client: self.client.clone(),
+            next: None,
+            page: Vec::new().into_iter(),
+            is_last: false,
+        })
+    }
+
+    /// The key of that id, if there is one; one listing is asked for, beginning there.
+    ///
+    /// # Errors
+    /// As the items of [`list_keys`](Self::list_keys).
+    pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
+        let session = &self.client.session;
+        let page = session.call(Operation::ListKeys, &Control::default(), |raw| {
+            raw.list_keys(Some(id), 1)
+        })?;
+        Ok(page
+            .keys
+            .into_iter()
+            .find(|key| key.application_key_id == *id))
+    }
+
+    /// Deletes a key for good, and tells what it was. Tokens that were made with it stop working soon.
+    ///
+    /// # Errors
+    /// [`Error::Service`] with the code `bad_request` if there is no such key; [`Error::NotAllowed`];
+    /// the errors of any call.
+    pub fn delete_key(&self, id: &ApplicationKeyId) -> Result<KeyDetails> {
+        self.client
+            .session
+            .call(Operation::DeleteKey, &Control::default(), |raw| {
+                raw.delete_key(id)
+            })
+    }
+}
+
+/// Checks what is certain to be refused.
+fn check(name: &str, capabilities: &[Capability], options: &CreateKeyOptions) -> Result<()> {
+    if !(1..=100).contains(&name.len())
+        || !name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    {
+        return Err(Error::invalid_input(
+            "key name",
+            "it has 1 to 100 letters, digits and '-'",
+        ));
+    }
+    if capabilities.is_empty() {
+        return Err(Error::invalid_input(
+            "capabilities",
+            "a key has at least one",
+        ));
+    }
+    if options.buckets.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Error::invalid_input(
+            "buckets",
+            "name at least one, or do not restrict the key to buckets",
+        ));
+    }
+    match options.valid_for {
+        Some(time) if time < Duration::from_secs(1) || time > LONGEST => Err(Error::invalid_input(
+            "valid_for",
+            "it is 1 second to 1000 days",
+        )),
+        _ => Ok(()),
+    }
+}
+
+impl Iterator for Keys {
+    type Item = Result<KeyDetails>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(key) = self.page.next() {
+                return Some(Ok(key));
+            }
+            if self.is_last {
+                return None;
+            }
+            let next = self.next.as_ref();
+            let answer =
+                self.client
+                    .session
+                    .call(Operation::ListKeys, &Control::default(), |raw| {
+                        raw.list_keys(next, 1000)
+                    });
+            match answer {
+                Ok(page) => {
+                    self.is_last = page.next_application_key_id.is_none()
+                        || page.next_application_key_id == self.next;
+                    self.next = page.next_application_key_id;
+                    self.page = page.keys.into_iter();
+                }
+                Err(error) => {
+                    self.is_last = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
