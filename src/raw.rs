@@ -3,6 +3,7 @@
 
 mod auth;
 mod bucket;
+mod copy;
 mod download;
 pub(crate) mod encoding;
 mod file;

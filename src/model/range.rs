@@ -29,6 +29,11 @@ impl ByteRange {
         Self(Form::Last { length })
     }
 
+    /// Whether it has a beginning and an end.
+    pub(crate) const fn is_bounded(self) -> bool {
+        matches!(self.0, Form::Bounded { .. })
+    }
+
     /// Whether no byte can be in it, whatever the file.
     pub(crate) const fn is_empty(self) -> bool {
         match self.0 {

@@ -6,6 +6,7 @@ mod account_info;
 mod auth;
 mod buckets;
 mod cancel;
+mod copy;
 mod download;
 mod errors;
 mod expect;

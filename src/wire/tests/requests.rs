@@ -12,10 +12,11 @@ use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
 use crate::wire::{
-    CreateBucketRequest, CreateKeyRequest, DeleteBucketRequest, DeleteFileVersionRequest,
-    DeleteKeyRequest, DownloadAuthorizationRequest, FileIdRequest, FinishLargeFileRequest,
-    GetUploadUrlRequest, HideFileRequest, ListBucketsRequest, ListFilesRequest, ListKeysRequest,
-    ListPartsRequest, ListUnfinishedRequest, StartLargeFileRequest, UpdateBucketRequest,
+    CopyFileRequest, CreateBucketRequest, CreateKeyRequest, DeleteBucketRequest,
+    DeleteFileVersionRequest, DeleteKeyRequest, DownloadAuthorizationRequest, FileIdRequest,
+    FinishLargeFileRequest, GetUploadUrlRequest, HideFileRequest, ListBucketsRequest,
+    ListFilesRequest, ListKeysRequest, ListPartsRequest, ListUnfinishedRequest,
+    StartLargeFileRequest, UpdateBucketRequest,
 };
 
 const HIDE_MARKER: &str = "4_ze50ba23e791f80c74c619dd4_f113d7f0e29b8c465_d20261105_m091530_c003_v0301044_t0003_u01793870130000";
@@ -324,4 +325,20 @@ fn keys_are_made_listed_and_deleted_and_downloads_authorized() {
         valid_duration_in_seconds: 3600,
     };
     assert_sent(&request, "b2_get_download_authorization/request");
+}
+
+#[test]
+fn a_copy_names_its_source() {
+    let request = CopyFileRequest {
+        source_file_id: &FileId::from(
+            "4_ze50ba23e791f80c74c619dd4_f12c9d04a7e6b3f58_d20261104_m080000_c003_v0301043_t0021_u01793779200123",
+        ),
+        file_name: "2026/copy.jpg",
+        destination_bucket_id: None,
+        range: None,
+        metadata_directive: "COPY",
+        content_type: None,
+        file_info: None,
+    };
+    assert_sent(&request, "b2_copy_file/request");
 }
