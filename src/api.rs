@@ -149,8 +149,8 @@ impl B2Api {
 
     /// Breaks all connections, for good, for a process that wants to end while threads are busy: calls
     /// that run or come later fail with [`Error::Cancelled`]. A call that waits between two attempts
-    /// fails when that wait is over, one that was given a [`CancelToken`](crate::CancelToken) at its
-    /// next request.
+    /// fails when that wait is over. Nothing can be cleared up any more: large files that were being
+    /// uploaded stay unfinished.
     pub fn shutdown(&self) {
         self.client.session.http().shutdown();
     }

@@ -131,6 +131,8 @@ pub enum Error {
         expected: u64,
         /// How many arrived.
         actual: u64,
+        /// What broke the last connection.
+        source: Option<Box<TransportError>>,
     },
     /// The range lies outside the file.
     #[error("the range lies outside the file: {0}")]

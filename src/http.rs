@@ -11,7 +11,7 @@ mod guard;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use ureq::Agent;
@@ -102,6 +102,7 @@ impl Response {
 type Outcome = std::result::Result<types::Response<ureq::Body>, ureq::Error>;
 
 /// The connections of one token.
+#[derive(Debug)]
 struct OfToken {
     agents: Agents,
     _owner: Http,
@@ -121,6 +122,8 @@ struct Inner {
     unanswered: Mutex<HashMap<String, u32>>,
     /// No more requests.
     closed: AtomicBool,
+    /// The connections of tokens that are still around.
+    of_tokens: Mutex<Vec<Weak<OfToken>>>,
     /// The last `Date` of the service, and when it came by our clock.
     service_date: Mutex<Option<(SystemTime, Duration)>>,
 }
@@ -134,6 +137,7 @@ impl Http {
             meter: Meter::default(),
             unanswered: Mutex::default(),
             closed: AtomicBool::new(false),
+            of_tokens: Mutex::default(),
             service_date: Mutex::default(),
         })))
     }
@@ -175,6 +179,14 @@ impl Http {
     pub(crate) fn shutdown(&self) {
         self.0.closed.store(true, Ordering::SeqCst);
         self.0.agents.shutdown();
+        let of_tokens = self
+            .0
+            .of_tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for own in of_tokens.iter().filter_map(Weak::upgrade) {
+            own.agents.shutdown();
+        }
     }
 
     /// Sends a request and reads the answer's headers. An answer that is no success becomes the
@@ -313,7 +325,20 @@ impl Http {
         let own = token.resource(Arc::as_ptr(&self.0) as usize, make, |own| {
             own.agents.shutdown()
         });
+        self.note_token(&own);
         own.agents.for_host(host)
+    }
+
+    fn note_token(&self, own: &Arc<OfToken>) {
+        let mut known = self
+            .0
+            .of_tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !known.iter().any(|weak| weak.as_ptr() == Arc::as_ptr(own)) {
+            known.retain(|weak| weak.strong_count() > 0);
+            known.push(Arc::downgrade(own));
+        }
     }
 
     /// Below the idle limit, which would fail the upload.

@@ -83,12 +83,29 @@ impl Tally {
     }
 
     pub(crate) fn add(&self, bytes: u64) {
-        self.change(|count| count.saturating_add(bytes));
+        let Some(receiver) = &self.receiver else {
+            return;
+        };
+        let mut state = self.lock();
+        state.bytes = state.bytes.saturating_add(bytes);
+        let now = self.clock.elapsed();
+        if now.saturating_sub(state.reported) >= INTERVAL {
+            state.reported = now;
+            let bytes = state.bytes;
+            // The receiver may take its time, and other threads need not wait for it.
+            drop(state);
+            receiver.update(&TransferProgress {
+                bytes,
+                total: self.total,
+            });
+        }
     }
 
-    /// Takes back what an attempt counted that came to nothing.
-    pub(crate) fn take_back(&self, bytes: u64) {
-        self.change(|count| count.saturating_sub(bytes));
+    /// Takes back what an attempt counted that came to nothing. The next report tells it: this one may
+    /// come while the receiver's own panic unwinds.
+    fn take_back(&self, bytes: u64) {
+        let mut state = self.lock();
+        state.bytes = state.bytes.saturating_sub(bytes);
     }
 
     /// The final report.
@@ -100,25 +117,6 @@ impl Tally {
         if !state.finished {
             state.finished = true;
             let bytes = state.bytes;
-            drop(state);
-            receiver.update(&TransferProgress {
-                bytes,
-                total: self.total,
-            });
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(u64) -> u64) {
-        let Some(receiver) = &self.receiver else {
-            return;
-        };
-        let mut state = self.lock();
-        state.bytes = change(state.bytes);
-        let now = self.clock.elapsed();
-        if now.saturating_sub(state.reported) >= INTERVAL {
-            state.reported = now;
-            let bytes = state.bytes;
-            // The receiver may take its time, and other threads need not wait for it.
             drop(state);
             receiver.update(&TransferProgress {
                 bytes,

@@ -33,6 +33,10 @@ pub(super) struct History {
 pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> Advice {
     let uploads = matches!(operation, Operation::UploadFile | Operation::UploadPart);
     match (error, error.service()) {
+        // Sending a part again replaces it, whatever became of it.
+        (Error::UnexpectedReply { .. }, _) if operation == Operation::UploadPart => {
+            Advice::FreshUploadUrl
+        }
         (Error::Connection(transport), _) if uploads => on_upload_break(transport),
         (Error::Connection(transport), _) => on_break(operation, transport, history),
         // Also a refusal without a code that was taken for one for lack of permission.

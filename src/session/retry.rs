@@ -240,6 +240,9 @@ fn note_attempts(
         }
         return own;
     }
+    if let Error::UnexpectedReply { operation: of, .. } = error {
+        return *of == operation;
+    }
     match error.service_mut() {
         Some(service) if service.operation == operation => {
             service.attempts = history.attempts;

@@ -58,6 +58,7 @@ where
             };
             let started = thread::Builder::new().spawn_scoped(scope, move || {
                 let _permit = permit;
+                let _stop = StopOnPanic(&outcome.stop);
                 act(&handed);
             });
             if started.is_err() {
@@ -66,6 +67,17 @@ where
         }
     });
     outcome.into_result()
+}
+
+/// Stops the other pieces when one panics: their results are of no use to anybody.
+struct StopOnPanic<'a>(&'a CancelToken);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.cancel();
+        }
+    }
 }
 
 struct Outcome<T> {

@@ -154,9 +154,9 @@ pub enum Resume {
     /// Begin anew; an upload that fails is cancelled, so that no parts are left to be paid for.
     #[default]
     Never,
-    /// Go on with an unfinished file of the same name, type and file info whose parts are cut the
-    /// same way, if there is one. Parts that are there are kept if their SHA-1 is that of the source,
-    /// which is read for that. An upload that fails leaves its parts for the next one.
+    /// Go on with an unfinished file of the same name, type (any, if none is given) and file info whose
+    /// parts are cut the same way and have the content of the source, which is read for that; if there
+    /// is one. An upload that fails leaves its parts for the next one.
     Matching,
     /// The same with this unfinished file, or not at all.
     From(FileId),
@@ -221,6 +221,12 @@ impl Upload<'_> {
         let info = self.check(source.modified())?;
         let request = self.request(&info)?;
         if limits.fits_one_request(source.len()) {
+            if matches!(self.options.resume, Resume::From(_)) {
+                return Err(Error::invalid_input(
+                    "resume",
+                    "the source fits into one request; there are no parts",
+                ));
+            }
             self.send_small(&request, source)
         } else {
             self.send_large(&request, source, &parts)
@@ -229,6 +235,7 @@ impl Upload<'_> {
 
     /// Uploads exactly `length` bytes of a reader.
     pub(crate) fn send_reader(&self, mut reader: impl Read, length: u64) -> Result<Uploaded> {
+        self.refuse_resuming()?;
         let limits = self.limits()?;
         let parts = limits.cut(length)?;
         let info = self.check(None)?;
@@ -242,6 +249,7 @@ impl Upload<'_> {
 
     /// Uploads a reader to its end.
     pub(crate) fn send_stream(&self, mut reader: impl Read) -> Result<Uploaded> {
+        self.refuse_resuming()?;
         let snapshot = self.session.current(self.control)?;
         let least = snapshot.auth().absolute_minimum_part_size;
         let part_size = self.options.part_size.unwrap_or(STREAM_PART.max(least));
@@ -257,6 +265,14 @@ impl Upload<'_> {
                 self.send_buffered(&request, pieces)
             }
         }
+    }
+
+    fn refuse_resuming(&self) -> Result<()> {
+        if self.options.resume == Resume::Never {
+            return Ok(());
+        }
+        let reason = "what can be read only once cannot be compared with what is there; upload a file or bytes";
+        Err(Error::invalid_input("resume", reason))
     }
 
     fn limits(&self) -> Result<PartLimits> {

@@ -188,7 +188,8 @@ fn a_download_that_never_gets_on_ends_and_leaves_nothing_behind() {
             error,
             Error::Truncated {
                 expected: 300_000,
-                actual: 200_000..=200_100
+                actual: 200_000..=200_100,
+                ..
             }
         ),
         "{error:?}"

@@ -177,6 +177,14 @@ fn a_file_takes_the_requests_that_it_needs_and_no_more() {
     );
 }
 
+/// Bytes of which every part says whose they are.
+fn marked(n: u8) -> Vec<u8> {
+    noise(95_000)
+        .into_iter()
+        .map(|byte| byte ^ (n + 1))
+        .collect()
+}
+
 #[test]
 fn parts_of_several_files_at_once_arrive_where_they_belong() {
     let large = Large::with_workers(3);
@@ -186,13 +194,13 @@ fn parts_of_several_files_at_once_arrive_where_they_belong() {
             scope.spawn(move || {
                 large
                     .bucket
-                    .upload_bytes(&noise(95_000), &format!("{n}"))
+                    .upload_bytes(&marked(n), &n.to_string())
                     .unwrap()
             });
         }
     });
     for n in 0..4 {
-        assert_eq!(large.content(&n.to_string()), noise(95_000));
+        assert_eq!(large.content(&n.to_string()), marked(n));
     }
     assert_eq!(large.count(Operation::UploadPart), 40);
 }
@@ -511,7 +519,7 @@ fn an_unfinished_file_that_is_another_one_is_passed_over() {
 }
 
 #[test]
-fn parts_that_are_not_the_sources_are_replaced() {
+fn an_unfinished_file_with_parts_of_other_content_is_somebody_elses() {
     let large = Large::with_workers(1);
     let data = noise(45_000);
     let mut other = data.clone();
@@ -523,10 +531,221 @@ fn parts_that_are_not_the_sources_are_replaced() {
         .upload_bytes_with(&data, "x", &plain.resume(Resume::Matching))
         .unwrap();
     assert_eq!(
-        (uploaded.resumed_parts(), large.count(Operation::UploadPart)),
-        (1, 4)
+        (
+            uploaded.resumed_parts(),
+            large.count(Operation::StartLargeFile)
+        ),
+        (0, 1)
     );
     assert_eq!(large.content("x"), data);
+}
+
+#[test]
+fn a_recorded_sha1_of_other_content_is_never_taken_over() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    let mut changed = data.clone();
+    changed[44_999] ^= 1;
+    leave_unfinished(&large, &data, &UploadOptions::new());
+    let options = UploadOptions::new()
+        .large_file_sha1(LargeFileSha1::Omit)
+        .resume(Resume::Matching);
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&changed, "x", &options)
+        .unwrap();
+    assert_eq!((uploaded.resumed_parts(), large.content("x")), (0, changed));
+}
+
+#[test]
+fn finishing_that_is_refused_after_it_took_effect_is_a_success() {
+    for (status, code) in [
+        (500, "internal_error"),
+        (503, "service_unavailable"),
+        (408, "request_timeout"),
+        (504, ""),
+    ] {
+        let large = Large::with_workers(1);
+        large.inject(
+            Fault::on(Operation::FinishLargeFile)
+                .after_effect()
+                .status(status, code, ""),
+        );
+        let version = large
+            .bucket
+            .upload_bytes(&noise(35_000), "x")
+            .unwrap()
+            .into_version();
+        assert_eq!(
+            (
+                version.content_length,
+                large.count(Operation::CancelLargeFile)
+            ),
+            (35_000, 0),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_file_whose_finishing_may_be_under_way_is_not_cancelled() {
+    let large = Large::with_workers(1);
+    large.inject(Fault::on(Operation::FinishLargeFile).body(504, "text/html", "<html>"));
+    large.inject(Fault::on(Operation::FinishLargeFile).status(409, "conflict", ""));
+    let error = large.bucket.upload_bytes(&noise(35_000), "x").unwrap_err();
+    assert_eq!(
+        (error.status(), large.count(Operation::CancelLargeFile)),
+        (Some(504), 0)
+    );
+}
+
+#[test]
+fn an_answer_to_a_part_that_cannot_be_read_costs_one_attempt() {
+    let large = Large::with_workers(1);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(1)
+            .body(200, "text/html", "<html>"),
+    );
+    let uploaded = large.bucket.upload_bytes(&noise(35_000), "x").unwrap();
+    assert_eq!((uploaded.retries(), large.content("x")), (1, noise(35_000)));
+}
+
+#[test]
+fn the_cause_of_a_download_that_broke_off_is_told() {
+    let large = Large::with_workers(1);
+    large.bucket.upload_bytes(&noise(9000), "x").unwrap();
+    large.inject(Fault::on(Operation::DownloadFileByName).truncate_answer(100));
+    large.inject(
+        Fault::on(Operation::DownloadFileById)
+            .truncate_answer(1)
+            .always(),
+    );
+    let error = large
+        .bucket
+        .download_file_by_name("x")
+        .unwrap()
+        .read_to_vec()
+        .unwrap_err();
+    let Error::Truncated {
+        source: Some(source),
+        ..
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!(source.kind, b2sdk::TransportKind::Reset);
+}
+
+/// A reader that goes on after its end, as a terminal does.
+struct Terminal(Vec<&'static [u8]>);
+
+impl std::io::Read for Terminal {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.0.is_empty() {
+            return Ok(0);
+        }
+        let line = self.0.remove(0);
+        buffer[..line.len()].copy_from_slice(line);
+        Ok(line.len())
+    }
+}
+
+#[test]
+fn a_stream_ends_where_it_first_says_so() {
+    let large = Large::with_workers(1);
+    let mut terminal = Terminal(vec![b"hello", b"", b"again"]);
+    large.bucket.upload_stream(&mut terminal, "x").unwrap();
+    assert_eq!(
+        (large.content("x").as_slice(), terminal.0.len()),
+        (&b"hello"[..], 1)
+    );
+}
+
+#[test]
+fn what_is_to_be_resumed_but_cannot_be_is_refused() {
+    let large = Large::with_workers(1);
+    let from = UploadOptions::new().resume(Resume::From("4_znonsense".into()));
+    let error = large
+        .bucket
+        .upload_bytes_with(b"small", "x", &from)
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    let matching = UploadOptions::new().resume(Resume::Matching);
+    let error = large
+        .bucket
+        .upload_stream_with(&b"small"[..], "x", &matching)
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    assert_eq!(large.service.log().total(), 0);
+}
+
+#[test]
+fn a_progress_receiver_that_panics_ends_the_upload_and_leaves_no_parts() {
+    let large = Large::with_workers(1);
+    let panics = |clock: Clock| {
+        UploadOptions::new().progress(move |progress: &TransferProgress| {
+            clock.advance(Duration::from_secs(1));
+            assert!(progress.bytes < 15_000, "the receiver panics");
+        })
+    };
+    let data = noise(300_000);
+    for source in ["bytes", "reader"] {
+        large.service.log().clear();
+        let options = panics(large.clock.clone());
+        let upload = std::panic::AssertUnwindSafe(|| match source {
+            "bytes" => large.bucket.upload_bytes_with(&data, "x", &options),
+            _ => large
+                .bucket
+                .upload_reader_with(data.as_slice(), 300_000, "x", &options),
+        });
+        assert!(
+            std::panic::catch_unwind(upload).is_err(),
+            "{source}: the panic reaches the caller"
+        );
+        assert!(large.count(Operation::UploadPart) < 10, "{source}");
+        assert_eq!(
+            (large.count(Operation::CancelLargeFile), large.is_clean()),
+            (1, true),
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn shutdown_breaks_a_large_upload_at_once() {
+    let large = Large::with_workers(2);
+    large.inject(Fault::on(Operation::UploadPart).after(2).stall().times(2));
+    let error = std::thread::scope(|scope| {
+        let upload = scope.spawn(|| large.bucket.upload_bytes(&noise(300_000), "x").unwrap_err());
+        while large.service.faults().remaining() > 0 {
+            std::thread::yield_now();
+        }
+        large.api.shutdown();
+        upload.join().unwrap()
+    });
+    assert!(matches!(error, Error::Cancelled), "{error:?}");
+}
+
+#[test]
+fn clearing_up_at_a_silent_service_does_not_keep_the_caller() {
+    let large = Large::with_workers(1);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .status(403, "storage_cap_exceeded", "")
+            .always(),
+    );
+    large.inject(Fault::on(Operation::CancelLargeFile).stall());
+    let error = large.bucket.upload_bytes(&noise(300_000), "x").unwrap_err();
+    assert!(matches!(error, Error::CapExceeded(_)), "{error:?}");
+    assert_eq!(large.api.request_counts().of(Operation::CancelLargeFile), 1);
 }
 
 #[test]
@@ -690,7 +909,7 @@ fn a_newer_version_does_not_mix_into_ranges() {
         .bucket
         .download_file_by_name_with("x", &options)
         .unwrap();
-    large.bucket.upload_bytes(&noise(90_000), "x").unwrap();
+    large.bucket.upload_bytes(&[0; 95_123], "x").unwrap();
     let path = directory.path().join("x");
     download.save_to(&path).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), data);

@@ -73,7 +73,7 @@ pub(super) fn download(
                     let stream = ByteStream::new(session, control.clone(), file_id, rest, body)
                         .cut_at(range.end);
                     let mut source = Counted::new(StreamReader(stream), tally);
-                    write_range(&mut source, &range, target)?;
+                    write_range(&mut source, &range, target, control)?;
                     source.keep();
                     frontier.complete(index);
                     Ok(())
@@ -96,10 +96,17 @@ pub(super) fn download(
     Ok(())
 }
 
-fn write_range(source: &mut impl Read, range: &Range<u64>, target: &Target<'_>) -> Result<()> {
+fn write_range(
+    source: &mut impl Read,
+    range: &Range<u64>,
+    target: &Target<'_>,
+    control: &Control,
+) -> Result<()> {
     let mut file = target.at(range.start)?;
     let mut buffer = vec![0; BUFFER];
     loop {
+        // The response that was open before knows nothing of the other ranges' failures.
+        control.check()?;
         let read = source
             .read(&mut buffer)
             .map_err(|error| Error::from_io(error).unwrap_or_else(|error| target.failed(error)))?;

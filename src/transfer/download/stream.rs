@@ -142,17 +142,17 @@ impl ByteStream {
         );
         let cause = match Error::from_io(cause) {
             Ok(Error::Cancelled) => return Err(Error::Cancelled),
-            Ok(error @ Error::Connection(_)) => error,
-            _ => Error::Truncated { expected, actual },
+            Ok(Error::Connection(cause)) => Some(cause),
+            _ => None,
         };
         let policy = self.session.retry_policy();
         let progressed = self.position - self.connected_at >= PROGRESS && policy.max_attempts > 1;
         self.barren = if progressed { 0 } else { self.barren + 1 };
         if self.barren >= policy.max_attempts {
-            return Err(if actual > 0 {
-                Error::Truncated { expected, actual }
-            } else {
-                cause
+            return Err(Error::Truncated {
+                expected,
+                actual,
+                source: cause,
             });
         }
         tracing::warn!(

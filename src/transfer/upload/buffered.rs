@@ -15,7 +15,7 @@ use crate::transfer::parallel;
 use crate::transfer::parts::{MAX_PARTS, PartLimits, Parts};
 use crate::transfer::source::{BytesSource, ended_early, fill};
 use crate::transfer::upload::large::{Started, with_sha1};
-use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
+use crate::transfer::upload::{LargeFileSha1, Upload, Uploaded};
 
 /// The parts of a reader, one after the other.
 pub(super) struct Pieces<'a> {
@@ -23,6 +23,7 @@ pub(super) struct Pieces<'a> {
     plan: Plan,
     index: u64,
     ready: VecDeque<Vec<u8>>,
+    ended: bool,
 }
 
 enum Plan {
@@ -39,6 +40,7 @@ impl<'a> Pieces<'a> {
             plan: Plan::Known(parts),
             index: 0,
             ready: VecDeque::new(),
+            ended: false,
         }
     }
 
@@ -48,6 +50,7 @@ impl<'a> Pieces<'a> {
             plan: Plan::Stream(limits),
             index: 0,
             ready: VecDeque::new(),
+            ended: false,
         }
     }
 
@@ -79,7 +82,12 @@ impl<'a> Pieces<'a> {
             Error::invalid_input("part_size", "a part of it does not fit into memory")
         })?;
         buffer.resize(size, 0);
+        if self.ended {
+            return Ok(None);
+        }
         let filled = fill(&mut self.reader, &mut buffer)?;
+        // A terminal, or a file that grows, may go on after its end.
+        self.ended = filled < size;
         self.index += 1;
         match self.plan {
             Plan::Known(_) if filled < size => Err(ended_early()),
@@ -114,10 +122,6 @@ impl Upload<'_> {
             LargeFileSha1::Given(sha1) => Some(sha1),
             LargeFileSha1::Compute | LargeFileSha1::Omit => None,
         };
-        if self.options.resume != Resume::Never {
-            let reason = "what can be read only once cannot be compared with what is there; upload a file or bytes";
-            return Err(Error::invalid_input("resume", reason));
-        }
         let file_info = with_sha1(request.file_info, sha1)?;
         let file_id = self.start(&UploadRequest {
             file_info: &file_info,

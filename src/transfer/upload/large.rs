@@ -11,9 +11,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use crate::account_info::UploadTarget;
 use crate::control::Control;
+use crate::control::cancel::CancelToken;
 use crate::control::progress::{Counted, Tally};
 use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
@@ -33,7 +36,9 @@ use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
 use crate::wire::StartLargeFileRequest;
 
 /// How often finishing is tried when its answers are lost.
-const FINISH_ATTEMPTS: u32 = 5;
+const FINISH_ROUNDS: u32 = 5;
+/// How long cancelling what failed may take: the caller waits for the reason.
+const CLEAN_UP: Duration = Duration::from_secs(5);
 
 /// A large file whose parts are on their way.
 pub(super) struct Started<'a> {
@@ -42,6 +47,20 @@ pub(super) struct Started<'a> {
     file_id: FileId,
     tally: &'a Tally,
     retries: AtomicU32,
+}
+
+/// Cleans up if the caller's own code, such as a progress receiver, panics.
+struct OnPanic<'a>(&'a Started<'a>);
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.drop_upload_urls();
+            if self.0.upload.options.resume == Resume::Never {
+                self.0.cancel();
+            }
+        }
+    }
 }
 
 /// What is known of a large file that was to be finished.
@@ -121,8 +140,10 @@ impl Upload<'_> {
             tally,
             retries: AtomicU32::new(0),
         };
+        let guard = OnPanic(&started);
         let outcome =
             send_parts(&started).and_then(|parts| Ok((started.finish(&parts)?, parts.len())));
+        drop(guard);
         started.drop_upload_urls();
         match outcome {
             Ok((Finish::Done(version), parts)) => {
@@ -238,7 +259,10 @@ impl Started<'_> {
             session, control, ..
         } = *self.upload;
         let mut lost = None;
-        for _ in 0..FINISH_ATTEMPTS {
+        for round in 0..FINISH_ROUNDS {
+            if round > 0 {
+                control.sleep(session.clock(), session.retry_policy().delay(round - 1))?;
+            }
             let outcome = session.call(Operation::FinishLargeFile, control, |raw| {
                 raw.finish_large_file(&self.file_id, parts)
             });
@@ -246,16 +270,17 @@ impl Started<'_> {
                 Ok(version) => return Ok(Finish::Done(Box::new(version))),
                 Err(error) => error,
             };
-            // Once an answer was lost, "no active upload" may mean that it is finished.
-            if !error.is_answer_lost() && !error.is_after_lost_answer() && lost.is_none() {
+            // After another attempt, "no active upload" may mean that the first one finished it.
+            if !error.is_answer_lost() && error.attempts() <= 1 && lost.is_none() {
                 return Err(error);
             }
             match self.look() {
                 Ok(Some(version)) => return Ok(Finish::Done(Box::new(version))),
                 Ok(None) if error.is_answer_lost() => lost = Some(error),
-                Ok(None) => return Err(error),
+                // While an earlier attempt may still be at work, its refusal proves nothing.
+                Ok(None) => return lost.map_or(Err(error), |lost| Ok(Finish::Unknown(lost))),
                 Err(Error::Cancelled) => return Ok(Finish::Unknown(Error::Cancelled)),
-                Err(_) => return Ok(Finish::Unknown(error)),
+                Err(_) => return Ok(Finish::Unknown(lost.unwrap_or(error))),
             }
         }
         Ok(Finish::Unknown(lost.unwrap_or(Error::Cancelled)))
@@ -284,20 +309,30 @@ impl Started<'_> {
         session.find_version(control, bucket, file_name, is_ours)
     }
 
-    /// Leaves no parts behind. That this fails does not change why the upload failed.
+    /// Leaves no parts behind, with one request. That this fails does not change why the upload failed.
     fn cancel(&self) {
-        // Not under the caller's token: that may be what ended the upload.
+        // Not under the caller's token, which may be what ended the upload; but not for long either.
+        let (limit, done) = (CancelToken::new(), CancelToken::new());
         let control = Control {
-            cancel: None,
+            cancel: Some(limit.clone()),
             progress: None,
             owner: self.upload.control.owner.clone(),
         };
-        let outcome = self
-            .upload
-            .session
-            .call(Operation::CancelLargeFile, &control, |raw| {
-                raw.cancel_large_file(&self.file_id)
+        let outcome = thread::scope(|scope| {
+            let watching = thread::Builder::new().spawn_scoped(scope, || {
+                done.wait(CLEAN_UP);
+                limit.cancel();
             });
+            if watching.is_err() {
+                limit.cancel();
+            }
+            let outcome = self
+                .upload
+                .session
+                .call_once(&control, |raw| raw.cancel_large_file(&self.file_id));
+            done.cancel();
+            outcome
+        });
         match outcome {
             Ok(_) => {
                 tracing::debug!(file_id = %self.file_id, "the unfinished large file was cancelled")

@@ -1,10 +1,11 @@
 //! Going on with a large file that an earlier upload left unfinished.
 //!
 //! 1. `b2_list_unfinished_large_files` for the name; a file of other settings is passed over.
-//! 2. `b2_list_parts`; a file whose parts are cut otherwise is passed over. Of the others, the one with
-//!    the most parts is taken.
-//! 3. A part counts only if its SHA-1 is that of the same bytes of the source, which are read for
-//!    that. The others are sent, or sent again, which replaces them.
+//! 2. `b2_list_parts`; a file whose parts are cut otherwise is passed over.
+//! 3. Of the others, the one with the most parts is taken of which each has the SHA-1 of the same bytes
+//!    of the source, which are read for that: one with other content is somebody else's upload, perhaps
+//!    one that is running.
+//! 4. The missing parts are sent.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +41,7 @@ impl Upload<'_> {
             Resume::Matching => None,
             Resume::From(file_id) => Some(file_id),
         };
-        let mut best: Option<(FileId, Vec<Part>)> = None;
+        let mut candidates = Vec::new();
         for file in self.unfinished()? {
             if file.file_name != self.file_name
                 || wanted.is_some_and(|wanted| *wanted != file.file_id)
@@ -48,27 +49,37 @@ impl Upload<'_> {
                 continue;
             }
             let listed = self.session.parts_of(self.control, &file.file_id)?;
-            if let Some(reason) = mismatch(&file, &listed, request, parts) {
-                tracing::debug!(file_id = %file.file_id, reason, "an unfinished large file is passed over");
-            } else if best
-                .as_ref()
-                .is_none_or(|(_, most)| listed.len() > most.len())
-            {
-                best = Some((file.file_id, listed));
+            match mismatch(&file, &listed, request, parts) {
+                Some(reason) => pass_over(&file.file_id, reason),
+                None => candidates.push((file, listed)),
             }
         }
-        match (best, wanted) {
-            (Some((file_id, listed)), _) => Ok(Some(Resumed {
-                file_id,
-                present: self.verified(&listed, source, parts)?,
-            })),
-            (None, Some(wanted)) => {
+        candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
+        for (file, listed) in candidates {
+            let present = self.verified(&listed, source, parts)?;
+            let is_ours = wanted.is_some()
+                || file.file_info.get(LARGE_FILE_SHA1).is_some()
+                || !present.is_empty();
+            if present.len() != listed.len() {
+                pass_over(&file.file_id, "its parts have other content");
+            } else if is_ours {
+                return Ok(Some(Resumed {
+                    file_id: file.file_id,
+                    present,
+                }));
+            } else {
+                // It may be somebody else's upload that has just begun.
+                pass_over(&file.file_id, "nothing says that its content is this one");
+            }
+        }
+        match wanted {
+            Some(wanted) => {
                 let reason = format!(
-                    "{wanted} is no unfinished upload of this file, cut into the same parts"
+                    "{wanted} is no unfinished upload of this content, cut into the same parts"
                 );
                 Err(Error::invalid_input("resume", reason))
             }
-            (None, None) => Ok(None),
+            None => Ok(None),
         }
     }
 
@@ -120,6 +131,10 @@ impl Upload<'_> {
     }
 }
 
+fn pass_over(file_id: &FileId, reason: &'static str) {
+    tracing::debug!(%file_id, reason, "an unfinished large file is passed over");
+}
+
 /// Why an unfinished file is not what this upload would have made.
 fn mismatch(
     file: &FileVersion,
@@ -143,7 +158,7 @@ fn mismatch(
     (!listed.iter().all(fits)).then_some("its parts are cut otherwise")
 }
 
-/// The same, except for a SHA-1 of the whole that only one of them has.
+/// The same, except for a SHA-1 of the whole that only ours has.
 fn is_same_info(theirs: &FileInfo, ours: &FileInfo) -> bool {
     let without = |info: &FileInfo| {
         let others = info.iter().filter(|(name, _)| *name != LARGE_FILE_SHA1);
@@ -152,7 +167,8 @@ fn is_same_info(theirs: &FileInfo, ours: &FileInfo) -> bool {
             .collect::<FileInfo>()
     };
     match (theirs.get(LARGE_FILE_SHA1), ours.get(LARGE_FILE_SHA1)) {
-        (Some(theirs), Some(ours)) if theirs != ours => false,
+        // It was fixed when the file was started, and would be recorded for other content.
+        (Some(theirs), ours) if ours != Some(theirs) => false,
         _ => without(theirs) == without(ours),
     }
 }
