@@ -1,0 +1,128 @@
+//! What is measured of this crate: one process a row.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Context as _, Result, ensure};
+use b2sdk::{
+    AccountInfo, B2Api, Bucket, Error, InMemoryAccountInfo, LargeFileSha1, SqliteAccountInfo,
+    UploadOptions, Verification,
+};
+
+use crate::server::{BUCKET, KEY, KEY_ID, LARGE, small_folder, small_name};
+use crate::task::{Direction, Store, Task};
+
+pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
+    match task {
+        Task::Large {
+            direction,
+            workers,
+            whole_sha1,
+        } => {
+            let bucket = bucket(InMemoryAccountInfo::new(), realm, *workers)?;
+            match direction {
+                Direction::Up => upload_large(&bucket, directory, *whole_sha1),
+                Direction::Down => download_large(&bucket, directory),
+            }
+        }
+        Task::Small {
+            direction,
+            files,
+            threads,
+            store,
+        } => {
+            let bucket = match store {
+                Store::Memory => bucket(InMemoryAccountInfo::new(), realm, *threads)?,
+                Store::Sqlite => bucket(sqlite(directory)?, realm, *threads)?,
+            };
+            each(*files, *threads, |n| {
+                small(&bucket, directory, *direction, (n, *files))
+            })
+        }
+        Task::Start => {
+            let b2_api = B2Api::new(sqlite(directory)?);
+            // As a program does that starts often: authorize only if nobody did.
+            if b2_api.account_info().auth().map_err(Error::from)?.is_none() {
+                b2_api.authorize_account(realm, KEY_ID, KEY)?;
+            }
+            let path = directory.join(small_name("up", 0));
+            b2_api
+                .get_bucket_by_name(BUCKET)?
+                .upload_local_file(path, "up/one")?;
+            Ok(())
+        }
+    }
+}
+
+fn sqlite(directory: &Path) -> Result<SqliteAccountInfo> {
+    Ok(SqliteAccountInfo::open(directory.join("account_info"))?)
+}
+
+fn bucket(info: impl AccountInfo + 'static, realm: &str, workers: usize) -> Result<Bucket> {
+    let b2_api = B2Api::builder(info).workers(workers).build()?;
+    b2_api.authorize_account(realm, KEY_ID, KEY)?;
+    Ok(b2_api.get_bucket_by_name(BUCKET)?)
+}
+
+fn upload_large(bucket: &Bucket, directory: &Path, whole_sha1: bool) -> Result<()> {
+    let sha1 = match whole_sha1 {
+        true => LargeFileSha1::Compute,
+        false => LargeFileSha1::Omit,
+    };
+    let options = UploadOptions::new().large_file_sha1(sha1);
+    bucket.upload_local_file_with(directory.join("large"), "up/large", &options)?;
+    Ok(())
+}
+
+fn download_large(bucket: &Bucket, directory: &Path) -> Result<()> {
+    let saved = bucket
+        .download_file_by_name(LARGE)?
+        .save_to(directory.join("copy"))?;
+    ensure!(saved.verification() == Verification::Verified);
+    Ok(())
+}
+
+fn small(
+    bucket: &Bucket,
+    directory: &Path,
+    direction: Direction,
+    (n, files): (usize, usize),
+) -> Result<()> {
+    match direction {
+        Direction::Up => {
+            let name = small_name("up", n);
+            bucket.upload_local_file(directory.join(&name), &name)?;
+        }
+        Direction::Down => {
+            bucket
+                .download_file_by_name(&small_name(&small_folder(files), n))?
+                .save_to(directory.join(small_name("copies", n)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs `work` for 0 to `count`, on so many threads.
+pub(crate) fn each(
+    count: usize,
+    threads: usize,
+    work: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let worker = || -> Result<()> {
+        loop {
+            match next.fetch_add(1, Ordering::Relaxed) {
+                n if n < count => work(n)?,
+                _ => return Ok(()),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let started: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        for thread in started {
+            thread.join().ok().context("a thread panicked")??;
+        }
+        Ok(())
+    })
+}
