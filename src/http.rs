@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub(crate) mod config;
 mod error;
 mod guard;
+mod names;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -26,6 +27,7 @@ use crate::error::service::Subject;
 use crate::error::{Error, Result, Sent};
 use crate::http::body::{ExactReader, ResponseBody, Source};
 use crate::http::config::{Agents, HttpConfig};
+use crate::http::names::Names;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
 
@@ -116,6 +118,7 @@ pub(crate) struct Http(Arc<Inner>);
 struct Inner {
     config: HttpConfig,
     agents: Agents,
+    names: Names,
     clock: Clock,
     meter: Meter,
     /// How often in a row a host did not answer `Expect: 100-continue` as ureq needs it.
@@ -130,8 +133,10 @@ struct Inner {
 
 impl Http {
     pub(crate) fn new(config: HttpConfig, clock: Clock) -> Result<Self> {
+        let names = Names::new(&clock);
         Ok(Self(Arc::new(Inner {
-            agents: Agents::new(&config)?,
+            agents: Agents::new(&config, &names)?,
+            names,
             config,
             clock,
             meter: Meter::default(),
@@ -316,7 +321,7 @@ impl Http {
         let Some(token) = &control.cancel else {
             return self.0.agents.for_host(host);
         };
-        let made = Agents::new(&self.0.config)?;
+        let made = Agents::new(&self.0.config, &self.0.names)?;
         // Holds on to us, so that no other can come to stand at our address while the token lives.
         let make = || OfToken {
             agents: made,

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::error::{Error, Result};
+use crate::http::names::Names;
 use crate::model::operation::Operation;
 use crate::model::realm::is_loopback;
 
@@ -153,14 +155,14 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    pub(super) fn new(config: &HttpConfig) -> Result<Self> {
+    pub(super) fn new(config: &HttpConfig, names: &Names) -> Result<Self> {
         let proxy = match &config.proxy {
             ProxyChoice::Environment => {
                 let found = Proxy::try_from_env();
                 if found.as_ref().is_some_and(is_socks) {
                     return Ok(Self {
                         public: None,
-                        loopback: agent(config, None, false)?,
+                        loopback: agent((config, names), None, false)?,
                     });
                 }
                 found
@@ -174,8 +176,8 @@ impl Agents {
             }
         };
         Ok(Self {
-            public: Some(agent(config, proxy, !config.allow_http)?),
-            loopback: agent(config, None, false)?,
+            public: Some(agent((config, names), proxy, !config.allow_http)?),
+            loopback: agent((config, names), None, false)?,
         })
     }
 
@@ -201,9 +203,13 @@ fn is_socks(proxy: &Proxy) -> bool {
     !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
 }
 
-fn agent(config: &HttpConfig, proxy: Option<Proxy>, https_only: bool) -> Result<Agent> {
+fn agent(
+    (config, names): (&HttpConfig, &Names),
+    proxy: Option<Proxy>,
+    https_only: bool,
+) -> Result<Agent> {
     let timeouts = &config.timeouts;
-    Ok(Agent::config_builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -221,8 +227,12 @@ fn agent(config: &HttpConfig, proxy: Option<Proxy>, https_only: bool) -> Result<
         .input_buffer_size(64 * 1024)
         .output_buffer_size(128 * 1024)
         .tls_config(TlsConfig::builder().root_certs(roots(config)?).build())
-        .build()
-        .new_agent())
+        .build();
+    Ok(Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        names.clone(),
+    ))
 }
 
 fn roots(config: &HttpConfig) -> Result<RootCerts> {

@@ -1,0 +1,115 @@
+//! The addresses of hosts, remembered for a moment.
+//!
+//! ureq looks the host's name up for every request, also for one that then goes over a connection
+//! that is open, and each time on a new thread, because a lookup cannot be interrupted. With small
+//! files that costs more than everything else together.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+use crate::control::clock::Clock;
+
+/// Shorter than the first pauses between attempts together, so that these meet a host that moved.
+const LIFETIME: Duration = Duration::from_secs(5);
+
+/// Clones remember together.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    clock: Clock,
+    known: Arc<Mutex<HashMap<String, Known>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    since: Duration,
+    addresses: ResolvedSocketAddrs,
+}
+
+impl Names {
+    pub(super) fn new(clock: &Clock) -> Self {
+        Self {
+            clock: clock.clone(),
+            known: Arc::default(),
+        }
+    }
+
+    fn is_fresh(&self, known: &Known) -> bool {
+        self.clock.elapsed().saturating_sub(known.since) < LIFETIME
+    }
+}
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        // With the scheme, which stands for the port where none is said.
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let host = format!("{} {authority}", uri.scheme_str().unwrap_or_default());
+        {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.get(&host).filter(|known| self.is_fresh(known)) {
+                return Ok(known.addresses.clone());
+            }
+        }
+        // Without the lock: it can take its time.
+        let addresses = DefaultResolver::default().resolve(uri, config, timeout)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, known| self.is_fresh(known));
+        let since = self.clock.elapsed();
+        known.insert(
+            host,
+            Known {
+                since,
+                addresses: addresses.clone(),
+            },
+        );
+        Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ureq::config::Config;
+    use ureq::unversioned::resolver::Resolver as _;
+    use ureq::unversioned::transport::{NextTimeout, time};
+
+    use super::{LIFETIME, Names};
+    use crate::control::clock::Clock;
+
+    fn resolve(names: &Names, url: &str) -> String {
+        let timeout = NextTimeout {
+            after: time::Duration::NotHappening,
+            reason: ureq::Timeout::Resolve,
+            per_read: None,
+            per_write: None,
+        };
+        let found = names.resolve(&url.parse().unwrap(), &Config::default(), timeout);
+        found.unwrap()[0].to_string()
+    }
+
+    #[test]
+    fn a_host_is_known_by_scheme_and_port_for_a_while() {
+        let clock = Clock::manual();
+        let names = Names::new(&clock);
+        let known = || names.known.lock().unwrap().len();
+        assert_eq!(resolve(&names, "http://127.0.0.1/a"), "127.0.0.1:80");
+        assert_eq!(resolve(&names, "http://127.0.0.1/b"), "127.0.0.1:80");
+        assert_eq!(known(), 1);
+        assert_eq!(resolve(&names, "https://127.0.0.1/"), "127.0.0.1:443");
+        assert_eq!(resolve(&names, "http://127.0.0.1:81/"), "127.0.0.1:81");
+        assert_eq!(known(), 3);
+        clock.advance(LIFETIME);
+        assert_eq!(resolve(&names, "http://127.0.0.1/"), "127.0.0.1:80");
+        assert_eq!(known(), 1);
+    }
+}
