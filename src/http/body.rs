@@ -136,26 +136,38 @@ impl<'a> Sha1AtEnd<'a> {
     }
 }
 
+impl Sha1AtEnd<'_> {
+    fn read_content(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..room) else {
+            return Ok(0);
+        };
+        let read = read_uninterrupted(self.content, buffer)?;
+        self.hasher.update(buffer.get(..read).unwrap_or_default());
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
 impl Read for Sha1AtEnd<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut read = 0;
         if self.left > 0 {
-            let room = usize::try_from(self.left)
-                .unwrap_or(usize::MAX)
-                .min(buffer.len());
-            let Some(buffer) = buffer.get_mut(..room) else {
-                return Ok(0);
-            };
-            let read = read_uninterrupted(self.content, buffer)?;
-            self.hasher.update(buffer.get(..read).unwrap_or_default());
-            self.left -= read as u64;
-            return Ok(read);
+            read = self.read_content(buffer)?;
+            if self.left > 0 || read == 0 {
+                return Ok(read);
+            }
         }
+        // Behind the last of the content if there is room, so that a small file is sent in one piece.
+        let room = buffer.get_mut(read..).unwrap_or_default();
         if self.digest.is_none() {
             let digest = std::mem::take(&mut self.hasher).finish();
             self.digest = Some(digest);
             self.trailer = io::Cursor::new(digest.to_string().into_bytes());
         }
-        self.trailer.read(buffer)
+        Ok(read + self.trailer.read(room)?)
     }
 }
 
@@ -253,6 +265,17 @@ mod tests {
         reader.read_to_string(&mut sent).unwrap();
         assert_eq!(sent, "helloaaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d");
         assert_eq!(reader.digest().unwrap().to_string(), sent[5..]);
+    }
+
+    #[test]
+    fn a_small_content_and_its_sha1_come_in_one_piece() {
+        let mut content: &[u8] = b"hello";
+        let mut buffer = [0; 100];
+        assert_eq!(
+            Sha1AtEnd::new(&mut content, 5).read(&mut buffer).unwrap(),
+            45
+        );
+        assert_eq!(&buffer[5..45], b"aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d");
     }
 
     #[test]
