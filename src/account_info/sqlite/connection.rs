@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Error, StoreError};
@@ -293,6 +294,9 @@ fn connect_to_file(path: &Path, access: OpenFlags) -> Result<Connection, Failure
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| why_not(path, error))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // With its statistics compiled in, SQLite would prepare a statement anew whenever other values are
+    // bound to it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
