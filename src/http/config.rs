@@ -224,7 +224,7 @@ fn agent(
         .max_idle_connections_per_host(config.connections)
         // Below the service's keep-alive, or the first request after a pause meets a closed connection.
         .max_idle_age(Duration::from_secs(4))
-        .input_buffer_size(64 * 1024)
+        .input_buffer_size(256 * 1024)
         .output_buffer_size(128 * 1024)
         .tls_config(TlsConfig::builder().root_certs(roots(config)?).build())
         .build();
