@@ -18,9 +18,10 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use b2sdk::{
-    AccountAuth, AccountInfo, Allowed, BucketId, Capability, Error, SqliteAccountInfo,
-    UploadTarget, UploadUrl,
+    AccountAuth, AccountInfo, AuthSnapshot, BucketId, Error, SqliteAccountInfo, UploadTarget,
+    UploadUrl,
 };
+use serde_json::json;
 
 /// The operations, with the most that each may take, in microseconds.
 const OPERATIONS: [(&str, Option<f64>); 4] = [
@@ -45,28 +46,26 @@ fn main() -> Result<()> {
     print(&ours, &theirs)
 }
 
-fn auth(token: &str) -> AccountAuth {
-    AccountAuth {
-        realm: "production".to_owned(),
-        account_id: "5b2e9f07c1d4".into(),
-        application_key_id: "0005b2e9f07c1d40000000001".into(),
-        application_key: "K000benchbenchbenchbenchbenchbe".into(),
-        token: token.into(),
-        api_url: "https://api003.backblazeb2.com".to_owned(),
-        download_url: "https://f003.backblazeb2.com".to_owned(),
-        s3_api_url: "https://s3.eu-central-003.backblazeb2.com".to_owned(),
-        absolute_minimum_part_size: 5_000_000,
-        recommended_part_size: 100_000_000,
-        allowed: Allowed {
-            buckets: None,
-            capabilities: vec![Capability::ListFiles, Capability::WriteFiles],
-            name_prefix: None,
-        },
-    }
+fn auth(token: &str) -> Result<AccountAuth> {
+    let stored = json!({
+        "realm": "production",
+        "accountId": "5b2e9f07c1d4",
+        "applicationKeyId": "0005b2e9f07c1d40000000001",
+        "applicationKey": "K000benchbenchbenchbenchbenchbe",
+        "authorizationToken": token,
+        "apiUrl": "https://api003.backblazeb2.com",
+        "downloadUrl": "https://f003.backblazeb2.com",
+        "s3ApiUrl": "https://s3.eu-central-003.backblazeb2.com",
+        "absoluteMinimumPartSize": 5_000_000,
+        "recommendedPartSize": 100_000_000,
+        "allowed": { "buckets": null, "capabilities": ["listFiles", "writeFiles"], "namePrefix": null },
+    });
+    let snapshot = AuthSnapshot::from_json(&stored.to_string()).map_err(Error::from)?;
+    Ok(snapshot.auth().clone())
 }
 
 fn save(store: &SqliteAccountInfo, token: &str) -> Result<()> {
-    store.save_auth(auth(token), None).map_err(Error::from)?;
+    store.save_auth(auth(token)?, None).map_err(Error::from)?;
     Ok(())
 }
 
@@ -100,11 +99,11 @@ fn measure(path: &Path) -> Result<Vec<f64>> {
         .context("nothing there")?;
     let owner = snapshot.identity();
     let target = UploadTarget::Bucket(BucketId::from("e50ba23e791f80c74c619dd4"));
-    let url = UploadUrl {
-        url: "https://pod-000-1096-17.backblaze.com/b2api/v4/b2_upload_file/x/c003".to_owned(),
-        token: "4_0035b2e9f07c1d40000000007_01c4d7e2_9a30bf_upld_qW3=".into(),
-        received: SystemTime::now().into(),
-    };
+    let url = UploadUrl::new(
+        "https://pod-000-1096-17.backblaze.com/b2api/v4/b2_upload_file/x/c003".to_owned(),
+        "4_0035b2e9f07c1d40000000007_01c4d7e2_9a30bf_upld_qW3=".into(),
+        SystemTime::now().into(),
+    );
     store
         .put_upload_url(owner, &target, url)
         .map_err(Error::from)?;

@@ -79,3 +79,8 @@ pub mod simulator;
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/tutorial.md")]
 pub mod tutorial {}
+
+// Large files: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/transfers.md")]
+pub mod transfers {}
