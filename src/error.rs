@@ -116,7 +116,7 @@ pub enum Error {
     // The data is not what it should be.
     /// The bytes that arrived are not the bytes that were stored.
     #[error(
-        "the data has SHA-1 {actual}, not {expected}; it was damaged on its way, nothing was kept"
+        "the data has SHA-1 {actual}, but {expected} is recorded: it was damaged on its way, or the record is wrong"
     )]
     ChecksumMismatch {
         /// What the service reports.

@@ -132,9 +132,7 @@ impl Session {
             control,
         }
     }
-}
 
-impl Session {
     /// Adds to a refusal what the key may do.
     ///
     /// A 401 to HEAD has no body and so no code: it means an old token, or a key that may not. Where
