@@ -15,7 +15,7 @@ use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
 use crate::model::operation::Operation;
 use crate::session::remember;
-use crate::wire::CreateBucketRequest;
+use crate::wire::bucket::CreateBucketRequest;
 
 /// What may be said about a new bucket.
 ///

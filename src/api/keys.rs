@@ -11,7 +11,7 @@ use crate::model::auth::Capability;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::key::{CreatedKey, KeyDetails};
 use crate::model::operation::Operation;
-use crate::wire::CreateKeyRequest;
+use crate::wire::key::CreateKeyRequest;
 
 /// The longest that a key may be valid: 1000 days (reference section 2.22).
 const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);

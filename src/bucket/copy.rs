@@ -9,7 +9,7 @@ use crate::model::id::FileId;
 use crate::model::name::check_file_name;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
-use crate::wire::CopyFileRequest;
+use crate::wire::copy::CopyFileRequest;
 
 /// Whether a copy has the type and file info of its source.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

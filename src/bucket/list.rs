@@ -10,7 +10,7 @@ use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::operation::Operation;
-use crate::wire::ListFilesRequest;
+use crate::wire::file::ListFilesRequest;
 
 /// Which versions a listing shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

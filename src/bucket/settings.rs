@@ -8,7 +8,7 @@ use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::operation::Operation;
-use crate::wire::UpdateBucketRequest;
+use crate::wire::bucket::UpdateBucketRequest;
 
 /// What to change about a bucket. What is not named stays; what is named replaces the old value as
 /// a whole.

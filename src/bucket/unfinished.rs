@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
-use crate::wire::ListUnfinishedRequest;
+use crate::wire::large_file::ListUnfinishedRequest;
 
 /// The unfinished large files of a bucket, oldest first, from
 /// [`Bucket::list_unfinished_large_files`]. After an error it ends.

@@ -12,7 +12,7 @@ use crate::model::id::ApplicationKeyId;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
 use crate::model::secret::ApplicationKey;
-use crate::wire::AuthorizeResponse;
+use crate::wire::auth::AuthorizeResponse;
 
 /// Asks the realm for a token.
 pub(crate) fn authorize(

@@ -6,7 +6,7 @@ use crate::model::bucket::BucketDetails;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
-use crate::wire::{
+use crate::wire::bucket::{
     CreateBucketRequest, DeleteBucketRequest, ListBucketsRequest, ListBucketsResponse,
     UpdateBucketRequest,
 };

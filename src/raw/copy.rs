@@ -5,7 +5,7 @@ use crate::error::service::Subject;
 use crate::model::file::FileVersion;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
-use crate::wire::CopyFileRequest;
+use crate::wire::copy::CopyFileRequest;
 
 impl Raw<'_> {
     pub(crate) fn copy_file(&self, request: &CopyFileRequest<'_>) -> Result<FileVersion> {

@@ -6,7 +6,7 @@ use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
 use crate::model::operation::Operation;
 use crate::raw::Raw;
-use crate::wire::{
+use crate::wire::file::{
     DeleteFileVersionRequest, DeleteFileVersionResponse, FileIdRequest, HideFileRequest,
     ListFilesRequest, ListFilesResponse,
 };

@@ -6,10 +6,10 @@ use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
-use crate::wire::{
-    CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, DownloadAuthorizationRequest,
-    DownloadAuthorizationResponse, ListKeysRequest, ListKeysResponse,
+use crate::wire::key::{
+    CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, ListKeysRequest, ListKeysResponse,
 };
+use crate::wire::share::{DownloadAuthorizationRequest, DownloadAuthorizationResponse};
 
 impl Raw<'_> {
     pub(crate) fn create_key(&self, request: &CreateKeyRequest<'_>) -> Result<CreateKeyResponse> {

@@ -11,11 +11,12 @@ use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::sha1::Sha1Digest;
 use crate::raw::{Raw, unexpected};
-use crate::wire::{
-    CancelLargeFileResponse, FileIdRequest, FinishLargeFileRequest, ListPartsRequest,
-    ListPartsResponse, ListUnfinishedRequest, ListUnfinishedResponse, StartLargeFileRequest,
-    UploadUrlResponse,
+use crate::wire::file::FileIdRequest;
+use crate::wire::large_file::{
+    CancelLargeFileResponse, FinishLargeFileRequest, ListPartsRequest, ListPartsResponse,
+    ListUnfinishedRequest, ListUnfinishedResponse, StartLargeFileRequest,
 };
+use crate::wire::upload::UploadUrlResponse;
 
 impl Raw<'_> {
     pub(crate) fn start_large_file(

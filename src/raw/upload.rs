@@ -12,7 +12,7 @@ use crate::model::operation::Operation;
 use crate::raw::Raw;
 use crate::raw::encoding::encode;
 use crate::raw::unexpected;
-use crate::wire::{GetUploadUrlRequest, UploadUrlResponse};
+use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
 /// The headers of one upload.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use crate::model::id::{BucketId, FileId};
 use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::session::Session;
-use crate::wire::{ListFilesRequest, ListPartsRequest};
+use crate::wire::file::ListFilesRequest;
+use crate::wire::large_file::ListPartsRequest;
 
 impl Session {
     pub(crate) fn delete_file_version(

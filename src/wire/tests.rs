@@ -12,16 +12,18 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{
-    AuthorizeResponse, CancelLargeFileResponse, CreateKeyResponse, DeleteFileVersionResponse,
-    DownloadAuthorizationResponse, ListBucketsResponse, ListFilesResponse, ListKeysResponse,
-    ListPartsResponse, ListUnfinishedResponse, UploadUrlResponse,
-};
 use crate::model::auth::Allowed;
 use crate::model::bucket::BucketDetails;
 use crate::model::file::FileVersion;
 use crate::model::key::KeyDetails;
 use crate::model::part::Part;
+use crate::wire::auth::AuthorizeResponse;
+use crate::wire::bucket::ListBucketsResponse;
+use crate::wire::file::{DeleteFileVersionResponse, ListFilesResponse};
+use crate::wire::key::{CreateKeyResponse, ListKeysResponse};
+use crate::wire::large_file::{CancelLargeFileResponse, ListPartsResponse, ListUnfinishedResponse};
+use crate::wire::share::DownloadAuthorizationResponse;
+use crate::wire::upload::UploadUrlResponse;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/wire")

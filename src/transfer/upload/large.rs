@@ -33,7 +33,7 @@ use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
 use crate::transfer::upload::resume::Resumed;
 use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
-use crate::wire::StartLargeFileRequest;
+use crate::wire::large_file::StartLargeFileRequest;
 
 /// How often finishing is tried when its answers are lost.
 const FINISH_ROUNDS: u32 = 5;

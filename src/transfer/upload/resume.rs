@@ -20,7 +20,7 @@ use crate::raw::UploadRequest;
 use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, Resume, Upload};
-use crate::wire::ListUnfinishedRequest;
+use crate::wire::large_file::ListUnfinishedRequest;
 
 /// A large file to go on with, and its parts that are there already.
 pub(super) struct Resumed {

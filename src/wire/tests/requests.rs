@@ -11,13 +11,19 @@ use crate::model::cors::CorsRule;
 use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
-use crate::wire::{
-    CopyFileRequest, CreateBucketRequest, CreateKeyRequest, DeleteBucketRequest,
-    DeleteFileVersionRequest, DeleteKeyRequest, DownloadAuthorizationRequest, FileIdRequest,
-    FinishLargeFileRequest, GetUploadUrlRequest, HideFileRequest, ListBucketsRequest,
-    ListFilesRequest, ListKeysRequest, ListPartsRequest, ListUnfinishedRequest,
-    StartLargeFileRequest, UpdateBucketRequest,
+use crate::wire::bucket::{
+    CreateBucketRequest, DeleteBucketRequest, ListBucketsRequest, UpdateBucketRequest,
 };
+use crate::wire::copy::CopyFileRequest;
+use crate::wire::file::{
+    DeleteFileVersionRequest, FileIdRequest, HideFileRequest, ListFilesRequest,
+};
+use crate::wire::key::{CreateKeyRequest, DeleteKeyRequest, ListKeysRequest};
+use crate::wire::large_file::{
+    FinishLargeFileRequest, ListPartsRequest, ListUnfinishedRequest, StartLargeFileRequest,
+};
+use crate::wire::share::DownloadAuthorizationRequest;
+use crate::wire::upload::GetUploadUrlRequest;
 
 const HIDE_MARKER: &str = "4_ze50ba23e791f80c74c619dd4_f113d7f0e29b8c465_d20261105_m091530_c003_v0301044_t0003_u01793870130000";
 

@@ -10,10 +10,10 @@ use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
-use crate::wire::{
-    AuthorizeResponse, DeleteFileVersionResponse, ListBucketsResponse, ListFilesResponse,
-    UploadUrlResponse,
-};
+use crate::wire::auth::AuthorizeResponse;
+use crate::wire::bucket::ListBucketsResponse;
+use crate::wire::file::{DeleteFileVersionResponse, ListFilesResponse};
+use crate::wire::upload::UploadUrlResponse;
 
 const BUCKET: &str = "e50ba23e791f80c74c619dd4";
 

@@ -1,0 +1,22 @@
+//! Copies within the service (reference section 2.13).
+
+use serde::Serialize;
+
+use crate::model::file_info::FileInfo;
+use crate::model::id::{BucketId, FileId};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CopyFileRequest<'a> {
+    pub(crate) source_file_id: &'a FileId,
+    pub(crate) file_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_bucket_id: Option<&'a BucketId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) range: Option<String>,
+    pub(crate) metadata_directive: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file_info: Option<&'a FileInfo>,
+}
