@@ -146,8 +146,8 @@ impl Default for HttpConfig {
     }
 }
 
-/// The connections of one configuration.
-#[derive(Debug)]
+/// The connections of one configuration. Clones share them.
+#[derive(Debug, Clone)]
 pub(super) struct Agents {
     /// None where the environment names a proxy that cannot be used: nothing may go past it.
     public: Option<Agent>,

@@ -1,11 +1,14 @@
 //! Calls that more than one room above makes in the same way.
 
+use std::time::Duration;
+
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
 use crate::model::operation::Operation;
 use crate::model::part::Part;
+use crate::model::time::Timestamp;
 use crate::session::Session;
 use crate::session::paging::Pages;
 use crate::wire::file::ListFilesRequest;
@@ -39,6 +42,13 @@ impl Session {
     pub(crate) fn parts_of(&self, control: &Control, file_id: &FileId) -> Result<Vec<Part>> {
         let mut pages = PartPages::new(file_id.clone());
         std::iter::from_fn(|| pages.next(self, control)).collect()
+    }
+
+    /// Whether a version was made after this moment of our clock, by the service's own clock, which its
+    /// Date header tells to the second.
+    pub(crate) fn is_made_since(&self, started: Duration, version: &FileVersion) -> bool {
+        let began = self.http().service_time_at(started).map(Timestamp::from);
+        began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
     }
 
     /// The first version of a file that is the one wanted, newest first.
