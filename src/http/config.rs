@@ -219,7 +219,6 @@ fn agent(
         .accept_encoding("")
         .timeout_resolve(Some(timeouts.resolve))
         .timeout_connect(Some(timeouts.connect))
-        .timeout_send_request(Some(timeouts.idle))
         .max_idle_connections(4 * config.connections)
         .max_idle_connections_per_host(config.connections)
         // Below the service's keep-alive, or the first request after a pause meets a closed connection.
