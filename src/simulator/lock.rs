@@ -79,17 +79,21 @@ impl Retention {
     }
 }
 
-/// What a bucket puts on new files that ask for no retention of their own.
+/// What a bucket puts on new files that ask for no retention of their own; nothing, at first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct DefaultRetention(Option<Period>);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DefaultRetention {
-    pub(super) mode: Mode,
+struct Period {
+    mode: Mode,
     duration: u64,
     in_years: bool,
 }
 
 impl DefaultRetention {
-    /// Reads the setting of a bucket; `Some(None)` clears it.
-    pub(super) fn of_field(fields: &Fields) -> Result<Option<Option<Self>>, Refusal> {
+    /// Reads the setting of a bucket.
+    pub(super) fn of_field(fields: &Fields) -> Result<Option<Self>, Refusal> {
         let Some(setting) = fields.object("defaultRetention")? else {
             return Ok(None);
         };
@@ -98,7 +102,7 @@ impl DefaultRetention {
                 if setting.value("period").is_some() {
                     return Err(Refusal::bad_request("A period needs a retention mode"));
                 }
-                return Ok(Some(None));
+                return Ok(Some(Self(None)));
             }
             Some(mode) => Mode::parse(mode)?,
         };
@@ -117,30 +121,35 @@ impl DefaultRetention {
                 )));
             }
         };
-        Ok(Some(Some(Self {
+        Ok(Some(Self(Some(Period {
             mode,
             duration,
             in_years,
-        })))
+        }))))
     }
 
-    pub(super) fn shown(default: Option<Self>) -> Value {
-        match default {
+    pub(super) fn is_none(self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn shown(self) -> Value {
+        match self.0 {
             None => json!({ "mode": null, "period": null }),
-            Some(default) => json!({
-                "mode": default.mode.name(),
+            Some(period) => json!({
+                "mode": period.mode.name(),
                 "period": {
-                    "duration": default.duration,
-                    "unit": if default.in_years { "years" } else { "days" },
+                    "duration": period.duration,
+                    "unit": if period.in_years { "years" } else { "days" },
                 },
             }),
         }
     }
+}
 
+impl Period {
     fn from(self, now: u64) -> Retention {
-        let days = self
-            .duration
-            .saturating_mul(if self.in_years { 365 } else { 1 });
+        let days_per_unit = if self.in_years { 365 } else { 1 };
+        let days = self.duration.saturating_mul(days_per_unit);
         Retention {
             mode: self.mode,
             until: now.saturating_add(days.saturating_mul(DAY_MILLIS)),
@@ -209,7 +218,7 @@ impl Lock {
         }
         self.retention
             .map_or(Ok(()), |retention| retention.check_future(now))?;
-        let default = bucket.default_retention.map(|default| default.from(now));
+        let default = bucket.default_retention.0.map(|period| period.from(now));
         Ok(Self {
             retention: self.retention.or(default),
             ..self

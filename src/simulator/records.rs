@@ -78,7 +78,7 @@ pub(super) struct Bucket {
     #[serde(default)]
     pub(super) is_lock_enabled: bool,
     #[serde(default)]
-    pub(super) default_retention: Option<DefaultRetention>,
+    pub(super) default_retention: DefaultRetention,
     pub(super) revision: u64,
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::auth::Caller;
 use super::encryption::Encryption;
-use super::lock::{self, DefaultRetention};
+use super::lock;
 use super::records::{Action, Bucket, Key, Part, Version};
 
 const SHA1_OF_NOTHING: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
@@ -144,7 +144,7 @@ pub(super) fn part(part: &Part) -> Value {
 
 pub(super) fn bucket(view: View<'_>, bucket: &Bucket) -> Value {
     let lock = json!({
-        "defaultRetention": DefaultRetention::shown(bucket.default_retention),
+        "defaultRetention": bucket.default_retention.shown(),
         "isFileLockEnabled": bucket.is_lock_enabled,
     });
     json!({

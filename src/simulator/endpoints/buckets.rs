@@ -32,8 +32,7 @@ struct Wanted {
     lifecycle_rules: Option<Vec<Value>>,
     encrypts: Option<bool>,
     lock_enabled: Option<bool>,
-    /// `Some(None)` clears it.
-    default_retention: Option<Option<DefaultRetention>>,
+    default_retention: Option<DefaultRetention>,
 }
 
 impl Wanted {
@@ -135,7 +134,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
             .encrypts
             .unwrap_or(call.world.settings().encrypt_by_default),
         is_lock_enabled: wanted.lock_enabled.unwrap_or(false),
-        default_retention: wanted.default_retention.flatten(),
+        default_retention: wanted.default_retention.unwrap_or_default(),
         revision: 2,
     };
     check_default_retention(&bucket)?;
@@ -188,9 +187,10 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
 }
 
 fn check_default_retention(bucket: &Bucket) -> Result<(), Refusal> {
-    bucket
-        .default_retention
-        .map_or(Ok(()), |_| lock::check_enabled(bucket))
+    if bucket.default_retention.is_none() {
+        return Ok(());
+    }
+    lock::check_enabled(bucket)
 }
 
 fn apply(bucket: &mut Bucket, wanted: Wanted) {
