@@ -12,7 +12,7 @@ mod names;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use ureq::Agent;
@@ -103,11 +103,30 @@ impl Response {
 
 type Outcome = std::result::Result<types::Response<ureq::Body>, ureq::Error>;
 
-/// The connections of one token.
+/// The connections of one token, which are the next one's after it, unless it broke them.
 #[derive(Debug)]
 struct OfToken {
     agents: Agents,
-    _owner: Http,
+    broken: AtomicBool,
+    /// Held, so that no other can come to stand at its address while the token lives.
+    owner: Http,
+}
+
+impl OfToken {
+    fn interrupt(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+        self.agents.shutdown();
+    }
+}
+
+impl Drop for OfToken {
+    fn drop(&mut self) {
+        let mut spare = self.owner.spare();
+        let is_fit = !self.broken.load(Ordering::SeqCst) && !self.owner.is_closed();
+        if is_fit && spare.len() < self.owner.0.config.connections {
+            spare.push(self.agents.clone());
+        }
+    }
 }
 
 /// Sends requests. Clones share connections.
@@ -127,6 +146,8 @@ struct Inner {
     closed: AtomicBool,
     /// The connections of tokens that are still around.
     of_tokens: Mutex<Vec<Weak<OfToken>>>,
+    /// The connections of tokens that are gone.
+    spare: Mutex<Vec<Agents>>,
     /// The last `Date` of the service, and when it came by our clock.
     service_date: Mutex<Option<(SystemTime, Duration)>>,
 }
@@ -143,6 +164,7 @@ impl Http {
             unanswered: Mutex::default(),
             closed: AtomicBool::new(false),
             of_tokens: Mutex::default(),
+            spare: Mutex::default(),
             service_date: Mutex::default(),
         })))
     }
@@ -190,8 +212,15 @@ impl Http {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         for own in of_tokens.iter().filter_map(Weak::upgrade) {
-            own.agents.shutdown();
+            own.interrupt();
         }
+        for agents in self.spare().drain(..) {
+            agents.shutdown();
+        }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Agents>> {
+        self.0.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request and reads the answer's headers. An answer that is no success becomes the
@@ -321,15 +350,21 @@ impl Http {
         let Some(token) = &control.cancel else {
             return self.0.agents.for_host(host);
         };
-        let made = Agents::new(&self.0.config, &self.0.names)?;
-        // Holds on to us, so that no other can come to stand at our address while the token lives.
-        let make = || OfToken {
-            agents: made,
-            _owner: self.clone(),
-        };
-        let own = token.resource(Arc::as_ptr(&self.0) as usize, make, |own| {
-            own.agents.shutdown()
-        });
+        let own = token.resource(
+            Arc::as_ptr(&self.0) as usize,
+            || {
+                let agents = match self.spare().pop() {
+                    Some(agents) => agents,
+                    None => Agents::new(&self.0.config, &self.0.names)?,
+                };
+                Ok(OfToken {
+                    agents,
+                    broken: AtomicBool::new(false),
+                    owner: self.clone(),
+                })
+            },
+            OfToken::interrupt,
+        )?;
         self.note_token(&own);
         own.agents.for_host(host)
     }

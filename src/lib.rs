@@ -35,7 +35,6 @@ pub use api::buckets::CreateBucketOptions;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
-pub use bucket::copy::{CopyMetadata, CopyOptions};
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
 pub use bucket::unfinished::UnfinishedLargeFiles;
@@ -67,6 +66,7 @@ pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
 
 pub use session::retry::RetryPolicy;
+pub use transfer::copy::{CopyMetadata, CopyOptions};
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};

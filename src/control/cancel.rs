@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::error::Result;
+
 /// Cancels the calls that were given it. Clones cancel the same calls.
 ///
 /// ```
@@ -98,9 +100,9 @@ impl CancelToken {
     pub(crate) fn resource<T: Any + Send + Sync>(
         &self,
         owner: usize,
-        make: impl FnOnce() -> T,
+        make: impl FnOnce() -> Result<T>,
         interrupt: impl Fn(&T) + Send + Sync + 'static,
-    ) -> Arc<T> {
+    ) -> Result<Arc<T>> {
         let mut state = self.0.lock();
         let known = state
             .attached
@@ -109,9 +111,9 @@ impl CancelToken {
         if let Some(known) =
             known.and_then(|attached| Arc::clone(&attached.resource).downcast::<T>().ok())
         {
-            return known;
+            return Ok(known);
         }
-        let resource = Arc::new(make());
+        let resource = Arc::new(make()?);
         let held = Arc::clone(&resource);
         let interrupt = Arc::new(move || interrupt(&held));
         if self.is_cancelled() {
@@ -123,7 +125,7 @@ impl CancelToken {
             resource: any,
             interrupt,
         });
-        resource
+        Ok(resource)
     }
 }
 
@@ -189,11 +191,13 @@ mod tests {
         let interrupted = Arc::new(AtomicU32::new(0));
         let attach = |owner: usize| {
             let interrupted = Arc::clone(&interrupted);
-            token.resource(
-                owner,
-                || owner,
-                move |_| _ = interrupted.fetch_add(1, Ordering::SeqCst),
-            )
+            token
+                .resource(
+                    owner,
+                    || Ok(owner),
+                    move |_| _ = interrupted.fetch_add(1, Ordering::SeqCst),
+                )
+                .unwrap()
         };
         assert!(Arc::ptr_eq(&attach(1), &attach(1)));
         assert_eq!(*attach(2), 2);

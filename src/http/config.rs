@@ -146,8 +146,8 @@ impl Default for HttpConfig {
     }
 }
 
-/// The connections of one configuration.
-#[derive(Debug)]
+/// The connections of one configuration. Clones share them.
+#[derive(Debug, Clone)]
 pub(super) struct Agents {
     /// None where the environment names a proxy that cannot be used: nothing may go past it.
     public: Option<Agent>,
@@ -219,7 +219,6 @@ fn agent(
         .accept_encoding("")
         .timeout_resolve(Some(timeouts.resolve))
         .timeout_connect(Some(timeouts.connect))
-        .timeout_send_request(Some(timeouts.idle))
         .max_idle_connections(4 * config.connections)
         .max_idle_connections_per_host(config.connections)
         // Below the service's keep-alive, or the first request after a pause meets a closed connection.

@@ -1,11 +1,14 @@
 //! Calls that more than one room above makes in the same way.
 
+use std::time::Duration;
+
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
 use crate::model::operation::Operation;
 use crate::model::part::Part;
+use crate::model::time::Timestamp;
 use crate::session::Session;
 use crate::wire::file::ListFilesRequest;
 use crate::wire::large_file::ListPartsRequest;
@@ -53,6 +56,13 @@ impl Session {
             }
             start_part_number = page.next_part_number;
         }
+    }
+
+    /// Whether a version was made after this moment of our clock, by the service's own clock, which its
+    /// Date header tells to the second.
+    pub(crate) fn is_made_since(&self, started: Duration, version: &FileVersion) -> bool {
+        let began = self.http().service_time_at(started).map(Timestamp::from);
+        began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
     }
 
     /// The first version of a file that is the one wanted, newest first.

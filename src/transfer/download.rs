@@ -27,8 +27,11 @@ use crate::session::Session;
 use crate::transfer::download::file::Saved;
 use crate::transfer::download::reader::DownloadReader;
 
-/// The size of the ranges in which large files are saved, in bytes.
-const PART: u64 = 50_000_000;
+/// The least that is worth a range of its own, in bytes.
+const MIN_RANGE: u64 = 10_000_000;
+/// The most that a range has if nobody says otherwise, in bytes: hashing follows the ranges one by one,
+/// and what they bring meanwhile must stay in the page cache.
+const MAX_RANGE: u64 = 128_000_000;
 
 /// What may be said about a download.
 ///
@@ -44,7 +47,8 @@ pub struct DownloadOptions {
     /// Only these bytes. They are not verified: the service knows the checksum of the whole only.
     pub range: Option<ByteRange>,
     /// A whole file of more than this many bytes is saved to a path in ranges of that size, several
-    /// at a time. Default 50,000,000.
+    /// at a time. If nothing is said, one range for each worker, or two, three, ... for each, so that
+    /// they have 10,000,000 to 128,000,000 bytes: each range waits once for the service's answer.
     pub part_size: Option<u64>,
     /// Who is told how far the download is.
     pub progress: Option<Arc<dyn Progress>>,
@@ -107,7 +111,7 @@ pub enum Verification {
 pub struct Download {
     reader: DownloadReader,
     workers: Arc<Workers>,
-    part_size: u64,
+    part_size: Option<u64>,
 }
 
 impl Download {
@@ -124,8 +128,7 @@ impl Download {
             progress: _,
             cancel: _,
         } = options;
-        let part_size = part_size.unwrap_or(PART);
-        if part_size == 0 {
+        if *part_size == Some(0) {
             return Err(Error::invalid_input(
                 "part_size",
                 "a part has at least one byte",
@@ -134,13 +137,20 @@ impl Download {
         if range.is_some_and(ByteRange::is_empty) {
             return Err(Error::invalid_input("range", "there is no byte in it"));
         }
+        // A token of its own, so that one range that fails can break all others.
+        let parent = control.cancel.as_ref();
+        let own = parent.map_or_else(CancelToken::new, CancelToken::child);
+        let control = Control {
+            cancel: Some(own),
+            ..control
+        };
         let response = session.call(request.operation(), &control, |raw| {
             raw.download(request, *range)
         })?;
         Ok(Self {
             reader: DownloadReader::new(Arc::clone(session), control, response),
             workers: Arc::clone(workers),
-            part_size,
+            part_size: *part_size,
         })
     }
 
@@ -199,6 +209,45 @@ impl Download {
             workers,
             part_size,
         } = self;
-        file::save(reader, path.as_ref(), &workers, part_size)
+        let workers = &*workers;
+        let size = part_size.unwrap_or_else(|| range_size(reader.length(), workers.limit()));
+        file::save(reader, path.as_ref(), workers, size)
+    }
+}
+
+/// The size of the ranges for a file of that length: as many ranges as there are workers, or a multiple
+/// of that, so that none is left over which the others wait for.
+fn range_size(length: u64, workers: usize) -> u64 {
+    let workers = u64::try_from(workers).unwrap_or(u64::MAX).max(1);
+    let rounds = length.div_ceil(MAX_RANGE).div_ceil(workers).max(1);
+    let count = rounds
+        .saturating_mul(workers)
+        .min(length / MIN_RANGE)
+        .max(1);
+    length.div_ceil(count).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::proptest;
+
+    use super::{MAX_RANGE, MIN_RANGE, range_size};
+
+    #[test]
+    fn ranges_are_shared_out_evenly_among_the_workers() {
+        let gib = 1 << 30;
+        assert_eq!(range_size(gib, 10), 107_374_183);
+        assert_eq!(range_size(gib, 4), 89_478_486);
+        assert_eq!(range_size(25_000_000, 10), 12_500_000);
+        assert_eq!(range_size(9_999_999, 10), 9_999_999);
+        assert_eq!(range_size(0, 10), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_are_neither_too_small_nor_too_large(length in MIN_RANGE..=10_000_000_000_000, workers in 0..100_usize) {
+            let size = range_size(length, workers);
+            assert!((MIN_RANGE..=MAX_RANGE).contains(&size), "{size}");
+        }
     }
 }

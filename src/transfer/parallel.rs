@@ -23,10 +23,22 @@ where
     T: Send,
     J: FnOnce(&Control) -> Result<T> + Send,
 {
-    let own = control
-        .cancel
-        .as_ref()
-        .map_or_else(CancelToken::new, CancelToken::child);
+    let parent = control.cancel.as_ref();
+    let own = parent.map_or_else(CancelToken::new, CancelToken::child);
+    run_under(own, workers, control, pieces)
+}
+
+/// As [`run`], under a token that a failure cancels, together with whatever else runs under it.
+pub(crate) fn run_under<'p, T, J>(
+    own: CancelToken,
+    workers: &Workers,
+    control: &Control,
+    pieces: impl FnOnce(Control) -> Box<dyn Iterator<Item = Result<J>> + 'p>,
+) -> Result<Vec<T>>
+where
+    T: Send,
+    J: FnOnce(&Control) -> Result<T> + Send,
+{
     let control = Control {
         cancel: Some(own.clone()),
         ..control.clone()

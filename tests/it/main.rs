@@ -8,6 +8,7 @@ mod buckets;
 mod cancel;
 mod copy;
 mod download;
+mod download_ranges;
 mod errors;
 mod expect;
 mod house;

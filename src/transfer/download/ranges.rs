@@ -1,6 +1,7 @@
 //! A large download to a file: ranges side by side, each written where it belongs.
 //!
-//! The response that is open already becomes the first range; the others are asked for by id. One
+//! The response that is open already becomes the first range; the others are asked for by id. All of
+//! them run under the download's own token, so that the failure of one breaks the others at once. One
 //! more thread hashes the file behind them: whatever is complete from the beginning on, out of the
 //! page cache, so that there is neither a second pass over the network nor one over the disk.
 
@@ -63,7 +64,8 @@ pub(super) fn download(
         let hashing = expected
             .map(|_| thread::Builder::new().spawn_scoped(scope, || frontier.hash(parts, target)));
         let close = CloseOnDrop(frontier);
-        let outcome = parallel::run(workers, &control, |_| {
+        let token = control.cancel.clone().unwrap_or_default();
+        let outcome = parallel::run_under(token, workers, &control, |_| {
             let mut first = first;
             Box::new(parts.iter().enumerate().map(move |(index, range)| {
                 let (body, session, file_id) =
@@ -73,7 +75,7 @@ pub(super) fn download(
                     let stream = ByteStream::new(session, control.clone(), file_id, rest, body)
                         .cut_at(range.end);
                     let mut source = Counted::new(StreamReader(stream), tally);
-                    write_range(&mut source, &range, target, control)?;
+                    write_range(&mut source, &range, target)?;
                     source.keep();
                     frontier.complete(index);
                     Ok(())
@@ -96,17 +98,10 @@ pub(super) fn download(
     Ok(())
 }
 
-fn write_range(
-    source: &mut impl Read,
-    range: &Range<u64>,
-    target: &Target<'_>,
-    control: &Control,
-) -> Result<()> {
+fn write_range(source: &mut impl Read, range: &Range<u64>, target: &Target<'_>) -> Result<()> {
     let mut file = target.at(range.start)?;
     let mut buffer = vec![0; BUFFER];
     loop {
-        // The response that was open before knows nothing of the other ranges' failures.
-        control.check()?;
         let read = source
             .read(&mut buffer)
             .map_err(|error| Error::from_io(error).unwrap_or_else(|error| target.failed(error)))?;

@@ -1,0 +1,100 @@
+//! Large files saved to a path in ranges: how they are cut, and what happens when one of them fails.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use b2sdk::simulator::Fault;
+use b2sdk::{CancelToken, DownloadOptions, Error, Operation, Saved};
+
+use crate::support::{World, noise};
+
+const RANGE: u64 = 10_000;
+/// A silent connection is left after two minutes.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// A world with "x" of that length, and a place to save it.
+fn stored(length: usize) -> (World, tempfile::TempDir, Vec<u8>) {
+    let world = World::with(|builder| builder.workers(4));
+    let data = noise(length);
+    world.bucket.upload_bytes(&data, "x").unwrap();
+    world.service.log().clear();
+    (world, tempfile::tempdir().unwrap(), data)
+}
+
+fn save(world: &World, path: &Path) -> Result<Saved, Error> {
+    let options = DownloadOptions::new().part_size(RANGE);
+    world
+        .bucket
+        .download_file_by_name_with("x", &options)?
+        .save_to(path)
+}
+
+/// Runs it, and fails if that takes anything like an idle limit.
+fn at_once<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    let (done, outcome) = channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || done.send(act()));
+        outcome
+            .recv_timeout(WATCHDOG)
+            .expect("it waits for something")
+    })
+}
+
+#[test]
+fn a_range_that_fails_ends_the_silent_first_one_at_once() {
+    let (world, directory, _) = stored(95_123);
+    world.inject(Fault::on(Operation::DownloadFileByName).stall_answer(100));
+    world.inject(
+        Fault::on(Operation::DownloadFileById)
+            .status(403, "download_cap_exceeded", "")
+            .always(),
+    );
+    let path = directory.path().join("x");
+    let error = at_once(|| save(&world, &path).unwrap_err());
+    assert!(matches!(error, Error::CapExceeded(_)), "{error:?}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_range_that_fails_leaves_other_downloads_under_the_same_token_alone() {
+    let (world, directory, data) = stored(95_123);
+    let token = CancelToken::new();
+    let options = DownloadOptions::new().cancel(&token).part_size(RANGE);
+    let open = || {
+        world
+            .bucket
+            .download_file_by_name_with("x", &options)
+            .unwrap()
+    };
+    let other = open();
+    world.inject(
+        Fault::on(Operation::DownloadFileById)
+            .status(403, "download_cap_exceeded", "")
+            .always(),
+    );
+    open().save_to(directory.path().join("x")).unwrap_err();
+    world.service.faults().clear();
+    assert!(!token.is_cancelled());
+    assert_eq!(other.read_to_vec().unwrap(), data);
+}
+
+#[test]
+fn downloads_one_after_the_other_use_the_same_connections() {
+    let (world, directory, _) = stored(95_123);
+    for _ in 0..5 {
+        let download = world.bucket.download_file_by_name("x").unwrap();
+        download.read_to_vec().unwrap();
+    }
+    let connections = || -> BTreeSet<u64> {
+        let entries = world.service.log().entries();
+        entries.iter().map(|entry| entry.connection).collect()
+    };
+    assert_eq!(connections().len(), 1);
+    for _ in 0..5 {
+        save(&world, &directory.path().join("x")).unwrap();
+    }
+    // The first response of each goes on after its range, which costs its connection.
+    assert!(connections().len() <= 4 + 5 + 3, "{:?}", connections());
+}
