@@ -32,6 +32,7 @@ pub use account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
 pub use api::buckets::CreateBucketOptions;
+pub use api::files::Parts;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
@@ -59,6 +60,7 @@ pub use model::lifecycle::LifecycleRule;
 pub use model::name::NameRule;
 pub use model::operation::{BillingClass, Operation};
 pub use model::part::Part;
+pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
 pub use model::secret::{ApplicationKey, AuthToken, DownloadToken, UploadToken};
