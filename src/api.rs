@@ -1,7 +1,7 @@
 //! The entrance: an account, and how its calls are made.
 
 pub(crate) mod buckets;
-mod files;
+pub(crate) mod files;
 pub(crate) mod keys;
 
 use std::fmt;

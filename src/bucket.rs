@@ -1,6 +1,6 @@
 //! A bucket: what can be done in it stands in a file a topic.
 
-pub(crate) mod copy;
+mod copy;
 mod delete;
 mod download;
 pub(crate) mod list;

@@ -32,10 +32,10 @@ pub use account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
 pub use api::buckets::CreateBucketOptions;
+pub use api::files::Parts;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
-pub use bucket::copy::{CopyMetadata, CopyOptions};
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
 pub use bucket::unfinished::UnfinishedLargeFiles;
@@ -60,6 +60,7 @@ pub use model::lifecycle::LifecycleRule;
 pub use model::name::NameRule;
 pub use model::operation::{BillingClass, Operation};
 pub use model::part::Part;
+pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
 pub use model::secret::{ApplicationKey, AuthToken, DownloadToken, UploadToken};
@@ -67,6 +68,7 @@ pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
 
 pub use session::retry::RetryPolicy;
+pub use transfer::copy::{CopyMetadata, CopyOptions};
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};

@@ -9,7 +9,8 @@
 //! 3. a token that no longer works is replaced once (`reauth`), and the request sent again.
 
 mod advice;
-mod files;
+pub(crate) mod files;
+pub(crate) mod paging;
 pub(crate) mod reauth;
 pub(crate) mod retry;
 pub(crate) mod upload_url;

@@ -7,6 +7,7 @@
 pub(crate) mod builder;
 mod connection;
 mod files;
+mod hot;
 mod journal;
 mod legacy;
 mod location;

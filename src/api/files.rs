@@ -1,6 +1,7 @@
 //! What can be done with a file whose id is known, whatever bucket it is in.
 
 use crate::api::B2Api;
+use crate::client::Client;
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::FileVersion;
@@ -9,7 +10,15 @@ use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::raw::DownloadRequest;
 use crate::raw::encoding::encode_query;
+use crate::session::files::PartPages;
 use crate::transfer::download::{Download, DownloadOptions};
+
+/// The parts of an unfinished large file, from [`B2Api::list_parts`]. After an error it ends.
+#[derive(Debug)]
+pub struct Parts {
+    client: Client,
+    pages: PartPages,
+}
 
 impl B2Api {
     /// Begins to download a version.
@@ -74,12 +83,16 @@ impl B2Api {
             .cancel_large_file(&Control::default(), file_id)
     }
 
-    /// The parts of an unfinished large file that are there, in their order; at most 10,000.
+    /// Lists the parts of an unfinished large file that are there, in their order; at most 10,000.
     ///
     /// # Errors
-    /// As [`cancel_large_file`](Self::cancel_large_file).
-    pub fn list_parts(&self, file_id: &FileId) -> Result<Vec<Part>> {
-        self.client.session.parts_of(&Control::default(), file_id)
+    /// None here: nothing is sent before the first part is asked for. The items are as
+    /// [`cancel_large_file`](Self::cancel_large_file).
+    pub fn list_parts(&self, file_id: &FileId) -> Result<Parts> {
+        Ok(Parts {
+            client: self.client.clone(),
+            pages: PartPages::new(file_id.clone()),
+        })
     }
 
     /// The URL of a version by its id. From a public bucket anybody may download it.
@@ -93,5 +106,13 @@ impl B2Api {
             "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
             encode_query(file_id.as_str())
         ))
+    }
+}
+
+impl Iterator for Parts {
+    type Item = Result<Part>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.pages.next(&self.client.session, &Control::default())
     }
 }

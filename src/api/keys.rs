@@ -1,7 +1,6 @@
 //! Making, listing and deleting application keys.
 
 use std::time::Duration;
-use std::vec;
 
 use crate::api::B2Api;
 use crate::client::Client;
@@ -11,6 +10,7 @@ use crate::model::auth::Capability;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::key::{CreatedKey, KeyDetails};
 use crate::model::operation::Operation;
+use crate::session::paging::Pages;
 use crate::wire::key::CreateKeyRequest;
 
 /// The longest that a key may be valid: 1000 days (reference section 2.22).
@@ -72,9 +72,7 @@ impl CreateKeyOptions {
 #[derive(Debug)]
 pub struct Keys {
     client: Client,
-    next: Option<ApplicationKeyId>,
-    page: vec::IntoIter<KeyDetails>,
-    is_last: bool,
+    pages: Pages<ApplicationKeyId, KeyDetails>,
 }
 
 impl B2Api {
@@ -140,9 +138,7 @@ impl B2Api {
     pub fn list_keys(&self) -> Result<Keys> {
         Ok(Keys {
             client: self.client.clone(),
-            next: None,
-            page: Vec::new().into_iter(),
-            is_last: false,
+            pages: Pages::default(),
         })
     }
 
@@ -212,32 +208,14 @@ impl Iterator for Keys {
     type Item = Result<KeyDetails>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(key) = self.page.next() {
-                return Some(Ok(key));
-            }
-            if self.is_last {
-                return None;
-            }
-            let next = self.next.as_ref();
-            let answer =
-                self.client
-                    .session
-                    .call(Operation::ListKeys, &Control::default(), |raw| {
-                        raw.list_keys(next, 1000)
-                    });
-            match answer {
-                Ok(page) => {
-                    self.is_last = page.next_application_key_id.is_none()
-                        || page.next_application_key_id == self.next;
-                    self.next = page.next_application_key_id;
-                    self.page = page.keys.into_iter();
-                }
-                Err(error) => {
-                    self.is_last = true;
-                    return Some(Err(error));
-                }
-            }
-        }
+        let Self { client, pages } = self;
+        pages.next(Operation::ListKeys, |start| {
+            let answer = client
+                .session
+                .call(Operation::ListKeys, &Control::default(), |raw| {
+                    raw.list_keys(start, 1000)
+                })?;
+            Ok((answer.keys, answer.next_application_key_id))
+        })
     }
 }

@@ -1,16 +1,14 @@
 //! Listing a bucket, page by page: one page in memory, no request before the first item is asked
-//! for, and no end before the service says so - a page may be empty in the middle (reference
-//! section 9.3).
+//! for, and no end before the service says so (`session::paging`).
 
-use std::vec;
+pub(super) mod pages;
 
 use crate::bucket::Bucket;
-use crate::control::Control;
+use crate::bucket::list::pages::{FilePages, Selection};
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
-use crate::model::operation::Operation;
-use crate::wire::file::ListFilesRequest;
+use crate::model::pattern::{Filter, Filters, Pattern};
 
 /// Which versions a listing shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +36,13 @@ pub struct LsOptions {
     pub recursive: bool,
     /// Which versions.
     pub versions: Versions,
+    /// The folder is no folder but a pattern of whole file names: `*` is any number of characters,
+    /// `/` among them, `?` one, `[a-z]` one of these, `[!a-z]` one that is none of these. Without any
+    /// of them it is the name of one file. Only together with `recursive`.
+    pub with_wildcard: bool,
+    /// Which files, by patterns of their whole names; the last one that matches decides. A folder is
+    /// shown if there is a file in it that passes.
+    pub filters: Vec<Filter>,
     /// How many entries to ask for at a time: 1 to 10,000, 1000 by default. The service bills each
     /// started 1000 as one call.
     pub page_size: Option<u32>,
@@ -63,6 +68,20 @@ impl LsOptions {
     #[must_use]
     pub const fn versions(mut self, versions: Versions) -> Self {
         self.versions = versions;
+        self
+    }
+
+    /// The folder is a pattern of file names.
+    #[must_use]
+    pub const fn with_wildcard(mut self, with_wildcard: bool) -> Self {
+        self.with_wildcard = with_wildcard;
+        self
+    }
+
+    /// Which files.
+    #[must_use]
+    pub fn filters(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        self.filters = filters.into_iter().collect();
         self
     }
 
@@ -93,12 +112,12 @@ pub struct Entry {
 
 /// The entries of a folder, from [`Bucket::ls`]. After an error it ends.
 #[derive(Debug)]
-pub struct Ls(Pages);
+pub struct Ls(FilePages);
 
 /// The versions of one file, newest first, from [`Bucket::list_file_versions`]. After an error it
 /// ends.
 #[derive(Debug)]
-pub struct FileVersions(Pages);
+pub struct FileVersions(FilePages);
 
 impl Bucket {
     /// Lists a folder: its files, and the folders in it. `""` is the root of the bucket; `"photos"`
@@ -111,23 +130,40 @@ impl Bucket {
         self.ls_with(folder, &LsOptions::default())
     }
 
-    /// Lists a folder with settings.
+    /// Lists a folder, or the files of a pattern, with settings.
+    ///
+    /// Of a pattern, what stands before the first `*`, `?` or `[` is sent to the service, which lists
+    /// only the names that begin so; the rest, and the filters, are applied here: what they leave out
+    /// was listed and is billed all the same.
+    ///
+    /// ```no_run
+    /// # fn list(bucket: &b2sdk::Bucket) -> b2sdk::Result<()> {
+    /// use b2sdk::{Filter, LsOptions};
+    ///
+    /// let options = LsOptions::new().recursive(true).with_wildcard(true);
+    /// let options = options.filters([Filter::exclude("*/thumbnails/*")]);
+    /// for entry in bucket.ls_with("photos/*.jpg", &options)? {
+    ///     println!("{}", entry?.version.file_name);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a page size that the service does not have; otherwise as
-    /// [`ls`](Self::ls).
+    /// [`Error::InvalidInput`] for a page size that the service does not have, and for a pattern
+    /// without `recursive`; otherwise as [`ls`](Self::ls).
     pub fn ls_with(&self, folder: &str, options: &LsOptions) -> Result<Ls> {
+        Ok(Ls(self.pages(folder, options)?))
+    }
+
+    pub(super) fn pages(&self, folder: &str, options: &LsOptions) -> Result<FilePages> {
         let LsOptions {
             recursive,
             versions,
+            with_wildcard,
+            filters,
             page_size,
             cancel,
         } = options;
-        let prefix = if folder.is_empty() || folder.ends_with('/') {
-            folder.to_owned()
-        } else {
-            format!("{folder}/")
-        };
         let max_file_count = page_size.unwrap_or(1000);
         if !(1..=10_000).contains(&max_file_count) {
             return Err(Error::invalid_input(
@@ -135,15 +171,32 @@ impl Bucket {
                 format!("it is 1 to 10000, not {max_file_count}"),
             ));
         }
-        let request = ListFilesRequest {
-            bucket_id: self.id(),
-            start_file_name: None,
-            start_file_id: None,
-            max_file_count,
-            prefix,
-            delimiter: (!recursive).then_some("/"),
+        if *with_wildcard && !recursive {
+            return Err(Error::invalid_input(
+                "with_wildcard",
+                "a pattern matches in all folders below: set recursive as well",
+            ));
+        }
+        let pattern = with_wildcard.then(|| Pattern::new(folder));
+        let prefix = match &pattern {
+            Some(pattern) => pattern.fixed_prefix().to_owned(),
+            None if folder.is_empty() || folder.ends_with('/') => folder.to_owned(),
+            None => format!("{folder}/"),
         };
-        Ok(Ls(Pages::new(self, request, *versions, cancel.as_ref())))
+        let selection = Selection {
+            prefix,
+            pattern,
+            filters: Filters::new(filters),
+            is_recursive: *recursive,
+        };
+        let control = self.control(cancel.as_ref());
+        Ok(FilePages::new(
+            self,
+            control,
+            *versions,
+            selection,
+            max_file_count,
+        ))
     }
 
     /// Lists all versions of one file, newest first: hide markers and unfinished large files too.
@@ -154,18 +207,8 @@ impl Bucket {
         Ok(FileVersions(self.versions_of(file_name, 100)))
     }
 
-    pub(super) fn versions_of(&self, file_name: &str, max_file_count: u32) -> Pages {
-        let request = ListFilesRequest {
-            bucket_id: self.id(),
-            start_file_name: Some(file_name.to_owned()),
-            start_file_id: None,
-            max_file_count,
-            prefix: file_name.to_owned(),
-            delimiter: None,
-        };
-        let mut pages = Pages::new(self, request, Versions::All, None);
-        pages.only = Some(file_name.to_owned());
-        pages
+    pub(super) fn versions_of(&self, file_name: &str, max_file_count: u32) -> FilePages {
+        FilePages::of_one_file(self, file_name, max_file_count)
     }
 }
 
@@ -185,114 +228,5 @@ impl Iterator for FileVersions {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next()
-    }
-}
-
-/// A listing and its cursor.
-#[derive(Debug)]
-pub(super) struct Pages {
-    bucket: Bucket,
-    control: Control,
-    request: ListFilesRequest,
-    versions: Versions,
-    /// End at the first other name.
-    only: Option<String>,
-    page: vec::IntoIter<FileVersion>,
-    is_last: bool,
-}
-
-impl Pages {
-    fn new(
-        bucket: &Bucket,
-        request: ListFilesRequest,
-        versions: Versions,
-        cancel: Option<&CancelToken>,
-    ) -> Self {
-        let control = bucket.control(cancel);
-        let page = Vec::new().into_iter();
-        Self {
-            bucket: bucket.clone(),
-            control,
-            request,
-            versions,
-            only: None,
-            page,
-            is_last: false,
-        }
-    }
-
-    fn fetch(&mut self) -> Result<()> {
-        let Self {
-            bucket,
-            control,
-            request,
-            versions,
-            ..
-        } = self;
-        let answer = bucket.with_id(control, |id| {
-            request.bucket_id = id.clone();
-            match versions {
-                Versions::Latest => {
-                    bucket
-                        .client
-                        .session
-                        .call(Operation::ListFileNames, control, |raw| {
-                            raw.list_file_names(request)
-                        })
-                }
-                Versions::All => {
-                    bucket
-                        .client
-                        .session
-                        .call(Operation::ListFileVersions, control, |raw| {
-                            raw.list_file_versions(request)
-                        })
-                }
-            }
-        })?;
-        self.is_last = answer.next_file_name.is_none();
-        let next = (answer.next_file_name, answer.next_file_id);
-        let stuck = next.0 == self.request.start_file_name && next.1 == self.request.start_file_id;
-        if stuck && !self.is_last {
-            let operation = match self.versions {
-                Versions::Latest => Operation::ListFileNames,
-                Versions::All => Operation::ListFileVersions,
-            };
-            return Err(Error::UnexpectedReply {
-                operation,
-                source: "the next page is this page again".into(),
-            });
-        }
-        (self.request.start_file_name, self.request.start_file_id) = next;
-        self.page = answer.files.into_iter();
-        Ok(())
-    }
-}
-
-impl Iterator for Pages {
-    type Item = Result<FileVersion>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(version) = self.page.next() {
-                if self
-                    .only
-                    .as_ref()
-                    .is_some_and(|name| *name != version.file_name)
-                {
-                    self.is_last = true;
-                    self.page = Vec::new().into_iter();
-                    return None;
-                }
-                return Some(Ok(version));
-            }
-            if self.is_last {
-                return None;
-            }
-            if let Err(error) = self.fetch() {
-                self.is_last = true;
-                return Some(Err(error));
-            }
-        }
     }
 }

@@ -2,15 +2,13 @@
 //! for, until somebody does one of the two.
 
 use std::time::Duration;
-use std::vec;
 
 use crate::bucket::Bucket;
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::FileVersion;
-use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
-use crate::wire::large_file::ListUnfinishedRequest;
+use crate::session::paging::UnfinishedPages;
 
 /// The unfinished large files of a bucket, oldest first, from
 /// [`Bucket::list_unfinished_large_files`]. After an error it ends.
@@ -18,9 +16,7 @@ use crate::wire::large_file::ListUnfinishedRequest;
 pub struct UnfinishedLargeFiles {
     bucket: Bucket,
     control: Control,
-    request: ListUnfinishedRequest,
-    page: vec::IntoIter<FileVersion>,
-    is_last: bool,
+    pages: UnfinishedPages,
 }
 
 impl Bucket {
@@ -30,19 +26,10 @@ impl Bucket {
     /// None here: nothing is sent before the first one is asked for. The items are
     /// [`Error::NotAllowed`](crate::Error::NotAllowed), or the errors of any call.
     pub fn list_unfinished_large_files(&self, name_prefix: &str) -> Result<UnfinishedLargeFiles> {
-        let request = ListUnfinishedRequest {
-            bucket_id: self.id(),
-            name_prefix: (!name_prefix.is_empty()).then(|| name_prefix.to_owned()),
-            start_file_id: None,
-            max_file_count: 100,
-        };
-        let (bucket, control) = (self.clone(), self.control(None));
         Ok(UnfinishedLargeFiles {
-            bucket,
-            control,
-            request,
-            page: Vec::new().into_iter(),
-            is_last: false,
+            bucket: self.clone(),
+            control: self.control(None),
+            pages: UnfinishedPages::new(self.id(), name_prefix),
         })
     }
 
@@ -66,44 +53,15 @@ impl Bucket {
     }
 }
 
-impl UnfinishedLargeFiles {
-    fn fetch(&mut self) -> Result<()> {
-        let Self {
-            bucket,
-            control,
-            request,
-            ..
-        } = self;
-        let answer =
-            bucket
-                .client
-                .session
-                .call(Operation::ListUnfinishedLargeFiles, control, |raw| {
-                    raw.list_unfinished_large_files(request)
-                })?;
-        self.is_last =
-            answer.next_file_id.is_none() || answer.next_file_id == self.request.start_file_id;
-        self.request.start_file_id = answer.next_file_id;
-        self.page = answer.files.into_iter();
-        Ok(())
-    }
-}
-
 impl Iterator for UnfinishedLargeFiles {
     type Item = Result<FileVersion>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(file) = self.page.next() {
-                return Some(Ok(file));
-            }
-            if self.is_last {
-                return None;
-            }
-            if let Err(error) = self.fetch() {
-                self.is_last = true;
-                return Some(Err(error));
-            }
-        }
+        let Self {
+            bucket,
+            control,
+            pages,
+        } = self;
+        pages.next(&bucket.client.session, control)
     }
 }

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::error::{Error, Result};
 use crate::http::names::Names;
+use crate::http::probes::Sparing;
 use crate::model::operation::Operation;
 use crate::model::realm::is_loopback;
 
@@ -219,7 +219,6 @@ fn agent(
         .accept_encoding("")
         .timeout_resolve(Some(timeouts.resolve))
         .timeout_connect(Some(timeouts.connect))
-        .timeout_send_request(Some(timeouts.idle))
         .max_idle_connections(4 * config.connections)
         .max_idle_connections_per_host(config.connections)
         // Below the service's keep-alive, or the first request after a pause meets a closed connection.
@@ -230,7 +229,7 @@ fn agent(
         .build();
     Ok(Agent::with_parts(
         config,
-        DefaultConnector::default(),
+        Sparing::new(names.clock()),
         names.clone(),
     ))
 }

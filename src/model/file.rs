@@ -70,6 +70,24 @@ pub struct FileVersion {
 }
 
 impl FileVersion {
+    /// The row that stands for a folder, as the service makes it.
+    pub(crate) fn folder(name: &str) -> Self {
+        Self {
+            account_id: None,
+            bucket_id: None,
+            action: FileAction::Folder,
+            file_id: no_id(),
+            file_name: name.to_owned(),
+            content_length: 0,
+            content_type: None,
+            content_sha1: ContentSha1::default(),
+            content_md5: None,
+            file_info: FileInfo::default(),
+            upload_timestamp: Timestamp::default(),
+            extra: Map::new(),
+        }
+    }
+
     /// When the source was last changed if the uploader recorded that, otherwise when the upload
     /// began.
     #[must_use]

@@ -29,6 +29,14 @@ impl ByteRange {
         Self(Form::Last { length })
     }
 
+    /// The bytes of a half-open range that is not empty.
+    pub(crate) const fn of(range: &std::ops::Range<u64>) -> Self {
+        Self(Form::Bounded {
+            first: range.start,
+            last: range.end.saturating_sub(1),
+        })
+    }
+
     /// Whether it has a beginning and an end.
     pub(crate) const fn is_bounded(self) -> bool {
         matches!(self.0, Form::Bounded { .. })

@@ -1,12 +1,16 @@
 //! Calls that more than one room above makes in the same way.
 
+use std::time::Duration;
+
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
 use crate::model::operation::Operation;
 use crate::model::part::Part;
+use crate::model::time::Timestamp;
 use crate::session::Session;
+use crate::session::paging::Pages;
 use crate::wire::file::ListFilesRequest;
 use crate::wire::large_file::ListPartsRequest;
 
@@ -36,23 +40,15 @@ impl Session {
 
     /// All parts of an unfinished large file; there are at most 10,000.
     pub(crate) fn parts_of(&self, control: &Control, file_id: &FileId) -> Result<Vec<Part>> {
-        let mut parts = Vec::new();
-        let mut start_part_number = None;
-        loop {
-            let request = ListPartsRequest {
-                file_id,
-                start_part_number,
-                max_part_count: 1000,
-            };
-            let page = self.call(Operation::ListParts, control, |raw| {
-                raw.list_parts(&request)
-            })?;
-            parts.extend(page.parts);
-            if page.next_part_number <= start_part_number {
-                return Ok(parts);
-            }
-            start_part_number = page.next_part_number;
-        }
+        let mut pages = PartPages::new(file_id.clone());
+        std::iter::from_fn(|| pages.next(self, control)).collect()
+    }
+
+    /// Whether a version was made after this moment of our clock, by the service's own clock, which its
+    /// Date header tells to the second.
+    pub(crate) fn is_made_since(&self, started: Duration, version: &FileVersion) -> bool {
+        let began = self.http().service_time_at(started).map(Timestamp::from);
+        began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
     }
 
     /// The first version of a file that is the one wanted, newest first.
@@ -65,31 +61,66 @@ impl Session {
     ) -> Result<Option<FileVersion>> {
         let mut request = ListFilesRequest {
             bucket_id: bucket.clone(),
-            start_file_name: Some(file_name.to_owned()),
+            start_file_name: None,
             start_file_id: None,
             max_file_count: 100,
             prefix: file_name.to_owned(),
             delimiter: None,
         };
-        loop {
-            let page = self.call(Operation::ListFileVersions, control, |raw| {
-                raw.list_file_versions(&request)
-            })?;
-            let own = |version: &FileVersion| version.file_name == file_name;
-            let others_follow = page.files.iter().any(|version| !own(version));
-            if let Some(found) = page
-                .files
-                .into_iter()
-                .find(|version| own(version) && is_wanted(version))
-            {
-                return Ok(Some(found));
-            }
-            let next = (page.next_file_name, page.next_file_id);
-            let stuck = next.0 == request.start_file_name && next.1 == request.start_file_id;
-            if others_follow || next.0.is_none() || stuck {
-                return Ok(None);
-            }
-            (request.start_file_name, request.start_file_id) = next;
+        let operation = Operation::ListFileVersions;
+        let mut pages = Pages::from((file_name.to_owned(), None));
+        let mut versions = std::iter::from_fn(|| {
+            pages.next(operation, |start| {
+                if let Some((name, id)) = start {
+                    request.start_file_name = Some(name.clone());
+                    request.start_file_id.clone_from(id);
+                }
+                let page = self.call(operation, control, |raw| raw.list_file_versions(&request))?;
+                Ok((
+                    page.files,
+                    page.next_file_name.map(|name| (name, page.next_file_id)),
+                ))
+            })
+        });
+        let found = versions.find(|version| {
+            version.as_ref().map_or(true, |version| {
+                version.file_name != file_name || is_wanted(version)
+            })
+        });
+        // Another name is behind all of the file's own versions.
+        Ok(found
+            .transpose()?
+            .filter(|version| version.file_name == file_name))
+    }
+}
+
+/// The parts of an unfinished large file.
+#[derive(Debug)]
+pub(crate) struct PartPages {
+    file_id: FileId,
+    pages: Pages<u32, Part>,
+}
+
+impl PartPages {
+    pub(crate) fn new(file_id: FileId) -> Self {
+        Self {
+            file_id,
+            pages: Pages::default(),
         }
+    }
+
+    pub(crate) fn next(&mut self, session: &Session, control: &Control) -> Option<Result<Part>> {
+        let Self { file_id, pages } = self;
+        pages.next(Operation::ListParts, |start| {
+            let request = ListPartsRequest {
+                file_id,
+                start_part_number: start.copied(),
+                max_part_count: 1000,
+            };
+            let page = session.call(Operation::ListParts, control, |raw| {
+                raw.list_parts(&request)
+            })?;
+            Ok((page.parts, page.next_part_number))
+        })
     }
 }

@@ -108,13 +108,18 @@ impl UploadSource for FileSource {
             io::ErrorKind::NotFound => self.changed("it is gone"),
             _ => failed(error),
         })?;
-        file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+        if range.start > 0 {
+            file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+        }
         let mut reader = FileReader {
             source: self,
             file: file.take(range.end - range.start),
             reaches_end: range.end == self.state.length,
         };
-        reader.check()?;
+        // Otherwise the first read looks: nothing leaves before that.
+        if range.is_empty() {
+            reader.check()?;
+        }
         if self.state.length == 0 {
             reader.expect_end()?;
         }

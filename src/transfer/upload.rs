@@ -3,7 +3,7 @@
 //! only once).
 
 mod buffered;
-mod large;
+pub(in crate::transfer) mod large;
 mod resume;
 mod small;
 
@@ -28,7 +28,7 @@ use crate::transfer::source::{BytesSource, ReaderSource, UploadSource};
 use crate::transfer::upload::buffered::Pieces;
 
 /// The service derives the type from the name's extension.
-const CONTENT_TYPE_AUTO: &str = "b2/x-auto";
+pub(in crate::transfer) const CONTENT_TYPE_AUTO: &str = "b2/x-auto";
 /// The part size for streams of unknown length, in bytes: each worker holds one part in memory.
 const STREAM_PART: u64 = 16_000_000;
 /// The most that name and info may take in headers, in bytes (reference section 4.3).

@@ -1,4 +1,4 @@
-//! Copies within the service (reference section 2.13).
+//! Copies within the service (reference sections 2.13 and 2.17).
 
 use serde::Serialize;
 
@@ -19,4 +19,13 @@ pub(crate) struct CopyFileRequest<'a> {
     pub(crate) content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file_info: Option<&'a FileInfo>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CopyPartRequest<'a> {
+    pub(crate) source_file_id: &'a FileId,
+    pub(crate) large_file_id: &'a FileId,
+    pub(crate) part_number: u64,
+    pub(crate) range: String,
 }

@@ -101,7 +101,7 @@ impl Kind {
             "b2_list_unfinished_large_files" => Self::Unfinished,
             "b2_delete_file_version" => Self::Deleted,
             "b2_cancel_large_file" => Self::Cancelled,
-            "b2_upload_part" => Self::Part,
+            "b2_upload_part" | "b2_copy_part" => Self::Part,
             "b2_list_parts" => Self::Parts,
             "b2_delete_key" => Self::Key,
             "b2_create_key" => Self::NewKey,

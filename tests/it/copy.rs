@@ -1,9 +1,15 @@
 //! Server-side copies.
 
-use b2sdk::simulator::Fault;
-use b2sdk::{BucketType, CopyMetadata, CopyOptions, Error, FileInfo, Operation, UploadOptions};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::support::{World, noise};
+use b2sdk::simulator::{Fault, KeyRequest};
+use b2sdk::{
+    BucketType, CancelToken, CopyMetadata, CopyOptions, Error, FileInfo, FileVersion, Operation,
+    Sha1Digest, TransferProgress, UploadOptions,
+};
+
+use crate::support::{BUCKET, World, noise};
 
 #[test]
 fn a_copy_has_the_content_and_the_info_of_its_source() {
@@ -122,25 +128,305 @@ fn copies_that_cannot_be_are_refused_with_a_reason() {
 }
 
 #[test]
-fn a_copy_whose_answer_was_lost_is_not_made_twice() {
+fn a_copy_whose_answer_was_lost_is_found_and_not_made_twice() {
     let world = World::new();
-    let source = world
-        .bucket
-        .upload_bytes(&noise(1000), "x")
-        .unwrap()
-        .into_version();
-    world.inject(
-        Fault::on(Operation::CopyFile)
-            .after_effect()
-            .drop_connection(),
-    );
-    let error = world.bucket.copy(&source.file_id, "y").unwrap_err();
-    assert!(
-        error.to_string().contains("may have taken effect"),
-        "{error}"
-    );
+    let source = upload(&world, &noise(1000), "x");
+    world.inject(lost(Operation::CopyFile));
+    let copy = world.bucket.copy(&source.file_id, "y").unwrap();
     assert_eq!(
         (world.count(Operation::CopyFile), world.versions("y").len()),
         (1, 1)
     );
+    assert_eq!(world.versions("y")[0].file_id, copy.file_id);
+}
+
+#[test]
+fn a_copy_that_was_lost_on_its_way_is_asked_for_again() {
+    let world = World::new();
+    let source = upload(&world, &noise(1000), "x");
+    // An older version that looks like the copy is not taken for it.
+    upload(&world, &noise(1000), "y");
+    world.service.advance_clock(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(60));
+    world.inject(Fault::on(Operation::CopyFile).reset_connection());
+    world.bucket.copy(&source.file_id, "y").unwrap();
+    assert_eq!(
+        (world.count(Operation::CopyFile), world.versions("y").len()),
+        (2, 2)
+    );
+}
+
+#[test]
+fn answers_that_are_always_lost_end_in_an_error() {
+    let world = World::new();
+    let source = upload(&world, &noise(1000), "x");
+    world.inject(Fault::on(Operation::CopyFile).reset_connection().always());
+    let error = world.bucket.copy(&source.file_id, "y").unwrap_err();
+    assert!(matches!(error, Error::Connection(_)), "{error:?}");
+    assert_eq!(world.count(Operation::CopyFile), 3);
+}
+
+#[test]
+fn a_range_whose_answer_was_lost_is_not_guessed() {
+    let world = World::new();
+    let source = upload(&world, &noise(1000), "x");
+    world.inject(lost(Operation::CopyFile));
+    let options = CopyOptions::new().range(0..=9);
+    let error = world
+        .bucket
+        .copy_with(&source.file_id, "y", &options)
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("may have taken effect"),
+        "{error}"
+    );
+    assert_eq!(world.count(Operation::CopyFile), 1);
+}
+
+#[test]
+fn who_may_not_look_is_told_that_the_copy_may_exist() {
+    let world = World::new();
+    let source = upload(&world, &noise(1000), "x");
+    let key = KeyRequest::new(["listBuckets", "readFiles", "writeFiles"]);
+    let api = world.restricted(key);
+    world.inject(lost(Operation::CopyFile));
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    let error = bucket.copy(&source.file_id, "y").unwrap_err();
+    assert!(matches!(error, Error::Connection(_)), "{error:?}");
+    assert_eq!(world.count(Operation::CopyFile), 1);
+}
+
+fn upload(world: &World, data: &[u8], name: &str) -> FileVersion {
+    world
+        .bucket
+        .upload_bytes(data, name)
+        .unwrap()
+        .into_version()
+}
+
+fn lost(operation: Operation) -> Fault {
+    Fault::on(operation).after_effect().drop_connection()
+}
+
+/// What the service says to more than 5 GB: here to everything.
+fn too_large() -> Fault {
+    Fault::on(Operation::CopyFile).status(
+        400,
+        "source_too_large",
+        "Copy source too big: 5000000001",
+    )
+}
+
+const PART: u64 = 10_000;
+
+fn in_parts() -> CopyOptions {
+    CopyOptions::new().part_size(PART)
+}
+
+#[test]
+fn what_is_too_large_for_one_request_is_copied_in_parts_with_type_info_and_sha1() {
+    let world = World::of_small_parts(1000, PART);
+    let options = UploadOptions::new()
+        .content_type("text/x-poem")
+        .file_info(FileInfo::new().with("author", "Åsa"));
+    let data = noise(45_678);
+    let upload = |name: &str, part_size: u64| {
+        let options = options.clone().part_size(part_size);
+        let uploaded = world.bucket.upload_bytes_with(&data, name, &options);
+        uploaded.unwrap().into_version()
+    };
+    // One that has its SHA-1 from the service, and one that has it from its uploader.
+    for source in [upload("small", 100_000), upload("large", PART)] {
+        let other = world
+            .api
+            .create_bucket(
+                &format!("another-{}", source.file_name),
+                BucketType::AllPrivate,
+            )
+            .unwrap();
+        let copy = other.copy_with(&source.file_id, "y", &in_parts()).unwrap();
+        assert_eq!(
+            (&copy.content_type, copy.file_info.get("author")),
+            (&source.content_type, Some("Åsa"))
+        );
+        assert_eq!(copy.sha1(), Some(Sha1Digest::of(&data)));
+        assert_eq!(copy.content_sha1.digest(), None, "it is a large file");
+        let copied = other.download_file_by_name("y").unwrap();
+        assert_eq!(copied.read_to_vec().unwrap(), data);
+    }
+    assert_eq!(
+        (
+            world.count(Operation::CopyPart),
+            world.count(Operation::CopyFile),
+            world.count(Operation::UploadPart)
+        ),
+        (10, 0, 5)
+    );
+}
+
+#[test]
+fn the_service_says_what_is_too_large_and_the_copy_goes_on_in_parts() {
+    let world = World::of_small_parts(1000, PART);
+    let source = upload(&world, &noise(25_000), "x");
+    world.inject(too_large());
+    // The parts of such a copy are so large that this one fits into one: the refusal stands.
+    let error = world.bucket.copy(&source.file_id, "y").unwrap_err();
+    assert!(matches!(error, Error::Service(_)), "{error:?}");
+    // It describes itself as larger than it is; the service's word on the parts is final.
+    world.inject(too_large());
+    world.inject(Fault::on(Operation::GetFileInfo).edit_json(|file| {
+        file["contentLength"] = 5_000_000_001_u64.into();
+    }));
+    world.service.log().clear();
+    let error = world.bucket.copy(&source.file_id, "y").unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::UnexpectedReply { .. } | Error::RangeNotSatisfiable(_)
+        ),
+        "{error:?}"
+    );
+    assert_eq!(
+        (
+            world.count(Operation::StartLargeFile),
+            world.count(Operation::CancelLargeFile)
+        ),
+        (1, 1)
+    );
+    assert!(world.count(Operation::CopyPart) > 0);
+    assert!(world.versions("y").is_empty());
+}
+
+#[test]
+fn a_range_in_parts_has_its_own_bytes_and_no_sha1_of_another_whole() {
+    let world = World::of_small_parts(1000, PART);
+    let data = noise(60_000);
+    let source = upload(&world, &data, "x");
+    assert!(source.sha1().is_some());
+    let copy = world
+        .bucket
+        .copy_with(&source.file_id, "y", &in_parts().range(123..=45_122))
+        .unwrap();
+    assert_eq!((copy.content_length, copy.sha1()), (45_000, None));
+    assert_eq!(world.content("y"), data[123..45_123]);
+    // A range beyond the end ends there; one that selects all is the whole.
+    let copy = world
+        .bucket
+        .copy_with(&source.file_id, "z", &in_parts().range(0..=1_000_000))
+        .unwrap();
+    assert_eq!(copy.sha1(), Some(Sha1Digest::of(&data)));
+    assert_eq!(world.content("z"), data);
+    let outside = in_parts().range(70_000..=80_000);
+    assert!(matches!(
+        world.bucket.copy_with(&source.file_id, "z", &outside),
+        Err(Error::RangeNotSatisfiable(_))
+    ));
+}
+
+#[test]
+fn the_info_of_a_copy_in_parts_can_be_replaced() {
+    let world = World::of_small_parts(1000, PART);
+    let data = noise(30_000);
+    let source = upload(&world, &data, "x");
+    let metadata = CopyMetadata::Replace {
+        content_type: "a/b".to_owned(),
+        file_info: FileInfo::new().with("k", "v"),
+    };
+    let copy = world
+        .bucket
+        .copy_with(&source.file_id, "y", &in_parts().metadata(metadata))
+        .unwrap();
+    assert_eq!(
+        (copy.content_type.as_deref(), copy.file_info.get("k")),
+        (Some("a/b"), Some("v"))
+    );
+    assert_eq!(copy.sha1(), Some(Sha1Digest::of(&data)));
+}
+
+#[test]
+fn parts_whose_answers_are_lost_are_copied_again() {
+    let world = World::of_small_parts(1000, PART);
+    let source = upload(&world, &noise(45_000), "x");
+    world.inject(lost(Operation::CopyPart).times(2));
+    world.inject(lost(Operation::FinishLargeFile));
+    world
+        .bucket
+        .copy_with(&source.file_id, "y", &in_parts())
+        .unwrap();
+    assert_eq!(world.content("y"), noise(45_000));
+    assert_eq!(
+        (world.count(Operation::CopyPart), world.versions("y").len()),
+        (7, 1)
+    );
+}
+
+#[test]
+fn a_copy_in_parts_that_fails_or_is_cancelled_leaves_nothing_behind() {
+    let world = World::of_small_parts(1000, PART);
+    let source = upload(&world, &noise(200_000), "x");
+    world.inject(
+        Fault::on(Operation::CopyPart)
+            .after(3)
+            .status(403, "storage_cap_exceeded", ""),
+    );
+    let error = world
+        .bucket
+        .copy_with(&source.file_id, "y", &in_parts())
+        .unwrap_err();
+    assert!(matches!(error, Error::CapExceeded(_)), "{error:?}");
+    assert!(world.versions("y").is_empty());
+
+    let token = CancelToken::new();
+    let cancelled = token.clone();
+    let options = in_parts()
+        .cancel(&token)
+        .progress(move |_: &TransferProgress| {
+            cancelled.cancel();
+        });
+    let error = world
+        .bucket
+        .copy_with(&source.file_id, "y", &options)
+        .unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error:?}");
+    assert!(world.versions("y").is_empty());
+}
+
+#[test]
+fn progress_of_a_copy_ends_with_all_bytes() {
+    let world = World::of_small_parts(1000, PART);
+    let source = upload(&world, &noise(45_000), "x");
+    for (options, total) in [(in_parts(), Some(45_000)), (CopyOptions::new(), None)] {
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let receiver = Arc::clone(&reports);
+        let options = options.progress(move |progress: &TransferProgress| {
+            receiver
+                .lock()
+                .unwrap()
+                .push((progress.bytes, progress.total));
+        });
+        world
+            .bucket
+            .copy_with(&source.file_id, "y", &options)
+            .unwrap();
+        let reports = reports.lock().unwrap();
+        assert_eq!(
+            (reports.first(), reports.last()),
+            (Some(&(0, total)), Some(&(45_000, total)))
+        );
+    }
+}
+
+#[test]
+fn a_part_of_other_bytes_than_asked_for_makes_no_file() {
+    let world = World::of_small_parts(1000, PART);
+    let source = upload(&world, &noise(45_000), "x");
+    world.inject(Fault::on(Operation::CopyPart).after(2).edit_json(|part| {
+        part["contentLength"] = 9_999.into();
+    }));
+    let error = world
+        .bucket
+        .copy_with(&source.file_id, "y", &in_parts())
+        .unwrap_err();
+    assert!(matches!(error, Error::UnexpectedReply { .. }), "{error:?}");
+    assert!(world.versions("y").is_empty());
 }

@@ -21,7 +21,20 @@ impl World {
 
     /// A world whose `B2Api` is built with other settings.
     pub(crate) fn with(settings: impl FnOnce(B2ApiBuilder) -> B2ApiBuilder) -> Self {
-        let service = Simulator::start().unwrap();
+        Self::of(Simulator::start().unwrap(), settings)
+    }
+
+    /// A world whose parts are small, so that large files fit into a test.
+    pub(crate) fn of_small_parts(minimum: u64, recommended: u64) -> Self {
+        let service = Simulator::builder()
+            .minimum_part_size(minimum)
+            .recommended_part_size(recommended)
+            .start()
+            .unwrap();
+        Self::of(service, |builder| builder)
+    }
+
+    fn of(service: Simulator, settings: impl FnOnce(B2ApiBuilder) -> B2ApiBuilder) -> Self {
         let clock = Clock::manual();
         let builder = B2Api::builder(InMemoryAccountInfo::with_clock(clock.clone())).clock(&clock);
         let api = settings(builder).build().unwrap();
@@ -65,6 +78,15 @@ impl World {
         .unwrap();
         self.service.log().clear();
         api
+    }
+
+    /// The content of a file.
+    pub(crate) fn content(&self, file_name: &str) -> Vec<u8> {
+        self.bucket
+            .download_file_by_name(file_name)
+            .unwrap()
+            .read_to_vec()
+            .unwrap()
     }
 
     /// The stored versions of a file, newest first.

@@ -2,7 +2,8 @@
 //!
 //! - `shared.rs`: the authorization and the bucket names, in the file and the form of Backblaze's
 //!   own tools; whoever logs in with either is logged in with both.
-//! - `urls.rs`: upload URLs and the refresh lease, in a file beside it that is ours alone.
+//! - `urls.rs`: upload URLs and the refresh lease, in a file beside it that is ours alone; those that
+//!   are in constant use here stay in memory meanwhile (`hot.rs`).
 //!
 //! What touches both goes in this order, so that no two callers wait for each other and no lease
 //! ends before the authorization that it was for is there to be seen:
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::Options;
+use super::hot::Hot;
 use super::shared::Shared;
 use super::urls::{self, Urls};
 use super::{legacy, rows, watch};
@@ -34,6 +36,7 @@ use crate::model::id::BucketId;
 pub(super) struct Files {
     shared: Shared,
     urls: Urls,
+    hot: Hot,
 }
 
 impl Files {
@@ -56,7 +59,11 @@ impl Files {
             }
         };
         watch::warn_if_others_can_read(path);
-        Ok(Self { shared, urls })
+        Ok(Self {
+            shared,
+            urls,
+            hot: Hot::new(&options.clock),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -130,7 +137,9 @@ impl AccountInfo for Files {
             saved = true;
             urls::end_lease(now, None)?;
             // Python may have logged out meanwhile, and knows nothing of the URLs.
-            urls::keep_only(now, same.then_some(snapshot.identity()))
+            let kept = same.then_some(snapshot.identity());
+            self.hot.keep_only(kept);
+            urls::keep_only(now, kept)
         });
         match settled {
             // The authorization is there, and that is what counts: see above what is left behind.
@@ -148,6 +157,7 @@ impl AccountInfo for Files {
     fn clear(&self) -> Result<(), StoreError> {
         self.urls.write(|now| {
             self.shared.clear()?;
+            self.hot.keep_only(None);
             urls::end_lease(now, None)?;
             urls::keep_only(now, None)
         })?;
@@ -183,6 +193,7 @@ impl AccountInfo for Files {
             Ok(())
         })?;
         let target = UploadTarget::Bucket(id.clone());
+        self.hot.drop_target(owner, &target);
         Ok(self.urls.drop_target(owner, &target)?)
     }
 
@@ -201,8 +212,16 @@ impl AccountInfo for Files {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
+        // The caller has just read whose account it is, and what is kept here is this owner's alone.
+        if let Some(url) = self.hot.take(owner, target) {
+            return Ok(Some(url));
+        }
         self.check_owner(owner)?;
-        Ok(self.urls.take(owner, target)?)
+        let taken = self.urls.take(owner, target)?;
+        if taken.is_some() {
+            self.hot.note_taken(owner, target);
+        }
+        Ok(taken)
     }
 
     fn put_upload_url(
@@ -211,12 +230,31 @@ impl AccountInfo for Files {
         target: &UploadTarget,
         url: UploadUrl,
     ) -> Result<(), StoreError> {
+        let urls = self.hot.put(owner, target, url);
+        if urls.is_empty() {
+            return Ok(());
+        }
         self.check_owner(owner)?;
-        Ok(self.urls.put(owner, target, &url)?)
+        Ok(self.urls.put(owner, target, &urls)?)
     }
 
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         self.check_owner(owner)?;
+        self.hot.drop_target(owner, target);
         Ok(self.urls.drop_target(owner, target)?)
+    }
+}
+
+impl Drop for Files {
+    /// Leaves to others what stayed in memory; not after a logout.
+    fn drop(&mut self) {
+        for (owner, target, url) in self.hot.drain() {
+            let left = self
+                .check_owner(&owner)
+                .and_then(|()| self.urls.put(&owner, &target, &[url]));
+            if let Err(error) = left {
+                tracing::debug!(%error, "an upload URL is lost with the store that held it");
+            }
+        }
     }
 }

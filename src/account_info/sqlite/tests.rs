@@ -5,6 +5,7 @@ mod again;
 mod files;
 #[cfg(unix)]
 mod gone;
+mod hot;
 mod legacy;
 mod model;
 mod others;

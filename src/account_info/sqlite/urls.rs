@@ -117,12 +117,13 @@ impl Urls {
         &self,
         owner: &Identity,
         target: &UploadTarget,
-        url: &UploadUrl,
+        urls: &[UploadUrl],
     ) -> Result<()> {
         let (owner, target) = (owner_key(owner)?, target_key(target));
         self.write(|now| {
             purge_old(now, self.now())?;
-            put(now, &owner, &target, url)
+            urls.iter()
+                .try_for_each(|url| put(now, &owner, &target, url))
         })
     }
 

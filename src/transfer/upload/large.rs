@@ -24,6 +24,7 @@ use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
+use crate::model::range::ByteRange;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::UploadRequest;
 use crate::session::remember;
@@ -33,6 +34,7 @@ use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
 use crate::transfer::upload::resume::Resumed;
 use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
+use crate::wire::copy::CopyPartRequest;
 use crate::wire::large_file::StartLargeFileRequest;
 
 /// How often finishing is tried when its answers are lost.
@@ -41,7 +43,7 @@ const FINISH_ROUNDS: u32 = 5;
 const CLEAN_UP: Duration = Duration::from_secs(5);
 
 /// A large file whose parts are on their way.
-pub(super) struct Started<'a> {
+pub(in crate::transfer) struct Started<'a> {
     upload: &'a Upload<'a>,
     target: UploadTarget,
     file_id: FileId,
@@ -126,7 +128,7 @@ impl Upload<'_> {
     }
 
     /// Has the parts of a large file sent and finishes it; or cancels it, unless it may be resumed.
-    pub(super) fn as_large_file(
+    pub(in crate::transfer) fn as_large_file(
         &self,
         file_id: FileId,
         tally: &Tally,
@@ -168,7 +170,7 @@ impl Upload<'_> {
 
     /// Starts a large file. If its answer is lost nobody knows its id, and it stays until somebody
     /// cancels it.
-    pub(super) fn start(&self, request: &UploadRequest<'_>) -> Result<FileId> {
+    pub(in crate::transfer) fn start(&self, request: &UploadRequest<'_>) -> Result<FileId> {
         let UploadRequest {
             file_name,
             content_type,
@@ -213,7 +215,10 @@ impl Upload<'_> {
 }
 
 /// The info of a large file whose whole has this SHA-1, unless the caller recorded one.
-pub(super) fn with_sha1(info: &FileInfo, sha1: Option<Sha1Digest>) -> Result<FileInfo> {
+pub(in crate::transfer) fn with_sha1(
+    info: &FileInfo,
+    sha1: Option<Sha1Digest>,
+) -> Result<FileInfo> {
     let mut info = info.clone();
     if let (Some(sha1), None) = (sha1, info.get(LARGE_FILE_SHA1)) {
         info.insert(LARGE_FILE_SHA1, sha1.to_string());
@@ -252,6 +257,42 @@ impl Started<'_> {
                 })?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
         Ok(sha1)
+    }
+
+    /// Has the service copy one part from a file that it has; repeating that replaces the part.
+    pub(in crate::transfer) fn copy_part(
+        &self,
+        number: u64,
+        source: &FileId,
+        range: Range<u64>,
+        control: &Control,
+    ) -> Result<Sha1Digest> {
+        let length = range.end - range.start;
+        let request = CopyPartRequest {
+            source_file_id: source,
+            large_file_id: &self.file_id,
+            part_number: number,
+            range: ByteRange::of(&range).to_string(),
+        };
+        let mut attempts = 0;
+        let part = self
+            .upload
+            .session
+            .call(Operation::CopyPart, control, |raw| {
+                attempts += 1;
+                raw.copy_part(&request)
+            })?;
+        self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
+        match part.content_sha1.digest() {
+            Some(sha1) if part.content_length == length => {
+                self.tally.add(length);
+                Ok(sha1)
+            }
+            _ => Err(Error::UnexpectedReply {
+                operation: Operation::CopyPart,
+                source: "it is about other bytes than were asked for".into(),
+            }),
+        }
     }
 
     fn finish(&self, parts: &[Sha1Digest]) -> Result<Finish> {

@@ -13,14 +13,13 @@ use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
-use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::sha1::Sha1Digest;
 use crate::raw::UploadRequest;
+use crate::session::paging::UnfinishedPages;
 use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, Resume, Upload};
-use crate::wire::large_file::ListUnfinishedRequest;
 
 /// A large file to go on with, and its parts that are there already.
 pub(super) struct Resumed {
@@ -84,30 +83,16 @@ impl Upload<'_> {
     }
 
     fn unfinished(&self) -> Result<Vec<FileVersion>> {
-        let mut request = ListUnfinishedRequest {
-            bucket_id: self.bucket.clone(),
-            name_prefix: Some(self.file_name.to_owned()),
-            start_file_id: None,
-            max_file_count: 100,
-        };
+        let mut pages = UnfinishedPages::new(self.bucket.clone(), self.file_name);
         let mut files = Vec::new();
-        loop {
-            let answer =
-                self.session
-                    .call(Operation::ListUnfinishedLargeFiles, self.control, |raw| {
-                        raw.list_unfinished_large_files(&request)
-                    });
-            let page = match answer {
+        while let Some(file) = pages.next(self.session, self.control) {
+            match file {
                 // A key that may not look starts anew.
-                Err(Error::NotAllowed(_)) => return Ok(files),
-                answer => answer?,
-            };
-            files.extend(page.files);
-            if page.next_file_id.is_none() || page.next_file_id == request.start_file_id {
-                return Ok(files);
+                Err(Error::NotAllowed(_)) => break,
+                file => files.push(file?),
             }
-            request.start_file_id = page.next_file_id;
         }
+        Ok(files)
     }
 
     /// Those of the parts whose content is the source's.

@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::sha1::Sha1Digest;
-use crate::model::time::Timestamp;
 use crate::raw::UploadRequest;
 use crate::session::upload_url::Verdict;
 use crate::transfer::source::UploadSource;
@@ -69,21 +68,13 @@ impl Upload<'_> {
         lost: Error,
     ) -> Result<Verdict<FileVersion>> {
         let is_ours = |version: &FileVersion| {
-            // By the service's own clock, which its Date header tells to the second.
-            let began = self
-                .session
-                .http()
-                .service_time_at(started)
-                .map(Timestamp::from);
             version.action == FileAction::Upload
                 && version.content_length == length
                 && version.content_sha1.digest() == Some(sha1)
                 && version.file_info == *request.file_info
                 && (request.content_type == CONTENT_TYPE_AUTO
                     || version.content_type.as_deref() == Some(request.content_type))
-                && began.is_some_and(|began| {
-                    version.upload_timestamp >= began.earlier(Duration::from_secs(1))
-                })
+                && self.session.is_made_since(started, version)
         };
         match self
             .session

@@ -11,10 +11,11 @@ use crate::model::cors::CorsRule;
 use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::range::ByteRange;
 use crate::wire::bucket::{
     CreateBucketRequest, DeleteBucketRequest, ListBucketsRequest, UpdateBucketRequest,
 };
-use crate::wire::copy::CopyFileRequest;
+use crate::wire::copy::{CopyFileRequest, CopyPartRequest};
 use crate::wire::file::{
     DeleteFileVersionRequest, FileIdRequest, HideFileRequest, ListFilesRequest,
 };
@@ -347,4 +348,19 @@ fn a_copy_names_its_source() {
         file_info: None,
     };
     assert_sent(&request, "b2_copy_file/request");
+}
+
+#[test]
+fn a_copied_part_names_its_source_and_its_bytes() {
+    let request = CopyPartRequest {
+        source_file_id: &FileId::from(
+            "4_ze50ba23e791f80c74c619dd4_f12c9d04a7e6b3f58_d20261104_m080000_c003_v0301043_t0021_u01793779200123",
+        ),
+        large_file_id: &FileId::from(
+            "4_ze50ba23e791f80c74c619dd4_f221b4c7e80d95a36_d20261106_m101112_c003_v0301045_t0040_u01793959872000",
+        ),
+        part_number: 1,
+        range: ByteRange::from(0..=4_999_999).to_string(),
+    };
+    assert_sent(&request, "b2_copy_part/request");
 }

@@ -89,3 +89,17 @@ fn unfinished_large_files_are_listed() {
     let page = call(&user, request, &id, &Value::Null);
     assert_like(&page, "b2_list_unfinished_large_files/response");
 }
+
+#[test]
+fn a_copied_part_is_shown_as_in_the_fixture() {
+    let world = world_of_small_parts(true);
+    let user = User::master(&world);
+    let id = user.create_bucket("lantern-photos");
+    let source = user.upload(&id, "a", b"meow");
+    let started = start_large_file(&user, &id);
+    let mut request = request_of(&user, "b2_copy_part/request", "", &started);
+    request["sourceFileId"] = source["fileId"].clone();
+    request["largeFileId"] = started["fileId"].clone();
+    let part = user.call("b2_copy_part", request).ok();
+    assert_like(&part, "b2_copy_part/response");
+}

@@ -1,0 +1,194 @@
+//! The rows of a listing, and which of them are shown.
+//!
+//! Folders are the service's own (`delimiter`), which tells each in one row. Only with filters they
+//! are made here, because a folder is then shown for the sake of a file in it: the listing is of all
+//! files, and goes on behind a folder once it is shown (reference section 9.3).
+
+use crate::bucket::Bucket;
+use crate::bucket::list::Versions;
+use crate::control::Control;
+use crate::error::Result;
+use crate::model::file::{FileAction, FileVersion};
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
+use crate::model::pattern::{Filters, Pattern};
+use crate::session::paging::Pages;
+use crate::wire::file::{ListFilesRequest, ListFilesResponse};
+
+/// Where a page starts.
+type Start = (String, Option<FileId>);
+
+/// What is to be shown.
+#[derive(Debug)]
+pub(in crate::bucket) struct Selection {
+    /// The service lists only names that begin so.
+    pub(in crate::bucket) prefix: String,
+    pub(in crate::bucket) pattern: Option<Pattern>,
+    pub(in crate::bucket) filters: Filters,
+    pub(in crate::bucket) is_recursive: bool,
+}
+
+impl Selection {
+    fn includes(&self, name: &str) -> bool {
+        // The prefix again: whoever deletes what is listed relies on it.
+        name.starts_with(&self.prefix)
+            && self
+                .pattern
+                .as_ref()
+                .is_none_or(|pattern| pattern.matches(name))
+            && self.filters.includes(name)
+    }
+
+    /// Whether folders are made here.
+    fn folds(&self) -> bool {
+        !self.is_recursive && !self.filters.is_empty()
+    }
+
+    /// The folder, with its `/`, that a name is in, if it is in one below the prefix.
+    fn folder_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let below = name.get(self.prefix.len()..)?;
+        let slash = below.find('/')?;
+        name.get(..=self.prefix.len() + slash)
+    }
+}
+
+/// A listing of file versions.
+#[derive(Debug)]
+pub(in crate::bucket) struct FilePages {
+    bucket: Bucket,
+    control: Control,
+    request: ListFilesRequest,
+    versions: Versions,
+    selection: Selection,
+    /// End at the first other name.
+    only: Option<String>,
+    /// The folder that was shown last, if folders are made here.
+    shown: Option<String>,
+    rows: Pages<Start, FileVersion>,
+}
+
+impl FilePages {
+    pub(super) fn new(
+        bucket: &Bucket,
+        control: Control,
+        versions: Versions,
+        selection: Selection,
+        max_file_count: u32,
+    ) -> Self {
+        let by_service = !selection.is_recursive && !selection.folds();
+        let request = ListFilesRequest {
+            bucket_id: bucket.id(),
+            start_file_name: None,
+            start_file_id: None,
+            max_file_count,
+            prefix: selection.prefix.clone(),
+            delimiter: by_service.then_some("/"),
+        };
+        Self {
+            bucket: bucket.clone(),
+            control,
+            request,
+            versions,
+            selection,
+            only: None,
+            shown: None,
+            rows: Pages::default(),
+        }
+    }
+
+    /// All versions of one file.
+    pub(super) fn of_one_file(bucket: &Bucket, file_name: &str, max_file_count: u32) -> Self {
+        let selection = Selection {
+            prefix: file_name.to_owned(),
+            pattern: None,
+            filters: Filters::new(&[]),
+            is_recursive: true,
+        };
+        let (control, all) = (bucket.control(None), Versions::All);
+        Self {
+            only: Some(file_name.to_owned()),
+            rows: Pages::from((file_name.to_owned(), None)),
+            ..Self::new(bucket, control, all, selection, max_file_count)
+        }
+    }
+
+    fn next_row(&mut self) -> Option<Result<FileVersion>> {
+        let Self {
+            bucket,
+            control,
+            request,
+            versions,
+            rows,
+            ..
+        } = self;
+        let operation = match versions {
+            Versions::Latest => Operation::ListFileNames,
+            Versions::All => Operation::ListFileVersions,
+        };
+        rows.next(operation, |start| {
+            (request.start_file_name, request.start_file_id) = match start {
+                Some((name, id)) => (Some(name.clone()), id.clone()),
+                None => (None, None),
+            };
+            let answer = bucket.with_id(control, |id| {
+                request.bucket_id = id.clone();
+                let session = &bucket.client.session;
+                session.call(operation, control, |raw| match operation {
+                    Operation::ListFileNames => raw.list_file_names(request),
+                    _ => raw.list_file_versions(request),
+                })
+            })?;
+            let ListFilesResponse {
+                files,
+                next_file_name,
+                next_file_id,
+            } = answer;
+            Ok((files, next_file_name.map(|name| (name, next_file_id))))
+        })
+    }
+
+    /// The folder that stands for this row, and lets the listing go on behind it; `None` if that
+    /// folder was shown already.
+    fn fold(&mut self, folder: &str) -> Option<FileVersion> {
+        if self.shown.as_deref() == Some(folder) {
+            return None;
+        }
+        // `0` is the character after `/`.
+        let behind = format!("{}0", folder.strip_suffix('/').unwrap_or(folder));
+        self.rows
+            .skip_to(|(next, _)| (*next < behind).then_some((behind, None)));
+        self.shown = Some(folder.to_owned());
+        Some(FileVersion::folder(folder))
+    }
+}
+
+impl Iterator for FilePages {
+    type Item = Result<FileVersion>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let version = match self.next_row()? {
+                Ok(version) => version,
+                Err(error) => return Some(Err(error)),
+            };
+            let name = version.file_name.as_str();
+            if self.only.as_ref().is_some_and(|only| only != name) {
+                self.rows.end();
+                return None;
+            }
+            if !self.selection.includes(name) {
+                continue;
+            }
+            if self.selection.folds()
+                && version.action != FileAction::Folder
+                && let Some(folder) = self.selection.folder_of(name)
+            {
+                match self.fold(folder) {
+                    Some(folder) => return Some(Ok(folder)),
+                    None => continue,
+                }
+            }
+            return Some(Ok(version));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Going through a listing page by page: one page in memory, no end before the service says so - a
+//! page may be empty in the middle (reference section 9.3) -, and an end with an error where the
+//! pages go round in circles: such a listing would never end, and a program that deletes what is
+//! listed, or waits for the end of it, neither.
+
+use std::vec;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::model::file::FileVersion;
+use crate::model::id::{BucketId, FileId};
+use crate::model::operation::Operation;
+use crate::session::Session;
+use crate::wire::large_file::ListUnfinishedRequest;
+
+/// A listing whose pages begin at a `K`.
+#[derive(Debug)]
+pub(crate) struct Pages<K, T> {
+    page: vec::IntoIter<T>,
+    start: Option<K>,
+    is_last: bool,
+    /// A start seen before. It moves on after 1, 2, 4, ... pages, so that any circle is noticed
+    /// within three times around, whatever the order is that the service lists in.
+    landmark: Option<K>,
+    since_landmark: u64,
+    next_landmark: u64,
+}
+
+impl<K, T> Default for Pages<K, T> {
+    fn default() -> Self {
+        Self {
+            page: Vec::new().into_iter(),
+            start: None,
+            is_last: false,
+            landmark: None,
+            since_landmark: 0,
+            next_landmark: 1,
+        }
+    }
+}
+
+impl<K: PartialEq + Clone, T> Pages<K, T> {
+    /// A listing that does not begin at the beginning.
+    pub(crate) fn from(start: K) -> Self {
+        Self {
+            landmark: Some(start.clone()),
+            start: Some(start),
+            ..Self::default()
+        }
+    }
+
+    /// The next row. `fetch` is given the start of a page, `None` for the first one, and tells the
+    /// rows and where the next page starts. After an error the listing is at its end.
+    pub(crate) fn next(
+        &mut self,
+        operation: Operation,
+        mut fetch: impl FnMut(Option<&K>) -> Result<(Vec<T>, Option<K>)>,
+    ) -> Option<Result<T>> {
+        loop {
+            if let Some(row) = self.page.next() {
+                return Some(Ok(row));
+            }
+            if self.is_last {
+                return None;
+            }
+            let fetched = fetch(self.start.as_ref())
+                .and_then(|(rows, next)| self.turn(operation, rows, next));
+            if let Err(error) = fetched {
+                self.end();
+                return Some(Err(error));
+            }
+        }
+    }
+
+    fn turn(&mut self, operation: Operation, rows: Vec<T>, next: Option<K>) -> Result<()> {
+        if next.is_none() {
+            self.is_last = true;
+        } else if next == self.start || next == self.landmark {
+            return Err(Error::UnexpectedReply {
+                operation,
+                source: "the pages of the listing lead back to one of them: it would never end"
+                    .into(),
+            });
+        }
+        self.since_landmark += 1;
+        if self.since_landmark == self.next_landmark {
+            self.landmark.clone_from(&next);
+            self.since_landmark = 0;
+            self.next_landmark = self.next_landmark.saturating_mul(2);
+        }
+        self.start = next;
+        self.page = rows.into_iter();
+        Ok(())
+    }
+
+    /// Ends the listing here.
+    pub(crate) fn end(&mut self) {
+        self.is_last = true;
+        self.page = Vec::new().into_iter();
+    }
+
+    /// Changes where the next page starts, if there is one.
+    pub(crate) fn skip_to(&mut self, later: impl FnOnce(&K) -> Option<K>) {
+        if let Some(start) = self.start.as_ref().and_then(later) {
+            self.start = Some(start);
+        }
+    }
+}
+
+/// The unfinished large files of a bucket.
+#[derive(Debug)]
+pub(crate) struct UnfinishedPages {
+    request: ListUnfinishedRequest,
+    pages: Pages<FileId, FileVersion>,
+}
+
+impl UnfinishedPages {
+    /// Those whose names start so.
+    pub(crate) fn new(bucket_id: BucketId, name_prefix: &str) -> Self {
+        Self {
+            request: ListUnfinishedRequest {
+                bucket_id,
+                name_prefix: (!name_prefix.is_empty()).then(|| name_prefix.to_owned()),
+                start_file_id: None,
+                max_file_count: 100,
+            },
+            pages: Pages::default(),
+        }
+    }
+
+    pub(crate) fn next(
+        &mut self,
+        session: &Session,
+        control: &Control,
+    ) -> Option<Result<FileVersion>> {
+        let operation = Operation::ListUnfinishedLargeFiles;
+        let Self { request, pages } = self;
+        pages.next(operation, |start| {
+            request.start_file_id = start.cloned();
+            let answer = session.call(operation, control, |raw| {
+                raw.list_unfinished_large_files(request)
+            })?;
+            Ok((answer.files, answer.next_file_id))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pages;
+    use crate::error::Error;
+    use crate::model::operation::Operation;
+
+    /// Follows pages of one row each; where they lead, says `next`.
+    fn follow(next: impl Fn(u32) -> Option<u32>) -> (Vec<u32>, Option<Error>) {
+        let mut pages = Pages::default();
+        let mut rows = Vec::new();
+        loop {
+            let row = pages.next(Operation::ListFileNames, |start: Option<&u32>| {
+                let start = start.copied().unwrap_or(0);
+                Ok((vec![start], next(start)))
+            });
+            match row {
+                Some(Ok(row)) => rows.push(row),
+                Some(Err(error)) => return (rows, Some(error)),
+                None => return (rows, None),
+            }
+        }
+    }
+
+    #[test]
+    fn pages_that_lead_on_are_followed_to_the_end() {
+        let (rows, error) = follow(|page| (page < 1000).then_some(page + 1));
+        assert!(rows.into_iter().eq(0..=1000) && error.is_none());
+    }
+
+    #[test]
+    fn pages_that_go_round_in_circles_end_with_an_error() {
+        for (lead, circle) in [(0, 1), (1, 1), (5, 1), (1, 2), (7, 3), (100, 50), (3, 999)] {
+            let (rows, error) = follow(|page| {
+                Some(if page + 1 == lead + circle {
+                    lead
+                } else {
+                    page + 1
+                })
+            });
+            assert!(matches!(error, Some(Error::UnexpectedReply { .. })));
+            assert!(
+                rows.len() <= (4 * (lead + circle) + 4) as usize,
+                "{lead} {circle}: {}",
+                rows.len()
+            );
+        }
+    }
+}
