@@ -219,7 +219,8 @@ fn the_parts_are_those_of_the_beginning() {
 
 #[test]
 fn whatever_is_wrong_with_what_was_left_it_begins_anew() {
-    let damages: [(&str, fn(&Started)); 7] = [
+    type Damage = (&'static str, fn(&Started));
+    let damages: [Damage; 7] = [
         ("no record", |s| {
             std::fs::remove_file(s.beside(RECORD)).unwrap()
         }),
