@@ -20,6 +20,7 @@ mod persistence;
 mod pitfalls;
 mod processes;
 mod retry;
+mod rules;
 mod secrets;
 mod support;
 mod tutorial;
