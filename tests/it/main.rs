@@ -9,6 +9,7 @@ mod cancel;
 mod copy;
 mod download;
 mod download_ranges;
+mod download_resume;
 mod errors;
 mod expect;
 mod house;
