@@ -4,6 +4,7 @@ mod copy;
 mod delete;
 mod download;
 pub(crate) mod list;
+mod notifications;
 pub(crate) mod settings;
 mod share;
 pub(crate) mod unfinished;
