@@ -8,6 +8,7 @@ pub(crate) mod config;
 mod error;
 mod guard;
 mod names;
+mod probes;
 
 use std::collections::HashMap;
 use std::io::Read;

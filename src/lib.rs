@@ -55,7 +55,7 @@ pub use error::{
 pub use http::config::Timeouts;
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
 pub use model::bucket::{BucketDetails, BucketType};
-pub use model::cors::CorsRule;
+pub use model::cors::{CorsOperation, CorsRule};
 pub use model::file::{FileAction, FileVersion};
 pub use model::file_info::FileInfo;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};

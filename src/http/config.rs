@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::error::{Error, Result};
 use crate::http::names::Names;
+use crate::http::probes::Sparing;
 use crate::model::operation::Operation;
 use crate::model::realm::is_loopback;
 
@@ -229,7 +229,7 @@ fn agent(
         .build();
     Ok(Agent::with_parts(
         config,
-        DefaultConnector::default(),
+        Sparing::new(names.clock()),
         names.clone(),
     ))
 }

@@ -40,6 +40,10 @@ impl Names {
         }
     }
 
+    pub(super) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     fn is_fresh(&self, known: &Known) -> bool {
         self.clock.elapsed().saturating_sub(known.since) < LIFETIME
     }
