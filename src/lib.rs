@@ -37,6 +37,10 @@ pub use api::files::Parts;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
+pub use bucket::delete_many::{
+    DeleteManyOptions, FileIdAndName, ListedVersions, Removal, RemovalFailed, RemovalOutcome,
+    Removals, Removed,
+};
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
 pub use bucket::unfinished::UnfinishedLargeFiles;
