@@ -10,6 +10,7 @@ use crate::model::id::{AccountId, BucketId};
 use crate::model::lenient::null_is_default;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::open_enum::open_enum;
+use crate::model::replication::ReplicationConfiguration;
 
 open_enum! {
     /// Who may download from a bucket.
@@ -51,6 +52,9 @@ pub struct BucketDetails {
     /// When the service hides, deletes and cancels by itself.
     #[serde(default, deserialize_with = "null_is_default")]
     pub lifecycle_rules: Vec<LifecycleRule>,
+    /// How the bucket takes part in replication; needs `readBucketReplications`.
+    #[serde(default, with = "filtered::wrapped")]
+    pub replication_configuration: Filtered<ReplicationConfiguration>,
     /// Grows with every change of the bucket.
     #[serde(default, deserialize_with = "null_is_default")]
     pub revision: u64,

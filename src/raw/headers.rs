@@ -5,6 +5,7 @@ use crate::http::{HeaderMap, Response};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::FileInfo;
 use crate::model::id::FileId;
+use crate::model::replication::ReplicationStatus;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
 use crate::raw::encoding::decode;
@@ -49,6 +50,9 @@ pub(super) fn file_version(response: &Response, total: u64) -> Result<FileVersio
         content_md5: None,
         file_info: file_info(&response.headers),
         upload_timestamp: Timestamp::from_millis(timestamp),
+        replication_status: response
+            .header("x-bz-replication-status")
+            .map(ReplicationStatus::in_any_case),
         extra: serde_json::Map::new(),
     })
 }

@@ -21,6 +21,7 @@ mod notifications;
 mod persistence;
 mod pitfalls;
 mod processes;
+mod replication;
 mod retry;
 mod rules;
 mod secrets;
