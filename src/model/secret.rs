@@ -82,6 +82,10 @@ secrets! {
     UploadToken
     /// What lets others download.
     DownloadToken
+    /// What the requests to a webhook are signed with.
+    SigningSecret
+    /// The value of a header that the service sends to a webhook; it may be a password.
+    CustomHeaderValue
 }
 
 /// A key of the customer's own for SSE-C, 256 random bits: it goes with each request that writes or
