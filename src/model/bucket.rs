@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::cors::CorsRule;
+use crate::model::encryption::EncryptionInfo;
+use crate::model::filtered::{self, Filtered};
 use crate::model::id::{AccountId, BucketId};
 use crate::model::lenient::null_is_default;
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::lock::FileLockConfiguration;
 use crate::model::open_enum::open_enum;
 use crate::model::replication::ReplicationConfiguration;
 
@@ -55,6 +58,12 @@ pub struct BucketDetails {
     /// How the bucket takes part in replication; needs `readBucketReplications`.
     #[serde(default, with = "filtered::wrapped")]
     pub replication_configuration: Filtered<ReplicationConfiguration>,
+    /// How files are encrypted that are given no encryption of their own; needs `readBucketEncryption`.
+    #[serde(default, with = "filtered::wrapped")]
+    pub default_server_side_encryption: Filtered<EncryptionInfo>,
+    /// Whether files can be locked, and for how long they are by default; needs `readBucketRetentions`.
+    #[serde(default, with = "filtered::wrapped")]
+    pub file_lock_configuration: Filtered<FileLockConfiguration>,
     /// Grows with every change of the bucket.
     #[serde(default, deserialize_with = "null_is_default")]
     pub revision: u64,
