@@ -57,6 +57,7 @@ pub use model::file_info::FileInfo;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 pub use model::key::{CreatedKey, KeyDetails};
 pub use model::lifecycle::LifecycleRule;
+pub use model::local_name::{LocalNameRules, UnsafeName, UnsafeNameReason};
 pub use model::name::NameRule;
 pub use model::operation::{BillingClass, Operation};
 pub use model::part::Part;
@@ -69,6 +70,7 @@ pub use model::time::Timestamp;
 
 pub use session::retry::RetryPolicy;
 pub use transfer::copy::{CopyMetadata, CopyOptions};
+pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};

@@ -10,6 +10,7 @@ pub(crate) mod id;
 pub(crate) mod key;
 pub(crate) mod lenient;
 pub(crate) mod lifecycle;
+pub(crate) mod local_name;
 pub(crate) mod name;
 pub(crate) mod open_enum;
 pub(crate) mod operation;

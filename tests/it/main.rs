@@ -8,6 +8,7 @@ mod buckets;
 mod cancel;
 mod copy;
 mod download;
+mod download_names;
 mod download_ranges;
 mod download_resume;
 mod errors;
