@@ -16,6 +16,7 @@ mod control;
 mod error;
 mod http;
 mod model;
+pub mod notifications;
 mod raw;
 mod session;
 mod transfer;
@@ -36,6 +37,10 @@ pub use api::files::Parts;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
+pub use bucket::delete_many::{
+    DeleteManyOptions, FileIdAndName, ListedVersions, Removal, RemovalFailed, RemovalOutcome,
+    Removals, Removed,
+};
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
 pub use bucket::unfinished::UnfinishedLargeFiles;
@@ -59,12 +64,17 @@ pub use model::key::{CreatedKey, KeyDetails};
 pub use model::lifecycle::LifecycleRule;
 pub use model::local_name::{LocalNameRules, UnsafeName, UnsafeNameReason};
 pub use model::name::NameRule;
+pub use model::notification::{
+    CustomHeader, EventNotification, EventNotificationRule, EventTarget, EventType, TargetType,
+};
 pub use model::operation::{BillingClass, Operation};
 pub use model::part::Part;
 pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
-pub use model::secret::{ApplicationKey, AuthToken, DownloadToken, UploadToken};
+pub use model::secret::{
+    ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, UploadToken,
+};
 pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
 

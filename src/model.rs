@@ -12,6 +12,7 @@ pub(crate) mod lenient;
 pub(crate) mod lifecycle;
 pub(crate) mod local_name;
 pub(crate) mod name;
+pub(crate) mod notification;
 pub(crate) mod open_enum;
 pub(crate) mod operation;
 pub(crate) mod part;
