@@ -129,7 +129,7 @@ impl LocalDirectory {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(Error::local_file("create", &folder, error));
                 }
-                _ => self.check_folder(file_name, &folder)?,
+                _ => check_folder(file_name, &folder)?,
             }
         }
         Ok(())
@@ -138,7 +138,7 @@ impl LocalDirectory {
     /// Whether every folder of a file is one, and nothing but a file is in the file's own place.
     pub(super) fn check(&self, file_name: &str, path: &Path) -> Result<()> {
         for folder in self.folders(file_name) {
-            self.check_folder(file_name, &folder)?;
+            check_folder(file_name, &folder)?;
         }
         match path.symlink_metadata() {
             Ok(found) if found.is_symlink() => Err(is_link(file_name)),
@@ -153,18 +153,6 @@ impl LocalDirectory {
         }
     }
 
-    fn check_folder(&self, file_name: &str, folder: &Path) -> Result<()> {
-        let failed = |error| Error::local_file("use", folder, error);
-        let found = folder.symlink_metadata().map_err(failed)?;
-        if found.is_dir() {
-            return Ok(());
-        }
-        if found.is_symlink() {
-            return Err(is_link(file_name));
-        }
-        Err(failed(io::ErrorKind::NotADirectory.into()))
-    }
-
     /// The folders that a file is in, from the outermost on.
     fn folders<'a>(&'a self, file_name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
         let ends = file_name.match_indices('/').map(|(end, _)| end);
@@ -174,6 +162,18 @@ impl LocalDirectory {
             path
         })
     }
+}
+
+fn check_folder(file_name: &str, folder: &Path) -> Result<()> {
+    let failed = |error| Error::local_file("use", folder, error);
+    let found = folder.symlink_metadata().map_err(failed)?;
+    if found.is_dir() {
+        return Ok(());
+    }
+    if found.is_symlink() {
+        return Err(is_link(file_name));
+    }
+    Err(failed(io::ErrorKind::NotADirectory.into()))
 }
 
 fn is_link(file_name: &str) -> Error {
