@@ -202,7 +202,7 @@ const fn is_ignorable(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::LocalNameRules::{Native, Portable};
-    use super::{UnsafeNameReason as Reason, check_local_name, collision_key};
+    use super::{UnsafeNameReason, check_local_name, collision_key};
 
     #[test]
     fn names_that_every_system_keeps_are_let_through() {
@@ -231,22 +231,22 @@ mod tests {
     fn what_leads_elsewhere_is_refused_by_all_rules() {
         let long = "x".repeat(256);
         for (name, reason) in [
-            ("", Reason::Empty),
-            ("/x", Reason::Absolute),
-            ("//x", Reason::Absolute),
-            ("../x", Reason::DotSegment),
-            ("a/../../x", Reason::DotSegment),
-            ("a/..", Reason::DotSegment),
-            ("./x", Reason::DotSegment),
-            ("a//b", Reason::EmptySegment),
-            ("a/", Reason::EmptySegment),
-            ("a\0", Reason::ControlCharacter),
-            ("\u{1b}[2J", Reason::ControlCharacter),
-            ("a\u{9b}b", Reason::ControlCharacter),
-            (long.as_str(), Reason::SegmentTooLong),
-            (".b2-download-x.part", Reason::TemporaryName),
-            ("a/.B2-Download-x/b", Reason::TemporaryName),
-            (".b2\u{200c}-download-x", Reason::TemporaryName),
+            ("", UnsafeNameReason::Empty),
+            ("/x", UnsafeNameReason::Absolute),
+            ("//x", UnsafeNameReason::Absolute),
+            ("../x", UnsafeNameReason::DotSegment),
+            ("a/../../x", UnsafeNameReason::DotSegment),
+            ("a/..", UnsafeNameReason::DotSegment),
+            ("./x", UnsafeNameReason::DotSegment),
+            ("a//b", UnsafeNameReason::EmptySegment),
+            ("a/", UnsafeNameReason::EmptySegment),
+            ("a\0", UnsafeNameReason::ControlCharacter),
+            ("\u{1b}[2J", UnsafeNameReason::ControlCharacter),
+            ("a\u{9b}b", UnsafeNameReason::ControlCharacter),
+            (long.as_str(), UnsafeNameReason::SegmentTooLong),
+            (".b2-download-x.part", UnsafeNameReason::TemporaryName),
+            ("a/.B2-Download-x/b", UnsafeNameReason::TemporaryName),
+            (".b2\u{200c}-download-x", UnsafeNameReason::TemporaryName),
         ] {
             for rules in [Portable, Native] {
                 assert_eq!(
@@ -261,21 +261,21 @@ mod tests {
     #[test]
     fn what_some_system_does_not_keep_is_refused_by_the_portable_rules() {
         for (name, reason) in [
-            ("C:x", Reason::DriveLetter),
-            ("c:/x", Reason::DriveLetter),
-            (r"a\..\b", Reason::Backslash),
-            (r"\\server\share", Reason::Backslash),
-            ("a/b:stream", Reason::ForbiddenCharacter(':')),
-            ("what?", Reason::ForbiddenCharacter('?')),
-            ("a/x.", Reason::TrailingDotOrSpace),
-            ("x /a", Reason::TrailingDotOrSpace),
-            ("...", Reason::TrailingDotOrSpace),
-            ("CON", Reason::DeviceName),
-            ("a/aux.txt", Reason::DeviceName),
-            ("nul .tar.gz", Reason::DeviceName),
-            ("Lpt1", Reason::DeviceName),
-            ("com³.x/y", Reason::DeviceName),
-            ("conin$", Reason::DeviceName),
+            ("C:x", UnsafeNameReason::DriveLetter),
+            ("c:/x", UnsafeNameReason::DriveLetter),
+            (r"a\..\b", UnsafeNameReason::Backslash),
+            (r"\\server\share", UnsafeNameReason::Backslash),
+            ("a/b:stream", UnsafeNameReason::ForbiddenCharacter(':')),
+            ("what?", UnsafeNameReason::ForbiddenCharacter('?')),
+            ("a/x.", UnsafeNameReason::TrailingDotOrSpace),
+            ("x /a", UnsafeNameReason::TrailingDotOrSpace),
+            ("...", UnsafeNameReason::TrailingDotOrSpace),
+            ("CON", UnsafeNameReason::DeviceName),
+            ("a/aux.txt", UnsafeNameReason::DeviceName),
+            ("nul .tar.gz", UnsafeNameReason::DeviceName),
+            ("Lpt1", UnsafeNameReason::DeviceName),
+            ("com³.x/y", UnsafeNameReason::DeviceName),
+            ("conin$", UnsafeNameReason::DeviceName),
         ] {
             assert_eq!(check_local_name(name, Portable), Err(reason), "{name:?}");
             assert_eq!(
