@@ -71,6 +71,9 @@ pub use model::secret::{ApplicationKey, AuthToken, DownloadToken, UploadToken};
 pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
 
+pub use session::credentials::{
+    CommandCredentials, CredentialError, CredentialProvider, Credentials, EnvironmentCredentials,
+};
 pub use session::retry::RetryPolicy;
 pub use transfer::copy::{CopyMetadata, CopyOptions};
 pub use transfer::download::file::Saved;

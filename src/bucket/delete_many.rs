@@ -435,6 +435,7 @@ const fn concerns_all(error: &Error) -> bool {
         error,
         Error::NotAuthorized
             | Error::InvalidCredentials(_)
+            | Error::Credentials { .. }
             | Error::AccountChanged
             | Error::CapExceeded(_)
             | Error::Store(_)

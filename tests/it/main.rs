@@ -7,6 +7,7 @@ mod auth;
 mod buckets;
 mod cancel;
 mod copy;
+mod credentials;
 mod delete_many;
 mod download;
 mod download_ranges;
