@@ -11,6 +11,7 @@ pub(crate) mod key;
 pub(crate) mod lenient;
 pub(crate) mod lifecycle;
 pub(crate) mod name;
+pub(crate) mod notification;
 pub(crate) mod open_enum;
 pub(crate) mod operation;
 pub(crate) mod part;

@@ -7,6 +7,7 @@ pub(crate) mod copy;
 pub(crate) mod file;
 pub(crate) mod key;
 pub(crate) mod large_file;
+pub(crate) mod notification;
 pub(crate) mod share;
 pub(crate) mod upload;
 

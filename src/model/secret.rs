@@ -72,6 +72,10 @@ secrets! {
     UploadToken
     /// What lets others download.
     DownloadToken
+    /// What the requests to a webhook are signed with.
+    SigningSecret
+    /// The value of a header that the service sends to a webhook; it may be a password.
+    CustomHeaderValue
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod house;
 mod keys;
 mod large;
 mod listing;
+mod notifications;
 mod persistence;
 mod pitfalls;
 mod processes;
