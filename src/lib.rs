@@ -71,6 +71,7 @@ pub use model::part::Part;
 pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
+pub use model::response_headers::ResponseHeaders;
 pub use model::secret::{
     ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, UploadToken,
 };

@@ -106,6 +106,30 @@ impl Session {
             .clone()
     }
 
+    /// The authorization that this call runs under, if its key may make such a call at all: one whose
+    /// capabilities are known to lack the needed one would be refused for certain.
+    pub(crate) fn require(
+        &self,
+        operation: Operation,
+        subject: &str,
+        control: &Control,
+    ) -> Result<Arc<AuthSnapshot>> {
+        let snapshot = self.current(control)?;
+        let allowed = &snapshot.auth().allowed;
+        let needed = operation.capability().map(Capability::from);
+        // What an older program stored may name none; no key has none.
+        let lacks = needed.is_some_and(|needed| !allowed.has(&needed));
+        if lacks && !allowed.capabilities.is_empty() {
+            return Err(Error::NotAllowed(Box::new(NotAllowed {
+                operation,
+                subject: subject.into(),
+                allowed: Some(Box::new(allowed.clone())),
+                service: None,
+            })));
+        }
+        Ok(snapshot)
+    }
+
     /// Calls the service, as often as it takes and makes sense.
     pub(crate) fn call<T>(
         &self,

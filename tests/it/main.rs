@@ -25,6 +25,7 @@ mod processes;
 mod retry;
 mod rules;
 mod secrets;
+mod share;
 mod support;
 mod tutorial;
 mod upload;
