@@ -4,6 +4,7 @@
 pub(crate) mod auth;
 pub(crate) mod bucket;
 pub(crate) mod copy;
+pub(crate) mod encryption;
 pub(crate) mod file;
 pub(crate) mod key;
 pub(crate) mod large_file;
