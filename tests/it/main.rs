@@ -10,6 +10,7 @@ mod copy;
 mod credentials;
 mod delete_many;
 mod download;
+mod download_names;
 mod download_ranges;
 mod download_resume;
 mod errors;
