@@ -109,3 +109,8 @@ pub mod tutorial {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/transfers.md")]
 pub mod transfers {}
+
+// Keys, listing, deleting many, sharing: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/keys-and-listing.md")]
+pub mod keys_and_listing {}

@@ -240,7 +240,7 @@ impl Bucket {
     /// }
     /// assert_eq!((failures, bucket.ls("")?.count()), (0, 0));
     /// # }
-    /// # Ok::<_, b2sdk::Error>(())
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors

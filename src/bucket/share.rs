@@ -118,7 +118,7 @@ impl Bucket {
     /// let url = bucket.get_signed_download_url_with("2026/07.pdf", hour, &save)?;
     /// assert!(url.contains("/2026/07.pdf?Authorization="));
     /// # }
-    /// # Ok::<_, b2sdk::Error>(())
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
