@@ -18,6 +18,7 @@ mod http;
 mod model;
 pub mod notifications;
 mod raw;
+pub mod replication;
 mod session;
 mod transfer;
 mod wire;
@@ -78,6 +79,10 @@ pub use model::part::Part;
 pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
+pub use model::replication::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
+    ReplicationStatus,
+};
 pub use model::response_headers::ResponseHeaders;
 pub use model::secret::{
     ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, SseCustomerKey,
@@ -114,3 +119,8 @@ pub mod transfers {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/keys-and-listing.md")]
 pub mod keys_and_listing {}
+
+// Rules of a bucket: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/bucket-rules.md")]
+pub mod bucket_rules {}
