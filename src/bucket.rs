@@ -2,10 +2,12 @@
 
 mod copy;
 mod delete;
+pub(crate) mod delete_many;
 mod download;
 pub(crate) mod list;
+mod notifications;
 pub(crate) mod settings;
-mod share;
+pub(crate) mod share;
 pub(crate) mod unfinished;
 mod upload;
 
@@ -60,6 +62,10 @@ impl Bucket {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(crate) fn owner(&self) -> &Identity {

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 
 use crate::model::auth::Allowed;
+use crate::model::local_name::UnsafeName;
 use crate::model::name::NameRule;
 use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
@@ -48,6 +49,9 @@ pub enum Error {
         /// The rule that it breaks.
         rule: NameRule,
     },
+    /// A file was not saved, because its name in the bucket must not become a path here.
+    #[error(transparent)]
+    UnsafeName(Box<UnsafeName>),
     /// An argument makes no sense; nothing was sent.
     #[error("{what}: {reason}")]
     InvalidInput {
@@ -72,6 +76,12 @@ pub enum Error {
     /// The service does not accept the application key.
     #[error("the application key was not accepted ({0}); check the key id, the key and the realm")]
     InvalidCredentials(Box<ServiceError>),
+    /// The credential provider did not tell the application key.
+    #[error("the credential provider did not tell the application key")]
+    Credentials {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The application key may not do this.
     #[error("{0}")]
     NotAllowed(Box<NotAllowed>),
@@ -346,6 +356,7 @@ impl Error {
             self,
             Self::NotAuthorized
                 | Self::InvalidCredentials(_)
+                | Self::Credentials { .. }
                 | Self::NotAllowed(_)
                 | Self::AccountChanged
         ) || self.status() == Some(401)
@@ -381,6 +392,9 @@ impl Error {
             Self::Connection(transport) => Self::Connection(transport.clone()),
             Self::NotAuthorized => Self::NotAuthorized,
             Self::AccountChanged => Self::AccountChanged,
+            Self::Credentials { source } => Self::Credentials {
+                source: source.to_string().into(),
+            },
             Self::UnexpectedReply { operation, source } => Self::UnexpectedReply {
                 operation: *operation,
                 source: source.to_string().into(),

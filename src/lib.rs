@@ -16,7 +16,9 @@ mod control;
 mod error;
 mod http;
 mod model;
+pub mod notifications;
 mod raw;
+pub mod replication;
 mod session;
 mod transfer;
 mod wire;
@@ -36,6 +38,10 @@ pub use api::files::Parts;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
+pub use bucket::delete_many::{
+    DeleteManyOptions, FileIdAndName, ListedVersions, Removal, RemovalFailed, RemovalOutcome,
+    Removals, Removed,
+};
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
 pub use bucket::unfinished::UnfinishedLargeFiles;
@@ -52,23 +58,45 @@ pub use http::config::Timeouts;
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
 pub use model::bucket::{BucketDetails, BucketType};
 pub use model::cors::{CorsOperation, CorsRule};
+pub use model::encryption::{Encryption, EncryptionAlgorithm, EncryptionInfo, EncryptionMode};
 pub use model::file::{FileAction, FileVersion};
 pub use model::file_info::FileInfo;
+pub use model::filtered::Filtered;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 pub use model::key::{CreatedKey, KeyDetails};
 pub use model::lifecycle::LifecycleRule;
+pub use model::local_name::{LocalNameRules, UnsafeName, UnsafeNameReason};
+pub use model::lock::{
+    BucketRetention, DefaultRetention, FileLockConfiguration, FileRetention, LegalHold,
+    RetentionMode, RetentionPeriod, RetentionUnit,
+};
 pub use model::name::NameRule;
+pub use model::notification::{
+    CustomHeader, EventNotification, EventNotificationRule, EventTarget, EventType, TargetType,
+};
 pub use model::operation::{BillingClass, Operation};
 pub use model::part::Part;
 pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
-pub use model::secret::{ApplicationKey, AuthToken, DownloadToken, UploadToken};
+pub use model::replication::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
+    ReplicationStatus,
+};
+pub use model::response_headers::ResponseHeaders;
+pub use model::secret::{
+    ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, SseCustomerKey,
+    UploadToken,
+};
 pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
 
+pub use session::credentials::{
+    CommandCredentials, CredentialError, CredentialProvider, Credentials, EnvironmentCredentials,
+};
 pub use session::retry::RetryPolicy;
 pub use transfer::copy::{CopyMetadata, CopyOptions};
+pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
@@ -86,3 +114,13 @@ pub mod tutorial {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/transfers.md")]
 pub mod transfers {}
+
+// Keys, listing, deleting many, sharing: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/keys-and-listing.md")]
+pub mod keys_and_listing {}
+
+// Rules of a bucket: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/bucket-rules.md")]
+pub mod bucket_rules {}

@@ -83,12 +83,25 @@ fn kinds() -> Vec<(&'static str, Error)> {
                 .unwrap_err(),
         ),
         (
+            "Credentials",
+            B2Api::new(InMemoryAccountInfo::new())
+                .authorize_with(|| Err::<b2sdk::Credentials, _>("the vault is sealed"))
+                .unwrap_err(),
+        ),
+        (
             "NotAllowed",
             world
                 .restricted(KeyRequest::new(["listFiles"]))
                 .list_buckets()
                 .unwrap_err(),
         ),
+        ("UnsafeName", {
+            let world = World::new();
+            world.bucket.upload_bytes(b"x", "../x").unwrap();
+            let download = world.bucket.download_file_by_name("../x").unwrap();
+            let directory = b2sdk::LocalDirectory::new(std::env::temp_dir());
+            download.save_under(&directory).unwrap_err()
+        }),
         ("CapExceeded", {
             let world = fails(Operation::GetUploadUrl, 403, "storage_cap_exceeded");
             world.bucket.upload_bytes(b"x", "x").unwrap_err()
@@ -323,6 +336,7 @@ fn programs_can_ask_an_error_what_to_do() {
         which(&Error::is_auth),
         [
             "AccountChanged",
+            "Credentials",
             "InvalidCredentials",
             "NotAllowed",
             "NotAuthorized"

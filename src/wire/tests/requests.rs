@@ -11,7 +11,10 @@ use crate::model::cors::CorsRule;
 use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::notification::{EventNotificationRule, EventTarget, EventType};
 use crate::model::range::ByteRange;
+use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
+use crate::model::response_headers::ResponseHeaders;
 use crate::wire::bucket::{
     CreateBucketRequest, DeleteBucketRequest, ListBucketsRequest, UpdateBucketRequest,
 };
@@ -22,6 +25,9 @@ use crate::wire::file::{
 use crate::wire::key::{CreateKeyRequest, DeleteKeyRequest, ListKeysRequest};
 use crate::wire::large_file::{
     FinishLargeFileRequest, ListPartsRequest, ListUnfinishedRequest, StartLargeFileRequest,
+};
+use crate::wire::notification::{
+    GetNotificationRulesRequest, NotificationRulesResponse, RuleForm, SetNotificationRulesRequest,
 };
 use crate::wire::share::DownloadAuthorizationRequest;
 use crate::wire::upload::GetUploadUrlRequest;
@@ -80,6 +86,7 @@ fn a_new_bucket_is_asked_for_with_what_is_set_only() {
         bucket_info: &BTreeMap::new(),
         cors_rules: &[],
         lifecycle_rules: &[],
+        replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_minimal");
 }
@@ -93,6 +100,7 @@ fn a_new_bucket_is_asked_for_with_everything() {
         bucket_info: &info(),
         cors_rules: &cors_rules(),
         lifecycle_rules: &lifecycle_rules(),
+        replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_full");
 }
@@ -105,6 +113,7 @@ fn no_update<'a>(account_id: &'a AccountId, bucket_id: &'a BucketId) -> UpdateBu
         bucket_info: None,
         cors_rules: None,
         lifecycle_rules: None,
+        replication_configuration: None,
         if_revision_is: None,
     }
 }
@@ -330,8 +339,21 @@ fn keys_are_made_listed_and_deleted_and_downloads_authorized() {
         bucket_id: &bucket(),
         file_name_prefix: "2026/",
         valid_duration_in_seconds: 3600,
+        overrides: BTreeMap::new(),
     };
     assert_sent(&request, "b2_get_download_authorization/request");
+    let headers = ResponseHeaders::new()
+        .content_disposition("attachment; filename=\"07.pdf\"")
+        .content_language("de")
+        .expires("Wed, 21 Oct 2026 07:28:00 GMT")
+        .cache_control("max-age=60")
+        .content_encoding("gzip")
+        .content_type("application/pdf");
+    let request = DownloadAuthorizationRequest {
+        overrides: headers.parameters().collect(),
+        ..request
+    };
+    assert_sent(&request, "b2_get_download_authorization/request_full");
 }
 
 #[test]
@@ -363,4 +385,91 @@ fn a_copied_part_names_its_source_and_its_bytes() {
         range: ByteRange::from(0..=4_999_999).to_string(),
     };
     assert_sent(&request, "b2_copy_part/request");
+}
+
+fn sent_rules<'a>(
+    bucket_id: &'a BucketId,
+    rules: &'a [EventNotificationRule],
+) -> SetNotificationRulesRequest<'a> {
+    SetNotificationRulesRequest {
+        bucket_id,
+        event_notification_rules: rules.iter().map(RuleForm::from).collect(),
+    }
+}
+
+#[test]
+fn notification_rules_are_asked_for_by_bucket() {
+    let request = GetNotificationRulesRequest {
+        bucket_id: &bucket(),
+    };
+    assert_sent(&request, "b2_get_bucket_notification_rules/request");
+}
+
+#[test]
+fn notification_rules_are_sent_with_what_is_set_only() {
+    let target = EventTarget::webhook("https://hooks.lantern.example/b2")
+        .custom_header("X-Lantern", "on é")
+        .signing_secret("LanternLanternLanternLantern0123");
+    let types = [
+        EventType::ObjectCreatedAny,
+        EventType::HideMarkerCreatedHide,
+    ];
+    let index = EventNotificationRule::new("lantern-index", types, target)
+        .object_name_prefix("photos/")
+        .max_events_per_batch(20);
+    let trash = EventNotificationRule::new(
+        "lantern-trash",
+        [EventType::ObjectDeletedLifecycleRule],
+        EventTarget::webhook("https://hooks.lantern.example/trash"),
+    )
+    .enabled(false);
+    assert_sent(
+        &sent_rules(&bucket(), &[index, trash]),
+        "b2_set_bucket_notification_rules/request_full",
+    );
+    assert_sent(
+        &sent_rules(&bucket(), &[]),
+        "b2_set_bucket_notification_rules/request_cleared",
+    );
+}
+
+/// Except what the service only tells: whether it has suspended a rule.
+#[test]
+fn notification_rules_that_were_read_are_sent_as_they_were() {
+    let path = "b2_get_bucket_notification_rules/response_unknown_fields";
+    let answer = fixture(path);
+    let read: NotificationRulesResponse = serde_json::from_value(answer.clone()).unwrap();
+    let mut wanted = answer["eventNotificationRules"].clone();
+    for told in ["isSuspended", "suspensionReason"] {
+        assert!(wanted[0].as_object_mut().unwrap().remove(told).is_some());
+    }
+    let bucket = bucket();
+    let request = sent_rules(&bucket, &read.event_notification_rules);
+    let sent = serde_json::to_value(&request).unwrap();
+    assert_eq!(sent["eventNotificationRules"], wanted);
+}
+
+#[test]
+fn replication_is_configured_and_cleared_as_a_whole() {
+    let (account, bucket) = (account(), bucket());
+    let rule = ReplicationRule::new("lantern-west", "57ac14714fc0397d43bb2e68")
+        .file_name_prefix("photos/")
+        .include_existing_files(true)
+        .priority(7);
+    let both = ReplicationConfiguration::new()
+        .source("0035b2e9f07c1d40000000006", [rule])
+        .accept("0035b2e9f07c1d40000000017", "0035b2e9f07c1d40000000009");
+    for (configuration, path) in [
+        (both, "b2_update_bucket/request_replication"),
+        (
+            ReplicationConfiguration::new(),
+            "b2_update_bucket/request_replication_cleared",
+        ),
+    ] {
+        let request = UpdateBucketRequest {
+            replication_configuration: Some(&configuration),
+            ..no_update(&account, &bucket)
+        };
+        assert_sent(&request, path);
+    }
 }

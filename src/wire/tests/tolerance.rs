@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Kind, answers, fixture};
 
-const BUCKET: [&str; 9] = [
+const BUCKET: [&str; 11] = [
     "accountId",
     "bucketId",
     "bucketName",
@@ -16,6 +16,8 @@ const BUCKET: [&str; 9] = [
     "corsRules[].allowedOperations",
     "corsRules[].maxAgeSeconds",
     "lifecycleRules[].fileNamePrefix",
+    "replicationConfiguration.value.asReplicationSource.replicationRules[].replicationRuleName",
+    "replicationConfiguration.value.asReplicationSource.replicationRules[].destinationBucketId",
 ];
 
 /// Not even an id: a folder has none.
@@ -25,8 +27,17 @@ const PART: [&str; 3] = ["fileId", "partNumber", "contentLength"];
 
 const KEY: [&str; 3] = ["accountId", "applicationKeyId", "keyName"];
 
+const NOTIFICATION_RULE: [&str; 6] = [
+    "name",
+    "eventTypes",
+    "targetConfiguration",
+    "targetConfiguration.targetType",
+    "targetConfiguration.customHeaders[].name",
+    "targetConfiguration.customHeaders[].value",
+];
+
 /// These hold names and values of users, not members that the API defines.
-const USERS_OWN: [&str; 2] = ["bucketInfo", "fileInfo"];
+const USERS_OWN: [&str; 3] = ["bucketInfo", "fileInfo", "sourceToDestinationKeyMapping"];
 
 impl Kind {
     /// The members without which there is nothing to work with. A list of files or buckets is one:
@@ -61,6 +72,7 @@ impl Kind {
             Self::Key => plain(&KEY),
             Self::NewKey => plain(&[&KEY[..], &["applicationKey"]].concat()),
             Self::Keys => inside("keys", &KEY),
+            Self::NotificationRules => inside("eventNotificationRules", &NOTIFICATION_RULE),
             Self::DownloadAuthorization => plain(&["authorizationToken"]),
         }
     }
