@@ -15,6 +15,7 @@ mod house;
 mod keys;
 mod large;
 mod listing;
+mod parity;
 mod persistence;
 mod pitfalls;
 mod processes;
