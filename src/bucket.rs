@@ -2,6 +2,7 @@
 
 mod copy;
 mod delete;
+pub(crate) mod delete_many;
 mod download;
 pub(crate) mod list;
 pub(crate) mod settings;

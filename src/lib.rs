@@ -36,6 +36,10 @@ pub use api::files::Parts;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
+pub use bucket::delete_many::{
+    DeleteManyOptions, FileIdAndName, ListedVersions, Removal, RemovalFailed, RemovalOutcome,
+    Removals, Removed,
+};
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
 pub use bucket::unfinished::UnfinishedLargeFiles;
@@ -51,7 +55,7 @@ pub use error::{
 pub use http::config::Timeouts;
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
 pub use model::bucket::{BucketDetails, BucketType};
-pub use model::cors::CorsRule;
+pub use model::cors::{CorsOperation, CorsRule};
 pub use model::file::{FileAction, FileVersion};
 pub use model::file_info::FileInfo;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};

@@ -15,6 +15,7 @@ pub(crate) mod open_enum;
 pub(crate) mod operation;
 pub(crate) mod part;
 pub(crate) mod pattern;
+pub(crate) mod prefix;
 pub(crate) mod range;
 pub(crate) mod realm;
 pub(crate) mod secret;

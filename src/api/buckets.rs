@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::account_info::AuthSnapshot;
 use crate::api::B2Api;
 use crate::bucket::Bucket;
+use crate::bucket::settings::check_settings;
 use crate::control::Control;
 use crate::error::{Error, NotAllowed, Result};
 use crate::model::bucket::{BucketDetails, BucketType};
@@ -78,8 +79,8 @@ impl B2Api {
     /// Makes a bucket.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a name that no bucket can have; [`Error::BucketNameTaken`];
-    /// [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::InvalidInput`] for a name that no bucket can have, and for rules that break the
+    /// service's; [`Error::BucketNameTaken`]; [`Error::NotAllowed`]; the errors of any call.
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the
@@ -104,6 +105,7 @@ impl B2Api {
             lifecycle_rules,
         } = options;
         check_bucket_name(name).map_err(|reason| Error::invalid_input("bucket name", reason))?;
+        check_settings(Some(info), Some(cors_rules), Some(lifecycle_rules))?;
         let control = Control::default();
         let (snapshot, details) = self.call(Operation::CreateBucket, &control, |raw| {
             raw.create_bucket(&CreateBucketRequest {

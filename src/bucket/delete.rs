@@ -1,6 +1,7 @@
 //! Hiding files and deleting versions.
 
 use crate::bucket::Bucket;
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
@@ -14,11 +15,18 @@ impl Bucket {
     /// [`Error::FileNotFound`]; [`Error::Service`] with the code `already_hidden`;
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn hide_file(&self, file_name: &str) -> Result<FileVersion> {
-        let control = self.control(None);
-        let hidden = self.with_id(&control, |id| {
+        self.hide_file_under(&self.control(None), file_name)
+    }
+
+    pub(super) fn hide_file_under(
+        &self,
+        control: &Control,
+        file_name: &str,
+    ) -> Result<FileVersion> {
+        let hidden = self.with_id(control, |id| {
             self.client
                 .session
-                .call(Operation::HideFile, &control, |raw| {
+                .call(Operation::HideFile, control, |raw| {
                     raw.hide_file(id, file_name)
                 })
         });

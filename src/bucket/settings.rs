@@ -1,12 +1,17 @@
 //! Reading and changing a bucket's settings.
+//!
+//! A change that builds on what was read is two requests, `b2_list_buckets` for the bucket and
+//! `b2_update_bucket` with the revision that was read; both once more whenever somebody else was
+//! faster.
 
 use std::collections::BTreeMap;
 
 use crate::bucket::Bucket;
+use crate::control::clock::jitter;
 use crate::error::{Error, Result};
-use crate::model::bucket::{BucketDetails, BucketType};
-use crate::model::cors::CorsRule;
-use crate::model::lifecycle::LifecycleRule;
+use crate::model::bucket::{BucketDetails, BucketType, check_bucket_info};
+use crate::model::cors::{CorsRule, check_cors_rules};
+use crate::model::lifecycle::{LifecycleRule, check_lifecycle_rules};
 use crate::model::operation::Operation;
 use crate::wire::bucket::UpdateBucketRequest;
 
@@ -82,6 +87,36 @@ impl UpdateBucketOptions {
         self.if_revision_is = Some(revision);
         self
     }
+
+    /// Whether it names no setting.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        let Self {
+            bucket_type,
+            info,
+            cors_rules,
+            lifecycle_rules,
+            if_revision_is: _,
+        } = self;
+        bucket_type.is_none() && info.is_none() && cors_rules.is_none() && lifecycle_rules.is_none()
+    }
+}
+
+/// Checks the settings that new and changed buckets have in common.
+pub(crate) fn check_settings(
+    info: Option<&BTreeMap<String, String>>,
+    cors_rules: Option<&[CorsRule]>,
+    lifecycle_rules: Option<&[LifecycleRule]>,
+) -> Result<()> {
+    let refused = |what| move |reason: String| Error::invalid_input(what, reason);
+    info.map_or(Ok(()), check_bucket_info)
+        .map_err(refused("bucket info"))?;
+    cors_rules
+        .map_or(Ok(()), check_cors_rules)
+        .map_err(refused("CORS rules"))?;
+    lifecycle_rules
+        .map_or(Ok(()), check_lifecycle_rules)
+        .map_err(refused("lifecycle rules"))
 }
 
 impl Bucket {
@@ -112,9 +147,10 @@ impl Bucket {
     /// Changes settings.
     ///
     /// # Errors
+    /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent;
     /// [`Error::Conflict`] if `if_revision_is` is given and the bucket was changed meanwhile: read
-    /// [`details`](Self::details) again and repeat; [`Error::BucketNotFound`];
-    /// [`Error::NotAllowed`]; the errors of any call.
+    /// [`details`](Self::details) again and repeat, as [`modify`](Self::modify) does;
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`]; the errors of any call.
     pub fn update(&self, options: &UpdateBucketOptions) -> Result<BucketDetails> {
         let UpdateBucketOptions {
             bucket_type,
@@ -123,6 +159,11 @@ impl Bucket {
             lifecycle_rules,
             if_revision_is,
         } = options;
+        check_settings(
+            info.as_ref(),
+            cors_rules.as_deref(),
+            lifecycle_rules.as_deref(),
+        )?;
         let control = self.control(None);
         self.with_id(&control, |bucket_id| {
             self.client
@@ -139,6 +180,60 @@ impl Bucket {
                     })
                 })
         })
+    }
+
+    /// Changes settings on the basis of what they are: reads them, lets `change` say what to change,
+    /// and writes that only if nobody changed the bucket in between. Otherwise it begins anew, so that
+    /// of several programs that do this at once none undoes the change of another.
+    ///
+    /// `change` is called once for each try and must depend on nothing but the details it is given.
+    /// If it names no setting ([`UpdateBucketOptions::is_empty`]), nothing is written. Its
+    /// `if_revision_is` is replaced by the revision that was read.
+    ///
+    /// ```
+    /// use b2sdk::{Bucket, BucketDetails, LifecycleRule, Result, UpdateBucketOptions};
+    ///
+    /// fn hide_logs_after_a_month(bucket: &Bucket) -> Result<BucketDetails> {
+    ///     bucket.modify(|details| {
+    ///         let mut rules = details.lifecycle_rules.clone();
+    ///         rules.retain(|rule| rule.file_name_prefix != "logs/");
+    ///         rules.push(LifecycleRule::new("logs/").hide_after_days(30));
+    ///         Ok(UpdateBucketOptions::new().lifecycle_rules(rules))
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// What `change` returns; [`Error::Conflict`] if others were faster as often as
+    /// [`RetryPolicy::max_attempts`](crate::RetryPolicy::max_attempts) allows tries; otherwise as
+    /// [`details`](Self::details) and [`update`](Self::update).
+    ///
+    /// # Consequences
+    /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the change
+    /// may have been made. Where the service failed (5xx) after it had made the change, the next try
+    /// finds it made: `change` should be one that may be given its own result, as the one above.
+    pub fn modify(
+        &self,
+        mut change: impl FnMut(&BucketDetails) -> Result<UpdateBucketOptions>,
+    ) -> Result<BucketDetails> {
+        let session = &self.client.session;
+        let policy = session.retry_policy();
+        let mut conflicts = 0;
+        loop {
+            let details = self.details()?;
+            let update = change(&details)?;
+            if update.is_empty() {
+                return Ok(details);
+            }
+            match self.update(&update.if_revision_is(details.revision)) {
+                Err(Error::Conflict(_)) if conflicts + 1 < policy.max_attempts => {
+                    let delay = jitter(policy.delay(conflicts));
+                    self.control(None).sleep(session.clock(), delay)?;
+                    conflicts += 1;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Changes who may download.

@@ -61,3 +61,47 @@ pub struct BucketDetails {
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
+
+/// Checks what the service would refuse in the names and values stored with a bucket; the reason is
+/// a sentence for the caller. How many there may be is not documented well enough to judge here.
+pub(crate) fn check_bucket_info(info: &BTreeMap<String, String>) -> Result<(), String> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    for (name, value) in info {
+        if name.is_empty() || !name.bytes().all(is_name) {
+            return Err(format!(
+                "the name {name:?} does not consist of letters, digits, '-' and '_'"
+            ));
+        }
+        let becomes_header = name.eq_ignore_ascii_case("Cache-Control");
+        if becomes_header && !value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            return Err(format!(
+                "{name} is {value:?}, but it becomes a header of every download: printable ASCII only"
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_bucket_info;
+
+    #[test]
+    fn bucket_info_is_judged_by_names_and_by_what_becomes_a_header() {
+        let check = |name: &str, value: &str| {
+            check_bucket_info(&[(name.to_owned(), value.to_owned())].into())
+        };
+        for (name, value) in [("", "x"), ("a b", "x"), ("ü", "x"), ("a.b", "x")] {
+            assert!(
+                check(name, value).unwrap_err().contains("letters"),
+                "{name}"
+            );
+        }
+        for value in ["max-age=1\r\nX-Evil: 1", "größer"] {
+            let reason = check("cache-control", value).unwrap_err();
+            assert!(reason.contains("header of every download"), "{reason}");
+        }
+        assert_eq!(check("Cache-Control", "max-age=3600, private"), Ok(()));
+        assert_eq!(check("owner_1-a", "Zoë\n"), Ok(()));
+    }
+}

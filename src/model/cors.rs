@@ -1,25 +1,62 @@
 //! CORS rules of a bucket (reference section 3.6).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::open_enum::open_enum;
+
+/// How long a browser may remember a rule at most, in seconds: a day.
+const LONGEST: u32 = 86_400;
+
+open_enum! {
+    /// A call that a CORS rule allows to web pages.
+    CorsOperation {
+        /// Download a file by its name.
+        DownloadFileByName = "b2_download_file_by_name",
+        /// Download a file by its id.
+        DownloadFileById = "b2_download_file_by_id",
+        /// Upload a file.
+        UploadFile = "b2_upload_file",
+        /// Upload a part of a large file.
+        UploadPart = "b2_upload_part",
+        /// Delete through the S3 API.
+        S3Delete = "s3_delete",
+        /// Download through the S3 API.
+        S3Get = "s3_get",
+        /// Ask for headers through the S3 API.
+        S3Head = "s3_head",
+        /// Post through the S3 API.
+        S3Post = "s3_post",
+        /// Upload through the S3 API.
+        S3Put = "s3_put",
+    }
+}
 
 /// Lets web pages of some origins access the bucket from a browser.
 ///
 /// ```
-/// use b2sdk::CorsRule;
+/// use b2sdk::{CorsOperation, CorsRule};
 ///
-/// let rule = CorsRule::new("downloads", ["https://example.com"], ["b2_download_file_by_name"], 3600);
+/// let operations = [CorsOperation::DownloadFileByName, CorsOperation::DownloadFileById];
+/// let rule = CorsRule::new("downloads", ["https://example.com"], operations, 3600);
 /// assert_eq!(rule.max_age_seconds, 3600);
 /// ```
+///
+/// What this version of the crate does not name stays in [`extra`](Self::extra) and is written back
+/// with the rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CorsRule {
-    /// 6 to 50 letters, digits and `-`; unique in the bucket.
+    /// 6 to 50 letters, digits and `-`, not beginning with `b2-`; unique in the bucket.
     pub cors_rule_name: String,
-    /// Origins such as `https://example.com`, `https://*.example.com`, or `*`.
+    /// Origins: `https://example.com:8443`, `https://*.example.com`, `https` for all that use it, or
+    /// `*` alone for all.
     pub allowed_origins: Vec<String>,
-    /// Operations such as `b2_download_file_by_name` or `s3_get`.
-    pub allowed_operations: Vec<String>,
+    /// What pages may do.
+    pub allowed_operations: Vec<CorsOperation>,
     /// Request headers that a page may send: a name, a beginning ending in `*`, or `*`.
     #[serde(default)]
     pub allowed_headers: Option<Vec<String>>,
@@ -28,12 +65,15 @@ pub struct CorsRule {
     pub expose_headers: Option<Vec<String>>,
     /// How long a browser may remember the rule: 1 to 86400 seconds.
     pub max_age_seconds: u32,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 impl CorsRule {
     /// A rule that allows these operations from these origins.
     #[must_use]
-    pub fn new<O: Into<String>, P: Into<String>>(
+    pub fn new<O: Into<String>, P: Into<CorsOperation>>(
         name: impl Into<String>,
         origins: impl IntoIterator<Item = O>,
         operations: impl IntoIterator<Item = P>,
@@ -46,6 +86,7 @@ impl CorsRule {
             allowed_headers: None,
             expose_headers: None,
             max_age_seconds,
+            extra: Map::new(),
         }
     }
 
@@ -64,5 +105,172 @@ impl CorsRule {
     pub fn expose_headers<H: Into<String>>(mut self, headers: impl IntoIterator<Item = H>) -> Self {
         self.expose_headers = Some(headers.into_iter().map(Into::into).collect());
         self
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Self {
+            cors_rule_name: name,
+            allowed_origins: origins,
+            allowed_operations: operations,
+            allowed_headers,
+            expose_headers,
+            max_age_seconds: age,
+            extra: _,
+        } = self;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let wrong = if !(6..=50).contains(&name.len()) || !name.bytes().all(is_name) {
+            "a name has 6 to 50 letters, digits and '-'".to_owned()
+        } else if name.starts_with("b2-") {
+            "a name must not begin with 'b2-'".to_owned()
+        } else if let Err(reason) = check_origins(origins) {
+            reason
+        } else if operations.is_empty() {
+            "it allows no operation; name at least one".to_owned()
+        } else if let Some(header) = bad_header(allowed_headers) {
+            format!(
+                "{header:?} is no allowed header: it is a name, the beginning of names ending in '*', or '*'"
+            )
+        } else if let Some(header) = bad_header(expose_headers) {
+            format!("{header:?} is no exposed header: it is the name of a response header")
+        } else if *age > LONGEST {
+            format!("max_age_seconds is at most {LONGEST}, a day, not {age}")
+        } else {
+            return Ok(());
+        };
+        Err(format!("rule {name:?}: {wrong}"))
+    }
+}
+
+fn check_origins(origins: &[String]) -> Result<(), String> {
+    if origins.is_empty() {
+        return Err("it allows no origin; name at least one, or '*' for all".to_owned());
+    }
+    if origins.len() > 1 && origins.iter().any(|origin| origin == "*") {
+        return Err("the origin '*' stands for all and must stand alone".to_owned());
+    }
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        Some(origin) => Err(format!(
+            "{origin:?} is no origin: write scheme and host without a path, as 'https://example.com', or '*'"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Scheme, host and perhaps port, as a browser's `Origin` header has them; or a scheme alone, or `*`.
+fn is_origin(origin: &str) -> bool {
+    let is_host_byte = |byte: u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte);
+    match origin.split_once("://") {
+        Some((scheme, host)) => {
+            !scheme.is_empty() && !host.is_empty() && host.bytes().all(is_host_byte)
+        }
+        None => matches!(origin, "*" | "https" | "http"),
+    }
+}
+
+fn bad_header(headers: &Option<Vec<String>>) -> Option<&str> {
+    let mut headers = headers.iter().flatten().map(String::as_str);
+    headers.find(|header| !is_header_or_beginning(header))
+}
+
+fn is_header_or_beginning(header: &str) -> bool {
+    let name = header.strip_suffix('*').unwrap_or(header);
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte);
+    !header.is_empty() && name.bytes().all(is_token)
+}
+
+/// Checks what the service would refuse; the reason is a sentence for the caller. Operations that
+/// have no name here are the service's to judge: it may have learnt them since.
+pub(crate) fn check_cors_rules(rules: &[CorsRule]) -> Result<(), String> {
+    rules.iter().try_for_each(CorsRule::check)?;
+    let mut names = BTreeSet::new();
+    match rules
+        .iter()
+        .find(|rule| !names.insert(rule.cors_rule_name.as_str()))
+    {
+        Some(twice) => Err(format!(
+            "there are two rules named {:?}; each needs a name of its own",
+            twice.cors_rule_name
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CorsOperation, CorsRule, check_cors_rules};
+
+    fn rule(name: &str) -> CorsRule {
+        CorsRule::new(name, ["https://a.example"], ["s3_get"], 60)
+    }
+
+    fn from(origins: &[&str]) -> CorsRule {
+        CorsRule::new("downloads", origins.iter().copied(), ["s3_get"], 60)
+    }
+
+    #[test]
+    fn each_broken_rule_is_named_with_what_to_do() {
+        let nothing: [&str; 0] = [];
+        let too_old = CorsRule {
+            max_age_seconds: 86_401,
+            ..rule("downloads")
+        };
+        for (rules, wanted) in [
+            (vec![rule("short")], "6 to 50"),
+            (vec![rule(&"x".repeat(51))], "6 to 50"),
+            (vec![rule("under_score")], "letters, digits"),
+            (vec![rule("b2-rules")], "'b2-'"),
+            (
+                vec![rule("twice-1"), rule("twice-1")],
+                "two rules named \"twice-1\"",
+            ),
+            (vec![from(&[])], "allows no origin"),
+            (vec![from(&["*", "https"])], "stand alone"),
+            (vec![from(&["https://a.example/"])], "without a path"),
+            (vec![from(&["a.example"])], "no origin"),
+            (vec![from(&["https://"])], "no origin"),
+            (
+                vec![CorsRule::new("downloads", ["*"], nothing, 60)],
+                "no operation",
+            ),
+            (
+                vec![rule("downloads").allowed_headers(["x-*-y"])],
+                "\"x-*-y\" is no allowed header",
+            ),
+            (
+                vec![rule("downloads").allowed_headers([""])],
+                "\"\" is no allowed header",
+            ),
+            (
+                vec![rule("downloads").expose_headers(["a b"])],
+                "\"a b\" is no exposed header",
+            ),
+            (vec![too_old], "at most 86400"),
+        ] {
+            let reason = check_cors_rules(&rules).unwrap_err();
+            assert!(reason.contains(wanted), "{reason}");
+        }
+    }
+
+    #[test]
+    fn documented_forms_are_fine() {
+        let rules = [
+            from(&["https://a.example:8443", "https://*.example.com", "https"])
+                .allowed_headers(["range", "x-bz-info-*", "*"])
+                .expose_headers(["x-bz-content-sha1"]),
+            CorsRule::new("everybody", ["*"], [CorsOperation::UploadPart], 86_400),
+            CorsRule::new("of-tomorrow", ["*"], ["b2_teleport_file"], 1),
+        ];
+        assert_eq!(check_cors_rules(&rules), Ok(()));
+        assert_eq!(check_cors_rules(&[]), Ok(()));
+    }
+
+    #[test]
+    fn members_that_came_later_are_kept() {
+        let json = r#"{"allowedHeaders":null,"allowedOperations":["s3_get","s3_new"],"allowedOrigins":["*"],"allowCredentials":true,"corsRuleName":"downloads","exposeHeaders":[],"maxAgeSeconds":5}"#;
+        let rule: CorsRule = serde_json::from_str(json).unwrap();
+        assert_eq!(
+            serde_json::to_value(&rule).unwrap(),
+            serde_json::from_str::<serde_json::Value>(json).unwrap()
+        );
     }
 }

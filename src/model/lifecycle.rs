@@ -1,6 +1,12 @@
 //! Lifecycle rules of a bucket (reference section 3.5).
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::prefix::overlapping;
+
+/// How many rules a bucket may have.
+const MAX_RULES: usize = 100;
 
 /// When the service hides, deletes and cancels files by itself; it looks about once a day.
 ///
@@ -10,6 +16,10 @@ use serde::{Deserialize, Serialize};
 /// let rule = LifecycleRule::new("logs/").hide_after_days(30).delete_hidden_after_days(1);
 /// assert_eq!(rule.days_from_uploading_to_hiding, Some(30));
 /// ```
+///
+/// A bucket has at most 100 rules, and no two whose prefixes overlap: a file falls under one rule
+/// or none. What this version of the crate does not name stays in [`extra`](Self::extra) and is
+/// written back with the rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -25,6 +35,9 @@ pub struct LifecycleRule {
     /// Cancel a large file so many days after it was started and not finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_from_starting_to_canceling_unfinished_large_files: Option<u32>,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 impl LifecycleRule {
@@ -36,6 +49,7 @@ impl LifecycleRule {
             days_from_uploading_to_hiding: None,
             days_from_hiding_to_deleting: None,
             days_from_starting_to_canceling_unfinished_large_files: None,
+            extra: Map::new(),
         }
     }
 
@@ -58,5 +72,96 @@ impl LifecycleRule {
     pub const fn cancel_unfinished_after_days(mut self, days: u32) -> Self {
         self.days_from_starting_to_canceling_unfinished_large_files = Some(days);
         self
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Self {
+            file_name_prefix: prefix,
+            days_from_uploading_to_hiding: hide,
+            days_from_hiding_to_deleting: delete,
+            days_from_starting_to_canceling_unfinished_large_files: cancel,
+            extra,
+        } = self;
+        let periods = [hide, delete, cancel];
+        if periods.contains(&&Some(0)) {
+            return Err(format!(
+                "the rule for {prefix:?} has a period of 0 days; the shortest is 1 day, and none at all is None"
+            ));
+        }
+        // A member that has no name here may be an action that came later.
+        let does_nothing =
+            periods.iter().all(|days| days.is_none()) && extra.values().all(Value::is_null);
+        if does_nothing {
+            return Err(format!(
+                "the rule for {prefix:?} does nothing; give it at least one period, or leave it out"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Checks what the service would refuse; the reason is a sentence for the caller.
+pub(crate) fn check_lifecycle_rules(rules: &[LifecycleRule]) -> Result<(), String> {
+    if rules.len() > MAX_RULES {
+        return Err(format!(
+            "a bucket has at most {MAX_RULES} lifecycle rules, not {}",
+            rules.len()
+        ));
+    }
+    rules.iter().try_for_each(LifecycleRule::check)?;
+    let prefixes = rules.iter().map(|rule| rule.file_name_prefix.as_str());
+    match overlapping(prefixes) {
+        Some((short, long)) => Err(format!(
+            "the rules for {short:?} and {long:?} overlap, and a file may fall under one rule only; \
+             merge them, or choose prefixes of which none begins with the other"
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LifecycleRule, check_lifecycle_rules};
+
+    fn hide(prefix: &str) -> LifecycleRule {
+        LifecycleRule::new(prefix).hide_after_days(1)
+    }
+
+    #[test]
+    fn each_broken_rule_is_named_with_what_to_do() {
+        let many: Vec<_> = (0..101).map(|n| hide(&format!("{n:03}/"))).collect();
+        for (rules, wanted) in [
+            (vec![LifecycleRule::new("a/")], "\"a/\" does nothing"),
+            (vec![hide("b/").delete_hidden_after_days(0)], "0 days"),
+            (
+                vec![hide("a/b"), hide("x"), hide("a/")],
+                "\"a/\" and \"a/b\" overlap",
+            ),
+            (vec![hide(""), hide("z")], "\"\" and \"z\" overlap"),
+            (vec![hide("same"), hide("same")], "overlap"),
+            (many, "at most 100 lifecycle rules, not 101"),
+        ] {
+            let reason = check_lifecycle_rules(&rules).unwrap_err();
+            assert!(reason.contains(wanted), "{reason}");
+        }
+    }
+
+    #[test]
+    fn rules_at_the_limits_are_fine() {
+        let hundred: Vec<_> = (0..100).map(|n| hide(&format!("{n:03}/"))).collect();
+        for rules in [vec![], hundred, vec![hide("a/"), hide("a-"), hide("b")]] {
+            assert_eq!(check_lifecycle_rules(&rules), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_action_that_came_later_is_kept_and_counts_as_one() {
+        let json = r#"{"daysFromHidingToDeleting":null,"daysFromUploadingToHiding":null,"fileNamePrefix":"a","freezeAfter":{"days":7}}"#;
+        let rule: LifecycleRule = serde_json::from_str(json).unwrap();
+        assert_eq!(check_lifecycle_rules(std::slice::from_ref(&rule)), Ok(()));
+        assert_eq!(
+            serde_json::to_value(&rule).unwrap(),
+            serde_json::from_str::<serde_json::Value>(json).unwrap()
+        );
     }
 }

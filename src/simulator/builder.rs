@@ -69,6 +69,12 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Whether uploads may choose their timestamp, as they may on few accounts (no).
+    pub fn custom_timestamps(mut self, allow: bool) -> Self {
+        self.settings.custom_timestamps = allow;
+        self
+    }
+
     /// How many buckets the account may have (100).
     pub fn max_buckets(mut self, buckets: usize) -> Self {
         self.settings.max_buckets = buckets;

@@ -1,10 +1,11 @@
 //! The endpoints of the native API, one module per family, and what the JSON ones share.
 
 use super::auth::Caller;
+use super::decode;
 use super::ids;
 use super::json::Fields;
 use super::message::Request;
-use super::records::Version;
+use super::records::{Bucket, Version};
 use super::render::View;
 use super::reply::Refusal;
 use super::state::State;
@@ -19,6 +20,7 @@ pub(super) mod files;
 pub(super) mod keys;
 pub(super) mod large;
 pub(super) mod listing;
+pub(super) mod locks;
 pub(super) mod upload;
 
 /// The largest single upload, part, or copied file.
@@ -84,48 +86,31 @@ impl Call<'_> {
     }
 }
 
-/// What the encryption settings of a request come to; `None` if it asks for nothing.
-fn encryption_asked(fields: &Fields, name: &str) -> Result<Option<bool>, Refusal> {
-    let Some(setting) = fields.object(name)? else {
+/// The limit of file name and info as header bytes (section 4.3): `asks_encryption` is whether the
+/// request asks for encryption, which a bucket's default is not.
+fn info_limit(asks_encryption: bool, bucket: &Bucket) -> usize {
+    if asks_encryption || bucket.is_lock_enabled {
+        MAX_INFO_SIZE_ENCRYPTED
+    } else {
+        MAX_INFO_SIZE
+    }
+}
+
+/// A custom upload timestamp as it was sent, if it may be used: the account must have them, and
+/// the future is not allowed.
+fn custom_timestamp(world: &World, text: Option<&str>) -> Result<Option<u64>, Refusal> {
+    let Some(text) = text else {
         return Ok(None);
     };
-    match (setting.string("mode")?, setting.string("algorithm")?) {
-        (Some("SSE-B2"), Some("AES256")) => Ok(Some(true)),
-        (Some("SSE-C"), _) => Err(Refusal::bad_request(format!(
-            "{name}: SSE-C is not offered by the simulator"
-        ))),
-        (mode, _) => Err(Refusal::bad_request(format!(
-            "{name}: invalid mode or algorithm: {}",
-            mode.unwrap_or("null")
-        ))),
+    if !world.settings().custom_timestamps {
+        let message = "Custom upload timestamps are not allowed";
+        return Err(Refusal::new(400, "custom_timestamp_not_allowed", message));
     }
-}
-
-/// Lock settings on a file: no bucket of the simulator has file lock enabled.
-fn refuse_lock(fields: &Fields) -> Result<(), Refusal> {
-    if let Some(retention) = fields.object("fileRetention")?
-        && retention.pairs().any(|(_, value)| !value.is_null())
-    {
-        return Err(bucket_missing_file_lock());
-    }
-    if fields.string("legalHold")?.is_some() {
-        return Err(bucket_missing_file_lock());
-    }
-    Ok(())
-}
-
-fn bucket_missing_file_lock() -> Refusal {
-    Refusal::new(
-        400,
-        "bucket_missing_file_lock",
-        "The bucket is not file lock enabled",
-    )
-}
-
-fn custom_timestamp_not_allowed() -> Refusal {
-    Refusal::new(
-        400,
-        "custom_timestamp_not_allowed",
-        "Custom upload timestamps are not allowed",
-    )
+    decode::decimal(text)
+        .filter(|millis| *millis <= world.clock().now_millis())
+        .map(Some)
+        .ok_or_else(|| {
+            let message = format!("Invalid custom upload timestamp: {text}");
+            Refusal::new(400, "custom_timestamp_invalid", message)
+        })
 }

@@ -1,7 +1,7 @@
 //! What reached the simulator, for assertions: one [`LogEntry`] per request, in order of arrival.
 //!
-//! Nothing secret is kept: of a request's address only the path, of its headers only the file name
-//! and whether it said `Expect`. An entry is written before the first byte of its answer leaves, so
+//! Nothing secret is kept: of a request's address only the path, of its headers only the file name,
+//! the range and whether it said `Expect`. An entry is written before the first byte of its answer leaves, so
 //! whoever has an answer finds its request here; a request that gets none is written when that is
 //! certain.
 
@@ -43,6 +43,8 @@ pub struct LogEntry {
     pub fault: Option<String>,
     /// `X-Bz-File-Name`, decoded; `None` if it is not there or cannot be.
     pub file_name: Option<String>,
+    /// The `Range` header of a download.
+    pub range: Option<String>,
     /// From the arrival of the request to the start of its answer.
     pub elapsed: Duration,
 }
@@ -149,6 +151,7 @@ impl RequestLog {
                 connection: 0,
                 fault: None,
                 file_name: request.header("x-bz-file-name").and_then(decode::percent),
+                range: request.header("range").map(str::to_owned),
                 elapsed: Duration::ZERO,
             }),
         }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::encryption::Encryption;
+use super::lock::{DefaultRetention, Lock};
 use super::storage::Blob;
 
 /// The one account, and what it counts.
@@ -73,6 +75,10 @@ pub(super) struct Bucket {
     pub(super) lifecycle_rules: Vec<Value>,
     /// Whether files that ask for nothing are encrypted with SSE-B2.
     pub(super) encrypts: bool,
+    #[serde(default)]
+    pub(super) is_lock_enabled: bool,
+    #[serde(default)]
+    pub(super) default_retention: DefaultRetention,
     pub(super) revision: u64,
 }
 
@@ -101,7 +107,11 @@ pub(super) struct Version {
     pub(super) sha1: String,
     pub(super) md5: Option<String>,
     pub(super) info: BTreeMap<String, String>,
-    pub(super) is_encrypted: bool,
+    /// Older data directories have a `bool` of another name.
+    #[serde(alias = "is_encrypted")]
+    pub(super) encryption: Encryption,
+    #[serde(default)]
+    pub(super) lock: Lock,
     pub(super) uploaded: u64,
     pub(super) content: Vec<Chunk>,
 }
@@ -113,7 +123,8 @@ pub(super) struct Part {
     pub(super) length: u64,
     pub(super) sha1: String,
     pub(super) md5: String,
-    pub(super) is_encrypted: bool,
+    #[serde(alias = "is_encrypted")]
+    pub(super) encryption: Encryption,
     pub(super) uploaded: u64,
     pub(super) content: Vec<Chunk>,
 }

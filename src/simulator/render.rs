@@ -4,6 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use super::auth::Caller;
+use super::encryption::Encryption;
+use super::lock;
 use super::records::{Action, Bucket, Key, Part, Version};
 
 const SHA1_OF_NOTHING: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
@@ -46,16 +48,16 @@ pub(super) fn file(view: View<'_>, version: &Version) -> Value {
         put("contentSha1", json!(SHA1_OF_NOTHING));
         return Value::Object(shown);
     }
-    put("serverSideEncryption", encryption(version.is_encrypted));
+    put("serverSideEncryption", encryption(&version.encryption));
     if view.version > 1 {
-        let retention = json!({ "mode": null, "retainUntilTimestamp": null });
+        let retention = lock::shown_retention(version.lock.retention);
         put(
             "fileRetention",
             view.readable_with("readFileRetentions", &retention),
         );
         put(
             "legalHold",
-            view.readable_with("readFileLegalHolds", &Value::Null),
+            view.readable_with("readFileLegalHolds", &json!(version.lock.shown_hold())),
         );
     }
     Value::Object(shown)
@@ -131,19 +133,19 @@ pub(super) fn folder(view: View<'_>, bucket_id: &str, name: &str) -> Value {
 pub(super) fn part(part: &Part) -> Value {
     json!({
         "contentLength": part.length,
-        "contentMd5": part.md5,
+        "contentMd5": (!part.encryption.is_customer()).then_some(&part.md5),
         "contentSha1": part.sha1,
         "fileId": part.file_id,
         "partNumber": part.number,
-        "serverSideEncryption": encryption(part.is_encrypted),
+        "serverSideEncryption": encryption(&part.encryption),
         "uploadTimestamp": part.uploaded,
     })
 }
 
 pub(super) fn bucket(view: View<'_>, bucket: &Bucket) -> Value {
     let lock = json!({
-        "defaultRetention": { "mode": null, "period": null },
-        "isFileLockEnabled": false,
+        "defaultRetention": bucket.default_retention.shown(),
+        "isFileLockEnabled": bucket.is_lock_enabled,
     });
     json!({
         "accountId": view.account_id,
@@ -153,7 +155,7 @@ pub(super) fn bucket(view: View<'_>, bucket: &Bucket) -> Value {
         "bucketType": bucket.kind,
         "corsRules": bucket.cors_rules,
         "defaultServerSideEncryption":
-            view.readable_with("readBucketEncryption", &encryption(bucket.encrypts)),
+            view.readable_with("readBucketEncryption", &encryption(&Encryption::Service(bucket.encrypts))),
         "fileLockConfiguration": view.readable_with("readBucketRetentions", &lock),
         "lifecycleRules": bucket.lifecycle_rules,
         "options": ["s3"],
@@ -182,11 +184,15 @@ pub(super) fn key(view: View<'_>, key: &Key) -> Value {
     shown
 }
 
-fn encryption(is_encrypted: bool) -> Value {
-    if is_encrypted {
-        json!({ "algorithm": "AES256", "mode": "SSE-B2" })
-    } else {
-        json!({ "algorithm": null, "mode": null })
+fn encryption(encryption: &Encryption) -> Value {
+    match encryption {
+        Encryption::Service(false) => json!({ "algorithm": null, "mode": null }),
+        Encryption::Service(true) => json!({ "algorithm": "AES256", "mode": "SSE-B2" }),
+        Encryption::Customer(key) => json!({
+            "algorithm": "AES256",
+            "customerKeyMd5": key.md5,
+            "mode": "SSE-C",
+        }),
     }
 }
 

@@ -34,6 +34,19 @@ impl Refusal {
         Self::new(401, "unauthorized", "")
     }
 
+    /// A wrong SSE-C key, or a lock that this caller may not change (sections 2.28 and 3.9).
+    pub(super) fn access_denied() -> Self {
+        Self::new(403, "access_denied", "Access Denied")
+    }
+
+    pub(super) fn file_not_present(name: &str, id: &str) -> Self {
+        Self::new(
+            400,
+            "file_not_present",
+            format!("File not present: {name} {id}"),
+        )
+    }
+
     pub(super) fn bad_auth_token() -> Self {
         Self::new(401, "bad_auth_token", "Invalid authorization token")
     }

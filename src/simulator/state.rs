@@ -42,6 +42,8 @@ pub(super) struct Contents {
 pub(super) struct Place {
     pub(super) name: String,
     pub(super) uploaded: Reverse<u64>,
+    /// Custom timestamps may be equal.
+    pub(super) file_id: String,
 }
 
 impl Place {
@@ -49,6 +51,7 @@ impl Place {
         Self {
             name: version.name.clone(),
             uploaded: Reverse(version.uploaded),
+            file_id: version.file_id.clone(),
         }
     }
 
@@ -57,6 +60,7 @@ impl Place {
         Self {
             name: name.to_owned(),
             uploaded: Reverse(u64::MAX),
+            file_id: String::new(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Place {
         Self {
             name: name.to_owned(),
             uploaded: Reverse(0),
+            file_id: char::MAX.to_string(),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     /// Whether buckets encrypt unless told otherwise, as the service does since 2026-09 (section
     /// 3.9). `false` is the behaviour before that.
     pub(crate) encrypt_by_default: bool,
+    /// Whether the account may choose upload timestamps, which few may (section 2.7).
+    pub(crate) custom_timestamps: bool,
     /// How many buckets the account may have.
     pub(crate) max_buckets: usize,
     /// After this many hidden names a listing of names ends its page early, so that a small number
@@ -47,6 +49,7 @@ impl Default for Settings {
             absolute_minimum_part_size: 5_000_000,
             recommended_part_size: 100_000_000,
             encrypt_by_default: true,
+            custom_timestamps: false,
             max_buckets: 100,
             listing_scan_limit: 100_000,
         }

@@ -7,6 +7,7 @@
 //! 3. At its end the SHA-1 is compared, if the service or the uploader told one.
 
 pub(crate) mod file;
+mod partial;
 mod ranges;
 pub(crate) mod reader;
 mod stream;
@@ -24,7 +25,7 @@ use crate::model::file::FileVersion;
 use crate::model::range::ByteRange;
 use crate::raw::DownloadRequest;
 use crate::session::Session;
-use crate::transfer::download::file::Saved;
+use crate::transfer::download::file::{Manner, Saved};
 use crate::transfer::download::reader::DownloadReader;
 
 /// The least that is worth a range of its own, in bytes.
@@ -50,6 +51,13 @@ pub struct DownloadOptions {
     /// at a time. If nothing is said, one range for each worker, or two, three, ... for each, so that
     /// they have 10,000,000 to 128,000,000 bytes: each range waits once for the service's answer.
     pub part_size: Option<u64>,
+    /// Whether [`save_to`](Download::save_to) goes on with what an earlier download of the same version
+    /// to the same path has left, and leaves what has arrived if it fails or is killed.
+    ///
+    /// That is two files beside the path, `.b2-download-<name>.part` and `.b2-download-<name>.record`,
+    /// until the download succeeds, or one of another version begins. Deleting both gives it up. What
+    /// has at most 16 MiB, or one part, is begun anew.
+    pub resume: bool,
     /// Who is told how far the download is.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels the download.
@@ -74,6 +82,14 @@ impl DownloadOptions {
     #[must_use]
     pub const fn part_size(mut self, bytes: u64) -> Self {
         self.part_size = Some(bytes);
+        self
+    }
+
+    /// Go on with an earlier download of the same version to the same path, and leave what has arrived
+    /// for the next one.
+    #[must_use]
+    pub const fn resume(mut self, resume: bool) -> Self {
+        self.resume = resume;
         self
     }
 
@@ -112,6 +128,7 @@ pub struct Download {
     reader: DownloadReader,
     workers: Arc<Workers>,
     part_size: Option<u64>,
+    resume: bool,
 }
 
 impl Download {
@@ -125,6 +142,7 @@ impl Download {
         let DownloadOptions {
             range,
             part_size,
+            resume,
             progress: _,
             cancel: _,
         } = options;
@@ -136,6 +154,12 @@ impl Download {
         }
         if range.is_some_and(ByteRange::is_empty) {
             return Err(Error::invalid_input("range", "there is no byte in it"));
+        }
+        if range.is_some() && *resume {
+            return Err(Error::invalid_input(
+                "resume",
+                "only the download of a whole file can be resumed",
+            ));
         }
         // A token of its own, so that one range that fails can break all others.
         let parent = control.cancel.as_ref();
@@ -151,6 +175,7 @@ impl Download {
             reader: DownloadReader::new(Arc::clone(session), control, response),
             workers: Arc::clone(workers),
             part_size: *part_size,
+            resume: *resume,
         })
     }
 
@@ -201,17 +226,26 @@ impl Download {
     /// there, verified and on disk; a large one in several ranges at a time. The path never holds half a file, and keeps what it had if the
     /// download fails. What is not a regular file, such as a pipe, is written to directly.
     ///
+    /// With [`resume`](DownloadOptions::resume) what has arrived stays after a failure, for the next
+    /// download of the same version to the same path. After a wrong checksum nothing stays.
+    ///
     /// # Errors
-    /// [`Error::LocalFile`] if the file cannot be written; otherwise as [`write_to`](Self::write_to).
+    /// [`Error::LocalFile`] if the file cannot be written, or (with `resume`) if another download to this
+    /// path is running; otherwise as [`write_to`](Self::write_to).
     pub fn save_to(self, path: impl AsRef<Path>) -> Result<Saved> {
         let Self {
             reader,
             workers,
             part_size,
+            resume,
         } = self;
-        let workers = &*workers;
-        let size = part_size.unwrap_or_else(|| range_size(reader.length(), workers.limit()));
-        file::save(reader, path.as_ref(), workers, size)
+        let size = || range_size(reader.length(), workers.limit());
+        let manner = Manner {
+            workers: &workers,
+            part_size: part_size.unwrap_or_else(size),
+            resume,
+        };
+        file::save(reader, path.as_ref(), &manner)
     }
 }
 

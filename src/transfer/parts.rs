@@ -70,10 +70,10 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Parts of that size, at least one byte.
-    pub(crate) fn new(length: u64, size: u64) -> Self {
+    pub(crate) const fn new(length: u64, size: u64) -> Self {
         Self {
             length,
-            size: size.max(1),
+            size: if size == 0 { 1 } else { size },
         }
     }
 

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
-    AccountInfo, B2Api, BucketType, Operation, SqliteAccountInfo, Timestamp, UploadTarget,
-    UploadUrl,
+    AccountInfo, B2Api, BucketType, LargeFileSha1, Operation, SqliteAccountInfo, Timestamp,
+    UploadOptions, UploadTarget, UploadUrl,
 };
 use tempfile::TempDir;
 
@@ -379,4 +379,156 @@ fn an_upload_that_is_killed_again_and_again_sends_only_what_is_missing() {
     assert_eq!(bucket.list_file_versions("x").unwrap().count(), 1);
     let download = bucket.download_file_by_name("x").unwrap();
     assert_eq!(download.read_to_vec().unwrap(), data);
+}
+
+/// A service with an "x" in it, and a directory for child processes to save it to.
+struct Downloads {
+    service: Simulator,
+    directory: TempDir,
+    data: Vec<u8>,
+    range: usize,
+}
+
+impl Downloads {
+    fn of(data: Vec<u8>, range: usize, sha1: LargeFileSha1) -> Self {
+        let service = Simulator::builder()
+            .minimum_part_size(1000)
+            .recommended_part_size(1_000_000)
+            .start()
+            .unwrap();
+        let (directory, path) = directory();
+        let api = B2Api::new(SqliteAccountInfo::open(&path).unwrap());
+        authorize(&api, &service);
+        let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+        let options = UploadOptions::new()
+            .part_size(data.len() as u64 / 2)
+            .large_file_sha1(sha1);
+        bucket.upload_bytes_with(&data, "x", &options).unwrap();
+        fs::create_dir(directory.path().join("saved")).unwrap();
+        service.log().clear();
+        Self {
+            service,
+            directory,
+            data,
+            range,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("saved").join("x")
+    }
+
+    fn child(&self) -> Worker {
+        let info = self.directory.path().join("account_info");
+        let environment = vec![
+            ("PATH", info.display().to_string()),
+            ("FILE", self.path().display().to_string()),
+            ("RANGE", self.range.to_string()),
+        ];
+        Worker::start("downloader", environment)
+    }
+
+    /// The ranges that were answered, in order.
+    fn ranges(&self) -> Vec<String> {
+        let entries = self.service.log().entries();
+        let answered = entries.into_iter().filter(|entry| entry.status.is_some());
+        answered.filter_map(|entry| entry.range).collect()
+    }
+
+    fn check_saved(&self) {
+        assert!(fs::read(self.path()).unwrap() == self.data, "wrong bytes");
+        let saved = self.path();
+        let names: Vec<_> = fs::read_dir(saved.parent().unwrap())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["x"], "something is left");
+    }
+}
+
+#[test]
+fn a_download_that_is_killed_again_and_again_asks_only_for_what_is_missing() {
+    const RANGES: usize = 60;
+    const KILLS: usize = 5;
+    for sha1 in [LargeFileSha1::Compute, LargeFileSha1::Omit] {
+        let world = Downloads::of(noise(RANGES * 10_000), 10_000, sha1);
+        for _ in 0..KILLS {
+            // Ten more ranges arrive; those after them are on their way when the process is killed.
+            let stuck = Fault::on(Operation::DownloadFileById).after(10).stall();
+            world
+                .service
+                .faults()
+                .inject(stuck.times(roles::DOWNLOAD_WORKERS));
+            let child = world.child();
+            child.wait_until(|| world.service.faults().remaining() == 0);
+            linger();
+            child.kill();
+            assert!(!world.path().exists(), "half a file");
+        }
+        let resumed: usize = world.child().hear().parse().unwrap();
+        assert_eq!(resumed, 10_000 * (10 * KILLS + 1), "and the first response");
+        let ranges = world.ranges();
+        let different: BTreeSet<_> = ranges.iter().collect();
+        assert_eq!((ranges.len(), different.len()), (RANGES - 1, RANGES - 1));
+        world.check_saved();
+    }
+}
+
+#[test]
+fn a_download_that_is_killed_at_any_moment_never_ends_in_a_wrong_file() {
+    const RANGES: usize = 40;
+    let mut resumed = 0;
+    for round in 0..rounds(100, 6) {
+        let sha1 = match round % 2 {
+            0 => LargeFileSha1::Compute,
+            _ => LargeFileSha1::Omit,
+        };
+        let world = Downloads::of(noise(RANGES * 10_000), 10_000, sha1);
+        let mut kills = 0;
+        let told = loop {
+            let child = world.child();
+            let goal = world.ranges().len() + 1 + round % 7;
+            let is_time = || kills < 4 && world.ranges().len() >= goal;
+            if let Some(told) = child.hear_unless(is_time) {
+                break told;
+            }
+            linger();
+            child.kill();
+            kills += 1;
+        };
+        resumed += told.parse::<usize>().unwrap();
+        assert!(fs::read(world.path()).unwrap() == world.data, "wrong bytes");
+        let most = RANGES - 1 + kills * roles::DOWNLOAD_WORKERS;
+        assert!(world.ranges().len() <= most, "{:?}", world.ranges());
+    }
+    assert!(resumed > 0, "nothing was ever resumed");
+}
+
+#[test]
+fn a_killed_download_goes_on_in_the_middle_of_a_range() {
+    const MIB: usize = 1024 * 1024;
+    let data: Vec<u8> = (0..40 * MIB).map(|at| (at / 1021) as u8).collect();
+    for sha1 in [LargeFileSha1::Compute, LargeFileSha1::Omit] {
+        let world = Downloads::of(data.clone(), 39 * MIB, sha1);
+        let stuck = Fault::on(Operation::DownloadFileByName).stall_answer(20 * MIB as u64);
+        world.service.faults().inject(stuck);
+        let child = world.child();
+        let record = world.path().with_file_name(".b2-download-x.record");
+        // The version, sixteen of the first range's, and the second range.
+        let lines = || {
+            fs::read_to_string(&record)
+                .unwrap_or_default()
+                .lines()
+                .count()
+        };
+        child.wait_until(|| lines() == 3);
+        child.kill();
+        let resumed: usize = world.child().hear().parse().unwrap();
+        assert!((17 * MIB..=18 * MIB).contains(&resumed), "{resumed}");
+        let first = resumed - MIB;
+        let ranges = world.ranges();
+        let missing = format!("bytes={first}-{}", 39 * MIB - 1);
+        assert_eq!((ranges.len(), ranges.last()), (2, Some(&missing)));
+        world.check_saved();
+    }
 }

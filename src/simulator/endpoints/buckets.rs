@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, bucket_missing_file_lock, bucket_rules};
+use super::{Call, bucket_rules};
+use crate::simulator::encryption::{self, Encryption};
 use crate::simulator::ids;
 use crate::simulator::json::{Fields, missing};
+use crate::simulator::lock::{self, DefaultRetention};
 use crate::simulator::names;
 use crate::simulator::records::{Bucket, Change, Kind, Record};
 use crate::simulator::render;
@@ -29,6 +31,8 @@ struct Wanted {
     cors_rules: Option<Vec<Value>>,
     lifecycle_rules: Option<Vec<Value>>,
     encrypts: Option<bool>,
+    lock_enabled: Option<bool>,
+    default_retention: Option<DefaultRetention>,
 }
 
 impl Wanted {
@@ -41,6 +45,8 @@ impl Wanted {
             cors_rules: bucket_rules::cors_rules(fields)?,
             lifecycle_rules: bucket_rules::lifecycle_rules(fields)?,
             encrypts: default_encryption(call)?,
+            lock_enabled: fields.boolean("fileLockEnabled")?,
+            default_retention: DefaultRetention::of_field(fields)?,
         };
         refuse_unsupported(fields)?;
         Ok(wanted)
@@ -52,6 +58,8 @@ impl Wanted {
             && self.cors_rules.is_none()
             && self.lifecycle_rules.is_none()
             && self.encrypts.is_none()
+            && self.lock_enabled.is_none()
+            && self.default_retention.is_none()
     }
 }
 
@@ -85,22 +93,18 @@ fn default_encryption(call: &Call<'_>) -> Result<Option<bool>, Refusal> {
     match setting.string("mode")? {
         None => Ok(Some(by_default)),
         Some("none") if !by_default => Ok(Some(false)),
-        _ => super::encryption_asked(&call.fields, NAME),
+        _ => match encryption::of_field(&call.fields, NAME)? {
+            Some(Encryption::Customer(_)) => Err(Refusal::bad_request(format!(
+                "{NAME}: SSE-C cannot be a bucket's default"
+            ))),
+            Some(Encryption::Service(encrypts)) => Ok(Some(encrypts)),
+            None => Ok(None),
+        },
     }
 }
 
-/// File lock and replication are not simulated; asking for none of it is fine.
+/// Replication is not simulated; asking for none of it is fine.
 fn refuse_unsupported(fields: &Fields) -> Result<(), Refusal> {
-    if fields.boolean("fileLockEnabled")? == Some(true) {
-        return Err(Refusal::bad_request(
-            "File lock is not offered by the simulator",
-        ));
-    }
-    if let Some(retention) = fields.object("defaultRetention")?
-        && !matches!(retention.string("mode")?, None | Some("none"))
-    {
-        return Err(bucket_missing_file_lock());
-    }
     if let Some(replication) = fields.object("replicationConfiguration")?
         && replication.pairs().any(|(_, half)| !half.is_null())
     {
@@ -119,7 +123,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
     let name = call.fields.required_string("bucketName")?;
     names::check_bucket_name(name)?;
     let wanted = Wanted::read(call)?;
-    let bucket = Arc::new(Bucket {
+    let bucket = Bucket {
         id: ids::bucket_id(call.world.account_id()),
         name: name.to_owned(),
         kind: wanted.kind.ok_or_else(|| missing("bucketType"))?,
@@ -129,8 +133,12 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
         encrypts: wanted
             .encrypts
             .unwrap_or(call.world.settings().encrypt_by_default),
+        is_lock_enabled: wanted.lock_enabled.unwrap_or(false),
+        default_retention: wanted.default_retention.unwrap_or_default(),
         revision: 2,
-    });
+    };
+    check_default_retention(&bucket)?;
+    let bucket = Arc::new(bucket);
     call.world.change(|state| {
         if state.bucket_by_name(name).is_some() {
             let message = "Bucket name is already in use.";
@@ -149,12 +157,7 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
     let id = call.bucket_id()?;
     let wanted = Wanted::read(call)?;
     let mentions = |name: &str| call.fields.value(name).is_some();
-    let unsimulated = [
-        "fileLockEnabled",
-        "defaultRetention",
-        "replicationConfiguration",
-    ];
-    if wanted.is_empty() && !unsimulated.iter().any(|name| mentions(name)) {
+    if wanted.is_empty() && !mentions("replicationConfiguration") {
         return Err(Refusal::bad_request("No bucket setting to update"));
     }
     let expected = call.fields.integer("ifRevisionIs")?;
@@ -167,7 +170,13 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
                 "simultaneous updates to bucket",
             ));
         }
+        if bucket.is_lock_enabled && wanted.lock_enabled == Some(false) {
+            let message = "fileLockEnabled value of false is not allowed when bucket is already \
+                           file lock enabled.";
+            return Err(Refusal::new(400, "file_lock_conflict", message));
+        }
         apply(&mut bucket, wanted);
+        check_default_retention(&bucket)?;
         let bucket = Arc::new(bucket);
         Ok((
             vec![Change::Put(Record::Bucket(Arc::clone(&bucket)))],
@@ -175,6 +184,13 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
         ))
     })?;
     Ok(render::bucket(call.view(), &bucket))
+}
+
+fn check_default_retention(bucket: &Bucket) -> Result<(), Refusal> {
+    if bucket.default_retention.is_none() {
+        return Ok(());
+    }
+    lock::check_enabled(bucket)
 }
 
 fn apply(bucket: &mut Bucket, wanted: Wanted) {
@@ -187,6 +203,8 @@ fn apply(bucket: &mut Bucket, wanted: Wanted) {
     replace(&mut bucket.lifecycle_rules, wanted.lifecycle_rules);
     bucket.kind = wanted.kind.unwrap_or_else(|| bucket.kind.clone());
     bucket.encrypts = wanted.encrypts.unwrap_or(bucket.encrypts);
+    bucket.is_lock_enabled = wanted.lock_enabled.unwrap_or(bucket.is_lock_enabled);
+    bucket.default_retention = wanted.default_retention.unwrap_or(bucket.default_retention);
     if let Some(info) = wanted.info {
         bucket.info = info;
     }

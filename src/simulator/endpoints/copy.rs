@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use super::large::file_info;
 use super::upload::{part_number, store_part};
-use super::{Call, MAX_SINGLE_FILE, download, encryption_asked, refuse_lock};
+use super::{Call, MAX_SINGLE_FILE, download, info_limit};
 use crate::simulator::content::{self, Received};
 use crate::simulator::decode::ByteRange;
+use crate::simulator::encryption::{self, Encryption};
 use crate::simulator::ids::{self, FileKind};
+use crate::simulator::lock::Lock;
 use crate::simulator::names;
 use crate::simulator::records::{Action, Change, Record, Version};
 use crate::simulator::render;
@@ -25,15 +27,24 @@ pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
     let source = source(call)?;
     let bucket_id = destination.unwrap_or(&source.bucket_id);
     names::check_file_name(name)?;
-    refuse_source_encryption(call)?;
-    let encryption = encryption_asked(fields, "destinationServerSideEncryption")?;
-    let (content_type, info) = metadata(call, &source, name, encryption)?;
-    call.world.state().bucket(bucket_id)?;
-    refuse_lock(fields)?;
+    let lock = Lock::of_fields(fields)?;
+    lock.check_caller(&call.caller)?;
+    let source_key = encryption::key_of_field(fields, "sourceServerSideEncryption")?;
+    let encryption = encryption::of_field(fields, "destinationServerSideEncryption")?;
+    let (content_type, info) = metadata(call, &source, name)?;
+    {
+        let state = call.world.state();
+        let bucket = state.bucket(bucket_id)?;
+        names::check_file_info(name, &info, info_limit(encryption.is_some(), bucket))?;
+        lock.on_new_file(bucket, call.now())?;
+    }
+    source.encryption.check_reader(source_key.as_ref())?;
     let copied = copied(call, &source)?;
     let version = call.world.change(|state| {
         let bucket = state.bucket(bucket_id)?;
-        let uploaded = state.next_upload_time(bucket_id, name, call.now());
+        let now = call.now();
+        let uploaded = state.next_upload_time(bucket_id, name, now);
+        let encryption = encryption.unwrap_or(Encryption::Service(bucket.encrypts));
         let version = Arc::new(Version {
             file_id: ids::file_id(bucket_id, FileKind::Small, uploaded),
             bucket_id: bucket_id.to_owned(),
@@ -42,9 +53,10 @@ pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
             length: copied.length,
             content_type,
             sha1: copied.sha1,
-            md5: Some(copied.md5),
+            md5: (!encryption.is_customer()).then_some(copied.md5),
             info,
-            is_encrypted: encryption.unwrap_or(bucket.encrypts),
+            encryption,
+            lock: lock.on_new_file(bucket, now)?,
             uploaded,
             content: copied.content,
         });
@@ -64,12 +76,12 @@ pub(crate) fn part(call: &Call<'_>) -> Result<Value, Refusal> {
     let source = source(call)?;
     let number = call.fields.required_integer("partNumber")?;
     let number = part_number(u64::try_from(number).ok())?;
-    refuse_source_encryption(call)?;
-    if encryption_asked(&call.fields, "destinationServerSideEncryption")?.is_some() {
-        let message = "destinationServerSideEncryption of a part is for SSE-C only";
-        return Err(Refusal::bad_request(message));
-    }
-    call.unfinished(&call.world.state(), large_file_id)?;
+    let source_key = encryption::key_of_field(&call.fields, "sourceServerSideEncryption")?;
+    let key = encryption::key_of_field(&call.fields, "destinationServerSideEncryption")?;
+    call.unfinished(&call.world.state(), large_file_id)?
+        .encryption
+        .check_part(key.as_ref())?;
+    source.encryption.check_reader(source_key.as_ref())?;
     let copied = copied(call, &source)?;
     if copied.length == 0 {
         return Err(Refusal::bad_request("A part must have at least 1 byte"));
@@ -94,24 +106,10 @@ fn source(call: &Call<'_>) -> Result<Arc<Version>, Refusal> {
     Ok(Arc::clone(file))
 }
 
-fn refuse_source_encryption(call: &Call<'_>) -> Result<(), Refusal> {
-    if call.fields.value("sourceServerSideEncryption").is_some() {
-        return Err(Refusal::bad_request(
-            "SSE-C is not offered by the simulator",
-        ));
-    }
-    Ok(())
-}
-
 type Metadata = (String, std::collections::BTreeMap<String, String>);
 
 /// Content type and info of the copy: the source's, or all new.
-fn metadata(
-    call: &Call<'_>,
-    source: &Version,
-    name: &str,
-    encryption: Option<bool>,
-) -> Result<Metadata, Refusal> {
+fn metadata(call: &Call<'_>, source: &Version, name: &str) -> Result<Metadata, Refusal> {
     let fields = &call.fields;
     let asked = fields.string("contentType")?;
     match fields.string("metadataDirective")? {
@@ -128,7 +126,7 @@ fn metadata(
                 Refusal::bad_request("contentType is required when metadataDirective is REPLACE")
             })?;
             let content_type = names::resolve_content_type(asked, name)?;
-            Ok((content_type, file_info(fields, name, encryption)?))
+            Ok((content_type, file_info(fields)?))
         }
         Some(other) => Err(Refusal::bad_request(format!(
             "Invalid metadataDirective: {other}"

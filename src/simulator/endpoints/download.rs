@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, bucket_rules, upload};
+use super::{Call, bucket_rules};
 use crate::simulator::auth::{self, Caller, DownloadCaller};
 use crate::simulator::content::{self, ChunkReader};
 use crate::simulator::decode::{self, ByteRange};
+use crate::simulator::encryption::{Encryption, KeyCheck};
 use crate::simulator::ids::{self, TokenKind};
 use crate::simulator::json::Fields;
 use crate::simulator::message::{Reply, ReplyBody, Request};
@@ -111,7 +112,7 @@ pub(crate) fn by_id(
     check_access(caller.as_ref(), bucket, parts.bucket_id, name, &overrides)?;
     route::force_cap(request)?;
     match (bucket, file) {
-        (Some(bucket), Some(file)) => serve(request, bucket, file, &overrides),
+        (Some(bucket), Some(file)) => serve(request, caller.as_ref(), bucket, file, &overrides),
         _ => Err(Refusal::not_found(format!("File not present: {id}"))),
     }
 }
@@ -136,7 +137,7 @@ pub(crate) fn by_name(world: &World, request: &Request) -> Result<Reply, Refusal
         .ok_or_else(|| Refusal::not_found(format!("Bucket does not exist: {bucket_name}")))?;
     let file = visible(&state, bucket, &name)
         .ok_or_else(|| Refusal::not_found("File with such name does not exist."))?;
-    serve(request, bucket, file, &overrides)
+    serve(request, caller.as_ref(), bucket, file, &overrides)
 }
 
 /// `/file/<bucket>/<name>`, the name still encoded.
@@ -198,12 +199,22 @@ fn check_access(
 
 fn serve(
     request: &Request,
+    caller: Option<&DownloadCaller>,
     bucket: &Bucket,
     file: &Version,
     overrides: &Overrides,
 ) -> Result<Reply, Refusal> {
-    upload::refuse_sse_c(request)?;
+    let key = KeyCheck::of_headers(request)?;
+    file.encryption.check_reader(key.as_ref())?;
     let mut headers = file_headers(bucket, file, overrides);
+    if bucket.is_lock_enabled {
+        let may = |capability| match caller {
+            Some(DownloadCaller::Account(caller)) => caller.may(capability),
+            Some(DownloadCaller::Token(_)) | None => false,
+        };
+        let (retention, hold) = (may("readFileRetentions"), may("readFileLegalHolds"));
+        headers.extend(file.lock.headers(retention, hold));
+    }
     // A malformed range is ignored (section 8.2).
     let Some(range) = request.header("range").and_then(ByteRange::parse) else {
         let reader = ChunkReader::new(&file.content);
@@ -248,9 +259,7 @@ fn file_headers(bucket: &Bucket, file: &Version, overrides: &Overrides) -> Vec<(
         header("X-Bz-File-Name", decode::encode(&file.name)),
         header("X-Bz-Upload-Timestamp", file.uploaded.to_string()),
     ];
-    if file.is_encrypted {
-        headers.push(header("X-Bz-Server-Side-Encryption", "AES256"));
-    }
+    headers.extend(encryption_headers(&file.encryption));
     for (name, value) in &file.info {
         if names::response_header(name).is_none() {
             headers.push(header(&format!("X-Bz-Info-{name}"), decode::encode(value)));
@@ -269,6 +278,18 @@ fn file_headers(bucket: &Bucket, file: &Version, overrides: &Overrides) -> Vec<(
         }
     }
     headers
+}
+
+fn encryption_headers(encryption: &Encryption) -> Vec<(String, String)> {
+    const CUSTOMER: &str = "X-Bz-Server-Side-Encryption-Customer";
+    match encryption {
+        Encryption::Service(false) => Vec::new(),
+        Encryption::Service(true) => vec![header("X-Bz-Server-Side-Encryption", "AES256")],
+        Encryption::Customer(key) => vec![
+            header(&format!("{CUSTOMER}-Algorithm"), "AES256"),
+            header(&format!("{CUSTOMER}-Key-Md5"), &key.md5),
+        ],
+    }
 }
 
 /// The one header that a bucket sets for all of its files (section 4.4).

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Call;
+use crate::simulator::encryption::Encryption;
 use crate::simulator::ids::{self, FileKind};
+use crate::simulator::lock::Lock;
 use crate::simulator::names;
 use crate::simulator::records::{Action, Change, Kind, Record, Version, part_key};
 use crate::simulator::render;
@@ -77,7 +79,8 @@ fn hide_marker(bucket_id: &str, name: &str, uploaded: u64) -> Version {
         sha1: "none".to_owned(),
         md5: None,
         info: BTreeMap::new(),
-        is_encrypted: false,
+        encryption: Encryption::NONE,
+        lock: Lock::default(),
         uploaded,
         content: Vec::new(),
     }
@@ -87,18 +90,17 @@ pub(crate) fn delete_version(call: &Call<'_>) -> Result<Value, Refusal> {
     let id = call.file_id("fileId")?;
     let name = call.fields.required_string("fileName")?;
     call.caller.require_name(name)?;
-    if call.fields.boolean("bypassGovernance")? == Some(true) {
+    let bypasses = call.fields.boolean("bypassGovernance")? == Some(true);
+    if bypasses {
         call.caller.require("bypassGovernance")?;
     }
     call.world.change(|state| {
         let version = state.file(id).filter(|version| version.name == name);
-        let version = version.ok_or_else(|| {
-            Refusal::new(
-                400,
-                "file_not_present",
-                format!("File not present: {name} {id}"),
-            )
-        })?;
+        let version = version.ok_or_else(|| Refusal::file_not_present(name, id))?;
+        // What is not finished can always be cancelled.
+        if version.action != Action::Start {
+            version.lock.check_delete(call.now(), bypasses)?;
+        }
         Ok((removal(state, version), ()))
     })?;
     Ok(json!({ "fileId": id, "fileName": name }))

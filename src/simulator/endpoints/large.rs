@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, MAX_INFO_SIZE, MAX_INFO_SIZE_ENCRYPTED};
-use super::{custom_timestamp_not_allowed, encryption_asked, files, refuse_lock};
+use super::{Call, custom_timestamp, files, info_limit};
 use crate::simulator::content;
+use crate::simulator::encryption::{self, Encryption};
 use crate::simulator::ids::{self, FileKind};
 use crate::simulator::json::{Fields, missing};
+use crate::simulator::lock::Lock;
 use crate::simulator::names;
 use crate::simulator::records::{Action, Change, Kind, Part, Record, Version, part_key};
 use crate::simulator::render;
@@ -27,15 +28,16 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Value, Refusal> {
     names::check_file_name(name)?;
     let asked = fields.required_string("contentType")?;
     let content_type = names::resolve_content_type(asked, name)?;
-    let encryption = encryption_asked(fields, "serverSideEncryption")?;
-    let info = file_info(fields, name, encryption)?;
-    if fields.value("customUploadTimestamp").is_some() {
-        return Err(custom_timestamp_not_allowed());
-    }
+    let lock = Lock::of_fields(fields)?;
+    lock.check_caller(&call.caller)?;
+    let encryption = encryption::of_field(fields, "serverSideEncryption")?;
+    let info = file_info(fields)?;
+    let custom = custom_timestamp(call.world, fields.string("customUploadTimestamp")?)?;
     let version = call.world.change(|state| {
         let bucket = state.bucket(bucket_id)?;
-        refuse_lock(fields)?;
-        let uploaded = state.next_upload_time(bucket_id, name, call.now());
+        names::check_file_info(name, &info, info_limit(encryption.is_some(), bucket))?;
+        let now = call.now();
+        let uploaded = custom.unwrap_or_else(|| state.next_upload_time(bucket_id, name, now));
         let version = Arc::new(Version {
             file_id: ids::file_id(bucket_id, FileKind::Large, uploaded),
             bucket_id: bucket_id.to_owned(),
@@ -46,7 +48,8 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Value, Refusal> {
             sha1: "none".to_owned(),
             md5: None,
             info,
-            is_encrypted: encryption.unwrap_or(bucket.encrypts),
+            encryption: encryption.unwrap_or(Encryption::Service(bucket.encrypts)),
+            lock: lock.on_new_file(bucket, now)?,
             uploaded,
             content: Vec::new(),
         });
@@ -59,11 +62,7 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Value, Refusal> {
 }
 
 /// File info as JSON has it: raw text, the names lower-cased as in headers.
-pub(super) fn file_info(
-    fields: &Fields,
-    file_name: &str,
-    encryption: Option<bool>,
-) -> Result<BTreeMap<String, String>, Refusal> {
+pub(super) fn file_info(fields: &Fields) -> Result<BTreeMap<String, String>, Refusal> {
     let mut info = BTreeMap::new();
     if let Some(given) = fields.object("fileInfo")? {
         for (name, value) in given.pairs() {
@@ -82,12 +81,6 @@ pub(super) fn file_info(
             }
         }
     }
-    let limit = if encryption.is_some() {
-        MAX_INFO_SIZE_ENCRYPTED
-    } else {
-        MAX_INFO_SIZE
-    };
-    names::check_file_info(file_name, &info, limit)?;
     Ok(info)
 }
 

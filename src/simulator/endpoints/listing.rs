@@ -49,6 +49,7 @@ fn start_version(call: &Call<'_>) -> Result<Place, Refusal> {
     Ok(Place {
         name: name.to_owned(),
         uploaded: Reverse(uploaded),
+        file_id: id.to_owned(),
     })
 }
 

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, MAX_INFO_SIZE, MAX_INFO_SIZE_ENCRYPTED, MAX_SINGLE_FILE};
-use super::{bucket_missing_file_lock, custom_timestamp_not_allowed};
+use super::{Call, MAX_SINGLE_FILE, custom_timestamp, info_limit};
 use crate::simulator::auth;
 use crate::simulator::content::{self, Promise, Received};
 use crate::simulator::decode;
+use crate::simulator::encryption::{self, Encryption};
 use crate::simulator::ids::{self, FileKind, TokenKind};
+use crate::simulator::lock::Lock;
 use crate::simulator::message::{Reply, Request};
 use crate::simulator::names;
-use crate::simulator::records::{Action, Change, Part, Record, UploadUrl, Version};
+use crate::simulator::records::{Action, Bucket, Change, Part, Record, UploadUrl, Version};
 use crate::simulator::render::{self, View};
 use crate::simulator::reply::{self, Refusal};
 use crate::simulator::route;
@@ -98,13 +99,18 @@ pub(crate) fn file(
     body: &mut dyn Read,
 ) -> Result<Reply, Refusal> {
     let (url, caller) = auth::upload_caller(world, request)?;
-    let head = FileHead::read(request)?;
+    let head = FileHead::read(world, request)?;
     caller.require_name(&head.name)?;
+    head.lock.check_caller(&caller)?;
     route::force_cap(request)?;
-    world.state().bucket(&url.bucket_id)?;
+    // The lock is judged at the time at which the upload begins: it may take long.
+    let lock = head.lock_in(
+        world.state().bucket(&url.bucket_id)?,
+        world.clock().now_millis(),
+    )?;
     let _occupied = occupy(world, &url)?;
     let received = content::receive(world, body, head.length, &head.promise)?;
-    let stored = store_file(world, &url, head, received)?;
+    let stored = store_file(world, &url, head, lock, received)?;
     let view = View {
         account_id: world.account_id(),
         caller: &caller,
@@ -117,6 +123,7 @@ fn store_file(
     world: &World,
     url: &UploadUrl,
     head: FileHead,
+    lock: Lock,
     received: Received,
 ) -> Result<Arc<Version>, Refusal> {
     let sha1 = match head.promise {
@@ -126,7 +133,12 @@ fn store_file(
     world.change(|state| {
         let bucket = state.bucket(&url.bucket_id)?;
         let now = world.clock().now_millis();
-        let uploaded = state.next_upload_time(&bucket.id, &head.name, now);
+        let uploaded = head
+            .custom_timestamp
+            .unwrap_or_else(|| state.next_upload_time(&bucket.id, &head.name, now));
+        let encryption = head
+            .encryption
+            .unwrap_or(Encryption::Service(bucket.encrypts));
         let version = Arc::new(Version {
             file_id: ids::file_id(&bucket.id, FileKind::Small, uploaded),
             bucket_id: bucket.id.clone(),
@@ -135,9 +147,10 @@ fn store_file(
             length: received.length,
             content_type: head.content_type,
             sha1,
-            md5: Some(received.md5),
+            md5: (!encryption.is_customer()).then_some(received.md5),
             info: head.info,
-            is_encrypted: head.asks_encryption || bucket.encrypts,
+            encryption,
+            lock,
             uploaded,
             content: received.content,
         });
@@ -161,17 +174,14 @@ pub(crate) fn part(
         .ok_or_else(Refusal::bad_auth_token)?;
     let number = request.header("x-bz-part-number").and_then(decode::decimal);
     let number = part_number(number)?;
-    refuse_sse_c(request)?;
-    if request.header("x-bz-server-side-encryption").is_some() {
-        let message = "X-Bz-Server-Side-Encryption must not be repeated per part";
-        return Err(Refusal::bad_request(message));
-    }
+    let key = encryption::of_part(request)?;
     let (promise, length) = body_head(request)?;
     if length == 0 {
         return Err(Refusal::bad_request("A part must have at least 1 byte"));
     }
     route::force_cap(request)?;
-    world.state().unfinished(file_id)?;
+    let large_file = Arc::clone(world.state().unfinished(file_id)?);
+    large_file.encryption.check_part(key.as_ref())?;
     let _occupied = occupy(world, &url)?;
     let received = content::receive(world, body, length, &promise)?;
     let stored = store_part(world, file_id, number, received)?;
@@ -200,7 +210,7 @@ pub(super) fn store_part(
             length: received.length,
             sha1: received.sha1,
             md5: received.md5,
-            is_encrypted: file.is_encrypted,
+            encryption: file.encryption.clone(),
             uploaded: world.clock().now_millis(),
             content: received.content,
         });
@@ -213,40 +223,50 @@ struct FileHead {
     name: String,
     content_type: String,
     info: BTreeMap<String, String>,
-    asks_encryption: bool,
+    /// `None`: as the bucket has it.
+    encryption: Option<Encryption>,
+    lock: Lock,
+    custom_timestamp: Option<u64>,
     promise: Promise,
     length: u64,
 }
 
 impl FileHead {
-    fn read(request: &Request) -> Result<Self, Refusal> {
+    fn read(world: &World, request: &Request) -> Result<Self, Refusal> {
         if let Some(name) = FORBIDDEN_HEADERS.iter().find(|name| has(request, name)) {
             return Err(Refusal::bad_request(format!("Header not allowed: {name}")));
         }
-        refuse_sse_c(request)?;
-        refuse_lock_and_timestamp(request)?;
         let name = decoded(request, "x-bz-file-name", "X-Bz-File-Name")?;
         names::check_file_name(&name)?;
         let asked = required(request, "content-type", "Content-Type")?;
         let content_type = names::resolve_content_type(asked, &name)?;
-        let asks_encryption = asks_encryption(request)?;
-        let info = file_info(request)?;
-        let limit = if asks_encryption {
-            MAX_INFO_SIZE_ENCRYPTED
-        } else {
-            MAX_INFO_SIZE
-        };
-        names::check_file_info(&name, &info, limit)?;
         let (promise, length) = body_head(request)?;
         Ok(Self {
             name,
             content_type,
-            info,
-            asks_encryption,
+            info: file_info(request)?,
+            encryption: encryption::of_upload(request)?,
+            lock: Lock::of_headers(request)?,
+            custom_timestamp: custom_timestamp(world, timestamp_header(request)?)?,
             promise,
             length,
         })
     }
+
+    /// The lock that the file gets in this bucket, which must take its info as well.
+    fn lock_in(&self, bucket: &Bucket, now: u64) -> Result<Lock, Refusal> {
+        let limit = info_limit(self.encryption.is_some(), bucket);
+        names::check_file_info(&self.name, &self.info, limit)?;
+        self.lock.on_new_file(bucket, now)
+    }
+}
+
+fn timestamp_header(request: &Request) -> Result<Option<&str>, Refusal> {
+    const NAME: &str = "x-bz-custom-upload-timestamp";
+    if has(request, NAME) {
+        return required(request, NAME, "X-Bz-Custom-Upload-Timestamp").map(Some);
+    }
+    Ok(None)
 }
 
 /// The checksum promise and the length of the content.
@@ -278,46 +298,6 @@ fn file_info(request: &Request) -> Result<BTreeMap<String, String>, Refusal> {
         }
     }
     Ok(info)
-}
-
-fn asks_encryption(request: &Request) -> Result<bool, Refusal> {
-    match request.header("x-bz-server-side-encryption") {
-        None if has(request, "x-bz-server-side-encryption") => {
-            Err(Refusal::bad_request("Invalid X-Bz-Server-Side-Encryption"))
-        }
-        None => Ok(false),
-        Some("AES256") => Ok(true),
-        Some(other) => Err(Refusal::bad_request(format!(
-            "Invalid X-Bz-Server-Side-Encryption: {other}"
-        ))),
-    }
-}
-
-pub(super) fn refuse_sse_c(request: &Request) -> Result<(), Refusal> {
-    let is_sse_c = |name: &str| name.starts_with("x-bz-server-side-encryption-customer-");
-    if request.headers.iter().any(|(name, _)| is_sse_c(name)) {
-        return Err(Refusal::bad_request(
-            "SSE-C is not offered by the simulator",
-        ));
-    }
-    Ok(())
-}
-
-/// No bucket of the simulator has file lock enabled, no account has custom timestamps.
-fn refuse_lock_and_timestamp(request: &Request) -> Result<(), Refusal> {
-    if has(request, "x-bz-custom-upload-timestamp") {
-        return Err(custom_timestamp_not_allowed());
-    }
-    for name in [
-        "x-bz-file-retention-mode",
-        "x-bz-file-retention-retain-until-timestamp",
-        "x-bz-file-legal-hold",
-    ] {
-        if has(request, name) {
-            return Err(bucket_missing_file_lock());
-        }
-    }
-    Ok(())
 }
 
 fn decoded(request: &Request, name: &str, shown: &str) -> Result<String, Refusal> {

@@ -5,10 +5,12 @@ mod buckets;
 mod copying;
 mod downloads;
 mod durable;
+mod encryption;
 mod golden;
 mod keys;
 mod large_files;
 mod listings;
+mod locks;
 mod uploads;
 
 use std::io::{self, Read};

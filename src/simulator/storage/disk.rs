@@ -295,6 +295,7 @@ impl Drop for DiskBlob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::encryption::Encryption;
     use crate::simulator::records::{Kind, Part};
 
     fn part(blob: &Arc<dyn Blob>) -> Change {
@@ -304,7 +305,7 @@ mod tests {
             length: 4,
             sha1: String::new(),
             md5: String::new(),
-            is_encrypted: false,
+            encryption: Encryption::NONE,
             uploaded: 0,
             content: vec![Chunk::whole(Arc::clone(blob), 4)],
         })))

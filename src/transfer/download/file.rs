@@ -1,14 +1,17 @@
-//! A download to a path: a temporary file beside it, verified, written through to disk, renamed.
+//! A download to a path: a temporary file beside it, verified, written through to disk, renamed. With
+//! `resume` it is a file of a name that the next process finds (`partial`).
 
 use std::fs::{File, FileTimes, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::transfer::download::Verification;
+use crate::transfer::download::partial::{self, Partial};
 use crate::transfer::download::ranges::{self, Target};
 use crate::transfer::download::reader::DownloadReader;
 use crate::transfer::parts::Parts;
@@ -19,6 +22,10 @@ pub struct Saved {
     version: FileVersion,
     bytes: u64,
     verification: Verification,
+    parts: u64,
+    retries: u32,
+    received_bytes: u64,
+    resumed_bytes: u64,
 }
 
 impl Saved {
@@ -39,6 +46,52 @@ impl Saved {
     pub const fn verification(&self) -> Verification {
         self.verification
     }
+
+    /// In how many ranges it came; 1 if it was one response, which broken connections may have cut.
+    #[must_use]
+    pub const fn parts(&self) -> u64 {
+        self.parts
+    }
+
+    /// How often a connection broke off and another one went on from there.
+    #[must_use]
+    pub const fn retries(&self) -> u32 {
+        self.retries
+    }
+
+    /// How many bytes of content arrived: all that were not [resumed](Self::resumed_bytes).
+    #[must_use]
+    pub const fn received_bytes(&self) -> u64 {
+        self.received_bytes
+    }
+
+    /// How many bytes an earlier download had left.
+    #[must_use]
+    pub const fn resumed_bytes(&self) -> u64 {
+        self.resumed_bytes
+    }
+}
+
+/// How it shall be saved.
+pub(super) struct Manner<'a> {
+    pub(super) workers: &'a Workers,
+    /// The size of the ranges.
+    pub(super) part_size: u64,
+    pub(super) resume: bool,
+}
+
+/// What came of it: the number of ranges, and the bytes that were there before.
+#[derive(Clone, Copy)]
+struct Course {
+    parts: u64,
+    resumed_bytes: u64,
+}
+
+impl Course {
+    const ONE_RESPONSE: Self = Self {
+        parts: 1,
+        resumed_bytes: 0,
+    };
 }
 
 /// Where the bytes will stand in the end.
@@ -49,24 +102,25 @@ enum Destination {
     Special,
 }
 
-pub(super) fn save(
-    mut reader: DownloadReader,
-    path: &Path,
-    workers: &Workers,
-    part_size: u64,
-) -> Result<Saved> {
-    match destination(path)? {
-        Destination::File(path) => save_file(&mut reader, &path, workers, part_size)?,
+pub(super) fn save(mut reader: DownloadReader, path: &Path, manner: &Manner<'_>) -> Result<Saved> {
+    let course = match destination(path)? {
+        Destination::File(path) => save_file(&mut reader, &path, manner)?,
         Destination::Special => {
             let mut file =
                 open_special(path).map_err(|error| Error::local_file("write", path, error))?;
             reader.copy_to(&mut file, |error| Error::local_file("write", path, error))?;
+            Course::ONE_RESPONSE
         }
-    }
+    };
+    let effort = Arc::clone(reader.stream().effort());
     Ok(Saved {
         version: reader.version().clone(),
         bytes: reader.length(),
         verification: reader.verification(),
+        parts: course.parts,
+        retries: effort.retries(),
+        received_bytes: effort.received(),
+        resumed_bytes: course.resumed_bytes,
     })
 }
 
@@ -110,35 +164,96 @@ fn open_special(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).open(path)
 }
 
-fn save_file(
-    reader: &mut DownloadReader,
-    path: &Path,
-    workers: &Workers,
-    part_size: u64,
-) -> Result<()> {
+fn save_file(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -> Result<Course> {
+    if manner.resume {
+        // What arrives in one step would never be gone on with.
+        if reader.length() > manner.part_size.min(ranges::STEP) {
+            return save_resumable(reader, path, manner);
+        }
+        Partial::clear(path)?;
+    }
+    save_at_once(reader, path, manner)
+}
+
+fn save_at_once(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -> Result<Course> {
     let failed = |action, error| Error::local_file(action, path, error);
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     let replaced = path.metadata().ok().map(|replaced| replaced.permissions());
     let mut temporary =
         temporary_file(directory, replaced.as_ref()).map_err(|error| failed("create", error))?;
-    if reader.is_whole() && reader.length() > part_size {
+    let mut course = Course::ONE_RESPONSE;
+    if reader.is_whole() && reader.length() > manner.part_size {
         let target = Target {
             path,
             reopen: &|| temporary.reopen(),
+            partial: None,
         };
-        ranges::download(
-            reader,
-            &Parts::new(reader.length(), part_size),
-            workers,
-            &target,
-        )?;
+        let parts = Parts::new(reader.length(), manner.part_size);
+        ranges::download(reader, &parts, manner.workers, &target)?;
+        course.parts = parts.count();
     } else {
         reader.copy_to(temporary.as_file_mut(), |error| failed("write", error))?;
     }
-    let file = temporary.as_file();
+    settle(reader, temporary.as_file(), path, replaced)?;
+    temporary
+        .persist(path)
+        .map_err(|error| failed("replace", error.error))?;
+    sync_directory(directory);
+    Ok(course)
+}
+
+/// As [`save_at_once`], but a failure leaves what has arrived, and what an earlier one left is gone on
+/// with.
+fn save_resumable(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -> Result<Course> {
+    let replaced = path.metadata().ok().map(|replaced| replaced.permissions());
+    let partial = Partial::open(path, reader.version(), manner.part_size, replaced.as_ref())?;
+    let parts = partial.parts();
+    let target = Target {
+        path,
+        reopen: &|| partial.reopen(),
+        partial: Some(&partial),
+    };
+    let outcome = ranges::download(reader, &parts, manner.workers, &target)
+        .and_then(|()| settle(reader, partial.file(), path, replaced));
+    match outcome {
+        Ok(()) => {}
+        Err(error @ Error::ChecksumMismatch { .. }) => {
+            // Nobody knows which byte is wrong.
+            partial.discard();
+            return Err(error);
+        }
+        Err(error) => {
+            partial.leave();
+            return Err(error);
+        }
+    }
+    let course = Course {
+        parts: parts.count(),
+        resumed_bytes: partial.present_bytes(),
+    };
+    partial
+        .persist(path)
+        .map_err(|error| Error::local_file("replace", path, error))?;
+    sync_directory(directory_of(path));
+    Ok(course)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Gives a file whose content is complete what else the destination shall have, and writes it through
+/// to disk.
+fn settle(
+    reader: &mut DownloadReader,
+    file: &File,
+    path: &Path,
+    replaced: Option<Permissions>,
+) -> Result<()> {
+    let failed = |action, error| Error::local_file(action, path, error);
     if let Some(replaced) = replaced {
         file.set_permissions(replaced)
             .map_err(|error| failed("set the permissions of", error))?;
@@ -148,12 +263,7 @@ fn save_file(
         .map_err(|error| failed("set the time of", error))?;
     // Before the rename, or a power failure could leave the name with nothing behind it.
     file.sync_all().map_err(|error| failed("write", error))?;
-    reader.stream().control().check()?;
-    temporary
-        .persist(path)
-        .map_err(|error| failed("replace", error.error))?;
-    sync_directory(directory);
-    Ok(())
+    reader.stream().control().check()
 }
 
 /// A file that is removed unless it is renamed, with the permissions of the one that it replaces from
@@ -163,7 +273,7 @@ fn temporary_file(
     replaced: Option<&Permissions>,
 ) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".b2-download-");
+    builder.prefix(partial::PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -3,7 +3,8 @@
 //! The response that is open already becomes the first range; the others are asked for by id. All of
 //! them run under the download's own token, so that the failure of one breaks the others at once. One
 //! more thread hashes the file behind them: whatever is complete from the beginning on, out of the
-//! page cache, so that there is neither a second pass over the network nor one over the disk.
+//! page cache, so that there is neither a second pass over the network nor one over the disk. What an
+//! earlier process left is not asked for again, and is hashed with the rest.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,6 +19,7 @@ use crate::control::progress::Counted;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
+use crate::transfer::download::partial::{Partial, Present};
 use crate::transfer::download::reader::{DownloadReader, verify};
 use crate::transfer::download::stream::ByteStream;
 use crate::transfer::parallel;
@@ -25,10 +27,15 @@ use crate::transfer::parts::Parts;
 
 const BUFFER: usize = 256 * 1024;
 
+/// How many bytes of a range at most are not yet noted in the record of a download that can be resumed.
+pub(super) const STEP: u64 = 16 * 1024 * 1024;
+
 /// Where the bytes go; each thread has a handle of its own.
 pub(super) struct Target<'a> {
     pub(super) path: &'a Path,
     pub(super) reopen: &'a (dyn Fn() -> io::Result<File> + Sync),
+    /// Where it is noted what has arrived, if it is.
+    pub(super) partial: Option<&'a Partial>,
 }
 
 impl Target<'_> {
@@ -57,6 +64,7 @@ pub(super) fn download(
         reader.stream().file_id().clone(),
     );
     let control = reader.stream().control().clone();
+    let effort = Arc::clone(reader.stream().effort());
     let frontier = &Frontier::default();
     let expected = reader.expected();
     let tally = reader.tally();
@@ -67,20 +75,30 @@ pub(super) fn download(
         let token = control.cancel.clone().unwrap_or_default();
         let outcome = parallel::run_under(token, workers, &control, |_| {
             let mut first = first;
-            Box::new(parts.iter().enumerate().map(move |(index, range)| {
-                let (body, session, file_id) =
-                    (first.take(), Arc::clone(&session), file_id.clone());
-                Ok(move |control: &Control| {
-                    let rest = range.start..parts.length();
+            let missing = (0..).zip(parts.iter()).filter_map(move |(index, range)| {
+                let sink = Sink::new(target, index, &range);
+                let body = first.take().filter(|_| sink.is_at(0));
+                if sink.is_at(range.end) {
+                    tally.add(range.end - range.start);
+                    frontier.complete(index);
+                    return None;
+                }
+                let (session, file_id) = (Arc::clone(&session), file_id.clone());
+                let effort = Arc::clone(&effort);
+                Some(Ok(move |control: &Control| {
+                    let rest = sink.position..parts.length();
+                    tally.add(sink.position - range.start);
                     let stream = ByteStream::new(session, control.clone(), file_id, rest, body)
+                        .counting(&effort)
                         .cut_at(range.end);
                     let mut source = Counted::new(StreamReader(stream), tally);
-                    write_range(&mut source, &range, target)?;
+                    sink.write(&mut source)?;
                     source.keep();
                     frontier.complete(index);
                     Ok(())
-                })
-            }))
+                }))
+            });
+            Box::new(missing)
         });
         drop(close);
         let hashed = match hashing {
@@ -98,19 +116,77 @@ pub(super) fn download(
     Ok(())
 }
 
-fn write_range(source: &mut impl Read, range: &Range<u64>, target: &Target<'_>) -> Result<()> {
-    let mut file = target.at(range.start)?;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let read = source
-            .read(&mut buffer)
-            .map_err(|error| Error::from_io(error).unwrap_or_else(|error| target.failed(error)))?;
-        match buffer.get(..read) {
-            Some([]) | None => return Ok(()),
-            Some(bytes) => file
-                .write_all(bytes)
-                .map_err(|error| target.failed(error))?,
+/// One range on its way into the target.
+struct Sink<'a> {
+    target: &'a Target<'a>,
+    index: u64,
+    start: u64,
+    position: u64,
+    noted: u64,
+    /// Of what is there, if it is to be noted.
+    hasher: Sha1Hasher,
+}
+
+impl<'a> Sink<'a> {
+    /// A range, of which some bytes may be there already.
+    fn new(target: &'a Target<'a>, index: u64, range: &Range<u64>) -> Self {
+        let present = target
+            .partial
+            .map_or_else(Present::default, |partial| partial.present(index));
+        let position = range.start + present.bytes;
+        Self {
+            target,
+            index,
+            start: range.start,
+            position,
+            noted: position,
+            hasher: present.hasher,
         }
+    }
+
+    const fn is_at(&self, position: u64) -> bool {
+        self.position == position
+    }
+
+    /// Writes all that comes. Where it breaks off, it is noted how far it came.
+    fn write(mut self, source: &mut impl Read) -> Result<()> {
+        let mut file = self.target.at(self.position)?;
+        let outcome = self.copy(source, &mut file);
+        let noted = self.note(&file);
+        outcome.and(noted)
+    }
+
+    fn copy(&mut self, source: &mut impl Read, file: &mut File) -> Result<()> {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let read = source.read(&mut buffer).map_err(|error| {
+                Error::from_io(error).unwrap_or_else(|error| self.target.failed(error))
+            })?;
+            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                return Ok(());
+            };
+            file.write_all(bytes)
+                .map_err(|error| self.target.failed(error))?;
+            self.position += read as u64;
+            if self.target.partial.is_some_and(Partial::wants_sha1) {
+                self.hasher.update(bytes);
+            }
+            if self.position - self.noted >= STEP {
+                self.note(file)?;
+            }
+        }
+    }
+
+    fn note(&mut self, file: &File) -> Result<()> {
+        let Some(partial) = self.target.partial.filter(|_| self.position > self.noted) else {
+            return Ok(());
+        };
+        let bytes = self.position - self.start;
+        partial
+            .note(file, self.index, bytes, &self.hasher)
+            .map_err(|error| self.target.failed(error))?;
+        self.noted = self.position;
+        Ok(())
     }
 }
 
@@ -135,19 +211,19 @@ struct Frontier {
 
 #[derive(Default)]
 struct FrontierState {
-    complete: BTreeSet<usize>,
+    complete: BTreeSet<u64>,
     /// Nothing more will come.
     closed: bool,
 }
 
 impl Frontier {
-    fn complete(&self, index: usize) {
+    fn complete(&self, index: u64) {
         self.lock().complete.insert(index);
         self.moved.notify_all();
     }
 
     /// Waits for a part; false if it will never come.
-    fn wait_for(&self, index: usize) -> bool {
+    fn wait_for(&self, index: u64) -> bool {
         let state = self.lock();
         let waiting = |state: &mut FrontierState| !state.closed && !state.complete.contains(&index);
         let state = self
@@ -162,7 +238,7 @@ impl Frontier {
         let mut hasher = Sha1Hasher::default();
         let mut file = target.at(0)?;
         let mut buffer = vec![0; BUFFER];
-        for (index, range) in parts.iter().enumerate() {
+        for (index, range) in (0..).zip(parts.iter()) {
             if !self.wait_for(index) {
                 break;
             }

@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -19,6 +20,25 @@ use crate::session::Session;
 /// connection end the download after as many of them as [`RetryPolicy`](crate::RetryPolicy) allows.
 const PROGRESS: u64 = 64 * 1024;
 
+/// What a download took, over all its connections.
+#[derive(Debug, Default)]
+pub(super) struct Effort {
+    received: AtomicU64,
+    retries: AtomicU32,
+}
+
+impl Effort {
+    /// The bytes of content that arrived.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// How often a connection broke and another one went on.
+    pub(super) fn retries(&self) -> u32 {
+        self.retries.load(Ordering::Relaxed)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct ByteStream {
     session: Arc<Session>,
@@ -33,6 +53,7 @@ pub(super) struct ByteStream {
     barren: u32,
     /// Where the present connection began.
     connected_at: u64,
+    effort: Arc<Effort>,
 }
 
 impl ByteStream {
@@ -55,7 +76,14 @@ impl ByteStream {
             goes_on: false,
             barren: 0,
             connected_at,
+            effort: Arc::default(),
         }
+    }
+
+    /// The same stream, counting towards that effort.
+    pub(super) fn counting(mut self, effort: &Arc<Effort>) -> Self {
+        self.effort = Arc::clone(effort);
+        self
     }
 
     /// The same stream, ending here; what follows in the response that is open is left unread.
@@ -79,6 +107,10 @@ impl ByteStream {
 
     pub(super) const fn range(&self) -> &Range<u64> {
         &self.range
+    }
+
+    pub(super) const fn effort(&self) -> &Arc<Effort> {
+        &self.effort
     }
 
     /// The response that waits to be read, for somebody who reads it otherwise.
@@ -112,6 +144,9 @@ impl ByteStream {
                 Ok(0) => return Err(length_mismatch(body.operation())),
                 Ok(read) => {
                     self.position += read as u64;
+                    self.effort
+                        .received
+                        .fetch_add(read as u64, Ordering::Relaxed);
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -164,6 +199,7 @@ impl ByteStream {
             self.control
                 .sleep(self.session.clock(), policy.delay(self.barren - 2))?;
         }
+        self.effort.retries.fetch_add(1, Ordering::Relaxed);
         self.body = None;
         self.goes_on = false;
         self.connected_at = self.position;

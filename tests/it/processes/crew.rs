@@ -57,12 +57,21 @@ impl Worker {
 
     /// Waits until it is so, while the child goes on.
     pub(super) fn wait_until(&self, is_so: impl Fn() -> bool) {
+        let heard = self.hear_unless(is_so);
+        assert_eq!(heard, None, "the child was faster");
+    }
+
+    /// Waits until it is so, or the child says something.
+    pub(super) fn hear_unless(&self, is_so: impl Fn() -> bool) -> Option<String> {
         for _ in 0..PATIENCE {
             if is_so() {
-                return;
+                return None;
             }
-            let silence = self.lines.recv_timeout(LOOK);
-            assert_eq!(silence, Err(RecvTimeoutError::Timeout));
+            match self.lines.recv_timeout(LOOK) {
+                Ok(line) => return Some(line),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => panic!("a child process ended too early"),
+            }
         }
         panic!("it never was so");
     }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Clock, Identity, Refresh, Resume,
-    SqliteAccountInfo, UploadOptions,
+    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Clock, DownloadOptions, Identity,
+    Refresh, Resume, SqliteAccountInfo, UploadOptions,
 };
 
 use super::{has_log, target};
@@ -22,6 +22,8 @@ pub(super) const NETWORK_HOME: &str = "network home ";
 
 /// How many parts an uploader sends at a time.
 pub(super) const UPLOAD_WORKERS: usize = 3;
+/// How many ranges a downloader receives at a time.
+pub(super) const DOWNLOAD_WORKERS: usize = 3;
 
 pub(super) fn variable(name: &str) -> String {
     format!("B2SDK_TEST_{name}")
@@ -49,6 +51,7 @@ fn in_a_child_process() {
         Ok("opener") => opener(),
         Ok("writer") => writer(),
         Ok("uploader") => uploader(),
+        Ok("downloader") => downloader(),
         Ok(other) => panic!("there is no role {other}"),
     }
 }
@@ -254,4 +257,22 @@ fn uploader() {
         .upload_local_file_with(given("FILE"), "x", &options)
         .unwrap();
     tell(&uploaded.resumed_parts().to_string());
+}
+
+/// Downloads a file, or what is missing of it. Says how many bytes were there already.
+fn downloader() {
+    let api = B2Api::builder(SqliteAccountInfo::open(path()).unwrap())
+        .workers(DOWNLOAD_WORKERS)
+        .build()
+        .unwrap();
+    let bucket = api.get_bucket_by_name(crate::support::BUCKET).unwrap();
+    let options = DownloadOptions::new()
+        .part_size(number("RANGE") as u64)
+        .resume(true);
+    let saved = bucket
+        .download_file_by_name_with("x", &options)
+        .unwrap()
+        .save_to(given("FILE"))
+        .unwrap();
+    tell(&saved.resumed_bytes().to_string());
 }

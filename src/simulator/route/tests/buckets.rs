@@ -106,7 +106,7 @@ fn settings_are_checked() {
         json!({ "lifecycleRules": [{ "fileNamePrefix": "", "daysFromHidingToDeleting": 0 }] }),
         cors("b2_fly", 1),
         cors("b2_upload_file", 0),
-        json!({ "fileLockEnabled": true }),
+        json!({ "fileLockEnabled": "yes" }),
         json!({ "bucketInfo": "text" }),
     ] {
         create(&user, "bucket-1", bad).refused(400, "bad_request");

@@ -142,7 +142,7 @@ fn bad_heads_are_refused_before_the_body_is_read() {
     ] {
         with(change).refused(400, "bad_request");
     }
-    with(("X-Bz-File-Retention-Mode", "governance")).refused(400, "bucket_missing_file_lock");
+    with(("X-Bz-File-Retention-Mode", "governance")).refused(400, "bad_request");
     with(("X-Bz-File-Legal-Hold", "on")).refused(400, "bucket_missing_file_lock");
     with(("X-Bz-Custom-Upload-Timestamp", "1")).refused(400, "custom_timestamp_not_allowed");
     with(("Authorization", "x")).refused(401, "bad_auth_token");

@@ -1,0 +1,351 @@
+//! What a download with `resume` leaves beside its destination until it is complete, so that another
+//! process can go on with it: the bytes, and a record of which of them are there.
+//!
+//! 1. The record is opened and locked; whoever does not get the lock fails. A record that is damaged,
+//!    or of another version, counts for nothing: both files begin anew.
+//! 2. Bytes are written to the data file and synced to disk, and only then to the record that they are
+//!    there. A process that is killed at any moment leaves a record of bytes that are there. If nobody
+//!    knows the SHA-1 of the whole, the record has that of each piece, which is compared with the disk
+//!    before the piece counts.
+//! 3. The whole is verified out of the data file, which takes the destination's place. The record
+//!    goes last.
+
+mod record;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::model::file::FileVersion;
+use crate::model::sha1::{Sha1Digest, Sha1Hasher};
+use crate::transfer::download::partial::record::{Header, Record, Step};
+use crate::transfer::parts::Parts;
+
+/// How the names of all files begin that downloads leave beside their destinations for a while.
+pub(super) const PREFIX: &str = ".b2-download-";
+/// A record is not believed to be longer, in bytes: some hundred thousand steps.
+const MAX_RECORD: u64 = 32 * 1024 * 1024;
+/// The most that a destination's name may have to stand in the names of these files, in bytes.
+const MAX_NAME: usize = 200;
+
+/// The beginning of a part that is on the disk.
+#[derive(Clone, Default)]
+pub(super) struct Present {
+    pub(super) bytes: u64,
+    /// Of those bytes, if nobody knows the SHA-1 of the whole.
+    pub(super) hasher: Sha1Hasher,
+}
+
+/// An unfinished download on the disk, in no other hands.
+pub(super) struct Partial {
+    data: File,
+    record: Mutex<File>,
+    paths: Paths,
+    header: Header,
+    present: BTreeMap<u64, Present>,
+    /// Whether there is anything to go on with.
+    noted: AtomicBool,
+}
+
+struct Paths {
+    data: PathBuf,
+    record: PathBuf,
+}
+
+impl Paths {
+    fn beside(destination: &Path) -> Self {
+        let name = destination.file_name().unwrap_or(OsStr::new(""));
+        let mut stem = OsString::from(PREFIX);
+        if name.len() <= MAX_NAME {
+            stem.push(name);
+        } else {
+            stem.push(Sha1Digest::of(name.as_encoded_bytes()).to_string());
+        }
+        let with = |extension: &str| {
+            let mut name = stem.clone();
+            name.push(extension);
+            destination.with_file_name(name)
+        };
+        Self {
+            data: with(".part"),
+            record: with(".record"),
+        }
+    }
+}
+
+impl Partial {
+    /// Goes on with what is there of this version, or begins anew in parts of that size.
+    pub(super) fn open(
+        destination: &Path,
+        version: &FileVersion,
+        part_size: u64,
+        permissions: Option<&Permissions>,
+    ) -> Result<Self> {
+        let paths = Paths::beside(destination);
+        let mut record = lock(&paths.record)?;
+        let wanted = Header::new(version, part_size);
+        let failed = |error| Error::local_file("create", &paths.data, error);
+        let (data, header, present) = match resume(&mut record, &paths.data, &wanted) {
+            Ok(found) => found,
+            Err(reason) => {
+                tracing::debug!(%reason, "the download begins anew");
+                let data = begin(&mut record, &paths.data, &wanted, permissions).map_err(failed)?;
+                (data, wanted, BTreeMap::new())
+            }
+        };
+        let noted = AtomicBool::new(!present.is_empty());
+        Ok(Self {
+            data,
+            record: Mutex::new(record),
+            paths,
+            header,
+            present,
+            noted,
+        })
+    }
+
+    /// Removes what is there for this destination, unless somebody is at it.
+    pub(super) fn clear(destination: &Path) -> Result<()> {
+        let paths = Paths::beside(destination);
+        if paths.record.symlink_metadata().is_ok() {
+            let record = lock(&paths.record)?;
+            paths.remove(record);
+        }
+        Ok(())
+    }
+
+    /// How it was cut when it was begun.
+    pub(super) const fn parts(&self) -> Parts {
+        self.header.parts()
+    }
+
+    pub(super) const fn file(&self) -> &File {
+        &self.data
+    }
+
+    /// Another handle, with a position of its own.
+    pub(super) fn reopen(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).open(&self.paths.data)
+    }
+
+    /// What was there of a part when this was opened.
+    pub(super) fn present(&self, part: u64) -> Present {
+        self.present.get(&part).cloned().unwrap_or_default()
+    }
+
+    /// How many bytes were there when this was opened.
+    pub(super) fn present_bytes(&self) -> u64 {
+        self.present.values().map(|part| part.bytes).sum()
+    }
+
+    /// Whether [`note`](Self::note) needs the SHA-1 of what is there.
+    pub(super) const fn wants_sha1(&self) -> bool {
+        !self.header.has_sha1()
+    }
+
+    /// Notes that so many bytes of a part are there, which were written through `file`.
+    pub(super) fn note(
+        &self,
+        file: &File,
+        part: u64,
+        bytes: u64,
+        hasher: &Sha1Hasher,
+    ) -> io::Result<()> {
+        file.sync_data()?;
+        let sha1 = self.wants_sha1().then(|| hasher.clone().finish());
+        let line = Step { part, bytes, sha1 }.line();
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.write_all(line.as_bytes())?;
+        self.noted.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Puts the data, which is complete and on disk, into the destination's place.
+    pub(super) fn persist(self, destination: &Path) -> io::Result<()> {
+        fs::rename(&self.paths.data, destination)?;
+        self.discard();
+        Ok(())
+    }
+
+    /// Leaves it for another download, after this one failed; nothing is left if there is nothing to go
+    /// on with.
+    pub(super) fn leave(self) {
+        if self.noted.load(Ordering::SeqCst) {
+            tracing::info!(path = %self.paths.data.display(), "the download can be resumed");
+        } else {
+            self.discard();
+        }
+    }
+
+    /// Removes it.
+    pub(super) fn discard(self) {
+        drop(self.data);
+        let record = self.record.into_inner();
+        self.paths
+            .remove(record.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Paths {
+    /// Removes both; what cannot be removed counts for nothing without the other.
+    fn remove(&self, record: File) {
+        _ = fs::remove_file(&self.data);
+        // Under its lock, where open files can be removed: nobody else shall begin in between.
+        #[cfg(unix)]
+        let _ = fs::remove_file(&self.record);
+        drop(record);
+        #[cfg(not(unix))]
+        let _ = fs::remove_file(&self.record);
+    }
+}
+
+/// Opens a record, or makes one, and takes its lock.
+fn lock(path: &Path) -> Result<File> {
+    let failed = |error| Error::local_file("lock", path, error);
+    // Whoever had the lock before may have removed the file that we opened.
+    for _ in 0..100 {
+        let file = open_record(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let reason = "another download to this file is running";
+                return Err(failed(io::Error::new(io::ErrorKind::WouldBlock, reason)));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        if is_at(&file, path).map_err(failed)? {
+            return Ok(file);
+        }
+    }
+    Err(failed(io::Error::other(
+        "it is a link, or is replaced all the time",
+    )))
+}
+
+fn open_record(path: &Path) -> io::Result<File> {
+    if path.is_symlink() {
+        return Err(io::Error::other("it is a link"));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // Nobody can remove it (FILE_SHARE_DELETE) while it is open, so that who has the lock has the file.
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 1 | 2);
+    options.open(path)
+}
+
+/// Whether the path, followed through no link, leads to this file.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata()?;
+    match path.symlink_metadata() {
+        Ok(found) => Ok(found.is_file() && (found.dev(), found.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    Ok(path.symlink_metadata()?.is_file())
+}
+
+type Found = (File, Header, BTreeMap<u64, Present>);
+
+/// What is there to go on with; why nothing is otherwise.
+fn resume(record: &mut File, data: &Path, wanted: &Header) -> Result<Found, String> {
+    let told = |error: io::Error| error.to_string();
+    let mut text = Vec::new();
+    let read = record.take(MAX_RECORD).read_to_end(&mut text);
+    if read.map_err(told)? as u64 == MAX_RECORD {
+        return Err("the record is too long".into());
+    }
+    let found = Record::parse(&text, wanted)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(data)
+        .map_err(told)?;
+    if !is_at(&file, data).map_err(told)? {
+        return Err("the data is a link".into());
+    }
+    let length = file.metadata().map_err(told)?.len();
+    let parts = found.header.parts();
+    if !(found.data_length()..=parts.length()).contains(&length) {
+        return Err("the data is not as long as the record says".into());
+    }
+    let mut present = BTreeMap::new();
+    for step in found.steps.values() {
+        if let Some(part) = check(&mut file, parts.range(step.part).start, step).map_err(told)? {
+            present.insert(step.part, part);
+        }
+    }
+    // A line that was being written must not become the beginning of the next one.
+    record.set_len(found.length).map_err(told)?;
+    record.seek(SeekFrom::End(0)).map_err(told)?;
+    Ok((file, found.header, present))
+}
+
+/// What is on the disk of a step, if its bytes are those that were recorded.
+fn check(file: &mut File, start: u64, step: &Step) -> io::Result<Option<Present>> {
+    let mut hasher = Sha1Hasher::default();
+    if let Some(recorded) = step.sha1 {
+        file.seek(SeekFrom::Start(start))?;
+        let mut part = file.take(step.bytes);
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let read = part.read(&mut buffer)?;
+            match buffer.get(..read) {
+                Some([]) | None => break,
+                Some(bytes) => hasher.update(bytes),
+            }
+        }
+        if hasher.clone().finish() != recorded {
+            tracing::warn!(part = step.part, "the disk has other bytes than it had");
+            return Ok(None);
+        }
+    }
+    Ok(Some(Present {
+        bytes: step.bytes,
+        hasher,
+    }))
+}
+
+/// Forgets what is there, on the disk too, before there is anything new.
+fn begin(
+    record: &mut File,
+    data: &Path,
+    header: &Header,
+    permissions: Option<&Permissions>,
+) -> io::Result<File> {
+    record.set_len(0)?;
+    record.sync_all()?;
+    match fs::remove_file(data) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        // The owner must be able to write while it is made.
+        let mode = permissions.map_or(0o666, |replaced| replaced.mode() & 0o777 | 0o600);
+        options.mode(mode);
+    }
+    #[cfg(not(unix))]
+    let _ = permissions;
+    let file = options.open(data)?;
+    record.seek(SeekFrom::Start(0))?;
+    record.write_all(Record::begin(header)?.as_bytes())?;
+    Ok(file)
+}
