@@ -5,11 +5,13 @@ pub(crate) mod files;
 pub(crate) mod keys;
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::account_info::AccountInfo;
 use crate::client::Client;
 use crate::control::Control;
+use crate::control::bandwidth::Bandwidth;
 use crate::control::clock::Clock;
 use crate::control::meter::RequestCounts;
 use crate::control::workers::Workers;
@@ -145,6 +147,43 @@ impl B2Api {
     #[must_use]
     pub fn request_counts(&self) -> RequestCounts {
         self.client.session.http().meter().read()
+    }
+
+    /// How many bytes of file content a second all uploads of this `B2Api` and its clones together may
+    /// send from now on, those that run included; `None` for no limit.
+    ///
+    /// ```
+    /// use std::num::NonZeroU64;
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
+    ///
+    /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+    /// b2_api.set_upload_limit(NonZeroU64::new(500_000));
+    /// assert_eq!(b2_api.upload_limit().map(NonZeroU64::get), Some(500_000));
+    /// b2_api.set_upload_limit(None);
+    /// ```
+    pub fn set_upload_limit(&self, bytes_per_second: Option<NonZeroU64>) {
+        self.bandwidth().up.set_limit(bytes_per_second);
+    }
+
+    /// The limit on uploads, in bytes a second.
+    #[must_use]
+    pub fn upload_limit(&self) -> Option<NonZeroU64> {
+        self.bandwidth().up.limit()
+    }
+
+    /// The same as [`set_upload_limit`](Self::set_upload_limit) for what downloads receive.
+    pub fn set_download_limit(&self, bytes_per_second: Option<NonZeroU64>) {
+        self.bandwidth().down.set_limit(bytes_per_second);
+    }
+
+    /// The limit on downloads, in bytes a second.
+    #[must_use]
+    pub fn download_limit(&self) -> Option<NonZeroU64> {
+        self.bandwidth().down.limit()
+    }
+
+    fn bandwidth(&self) -> &Bandwidth {
+        self.client.session.http().bandwidth()
     }
 
     /// Breaks all connections, for good, for a process that wants to end while threads are busy: calls

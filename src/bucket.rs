@@ -5,6 +5,7 @@ mod delete;
 pub(crate) mod delete_many;
 mod download;
 pub(crate) mod list;
+mod notifications;
 pub(crate) mod settings;
 mod share;
 pub(crate) mod unfinished;

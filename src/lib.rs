@@ -16,6 +16,7 @@ mod control;
 mod error;
 mod http;
 mod model;
+pub mod notifications;
 mod raw;
 mod session;
 mod transfer;
@@ -56,18 +57,30 @@ pub use http::config::Timeouts;
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
 pub use model::bucket::{BucketDetails, BucketType};
 pub use model::cors::{CorsOperation, CorsRule};
+pub use model::encryption::{Encryption, EncryptionAlgorithm, EncryptionInfo, EncryptionMode};
 pub use model::file::{FileAction, FileVersion};
 pub use model::file_info::FileInfo;
+pub use model::filtered::Filtered;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 pub use model::key::{CreatedKey, KeyDetails};
 pub use model::lifecycle::LifecycleRule;
+pub use model::lock::{
+    BucketRetention, DefaultRetention, FileLockConfiguration, FileRetention, LegalHold,
+    RetentionMode, RetentionPeriod, RetentionUnit,
+};
 pub use model::name::NameRule;
+pub use model::notification::{
+    CustomHeader, EventNotification, EventNotificationRule, EventTarget, EventType, TargetType,
+};
 pub use model::operation::{BillingClass, Operation};
 pub use model::part::Part;
 pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
-pub use model::secret::{ApplicationKey, AuthToken, DownloadToken, UploadToken};
+pub use model::secret::{
+    ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, SseCustomerKey,
+    UploadToken,
+};
 pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
 

@@ -4,13 +4,17 @@
 pub(crate) mod auth;
 pub(crate) mod bucket;
 pub(crate) mod cors;
+pub(crate) mod encryption;
 pub(crate) mod file;
 pub(crate) mod file_info;
+pub(crate) mod filtered;
 pub(crate) mod id;
 pub(crate) mod key;
 pub(crate) mod lenient;
 pub(crate) mod lifecycle;
+pub(crate) mod lock;
 pub(crate) mod name;
+pub(crate) mod notification;
 pub(crate) mod open_enum;
 pub(crate) mod operation;
 pub(crate) mod part;

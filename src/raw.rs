@@ -10,6 +10,7 @@ mod file;
 mod headers;
 mod key;
 mod large_file;
+mod notification;
 mod upload;
 
 use serde::Serialize;

@@ -4,9 +4,11 @@
 pub(crate) mod auth;
 pub(crate) mod bucket;
 pub(crate) mod copy;
+pub(crate) mod encryption;
 pub(crate) mod file;
 pub(crate) mod key;
 pub(crate) mod large_file;
+pub(crate) mod notification;
 pub(crate) mod share;
 pub(crate) mod upload;
 

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::cors::CorsRule;
+use crate::model::encryption::EncryptionInfo;
+use crate::model::filtered::{self, Filtered};
 use crate::model::id::{AccountId, BucketId};
 use crate::model::lenient::null_is_default;
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::lock::FileLockConfiguration;
 use crate::model::open_enum::open_enum;
 
 open_enum! {
@@ -51,6 +54,12 @@ pub struct BucketDetails {
     /// When the service hides, deletes and cancels by itself.
     #[serde(default, deserialize_with = "null_is_default")]
     pub lifecycle_rules: Vec<LifecycleRule>,
+    /// How files are encrypted that are given no encryption of their own; needs `readBucketEncryption`.
+    #[serde(default, with = "filtered::wrapped")]
+    pub default_server_side_encryption: Filtered<EncryptionInfo>,
+    /// Whether files can be locked, and for how long they are by default; needs `readBucketRetentions`.
+    #[serde(default, with = "filtered::wrapped")]
+    pub file_lock_configuration: Filtered<FileLockConfiguration>,
     /// Grows with every change of the bucket.
     #[serde(default, deserialize_with = "null_is_default")]
     pub revision: u64,

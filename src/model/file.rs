@@ -3,9 +3,12 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::model::encryption::{EncryptionInfo, SSE_C_KEY_ID};
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
+use crate::model::filtered::{self, Filtered};
 use crate::model::id::{AccountId, BucketId, FileId};
 use crate::model::lenient::null_is_default;
+use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::open_enum::open_enum;
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
@@ -61,6 +64,15 @@ pub struct FileVersion {
     /// The names and values stored with the file.
     #[serde(default, deserialize_with = "null_is_default")]
     pub file_info: FileInfo,
+    /// How it is encrypted.
+    #[serde(default, with = "filtered::plain")]
+    pub server_side_encryption: Filtered<EncryptionInfo>,
+    /// Until when it cannot be deleted; needs `readFileRetentions`.
+    #[serde(default, with = "filtered::wrapped")]
+    pub file_retention: Filtered<FileRetention>,
+    /// Whether it is on legal hold; needs `readFileLegalHolds`.
+    #[serde(default, with = "filtered::wrapped")]
+    pub legal_hold: Filtered<LegalHold>,
     /// When the upload began, by the service's clock.
     #[serde(default, deserialize_with = "null_is_default")]
     pub upload_timestamp: Timestamp,
@@ -83,6 +95,9 @@ impl FileVersion {
             content_sha1: ContentSha1::default(),
             content_md5: None,
             file_info: FileInfo::default(),
+            server_side_encryption: Filtered::Unset,
+            file_retention: Filtered::Unset,
+            legal_hold: Filtered::Unset,
             upload_timestamp: Timestamp::default(),
             extra: Map::new(),
         }
@@ -95,6 +110,12 @@ impl FileVersion {
         self.file_info
             .src_last_modified()
             .unwrap_or(self.upload_timestamp)
+    }
+
+    /// The id of the customer's key that the file is encrypted with, if its uploader recorded one.
+    #[must_use]
+    pub fn sse_c_key_id(&self) -> Option<&str> {
+        self.file_info.get(SSE_C_KEY_ID)
     }
 
     /// The checksum of the whole content: the service's, or for a large file the one its uploader

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::model::encryption::EncryptionInfo;
+use crate::model::filtered::{self, Filtered};
 use crate::model::id::FileId;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
@@ -23,6 +25,9 @@ pub struct Part {
     /// The SHA-1 of the content.
     #[serde(default)]
     pub content_sha1: ContentSha1,
+    /// How it is encrypted.
+    #[serde(default, with = "filtered::plain")]
+    pub server_side_encryption: Filtered<EncryptionInfo>,
     /// When the upload began, by the service's clock.
     #[serde(default)]
     pub upload_timestamp: Option<Timestamp>,

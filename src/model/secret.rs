@@ -1,9 +1,20 @@
-//! Values that must never be printed: the application key and the tokens. Nothing else in the crate
-//! names `secrecy`; [`expose`](ApplicationKey::expose) is the one way out and easy to search for.
+//! Values that must never be printed: the application key, the tokens, and keys of SSE-C. Nothing
+//! else in the crate names `secrecy`; [`expose`](ApplicationKey::expose) is the one way out and easy
+//! to search for.
 
+use std::array::TryFromSliceError;
 use std::fmt;
+use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use md5::{Digest, Md5};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+
+/// Takes the same time wherever the two differ.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+}
 
 macro_rules! secrets {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -48,8 +59,7 @@ macro_rules! secrets {
         impl PartialEq for $name {
             /// Takes the same time wherever the two differ.
             fn eq(&self, other: &Self) -> bool {
-                let (a, b) = (self.expose().as_bytes(), other.expose().as_bytes());
-                a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+                same(self.expose().as_bytes(), other.expose().as_bytes())
             }
         }
 
@@ -72,11 +82,109 @@ secrets! {
     UploadToken
     /// What lets others download.
     DownloadToken
+    /// What the requests to a webhook are signed with.
+    SigningSecret
+    /// The value of a header that the service sends to a webhook; it may be a password.
+    CustomHeaderValue
 }
+
+/// A key of the customer's own for SSE-C, 256 random bits: it goes with each request that writes or
+/// reads the content, and the service does not keep it. Lost, it takes the files with it.
+///
+/// `Debug` shows no part of it; clones share its memory, which is wiped when the last one is dropped.
+///
+/// ```
+/// use b2sdk::SseCustomerKey;
+///
+/// # let from_a_safe_place = [7; 32];
+/// let key = SseCustomerKey::new(from_a_safe_place).with_id("backup-2026");
+/// assert_eq!(key.id(), Some("backup-2026"));
+/// assert!(SseCustomerKey::try_from(&b"too short"[..]).is_err());
+/// ```
+#[derive(Clone)]
+pub struct SseCustomerKey {
+    key: Arc<SecretBox<[u8; 32]>>,
+    md5: Box<str>,
+    id: Option<Box<str>>,
+}
+
+impl SseCustomerKey {
+    /// A key. Its bytes must come from a source of randomness that is fit for keys.
+    #[must_use]
+    pub fn new(key: [u8; 32]) -> Self {
+        let md5 = BASE64_STANDARD.encode(Md5::digest(key));
+        Self {
+            key: Arc::new(SecretBox::new(Box::new(key))),
+            md5: md5.into(),
+            id: None,
+        }
+    }
+
+    /// The key under a name of yours, which is recorded as `sse_c_key_id` in the file info of what is
+    /// encrypted with it, for all to see who may list: it tells later which key is needed.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into().into());
+        self
+    }
+
+    /// The name of the key.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The MD5 of the key in base64, as the service reports it of a file: it tells keys apart.
+    #[must_use]
+    pub fn md5(&self) -> &str {
+        &self.md5
+    }
+
+    /// The key itself. Keep it out of logs, messages and command lines.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        self.key.expose_secret()
+    }
+
+    /// The key as it travels.
+    #[allow(dead_code, reason = "what sends it follows")]
+    pub(crate) fn expose_base64(&self) -> String {
+        BASE64_STANDARD.encode(self.expose())
+    }
+}
+
+impl From<[u8; 32]> for SseCustomerKey {
+    fn from(key: [u8; 32]) -> Self {
+        Self::new(key)
+    }
+}
+
+impl TryFrom<&[u8]> for SseCustomerKey {
+    type Error = TryFromSliceError;
+
+    fn try_from(key: &[u8]) -> Result<Self, TryFromSliceError> {
+        key.try_into().map(Self::new)
+    }
+}
+
+impl fmt::Debug for SseCustomerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SseCustomerKey(***)")
+    }
+}
+
+impl PartialEq for SseCustomerKey {
+    /// Takes the same time wherever the two keys differ.
+    fn eq(&self, other: &Self) -> bool {
+        same(self.expose(), other.expose()) && self.id == other.id
+    }
+}
+
+impl Eq for SseCustomerKey {}
 
 #[cfg(test)]
 mod tests {
-    use super::{ApplicationKey, UploadToken};
+    use super::{ApplicationKey, SseCustomerKey, UploadToken};
 
     #[test]
     fn debug_shows_nothing_of_the_secret() {
@@ -92,5 +200,16 @@ mod tests {
         assert_eq!(ApplicationKey::from("abc"), ApplicationKey::from("abc"));
         assert_ne!(ApplicationKey::from("abc"), ApplicationKey::from("abd"));
         assert_ne!(ApplicationKey::from("abc"), ApplicationKey::from("ab"));
+    }
+
+    #[test]
+    fn a_customers_key_travels_as_base64_with_its_md5() {
+        // md5sum of 32 zero bytes: 70bc8f4b72a86921468bf8e8441dce51.
+        let key = SseCustomerKey::new([0; 32]);
+        assert_eq!(key.md5(), "cLyPS3KoaSFGi/joRB3OUQ==");
+        assert_eq!(key.expose_base64(), format!("{}=", "A".repeat(43)));
+        assert_eq!(format!("{key:?}"), "SseCustomerKey(***)");
+        assert_ne!(key, SseCustomerKey::new([1; 32]));
+        assert_ne!(key, key.clone().with_id("x"));
     }
 }

@@ -78,7 +78,7 @@ impl Raw<'_> {
                 ));
             }
         };
-        let version = file_version(&response, total)?;
+        let version = file_version(&response, total, &self.auth.allowed)?;
         Ok(DownloadResponse {
             version,
             range,
@@ -90,7 +90,7 @@ impl Raw<'_> {
     pub(crate) fn head(&self, request: &DownloadRequest) -> Result<FileVersion> {
         let response = self.get(Method::HEAD, request, None)?;
         let length = response.content_length()?;
-        file_version(&response, length)
+        file_version(&response, length, &self.auth.allowed)
     }
 
     fn get(

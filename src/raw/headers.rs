@@ -1,10 +1,16 @@
-//! A file version out of the headers of a download (reference section 8.3).
+//! A file version out of the headers of a download (reference section 8.3), and the headers that
+//! carry a customer's key (section 3.9).
 
 use crate::error::Result;
 use crate::http::{HeaderMap, Response};
+use crate::model::auth::{Allowed, Capability};
+use crate::model::encryption::{EncryptionInfo, EncryptionMode};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::FileInfo;
+use crate::model::filtered::Filtered;
 use crate::model::id::FileId;
+use crate::model::lock::{FileRetention, LegalHold};
+use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
 use crate::raw::encoding::decode;
@@ -21,8 +27,38 @@ const STANDARD: [(&str, &str); 5] = [
     ("expires", "b2-expires"),
 ];
 
-/// The file that a download's headers describe; `total` is its whole length.
-pub(super) fn file_version(response: &Response, total: u64) -> Result<FileVersion> {
+pub(super) const ENCRYPTION: &str = "X-Bz-Server-Side-Encryption";
+pub(super) const CUSTOMER_ALGORITHM: &str = "X-Bz-Server-Side-Encryption-Customer-Algorithm";
+#[allow(dead_code, reason = "what sends it follows")]
+pub(super) const CUSTOMER_KEY: &str = "X-Bz-Server-Side-Encryption-Customer-Key";
+pub(super) const CUSTOMER_KEY_MD5: &str = "X-Bz-Server-Side-Encryption-Customer-Key-Md5";
+pub(super) const RETENTION_MODE: &str = "X-Bz-File-Retention-Mode";
+pub(super) const RETAIN_UNTIL: &str = "X-Bz-File-Retention-Retain-Until-Timestamp";
+pub(super) const LEGAL_HOLD: &str = "X-Bz-File-Legal-Hold";
+/// Names the headers that the key may not read, but not of every file (reference section 8.3).
+const HIDDEN: &str = "X-Bz-Client-Unauthorized-To-Read";
+
+/// The only algorithm there is.
+#[allow(dead_code, reason = "what sends it follows")]
+pub(super) const AES256: &str = "AES256";
+
+/// What goes with each request that writes or reads content under a customer's key.
+#[allow(dead_code, reason = "what sends it follows")]
+pub(super) fn customer_key(key: &SseCustomerKey) -> [(&'static str, String); 3] {
+    [
+        (CUSTOMER_ALGORITHM, AES256.to_owned()),
+        (CUSTOMER_KEY, key.expose_base64()),
+        (CUSTOMER_KEY_MD5, key.md5().to_owned()),
+    ]
+}
+
+/// The file that a download's headers describe; `total` is its whole length, `allowed` what the key
+/// that asked may do.
+pub(super) fn file_version(
+    response: &Response,
+    total: u64,
+    allowed: &Allowed,
+) -> Result<FileVersion> {
     let required = |name: &str| {
         response
             .header(name)
@@ -48,9 +84,69 @@ pub(super) fn file_version(response: &Response, total: u64) -> Result<FileVersio
             .map_or(ContentSha1::Absent, ContentSha1::from),
         content_md5: None,
         file_info: file_info(&response.headers),
+        server_side_encryption: encryption(response),
+        file_retention: retention(response, allowed),
+        legal_hold: legal_hold(response, allowed),
         upload_timestamp: Timestamp::from_millis(timestamp),
         extra: serde_json::Map::new(),
     })
+}
+
+fn encryption(response: &Response) -> Filtered<EncryptionInfo> {
+    let of = |mode, algorithm: &str, customer_key_md5: Option<&str>| EncryptionInfo {
+        mode,
+        algorithm: Some(algorithm.into()),
+        customer_key_md5: customer_key_md5.map(str::to_owned),
+    };
+    if let Some(algorithm) = response.header(CUSTOMER_ALGORITHM) {
+        let md5 = response.header(CUSTOMER_KEY_MD5);
+        return Filtered::Readable(of(EncryptionMode::SseC, algorithm, md5));
+    }
+    match response.header(ENCRYPTION) {
+        Some(algorithm) => Filtered::Readable(of(EncryptionMode::SseB2, algorithm, None)),
+        None if is_hidden(response, ENCRYPTION) => Filtered::NotAuthorized,
+        None => Filtered::Unset,
+    }
+}
+
+fn retention(response: &Response, allowed: &Allowed) -> Filtered<FileRetention> {
+    let until = response
+        .header(RETAIN_UNTIL)
+        .and_then(|until| until.parse().ok())
+        .map(Timestamp::from_millis);
+    match (response.header(RETENTION_MODE), until) {
+        (Some(mode), Some(until)) => Filtered::Readable(FileRetention {
+            mode: mode.into(),
+            until,
+        }),
+        (None, None)
+            if allowed.has(&Capability::ReadFileRetentions)
+                && !is_hidden(response, RETENTION_MODE) =>
+        {
+            Filtered::Unset
+        }
+        _ => Filtered::NotAuthorized,
+    }
+}
+
+fn legal_hold(response: &Response, allowed: &Allowed) -> Filtered<LegalHold> {
+    match response.header(LEGAL_HOLD) {
+        Some(hold) => Filtered::Readable(hold.into()),
+        None if allowed.has(&Capability::ReadFileLegalHolds)
+            && !is_hidden(response, LEGAL_HOLD) =>
+        {
+            Filtered::Unset
+        }
+        None => Filtered::NotAuthorized,
+    }
+}
+
+/// Whether the service says that it left this header out because the key may not read it.
+fn is_hidden(response: &Response, header: &str) -> bool {
+    let hidden = response.header(HIDDEN).unwrap_or_default();
+    hidden
+        .split(',')
+        .any(|name| name.trim().eq_ignore_ascii_case(header))
 }
 
 fn file_info(headers: &HeaderMap) -> FileInfo {

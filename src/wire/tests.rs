@@ -22,6 +22,7 @@ use crate::wire::bucket::ListBucketsResponse;
 use crate::wire::file::{DeleteFileVersionResponse, ListFilesResponse};
 use crate::wire::key::{CreateKeyResponse, ListKeysResponse};
 use crate::wire::large_file::{CancelLargeFileResponse, ListPartsResponse, ListUnfinishedResponse};
+use crate::wire::notification::NotificationRulesResponse;
 use crate::wire::share::DownloadAuthorizationResponse;
 use crate::wire::upload::UploadUrlResponse;
 
@@ -80,6 +81,7 @@ enum Kind {
     NewKey,
     Keys,
     DownloadAuthorization,
+    NotificationRules,
 }
 
 impl Kind {
@@ -107,6 +109,9 @@ impl Kind {
             "b2_create_key" => Self::NewKey,
             "b2_list_keys" => Self::Keys,
             "b2_get_download_authorization" => Self::DownloadAuthorization,
+            "b2_get_bucket_notification_rules" | "b2_set_bucket_notification_rules" => {
+                Self::NotificationRules
+            }
             _ => panic!("nothing reads fixtures/wire/{endpoint}/{name}.json"),
         }
     }
@@ -133,6 +138,7 @@ impl Kind {
             Self::NewKey => as_a::<CreateKeyResponse>(body),
             Self::Keys => as_a::<ListKeysResponse>(body),
             Self::DownloadAuthorization => as_a::<DownloadAuthorizationResponse>(body),
+            Self::NotificationRules => as_a::<NotificationRulesResponse>(body),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may use those to its right.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 14] = [
+    "replication",
+    "notifications",
     "api",
     "bucket",
     "client",

@@ -17,7 +17,11 @@ mod house;
 mod keys;
 mod large;
 mod listing;
+<<<<<<< HEAD
 mod parity;
+=======
+mod notifications;
+>>>>>>> main
 mod persistence;
 mod pitfalls;
 mod processes;

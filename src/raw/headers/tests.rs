@@ -2,12 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::file_version;
+use super::{HIDDEN, file_version};
 use crate::http::Response;
+use crate::model::auth::{Allowed, Capability};
+use crate::model::encryption::EncryptionMode;
 use crate::model::file::FileVersion;
+use crate::model::filtered::Filtered;
+use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
+
+const BOTH: [Capability; 2] = [
+    Capability::ReadFileRetentions,
+    Capability::ReadFileLegalHolds,
+];
 
 type Headers = BTreeMap<String, String>;
 
@@ -31,9 +40,16 @@ fn response(headers: &Headers) -> Response {
     Response::of_headers(Operation::DownloadFileByName, 200, pairs)
 }
 
+/// What a key with these capabilities reads.
+fn read(headers: &Headers, capabilities: &[Capability]) -> crate::error::Result<FileVersion> {
+    let response = response(headers);
+    let mut allowed: Allowed = serde_json::from_str("{}").unwrap();
+    allowed.capabilities = capabilities.to_vec();
+    file_version(&response, response.content_length().unwrap(), &allowed)
+}
+
 fn version(json: &str) -> FileVersion {
-    let response = response(&headers(json));
-    file_version(&response, response.content_length().unwrap()).unwrap()
+    read(&headers(json), &BOTH).unwrap()
 }
 
 #[test]
@@ -89,6 +105,38 @@ fn headers_about_locks_and_keys_are_no_file_info() {
 }
 
 #[test]
+fn encryption_and_locks_are_read_from_headers() {
+    let file = version(LOCKED);
+    let encryption = file.server_side_encryption.readable().unwrap();
+    assert_eq!(encryption.mode, EncryptionMode::SseC);
+    let md5 = encryption.customer_key_md5.as_deref();
+    assert_eq!(md5, Some("1B2M2Y8AsgTpgAmY7PhCfg=="));
+    let until = Timestamp::from_millis(1_796_371_200_000);
+    let retention = FileRetention::governance(until);
+    assert_eq!(file.file_retention, Filtered::Readable(retention));
+    assert_eq!(file.legal_hold, Filtered::Readable(LegalHold::On));
+    let file = version(FULL);
+    let encryption = file.server_side_encryption.readable().unwrap();
+    assert_eq!(encryption.mode, EncryptionMode::SseB2);
+    assert_eq!(file.file_retention, Filtered::Unset);
+    assert_eq!(file.legal_hold, Filtered::Unset);
+}
+
+#[test]
+fn a_lock_that_the_key_may_not_read_is_not_taken_for_none() {
+    let hidden = |headers: &Headers, capabilities: &[Capability]| {
+        let file = read(headers, capabilities).unwrap();
+        (file.file_retention.is_hidden(), file.legal_hold.is_hidden())
+    };
+    let mut headers = headers(FULL);
+    assert_eq!(hidden(&headers, &[]), (true, true));
+    assert_eq!(hidden(&headers, &BOTH), (false, false));
+    let names = "X-Bz-File-Retention-Mode,x-bz-file-legal-hold";
+    headers.insert(HIDDEN.to_owned(), names.to_owned());
+    assert_eq!(hidden(&headers, &BOTH), (true, true));
+}
+
+#[test]
 fn a_download_needs_no_more_than_who_and_when() {
     let file = version(MINIMAL);
     assert_eq!(file.content_sha1, ContentSha1::Absent);
@@ -97,7 +145,7 @@ fn a_download_needs_no_more_than_who_and_when() {
     for name in minimal.keys().filter(|name| *name != "Content-Length") {
         let mut less = minimal.clone();
         less.remove(name);
-        assert!(file_version(&response(&less), 4).is_err(), "{name}");
+        assert!(read(&less, &BOTH).is_err(), "{name}");
     }
 }
 

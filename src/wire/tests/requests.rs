@@ -11,6 +11,7 @@ use crate::model::cors::CorsRule;
 use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::notification::{EventNotificationRule, EventTarget, EventType};
 use crate::model::range::ByteRange;
 use crate::wire::bucket::{
     CreateBucketRequest, DeleteBucketRequest, ListBucketsRequest, UpdateBucketRequest,
@@ -22,6 +23,9 @@ use crate::wire::file::{
 use crate::wire::key::{CreateKeyRequest, DeleteKeyRequest, ListKeysRequest};
 use crate::wire::large_file::{
     FinishLargeFileRequest, ListPartsRequest, ListUnfinishedRequest, StartLargeFileRequest,
+};
+use crate::wire::notification::{
+    GetNotificationRulesRequest, NotificationRulesResponse, RuleForm, SetNotificationRulesRequest,
 };
 use crate::wire::share::DownloadAuthorizationRequest;
 use crate::wire::upload::GetUploadUrlRequest;
@@ -363,4 +367,66 @@ fn a_copied_part_names_its_source_and_its_bytes() {
         range: ByteRange::from(0..=4_999_999).to_string(),
     };
     assert_sent(&request, "b2_copy_part/request");
+}
+
+fn sent_rules<'a>(
+    bucket_id: &'a BucketId,
+    rules: &'a [EventNotificationRule],
+) -> SetNotificationRulesRequest<'a> {
+    SetNotificationRulesRequest {
+        bucket_id,
+        event_notification_rules: rules.iter().map(RuleForm::from).collect(),
+    }
+}
+
+#[test]
+fn notification_rules_are_asked_for_by_bucket() {
+    let request = GetNotificationRulesRequest {
+        bucket_id: &bucket(),
+    };
+    assert_sent(&request, "b2_get_bucket_notification_rules/request");
+}
+
+#[test]
+fn notification_rules_are_sent_with_what_is_set_only() {
+    let target = EventTarget::webhook("https://hooks.lantern.example/b2")
+        .custom_header("X-Lantern", "on é")
+        .signing_secret("LanternLanternLanternLantern0123");
+    let types = [
+        EventType::ObjectCreatedAny,
+        EventType::HideMarkerCreatedHide,
+    ];
+    let index = EventNotificationRule::new("lantern-index", types, target)
+        .object_name_prefix("photos/")
+        .max_events_per_batch(20);
+    let trash = EventNotificationRule::new(
+        "lantern-trash",
+        [EventType::ObjectDeletedLifecycleRule],
+        EventTarget::webhook("https://hooks.lantern.example/trash"),
+    )
+    .enabled(false);
+    assert_sent(
+        &sent_rules(&bucket(), &[index, trash]),
+        "b2_set_bucket_notification_rules/request_full",
+    );
+    assert_sent(
+        &sent_rules(&bucket(), &[]),
+        "b2_set_bucket_notification_rules/request_cleared",
+    );
+}
+
+/// Except what the service only tells: whether it has suspended a rule.
+#[test]
+fn notification_rules_that_were_read_are_sent_as_they_were() {
+    let path = "b2_get_bucket_notification_rules/response_unknown_fields";
+    let answer = fixture(path);
+    let read: NotificationRulesResponse = serde_json::from_value(answer.clone()).unwrap();
+    let mut wanted = answer["eventNotificationRules"].clone();
+    for told in ["isSuspended", "suspensionReason"] {
+        assert!(wanted[0].as_object_mut().unwrap().remove(told).is_some());
+    }
+    let bucket = bucket();
+    let request = sent_rules(&bucket, &read.event_notification_rules);
+    let sent = serde_json::to_value(&request).unwrap();
+    assert_eq!(sent["eventNotificationRules"], wanted);
 }

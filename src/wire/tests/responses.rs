@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use super::{fixture, read};
 use crate::model::auth::{Allowed, Capability};
 use crate::model::bucket::{BucketDetails, BucketType};
+use crate::model::encryption::EncryptionMode;
 use crate::model::file::{FileAction, FileVersion};
+use crate::model::filtered::Filtered;
+use crate::model::lock::{BucketRetention, LegalHold, RetentionMode, RetentionPeriod};
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
 use crate::wire::auth::AuthorizeResponse;
@@ -138,26 +141,39 @@ fn rules_that_were_read_are_sent_back_as_they_came() {
 }
 
 #[test]
-fn encryption_of_before_and_after_2026_09_stays_readable() {
-    let mode = |path: &str| {
+fn encryption_of_before_and_after_2026_09_is_read() {
+    let default = |path: &str| {
         let bucket: BucketDetails = read(path);
-        bucket.extra["defaultServerSideEncryption"]["value"]["mode"].clone()
+        let default = bucket.default_server_side_encryption;
+        default.readable().map(|setting| setting.mode.clone())
     };
-    assert_eq!(mode("b2_create_bucket/response_minimal"), "SSE-B2");
     assert_eq!(
-        mode("b2_create_bucket/response_before_2026_09"),
-        Value::Null
+        default("b2_create_bucket/response_minimal"),
+        Some(EncryptionMode::SseB2)
     );
+    assert_eq!(default("b2_create_bucket/response_before_2026_09"), None);
 }
 
 #[test]
 fn settings_that_a_key_may_not_read_are_not_taken_for_unset() {
     let bucket = only_bucket("b2_list_buckets/response_unreadable");
-    let lock = &bucket.extra["fileLockConfiguration"];
-    assert_eq!(
-        lock,
-        &json!({ "isClientAuthorizedToRead": false, "value": null })
-    );
+    assert!(bucket.file_lock_configuration.is_hidden());
+    assert!(bucket.default_server_side_encryption.is_hidden());
+}
+
+#[test]
+fn a_bucket_tells_how_its_files_are_locked() {
+    let bucket = only_bucket("b2_list_buckets/response_lock_and_replication");
+    let lock = bucket.file_lock_configuration.readable().unwrap();
+    let week = BucketRetention::governance(RetentionPeriod::days(7));
+    assert!(lock.is_file_lock_enabled);
+    assert_eq!(lock.default_retention, Some(week));
+    let bucket = only_bucket("b2_list_buckets/response_unknown_fields");
+    let lock = bucket.file_lock_configuration.readable().unwrap();
+    assert!(!lock.is_file_lock_enabled);
+    assert_eq!(lock.default_retention, None);
+    let bucket = only_bucket("b2_list_buckets/response_nulls");
+    assert_eq!(bucket.file_lock_configuration, Filtered::Unset);
 }
 
 #[test]
@@ -202,29 +218,31 @@ fn a_checksum_that_nobody_compared_is_unverified() {
 }
 
 #[test]
-fn encryption_and_lock_of_a_file_stay_readable() {
-    let member = |path: &str, pointer: &str| {
+fn a_file_tells_how_it_is_encrypted() {
+    let mode = |path: &str| {
         let file: FileVersion = read(path);
-        Value::Object(file.extra).pointer(pointer).cloned()
+        let encryption = file.server_side_encryption;
+        encryption.readable().map(|setting| setting.mode.clone())
     };
-    let mode = "/serverSideEncryption/mode";
     assert_eq!(
-        member("b2_upload_file/response_full", mode),
-        Some(json!("SSE-B2"))
+        mode("b2_upload_file/response_full"),
+        Some(EncryptionMode::SseB2)
     );
-    assert_eq!(
-        member("b2_upload_file/response_before_2026_09", mode),
-        Some(Value::Null)
-    );
-    assert_eq!(member("b2_upload_file/response_2021_03", mode), None);
-    assert_eq!(
-        member("b2_upload_file/response_sse_c", mode),
-        Some(json!("SSE-C"))
-    );
-    assert_eq!(
-        member("b2_upload_file/response_locked", "/legalHold/value"),
-        Some(json!("on"))
-    );
+    assert_eq!(mode("b2_upload_file/response_before_2026_09"), None);
+    assert_eq!(mode("b2_upload_file/response_2021_03"), None);
+    let customers = Some(EncryptionMode::SseC);
+    assert_eq!(mode("b2_upload_file/response_sse_c"), customers);
+}
+
+#[test]
+fn a_file_tells_how_it_is_locked() {
+    let file: FileVersion = read("b2_upload_file/response_locked");
+    let retention = file.file_retention.readable().unwrap();
+    assert_eq!(retention.mode, RetentionMode::Governance);
+    assert_eq!(file.legal_hold, Filtered::Readable(LegalHold::On));
+    let file: FileVersion = read("b2_upload_file/response_full");
+    assert_eq!(file.file_retention, Filtered::Unset);
+    assert_eq!(file.legal_hold, Filtered::Unset);
 }
 
 #[test]

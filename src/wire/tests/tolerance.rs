@@ -25,6 +25,15 @@ const PART: [&str; 3] = ["fileId", "partNumber", "contentLength"];
 
 const KEY: [&str; 3] = ["accountId", "applicationKeyId", "keyName"];
 
+const NOTIFICATION_RULE: [&str; 6] = [
+    "name",
+    "eventTypes",
+    "targetConfiguration",
+    "targetConfiguration.targetType",
+    "targetConfiguration.customHeaders[].name",
+    "targetConfiguration.customHeaders[].value",
+];
+
 /// These hold names and values of users, not members that the API defines.
 const USERS_OWN: [&str; 2] = ["bucketInfo", "fileInfo"];
 
@@ -61,6 +70,7 @@ impl Kind {
             Self::Key => plain(&KEY),
             Self::NewKey => plain(&[&KEY[..], &["applicationKey"]].concat()),
             Self::Keys => inside("keys", &KEY),
+            Self::NotificationRules => inside("eventNotificationRules", &NOTIFICATION_RULE),
             Self::DownloadAuthorization => plain(&["authorizationToken"]),
         }
     }

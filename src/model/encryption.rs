@@ -1,0 +1,234 @@
+//! Encryption at rest: what is asked for, and what the service reports (reference section 3.9).
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::file_info::FileInfo;
+use crate::model::filtered::{Filtered, Setting};
+use crate::model::open_enum::open_enum;
+use crate::model::secret::SseCustomerKey;
+
+/// The id of the customer's key, in file info. Other tools of Backblaze write and read it too.
+pub(crate) const SSE_C_KEY_ID: &str = "sse_c_key_id";
+
+/// How the service is to encrypt a file, or the files of a bucket. Where a call is given none, the
+/// bucket's default holds.
+///
+/// ```
+/// use b2sdk::{Encryption, SseCustomerKey};
+///
+/// let key = SseCustomerKey::new([7; 32]).with_id("2026-11");
+/// assert_eq!(format!("{:?}", Encryption::SseC(key)), "SseC(SseCustomerKey(***))");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Encryption {
+    /// Nothing beyond what the service does anyway. Only as a bucket's default, where it takes back
+    /// what was set: since September 2026 the service then encrypts with SSE-B2. For a file it cannot
+    /// be asked for.
+    None,
+    /// With keys of the service.
+    SseB2,
+    /// With this key, which the service does not keep: without it nobody can read the file. Not as a
+    /// bucket's default.
+    SseC(SseCustomerKey),
+}
+
+impl From<SseCustomerKey> for Encryption {
+    fn from(key: SseCustomerKey) -> Self {
+        Self::SseC(key)
+    }
+}
+
+#[allow(dead_code, reason = "what sends it follows")]
+impl Encryption {
+    /// The customer's key, if there is one.
+    #[must_use]
+    pub const fn customer_key(&self) -> Option<&SseCustomerKey> {
+        match self {
+            Self::SseC(key) => Some(key),
+            Self::None | Self::SseB2 => None,
+        }
+    }
+
+    /// Checks what the service would refuse for a file; the reason is a sentence for the caller.
+    pub(crate) fn check_for_file(&self) -> Result<(), String> {
+        match self {
+            Self::None => Err(
+                "a file cannot be asked to be stored unencrypted; leave it out for the bucket's default"
+                    .to_owned(),
+            ),
+            Self::SseB2 | Self::SseC(_) => Ok(()),
+        }
+    }
+
+    /// Checks what the service would refuse as a bucket's default.
+    pub(crate) fn check_as_default(&self) -> Result<(), String> {
+        match self {
+            Self::SseC(_) => Err(
+                "a bucket keeps no key of its customer; give it to each upload instead".to_owned(),
+            ),
+            Self::None | Self::SseB2 => Ok(()),
+        }
+    }
+
+    /// Records the id of the customer's key in the info of a file. One that says otherwise would name
+    /// the wrong key to whoever wants to read the file.
+    pub(crate) fn record_key_id(&self, info: &mut FileInfo) -> Result<(), String> {
+        let Some(id) = self.customer_key().and_then(SseCustomerKey::id) else {
+            return Ok(());
+        };
+        match info.get(SSE_C_KEY_ID) {
+            Some(other) if other != id => Err(format!(
+                "{SSE_C_KEY_ID} is {other:?}, but the id of the key is {id:?}"
+            )),
+            _ => {
+                info.insert(SSE_C_KEY_ID, id);
+                Ok(())
+            }
+        }
+    }
+}
+
+open_enum! {
+    /// Who has the key.
+    EncryptionMode {
+        /// The service.
+        SseB2 = "SSE-B2",
+        /// The customer.
+        SseC = "SSE-C",
+    }
+}
+
+open_enum! {
+    /// How it is encrypted.
+    EncryptionAlgorithm {
+        /// AES with 256 bits.
+        Aes256 = "AES256",
+    }
+}
+
+/// How a file is encrypted, or a bucket's new files are, as the service reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EncryptionInfo {
+    /// Who has the key.
+    pub mode: EncryptionMode,
+    /// How it is encrypted.
+    #[serde(default)]
+    pub algorithm: Option<EncryptionAlgorithm>,
+    /// The MD5 of the customer's key in base64: [`SseCustomerKey::md5`]. Listings may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_key_md5: Option<String>,
+}
+
+impl EncryptionInfo {
+    /// Whether a file that is reported so is what was asked for, as far as can be told.
+    #[allow(dead_code, reason = "what sends it follows")]
+    pub(crate) fn is(&self, wanted: &Encryption) -> bool {
+        match wanted {
+            Encryption::None => false,
+            Encryption::SseB2 => self.mode == EncryptionMode::SseB2,
+            Encryption::SseC(key) => {
+                let md5 = self.customer_key_md5.as_deref();
+                self.mode == EncryptionMode::SseC && md5.is_none_or(|md5| md5 == key.md5())
+            }
+        }
+    }
+}
+
+/// [`EncryptionInfo`] with the nulls that say that there is none.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct EncryptionForm {
+    mode: Option<EncryptionMode>,
+    algorithm: Option<EncryptionAlgorithm>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_key_md5: Option<String>,
+    /// Where the key may not read it, as some other settings say it.
+    #[serde(skip_serializing)]
+    is_client_authorized_to_read: Option<bool>,
+}
+
+impl Setting for EncryptionInfo {
+    type Form = EncryptionForm;
+
+    fn from_form(form: EncryptionForm) -> Filtered<Self> {
+        match form.mode {
+            _ if form.is_client_authorized_to_read == Some(false) => Filtered::NotAuthorized,
+            None => Filtered::Unset,
+            Some(EncryptionMode::Other(mode)) if &*mode == "none" => Filtered::Unset,
+            Some(mode) => Filtered::Readable(Self {
+                mode,
+                algorithm: form.algorithm,
+                customer_key_md5: form.customer_key_md5,
+            }),
+        }
+    }
+
+    fn to_form(setting: Option<&Self>) -> EncryptionForm {
+        EncryptionForm {
+            mode: setting.map(|setting| setting.mode.clone()),
+            algorithm: setting.and_then(|setting| setting.algorithm.clone()),
+            customer_key_md5: setting.and_then(|setting| setting.customer_key_md5.clone()),
+            is_client_authorized_to_read: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Encryption, EncryptionForm, EncryptionInfo, EncryptionMode, SSE_C_KEY_ID};
+    use crate::model::file_info::FileInfo;
+    use crate::model::filtered::{Filtered, Setting};
+    use crate::model::secret::SseCustomerKey;
+
+    fn info(form: serde_json::Value) -> Filtered<EncryptionInfo> {
+        let form: EncryptionForm = serde_json::from_value(form).unwrap();
+        EncryptionInfo::from_form(form)
+    }
+
+    #[test]
+    fn both_spellings_of_no_encryption_are_read() {
+        assert_eq!(
+            info(json!({"algorithm": null, "mode": null})),
+            Filtered::Unset
+        );
+        assert_eq!(info(json!({"mode": "none"})), Filtered::Unset);
+        let b2 = info(json!({"algorithm": "AES256", "mode": "SSE-B2"}));
+        let b2 = b2.readable().unwrap();
+        assert_eq!(b2.mode, EncryptionMode::SseB2);
+        assert!(b2.is(&Encryption::SseB2) && !b2.is(&Encryption::SseC(key(1))));
+    }
+
+    fn key(byte: u8) -> SseCustomerKey {
+        SseCustomerKey::new([byte; 32])
+    }
+
+    #[test]
+    fn a_reported_key_is_told_from_another_one_by_its_md5() {
+        let reported = |md5: Option<&str>| {
+            let form = json!({"algorithm": "AES256", "mode": "SSE-C", "customerKeyMd5": md5});
+            info(form).readable().unwrap().clone()
+        };
+        let ours = Encryption::SseC(key(1));
+        assert!(reported(Some(key(1).md5())).is(&ours));
+        assert!(!reported(Some(key(2).md5())).is(&ours));
+        assert!(reported(None).is(&ours));
+        assert!(!reported(None).is(&Encryption::SseB2));
+    }
+
+    #[test]
+    fn the_id_of_a_key_is_recorded_and_never_contradicted() {
+        let encryption = Encryption::SseC(key(1).with_id("k1"));
+        let mut info = FileInfo::new();
+        assert_eq!(encryption.record_key_id(&mut info), Ok(()));
+        assert_eq!(info.get(SSE_C_KEY_ID), Some("k1"));
+        assert_eq!(encryption.record_key_id(&mut info), Ok(()));
+        info.insert(SSE_C_KEY_ID, "k2");
+        assert!(encryption.record_key_id(&mut info).is_err());
+        assert_eq!(Encryption::SseB2.record_key_id(&mut info), Ok(()));
+    }
+}

@@ -1,0 +1,455 @@
+//! Event notifications: the rules of a bucket, and what a webhook receives (reference section 3.8).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::lenient::null_is_default;
+use crate::model::open_enum::open_enum;
+use crate::model::prefix::overlapping;
+use crate::model::secret::{CustomHeaderValue, SigningSecret};
+use crate::model::time::Timestamp;
+
+const MAX_RULES: usize = 25;
+const MAX_EVENTS_PER_BATCH: u32 = 50;
+const MAX_CUSTOM_HEADERS: usize = 10;
+/// Of all names and values together.
+const MAX_CUSTOM_HEADER_BYTES: usize = 2048;
+const SECRET_LENGTH: usize = 32;
+
+open_enum! {
+    /// What happened to a file, or, ending in `*`, everything of a family.
+    EventType {
+        /// A file came into being, in whatever way.
+        ObjectCreatedAny = "b2:ObjectCreated:*",
+        /// A small file was uploaded.
+        ObjectCreatedUpload = "b2:ObjectCreated:Upload",
+        /// A large file was finished.
+        ObjectCreatedMultipartUpload = "b2:ObjectCreated:MultipartUpload",
+        /// A file was copied.
+        ObjectCreatedCopy = "b2:ObjectCreated:Copy",
+        /// A small file was replicated into the bucket.
+        ObjectCreatedReplica = "b2:ObjectCreated:Replica",
+        /// A large file was replicated into the bucket.
+        ObjectCreatedMultipartReplica = "b2:ObjectCreated:MultipartReplica",
+        /// A file version was deleted, in whatever way.
+        ObjectDeletedAny = "b2:ObjectDeleted:*",
+        /// Somebody deleted a file version.
+        ObjectDeletedDelete = "b2:ObjectDeleted:Delete",
+        /// A lifecycle rule deleted a file version.
+        ObjectDeletedLifecycleRule = "b2:ObjectDeleted:LifecycleRule",
+        /// A file was hidden, in whatever way.
+        HideMarkerCreatedAny = "b2:HideMarkerCreated:*",
+        /// Somebody hid a file.
+        HideMarkerCreatedHide = "b2:HideMarkerCreated:Hide",
+        /// A lifecycle rule hid a file.
+        HideMarkerCreatedLifecycleRule = "b2:HideMarkerCreated:LifecycleRule",
+        /// A test that somebody asked for on the web site. It is received, never subscribed to.
+        TestEvent = "b2:TestEvent",
+    }
+}
+
+impl EventType {
+    /// What all types of its family begin with, if this stands for the whole family.
+    fn family(&self) -> Option<&str> {
+        self.as_str().strip_suffix('*')
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        let covers =
+            |wide: &Self, one: &Self| wide.family().is_some_and(|f| one.as_str().starts_with(f));
+        self == other || covers(self, other) || covers(other, self)
+    }
+}
+
+open_enum! {
+    /// What kind of receiver a rule has.
+    TargetType {
+        /// An address that events are posted to.
+        Webhook = "webhook",
+    }
+}
+
+/// A header that the service sends with each request to a webhook.
+///
+/// ```
+/// use b2sdk::CustomHeader;
+///
+/// let header = CustomHeader::new("Authorization", "Bearer 1234");
+/// assert_eq!(format!("{:?}", header.value), "CustomHeaderValue(***)");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct CustomHeader {
+    /// The name; it must not begin with `X-Bz-`.
+    pub name: String,
+    /// The value, which may be a password: it is not printed.
+    pub value: CustomHeaderValue,
+}
+
+impl CustomHeader {
+    /// A header.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: impl Into<CustomHeaderValue>) -> Self {
+        Self {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+}
+
+/// Where the events of a rule go.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EventTarget {
+    /// What kind of receiver it is.
+    pub target_type: TargetType,
+    /// Its address, which begins with `https://`.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub url: String,
+    /// Up to ten headers that each request will carry; 2048 bytes in all.
+    #[serde(default)]
+    pub custom_headers: Option<Vec<CustomHeader>>,
+    /// What each request is signed with, so that the receiver can tell it from a forged one: see
+    /// [`WebhookVerifier`](crate::notifications::WebhookVerifier). 32 letters and digits.
+    #[serde(default)]
+    pub hmac_sha256_signing_secret: Option<SigningSecret>,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl fmt::Debug for EventTarget {
+    /// Of the members that have no name here only the names: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventTarget")
+            .field("target_type", &self.target_type)
+            .field("url", &self.url)
+            .field("custom_headers", &self.custom_headers)
+            .field(
+                "hmac_sha256_signing_secret",
+                &self.hmac_sha256_signing_secret,
+            )
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl EventTarget {
+    /// A webhook: an address, beginning with `https://`, that events are posted to.
+    #[must_use]
+    pub fn webhook(url: impl Into<String>) -> Self {
+        Self {
+            target_type: TargetType::Webhook,
+            url: url.into(),
+            custom_headers: None,
+            hmac_sha256_signing_secret: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// One more header that each request will carry.
+    #[must_use]
+    pub fn custom_header(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<CustomHeaderValue>,
+    ) -> Self {
+        let headers = self.custom_headers.get_or_insert_default();
+        headers.push(CustomHeader::new(name, value));
+        self
+    }
+
+    /// Sign each request with this: 32 letters and digits.
+    #[must_use]
+    pub fn signing_secret(mut self, secret: impl Into<SigningSecret>) -> Self {
+        self.hmac_sha256_signing_secret = Some(secret.into());
+        self
+    }
+
+    /// What is wrong, without any value that may be secret.
+    fn check(&self) -> Result<(), String> {
+        if self.target_type != TargetType::Webhook {
+            // Its rules are not known here.
+            return Ok(());
+        }
+        let host = self.url.strip_prefix("https://").unwrap_or_default();
+        let is_url_byte = |byte: u8| byte.is_ascii_graphic();
+        if host.is_empty() || host.starts_with('/') || !host.bytes().all(is_url_byte) {
+            return Err(
+                "its URL must be https://, a host and a path, without blanks; plain http is refused"
+                    .to_owned(),
+            );
+        }
+        if let Some(secret) = &self.hmac_sha256_signing_secret {
+            check_signing_secret(secret)?;
+        }
+        self.check_headers()
+    }
+
+    fn check_headers(&self) -> Result<(), String> {
+        let headers = self.custom_headers.as_deref().unwrap_or_default();
+        if headers.len() > MAX_CUSTOM_HEADERS {
+            return Err(format!(
+                "it has {} custom headers, and at most {MAX_CUSTOM_HEADERS} are possible",
+                headers.len()
+            ));
+        }
+        let mut bytes = 0;
+        for CustomHeader { name, value } in headers {
+            let is_token =
+                |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_token) {
+                return Err(format!("the custom header name {name:?} is not possible"));
+            }
+            if name.to_ascii_lowercase().starts_with("x-bz-") {
+                return Err(format!(
+                    "the custom header {name:?} begins with X-Bz-, which belongs to the service"
+                ));
+            }
+            if value.expose().chars().any(char::is_control) {
+                return Err(format!(
+                    "the value of the custom header {name:?} has control characters"
+                ));
+            }
+            bytes += name.len() + value.expose().len();
+        }
+        if bytes > MAX_CUSTOM_HEADER_BYTES {
+            return Err(format!(
+                "its custom headers have {bytes} bytes, and at most {MAX_CUSTOM_HEADER_BYTES} are possible"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Checks the form that the service asks for; an empty secret would let everybody sign.
+pub(crate) fn check_signing_secret(secret: &SigningSecret) -> Result<(), String> {
+    let secret = secret.expose().as_bytes();
+    if secret.len() == SECRET_LENGTH && secret.iter().all(u8::is_ascii_alphanumeric) {
+        Ok(())
+    } else {
+        Err(format!(
+            "a signing secret has exactly {SECRET_LENGTH} letters and digits"
+        ))
+    }
+}
+
+/// Which events of a bucket are told to whom.
+///
+/// ```
+/// use b2sdk::{EventNotificationRule, EventTarget, EventType};
+///
+/// let target = EventTarget::webhook("https://example.com/b2")
+///     .signing_secret("0123456789abcdefghijABCDEFGHIJxy");
+/// let rule = EventNotificationRule::new("thumbnails", [EventType::ObjectCreatedAny], target)
+///     .object_name_prefix("photos/");
+/// assert!(rule.is_enabled);
+/// ```
+///
+/// A bucket has at most 25 rules; two rules for the same event type must not have prefixes of which
+/// one begins with the other. What this version of the crate does not name stays in
+/// [`extra`](Self::extra) and is written back with the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EventNotificationRule {
+    /// 6 to 63 letters, digits and `-`, not beginning with `b2-`; unique in the bucket.
+    pub name: String,
+    /// What is told; at least one, none of which covers another.
+    pub event_types: Vec<EventType>,
+    /// The files it is about; empty for all.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub object_name_prefix: String,
+    /// Whether events are sent.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub is_enabled: bool,
+    /// Where they are sent.
+    pub target_configuration: EventTarget,
+    /// How many events one request may bring: 1 to 50, 1 if not given.
+    #[serde(default)]
+    pub max_events_per_batch: Option<u32>,
+    /// Whether the service has stopped sending, because the receiver did not take events. It only
+    /// tells; setting it changes nothing.
+    #[serde(default)]
+    pub is_suspended: Option<bool>,
+    /// Why it has; empty if it has not.
+    #[serde(default)]
+    pub suspension_reason: Option<String>,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl EventNotificationRule {
+    /// A rule for all files, enabled.
+    #[must_use]
+    pub fn new<E: Into<EventType>>(
+        name: impl Into<String>,
+        event_types: impl IntoIterator<Item = E>,
+        target: EventTarget,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            event_types: event_types.into_iter().map(Into::into).collect(),
+            object_name_prefix: String::new(),
+            is_enabled: true,
+            target_configuration: target,
+            max_events_per_batch: None,
+            is_suspended: None,
+            suspension_reason: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// The files it is about.
+    #[must_use]
+    pub fn object_name_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.object_name_prefix = prefix.into();
+        self
+    }
+
+    /// Whether events are sent.
+    #[must_use]
+    pub const fn enabled(mut self, enabled: bool) -> Self {
+        self.is_enabled = enabled;
+        self
+    }
+
+    /// How many events one request may bring.
+    #[must_use]
+    pub const fn max_events_per_batch(mut self, events: u32) -> Self {
+        self.max_events_per_batch = Some(events);
+        self
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Self {
+            name,
+            event_types,
+            object_name_prefix: _,
+            is_enabled: _,
+            target_configuration: target,
+            max_events_per_batch: batch,
+            is_suspended: _,
+            suspension_reason: _,
+            extra: _,
+        } = self;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let wrong = if !(6..=63).contains(&name.len()) || !name.bytes().all(is_name) {
+            "a name has 6 to 63 letters, digits and '-'".to_owned()
+        } else if name.starts_with("b2-") {
+            "a name must not begin with 'b2-'".to_owned()
+        } else if let Err(reason) = check_event_types(event_types) {
+            reason
+        } else if let Err(reason) = target.check() {
+            reason
+        } else if batch.is_some_and(|batch| !(1..=MAX_EVENTS_PER_BATCH).contains(&batch)) {
+            format!("a request brings 1 to {MAX_EVENTS_PER_BATCH} events")
+        } else {
+            return Ok(());
+        };
+        Err(format!("rule {name:?}: {wrong}"))
+    }
+}
+
+fn check_event_types(types: &[EventType]) -> Result<(), String> {
+    if types.is_empty() {
+        return Err("it has no event type; name at least one".to_owned());
+    }
+    for (n, one) in types.iter().enumerate() {
+        if one.family().unwrap_or(one.as_str()).contains('*') {
+            return Err(format!(
+                "'*' stands for the last component of an event type only, not as in {one}"
+            ));
+        }
+        if let Some(other) = types.iter().skip(n + 1).find(|other| one.overlaps(other)) {
+            return Err(format!(
+                "the event types {one} and {other} overlap; leave one out"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks what the service would refuse; the reason is a sentence for the caller and shows no secret.
+/// Event types that have no name here are the service's to judge.
+pub(crate) fn check_notification_rules(rules: &[EventNotificationRule]) -> Result<(), String> {
+    if rules.len() > MAX_RULES {
+        return Err(format!(
+            "a bucket has at most {MAX_RULES} notification rules, not {}",
+            rules.len()
+        ));
+    }
+    rules.iter().try_for_each(EventNotificationRule::check)?;
+    let mut names = BTreeSet::new();
+    if let Some(twice) = rules.iter().find(|rule| !names.insert(&rule.name)) {
+        return Err(format!(
+            "there are two rules named {:?}; each needs a name of its own",
+            twice.name
+        ));
+    }
+    let types: BTreeSet<_> = rules.iter().flat_map(|rule| &rule.event_types).collect();
+    for kind in types {
+        let about = rules.iter().filter(|rule| rule.event_types.contains(kind));
+        let prefixes = about.map(|rule| rule.object_name_prefix.as_str());
+        if let Some((short, long)) = overlapping(prefixes) {
+            return Err(format!(
+                "two rules for {kind} have the prefixes {short:?} and {long:?}, which overlap; \
+                 merge them, or choose prefixes of which none begins with the other"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// One event that a webhook received. The same event may come more than once, and events come in no
+/// order: [`event_id`](Self::event_id) tells them apart.
+///
+/// What this version of the crate does not name stays readable in [`extra`](Self::extra).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EventNotification {
+    /// The event's id; the same if it comes once more.
+    pub event_id: String,
+    /// What happened.
+    pub event_type: EventType,
+    /// When it happened.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub event_timestamp: Timestamp,
+    /// The version of the form in which it is told.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub event_version: u32,
+    /// The rule that it is told for.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub matched_rule_name: String,
+    /// The account.
+    #[serde(default)]
+    pub account_id: Option<AccountId>,
+    /// The bucket's id.
+    #[serde(default)]
+    pub bucket_id: Option<BucketId>,
+    /// The bucket's name.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub bucket_name: String,
+    /// The file's name; none for a test.
+    #[serde(default)]
+    pub object_name: Option<String>,
+    /// The file's size in bytes; none where it was hidden or deleted, and for a test.
+    #[serde(default)]
+    pub object_size: Option<u64>,
+    /// The version's id; none for a test.
+    #[serde(default)]
+    pub object_version_id: Option<FileId>,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+#[cfg(test)]
+mod tests;

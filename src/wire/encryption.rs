@@ -1,0 +1,63 @@
+//! An encryption as requests ask for it (reference section 3.9).
+
+use serde::Serialize;
+
+use crate::model::encryption::Encryption;
+
+/// Holds a key where the encryption does: it derives nothing that prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "what sends it follows")]
+pub(crate) struct EncryptionSetting<'a> {
+    mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    algorithm: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_key_md5: Option<&'a str>,
+}
+
+impl<'a> From<&'a Encryption> for EncryptionSetting<'a> {
+    fn from(encryption: &'a Encryption) -> Self {
+        let (mode, algorithm) = match encryption {
+            Encryption::None => (None, None),
+            Encryption::SseB2 => (Some("SSE-B2"), Some("AES256")),
+            Encryption::SseC(_) => (Some("SSE-C"), Some("AES256")),
+        };
+        let key = encryption.customer_key();
+        Self {
+            mode,
+            algorithm,
+            customer_key: key.map(|key| key.expose_base64()),
+            customer_key_md5: key.map(|key| key.md5()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::EncryptionSetting;
+    use crate::model::encryption::Encryption;
+    use crate::model::secret::SseCustomerKey;
+
+    #[test]
+    fn each_encryption_is_asked_for_as_the_service_spells_it() {
+        let sent = |encryption: &Encryption| {
+            serde_json::to_value(EncryptionSetting::from(encryption)).unwrap()
+        };
+        assert_eq!(sent(&Encryption::None), json!({ "mode": null }));
+        let b2 = json!({"mode": "SSE-B2", "algorithm": "AES256"});
+        assert_eq!(sent(&Encryption::SseB2), b2);
+        let key = SseCustomerKey::new([0; 32]).with_id("zero");
+        let customers = json!({
+            "mode": "SSE-C",
+            "algorithm": "AES256",
+            "customerKey": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "customerKeyMd5": "cLyPS3KoaSFGi/joRB3OUQ==",
+        });
+        assert_eq!(sent(&Encryption::SseC(key)), customers);
+    }
+}

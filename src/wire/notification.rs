@@ -1,0 +1,118 @@
+//! Event notification rules (reference sections 2.30 and 2.31).
+//!
+//! The rules hold secrets, so the model's do not serialize; these forms of them do, and print
+//! nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::id::BucketId;
+use crate::model::notification::{
+    CustomHeader, EventNotificationRule, EventTarget, EventType, TargetType,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GetNotificationRulesRequest<'a> {
+    pub(crate) bucket_id: &'a BucketId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetNotificationRulesRequest<'a> {
+    pub(crate) bucket_id: &'a BucketId,
+    pub(crate) event_notification_rules: Vec<RuleForm<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NotificationRulesResponse {
+    pub(crate) event_notification_rules: Vec<EventNotificationRule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RuleForm<'a> {
+    name: &'a str,
+    event_types: &'a [EventType],
+    object_name_prefix: &'a str,
+    is_enabled: bool,
+    target_configuration: TargetForm<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_events_per_batch: Option<u32>,
+    #[serde(flatten)]
+    extra: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TargetForm<'a> {
+    target_type: &'a TargetType,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_headers: Option<Vec<HeaderForm<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hmac_sha256_signing_secret: Option<&'a str>,
+    #[serde(flatten)]
+    extra: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct HeaderForm<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl<'a> From<&'a EventNotificationRule> for RuleForm<'a> {
+    fn from(rule: &'a EventNotificationRule) -> Self {
+        let EventNotificationRule {
+            name,
+            event_types,
+            object_name_prefix,
+            is_enabled,
+            target_configuration,
+            max_events_per_batch,
+            // What the service tells of a rule is no part of it.
+            is_suspended: _,
+            suspension_reason: _,
+            extra,
+        } = rule;
+        Self {
+            name,
+            event_types,
+            object_name_prefix,
+            is_enabled: *is_enabled,
+            target_configuration: target_configuration.into(),
+            max_events_per_batch: *max_events_per_batch,
+            extra,
+        }
+    }
+}
+
+impl<'a> From<&'a EventTarget> for TargetForm<'a> {
+    fn from(target: &'a EventTarget) -> Self {
+        let EventTarget {
+            target_type,
+            url,
+            custom_headers,
+            hmac_sha256_signing_secret,
+            extra,
+        } = target;
+        let header = |CustomHeader { name, value }: &'a CustomHeader| HeaderForm {
+            name,
+            value: value.expose(),
+        };
+        Self {
+            target_type,
+            url,
+            custom_headers: custom_headers
+                .as_ref()
+                .map(|headers| headers.iter().map(header).collect()),
+            hmac_sha256_signing_secret: hmac_sha256_signing_secret
+                .as_ref()
+                .map(|secret| secret.expose()),
+            extra,
+        }
+    }
+}
