@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::control::Control;
 use crate::control::bandwidth::Bandwidth;
 use crate::control::clock::Clock;
+use crate::control::memory::Memory;
 use crate::control::meter::RequestCounts;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
@@ -68,6 +69,7 @@ impl B2Api {
             http: HttpConfig::default(),
             retry: RetryPolicy::default(),
             workers: 10,
+            memory: None,
             clock: Clock::default(),
         }
     }
@@ -149,6 +151,13 @@ impl B2Api {
         self.client.session.http().meter().read()
     }
 
+    /// How many bytes of content this `B2Api` and its clones hold in memory at the moment; see
+    /// [`memory_limit`](B2ApiBuilder::memory_limit).
+    #[must_use]
+    pub fn memory_in_use(&self) -> u64 {
+        self.client.workers.memory().lent()
+    }
+
     /// How many bytes of file content a second all uploads of this `B2Api` and its clones together may
     /// send from now on, those that run included; `None` for no limit.
     ///
@@ -223,6 +232,7 @@ pub struct B2ApiBuilder {
     http: HttpConfig,
     retry: RetryPolicy,
     workers: usize,
+    memory: Option<u64>,
     clock: Clock,
 }
 
@@ -248,6 +258,28 @@ impl B2ApiBuilder {
     pub fn workers(mut self, threads: usize) -> Self {
         self.workers = threads.max(1);
         self.http.connections = self.http.connections.max(self.workers);
+        self
+    }
+
+    /// The most bytes of content that all transfers of this `B2Api` and its clones may hold in memory
+    /// together. No limit if this is not called.
+    ///
+    /// Only uploads of what can be read just once hold any: of readers and streams, a part for each
+    /// request, which are as small as the limit asks for where no
+    /// [`part_size`](crate::UploadOptions::part_size) is given. Uploads that find no memory left wait
+    /// until others give some back; a part that would never fit is an error. Beside that each thread
+    /// that moves data has buffers of less than 1 MiB.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
+    ///
+    /// let b2_api = B2Api::builder(InMemoryAccountInfo::new()).memory_limit(64_000_000).build()?;
+    /// # let _ = b2_api;
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
         self
     }
 
@@ -317,6 +349,7 @@ impl B2ApiBuilder {
             http,
             retry,
             workers,
+            memory,
             clock,
         } = self;
         if !http
@@ -333,7 +366,7 @@ impl B2ApiBuilder {
         Ok(B2Api {
             client: Client {
                 session: Arc::new(Session::new(info, http, retry)),
-                workers: Arc::new(Workers::new(workers)),
+                workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
             },
         })
     }

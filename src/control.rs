@@ -4,6 +4,7 @@
 pub(crate) mod bandwidth;
 pub(crate) mod cancel;
 pub(crate) mod clock;
+pub(crate) mod memory;
 pub(crate) mod meter;
 pub(crate) mod progress;
 pub(crate) mod workers;

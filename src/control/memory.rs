@@ -58,14 +58,21 @@ impl Memory {
         self.lock().lent
     }
 
-    /// Borrows that many bytes, as soon as they are there; more than there ever are is an error.
-    pub(crate) fn borrow(&self, bytes: u64, control: &Control) -> Result<Loan> {
-        let limit = self.0.limit.unwrap_or(u64::MAX);
-        if bytes > limit {
-            let reason =
-                format!("{bytes} bytes are needed at once, and {limit} is all that there may be");
-            return Err(Error::invalid_input("memory_limit", reason));
+    /// Fails if so many bytes are never to be had.
+    pub(crate) fn check(&self, bytes: u64) -> Result<()> {
+        match self.0.limit {
+            Some(limit) if bytes > limit => {
+                let reason = format!("{bytes} bytes are needed at once, and {limit} is the limit");
+                Err(Error::invalid_input("memory_limit", reason))
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Borrows that many bytes, as soon as they are there.
+    pub(crate) fn borrow(&self, bytes: u64, control: &Control) -> Result<Loan> {
+        self.check(bytes)?;
+        let limit = self.0.limit.unwrap_or(u64::MAX);
         let mut state = self.lock();
         let own = state.next;
         state.next += 1;
@@ -158,8 +165,18 @@ mod tests {
     #[test]
     fn more_than_there_ever_is_is_an_error_at_once() {
         let error = Memory::new(Some(10)).borrow(11, &Control::default());
-        assert!(matches!(error, Err(Error::InvalidInput { what: "memory_limit", .. })));
-        assert!(Memory::new(None).borrow(u64::MAX, &Control::default()).is_ok());
+        assert!(matches!(
+            error,
+            Err(Error::InvalidInput {
+                what: "memory_limit",
+                ..
+            })
+        ));
+        assert!(
+            Memory::new(None)
+                .borrow(u64::MAX, &Control::default())
+                .is_ok()
+        );
     }
 
     #[test]

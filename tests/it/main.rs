@@ -16,12 +16,9 @@ mod expect;
 mod house;
 mod keys;
 mod large;
+mod limits;
 mod listing;
-<<<<<<< HEAD
-mod parity;
-=======
 mod notifications;
->>>>>>> main
 mod persistence;
 mod pitfalls;
 mod processes;
