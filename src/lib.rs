@@ -64,6 +64,7 @@ pub use model::filtered::Filtered;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 pub use model::key::{CreatedKey, KeyDetails};
 pub use model::lifecycle::LifecycleRule;
+pub use model::local_name::{LocalNameRules, UnsafeName, UnsafeNameReason};
 pub use model::lock::{
     BucketRetention, DefaultRetention, FileLockConfiguration, FileRetention, LegalHold,
     RetentionMode, RetentionPeriod, RetentionUnit,
@@ -86,6 +87,7 @@ pub use model::time::Timestamp;
 
 pub use session::retry::RetryPolicy;
 pub use transfer::copy::{CopyMetadata, CopyOptions};
+pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};

@@ -12,6 +12,7 @@ pub(crate) mod id;
 pub(crate) mod key;
 pub(crate) mod lenient;
 pub(crate) mod lifecycle;
+pub(crate) mod local_name;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod notification;

@@ -89,6 +89,13 @@ fn kinds() -> Vec<(&'static str, Error)> {
                 .list_buckets()
                 .unwrap_err(),
         ),
+        ("UnsafeName", {
+            let world = World::new();
+            world.bucket.upload_bytes(b"x", "../x").unwrap();
+            let download = world.bucket.download_file_by_name("../x").unwrap();
+            let directory = b2sdk::LocalDirectory::new(std::env::temp_dir());
+            download.save_under(&directory).unwrap_err()
+        }),
         ("CapExceeded", {
             let world = fails(Operation::GetUploadUrl, 403, "storage_cap_exceeded");
             world.bucket.upload_bytes(b"x", "x").unwrap_err()

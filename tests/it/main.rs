@@ -9,6 +9,7 @@ mod cancel;
 mod copy;
 mod delete_many;
 mod download;
+mod download_names;
 mod download_ranges;
 mod download_resume;
 mod errors;
