@@ -18,6 +18,7 @@ mod http;
 mod model;
 pub mod notifications;
 mod raw;
+pub mod replication;
 mod session;
 mod transfer;
 mod wire;
@@ -78,6 +79,10 @@ pub use model::part::Part;
 pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
+pub use model::replication::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
+    ReplicationStatus,
+};
 pub use model::secret::{
     ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, SseCustomerKey,
     UploadToken,
@@ -105,3 +110,8 @@ pub mod tutorial {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/transfers.md")]
 pub mod transfers {}
+
+// Rules of a bucket: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/bucket-rules.md")]
+pub mod bucket_rules {}

@@ -15,6 +15,7 @@ use crate::model::id::BucketId;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
 use crate::model::operation::Operation;
+use crate::model::replication::ReplicationConfiguration;
 use crate::session::remember;
 use crate::wire::bucket::CreateBucketRequest;
 
@@ -38,6 +39,9 @@ pub struct CreateBucketOptions {
     pub cors_rules: Vec<CorsRule>,
     /// When the service hides, deletes and cancels by itself.
     pub lifecycle_rules: Vec<LifecycleRule>,
+    /// How it takes part in replication; see
+    /// [`replication::set_up`](crate::replication::set_up) for the usual way.
+    pub replication_configuration: Option<ReplicationConfiguration>,
 }
 
 impl CreateBucketOptions {
@@ -73,6 +77,13 @@ impl CreateBucketOptions {
         self.lifecycle_rules = rules.into_iter().collect();
         self
     }
+
+    /// How it takes part in replication.
+    #[must_use]
+    pub fn replication_configuration(mut self, configuration: ReplicationConfiguration) -> Self {
+        self.replication_configuration = Some(configuration);
+        self
+    }
 }
 
 impl B2Api {
@@ -103,9 +114,15 @@ impl B2Api {
             info,
             cors_rules,
             lifecycle_rules,
+            replication_configuration,
         } = options;
         check_bucket_name(name).map_err(|reason| Error::invalid_input("bucket name", reason))?;
-        check_settings(Some(info), Some(cors_rules), Some(lifecycle_rules))?;
+        check_settings(
+            Some(info),
+            Some(cors_rules),
+            Some(lifecycle_rules),
+            replication_configuration.as_ref(),
+        )?;
         let control = Control::default();
         let (snapshot, details) = self.call(Operation::CreateBucket, &control, |raw| {
             raw.create_bucket(&CreateBucketRequest {
@@ -115,6 +132,7 @@ impl B2Api {
                 bucket_info: info,
                 cors_rules,
                 lifecycle_rules,
+                replication_configuration: replication_configuration.as_ref(),
             })
         })?;
         Ok(self.known(&snapshot, &details))

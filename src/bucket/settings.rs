@@ -13,6 +13,7 @@ use crate::model::bucket::{BucketDetails, BucketType, check_bucket_info};
 use crate::model::cors::{CorsRule, check_cors_rules};
 use crate::model::lifecycle::{LifecycleRule, check_lifecycle_rules};
 use crate::model::operation::Operation;
+use crate::model::replication::ReplicationConfiguration;
 use crate::wire::bucket::UpdateBucketRequest;
 
 /// What to change about a bucket. What is not named stays; what is named replaces the old value as
@@ -35,6 +36,9 @@ pub struct UpdateBucketOptions {
     pub cors_rules: Option<Vec<CorsRule>>,
     /// When the service hides, deletes and cancels by itself.
     pub lifecycle_rules: Option<Vec<LifecycleRule>>,
+    /// How it takes part in replication; see
+    /// [`replication::set_up`](crate::replication::set_up) for the usual way.
+    pub replication_configuration: Option<ReplicationConfiguration>,
     /// Change nothing unless this is still the revision: for changes that build on what was read.
     pub if_revision_is: Option<u64>,
 }
@@ -81,6 +85,13 @@ impl UpdateBucketOptions {
         self
     }
 
+    /// How it takes part in replication.
+    #[must_use]
+    pub fn replication_configuration(mut self, configuration: ReplicationConfiguration) -> Self {
+        self.replication_configuration = Some(configuration);
+        self
+    }
+
     /// Change nothing unless this is still the revision.
     #[must_use]
     pub const fn if_revision_is(mut self, revision: u64) -> Self {
@@ -96,9 +107,14 @@ impl UpdateBucketOptions {
             info,
             cors_rules,
             lifecycle_rules,
+            replication_configuration,
             if_revision_is: _,
         } = self;
-        bucket_type.is_none() && info.is_none() && cors_rules.is_none() && lifecycle_rules.is_none()
+        bucket_type.is_none()
+            && info.is_none()
+            && cors_rules.is_none()
+            && lifecycle_rules.is_none()
+            && replication_configuration.is_none()
     }
 }
 
@@ -107,6 +123,7 @@ pub(crate) fn check_settings(
     info: Option<&BTreeMap<String, String>>,
     cors_rules: Option<&[CorsRule]>,
     lifecycle_rules: Option<&[LifecycleRule]>,
+    replication: Option<&ReplicationConfiguration>,
 ) -> Result<()> {
     let refused = |what| move |reason: String| Error::invalid_input(what, reason);
     info.map_or(Ok(()), check_bucket_info)
@@ -116,7 +133,10 @@ pub(crate) fn check_settings(
         .map_err(refused("CORS rules"))?;
     lifecycle_rules
         .map_or(Ok(()), check_lifecycle_rules)
-        .map_err(refused("lifecycle rules"))
+        .map_err(refused("lifecycle rules"))?;
+    replication
+        .map_or(Ok(()), ReplicationConfiguration::check)
+        .map_err(refused("replication configuration"))
 }
 
 impl Bucket {
@@ -157,12 +177,14 @@ impl Bucket {
             info,
             cors_rules,
             lifecycle_rules,
+            replication_configuration,
             if_revision_is,
         } = options;
         check_settings(
             info.as_ref(),
             cors_rules.as_deref(),
             lifecycle_rules.as_deref(),
+            replication_configuration.as_ref(),
         )?;
         let control = self.control(None);
         self.with_id(&control, |bucket_id| {
@@ -176,6 +198,7 @@ impl Bucket {
                         bucket_info: info.as_ref(),
                         cors_rules: cors_rules.as_deref(),
                         lifecycle_rules: lifecycle_rules.as_deref(),
+                        replication_configuration: replication_configuration.as_ref(),
                         if_revision_is: *if_revision_is,
                     })
                 })

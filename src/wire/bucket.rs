@@ -8,6 +8,7 @@ use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
 use crate::model::id::{AccountId, BucketId};
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::replication::ReplicationConfiguration;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,6 +22,8 @@ pub(crate) struct CreateBucketRequest<'a> {
     pub(crate) cors_rules: &'a [CorsRule],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(crate) lifecycle_rules: &'a [LifecycleRule],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replication_configuration: Option<&'a ReplicationConfiguration>,
 }
 
 #[derive(Serialize)]
@@ -36,6 +39,8 @@ pub(crate) struct UpdateBucketRequest<'a> {
     pub(crate) cors_rules: Option<&'a [CorsRule]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lifecycle_rules: Option<&'a [LifecycleRule]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replication_configuration: Option<&'a ReplicationConfiguration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) if_revision_is: Option<u64>,
 }

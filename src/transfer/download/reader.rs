@@ -12,7 +12,7 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::DownloadResponse;
 use crate::session::Session;
 use crate::transfer::download::Verification;
-use crate::transfer::download::stream::ByteStream;
+use crate::transfer::download::stream::{ByteStream, Content};
 
 /// The bytes of a download. Its errors carry an [`Error`]: `io::Error::downcast` gives it back.
 pub struct DownloadReader {
@@ -42,7 +42,11 @@ impl DownloadReader {
             session.clock(),
             Some(range.end - range.start),
         );
-        let stream = ByteStream::new(session, control, version.file_id.clone(), range, Some(body));
+        let content = Content {
+            file_id: version.file_id.clone(),
+            length: version.content_length,
+        };
+        let stream = ByteStream::new(session, control, content, range, Some(body));
         Self {
             stream,
             version,

@@ -39,11 +39,19 @@ impl Effort {
     }
 }
 
+/// What all responses of a download must be of.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    pub(super) file_id: FileId,
+    /// Of the whole file, in bytes.
+    pub(super) length: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct ByteStream {
     session: Arc<Session>,
     control: Control,
-    file_id: FileId,
+    content: Content,
     range: Range<u64>,
     position: u64,
     body: Option<ResponseBody>,
@@ -61,7 +69,7 @@ impl ByteStream {
     pub(super) fn new(
         session: Arc<Session>,
         control: Control,
-        file_id: FileId,
+        content: Content,
         range: Range<u64>,
         body: Option<ResponseBody>,
     ) -> Self {
@@ -69,7 +77,7 @@ impl ByteStream {
         Self {
             session,
             control,
-            file_id,
+            content,
             range,
             position,
             body,
@@ -101,8 +109,8 @@ impl ByteStream {
         &self.control
     }
 
-    pub(super) const fn file_id(&self) -> &FileId {
-        &self.file_id
+    pub(super) const fn content(&self) -> &Content {
+        &self.content
     }
 
     pub(super) const fn range(&self) -> &Range<u64> {
@@ -135,7 +143,7 @@ impl ByteStream {
                 None => self.body.insert(connect(
                     &self.session,
                     &self.control,
-                    &self.file_id,
+                    &self.content,
                     self.position..self.range.end,
                 )?),
             };
@@ -207,17 +215,30 @@ impl ByteStream {
     }
 }
 
-/// Asks for these bytes by id, so that a newer version cannot slip in.
+/// Asks for these bytes by id, so that a newer version cannot slip in, and makes sure that it was that
+/// version which answered: a proxy in between may have kept another answer.
 fn connect(
     session: &Session,
     control: &Control,
-    file_id: &FileId,
+    content: &Content,
     range: Range<u64>,
 ) -> Result<ResponseBody> {
-    let request = DownloadRequest::ById(file_id.clone());
+    let operation = Operation::DownloadFileById;
+    let request = DownloadRequest::ById(content.file_id.clone());
     let range = ByteRange::from(range.start..=range.end - 1);
-    let response = session.call(Operation::DownloadFileById, control, |raw| {
+    let response = session.call(operation, control, |raw| {
         raw.download(&request, Some(range))
     })?;
+    let found = &response.version;
+    if found.file_id != content.file_id || found.content_length != content.length {
+        return Err(Error::UnexpectedReply {
+            operation,
+            source: format!(
+                "it is of version {} with {} bytes, not of {} with {}",
+                found.file_id, found.content_length, content.file_id, content.length
+            )
+            .into(),
+        });
+    }
     Ok(response.body)
 }

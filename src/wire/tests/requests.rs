@@ -13,6 +13,7 @@ use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::notification::{EventNotificationRule, EventTarget, EventType};
 use crate::model::range::ByteRange;
+use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
 use crate::wire::bucket::{
     CreateBucketRequest, DeleteBucketRequest, ListBucketsRequest, UpdateBucketRequest,
 };
@@ -84,6 +85,7 @@ fn a_new_bucket_is_asked_for_with_what_is_set_only() {
         bucket_info: &BTreeMap::new(),
         cors_rules: &[],
         lifecycle_rules: &[],
+        replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_minimal");
 }
@@ -97,6 +99,7 @@ fn a_new_bucket_is_asked_for_with_everything() {
         bucket_info: &info(),
         cors_rules: &cors_rules(),
         lifecycle_rules: &lifecycle_rules(),
+        replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_full");
 }
@@ -109,6 +112,7 @@ fn no_update<'a>(account_id: &'a AccountId, bucket_id: &'a BucketId) -> UpdateBu
         bucket_info: None,
         cors_rules: None,
         lifecycle_rules: None,
+        replication_configuration: None,
         if_revision_is: None,
     }
 }
@@ -429,4 +433,29 @@ fn notification_rules_that_were_read_are_sent_as_they_were() {
     let request = sent_rules(&bucket, &read.event_notification_rules);
     let sent = serde_json::to_value(&request).unwrap();
     assert_eq!(sent["eventNotificationRules"], wanted);
+}
+
+#[test]
+fn replication_is_configured_and_cleared_as_a_whole() {
+    let (account, bucket) = (account(), bucket());
+    let rule = ReplicationRule::new("lantern-west", "57ac14714fc0397d43bb2e68")
+        .file_name_prefix("photos/")
+        .include_existing_files(true)
+        .priority(7);
+    let both = ReplicationConfiguration::new()
+        .source("0035b2e9f07c1d40000000006", [rule])
+        .accept("0035b2e9f07c1d40000000017", "0035b2e9f07c1d40000000009");
+    for (configuration, path) in [
+        (both, "b2_update_bucket/request_replication"),
+        (
+            ReplicationConfiguration::new(),
+            "b2_update_bucket/request_replication_cleared",
+        ),
+    ] {
+        let request = UpdateBucketRequest {
+            replication_configuration: Some(&configuration),
+            ..no_update(&account, &bucket)
+        };
+        assert_sent(&request, path);
+    }
 }
