@@ -99,16 +99,8 @@ impl<'a> Pieces<'a> {
             return Ok(Some(ready));
         }
         let wanted = self.wanted();
-        if !self.goes_on()? {
-            return match self.plan {
-                Plan::Known(_) if wanted > 0 => Err(ended_early()),
-                _ => Ok(None),
-            };
-        }
-        if self.index >= MAX_PARTS {
-            let reason =
-                "it has more bytes than 10,000 parts of this size have; ask for larger parts";
-            return Err(Error::invalid_input("part_size", reason));
+        if wanted == 0 || self.ended {
+            return Ok(None);
         }
         let size = usize::try_from(wanted).map_err(|_| {
             Error::invalid_input("part_size", "a part of it does not fit into memory")
@@ -134,6 +126,14 @@ impl<'a> Pieces<'a> {
         self.index += 1;
         if filled < size && matches!(self.plan, Plan::Known(_)) {
             return Err(ended_early());
+        }
+        if filled == 0 {
+            return Ok(None);
+        }
+        if self.index > MAX_PARTS {
+            let reason =
+                "the stream has more bytes than 10,000 parts of this size; ask for larger parts";
+            return Err(Error::invalid_input("part_size", reason));
         }
         piece.bytes.truncate(filled);
         Ok(Some(piece))
