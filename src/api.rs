@@ -14,7 +14,7 @@ use crate::control::Control;
 use crate::control::bandwidth::Bandwidth;
 use crate::control::clock::Clock;
 use crate::control::memory::Memory;
-use crate::control::meter::RequestCounts;
+use crate::control::meter::{RequestBudget, RequestCounts};
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::http::Http;
@@ -149,6 +149,17 @@ impl B2Api {
     #[must_use]
     pub fn request_counts(&self) -> RequestCounts {
         self.client.session.http().meter().read()
+    }
+
+    /// How many requests may be sent, see [`RequestBudget`]; counts from now on, for calls that run, too.
+    pub fn set_request_budget(&self, budget: RequestBudget) {
+        self.client.session.http().meter().set_budget(budget);
+    }
+
+    /// How many requests may be sent.
+    #[must_use]
+    pub fn request_budget(&self) -> RequestBudget {
+        self.client.session.http().meter().budget()
     }
 
     /// How many bytes of content this `B2Api` and its clones hold in memory at the moment; see

@@ -262,7 +262,7 @@ impl Http {
         for (name, value) in headers {
             builder = builder.header(name, value);
         }
-        self.0.meter.count(operation);
+        self.0.meter.count(operation)?;
         let started = self.0.clock.elapsed();
         let (outcome, sent) = match body {
             RequestBody::None => (self.exchange(&agent, operation, builder, ()), None),

@@ -1,4 +1,4 @@
-//! Limits that all transfers of one `B2Api` share: bytes a second, memory.
+//! Limits that all calls of one `B2Api` share: bytes a second, memory, requests.
 
 use std::io::Read;
 use std::num::NonZeroU64;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use b2sdk::simulator::Simulator;
 use b2sdk::{
-    B2Api, B2ApiBuilder, Bucket, BucketType, Clock, Error, InMemoryAccountInfo, Operation,
-    UploadOptions,
+    B2Api, B2ApiBuilder, BillingClass, Bucket, BucketType, Clock, Error, InMemoryAccountInfo,
+    Operation, RequestBudget, UploadOptions,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};
@@ -228,4 +228,30 @@ fn an_upload_that_fails_gives_its_memory_back() {
         "{error}"
     );
     assert_eq!(api.memory_in_use(), 0);
+}
+
+#[test]
+fn a_request_beyond_the_budget_is_not_sent() {
+    let world = World::new();
+    world.bucket.upload_bytes(b"x", "x").unwrap();
+    let used = world.api.request_counts().of_class(BillingClass::B);
+    world
+        .api
+        .set_request_budget(RequestBudget::new().class_b(used + 2));
+    assert_eq!(world.content("x"), b"x");
+    assert_eq!(world.content("x"), b"x");
+    let sent = world.total();
+    match world.bucket.download_file_by_name("x") {
+        Err(
+            error @ Error::BudgetExceeded {
+                class: BillingClass::B,
+                ..
+            },
+        ) => assert!(!error.is_retryable()),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.total(), sent);
+    world.bucket.upload_bytes(b"y", "x").unwrap();
+    world.api.set_request_budget(RequestBudget::new());
+    assert_eq!(world.content("x"), b"y");
 }
