@@ -7,7 +7,7 @@ mod download;
 pub(crate) mod list;
 mod notifications;
 pub(crate) mod settings;
-mod share;
+pub(crate) mod share;
 pub(crate) mod unfinished;
 mod upload;
 
