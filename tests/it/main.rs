@@ -29,6 +29,7 @@ mod retry;
 mod rules;
 mod secrets;
 mod share;
+mod simulator_faults;
 mod support;
 mod tutorial;
 mod upload;
