@@ -19,6 +19,7 @@ mod expect;
 mod house;
 mod keys;
 mod large;
+mod limits;
 mod listing;
 mod notifications;
 mod persistence;
