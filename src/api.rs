@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::account_info::AccountInfo;
 use crate::client::Client;
-use crate::control::Control;
 use crate::control::bandwidth::Bandwidth;
+use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
 use crate::control::memory::Memory;
 use crate::control::meter::{RequestBudget, RequestCounts};
@@ -95,7 +95,10 @@ impl B2Api {
         application_key: impl Into<ApplicationKey>,
     ) -> Result<()> {
         let credentials = Credentials::new(application_key_id, application_key);
-        self.client.session.authorize(credentials.realm(realm))
+        let control = self.client.control(None);
+        self.client
+            .session
+            .authorize(credentials.realm(realm), &control)
     }
 
     /// Authorizes the key that a provider names: an environment's
@@ -119,7 +122,10 @@ impl B2Api {
     /// [`Error::Credentials`](crate::Error::Credentials) if the provider fails; otherwise as
     /// `authorize_account`. What was authorized before stays so.
     pub fn authorize_with(&self, provider: impl CredentialProvider + 'static) -> Result<()> {
-        self.client.session.authorize_with(Arc::new(provider))
+        let control = self.client.control(None);
+        self.client
+            .session
+            .authorize_with(Arc::new(provider), &control)
     }
 
     /// Asks for a new token in any case, with the credentials of the provider, or without one those in
@@ -129,7 +135,7 @@ impl B2Api {
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are none; otherwise as
     /// [`authorize_account`](Self::authorize_account).
     pub fn reauthorize(&self) -> Result<()> {
-        self.client.session.reauthorize()
+        self.client.session.reauthorize(&self.client.control(None))
     }
 
     /// The authorized account.
@@ -141,7 +147,7 @@ impl B2Api {
         Ok(self
             .client
             .session
-            .current(&Control::default())?
+            .current(&self.client.control(None))?
             .auth()
             .account_id
             .clone())
@@ -155,7 +161,7 @@ impl B2Api {
         Ok(self
             .client
             .session
-            .current(&Control::default())?
+            .current(&self.client.control(None))?
             .auth()
             .allowed
             .clone())
@@ -228,9 +234,31 @@ impl B2Api {
         self.client.session.http().bandwidth()
     }
 
+    /// The same account, all of whose calls this token cancels too: those that take no token of their
+    /// own, such as authorizing, deleting and the calls about buckets and keys, and what is got from
+    /// it, such as a [`Bucket`](crate::Bucket) or a listing. Cheap; shares everything else with this one,
+    /// whose calls go on.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo};
+    ///
+    /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+    /// let token = CancelToken::new();
+    /// let cancellable = b2_api.with_cancel(&token);
+    /// token.cancel();
+    /// let outcome = cancellable.authorize_account("production", "key id", "key");
+    /// assert!(matches!(outcome, Err(Error::Cancelled)));
+    /// ```
+    #[must_use]
+    pub fn with_cancel(&self, token: &CancelToken) -> Self {
+        Self {
+            client: self.client.with_cancel(token),
+        }
+    }
+
     /// Breaks all connections, for good, for a process that wants to end while threads are busy: calls
-    /// that run or come later fail with [`Error::Cancelled`]. A call that waits between two attempts
-    /// fails when that wait is over. Nothing can be cleared up any more: large files that were being
+    /// that run or come later fail with [`Error::Cancelled`], also those that wait: between two attempts,
+    /// for a worker, for memory or for bandwidth. Nothing can be cleared up any more: large files that were being
     /// uploaded stay unfinished.
     pub fn shutdown(&self) {
         self.client.session.http().shutdown();
@@ -400,6 +428,7 @@ impl B2ApiBuilder {
             client: Client {
                 session: Arc::new(Session::new(info, http, retry)),
                 workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
+                cancel: None,
             },
         })
     }

@@ -64,6 +64,16 @@ impl Bucket {
             .clone()
     }
 
+    /// The same bucket, whose calls this token cancels too; see
+    /// [`B2Api::with_cancel`](crate::B2Api::with_cancel).
+    #[must_use]
+    pub fn with_cancel(&self, token: &CancelToken) -> Self {
+        Self {
+            client: self.client.with_cancel(token),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -73,7 +83,7 @@ impl Bucket {
     }
 
     pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
-        Control::new(cancel).owned_by(&self.owner)
+        self.client.control(cancel).owned_by(&self.owner)
     }
 
     /// Does something with the bucket's id; once more if there is a new one.

@@ -21,6 +21,9 @@ use crate::model::auth::Identity;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Control {
     pub(crate) cancel: Option<CancelToken>,
+    /// Cancelled when the `B2Api` shuts down. Apart from `cancel`, whose calls have connections of
+    /// their own.
+    pub(crate) closing: Option<CancelToken>,
     pub(crate) progress: Option<Arc<dyn Progress>>,
     /// Whose account the call is for; whoever the store holds, if none.
     pub(crate) owner: Option<Arc<Identity>>,
@@ -31,6 +34,7 @@ impl Control {
     pub(crate) fn new(cancel: Option<&CancelToken>) -> Self {
         Self {
             cancel: cancel.cloned(),
+            closing: None,
             progress: None,
             owner: None,
         }
@@ -48,6 +52,12 @@ impl Control {
         self
     }
 
+    /// The same call, which a shutdown ends too.
+    pub(crate) fn closed_by(mut self, closing: &CancelToken) -> Self {
+        self.closing = Some(closing.clone());
+        self
+    }
+
     /// Fails once the call is cancelled.
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_cancelled() {
@@ -58,12 +68,60 @@ impl Control {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
+        let tokens = [&self.cancel, &self.closing];
+        tokens.into_iter().flatten().any(CancelToken::is_cancelled)
     }
 
     /// Sleeps by this clock; fails at once when the call is cancelled meanwhile.
     pub(crate) fn sleep(&self, clock: &clock::Clock, duration: Duration) -> Result<()> {
-        clock.sleep(duration, self.cancel.as_ref());
+        let both = match (&self.cancel, &self.closing) {
+            (Some(cancel), Some(closing)) => Some(CancelToken::either(cancel, closing)),
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        };
+        clock.sleep(duration, both.as_ref());
         self.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+    use std::time::Duration;
+
+    use super::Control;
+    use crate::control::bandwidth::Pace;
+    use crate::control::cancel::CancelToken;
+    use crate::control::clock::Clock;
+    use crate::error::Error;
+
+    /// Whether a wait of an hour ends with the token.
+    fn ends_with(token: &CancelToken, control: &Control) {
+        std::thread::scope(|scope| {
+            let waiting =
+                scope.spawn(|| control.sleep(&Clock::default(), Duration::from_secs(3600)));
+            token.cancel();
+            assert!(matches!(waiting.join().unwrap(), Err(Error::Cancelled)));
+        });
+    }
+
+    #[test]
+    fn a_wait_ends_with_its_call_and_with_a_shutdown() {
+        let (call, closing) = (CancelToken::new(), CancelToken::new());
+        ends_with(&closing, &Control::default().closed_by(&closing));
+        let (call_of_another, closing) = (CancelToken::new(), CancelToken::new());
+        let control = Control::new(Some(&call_of_another)).closed_by(&closing);
+        ends_with(&closing, &control);
+        let control = Control::new(Some(&call)).closed_by(&CancelToken::new());
+        ends_with(&call, &control);
+    }
+
+    #[test]
+    fn a_shutdown_ends_the_wait_for_bandwidth() {
+        let (pace, closing) = (Pace::default(), CancelToken::new());
+        pace.set_limit(NonZeroU64::new(1));
+        closing.cancel();
+        let control = Control::default().closed_by(&closing);
+        let outcome = pace.moved(1 << 40, &Clock::default(), &control);
+        assert!(matches!(outcome, Err(Error::Cancelled)));
     }
 }

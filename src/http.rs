@@ -23,6 +23,7 @@ pub(crate) use ureq::http::{HeaderMap, Method};
 
 use crate::control::Control;
 use crate::control::bandwidth::Bandwidth;
+use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
 use crate::control::meter::Meter;
 use crate::error::service::Subject;
@@ -151,7 +152,7 @@ struct Inner {
     /// How often in a row a host did not answer `Expect: 100-continue` as ureq needs it.
     unanswered: Mutex<HashMap<String, u32>>,
     /// No more requests.
-    closed: AtomicBool,
+    closing: CancelToken,
     /// The connections of tokens that are still around.
     of_tokens: Mutex<Vec<Weak<OfToken>>>,
     /// The connections of tokens that are gone.
@@ -171,7 +172,7 @@ impl Http {
             meter: Meter::default(),
             bandwidth: Arc::default(),
             unanswered: Mutex::default(),
-            closed: AtomicBool::new(false),
+            closing: CancelToken::new(),
             of_tokens: Mutex::default(),
             spare: Mutex::default(),
             service_date: Mutex::default(),
@@ -201,8 +202,13 @@ impl Http {
         date.checked_sub(seen.saturating_sub(elapsed))
     }
 
+    /// Cancelled by `shutdown`.
+    pub(crate) fn closing(&self) -> &CancelToken {
+        &self.0.closing
+    }
+
     fn is_closed(&self) -> bool {
-        self.0.closed.load(Ordering::SeqCst)
+        self.0.closing.is_cancelled()
     }
 
     /// Whether credentials may be sent to this realm at all.
@@ -217,7 +223,7 @@ impl Http {
 
     /// Breaks every connection, for good.
     pub(crate) fn shutdown(&self) {
-        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.closing.cancel();
         self.0.agents.shutdown();
         let of_tokens = self
             .0

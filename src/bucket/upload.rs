@@ -166,7 +166,9 @@ impl Bucket {
         options: &'a UploadOptions,
         control: &'a Control,
     ) -> Upload<'a> {
-        let Client { session, workers } = &self.client;
+        let Client {
+            session, workers, ..
+        } = &self.client;
         Upload {
             session,
             workers,

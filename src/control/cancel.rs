@@ -33,8 +33,8 @@ struct Inner {
     cancelled: AtomicBool,
     state: Mutex<State>,
     wake: Condvar,
-    /// Keeps the parent alive, so that its cancelling reaches us.
-    _parent: Option<Arc<Inner>>,
+    /// Keeps the parents alive, so that their cancelling reaches us.
+    _parents: Vec<Arc<Inner>>,
 }
 
 #[derive(Default)]
@@ -59,17 +59,28 @@ impl CancelToken {
     /// A token that is cancelled with this one, and can be cancelled without it.
     #[must_use]
     pub fn child(&self) -> Self {
+        Self::under(&[self])
+    }
+
+    /// A token that is cancelled with the first of these.
+    pub(crate) fn either(one: &Self, other: &Self) -> Self {
+        Self::under(&[one, other])
+    }
+
+    fn under(parents: &[&Self]) -> Self {
         let child = Arc::new(Inner {
-            _parent: Some(Arc::clone(&self.0)),
+            _parents: parents.iter().map(|parent| Arc::clone(&parent.0)).collect(),
             ..Inner::default()
         });
-        {
-            let mut state = self.0.lock();
-            state.children.retain(|weak| weak.strong_count() > 0);
-            state.children.push(Arc::downgrade(&child));
-        }
-        if self.is_cancelled() {
-            child.cancel();
+        for parent in parents {
+            {
+                let mut state = parent.0.lock();
+                state.children.retain(|weak| weak.strong_count() > 0);
+                state.children.push(Arc::downgrade(&child));
+            }
+            if parent.is_cancelled() {
+                child.cancel();
+            }
         }
         Self(child)
     }
@@ -183,6 +194,20 @@ mod tests {
             token.cancel();
             waiting.join().unwrap();
         });
+    }
+
+    #[test]
+    fn either_of_two_cancels_what_is_under_both() {
+        for nth in 0..2 {
+            let parents = [CancelToken::new(), CancelToken::new()];
+            let [one, other] = &parents;
+            let before = CancelToken::either(one, other);
+            assert!(!before.is_cancelled());
+            parents[nth].cancel();
+            assert!(before.is_cancelled());
+            assert!(CancelToken::either(one, other).is_cancelled());
+            assert!(!parents[1 - nth].is_cancelled());
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Cancelling: before, during and between requests, also when the other side is silent.
 
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
-    B2Api, Bucket, BucketType, CancelToken, DownloadOptions, Error, InMemoryAccountInfo, LsOptions,
-    Operation, UploadOptions,
+    B2Api, B2ApiBuilder, Bucket, BucketType, CancelToken, DownloadOptions, Error,
+    InMemoryAccountInfo, LsOptions, Operation, RetryPolicy, UploadOptions,
 };
 
 use crate::support::{BUCKET, authorize, noise};
@@ -186,4 +188,157 @@ fn calls_under_one_token_share_its_connections() {
         .map(|entry| entry.connection)
         .collect();
     assert_eq!(connections.len(), 1);
+}
+
+/// Runs a call in a thread, shuts the `B2Api` down as soon as the call waits, and gives its outcome.
+fn shut_down_when<T: Send>(
+    api: &B2Api,
+    call: impl FnOnce() -> Result<T, Error> + Send,
+    begun: impl FnOnce(),
+) -> Result<T, Error> {
+    let (done, outcome) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || done.send(call()).unwrap());
+        begun();
+        api.shutdown();
+        outcome
+            .recv_timeout(WATCHDOG)
+            .expect("a shutdown ends the call")
+    })
+}
+
+fn api_and_bucket(
+    settings: impl FnOnce(B2ApiBuilder) -> B2ApiBuilder,
+) -> (Simulator, B2Api, Bucket) {
+    let service = Simulator::builder()
+        .minimum_part_size(1000)
+        .recommended_part_size(10_000)
+        .start()
+        .unwrap();
+    let api = settings(B2Api::builder(InMemoryAccountInfo::new()))
+        .build()
+        .unwrap();
+    authorize(&api, &service);
+    let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+    (service, api, bucket)
+}
+
+#[test]
+fn a_shutdown_wakes_those_that_wait_because_the_service_asked_for_it() {
+    for token in [None, Some(CancelToken::new())] {
+        let (service, api, bucket) = api_and_bucket(|builder| builder.retry(RetryPolicy::none()));
+        let busy = Fault::on(Operation::HideFile).status(503, "service_unavailable", "");
+        service.faults().inject(busy.retry_after(600));
+        let bucket = match &token {
+            Some(token) => bucket.with_cancel(token),
+            None => bucket,
+        };
+        assert!(matches!(bucket.hide_file("x"), Err(Error::Busy(_))));
+        // Whether it waits already or not yet: it would for ten minutes.
+        let outcome = shut_down_when(&api, || bucket.hide_file("x"), || ());
+        assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
+    }
+}
+
+/// A stream that says when it is read, and then waits for a word before each of its bytes.
+struct Held<'a> {
+    read: &'a AtomicBool,
+    go_on: mpsc::Receiver<()>,
+}
+
+impl Read for Held<'_> {
+    fn read(&mut self, _buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.read.store(true, Ordering::SeqCst);
+        let _closed = self.go_on.recv();
+        Ok(0)
+    }
+}
+
+#[test]
+fn a_shutdown_wakes_those_that_wait_for_memory() {
+    let (_service, api, bucket) = api_and_bucket(|builder| builder.memory_limit(10_000));
+    let (read, (word, go_on)) = (AtomicBool::new(false), mpsc::channel());
+    let (done, outcome) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let held = Held { read: &read, go_on };
+        scope.spawn(|| bucket.upload_stream(held, "holds all memory"));
+        wait_for(|| read.load(Ordering::SeqCst));
+        assert_eq!(api.memory_in_use(), 10_000);
+        scope.spawn(|| done.send(bucket.upload_stream(&b"x"[..], "waits")).unwrap());
+        api.shutdown();
+        let outcome = outcome.recv_timeout(WATCHDOG).expect("it ends the call");
+        assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
+        drop(word);
+    });
+    assert_eq!(api.memory_in_use(), 0);
+}
+
+#[test]
+fn calls_that_take_no_token_run_under_that_of_their_api() {
+    let (service, bucket) = service_and_bucket();
+    let api = B2Api::new(InMemoryAccountInfo::new());
+    authorize(&api, &service);
+    let version = bucket.upload_bytes(b"x", "y").unwrap().into_version();
+    let token = CancelToken::new();
+    let cancellable = api.with_cancel(&token);
+    let own_bucket = cancellable.get_bucket_by_name(BUCKET).unwrap();
+    token.cancel();
+    service.log().clear();
+    let file_id = &version.file_id;
+    let outcomes = [
+        cancellable.reauthorize(),
+        cancellable.list_buckets().map(drop),
+        cancellable
+            .create_bucket("example-mybucket-b2-2", BucketType::AllPrivate)
+            .map(drop),
+        cancellable.get_file_info(file_id.clone()).map(drop),
+        cancellable.delete_file_version(file_id, "y"),
+        own_bucket.hide_file("y").map(drop),
+        own_bucket.upload_bytes(b"x", "z").map(drop),
+        bucket.with_cancel(&token).hide_file("y").map(drop),
+    ];
+    for (nth, outcome) in outcomes.into_iter().enumerate() {
+        assert!(matches!(outcome, Err(Error::Cancelled)), "{nth}");
+    }
+    assert_eq!(service.log().total(), 0);
+    api.get_file_info(file_id.clone()).unwrap();
+    bucket.hide_file("y").unwrap();
+}
+
+#[test]
+fn authorizing_at_a_silent_service_is_cancelled() {
+    let service = Simulator::start().unwrap();
+    service
+        .faults()
+        .inject(Fault::on(Operation::AuthorizeAccount).stall());
+    let token = CancelToken::new();
+    let api = B2Api::new(InMemoryAccountInfo::new()).with_cancel(&token);
+    let outcome = cancel_when(
+        &token,
+        || {
+            let (id, key) = (service.application_key_id(), service.application_key());
+            api.authorize_account(service.url(), id, key)
+        },
+        || wait_for(|| service.faults().remaining() == 0),
+    );
+    assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
+}
+
+#[test]
+fn a_call_with_two_tokens_ends_with_either() {
+    for nth in 0..2 {
+        let (service, bucket) = service_and_bucket();
+        service
+            .faults()
+            .inject(Fault::on(Operation::UploadFile).stall());
+        let tokens = [CancelToken::new(), CancelToken::new()];
+        let bucket = bucket.with_cancel(&tokens[0]);
+        let options = UploadOptions::new().cancel(&tokens[1]);
+        let outcome = cancel_when(
+            &tokens[nth],
+            || bucket.upload_bytes_with(b"x", "y", &options),
+            || wait_for(|| service.faults().remaining() == 0),
+        );
+        assert!(matches!(outcome.unwrap_err(), Error::Cancelled), "{nth}");
+    }
 }

@@ -356,6 +356,7 @@ impl Started<'_> {
         let (limit, done) = (CancelToken::new(), CancelToken::new());
         let control = Control {
             cancel: Some(limit.clone()),
+            closing: self.upload.control.closing.clone(),
             progress: None,
             owner: self.upload.control.owner.clone(),
         };
