@@ -49,7 +49,7 @@ pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
 pub use control::meter::{RequestBudget, RequestCounts};
-pub use control::progress::{Progress, TransferProgress};
+pub use control::progress::{Progress, TransferProgress, TransferStage};
 pub use error::{
     Error, ErrorCode, NotAllowed, Result, Sent, ServiceError, StoreError, TransportError,
     TransportKind,

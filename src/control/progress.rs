@@ -1,15 +1,33 @@
 //! Reporting how far a transfer is.
 //!
 //! Reports carry absolute counts, because an attempt that is repeated starts again lower. They come
-//! at most about ten times a second for each transfer, from the thread that moves the data; the
-//! last one always comes.
+//! at most about ten times a second for each transfer, from the thread that moves the data; those of
+//! another stage, of an attempt that is repeated and of the end always come. A receiver that panics
+//! gets no more of them, and the transfer goes on: it is about the data, not about its being watched.
 
 use std::fmt;
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::control::clock::Clock;
+
+/// What a transfer is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum TransferStage {
+    /// The source is read once for its SHA-1, before anything of it is sent.
+    Hashing,
+    /// Content moves.
+    #[default]
+    Transferring,
+    /// All parts of a large file have arrived, and the service makes one file of them.
+    Finishing,
+    /// It has succeeded. There is no other report after this one.
+    Done,
+}
 
 /// How far one transfer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +37,21 @@ pub struct TransferProgress {
     pub bytes: u64,
     /// The bytes there are, if that is known.
     pub total: Option<u64>,
+    /// What it is doing.
+    pub stage: TransferStage,
+    /// The parts that have arrived, of an upload or a copy; those that a resumed upload found there
+    /// included. Zero for downloads.
+    pub parts: u32,
+    /// How often content was sent again, or copying a part asked for again, because an attempt
+    /// failed. Zero for downloads.
+    pub retries: u32,
 }
 
 /// Receives reports. Closures are progress receivers too.
 ///
 /// It is called from the threads that move data: it should return soon, and it must not start
-/// transfers on the same `B2Api`.
+/// transfers on the same `B2Api`. If it panics the transfer goes on without further reports, unless
+/// the program is built to abort at panics.
 pub trait Progress: Send + Sync {
     /// The transfer is this far.
     fn update(&self, progress: &TransferProgress);
@@ -47,15 +74,17 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Counts the bytes of one transfer, from all its threads, and reports them.
 pub(crate) struct Tally {
     receiver: Option<Arc<dyn Progress>>,
+    /// The receiver has panicked.
+    is_mute: AtomicBool,
     clock: Clock,
-    total: Option<u64>,
+    /// The bytes that attempts moved, whatever became of them.
+    moved: AtomicU64,
     state: Mutex<State>,
 }
 
 struct State {
-    bytes: u64,
+    progress: TransferProgress,
     reported: Duration,
-    finished: bool,
 }
 
 impl Tally {
@@ -65,63 +94,105 @@ impl Tally {
         clock: &Clock,
         total: Option<u64>,
     ) -> Self {
-        let receiver = receiver.map(Arc::clone);
-        let state = State {
+        Self::at(TransferStage::default(), receiver, clock, total)
+    }
+
+    /// The same of what does not begin with moving content.
+    pub(crate) fn at(
+        stage: TransferStage,
+        receiver: Option<&Arc<dyn Progress>>,
+        clock: &Clock,
+        total: Option<u64>,
+    ) -> Self {
+        let progress = TransferProgress {
             bytes: 0,
-            reported: clock.elapsed(),
-            finished: false,
-        };
-        if let Some(receiver) = &receiver {
-            receiver.update(&TransferProgress { bytes: 0, total });
-        }
-        Self {
-            receiver,
-            clock: clock.clone(),
             total,
-            state: Mutex::new(state),
-        }
+            stage,
+            parts: 0,
+            retries: 0,
+        };
+        let tally = Self {
+            receiver: receiver.map(Arc::clone),
+            is_mute: AtomicBool::new(false),
+            clock: clock.clone(),
+            moved: AtomicU64::new(0),
+            state: Mutex::new(State {
+                progress,
+                reported: clock.elapsed(),
+            }),
+        };
+        tally.report(tally.lock());
+        tally
     }
 
     pub(crate) fn add(&self, bytes: u64) {
-        let Some(receiver) = &self.receiver else {
+        if self.receiver.is_none() {
             return;
-        };
+        }
         let mut state = self.lock();
-        state.bytes = state.bytes.saturating_add(bytes);
-        let now = self.clock.elapsed();
-        if now.saturating_sub(state.reported) >= INTERVAL {
-            state.reported = now;
-            let bytes = state.bytes;
-            // The receiver may take its time, and other threads need not wait for it.
-            drop(state);
-            receiver.update(&TransferProgress {
-                bytes,
-                total: self.total,
-            });
+        state.progress.bytes = state.progress.bytes.saturating_add(bytes);
+        let since = self.clock.elapsed().saturating_sub(state.reported);
+        if since >= INTERVAL {
+            self.report(state);
         }
     }
 
-    /// Takes back what an attempt counted that came to nothing. The next report tells it: this one may
-    /// come while the receiver's own panic unwinds.
-    fn take_back(&self, bytes: u64) {
+    /// Another part has arrived. The next report tells it.
+    pub(crate) fn part_arrived(&self) {
+        self.lock().progress.parts += 1;
+    }
+
+    /// An attempt begins; `again` says whether there was one before, and is set.
+    pub(crate) fn attempt(&self, again: &mut bool) {
+        if std::mem::replace(again, true) {
+            let mut state = self.lock();
+            state.progress.retries += 1;
+            self.report(state);
+        }
+    }
+
+    /// Another stage begins.
+    pub(crate) fn enter(&self, stage: TransferStage) {
         let mut state = self.lock();
-        state.bytes = state.bytes.saturating_sub(bytes);
+        if state.progress.stage != stage {
+            state.progress.stage = stage;
+            self.report(state);
+        }
     }
 
     /// The final report.
     pub(crate) fn finish(&self) {
+        self.enter(TransferStage::Done);
+    }
+
+    /// The bytes that attempts moved, those that came to nothing included.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// Takes back what an attempt counted that came to nothing. The next report tells it.
+    fn take_back(&self, bytes: u64) {
+        let mut state = self.lock();
+        state.progress.bytes = state.progress.bytes.saturating_sub(bytes);
+    }
+
+    fn report(&self, mut state: MutexGuard<'_, State>) {
         let Some(receiver) = &self.receiver else {
             return;
         };
-        let mut state = self.lock();
-        if !state.finished {
-            state.finished = true;
-            let bytes = state.bytes;
-            drop(state);
-            receiver.update(&TransferProgress {
-                bytes,
-                total: self.total,
-            });
+        if self.is_mute.load(Ordering::Relaxed) {
+            return;
+        }
+        state.reported = self.clock.elapsed();
+        let progress = state.progress.clone();
+        // The receiver may take its time, and other threads need not wait for it.
+        drop(state);
+        // It is not asked again, so nobody sees what the panic left of it.
+        let outcome = catch_unwind(AssertUnwindSafe(|| receiver.update(&progress)));
+        if outcome.is_err() && !self.is_mute.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the progress receiver panicked; it gets no more reports of this transfer"
+            );
         }
     }
 
@@ -133,7 +204,7 @@ impl Tally {
 impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tally")
-            .field("total", &self.total)
+            .field("progress", &self.lock().progress)
             .finish_non_exhaustive()
     }
 }
@@ -164,6 +235,7 @@ impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(buffer)?;
         self.counted += read as u64;
+        self.tally.moved.fetch_add(read as u64, Ordering::Relaxed);
         self.tally.add(read as u64);
         Ok(read)
     }

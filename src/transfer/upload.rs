@@ -170,6 +170,7 @@ pub struct Uploaded {
     parts: u32,
     resumed_parts: u32,
     retries: u32,
+    bytes_sent: u64,
 }
 
 impl Uploaded {
@@ -201,6 +202,13 @@ impl Uploaded {
     #[must_use]
     pub const fn retries(&self) -> u32 {
         self.retries
+    }
+
+    /// The bytes of content that were sent, those of attempts that failed included and those of
+    /// resumed parts not. An attempt counts what was handed to the connection.
+    #[must_use]
+    pub const fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::account_info::UploadTarget;
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
-use crate::control::progress::{Counted, Tally};
+use crate::control::progress::{Counted, Tally, TransferStage};
 use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
 use crate::model::file::{FileAction, FileVersion};
@@ -51,7 +51,7 @@ pub(in crate::transfer) struct Started<'a> {
     retries: AtomicU32,
 }
 
-/// Cleans up if the caller's own code, such as a progress receiver, panics.
+/// Cleans up if the caller's own code, such as a reader, panics.
 struct OnPanic<'a>(&'a Started<'a>);
 
 impl Drop for OnPanic<'_> {
@@ -80,6 +80,16 @@ impl Upload<'_> {
         source: &(dyn UploadSource + Sync),
         parts: &Parts,
     ) -> Result<Uploaded> {
+        let stage = match self.options.large_file_sha1 {
+            LargeFileSha1::Compute => TransferStage::Hashing,
+            LargeFileSha1::Given(_) | LargeFileSha1::Omit => TransferStage::Transferring,
+        };
+        let tally = Tally::at(
+            stage,
+            self.control.progress.as_ref(),
+            self.session.clock(),
+            Some(source.len()),
+        );
         let sha1 = match self.options.large_file_sha1 {
             LargeFileSha1::Compute => Some(self.hash(source, 0..source.len())?),
             LargeFileSha1::Given(sha1) => Some(sha1),
@@ -90,16 +100,12 @@ impl Upload<'_> {
             file_info: &file_info,
             ..*request
         };
-        let tally = Tally::new(
-            self.control.progress.as_ref(),
-            self.session.clock(),
-            Some(source.len()),
-        );
         let resumed = self.find_unfinished(&request, source, parts)?;
         let (file_id, mut present) = match resumed {
             Some(Resumed { file_id, present }) => (file_id, present),
             None => (self.start(&request)?, BTreeMap::new()),
         };
+        tally.enter(TransferStage::Transferring);
         let resumed_parts = present.len();
         let missing: Vec<_> = (1..)
             .zip(parts.iter())
@@ -107,6 +113,7 @@ impl Upload<'_> {
             .collect();
         for number in present.keys() {
             let range = parts.range(number - 1);
+            tally.part_arrived();
             tally.add(range.end - range.start);
         }
         let uploaded = self.as_large_file(file_id, &tally, |started| {
@@ -143,8 +150,10 @@ impl Upload<'_> {
             retries: AtomicU32::new(0),
         };
         let guard = OnPanic(&started);
-        let outcome =
-            send_parts(&started).and_then(|parts| Ok((started.finish(&parts)?, parts.len())));
+        let outcome = send_parts(&started).and_then(|parts| {
+            tally.enter(TransferStage::Finishing);
+            Ok((started.finish(&parts)?, parts.len()))
+        });
         drop(guard);
         started.drop_upload_urls();
         match outcome {
@@ -155,6 +164,7 @@ impl Upload<'_> {
                     parts: u32::try_from(parts).unwrap_or(u32::MAX),
                     resumed_parts: 0,
                     retries: started.retries.into_inner(),
+                    bytes_sent: tally.moved(),
                 })
             }
             // Cancelling what may be finished, or about to be, would lose it.
@@ -238,11 +248,12 @@ impl Started<'_> {
         range: Range<u64>,
         control: &Control,
     ) -> Result<Sha1Digest> {
-        let length = range.end - range.start;
+        let (length, mut again) = (range.end - range.start, false);
         let (sha1, attempts) =
             self.upload
                 .session
                 .with_upload_url(&self.target, control, |raw, url| {
+                    self.tally.attempt(&mut again);
                     let mut content = Counted::new(source.open(range.clone())?, self.tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);
                     let part = raw.upload_part(url, number, &mut body)?;
@@ -256,6 +267,7 @@ impl Started<'_> {
                         })
                 })?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
+        self.tally.part_arrived();
         Ok(sha1)
     }
 
@@ -274,17 +286,19 @@ impl Started<'_> {
             part_number: number,
             range: ByteRange::of(&range).to_string(),
         };
-        let mut attempts = 0;
+        let (mut attempts, mut again) = (0, false);
         let part = self
             .upload
             .session
             .call(Operation::CopyPart, control, |raw| {
                 attempts += 1;
+                self.tally.attempt(&mut again);
                 raw.copy_part(&request)
             })?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
         match part.content_sha1.digest() {
             Some(sha1) if part.content_length == length => {
+                self.tally.part_arrived();
                 self.tally.add(length);
                 Ok(sha1)
             }

@@ -31,10 +31,11 @@ impl Upload<'_> {
         let clock = self.session.clock();
         let tally = Tally::new(self.control.progress.as_ref(), clock, Some(length));
         let target = UploadTarget::Bucket(self.bucket.clone());
-        let started = clock.elapsed();
+        let (started, mut again) = (clock.elapsed(), false);
         let (version, attempts) =
             self.session
                 .with_upload_url(&target, self.control, |raw, url| {
+                    tally.attempt(&mut again);
                     let mut content = Counted::new(source.open(0..length)?, &tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);
                     let outcome = raw.upload_file(url, request, &mut body);
@@ -50,12 +51,14 @@ impl Upload<'_> {
                     }
                     outcome
                 })?;
+        tally.part_arrived();
         tally.finish();
         Ok(Uploaded {
             version,
             parts: 1,
             resumed_parts: 0,
             retries: attempts - 1,
+            bytes_sent: tally.moved(),
         })
     }
 
