@@ -1,5 +1,6 @@
 //! A bucket: what can be done in it stands in a file a topic.
 
+mod compose;
 mod copy;
 mod delete;
 pub(crate) mod delete_many;

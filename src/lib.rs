@@ -95,6 +95,8 @@ pub use session::credentials::{
     CommandCredentials, CredentialError, CredentialProvider, Credentials, EnvironmentCredentials,
 };
 pub use session::retry::RetryPolicy;
+pub use transfer::compose::piece::Piece;
+pub use transfer::compose::{ComposeOptions, Overlap};
 pub use transfer::copy::{CopyMetadata, CopyOptions};
 pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;

@@ -172,6 +172,15 @@ pub struct Uploaded {
 }
 
 impl Uploaded {
+    pub(in crate::transfer) const fn in_one_request(version: FileVersion) -> Self {
+        Self {
+            version,
+            parts: 1,
+            resumed_parts: 0,
+            retries: 0,
+        }
+    }
+
     /// The version that was made.
     #[must_use]
     pub const fn version(&self) -> &FileVersion {
@@ -204,6 +213,7 @@ impl Uploaded {
 }
 
 /// One upload: where to, as what, how.
+#[derive(Clone, Copy)]
 pub(crate) struct Upload<'a> {
     pub(crate) session: &'a Session,
     pub(crate) workers: &'a Workers,
@@ -283,7 +293,10 @@ impl Upload<'_> {
     }
 
     /// Checks everything that can be checked before a byte is sent; the file info to send.
-    fn check(&self, source_modified: Option<Timestamp>) -> Result<FileInfo> {
+    pub(in crate::transfer) fn check(
+        &self,
+        source_modified: Option<Timestamp>,
+    ) -> Result<FileInfo> {
         let UploadOptions {
             content_type,
             file_info,
@@ -318,7 +331,10 @@ impl Upload<'_> {
         Ok(file_info)
     }
 
-    fn request<'r>(&'r self, file_info: &'r FileInfo) -> Result<UploadRequest<'r>> {
+    pub(in crate::transfer) fn request<'r>(
+        &'r self,
+        file_info: &'r FileInfo,
+    ) -> Result<UploadRequest<'r>> {
         let content_type = self
             .options
             .content_type

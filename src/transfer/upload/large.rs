@@ -191,14 +191,29 @@ impl Upload<'_> {
     }
 
     /// The SHA-1 of these bytes of a source.
-    pub(super) fn hash(&self, source: &dyn UploadSource, range: Range<u64>) -> Result<Sha1Digest> {
-        let mut reader = source.open(range)?;
+    pub(in crate::transfer) fn hash(
+        &self,
+        source: &dyn UploadSource,
+        range: Range<u64>,
+    ) -> Result<Sha1Digest> {
         let mut hasher = Sha1Hasher::default();
+        self.feed(&mut hasher, source, range)?;
+        Ok(hasher.finish())
+    }
+
+    /// Hashes these bytes of a source.
+    pub(in crate::transfer) fn feed(
+        &self,
+        hasher: &mut Sha1Hasher,
+        source: &dyn UploadSource,
+        range: Range<u64>,
+    ) -> Result<()> {
+        let mut reader = source.open(range)?;
         let mut buffer = vec![0; 256 * 1024];
         loop {
             self.control.check()?;
             match reader.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
+                Ok(0) => return Ok(()),
                 Ok(read) => hasher.update(buffer.get(..read).unwrap_or_default()),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -231,7 +246,7 @@ pub(in crate::transfer) fn with_sha1(
 
 impl Started<'_> {
     /// Sends one part, as often as it takes.
-    pub(super) fn send_part(
+    pub(in crate::transfer) fn send_part(
         &self,
         number: u64,
         source: &dyn UploadSource,

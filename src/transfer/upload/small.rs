@@ -22,7 +22,7 @@ use crate::transfer::upload::{CONTENT_TYPE_AUTO, Upload, Uploaded};
 
 impl Upload<'_> {
     /// Uploads a source that fits into one request.
-    pub(super) fn send_small(
+    pub(in crate::transfer) fn send_small(
         &self,
         request: &UploadRequest<'_>,
         source: &dyn UploadSource,
