@@ -34,6 +34,7 @@ mod ids;
 mod json;
 mod key_request;
 mod keyring;
+mod lifecycle;
 mod lock;
 mod log;
 mod message;
@@ -54,7 +55,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use builder::SimulatorBuilder;
-pub use faults::{Fault, Faults};
+pub use faults::{Fault, FaultSyntaxError, Faults};
 pub use key_request::{KeyRequest, NewKey};
 pub use log::{LogEntry, RequestLog};
 
@@ -146,6 +147,25 @@ impl Simulator {
         self.world.clock().advance(by);
     }
 
+    /// Applies the lifecycle rules of all buckets once, as the service does about once a day; each
+    /// call is such a day's round, at the simulated time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use b2sdk::simulator::Simulator;
+    ///
+    /// let simulator = Simulator::start()?;
+    /// simulator.advance_clock(Duration::from_secs(8 * 24 * 60 * 60));
+    /// simulator.run_lifecycle_rules()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn run_lifecycle_rules(&self) -> io::Result<()> {
+        self.world.run_lifecycle_rules()
+    }
+
     /// Lets every account token issued so far answer 401 `expired_auth_token`.
     ///
     /// # Errors
@@ -188,6 +208,14 @@ impl fmt::Debug for Simulator {
 impl front::Service for World {
     fn operation_of(&self, request: &Request) -> Option<Operation> {
         route::operation_of(request)
+    }
+
+    fn file_name_of(&self, request: &Request) -> Option<String> {
+        let in_path = || request.path.strip_prefix("/file/")?.split_once('/');
+        match in_path() {
+            Some((_bucket, name)) => decode::percent(name),
+            None => request.header("x-bz-file-name").and_then(decode::percent),
+        }
     }
 
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply {
