@@ -64,10 +64,12 @@ impl Bucket {
         file_name: &str,
         options: &ComposeOptions,
     ) -> Result<Uploaded> {
-        let placed = |(offset, piece): &(u64, Piece<'_>)| (Some(*offset), piece.clone());
-        self.compose(file_name, options, |compose| {
-            compose.run(pieces.iter().map(placed))
-        })
+        let placed = || {
+            pieces
+                .iter()
+                .map(|(offset, piece)| (Some(*offset), piece.clone()))
+        };
+        self.compose(file_name, options, |compose| compose.run(placed()))
     }
 
     /// Makes a file of any number of pieces, one after the other, as the iterator yields them.
