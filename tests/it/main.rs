@@ -6,6 +6,7 @@ mod account_info;
 mod auth;
 mod buckets;
 mod cancel;
+mod compose;
 mod copy;
 mod credentials;
 mod delete_many;
