@@ -96,6 +96,28 @@ impl Session {
         Ok(snapshot)
     }
 
+    /// Refuses without a request what the key may not do: its capabilities never change.
+    pub(crate) fn require(
+        &self,
+        control: &Control,
+        operation: Operation,
+        subject: &str,
+        needed: Capability,
+    ) -> Result<()> {
+        let snapshot = self.current(control)?;
+        let allowed = &snapshot.auth().allowed;
+        if allowed.has(&needed) {
+            return Ok(());
+        }
+        Err(Error::NotAllowed(Box::new(NotAllowed {
+            operation,
+            subject: subject.into(),
+            needed: Some(needed),
+            allowed: Some(Box::new(allowed.clone())),
+            service: None,
+        })))
+    }
+
     /// Calls the service, as often as it takes and makes sense.
     pub(crate) fn call<T>(
         &self,
@@ -162,6 +184,7 @@ impl Session {
                     let refusal = NotAllowed {
                         operation,
                         subject,
+                        needed: None,
                         allowed: allowed(),
                         service: Some(service),
                     };

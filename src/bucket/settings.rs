@@ -7,12 +7,17 @@
 use std::collections::BTreeMap;
 
 use crate::bucket::Bucket;
+use crate::control::Control;
 use crate::control::clock::jitter;
 use crate::error::{Error, Result};
+use crate::model::auth::Capability;
 use crate::model::bucket::{BucketDetails, BucketType, check_bucket_info};
 use crate::model::cors::{CorsRule, check_cors_rules};
+use crate::model::encryption::Encryption;
 use crate::model::lifecycle::{LifecycleRule, check_lifecycle_rules};
+use crate::model::lock::DefaultRetention;
 use crate::model::operation::Operation;
+use crate::session::Session;
 use crate::wire::bucket::UpdateBucketRequest;
 
 /// What to change about a bucket. What is not named stays; what is named replaces the old value as
@@ -35,6 +40,14 @@ pub struct UpdateBucketOptions {
     pub cors_rules: Option<Vec<CorsRule>>,
     /// When the service hides, deletes and cancels by itself.
     pub lifecycle_rules: Option<Vec<LifecycleRule>>,
+    /// How files are encrypted that are given no encryption of their own. [`Encryption::None`] takes
+    /// back what was set. Needs `writeBucketEncryption`.
+    pub default_encryption: Option<Encryption>,
+    /// Let files be locked from now on; that cannot be taken back. Needs `writeBucketRetentions`.
+    pub enable_file_lock: bool,
+    /// How files are retained that are given no retention of their own. Needs `writeBucketRetentions`,
+    /// and a bucket with object lock.
+    pub default_retention: Option<DefaultRetention>,
     /// Change nothing unless this is still the revision: for changes that build on what was read.
     pub if_revision_is: Option<u64>,
 }
@@ -81,6 +94,27 @@ impl UpdateBucketOptions {
         self
     }
 
+    /// How files are encrypted that are given no encryption of their own.
+    #[must_use]
+    pub fn default_encryption(mut self, encryption: Encryption) -> Self {
+        self.default_encryption = Some(encryption);
+        self
+    }
+
+    /// Let files be locked from now on; that cannot be taken back.
+    #[must_use]
+    pub const fn enable_file_lock(mut self) -> Self {
+        self.enable_file_lock = true;
+        self
+    }
+
+    /// How files are retained that are given no retention of their own; `None` clears it.
+    #[must_use]
+    pub fn default_retention(mut self, retention: impl Into<DefaultRetention>) -> Self {
+        self.default_retention = Some(retention.into());
+        self
+    }
+
     /// Change nothing unless this is still the revision.
     #[must_use]
     pub const fn if_revision_is(mut self, revision: u64) -> Self {
@@ -96,9 +130,18 @@ impl UpdateBucketOptions {
             info,
             cors_rules,
             lifecycle_rules,
+            default_encryption,
+            enable_file_lock,
+            default_retention,
             if_revision_is: _,
         } = self;
-        bucket_type.is_none() && info.is_none() && cors_rules.is_none() && lifecycle_rules.is_none()
+        bucket_type.is_none()
+            && info.is_none()
+            && cors_rules.is_none()
+            && lifecycle_rules.is_none()
+            && default_encryption.is_none()
+            && !*enable_file_lock
+            && default_retention.is_none()
     }
 }
 
@@ -117,6 +160,46 @@ pub(crate) fn check_settings(
     lifecycle_rules
         .map_or(Ok(()), check_lifecycle_rules)
         .map_err(refused("lifecycle rules"))
+}
+
+/// How the files of a bucket are kept that say nothing of their own.
+pub(crate) struct Protection<'a> {
+    pub(crate) encryption: Option<&'a Encryption>,
+    pub(crate) enable_file_lock: bool,
+    pub(crate) retention: Option<&'a DefaultRetention>,
+}
+
+impl Protection<'_> {
+    /// Refuses what the service would refuse, and what the key may not set.
+    pub(crate) fn check(
+        &self,
+        session: &Session,
+        control: &Control,
+        operation: Operation,
+        bucket: &str,
+    ) -> Result<()> {
+        let Self {
+            encryption,
+            enable_file_lock,
+            retention,
+        } = *self;
+        let require = |needed| session.require(control, operation, bucket, needed);
+        if let Some(encryption) = encryption {
+            encryption
+                .check_as_default()
+                .map_err(|reason| Error::invalid_input("default_encryption", reason))?;
+            require(Capability::WriteBucketEncryption)?;
+        }
+        if let Some(DefaultRetention::Set(retention)) = retention {
+            retention
+                .check()
+                .map_err(|reason| Error::invalid_input("default_retention", reason))?;
+        }
+        if retention.is_some() || enable_file_lock {
+            require(Capability::WriteBucketRetentions)?;
+        }
+        Ok(())
+    }
 }
 
 impl Bucket {
@@ -150,13 +233,17 @@ impl Bucket {
     /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent;
     /// [`Error::Conflict`] if `if_revision_is` is given and the bucket was changed meanwhile: read
     /// [`details`](Self::details) again and repeat, as [`modify`](Self::modify) does;
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`]; [`Error::Service`] with the code
+    /// `bucket_missing_file_lock` for a default retention without object lock; the errors of any call.
     pub fn update(&self, options: &UpdateBucketOptions) -> Result<BucketDetails> {
         let UpdateBucketOptions {
             bucket_type,
             info,
             cors_rules,
             lifecycle_rules,
+            default_encryption,
+            enable_file_lock,
+            default_retention,
             if_revision_is,
         } = options;
         check_settings(
@@ -165,6 +252,13 @@ impl Bucket {
             lifecycle_rules.as_deref(),
         )?;
         let control = self.control(None);
+        let protection = Protection {
+            encryption: default_encryption.as_ref(),
+            enable_file_lock: *enable_file_lock,
+            retention: default_retention.as_ref(),
+        };
+        let session = &self.client.session;
+        protection.check(session, &control, Operation::UpdateBucket, &self.name)?;
         self.with_id(&control, |bucket_id| {
             self.client
                 .session
@@ -176,6 +270,9 @@ impl Bucket {
                         bucket_info: info.as_ref(),
                         cors_rules: cors_rules.as_deref(),
                         lifecycle_rules: lifecycle_rules.as_deref(),
+                        default_server_side_encryption: default_encryption.as_ref().map(Into::into),
+                        file_lock_enabled: *enable_file_lock,
+                        default_retention: default_retention.as_ref().map(Into::into),
                         if_revision_is: *if_revision_is,
                     })
                 })

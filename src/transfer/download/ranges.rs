@@ -59,9 +59,9 @@ pub(super) fn download(
     target: &Target<'_>,
 ) -> Result<()> {
     let first = reader.stream().take_body();
-    let (session, file_id) = (
+    let (session, request) = (
         Arc::clone(reader.stream().session()),
-        reader.stream().file_id().clone(),
+        reader.stream().request().clone(),
     );
     let control = reader.stream().control().clone();
     let effort = Arc::clone(reader.stream().effort());
@@ -83,12 +83,12 @@ pub(super) fn download(
                     frontier.complete(index);
                     return None;
                 }
-                let (session, file_id) = (Arc::clone(&session), file_id.clone());
+                let (session, request) = (Arc::clone(&session), request.clone());
                 let effort = Arc::clone(&effort);
                 Some(Ok(move |control: &Control| {
                     let rest = sink.position..parts.length();
                     tally.add(sink.position - range.start);
-                    let stream = ByteStream::new(session, control.clone(), file_id, rest, body)
+                    let stream = ByteStream::new(session, control.clone(), request, rest, body)
                         .counting(&effort)
                         .cut_at(range.end);
                     let mut source = Counted::new(StreamReader(stream), tally);

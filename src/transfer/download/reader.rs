@@ -9,7 +9,7 @@ use crate::control::progress::Tally;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
-use crate::raw::DownloadResponse;
+use crate::raw::{DownloadRequest, DownloadResponse};
 use crate::session::Session;
 use crate::transfer::download::Verification;
 use crate::transfer::download::stream::ByteStream;
@@ -25,7 +25,12 @@ pub struct DownloadReader {
 }
 
 impl DownloadReader {
-    pub(super) fn new(session: Arc<Session>, control: Control, response: DownloadResponse) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        control: Control,
+        request: &DownloadRequest,
+        response: DownloadResponse,
+    ) -> Self {
         let DownloadResponse {
             version,
             range,
@@ -42,7 +47,13 @@ impl DownloadReader {
             session.clock(),
             Some(range.end - range.start),
         );
-        let stream = ByteStream::new(session, control, version.file_id.clone(), range, Some(body));
+        let stream = ByteStream::new(
+            session,
+            control,
+            request.pinned_to(&version.file_id),
+            range,
+            Some(body),
+        );
         Self {
             stream,
             version,

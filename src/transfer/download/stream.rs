@@ -10,8 +10,6 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::http::body::ResponseBody;
 use crate::http::length_mismatch;
-use crate::model::id::FileId;
-use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::raw::DownloadRequest;
 use crate::session::Session;
@@ -43,7 +41,7 @@ impl Effort {
 pub(super) struct ByteStream {
     session: Arc<Session>,
     control: Control,
-    file_id: FileId,
+    request: DownloadRequest,
     range: Range<u64>,
     position: u64,
     body: Option<ResponseBody>,
@@ -57,11 +55,11 @@ pub(super) struct ByteStream {
 }
 
 impl ByteStream {
-    /// A range of a version; `body` is a response that begins there, if there is one already.
+    /// A range of a version, asked for by its id; `body` is a response that begins there, if there is one already.
     pub(super) fn new(
         session: Arc<Session>,
         control: Control,
-        file_id: FileId,
+        request: DownloadRequest,
         range: Range<u64>,
         body: Option<ResponseBody>,
     ) -> Self {
@@ -69,7 +67,7 @@ impl ByteStream {
         Self {
             session,
             control,
-            file_id,
+            request,
             range,
             position,
             body,
@@ -101,8 +99,8 @@ impl ByteStream {
         &self.control
     }
 
-    pub(super) const fn file_id(&self) -> &FileId {
-        &self.file_id
+    pub(super) const fn request(&self) -> &DownloadRequest {
+        &self.request
     }
 
     pub(super) const fn range(&self) -> &Range<u64> {
@@ -135,7 +133,7 @@ impl ByteStream {
                 None => self.body.insert(connect(
                     &self.session,
                     &self.control,
-                    &self.file_id,
+                    &self.request,
                     self.position..self.range.end,
                 )?),
             };
@@ -207,17 +205,16 @@ impl ByteStream {
     }
 }
 
-/// Asks for these bytes by id, so that a newer version cannot slip in.
+/// Asks for these bytes.
 fn connect(
     session: &Session,
     control: &Control,
-    file_id: &FileId,
+    request: &DownloadRequest,
     range: Range<u64>,
 ) -> Result<ResponseBody> {
-    let request = DownloadRequest::ById(file_id.clone());
     let range = ByteRange::from(range.start..=range.end - 1);
-    let response = session.call(Operation::DownloadFileById, control, |raw| {
-        raw.download(&request, Some(range))
+    let response = session.call(request.operation(), control, |raw| {
+        raw.download(request, Some(range))
     })?;
     Ok(response.body)
 }
