@@ -65,6 +65,10 @@ impl Bucket {
             .clone()
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub(crate) fn owner(&self) -> &Identity {
         &self.owner
     }

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 
 use crate::model::auth::{Allowed, Capability};
+use crate::model::local_name::UnsafeName;
 use crate::model::name::NameRule;
 use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
@@ -48,6 +49,9 @@ pub enum Error {
         /// The rule that it breaks.
         rule: NameRule,
     },
+    /// A file was not saved, because its name in the bucket must not become a path here.
+    #[error(transparent)]
+    UnsafeName(Box<UnsafeName>),
     /// An argument makes no sense; nothing was sent.
     #[error("{what}: {reason}")]
     InvalidInput {

@@ -18,6 +18,7 @@ mod http;
 mod model;
 pub mod notifications;
 mod raw;
+pub mod replication;
 mod session;
 mod transfer;
 mod wire;
@@ -66,6 +67,7 @@ pub use model::filtered::Filtered;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 pub use model::key::{CreatedKey, KeyDetails};
 pub use model::lifecycle::LifecycleRule;
+pub use model::local_name::{LocalNameRules, UnsafeName, UnsafeNameReason};
 pub use model::lock::{
     BucketRetention, DefaultRetention, FileLockConfiguration, FileRetention, LegalHold,
     RetentionMode, RetentionPeriod, RetentionUnit,
@@ -79,6 +81,10 @@ pub use model::part::Part;
 pub use model::pattern::Filter;
 pub use model::range::ByteRange;
 pub use model::realm::Realm;
+pub use model::replication::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
+    ReplicationStatus,
+};
 pub use model::secret::{
     ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, SseCustomerKey,
     UploadToken,
@@ -88,6 +94,7 @@ pub use model::time::Timestamp;
 
 pub use session::retry::RetryPolicy;
 pub use transfer::copy::{CopyMetadata, CopyOptions};
+pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
@@ -105,3 +112,8 @@ pub mod tutorial {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/transfers.md")]
 pub mod transfers {}
+
+// Rules of a bucket: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/bucket-rules.md")]
+pub mod bucket_rules {}

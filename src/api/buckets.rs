@@ -16,6 +16,7 @@ use crate::model::id::BucketId;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
 use crate::model::operation::Operation;
+use crate::model::replication::ReplicationConfiguration;
 use crate::session::remember;
 use crate::wire::bucket::CreateBucketRequest;
 
@@ -45,6 +46,9 @@ pub struct CreateBucketOptions {
     /// Whether files can be locked; once they can, that stays so. Needs `writeBucketRetentions`. A
     /// default retention is set by an update afterwards.
     pub file_lock: bool,
+    /// How it takes part in replication; see
+    /// [`replication::set_up`](crate::replication::set_up) for the usual way.
+    pub replication_configuration: Option<ReplicationConfiguration>,
 }
 
 impl CreateBucketOptions {
@@ -94,6 +98,13 @@ impl CreateBucketOptions {
         self.file_lock = true;
         self
     }
+
+    /// How it takes part in replication.
+    #[must_use]
+    pub fn replication_configuration(mut self, configuration: ReplicationConfiguration) -> Self {
+        self.replication_configuration = Some(configuration);
+        self
+    }
 }
 
 impl B2Api {
@@ -126,9 +137,15 @@ impl B2Api {
             lifecycle_rules,
             default_encryption,
             file_lock,
+            replication_configuration,
         } = options;
         check_bucket_name(name).map_err(|reason| Error::invalid_input("bucket name", reason))?;
-        check_settings(Some(info), Some(cors_rules), Some(lifecycle_rules))?;
+        check_settings(
+            Some(info),
+            Some(cors_rules),
+            Some(lifecycle_rules),
+            replication_configuration.as_ref(),
+        )?;
         let control = Control::default();
         let protection = Protection {
             encryption: default_encryption.as_ref(),
@@ -147,6 +164,7 @@ impl B2Api {
                 lifecycle_rules,
                 default_server_side_encryption: default_encryption.as_ref().map(Into::into),
                 file_lock_enabled: *file_lock,
+                replication_configuration: replication_configuration.as_ref(),
             })
         })?;
         Ok(self.known(&snapshot, &details))

@@ -207,6 +207,22 @@ impl Bucket {
         Ok(FileVersions(self.versions_of(file_name, 100)))
     }
 
+    /// All versions of the files whose names begin so: in the order of names, newest first.
+    pub(crate) fn versions_with_prefix(
+        &self,
+        prefix: &str,
+        cancel: Option<&CancelToken>,
+    ) -> FileVersions {
+        let selection = Selection {
+            prefix: prefix.to_owned(),
+            pattern: None,
+            filters: Filters::new(&[]),
+            is_recursive: true,
+        };
+        let (control, all) = (self.control(cancel), Versions::All);
+        FileVersions(FilePages::new(self, control, all, selection, 1000))
+    }
+
     pub(super) fn versions_of(&self, file_name: &str, max_file_count: u32) -> FilePages {
         FilePages::of_one_file(self, file_name, max_file_count)
     }

@@ -17,6 +17,7 @@ use crate::model::encryption::Encryption;
 use crate::model::lifecycle::{LifecycleRule, check_lifecycle_rules};
 use crate::model::lock::DefaultRetention;
 use crate::model::operation::Operation;
+use crate::model::replication::ReplicationConfiguration;
 use crate::session::Session;
 use crate::wire::bucket::UpdateBucketRequest;
 
@@ -48,6 +49,9 @@ pub struct UpdateBucketOptions {
     /// How files are retained that are given no retention of their own. Needs `writeBucketRetentions`,
     /// and a bucket with object lock.
     pub default_retention: Option<DefaultRetention>,
+    /// How it takes part in replication; see
+    /// [`replication::set_up`](crate::replication::set_up) for the usual way.
+    pub replication_configuration: Option<ReplicationConfiguration>,
     /// Change nothing unless this is still the revision: for changes that build on what was read.
     pub if_revision_is: Option<u64>,
 }
@@ -115,6 +119,13 @@ impl UpdateBucketOptions {
         self
     }
 
+    /// How it takes part in replication.
+    #[must_use]
+    pub fn replication_configuration(mut self, configuration: ReplicationConfiguration) -> Self {
+        self.replication_configuration = Some(configuration);
+        self
+    }
+
     /// Change nothing unless this is still the revision.
     #[must_use]
     pub const fn if_revision_is(mut self, revision: u64) -> Self {
@@ -133,6 +144,7 @@ impl UpdateBucketOptions {
             default_encryption,
             enable_file_lock,
             default_retention,
+            replication_configuration,
             if_revision_is: _,
         } = self;
         bucket_type.is_none()
@@ -142,6 +154,7 @@ impl UpdateBucketOptions {
             && default_encryption.is_none()
             && !*enable_file_lock
             && default_retention.is_none()
+            && replication_configuration.is_none()
     }
 }
 
@@ -150,6 +163,7 @@ pub(crate) fn check_settings(
     info: Option<&BTreeMap<String, String>>,
     cors_rules: Option<&[CorsRule]>,
     lifecycle_rules: Option<&[LifecycleRule]>,
+    replication: Option<&ReplicationConfiguration>,
 ) -> Result<()> {
     let refused = |what| move |reason: String| Error::invalid_input(what, reason);
     info.map_or(Ok(()), check_bucket_info)
@@ -159,7 +173,10 @@ pub(crate) fn check_settings(
         .map_err(refused("CORS rules"))?;
     lifecycle_rules
         .map_or(Ok(()), check_lifecycle_rules)
-        .map_err(refused("lifecycle rules"))
+        .map_err(refused("lifecycle rules"))?;
+    replication
+        .map_or(Ok(()), ReplicationConfiguration::check)
+        .map_err(refused("replication configuration"))
 }
 
 /// How the files of a bucket are kept that say nothing of their own.
@@ -244,12 +261,14 @@ impl Bucket {
             default_encryption,
             enable_file_lock,
             default_retention,
+            replication_configuration,
             if_revision_is,
         } = options;
         check_settings(
             info.as_ref(),
             cors_rules.as_deref(),
             lifecycle_rules.as_deref(),
+            replication_configuration.as_ref(),
         )?;
         let control = self.control(None);
         let protection = Protection {
@@ -273,6 +292,7 @@ impl Bucket {
                         default_server_side_encryption: default_encryption.as_ref().map(Into::into),
                         file_lock_enabled: *enable_file_lock,
                         default_retention: default_retention.as_ref().map(Into::into),
+                        replication_configuration: replication_configuration.as_ref(),
                         if_revision_is: *if_revision_is,
                     })
                 })

@@ -13,6 +13,7 @@ use crate::model::lenient::null_is_default;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::lock::FileLockConfiguration;
 use crate::model::open_enum::open_enum;
+use crate::model::replication::ReplicationConfiguration;
 
 open_enum! {
     /// Who may download from a bucket.
@@ -54,6 +55,9 @@ pub struct BucketDetails {
     /// When the service hides, deletes and cancels by itself.
     #[serde(default, deserialize_with = "null_is_default")]
     pub lifecycle_rules: Vec<LifecycleRule>,
+    /// How the bucket takes part in replication; needs `readBucketReplications`.
+    #[serde(default, with = "filtered::wrapped")]
+    pub replication_configuration: Filtered<ReplicationConfiguration>,
     /// How files are encrypted that are given no encryption of their own; needs `readBucketEncryption`.
     #[serde(default, with = "filtered::wrapped")]
     pub default_server_side_encryption: Filtered<EncryptionInfo>,

@@ -10,6 +10,7 @@ use crate::model::id::{AccountId, BucketId, FileId};
 use crate::model::lenient::null_is_default;
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::open_enum::open_enum;
+use crate::model::replication::{ReplicationStatus, status_in_any_case};
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
 
@@ -76,6 +77,13 @@ pub struct FileVersion {
     /// When the upload began, by the service's clock.
     #[serde(default, deserialize_with = "null_is_default")]
     pub upload_timestamp: Timestamp,
+    /// What became of its replication; none where no replication rule applies.
+    #[serde(
+        default,
+        deserialize_with = "status_in_any_case",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub replication_status: Option<ReplicationStatus>,
     /// The fields that have no name here.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -99,6 +107,7 @@ impl FileVersion {
             file_retention: Filtered::Unset,
             legal_hold: Filtered::Unset,
             upload_timestamp: Timestamp::default(),
+            replication_status: None,
             extra: Map::new(),
         }
     }

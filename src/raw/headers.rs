@@ -10,6 +10,7 @@ use crate::model::file_info::FileInfo;
 use crate::model::filtered::Filtered;
 use crate::model::id::FileId;
 use crate::model::lock::{FileRetention, LegalHold};
+use crate::model::replication::ReplicationStatus;
 use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
@@ -86,6 +87,9 @@ pub(super) fn file_version(
         file_retention: retention(response, allowed),
         legal_hold: legal_hold(response, allowed),
         upload_timestamp: Timestamp::from_millis(timestamp),
+        replication_status: response
+            .header("x-bz-replication-status")
+            .map(ReplicationStatus::in_any_case),
         extra: serde_json::Map::new(),
     })
 }

@@ -6,6 +6,7 @@
 //!    A large file that is saved to a path comes in several ranges at a time (`ranges`).
 //! 3. At its end the SHA-1 is compared, if the service or the uploader told one.
 
+pub(crate) mod directory;
 pub(crate) mod file;
 mod partial;
 mod ranges;
@@ -26,6 +27,7 @@ use crate::model::range::ByteRange;
 use crate::model::secret::SseCustomerKey;
 use crate::raw::DownloadRequest;
 use crate::session::Session;
+use crate::transfer::download::directory::LocalDirectory;
 use crate::transfer::download::file::{Manner, Saved};
 use crate::transfer::download::reader::DownloadReader;
 
@@ -245,6 +247,26 @@ impl Download {
     /// [`Error::LocalFile`] if the file cannot be written, or (with `resume`) if another download to this
     /// path is running; otherwise as [`write_to`](Self::write_to).
     pub fn save_to(self, path: impl AsRef<Path>) -> Result<Saved> {
+        self.save(path.as_ref(), &|| Ok(()))
+    }
+
+    /// Saves the file below a directory under the name that it has in its bucket, as
+    /// [`save_to`](Self::save_to) does. Folders are made as needed, and no link is followed.
+    ///
+    /// # Errors
+    /// [`Error::UnsafeName`] if the name could do harm, or is taken by another one; otherwise as
+    /// [`save_to`](Self::save_to).
+    pub fn save_under(self, directory: &LocalDirectory) -> Result<Saved> {
+        let name = self.version().file_name.clone();
+        let path = directory
+            .path_for(&name)
+            .map_err(|refused| Error::UnsafeName(Box::new(refused)))?;
+        directory.make_folders(&name)?;
+        directory.check(&name, &path)?;
+        self.save(&path, &|| directory.check(&name, &path))
+    }
+
+    fn save(self, path: &Path, check: &dyn Fn() -> Result<()>) -> Result<Saved> {
         let Self {
             reader,
             workers,
@@ -256,8 +278,9 @@ impl Download {
             workers: &workers,
             part_size: part_size.unwrap_or_else(size),
             resume,
+            check,
         };
-        file::save(reader, path.as_ref(), &manner)
+        file::save(reader, path, &manner)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
 use crate::model::id::{AccountId, BucketId};
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::replication::ReplicationConfiguration;
 use crate::wire::encryption::EncryptionSetting;
 use crate::wire::lock::DefaultRetentionSetting;
 
@@ -27,6 +28,7 @@ pub(crate) struct CreateBucketRequest<'a> {
     pub(crate) default_server_side_encryption: Option<EncryptionSetting<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) file_lock_enabled: bool,
+    pub(crate) replication_configuration: Option<&'a ReplicationConfiguration>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +50,7 @@ pub(crate) struct UpdateBucketRequest<'a> {
     pub(crate) file_lock_enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) default_retention: Option<DefaultRetentionSetting<'a>>,
+    pub(crate) replication_configuration: Option<&'a ReplicationConfiguration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) if_revision_is: Option<u64>,
 }

@@ -89,6 +89,13 @@ fn kinds() -> Vec<(&'static str, Error)> {
                 .list_buckets()
                 .unwrap_err(),
         ),
+        ("UnsafeName", {
+            let world = World::new();
+            world.bucket.upload_bytes(b"x", "../x").unwrap();
+            let download = world.bucket.download_file_by_name("../x").unwrap();
+            let directory = b2sdk::LocalDirectory::new(std::env::temp_dir());
+            download.save_under(&directory).unwrap_err()
+        }),
         ("CapExceeded", {
             let world = fails(Operation::GetUploadUrl, 403, "storage_cap_exceeded");
             world.bucket.upload_bytes(b"x", "x").unwrap_err()
@@ -126,6 +133,14 @@ fn kinds() -> Vec<(&'static str, Error)> {
             "EncryptionKey",
             download_error(&fails(Operation::DownloadFileByName, 403, "access_denied")),
         ),
+        ("Locked", {
+            let world = fails(Operation::DeleteFileVersion, 401, "access_denied");
+            let file = world.bucket.upload_bytes(b"x", "x").unwrap().into_version();
+            world
+                .bucket
+                .delete_file_version(&file.file_id, "x")
+                .unwrap_err()
+        }),
         ("ChecksumMismatch", {
             let world = World::new();
             world.inject(Fault::on(Operation::DownloadFileByName).corrupt_byte(5));

@@ -495,6 +495,10 @@ fn a_download_that_is_killed_at_any_moment_never_ends_in_a_wrong_file() {
             linger();
             child.kill();
             kills += 1;
+            if world.path().exists() {
+                // It had all but told us, and the next one would begin anew.
+                break "0".to_owned();
+            }
         };
         resumed += told.parse::<usize>().unwrap();
         assert!(fs::read(world.path()).unwrap() == world.data, "wrong bytes");

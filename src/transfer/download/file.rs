@@ -10,8 +10,9 @@ use std::time::SystemTime;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
+use crate::model::local_name::TEMPORARY;
 use crate::transfer::download::Verification;
-use crate::transfer::download::partial::{self, Partial};
+use crate::transfer::download::partial::Partial;
 use crate::transfer::download::ranges::{self, Target};
 use crate::transfer::download::reader::DownloadReader;
 use crate::transfer::parts::Parts;
@@ -78,6 +79,8 @@ pub(super) struct Manner<'a> {
     /// The size of the ranges.
     pub(super) part_size: u64,
     pub(super) resume: bool,
+    /// Whether the place may be used: asked when the temporary file is there, and before it is renamed.
+    pub(super) check: &'a dyn Fn() -> Result<()>,
 }
 
 /// What came of it: the number of ranges, and the bytes that were there before.
@@ -181,6 +184,7 @@ fn save_at_once(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -
     let replaced = path.metadata().ok().map(|replaced| replaced.permissions());
     let mut temporary =
         temporary_file(directory, replaced.as_ref()).map_err(|error| failed("create", error))?;
+    (manner.check)()?;
     let mut course = Course::ONE_RESPONSE;
     if reader.is_whole() && reader.length() > manner.part_size {
         let target = Target {
@@ -195,6 +199,7 @@ fn save_at_once(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -
         reader.copy_to(temporary.as_file_mut(), |error| failed("write", error))?;
     }
     settle(reader, temporary.as_file(), path, replaced)?;
+    (manner.check)()?;
     temporary
         .persist(path)
         .map_err(|error| failed("replace", error.error))?;
@@ -213,8 +218,10 @@ fn save_resumable(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>)
         reopen: &|| partial.reopen(),
         partial: Some(&partial),
     };
-    let outcome = ranges::download(reader, &parts, manner.workers, &target)
-        .and_then(|()| settle(reader, partial.file(), path, replaced));
+    let outcome = (manner.check)()
+        .and_then(|()| ranges::download(reader, &parts, manner.workers, &target))
+        .and_then(|()| settle(reader, partial.file(), path, replaced))
+        .and_then(|()| (manner.check)());
     match outcome {
         Ok(()) => {}
         Err(error @ Error::ChecksumMismatch { .. }) => {
@@ -273,7 +280,7 @@ fn temporary_file(
     replaced: Option<&Permissions>,
 ) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(partial::PREFIX);
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

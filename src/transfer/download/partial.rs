@@ -22,12 +22,11 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
+use crate::model::local_name::TEMPORARY;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::transfer::download::partial::record::{Header, Record, Step};
 use crate::transfer::parts::Parts;
 
-/// How the names of all files begin that downloads leave beside their destinations for a while.
-pub(super) const PREFIX: &str = ".b2-download-";
 /// A record is not believed to be longer, in bytes: some hundred thousand steps.
 const MAX_RECORD: u64 = 32 * 1024 * 1024;
 /// The most that a destination's name may have to stand in the names of these files, in bytes.
@@ -60,7 +59,7 @@ struct Paths {
 impl Paths {
     fn beside(destination: &Path) -> Self {
         let name = destination.file_name().unwrap_or(OsStr::new(""));
-        let mut stem = OsString::from(PREFIX);
+        let mut stem = OsString::from(TEMPORARY);
         if name.len() <= MAX_NAME {
             stem.push(name);
         } else {

@@ -59,9 +59,9 @@ pub(super) fn download(
     target: &Target<'_>,
 ) -> Result<()> {
     let first = reader.stream().take_body();
-    let (session, request) = (
+    let (session, content) = (
         Arc::clone(reader.stream().session()),
-        reader.stream().request().clone(),
+        reader.stream().content().clone(),
     );
     let control = reader.stream().control().clone();
     let effort = Arc::clone(reader.stream().effort());
@@ -83,12 +83,12 @@ pub(super) fn download(
                     frontier.complete(index);
                     return None;
                 }
-                let (session, request) = (Arc::clone(&session), request.clone());
+                let (session, content) = (Arc::clone(&session), content.clone());
                 let effort = Arc::clone(&effort);
                 Some(Ok(move |control: &Control| {
                     let rest = sink.position..parts.length();
                     tally.add(sink.position - range.start);
-                    let stream = ByteStream::new(session, control.clone(), request, rest, body)
+                    let stream = ByteStream::new(session, control.clone(), content, rest, body)
                         .counting(&effort)
                         .cut_at(range.end);
                     let mut source = Counted::new(StreamReader(stream), tally);

@@ -12,7 +12,7 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::{DownloadRequest, DownloadResponse};
 use crate::session::Session;
 use crate::transfer::download::Verification;
-use crate::transfer::download::stream::ByteStream;
+use crate::transfer::download::stream::{ByteStream, Content};
 
 /// The bytes of a download. Its errors carry an [`Error`]: `io::Error::downcast` gives it back.
 pub struct DownloadReader {
@@ -47,13 +47,12 @@ impl DownloadReader {
             session.clock(),
             Some(range.end - range.start),
         );
-        let stream = ByteStream::new(
-            session,
-            control,
-            request.pinned_to(&version.file_id),
-            range,
-            Some(body),
-        );
+        let content = Content {
+            request: request.pinned_to(&version.file_id),
+            file_id: version.file_id.clone(),
+            length: version.content_length,
+        };
+        let stream = ByteStream::new(session, control, content, range, Some(body));
         Self {
             stream,
             version,

@@ -10,6 +10,8 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::http::body::ResponseBody;
 use crate::http::length_mismatch;
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::raw::DownloadRequest;
 use crate::session::Session;
@@ -37,11 +39,21 @@ impl Effort {
     }
 }
 
+/// What all responses of a download must be of.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    /// Asks for it, by the version's id.
+    pub(super) request: DownloadRequest,
+    pub(super) file_id: FileId,
+    /// Of the whole file, in bytes.
+    pub(super) length: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct ByteStream {
     session: Arc<Session>,
     control: Control,
-    request: DownloadRequest,
+    content: Content,
     range: Range<u64>,
     position: u64,
     body: Option<ResponseBody>,
@@ -59,7 +71,7 @@ impl ByteStream {
     pub(super) fn new(
         session: Arc<Session>,
         control: Control,
-        request: DownloadRequest,
+        content: Content,
         range: Range<u64>,
         body: Option<ResponseBody>,
     ) -> Self {
@@ -67,7 +79,7 @@ impl ByteStream {
         Self {
             session,
             control,
-            request,
+            content,
             range,
             position,
             body,
@@ -99,8 +111,8 @@ impl ByteStream {
         &self.control
     }
 
-    pub(super) const fn request(&self) -> &DownloadRequest {
-        &self.request
+    pub(super) const fn content(&self) -> &Content {
+        &self.content
     }
 
     pub(super) const fn range(&self) -> &Range<u64> {
@@ -133,7 +145,7 @@ impl ByteStream {
                 None => self.body.insert(connect(
                     &self.session,
                     &self.control,
-                    &self.request,
+                    &self.content,
                     self.position..self.range.end,
                 )?),
             };
@@ -205,16 +217,29 @@ impl ByteStream {
     }
 }
 
-/// Asks for these bytes.
+/// Asks for these bytes by id, so that a newer version cannot slip in, and makes sure that it was that
+/// version which answered: a proxy in between may have kept another answer.
 fn connect(
     session: &Session,
     control: &Control,
-    request: &DownloadRequest,
+    content: &Content,
     range: Range<u64>,
 ) -> Result<ResponseBody> {
+    let operation = Operation::DownloadFileById;
     let range = ByteRange::from(range.start..=range.end - 1);
-    let response = session.call(request.operation(), control, |raw| {
-        raw.download(request, Some(range))
+    let response = session.call(operation, control, |raw| {
+        raw.download(&content.request, Some(range))
     })?;
+    let found = &response.version;
+    if found.file_id != content.file_id || found.content_length != content.length {
+        return Err(Error::UnexpectedReply {
+            operation,
+            source: format!(
+                "it is of version {} with {} bytes, not of {} with {}",
+                found.file_id, found.content_length, content.file_id, content.length
+            )
+            .into(),
+        });
+    }
     Ok(response.body)
 }

@@ -17,6 +17,7 @@ use crate::model::lock::{
 };
 use crate::model::notification::{EventNotificationRule, EventTarget, EventType};
 use crate::model::range::ByteRange;
+use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
 use crate::model::secret::SseCustomerKey;
 use crate::model::time::Timestamp;
 use crate::wire::bucket::{
@@ -93,6 +94,7 @@ fn a_new_bucket_is_asked_for_with_what_is_set_only() {
         lifecycle_rules: &[],
         default_server_side_encryption: None,
         file_lock_enabled: false,
+        replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_minimal");
 }
@@ -108,6 +110,7 @@ fn a_new_bucket_is_asked_for_with_everything() {
         lifecycle_rules: &lifecycle_rules(),
         default_server_side_encryption: None,
         file_lock_enabled: false,
+        replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_full");
 }
@@ -123,6 +126,7 @@ fn no_update<'a>(account_id: &'a AccountId, bucket_id: &'a BucketId) -> UpdateBu
         default_server_side_encryption: None,
         file_lock_enabled: false,
         default_retention: None,
+        replication_configuration: None,
         if_revision_is: None,
     }
 }
@@ -175,6 +179,7 @@ fn a_bucket_is_protected_from_its_first_moment_or_later() {
         lifecycle_rules: &[],
         default_server_side_encryption: Some((&Encryption::SseB2).into()),
         file_lock_enabled: true,
+        replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_protected");
     let week = DefaultRetention::Set(BucketRetention::governance(RetentionPeriod::days(7)));
@@ -523,4 +528,29 @@ fn notification_rules_that_were_read_are_sent_as_they_were() {
     let request = sent_rules(&bucket, &read.event_notification_rules);
     let sent = serde_json::to_value(&request).unwrap();
     assert_eq!(sent["eventNotificationRules"], wanted);
+}
+
+#[test]
+fn replication_is_configured_and_cleared_as_a_whole() {
+    let (account, bucket) = (account(), bucket());
+    let rule = ReplicationRule::new("lantern-west", "57ac14714fc0397d43bb2e68")
+        .file_name_prefix("photos/")
+        .include_existing_files(true)
+        .priority(7);
+    let both = ReplicationConfiguration::new()
+        .source("0035b2e9f07c1d40000000006", [rule])
+        .accept("0035b2e9f07c1d40000000017", "0035b2e9f07c1d40000000009");
+    for (configuration, path) in [
+        (both, "b2_update_bucket/request_replication"),
+        (
+            ReplicationConfiguration::new(),
+            "b2_update_bucket/request_replication_cleared",
+        ),
+    ] {
+        let request = UpdateBucketRequest {
+            replication_configuration: Some(&configuration),
+            ..no_update(&account, &bucket)
+        };
+        assert_sent(&request, path);
+    }
 }

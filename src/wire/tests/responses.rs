@@ -328,3 +328,20 @@ fn members_without_a_name_here_are_written_back_as_they_came() {
     let file: FileVersion = read(path);
     assert_eq!(serde_json::to_value(file).unwrap(), fixture(path));
 }
+
+#[test]
+fn replication_is_told_as_it_was_configured() {
+    let asked = &fixture("b2_update_bucket/request_replication")["replicationConfiguration"];
+    let told: BucketDetails = read("b2_update_bucket/response_replication");
+    let configuration = told.replication_configuration.readable().unwrap();
+    assert_eq!(serde_json::to_value(configuration).unwrap(), *asked);
+    let rule = &configuration.rules()[0];
+    assert_eq!(
+        (rule.replication_rule_name.as_str(), rule.priority),
+        ("lantern-west", 7)
+    );
+    let none: BucketDetails = read("b2_update_bucket/response_minimal");
+    assert_eq!(none.replication_configuration, Filtered::Unset);
+    let hidden = only_bucket("b2_list_buckets/response_unreadable");
+    assert_eq!(hidden.replication_configuration, Filtered::NotAuthorized);
+}

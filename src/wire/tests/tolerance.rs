@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Kind, answers, fixture};
 
-const BUCKET: [&str; 9] = [
+const BUCKET: [&str; 11] = [
     "accountId",
     "bucketId",
     "bucketName",
@@ -16,6 +16,8 @@ const BUCKET: [&str; 9] = [
     "corsRules[].allowedOperations",
     "corsRules[].maxAgeSeconds",
     "lifecycleRules[].fileNamePrefix",
+    "replicationConfiguration.value.asReplicationSource.replicationRules[].replicationRuleName",
+    "replicationConfiguration.value.asReplicationSource.replicationRules[].destinationBucketId",
 ];
 
 /// Not even an id: a folder has none.
@@ -35,7 +37,7 @@ const NOTIFICATION_RULE: [&str; 6] = [
 ];
 
 /// These hold names and values of users, not members that the API defines.
-const USERS_OWN: [&str; 2] = ["bucketInfo", "fileInfo"];
+const USERS_OWN: [&str; 3] = ["bucketInfo", "fileInfo", "sourceToDestinationKeyMapping"];
 
 impl Kind {
     /// The members without which there is nothing to work with. A list of files or buckets is one:

@@ -1,0 +1,310 @@
+//! Which names of files in a bucket may become paths on this machine. Names come from whoever may
+//! write to the bucket: what they would do to a file system is decided here, by looking at the name
+//! alone.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// How the names of all files begin that downloads leave beside their destinations for a while.
+pub(crate) const TEMPORARY: &str = ".b2-download-";
+
+/// The most that file systems take for one part of a path, in bytes.
+const MAX_SEGMENT: usize = 255;
+
+/// Which names are let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum LocalNameRules {
+    /// Names that Windows, macOS and Linux all keep as they are, and keep apart.
+    #[default]
+    Portable,
+    /// On Unix also those with characters and endings that only other systems do not keep (`:`, `\`,
+    /// `aux.txt`, a dot at the end), and names that differ only by case or Unicode form: for file
+    /// systems that keep these apart. Elsewhere as [`Portable`](Self::Portable).
+    Native,
+}
+
+impl LocalNameRules {
+    const fn is_portable(self) -> bool {
+        match self {
+            Self::Portable => true,
+            Self::Native => !cfg!(unix),
+        }
+    }
+}
+
+/// The name of a file in a bucket that must not, or cannot, become a path on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the file name {name:?} cannot be used below a directory of this machine: {reason}")]
+#[non_exhaustive]
+pub struct UnsafeName {
+    /// The name.
+    pub name: Box<str>,
+    /// What it would do.
+    pub reason: UnsafeNameReason,
+}
+
+/// Why a name is not used.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnsafeNameReason {
+    /// It is empty.
+    Empty,
+    /// It begins with `/`.
+    Absolute,
+    /// Two slashes in a row, or one at the end: different names would mean the same path.
+    EmptySegment,
+    /// A part of it is `.` or `..`, which leads elsewhere.
+    DotSegment,
+    /// A `\`, which leads elsewhere on Windows.
+    Backslash,
+    /// It begins with a drive, such as `C:`.
+    DriveLetter,
+    /// A character that moves the cursor of a terminal or ends the name early: below U+0020, U+007F to
+    /// U+009F.
+    ControlCharacter,
+    /// One of `< > : " | ? *`, which Windows does not keep or takes for something else.
+    ForbiddenCharacter(char),
+    /// A part of it is a device on Windows, such as `CON` or `lpt1.txt`.
+    DeviceName,
+    /// A part of it ends with a dot or a space, which Windows drops.
+    TrailingDotOrSpace,
+    /// A part of it has more than 255 bytes of UTF-8.
+    SegmentTooLong,
+    /// A part of it begins with `.b2-download-`, as the temporary files of downloads do.
+    TemporaryName,
+    /// Another file has this name on a system that does not tell upper from lower case, or one Unicode
+    /// form from another; or that other file would have to be a folder.
+    Collision {
+        /// The name that came first.
+        with: Box<str>,
+    },
+    /// A link stands where a folder of it, or the file, would be.
+    Link,
+}
+
+impl fmt::Display for UnsafeNameReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "it is empty",
+            Self::Absolute => "it begins with '/'",
+            Self::EmptySegment => "it has an empty part between slashes, or at its end",
+            Self::DotSegment => "a part of it is '.' or '..'",
+            Self::Backslash => "it has a '\\'",
+            Self::DriveLetter => "it begins with a drive letter",
+            Self::ControlCharacter => "it has a control character",
+            Self::ForbiddenCharacter(character) => {
+                return write!(f, "it has a {character:?}, which not every system keeps");
+            }
+            Self::DeviceName => "a part of it is the name of a device on Windows",
+            Self::TrailingDotOrSpace => "a part of it ends with a dot or a space",
+            Self::SegmentTooLong => "a part of it has more than 255 bytes",
+            Self::TemporaryName => "a part of it is a name of temporary files of downloads",
+            Self::Collision { with } => {
+                return write!(f, "on some systems it is the same as {with:?}, or is in it");
+            }
+            Self::Link => "a link stands in its way",
+        })
+    }
+}
+
+/// Checks the name by itself.
+pub(crate) fn check_local_name(name: &str, rules: LocalNameRules) -> Result<(), UnsafeNameReason> {
+    if name.is_empty() {
+        return Err(UnsafeNameReason::Empty);
+    }
+    if name.starts_with('/') {
+        return Err(UnsafeNameReason::Absolute);
+    }
+    if name.chars().any(char::is_control) {
+        return Err(UnsafeNameReason::ControlCharacter);
+    }
+    if rules.is_portable() {
+        check_characters(name)?;
+    }
+    name.split('/')
+        .try_for_each(|segment| check_segment(segment, rules))
+}
+
+fn check_characters(name: &str) -> Result<(), UnsafeNameReason> {
+    let mut start = name.chars();
+    let letter = start
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic());
+    if letter && start.next() == Some(':') {
+        return Err(UnsafeNameReason::DriveLetter);
+    }
+    match name.chars().find(|c| r#"\<>:"|?*"#.contains(*c)) {
+        Some('\\') => Err(UnsafeNameReason::Backslash),
+        Some(other) => Err(UnsafeNameReason::ForbiddenCharacter(other)),
+        None => Ok(()),
+    }
+}
+
+fn check_segment(segment: &str, rules: LocalNameRules) -> Result<(), UnsafeNameReason> {
+    let reason = if segment.is_empty() {
+        UnsafeNameReason::EmptySegment
+    } else if segment == "." || segment == ".." {
+        UnsafeNameReason::DotSegment
+    } else if segment.len() > MAX_SEGMENT {
+        UnsafeNameReason::SegmentTooLong
+    } else if segment_key(segment).starts_with(TEMPORARY) {
+        UnsafeNameReason::TemporaryName
+    } else if rules.is_portable() && segment.ends_with(['.', ' ']) {
+        UnsafeNameReason::TrailingDotOrSpace
+    } else if rules.is_portable() && is_device(segment) {
+        UnsafeNameReason::DeviceName
+    } else {
+        return Ok(());
+    };
+    Err(reason)
+}
+
+/// Whether Windows takes it for a device, whatever follows the first dot.
+fn is_device(segment: &str) -> bool {
+    let base = segment.split('.').next().unwrap_or_default();
+    let base = base.trim_end_matches(' ').to_ascii_uppercase();
+    if matches!(
+        base.as_str(),
+        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
+    ) {
+        return true;
+    }
+    let port = base.strip_prefix("COM").or(base.strip_prefix("LPT"));
+    let mut number = port.unwrap_or_default().chars();
+    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³');
+    number.next().is_some_and(is_number) && number.next().is_none()
+}
+
+/// What is the same for all names that some system takes for the same path.
+pub(crate) fn collision_key(name: &str, rules: LocalNameRules) -> String {
+    match rules.is_portable() {
+        true => segment_key(name),
+        false => name.to_owned(),
+    }
+}
+
+/// Without what file systems ignore: the Unicode form, characters that are not seen, the case.
+fn segment_key(text: &str) -> String {
+    let seen = text.nfd().filter(|c| !is_ignorable(*c));
+    // There and back: letters that share one upper case are one letter.
+    let upper = seen.flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).nfd().collect()
+}
+
+const fn is_ignorable(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LocalNameRules::{Native, Portable};
+    use super::{UnsafeNameReason, check_local_name, collision_key};
+
+    #[test]
+    fn names_that_every_system_keeps_are_let_through() {
+        for name in [
+            "a",
+            "a/b/c.txt",
+            ".hidden",
+            "..a",
+            "a..b/...c",
+            "é/𝄞",
+            "console",
+            "com",
+            "com10",
+            "nul_",
+            "a b",
+            " a",
+            "b2-download-x",
+        ] {
+            for rules in [Portable, Native] {
+                assert_eq!(check_local_name(name, rules), Ok(()), "{name:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused_by_all_rules() {
+        let long = "x".repeat(256);
+        for (name, reason) in [
+            ("", UnsafeNameReason::Empty),
+            ("/x", UnsafeNameReason::Absolute),
+            ("//x", UnsafeNameReason::Absolute),
+            ("../x", UnsafeNameReason::DotSegment),
+            ("a/../../x", UnsafeNameReason::DotSegment),
+            ("a/..", UnsafeNameReason::DotSegment),
+            ("./x", UnsafeNameReason::DotSegment),
+            ("a//b", UnsafeNameReason::EmptySegment),
+            ("a/", UnsafeNameReason::EmptySegment),
+            ("a\0", UnsafeNameReason::ControlCharacter),
+            ("\u{1b}[2J", UnsafeNameReason::ControlCharacter),
+            ("a\u{9b}b", UnsafeNameReason::ControlCharacter),
+            (long.as_str(), UnsafeNameReason::SegmentTooLong),
+            (".b2-download-x.part", UnsafeNameReason::TemporaryName),
+            ("a/.B2-Download-x/b", UnsafeNameReason::TemporaryName),
+            (".b2\u{200c}-download-x", UnsafeNameReason::TemporaryName),
+        ] {
+            for rules in [Portable, Native] {
+                assert_eq!(
+                    check_local_name(name, rules),
+                    Err(reason.clone()),
+                    "{name:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_some_system_does_not_keep_is_refused_by_the_portable_rules() {
+        for (name, reason) in [
+            ("C:x", UnsafeNameReason::DriveLetter),
+            ("c:/x", UnsafeNameReason::DriveLetter),
+            (r"a\..\b", UnsafeNameReason::Backslash),
+            (r"\\server\share", UnsafeNameReason::Backslash),
+            ("a/b:stream", UnsafeNameReason::ForbiddenCharacter(':')),
+            ("what?", UnsafeNameReason::ForbiddenCharacter('?')),
+            ("a/x.", UnsafeNameReason::TrailingDotOrSpace),
+            ("x /a", UnsafeNameReason::TrailingDotOrSpace),
+            ("...", UnsafeNameReason::TrailingDotOrSpace),
+            ("CON", UnsafeNameReason::DeviceName),
+            ("a/aux.txt", UnsafeNameReason::DeviceName),
+            ("nul .tar.gz", UnsafeNameReason::DeviceName),
+            ("Lpt1", UnsafeNameReason::DeviceName),
+            ("com³.x/y", UnsafeNameReason::DeviceName),
+            ("conin$", UnsafeNameReason::DeviceName),
+        ] {
+            assert_eq!(check_local_name(name, Portable), Err(reason), "{name:?}");
+            assert_eq!(
+                check_local_name(name, Native).is_ok(),
+                cfg!(unix),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_some_system_takes_for_the_same_have_the_same_key() {
+        for (one, other) in [
+            ("a/B", "A/b"),
+            ("é", "e\u{301}"),
+            ("É", "e\u{301}"),
+            ("Å", "\u{212b}"),
+            ("straße", "STRASSE"),
+            ("ς", "σ"),
+            ("K", "\u{212a}"),
+            ("a\u{200d}b", "ab"),
+        ] {
+            let keys = [one, other].map(|name| collision_key(name, Portable));
+            assert_eq!(keys[0], keys[1], "{one} {other}");
+        }
+        assert_ne!(collision_key("a", Portable), collision_key("á", Portable));
+        assert_eq!(
+            collision_key("a", Native) == collision_key("A", Native),
+            !cfg!(unix)
+        );
+    }
+}

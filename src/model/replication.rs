@@ -1,0 +1,419 @@
+//! Replication of a bucket's files into other buckets (reference section 3.7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::filtered::{Filtered, Setting};
+use crate::model::id::{ApplicationKeyId, BucketId};
+use crate::model::lenient::null_is_default;
+use crate::model::open_enum::open_enum;
+
+/// How many rules a source bucket may have.
+const MAX_RULES: usize = 2;
+const MAX_PRIORITY: u32 = i32::MAX as u32;
+/// The priority of a rule that nobody gave one, as other tools have it.
+pub(crate) const DEFAULT_PRIORITY: u32 = 128;
+
+open_enum! {
+    /// What became of the replication of a file version.
+    ReplicationStatus {
+        /// It is to be replicated, or is being replicated now.
+        Pending = "pending",
+        /// It was replicated.
+        Completed = "completed",
+        /// It could not be replicated.
+        Failed = "failed",
+        /// It is itself the result of replication.
+        Replica = "replica",
+    }
+}
+
+impl ReplicationStatus {
+    /// The status as the service writes it, in capitals or not (section 3.3).
+    pub(crate) fn in_any_case(text: &str) -> Self {
+        match Self::from(text.to_ascii_lowercase()) {
+            Self::Other(_) => Self::Other(text.into()),
+            known => known,
+        }
+    }
+}
+
+/// Which files of a bucket are replicated into which other bucket.
+///
+/// ```
+/// use b2sdk::{BucketId, ReplicationRule};
+///
+/// let rule = ReplicationRule::new("to-west", BucketId::from("57ac14714fc0397d43bb2e68"))
+///     .file_name_prefix("photos/")
+///     .include_existing_files(true);
+/// assert_eq!(rule.priority, 128);
+/// ```
+///
+/// What this version of the crate does not name stays in [`extra`](Self::extra) and is written back
+/// with the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ReplicationRule {
+    /// 1 to 64 letters, digits, `-` and `_`; unique in the bucket.
+    pub replication_rule_name: String,
+    /// The bucket that the files are replicated into; it must exist.
+    pub destination_bucket_id: BucketId,
+    /// The files it is about; empty for all.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub file_name_prefix: String,
+    /// Whether files that were there before the rule are replicated too.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub include_existing_files: bool,
+    /// Whether it replicates at all.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub is_enabled: bool,
+    /// Which of several rules for a file wins: the one with the highest, 1 to 2,147,483,647.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub priority: u32,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl ReplicationRule {
+    /// A rule for all new files, enabled, of priority 128.
+    #[must_use]
+    pub fn new(name: impl Into<String>, destination: impl Into<BucketId>) -> Self {
+        Self {
+            replication_rule_name: name.into(),
+            destination_bucket_id: destination.into(),
+            file_name_prefix: String::new(),
+            include_existing_files: false,
+            is_enabled: true,
+            priority: DEFAULT_PRIORITY,
+            extra: Map::new(),
+        }
+    }
+
+    /// The files it is about.
+    #[must_use]
+    pub fn file_name_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.file_name_prefix = prefix.into();
+        self
+    }
+
+    /// Whether files that were there before the rule are replicated too.
+    #[must_use]
+    pub const fn include_existing_files(mut self, include: bool) -> Self {
+        self.include_existing_files = include;
+        self
+    }
+
+    /// Whether it replicates at all.
+    #[must_use]
+    pub const fn enabled(mut self, enabled: bool) -> Self {
+        self.is_enabled = enabled;
+        self
+    }
+
+    /// Which of several rules for a file wins: the one with the highest.
+    #[must_use]
+    pub const fn priority(mut self, priority: u32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let name = &self.replication_rule_name;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let wrong = if !(1..=64).contains(&name.len()) || !name.bytes().all(is_name) {
+            "a name has 1 to 64 letters, digits, '-' and '_'".to_owned()
+        } else if self.destination_bucket_id.as_str().is_empty() {
+            "it has no destination bucket".to_owned()
+        } else if !(1..=MAX_PRIORITY).contains(&self.priority) {
+            format!("its priority is {}, not 1 to {MAX_PRIORITY}", self.priority)
+        } else {
+            return Ok(());
+        };
+        Err(format!("rule {name:?}: {wrong}"))
+    }
+}
+
+/// What is replicated out of a bucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ReplicationSource {
+    /// Which files go where; at most two rules.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub replication_rules: Vec<ReplicationRule>,
+    /// The key, made for this bucket, with which its files are read.
+    #[serde(default)]
+    pub source_application_key_id: Option<ApplicationKeyId>,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// What is replicated into a bucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ReplicationDestination {
+    /// For each key of a source bucket that is accepted, the key of this bucket with which its files
+    /// are written.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub source_to_destination_key_mapping: BTreeMap<ApplicationKeyId, ApplicationKeyId>,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// How a bucket takes part in replication; a bucket may do both.
+///
+/// ```
+/// use b2sdk::{BucketId, ReplicationConfiguration, ReplicationRule};
+///
+/// let rule = ReplicationRule::new("to-west", BucketId::from("57ac14714fc0397d43bb2e68"));
+/// let source = ReplicationConfiguration::new().source("0027c41f09d3be80000000006", [rule]);
+/// let destination = ReplicationConfiguration::new()
+///     .accept("0027c41f09d3be80000000006", "0027c41f09d3be80000000009");
+/// assert!(source.as_replication_source.is_some() && !destination.is_empty());
+/// ```
+///
+/// Writing one replaces the one before as a whole; an empty one ends replication.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ReplicationConfiguration {
+    /// What is replicated out of the bucket.
+    #[serde(default)]
+    pub as_replication_source: Option<ReplicationSource>,
+    /// What is replicated into the bucket.
+    #[serde(default)]
+    pub as_replication_destination: Option<ReplicationDestination>,
+    /// The members that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl ReplicationConfiguration {
+    /// No replication.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Replicate out of the bucket by these rules, reading with this key.
+    #[must_use]
+    pub fn source(
+        mut self,
+        key: impl Into<ApplicationKeyId>,
+        rules: impl IntoIterator<Item = ReplicationRule>,
+    ) -> Self {
+        let source = self.as_replication_source.get_or_insert_default();
+        source.source_application_key_id = Some(key.into());
+        source.replication_rules = rules.into_iter().collect();
+        self
+    }
+
+    /// Accept what is read with the key of a source bucket, writing with a key of this bucket.
+    #[must_use]
+    pub fn accept(
+        mut self,
+        source_key: impl Into<ApplicationKeyId>,
+        destination_key: impl Into<ApplicationKeyId>,
+    ) -> Self {
+        let destination = self.as_replication_destination.get_or_insert_default();
+        let mapping = &mut destination.source_to_destination_key_mapping;
+        mapping.insert(source_key.into(), destination_key.into());
+        self
+    }
+
+    /// Whether there is nothing in it, which ends replication.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            as_replication_source,
+            as_replication_destination,
+            extra,
+        } = self;
+        as_replication_source.is_none() && as_replication_destination.is_none() && extra.is_empty()
+    }
+
+    /// The rules by which files leave the bucket.
+    #[must_use]
+    pub fn rules(&self) -> &[ReplicationRule] {
+        match &self.as_replication_source {
+            Some(source) => &source.replication_rules,
+            None => &[],
+        }
+    }
+
+    /// Checks what the service would refuse; the reason is a sentence for the caller.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if let Some(source) = &self.as_replication_source {
+            check_source(source)?;
+        }
+        let mapping = self
+            .as_replication_destination
+            .iter()
+            .flat_map(|destination| &destination.source_to_destination_key_mapping);
+        for (source, destination) in mapping {
+            if source.as_str().is_empty() || destination.as_str().is_empty() {
+                return Err(format!(
+                    "the mapping from the source key {:?} to the destination key {:?} lacks a key",
+                    source.as_str(),
+                    destination.as_str()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Setting for ReplicationConfiguration {
+    type Form = Option<Self>;
+
+    fn from_form(form: Self::Form) -> Filtered<Self> {
+        match form {
+            Some(configuration) if !configuration.is_empty() => Filtered::Readable(configuration),
+            _ => Filtered::Unset,
+        }
+    }
+
+    fn to_form(setting: Option<&Self>) -> Self::Form {
+        setting.cloned()
+    }
+}
+
+fn check_source(source: &ReplicationSource) -> Result<(), String> {
+    let rules = &source.replication_rules;
+    if rules.len() > MAX_RULES {
+        return Err(format!(
+            "a bucket has at most {MAX_RULES} replication rules, not {}",
+            rules.len()
+        ));
+    }
+    rules.iter().try_for_each(ReplicationRule::check)?;
+    let mut names = BTreeSet::new();
+    if let Some(twice) = rules
+        .iter()
+        .find(|rule| !names.insert(&rule.replication_rule_name))
+    {
+        return Err(format!(
+            "there are two rules named {:?}; each needs a name of its own",
+            twice.replication_rule_name
+        ));
+    }
+    let key = source.source_application_key_id.as_ref();
+    if !rules.is_empty() && key.is_none_or(|key| key.as_str().is_empty()) {
+        return Err(
+            "rules need a source_application_key_id, a key to read the files with".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// For `deserialize_with`: a status in capitals or not, or none.
+pub(crate) fn status_in_any_case<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ReplicationStatus>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.as_deref().map(ReplicationStatus::in_any_case))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ReplicationConfiguration, ReplicationRule, ReplicationStatus};
+
+    const KEY: &str = "0027c41f09d3be80000000006";
+
+    fn rule(name: &str) -> ReplicationRule {
+        ReplicationRule::new(name, "57ac14714fc0397d43bb2e68")
+    }
+
+    fn of(rules: impl IntoIterator<Item = ReplicationRule>) -> ReplicationConfiguration {
+        ReplicationConfiguration::new().source(KEY, rules)
+    }
+
+    #[test]
+    fn each_broken_rule_is_named_with_what_to_do() {
+        let mut keyless = of([rule("a")]);
+        if let Some(source) = &mut keyless.as_replication_source {
+            source.source_application_key_id = None;
+        }
+        for (configuration, wanted) in [
+            (of([rule("")]), "1 to 64"),
+            (of([rule(&"x".repeat(65))]), "1 to 64"),
+            (of([rule("with space")]), "1 to 64"),
+            (of([rule("a").priority(0)]), "priority is 0"),
+            (of([rule("a").priority(1 << 31)]), "priority is 2147483648"),
+            (of([ReplicationRule::new("a", "")]), "no destination"),
+            (of([rule("a"), rule("a")]), "two rules named \"a\""),
+            (
+                of(["a", "b", "c"].map(rule)),
+                "at most 2 replication rules, not 3",
+            ),
+            (keyless, "source_application_key_id"),
+            (
+                ReplicationConfiguration::new().accept(KEY, ""),
+                "lacks a key",
+            ),
+            (
+                ReplicationConfiguration::new().accept("", KEY),
+                "lacks a key",
+            ),
+        ] {
+            let reason = configuration.check().unwrap_err();
+            assert!(reason.contains(wanted), "{reason}");
+        }
+    }
+
+    #[test]
+    fn configurations_at_the_limits_are_fine() {
+        let rules = [
+            rule(&"x".repeat(64)).priority(i32::MAX as u32),
+            rule("a_-Z9").priority(1),
+        ];
+        for configuration in [
+            of(rules).accept("a", "b"),
+            of([]),
+            ReplicationConfiguration::new(),
+        ] {
+            assert_eq!(configuration.check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_written_as_it_was_read() {
+        let json = serde_json::json!({
+            "asReplicationSource": {
+                "replicationRules": [{
+                    "destinationBucketId": "57ac14714fc0397d43bb2e68", "fileNamePrefix": "",
+                    "includeExistingFiles": false, "isEnabled": true, "priority": 1,
+                    "replicationRuleName": "to-west", "replicateDeletes": true,
+                }],
+                "sourceApplicationKeyId": KEY, "speed": 7,
+            },
+            "asReplicationDestination": {"sourceToDestinationKeyMapping": {KEY: "x"}, "new": null},
+            "newer": [1],
+        });
+        let read: ReplicationConfiguration = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), json);
+        let none =
+            serde_json::json!({"asReplicationSource": null, "asReplicationDestination": null});
+        assert_eq!(
+            serde_json::to_value(ReplicationConfiguration::new()).unwrap(),
+            none
+        );
+    }
+
+    #[test]
+    fn a_status_is_known_in_capitals_too() {
+        for text in ["COMPLETED", "completed", "Completed"] {
+            let status = ReplicationStatus::in_any_case(text);
+            assert_eq!(status, ReplicationStatus::Completed);
+        }
+        let other = ReplicationStatus::in_any_case("Teleported");
+        assert_eq!(other.as_str(), "Teleported");
+    }
+}

@@ -1,0 +1,136 @@
+//! The keys that replication works with: the one that is configured if it will do, otherwise one that
+//! an earlier run made, otherwise a new one. Only ids are needed, so a key whose making was answered
+//! to nobody is as good as any.
+
+use crate::bucket::Bucket;
+use crate::error::Result;
+use crate::model::auth::Capability;
+use crate::model::id::ApplicationKeyId;
+use crate::model::key::KeyDetails;
+use crate::model::operation::Operation;
+use crate::model::time::Timestamp;
+use crate::session::paging::Pages;
+use crate::wire::key::CreateKeyRequest;
+
+/// What a key of a source bucket does: read files, and how they are locked.
+const SOURCE: &[Capability] = &[
+    Capability::ReadFiles,
+    Capability::ReadFileLegalHolds,
+    Capability::ReadFileRetentions,
+];
+
+/// What a key of a destination bucket does: write the same.
+const DESTINATION: &[Capability] = &[
+    Capability::WriteFiles,
+    Capability::WriteFileLegalHolds,
+    Capability::WriteFileRetentions,
+    Capability::DeleteFiles,
+];
+
+/// What a key for one side must be.
+pub(super) struct Keys<'a> {
+    bucket: &'a Bucket,
+    suffix: &'static str,
+    capabilities: &'static [Capability],
+}
+
+impl<'a> Keys<'a> {
+    pub(super) const fn of_source(bucket: &'a Bucket) -> Self {
+        Self {
+            bucket,
+            suffix: "replication-source",
+            capabilities: SOURCE,
+        }
+    }
+
+    pub(super) const fn of_destination(bucket: &'a Bucket) -> Self {
+        Self {
+            bucket,
+            suffix: "replication-destination",
+            capabilities: DESTINATION,
+        }
+    }
+
+    /// A bucket name may have dots if it was made through the S3 API; a key name may not.
+    fn name(&self) -> String {
+        let bucket: String = self
+            .bucket
+            .name()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        format!("{bucket}-{}", self.suffix)
+    }
+
+    /// Whether the key may do this for all files of the bucket, and has not ended.
+    pub(super) fn fit(&self, key: &KeyDetails) -> bool {
+        let now = Timestamp::from(self.bucket.client().session.clock().now());
+        let id = self.bucket.id();
+        self.capabilities
+            .iter()
+            .all(|needed| key.capabilities.contains(needed))
+            && key.name_prefix.as_ref().is_none_or(String::is_empty)
+            && key.bucket_ids.as_ref().is_none_or(|ids| ids.contains(&id))
+            && key.expiration_timestamp.is_none_or(|end| end > now)
+    }
+
+    pub(super) fn by_id(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
+        let session = &self.bucket.client().session;
+        let control = self.bucket.control(None);
+        let page = session.call(Operation::ListKeys, &control, |raw| {
+            raw.list_keys(Some(id), 1)
+        })?;
+        let mut keys = page.keys.into_iter();
+        Ok(keys.find(|key| key.application_key_id == *id))
+    }
+
+    /// A key that was made for this before, or a new one.
+    pub(super) fn find_or_make(&self) -> Result<ApplicationKeyId> {
+        let name = self.name();
+        match self.find(&name)? {
+            Some(id) => Ok(id),
+            None => self.make(&name),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<Option<ApplicationKeyId>> {
+        let session = &self.bucket.client().session;
+        let control = self.bucket.control(None);
+        let only = [self.bucket.id()];
+        let mut pages = Pages::default();
+        let mut next = || {
+            pages.next(Operation::ListKeys, |start| {
+                let page = session.call(Operation::ListKeys, &control, |raw| {
+                    raw.list_keys(start, 1000)
+                })?;
+                Ok((page.keys, page.next_application_key_id))
+            })
+        };
+        while let Some(key) = next() {
+            let key = key?;
+            let is_ours = key.key_name == name
+                && key.expiration_timestamp.is_none()
+                && key.bucket_ids.as_deref() == Some(&only);
+            if is_ours && self.fit(&key) {
+                return Ok(Some(key.application_key_id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn make(&self, name: &str) -> Result<ApplicationKeyId> {
+        let session = &self.bucket.client().session;
+        let only = [self.bucket.id()];
+        let made = session.call(Operation::CreateKey, &self.bucket.control(None), |raw| {
+            raw.create_key(&CreateKeyRequest {
+                account_id: &raw.auth.account_id,
+                capabilities: self.capabilities,
+                key_name: name,
+                valid_duration_in_seconds: None,
+                bucket_ids: Some(&only),
+                name_prefix: None,
+            })
+        })?;
+        Ok(made.details.application_key_id)
+    }
+}

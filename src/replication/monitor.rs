@@ -1,0 +1,269 @@
+//! How far replication is: the newest version of each name in the source beside that in the
+//! destination. Both buckets are listed at the same pace in the order of names, so a page of each is
+//! in memory, however many files there are.
+
+use std::cmp::Ordering;
+use std::iter::Peekable;
+
+use crate::bucket::Bucket;
+use crate::bucket::list::FileVersions;
+use crate::control::cancel::CancelToken;
+use crate::error::{Error, Result};
+use crate::model::file::{FileAction, FileVersion};
+use crate::model::operation::Operation;
+use crate::model::replication::ReplicationRule;
+use crate::replication::report::{PairState, Report, Side};
+
+/// Looks how far the replication of a rule is.
+///
+/// All versions of the files that the rule is about are listed, on both sides: each started 1000 is
+/// billed as one call.
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    source: Bucket,
+    rule: ReplicationRule,
+    destination: Option<Bucket>,
+    cancel: Option<CancelToken>,
+}
+
+impl Monitor {
+    /// Looks at the source bucket of this rule, and tells what became of its files by its own account.
+    #[must_use]
+    pub fn new(source: &Bucket, rule: &ReplicationRule) -> Self {
+        Self {
+            source: source.clone(),
+            rule: rule.clone(),
+            destination: None,
+            cancel: None,
+        }
+    }
+
+    /// Looks at the rule's destination bucket too, and compares.
+    #[must_use]
+    pub fn destination(mut self, bucket: &Bucket) -> Self {
+        self.destination = Some(bucket.clone());
+        self
+    }
+
+    /// Cancels the listings.
+    #[must_use]
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
+    }
+
+    /// Each name with its newest version on both sides, in the order of names.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if the destination is not the rule's; nothing is sent before the first
+    /// pair is asked for. The pairs are [`Error::NotAllowed`], or the errors of any call; an error is
+    /// the last of them.
+    pub fn pairs(&self) -> Result<Pairs> {
+        let Self {
+            source,
+            rule,
+            destination,
+            cancel,
+        } = self;
+        if let Some(other) = destination
+            && other.id() != rule.destination_bucket_id
+        {
+            return Err(Error::invalid_input(
+                "destination",
+                format!(
+                    "the rule {:?} replicates into bucket {}, not into {:?}",
+                    rule.replication_rule_name,
+                    rule.destination_bucket_id,
+                    other.name()
+                ),
+            ));
+        }
+        let newest = |bucket: &Bucket| {
+            Newest::new(bucket.versions_with_prefix(&rule.file_name_prefix, cancel.as_ref()))
+                .peekable()
+        };
+        Ok(Pairs {
+            source: newest(source),
+            destination: destination.as_ref().map(newest),
+            failed: false,
+        })
+    }
+
+    /// Goes through all names and counts them.
+    ///
+    /// # Errors
+    /// As [`pairs`](Self::pairs).
+    pub fn scan(&self) -> Result<Report> {
+        let mut report = Report::default();
+        for pair in self.pairs()? {
+            let pair = pair?;
+            let version = pair.source.as_ref().or(pair.destination.as_ref());
+            let (bytes, name) = version.map_or((0, ""), |version| {
+                (version.content_length, version.file_name.as_str())
+            });
+            report.add(pair.state(), bytes, name);
+        }
+        Ok(report)
+    }
+}
+
+/// One name on both sides.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Pair {
+    /// Its newest version in the source bucket, which may be a hide marker.
+    pub source: Option<FileVersion>,
+    /// Its newest version in the destination bucket.
+    pub destination: Option<FileVersion>,
+    is_compared: bool,
+}
+
+impl Pair {
+    /// What the two are beside each other.
+    #[must_use]
+    pub fn state(&self) -> PairState {
+        let both = match (&self.source, &self.destination) {
+            (Some(source), Some(destination)) if is_file(source) && is_file(destination) => {
+                Some((source, destination))
+            }
+            _ => None,
+        };
+        PairState {
+            source: side(self.source.as_ref()),
+            destination: match self.is_compared {
+                true => side(self.destination.as_ref()),
+                false => Side::NotScanned,
+            },
+            content_differs: both.is_some_and(|(a, b)| content_differs(a, b)),
+            metadata_differs: both.is_some_and(|(a, b)| {
+                a.content_type != b.content_type || a.file_info != b.file_info
+            }),
+        }
+    }
+}
+
+fn side(version: Option<&FileVersion>) -> Side {
+    match version {
+        None => Side::Missing,
+        Some(version) if is_file(version) => Side::File(version.replication_status.clone()),
+        Some(_) => Side::Hidden,
+    }
+}
+
+fn is_file(version: &FileVersion) -> bool {
+    version.action != FileAction::Hide
+}
+
+/// A checksum that one side does not have says nothing.
+fn content_differs(source: &FileVersion, destination: &FileVersion) -> bool {
+    let sums = source.sha1().zip(destination.sha1());
+    source.content_length != destination.content_length || sums.is_some_and(|(a, b)| a != b)
+}
+
+/// The pairs of [`Monitor::pairs`].
+#[derive(Debug)]
+pub struct Pairs {
+    source: Peekable<Newest>,
+    destination: Option<Peekable<Newest>>,
+    failed: bool,
+}
+
+impl Pairs {
+    /// Which side has the lower name; an error comes first, wherever it is.
+    fn first(&mut self) -> Option<Ordering> {
+        let source = self.source.peek();
+        let destination = self.destination.as_mut().and_then(Peekable::peek);
+        Some(match (source, destination) {
+            (None, None) => return None,
+            (Some(Err(_)), _) | (Some(_), None) => Ordering::Less,
+            (_, Some(Err(_))) | (None, Some(_)) => Ordering::Greater,
+            (Some(Ok(source)), Some(Ok(destination))) => {
+                source.file_name.cmp(&destination.file_name)
+            }
+        })
+    }
+
+    fn next_pair(&mut self) -> Result<Option<Pair>> {
+        let Some(first) = self.first() else {
+            return Ok(None);
+        };
+        let source = match first {
+            Ordering::Less | Ordering::Equal => self.source.next().transpose()?,
+            Ordering::Greater => None,
+        };
+        let destination = match (&mut self.destination, first) {
+            (Some(destination), Ordering::Greater | Ordering::Equal) => {
+                destination.next().transpose()?
+            }
+            _ => None,
+        };
+        Ok(Some(Pair {
+            source,
+            destination,
+            is_compared: self.destination.is_some(),
+        }))
+    }
+}
+
+impl Iterator for Pairs {
+    type Item = Result<Pair>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = self.next_pair().transpose();
+        self.failed = matches!(next, Some(Err(_)));
+        next
+    }
+}
+
+/// Of the versions of each name the newest that is a file or a hide marker.
+#[derive(Debug)]
+struct Newest {
+    versions: FileVersions,
+    name: Option<String>,
+}
+
+impl Newest {
+    const fn new(versions: FileVersions) -> Self {
+        Self {
+            versions,
+            name: None,
+        }
+    }
+}
+
+impl Iterator for Newest {
+    type Item = Result<FileVersion>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let version = match self.versions.next()? {
+                Ok(version) => version,
+                Err(error) => return Some(Err(error)),
+            };
+            // Not there yet, or no file at all.
+            if matches!(version.action, FileAction::Start | FileAction::Folder) {
+                continue;
+            }
+            match self
+                .name
+                .as_deref()
+                .map(|name| name.cmp(&version.file_name))
+            {
+                Some(Ordering::Equal) => continue,
+                // Side by side, names out of order would all seem to be missing.
+                Some(Ordering::Greater) => {
+                    return Some(Err(Error::UnexpectedReply {
+                        operation: Operation::ListFileVersions,
+                        source: "the names are not in order".into(),
+                    }));
+                }
+                Some(Ordering::Less) | None => {}
+            }
+            self.name = Some(version.file_name.clone());
+            return Some(Ok(version));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Setting up replication: the order of requests stands in `replication`.
+
+use crate::bucket::Bucket;
+use crate::bucket::settings::UpdateBucketOptions;
+use crate::error::{Error, Result};
+use crate::model::bucket::BucketDetails;
+use crate::model::id::{ApplicationKeyId, BucketId};
+use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
+use crate::replication::keys::Keys;
+use crate::replication::plan;
+
+/// How often to begin anew when somebody else configures the source bucket at the same time.
+const TRIES: u32 = 3;
+
+/// What may be said about the replication that is to be set up.
+///
+/// ```
+/// use b2sdk::replication::SetupOptions;
+///
+/// let options = SetupOptions::new().file_name_prefix("photos/").include_existing_files(true);
+/// assert_eq!(options.file_name_prefix, "photos/");
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SetupOptions {
+    /// The rule's name; the destination bucket's, perhaps with a number, if not given.
+    pub rule_name: Option<String>,
+    /// The files it is about; empty for all.
+    pub file_name_prefix: String,
+    /// Also replicate the files that are there already. A rule that does stays so.
+    pub include_existing_files: bool,
+    /// Which of several rules for a file wins: the one with the highest, 1 to 2,147,483,647. If not
+    /// given, a rule that is there keeps its own, the first one has 128, and another stands 5 above
+    /// the highest.
+    pub priority: Option<u32>,
+}
+
+impl SetupOptions {
+    /// All new files.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The rule's name.
+    #[must_use]
+    pub fn rule_name(mut self, name: impl Into<String>) -> Self {
+        self.rule_name = Some(name.into());
+        self
+    }
+
+    /// The files it is about.
+    #[must_use]
+    pub fn file_name_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.file_name_prefix = prefix.into();
+        self
+    }
+
+    /// Also replicate the files that are there already.
+    #[must_use]
+    pub const fn include_existing_files(mut self, include: bool) -> Self {
+        self.include_existing_files = include;
+        self
+    }
+
+    /// Which of several rules for a file wins.
+    #[must_use]
+    pub const fn priority(mut self, priority: u32) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+}
+
+/// A replication as it was set up.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Replication {
+    /// The rule of the source bucket.
+    pub rule: ReplicationRule,
+    /// The key with which the source bucket's files are read.
+    pub source_key: ApplicationKeyId,
+    /// The key with which they are written into the destination bucket.
+    pub destination_key: ApplicationKeyId,
+    /// The source bucket as it is now.
+    pub source: BucketDetails,
+    /// The destination bucket as it is now.
+    pub destination: BucketDetails,
+}
+
+/// Replicates all new files of one bucket into another one: makes the keys, tells the destination to
+/// accept what is read with the source's key, and gives the source a rule. The buckets may belong to
+/// two accounts, each being got from a `B2Api` of its own.
+///
+/// Rules and mappings that are there stay, and so do keys that will do; a second call changes
+/// nothing. Only a rule that was paused is enabled again.
+///
+/// # Errors
+/// As [`set_up_with`].
+pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
+    set_up_with(source, destination, &SetupOptions::default())
+}
+
+/// Replicates files of one bucket into another one, with settings.
+///
+/// It needs keys with `listBuckets`, `writeBuckets`, `readBucketReplications`,
+/// `writeBucketReplications`, `listKeys` and `writeKeys`.
+///
+/// # Errors
+/// [`Error::InvalidInput`] if the two are one bucket, if a rule of the given name leads elsewhere, if
+/// there are two other rules already, if a key may not read the configuration that is there, or if
+/// the source's key cannot do its work and rules to other buckets depend on it;
+/// [`Error::Conflict`]; [`Error::NotAllowed`]; the errors of any call.
+///
+/// # Consequences
+/// After an error some of it may have been done: a key, or the destination's consent. The same call
+/// uses what is there and goes on. A source key that was deleted is replaced; rules to other
+/// destinations, which had ended with it, have to be set up again.
+pub fn set_up_with(
+    source: &Bucket,
+    destination: &Bucket,
+    options: &SetupOptions,
+) -> Result<Replication> {
+    for _ in 0..TRIES {
+        if let Some(done) = try_set_up(source, destination, options)? {
+            return Ok(done);
+        }
+    }
+    Err(Error::invalid_input(
+        "source bucket",
+        "its replication is being changed by somebody else again and again; try later",
+    ))
+}
+
+/// `None` if somebody else gave the source another key meanwhile.
+fn try_set_up(
+    source: &Bucket,
+    destination: &Bucket,
+    options: &SetupOptions,
+) -> Result<Option<Replication>> {
+    let (from, to) = (source.details()?, destination.details()?);
+    if from.bucket_id == to.bucket_id {
+        return Err(Error::invalid_input(
+            "destination",
+            "a bucket cannot be replicated into itself",
+        ));
+    }
+    let (old, accepted) = (plan::configuration(&from)?, plan::configuration(&to)?);
+    // Before any key is made: whatever is wrong with the rule is found here.
+    let rule = plan::rule(old.rules(), &to, options)?;
+    let rules = plan::with_rule(old.rules(), &rule);
+    ReplicationConfiguration::new()
+        .source("a key that is yet to be made", rules)
+        .check()
+        .map_err(|reason| Error::invalid_input("replication configuration", reason))?;
+
+    let old_key = key_of(&old).cloned();
+    let source_key = source_key(source, &old, &to.bucket_id)?;
+    let destination_key = destination_key(destination, &accepted, &source_key)?;
+    let accepting = destination.modify(|details| {
+        let configuration = plan::configuration(details)?;
+        let accepting = configuration.clone().accept(&source_key, &destination_key);
+        Ok(change(&configuration, accepting))
+    })?;
+    let mut outcome = None;
+    let replicating = source.modify(|details| {
+        let configuration = plan::configuration(details)?;
+        let key = key_of(&configuration);
+        outcome = None;
+        if key.is_some() && key != old_key.as_ref() && key != Some(&source_key) {
+            return Ok(UpdateBucketOptions::new());
+        }
+        let rule = plan::rule(configuration.rules(), &to, options)?;
+        let rules = plan::with_rule(configuration.rules(), &rule);
+        outcome = Some(rule);
+        let replicating = configuration.clone().source(&source_key, rules);
+        Ok(change(&configuration, replicating))
+    })?;
+    Ok(outcome.map(|rule| Replication {
+        rule,
+        source_key,
+        destination_key,
+        source: replicating,
+        destination: accepting,
+    }))
+}
+
+fn key_of(configuration: &ReplicationConfiguration) -> Option<&ApplicationKeyId> {
+    let source = configuration.as_replication_source.as_ref()?;
+    source.source_application_key_id.as_ref()
+}
+
+/// Nothing if it is so already.
+fn change(old: &ReplicationConfiguration, new: ReplicationConfiguration) -> UpdateBucketOptions {
+    if *old == new {
+        UpdateBucketOptions::new()
+    } else {
+        UpdateBucketOptions::new().replication_configuration(new)
+    }
+}
+
+/// The key that the source has if it will do. A living one that other rules work with is never
+/// replaced: their destinations accept no other.
+fn source_key(
+    source: &Bucket,
+    configuration: &ReplicationConfiguration,
+    destination: &BucketId,
+) -> Result<ApplicationKeyId> {
+    let keys = Keys::of_source(source);
+    if let Some(id) = key_of(configuration)
+        && let Some(key) = keys.by_id(id)?
+    {
+        if keys.fit(&key) {
+            return Ok(key.application_key_id);
+        }
+        let mut rules = configuration.rules().iter();
+        if rules.any(|rule| rule.destination_bucket_id != *destination) {
+            return Err(Error::invalid_input(
+                "source bucket",
+                format!(
+                    "its key {id} may not read all files with their locks, or has ended, and rules to other \
+                     buckets depend on it; give the bucket another key, and those buckets its mapping"
+                ),
+            ));
+        }
+    }
+    keys.find_or_make()
+}
+
+/// The key that the destination maps the source's key to, or any that it maps to, if it will do.
+fn destination_key(
+    destination: &Bucket,
+    configuration: &ReplicationConfiguration,
+    source_key: &ApplicationKeyId,
+) -> Result<ApplicationKeyId> {
+    let keys = Keys::of_destination(destination);
+    let half = configuration.as_replication_destination.as_ref();
+    let mapping = half.map(|half| &half.source_to_destination_key_mapping);
+    let own = mapping.and_then(|mapping| mapping.get(source_key));
+    let others = mapping.into_iter().flat_map(|mapping| mapping.values());
+    let mut tried = Vec::new();
+    for id in own.into_iter().chain(others) {
+        if tried.contains(&id) {
+            continue;
+        }
+        tried.push(id);
+        if let Some(key) = keys.by_id(id)?
+            && keys.fit(&key)
+        {
+            return Ok(key.application_key_id);
+        }
+    }
+    keys.find_or_make()
+}

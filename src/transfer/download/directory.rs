@@ -1,0 +1,258 @@
+//! Saving below a directory under the names that files have in their bucket, whoever chose these.
+//!
+//! 1. The name is judged by itself (`model/local_name`), and beside the names that came before it.
+//! 2. Its folders are made one by one; one that is a link leads elsewhere, and ends it.
+//! 3. When the temporary file stands there, and again before it takes its place, the folders are
+//!    looked at once more: they may have been replaced meanwhile.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::model::local_name::{
+    LocalNameRules, UnsafeName, UnsafeNameReason, check_local_name, collision_key,
+};
+
+/// A directory of this machine, below which files of a bucket are saved under their own names.
+///
+/// Whoever may write to the bucket chooses these names, and may mean harm: `../../.ssh/config`,
+/// `C:x`, `CON`. A name that would lead out of the directory, or that some system would not keep, is
+/// refused, and so is one that some system would take for a name that came before.
+///
+/// ```
+/// use b2sdk::{LocalDirectory, UnsafeNameReason};
+///
+/// let directory = LocalDirectory::new("/backup");
+/// assert_eq!(directory.path_for("photos/photo.jpg")?, std::path::Path::new("/backup/photos/photo.jpg"));
+/// let refused = directory.path_for("../photo.jpg").unwrap_err();
+/// assert_eq!(refused.reason, UnsafeNameReason::DotSegment);
+/// assert!(directory.path_for("Photos/Photo.jpg").is_err());
+/// # Ok::<(), b2sdk::UnsafeName>(())
+/// ```
+#[derive(Debug)]
+pub struct LocalDirectory {
+    root: PathBuf,
+    rules: LocalNameRules,
+    taken: Mutex<BTreeMap<String, Taken>>,
+}
+
+/// What a path is used for, by the first name that needed it.
+#[derive(Debug)]
+struct Taken {
+    name: Box<str>,
+    is_file: bool,
+}
+
+impl LocalDirectory {
+    /// A directory, which is made when the first file is saved. It may be a link; what is below it may
+    /// not.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            rules: LocalNameRules::default(),
+            taken: Mutex::default(),
+        }
+    }
+
+    /// The same directory with other rules for names.
+    #[must_use]
+    pub fn rules(mut self, rules: LocalNameRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path below the directory for a file of that name. The name has it from then on: others that
+    /// some system would take for the same are refused. Nothing is looked up on the disk.
+    ///
+    /// # Errors
+    /// [`UnsafeName`] with the reason.
+    pub fn path_for(&self, file_name: &str) -> Result<PathBuf, UnsafeName> {
+        let refused = |reason| UnsafeName {
+            name: file_name.into(),
+            reason,
+        };
+        check_local_name(file_name, self.rules).map_err(refused)?;
+        self.take(file_name)
+            .map_err(|with| refused(UnsafeNameReason::Collision { with }))?;
+        let mut path = self.root.clone();
+        path.extend(file_name.split('/'));
+        Ok(path)
+    }
+
+    /// Takes the name; the name that stands in its way otherwise.
+    fn take(&self, file_name: &str) -> Result<(), Box<str>> {
+        let key = collision_key(file_name, self.rules);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let folders = || key.match_indices('/').filter_map(|(end, _)| key.get(..end));
+        let blocking = folders().find_map(|folder| taken.get(folder).filter(|t| t.is_file));
+        if let Some(blocking) = blocking {
+            return Err(blocking.name.clone());
+        }
+        match taken.get(&key) {
+            Some(own) if own.is_file && *own.name == *file_name => return Ok(()),
+            Some(other) => return Err(other.name.clone()),
+            None => {}
+        }
+        for folder in folders() {
+            if let Entry::Vacant(vacant) = taken.entry(folder.to_owned()) {
+                vacant.insert(Taken {
+                    name: file_name.into(),
+                    is_file: false,
+                });
+            }
+        }
+        let own = Taken {
+            name: file_name.into(),
+            is_file: true,
+        };
+        taken.insert(key, own);
+        Ok(())
+    }
+
+    /// Makes the folders of a file, each after a look at the one that it is in.
+    pub(super) fn make_folders(&self, file_name: &str) -> Result<()> {
+        fs::create_dir_all(&self.root)
+            .map_err(|error| Error::local_file("create", &self.root, error))?;
+        for folder in self.folders(file_name) {
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(Error::local_file("create", &folder, error));
+                }
+                _ => check_folder(file_name, &folder)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every folder of a file is one, and nothing but a file is in the file's own place.
+    pub(super) fn check(&self, file_name: &str, path: &Path) -> Result<()> {
+        for folder in self.folders(file_name) {
+            check_folder(file_name, &folder)?;
+        }
+        match path.symlink_metadata() {
+            Ok(found) if found.is_symlink() => Err(is_link(file_name)),
+            Ok(found) if !found.is_file() => {
+                let reason = io::Error::other("something that is not a file is in its place");
+                Err(Error::local_file("replace", path, reason))
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::local_file("replace", path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The folders that a file is in, from the outermost on.
+    fn folders<'a>(&'a self, file_name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+        let ends = file_name.match_indices('/').map(|(end, _)| end);
+        ends.filter_map(|end| file_name.get(..end)).map(|folder| {
+            let mut path = self.root.clone();
+            path.extend(folder.split('/'));
+            path
+        })
+    }
+}
+
+fn check_folder(file_name: &str, folder: &Path) -> Result<()> {
+    let failed = |error| Error::local_file("use", folder, error);
+    let found = folder.symlink_metadata().map_err(failed)?;
+    if found.is_dir() {
+        return Ok(());
+    }
+    if found.is_symlink() {
+        return Err(is_link(file_name));
+    }
+    Err(failed(io::ErrorKind::NotADirectory.into()))
+}
+
+fn is_link(file_name: &str) -> Error {
+    Error::UnsafeName(Box::new(UnsafeName {
+        name: file_name.into(),
+        reason: UnsafeNameReason::Link,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Component;
+
+    use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+
+    use super::LocalDirectory;
+    use crate::model::local_name::{LocalNameRules, UnsafeNameReason};
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("..".to_owned()),
+            Just(".".to_owned()),
+            Just("/".to_owned()),
+            Just("\\".to_owned()),
+            Just("C:".to_owned()),
+            Just("\0".to_owned()),
+            Just("a".to_owned()),
+            Just(" ".to_owned()),
+            any::<String>(),
+        ];
+        proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_name_the_path_is_inside(name in hostile(), native in any::<bool>()) {
+            let rules = if native { LocalNameRules::Native } else { LocalNameRules::Portable };
+            let directory = LocalDirectory::new("/some/root").rules(rules);
+            if let Ok(path) = directory.path_for(&name) {
+                let below = path.strip_prefix("/some/root").unwrap();
+                assert!(below.components().count() > 0);
+                assert!(below.components().all(|part| matches!(part, Component::Normal(_))));
+                // Nothing was dropped, so that no other name means the same path.
+                assert_eq!(below.to_str().unwrap().replace('\\', "/"), name.replace('\\', "/"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_some_system_takes_for_an_earlier_one_is_refused() {
+        let directory = LocalDirectory::new("x");
+        directory.path_for("Photos/é.jpg").unwrap();
+        directory.path_for("Photos/é.jpg").unwrap();
+        directory.path_for("photos/other.jpg").unwrap();
+        for name in [
+            "photos/É.JPG",
+            "Photos/e\u{301}.jpg",
+            "PHOTOS",
+            "photos/é.jpg/inside",
+        ] {
+            let refused = directory.path_for(name).unwrap_err();
+            let with = "Photos/é.jpg".into();
+            assert_eq!(
+                refused.reason,
+                UnsafeNameReason::Collision { with },
+                "{name}"
+            );
+        }
+        // What was refused takes nothing.
+        directory.path_for("photos/e").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn native_rules_keep_apart_what_unix_keeps_apart() {
+        let directory = LocalDirectory::new("x").rules(LocalNameRules::Native);
+        for name in ["a", "A", "é", "e\u{301}", "12:00", r"a\b"] {
+            directory.path_for(name).unwrap();
+        }
+        assert!(directory.path_for("a/b").is_err());
+    }
+}

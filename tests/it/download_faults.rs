@@ -1,0 +1,336 @@
+//! Every fault at every stage of a download to a path: it ends in the right file, or in an error with
+//! the destination as it was.
+
+use std::path::Path;
+use std::time::Duration;
+
+use b2sdk::simulator::Fault;
+use b2sdk::{DownloadOptions, Error, Operation, Saved, Timeouts};
+
+use crate::support::{World, noise};
+
+const LENGTH: usize = 300_000;
+const RANGE: u64 = 50_000;
+const BEFORE: &[u8] = b"what was there";
+
+/// When the fault happens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    /// The first response, which is all of it.
+    Opening,
+    /// The response that goes on where the first one broke off.
+    Continuing,
+    /// The first response, which is the first of several ranges.
+    FirstRange,
+    LaterRange,
+    /// A range of a download that goes on with what an earlier one left.
+    ResumedRange,
+}
+
+const STAGES: [Stage; 5] = [
+    Stage::Opening,
+    Stage::Continuing,
+    Stage::FirstRange,
+    Stage::LaterRange,
+    Stage::ResumedRange,
+];
+
+impl Stage {
+    /// Whether the file is asked for by name, and as a whole.
+    fn is_first(self) -> bool {
+        matches!(self, Self::Opening | Self::FirstRange)
+    }
+
+    fn options(self) -> DownloadOptions {
+        match self {
+            Self::Opening | Self::Continuing => DownloadOptions::new(),
+            Self::FirstRange | Self::LaterRange => DownloadOptions::new().part_size(RANGE),
+            Self::ResumedRange => DownloadOptions::new().part_size(RANGE).resume(true),
+        }
+    }
+
+    /// Which request the fault is for.
+    fn operation(self) -> Operation {
+        match self.is_first() {
+            true => Operation::DownloadFileByName,
+            false => Operation::DownloadFileById,
+        }
+    }
+}
+
+struct Trial {
+    world: World,
+    directory: tempfile::TempDir,
+    stage: Stage,
+}
+
+impl Trial {
+    /// All that comes before the fault.
+    fn at(stage: Stage) -> Self {
+        let world = World::with(|builder| {
+            builder
+                .workers(2)
+                .timeouts(Timeouts::default().idle(Duration::from_millis(200)))
+        });
+        world.bucket.upload_bytes(&noise(LENGTH), "x").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let trial = Self {
+            world,
+            directory,
+            stage,
+        };
+        if stage == Stage::ResumedRange {
+            trial
+                .world
+                .inject(Fault::on(Operation::DownloadFileById).after(2).status(
+                    403,
+                    "download_cap_exceeded",
+                    "",
+                ));
+            trial.save().unwrap_err();
+        }
+        if stage == Stage::Continuing {
+            trial
+                .world
+                .inject(Fault::on(Operation::DownloadFileByName).truncate_answer(100_000));
+        }
+        std::fs::write(trial.path(), BEFORE).unwrap();
+        trial
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("x")
+    }
+
+    fn save(&self) -> Result<Saved, Error> {
+        self.world
+            .bucket
+            .download_file_by_name_with("x", &self.stage.options())?
+            .save_to(self.path())
+    }
+
+    fn check_right(&self, what: &str) {
+        let stage = self.stage;
+        assert!(read(&self.path()) == noise(LENGTH), "{what} {stage:?}");
+        assert_eq!(self.names(), ["x"], "{what} {stage:?}: left over");
+    }
+
+    fn check_as_before(&self, what: &str) {
+        let stage = self.stage;
+        assert!(read(&self.path()) == BEFORE, "{what} {stage:?}");
+        if stage != Stage::ResumedRange {
+            assert_eq!(self.names(), ["x"], "{what} {stage:?}: left over");
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.directory.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
+
+type Make = fn(Fault) -> Fault;
+
+#[test]
+fn what_passes_by_ends_in_the_right_file() {
+    let faults: [(&str, Make); 13] = [
+        ("closed", |f| f.drop_connection()),
+        ("reset", |f| f.reset_connection()),
+        ("silent", |f| f.stall()),
+        ("closed at once", |f| f.truncate_answer(0)),
+        ("closed in between", |f| f.truncate_answer(10_000)),
+        ("closed before the last byte", |f| f.truncate_answer(49_999)),
+        ("reset in between", |f| f.reset_answer(10_000)),
+        ("silent in between", |f| f.stall_answer(10_000)),
+        ("busy", |f| f.status(503, "service_unavailable", "")),
+        ("too many", |f| {
+            f.status(429, "too_many_requests", "").retry_after(3)
+        }),
+        ("internal", |f| f.status(500, "internal_error", "")),
+        ("a gateway", |f| f.body(502, "text/html", "<html>")),
+        ("an old token", |f| f.status(401, "expired_auth_token", "")),
+    ];
+    for stage in STAGES {
+        for (what, make) in faults {
+            let trial = Trial::at(stage);
+            trial.world.inject(make(Fault::on(stage.operation())));
+            trial
+                .save()
+                .unwrap_or_else(|error| panic!("{what} {stage:?}: {error:?}"));
+            assert_eq!(
+                trial.world.service.faults().remaining(),
+                0,
+                "{what} {stage:?}"
+            );
+            trial.check_right(what);
+        }
+    }
+}
+
+#[test]
+fn what_comes_again_and_again_ends_in_an_error() {
+    let faults: [(&str, Make, &[&str]); 6] = [
+        ("closed", |f| f.drop_connection(), &["Connection"]),
+        ("closed early", |f| f.truncate_answer(10), &["Truncated"]),
+        ("reset early", |f| f.reset_answer(10), &["Truncated"]),
+        ("silent", |f| f.stall_answer(10), &["Truncated"]),
+        (
+            "busy",
+            |f| f.status(503, "service_unavailable", ""),
+            &["Busy"],
+        ),
+        (
+            "gone",
+            |f| f.status(404, "not_found", ""),
+            &["FileNotFound"],
+        ),
+    ];
+    for stage in STAGES {
+        for (what, make, kinds) in faults {
+            let trial = Trial::at(stage);
+            trial
+                .world
+                .inject(make(Fault::on(stage.operation())).always());
+            // And those by which the first one is continued.
+            if stage.is_first() {
+                trial
+                    .world
+                    .inject(make(Fault::on(Operation::DownloadFileById)).always());
+            }
+            let error = trial.save().unwrap_err();
+            let debug = format!("{error:?}");
+            let is_right = kinds.iter().any(|kind| debug.starts_with(kind));
+            assert!(is_right, "{what} {stage:?}: {debug}");
+            trial.check_as_before(what);
+        }
+    }
+}
+
+#[test]
+fn answers_that_are_not_what_was_asked_for_are_never_taken() {
+    let damaged: (&str, Make, &str) = ("damaged", |f| f.corrupt_byte(7), "ChecksumMismatch");
+    let faults: [(&str, Make, &str); 8] = [
+        damaged,
+        (
+            "no length",
+            |f| f.without_content_length(),
+            "UnexpectedReply",
+        ),
+        (
+            "a page",
+            |f| f.body(200, "text/html", "<html>"),
+            "UnexpectedReply",
+        ),
+        (
+            "nothing",
+            |f| f.body(200, "text/html", ""),
+            "UnexpectedReply",
+        ),
+        (
+            "another range",
+            |f| f.header("Content-Range", "bytes 0-9/300000"),
+            "UnexpectedReply",
+        ),
+        (
+            "another total",
+            |f| f.header("Content-Range", "bytes 0-49999/50000"),
+            "UnexpectedReply",
+        ),
+        (
+            "a range that is none",
+            |f| f.header("Content-Range", "x"),
+            "UnexpectedReply",
+        ),
+        (
+            "another version",
+            |f| f.header("X-Bz-File-Id", "4_z_other"),
+            "UnexpectedReply",
+        ),
+    ];
+    for stage in STAGES {
+        for (what, make, kind) in faults {
+            // A whole file has no Content-Range, and its version is what it says.
+            if stage.is_first() && !["damaged", "no length", "a page", "nothing"].contains(&what) {
+                continue;
+            }
+            let trial = Trial::at(stage);
+            trial.world.inject(make(Fault::on(stage.operation())));
+            let error = trial.save().unwrap_err();
+            let debug = format!("{error:?}");
+            assert!(debug.starts_with(kind), "{what} {stage:?}: {debug}");
+            trial.check_as_before(what);
+        }
+    }
+}
+
+#[test]
+fn another_length_of_the_same_version_is_never_taken() {
+    // The range is the one that was asked for, but of a file that is longer.
+    let range = format!("bytes 100000-299999/{}", LENGTH + 1);
+    let trial = Trial::at(Stage::Continuing);
+    trial
+        .world
+        .inject(Fault::on(Operation::DownloadFileById).header("Content-Range", &range));
+    let error = trial.save().unwrap_err();
+    assert!(matches!(error, Error::UnexpectedReply { .. }), "{error:?}");
+    trial.check_as_before("longer");
+}
+
+#[test]
+fn a_version_that_is_deleted_meanwhile_is_not_mixed_with_a_newer_one() {
+    for stage in [Stage::Continuing, Stage::LaterRange, Stage::ResumedRange] {
+        let trial = Trial::at(stage);
+        let bucket = &trial.world.bucket;
+        let options = stage.options();
+        let download = bucket.download_file_by_name_with("x", &options).unwrap();
+        let version = download.version().clone();
+        bucket.upload_bytes(&vec![7; LENGTH], "x").unwrap();
+        trial
+            .world
+            .api
+            .delete_file_version(&version.file_id, "x")
+            .unwrap();
+        let error = download.save_to(trial.path()).unwrap_err();
+        assert!(error.is_not_found(), "{stage:?}: {error:?}");
+        trial.check_as_before("deleted");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_gets_every_byte_once_whatever_breaks() {
+    let trial = Trial::at(Stage::Continuing);
+    let path = trial.directory.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let received = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| read(&path));
+        // There is nothing to go on with in a pipe, and nothing is left beside it.
+        let options = DownloadOptions::new().part_size(RANGE).resume(true);
+        let download = trial.world.bucket.download_file_by_name_with("x", &options);
+        let saved = download.unwrap().save_to(&path).unwrap();
+        assert_eq!((saved.parts(), saved.retries()), (1, 1));
+        reading.join().unwrap()
+    });
+    assert!(received == noise(LENGTH));
+    assert!(!path.metadata().unwrap().is_file(), "it is still a pipe");
+    assert_eq!(trial.names().len(), 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_is_an_error() {
+    let trial = Trial::at(Stage::Opening);
+    let download = trial.world.bucket.download_file_by_name("x").unwrap();
+    let error = download.save_to("/dev/full").unwrap_err();
+    let Error::LocalFile { source, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+}
