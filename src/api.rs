@@ -21,6 +21,7 @@ use crate::model::id::{AccountId, ApplicationKeyId};
 use crate::model::realm::Realm;
 use crate::model::secret::ApplicationKey;
 use crate::session::Session;
+use crate::session::credentials::{CredentialProvider, Credentials};
 use crate::session::retry::RetryPolicy;
 
 /// An account at Backblaze B2.
@@ -89,15 +90,36 @@ impl B2Api {
         application_key_id: impl Into<ApplicationKeyId>,
         application_key: impl Into<ApplicationKey>,
     ) -> Result<()> {
-        self.client.session.authorize(
-            realm.into(),
-            &application_key_id.into(),
-            &application_key.into(),
-        )
+        let credentials = Credentials::new(application_key_id, application_key);
+        self.client.session.authorize(credentials.realm(realm))
     }
 
-    /// Asks for a new token in any case, with the credentials in the account info: after the key's
-    /// capabilities were changed, for example.
+    /// Authorizes the key that a provider names: an environment's
+    /// ([`EnvironmentCredentials`](crate::EnvironmentCredentials)), a command's
+    /// ([`CommandCredentials`](crate::CommandCredentials)), or one that the caller's own code looks up. As
+    /// with [`authorize_account`](Self::authorize_account) nothing is sent if the account info already
+    /// holds its authorization.
+    ///
+    /// From now on the provider is asked whenever a token no longer works, until a key is authorized by
+    /// hand. So a key that was revoked and replaced is picked up by a running program, with one request,
+    /// also by its [`Bucket`](crate::Bucket)s, listings and transfers, if the new key is of the same
+    /// account at the same realm; another account's fails with
+    /// [`Error::AccountChanged`](crate::Error::AccountChanged) and is not stored. A key that was refused
+    /// is not sent again for a minute, so that its calls fail without asking for a token each.
+    ///
+    /// The key is kept in the account info, as with `authorize_account`: in memory with
+    /// [`InMemoryAccountInfo`](crate::InMemoryAccountInfo), **in its file, in clear,** with
+    /// `SqliteAccountInfo`, as b2sdk does.
+    ///
+    /// # Errors
+    /// [`Error::Credentials`](crate::Error::Credentials) if the provider fails; otherwise as
+    /// `authorize_account`. What was authorized before stays so.
+    pub fn authorize_with(&self, provider: impl CredentialProvider + 'static) -> Result<()> {
+        self.client.session.authorize_with(Arc::new(provider))
+    }
+
+    /// Asks for a new token in any case, with the credentials of the provider, or without one those in
+    /// the account info.
     ///
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are none; otherwise as

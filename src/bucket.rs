@@ -8,7 +8,7 @@ pub(crate) mod list;
 pub(crate) mod lock;
 mod notifications;
 pub(crate) mod settings;
-mod share;
+pub(crate) mod share;
 pub(crate) mod unfinished;
 mod upload;
 

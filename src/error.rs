@@ -76,6 +76,12 @@ pub enum Error {
     /// The service does not accept the application key.
     #[error("the application key was not accepted ({0}); check the key id, the key and the realm")]
     InvalidCredentials(Box<ServiceError>),
+    /// The credential provider did not tell the application key.
+    #[error("the credential provider did not tell the application key")]
+    Credentials {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The application key may not do this.
     #[error("{0}")]
     NotAllowed(Box<NotAllowed>),
@@ -385,6 +391,7 @@ impl Error {
             self,
             Self::NotAuthorized
                 | Self::InvalidCredentials(_)
+                | Self::Credentials { .. }
                 | Self::NotAllowed(_)
                 | Self::AccountChanged
         ) || (self.status() == Some(401) && !matches!(self, Self::Locked(_)))
@@ -420,6 +427,9 @@ impl Error {
             Self::Connection(transport) => Self::Connection(transport.clone()),
             Self::NotAuthorized => Self::NotAuthorized,
             Self::AccountChanged => Self::AccountChanged,
+            Self::Credentials { source } => Self::Credentials {
+                source: source.to_string().into(),
+            },
             Self::UnexpectedReply { operation, source } => Self::UnexpectedReply {
                 operation: *operation,
                 source: source.to_string().into(),

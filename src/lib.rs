@@ -85,6 +85,7 @@ pub use model::replication::{
     ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
     ReplicationStatus,
 };
+pub use model::response_headers::ResponseHeaders;
 pub use model::secret::{
     ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, SseCustomerKey,
     UploadToken,
@@ -92,6 +93,9 @@ pub use model::secret::{
 pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
 pub use model::time::Timestamp;
 
+pub use session::credentials::{
+    CommandCredentials, CredentialError, CredentialProvider, Credentials, EnvironmentCredentials,
+};
 pub use session::retry::RetryPolicy;
 pub use transfer::copy::{CopyMetadata, CopyOptions};
 pub use transfer::download::directory::LocalDirectory;
@@ -112,6 +116,11 @@ pub mod tutorial {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/transfers.md")]
 pub mod transfers {}
+
+// Keys, listing, deleting many, sharing: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/keys-and-listing.md")]
+pub mod keys_and_listing {}
 
 // Rules of a bucket: the same.
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]

@@ -24,6 +24,7 @@ pub(crate) mod prefix;
 pub(crate) mod range;
 pub(crate) mod realm;
 pub(crate) mod replication;
+pub(crate) mod response_headers;
 pub(crate) mod secret;
 pub(crate) mod sha1;
 pub(crate) mod time;

@@ -4,11 +4,13 @@
 //! A call, when all goes well, is one request. Otherwise:
 //!
 //! 1. the store's authorization is read; none: `NotAuthorized`; another identity than the call is
-//!    for: `AccountChanged`, and nothing is sent;
+//!    for: `AccountChanged`, and nothing is sent, unless the provider named that key as the successor
+//!    (`credentials`);
 //! 2. the request is sent; `advice` says what a failure calls for;
 //! 3. a token that no longer works is replaced once (`reauth`), and the request sent again.
 
 mod advice;
+pub(crate) mod credentials;
 pub(crate) mod files;
 pub(crate) mod paging;
 pub(crate) mod reauth;
@@ -24,11 +26,9 @@ use crate::control::clock::Clock;
 use crate::error::{Error, NotAllowed, Result, ServiceError, StoreError};
 use crate::http::Http;
 use crate::model::auth::{Capability, Identity};
-use crate::model::id::ApplicationKeyId;
 use crate::model::operation::Operation;
-use crate::model::realm::Realm;
-use crate::model::secret::ApplicationKey;
 use crate::raw::Raw;
+use crate::session::credentials::{Credentials, Provided};
 use crate::session::reauth::SingleFlight;
 use crate::session::retry::{Loop, Pauses, RetryPolicy, Step};
 
@@ -45,7 +45,10 @@ pub(crate) struct Session {
     /// Whom this session authorized itself; it serves nobody else from then on.
     pinned: Mutex<Option<Identity>>,
     flight: SingleFlight<Generation>,
-    authorizing: SingleFlight<(Realm, ApplicationKeyId, ApplicationKey)>,
+    authorizing: SingleFlight<Credentials>,
+    /// Where the key comes from, if not from the caller's hand.
+    provided: Provided,
+    adopting: SingleFlight<Generation>,
     /// The authorization under which a refusal without a code came although it was new: such
     /// refusals are no reason to ask for yet another one.
     codeless: Mutex<Option<(Generation, Duration)>>,
@@ -61,6 +64,8 @@ impl Session {
             pinned: Mutex::default(),
             flight: SingleFlight::default(),
             authorizing: SingleFlight::default(),
+            provided: Provided::default(),
+            adopting: SingleFlight::default(),
             codeless: Mutex::default(),
         }
     }
@@ -84,20 +89,51 @@ impl Session {
     /// The authorization that this call runs under.
     pub(crate) fn current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
         let snapshot = self.info.auth()?.ok_or(Error::NotAuthorized)?;
-        let pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        let pinned = self.pinned();
         let wanted = [control.owner.as_deref(), pinned.as_ref()];
-        if wanted
-            .into_iter()
-            .flatten()
-            .any(|identity| identity != snapshot.identity())
-        {
-            return Err(Error::AccountChanged);
+        for identity in wanted.into_iter().flatten() {
+            if identity != snapshot.identity() && !self.adopts(identity, &snapshot, control)? {
+                return Err(Error::AccountChanged);
+            }
         }
         Ok(snapshot)
     }
 
-    /// Refuses without a request what the key may not do: its capabilities never change.
+    fn pinned(&self) -> Option<Identity> {
+        self.pinned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The authorization that this call runs under, if its key may make such a call at all: one whose
+    /// capabilities are known to lack the needed one would be refused for certain.
     pub(crate) fn require(
+        &self,
+        operation: Operation,
+        subject: &str,
+        control: &Control,
+    ) -> Result<Arc<AuthSnapshot>> {
+        let snapshot = self.current(control)?;
+        let allowed = &snapshot.auth().allowed;
+        let needed = operation.capability().map(Capability::from);
+        // What an older program stored may name none; no key has none.
+        let lacks = needed.is_some_and(|needed| !allowed.has(&needed));
+        if lacks && !allowed.capabilities.is_empty() {
+            return Err(Error::NotAllowed(Box::new(NotAllowed {
+                operation,
+                subject: subject.into(),
+                needed: None,
+                allowed: Some(Box::new(allowed.clone())),
+                service: None,
+            })));
+        }
+        Ok(snapshot)
+    }
+
+    /// The same for a call that needs another capability than its operation's own, because of what it
+    /// asks for.
+    pub(crate) fn require_capability(
         &self,
         control: &Control,
         operation: Operation,
@@ -106,7 +142,7 @@ impl Session {
     ) -> Result<()> {
         let snapshot = self.current(control)?;
         let allowed = &snapshot.auth().allowed;
-        if allowed.has(&needed) {
+        if allowed.has(&needed) || allowed.capabilities.is_empty() {
             return Ok(());
         }
         Err(Error::NotAllowed(Box::new(NotAllowed {

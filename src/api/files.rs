@@ -3,6 +3,7 @@
 use crate::api::B2Api;
 use crate::bucket::delete::DeleteFileVersionOptions;
 use crate::bucket::lock::UpdateFileRetentionOptions;
+use crate::bucket::share::download_url;
 use crate::client::Client;
 use crate::control::Control;
 use crate::error::Result;
@@ -164,6 +165,16 @@ impl B2Api {
             client: self.client.clone(),
             pages: PartPages::new(file_id.clone()),
         })
+    }
+
+    /// The URL of a file by the names of its bucket and its own, as
+    /// [`Bucket::get_download_url`](crate::Bucket::get_download_url) tells it; neither need exist.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
+    pub fn get_download_url_by_name(&self, bucket_name: &str, file_name: &str) -> Result<String> {
+        let snapshot = self.client.session.current(&Control::default())?;
+        Ok(download_url(snapshot.auth(), bucket_name, file_name))
     }
 
     /// The URL of a version by its id. From a public bucket anybody may download it.

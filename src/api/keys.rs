@@ -79,7 +79,8 @@ impl B2Api {
     /// Makes an application key for all buckets that never ends.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`]; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::InvalidInput`]; [`Error::NotAllowed`], without a request if this key lacks the capability
+    /// to make keys; the errors of any call.
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the key may
@@ -110,6 +111,7 @@ impl B2Api {
         } = options;
         let capabilities: Vec<_> = capabilities.into_iter().collect();
         check(name, &capabilities, options)?;
+        self.may(Operation::CreateKey)?;
         let made = self
             .client
             .session
@@ -147,6 +149,7 @@ impl B2Api {
     /// # Errors
     /// As the items of [`list_keys`](Self::list_keys).
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
+        self.may(Operation::ListKeys)?;
         let session = &self.client.session;
         let page = session.call(Operation::ListKeys, &Control::default(), |raw| {
             raw.list_keys(Some(id), 1)
@@ -163,13 +166,32 @@ impl B2Api {
     /// [`Error::Service`] with the code `bad_request` if there is no such key; [`Error::NotAllowed`];
     /// the errors of any call.
     pub fn delete_key(&self, id: &ApplicationKeyId) -> Result<KeyDetails> {
+        self.may(Operation::DeleteKey)?;
         self.client
             .session
             .call(Operation::DeleteKey, &Control::default(), |raw| {
                 raw.delete_key(id)
             })
     }
+
+    /// Refuses what this key may not do, before anything is sent.
+    fn may(&self, operation: Operation) -> Result<()> {
+        let control = Control::default();
+        self.client
+            .session
+            .require(operation, "", &control)
+            .map(|_| ())
+    }
 }
+
+/// What a key that is restricted to buckets cannot hold (reference section 2.22).
+const ACCOUNT_LEVEL: [Capability; 5] = [
+    Capability::ListKeys,
+    Capability::WriteKeys,
+    Capability::DeleteKeys,
+    Capability::WriteBuckets,
+    Capability::DeleteBuckets,
+];
 
 /// Checks what is certain to be refused.
 fn check(name: &str, capabilities: &[Capability], options: &CreateKeyOptions) -> Result<()> {
@@ -195,6 +217,16 @@ fn check(name: &str, capabilities: &[Capability], options: &CreateKeyOptions) ->
             "name at least one, or do not restrict the key to buckets",
         ));
     }
+    if options.buckets.is_some()
+        && let Some(capability) = ACCOUNT_LEVEL
+            .iter()
+            .find(|account_level| capabilities.contains(account_level))
+    {
+        return Err(Error::invalid_input(
+            "capabilities",
+            format!("{capability} is about the account: a key for some buckets cannot have it"),
+        ));
+    }
     match options.valid_for {
         Some(time) if time < Duration::from_secs(1) || time > LONGEST => Err(Error::invalid_input(
             "valid_for",
@@ -210,6 +242,8 @@ impl Iterator for Keys {
     fn next(&mut self) -> Option<Self::Item> {
         let Self { client, pages } = self;
         pages.next(Operation::ListKeys, |start| {
+            let control = Control::default();
+            client.session.require(Operation::ListKeys, "", &control)?;
             let answer = client
                 .session
                 .call(Operation::ListKeys, &Control::default(), |raw| {

@@ -22,8 +22,7 @@ use crate::bucket::list::pages::FilePages;
 use crate::bucket::list::{Entry, LsOptions, Versions};
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
-use crate::error::{Error, NotAllowed, Result};
-use crate::model::auth::Capability;
+use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
@@ -241,7 +240,7 @@ impl Bucket {
     /// }
     /// assert_eq!((failures, bucket.ls("")?.count()), (0, 0));
     /// # }
-    /// # Ok::<_, b2sdk::Error>(())
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
@@ -310,20 +309,14 @@ impl Bucket {
             .as_ref()
             .map_or_else(CancelToken::new, CancelToken::child);
         let control = self.control(Some(&stop));
-        let snapshot = self.client.session.current(&control)?;
-        let (operation, needed) = match options.removal {
-            Removal::Delete => (Operation::DeleteFileVersion, Capability::DeleteFiles),
-            Removal::Hide => (Operation::HideFile, Capability::WriteFiles),
+        let operation = match options.removal {
+            Removal::Delete => Operation::DeleteFileVersion,
+            Removal::Hide => Operation::HideFile,
         };
-        let allowed = &snapshot.auth().allowed;
-        if !options.dry_run && !allowed.has(&needed) {
-            return Err(Error::NotAllowed(Box::new(NotAllowed {
-                operation,
-                subject: self.name().into(),
-                needed: None,
-                allowed: Some(Box::new(allowed.clone())),
-                service: None,
-            })));
+        if !options.dry_run {
+            self.client
+                .session
+                .require(operation, self.name(), &control)?;
         }
         Ok(Removals {
             bucket: self.clone(),
@@ -436,6 +429,7 @@ const fn concerns_all(error: &Error) -> bool {
         error,
         Error::NotAuthorized
             | Error::InvalidCredentials(_)
+            | Error::Credentials { .. }
             | Error::AccountChanged
             | Error::CapExceeded(_)
             | Error::Store(_)

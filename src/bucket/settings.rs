@@ -200,7 +200,7 @@ impl Protection<'_> {
             enable_file_lock,
             retention,
         } = *self;
-        let require = |needed| session.require(control, operation, bucket, needed);
+        let require = |needed| session.require_capability(control, operation, bucket, needed);
         if let Some(encryption) = encryption {
             encryption
                 .check_as_default()

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::bucket::Bucket;
-use crate::error::{Error, Result};
+use crate::error::{Error, NotAllowed, Result};
+use crate::model::auth::AccountAuth;
 use crate::model::operation::Operation;
+use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::DownloadToken;
 use crate::raw::encoding::{encode, encode_query};
+use crate::wire::share::DownloadAuthorizationRequest;
 
 /// The longest that a download token may be valid: a week (reference section 2.25).
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -19,23 +22,37 @@ impl Bucket {
     /// [`Error::NotAuthorized`], [`Error::AccountChanged`], the errors of the store; nothing is sent.
     pub fn get_download_url(&self, file_name: &str) -> Result<String> {
         let snapshot = self.client.session.current(&self.control(None))?;
-        let base = snapshot.auth().download_url.trim_end_matches('/');
-        Ok(format!(
-            "{base}/file/{}/{}",
-            encode(&self.name),
-            encode(file_name)
-        ))
+        Ok(download_url(snapshot.auth(), &self.name, file_name))
     }
 
     /// A token with which anybody may download the files whose names start so, for that long: 1 second
-    /// to a week, in whole seconds.
+    /// to a week, in whole seconds. It is good for downloads by name only.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`]; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::InvalidInput`]; [`Error::NotAllowed`], without a request if the key lacks the capability
+    /// or is restricted to other names; the errors of any call.
     pub fn get_download_authorization(
         &self,
         file_name_prefix: &str,
         valid_for: Duration,
+    ) -> Result<DownloadToken> {
+        self.get_download_authorization_with(
+            file_name_prefix,
+            valid_for,
+            &ResponseHeaders::default(),
+        )
+    }
+
+    /// The same, for downloads that answer with these headers: each must ask for them in its query, as
+    /// [`get_signed_download_url_with`](Self::get_signed_download_url_with) does.
+    ///
+    /// # Errors
+    /// As [`get_download_authorization`](Self::get_download_authorization).
+    pub fn get_download_authorization_with(
+        &self,
+        file_name_prefix: &str,
+        valid_for: Duration,
+        headers: &ResponseHeaders,
     ) -> Result<DownloadToken> {
         if valid_for < Duration::from_secs(1) || valid_for > LONGEST {
             return Err(Error::invalid_input(
@@ -43,14 +60,36 @@ impl Bucket {
                 "it is 1 second to 7 days",
             ));
         }
-        let control = self.control(None);
-        let seconds = valid_for.as_secs();
+        if let Some(name) = headers.impossible() {
+            return Err(Error::invalid_input(
+                "headers",
+                format!("{name} is empty or not printable ASCII"),
+            ));
+        }
+        let (session, control) = (&self.client.session, self.control(None));
+        let operation = Operation::GetDownloadAuthorization;
+        let snapshot = session.require(operation, file_name_prefix, &control)?;
+        let allowed = &snapshot.auth().allowed;
+        let own_prefix = allowed.name_prefix.as_deref().unwrap_or_default();
+        if !file_name_prefix.starts_with(own_prefix) {
+            return Err(Error::NotAllowed(Box::new(NotAllowed {
+                operation,
+                subject: file_name_prefix.into(),
+                needed: None,
+                allowed: Some(Box::new(allowed.clone())),
+                service: None,
+            })));
+        }
         let answer = self.with_id(&control, |id| {
-            self.client
-                .session
-                .call(Operation::GetDownloadAuthorization, &control, |raw| {
-                    raw.get_download_authorization(id, file_name_prefix, seconds)
-                })
+            let request = DownloadAuthorizationRequest {
+                bucket_id: id,
+                file_name_prefix,
+                valid_duration_in_seconds: valid_for.as_secs(),
+                overrides: headers.parameters().collect(),
+            };
+            session.call(operation, &control, |raw| {
+                raw.get_download_authorization(&request)
+            })
         })?;
         Ok(answer.authorization_token)
     }
@@ -61,11 +100,52 @@ impl Bucket {
     /// # Errors
     /// As [`get_download_authorization`](Self::get_download_authorization).
     pub fn get_signed_download_url(&self, file_name: &str, valid_for: Duration) -> Result<String> {
-        let token = self.get_download_authorization(file_name, valid_for)?;
-        let url = self.get_download_url(file_name)?;
-        Ok(format!(
-            "{url}?Authorization={}",
-            encode_query(token.expose())
-        ))
+        self.get_signed_download_url_with(file_name, valid_for, &ResponseHeaders::default())
     }
+
+    /// The same, and the download answers with these headers.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use std::time::Duration;
+    /// use b2sdk::ResponseHeaders;
+    ///
+    /// let save = ResponseHeaders::new().attachment("report.pdf");
+    /// let hour = Duration::from_secs(3600);
+    /// let url = bucket.get_signed_download_url_with("2026/07.pdf", hour, &save)?;
+    /// assert!(url.contains("/2026/07.pdf?Authorization="));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get_download_authorization`](Self::get_download_authorization).
+    pub fn get_signed_download_url_with(
+        &self,
+        file_name: &str,
+        valid_for: Duration,
+        headers: &ResponseHeaders,
+    ) -> Result<String> {
+        let token = self.get_download_authorization_with(file_name, valid_for, headers)?;
+        let mut url = self.get_download_url(file_name)?;
+        url.push_str("?Authorization=");
+        url.push_str(&encode_query(token.expose()));
+        for (name, value) in headers.parameters() {
+            url.push('&');
+            url.push_str(name);
+            url.push('=');
+            url.push_str(&encode_query(value));
+        }
+        Ok(url)
+    }
+}
+
+/// The URL of a file by its name.
+pub(crate) fn download_url(auth: &AccountAuth, bucket: &str, file_name: &str) -> String {
+    let base = auth.download_url.trim_end_matches('/');
+    format!("{base}/file/{}/{}", encode(bucket), encode(file_name))
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::error::service::Subject;
-use crate::model::id::{ApplicationKeyId, BucketId};
+use crate::model::id::ApplicationKeyId;
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
@@ -40,19 +40,12 @@ impl Raw<'_> {
 
     pub(crate) fn get_download_authorization(
         &self,
-        bucket_id: &BucketId,
-        file_name_prefix: &str,
-        valid_duration_in_seconds: u64,
+        request: &DownloadAuthorizationRequest<'_>,
     ) -> Result<DownloadAuthorizationResponse> {
-        let request = DownloadAuthorizationRequest {
-            bucket_id,
-            file_name_prefix,
-            valid_duration_in_seconds,
-        };
         self.call(
             Operation::GetDownloadAuthorization,
-            Subject::File(file_name_prefix),
-            &request,
+            Subject::File(request.file_name_prefix),
+            request,
         )
     }
 }

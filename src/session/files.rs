@@ -28,7 +28,7 @@ impl Session {
     ) -> Result<()> {
         let operation = Operation::DeleteFileVersion;
         if bypass_governance {
-            self.require(control, operation, file_name, Capability::BypassGovernance)?;
+            self.require_capability(control, operation, file_name, Capability::BypassGovernance)?;
         }
         let outcome = self.call(operation, control, |raw| {
             raw.delete_file_version(file_id, file_name, bypass_governance)
@@ -49,14 +49,9 @@ impl Session {
         bypass_governance: bool,
     ) -> Result<Option<FileRetention>> {
         let operation = Operation::UpdateFileRetention;
-        self.require(
-            control,
-            operation,
-            file_name,
-            Capability::WriteFileRetentions,
-        )?;
+        self.require(operation, file_name, control)?;
         if bypass_governance {
-            self.require(control, operation, file_name, Capability::BypassGovernance)?;
+            self.require_capability(control, operation, file_name, Capability::BypassGovernance)?;
         }
         let answer = self.call(operation, control, |raw| {
             raw.update_file_retention(&UpdateFileRetentionRequest {
@@ -83,12 +78,7 @@ impl Session {
         legal_hold: &LegalHold,
     ) -> Result<()> {
         let operation = Operation::UpdateFileLegalHold;
-        self.require(
-            control,
-            operation,
-            file_name,
-            Capability::WriteFileLegalHolds,
-        )?;
+        self.require(operation, file_name, control)?;
         self.call(operation, control, |raw| {
             raw.update_file_legal_hold(&UpdateFileLegalHoldRequest {
                 file_name,

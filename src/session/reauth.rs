@@ -12,11 +12,10 @@ use crate::account_info::{AuthSnapshot, Generation, Refresh};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::auth::AccountAuth;
-use crate::model::id::ApplicationKeyId;
+use crate::model::id::AccountId;
 use crate::model::operation::Operation;
-use crate::model::realm::Realm;
-use crate::model::secret::ApplicationKey;
 use crate::raw;
+use crate::session::credentials::Credentials;
 use crate::session::{Session, remember};
 
 /// How long one process may take to authorize before another one tries.
@@ -24,59 +23,25 @@ const LEASE: Duration = Duration::from_secs(30);
 /// How often to look whether another process is done.
 const POLL: Duration = Duration::from_millis(20);
 
-/// What it takes to authorize.
-struct Credentials<'a> {
-    realm: Realm,
-    key_id: &'a ApplicationKeyId,
-    key: &'a ApplicationKey,
-}
-
-impl<'a> Credentials<'a> {
-    fn of(auth: &'a AccountAuth) -> Self {
-        let AccountAuth {
-            realm,
-            application_key_id,
-            application_key,
-            ..
-        } = auth;
-        Self {
-            realm: Realm::from(realm.as_str()),
-            key_id: application_key_id,
-            key: application_key,
-        }
-    }
-
-    /// What tells one set of credentials from another.
-    fn subject(&self) -> (Realm, ApplicationKeyId, ApplicationKey) {
-        (self.realm.clone(), self.key_id.clone(), self.key.clone())
-    }
-
-    fn made(&self, auth: &AccountAuth) -> bool {
-        auth.realm == self.realm.as_str()
-            && auth.application_key_id == *self.key_id
-            && auth.application_key == *self.key
-    }
-}
-
 impl Session {
     /// Authorizes this key, unless the store holds its authorization already; from now on this
     /// session serves only its identity.
-    pub(crate) fn authorize(
-        &self,
-        realm: Realm,
-        key_id: &ApplicationKeyId,
-        key: &ApplicationKey,
-    ) -> Result<()> {
-        self.http.check_realm(&realm)?;
-        let credentials = Credentials { realm, key_id, key };
+    pub(crate) fn authorize(&self, credentials: Credentials) -> Result<()> {
+        self.authorize_credentials(&credentials)?;
+        self.provided.forget();
+        Ok(())
+    }
+
+    /// The same, whoever named the key.
+    pub(super) fn authorize_credentials(&self, credentials: &Credentials) -> Result<()> {
+        self.http.check_realm(&credentials.realm)?;
         let control = Control::default();
-        let subject = Credentials::subject(&credentials);
-        self.authorizing.run(&control, subject, || {
-            self.authorize_now(&credentials, &control)
+        self.authorizing.run(&control, credentials.clone(), || {
+            self.authorize_now(credentials, &control)
         })
     }
 
-    fn authorize_now(&self, credentials: &Credentials<'_>, control: &Control) -> Result<()> {
+    fn authorize_now(&self, credentials: &Credentials, control: &Control) -> Result<()> {
         loop {
             let stored = self.info.auth()?;
             if let Some(snapshot) = stored
@@ -86,21 +51,20 @@ impl Session {
                 self.pin(snapshot);
                 return Ok(());
             }
-            if let Some(snapshot) = self.replace(
-                stored.as_deref().map(AuthSnapshot::generation),
-                credentials,
-                control,
-            )? {
+            let stale = stored.as_deref().map(AuthSnapshot::generation);
+            if let Some(snapshot) = self.replace(stale, credentials, None, control)? {
                 self.pin(&snapshot);
                 return Ok(());
             }
         }
     }
 
-    /// Asks for a new token with the credentials in the store, whatever the old one is worth.
+    /// Asks for a new token with the credentials of the provider, or those in the store, whatever the
+    /// old one is worth.
     pub(crate) fn reauthorize(&self) -> Result<()> {
         let control = Control::default();
         let snapshot = self.current(&control)?;
+        self.provided.forget_refusal();
         self.refresh(&snapshot, &control)
     }
 
@@ -111,12 +75,20 @@ impl Session {
                 .info
                 .auth()?
                 .is_none_or(|current| current.generation() != stale.generation());
-            if !replaced {
-                self.replace(
-                    Some(stale.generation()),
-                    &Credentials::of(stale.auth()),
-                    control,
-                )?;
+            if replaced {
+                return Ok(());
+            }
+            let (credentials, failure) = self.credentials_for(stale)?;
+            self.note_successor(stale.identity(), &credentials);
+            let account = Some(&stale.auth().account_id);
+            match self.replace(Some(stale.generation()), &credentials, account, control) {
+                Ok(Some(_)) => self.provided.forget_refusal(),
+                Ok(None) => {}
+                Err(error) => {
+                    self.note_refused(credentials, &error);
+                    let is_refused = matches!(error, Error::InvalidCredentials(_));
+                    return Err(failure.filter(|_| is_refused).unwrap_or(error));
+                }
             }
             Ok(())
         })
@@ -128,11 +100,12 @@ impl Session {
     }
 
     /// Authorizes if the lease is ours; `None` if somebody else replaced the authorization, or
-    /// removed it.
+    /// removed it. If it has to be of a certain account, no other one is stored.
     fn replace(
         &self,
         stale: Option<Generation>,
-        credentials: &Credentials<'_>,
+        credentials: &Credentials,
+        account: Option<&AccountId>,
         control: &Control,
     ) -> Result<Option<Arc<AuthSnapshot>>> {
         loop {
@@ -144,7 +117,7 @@ impl Session {
                     remember("abandoned lease", self.info.abandon_refresh(ticket));
                     return Ok(None);
                 }
-                Refresh::Lease(ticket) => match self.ask(credentials, control) {
+                Refresh::Lease(ticket) => match self.ask(credentials, account, control) {
                     Ok(auth) => return Ok(Some(self.info.save_auth(auth, Some(ticket))?)),
                     Err(error) => {
                         remember("abandoned lease", self.info.abandon_refresh(ticket));
@@ -155,11 +128,31 @@ impl Session {
         }
     }
 
-    fn ask(&self, credentials: &Credentials<'_>, control: &Control) -> Result<AccountAuth> {
-        let Credentials { realm, key_id, key } = credentials;
+    fn ask(
+        &self,
+        credentials: &Credentials,
+        account: Option<&AccountId>,
+        control: &Control,
+    ) -> Result<AccountAuth> {
+        let Credentials {
+            realm,
+            application_key_id,
+            application_key,
+        } = credentials;
         let auth = self
             .attempts(Operation::AuthorizeAccount, control)
-            .run(|_| raw::authorize(&self.http, control, realm, key_id, key))?;
+            .run(|_| {
+                raw::authorize(
+                    &self.http,
+                    control,
+                    realm,
+                    application_key_id,
+                    application_key,
+                )
+            })?;
+        if account.is_some_and(|account| *account != auth.account_id) {
+            return Err(Error::AccountChanged);
+        }
         for url in [&auth.api_url, &auth.download_url] {
             self.http
                 .check_url(realm, url, Operation::AuthorizeAccount)?;
@@ -200,7 +193,12 @@ impl<S> Default for SingleFlight<S> {
 }
 
 impl<S: PartialEq + Clone> SingleFlight<S> {
-    fn run(&self, control: &Control, subject: S, act: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(super) fn run(
+        &self,
+        control: &Control,
+        subject: S,
+        act: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         let mut flight = self.lock();
         while flight.subject.is_some() {
             let awaited = flight.landings;

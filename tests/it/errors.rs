@@ -83,6 +83,12 @@ fn kinds() -> Vec<(&'static str, Error)> {
                 .unwrap_err(),
         ),
         (
+            "Credentials",
+            B2Api::new(InMemoryAccountInfo::new())
+                .authorize_with(|| Err::<b2sdk::Credentials, _>("the vault is sealed"))
+                .unwrap_err(),
+        ),
+        (
             "NotAllowed",
             world
                 .restricted(KeyRequest::new(["listFiles"]))
@@ -338,6 +344,7 @@ fn programs_can_ask_an_error_what_to_do() {
         which(&Error::is_auth),
         [
             "AccountChanged",
+            "Credentials",
             "InvalidCredentials",
             "NotAllowed",
             "NotAuthorized"

@@ -130,6 +130,11 @@ fn what_no_key_can_be_is_refused_before_it_is_sent() {
         create("key", &any, plain().valid_for(Duration::ZERO)),
         create(
             "key",
+            &[Capability::ListFiles, Capability::WriteKeys],
+            plain().buckets([world.bucket.id()]),
+        ),
+        create(
+            "key",
             &any,
             plain().valid_for(Duration::from_secs(1001 * 24 * 3600)),
         ),
@@ -255,4 +260,55 @@ fn a_key_that_may_not_share_is_told_so() {
         .get_download_authorization("", Duration::from_secs(60))
         .unwrap_err();
     assert!(error.to_string().contains("shareFiles"), "{error}");
+}
+
+#[test]
+fn a_key_that_may_not_manage_keys_is_told_so_before_anything_is_sent() {
+    let world = World::new();
+    let api = world.restricted(KeyRequest::new(["listBuckets", "readFiles"]));
+    let id = world.service.application_key_id().into();
+    for (error, needed) in [
+        (
+            api.create_key("x", [Capability::ListFiles]).unwrap_err(),
+            "writeKeys",
+        ),
+        (
+            api.list_keys().unwrap().next().unwrap().unwrap_err(),
+            "listKeys",
+        ),
+        (api.get_key(&id).unwrap_err(), "listKeys"),
+        (api.delete_key(&id).unwrap_err(), "deleteKeys"),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains(&format!("needs {needed}")), "{text}");
+        assert!(text.contains("the key has listBuckets,readFiles"), "{text}");
+    }
+    assert_eq!(world.total(), 0);
+}
+
+#[test]
+fn a_restricted_key_opens_its_buckets_without_asking_and_no_others() {
+    let world = World::new();
+    for other in ["example-other-b2-1", "example-third-b2-1"] {
+        world
+            .api
+            .create_bucket(other, b2sdk::BucketType::AllPrivate)
+            .unwrap();
+    }
+    // It may not list buckets: asking would be refused.
+    let key = KeyRequest::new(["writeFiles", "readFiles"])
+        .bucket(BUCKET)
+        .bucket("example-other-b2-1");
+    let api = world.restricted(key);
+    for name in [BUCKET, "example-other-b2-1"] {
+        let bucket = api.get_bucket_by_name(name).unwrap();
+        let same = api.get_bucket_by_id(bucket.id()).unwrap();
+        assert_eq!(same.name(), name);
+    }
+    let error = api.get_bucket_by_name("example-third-b2-1").unwrap_err();
+    assert!(error.to_string().contains(BUCKET), "{error}");
+    assert_eq!(world.total(), 0);
+    let bucket = api.get_bucket_by_id(world.bucket.id()).unwrap();
+    bucket.upload_bytes(b"x", "x").unwrap();
+    assert_eq!(world.total(), 2, "an upload URL and the upload");
 }

@@ -50,7 +50,7 @@ impl Upload<'_> {
     fn require(&self, needed: Capability) -> Result<()> {
         let operation = Operation::UploadFile;
         self.session
-            .require(self.control, operation, self.file_name, needed)
+            .require_capability(self.control, operation, self.file_name, needed)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::lock::{
 use crate::model::notification::{EventNotificationRule, EventTarget, EventType};
 use crate::model::range::ByteRange;
 use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
+use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::SseCustomerKey;
 use crate::model::time::Timestamp;
 use crate::wire::bucket::{
@@ -433,8 +434,21 @@ fn keys_are_made_listed_and_deleted_and_downloads_authorized() {
         bucket_id: &bucket(),
         file_name_prefix: "2026/",
         valid_duration_in_seconds: 3600,
+        overrides: BTreeMap::new(),
     };
     assert_sent(&request, "b2_get_download_authorization/request");
+    let headers = ResponseHeaders::new()
+        .content_disposition("attachment; filename=\"07.pdf\"")
+        .content_language("de")
+        .expires("Wed, 21 Oct 2026 07:28:00 GMT")
+        .cache_control("max-age=60")
+        .content_encoding("gzip")
+        .content_type("application/pdf");
+    let request = DownloadAuthorizationRequest {
+        overrides: headers.parameters().collect(),
+        ..request
+    };
+    assert_sent(&request, "b2_get_download_authorization/request_full");
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! Headers that a shared download answers with instead of the file's own (reference section 2.25).
+
+/// Headers that a download with a token answers with, instead of those that the file was uploaded
+/// with. The token is good for downloads that ask for exactly these; a
+/// [signed URL](crate::Bucket::get_signed_download_url_with) does.
+///
+/// ```
+/// use b2sdk::ResponseHeaders;
+///
+/// let headers = ResponseHeaders::new().attachment("July 2026.pdf").content_type("application/pdf");
+/// assert_eq!(
+///     headers.content_disposition.as_deref(),
+///     Some("attachment; filename=\"July 2026.pdf\"")
+/// );
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseHeaders {
+    /// `Content-Disposition`: whether a browser shows or saves it, and under which name.
+    pub content_disposition: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Expires`: an HTTP date.
+    pub expires: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Content-Encoding`. It is only a label: the bytes are served as they were uploaded.
+    pub content_encoding: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+}
+
+impl ResponseHeaders {
+    /// The file's own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `Content-Disposition`, as it stands.
+    #[must_use]
+    pub fn content_disposition(mut self, value: impl Into<String>) -> Self {
+        self.content_disposition = Some(value.into());
+        self
+    }
+
+    /// `Content-Disposition`: a browser saves it, under this name. The service knows no form for
+    /// characters beyond ASCII (it refuses `filename*=`): they, `"` and `\` become `_`.
+    #[must_use]
+    pub fn attachment(self, file_name: &str) -> Self {
+        let safe = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        let name: String = file_name
+            .chars()
+            .map(|c| if safe(c) { c } else { '_' })
+            .collect();
+        self.content_disposition(format!("attachment; filename=\"{name}\""))
+    }
+
+    /// `Content-Language`.
+    #[must_use]
+    pub fn content_language(mut self, value: impl Into<String>) -> Self {
+        self.content_language = Some(value.into());
+        self
+    }
+
+    /// `Expires`: an HTTP date.
+    #[must_use]
+    pub fn expires(mut self, value: impl Into<String>) -> Self {
+        self.expires = Some(value.into());
+        self
+    }
+
+    /// `Cache-Control`.
+    #[must_use]
+    pub fn cache_control(mut self, value: impl Into<String>) -> Self {
+        self.cache_control = Some(value.into());
+        self
+    }
+
+    /// `Content-Encoding`.
+    #[must_use]
+    pub fn content_encoding(mut self, value: impl Into<String>) -> Self {
+        self.content_encoding = Some(value.into());
+        self
+    }
+
+    /// `Content-Type`.
+    #[must_use]
+    pub fn content_type(mut self, value: impl Into<String>) -> Self {
+        self.content_type = Some(value.into());
+        self
+    }
+
+    /// The parameters that ask for them: in the authorization, and again in each download's query.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let Self {
+            content_disposition,
+            content_language,
+            expires,
+            cache_control,
+            content_encoding,
+            content_type,
+        } = self;
+        [
+            ("b2ContentDisposition", content_disposition),
+            ("b2ContentLanguage", content_language),
+            ("b2Expires", expires),
+            ("b2CacheControl", cache_control),
+            ("b2ContentEncoding", content_encoding),
+            ("b2ContentType", content_type),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// The first one that cannot stand in a header.
+    pub(crate) fn impossible(&self) -> Option<&'static str> {
+        let is_text = |value: &str| {
+            !value.is_empty() && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        };
+        self.parameters()
+            .find(|(_, value)| !is_text(value))
+            .map(|(name, _)| name)
+    }
+}

@@ -1,0 +1,236 @@
+//! A key that a command prints: a password manager's, a vault's.
+
+use std::fmt;
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::control::clock::Clock;
+use crate::model::realm::Realm;
+use crate::model::secret::ApplicationKey;
+use crate::session::credentials::{CredentialError, CredentialProvider, Credentials};
+
+/// More than this no key takes.
+const LONGEST_OUTPUT: u64 = 64 * 1024;
+/// How often to look whether a command has ended that has closed its output.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A command whose output names the key, run whenever the key is asked for.
+///
+/// The output is either a JSON object - `{"applicationKeyId": "..", "applicationKey": ".."}`, perhaps with
+/// `"realm"`; other members are ignored, so the answer of `b2_create_key` will do - or two lines: the key
+/// id, and the key. It must end with status 0 within the time limit (30 s), after which it is killed. No
+/// shell is involved: arguments reach the command as they are. Its standard input is empty, and what it
+/// writes to its standard error is discarded. Its output is never shown or logged.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use b2sdk::{B2Api, CommandCredentials, InMemoryAccountInfo};
+///
+/// let vault = CommandCredentials::new("vault")
+///     .args(["kv", "get", "-format=json", "-field=data", "secret/b2"])
+///     .time_limit(Duration::from_secs(10));
+/// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+/// b2_api.authorize_with(vault)?;
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct CommandCredentials {
+    program: String,
+    args: Vec<String>,
+    realm: Realm,
+    time_limit: Duration,
+}
+
+impl CommandCredentials {
+    /// This program, which is looked for in `PATH` unless it is a path.
+    #[must_use]
+    pub fn new(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            realm: Realm::production(),
+            time_limit: Duration::from_secs(30),
+        }
+    }
+
+    /// With these arguments.
+    #[must_use]
+    pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args = args.into_iter().map(A::into).collect();
+        self
+    }
+
+    /// For this realm, if the output names none. `production` if not given.
+    #[must_use]
+    pub fn realm(mut self, realm: impl Into<Realm>) -> Self {
+        self.realm = realm.into();
+        self
+    }
+
+    /// How long it may take.
+    #[must_use]
+    pub const fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    fn run(&self) -> Result<Vec<u8>, CredentialError> {
+        let mut child = Command::new(&self.program)
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{} cannot be started: {error}", self.program))?;
+        let outcome = self.wait(&mut child);
+        if outcome.is_err() {
+            // It may have ended by itself.
+            let _killed = child.kill();
+            let _ended = child.wait();
+        }
+        let (output, status) = outcome?;
+        if !status.success() {
+            return Err(format!("{} failed ({status})", self.program).into());
+        }
+        Ok(output)
+    }
+
+    /// Reads the output to its end and waits for the command's.
+    fn wait(&self, child: &mut Child) -> Result<(Vec<u8>, ExitStatus), CredentialError> {
+        // Not the account's clock: a command takes real time.
+        let clock = Clock::default();
+        let started = clock.elapsed();
+        let too_long = || {
+            let (program, seconds) = (&self.program, self.time_limit.as_secs_f32());
+            CredentialError::from(format!("{program} did not end within {seconds} s"))
+        };
+        let output = match read(child)?.recv_timeout(self.time_limit) {
+            Ok(output) => output?,
+            Err(RecvTimeoutError::Timeout) => return Err(too_long()),
+            Err(RecvTimeoutError::Disconnected) => return Err("its output was not read".into()),
+        };
+        if output.len() as u64 > LONGEST_OUTPUT {
+            return Err(format!("{} printed too much", self.program).into());
+        }
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok((output, status));
+            }
+            if clock.elapsed().saturating_sub(started) > self.time_limit {
+                return Err(too_long());
+            }
+            clock.sleep(POLL, None);
+        }
+    }
+}
+
+/// Reads on a thread of its own, because reading from a pipe has no time limit.
+fn read(child: &mut Child) -> Result<Receiver<std::io::Result<Vec<u8>>>, CredentialError> {
+    let output = child.stdout.take().ok_or("its output cannot be read")?;
+    let (sender, receiver) = channel();
+    thread::Builder::new().spawn(move || {
+        let mut bytes = Vec::new();
+        let read = output.take(LONGEST_OUTPUT + 1).read_to_end(&mut bytes);
+        // Whoever waited may have given up.
+        let _sent = sender.send(read.map(|_| bytes));
+    })?;
+    Ok(receiver)
+}
+
+impl CredentialProvider for CommandCredentials {
+    fn credentials(&self) -> Result<Credentials, CredentialError> {
+        let output = self.run()?;
+        let credentials = parse(&output, &self.realm);
+        credentials.ok_or_else(|| {
+            let program = &self.program;
+            format!("{program} printed neither the JSON object nor the two lines that are expected")
+                .into()
+        })
+    }
+}
+
+impl fmt::Debug for CommandCredentials {
+    /// Without the arguments: nobody knows what is in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandCredentials")
+            .field("program", &self.program)
+            .field("time_limit", &self.time_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Printed {
+    application_key_id: String,
+    application_key: ApplicationKey,
+    #[serde(default)]
+    realm: Option<String>,
+}
+
+/// What the output says. Why it says nothing is not told: the text may be a secret.
+fn parse(output: &[u8], realm: &Realm) -> Option<Credentials> {
+    let text = std::str::from_utf8(output).ok()?.trim();
+    let credentials = if text.starts_with('{') {
+        let printed: Printed = serde_json::from_str(text).ok()?;
+        let realm = printed.realm.map_or_else(|| realm.clone(), Realm::from);
+        Credentials::new(printed.application_key_id, printed.application_key).realm(realm)
+    } else {
+        let (id, key) = text.split_once('\n')?;
+        Credentials::new(id.trim(), key.trim()).realm(realm.clone())
+    };
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let id = credentials.application_key_id.as_str();
+    // A `:` would end the id where it is sent.
+    let is_sound =
+        is_word(id) && !id.contains(':') && is_word(credentials.application_key.expose());
+    is_sound.then_some(credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::model::realm::Realm;
+    use crate::session::credentials::Credentials;
+
+    #[test]
+    fn the_output_is_a_json_object_or_two_lines_and_nothing_else() {
+        let realm = Realm::production();
+        let plain = Some(Credentials::new("id", "k/ey+"));
+        let elsewhere = Some(Credentials::new("id", "k/ey+").realm("http://localhost"));
+        for (output, read) in [
+            ("id\nk/ey+", &plain),
+            ("id\r\nk/ey+\r\n\n", &plain),
+            (
+                r#" {"applicationKeyId":"id","applicationKey":"k/ey+"} "#,
+                &plain,
+            ),
+            (
+                r#"{"applicationKeyId":"id","applicationKey":"k/ey+","keyName":"x","realm":null}"#,
+                &plain,
+            ),
+            (
+                r#"{"applicationKeyId":"id","applicationKey":"k/ey+","realm":"http://localhost"}"#,
+                &elsewhere,
+            ),
+            ("", &None),
+            ("id", &None),
+            ("id\n", &None),
+            ("\nk/ey+", &None),
+            ("id\nk/ey+\nmore", &None),
+            ("i d\nk/ey+", &None),
+            ("i:d\nk/ey+", &None),
+            (r#"{"applicationKeyId":"id"}"#, &None),
+            (r#"{"applicationKeyId":"id","applicationKey":""}"#, &None),
+            (r#"["id","k/ey+"]"#, &None),
+        ] {
+            assert_eq!(parse(output.as_bytes(), &realm), *read, "{output}");
+        }
+        assert_eq!(parse(b"id\n\xff", &realm), None);
+    }
+}

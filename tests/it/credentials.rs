@@ -1,0 +1,451 @@
+//! Where the key comes from, and what happens when it is replaced while a program runs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
+
+use b2sdk::simulator::KeyRequest;
+use b2sdk::{
+    B2Api, Capability, CommandCredentials, Credentials, EnvironmentCredentials, Error,
+    InMemoryAccountInfo, LsOptions, Operation,
+};
+
+use crate::support::{BUCKET, World};
+
+/// Tells a process that it is the child.
+const ROLE: &str = "B2SDK_TEST_CREDENTIALS";
+const ALL: [&str; 5] = [
+    "listBuckets",
+    "listFiles",
+    "readFiles",
+    "writeFiles",
+    "deleteFiles",
+];
+
+/// A place where the key is looked up, and how often it was.
+#[derive(Clone)]
+struct Vault {
+    key: Arc<Mutex<Option<Credentials>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Vault {
+    fn holding(key: Credentials) -> Self {
+        Self {
+            key: Arc::new(Mutex::new(Some(key))),
+            asked: Arc::default(),
+        }
+    }
+
+    fn put(&self, key: Credentials) {
+        *self.key.lock().unwrap() = Some(key);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn provider(&self) -> impl Fn() -> Result<Credentials, &'static str> + Send + Sync + 'static {
+        let Self { key, asked } = self.clone();
+        move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            key.lock().unwrap().clone().ok_or("the vault is sealed")
+        }
+    }
+}
+
+/// Another key of the world's account.
+fn new_key(world: &World) -> Credentials {
+    let key = world.service.create_key(KeyRequest::new(ALL)).unwrap();
+    Credentials::new(key.application_key_id(), key.application_key()).realm(world.service.url())
+}
+
+fn delete(world: &World, key: &Credentials) {
+    world.api.delete_key(&key.application_key_id).unwrap();
+    world.service.log().clear();
+}
+
+fn api(world: &World) -> B2Api {
+    let info = InMemoryAccountInfo::with_clock(world.clock.clone());
+    B2Api::builder(info).clock(&world.clock).build().unwrap()
+}
+
+#[test]
+fn a_key_that_is_revoked_and_replaced_is_picked_up_with_one_authorization() {
+    let world = World::new();
+    let old = new_key(&world);
+    let vault = Vault::holding(old.clone());
+    let api = api(&world);
+    api.authorize_with(vault.provider()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    bucket.upload_bytes(b"before", "x").unwrap();
+
+    let new = new_key(&world);
+    vault.put(new.clone());
+    delete(&world, &old);
+    bucket.upload_bytes(b"after", "x").unwrap();
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+    assert_eq!(vault.asked(), 2);
+    let download = bucket.download_file_by_name("x").unwrap();
+    assert_eq!(download.read_to_vec().unwrap(), b"after");
+    assert_eq!(api.get_bucket_by_name(BUCKET).unwrap().id(), bucket.id());
+    let held = api.account_info().auth().unwrap().unwrap();
+    assert_eq!(held.auth().application_key_id, new.application_key_id);
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+}
+
+#[test]
+fn fifty_threads_that_meet_the_replacement_authorize_once() {
+    let world = World::new();
+    let old = new_key(&world);
+    let vault = Vault::holding(old.clone());
+    let api = api(&world);
+    api.authorize_with(vault.provider()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    bucket.upload_bytes(b"x", "x").unwrap();
+    vault.put(new_key(&world));
+    delete(&world, &old);
+    let barrier = Barrier::new(50);
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| {
+                barrier.wait();
+                assert_eq!(bucket.ls("").unwrap().map(Result::unwrap).count(), 1);
+            });
+        }
+    });
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+    assert_eq!(vault.asked(), 2);
+}
+
+#[test]
+fn a_key_that_is_gone_and_not_replaced_is_sent_once_and_not_again_for_a_while() {
+    let world = World::new();
+    let key = new_key(&world);
+    let vault = Vault::holding(key.clone());
+    let api = api(&world);
+    api.authorize_with(vault.provider()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    delete(&world, &key);
+    for _ in 0..5 {
+        let error = bucket.ls("").unwrap().next().unwrap().unwrap_err();
+        assert!(matches!(error, Error::InvalidCredentials(_)), "{error:?}");
+    }
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+
+    world.clock.advance(Duration::from_secs(61));
+    assert!(bucket.ls("").unwrap().next().unwrap().is_err());
+    assert_eq!(world.count(Operation::AuthorizeAccount), 2);
+
+    vault.put(new_key(&world));
+    assert!(
+        bucket.ls("").unwrap().next().is_none(),
+        "a new key is tried at once"
+    );
+    assert_eq!(world.count(Operation::AuthorizeAccount), 3);
+}
+
+#[test]
+fn reauthorize_asks_the_service_even_for_a_key_that_was_refused_just_now() {
+    let world = World::new();
+    let key = new_key(&world);
+    let api = api(&world);
+    api.authorize_with(Vault::holding(key.clone()).provider())
+        .unwrap();
+    delete(&world, &key);
+    for expected in 1..=2 {
+        assert!(api.reauthorize().is_err());
+        assert_eq!(world.count(Operation::AuthorizeAccount), expected);
+    }
+}
+
+#[test]
+fn a_token_that_is_merely_too_old_survives_a_provider_that_fails() {
+    let world = World::new();
+    let key = new_key(&world);
+    let vault = Vault::holding(key.clone());
+    let api = api(&world);
+    api.authorize_with(vault.provider()).unwrap();
+    *vault.key.lock().unwrap() = None;
+    world.service.expire_tokens().unwrap();
+    assert_eq!(api.list_buckets().unwrap().len(), 1);
+
+    delete(&world, &key);
+    let error = api.list_buckets().unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "the vault is sealed");
+    assert!(error.is_auth() && matches!(error, Error::Credentials { .. }));
+}
+
+#[test]
+fn a_key_of_another_account_or_realm_is_never_used() {
+    let (world, other) = (World::new(), World::new());
+    let key = new_key(&world);
+    let vault = Vault::holding(key.clone());
+    let api = api(&world);
+    api.authorize_with(vault.provider()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    delete(&world, &key);
+    other.service.log().clear();
+    vault.put(new_key(&other));
+    assert!(matches!(
+        bucket.hide_file("x").unwrap_err(),
+        Error::AccountChanged
+    ));
+    assert_eq!(
+        (world.count(Operation::AuthorizeAccount), other.total()),
+        (0, 0)
+    );
+
+    // The same realm, and an account that the answer shows to be another one.
+    vault.put(new_key(&world));
+    world.inject(
+        b2sdk::simulator::Fault::on(Operation::AuthorizeAccount)
+            .always()
+            .edit_json(|json| json["accountId"] = "0123456789ab".into()),
+    );
+    for _ in 0..3 {
+        assert!(matches!(
+            bucket.hide_file("x").unwrap_err(),
+            Error::AccountChanged
+        ));
+    }
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+    let held = api.account_info().auth().unwrap().unwrap();
+    assert_eq!(held.auth().application_key_id, key.application_key_id);
+}
+
+#[test]
+fn a_program_follows_another_one_that_met_the_replacement_first() {
+    let world = World::new();
+    let old = new_key(&world);
+    let vault = Vault::holding(old.clone());
+    let info = Arc::new(InMemoryAccountInfo::with_clock(world.clock.clone()));
+    let open = || {
+        let builder = B2Api::builder(Arc::clone(&info)).clock(&world.clock);
+        builder.build().unwrap()
+    };
+    let (first, second, stranger) = (open(), open(), open());
+    first.authorize_with(vault.provider()).unwrap();
+    second.authorize_with(vault.provider()).unwrap();
+    let Credentials {
+        realm,
+        application_key_id,
+        application_key,
+        ..
+    } = old.clone();
+    stranger
+        .authorize_account(realm, application_key_id, application_key)
+        .unwrap();
+    let (one, two) = (
+        first.get_bucket_by_name(BUCKET).unwrap(),
+        second.get_bucket_by_name(BUCKET).unwrap(),
+    );
+    vault.put(new_key(&world));
+    delete(&world, &old);
+    one.upload_bytes(b"1", "x").unwrap();
+    two.upload_bytes(b"2", "x").unwrap();
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+    let error = stranger.list_buckets().unwrap_err();
+    assert!(
+        matches!(error, Error::AccountChanged),
+        "it has no provider: {error:?}"
+    );
+
+    // A key that neither program's provider names is somebody else's business.
+    let foreign = new_key(&world);
+    let Credentials {
+        realm,
+        application_key_id,
+        application_key,
+        ..
+    } = foreign;
+    open()
+        .authorize_account(realm, application_key_id, application_key)
+        .unwrap();
+    let asked = vault.asked();
+    for _ in 0..3 {
+        assert!(matches!(
+            two.hide_file("x").unwrap_err(),
+            Error::AccountChanged
+        ));
+    }
+    assert_eq!(vault.asked(), asked + 1);
+}
+
+#[test]
+fn a_key_given_by_hand_ends_the_provider() {
+    let world = World::new();
+    let key = new_key(&world);
+    let vault = Vault::holding(key.clone());
+    let api = api(&world);
+    api.authorize_with(vault.provider()).unwrap();
+    let by_hand = new_key(&world);
+    let Credentials {
+        realm,
+        application_key_id,
+        application_key,
+        ..
+    } = by_hand.clone();
+    api.authorize_account(realm, application_key_id, application_key)
+        .unwrap();
+    delete(&world, &by_hand);
+    assert!(matches!(
+        api.list_buckets().unwrap_err(),
+        Error::InvalidCredentials(_)
+    ));
+    assert_eq!(vault.asked(), 1);
+}
+
+#[test]
+fn the_replacement_may_come_in_the_middle_of_a_listing_and_of_many_deletions() {
+    let world = World::new();
+    for n in 0..20 {
+        world.bucket.upload_bytes(b"", &format!("{n:02}")).unwrap();
+    }
+    let old = new_key(&world);
+    let vault = Vault::holding(old.clone());
+    let api = api(&world);
+    api.authorize_with(vault.provider()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    let listing = LsOptions::new().recursive(true).page_size(3);
+    let mut removals = bucket
+        .delete_many("", &listing, &Default::default())
+        .unwrap();
+    removals.next().unwrap().unwrap();
+    vault.put(new_key(&world));
+    delete(&world, &old);
+    assert_eq!(removals.map(Result::unwrap).count(), 19);
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+}
+
+#[test]
+fn the_stored_authorization_of_the_same_key_is_used() {
+    let world = World::new();
+    let vault = Vault::holding(new_key(&world));
+    let info = Arc::new(InMemoryAccountInfo::new());
+    world.service.log().clear();
+    for _ in 0..3 {
+        B2Api::new(Arc::clone(&info))
+            .authorize_with(vault.provider())
+            .unwrap();
+    }
+    assert_eq!((world.total(), vault.asked()), (1, 3));
+}
+
+#[test]
+fn a_provider_that_fails_leaves_everything_as_it_was() {
+    let world = World::new();
+    let fails = || Err::<Credentials, _>("no vault here");
+    let error = world.api.authorize_with(fails).unwrap_err();
+    assert!(matches!(error, Error::Credentials { .. }));
+    assert_eq!(world.total(), 0);
+    assert_eq!(world.api.list_buckets().unwrap().len(), 1);
+}
+
+#[cfg(unix)]
+fn shell(script: &str, world: &World) -> CommandCredentials {
+    CommandCredentials::new("sh")
+        .args(["-c", script])
+        .realm(world.service.url())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_names_the_key_anew_each_time() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    let write = |key: &Credentials| {
+        let Credentials {
+            application_key_id: id,
+            application_key,
+            ..
+        } = key;
+        std::fs::write(&path, format!("{id}\n{}\n", application_key.expose())).unwrap();
+    };
+    let old = new_key(&world);
+    write(&old);
+    let api = api(&world);
+    let cat = CommandCredentials::new("cat")
+        .args([path.to_str().unwrap()])
+        .realm(world.service.url());
+    api.authorize_with(cat).unwrap();
+    write(&new_key(&world));
+    delete(&world, &old);
+    assert_eq!(api.list_buckets().unwrap().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_fails_says_why_without_its_output() {
+    let world = World::new();
+    let api = api(&world);
+    let secret = "K002veryverysecret";
+    for (script, reason) in [
+        (format!("echo {secret}; exit 3"), "exit status: 3"),
+        (format!("echo {secret}"), "neither"),
+        (format!("echo {{ {secret}"), "neither"),
+        ("head -c 100000 /dev/zero".to_owned(), "too much"),
+        (
+            format!("echo {secret}; exec sleep 100"),
+            "did not end within",
+        ),
+        (
+            format!("echo {secret}; exec >&-; exec sleep 100"),
+            "did not end within",
+        ),
+    ] {
+        let limit = Duration::from_millis(300);
+        let limit = if reason.starts_with("did") {
+            limit
+        } else {
+            limit * 100
+        };
+        let command = shell(&script, &world).time_limit(limit);
+        let debug = format!("{command:?}");
+        let error = api.authorize_with(command).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains(reason), "{script}: {source}");
+        assert!(!format!("{debug} {error} {error:?} {source}").contains(secret));
+    }
+    let missing = CommandCredentials::new("/nowhere/vault");
+    let error = api.authorize_with(missing).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        source.contains("/nowhere/vault cannot be started"),
+        "{source}"
+    );
+    assert_eq!(world.total(), 0);
+}
+
+#[test]
+fn the_environment_of_the_b2_tool_is_read() {
+    let world = World::new();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "credentials::role_with_the_key_in_its_environment",
+            "--exact",
+        ])
+        .env(ROLE, "1")
+        .env("B2_APPLICATION_KEY_ID", world.service.application_key_id())
+        .env("B2_APPLICATION_KEY", world.service.application_key())
+        .env("B2_ENVIRONMENT", world.service.url())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+    assert_eq!(world.count(Operation::CreateKey), 1);
+}
+
+/// What the child process does, and no other one.
+#[test]
+fn role_with_the_key_in_its_environment() {
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    let api = B2Api::new(InMemoryAccountInfo::new());
+    api.authorize_with(EnvironmentCredentials::new()).unwrap();
+    api.create_key("made-by-the-child", [Capability::ListFiles])
+        .unwrap();
+}
