@@ -1,7 +1,5 @@
 //! Object lock: retention, legal hold, what they forbid, and who may bypass it.
 
-use std::time::{Duration, SystemTime};
-
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
     BucketRetention, BucketType, CreateBucketOptions, DeleteFileVersionOptions, Error, ErrorCode,
@@ -11,12 +9,12 @@ use b2sdk::{
 
 use crate::support::{World, noise};
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+/// 2100-01-01, which no run of these tests sees.
+const FAR: i64 = 4_102_444_800_000;
 
-/// Whole seconds, so many days from now.
-fn in_days(days: u32) -> Timestamp {
-    let then = Timestamp::from(SystemTime::now() + DAY * days);
-    Timestamp::from_millis(then.as_millis() / 1000 * 1000)
+/// So many days after a time that is far in the future.
+fn in_days(days: i64) -> Timestamp {
+    Timestamp::from_millis(FAR + days * 24 * 3600 * 1000)
 }
 
 /// A world whose bucket has object lock.
