@@ -28,6 +28,7 @@ pub(crate) struct CreateBucketRequest<'a> {
     pub(crate) default_server_side_encryption: Option<EncryptionSetting<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) file_lock_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replication_configuration: Option<&'a ReplicationConfiguration>,
 }
 
@@ -50,6 +51,7 @@ pub(crate) struct UpdateBucketRequest<'a> {
     pub(crate) file_lock_enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) default_retention: Option<DefaultRetentionSetting<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replication_configuration: Option<&'a ReplicationConfiguration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) if_revision_is: Option<u64>,
