@@ -53,6 +53,16 @@ open_enum! {
         NoPaymentHistory = "no_payment_history",
         /// The account's e-mail address is not verified.
         EmailNotVerified = "email_not_verified",
+        /// No event type has this name.
+        EventTypeInvalid = "event_type_invalid",
+        /// An event type covers another one.
+        EventTypeOverlap = "event_type_overlap",
+        /// A notification rule has no event type.
+        EventTypesEmpty = "event_types_empty",
+        /// Event types that cannot stand in one rule.
+        EventTypeCategories = "event_type_categories",
+        /// A bucket that files are replicated from cannot do this.
+        SourceReplicationConflict = "source_replication_conflict",
         /// The key is wrong, or the object is locked.
         AccessDenied = "access_denied",
         /// A cap is reached.

@@ -107,8 +107,8 @@ impl Report {
         self.files(|state| state.source == Side::Hidden)
     }
 
-    /// Whether each file of the source that a rule applies to, itself no replica, is in the destination as it is in the
-    /// source. Only a scan of both sides can tell.
+    /// Whether each file of the source that a rule applies to, and that is no replica itself, is in
+    /// the destination as it is in the source. Only a scan of both sides can tell.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.files(|state| match (&state.source, &state.destination) {

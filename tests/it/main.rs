@@ -31,6 +31,7 @@ mod retry;
 mod rules;
 mod secrets;
 mod share;
+mod simulator_faults;
 mod support;
 mod tutorial;
 mod upload;

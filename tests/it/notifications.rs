@@ -1,6 +1,8 @@
 //! Event notifications: what a webhook takes and what it refuses. The signatures were computed by
 //! Python's `hmac` (`tests/scripts/webhook_vectors.py`).
 
+mod rules;
+
 use b2sdk::notifications::{WebhookError, WebhookVerifier};
 use b2sdk::{Error, EventNotification, EventType, Timestamp};
 

@@ -419,13 +419,16 @@ impl Downloads {
     }
 
     fn child(&self) -> Worker {
+        Worker::start("downloader", self.environment())
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
         let info = self.directory.path().join("account_info");
-        let environment = vec![
+        vec![
             ("PATH", info.display().to_string()),
             ("FILE", self.path().display().to_string()),
             ("RANGE", self.range.to_string()),
-        ];
-        Worker::start("downloader", environment)
+        ]
     }
 
     /// The ranges that were answered, in order.
@@ -535,4 +538,24 @@ fn a_killed_download_goes_on_in_the_middle_of_a_range() {
         assert_eq!((ranges.len(), ranges.last()), (2, Some(&missing)));
         world.check_saved();
     }
+}
+
+/// A limit to the size of a file is met as a full disk is: a write fails.
+#[cfg(unix)]
+#[test]
+fn a_download_that_the_disk_has_no_room_for_goes_on_when_there_is_room() {
+    let world = Downloads::of(noise(1_000_000), 10_000, LargeFileSha1::Compute);
+    fs::write(world.path(), b"what was there").unwrap();
+    let mut command = std::process::Command::new("sh");
+    // 250 or 500 KiB, depending on the shell.
+    let limited = "trap '' XFSZ; ulimit -f 500; exec \"$0\" \"$@\"";
+    command.args(["-c", limited]);
+    command.arg(std::env::current_exe().unwrap());
+    let child = Worker::start_by(command, "downloader", world.environment());
+    assert!(!child.ends_well(), "it had room");
+    assert_eq!(fs::read(world.path()).unwrap(), b"what was there");
+
+    let resumed: u64 = world.child().hear().parse().unwrap();
+    assert!(resumed >= 100_000, "{resumed}");
+    world.check_saved();
 }

@@ -1,5 +1,7 @@
 //! Replication: setting it up between two buckets, and seeing how far it is.
 
+mod setup;
+
 use b2sdk::replication::{Monitor, Pair, PairState, Side};
 use b2sdk::simulator::Fault;
 use b2sdk::{

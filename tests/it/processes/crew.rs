@@ -22,7 +22,19 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts a child in a role of `roles.rs`, which finds these variables in its environment.
     pub(super) fn start(role: &str, environment: Vec<(&str, String)>) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        Self::start_by(
+            Command::new(std::env::current_exe().unwrap()),
+            role,
+            environment,
+        )
+    }
+
+    /// As [`start`](Self::start), by a command that runs this program with the arguments it is given.
+    pub(super) fn start_by(
+        mut command: Command,
+        role: &str,
+        environment: Vec<(&str, String)>,
+    ) -> Self {
         command
             .args(["--exact", super::roles::TEST, "--nocapture"])
             .env(super::roles::ROLE, role)
@@ -81,6 +93,13 @@ impl Worker {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.lines.iter().collect()
+    }
+
+    /// Waits until it ends; whether all went well.
+    pub(super) fn ends_well(mut self) -> bool {
+        drop(self.stdin.take());
+        while self.lines.recv_timeout(LOOK * PATIENCE as u32).is_ok() {}
+        self.child.wait().unwrap().success()
     }
 
     /// Hears the rest, looking around meanwhile, and checks that all went well.
