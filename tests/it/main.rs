@@ -20,6 +20,7 @@ mod expect;
 mod house;
 mod keys;
 mod large;
+mod limits;
 mod listing;
 mod lock;
 mod notifications;
