@@ -2,10 +2,11 @@
 
 mod compose;
 mod copy;
-mod delete;
+pub(crate) mod delete;
 pub(crate) mod delete_many;
 mod download;
 pub(crate) mod list;
+pub(crate) mod lock;
 mod notifications;
 pub(crate) mod settings;
 pub(crate) mod share;
