@@ -3,7 +3,6 @@
 use crate::api::B2Api;
 use crate::bucket::share::download_url;
 use crate::client::Client;
-use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
@@ -40,7 +39,10 @@ impl B2Api {
         file_id: impl Into<FileId>,
         options: &DownloadOptions,
     ) -> Result<Download> {
-        let control = Control::new(options.cancel.as_ref()).watched_by(options.progress.as_ref());
+        let control = self
+            .client
+            .control(options.cancel.as_ref())
+            .watched_by(options.progress.as_ref());
         Download::open(
             (&self.client.session, &self.client.workers),
             &DownloadRequest::ById(file_id.into()),
@@ -57,7 +59,7 @@ impl B2Api {
         let file_id = file_id.into();
         self.client
             .session
-            .call(Operation::GetFileInfo, &Control::default(), |raw| {
+            .call(Operation::GetFileInfo, &self.client.control(None), |raw| {
                 raw.get_file_info(&file_id)
             })
     }
@@ -70,7 +72,7 @@ impl B2Api {
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
         self.client
             .session
-            .delete_file_version(&Control::default(), file_id, file_name)
+            .delete_file_version(&self.client.control(None), file_id, file_name)
     }
 
     /// Cancels an unfinished large file and deletes its parts.
@@ -81,7 +83,7 @@ impl B2Api {
     pub fn cancel_large_file(&self, file_id: &FileId) -> Result<()> {
         self.client
             .session
-            .cancel_large_file(&Control::default(), file_id)
+            .cancel_large_file(&self.client.control(None), file_id)
     }
 
     /// Lists the parts of an unfinished large file that are there, in their order; at most 10,000.
@@ -102,7 +104,7 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
     pub fn get_download_url_by_name(&self, bucket_name: &str, file_name: &str) -> Result<String> {
-        let snapshot = self.client.session.current(&Control::default())?;
+        let snapshot = self.client.session.current(&self.client.control(None))?;
         Ok(download_url(snapshot.auth(), bucket_name, file_name))
     }
 
@@ -111,7 +113,7 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
     pub fn get_download_url_by_id(&self, file_id: &FileId) -> Result<String> {
-        let snapshot = self.client.session.current(&Control::default())?;
+        let snapshot = self.client.session.current(&self.client.control(None))?;
         let base = snapshot.auth().download_url.trim_end_matches('/');
         Ok(format!(
             "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
@@ -124,6 +126,7 @@ impl Iterator for Parts {
     type Item = Result<Part>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.pages.next(&self.client.session, &Control::default())
+        self.pages
+            .next(&self.client.session, &self.client.control(None))
     }
 }
