@@ -5,13 +5,16 @@ pub(crate) mod files;
 pub(crate) mod keys;
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::account_info::AccountInfo;
 use crate::client::Client;
+use crate::control::bandwidth::Bandwidth;
 use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
-use crate::control::meter::RequestCounts;
+use crate::control::memory::Memory;
+use crate::control::meter::{RequestBudget, RequestCounts};
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::http::Http;
@@ -67,6 +70,7 @@ impl B2Api {
             http: HttpConfig::default(),
             retry: RetryPolicy::default(),
             workers: 10,
+            memory: None,
             clock: Clock::default(),
         }
     }
@@ -196,6 +200,61 @@ impl B2Api {
         self.client.session.http().meter().read()
     }
 
+    /// How many requests may be sent, see [`RequestBudget`]; counts from now on, for calls that run, too.
+    pub fn set_request_budget(&self, budget: RequestBudget) {
+        self.client.session.http().meter().set_budget(budget);
+    }
+
+    /// How many requests may be sent.
+    #[must_use]
+    pub fn request_budget(&self) -> RequestBudget {
+        self.client.session.http().meter().budget()
+    }
+
+    /// How many bytes of content this `B2Api` and its clones hold in memory at the moment; see
+    /// [`memory_limit`](B2ApiBuilder::memory_limit).
+    #[must_use]
+    pub fn memory_in_use(&self) -> u64 {
+        self.client.workers.memory().lent()
+    }
+
+    /// How many bytes of file content a second all uploads of this `B2Api` and its clones together may
+    /// send from now on, those that run included; `None` for no limit.
+    ///
+    /// ```
+    /// use std::num::NonZeroU64;
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
+    ///
+    /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+    /// b2_api.set_upload_limit(NonZeroU64::new(500_000));
+    /// assert_eq!(b2_api.upload_limit().map(NonZeroU64::get), Some(500_000));
+    /// b2_api.set_upload_limit(None);
+    /// ```
+    pub fn set_upload_limit(&self, bytes_per_second: Option<NonZeroU64>) {
+        self.bandwidth().up.set_limit(bytes_per_second);
+    }
+
+    /// The limit on uploads, in bytes a second.
+    #[must_use]
+    pub fn upload_limit(&self) -> Option<NonZeroU64> {
+        self.bandwidth().up.limit()
+    }
+
+    /// The same as [`set_upload_limit`](Self::set_upload_limit) for what downloads receive.
+    pub fn set_download_limit(&self, bytes_per_second: Option<NonZeroU64>) {
+        self.bandwidth().down.set_limit(bytes_per_second);
+    }
+
+    /// The limit on downloads, in bytes a second.
+    #[must_use]
+    pub fn download_limit(&self) -> Option<NonZeroU64> {
+        self.bandwidth().down.limit()
+    }
+
+    fn bandwidth(&self) -> &Bandwidth {
+        self.client.session.http().bandwidth()
+    }
+
     /// Breaks all connections, for good, for a process that wants to end while threads are busy: calls
     /// that run or come later fail with [`Error::Cancelled`]. A call that waits between two attempts
     /// fails when that wait is over. Nothing can be cleared up any more: large files that were being
@@ -233,6 +292,7 @@ pub struct B2ApiBuilder {
     http: HttpConfig,
     retry: RetryPolicy,
     workers: usize,
+    memory: Option<u64>,
     clock: Clock,
 }
 
@@ -258,6 +318,28 @@ impl B2ApiBuilder {
     pub fn workers(mut self, threads: usize) -> Self {
         self.workers = threads.max(1);
         self.http.connections = self.http.connections.max(self.workers);
+        self
+    }
+
+    /// The most bytes of content that all transfers of this `B2Api` and its clones may hold in memory
+    /// together. No limit if this is not called.
+    ///
+    /// Only uploads of what can be read just once hold any: of readers and streams, a part for each
+    /// request, which are as small as the limit asks for where no
+    /// [`part_size`](crate::UploadOptions::part_size) is given. Uploads that find no memory left wait
+    /// until others give some back; a part that would never fit is an error. Beside that each thread
+    /// that moves data has buffers of less than 1 MiB.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
+    ///
+    /// let b2_api = B2Api::builder(InMemoryAccountInfo::new()).memory_limit(64_000_000).build()?;
+    /// # let _ = b2_api;
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
         self
     }
 
@@ -327,6 +409,7 @@ impl B2ApiBuilder {
             http,
             retry,
             workers,
+            memory,
             clock,
         } = self;
         if !http
@@ -343,7 +426,7 @@ impl B2ApiBuilder {
         Ok(B2Api {
             client: Client {
                 session: Arc::new(Session::new(info, http, retry)),
-                workers: Arc::new(Workers::new(workers)),
+                workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
                 cancel: None,
             },
         })

@@ -1,8 +1,10 @@
 //! What steers one running call: its clock, its cancellation, its progress. Every layer above knows
 //! it; it knows none of them.
 
+pub(crate) mod bandwidth;
 pub(crate) mod cancel;
 pub(crate) mod clock;
+pub(crate) mod memory;
 pub(crate) mod meter;
 pub(crate) mod progress;
 pub(crate) mod workers;

@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::model::auth::Allowed;
 use crate::model::local_name::UnsafeName;
 use crate::model::name::NameRule;
-use crate::model::operation::Operation;
+use crate::model::operation::{BillingClass, Operation};
 use crate::model::sha1::Sha1Digest;
 
 pub use self::service::{ErrorCode, ServiceError};
@@ -216,6 +216,19 @@ pub enum Error {
     Store(#[source] StoreError),
 
     // The caller asked for it.
+    /// The caller's [`RequestBudget`](crate::RequestBudget) has no request of that class left; nothing
+    /// was sent.
+    #[error(
+        "{operation} was not sent: the budget of {limit} requests of class {class:?} is used up"
+    )]
+    BudgetExceeded {
+        /// The call.
+        operation: Operation,
+        /// Its class.
+        class: BillingClass,
+        /// The budget.
+        limit: u64,
+    },
     /// The call's [`CancelToken`](crate::CancelToken) was cancelled.
     #[error("cancelled")]
     Cancelled,

@@ -22,6 +22,7 @@ use ureq::http as types;
 pub(crate) use ureq::http::{HeaderMap, Method};
 
 use crate::control::Control;
+use crate::control::bandwidth::Bandwidth;
 use crate::control::clock::Clock;
 use crate::control::meter::Meter;
 use crate::error::service::Subject;
@@ -97,7 +98,12 @@ impl Response {
             operation,
             status,
             headers: headers.collect(),
-            body: ResponseBody::new(operation, body, Control::default()),
+            body: ResponseBody::new(
+                operation,
+                body,
+                Control::default(),
+                (&Clock::default(), &Arc::default()),
+            ),
         }
     }
 }
@@ -141,6 +147,7 @@ struct Inner {
     names: Names,
     clock: Clock,
     meter: Meter,
+    bandwidth: Arc<Bandwidth>,
     /// How often in a row a host did not answer `Expect: 100-continue` as ureq needs it.
     unanswered: Mutex<HashMap<String, u32>>,
     /// No more requests.
@@ -162,6 +169,7 @@ impl Http {
             config,
             clock,
             meter: Meter::default(),
+            bandwidth: Arc::default(),
             unanswered: Mutex::default(),
             closed: AtomicBool::new(false),
             of_tokens: Mutex::default(),
@@ -176,6 +184,10 @@ impl Http {
 
     pub(crate) fn meter(&self) -> &Meter {
         &self.0.meter
+    }
+
+    pub(crate) fn bandwidth(&self) -> &Bandwidth {
+        &self.0.bandwidth
     }
 
     /// What time it was at the service when our clock showed `elapsed`, to the second that its
@@ -250,7 +262,7 @@ impl Http {
         for (name, value) in headers {
             builder = builder.header(name, value);
         }
-        self.0.meter.count(operation);
+        self.0.meter.count(operation)?;
         let started = self.0.clock.elapsed();
         let (outcome, sent) = match body {
             RequestBody::None => (self.exchange(&agent, operation, builder, ()), None),
@@ -264,8 +276,8 @@ impl Http {
                 self.exchange_body(&agent, operation, builder, host, &mut reader)
             }
             RequestBody::Reader(reader, length) => {
-                let mut reader =
-                    ExactReader::new(Source::Reader(reader), length, control, &self.0.clock);
+                let source = Source::Reader(reader, &self.0.bandwidth.up);
+                let mut reader = ExactReader::new(source, length, control, &self.0.clock);
                 self.exchange_body(&agent, operation, builder, host, &mut reader)
             }
         };
@@ -282,7 +294,8 @@ impl Http {
         tracing::debug!(%operation, status, millis, "answered");
         self.note_date(response.headers());
         let (parts, body) = response.into_parts();
-        let body = ResponseBody::new(operation, body, control.clone());
+        let pacing = (&self.0.clock, &self.0.bandwidth);
+        let body = ResponseBody::new(operation, body, control.clone(), pacing);
         let response = Response {
             operation,
             status,

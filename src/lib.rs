@@ -48,7 +48,7 @@ pub use bucket::unfinished::UnfinishedLargeFiles;
 pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
-pub use control::meter::RequestCounts;
+pub use control::meter::{RequestBudget, RequestCounts};
 pub use control::progress::{Progress, TransferProgress};
 pub use error::{
     Error, ErrorCode, NotAllowed, Result, Sent, ServiceError, StoreError, TransportError,

@@ -54,7 +54,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use builder::SimulatorBuilder;
-pub use faults::{Fault, Faults};
+pub use faults::{Fault, FaultSyntaxError, Faults};
 pub use key_request::{KeyRequest, NewKey};
 pub use log::{LogEntry, RequestLog};
 
@@ -188,6 +188,14 @@ impl fmt::Debug for Simulator {
 impl front::Service for World {
     fn operation_of(&self, request: &Request) -> Option<Operation> {
         route::operation_of(request)
+    }
+
+    fn file_name_of(&self, request: &Request) -> Option<String> {
+        let in_path = || request.path.strip_prefix("/file/")?.split_once('/');
+        match in_path() {
+            Some((_bucket, name)) => decode::percent(name),
+            None => request.header("x-bz-file-name").and_then(decode::percent),
+        }
     }
 
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply {

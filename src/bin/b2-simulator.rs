@@ -4,22 +4,36 @@
 //! to standard error, and stops on Ctrl-C and SIGTERM. Its keys open nothing but itself, so it
 //! prints them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::Context as _;
-use b2sdk::simulator::{LogEntry, Simulator};
+use b2sdk::simulator::{Fault, LogEntry, Simulator};
 
 const HELP: &str = "\
 A local B2 service to develop and test against.
 
-Usage: b2-simulator [--port N] [--data-dir DIR]
+Usage: b2-simulator [OPTION...]
 
-  --port N        listen on this port of 127.0.0.1 (otherwise a free one)
-  --data-dir DIR  keep account, files and port in DIR (otherwise nothing is kept)
-  --help          print this
+  --port N                   listen on this port of 127.0.0.1 (otherwise a free one)
+  --data-dir DIR             keep account, files and port in DIR (otherwise nothing is kept)
+  --minimum-part-size N      smallest part but the last, in bytes (otherwise 5000000)
+  --recommended-part-size N  part size that clients are told (otherwise 100000000)
+  --fault FAULT              let something go wrong; may be given several times
+  --chaos SEED               let many things go wrong by chance, the same for the same seed
+  --help                     print this
+
+A FAULT is words: an endpoint or *, with :N from its N-th request on, then
+  which requests   method=HEAD file=PATTERN times=N always chance=PERCENT seed=N
+  what instead     status=N [code=C message=M | type=T body=B], close, reset, stall,
+                   before it: read=BYTES after-effect
+  the answer       retry-after=SECONDS header=NAME:VALUE corrupt=OFFSET no-length
+                   truncate=BYTES reset-at=BYTES stall-at=BYTES
+It happens once unless times or always says otherwise. In PATTERN * stands for any characters, in
+all values %20 for a space. Example: --fault 'b2_upload_file:3 status=503 retry-after=2'
 
 Standard output gets the realm, the key id and the application key; standard error gets one line
 per request. Ctrl-C and SIGTERM stop it.
@@ -27,10 +41,14 @@ per request. Ctrl-C and SIGTERM stop it.
 Exit status: 0 stopped, 1 port or directory not usable, 2 wrong arguments.
 ";
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct Arguments {
     port: Option<u16>,
     data_dir: Option<PathBuf>,
+    minimum_part_size: Option<u64>,
+    recommended_part_size: Option<u64>,
+    faults: Vec<Fault>,
+    chaos: Option<u64>,
     help: bool,
 }
 
@@ -64,8 +82,14 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
             given.with_context(|| format!("{name} needs a value"))
         };
         match name {
-            "--port" => parsed.port = Some(port(&value()?)?),
+            "--port" => parsed.port = Some(number(name, &value()?)?),
             "--data-dir" => parsed.data_dir = Some(value()?.into()),
+            "--minimum-part-size" => parsed.minimum_part_size = Some(number(name, &value()?)?),
+            "--recommended-part-size" => {
+                parsed.recommended_part_size = Some(number(name, &value()?)?);
+            }
+            "--fault" => parsed.faults.push(fault(&value()?)?),
+            "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
             "--help" | "-h" => parsed.help = true,
             _ => anyhow::bail!("unknown argument {text:?}; try --help"),
         }
@@ -73,9 +97,15 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
     Ok(parsed)
 }
 
-fn port(value: &OsString) -> anyhow::Result<u16> {
-    let port = value.to_str().and_then(|text| text.parse().ok());
-    port.with_context(|| format!("--port needs a number up to 65535, not {value:?}"))
+fn number<N: FromStr>(name: &str, value: &OsStr) -> anyhow::Result<N> {
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number.with_context(|| format!("{name} needs a number that fits, not {value:?}"))
+}
+
+fn fault(value: &OsStr) -> anyhow::Result<Fault> {
+    let text = value.to_str().context("--fault is not UTF-8")?;
+    text.parse()
+        .with_context(|| format!("--fault {text:?} is not understood"))
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -90,6 +120,12 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(dir) = arguments.data_dir {
         builder = builder.data_dir(dir);
     }
+    if let Some(bytes) = arguments.minimum_part_size {
+        builder = builder.minimum_part_size(bytes);
+    }
+    if let Some(bytes) = arguments.recommended_part_size {
+        builder = builder.recommended_part_size(bytes);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
@@ -97,6 +133,12 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         // Before anybody can know that we run, and so tell us to stop.
         let stop = stop_signal()?;
         let simulator = builder.start()?;
+        for fault in arguments.faults {
+            simulator.faults().inject(fault);
+        }
+        if let Some(seed) = arguments.chaos {
+            simulator.faults().chaos(seed);
+        }
         introduce(&simulator)?;
         stop.await;
         simulator.stop();
@@ -158,37 +200,44 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, parse};
+    use super::{HELP, parse};
 
-    fn parsed(line: &str) -> Result<Arguments, String> {
-        parse(line.split_whitespace().map(Into::into)).map_err(|error| error.to_string())
+    fn parsed(line: &[&str]) -> Result<String, String> {
+        match parse(line.iter().map(Into::into)) {
+            Ok(arguments) => Ok(format!("{arguments:?}")),
+            Err(error) => Err(format!("{error:#}")),
+        }
     }
 
     #[test]
     fn arguments_are_understood_in_both_spellings() {
-        let wanted = Arguments {
-            port: Some(8080),
-            data_dir: Some("d".into()),
-            help: false,
-        };
-        assert_eq!(parsed("--port 8080 --data-dir d"), Ok(wanted));
-        assert_eq!(
-            parsed("--data-dir=d --port=8080"),
-            parsed("--port 8080 --data-dir d")
-        );
-        assert_eq!(parsed(""), Ok(Arguments::default()));
+        let arguments = parse(["--port", "8080", "--data-dir", "d"].map(Into::into)).unwrap();
+        assert_eq!(arguments.port, Some(8080));
+        assert_eq!(arguments.data_dir, Some("d".into()));
+        let apart = parsed(&["--chaos", "7", "--fault", "* status=500 code=x"]);
+        assert_eq!(parsed(&["--chaos=7", "--fault=* status=500 code=x"]), apart);
+        assert!(apart.unwrap().contains("chaos: Some(7)"));
     }
 
     #[test]
     fn wrong_arguments_are_named() {
         for (line, name) in [
-            ("--port", "--port"),
-            ("--port 65536", "65536"),
-            ("--port x", "\"x\""),
-            ("--verbose", "--verbose"),
-            ("dir", "\"dir\""),
+            (&["--port"][..], "--port"),
+            (&["--port", "65536"], "65536"),
+            (&["--port", "x"], "\"x\""),
+            (&["--chaos", "-1"], "--chaos"),
+            (&["--fault", "* sparkle"], "sparkle"),
+            (&["--verbose"], "--verbose"),
+            (&["dir"], "\"dir\""),
         ] {
-            assert!(parsed(line).unwrap_err().contains(name), "{line}");
+            assert!(parsed(line).unwrap_err().contains(name), "{line:?}");
         }
+    }
+
+    #[test]
+    fn the_fault_that_the_help_shows_is_understood() {
+        let (_, example) = HELP.split_once("--fault '").unwrap();
+        let (example, _) = example.split_once('\'').unwrap();
+        assert!(parsed(&["--fault", example]).is_ok());
     }
 }

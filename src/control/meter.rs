@@ -1,33 +1,129 @@
-//! Counts the requests that were sent, by operation.
+//! Counts the requests that were sent, by operation, and stops what a budget does not allow.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::error::{Error, Result};
 use crate::model::operation::{BillingClass, Operation};
 
 /// Counts requests. A request is counted when it is sent, whatever becomes of it.
 #[derive(Debug)]
-pub(crate) struct Meter(Box<[AtomicU64]>);
+pub(crate) struct Meter {
+    counts: Box<[AtomicU64]>,
+    /// How much is left of it stands in the counts; held while one is compared and raised.
+    budget: Mutex<RequestBudget>,
+}
 
 impl Default for Meter {
     fn default() -> Self {
-        Self(Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect())
+        Self {
+            counts: Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            budget: Mutex::default(),
+        }
     }
 }
 
 impl Meter {
-    pub(crate) fn count(&self, operation: Operation) {
-        if let Some(counter) = self.0.get(operation as usize) {
+    /// Counts a request that is about to be sent; fails if the budget has none left.
+    pub(crate) fn count(&self, operation: Operation) -> Result<()> {
+        let budget = self.lock();
+        let class = operation.billing_class();
+        if let Some(limit) = budget.of(class)
+            && self.read().of_class(class) >= limit
+        {
+            return Err(Error::BudgetExceeded {
+                operation,
+                class,
+                limit,
+            });
+        }
+        if let Some(counter) = self.counts.get(operation as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(())
     }
 
     pub(crate) fn read(&self) -> RequestCounts {
         RequestCounts(
-            self.0
+            self.counts
                 .iter()
                 .map(|counter| counter.load(Ordering::Relaxed))
                 .collect(),
         )
+    }
+
+    pub(crate) fn budget(&self) -> RequestBudget {
+        *self.lock()
+    }
+
+    pub(crate) fn set_budget(&self, budget: RequestBudget) {
+        *self.lock() = budget;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, RequestBudget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The most requests of each billing class that a `B2Api` and its clones may send, counted from its
+/// making on, repeated ones and cleaning up included.
+///
+/// A request beyond that is not sent: its call fails with
+/// [`Error::BudgetExceeded`](crate::Error::BudgetExceeded). A budget for class A also stops uploads, so
+/// that large files may stay unfinished.
+///
+/// ```
+/// use b2sdk::{B2Api, InMemoryAccountInfo, RequestBudget};
+///
+/// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+/// b2_api.set_request_budget(RequestBudget::new().class_b(10_000).class_c(500));
+/// assert_eq!(b2_api.request_budget().class_c, Some(500));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RequestBudget {
+    /// Uploads, deletions, hiding; no limit if not given.
+    pub class_a: Option<u64>,
+    /// Downloads and reading a file's information; no limit if not given.
+    pub class_b: Option<u64>,
+    /// Everything else, listings above all; no limit if not given.
+    pub class_c: Option<u64>,
+}
+
+impl RequestBudget {
+    /// No limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The most requests of class A.
+    #[must_use]
+    pub const fn class_a(mut self, requests: u64) -> Self {
+        self.class_a = Some(requests);
+        self
+    }
+
+    /// The most requests of class B.
+    #[must_use]
+    pub const fn class_b(mut self, requests: u64) -> Self {
+        self.class_b = Some(requests);
+        self
+    }
+
+    /// The most requests of class C.
+    #[must_use]
+    pub const fn class_c(mut self, requests: u64) -> Self {
+        self.class_c = Some(requests);
+        self
+    }
+
+    const fn of(&self, class: BillingClass) -> Option<u64> {
+        match class {
+            BillingClass::A => self.class_a,
+            BillingClass::B => self.class_b,
+            BillingClass::C => self.class_c,
+        }
     }
 }
 
@@ -68,15 +164,20 @@ impl RequestCounts {
 
 #[cfg(test)]
 mod tests {
-    use super::Meter;
+    use super::{Meter, RequestBudget};
+    use crate::error::Error;
     use crate::model::operation::{BillingClass, Operation};
 
     #[test]
     fn requests_are_counted_by_operation_and_class() {
         let meter = Meter::default();
-        meter.count(Operation::UploadFile);
-        meter.count(Operation::UploadFile);
-        meter.count(Operation::SetBucketNotificationRules);
+        for operation in [
+            Operation::UploadFile,
+            Operation::UploadFile,
+            Operation::SetBucketNotificationRules,
+        ] {
+            meter.count(operation).unwrap();
+        }
         let counts = meter.read();
         assert_eq!(
             (
@@ -93,5 +194,26 @@ mod tests {
             ),
             (2, 1, 3)
         );
+    }
+
+    #[test]
+    fn many_threads_never_send_more_than_the_budget() {
+        let meter = Meter::default();
+        meter.set_budget(RequestBudget::new().class_b(100));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let outcome = meter.count(Operation::GetFileInfo);
+                        assert!(matches!(
+                            outcome,
+                            Ok(()) | Err(Error::BudgetExceeded { .. })
+                        ));
+                    }
+                });
+            }
+        });
+        assert_eq!(meter.read().of_class(BillingClass::B), 100);
+        meter.count(Operation::ListKeys).unwrap();
     }
 }

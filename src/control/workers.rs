@@ -1,4 +1,4 @@
-//! Permits for the threads that move data.
+//! Permits for the threads that move data, and the memory that these may hold.
 //!
 //! There is no pool: a transfer takes a permit, starts a scoped thread for one part, and the permit
 //! is given back when that part ends. So there are never more such threads than permits, however
@@ -10,6 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::control::Control;
+use crate::control::memory::Memory;
 use crate::error::Result;
 
 /// How often one who waits looks whether its call was cancelled.
@@ -19,6 +20,7 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Workers {
     limit: usize,
+    memory: Memory,
     queue: Mutex<Queue>,
     turn: Condvar,
 }
@@ -38,13 +40,23 @@ impl Workers {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
+            memory: Memory::new(None),
             queue: Mutex::default(),
             turn: Condvar::new(),
         }
     }
 
+    /// The same with this much memory.
+    pub(crate) fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
+    }
+
     pub(crate) const fn limit(&self) -> usize {
         self.limit
+    }
+
+    pub(crate) const fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Waits for its turn.

@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::Control;
+use crate::control::bandwidth::{Bandwidth, Pace};
 use crate::control::clock::Clock;
 use crate::error::{Error, Sent};
 use crate::http::error;
@@ -14,7 +16,8 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 
 pub(super) enum Source<'a> {
     Bytes(&'a [u8]),
-    Reader(&'a mut dyn Read),
+    /// The content of a file, at this pace.
+    Reader(&'a mut dyn Read, &'a Pace),
 }
 
 /// Yields exactly `length` bytes or fails. A source that ends early must never look like the end of
@@ -71,12 +74,20 @@ impl Read for ExactReader<'_> {
         let room = usize::try_from(self.left)
             .unwrap_or(usize::MAX)
             .min(buffer.len());
+        let room = match &self.source {
+            Source::Bytes(_) => room,
+            Source::Reader(_, pace) => pace.piece(room),
+        };
         let Some(buffer) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else {
             return Ok(0);
         };
         let read = match &mut self.source {
             Source::Bytes(bytes) => bytes.read(buffer)?,
-            Source::Reader(reader) => read_uninterrupted(reader, buffer)?,
+            Source::Reader(reader, pace) => {
+                let read = read_uninterrupted(reader, buffer)?;
+                pace.moved(read, self.clock, self.control)?;
+                read
+            }
         };
         if read == 0 {
             return Err(io::Error::new(
@@ -176,15 +187,29 @@ pub(crate) struct ResponseBody {
     operation: Operation,
     reader: Box<dyn Read + Send + Sync>,
     control: Control,
+    clock: Clock,
+    /// The pace of file content.
+    bandwidth: Option<Arc<Bandwidth>>,
 }
 
 impl ResponseBody {
-    pub(super) fn new(operation: Operation, body: ureq::Body, control: Control) -> Self {
+    pub(super) fn new(
+        operation: Operation,
+        body: ureq::Body,
+        control: Control,
+        (clock, bandwidth): (&Clock, &Arc<Bandwidth>),
+    ) -> Self {
         let reader = Box::new(body.into_with_config().limit(u64::MAX).reader());
+        let is_content = matches!(
+            operation,
+            Operation::DownloadFileById | Operation::DownloadFileByName
+        );
         Self {
             operation,
             reader,
             control,
+            clock: clock.clone(),
+            bandwidth: is_content.then(|| Arc::clone(bandwidth)),
         }
     }
 
@@ -211,14 +236,20 @@ impl ResponseBody {
 impl Read for ResponseBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.control.check()?;
-        self.reader.read(buffer).map_err(|error| {
-            let error = if self.control.is_cancelled() {
+        let pace = self.bandwidth.as_ref().map(|bandwidth| &bandwidth.down);
+        let room = pace.map_or(buffer.len(), |pace| pace.piece(buffer.len()));
+        let outcome = self.reader.read(buffer.get_mut(..room).unwrap_or_default());
+        let read = outcome.map_err(|error| {
+            if self.control.is_cancelled() {
                 Error::Cancelled
             } else {
                 error::from_body(self.operation, error)
-            };
-            error.into()
-        })
+            }
+        })?;
+        if let Some(pace) = pace {
+            pace.moved(read, &self.clock, &self.control)?;
+        }
+        Ok(read)
     }
 }
 
@@ -236,6 +267,7 @@ mod tests {
 
     use super::{ExactReader, Sha1AtEnd, Source};
     use crate::control::Control;
+    use crate::control::bandwidth::Pace;
     use crate::control::clock::Clock;
     use crate::error::Sent;
 
@@ -280,9 +312,10 @@ mod tests {
 
     #[test]
     fn a_source_that_ends_early_is_an_error_not_an_end() {
-        let (control, clock) = (Control::default(), Clock::default());
+        let (control, clock, pace) = (Control::default(), Clock::default(), Pace::default());
         let mut pieces = Pieces(vec![b"hel"], false);
-        let mut reader = ExactReader::new(Source::Reader(&mut pieces), 5, &control, &clock);
+        let source = Source::Reader(&mut pieces, &pace);
+        let mut reader = ExactReader::new(source, 5, &control, &clock);
         assert_eq!(reader.sent(), Sent::Nothing);
         let mut sent = Vec::new();
         let error = reader.read_to_end(&mut sent).unwrap_err();

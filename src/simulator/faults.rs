@@ -3,19 +3,26 @@
 //! Nothing here touches a socket. A [`Fault`] says which requests it meets and holds a [`Plan`];
 //! the server asks [`Faults::take`] once per request and carries the plan out.
 
+mod chance;
+mod chaos;
+mod text;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+pub use text::FaultSyntaxError;
+
 use crate::model::operation::Operation;
+use chance::{Chance, matches};
 
 /// Something that goes wrong, once or several times.
 ///
 /// A fault has three parts, each with a default:
 ///
 /// - **which requests** it meets: [`on`](Self::on) one operation or [`on_any`](Self::on_any), with
-///   [`method`](Self::method), [`after`](Self::after) (skip the first ones) and
+///   [`method`](Self::method), [`file_name`](Self::file_name), [`chance`](Self::chance), [`after`](Self::after) (skip the first ones) and
 ///   [`times`](Self::times) (once by default) or [`always`](Self::always);
 /// - **what happens instead** of the service's answer: [`status`](Self::status),
 ///   [`body`](Self::body), [`redirect`](Self::redirect), [`drop_connection`](Self::drop_connection),
@@ -57,6 +64,8 @@ use crate::model::operation::Operation;
 pub struct Fault {
     operation: Option<Operation>,
     method: Option<String>,
+    file_name: Option<String>,
+    chance: Option<Chance>,
     skip: usize,
     /// `None`: for ever.
     left: Option<usize>,
@@ -141,6 +150,8 @@ impl Fault {
         Self {
             operation,
             method: None,
+            file_name: None,
+            chance: None,
             skip: 0,
             left: Some(1),
             plan: Plan::default(),
@@ -150,6 +161,24 @@ impl Fault {
     /// Meets only requests of this HTTP method, such as `"HEAD"`.
     pub fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_ascii_uppercase());
+        self
+    }
+
+    /// Meets only uploads of small files and downloads by name whose file name is `pattern`, where
+    /// `*` stands for any characters. Other requests name their file in the body, if at all, and a
+    /// fault is decided before that is read.
+    pub fn file_name(mut self, pattern: &str) -> Self {
+        self.file_name = Some(pattern.to_owned());
+        self
+    }
+
+    /// Meets only this share of the requests that it would meet, drawn from `seed`: the same seed
+    /// and the same order of requests give the same draws. More than 100 percent are 100.
+    pub fn chance(mut self, percent: u8, seed: u64) -> Self {
+        self.chance = Some(Chance {
+            percent: percent.min(100),
+            state: seed,
+        });
         self
     }
 
@@ -292,16 +321,23 @@ impl Fault {
         self
     }
 
-    fn meets(&self, operation: Option<Operation>, method: &str) -> bool {
+    fn meets(&self, operation: Option<Operation>, method: &str, file_name: Option<&str>) -> bool {
         self.operation
             .is_none_or(|wanted| operation == Some(wanted))
             && self.method.as_deref().is_none_or(|wanted| wanted == method)
+            && self
+                .file_name
+                .as_deref()
+                .is_none_or(|wanted| file_name.is_some_and(|name| matches(wanted, name)))
     }
 
     /// Whether it is this request's turn; counts it off.
     fn fires(&mut self) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
+            return false;
+        }
+        if self.chance.as_mut().is_some_and(|chance| !chance.hits()) {
             return false;
         }
         match &mut self.left {
@@ -386,11 +422,16 @@ impl Faults {
     }
 
     /// The plan for this request, if it meets a fault.
-    pub(crate) fn take(&self, operation: Option<Operation>, method: &str) -> Option<Plan> {
+    pub(crate) fn take(
+        &self,
+        operation: Option<Operation>,
+        method: &str,
+        file_name: Option<&str>,
+    ) -> Option<Plan> {
         let mut list = self.list();
         let turn = list
             .iter_mut()
-            .position(|fault| fault.meets(operation, method) && fault.fires())?;
+            .position(|fault| fault.meets(operation, method, file_name) && fault.fires())?;
         let plan = list[turn].plan.clone();
         list.retain(|fault| fault.left != Some(0));
         Some(plan)
@@ -410,7 +451,7 @@ mod tests {
         (0..count)
             .map(|_| {
                 faults
-                    .take(Some(ListBuckets), "POST")
+                    .take(Some(ListBuckets), "POST", None)
                     .map(|plan| plan.describe())
             })
             .collect()
@@ -441,9 +482,9 @@ mod tests {
     fn a_method_and_an_unknown_operation_are_told_apart() {
         let faults = Faults::default();
         faults.inject(Fault::on_any().method("head").always().stall());
-        assert!(faults.take(None, "GET").is_none());
-        assert!(faults.take(None, "HEAD").is_some());
-        assert!(faults.take(Some(ListKeys), "HEAD").is_some());
+        assert!(faults.take(None, "GET", None).is_none());
+        assert!(faults.take(None, "HEAD", None).is_some());
+        assert!(faults.take(Some(ListKeys), "HEAD", None).is_some());
         assert_eq!(faults.remaining(), 0);
     }
 }

@@ -43,6 +43,9 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// The operation that the request's path names.
     fn operation_of(&self, request: &Request) -> Option<Operation>;
 
+    /// The file that the request's head names, if it names one: what faults can go by.
+    fn file_name_of(&self, request: &Request) -> Option<String>;
+
     /// The answer. Called on many threads at once; may block.
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply;
 

@@ -17,6 +17,8 @@ pub(crate) const MAX_FILE: u64 = 10_000_000_000_000;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PartLimits {
     wanted: u64,
+    /// The largest part that a stream grows to.
+    most: u64,
 }
 
 impl PartLimits {
@@ -28,7 +30,16 @@ impl PartLimits {
             let reason = format!("{wanted} bytes are not between {minimum} and {MAX_PART}");
             return Err(Error::invalid_input("part_size", reason));
         }
-        Ok(Self { wanted })
+        Ok(Self {
+            wanted,
+            most: MAX_PART,
+        })
+    }
+
+    /// The same for parts that have to fit into that much memory.
+    pub(crate) fn in_memory(self, limit: Option<u64>) -> Self {
+        let most = limit.map_or(self.most, |limit| limit.min(self.most));
+        Self { most, ..self }
     }
 
     /// Whether a file of that length goes up in one request.
@@ -40,8 +51,8 @@ impl PartLimits {
     /// parts, so that a small beginning can still become the largest file.
     pub(crate) const fn of_stream(&self, index: u64) -> u64 {
         let doubled = self.wanted.saturating_mul(1 << (index / 1000));
-        if doubled > MAX_PART {
-            MAX_PART
+        if doubled > self.most {
+            self.most
         } else {
             doubled
         }
@@ -100,11 +111,14 @@ impl Parts {
 mod tests {
     use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 
-    use super::{MAX_FILE, MAX_PARTS, PartLimits};
+    use super::{MAX_FILE, MAX_PART, MAX_PARTS, PartLimits};
 
     const MINIMUM: u64 = 5_000_000;
     const WANTED: u64 = 100_000_000;
-    const LIMITS: PartLimits = PartLimits { wanted: WANTED };
+    const LIMITS: PartLimits = PartLimits {
+        wanted: WANTED,
+        most: MAX_PART,
+    };
 
     fn lengths() -> impl Strategy<Value = u64> {
         prop_oneof![
@@ -122,7 +136,7 @@ mod tests {
     proptest! {
         #[test]
         fn parts_cover_the_file_exactly_within_the_limits(length in lengths(), wanted in MINIMUM..=WANTED) {
-            let parts = PartLimits { wanted }.cut(length).unwrap();
+            let parts = PartLimits { wanted, ..LIMITS }.cut(length).unwrap();
             assert!(parts.count() <= MAX_PARTS);
             let mut end = 0;
             for (n, range) in parts.iter().enumerate() {
@@ -137,10 +151,20 @@ mod tests {
 
     #[test]
     fn a_stream_can_become_the_largest_file() {
-        let limits = PartLimits { wanted: 16_000_000 };
+        let limits = PartLimits {
+            wanted: 16_000_000,
+            ..LIMITS
+        };
         let most: u64 = (0..MAX_PARTS).map(|index| limits.of_stream(index)).sum();
         assert!(most >= MAX_FILE, "{most}");
         assert_eq!(limits.of_stream(999), 16_000_000);
+    }
+
+    #[test]
+    fn a_stream_grows_to_what_fits_into_memory() {
+        let limits = LIMITS.in_memory(Some(3 * WANTED));
+        let sizes = [0, 1000, 2000, 9999].map(|index| limits.of_stream(index));
+        assert_eq!(sizes, [WANTED, 2 * WANTED, 3 * WANTED, 3 * WANTED]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::control::cancel::CancelToken;
 use crate::control::progress::Progress;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
+use crate::model::auth::AccountAuth;
 use crate::model::file::FileVersion;
 use crate::model::file_info::{FileInfo, MAX_INFOS, SRC_LAST_MODIFIED_MILLIS};
 use crate::model::id::{BucketId, FileId};
@@ -236,14 +237,21 @@ impl Upload<'_> {
     /// Uploads exactly `length` bytes of a reader.
     pub(crate) fn send_reader(&self, mut reader: impl Read, length: u64) -> Result<Uploaded> {
         self.refuse_resuming()?;
-        let limits = self.limits()?;
+        let memory = self.workers.memory();
+        let snapshot = self.session.current(self.control)?;
+        let limits =
+            self.limits_in_memory(snapshot.auth(), snapshot.auth().recommended_part_size)?;
         let parts = limits.cut(length)?;
+        let first = parts.range(0);
+        memory.check(first.end - first.start)?;
         let info = self.check(None)?;
         let request = self.request(&info)?;
         if limits.fits_one_request(length) {
+            let _loan = memory.borrow(length, self.control)?;
             self.send_small(&request, &ReaderSource::new(reader, length))
         } else {
-            self.send_buffered(&request, Pieces::of_length(&mut reader, parts))
+            let pieces = Pieces::of_length(&mut reader, parts, memory);
+            self.send_buffered(&request, pieces)
         }
     }
 
@@ -251,20 +259,32 @@ impl Upload<'_> {
     pub(crate) fn send_stream(&self, mut reader: impl Read) -> Result<Uploaded> {
         self.refuse_resuming()?;
         let snapshot = self.session.current(self.control)?;
-        let least = snapshot.auth().absolute_minimum_part_size;
-        let part_size = self.options.part_size.unwrap_or(STREAM_PART.max(least));
-        let limits = PartLimits::new(snapshot.auth(), Some(part_size))?;
+        let limits = self.limits_in_memory(snapshot.auth(), STREAM_PART)?;
         let info = self.check(None)?;
         let request = self.request(&info)?;
-        let mut pieces = Pieces::of_stream(&mut reader, limits);
-        let first = pieces.next_piece()?.unwrap_or_default();
-        match pieces.next_piece()? {
-            None => self.send_small(&request, &BytesSource(&first)),
-            Some(second) => {
-                pieces.put_back([first, second]);
-                self.send_buffered(&request, pieces)
-            }
+        let mut pieces = Pieces::of_stream(&mut reader, limits, self.workers.memory());
+        let Some(first) = pieces.next_piece(self.control)? else {
+            return self.send_small(&request, &BytesSource(&[]));
+        };
+        if pieces.goes_on()? {
+            pieces.put_back(first);
+            self.send_buffered(&request, pieces)
+        } else {
+            self.send_small(&request, &BytesSource(&first.bytes))
         }
+    }
+
+    /// The limits for parts that are held in memory: smaller ones where little of that may be used,
+    /// if the caller does not say how large.
+    fn limits_in_memory(&self, auth: &AccountAuth, usual: u64) -> Result<PartLimits> {
+        let memory = self.workers.memory().limit();
+        let usual = memory.map_or(usual, |memory| usual.min(memory));
+        let least = auth.absolute_minimum_part_size;
+        let part_size = self.options.part_size.unwrap_or(usual.max(least));
+        if self.options.part_size.is_some() {
+            self.workers.memory().check(part_size)?;
+        }
+        Ok(PartLimits::new(auth, Some(part_size))?.in_memory(memory))
     }
 
     fn refuse_resuming(&self) -> Result<()> {

@@ -10,8 +10,8 @@ use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
     AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, BucketType, CancelToken, Download,
     DownloadOptions, Error, Generation, Identity, InMemoryAccountInfo, Operation, Refresh,
-    RefreshTicket, RetryPolicy, Sent, SqliteAccountInfo, StoreError, Timeouts, TransportKind,
-    UpdateBucketOptions, UploadOptions, UploadTarget, UploadUrl,
+    RefreshTicket, RequestBudget, RetryPolicy, Sent, SqliteAccountInfo, StoreError, Timeouts,
+    TransportKind, UpdateBucketOptions, UploadOptions, UploadTarget, UploadUrl,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};
@@ -222,6 +222,13 @@ fn kinds() -> Vec<(&'static str, Error)> {
                 .unwrap();
             first.list_buckets().unwrap_err()
         }),
+        ("BudgetExceeded", {
+            let world = World::new();
+            world
+                .api
+                .set_request_budget(RequestBudget::new().class_c(0));
+            world.api.list_buckets().unwrap_err()
+        }),
         ("Store", B2Api::new(Broken).list_buckets().unwrap_err()),
         ("Cancelled", {
             let token = CancelToken::new();
@@ -304,6 +311,7 @@ fn messages_say_what_happened_and_what_to_do() {
         ("BucketNameTaken", vec![BUCKET, "choose another"]),
         ("Busy", vec!["b2_list_buckets", "503", "8 attempts"]),
         ("Truncated", vec!["5 of 1000"]),
+        ("BudgetExceeded", vec!["b2_list_buckets", "class C"]),
         ("LocalFile", vec!["/no/such/file"]),
         ("AccountInfoCorrupt", vec!["account_info"]),
         ("Connection", vec!["b2_list_buckets", "connection broke"]),

@@ -33,7 +33,10 @@ pub(crate) async fn answer(
     let request = Arc::new(message(&head, &front.url));
     let operation = front.service.operation_of(&request);
     let mut arrival = front.log.arrive(&request, operation);
-    let plan = front.faults.take(operation, &request.method);
+    let file_name = front.service.file_name_of(&request);
+    let plan = front
+        .faults
+        .take(operation, &request.method, file_name.as_deref());
     arrival.note(line.number, plan.as_ref().map(Plan::describe));
     let plan = plan.unwrap_or_default();
 

@@ -32,6 +32,10 @@ impl Service for Stub {
         request.path.split('/').find_map(Operation::from_name)
     }
 
+    fn file_name_of(&self, _: &Request) -> Option<String> {
+        None
+    }
+
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply {
         match request.path.as_str() {
             "/refuse" => json(503, "{}"),

@@ -1,12 +1,12 @@
 //! Large files from what can be read only once. Each part is read into memory by the calling thread
 //! and sent by another one; a fixed number of buffers goes round, one more than there are workers.
 
-use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::control::Control;
+use crate::control::memory::{Loan, Memory};
 use crate::control::progress::Tally;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Digest;
@@ -17,12 +17,24 @@ use crate::transfer::source::{BytesSource, ended_early, fill};
 use crate::transfer::upload::large::{Started, with_sha1};
 use crate::transfer::upload::{LargeFileSha1, Upload, Uploaded};
 
+/// One part in memory.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) bytes: Vec<u8>,
+    /// What its buffer may take.
+    room: u64,
+    _loan: Loan,
+}
+
 /// The parts of a reader, one after the other.
 pub(super) struct Pieces<'a> {
     reader: &'a mut dyn Read,
     plan: Plan,
+    memory: &'a Memory,
     index: u64,
-    ready: VecDeque<Vec<u8>>,
+    ready: Option<Piece>,
+    /// The first byte of the next part, if it was looked for.
+    peeked: Option<u8>,
     ended: bool,
 }
 
@@ -34,72 +46,107 @@ enum Plan {
 }
 
 impl<'a> Pieces<'a> {
-    pub(super) fn of_length(reader: &'a mut dyn Read, parts: Parts) -> Self {
-        Self {
-            reader,
-            plan: Plan::Known(parts),
-            index: 0,
-            ready: VecDeque::new(),
-            ended: false,
-        }
+    pub(super) fn of_length(reader: &'a mut dyn Read, parts: Parts, memory: &'a Memory) -> Self {
+        Self::new(reader, Plan::Known(parts), memory)
     }
 
-    pub(super) fn of_stream(reader: &'a mut dyn Read, limits: PartLimits) -> Self {
+    pub(super) fn of_stream(
+        reader: &'a mut dyn Read,
+        limits: PartLimits,
+        memory: &'a Memory,
+    ) -> Self {
+        Self::new(reader, Plan::Stream(limits), memory)
+    }
+
+    fn new(reader: &'a mut dyn Read, plan: Plan, memory: &'a Memory) -> Self {
         Self {
             reader,
-            plan: Plan::Stream(limits),
+            plan,
+            memory,
             index: 0,
-            ready: VecDeque::new(),
+            ready: None,
+            peeked: None,
             ended: false,
         }
     }
 
     /// The next part in a new buffer; none at the end.
-    pub(super) fn next_piece(&mut self) -> Result<Option<Vec<u8>>> {
-        self.next_into(Vec::new())
+    pub(super) fn next_piece(&mut self, control: &Control) -> Result<Option<Piece>> {
+        self.next_into(None, control)
     }
 
     /// What was read already comes first.
-    pub(super) fn put_back(&mut self, pieces: [Vec<u8>; 2]) {
-        self.ready.extend(pieces);
+    pub(super) fn put_back(&mut self, piece: Piece) {
+        self.ready = Some(piece);
     }
 
-    fn next_into(&mut self, mut buffer: Vec<u8>) -> Result<Option<Vec<u8>>> {
-        if let Some(ready) = self.ready.pop_front() {
+    /// Whether another part follows. One byte tells: a buffer for it would be a second one, for which
+    /// nobody may wait who holds the first.
+    pub(super) fn goes_on(&mut self) -> Result<bool> {
+        let mut byte = [0];
+        if self.peeked.is_none() && !self.ended && self.wanted() > 0 {
+            match fill(&mut self.reader, &mut byte)? {
+                0 => self.ended = true,
+                _ => self.peeked = Some(byte[0]),
+            }
+        }
+        Ok(self.peeked.is_some())
+    }
+
+    /// The next part, in the buffer of an earlier one if it fits.
+    fn next_into(&mut self, old: Option<Piece>, control: &Control) -> Result<Option<Piece>> {
+        if let Some(ready) = self.ready.take() {
             return Ok(Some(ready));
         }
-        let wanted = match &self.plan {
-            Plan::Known(parts) => {
-                let range = parts.range(self.index);
-                range.end - range.start
-            }
-            Plan::Stream(limits) => limits.of_stream(self.index),
-        };
-        if wanted == 0 {
+        let wanted = self.wanted();
+        if wanted == 0 || self.ended {
             return Ok(None);
         }
         let size = usize::try_from(wanted).map_err(|_| {
             Error::invalid_input("part_size", "a part of it does not fit into memory")
         })?;
-        buffer.resize(size, 0);
-        if self.ended {
-            return Ok(None);
+        let mut piece = match old.filter(|old| old.room >= wanted) {
+            Some(old) => old,
+            None => Piece {
+                _loan: self.memory.borrow(wanted, control)?,
+                bytes: Vec::new(),
+                room: wanted,
+            },
+        };
+        piece.bytes.resize(size, 0);
+        let mut start = 0;
+        if let (Some(byte), Some(first)) = (self.peeked.take(), piece.bytes.first_mut()) {
+            *first = byte;
+            start = 1;
         }
-        let filled = fill(&mut self.reader, &mut buffer)?;
+        let rest = piece.bytes.get_mut(start..).unwrap_or_default();
+        let filled = start + fill(&mut self.reader, rest)?;
         // A terminal, or a file that grows, may go on after its end.
         self.ended = filled < size;
         self.index += 1;
-        match self.plan {
-            Plan::Known(_) if filled < size => Err(ended_early()),
-            Plan::Stream(_) if filled > 0 && self.index > MAX_PARTS => Err(Error::invalid_input(
-                "reader",
-                "it has more bytes than a file may have",
-            )),
-            _ if filled == 0 => Ok(None),
-            _ => {
-                buffer.truncate(filled);
-                Ok(Some(buffer))
+        if filled < size && matches!(self.plan, Plan::Known(_)) {
+            return Err(ended_early());
+        }
+        if filled == 0 {
+            return Ok(None);
+        }
+        if self.index > MAX_PARTS {
+            let reason =
+                "the stream has more bytes than 10,000 parts of this size; ask for larger parts";
+            return Err(Error::invalid_input("part_size", reason));
+        }
+        piece.bytes.truncate(filled);
+        Ok(Some(piece))
+    }
+
+    /// How many bytes the next part has if the reader has them.
+    fn wanted(&self) -> u64 {
+        match &self.plan {
+            Plan::Known(parts) => {
+                let range = parts.range(self.index);
+                range.end - range.start
             }
+            Plan::Stream(limits) => limits.of_stream(self.index),
         }
     }
 
@@ -132,7 +179,9 @@ impl Upload<'_> {
             self.session.clock(),
             pieces.total(),
         );
-        let buffers = Buffers::new(self.workers.limit() + 1);
+        // Memory that is short is for whoever can use it now.
+        let is_short = pieces.memory.limit().is_some();
+        let buffers = Buffers::new(self.workers.limit() + 1, !is_short);
         self.as_large_file(file_id, &tally, |started| {
             parallel::run(self.workers, self.control, |control| {
                 let (buffers, pieces) = (&buffers, &mut pieces);
@@ -140,7 +189,7 @@ impl Upload<'_> {
                 Box::new(std::iter::from_fn(move || {
                     let piece = buffers
                         .take(&control)
-                        .and_then(|buffer| pieces.next_into(buffer))
+                        .and_then(|old| pieces.next_into(old, &control))
                         .transpose()?;
                     number += 1;
                     Some(piece.map(|piece| {
@@ -158,30 +207,36 @@ impl Upload<'_> {
 fn send_piece(
     started: &Started<'_>,
     number: u64,
-    piece: Vec<u8>,
+    piece: Piece,
     buffers: &Buffers,
     control: &Control,
 ) -> Result<Sha1Digest> {
-    let outcome = started.send_part(number, &BytesSource(&piece), 0..piece.len() as u64, control);
+    let bytes = &piece.bytes;
+    let outcome = started.send_part(number, &BytesSource(bytes), 0..bytes.len() as u64, control);
     buffers.give_back(piece);
     outcome
 }
 
 /// The buffers that go round between the reading thread and the sending ones.
 struct Buffers {
-    free: Mutex<Vec<Vec<u8>>>,
+    /// One entry for each that may be made now, or is made.
+    free: Mutex<Vec<Option<Piece>>>,
     given_back: Condvar,
+    /// Whether they are kept for the next part.
+    keep: bool,
 }
 
 impl Buffers {
-    fn new(count: usize) -> Self {
+    fn new(count: usize, keep: bool) -> Self {
         Self {
-            free: Mutex::new(vec![Vec::new(); count]),
+            free: Mutex::new(std::iter::repeat_with(|| None).take(count).collect()),
             given_back: Condvar::new(),
+            keep,
         }
     }
 
-    fn take(&self, control: &Control) -> Result<Vec<u8>> {
+    /// The right to one more buffer, perhaps with an old one.
+    fn take(&self, control: &Control) -> Result<Option<Piece>> {
         let mut free = self.lock();
         loop {
             control.check()?;
@@ -196,12 +251,13 @@ impl Buffers {
         }
     }
 
-    fn give_back(&self, buffer: Vec<u8>) {
-        self.lock().push(buffer);
+    fn give_back(&self, buffer: Piece) {
+        let kept = Some(buffer).filter(|_| self.keep);
+        self.lock().push(kept);
         self.given_back.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<Piece>>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
