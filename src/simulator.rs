@@ -34,6 +34,7 @@ mod ids;
 mod json;
 mod key_request;
 mod keyring;
+mod lifecycle;
 mod lock;
 mod log;
 mod message;
@@ -144,6 +145,25 @@ impl Simulator {
     /// Moves the service's time forward: tokens and keys age, uploads are younger, `Date` differs.
     pub fn advance_clock(&self, by: Duration) {
         self.world.clock().advance(by);
+    }
+
+    /// Applies the lifecycle rules of all buckets once, as the service does about once a day; each
+    /// call is such a day's round, at the simulated time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use b2sdk::simulator::Simulator;
+    ///
+    /// let simulator = Simulator::start()?;
+    /// simulator.advance_clock(Duration::from_secs(8 * 24 * 60 * 60));
+    /// simulator.run_lifecycle_rules()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn run_lifecycle_rules(&self) -> io::Result<()> {
+        self.world.run_lifecycle_rules()
     }
 
     /// Lets every account token issued so far answer 401 `expired_auth_token`.

@@ -103,7 +103,9 @@ pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
 /// Replicates files of one bucket into another one, with settings.
 ///
 /// It needs keys with `listBuckets`, `writeBuckets`, `readBucketReplications`,
-/// `writeBucketReplications`, `listKeys` and `writeKeys`.
+/// `writeBucketReplications`, `listKeys` and `writeKeys`, and with the capabilities that the new keys
+/// get: `readFiles`, `readFileLegalHolds` and `readFileRetentions` for the source, `writeFiles`,
+/// `writeFileLegalHolds`, `writeFileRetentions` and `deleteFiles` for the destination.
 ///
 /// # Errors
 /// [`Error::InvalidInput`] if the two are one bucket, if a rule of the given name leads elsewhere, if

@@ -21,6 +21,8 @@ pub(super) mod keys;
 pub(super) mod large;
 pub(super) mod listing;
 pub(super) mod locks;
+pub(super) mod notifications;
+mod replication;
 pub(super) mod upload;
 
 /// The largest single upload, part, or copied file.

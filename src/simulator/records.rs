@@ -79,6 +79,11 @@ pub(super) struct Bucket {
     pub(super) is_lock_enabled: bool,
     #[serde(default)]
     pub(super) default_retention: DefaultRetention,
+    /// As shown; `null` without any.
+    #[serde(default)]
+    pub(super) replication: Value,
+    #[serde(default)]
+    pub(super) notification_rules: Vec<Value>,
     pub(super) revision: u64,
 }
 

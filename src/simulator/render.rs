@@ -160,7 +160,7 @@ pub(super) fn bucket(view: View<'_>, bucket: &Bucket) -> Value {
         "lifecycleRules": bucket.lifecycle_rules,
         "options": ["s3"],
         "replicationConfiguration":
-            view.readable_with("readBucketReplications", &Value::Null),
+            view.readable_with("readBucketReplications", &bucket.replication),
         "revision": bucket.revision,
     })
 }

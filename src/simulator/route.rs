@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::auth::{self, Caller};
 use super::endpoints::{
-    Call, account, buckets, copy, download, files, keys, large, listing, locks, upload,
+    Call, account, buckets, copy, download, files, keys, large, listing, locks, notifications,
+    upload,
 };
 use super::json::Fields;
 use super::message::{Reply, Request};
@@ -150,6 +151,8 @@ fn json_endpoint(operation: Operation, call: &Call<'_>) -> Result<Value, Refusal
         Operation::CreateKey => keys::create(call),
         Operation::ListKeys => keys::list(call),
         Operation::DeleteKey => keys::delete(call),
+        Operation::GetBucketNotificationRules => notifications::get(call),
+        Operation::SetBucketNotificationRules => notifications::set(call),
         Operation::UpdateFileRetention => locks::update_retention(call),
         Operation::UpdateFileLegalHold => locks::update_legal_hold(call),
         Operation::GetDownloadAuthorization => download::get_authorization(call),

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use super::clock::Clock;
 use super::ids;
 use super::keyring;
+use super::lifecycle;
 use super::records::{Account, AccountToken, Change, Key, Kind, Record};
 use super::reply::Refusal;
 use super::state::State;
@@ -198,6 +199,11 @@ impl World {
                 .map(|token| Change::Remove(Kind::UploadUrl, token.clone()))
                 .collect()
         })
+    }
+
+    /// Hides, deletes and cancels what the lifecycle rules say.
+    pub(crate) fn run_lifecycle_rules(&self) -> io::Result<()> {
+        self.keep_only(|state| lifecycle::round(state, self.clock.now_millis()))
     }
 
     /// Where the server listened last.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, bucket_rules};
+use super::{Call, bucket_rules, replication};
 use crate::simulator::encryption::{self, Encryption};
 use crate::simulator::ids;
 use crate::simulator::json::{Fields, missing};
@@ -33,6 +33,7 @@ struct Wanted {
     encrypts: Option<bool>,
     lock_enabled: Option<bool>,
     default_retention: Option<DefaultRetention>,
+    replication: Option<Value>,
 }
 
 impl Wanted {
@@ -47,8 +48,8 @@ impl Wanted {
             encrypts: default_encryption(call)?,
             lock_enabled: fields.boolean("fileLockEnabled")?,
             default_retention: DefaultRetention::of_field(fields)?,
+            replication: replication::configuration(fields)?,
         };
-        refuse_unsupported(fields)?;
         Ok(wanted)
     }
 
@@ -60,6 +61,7 @@ impl Wanted {
             && self.encrypts.is_none()
             && self.lock_enabled.is_none()
             && self.default_retention.is_none()
+            && self.replication.is_none()
     }
 }
 
@@ -103,18 +105,6 @@ fn default_encryption(call: &Call<'_>) -> Result<Option<bool>, Refusal> {
     }
 }
 
-/// Replication is not simulated; asking for none of it is fine.
-fn refuse_unsupported(fields: &Fields) -> Result<(), Refusal> {
-    if let Some(replication) = fields.object("replicationConfiguration")?
-        && replication.pairs().any(|(_, half)| !half.is_null())
-    {
-        return Err(Refusal::bad_request(
-            "Replication is not offered by the simulator",
-        ));
-    }
-    Ok(())
-}
-
 pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
     call.check_account()?;
     if call.caller.is_restricted_to_buckets() {
@@ -135,6 +125,8 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
             .unwrap_or(call.world.settings().encrypt_by_default),
         is_lock_enabled: wanted.lock_enabled.unwrap_or(false),
         default_retention: wanted.default_retention.unwrap_or_default(),
+        replication: wanted.replication.unwrap_or_default(),
+        notification_rules: Vec::new(),
         revision: 2,
     };
     check_default_retention(&bucket)?;
@@ -147,6 +139,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
         if state.buckets.len() >= call.world.settings().max_buckets {
             return Err(Refusal::new(400, "too_many_buckets", "Too many buckets"));
         }
+        replication::check_destinations(state, &bucket.replication)?;
         Ok((vec![Change::Put(Record::Bucket(Arc::clone(&bucket)))], ()))
     })?;
     Ok(render::bucket(call.view(), &bucket))
@@ -156,8 +149,7 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
     call.check_account()?;
     let id = call.bucket_id()?;
     let wanted = Wanted::read(call)?;
-    let mentions = |name: &str| call.fields.value(name).is_some();
-    if wanted.is_empty() && !mentions("replicationConfiguration") {
+    if wanted.is_empty() {
         return Err(Refusal::bad_request("No bucket setting to update"));
     }
     let expected = call.fields.integer("ifRevisionIs")?;
@@ -174,6 +166,15 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
             let message = "fileLockEnabled value of false is not allowed when bucket is already \
                            file lock enabled.";
             return Err(Refusal::new(400, "file_lock_conflict", message));
+        }
+        let enables_lock = !bucket.is_lock_enabled && wanted.lock_enabled == Some(true);
+        if enables_lock && replication::is_source(&bucket) {
+            let message = "Turning on file lock for an existing bucket having source replication \
+                           configuration is not allowed.";
+            return Err(Refusal::new(400, "source_replication_conflict", message));
+        }
+        if let Some(configuration) = &wanted.replication {
+            replication::check_destinations(state, configuration)?;
         }
         apply(&mut bucket, wanted);
         check_default_retention(&bucket)?;
@@ -205,6 +206,9 @@ fn apply(bucket: &mut Bucket, wanted: Wanted) {
     bucket.encrypts = wanted.encrypts.unwrap_or(bucket.encrypts);
     bucket.is_lock_enabled = wanted.lock_enabled.unwrap_or(bucket.is_lock_enabled);
     bucket.default_retention = wanted.default_retention.unwrap_or(bucket.default_retention);
+    if let Some(replication) = wanted.replication {
+        bucket.replication = replication;
+    }
     if let Some(info) = wanted.info {
         bucket.info = info;
     }

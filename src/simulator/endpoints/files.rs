@@ -68,7 +68,7 @@ fn check_can_hide(state: &State, bucket_id: &str, name: &str) -> Result<(), Refu
     }
 }
 
-fn hide_marker(bucket_id: &str, name: &str, uploaded: u64) -> Version {
+pub(in crate::simulator) fn hide_marker(bucket_id: &str, name: &str, uploaded: u64) -> Version {
     Version {
         file_id: ids::file_id(bucket_id, FileKind::Small, uploaded),
         bucket_id: bucket_id.to_owned(),
@@ -107,7 +107,7 @@ pub(crate) fn delete_version(call: &Call<'_>) -> Result<Value, Refusal> {
 }
 
 /// A version goes with its parts; only unfinished large files have any.
-pub(super) fn removal(state: &State, version: &Version) -> Vec<Change> {
+pub(in crate::simulator) fn removal(state: &State, version: &Version) -> Vec<Change> {
     let id = &version.file_id;
     let parts = state
         .parts(id)

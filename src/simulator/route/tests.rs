@@ -9,8 +9,11 @@ mod encryption;
 mod golden;
 mod keys;
 mod large_files;
+mod lifecycle;
 mod listings;
 mod locks;
+mod notifications;
+mod replication;
 mod uploads;
 
 use std::io::{self, Read};

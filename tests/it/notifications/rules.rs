@@ -14,7 +14,6 @@ fn rule(name: &str, prefix: &str) -> EventNotificationRule {
 }
 
 #[test]
-#[ignore = "the simulator does not offer notification rules yet"]
 fn rules_are_read_as_they_were_set() {
     let world = World::new();
     assert_eq!(world.bucket.get_notification_rules().unwrap(), []);
@@ -104,7 +103,6 @@ fn a_key_that_may_not_is_told_what_it_takes() {
 }
 
 #[test]
-#[ignore = "the simulator does not offer notification rules yet"]
 fn setting_rules_is_repeated_when_its_answer_is_lost() {
     let world = World::new();
     world.inject(

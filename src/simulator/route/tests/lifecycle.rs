@@ -1,0 +1,78 @@
+//! Rounds of lifecycle rules.
+
+use super::*;
+
+fn bucket_with(user: &User<'_>, rules: Value) -> String {
+    let body = json!({ "bucketName": "bucket-1", "bucketType": "allPrivate",
+        "fileLockEnabled": true, "lifecycleRules": rules });
+    id_of(
+        &user.account_call("b2_create_bucket", body).ok(),
+        "bucketId",
+    )
+}
+
+/// Days later, after a round: names and actions of all versions.
+fn after(world: &World, bucket: &str, days: u32) -> Vec<(String, String)> {
+    world.clock().advance(DAY * days);
+    world.run_lifecycle_rules().unwrap();
+    let user = User::master(world);
+    let page = user
+        .call("b2_list_file_versions", json!({ "bucketId": bucket }))
+        .ok();
+    let files = page["files"].as_array().unwrap().iter();
+    files
+        .map(|file| (id_of(file, "fileName"), id_of(file, "action")))
+        .collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(name, action): &(&str, &str)| ((*name).to_owned(), (*action).to_owned());
+    expected.iter().map(owned).collect()
+}
+
+#[test]
+fn files_are_hidden_then_deleted_then_their_marker_goes() {
+    let world = world();
+    let user = User::master(&world);
+    let rule = json!([{ "fileNamePrefix": "a/", "daysFromUploadingToHiding": 3,
+        "daysFromHidingToDeleting": 2 }]);
+    let bucket = bucket_with(&user, rule);
+    user.upload(&bucket, "a/1", b"x");
+    user.upload(&bucket, "b", b"x");
+    let whole = pairs(&[("a/1", "upload"), ("b", "upload")]);
+    assert_eq!(after(&world, &bucket, 2), whole);
+    let hidden = pairs(&[("a/1", "hide"), ("a/1", "upload"), ("b", "upload")]);
+    assert_eq!(after(&world, &bucket, 1), hidden);
+    assert_eq!(after(&world, &bucket, 1), hidden);
+    assert_eq!(after(&world, &bucket, 1), pairs(&[("b", "upload")]));
+}
+
+#[test]
+fn superseded_versions_go_unless_they_are_locked() {
+    let world = world();
+    let user = User::master(&world);
+    let rule = json!([{ "fileNamePrefix": "", "daysFromHidingToDeleting": 1 }]);
+    let bucket = bucket_with(&user, rule);
+    let url = UploadUrl::get(&user, &bucket);
+    url.upload("held", b"x", &[("X-Bz-File-Legal-Hold", "on")])
+        .ok();
+    user.upload(&bucket, "held", b"x");
+    user.upload(&bucket, "old", b"x");
+    user.upload(&bucket, "old", b"x");
+    let kept = [("held", "upload"), ("held", "upload"), ("old", "upload")];
+    // Uploads within one millisecond are stamped ahead of the clock: a day may not do.
+    assert_eq!(after(&world, &bucket, 2), pairs(&kept));
+}
+
+#[test]
+fn unfinished_large_files_are_cancelled() {
+    let world = world();
+    let user = User::master(&world);
+    let rule = json!([{ "fileNamePrefix": "",
+        "daysFromStartingToCancelingUnfinishedLargeFiles": 7 }]);
+    let bucket = bucket_with(&user, rule);
+    let start = json!({ "bucketId": bucket, "fileName": "big", "contentType": "a/b" });
+    user.call("b2_start_large_file", start).ok();
+    assert_eq!(after(&world, &bucket, 6), pairs(&[("big", "start")]));
+    assert_eq!(after(&world, &bucket, 1), pairs(&[]));
+}
