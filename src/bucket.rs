@@ -1,10 +1,11 @@
 //! A bucket: what can be done in it stands in a file a topic.
 
 mod copy;
-mod delete;
+pub(crate) mod delete;
 pub(crate) mod delete_many;
 mod download;
 pub(crate) mod list;
+pub(crate) mod lock;
 mod notifications;
 pub(crate) mod settings;
 pub(crate) mod share;

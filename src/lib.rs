@@ -38,11 +38,13 @@ pub use api::files::Parts;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
+pub use bucket::delete::DeleteFileVersionOptions;
 pub use bucket::delete_many::{
     DeleteManyOptions, FileIdAndName, ListedVersions, Removal, RemovalFailed, RemovalOutcome,
     Removals, Removed,
 };
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
+pub use bucket::lock::UpdateFileRetentionOptions;
 pub use bucket::settings::UpdateBucketOptions;
 pub use bucket::unfinished::UnfinishedLargeFiles;
 pub use control::cancel::CancelToken;
@@ -51,8 +53,8 @@ pub use control::clock::Clock;
 pub use control::meter::{RequestBudget, RequestCounts};
 pub use control::progress::{Progress, TransferProgress};
 pub use error::{
-    Error, ErrorCode, NotAllowed, Result, Sent, ServiceError, StoreError, TransportError,
-    TransportKind,
+    Error, ErrorCode, KeyProblem, NotAllowed, Result, Sent, ServiceError, StoreError,
+    TransportError, TransportKind,
 };
 pub use http::config::Timeouts;
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};

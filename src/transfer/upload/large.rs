@@ -1,6 +1,7 @@
 //! A large file (reference section 7).
 //!
-//! 1. `b2_start_large_file`: name, type and info are fixed from here on, the SHA-1 of the whole too.
+//! 1. `b2_start_large_file`: name, type, info, encryption and lock are fixed from here on, the SHA-1 of
+//!    the whole too.
 //! 2. For each part, several at a time: an upload URL of its own kind, POST, its SHA-1 after it. A
 //!    part that fails goes up again alone; sending a part number again replaces it.
 //! 3. `b2_finish_large_file` with the SHA-1s of all parts. If its answer is lost,
@@ -20,13 +21,14 @@ use crate::control::cancel::CancelToken;
 use crate::control::progress::{Counted, Tally};
 use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
+use crate::model::encryption::Encryption;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
-use crate::raw::UploadRequest;
+use crate::raw::{FileSettings, UploadRequest};
 use crate::session::remember;
 use crate::session::upload_url::Verdict;
 use crate::transfer::parallel;
@@ -176,11 +178,21 @@ impl Upload<'_> {
             content_type,
             file_info,
         } = *request;
+        let FileSettings {
+            encryption,
+            retention,
+            legal_hold,
+            upload_timestamp,
+        } = self.settings();
         let request = StartLargeFileRequest {
             bucket_id: self.bucket,
             file_name,
             content_type,
             file_info,
+            server_side_encryption: encryption.map(Into::into),
+            file_retention: retention,
+            legal_hold,
+            custom_upload_timestamp: upload_timestamp.map(|time| time.to_string()),
         };
         let version = self
             .session
@@ -239,13 +251,15 @@ impl Started<'_> {
         control: &Control,
     ) -> Result<Sha1Digest> {
         let length = range.end - range.start;
+        let encryption = self.upload.options.encryption.as_ref();
+        let key = encryption.and_then(Encryption::customer_key);
         let (sha1, attempts) =
             self.upload
                 .session
                 .with_upload_url(&self.target, control, |raw, url| {
                     let mut content = Counted::new(source.open(range.clone())?, self.tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);
-                    let part = raw.upload_part(url, number, &mut body)?;
+                    let part = raw.upload_part(url, number, key, &mut body)?;
                     content.keep();
                     part.content_sha1
                         .digest()
