@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::account_info::AccountInfo;
 use crate::client::Client;
-use crate::control::Control;
 use crate::control::bandwidth::Bandwidth;
+use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
 use crate::control::memory::Memory;
 use crate::control::meter::{RequestBudget, RequestCounts};
@@ -95,7 +95,10 @@ impl B2Api {
         application_key: impl Into<ApplicationKey>,
     ) -> Result<()> {
         let credentials = Credentials::new(application_key_id, application_key);
-        self.client.session.authorize(credentials.realm(realm))
+        let control = self.client.control(None);
+        self.client
+            .session
+            .authorize(credentials.realm(realm), &control)
     }
 
     /// Authorizes the key that a provider names: an environment's
@@ -119,7 +122,10 @@ impl B2Api {
     /// [`Error::Credentials`](crate::Error::Credentials) if the provider fails; otherwise as
     /// `authorize_account`. What was authorized before stays so.
     pub fn authorize_with(&self, provider: impl CredentialProvider + 'static) -> Result<()> {
-        self.client.session.authorize_with(Arc::new(provider))
+        let control = self.client.control(None);
+        self.client
+            .session
+            .authorize_with(Arc::new(provider), &control)
     }
 
     /// Asks for a new token in any case, with the credentials of the provider, or without one those in
@@ -129,7 +135,7 @@ impl B2Api {
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are none; otherwise as
     /// [`authorize_account`](Self::authorize_account).
     pub fn reauthorize(&self) -> Result<()> {
-        self.client.session.reauthorize()
+        self.client.session.reauthorize(&self.client.control(None))
     }
 
     /// The authorized account.
@@ -141,7 +147,7 @@ impl B2Api {
         Ok(self
             .client
             .session
-            .current(&Control::default())?
+            .current(&self.client.control(None))?
             .auth()
             .account_id
             .clone())
@@ -155,10 +161,31 @@ impl B2Api {
         Ok(self
             .client
             .session
-            .current(&Control::default())?
+            .current(&self.client.control(None))?
             .auth()
             .allowed
             .clone())
+    }
+
+    /// The same account, whose calls are cancelled by this token, unless they are given one of their
+    /// own; so are those of the buckets that it hands out.
+    ///
+    /// Connections are not shared with calls under other tokens, so that cancelling breaks only its own.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo};
+    ///
+    /// let token = CancelToken::new();
+    /// let b2_api = B2Api::new(InMemoryAccountInfo::new()).with_cancel(&token);
+    /// token.cancel();
+    /// let outcome = b2_api.authorize_account("http://127.0.0.1:1", "id", "key");
+    /// assert!(matches!(outcome, Err(Error::Cancelled)));
+    /// ```
+    #[must_use]
+    pub fn with_cancel(&self, token: &CancelToken) -> Self {
+        let mut api = self.clone();
+        api.client.cancel = Some(token.clone());
+        api
     }
 
     /// Where all of this is kept.
@@ -400,6 +427,7 @@ impl B2ApiBuilder {
             client: Client {
                 session: Arc::new(Session::new(info, http, retry)),
                 workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
+                cancel: None,
             },
         })
     }

@@ -70,12 +70,21 @@ impl Bucket {
         &self.client
     }
 
+    /// The same bucket, whose calls are cancelled by this token, unless they are given one of their own;
+    /// see [`B2Api::with_cancel`](crate::B2Api::with_cancel).
+    #[must_use]
+    pub fn with_cancel(&self, token: &CancelToken) -> Self {
+        let mut bucket = self.clone();
+        bucket.client.cancel = Some(token.clone());
+        bucket
+    }
+
     pub(crate) fn owner(&self) -> &Identity {
         &self.owner
     }
 
     pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
-        Control::new(cancel).owned_by(&self.owner)
+        self.client.control(cancel).owned_by(&self.owner)
     }
 
     /// Does something with the bucket's id; once more if there is a new one.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
 use crate::control::workers::Workers;
 use crate::session::Session;
 
@@ -10,4 +12,13 @@ use crate::session::Session;
 pub(crate) struct Client {
     pub(crate) session: Arc<Session>,
     pub(crate) workers: Arc<Workers>,
+    /// Cancels the calls that were given no token of their own.
+    pub(crate) cancel: Option<CancelToken>,
+}
+
+impl Client {
+    /// The steering of a call that was given this token, or none.
+    pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
+        Control::new(cancel.or(self.cancel.as_ref()))
+    }
 }

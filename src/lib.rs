@@ -128,3 +128,8 @@ pub mod keys_and_listing {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/bucket-rules.md")]
 pub mod bucket_rules {}
+
+// Encryption and object lock: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/encryption-and-lock.md")]
+pub mod encryption_and_lock {}

@@ -146,7 +146,7 @@ impl B2Api {
             Some(lifecycle_rules),
             replication_configuration.as_ref(),
         )?;
-        let control = Control::default();
+        let control = self.client.control(None);
         let protection = Protection {
             encryption: default_encryption.as_ref(),
             enable_file_lock: *file_lock,
@@ -176,7 +176,7 @@ impl B2Api {
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets;
     /// the errors of any call.
     pub fn get_bucket_by_name(&self, name: &str) -> Result<Bucket> {
-        let snapshot = self.client.session.current(&Control::default())?;
+        let snapshot = self.client.session.current(&self.client.control(None))?;
         if let Some(id) = self
             .client
             .session
@@ -189,9 +189,10 @@ impl B2Api {
             Some(own) => own.eq_ignore_ascii_case(name),
             None => true,
         })?;
-        let (snapshot, found) = self.call(Operation::ListBuckets, &Control::default(), |raw| {
-            raw.list_buckets(Some(name), None)
-        })?;
+        let (snapshot, found) =
+            self.call(Operation::ListBuckets, &self.client.control(None), |raw| {
+                raw.list_buckets(Some(name), None)
+            })?;
         let found = found
             .iter()
             .find(|details| details.bucket_name.eq_ignore_ascii_case(name));
@@ -227,7 +228,7 @@ impl B2Api {
     /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
     pub fn get_bucket_by_id(&self, id: impl Into<BucketId>) -> Result<Bucket> {
         let id = id.into();
-        let snapshot = self.client.session.current(&Control::default())?;
+        let snapshot = self.client.session.current(&self.client.control(None))?;
         if let Some(name) = self
             .client
             .session
@@ -237,9 +238,10 @@ impl B2Api {
             return Ok(self.bucket(&snapshot, &name, id));
         }
         refuse_other_bucket(&snapshot, id.as_str(), |allowed| allowed.id == id)?;
-        let (snapshot, found) = self.call(Operation::ListBuckets, &Control::default(), |raw| {
-            raw.list_buckets(None, Some(&id))
-        })?;
+        let (snapshot, found) =
+            self.call(Operation::ListBuckets, &self.client.control(None), |raw| {
+                raw.list_buckets(None, Some(&id))
+            })?;
         let found = found.iter().find(|details| details.bucket_id == id);
         found
             .map(|details| self.known(&snapshot, details))
@@ -252,7 +254,7 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn list_buckets(&self) -> Result<Vec<Bucket>> {
-        let control = Control::default();
+        let control = self.client.control(None);
         let snapshot = self.client.session.current(&control)?;
         let Some(allowed) = &snapshot.auth().allowed.buckets else {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {

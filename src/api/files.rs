@@ -5,7 +5,6 @@ use crate::bucket::delete::DeleteFileVersionOptions;
 use crate::bucket::lock::UpdateFileRetentionOptions;
 use crate::bucket::share::download_url;
 use crate::client::Client;
-use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
@@ -43,7 +42,10 @@ impl B2Api {
         file_id: impl Into<FileId>,
         options: &DownloadOptions,
     ) -> Result<Download> {
-        let control = Control::new(options.cancel.as_ref()).watched_by(options.progress.as_ref());
+        let control = self
+            .client
+            .control(options.cancel.as_ref())
+            .watched_by(options.progress.as_ref());
         Download::open(
             (&self.client.session, &self.client.workers),
             DownloadRequest::by_id(file_id.into()),
@@ -60,7 +62,7 @@ impl B2Api {
         let file_id = file_id.into();
         self.client
             .session
-            .call(Operation::GetFileInfo, &Control::default(), |raw| {
+            .call(Operation::GetFileInfo, &self.client.control(None), |raw| {
                 raw.get_file_info(&file_id)
             })
     }
@@ -87,7 +89,7 @@ impl B2Api {
     ) -> Result<()> {
         let DeleteFileVersionOptions { bypass_governance } = *options;
         self.client.session.delete_file_version(
-            &Control::default(),
+            &self.client.control(None),
             file_id,
             file_name,
             bypass_governance,
@@ -122,7 +124,7 @@ impl B2Api {
     ) -> Result<Option<FileRetention>> {
         let UpdateFileRetentionOptions { bypass_governance } = *options;
         self.client.session.update_file_retention(
-            &Control::default(),
+            &self.client.control(None),
             (file_id, file_name),
             retention,
             bypass_governance,
@@ -139,9 +141,11 @@ impl B2Api {
         file_name: &str,
         hold: &LegalHold,
     ) -> Result<()> {
-        self.client
-            .session
-            .update_file_legal_hold(&Control::default(), (file_id, file_name), hold)
+        self.client.session.update_file_legal_hold(
+            &self.client.control(None),
+            (file_id, file_name),
+            hold,
+        )
     }
 
     /// Cancels an unfinished large file and deletes its parts.
@@ -152,7 +156,7 @@ impl B2Api {
     pub fn cancel_large_file(&self, file_id: &FileId) -> Result<()> {
         self.client
             .session
-            .cancel_large_file(&Control::default(), file_id)
+            .cancel_large_file(&self.client.control(None), file_id)
     }
 
     /// Lists the parts of an unfinished large file that are there, in their order; at most 10,000.
@@ -173,7 +177,7 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
     pub fn get_download_url_by_name(&self, bucket_name: &str, file_name: &str) -> Result<String> {
-        let snapshot = self.client.session.current(&Control::default())?;
+        let snapshot = self.client.session.current(&self.client.control(None))?;
         Ok(download_url(snapshot.auth(), bucket_name, file_name))
     }
 
@@ -182,7 +186,7 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
     pub fn get_download_url_by_id(&self, file_id: &FileId) -> Result<String> {
-        let snapshot = self.client.session.current(&Control::default())?;
+        let snapshot = self.client.session.current(&self.client.control(None))?;
         let base = snapshot.auth().download_url.trim_end_matches('/');
         Ok(format!(
             "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
@@ -195,6 +199,7 @@ impl Iterator for Parts {
     type Item = Result<Part>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.pages.next(&self.client.session, &Control::default())
+        self.pages
+            .next(&self.client.session, &self.client.control(None))
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::api::B2Api;
 use crate::client::Client;
-use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::auth::Capability;
 use crate::model::id::{ApplicationKeyId, BucketId};
@@ -112,19 +111,19 @@ impl B2Api {
         let capabilities: Vec<_> = capabilities.into_iter().collect();
         check(name, &capabilities, options)?;
         self.may(Operation::CreateKey)?;
-        let made = self
-            .client
-            .session
-            .call(Operation::CreateKey, &Control::default(), |raw| {
-                raw.create_key(&CreateKeyRequest {
-                    account_id: &raw.auth.account_id,
-                    capabilities: &capabilities,
-                    key_name: name,
-                    valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
-                    bucket_ids: buckets.as_deref(),
-                    name_prefix: name_prefix.as_deref(),
-                })
-            })?;
+        let made =
+            self.client
+                .session
+                .call(Operation::CreateKey, &self.client.control(None), |raw| {
+                    raw.create_key(&CreateKeyRequest {
+                        account_id: &raw.auth.account_id,
+                        capabilities: &capabilities,
+                        key_name: name,
+                        valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
+                        bucket_ids: buckets.as_deref(),
+                        name_prefix: name_prefix.as_deref(),
+                    })
+                })?;
         Ok(CreatedKey {
             application_key: made.application_key,
             details: made.details,
@@ -151,7 +150,7 @@ impl B2Api {
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
         self.may(Operation::ListKeys)?;
         let session = &self.client.session;
-        let page = session.call(Operation::ListKeys, &Control::default(), |raw| {
+        let page = session.call(Operation::ListKeys, &self.client.control(None), |raw| {
             raw.list_keys(Some(id), 1)
         })?;
         Ok(page
@@ -169,14 +168,14 @@ impl B2Api {
         self.may(Operation::DeleteKey)?;
         self.client
             .session
-            .call(Operation::DeleteKey, &Control::default(), |raw| {
+            .call(Operation::DeleteKey, &self.client.control(None), |raw| {
                 raw.delete_key(id)
             })
     }
 
     /// Refuses what this key may not do, before anything is sent.
     fn may(&self, operation: Operation) -> Result<()> {
-        let control = Control::default();
+        let control = self.client.control(None);
         self.client
             .session
             .require(operation, "", &control)
@@ -242,13 +241,11 @@ impl Iterator for Keys {
     fn next(&mut self) -> Option<Self::Item> {
         let Self { client, pages } = self;
         pages.next(Operation::ListKeys, |start| {
-            let control = Control::default();
+            let control = client.control(None);
             client.session.require(Operation::ListKeys, "", &control)?;
-            let answer = client
-                .session
-                .call(Operation::ListKeys, &Control::default(), |raw| {
-                    raw.list_keys(start, 1000)
-                })?;
+            let answer = client.session.call(Operation::ListKeys, &control, |raw| {
+                raw.list_keys(start, 1000)
+            })?;
             Ok((answer.keys, answer.next_application_key_id))
         })
     }

@@ -166,7 +166,11 @@ impl Bucket {
         options: &'a UploadOptions,
         control: &'a Control,
     ) -> Upload<'a> {
-        let Client { session, workers } = &self.client;
+        let Client {
+            session,
+            workers,
+            cancel: _,
+        } = &self.client;
         Upload {
             session,
             workers,

@@ -259,8 +259,12 @@ impl Provided {
 
 impl Session {
     /// Authorizes the provider's key, and asks the provider from now on.
-    pub(crate) fn authorize_with(&self, provider: Arc<dyn CredentialProvider>) -> Result<()> {
-        self.authorize_credentials(&ask(&*provider)?)?;
+    pub(crate) fn authorize_with(
+        &self,
+        provider: Arc<dyn CredentialProvider>,
+        control: &Control,
+    ) -> Result<()> {
+        self.authorize_credentials(&ask(&*provider)?, control)?;
         let pinned = self.pinned();
         let mut state = self.provided.state();
         if let Some(identity) = pinned {

@@ -26,18 +26,21 @@ const POLL: Duration = Duration::from_millis(20);
 impl Session {
     /// Authorizes this key, unless the store holds its authorization already; from now on this
     /// session serves only its identity.
-    pub(crate) fn authorize(&self, credentials: Credentials) -> Result<()> {
-        self.authorize_credentials(&credentials)?;
+    pub(crate) fn authorize(&self, credentials: Credentials, control: &Control) -> Result<()> {
+        self.authorize_credentials(&credentials, control)?;
         self.provided.forget();
         Ok(())
     }
 
     /// The same, whoever named the key.
-    pub(super) fn authorize_credentials(&self, credentials: &Credentials) -> Result<()> {
+    pub(super) fn authorize_credentials(
+        &self,
+        credentials: &Credentials,
+        control: &Control,
+    ) -> Result<()> {
         self.http.check_realm(&credentials.realm)?;
-        let control = Control::default();
-        self.authorizing.run(&control, credentials.clone(), || {
-            self.authorize_now(credentials, &control)
+        self.authorizing.run(control, credentials.clone(), || {
+            self.authorize_now(credentials, control)
         })
     }
 
@@ -61,11 +64,10 @@ impl Session {
 
     /// Asks for a new token with the credentials of the provider, or those in the store, whatever the
     /// old one is worth.
-    pub(crate) fn reauthorize(&self) -> Result<()> {
-        let control = Control::default();
-        let snapshot = self.current(&control)?;
+    pub(crate) fn reauthorize(&self, control: &Control) -> Result<()> {
+        let snapshot = self.current(control)?;
         self.provided.forget_refusal();
-        self.refresh(&snapshot, &control)
+        self.refresh(&snapshot, control)
     }
 
     /// Sees to it that the store no longer holds this authorization but a newer one.

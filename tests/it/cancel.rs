@@ -187,3 +187,32 @@ fn calls_under_one_token_share_its_connections() {
         .collect();
     assert_eq!(connections.len(), 1);
 }
+
+#[test]
+fn every_call_of_a_handle_with_a_token_ends_with_it() {
+    let (service, bucket) = service_and_bucket();
+    let token = CancelToken::new();
+    let api = B2Api::new(InMemoryAccountInfo::new()).with_cancel(&token);
+    authorize(&api, &service);
+    let watched = api.get_bucket_by_name(BUCKET).unwrap();
+    for operation in [
+        Operation::ListBuckets,
+        Operation::HideFile,
+        Operation::AuthorizeAccount,
+    ] {
+        service
+            .faults()
+            .inject(Fault::on(operation).stall().always());
+    }
+    service.log().clear();
+    let hiding = cancel_when(
+        &token,
+        || watched.hide_file("x"),
+        || wait_for(|| service.log().count(Operation::HideFile) == 1),
+    );
+    assert!(matches!(hiding, Err(Error::Cancelled)));
+    assert!(matches!(api.list_buckets(), Err(Error::Cancelled)));
+    assert!(matches!(api.reauthorize(), Err(Error::Cancelled)));
+    assert_eq!(service.log().total(), 1, "nothing was sent after that");
+    assert!(bucket.ls("").is_ok(), "others go on");
+}
