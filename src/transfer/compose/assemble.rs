@@ -48,7 +48,7 @@ impl<'s, 'p> Assembled<'s, 'p> {
         if range != (0..remote.length) {
             options = options.range(ByteRange::of(&range));
         }
-        let request = DownloadRequest::ById(remote.file_id.clone());
+        let request = DownloadRequest::by_id(remote.file_id.clone());
         let client = (self.session, self.workers);
         let download = Download::open(client, &request, &options, self.control.clone())?;
         if download.length() != range.end - range.start {

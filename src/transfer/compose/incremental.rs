@@ -52,10 +52,7 @@ impl Compose<'_> {
         let Upload {
             file_name, control, ..
         } = self.upload;
-        let request = DownloadRequest::ByName {
-            bucket_name: bucket_name.to_owned(),
-            file_name: file_name.to_owned(),
-        };
+        let request = DownloadRequest::by_name(bucket_name.to_owned(), file_name.to_owned());
         let outcome = self
             .session
             .call(Operation::DownloadFileByName, control, |raw| {
