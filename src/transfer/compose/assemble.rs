@@ -50,7 +50,7 @@ impl<'s, 'p> Assembled<'s, 'p> {
         }
         let request = DownloadRequest::by_id(remote.file_id.clone());
         let client = (self.session, self.workers);
-        let download = Download::open(client, &request, &options, self.control.clone())?;
+        let download = Download::open(client, request, &options, self.control.clone())?;
         if download.length() != range.end - range.start {
             return Err(Error::Truncated {
                 expected: range.end - range.start,
