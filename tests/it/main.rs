@@ -25,6 +25,7 @@ mod limits;
 mod listing;
 mod lock;
 mod notifications;
+mod parity;
 mod persistence;
 mod pitfalls;
 mod processes;
