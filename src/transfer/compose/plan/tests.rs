@@ -259,7 +259,7 @@ fn a_stream_can_become_the_largest_file() {
     let piece = |n: u64| Placed {
         offset: n * 100_000_000,
         length: 100_000_000,
-        is_remote: n % 2 == 0,
+        is_remote: n.is_multiple_of(2),
         piece: 0_usize,
     };
     let parts = Plan::new((0..100_000).map(|n| Ok(piece(n))), limits, Overlap::Remote);
