@@ -146,7 +146,8 @@ impl Bucket {
     }
 
     /// Uploads a new version of a file that only grows, with settings. `resume` counts only where the
-    /// whole file is uploaded.
+    /// whole file is uploaded; and that it always is if `encryption`, `retention`, `legal_hold` or
+    /// `upload_timestamp` is given.
     ///
     /// # Errors
     /// As [`upload_appended_file`](Self::upload_appended_file).

@@ -19,6 +19,9 @@ impl Compose<'_> {
     /// Uploads what a local file has beyond its latest version in the bucket; all of it where that is
     /// not possible.
     pub(crate) fn append(&self, source: &FileSource, bucket_name: &str) -> Result<Uploaded> {
+        if !self.can_be_composed() {
+            return self.upload.send(source);
+        }
         let Some(stored) = self.latest(bucket_name)? else {
             return self.upload.send(source);
         };
@@ -45,6 +48,16 @@ impl Compose<'_> {
         let info = compose.upload.check(source.modified())?;
         let parts = plan(&pieces, compose.limits()?, compose.overlap)?;
         compose.make(parts.into_iter().map(Ok), &info, Some(source.len()))
+    }
+
+    /// Copies take no key and no lock of their own: a file that asks for either is uploaded, so that it
+    /// is never kept otherwise than asked for.
+    const fn can_be_composed(&self) -> bool {
+        let options = self.upload.options;
+        options.encryption.is_none()
+            && options.retention.is_none()
+            && options.legal_hold.is_none()
+            && options.upload_timestamp.is_none()
     }
 
     /// The latest version under the name; none if there is none that can be seen.
