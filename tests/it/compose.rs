@@ -445,4 +445,9 @@ fn a_file_that_is_to_be_encrypted_or_held_is_uploaded_as_a_whole() {
     let download = DownloadOptions::new().encryption_key(&key);
     let download = world.bucket.download_file_by_name_with(name, &download);
     assert_eq!(download.unwrap().read_to_vec().unwrap(), grown);
+
+    // The latest version is the one under the key, which is not given here.
+    world.bucket.upload_appended_file(&path, name).unwrap();
+    assert_eq!(world.count(Operation::CopyPart), 0);
+    assert_eq!(world.content(name), grown);
 }

@@ -77,7 +77,8 @@ impl Compose<'_> {
                 sha1: version.sha1(),
                 file_id: version.file_id,
             })),
-            Err(Error::NotAllowed(_)) => Ok(None),
+            // One under somebody's own key cannot be seen, and could not be copied.
+            Err(Error::NotAllowed(_) | Error::EncryptionKey { .. }) => Ok(None),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
