@@ -167,6 +167,27 @@ impl B2Api {
             .clone())
     }
 
+    /// The same account, whose calls are cancelled by this token, unless they are given one of their
+    /// own; so are those of the buckets that it hands out.
+    ///
+    /// Connections are not shared with calls under other tokens, so that cancelling breaks only its own.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo};
+    ///
+    /// let token = CancelToken::new();
+    /// let b2_api = B2Api::new(InMemoryAccountInfo::new()).with_cancel(&token);
+    /// token.cancel();
+    /// let outcome = b2_api.authorize_account("http://127.0.0.1:1", "id", "key");
+    /// assert!(matches!(outcome, Err(Error::Cancelled)));
+    /// ```
+    #[must_use]
+    pub fn with_cancel(&self, token: &CancelToken) -> Self {
+        let mut api = self.clone();
+        api.client.cancel = Some(token.clone());
+        api
+    }
+
     /// Where all of this is kept.
     #[must_use]
     pub fn account_info(&self) -> &dyn AccountInfo {
@@ -234,32 +255,10 @@ impl B2Api {
         self.client.session.http().bandwidth()
     }
 
-    /// The same account, all of whose calls this token cancels too: those that take no token of their
-    /// own, such as authorizing, deleting and the calls about buckets and keys, and what is got from
-    /// it, such as a [`Bucket`](crate::Bucket) or a listing. Cheap; shares everything else with this one,
-    /// whose calls go on.
-    ///
-    /// ```
-    /// use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo};
-    ///
-    /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
-    /// let token = CancelToken::new();
-    /// let cancellable = b2_api.with_cancel(&token);
-    /// token.cancel();
-    /// let outcome = cancellable.authorize_account("production", "key id", "key");
-    /// assert!(matches!(outcome, Err(Error::Cancelled)));
-    /// ```
-    #[must_use]
-    pub fn with_cancel(&self, token: &CancelToken) -> Self {
-        Self {
-            client: self.client.with_cancel(token),
-        }
-    }
-
     /// Breaks all connections, for good, for a process that wants to end while threads are busy: calls
-    /// that run or come later fail with [`Error::Cancelled`], also those that wait: between two attempts,
-    /// for a worker, for memory or for bandwidth. Nothing can be cleared up any more: large files that were being
-    /// uploaded stay unfinished.
+    /// that run or come later fail with [`Error::Cancelled`], also those that wait: between two
+    /// attempts, for a worker, for memory or for bandwidth. Nothing can be cleared up any more: large
+    /// files that were being uploaded stay unfinished.
     pub fn shutdown(&self) {
         self.client.session.http().shutdown();
     }

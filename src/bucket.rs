@@ -1,10 +1,12 @@
 //! A bucket: what can be done in it stands in a file a topic.
 
+mod compose;
 mod copy;
-mod delete;
+pub(crate) mod delete;
 pub(crate) mod delete_many;
 mod download;
 pub(crate) mod list;
+pub(crate) mod lock;
 mod notifications;
 pub(crate) mod settings;
 pub(crate) mod share;
@@ -64,18 +66,17 @@ impl Bucket {
             .clone()
     }
 
-    /// The same bucket, whose calls this token cancels too; see
-    /// [`B2Api::with_cancel`](crate::B2Api::with_cancel).
-    #[must_use]
-    pub fn with_cancel(&self, token: &CancelToken) -> Self {
-        Self {
-            client: self.client.with_cancel(token),
-            ..self.clone()
-        }
-    }
-
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The same bucket, whose calls are cancelled by this token, unless they are given one of their own;
+    /// see [`B2Api::with_cancel`](crate::B2Api::with_cancel).
+    #[must_use]
+    pub fn with_cancel(&self, token: &CancelToken) -> Self {
+        let mut bucket = self.clone();
+        bucket.client.cancel = Some(token.clone());
+        bucket
     }
 
     pub(crate) fn owner(&self) -> &Identity {

@@ -12,28 +12,13 @@ use crate::session::Session;
 pub(crate) struct Client {
     pub(crate) session: Arc<Session>,
     pub(crate) workers: Arc<Workers>,
-    /// What all calls run under.
+    /// Cancels the calls that were given no token of their own.
     pub(crate) cancel: Option<CancelToken>,
 }
 
 impl Client {
-    /// The same, whose calls this token cancels too.
-    pub(crate) fn with_cancel(&self, token: &CancelToken) -> Self {
-        Self {
-            cancel: self.under(Some(token)),
-            ..self.clone()
-        }
-    }
-
-    /// The steering of a call that may have a token of its own.
+    /// The steering of a call that was given this token, or none.
     pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
-        Control::new(self.under(cancel).as_ref()).closed_by(self.session.http().closing())
-    }
-
-    fn under(&self, token: Option<&CancelToken>) -> Option<CancelToken> {
-        match (&self.cancel, token) {
-            (Some(own), Some(token)) => Some(CancelToken::either(own, token)),
-            (own, token) => own.as_ref().or(token).cloned(),
-        }
+        Control::new(cancel.or(self.cancel.as_ref())).closed_by(self.session.http().closing())
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod transport;
 use std::io;
 use std::path::Path;
 
-use crate::model::auth::Allowed;
+use crate::model::auth::{Allowed, Capability};
 use crate::model::local_name::UnsafeName;
 use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
@@ -119,9 +119,17 @@ pub enum Error {
     /// The bucket changed meanwhile: read its state again and repeat the change on that.
     #[error("the bucket was changed by someone else meanwhile: {0}")]
     Conflict(Box<ServiceError>),
-    /// The file is encrypted with a customer's key (SSE-C), and this is not it.
-    #[error("the file cannot be read without the right encryption key: {0}")]
-    EncryptionKey(Box<ServiceError>),
+    /// The file is encrypted with a customer's key (SSE-C), and that was not given, or another one.
+    #[error("{problem}: {service}")]
+    EncryptionKey {
+        /// What is wrong with the key.
+        problem: KeyProblem,
+        /// The service's answer.
+        service: Box<ServiceError>,
+    },
+    /// Object lock forbids it: a retention that has not ended, or a legal hold.
+    #[error("object lock forbids it: {0}")]
+    Locked(Box<ServiceError>),
 
     // The data is not what it should be.
     /// The bytes that arrived are not the bytes that were stored.
@@ -234,6 +242,27 @@ pub enum Error {
     Cancelled,
 }
 
+/// What is wrong with the customer's key that a file is read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyProblem {
+    /// None was given.
+    Missing,
+    /// The file is encrypted with another one.
+    Wrong,
+}
+
+impl std::fmt::Display for KeyProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Missing => {
+                "the file is encrypted with a customer's key (SSE-C), and none was given"
+            }
+            Self::Wrong => "the file is encrypted with another customer's key than the one given",
+        })
+    }
+}
+
 /// What a key was refused, what that takes, and what the key may do.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -242,6 +271,8 @@ pub struct NotAllowed {
     pub operation: Operation,
     /// What the call was about: a bucket or file name; empty if it is about the account.
     pub subject: Box<str>,
+    /// The capability that is missing, where that is certain.
+    pub needed: Option<Capability>,
     /// What the key may do.
     pub allowed: Option<Box<Allowed>>,
     /// The service's answer; none if the call was refused before it was sent.
@@ -254,7 +285,9 @@ impl std::fmt::Display for NotAllowed {
         if !self.subject.is_empty() {
             write!(f, " for {:?}", self.subject)?;
         }
-        if let Some(needed) = self.operation.capability() {
+        if let Some(needed) = &self.needed {
+            write!(f, " like this, which needs {needed}")?;
+        } else if let Some(needed) = self.operation.capability() {
             write!(f, ", which needs {needed}")?;
         }
         match &self.allowed {
@@ -287,7 +320,8 @@ impl Error {
             Self::InvalidCredentials(service)
             | Self::CapExceeded(service)
             | Self::Conflict(service)
-            | Self::EncryptionKey(service)
+            | Self::EncryptionKey { service, .. }
+            | Self::Locked(service)
             | Self::RangeNotSatisfiable(service)
             | Self::Busy(service)
             | Self::Service(service)
@@ -305,7 +339,8 @@ impl Error {
             Self::InvalidCredentials(service)
             | Self::CapExceeded(service)
             | Self::Conflict(service)
-            | Self::EncryptionKey(service)
+            | Self::EncryptionKey { service, .. }
+            | Self::Locked(service)
             | Self::RangeNotSatisfiable(service)
             | Self::Busy(service)
             | Self::Service(service)
@@ -372,7 +407,7 @@ impl Error {
                 | Self::Credentials { .. }
                 | Self::NotAllowed(_)
                 | Self::AccountChanged
-        ) || self.status() == Some(401)
+        ) || (self.status() == Some(401) && !matches!(self, Self::Locked(_)))
     }
 
     /// Whether the request may have taken effect although this is what came of it.

@@ -38,11 +38,13 @@ pub use api::files::Parts;
 pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
+pub use bucket::delete::DeleteFileVersionOptions;
 pub use bucket::delete_many::{
     DeleteManyOptions, FileIdAndName, ListedVersions, Removal, RemovalFailed, RemovalOutcome,
     Removals, Removed,
 };
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
+pub use bucket::lock::UpdateFileRetentionOptions;
 pub use bucket::settings::UpdateBucketOptions;
 pub use bucket::unfinished::UnfinishedLargeFiles;
 pub use control::cancel::CancelToken;
@@ -51,8 +53,8 @@ pub use control::clock::Clock;
 pub use control::meter::{RequestBudget, RequestCounts};
 pub use control::progress::{Progress, TransferProgress, TransferStage};
 pub use error::{
-    Error, ErrorCode, NotAllowed, Result, Sent, ServiceError, StoreError, TransportError,
-    TransportKind,
+    Error, ErrorCode, KeyProblem, NotAllowed, Result, Sent, ServiceError, StoreError,
+    TransportError, TransportKind,
 };
 pub use http::config::Timeouts;
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
@@ -95,6 +97,8 @@ pub use session::credentials::{
     CommandCredentials, CredentialError, CredentialProvider, Credentials, EnvironmentCredentials,
 };
 pub use session::retry::RetryPolicy;
+pub use transfer::compose::piece::Piece;
+pub use transfer::compose::{ComposeOptions, Overlap};
 pub use transfer::copy::{CopyMetadata, CopyOptions};
 pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
@@ -124,3 +128,8 @@ pub mod keys_and_listing {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/bucket-rules.md")]
 pub mod bucket_rules {}
+
+// Encryption and object lock: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/encryption-and-lock.md")]
+pub mod encryption_and_lock {}

@@ -10,6 +10,7 @@ mod file;
 mod headers;
 mod key;
 mod large_file;
+mod lock;
 mod notification;
 mod upload;
 
@@ -26,7 +27,7 @@ use crate::model::realm::Realm;
 
 pub(crate) use self::auth::authorize;
 pub(crate) use self::download::{DownloadRequest, DownloadResponse};
-pub(crate) use self::upload::UploadRequest;
+pub(crate) use self::upload::{FileSettings, UploadRequest};
 
 const JSON: &str = "application/json";
 

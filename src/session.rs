@@ -123,11 +123,35 @@ impl Session {
             return Err(Error::NotAllowed(Box::new(NotAllowed {
                 operation,
                 subject: subject.into(),
+                needed: None,
                 allowed: Some(Box::new(allowed.clone())),
                 service: None,
             })));
         }
         Ok(snapshot)
+    }
+
+    /// The same for a call that needs another capability than its operation's own, because of what it
+    /// asks for.
+    pub(crate) fn require_capability(
+        &self,
+        control: &Control,
+        operation: Operation,
+        subject: &str,
+        needed: Capability,
+    ) -> Result<()> {
+        let snapshot = self.current(control)?;
+        let allowed = &snapshot.auth().allowed;
+        if allowed.has(&needed) || allowed.capabilities.is_empty() {
+            return Ok(());
+        }
+        Err(Error::NotAllowed(Box::new(NotAllowed {
+            operation,
+            subject: subject.into(),
+            needed: Some(needed),
+            allowed: Some(Box::new(allowed.clone())),
+            service: None,
+        })))
     }
 
     /// Calls the service, as often as it takes and makes sense.
@@ -196,6 +220,7 @@ impl Session {
                     let refusal = NotAllowed {
                         operation,
                         subject,
+                        needed: None,
                         allowed: allowed(),
                         service: Some(service),
                     };

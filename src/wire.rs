@@ -8,6 +8,7 @@ pub(crate) mod encryption;
 pub(crate) mod file;
 pub(crate) mod key;
 pub(crate) mod large_file;
+pub(crate) mod lock;
 pub(crate) mod notification;
 pub(crate) mod share;
 pub(crate) mod upload;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::account_info::AuthSnapshot;
 use crate::api::B2Api;
 use crate::bucket::Bucket;
-use crate::bucket::settings::check_settings;
+use crate::bucket::settings::{Protection, check_settings};
 use crate::control::Control;
 use crate::error::{Error, NotAllowed, Result};
 use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
+use crate::model::encryption::Encryption;
 use crate::model::id::BucketId;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
@@ -39,6 +40,12 @@ pub struct CreateBucketOptions {
     pub cors_rules: Vec<CorsRule>,
     /// When the service hides, deletes and cancels by itself.
     pub lifecycle_rules: Vec<LifecycleRule>,
+    /// How files are encrypted that are given no encryption of their own; what the service does by
+    /// default if not given, which needs no capability. Otherwise it needs `writeBucketEncryption`.
+    pub default_encryption: Option<Encryption>,
+    /// Whether files can be locked; once they can, that stays so. Needs `writeBucketRetentions`. A
+    /// default retention is set by an update afterwards.
+    pub file_lock: bool,
     /// How it takes part in replication; see
     /// [`replication::set_up`](crate::replication::set_up) for the usual way.
     pub replication_configuration: Option<ReplicationConfiguration>,
@@ -78,6 +85,20 @@ impl CreateBucketOptions {
         self
     }
 
+    /// How files are encrypted that are given no encryption of their own.
+    #[must_use]
+    pub fn default_encryption(mut self, encryption: Encryption) -> Self {
+        self.default_encryption = Some(encryption);
+        self
+    }
+
+    /// Lets files be locked.
+    #[must_use]
+    pub const fn file_lock(mut self) -> Self {
+        self.file_lock = true;
+        self
+    }
+
     /// How it takes part in replication.
     #[must_use]
     pub fn replication_configuration(mut self, configuration: ReplicationConfiguration) -> Self {
@@ -114,6 +135,8 @@ impl B2Api {
             info,
             cors_rules,
             lifecycle_rules,
+            default_encryption,
+            file_lock,
             replication_configuration,
         } = options;
         check_bucket_name(name).map_err(|reason| Error::invalid_input("bucket name", reason))?;
@@ -124,6 +147,13 @@ impl B2Api {
             replication_configuration.as_ref(),
         )?;
         let control = self.client.control(None);
+        let protection = Protection {
+            encryption: default_encryption.as_ref(),
+            enable_file_lock: *file_lock,
+            retention: None,
+        };
+        let session = &self.client.session;
+        protection.check(session, &control, Operation::CreateBucket, name)?;
         let (snapshot, details) = self.call(Operation::CreateBucket, &control, |raw| {
             raw.create_bucket(&CreateBucketRequest {
                 account_id: &raw.auth.account_id,
@@ -132,6 +162,8 @@ impl B2Api {
                 bucket_info: info,
                 cors_rules,
                 lifecycle_rules,
+                default_server_side_encryption: default_encryption.as_ref().map(Into::into),
+                file_lock_enabled: *file_lock,
                 replication_configuration: replication_configuration.as_ref(),
             })
         })?;
@@ -336,6 +368,7 @@ fn refuse_other_bucket(
             Err(Error::NotAllowed(Box::new(NotAllowed {
                 operation: Operation::ListBuckets,
                 subject: wanted.into(),
+                needed: None,
                 allowed: Some(Box::new(allowed.clone())),
                 service: None,
             })))

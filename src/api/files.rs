@@ -1,11 +1,14 @@
 //! What can be done with a file whose id is known, whatever bucket it is in.
 
 use crate::api::B2Api;
+use crate::bucket::delete::DeleteFileVersionOptions;
+use crate::bucket::lock::UpdateFileRetentionOptions;
 use crate::bucket::share::download_url;
 use crate::client::Client;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
+use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::raw::DownloadRequest;
@@ -45,7 +48,7 @@ impl B2Api {
             .watched_by(options.progress.as_ref());
         Download::open(
             (&self.client.session, &self.client.workers),
-            &DownloadRequest::ById(file_id.into()),
+            DownloadRequest::by_id(file_id.into()),
             options,
             control,
         )
@@ -68,11 +71,81 @@ impl B2Api {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the id belongs to another name;
-    /// the errors of any call.
+    /// [`Error::Locked`](crate::Error::Locked) by a retention that has not ended, or a legal hold; the
+    /// errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
-        self.client
-            .session
-            .delete_file_version(&self.client.control(None), file_id, file_name)
+        self.delete_file_version_with(file_id, file_name, &DeleteFileVersionOptions::default())
+    }
+
+    /// Deletes a version for good, with settings.
+    ///
+    /// # Errors
+    /// As [`delete_file_version`](Self::delete_file_version).
+    pub fn delete_file_version_with(
+        &self,
+        file_id: &FileId,
+        file_name: &str,
+        options: &DeleteFileVersionOptions,
+    ) -> Result<()> {
+        let DeleteFileVersionOptions { bypass_governance } = *options;
+        self.client.session.delete_file_version(
+            &self.client.control(None),
+            file_id,
+            file_name,
+            bypass_governance,
+        )
+    }
+
+    /// Retains a version, or with `None` no more, as
+    /// [`Bucket::update_file_retention`](crate::Bucket::update_file_retention) does.
+    ///
+    /// # Errors
+    /// As [`Bucket::update_file_retention`](crate::Bucket::update_file_retention).
+    pub fn update_file_retention(
+        &self,
+        file_id: &FileId,
+        file_name: &str,
+        retention: Option<&FileRetention>,
+    ) -> Result<Option<FileRetention>> {
+        let options = UpdateFileRetentionOptions::default();
+        self.update_file_retention_with(file_id, file_name, retention, &options)
+    }
+
+    /// Retains a version, with settings.
+    ///
+    /// # Errors
+    /// As [`Bucket::update_file_retention_with`](crate::Bucket::update_file_retention_with).
+    pub fn update_file_retention_with(
+        &self,
+        file_id: &FileId,
+        file_name: &str,
+        retention: Option<&FileRetention>,
+        options: &UpdateFileRetentionOptions,
+    ) -> Result<Option<FileRetention>> {
+        let UpdateFileRetentionOptions { bypass_governance } = *options;
+        self.client.session.update_file_retention(
+            &self.client.control(None),
+            (file_id, file_name),
+            retention,
+            bypass_governance,
+        )
+    }
+
+    /// Puts a version on legal hold, or takes it off.
+    ///
+    /// # Errors
+    /// As [`Bucket::update_file_legal_hold`](crate::Bucket::update_file_legal_hold).
+    pub fn update_file_legal_hold(
+        &self,
+        file_id: &FileId,
+        file_name: &str,
+        hold: &LegalHold,
+    ) -> Result<()> {
+        self.client.session.update_file_legal_hold(
+            &self.client.control(None),
+            (file_id, file_name),
+            hold,
+        )
     }
 
     /// Cancels an unfinished large file and deletes its parts.

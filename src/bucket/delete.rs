@@ -7,6 +7,35 @@ use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 
+/// What may be said about the deletion of a version.
+///
+/// ```
+/// use b2sdk::DeleteFileVersionOptions;
+///
+/// assert!(DeleteFileVersionOptions::new().bypass_governance().bypass_governance);
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct DeleteFileVersionOptions {
+    /// Delete it although it is retained in the mode `governance`. Needs `bypassGovernance`.
+    pub bypass_governance: bool,
+}
+
+impl DeleteFileVersionOptions {
+    /// Nothing said.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Delete it although it is retained in the mode `governance`.
+    #[must_use]
+    pub const fn bypass_governance(mut self) -> Self {
+        self.bypass_governance = true;
+        self
+    }
+}
+
 impl Bucket {
     /// Hides a file: from now on its name is not found. Its versions remain, below the hide marker
     /// that is returned.
@@ -77,11 +106,28 @@ impl Bucket {
     /// Deletes a version for good. The version before it, if there is one, appears in its place.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`], also if the id belongs to another name; [`Error::NotAllowed`]; the
-    /// errors of any call.
+    /// [`Error::FileNotFound`], also if the id belongs to another name; [`Error::Locked`] by a retention
+    /// that has not ended, or a legal hold; [`Error::NotAllowed`]; the errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
-        self.client
-            .session
-            .delete_file_version(&self.control(None), file_id, file_name)
+        self.delete_file_version_with(file_id, file_name, &DeleteFileVersionOptions::default())
+    }
+
+    /// Deletes a version for good, with settings.
+    ///
+    /// # Errors
+    /// As [`delete_file_version`](Self::delete_file_version).
+    pub fn delete_file_version_with(
+        &self,
+        file_id: &FileId,
+        file_name: &str,
+        options: &DeleteFileVersionOptions,
+    ) -> Result<()> {
+        let DeleteFileVersionOptions { bypass_governance } = *options;
+        self.client.session.delete_file_version(
+            &self.control(None),
+            file_id,
+            file_name,
+            bypass_governance,
+        )
     }
 }

@@ -460,7 +460,7 @@ impl Task {
         let FileIdAndName { file_id, file_name } = &self.file;
         match self.removal {
             Removal::Delete => {
-                match session.delete_file_version(&self.control, file_id, file_name) {
+                match session.delete_file_version(&self.control, file_id, file_name, false) {
                     Err(error) if error.is_not_found() => Ok(RemovalOutcome::WasGone),
                     outcome => outcome.map(|()| RemovalOutcome::Deleted),
                 }

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
+use crate::model::secret::SseCustomerKey;
 use crate::raw::DownloadRequest;
 use crate::transfer::download::{Download, DownloadOptions};
 
@@ -14,6 +15,8 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the file is hidden;
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key
+    /// (SSE-C) that was not given, or is another one;
     /// [`Error::NotAllowed`](crate::Error::NotAllowed); the errors of any call.
     pub fn download_file_by_name(&self, file_name: &str) -> Result<Download> {
         self.download_file_by_name_with(file_name, &DownloadOptions::default())
@@ -29,7 +32,7 @@ impl Bucket {
         file_name: &str,
         options: &DownloadOptions,
     ) -> Result<Download> {
-        self.download(&self.by_name(file_name), options)
+        self.download(self.by_name(file_name), options)
     }
 
     /// Begins to download a version.
@@ -38,28 +41,47 @@ impl Bucket {
     /// As [`download_file_by_name`](Self::download_file_by_name).
     pub fn download_file_by_id(&self, file_id: impl Into<FileId>) -> Result<Download> {
         self.download(
-            &DownloadRequest::ById(file_id.into()),
+            DownloadRequest::by_id(file_id.into()),
             &DownloadOptions::default(),
         )
     }
 
     /// Describes the latest version of a file without its content (one HEAD request).
     ///
+    /// Of a file that is encrypted with a customer's key the service tells nothing without it: use
+    /// [`get_file_info_by_name_with`](Self::get_file_info_by_name_with), or
+    /// [`B2Api::get_file_info`](crate::B2Api::get_file_info), which takes an id and no key.
+    ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).
     pub fn get_file_info_by_name(&self, file_name: &str) -> Result<FileVersion> {
-        let request = self.by_name(file_name);
+        self.describe(&self.by_name(file_name))
+    }
+
+    /// Describes the latest version of a file that is encrypted with this key.
+    ///
+    /// # Errors
+    /// As [`download_file_by_name`](Self::download_file_by_name).
+    pub fn get_file_info_by_name_with(
+        &self,
+        file_name: &str,
+        key: &SseCustomerKey,
+    ) -> Result<FileVersion> {
+        self.describe(&self.by_name(file_name).with_key(Some(key)))
+    }
+
+    fn describe(&self, request: &DownloadRequest) -> Result<FileVersion> {
         let mut version = self.client.session.call(
             Operation::DownloadFileByName,
             &self.control(None),
-            |raw| raw.head(&request),
+            |raw| raw.head(request),
         )?;
         version.account_id = Some(self.owner.account_id.clone());
         version.bucket_id = Some(self.id());
         Ok(version)
     }
 
-    fn download(&self, request: &DownloadRequest, options: &DownloadOptions) -> Result<Download> {
+    fn download(&self, request: DownloadRequest, options: &DownloadOptions) -> Result<Download> {
         let control = self
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
@@ -72,9 +94,6 @@ impl Bucket {
     }
 
     fn by_name(&self, file_name: &str) -> DownloadRequest {
-        DownloadRequest::ByName {
-            bucket_name: self.name.to_string(),
-            file_name: file_name.to_owned(),
-        }
+        DownloadRequest::by_name(self.name.to_string(), file_name.to_owned())
     }
 }

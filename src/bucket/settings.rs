@@ -7,13 +7,18 @@
 use std::collections::BTreeMap;
 
 use crate::bucket::Bucket;
+use crate::control::Control;
 use crate::control::clock::jitter;
 use crate::error::{Error, Result};
+use crate::model::auth::Capability;
 use crate::model::bucket::{BucketDetails, BucketType, check_bucket_info};
 use crate::model::cors::{CorsRule, check_cors_rules};
+use crate::model::encryption::Encryption;
 use crate::model::lifecycle::{LifecycleRule, check_lifecycle_rules};
+use crate::model::lock::DefaultRetention;
 use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
+use crate::session::Session;
 use crate::wire::bucket::UpdateBucketRequest;
 
 /// What to change about a bucket. What is not named stays; what is named replaces the old value as
@@ -36,6 +41,14 @@ pub struct UpdateBucketOptions {
     pub cors_rules: Option<Vec<CorsRule>>,
     /// When the service hides, deletes and cancels by itself.
     pub lifecycle_rules: Option<Vec<LifecycleRule>>,
+    /// How files are encrypted that are given no encryption of their own. [`Encryption::None`] takes
+    /// back what was set. Needs `writeBucketEncryption`.
+    pub default_encryption: Option<Encryption>,
+    /// Let files be locked from now on; that cannot be taken back. Needs `writeBucketRetentions`.
+    pub enable_file_lock: bool,
+    /// How files are retained that are given no retention of their own. Needs `writeBucketRetentions`,
+    /// and a bucket with object lock.
+    pub default_retention: Option<DefaultRetention>,
     /// How it takes part in replication; see
     /// [`replication::set_up`](crate::replication::set_up) for the usual way.
     pub replication_configuration: Option<ReplicationConfiguration>,
@@ -85,6 +98,27 @@ impl UpdateBucketOptions {
         self
     }
 
+    /// How files are encrypted that are given no encryption of their own.
+    #[must_use]
+    pub fn default_encryption(mut self, encryption: Encryption) -> Self {
+        self.default_encryption = Some(encryption);
+        self
+    }
+
+    /// Let files be locked from now on; that cannot be taken back.
+    #[must_use]
+    pub const fn enable_file_lock(mut self) -> Self {
+        self.enable_file_lock = true;
+        self
+    }
+
+    /// How files are retained that are given no retention of their own; `None` clears it.
+    #[must_use]
+    pub fn default_retention(mut self, retention: impl Into<DefaultRetention>) -> Self {
+        self.default_retention = Some(retention.into());
+        self
+    }
+
     /// How it takes part in replication.
     #[must_use]
     pub fn replication_configuration(mut self, configuration: ReplicationConfiguration) -> Self {
@@ -107,6 +141,9 @@ impl UpdateBucketOptions {
             info,
             cors_rules,
             lifecycle_rules,
+            default_encryption,
+            enable_file_lock,
+            default_retention,
             replication_configuration,
             if_revision_is: _,
         } = self;
@@ -114,6 +151,9 @@ impl UpdateBucketOptions {
             && info.is_none()
             && cors_rules.is_none()
             && lifecycle_rules.is_none()
+            && default_encryption.is_none()
+            && !*enable_file_lock
+            && default_retention.is_none()
             && replication_configuration.is_none()
     }
 }
@@ -137,6 +177,46 @@ pub(crate) fn check_settings(
     replication
         .map_or(Ok(()), ReplicationConfiguration::check)
         .map_err(refused("replication configuration"))
+}
+
+/// How the files of a bucket are kept that say nothing of their own.
+pub(crate) struct Protection<'a> {
+    pub(crate) encryption: Option<&'a Encryption>,
+    pub(crate) enable_file_lock: bool,
+    pub(crate) retention: Option<&'a DefaultRetention>,
+}
+
+impl Protection<'_> {
+    /// Refuses what the service would refuse, and what the key may not set.
+    pub(crate) fn check(
+        &self,
+        session: &Session,
+        control: &Control,
+        operation: Operation,
+        bucket: &str,
+    ) -> Result<()> {
+        let Self {
+            encryption,
+            enable_file_lock,
+            retention,
+        } = *self;
+        let require = |needed| session.require_capability(control, operation, bucket, needed);
+        if let Some(encryption) = encryption {
+            encryption
+                .check_as_default()
+                .map_err(|reason| Error::invalid_input("default_encryption", reason))?;
+            require(Capability::WriteBucketEncryption)?;
+        }
+        if let Some(DefaultRetention::Set(retention)) = retention {
+            retention
+                .check()
+                .map_err(|reason| Error::invalid_input("default_retention", reason))?;
+        }
+        if retention.is_some() || enable_file_lock {
+            require(Capability::WriteBucketRetentions)?;
+        }
+        Ok(())
+    }
 }
 
 impl Bucket {
@@ -170,13 +250,17 @@ impl Bucket {
     /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent;
     /// [`Error::Conflict`] if `if_revision_is` is given and the bucket was changed meanwhile: read
     /// [`details`](Self::details) again and repeat, as [`modify`](Self::modify) does;
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`]; [`Error::Service`] with the code
+    /// `bucket_missing_file_lock` for a default retention without object lock; the errors of any call.
     pub fn update(&self, options: &UpdateBucketOptions) -> Result<BucketDetails> {
         let UpdateBucketOptions {
             bucket_type,
             info,
             cors_rules,
             lifecycle_rules,
+            default_encryption,
+            enable_file_lock,
+            default_retention,
             replication_configuration,
             if_revision_is,
         } = options;
@@ -187,6 +271,13 @@ impl Bucket {
             replication_configuration.as_ref(),
         )?;
         let control = self.control(None);
+        let protection = Protection {
+            encryption: default_encryption.as_ref(),
+            enable_file_lock: *enable_file_lock,
+            retention: default_retention.as_ref(),
+        };
+        let session = &self.client.session;
+        protection.check(session, &control, Operation::UpdateBucket, &self.name)?;
         self.with_id(&control, |bucket_id| {
             self.client
                 .session
@@ -198,6 +289,9 @@ impl Bucket {
                         bucket_info: info.as_ref(),
                         cors_rules: cors_rules.as_deref(),
                         lifecycle_rules: lifecycle_rules.as_deref(),
+                        default_server_side_encryption: default_encryption.as_ref().map(Into::into),
+                        file_lock_enabled: *enable_file_lock,
+                        default_retention: default_retention.as_ref().map(Into::into),
                         replication_configuration: replication_configuration.as_ref(),
                         if_revision_is: *if_revision_is,
                     })

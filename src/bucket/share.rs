@@ -75,6 +75,7 @@ impl Bucket {
             return Err(Error::NotAllowed(Box::new(NotAllowed {
                 operation,
                 subject: file_name_prefix.into(),
+                needed: None,
                 allowed: Some(Box::new(allowed.clone())),
                 service: None,
             })));

@@ -159,7 +159,7 @@ impl Bucket {
         send(&self.to_bucket(&self.id(), file_name, options, &control))
     }
 
-    fn to_bucket<'a>(
+    pub(super) fn to_bucket<'a>(
         &'a self,
         bucket: &'a BucketId,
         file_name: &'a str,
@@ -167,7 +167,9 @@ impl Bucket {
         control: &'a Control,
     ) -> Upload<'a> {
         let Client {
-            session, workers, ..
+            session,
+            workers,
+            cancel: _,
         } = &self.client;
         Upload {
             session,

@@ -39,7 +39,6 @@ impl From<SseCustomerKey> for Encryption {
     }
 }
 
-#[allow(dead_code, reason = "what sends it follows")]
 impl Encryption {
     /// The customer's key, if there is one.
     #[must_use]
@@ -123,15 +122,16 @@ pub struct EncryptionInfo {
 }
 
 impl EncryptionInfo {
-    /// Whether a file that is reported so is what was asked for, as far as can be told.
-    #[allow(dead_code, reason = "what sends it follows")]
+    /// Whether a file that is reported so is encrypted as was asked for. Where the service does not tell
+    /// the MD5 of a customer's key, only its id in the file info can tell, if it has one.
     pub(crate) fn is(&self, wanted: &Encryption) -> bool {
         match wanted {
             Encryption::None => false,
             Encryption::SseB2 => self.mode == EncryptionMode::SseB2,
             Encryption::SseC(key) => {
                 let md5 = self.customer_key_md5.as_deref();
-                self.mode == EncryptionMode::SseC && md5.is_none_or(|md5| md5 == key.md5())
+                let is_same = md5.map_or(key.id().is_some(), |md5| md5 == key.md5());
+                self.mode == EncryptionMode::SseC && is_same
             }
         }
     }
@@ -216,7 +216,8 @@ mod tests {
         let ours = Encryption::SseC(key(1));
         assert!(reported(Some(key(1).md5())).is(&ours));
         assert!(!reported(Some(key(2).md5())).is(&ours));
-        assert!(reported(None).is(&ours));
+        assert!(!reported(None).is(&ours));
+        assert!(reported(None).is(&Encryption::SseC(key(1).with_id("k1"))));
         assert!(!reported(None).is(&Encryption::SseB2));
     }
 

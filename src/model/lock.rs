@@ -148,7 +148,6 @@ impl BucketRetention {
     }
 
     /// Checks what the service would refuse; the reason is a sentence for the caller.
-    #[allow(dead_code, reason = "what sends it follows")]
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.period.duration == 0 {
             return Err("a period has at least one day or year".to_owned());

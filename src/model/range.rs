@@ -63,6 +63,18 @@ impl ByteRange {
     }
 }
 
+impl ByteRange {
+    /// The same, if the file has all bytes of it.
+    pub(crate) fn inside(self, total: u64) -> Option<std::ops::Range<u64>> {
+        let has_all = match self.0 {
+            Form::Bounded { last, .. } => last < total,
+            Form::From { first } => first < total,
+            Form::Last { length } => length <= total,
+        };
+        self.within(total).filter(|_| has_all)
+    }
+}
+
 impl From<RangeInclusive<u64>> for ByteRange {
     fn from(range: RangeInclusive<u64>) -> Self {
         Self(Form::Bounded {
@@ -103,5 +115,9 @@ mod tests {
         assert_eq!(ByteRange::last(3).within(10), Some(7..10));
         assert_eq!(ByteRange::last(30).within(10), Some(0..10));
         assert_eq!(ByteRange::last(3).within(0), None);
+        assert_eq!(ByteRange::from(2..=9).inside(10), Some(2..10));
+        assert_eq!(ByteRange::from(2..=10).inside(10), None);
+        assert_eq!(ByteRange::last(30).inside(10), None);
+        assert_eq!(ByteRange::from(10..).inside(10), None);
     }
 }

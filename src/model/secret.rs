@@ -147,7 +147,6 @@ impl SseCustomerKey {
     }
 
     /// The key as it travels.
-    #[allow(dead_code, reason = "what sends it follows")]
     pub(crate) fn expose_base64(&self) -> String {
         BASE64_STANDARD.encode(self.expose())
     }

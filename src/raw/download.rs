@@ -11,14 +11,21 @@ use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
+use crate::model::secret::SseCustomerKey;
 use crate::raw::Raw;
 use crate::raw::encoding::encode;
-use crate::raw::headers::file_version;
+use crate::raw::headers::{customer_key, file_version};
 use crate::raw::unexpected;
 
-/// What to download.
+/// What to download, and the customer's key that it is encrypted with.
 #[derive(Debug, Clone)]
-pub(crate) enum DownloadRequest {
+pub(crate) struct DownloadRequest {
+    target: Target,
+    key: Option<SseCustomerKey>,
+}
+
+#[derive(Debug, Clone)]
+enum Target {
     ByName {
         bucket_name: String,
         file_name: String,
@@ -36,10 +43,42 @@ pub(crate) struct DownloadResponse {
 }
 
 impl DownloadRequest {
+    /// The latest version of that name.
+    pub(crate) const fn by_name(bucket_name: String, file_name: String) -> Self {
+        Self {
+            target: Target::ByName {
+                bucket_name,
+                file_name,
+            },
+            key: None,
+        }
+    }
+
+    /// A version.
+    pub(crate) const fn by_id(file_id: FileId) -> Self {
+        Self {
+            target: Target::ById(file_id),
+            key: None,
+        }
+    }
+
+    /// The same with this key.
+    pub(crate) fn with_key(self, key: Option<&SseCustomerKey>) -> Self {
+        Self {
+            key: key.cloned(),
+            ..self
+        }
+    }
+
+    /// The version that was found, with the same key: a newer one cannot slip in.
+    pub(crate) fn pinned_to(&self, file_id: &FileId) -> Self {
+        Self::by_id(file_id.clone()).with_key(self.key.as_ref())
+    }
+
     pub(crate) const fn operation(&self) -> Operation {
-        match self {
-            Self::ByName { .. } => Operation::DownloadFileByName,
-            Self::ById(_) => Operation::DownloadFileById,
+        match self.target {
+            Target::ByName { .. } => Operation::DownloadFileByName,
+            Target::ById(_) => Operation::DownloadFileById,
         }
     }
 }
@@ -88,7 +127,15 @@ impl Raw<'_> {
 
     /// The headers alone.
     pub(crate) fn head(&self, request: &DownloadRequest) -> Result<FileVersion> {
-        let response = self.get(Method::HEAD, request, None)?;
+        let response = match self.get(Method::HEAD, request, None) {
+            Ok(response) => response,
+            // A refused HEAD has no body, so that a wrong key looks like a cap. What refuses it refuses
+            // GET too, and says why.
+            Err(error) if is_unexplained(&error) => {
+                return Ok(self.download(request, None)?.version);
+            }
+            Err(error) => return Err(error),
+        };
         let length = response.content_length()?;
         file_version(&response, length, &self.auth.allowed)
     }
@@ -100,15 +147,15 @@ impl Raw<'_> {
         range: Option<ByteRange>,
     ) -> Result<Response> {
         let base = self.auth.download_url.trim_end_matches('/');
-        let (url, subject) = match request {
-            DownloadRequest::ByName {
+        let (url, subject) = match &request.target {
+            Target::ByName {
                 bucket_name,
                 file_name,
             } => (
                 format!("{base}/file/{}/{}", encode(bucket_name), encode(file_name)),
                 file_name.as_str(),
             ),
-            DownloadRequest::ById(id) => (
+            Target::ById(id) => (
                 format!(
                     "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
                     encode(id.as_str())
@@ -116,10 +163,9 @@ impl Raw<'_> {
                 id.as_str(),
             ),
         };
-        let headers = range
-            .map(|range| ("Range", range.to_string()))
-            .into_iter()
-            .collect();
+        let range = range.map(|range| ("Range", range.to_string()));
+        let key = request.key.as_ref().map(customer_key);
+        let headers = range.into_iter().chain(key.into_iter().flatten()).collect();
         self.http.send(
             Request {
                 operation: request.operation(),
@@ -134,6 +180,13 @@ impl Raw<'_> {
             self.control,
         )
     }
+}
+
+/// Whether the service gave no reason for a refusal that a customer's key may be about.
+fn is_unexplained(error: &Error) -> bool {
+    error.service().is_some_and(|service| {
+        matches!(service.status, 400 | 403) && service.code.as_str().is_empty()
+    })
 }
 
 /// The range that a partial answer carries and the file's length; it must be the one asked for.

@@ -54,8 +54,13 @@ impl Raw<'_> {
         &self,
         file_id: &FileId,
         file_name: &str,
+        bypass_governance: bool,
     ) -> Result<DeleteFileVersionResponse> {
-        let request = DeleteFileVersionRequest { file_name, file_id };
+        let request = DeleteFileVersionRequest {
+            file_name,
+            file_id,
+            bypass_governance,
+        };
         self.call(
             Operation::DeleteFileVersion,
             Subject::File(file_name),

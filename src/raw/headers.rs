@@ -30,21 +30,19 @@ const STANDARD: [(&str, &str); 5] = [
 
 pub(super) const ENCRYPTION: &str = "X-Bz-Server-Side-Encryption";
 pub(super) const CUSTOMER_ALGORITHM: &str = "X-Bz-Server-Side-Encryption-Customer-Algorithm";
-#[allow(dead_code, reason = "what sends it follows")]
 pub(super) const CUSTOMER_KEY: &str = "X-Bz-Server-Side-Encryption-Customer-Key";
 pub(super) const CUSTOMER_KEY_MD5: &str = "X-Bz-Server-Side-Encryption-Customer-Key-Md5";
 pub(super) const RETENTION_MODE: &str = "X-Bz-File-Retention-Mode";
 pub(super) const RETAIN_UNTIL: &str = "X-Bz-File-Retention-Retain-Until-Timestamp";
 pub(super) const LEGAL_HOLD: &str = "X-Bz-File-Legal-Hold";
+pub(super) const UPLOAD_TIMESTAMP: &str = "X-Bz-Custom-Upload-Timestamp";
 /// Names the headers that the key may not read, but not of every file (reference section 8.3).
 const HIDDEN: &str = "X-Bz-Client-Unauthorized-To-Read";
 
 /// The only algorithm there is.
-#[allow(dead_code, reason = "what sends it follows")]
 pub(super) const AES256: &str = "AES256";
 
 /// What goes with each request that writes or reads content under a customer's key.
-#[allow(dead_code, reason = "what sends it follows")]
 pub(super) fn customer_key(key: &SseCustomerKey) -> [(&'static str, String); 3] {
     [
         (CUSTOMER_ALGORITHM, AES256.to_owned()),

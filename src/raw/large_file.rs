@@ -9,7 +9,9 @@ use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::part::Part;
+use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
+use crate::raw::headers::customer_key;
 use crate::raw::{Raw, unexpected};
 use crate::wire::file::FileIdRequest;
 use crate::wire::large_file::{
@@ -38,14 +40,21 @@ impl Raw<'_> {
         )
     }
 
-    /// Sends the content of a part and its SHA-1; the answer must agree with it.
+    /// Sends the content of a part and its SHA-1; the answer must agree with it. Of how the file is
+    /// encrypted only a customer's key is told again (reference section 2.16).
     pub(crate) fn upload_part(
         &self,
         url: &UploadUrl,
         part_number: u64,
+        key: Option<&SseCustomerKey>,
         body: &mut Sha1AtEnd<'_>,
     ) -> Result<Part> {
         let length = body.length();
+        let mut headers = vec![
+            ("X-Bz-Part-Number", part_number.to_string()),
+            ("X-Bz-Content-Sha1", "hex_digits_at_end".to_owned()),
+        ];
+        headers.extend(key.into_iter().flat_map(customer_key));
         let response = self.http.send(
             Request {
                 operation: Operation::UploadPart,
@@ -53,10 +62,7 @@ impl Raw<'_> {
                 url: &url.url,
                 realm: &self.realm,
                 authorization: url.token.expose(),
-                headers: vec![
-                    ("X-Bz-Part-Number", part_number.to_string()),
-                    ("X-Bz-Content-Sha1", "hex_digits_at_end".to_owned()),
-                ],
+                headers,
                 body: RequestBody::Reader(body, length + Sha1AtEnd::TRAILER),
                 subject: Subject::Account,
             },

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use crate::control::Control;
 use crate::error::Result;
+use crate::model::auth::Capability;
 use crate::model::file::FileVersion;
+use crate::model::filtered::{Filtered, Setting};
 use crate::model::id::{BucketId, FileId};
+use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::time::Timestamp;
@@ -13,6 +16,7 @@ use crate::session::Session;
 use crate::session::paging::Pages;
 use crate::wire::file::ListFilesRequest;
 use crate::wire::large_file::ListPartsRequest;
+use crate::wire::lock::{UpdateFileLegalHoldRequest, UpdateFileRetentionRequest};
 
 impl Session {
     pub(crate) fn delete_file_version(
@@ -20,15 +24,69 @@ impl Session {
         control: &Control,
         file_id: &FileId,
         file_name: &str,
+        bypass_governance: bool,
     ) -> Result<()> {
-        let outcome = self.call(Operation::DeleteFileVersion, control, |raw| {
-            raw.delete_file_version(file_id, file_name)
+        let operation = Operation::DeleteFileVersion;
+        if bypass_governance {
+            self.require_capability(control, operation, file_name, Capability::BypassGovernance)?;
+        }
+        let outcome = self.call(operation, control, |raw| {
+            raw.delete_file_version(file_id, file_name, bypass_governance)
         });
         match outcome {
             // An earlier attempt, whose answer was lost, had deleted it.
             Err(error) if error.is_not_found() && error.is_after_lost_answer() => Ok(()),
             outcome => outcome.map(|_| ()),
         }
+    }
+
+    /// Sets the retention of a version, or clears it; what the service stored.
+    pub(crate) fn update_file_retention(
+        &self,
+        control: &Control,
+        (file_id, file_name): (&FileId, &str),
+        retention: Option<&FileRetention>,
+        bypass_governance: bool,
+    ) -> Result<Option<FileRetention>> {
+        let operation = Operation::UpdateFileRetention;
+        self.require(operation, file_name, control)?;
+        if bypass_governance {
+            self.require_capability(control, operation, file_name, Capability::BypassGovernance)?;
+        }
+        let answer = self.call(operation, control, |raw| {
+            raw.update_file_retention(&UpdateFileRetentionRequest {
+                file_name,
+                file_id,
+                file_retention: retention.into(),
+                bypass_governance,
+            })
+        })?;
+        let stored = answer.file_retention.map(FileRetention::from_form);
+        Ok(match stored {
+            Some(Filtered::Readable(stored)) => Some(stored),
+            Some(Filtered::Unset) => None,
+            // It does not say; that it did not refuse says enough.
+            Some(Filtered::NotAuthorized) | None => retention.cloned(),
+        })
+    }
+
+    /// Puts a version on legal hold, or takes it off.
+    pub(crate) fn update_file_legal_hold(
+        &self,
+        control: &Control,
+        (file_id, file_name): (&FileId, &str),
+        legal_hold: &LegalHold,
+    ) -> Result<()> {
+        let operation = Operation::UpdateFileLegalHold;
+        self.require(operation, file_name, control)?;
+        self.call(operation, control, |raw| {
+            raw.update_file_legal_hold(&UpdateFileLegalHoldRequest {
+                file_name,
+                file_id,
+                legal_hold,
+            })
+        })
+        .map(|_| ())
     }
 
     pub(crate) fn cancel_large_file(&self, control: &Control, file_id: &FileId) -> Result<()> {

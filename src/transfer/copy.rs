@@ -30,7 +30,7 @@ use crate::wire::copy::CopyFileRequest;
 
 /// The part size where one request is not enough: parts are made side by side, and each costs a
 /// request, but no data.
-const COPY_PART: u64 = 1_000_000_000;
+pub(in crate::transfer) const COPY_PART: u64 = 1_000_000_000;
 /// How often a copy is asked for whose answers are lost.
 const ROUNDS: u32 = 3;
 

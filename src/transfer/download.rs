@@ -24,6 +24,7 @@ use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::range::ByteRange;
+use crate::model::secret::SseCustomerKey;
 use crate::raw::DownloadRequest;
 use crate::session::Session;
 use crate::transfer::download::directory::LocalDirectory;
@@ -60,6 +61,8 @@ pub struct DownloadOptions {
     /// until the download succeeds, or one of another version begins. Deleting both gives it up. What
     /// has at most 16 MiB, or one part, is begun anew.
     pub resume: bool,
+    /// The customer's key that the file is encrypted with (SSE-C).
+    pub encryption_key: Option<SseCustomerKey>,
     /// Who is told how far the download is.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels the download.
@@ -92,6 +95,13 @@ impl DownloadOptions {
     #[must_use]
     pub const fn resume(mut self, resume: bool) -> Self {
         self.resume = resume;
+        self
+    }
+
+    /// The customer's key that the file is encrypted with (SSE-C).
+    #[must_use]
+    pub fn encryption_key(mut self, key: &SseCustomerKey) -> Self {
+        self.encryption_key = Some(key.clone());
         self
     }
 
@@ -137,7 +147,7 @@ impl Download {
     /// Asks for a file and reads the headers.
     pub(crate) fn open(
         (session, workers): (&Arc<Session>, &Arc<Workers>),
-        request: &DownloadRequest,
+        request: DownloadRequest,
         options: &DownloadOptions,
         control: Control,
     ) -> Result<Self> {
@@ -145,6 +155,7 @@ impl Download {
             range,
             part_size,
             resume,
+            encryption_key,
             progress: _,
             cancel: _,
         } = options;
@@ -163,6 +174,7 @@ impl Download {
                 "only the download of a whole file can be resumed",
             ));
         }
+        let request = request.with_key(encryption_key.as_ref());
         // A token of its own, so that one range that fails can break all others.
         let parent = control.cancel.as_ref();
         let own = parent.map_or_else(CancelToken::new, CancelToken::child);
@@ -171,10 +183,10 @@ impl Download {
             ..control
         };
         let response = session.call(request.operation(), &control, |raw| {
-            raw.download(request, *range)
+            raw.download(&request, *range)
         })?;
         Ok(Self {
-            reader: DownloadReader::new(Arc::clone(session), control, response),
+            reader: DownloadReader::new(Arc::clone(session), control, &request, response),
             workers: Arc::clone(workers),
             part_size: *part_size,
             resume: *resume,

@@ -42,6 +42,11 @@ impl PartLimits {
         Self { most, ..self }
     }
 
+    /// The size of a part.
+    pub(crate) const fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
     /// Whether a file of that length goes up in one request.
     pub(crate) const fn fits_one_request(&self, length: u64) -> bool {
         length <= self.wanted

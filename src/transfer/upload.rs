@@ -5,6 +5,7 @@
 mod buffered;
 pub(in crate::transfer) mod large;
 mod resume;
+mod settings;
 mod small;
 
 use std::io::Read;
@@ -16,9 +17,11 @@ use crate::control::progress::Progress;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::auth::AccountAuth;
+use crate::model::encryption::Encryption;
 use crate::model::file::FileVersion;
 use crate::model::file_info::{FileInfo, MAX_INFOS, SRC_LAST_MODIFIED_MILLIS};
 use crate::model::id::{BucketId, FileId};
+use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::name::check_file_name;
 use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
@@ -34,6 +37,8 @@ pub(in crate::transfer) const CONTENT_TYPE_AUTO: &str = "b2/x-auto";
 const STREAM_PART: u64 = 16_000_000;
 /// The most that name and info may take in headers, in bytes (reference section 4.3).
 const HEADER_LIMIT: usize = 7000;
+/// The same for a file that is encrypted, or in a bucket with object lock, as far as this upload says so.
+const SMALLER_HEADER_LIMIT: usize = 2048;
 
 /// What may be said about an upload.
 ///
@@ -54,6 +59,17 @@ pub struct UploadOptions {
     pub file_info: FileInfo,
     /// When the source was last changed. A local file's own time is used where this is not given.
     pub src_last_modified: Option<Timestamp>,
+    /// How the service is to encrypt it; the bucket's default if not given. [`Encryption::None`] cannot
+    /// be asked for. The id of a customer's key is recorded in the file info.
+    pub encryption: Option<Encryption>,
+    /// Until when it cannot be deleted; the bucket's default if not given. Needs a bucket with object
+    /// lock, and `writeFileRetentions`.
+    pub retention: Option<FileRetention>,
+    /// Whether it is put on legal hold. Needs a bucket with object lock, and `writeFileLegalHolds`.
+    pub legal_hold: Option<LegalHold>,
+    /// The upload time that it gets instead of the present, not in the future: a version that is older
+    /// than another one of its name lies below it. The service allows that to some accounts only.
+    pub upload_timestamp: Option<Timestamp>,
     /// Cut into parts of this many bytes, and upload in one request what is not larger. The service's
     /// recommendation (100 MB) if not given; for streams of unknown length 16 MB, growing with the
     /// number of parts. At least 5 MB, at most 5 GB; larger than asked for where a file would have
@@ -94,6 +110,34 @@ impl UploadOptions {
     #[must_use]
     pub fn src_last_modified(mut self, time: impl Into<Timestamp>) -> Self {
         self.src_last_modified = Some(time.into());
+        self
+    }
+
+    /// How the service is to encrypt it.
+    #[must_use]
+    pub fn encryption(mut self, encryption: impl Into<Encryption>) -> Self {
+        self.encryption = Some(encryption.into());
+        self
+    }
+
+    /// Until when it cannot be deleted.
+    #[must_use]
+    pub fn retention(mut self, retention: FileRetention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Whether it is put on legal hold.
+    #[must_use]
+    pub fn legal_hold(mut self, hold: LegalHold) -> Self {
+        self.legal_hold = Some(hold);
+        self
+    }
+
+    /// The upload time that it gets instead of the present.
+    #[must_use]
+    pub fn upload_timestamp(mut self, time: impl Into<Timestamp>) -> Self {
+        self.upload_timestamp = Some(time.into());
         self
     }
 
@@ -155,8 +199,8 @@ pub enum Resume {
     /// Begin anew; an upload that fails is cancelled, so that no parts are left to be paid for.
     #[default]
     Never,
-    /// Go on with an unfinished file of the same name, type (any, if none is given) and file info whose
-    /// parts are cut the same way and have the content of the source, which is read for that; if there
+    /// Go on with an unfinished file of the same name, type (any, if none is given), file info,
+    /// encryption (by the same key), retention and legal hold whose parts are cut the same way and have the content of the source, which is read for that; if there
     /// is one. An upload that fails leaves its parts for the next one.
     Matching,
     /// The same with this unfinished file, or not at all.
@@ -174,6 +218,17 @@ pub struct Uploaded {
 }
 
 impl Uploaded {
+    pub(in crate::transfer) const fn in_one_request(version: FileVersion) -> Self {
+        Self {
+            version,
+            parts: 1,
+            resumed_parts: 0,
+            retries: 0,
+            // The service copied it.
+            bytes_sent: 0,
+        }
+    }
+
     /// The version that was made.
     #[must_use]
     pub const fn version(&self) -> &FileVersion {
@@ -213,6 +268,7 @@ impl Uploaded {
 }
 
 /// One upload: where to, as what, how.
+#[derive(Clone, Copy)]
 pub(crate) struct Upload<'a> {
     pub(crate) session: &'a Session,
     pub(crate) workers: &'a Workers,
@@ -311,11 +367,18 @@ impl Upload<'_> {
     }
 
     /// Checks everything that can be checked before a byte is sent; the file info to send.
-    fn check(&self, source_modified: Option<Timestamp>) -> Result<FileInfo> {
+    pub(in crate::transfer) fn check(
+        &self,
+        source_modified: Option<Timestamp>,
+    ) -> Result<FileInfo> {
         let UploadOptions {
             content_type,
             file_info,
             src_last_modified,
+            encryption,
+            retention,
+            legal_hold,
+            upload_timestamp,
             part_size: _,
             large_file_sha1: _,
             resume: _,
@@ -338,15 +401,30 @@ impl Upload<'_> {
                 "it is not a MIME type in ASCII",
             ));
         }
+        self.check_settings(encryption.as_ref(), retention.as_ref(), legal_hold.as_ref())?;
+        if upload_timestamp.is_some_and(|time| time < Timestamp::default()) {
+            return Err(Error::invalid_input(
+                "upload_timestamp",
+                "it lies before 1970",
+            ));
+        }
         let modified = src_last_modified.or_else(|| source_modified.map(not_before_1970));
-        let file_info = with_modification_time(file_info, modified);
+        let mut file_info = with_modification_time(file_info, modified);
+        if let Some(encryption) = encryption {
+            encryption
+                .record_key_id(&mut file_info)
+                .map_err(|reason| Error::invalid_input("encryption", reason))?;
+        }
         file_info
             .check()
             .map_err(|reason| Error::invalid_input("file_info", reason))?;
         Ok(file_info)
     }
 
-    fn request<'r>(&'r self, file_info: &'r FileInfo) -> Result<UploadRequest<'r>> {
+    pub(in crate::transfer) fn request<'r>(
+        &'r self,
+        file_info: &'r FileInfo,
+    ) -> Result<UploadRequest<'r>> {
         let content_type = self
             .options
             .content_type
@@ -358,10 +436,14 @@ impl Upload<'_> {
             file_info,
         };
         let taken = request.header_bytes();
-        if taken > HEADER_LIMIT {
-            let reason = format!(
-                "with the file name it takes {taken} bytes encoded; {HEADER_LIMIT} are possible"
-            );
+        let limit = if self.settings().leave_less_room() {
+            SMALLER_HEADER_LIMIT
+        } else {
+            HEADER_LIMIT
+        };
+        if taken > limit {
+            let reason =
+                format!("with the file name it takes {taken} bytes encoded; {limit} are possible");
             return Err(Error::invalid_input("file_info", reason));
         }
         Ok(request)

@@ -9,6 +9,8 @@ use crate::model::cors::CorsRule;
 use crate::model::id::{AccountId, BucketId};
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::replication::ReplicationConfiguration;
+use crate::wire::encryption::EncryptionSetting;
+use crate::wire::lock::DefaultRetentionSetting;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -22,6 +24,10 @@ pub(crate) struct CreateBucketRequest<'a> {
     pub(crate) cors_rules: &'a [CorsRule],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(crate) lifecycle_rules: &'a [LifecycleRule],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default_server_side_encryption: Option<EncryptionSetting<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) file_lock_enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replication_configuration: Option<&'a ReplicationConfiguration>,
 }
@@ -39,6 +45,12 @@ pub(crate) struct UpdateBucketRequest<'a> {
     pub(crate) cors_rules: Option<&'a [CorsRule]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lifecycle_rules: Option<&'a [LifecycleRule]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default_server_side_encryption: Option<EncryptionSetting<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) file_lock_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default_retention: Option<DefaultRetentionSetting<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replication_configuration: Option<&'a ReplicationConfiguration>,
     #[serde(skip_serializing_if = "Option::is_none")]

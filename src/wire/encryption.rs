@@ -7,7 +7,6 @@ use crate::model::encryption::Encryption;
 /// Holds a key where the encryption does: it derives nothing that prints.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(dead_code, reason = "what sends it follows")]
 pub(crate) struct EncryptionSetting<'a> {
     mode: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -48,6 +48,8 @@ pub(crate) struct HideFileRequest<'a> {
 pub(crate) struct DeleteFileVersionRequest<'a> {
     pub(crate) file_name: &'a str,
     pub(crate) file_id: &'a FileId,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) bypass_governance: bool,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::model::file::FileVersion;
 use crate::model::file_info::FileInfo;
 use crate::model::id::{BucketId, FileId};
+use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::part::Part;
+use crate::wire::encryption::EncryptionSetting;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -14,6 +16,15 @@ pub(crate) struct StartLargeFileRequest<'a> {
     pub(crate) file_name: &'a str,
     pub(crate) content_type: &'a str,
     pub(crate) file_info: &'a FileInfo,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server_side_encryption: Option<EncryptionSetting<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file_retention: Option<&'a FileRetention>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) legal_hold: Option<&'a LegalHold>,
+    /// Decimal milliseconds, as text (reference section 2.14).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) custom_upload_timestamp: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -22,6 +22,7 @@ use crate::wire::bucket::ListBucketsResponse;
 use crate::wire::file::{DeleteFileVersionResponse, ListFilesResponse};
 use crate::wire::key::{CreateKeyResponse, ListKeysResponse};
 use crate::wire::large_file::{CancelLargeFileResponse, ListPartsResponse, ListUnfinishedResponse};
+use crate::wire::lock::{UpdateFileLegalHoldResponse, UpdateFileRetentionResponse};
 use crate::wire::notification::NotificationRulesResponse;
 use crate::wire::share::DownloadAuthorizationResponse;
 use crate::wire::upload::UploadUrlResponse;
@@ -82,6 +83,8 @@ enum Kind {
     Keys,
     DownloadAuthorization,
     NotificationRules,
+    Retention,
+    LegalHold,
 }
 
 impl Kind {
@@ -108,6 +111,8 @@ impl Kind {
             "b2_delete_key" => Self::Key,
             "b2_create_key" => Self::NewKey,
             "b2_list_keys" => Self::Keys,
+            "b2_update_file_retention" => Self::Retention,
+            "b2_update_file_legal_hold" => Self::LegalHold,
             "b2_get_download_authorization" => Self::DownloadAuthorization,
             "b2_get_bucket_notification_rules" | "b2_set_bucket_notification_rules" => {
                 Self::NotificationRules
@@ -137,6 +142,8 @@ impl Kind {
             Self::Key => as_a::<KeyDetails>(body),
             Self::NewKey => as_a::<CreateKeyResponse>(body),
             Self::Keys => as_a::<ListKeysResponse>(body),
+            Self::Retention => as_a::<UpdateFileRetentionResponse>(body),
+            Self::LegalHold => as_a::<UpdateFileLegalHoldResponse>(body),
             Self::DownloadAuthorization => as_a::<DownloadAuthorizationResponse>(body),
             Self::NotificationRules => as_a::<NotificationRulesResponse>(body),
         }

@@ -274,71 +274,30 @@ fn a_shutdown_wakes_those_that_wait_for_memory() {
 }
 
 #[test]
-fn calls_that_take_no_token_run_under_that_of_their_api() {
+fn every_call_of_a_handle_with_a_token_ends_with_it() {
     let (service, bucket) = service_and_bucket();
-    let api = B2Api::new(InMemoryAccountInfo::new());
-    authorize(&api, &service);
-    let version = bucket.upload_bytes(b"x", "y").unwrap().into_version();
-    let token = CancelToken::new();
-    let cancellable = api.with_cancel(&token);
-    let own_bucket = cancellable.get_bucket_by_name(BUCKET).unwrap();
-    token.cancel();
-    service.log().clear();
-    let file_id = &version.file_id;
-    let outcomes = [
-        cancellable.reauthorize(),
-        cancellable.list_buckets().map(drop),
-        cancellable
-            .create_bucket("example-mybucket-b2-2", BucketType::AllPrivate)
-            .map(drop),
-        cancellable.get_file_info(file_id.clone()).map(drop),
-        cancellable.delete_file_version(file_id, "y"),
-        own_bucket.hide_file("y").map(drop),
-        own_bucket.upload_bytes(b"x", "z").map(drop),
-        bucket.with_cancel(&token).hide_file("y").map(drop),
-    ];
-    for (nth, outcome) in outcomes.into_iter().enumerate() {
-        assert!(matches!(outcome, Err(Error::Cancelled)), "{nth}");
-    }
-    assert_eq!(service.log().total(), 0);
-    api.get_file_info(file_id.clone()).unwrap();
-    bucket.hide_file("y").unwrap();
-}
-
-#[test]
-fn authorizing_at_a_silent_service_is_cancelled() {
-    let service = Simulator::start().unwrap();
-    service
-        .faults()
-        .inject(Fault::on(Operation::AuthorizeAccount).stall());
     let token = CancelToken::new();
     let api = B2Api::new(InMemoryAccountInfo::new()).with_cancel(&token);
-    let outcome = cancel_when(
-        &token,
-        || {
-            let (id, key) = (service.application_key_id(), service.application_key());
-            api.authorize_account(service.url(), id, key)
-        },
-        || wait_for(|| service.faults().remaining() == 0),
-    );
-    assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
-}
-
-#[test]
-fn a_call_with_two_tokens_ends_with_either() {
-    for nth in 0..2 {
-        let (service, bucket) = service_and_bucket();
+    authorize(&api, &service);
+    let watched = api.get_bucket_by_name(BUCKET).unwrap();
+    for operation in [
+        Operation::ListBuckets,
+        Operation::HideFile,
+        Operation::AuthorizeAccount,
+    ] {
         service
             .faults()
-            .inject(Fault::on(Operation::UploadFile).stall());
-        let tokens = [CancelToken::new(), CancelToken::new()];
-        let bucket = bucket.with_cancel(&tokens[0]);
-        let options = UploadOptions::new().cancel(&tokens[1]);
-        let outcome = cancel_when(
-            &tokens[nth],
-            || bucket.upload_bytes_with(b"x", "y", &options),
-            || wait_for(|| service.faults().remaining() == 0),
-        );
-        assert!(matches!(outcome.unwrap_err(), Error::Cancelled), "{nth}");
+            .inject(Fault::on(operation).stall().always());
     }
+    service.log().clear();
+    let hiding = cancel_when(
+        &token,
+        || watched.hide_file("x"),
+        || wait_for(|| service.log().count(Operation::HideFile) == 1),
+    );
+    assert!(matches!(hiding, Err(Error::Cancelled)));
+    assert!(matches!(api.list_buckets(), Err(Error::Cancelled)));
+    assert!(matches!(api.reauthorize(), Err(Error::Cancelled)));
+    assert_eq!(service.log().total(), 1, "nothing was sent after that");
+    assert!(bucket.ls("").is_ok(), "others go on");
 }

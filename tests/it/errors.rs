@@ -139,6 +139,14 @@ fn kinds() -> Vec<(&'static str, Error)> {
             "EncryptionKey",
             download_error(&fails(Operation::DownloadFileByName, 403, "access_denied")),
         ),
+        ("Locked", {
+            let world = fails(Operation::DeleteFileVersion, 401, "access_denied");
+            let file = world.bucket.upload_bytes(b"x", "x").unwrap().into_version();
+            world
+                .bucket
+                .delete_file_version(&file.file_id, "x")
+                .unwrap_err()
+        }),
         ("ChecksumMismatch", {
             let world = World::new();
             world.inject(Fault::on(Operation::DownloadFileByName).corrupt_byte(5));

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
-    B2Api, BucketType, InMemoryAccountInfo, Operation, RetryPolicy, SqliteAccountInfo, UploadTarget,
+    B2Api, BucketType, DownloadOptions, InMemoryAccountInfo, Operation, RetryPolicy,
+    SqliteAccountInfo, SseCustomerKey, UpdateBucketOptions, UploadOptions, UploadTarget,
 };
 
 use crate::support::{World, authorize};
@@ -178,6 +179,67 @@ fn no_secret_is_shown_or_logged_whatever_goes_wrong() {
             "logged: {}",
             logged.replace(&secret, "HERE")
         );
+    }
+}
+
+/// Base64 of the key, its bytes as `Debug` shows them, and in hexadecimal.
+fn spellings(byte: u8) -> [String; 3] {
+    let base64 = if byte == 0xab { "q6urq6ur" } else { "zc3Nzc3N" };
+    [
+        base64.to_owned(),
+        format!("{byte}, {byte}, {byte}"),
+        format!("{byte:02x}").repeat(4),
+    ]
+}
+
+/// A run with a customer's key in which each request is refused, cut, or brings the wrong key.
+fn encrypted_run(world: &World) -> String {
+    let mut shown = String::new();
+    let key = SseCustomerKey::new([0xab; 32]).with_id("the id");
+    let wrong = SseCustomerKey::new([0xcd; 32]);
+    let bucket = &world.bucket;
+    let upload = UploadOptions::new().encryption(key.clone()).part_size(1000);
+    world.inject(Fault::on(Operation::UploadFile).status(503, "service_unavailable", ""));
+    let small = bucket.upload_bytes_with(b"x", "x", &upload);
+    world.inject(Fault::on(Operation::StartLargeFile).status(400, "bad_request", ""));
+    let refused = bucket.upload_bytes_with(&[7; 2500], "y", &upload);
+    shown.push_str(&chain(&refused.unwrap_err()));
+    world.inject(Fault::on(Operation::UploadPart).reset_connection());
+    let large = bucket.upload_bytes_with(&[7; 2500], "y", &upload);
+    write!(shown, "{key:?} {upload:?} {small:?} {large:?}").unwrap();
+    let download = |key: &SseCustomerKey| {
+        let options = DownloadOptions::new().encryption_key(key);
+        (bucket.download_file_by_name_with("y", &options), options)
+    };
+    let (outcome, options) = download(&wrong);
+    write!(shown, "{options:?} {}", chain(&outcome.unwrap_err())).unwrap();
+    let missing = bucket.download_file_by_name("y").unwrap_err();
+    shown.push_str(&chain(&missing));
+    let (outcome, options) = download(&key);
+    let outcome = outcome.unwrap();
+    write!(shown, "{options:?} {outcome:?}").unwrap();
+    write!(shown, "{:?}", outcome.into_reader()).unwrap();
+    let update = UpdateBucketOptions::new().default_encryption(key.into());
+    write!(
+        shown,
+        "{update:?} {}",
+        chain(&bucket.update(&update).unwrap_err())
+    )
+    .unwrap();
+    shown
+}
+
+#[test]
+fn no_customers_key_is_shown_or_logged_whatever_goes_wrong() {
+    let world = World::of_small_parts(1000, 1000);
+    let lines = Lines::default();
+    let shown = tracing::subscriber::with_default(lines.clone(), || encrypted_run(&world));
+    let logged = lines.0.lock().unwrap().clone();
+    assert!(logged.contains("b2_upload_file") && logged.contains("status=503"));
+    assert!(shown.contains("SseCustomerKey(***)"));
+    for secret in spellings(0xab).into_iter().chain(spellings(0xcd)) {
+        assert!(!shown.contains(&secret), "{secret} is in {shown}");
+        assert!(!logged.contains(&secret), "{secret} is in {logged}");
     }
 }
 

@@ -34,7 +34,10 @@ impl World {
         Self::of(service, |builder| builder)
     }
 
-    fn of(service: Simulator, settings: impl FnOnce(B2ApiBuilder) -> B2ApiBuilder) -> Self {
+    pub(crate) fn of(
+        service: Simulator,
+        settings: impl FnOnce(B2ApiBuilder) -> B2ApiBuilder,
+    ) -> Self {
         let clock = Clock::manual();
         let builder = B2Api::builder(InMemoryAccountInfo::with_clock(clock.clone())).clock(&clock);
         let api = settings(builder).build().unwrap();

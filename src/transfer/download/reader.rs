@@ -9,7 +9,7 @@ use crate::control::progress::Tally;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
-use crate::raw::DownloadResponse;
+use crate::raw::{DownloadRequest, DownloadResponse};
 use crate::session::Session;
 use crate::transfer::download::Verification;
 use crate::transfer::download::stream::{ByteStream, Content};
@@ -25,7 +25,12 @@ pub struct DownloadReader {
 }
 
 impl DownloadReader {
-    pub(super) fn new(session: Arc<Session>, control: Control, response: DownloadResponse) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        control: Control,
+        request: &DownloadRequest,
+        response: DownloadResponse,
+    ) -> Self {
         let DownloadResponse {
             version,
             range,
@@ -43,6 +48,7 @@ impl DownloadReader {
             Some(range.end - range.start),
         );
         let content = Content {
+            request: request.pinned_to(&version.file_id),
             file_id: version.file_id.clone(),
             length: version.content_length,
         };

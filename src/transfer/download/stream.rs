@@ -42,6 +42,8 @@ impl Effort {
 /// What all responses of a download must be of.
 #[derive(Debug, Clone)]
 pub(super) struct Content {
+    /// Asks for it, by the version's id.
+    pub(super) request: DownloadRequest,
     pub(super) file_id: FileId,
     /// Of the whole file, in bytes.
     pub(super) length: u64,
@@ -65,7 +67,7 @@ pub(super) struct ByteStream {
 }
 
 impl ByteStream {
-    /// A range of a version; `body` is a response that begins there, if there is one already.
+    /// A range of a version, asked for by its id; `body` is a response that begins there, if there is one already.
     pub(super) fn new(
         session: Arc<Session>,
         control: Control,
@@ -224,10 +226,9 @@ fn connect(
     range: Range<u64>,
 ) -> Result<ResponseBody> {
     let operation = Operation::DownloadFileById;
-    let request = DownloadRequest::ById(content.file_id.clone());
     let range = ByteRange::from(range.start..=range.end - 1);
     let response = session.call(operation, control, |raw| {
-        raw.download(&request, Some(range))
+        raw.download(&content.request, Some(range))
     })?;
     let found = &response.version;
     if found.file_id != content.file_id || found.content_length != content.length {

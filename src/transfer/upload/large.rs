@@ -1,6 +1,7 @@
 //! A large file (reference section 7).
 //!
-//! 1. `b2_start_large_file`: name, type and info are fixed from here on, the SHA-1 of the whole too.
+//! 1. `b2_start_large_file`: name, type, info, encryption and lock are fixed from here on, the SHA-1 of
+//!    the whole too.
 //! 2. For each part, several at a time: an upload URL of its own kind, POST, its SHA-1 after it. A
 //!    part that fails goes up again alone; sending a part number again replaces it.
 //! 3. `b2_finish_large_file` with the SHA-1s of all parts. If its answer is lost,
@@ -20,13 +21,14 @@ use crate::control::cancel::CancelToken;
 use crate::control::progress::{Counted, Tally, TransferStage};
 use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
+use crate::model::encryption::Encryption;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
-use crate::raw::UploadRequest;
+use crate::raw::{FileSettings, UploadRequest};
 use crate::session::remember;
 use crate::session::upload_url::Verdict;
 use crate::transfer::parallel;
@@ -186,11 +188,21 @@ impl Upload<'_> {
             content_type,
             file_info,
         } = *request;
+        let FileSettings {
+            encryption,
+            retention,
+            legal_hold,
+            upload_timestamp,
+        } = self.settings();
         let request = StartLargeFileRequest {
             bucket_id: self.bucket,
             file_name,
             content_type,
             file_info,
+            server_side_encryption: encryption.map(Into::into),
+            file_retention: retention,
+            legal_hold,
+            custom_upload_timestamp: upload_timestamp.map(|time| time.to_string()),
         };
         let version = self
             .session
@@ -201,14 +213,29 @@ impl Upload<'_> {
     }
 
     /// The SHA-1 of these bytes of a source.
-    pub(super) fn hash(&self, source: &dyn UploadSource, range: Range<u64>) -> Result<Sha1Digest> {
-        let mut reader = source.open(range)?;
+    pub(in crate::transfer) fn hash(
+        &self,
+        source: &dyn UploadSource,
+        range: Range<u64>,
+    ) -> Result<Sha1Digest> {
         let mut hasher = Sha1Hasher::default();
+        self.feed(&mut hasher, source, range)?;
+        Ok(hasher.finish())
+    }
+
+    /// Hashes these bytes of a source.
+    pub(in crate::transfer) fn feed(
+        &self,
+        hasher: &mut Sha1Hasher,
+        source: &dyn UploadSource,
+        range: Range<u64>,
+    ) -> Result<()> {
+        let mut reader = source.open(range)?;
         let mut buffer = vec![0; 256 * 1024];
         loop {
             self.control.check()?;
             match reader.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
+                Ok(0) => return Ok(()),
                 Ok(read) => hasher.update(buffer.get(..read).unwrap_or_default()),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -241,7 +268,7 @@ pub(in crate::transfer) fn with_sha1(
 
 impl Started<'_> {
     /// Sends one part, as often as it takes.
-    pub(super) fn send_part(
+    pub(in crate::transfer) fn send_part(
         &self,
         number: u64,
         source: &dyn UploadSource,
@@ -249,6 +276,8 @@ impl Started<'_> {
         control: &Control,
     ) -> Result<Sha1Digest> {
         let (length, mut again) = (range.end - range.start, false);
+        let encryption = self.upload.options.encryption.as_ref();
+        let key = encryption.and_then(Encryption::customer_key);
         let (sha1, attempts) =
             self.upload
                 .session
@@ -256,7 +285,7 @@ impl Started<'_> {
                     self.tally.attempt(&mut again);
                     let mut content = Counted::new(source.open(range.clone())?, self.tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);
-                    let part = raw.upload_part(url, number, &mut body)?;
+                    let part = raw.upload_part(url, number, key, &mut body)?;
                     content.keep();
                     part.content_sha1
                         .digest()

@@ -15,10 +15,11 @@ use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
 use crate::model::part::Part;
 use crate::model::sha1::Sha1Digest;
-use crate::raw::UploadRequest;
+use crate::raw::{FileSettings, UploadRequest};
 use crate::session::paging::UnfinishedPages;
 use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
+use crate::transfer::upload::settings::settings_mismatch;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, Resume, Upload};
 
 /// A large file to go on with, and its parts that are there already.
@@ -40,6 +41,7 @@ impl Upload<'_> {
             Resume::Matching => None,
             Resume::From(file_id) => Some(file_id),
         };
+        let settings = self.settings();
         let mut candidates = Vec::new();
         for file in self.unfinished()? {
             if file.file_name != self.file_name
@@ -48,7 +50,7 @@ impl Upload<'_> {
                 continue;
             }
             let listed = self.session.parts_of(self.control, &file.file_id)?;
-            match mismatch(&file, &listed, request, parts) {
+            match mismatch(&file, &listed, request, &settings, parts) {
                 Some(reason) => pass_over(&file.file_id, reason),
                 None => candidates.push((file, listed)),
             }
@@ -125,6 +127,7 @@ fn mismatch(
     file: &FileVersion,
     listed: &[Part],
     request: &UploadRequest<'_>,
+    settings: &FileSettings<'_>,
     parts: &Parts,
 ) -> Option<&'static str> {
     // The service replaces the automatic type at once, so that it never compares equal.
@@ -134,6 +137,9 @@ fn mismatch(
     }
     if !is_same_info(&file.file_info, request.file_info) {
         return Some("its file info is another one");
+    }
+    if let Some(reason) = settings_mismatch(file, settings) {
+        return Some(reason);
     }
     let fits = |part: &Part| {
         let number = u64::from(part.part_number);

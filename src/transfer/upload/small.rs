@@ -18,11 +18,12 @@ use crate::model::sha1::Sha1Digest;
 use crate::raw::UploadRequest;
 use crate::session::upload_url::Verdict;
 use crate::transfer::source::UploadSource;
+use crate::transfer::upload::settings::settings_mismatch;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, Upload, Uploaded};
 
 impl Upload<'_> {
     /// Uploads a source that fits into one request.
-    pub(super) fn send_small(
+    pub(in crate::transfer) fn send_small(
         &self,
         request: &UploadRequest<'_>,
         source: &dyn UploadSource,
@@ -32,13 +33,14 @@ impl Upload<'_> {
         let tally = Tally::new(self.control.progress.as_ref(), clock, Some(length));
         let target = UploadTarget::Bucket(self.bucket.clone());
         let (started, mut again) = (clock.elapsed(), false);
+        let settings = self.settings();
         let (version, attempts) =
             self.session
                 .with_upload_url(&target, self.control, |raw, url| {
                     tally.attempt(&mut again);
                     let mut content = Counted::new(source.open(0..length)?, &tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);
-                    let outcome = raw.upload_file(url, request, &mut body);
+                    let outcome = raw.upload_file(url, request, &settings, &mut body);
                     let outcome = match (outcome, body.digest()) {
                         (Ok(version), _) => Ok(Verdict::Done(version)),
                         (Err(error), Some(sha1)) if error.is_answer_lost() => {
@@ -70,6 +72,11 @@ impl Upload<'_> {
         started: Duration,
         lost: Error,
     ) -> Result<Verdict<FileVersion>> {
+        let settings = self.settings();
+        // A custom time is told as it was given; otherwise it must be one of after the attempt.
+        let is_of_its_time = |version: &FileVersion| {
+            settings.upload_timestamp.is_some() || self.session.is_made_since(started, version)
+        };
         let is_ours = |version: &FileVersion| {
             version.action == FileAction::Upload
                 && version.content_length == length
@@ -77,7 +84,8 @@ impl Upload<'_> {
                 && version.file_info == *request.file_info
                 && (request.content_type == CONTENT_TYPE_AUTO
                     || version.content_type.as_deref() == Some(request.content_type))
-                && self.session.is_made_since(started, version)
+                && settings_mismatch(version, &settings).is_none()
+                && is_of_its_time(version)
         };
         match self
             .session

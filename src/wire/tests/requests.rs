@@ -8,13 +8,19 @@ use super::fixture;
 use crate::model::auth::Capability;
 use crate::model::bucket::BucketType;
 use crate::model::cors::CorsRule;
+use crate::model::encryption::Encryption;
 use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
 use crate::model::lifecycle::LifecycleRule;
+use crate::model::lock::{
+    BucketRetention, DefaultRetention, FileRetention, LegalHold, RetentionPeriod,
+};
 use crate::model::notification::{EventNotificationRule, EventTarget, EventType};
 use crate::model::range::ByteRange;
 use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
 use crate::model::response_headers::ResponseHeaders;
+use crate::model::secret::SseCustomerKey;
+use crate::model::time::Timestamp;
 use crate::wire::bucket::{
     CreateBucketRequest, DeleteBucketRequest, ListBucketsRequest, UpdateBucketRequest,
 };
@@ -26,6 +32,7 @@ use crate::wire::key::{CreateKeyRequest, DeleteKeyRequest, ListKeysRequest};
 use crate::wire::large_file::{
     FinishLargeFileRequest, ListPartsRequest, ListUnfinishedRequest, StartLargeFileRequest,
 };
+use crate::wire::lock::{UpdateFileLegalHoldRequest, UpdateFileRetentionRequest};
 use crate::wire::notification::{
     GetNotificationRulesRequest, NotificationRulesResponse, RuleForm, SetNotificationRulesRequest,
 };
@@ -86,6 +93,8 @@ fn a_new_bucket_is_asked_for_with_what_is_set_only() {
         bucket_info: &BTreeMap::new(),
         cors_rules: &[],
         lifecycle_rules: &[],
+        default_server_side_encryption: None,
+        file_lock_enabled: false,
         replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_minimal");
@@ -100,6 +109,8 @@ fn a_new_bucket_is_asked_for_with_everything() {
         bucket_info: &info(),
         cors_rules: &cors_rules(),
         lifecycle_rules: &lifecycle_rules(),
+        default_server_side_encryption: None,
+        file_lock_enabled: false,
         replication_configuration: None,
     };
     assert_sent(&request, "b2_create_bucket/request_full");
@@ -113,6 +124,9 @@ fn no_update<'a>(account_id: &'a AccountId, bucket_id: &'a BucketId) -> UpdateBu
         bucket_info: None,
         cors_rules: None,
         lifecycle_rules: None,
+        default_server_side_encryption: None,
+        file_lock_enabled: false,
+        default_retention: None,
         replication_configuration: None,
         if_revision_is: None,
     }
@@ -152,6 +166,67 @@ fn an_update_clears_with_what_is_empty() {
         ..no_update(&account, &bucket)
     };
     assert_sent(&request, "b2_update_bucket/request_cleared");
+}
+
+#[test]
+fn a_bucket_is_protected_from_its_first_moment_or_later() {
+    let (account, bucket) = (account(), bucket());
+    let request = CreateBucketRequest {
+        account_id: &account,
+        bucket_name: "lantern-photos",
+        bucket_type: &BucketType::AllPrivate,
+        bucket_info: &BTreeMap::new(),
+        cors_rules: &[],
+        lifecycle_rules: &[],
+        default_server_side_encryption: Some((&Encryption::SseB2).into()),
+        file_lock_enabled: true,
+        replication_configuration: None,
+    };
+    assert_sent(&request, "b2_create_bucket/request_protected");
+    let week = DefaultRetention::Set(BucketRetention::governance(RetentionPeriod::days(7)));
+    let request = UpdateBucketRequest {
+        default_server_side_encryption: Some((&Encryption::SseB2).into()),
+        file_lock_enabled: true,
+        default_retention: Some((&week).into()),
+        ..no_update(&account, &bucket)
+    };
+    assert_sent(&request, "b2_update_bucket/request_protected");
+    let request = UpdateBucketRequest {
+        default_server_side_encryption: Some((&Encryption::None).into()),
+        default_retention: Some((&DefaultRetention::Cleared).into()),
+        ..no_update(&account, &bucket)
+    };
+    assert_sent(&request, "b2_update_bucket/request_unprotected");
+}
+
+/// When the retentions of the fixtures end.
+const UNTIL: Timestamp = Timestamp::from_millis(1_796_371_200_000);
+const LOCKED: &str = "4_ze50ba23e791f80c74c619dd4_f12c9d04a7e6b3f58_d20261104_m080000_c003_v0301043_t0021_u01793779200123";
+
+#[test]
+fn locks_are_changed_by_name_and_id() {
+    let file_id = &FileId::from(LOCKED);
+    let file_name = "2026/notes.txt";
+    let retention = FileRetention::governance(UNTIL);
+    let request = UpdateFileRetentionRequest {
+        file_name,
+        file_id,
+        file_retention: Some(&retention).into(),
+        bypass_governance: true,
+    };
+    assert_sent(&request, "b2_update_file_retention/request");
+    let request = UpdateFileRetentionRequest {
+        file_retention: None.into(),
+        bypass_governance: false,
+        ..request
+    };
+    assert_sent(&request, "b2_update_file_retention/request_cleared");
+    let request = UpdateFileLegalHoldRequest {
+        file_name,
+        file_id,
+        legal_hold: &LegalHold::On,
+    };
+    assert_sent(&request, "b2_update_file_legal_hold/request");
 }
 
 #[test]
@@ -262,8 +337,14 @@ fn a_version_is_deleted_by_name_and_id() {
     let request = DeleteFileVersionRequest {
         file_name: "2026/notes.txt",
         file_id: &FileId::from(HIDE_MARKER),
+        bypass_governance: false,
     };
     assert_sent(&request, "b2_delete_file_version/request");
+    let request = DeleteFileVersionRequest {
+        bypass_governance: true,
+        ..request
+    };
+    assert_sent(&request, "b2_delete_file_version/request_bypass");
 }
 
 const LARGE_FILE: &str = "4_ze50ba23e791f80c74c619dd4_f221b4c7e80d95a36_d20261106_m101112_c003_v0301045_t0040_u01793959872000";
@@ -279,8 +360,22 @@ fn large_files_are_started_finished_and_cancelled() {
         file_name: "disk.img",
         content_type: "b2/x-auto",
         file_info: &file_info,
+        server_side_encryption: None,
+        file_retention: None,
+        legal_hold: None,
+        custom_upload_timestamp: None,
     };
     assert_sent(&request, "b2_start_large_file/request");
+    let key = Encryption::SseC(SseCustomerKey::new([0; 32]));
+    let retention = FileRetention::governance(UNTIL);
+    let request = StartLargeFileRequest {
+        server_side_encryption: Some((&key).into()),
+        file_retention: Some(&retention),
+        legal_hold: Some(&LegalHold::On),
+        custom_upload_timestamp: Some("1793692800456".to_owned()),
+        ..request
+    };
+    assert_sent(&request, "b2_start_large_file/request_sse_c_locked");
     let file_id = &FileId::from(LARGE_FILE);
     let part_sha1_array = vec!["3fc88b83767af036ec64f408a5c22693db6e3b76".to_owned(); 2];
     assert_sent(

@@ -66,13 +66,14 @@ impl Kind {
             Self::UploadUrl => plain(&["uploadUrl", "authorizationToken"]),
             Self::File => plain(&FILE),
             Self::Files | Self::Unfinished => inside("files", &FILE),
-            Self::Deleted | Self::Cancelled => plain(&["fileId"]),
+            Self::Deleted | Self::Cancelled | Self::LegalHold => plain(&["fileId"]),
             Self::Part => plain(&PART),
             Self::Parts => inside("parts", &PART),
             Self::Key => plain(&KEY),
             Self::NewKey => plain(&[&KEY[..], &["applicationKey"]].concat()),
             Self::Keys => inside("keys", &KEY),
             Self::NotificationRules => inside("eventNotificationRules", &NOTIFICATION_RULE),
+            Self::Retention => plain(&[]),
             Self::DownloadAuthorization => plain(&["authorizationToken"]),
         }
     }

@@ -1,0 +1,100 @@
+//! Object lock of files that are there already (reference sections 2.28 and 2.29).
+
+use crate::bucket::Bucket;
+use crate::error::Result;
+use crate::model::id::FileId;
+use crate::model::lock::{FileRetention, LegalHold};
+
+/// What may be said about a change of retention.
+///
+/// ```
+/// use b2sdk::UpdateFileRetentionOptions;
+///
+/// assert!(UpdateFileRetentionOptions::new().bypass_governance().bypass_governance);
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct UpdateFileRetentionOptions {
+    /// Shorten or remove a retention in the mode `governance`. Needs `bypassGovernance`.
+    pub bypass_governance: bool,
+}
+
+impl UpdateFileRetentionOptions {
+    /// Nothing said.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Shorten or remove a retention in the mode `governance`.
+    #[must_use]
+    pub const fn bypass_governance(mut self) -> Self {
+        self.bypass_governance = true;
+        self
+    }
+}
+
+impl Bucket {
+    /// Retains a version, or with `None` no more, and returns what the service stored, which may be cut
+    /// to whole seconds. The bucket must have object lock.
+    ///
+    /// Making a retention longer, or `compliance` of `governance`, is always possible; a shorter one, or
+    /// none, only in the mode `governance`, with
+    /// [`bypass_governance`](UpdateFileRetentionOptions::bypass_governance).
+    ///
+    /// # Errors
+    /// [`Error::Locked`](crate::Error::Locked) if the present retention forbids it;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) before anything is sent if the key lacks
+    /// `writeFileRetentions`; [`Error::Service`](crate::Error::Service) with the code
+    /// `bucket_missing_file_lock` or `retain_until_timestamp_must_be_in_future`;
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
+    pub fn update_file_retention(
+        &self,
+        file_id: &FileId,
+        file_name: &str,
+        retention: Option<&FileRetention>,
+    ) -> Result<Option<FileRetention>> {
+        let options = UpdateFileRetentionOptions::default();
+        self.update_file_retention_with(file_id, file_name, retention, &options)
+    }
+
+    /// Retains a version, with settings.
+    ///
+    /// # Errors
+    /// As [`update_file_retention`](Self::update_file_retention); also
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `bypassGovernance` and that is
+    /// asked for.
+    pub fn update_file_retention_with(
+        &self,
+        file_id: &FileId,
+        file_name: &str,
+        retention: Option<&FileRetention>,
+        options: &UpdateFileRetentionOptions,
+    ) -> Result<Option<FileRetention>> {
+        let UpdateFileRetentionOptions { bypass_governance } = *options;
+        self.client.session.update_file_retention(
+            &self.control(None),
+            (file_id, file_name),
+            retention,
+            bypass_governance,
+        )
+    }
+
+    /// Puts a version on legal hold, or takes it off. The bucket must have object lock.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) before anything is sent if the key lacks
+    /// `writeFileLegalHolds`; [`Error::Service`](crate::Error::Service) with the code
+    /// `bucket_missing_file_lock`; [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of
+    /// any call.
+    pub fn update_file_legal_hold(
+        &self,
+        file_id: &FileId,
+        file_name: &str,
+        hold: &LegalHold,
+    ) -> Result<()> {
+        self.client
+            .session
+            .update_file_legal_hold(&self.control(None), (file_id, file_name), hold)
+    }
+}

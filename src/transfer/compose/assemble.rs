@@ -1,0 +1,116 @@
+//! Reads slices of pieces one after the other: what a part is uploaded from.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::control::Control;
+use crate::control::workers::Workers;
+use crate::error::{Error, Result};
+use crate::model::range::ByteRange;
+use crate::raw::DownloadRequest;
+use crate::session::Session;
+use crate::transfer::compose::Compose;
+use crate::transfer::compose::piece::{Opened, Remote};
+use crate::transfer::compose::plan::{Slice, length};
+use crate::transfer::download::{Download, DownloadOptions};
+use crate::transfer::source::UploadSource;
+
+/// The bytes of some slices.
+pub(crate) struct Assembled<'s, 'p> {
+    session: &'s Arc<Session>,
+    workers: &'s Arc<Workers>,
+    control: Control,
+    slices: Vec<Slice<Arc<Opened<'p>>>>,
+}
+
+impl<'s, 'p> Assembled<'s, 'p> {
+    pub(crate) fn new(
+        compose: &'s Compose<'_>,
+        slices: Vec<Slice<Arc<Opened<'p>>>>,
+        control: &Control,
+    ) -> Self {
+        Self {
+            session: compose.session,
+            workers: compose.workers,
+            // What is downloaded here counts when it is sent.
+            control: Control {
+                progress: None,
+                ..control.clone()
+            },
+            slices,
+        }
+    }
+
+    /// Downloads bytes of a stored file; those of all of it are verified.
+    fn download(&self, remote: &Remote, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
+        let mut options = DownloadOptions::new();
+        if range != (0..remote.length) {
+            options = options.range(ByteRange::of(&range));
+        }
+        let request = DownloadRequest::by_id(remote.file_id.clone());
+        let client = (self.session, self.workers);
+        let download = Download::open(client, request, &options, self.control.clone())?;
+        if download.length() != range.end - range.start {
+            return Err(Error::Truncated {
+                expected: range.end - range.start,
+                actual: download.length(),
+                source: None,
+            });
+        }
+        Ok(Box::new(download.into_reader()))
+    }
+}
+
+impl UploadSource for Assembled<'_, '_> {
+    fn len(&self) -> u64 {
+        length(&self.slices)
+    }
+
+    fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
+        let mut begin = 0;
+        let mut wanted = Vec::new();
+        for slice in &self.slices {
+            let within = |at: u64| at.clamp(begin, begin + slice.length()) - begin;
+            let (start, end) = (within(range.start), within(range.end));
+            if start < end {
+                let from = slice.range.start;
+                wanted.push((&*slice.piece, from + start..from + end));
+            }
+            begin += slice.length();
+        }
+        Ok(Box::new(Chain {
+            source: self,
+            wanted: wanted.into_iter(),
+            reader: None,
+        }))
+    }
+}
+
+/// Opens one slice after the other.
+struct Chain<'r, 's, 'p> {
+    source: &'r Assembled<'s, 'p>,
+    wanted: std::vec::IntoIter<(&'r Opened<'p>, Range<u64>)>,
+    reader: Option<Box<dyn Read + 'r>>,
+}
+
+impl Read for Chain<'_, '_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(reader) = &mut self.reader {
+                let read = reader.read(buffer)?;
+                if read > 0 {
+                    return Ok(read);
+                }
+            }
+            let Some((piece, range)) = self.wanted.next() else {
+                return Ok(0);
+            };
+            let source = self.source;
+            self.reader = Some(piece.read(&range, |remote, range| source.download(remote, range))?);
+        }
+    }
+}

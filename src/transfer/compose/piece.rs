@@ -1,0 +1,251 @@
+//! What a composed file consists of.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Read;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::model::file::FileAction;
+use crate::model::id::FileId;
+use crate::model::operation::Operation;
+use crate::model::range::ByteRange;
+use crate::model::sha1::Sha1Digest;
+use crate::session::Session;
+use crate::transfer::compose::plan::Placed;
+use crate::transfer::source::{BytesSource, FileSource, UploadSource};
+
+/// A piece of a file that is to be composed: a local file, bytes, a stored file, or a range of one.
+///
+/// ```
+/// use b2sdk::{FileId, Piece};
+///
+/// let pieces = [
+///     Piece::bytes(b"header"),
+///     Piece::remote(&FileId::from("4_z27c88f1d182b150646ff0b16_f1004ba650fe24e6b")).range(0..=9_999_999),
+///     Piece::local_file("tail.bin"),
+/// ];
+/// # let _ = pieces;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Piece<'a> {
+    content: Content<'a>,
+    range: Option<ByteRange>,
+}
+
+#[derive(Clone)]
+enum Content<'a> {
+    File(PathBuf),
+    Bytes(Cow<'a, [u8]>),
+    Remote(FileId),
+}
+
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Bytes(bytes) => write!(f, "Bytes(<{} bytes>)", bytes.len()),
+            Self::Remote(id) => f.debug_tuple("Remote").field(id).finish(),
+        }
+    }
+}
+
+impl<'a> Piece<'a> {
+    const fn new(content: Content<'a>) -> Self {
+        Self {
+            content,
+            range: None,
+        }
+    }
+
+    /// A local file, which must not change until the result is there.
+    #[must_use]
+    pub fn local_file(path: impl Into<PathBuf>) -> Self {
+        Self::new(Content::File(path.into()))
+    }
+
+    /// Bytes in memory.
+    #[must_use]
+    pub fn bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self::new(Content::Bytes(bytes.into()))
+    }
+
+    /// A stored file, of this or another bucket of the account.
+    #[must_use]
+    pub fn remote(file_id: &FileId) -> Self {
+        Self::new(Content::Remote(file_id.clone()))
+    }
+
+    /// Only these bytes of it: `0..=99`, `100..`, or [`ByteRange::last`]. It must have all of them.
+    #[must_use]
+    pub fn range(mut self, range: impl Into<ByteRange>) -> Self {
+        self.range = Some(range.into());
+        self
+    }
+}
+
+/// A piece whose length is known.
+pub(crate) struct Opened<'a> {
+    source: Source<'a>,
+    /// The bytes of the source that are meant.
+    range: Range<u64>,
+}
+
+pub(crate) enum Source<'a> {
+    File(FileSource),
+    Bytes(Cow<'a, [u8]>),
+    Local(&'a (dyn UploadSource + Sync)),
+    Remote(Remote),
+}
+
+/// A stored file.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    pub(crate) file_id: FileId,
+    pub(crate) length: u64,
+    pub(crate) sha1: Option<Sha1Digest>,
+}
+
+impl<'a> Opened<'a> {
+    pub(crate) const fn new(source: Source<'a>, range: Range<u64>) -> Self {
+        Self { source, range }
+    }
+
+    /// Bytes of the source, for bytes of the piece.
+    const fn absolute(&self, range: &Range<u64>) -> Range<u64> {
+        self.range.start + range.start..self.range.start + range.end
+    }
+
+    /// The stored file and its bytes, for bytes of a remote piece.
+    pub(crate) fn remote(&self, range: &Range<u64>) -> Result<(&FileId, Range<u64>)> {
+        match &self.source {
+            Source::Remote(remote) => Ok((&remote.file_id, self.absolute(range))),
+            _ => Err(Error::invalid_input(
+                "pieces",
+                "a local one cannot be copied",
+            )),
+        }
+    }
+
+    /// The SHA-1 of these bytes of a remote piece, if it is known.
+    pub(crate) fn sha1_of(&self, range: &Range<u64>) -> Option<Sha1Digest> {
+        match &self.source {
+            Source::Remote(remote) if self.absolute(range) == (0..remote.length) => remote.sha1,
+            _ => None,
+        }
+    }
+
+    /// Reads bytes of the piece; `download` those of a stored file.
+    pub(crate) fn read<'r>(
+        &'r self,
+        range: &Range<u64>,
+        download: impl FnOnce(&'r Remote, Range<u64>) -> Result<Box<dyn Read + 'r>>,
+    ) -> Result<Box<dyn Read + 'r>> {
+        let range = self.absolute(range);
+        match &self.source {
+            Source::File(file) => file.open(range),
+            Source::Local(source) => source.open(range),
+            Source::Bytes(bytes) => {
+                let at = |at| usize::try_from(at).unwrap_or(usize::MAX);
+                let bytes = bytes.get(at(range.start)..at(range.end));
+                Ok(Box::new(bytes.unwrap_or_default()))
+            }
+            Source::Remote(remote) => download(remote, range),
+        }
+    }
+
+    pub(crate) fn placed(self, offset: u64) -> Placed<Arc<Self>> {
+        Placed {
+            offset,
+            length: self.range.end - self.range.start,
+            is_remote: matches!(self.source, Source::Remote(_)),
+            piece: Arc::new(self),
+        }
+    }
+}
+
+/// Opens pieces one after the other, and asks about each stored file once.
+pub(crate) struct Opener<'a> {
+    session: &'a Session,
+    control: &'a Control,
+    known: HashMap<FileId, Remote>,
+    /// Where the piece before ended.
+    end: u64,
+}
+
+impl<'a> Opener<'a> {
+    pub(crate) fn new(session: &'a Session, control: &'a Control) -> Self {
+        Self {
+            session,
+            control,
+            known: HashMap::new(),
+            end: 0,
+        }
+    }
+
+    /// Opens a piece; its place is the offset, or after the piece before.
+    pub(crate) fn place<'p>(
+        &mut self,
+        offset: Option<u64>,
+        piece: Piece<'p>,
+    ) -> Result<Placed<Arc<Opened<'p>>>> {
+        self.control.check()?;
+        let placed = self.open(piece)?.placed(offset.unwrap_or(self.end));
+        self.end = placed.end();
+        Ok(placed)
+    }
+
+    fn open<'p>(&mut self, piece: Piece<'p>) -> Result<Opened<'p>> {
+        let Piece { content, range } = piece;
+        let (source, length) = match content {
+            Content::File(path) => {
+                let file = FileSource::new(&path)?;
+                let length = file.len();
+                (Source::File(file), length)
+            }
+            Content::Bytes(bytes) => {
+                let length = BytesSource(&bytes).len();
+                (Source::Bytes(bytes), length)
+            }
+            Content::Remote(file_id) => {
+                let remote = self.describe(file_id)?;
+                let length = remote.length;
+                (Source::Remote(remote), length)
+            }
+        };
+        let range = match range {
+            None => 0..length,
+            Some(range) => range.inside(length).ok_or_else(|| {
+                let reason = format!("one has {length} bytes, and not all of {range}");
+                Error::invalid_input("pieces", reason)
+            })?,
+        };
+        Ok(Opened { source, range })
+    }
+
+    fn describe(&mut self, file_id: FileId) -> Result<Remote> {
+        if let Some(known) = self.known.get(&file_id) {
+            return Ok(known.clone());
+        }
+        let version = self
+            .session
+            .call(Operation::GetFileInfo, self.control, |raw| {
+                raw.get_file_info(&file_id)
+            })?;
+        if version.action != FileAction::Upload {
+            let reason = format!("{file_id} is no finished file");
+            return Err(Error::invalid_input("pieces", reason));
+        }
+        let remote = Remote {
+            file_id: file_id.clone(),
+            length: version.content_length,
+            sha1: version.sha1(),
+        };
+        self.known.insert(file_id, remote.clone());
+        Ok(remote)
+    }
+}

@@ -1,0 +1,269 @@
+//! Plans against naive assembly.
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+
+use super::{Limits, Part, Placed, Plan, Slice, length, plan};
+use crate::error::{Error, Result};
+use crate::transfer::compose::Overlap;
+
+const LIMITS: Limits = Limits {
+    min: 5,
+    upload: 12,
+    copy: 20,
+    max: 64,
+    max_parts: 30,
+};
+
+/// Pieces are numbered; each has its own bytes, so that one can tell where a byte came from.
+type Piece = Placed<usize>;
+
+fn place(pieces: &[(u64, u64, bool)]) -> Vec<Piece> {
+    let place = |(piece, &(offset, length, is_remote)): (usize, &(u64, u64, bool))| Placed {
+        offset,
+        length,
+        is_remote,
+        piece,
+    };
+    pieces.iter().enumerate().map(place).collect()
+}
+
+/// Where each byte of the result comes from: piece and offset in it.
+fn assembled(parts: &[Part<usize>]) -> Vec<(usize, u64)> {
+    let of = |slice: &Slice<usize>| slice.range.clone().map(move |at| (at, ()));
+    let mut bytes = Vec::new();
+    for part in parts {
+        let slices = match part {
+            Part::Copy { slice, .. } => std::slice::from_ref(slice),
+            Part::Upload(slices) => slices,
+        };
+        for slice in slices {
+            bytes.extend(of(slice).map(|(at, ())| (slice.piece, at)));
+        }
+    }
+    bytes
+}
+
+fn size(part: &Part<usize>) -> u64 {
+    match part {
+        Part::Copy { slice, .. } => slice.length(),
+        Part::Upload(slices) => length(slices),
+    }
+}
+
+/// Pieces without a hole: each begins at most where those before it end.
+fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let lengths = prop_oneof![0..4_u64, 4..7_u64, 0..30_u64, Just(64), 0..200_u64];
+    vec((lengths, any::<bool>(), 0..=100_u64), 1..25).prop_map(|drawn| {
+        let (mut end, mut from) = (0, 0);
+        let mut pieces = Vec::new();
+        for (length, is_remote, percent) in drawn {
+            let offset = from + (end - from) * percent / 100;
+            pieces.push((offset, length, is_remote));
+            (from, end) = (offset, end.max(offset + length));
+        }
+        place(&pieces)
+    })
+}
+
+fn overlaps() -> impl Strategy<Value = Overlap> {
+    prop_oneof![
+        Just(Overlap::Remote),
+        Just(Overlap::Local),
+        Just(Overlap::Verify)
+    ]
+}
+
+fn streamed(pieces: &[Piece], overlap: Overlap) -> Result<Vec<Part<usize>>> {
+    Plan::new(pieces.iter().cloned().map(Ok), LIMITS, overlap).collect()
+}
+
+/// The result is the naive one, and the parts are what the service takes.
+fn check(pieces: &[Piece], parts: &[Part<usize>]) {
+    let end = pieces.iter().map(Placed::end).max().unwrap_or(0);
+    let bytes = assembled(parts);
+    assert_eq!(bytes.len() as u64, end);
+    for (offset, (piece, at)) in (0..).zip(bytes) {
+        let piece = &pieces[piece];
+        assert!(at < piece.length);
+        assert_eq!(piece.offset + at, offset, "a byte of another place");
+    }
+    assert!(parts.len() as u64 <= LIMITS.max_parts);
+    for (number, part) in (1..).zip(parts) {
+        assert!(size(part) <= LIMITS.max);
+        assert!(size(part) > 0);
+        assert!(size(part) >= LIMITS.min || number == parts.len());
+        if let Part::Copy { slice, witness } = part {
+            assert!(pieces[slice.piece].is_remote);
+            assert!(slice.length() >= LIMITS.min);
+            check_witness(pieces, slice, witness);
+        }
+    }
+}
+
+/// A copy is compared with the local bytes of the same place, and all of them.
+fn check_witness(pieces: &[Piece], slice: &Slice<usize>, witness: &[Slice<usize>]) {
+    let place = |slice: &Slice<usize>| pieces[slice.piece].offset + slice.range.start;
+    let mut offset = place(slice);
+    for local in witness {
+        assert!(!pieces[local.piece].is_remote);
+        assert_eq!(place(local), offset);
+        offset += local.length();
+    }
+    assert!(witness.is_empty() || offset == place(slice) + slice.length());
+}
+
+proptest! {
+    #[test]
+    fn any_pieces_give_what_naive_assembly_gives(pieces in pieces(), overlap in overlaps()) {
+        match plan(&pieces, LIMITS, overlap) {
+            Ok(parts) => check(&pieces, &parts),
+            // The test's limits have no room for everything.
+            Err(error) => assert!(error.to_string().contains("more parts"), "{error}"),
+        }
+    }
+
+    #[test]
+    fn a_stream_of_pieces_gives_the_same_bytes(pieces in pieces(), overlap in overlaps()) {
+        let mut pieces = pieces;
+        pieces.sort_by_key(|piece| piece.offset);
+        for (index, piece) in pieces.iter_mut().enumerate() {
+            piece.piece = index;
+        }
+        match streamed(&pieces, overlap) {
+            Ok(parts) => check(&pieces, &parts),
+            Err(error) => assert!(error.to_string().contains("more parts"), "{error}"),
+        }
+    }
+
+    #[test]
+    fn local_bytes_win_where_they_are_preferred(pieces in pieces()) {
+        let Ok(parts) = plan(&pieces, LIMITS, Overlap::Local) else { return Ok(()) };
+        for (offset, (chosen, _)) in (0..).zip(assembled(&parts)) {
+            let has = |piece: &&Piece| (piece.offset..piece.end()).contains(&offset);
+            let there_is_local = pieces.iter().filter(has).any(|piece| !piece.is_remote);
+            assert_eq!(there_is_local, !pieces[chosen].is_remote);
+        }
+    }
+
+    #[test]
+    fn nothing_is_uploaded_that_a_long_remote_piece_has(offset in 0..40_u64, length in 10..50_u64) {
+        // All of it local, and one remote piece somewhere in the middle.
+        let pieces = place(&[(0, 100, false), (offset, length, true)]);
+        let parts = plan(&pieces, LIMITS, Overlap::Remote).unwrap();
+        let copied: u64 = parts.iter().filter(|part| matches!(part, Part::Copy { .. })).map(size).sum();
+        let borrowed = if (1..LIMITS.min).contains(&offset) { LIMITS.min - offset } else { 0 };
+        assert!(copied == length - borrowed, "{copied} of {length}");
+    }
+}
+
+fn text(parts: &[Part<usize>]) -> String {
+    let slice = |slice: &Slice<usize>| format!("{}[{:?}]", slice.piece, slice.range);
+    let list = |slices: &[Slice<usize>]| slices.iter().map(slice).collect::<Vec<_>>().join("+");
+    let part = |part: &Part<usize>| match part {
+        Part::Copy {
+            slice: from,
+            witness,
+        } if witness.is_empty() => format!("copy {}", slice(from)),
+        Part::Copy {
+            slice: from,
+            witness,
+        } => format!("copy {} = {}", slice(from), list(witness)),
+        Part::Upload(slices) => format!("upload {}", list(slices)),
+    };
+    parts.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn overlapping_pieces_are_used_as_the_caller_prefers() {
+    // A stored file, a local piece inside it, and a local piece that goes on after it.
+    let pieces = place(&[(0, 30, true), (10, 8, false), (24, 16, false)]);
+    for (overlap, expected) in [
+        (
+            Overlap::Remote,
+            "copy 0[0..15], copy 0[15..30], upload 2[6..16]",
+        ),
+        (
+            Overlap::Local,
+            "copy 0[0..10], upload 1[0..8], copy 0[18..24], upload 2[0..16]",
+        ),
+        (
+            Overlap::Verify,
+            "copy 0[0..10], copy 0[10..18] = 1[0..8], copy 0[18..24], copy 0[24..30] = 2[0..6], upload 2[6..16]",
+        ),
+    ] {
+        let made = text(&plan(&pieces, LIMITS, overlap).unwrap());
+        assert_eq!(made, expected, "{overlap:?}");
+    }
+}
+
+#[test]
+fn small_remote_pieces_go_up_with_their_neighbours() {
+    for (pieces, expected) in [
+        // Too small alone, wherever it is.
+        (vec![(0, 4, true), (4, 7, false)], "upload 0[0..4]+1[0..7]"),
+        (vec![(0, 9, false), (9, 4, true)], "upload 0[0..9]+1[0..4]"),
+        // What comes before a copy borrows from it, or takes all of it.
+        (
+            vec![(0, 2, false), (2, 9, true)],
+            "upload 0[0..2]+1[0..3], copy 1[3..9]",
+        ),
+        (vec![(0, 2, false), (2, 7, true)], "upload 0[0..2]+1[0..7]"),
+        // The last part may be small.
+        (
+            vec![(0, 9, true), (9, 2, false)],
+            "copy 0[0..9], upload 1[0..2]",
+        ),
+        // Alone it is copied, or not.
+        (vec![(0, 4, true)], "upload 0[0..4]"),
+        (vec![(0, 0, false)], ""),
+    ] {
+        let made = plan(&place(&pieces), LIMITS, Overlap::Remote).unwrap();
+        assert_eq!(text(&made), expected);
+    }
+}
+
+#[test]
+fn holes_and_disorder_are_errors() {
+    let hole = place(&[(0, 10, false), (11, 5, true)]);
+    let error = plan(&hole, LIMITS, Overlap::Remote).unwrap_err();
+    assert!(error.to_string().contains("from 10 to 11"), "{error}");
+    let late = place(&[(3, 10, false)]);
+    assert!(plan(&late, LIMITS, Overlap::Remote).is_err());
+    let disorder = place(&[(0, 10, false), (5, 5, false), (0, 5, true)]);
+    assert!(plan(&disorder, LIMITS, Overlap::Remote).is_ok());
+    assert!(matches!(
+        streamed(&disorder, Overlap::Remote),
+        Err(Error::InvalidInput { what: "pieces", .. })
+    ));
+}
+
+#[test]
+fn many_pieces_find_room_in_the_parts_that_a_file_may_have() {
+    // Each alone would be a part of its own, and there may be 30.
+    let many: Vec<_> = (0..100).map(|n| (n * 6, 6, n % 2 == 0)).collect();
+    let parts = plan(&place(&many), LIMITS, Overlap::Remote).unwrap();
+    check(&place(&many), &parts);
+}
+
+#[test]
+fn a_stream_can_become_the_largest_file() {
+    let limits = Limits {
+        min: 5_000_000,
+        upload: 100_000_000,
+        copy: 1_000_000_000,
+        max: 5_000_000_000,
+        max_parts: 10_000,
+    };
+    // Pieces of 100 MB, alternately stored and local, up to 10 TB.
+    let piece = |n: u64| Placed {
+        offset: n * 100_000_000,
+        length: 100_000_000,
+        is_remote: n.is_multiple_of(2),
+        piece: 0_usize,
+    };
+    let parts = Plan::new((0..100_000).map(|n| Ok(piece(n))), limits, Overlap::Remote);
+    let parts: Vec<_> = parts.collect::<Result<_>>().unwrap();
+    assert!(parts.len() <= 10_000, "{}", parts.len());
+    assert_eq!(parts.iter().map(size).sum::<u64>(), 10_000_000_000_000);
+}
