@@ -58,7 +58,8 @@ pub enum RemovalOutcome {
     Deleted,
     /// Its file is hidden.
     Hidden,
-    /// It was deleted, or its file hidden, before: by somebody else.
+    /// There is no such version of that name, or its file is hidden already: somebody else was faster,
+    /// or the name does not belong to the id.
     WasGone,
     /// It would be removed; this is a dry run.
     WouldBeRemoved,
