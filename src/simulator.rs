@@ -43,6 +43,7 @@ mod page;
 mod random;
 mod records;
 mod render;
+mod replicate;
 mod reply;
 mod route;
 mod state;
@@ -164,6 +165,41 @@ impl Simulator {
     /// The directory cannot be written.
     pub fn run_lifecycle_rules(&self) -> io::Result<()> {
         self.world.run_lifecycle_rules()
+    }
+
+    /// Makes one round of replication: every file that waits for it, that failed before, or that was
+    /// there before a rule which includes existing files. The service does so within minutes for new
+    /// files and about once a day for the others; here `replicationStatus` stays `PENDING` until this
+    /// is called. Files go into other buckets of this account and of those that it was
+    /// [joined](Self::join) with.
+    ///
+    /// ```
+    /// use b2sdk::simulator::Simulator;
+    ///
+    /// let simulator = Simulator::start()?;
+    /// simulator.run_replication()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A directory cannot be read or written.
+    pub fn run_replication(&self) -> io::Result<()> {
+        self.world.run_replication()
+    }
+
+    /// Makes this account and the other's two accounts of the same service, as they are in two of its
+    /// regions: each can replicate into the other's buckets, and neither can take the name of one. It
+    /// lasts as long as both live.
+    ///
+    /// ```
+    /// use b2sdk::simulator::Simulator;
+    ///
+    /// let (west, east) = (Simulator::start()?, Simulator::start()?);
+    /// west.join(&east);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn join(&self, other: &Self) {
+        self.world.join(&other.world);
     }
 
     /// Lets every account token issued so far answer 401 `expired_auth_token`.

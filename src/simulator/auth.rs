@@ -123,6 +123,11 @@ pub(super) fn download_caller(
     Ok(DownloadCaller::Token(known.clone()))
 }
 
+/// Whoever acts with this key, if it is there and has not expired.
+pub(super) fn key_caller(state: &State, world: &World, key_id: &str) -> Result<Caller, Refusal> {
+    live_caller(state, key_id, u64::MAX, world.clock().now_millis())
+}
+
 /// Tokens die with their key (section 2.1).
 fn live_caller(state: &State, key_id: &str, expires: u64, now: u64) -> Result<Caller, Refusal> {
     let key = state.keys.get(key_id).ok_or_else(Refusal::bad_auth_token)?;

@@ -161,6 +161,15 @@ fn ended_early() -> Refusal {
     Refusal::bad_request("The request ended early")
 }
 
+/// The same content stored once more, in that world.
+pub(super) fn duplicate(
+    world: &World,
+    content: &[Chunk],
+    length: u64,
+) -> Result<Vec<Chunk>, Refusal> {
+    store(world, &mut ChunkReader::new(content), length).map(|stored| stored.content)
+}
+
 /// The stretch from the first to the last of these bytes, both inclusive.
 pub(super) fn slice(content: &[Chunk], first: u64, last: u64) -> Vec<Chunk> {
     let mut begin = 0;

@@ -30,7 +30,7 @@ const MAX_SINGLE_FILE: u64 = 5_000_000_000;
 /// File name and file info as header bytes (section 4.3).
 const MAX_INFO_SIZE: usize = 7000;
 /// The same, for files whose upload asks for encryption.
-const MAX_INFO_SIZE_ENCRYPTED: usize = 2048;
+pub(super) const MAX_INFO_SIZE_ENCRYPTED: usize = 2048;
 
 /// A JSON call whose token and capability are already found good.
 #[derive(Debug)]

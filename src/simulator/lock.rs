@@ -200,6 +200,14 @@ impl Lock {
         })
     }
 
+    /// What is left of it at this time.
+    pub(super) fn still_at(self, now: u64) -> Self {
+        Self {
+            retention: self.retention.filter(|retention| retention.until > now),
+            ..self
+        }
+    }
+
     /// Whether this caller may put it on a new file, before it is known where.
     pub(super) fn check_caller(self, caller: &Caller) -> Result<(), Refusal> {
         if self.retention.is_some() {

@@ -1,7 +1,7 @@
 //! What the service remembers: one plain struct per kind of thing, as it is kept in memory and, in
 //! durable mode, written to the data directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -117,8 +117,39 @@ pub(super) struct Version {
     pub(super) encryption: Encryption,
     #[serde(default)]
     pub(super) lock: Lock,
+    #[serde(default)]
+    pub(super) replication: Replication,
     pub(super) uploaded: u64,
     pub(super) content: Vec<Chunk>,
+}
+
+/// How far the replication of a version is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Replication {
+    /// `None`: no rule was ever about it.
+    pub(super) status: Option<ReplicationStatus>,
+    /// The buckets that have got a replica of it.
+    pub(super) destinations: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum ReplicationStatus {
+    Pending,
+    Completed,
+    Failed,
+    Replica,
+}
+
+impl ReplicationStatus {
+    /// In capitals, as the documentation has it (section 12 #8).
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Replica => "REPLICA",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -59,6 +59,9 @@ pub(super) fn file(view: View<'_>, version: &Version) -> Value {
             "legalHold",
             view.readable_with("readFileLegalHolds", &json!(version.lock.shown_hold())),
         );
+        if let Some(status) = version.replication.status {
+            put("replicationStatus", json!(status.name()));
+        }
     }
     Value::Object(shown)
 }

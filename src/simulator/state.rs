@@ -223,7 +223,12 @@ impl State {
         newest.map_or(now, |newest| now.max(newest.uploaded + 1))
     }
 
-    fn versions_of(&self, bucket_id: &str, name: &str) -> impl Iterator<Item = &Arc<Version>> {
+    /// All versions of this name, newest first.
+    pub(super) fn versions_of(
+        &self,
+        bucket_id: &str,
+        name: &str,
+    ) -> impl Iterator<Item = &Arc<Version>> {
         let range = (
             Bound::Included(Place::first(name)),
             Bound::Included(Place::last(name)),

@@ -7,13 +7,14 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use super::clock::Clock;
 use super::ids;
 use super::keyring;
 use super::lifecycle;
 use super::records::{Account, AccountToken, Change, Key, Kind, Record};
+use super::replicate;
 use super::reply::Refusal;
 use super::state::State;
 use super::storage::Storage;
@@ -68,6 +69,8 @@ pub(crate) struct World {
     busy: Mutex<HashSet<String>>,
     /// Makes the upload URLs of this process distinct.
     urls_made: AtomicU64,
+    /// Other accounts of the same service.
+    peers: Mutex<Vec<Weak<Self>>>,
 }
 
 /// Shows no key and no token.
@@ -126,6 +129,7 @@ impl World {
             state: RwLock::new(state),
             busy: Mutex::default(),
             urls_made: AtomicU64::new(0),
+            peers: Mutex::default(),
         }
     }
 
@@ -204,6 +208,38 @@ impl World {
     /// Hides, deletes and cancels what the lifecycle rules say.
     pub(crate) fn run_lifecycle_rules(&self) -> io::Result<()> {
         self.keep_only(|state| lifecycle::round(state, self.clock.now_millis()))
+    }
+
+    /// Replicates files as the rules of their buckets say.
+    pub(crate) fn run_replication(&self) -> io::Result<()> {
+        replicate::round(self).map_err(|refusal| io::Error::other(refusal.message))
+    }
+
+    /// Makes both accounts of the same service: each can replicate into the other's buckets, and
+    /// neither can take the name of one.
+    pub(crate) fn join(self: &Arc<Self>, other: &Arc<Self>) {
+        for (one, peer) in [(self, other), (other, self)] {
+            let mut peers = one.peers.lock().unwrap_or_else(PoisonError::into_inner);
+            peers.push(Arc::downgrade(peer));
+        }
+    }
+
+    /// Not to be asked while this account's state is locked: two accounts may ask each other.
+    fn peers(&self) -> Vec<Arc<Self>> {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The other account that has this bucket.
+    pub(super) fn peer_with(&self, bucket_id: &str) -> Option<Arc<Self>> {
+        let mut peers = self.peers().into_iter();
+        peers.find(|peer| peer.state().buckets.contains_key(bucket_id))
+    }
+
+    /// Whether a bucket of another account has this name.
+    pub(super) fn is_name_of_a_peer(&self, name: &str) -> bool {
+        let mut peers = self.peers().into_iter();
+        peers.any(|peer| peer.state().bucket_by_name(name).is_some())
     }
 
     /// Where the server listened last.

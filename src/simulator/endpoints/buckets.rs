@@ -131,15 +131,18 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
     };
     check_default_retention(&bucket)?;
     let bucket = Arc::new(bucket);
+    let elsewhere = replication::elsewhere(call.world, &bucket.replication);
+    // Names are unique across accounts.
+    let is_taken = call.world.is_name_of_a_peer(name);
     call.world.change(|state| {
-        if state.bucket_by_name(name).is_some() {
+        if is_taken || state.bucket_by_name(name).is_some() {
             let message = "Bucket name is already in use.";
             return Err(Refusal::new(400, "duplicate_bucket_name", message));
         }
         if state.buckets.len() >= call.world.settings().max_buckets {
             return Err(Refusal::new(400, "too_many_buckets", "Too many buckets"));
         }
-        replication::check_destinations(state, &bucket.replication)?;
+        replication::check_destinations(state, &elsewhere, &bucket.replication)?;
         Ok((vec![Change::Put(Record::Bucket(Arc::clone(&bucket)))], ()))
     })?;
     Ok(render::bucket(call.view(), &bucket))
@@ -154,6 +157,9 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
         return Err(Refusal::bad_request("No bucket setting to update"));
     }
     let expected = call.fields.integer("ifRevisionIs")?;
+    let elsewhere = wanted.replication.as_ref();
+    let elsewhere = elsewhere.map(|wanted| replication::elsewhere(call.world, wanted));
+    let elsewhere = elsewhere.unwrap_or_default();
     let bucket = call.world.change(|state| {
         let mut bucket = state.bucket(id)?.as_ref().clone();
         if expected.is_some_and(|expected| u64::try_from(expected) != Ok(bucket.revision)) {
@@ -175,7 +181,7 @@ pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
             return Err(Refusal::new(400, "source_replication_conflict", message));
         }
         if let Some(configuration) = &wanted.replication {
-            replication::check_destinations(state, configuration)?;
+            replication::check_destinations(state, &elsewhere, configuration)?;
         }
         apply(&mut bucket, wanted);
         check_default_retention(&bucket)?;

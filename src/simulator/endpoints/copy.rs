@@ -16,6 +16,7 @@ use crate::simulator::lock::Lock;
 use crate::simulator::names;
 use crate::simulator::records::{Action, Change, Record, Version};
 use crate::simulator::render;
+use crate::simulator::replicate;
 use crate::simulator::reply::Refusal;
 
 pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
@@ -57,6 +58,7 @@ pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
             info,
             encryption,
             lock: lock.on_new_file(bucket, now)?,
+            replication: replicate::of_new_file(bucket, name),
             uploaded,
             content: copied.content,
         });

@@ -260,6 +260,9 @@ fn file_headers(bucket: &Bucket, file: &Version, overrides: &Overrides) -> Vec<(
         header("X-Bz-Upload-Timestamp", file.uploaded.to_string()),
     ];
     headers.extend(encryption_headers(&file.encryption));
+    if let Some(status) = file.replication.status {
+        headers.push(header("X-Bz-Replication-Status", status.name()));
+    }
     for (name, value) in &file.info {
         if names::response_header(name).is_none() {
             headers.push(header(&format!("X-Bz-Info-{name}"), decode::encode(value)));

@@ -10,7 +10,7 @@ use crate::simulator::encryption::Encryption;
 use crate::simulator::ids::{self, FileKind};
 use crate::simulator::lock::Lock;
 use crate::simulator::names;
-use crate::simulator::records::{Action, Change, Kind, Record, Version, part_key};
+use crate::simulator::records::{Action, Change, Kind, Record, Replication, Version, part_key};
 use crate::simulator::render;
 use crate::simulator::reply::Refusal;
 use crate::simulator::state::State;
@@ -81,6 +81,7 @@ pub(in crate::simulator) fn hide_marker(bucket_id: &str, name: &str, uploaded: u
         info: BTreeMap::new(),
         encryption: Encryption::NONE,
         lock: Lock::default(),
+        replication: Replication::default(),
         uploaded,
         content: Vec::new(),
     }

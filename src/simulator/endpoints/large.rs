@@ -14,6 +14,7 @@ use crate::simulator::lock::Lock;
 use crate::simulator::names;
 use crate::simulator::records::{Action, Change, Kind, Part, Record, Version, part_key};
 use crate::simulator::render;
+use crate::simulator::replicate;
 use crate::simulator::reply::Refusal;
 
 const MAX_LARGE_FILE: u64 = 10_000_000_000_000;
@@ -50,6 +51,7 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Value, Refusal> {
             info,
             encryption: encryption.unwrap_or(Encryption::Service(bucket.encrypts)),
             lock: lock.on_new_file(bucket, now)?,
+            replication: replicate::of_new_file(bucket, name),
             uploaded,
             content: Vec::new(),
         });

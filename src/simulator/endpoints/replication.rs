@@ -1,5 +1,5 @@
-//! The replication configuration of a bucket (section 3.7): checked, kept and shown. Nothing is
-//! replicated.
+//! The replication configuration of a bucket (section 3.7): checked, kept and shown. `replicate` acts
+//! on it.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use crate::simulator::json::{Fields, missing};
 use crate::simulator::records::Bucket;
 use crate::simulator::reply::Refusal;
 use crate::simulator::state::State;
+use crate::simulator::world::World;
 
 const MAX_RULES: usize = 2;
 const SOURCE: &str = "asReplicationSource";
@@ -36,13 +37,30 @@ pub(super) fn is_source(bucket: &Bucket) -> bool {
     !bucket.replication[SOURCE].is_null()
 }
 
+/// The destinations that a configuration names and that belong to other accounts. To be asked before
+/// a change is planned, which holds the lock of this account.
+pub(super) fn elsewhere(world: &World, configuration: &Value) -> BTreeSet<String> {
+    destinations(configuration)
+        .filter(|id| world.peer_with(id).is_some())
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Whether the buckets are there that the configuration names.
-pub(super) fn check_destinations(state: &State, configuration: &Value) -> Result<(), Refusal> {
+pub(super) fn check_destinations(
+    state: &State,
+    elsewhere: &BTreeSet<String>,
+    configuration: &Value,
+) -> Result<(), Refusal> {
+    destinations(configuration)
+        .filter(|id| !elsewhere.contains(*id))
+        .try_for_each(|id| state.bucket(id).map(|_| ()))
+}
+
+fn destinations(configuration: &Value) -> impl Iterator<Item = &str> {
     let rules = configuration[SOURCE]["replicationRules"].as_array();
-    for rule in rules.into_iter().flatten() {
-        state.bucket(rule["destinationBucketId"].as_str().unwrap_or_default())?;
-    }
-    Ok(())
+    let rules = rules.into_iter().flatten();
+    rules.map(|rule| rule["destinationBucketId"].as_str().unwrap_or_default())
 }
 
 fn source_shown(source: &Fields) -> Result<Value, Refusal> {

@@ -18,6 +18,7 @@ use crate::simulator::message::{Reply, Request};
 use crate::simulator::names;
 use crate::simulator::records::{Action, Bucket, Change, Part, Record, UploadUrl, Version};
 use crate::simulator::render::{self, View};
+use crate::simulator::replicate;
 use crate::simulator::reply::{self, Refusal};
 use crate::simulator::route;
 use crate::simulator::world::{Occupied, TOKEN_LIFETIME_MILLIS, World};
@@ -140,7 +141,6 @@ fn store_file(
         let version = Arc::new(Version {
             file_id: ids::file_id(&bucket.id, FileKind::Small, uploaded),
             bucket_id: bucket.id.clone(),
-            name: head.name,
             action: Action::Upload,
             length: received.length,
             content_type: head.content_type,
@@ -149,7 +149,9 @@ fn store_file(
             info: head.info,
             encryption,
             lock,
+            replication: replicate::of_new_file(bucket, &head.name),
             uploaded,
+            name: head.name,
             content: received.content,
         });
         Ok((
