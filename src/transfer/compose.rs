@@ -220,7 +220,11 @@ impl Compose<'_> {
                 self.make_large(parts, &request, total)
             }
             (Some(part), None) => self.make_small(part, &request),
-            (None, _) => self.upload.send_small(&request, &BytesSource(&[])),
+            (None, _) => self.upload.send_small(
+                self.upload.session.current(self.upload.control)?,
+                &request,
+                &BytesSource(&[]),
+            ),
         }
     }
 
@@ -240,7 +244,8 @@ impl Compose<'_> {
             },
         };
         let source = Assembled::new(self, slices, self.upload.control);
-        self.upload.send_small(request, &source)
+        let snapshot = self.upload.session.current(self.upload.control)?;
+        self.upload.send_small(snapshot, request, &source)
     }
 
     /// A file that is one range of a stored one.
