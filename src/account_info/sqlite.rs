@@ -70,7 +70,7 @@ pub struct SqliteAccountInfo {
 }
 
 enum Place {
-    Files(Files),
+    Files(Box<Files>),
     ReadOnly(ReadOnly),
 }
 
@@ -131,7 +131,7 @@ impl SqliteAccountInfo {
 
     fn store(&self) -> &dyn AccountInfo {
         match &self.place {
-            Place::Files(files) => files,
+            Place::Files(files) => &**files,
             Place::ReadOnly(read) => read,
         }
     }
