@@ -71,7 +71,7 @@ pub struct SqliteAccountInfo {
 
 enum Place {
     Files(Box<Files>),
-    ReadOnly(ReadOnly),
+    ReadOnly(Box<ReadOnly>),
 }
 
 impl SqliteAccountInfo {
@@ -132,7 +132,7 @@ impl SqliteAccountInfo {
     fn store(&self) -> &dyn AccountInfo {
         match &self.place {
             Place::Files(files) => &**files,
-            Place::ReadOnly(read) => read,
+            Place::ReadOnly(read) => &**read,
         }
     }
 }

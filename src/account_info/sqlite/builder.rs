@@ -123,7 +123,7 @@ impl SqliteAccountInfoBuilder {
         let place = match opened {
             Ok(files) => Place::Files(Box::new(files)),
             Err(error) if self.read_only_fallback && is_refused(&error) => {
-                Place::ReadOnly(self.fall_back(&path, &error)?)
+                Place::ReadOnly(Box::new(self.fall_back(&path, &error)?))
             }
             Err(error) => return Err(error),
         };
