@@ -9,9 +9,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use b2sdk::simulator::{Fault, LogEntry, Simulator};
+use b2sdk::simulator::{Fault, LogEntry, Shaping, Simulator};
 
 const HELP: &str = "\
 A local B2 service to develop and test against.
@@ -23,15 +24,19 @@ Usage: b2-simulator [OPTION...]
   --minimum-part-size N      smallest part but the last, in bytes (otherwise 5000000)
   --recommended-part-size N  part size that clients are told (otherwise 100000000)
   --fault FAULT              let something go wrong; may be given several times
+  --latency MILLISECONDS     let every request wait so long
+  --upload-rate N            read the bodies of all requests together at N bytes per second
+  --download-rate N          send the bodies of all answers together at N bytes per second
   --chaos SEED               let many things go wrong by chance, the same for the same seed
   --help                     print this
 
 A FAULT is words: an endpoint or *, with :N from its N-th request on, then
   which requests   method=HEAD file=PATTERN times=N always chance=PERCENT seed=N
-  what instead     status=N [code=C message=M | type=T body=B], close, reset, stall,
-                   before it: read=BYTES after-effect
-  the answer       retry-after=SECONDS header=NAME:VALUE corrupt=OFFSET no-length
-                   truncate=BYTES reset-at=BYTES stall-at=BYTES
+  what instead     status=N [code=C message=M | type=T body=B], close, half-close, reset, stall,
+                   before it: continue, read=BYTES, after-effect
+  the answer       retry-after=SECONDS header=NAME:VALUE corrupt=OFFSET no-length chunked
+                   surplus=BYTES truncate=BYTES half-close-at=BYTES reset-at=BYTES stall-at=BYTES
+  how slow         delay=MILLISECONDS read-rate=N rate=N (bytes per second)
 It happens once unless times or always says otherwise. In PATTERN * stands for any characters, in
 all values %20 for a space. Example: --fault 'b2_upload_file:3 status=503 retry-after=2'
 
@@ -48,6 +53,7 @@ struct Arguments {
     minimum_part_size: Option<u64>,
     recommended_part_size: Option<u64>,
     faults: Vec<Fault>,
+    shaping: Shaping,
     chaos: Option<u64>,
     help: bool,
 }
@@ -89,6 +95,11 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
                 parsed.recommended_part_size = Some(number(name, &value()?)?);
             }
             "--fault" => parsed.faults.push(fault(&value()?)?),
+            "--latency" => {
+                parsed.shaping.latency = Duration::from_millis(number(name, &value()?)?);
+            }
+            "--upload-rate" => parsed.shaping.upload_rate = Some(number(name, &value()?)?),
+            "--download-rate" => parsed.shaping.download_rate = Some(number(name, &value()?)?),
             "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
             "--help" | "-h" => parsed.help = true,
             _ => anyhow::bail!("unknown argument {text:?}; try --help"),
@@ -136,6 +147,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         for fault in arguments.faults {
             simulator.faults().inject(fault);
         }
+        simulator.faults().shape(arguments.shaping);
         if let Some(seed) = arguments.chaos {
             simulator.faults().chaos(seed);
         }
@@ -226,6 +238,9 @@ mod tests {
             (&["--port", "65536"], "65536"),
             (&["--port", "x"], "\"x\""),
             (&["--chaos", "-1"], "--chaos"),
+            (&["--latency", "soon"], "--latency"),
+            (&["--upload-rate", "0"], "--upload-rate"),
+            (&["--download-rate", ""], "--download-rate"),
             (&["--fault", "* sparkle"], "sparkle"),
             (&["--verbose"], "--verbose"),
             (&["dir"], "\"dir\""),

@@ -18,6 +18,7 @@ mod answer;
 mod body;
 mod connection;
 mod exchange;
+mod pacing;
 #[cfg(test)]
 mod tests;
 

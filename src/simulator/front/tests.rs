@@ -2,6 +2,7 @@
 //! no B2. Read time-outs are watchdogs: no test waits for one.
 
 mod client;
+mod misbehaviour;
 
 use std::io::{Read, repeat};
 use std::sync::Arc;
