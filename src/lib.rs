@@ -39,10 +39,9 @@ pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
 pub use bucket::delete::DeleteFileVersionOptions;
-pub use bucket::delete_many::{
-    DeleteManyOptions, FileIdAndName, ListedVersions, Removal, RemovalFailed, RemovalOutcome,
-    Removals, Removed,
-};
+pub use bucket::delete_many::outcome::{FileIdAndName, RemovalFailed, RemovalOutcome, Removed};
+pub use bucket::delete_many::removals::Removals;
+pub use bucket::delete_many::{DeleteManyOptions, ListedVersions, Removal};
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::lock::UpdateFileRetentionOptions;
 pub use bucket::settings::UpdateBucketOptions;
@@ -51,7 +50,7 @@ pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
 pub use control::meter::{RequestBudget, RequestCounts};
-pub use control::progress::{Progress, TransferProgress, TransferStage};
+pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
 pub use error::{
     Error, ErrorCode, KeyProblem, NotAllowed, Result, Sent, ServiceError, StoreError,
     TransportError, TransportKind,

@@ -229,7 +229,7 @@ impl Copy<'_> {
             file_info,
         };
         let clock = self.session.clock();
-        let tally = Tally::new(self.control.progress.as_ref(), clock, None);
+        let tally = Tally::new(self.control, self.new_name, clock, None);
         let started = clock.elapsed();
         let policy = self.session.retry_policy();
         let mut round = 0;
@@ -328,7 +328,8 @@ impl Copy<'_> {
             file_info: &file_info,
         };
         let tally = Tally::new(
-            self.control.progress.as_ref(),
+            self.control,
+            self.new_name,
             self.session.clock(),
             Some(length),
         );

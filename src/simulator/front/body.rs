@@ -36,6 +36,9 @@ pub(crate) struct RequestBody {
     paces: Vec<Pace>,
     ended: bool,
     broken: bool,
+    /// How long nothing may come of it.
+    idle_time: Duration,
+    timed_out: bool,
 }
 
 impl RequestBody {
@@ -43,6 +46,7 @@ impl RequestBody {
         incoming: Incoming,
         expects_continue: bool,
         received: Arc<AtomicU64>,
+        idle_time: Duration,
         paces: Vec<Pace>,
     ) -> Self {
         Self {
@@ -53,11 +57,13 @@ impl RequestBody {
             waiting: Bytes::new(),
             paces,
             broken: false,
+            idle_time,
+            timed_out: false,
         }
     }
 
     /// The next bytes; `None` at the end, or when there will be no more of a body that has not
-    /// ended: see [`is_broken`](Self::is_broken).
+    /// ended: see [`is_broken`](Self::is_broken) and [`is_timed_out`](Self::is_timed_out).
     async fn next(&mut self) -> Option<Bytes> {
         self.fill().await;
         let piece = pacing::piece(&self.paces, self.waiting.len());
@@ -71,10 +77,12 @@ impl RequestBody {
 
     /// Waits for more of the body, unless there is some already.
     async fn fill(&mut self) {
-        while self.waiting.is_empty() && !self.ended && !self.broken {
+        while self.waiting.is_empty() && !self.ended && !self.broken && !self.timed_out {
             self.held_back = false;
-            let frame = self.incoming.frame().await;
-            self.take(frame);
+            match tokio::time::timeout(self.idle_time, self.incoming.frame()).await {
+                Ok(frame) => self.take(frame),
+                Err(_) => self.timed_out = true,
+            }
         }
     }
 
@@ -134,6 +142,11 @@ impl RequestBody {
         self.broken
     }
 
+    /// Whether the client is there but sends nothing.
+    pub(crate) fn is_timed_out(&self) -> bool {
+        self.timed_out
+    }
+
     /// Reads what little may be left, if the client is sending it anyway.
     pub(crate) async fn drain(&mut self) {
         let left = self.incoming.size_hint().exact();
@@ -187,7 +200,7 @@ impl Feed<'_> {
                     self.body.count(bytes.len() as u64);
                     Frame::Bytes(bytes)
                 }
-                None if self.body.is_broken() => return,
+                None if self.body.is_broken() || self.body.is_timed_out() => return,
                 None => Frame::End,
             };
             let last = matches!(frame, Frame::End);

@@ -21,18 +21,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 
 use crate::simulator::faults::Ending;
 use crate::simulator::front::Front;
 use crate::simulator::front::answer::AnswerBody;
 use crate::simulator::front::exchange;
+use crate::simulator::front::limits::{HEAD_BYTES, HEADERS};
 
-const HEAD_LIMIT: usize = 64 * 1024;
-const HEADER_LIMIT: usize = 256;
 /// How much a refused client may go on sending before it is cut off, and for how long.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -76,6 +76,22 @@ pub(crate) async fn serve(stream: TcpStream, number: u64, front: Arc<Front>) {
     }
 }
 
+/// Answers 503, as the service does when it is busy, without reading a request.
+pub(crate) async fn refuse(stream: TcpStream) {
+    let body = exchange::error_body(503, "service_unavailable", "too many connections");
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
+         content-type: {}\r\ncontent-length: {}\r\n\r\n{body}",
+        exchange::JSON,
+        body.len()
+    );
+    if stream.writable().await.is_ok() {
+        // It fits into the socket's empty buffer.
+        let _ = stream.try_write(answer.as_bytes());
+    }
+    linger(stream).await;
+}
+
 type Exchange = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;
 
 /// Serves requests until the connection is done (`None`) or an exchange ends it.
@@ -94,12 +110,17 @@ async fn speak_http(
         stream,
         flushed: Arc::clone(&flushed),
         surplus: Arc::clone(&line.surplus),
+        idle_time: front.limits.idle_time,
+        untaken: None,
     });
+    let head_time = front.limits.head_time;
     // Names of headers are written in lower case: Python's b2sdk takes the names of file info from
     // them as they come.
     let mut connection = http1::Builder::new()
-        .max_header_size(HEAD_LIMIT)
-        .max_headers(HEADER_LIMIT)
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_time)
+        .max_header_size(HEAD_BYTES)
+        .max_headers(HEADERS)
         .auto_date_header(false)
         .serve_connection(wire, service);
 
@@ -187,6 +208,9 @@ struct Wire {
     stream: TcpStream,
     flushed: Arc<AtomicBool>,
     surplus: Arc<AtomicU64>,
+    idle_time: Duration,
+    /// Runs while the client takes nothing of what is to be sent.
+    untaken: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
@@ -194,15 +218,35 @@ impl Wire {
     fn poll_surplus(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let left = self.surplus.load(Ordering::Relaxed);
-            let Ok(piece) = usize::try_from(left.min(SURPLUS.len() as u64)) else {
+            let piece = usize::try_from(left).unwrap_or(usize::MAX);
+            let Some(piece) = SURPLUS.get(..piece.min(SURPLUS.len())) else {
                 return Poll::Ready(Ok(()));
             };
-            let Some(piece) = SURPLUS.get(..piece).filter(|piece| !piece.is_empty()) else {
+            if piece.is_empty() {
                 return Poll::Ready(Ok(()));
-            };
-            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, piece))?;
+            }
+            let written = Pin::new(&mut self.stream).poll_write(context, piece);
+            let sent = ready!(self.watch(context, written))?;
             self.surplus.fetch_sub(sent as u64, Ordering::Relaxed);
         }
+    }
+
+    /// Fails if what was to be written has waited too long.
+    fn watch(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.untaken = None;
+            return written;
+        }
+        let idle_time = self.idle_time;
+        let untaken = self
+            .untaken
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_time)));
+        let is_over = untaken.as_mut().poll(context);
+        is_over.map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -223,7 +267,8 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, written)
     }
 
     fn poll_write_vectored(
@@ -232,7 +277,8 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
