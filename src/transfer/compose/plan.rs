@@ -114,6 +114,32 @@ pub(crate) enum Part<P> {
     Upload(Vec<Slice<P>>),
 }
 
+impl<P: Clone> Part<P> {
+    /// The same in two parts, if it is a copy and large enough for that.
+    pub(crate) fn halved(self, limits: Limits) -> std::result::Result<[Self; 2], Self> {
+        match self {
+            Self::Copy { slice, witness } if slice.length() > limits.min => {
+                let half = slice.length().div_ceil(2).max(limits.min);
+                let mut second = Run {
+                    is_remote: true,
+                    slices: vec![slice.clone()],
+                    witness,
+                };
+                let first = second.take(half);
+                let part = |run: Run<P>, from: u64, to: u64| Self::Copy {
+                    slice: Slice {
+                        range: slice.range.start + from..slice.range.start + to,
+                        ..slice.clone()
+                    },
+                    witness: run.witness,
+                };
+                Ok([part(first, 0, half), part(second, half, slice.length())])
+            }
+            part => Err(part),
+        }
+    }
+}
+
 /// The parts of a file that consists of all these pieces.
 pub(crate) fn plan<P: Clone>(
     pieces: &[Placed<P>],
