@@ -39,10 +39,9 @@ pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
 pub use bucket::delete::DeleteFileVersionOptions;
-pub use bucket::delete_many::{
-    DeleteManyOptions, FileIdAndName, ListedVersions, Removal, RemovalFailed, RemovalOutcome,
-    Removals, Removed,
-};
+pub use bucket::delete_many::outcome::{FileIdAndName, RemovalFailed, RemovalOutcome, Removed};
+pub use bucket::delete_many::removals::Removals;
+pub use bucket::delete_many::{DeleteManyOptions, ListedVersions, Removal};
 pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
 pub use bucket::lock::UpdateFileRetentionOptions;
 pub use bucket::settings::UpdateBucketOptions;

@@ -22,6 +22,7 @@ Usage: b2-simulator [OPTION...]
   --data-dir DIR             keep account, files and port in DIR (otherwise nothing is kept)
   --minimum-part-size N      smallest part but the last, in bytes (otherwise 5000000)
   --recommended-part-size N  part size that clients are told (otherwise 100000000)
+  --no-default-encryption    buckets without SSE-B2 unless told otherwise, as before September 2026
   --fault FAULT              let something go wrong; may be given several times
   --chaos SEED               let many things go wrong by chance, the same for the same seed
   --help                     print this
@@ -47,6 +48,7 @@ struct Arguments {
     data_dir: Option<PathBuf>,
     minimum_part_size: Option<u64>,
     recommended_part_size: Option<u64>,
+    no_default_encryption: bool,
     faults: Vec<Fault>,
     chaos: Option<u64>,
     help: bool,
@@ -88,6 +90,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
             "--recommended-part-size" => {
                 parsed.recommended_part_size = Some(number(name, &value()?)?);
             }
+            "--no-default-encryption" if inline.is_none() => parsed.no_default_encryption = true,
             "--fault" => parsed.faults.push(fault(&value()?)?),
             "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
             "--help" | "-h" => parsed.help = true,
@@ -125,6 +128,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     if let Some(bytes) = arguments.recommended_part_size {
         builder = builder.recommended_part_size(bytes);
+    }
+    if arguments.no_default_encryption {
+        builder = builder.encrypt_by_default(false);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -228,6 +234,10 @@ mod tests {
             (&["--chaos", "-1"], "--chaos"),
             (&["--fault", "* sparkle"], "sparkle"),
             (&["--verbose"], "--verbose"),
+            (
+                &["--no-default-encryption=yes"],
+                "--no-default-encryption=yes",
+            ),
             (&["dir"], "\"dir\""),
         ] {
             assert!(parsed(line).unwrap_err().contains(name), "{line:?}");

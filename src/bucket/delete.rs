@@ -62,7 +62,7 @@ impl Bucket {
         match hidden {
             // Its answer may be lost: the file is hidden, or it is not.
             Err(error) if error.is_answer_lost() || error.is_after_lost_answer() => {
-                match self.latest(file_name) {
+                match self.latest(control, file_name) {
                     Ok(Some(latest)) if latest.action == FileAction::Hide => Ok(latest),
                     _ => Err(error),
                 }
@@ -77,7 +77,7 @@ impl Bucket {
     /// [`Error::FileNotFound`]; [`Error::InvalidInput`] if the file is not hidden;
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn unhide_file(&self, file_name: &str) -> Result<FileVersion> {
-        let latest = self.latest(file_name)?;
+        let latest = self.latest(&self.control(None), file_name)?;
         let latest = latest.ok_or_else(|| Error::FileNotFound {
             file: file_name.into(),
             service: None,
@@ -93,14 +93,12 @@ impl Bucket {
     }
 
     /// The newest version of a file; an unfinished upload is none.
-    fn latest(&self, file_name: &str) -> Result<Option<FileVersion>> {
-        self.versions_of(file_name, 10)
-            .find(|version| {
-                version
-                    .as_ref()
-                    .map_or(true, |version| version.action != FileAction::Start)
-            })
-            .transpose()
+    fn latest(&self, control: &Control, file_name: &str) -> Result<Option<FileVersion>> {
+        let is_there = |version: &FileVersion| version.action != FileAction::Start;
+        let session = &self.client.session;
+        self.with_id(control, |id| {
+            session.find_version(control, id, file_name, is_there)
+        })
     }
 
     /// Deletes a version for good. The version before it, if there is one, appears in its place.

@@ -11,21 +11,17 @@
 //! So nothing is deleted ahead of results that nobody takes, and memory holds a page and as many
 //! versions as there are workers.
 
-use std::any::Any;
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+pub(crate) mod outcome;
+pub(crate) mod removals;
 
 use crate::bucket::Bucket;
+use crate::bucket::delete_many::outcome::FileIdAndName;
+use crate::bucket::delete_many::removals::Removals;
 use crate::bucket::list::pages::FilePages;
-use crate::bucket::list::{Entry, LsOptions, Versions};
-use crate::control::Control;
+use crate::bucket::list::{LsOptions, Versions};
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
-use crate::model::file::{FileAction, FileVersion};
-use crate::model::id::FileId;
-use crate::model::operation::Operation;
+use crate::model::file::FileAction;
 
 /// What becomes of each version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +52,9 @@ pub struct DeleteManyOptions {
     pub dry_run: bool,
     /// Start no more after the first failure. Those that run already are still reported.
     pub fail_fast: bool,
+    /// Delete also what is retained in the mode `governance`. Needs `bypassGovernance`; `compliance` and
+    /// legal hold yield to nobody, and hiding is not hindered by any of them.
+    pub bypass_governance: bool,
     /// Cancels all of it. What was being deleted at that moment may be deleted or not.
     pub cancel: Option<CancelToken>,
 }
@@ -88,6 +87,13 @@ impl DeleteManyOptions {
         self
     }
 
+    /// Delete also what is retained in the mode `governance`.
+    #[must_use]
+    pub const fn bypass_governance(mut self) -> Self {
+        self.bypass_governance = true;
+        self
+    }
+
     /// Cancels all of it.
     #[must_use]
     pub fn cancel(mut self, token: &CancelToken) -> Self {
@@ -95,104 +101,6 @@ impl DeleteManyOptions {
         self
     }
 }
-
-/// Which version: its id, and the name that goes with it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct FileIdAndName {
-    /// The version's id.
-    pub file_id: FileId,
-    /// The file's name.
-    pub file_name: String,
-}
-
-impl FileIdAndName {
-    /// The version of that id, of the file of that name.
-    #[must_use]
-    pub fn new(file_id: impl Into<FileId>, file_name: impl Into<String>) -> Self {
-        Self {
-            file_id: file_id.into(),
-            file_name: file_name.into(),
-        }
-    }
-}
-
-impl From<FileVersion> for FileIdAndName {
-    fn from(version: FileVersion) -> Self {
-        Self::new(version.file_id, version.file_name)
-    }
-}
-
-impl From<Entry> for FileIdAndName {
-    fn from(entry: Entry) -> Self {
-        Self::from(entry.version)
-    }
-}
-
-/// What became of a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Removed {
-    /// Which version.
-    pub file: FileIdAndName,
-    /// What became of it.
-    pub outcome: RemovalOutcome,
-}
-
-/// How a removal that did not fail ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RemovalOutcome {
-    /// It is deleted.
-    Deleted,
-    /// Its file is hidden.
-    Hidden,
-    /// It was deleted, or its file hidden, before: by somebody else.
-    WasGone,
-    /// It would be removed; this is a dry run.
-    WouldBeRemoved,
-}
-
-/// A version that was not removed, or a listing that broke.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub struct RemovalFailed {
-    /// Which version; none if the listing itself failed, after which nothing more comes.
-    pub file: Option<FileIdAndName>,
-    /// Why.
-    #[source]
-    pub error: Error,
-}
-
-impl fmt::Display for RemovalFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.file {
-            Some(FileIdAndName { file_id, file_name }) => {
-                write!(f, "{file_name:?} ({file_id}) was not removed")
-            }
-            None => f.write_str("the listing of what to remove broke off"),
-        }
-    }
-}
-
-/// The results of removing many versions, from [`Bucket::delete_many`] and
-/// [`Bucket::delete_versions`], in the order in which they come about.
-///
-/// **Taking results is what makes it go on**: what is not asked for is not deleted. Dropping it gives
-/// up what is running and waits for that.
-#[must_use = "nothing is deleted before results are asked for"]
-pub struct Removals<I> {
-    bucket: Bucket,
-    control: Control,
-    stop: CancelToken,
-    options: DeleteManyOptions,
-    /// What is still to be read; none once it is at its end or was given up.
-    versions: Option<I>,
-    running: usize,
-    outcomes: (Sender<Outcome>, Receiver<Outcome>),
-}
-
-type Outcome = (FileIdAndName, thread::Result<Result<RemovalOutcome>>);
 
 /// The versions of a listing, without its folders.
 #[derive(Debug)]
@@ -244,12 +152,13 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Here: [`Error::NotAllowed`] if the key cannot do this to any file, [`Error::InvalidInput`] as
-    /// `ls_with`, and for hiding all versions; nothing is sent. The results: what
-    /// [`delete_file_version`](Self::delete_file_version) and [`hide_file`](Self::hide_file) fail with,
-    /// each for its own file. A version that is gone already is no failure. After an error that is not
-    /// about a file - of the listing, the credentials, the store, a cap, or because it was cancelled -
-    /// nothing more is started.
+    /// Here: [`Error::NotAllowed`] if the key cannot do this to any file, or lacks `bypassGovernance` where
+    /// that is asked for, [`Error::InvalidInput`] as `ls_with`, and for hiding all versions; nothing is
+    /// sent. The results: what [`delete_file_version`](Self::delete_file_version) and
+    /// [`hide_file`](Self::hide_file) fail with, [`Error::Locked`] above all, each for its own file. A
+    /// version that is gone already is no failure. After an error that is not about a file - of the
+    /// listing, the credentials, the store, a cap, the budget, or because it was cancelled - nothing more is
+    /// started.
     ///
     /// # Consequences
     /// While it runs, or when it is broken off, an older version of a file may be the one that is found.
@@ -266,7 +175,7 @@ impl Bucket {
             ));
         }
         let pages = self.pages(folder, listing)?;
-        self.removals(ListedVersions(pages), options)
+        Removals::new(self, ListedVersions(pages), options)
     }
 
     /// Deletes these versions, of this bucket: a listing that the caller went through, or versions noted
@@ -300,183 +209,6 @@ impl Bucket {
         V: Into<FileIdAndName>,
     {
         let versions = versions.into_iter().map(|version| version.map(V::into));
-        self.removals(versions, options)
+        Removals::new(self, versions, options)
     }
-
-    fn removals<I>(&self, versions: I, options: &DeleteManyOptions) -> Result<Removals<I>> {
-        let stop = options
-            .cancel
-            .as_ref()
-            .map_or_else(CancelToken::new, CancelToken::child);
-        let control = self.control(Some(&stop));
-        let operation = match options.removal {
-            Removal::Delete => Operation::DeleteFileVersion,
-            Removal::Hide => Operation::HideFile,
-        };
-        if !options.dry_run {
-            self.client
-                .session
-                .require(operation, self.name(), &control)?;
-        }
-        Ok(Removals {
-            bucket: self.clone(),
-            control,
-            stop,
-            options: options.clone(),
-            versions: Some(versions),
-            running: 0,
-            outcomes: channel(),
-        })
-    }
-}
-
-impl<I: Iterator<Item = Result<FileIdAndName>>> Removals<I> {
-    /// Starts deletions until as many run as may; a result that takes no thread is returned.
-    fn start(&mut self) -> Option<Result<Removed, RemovalFailed>> {
-        while self.running < self.bucket.client.workers.limit() {
-            let versions = self.versions.as_mut()?;
-            let version = match self.control.check() {
-                Ok(()) => versions.next(),
-                Err(cancelled) => Some(Err(cancelled)),
-            };
-            match version {
-                Some(Ok(file)) if self.options.dry_run => {
-                    let outcome = RemovalOutcome::WouldBeRemoved;
-                    return Some(Ok(Removed { file, outcome }));
-                }
-                Some(Ok(file)) => self.spawn(file),
-                Some(Err(error)) => {
-                    self.versions = None;
-                    return Some(Err(RemovalFailed { file: None, error }));
-                }
-                None => self.versions = None,
-            }
-        }
-        None
-    }
-
-    fn spawn(&mut self, file: FileIdAndName) {
-        let task = Task {
-            bucket: self.bucket.clone(),
-            control: self.control.clone(),
-            removal: self.options.removal,
-            file,
-            outcomes: self.outcomes.0.clone(),
-        };
-        let own = task.clone();
-        self.running += 1;
-        // If the system has no thread for it, it is done here.
-        if thread::Builder::new().spawn(move || task.run()).is_err() {
-            own.run();
-        }
-    }
-
-    fn finished(&mut self, (file, outcome): Outcome) -> Result<Removed, RemovalFailed> {
-        match outcome.unwrap_or_else(|panic| resume_unwind(panic)) {
-            Ok(outcome) => Ok(Removed { file, outcome }),
-            Err(error) => {
-                if self.options.fail_fast || concerns_all(&error) {
-                    self.versions = None;
-                }
-                let file = Some(file);
-                Err(RemovalFailed { file, error })
-            }
-        }
-    }
-}
-
-impl<I: Iterator<Item = Result<FileIdAndName>>> Iterator for Removals<I> {
-    type Item = Result<Removed, RemovalFailed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(result) = self.start() {
-            return Some(result);
-        }
-        if self.running == 0 {
-            return None;
-        }
-        // Never fails: this side holds a sender too.
-        let outcome = self.outcomes.1.recv().ok()?;
-        self.running -= 1;
-        Some(self.finished(outcome))
-    }
-}
-
-impl<I> Drop for Removals<I> {
-    fn drop(&mut self) {
-        if self.running > 0 {
-            self.stop.cancel();
-        }
-        for _ in 0..self.running {
-            let _outcome = self.outcomes.1.recv();
-        }
-    }
-}
-
-impl<I> fmt::Debug for Removals<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Removals")
-            .field("bucket", &self.bucket)
-            .field("options", &self.options)
-            .field("running", &self.running)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Whether every other file would meet the same: going on would only ask again and again.
-const fn concerns_all(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NotAuthorized
-            | Error::InvalidCredentials(_)
-            | Error::Credentials { .. }
-            | Error::AccountChanged
-            | Error::CapExceeded(_)
-            | Error::Store(_)
-            | Error::Cancelled
-    )
-}
-
-/// One removal.
-#[derive(Clone)]
-struct Task {
-    bucket: Bucket,
-    control: Control,
-    removal: Removal,
-    file: FileIdAndName,
-    outcomes: Sender<Outcome>,
-}
-
-impl Task {
-    fn run(self) {
-        let outcome: Result<_, Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| self.act()));
-        // Whoever waited may be gone.
-        let _sent = self.outcomes.send((self.file, outcome));
-    }
-
-    fn act(&self) -> Result<RemovalOutcome> {
-        let session = &self.bucket.client.session;
-        let _permit = self.bucket.client.workers.take(&self.control)?;
-        let FileIdAndName { file_id, file_name } = &self.file;
-        match self.removal {
-            Removal::Delete => {
-                match session.delete_file_version(&self.control, file_id, file_name, false) {
-                    Err(error) if error.is_not_found() => Ok(RemovalOutcome::WasGone),
-                    outcome => outcome.map(|()| RemovalOutcome::Deleted),
-                }
-            }
-            Removal::Hide => match self.bucket.hide_file_under(&self.control, file_name) {
-                Err(error) if error.is_not_found() || is_hidden(&error) => {
-                    Ok(RemovalOutcome::WasGone)
-                }
-                outcome => outcome.map(|_| RemovalOutcome::Hidden),
-            },
-        }
-    }
-}
-
-fn is_hidden(error: &Error) -> bool {
-    error
-        .code()
-        .is_some_and(|code| code.as_str() == "already_hidden")
 }

@@ -1,5 +1,8 @@
 //! Deleting many versions at a time: what goes, what stays, and what a failure stops.
 
+mod faults;
+mod locked;
+
 use std::collections::BTreeSet;
 
 use b2sdk::simulator::{Fault, KeyRequest};

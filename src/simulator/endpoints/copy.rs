@@ -26,9 +26,9 @@ pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
     call.caller.require_name(name)?;
     let source = source(call)?;
     let bucket_id = destination.unwrap_or(&source.bucket_id);
-    names::check_file_name(name)?;
     let lock = Lock::of_fields(fields)?;
     lock.check_caller(&call.caller)?;
+    names::check_file_name(name)?;
     let source_key = encryption::key_of_field(fields, "sourceServerSideEncryption")?;
     let encryption = encryption::of_field(fields, "destinationServerSideEncryption")?;
     let (content_type, info) = metadata(call, &source, name)?;

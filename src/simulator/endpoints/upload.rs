@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Call, custom_timestamp, info_limit};
-use crate::simulator::auth;
+use crate::simulator::auth::{self, Caller};
 use crate::simulator::content::{self, Promise, Received};
 use crate::simulator::decode;
 use crate::simulator::encryption::{self, Encryption};
@@ -99,9 +99,7 @@ pub(crate) fn file(
     body: &mut dyn Read,
 ) -> Result<Reply, Refusal> {
     let (url, caller) = auth::upload_caller(world, request)?;
-    let head = FileHead::read(world, request)?;
-    caller.require_name(&head.name)?;
-    head.lock.check_caller(&caller)?;
+    let head = FileHead::read(world, request, &caller)?;
     route::force_cap(request)?;
     // The lock is judged at the time at which the upload begins: it may take long.
     let lock = head.lock_in(
@@ -232,12 +230,16 @@ struct FileHead {
 }
 
 impl FileHead {
-    fn read(world: &World, request: &Request) -> Result<Self, Refusal> {
+    /// What the caller may not do is told before what is wrong (section 2.0).
+    fn read(world: &World, request: &Request, caller: &Caller) -> Result<Self, Refusal> {
+        let name = decoded(request, "x-bz-file-name", "X-Bz-File-Name")?;
+        caller.require_name(&name)?;
+        let lock = Lock::of_headers(request)?;
+        lock.check_caller(caller)?;
+        names::check_file_name(&name)?;
         if let Some(name) = FORBIDDEN_HEADERS.iter().find(|name| has(request, name)) {
             return Err(Refusal::bad_request(format!("Header not allowed: {name}")));
         }
-        let name = decoded(request, "x-bz-file-name", "X-Bz-File-Name")?;
-        names::check_file_name(&name)?;
         let asked = required(request, "content-type", "Content-Type")?;
         let content_type = names::resolve_content_type(asked, &name)?;
         let (promise, length) = body_head(world, request)?;
@@ -246,7 +248,7 @@ impl FileHead {
             content_type,
             info: file_info(request)?,
             encryption: encryption::of_upload(request)?,
-            lock: Lock::of_headers(request)?,
+            lock,
             custom_timestamp: custom_timestamp(world, timestamp_header(request)?)?,
             promise,
             length,

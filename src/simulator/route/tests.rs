@@ -6,6 +6,7 @@ mod copying;
 mod downloads;
 mod durable;
 mod encryption;
+mod every_endpoint;
 mod golden;
 mod keys;
 mod large_files;
