@@ -427,6 +427,7 @@ impl B2ApiBuilder {
             client: Client {
                 session: Arc::new(Session::new(info, http, retry)),
                 workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
+                calls: Arc::default(),
                 cancel: None,
             },
         })

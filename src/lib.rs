@@ -50,7 +50,7 @@ pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
 pub use control::meter::{RequestBudget, RequestCounts};
-pub use control::progress::{Progress, TransferProgress, TransferStage};
+pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
 pub use error::{
     Error, ErrorCode, KeyProblem, NotAllowed, Result, Sent, ServiceError, StoreError,
     TransportError, TransportKind,

@@ -359,7 +359,7 @@ impl Compose<'_> {
         };
         let file_info = with_sha1(request.file_info, sha1)?;
         let control = self.upload.control;
-        let tally = Tally::new(control.progress.as_ref(), self.session.clock(), total);
+        let tally = Tally::new(control, self.upload.file_name, self.session.clock(), total);
         let file_id = self.upload.start(&UploadRequest {
             file_info: &file_info,
             ..*request

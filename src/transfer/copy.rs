@@ -333,9 +333,10 @@ impl Copy<'_> {
             session,
             workers,
             control,
+            file_name,
             ..
         } = self.upload;
-        let tally = Tally::new(control.progress.as_ref(), session.clock(), Some(length));
+        let tally = Tally::new(control, file_name, session.clock(), Some(length));
         let file_id = self.upload.start(&request)?;
         self.upload.as_large_file(file_id, &tally, |started| {
             parallel::run(workers, control, |_| {

@@ -15,6 +15,7 @@ mod delete_many;
 mod download;
 mod download_faults;
 mod download_names;
+mod download_progress;
 mod download_ranges;
 mod download_resume;
 mod encryption;

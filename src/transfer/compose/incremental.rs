@@ -5,7 +5,6 @@
 //! 3. If so, the new version is composed: those bytes are copied, what follows is uploaded. If not, or
 //!    where that is not possible, the file is uploaded as a whole.
 
-use crate::control::Control;
 use crate::control::progress::{Tally, TransferStage};
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
@@ -116,14 +115,11 @@ impl Compose<'_> {
             return Ok(None);
         }
         // Reading it is all that is reported until its content moves.
-        let Control { progress, .. } = self.upload.control;
-        let clock = self.session.clock();
-        Tally::at(
-            TransferStage::Hashing,
-            progress.as_ref(),
-            clock,
-            Some(source.len()),
-        );
+        let Upload {
+            control, file_name, ..
+        } = self.upload;
+        let (clock, total) = (self.session.clock(), Some(source.len()));
+        Tally::at(TransferStage::Hashing, control, file_name, clock, total);
         let mut hasher = Sha1Hasher::default();
         self.upload.feed(&mut hasher, source, 0..stored.length)?;
         if hasher.clone().finish() != expected {

@@ -120,20 +120,20 @@ impl<P: Clone> Part<P> {
         match self {
             Self::Copy { slice, witness } if slice.length() > limits.min => {
                 let half = slice.length().div_ceil(2).max(limits.min);
-                let mut second = Run {
-                    is_remote: true,
-                    slices: vec![slice.clone()],
-                    witness,
-                };
-                let first = second.take(half);
-                let part = |run: Run<P>, from: u64, to: u64| Self::Copy {
+                let middle = slice.range.start + half;
+                let mut second = witness;
+                let first = take(&mut second, half);
+                let part = |range, witness| Self::Copy {
                     slice: Slice {
-                        range: slice.range.start + from..slice.range.start + to,
+                        range,
                         ..slice.clone()
                     },
-                    witness: run.witness,
+                    witness,
                 };
-                Ok([part(first, 0, half), part(second, half, slice.length())])
+                Ok([
+                    part(slice.range.start..middle, first),
+                    part(middle..slice.range.end, second),
+                ])
             }
             part => Err(part),
         }

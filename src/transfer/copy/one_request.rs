@@ -43,7 +43,10 @@ impl Copy<'_> {
         given: &FileInfo,
     ) -> Result<Small> {
         let Upload {
-            session, control, ..
+            session,
+            control,
+            file_name,
+            ..
         } = self.upload;
         let replacement = self.replacement(source, given)?;
         let replacement = replacement.as_ref();
@@ -54,7 +57,7 @@ impl Copy<'_> {
         let clock = session.clock();
         let total = source.and_then(|source| self.selected(source));
         let total = total.map(|range| range.end - range.start);
-        let tally = Tally::new(control.progress.as_ref(), clock, total);
+        let tally = Tally::new(control, file_name, clock, total);
         let started = clock.elapsed();
         let policy = session.retry_policy();
         let (mut round, mut again) = (0, false);

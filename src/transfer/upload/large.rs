@@ -90,7 +90,8 @@ impl Upload<'_> {
         };
         let tally = Tally::at(
             stage,
-            self.control.progress.as_ref(),
+            self.control,
+            self.file_name,
             self.session.clock(),
             Some(source.len()),
         );
@@ -408,9 +409,8 @@ impl Started<'_> {
         let (limit, done) = (CancelToken::new(), CancelToken::new());
         let control = Control {
             cancel: Some(limit.clone()),
-            closing: self.upload.control.closing.clone(),
             progress: None,
-            owner: self.upload.control.owner.clone(),
+            ..self.upload.control.clone()
         };
         let outcome = thread::scope(|scope| {
             let watching = thread::Builder::new().spawn_scoped(scope, || {
