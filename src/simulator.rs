@@ -30,6 +30,9 @@ mod encryption;
 mod endpoints;
 mod faults;
 mod front;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod ids;
 mod json;
 mod key_request;

@@ -2,10 +2,12 @@
 //!
 //! It says on standard output how to reach it, as settings for a shell, writes one line per request
 //! to standard error, and stops on Ctrl-C and SIGTERM. Its keys open nothing but itself, so it
-//! prints them.
+//! prints them. It serves this machine alone unless it is told otherwise, and then it says so.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -18,7 +20,9 @@ A local B2 service to develop and test against.
 
 Usage: b2-simulator [OPTION...]
 
-  --port N                   listen on this port of 127.0.0.1 (otherwise a free one)
+  --port N                   listen on this port (otherwise a free one)
+  --listen ADDRESS           listen on this IP address (otherwise 127.0.0.1). Whoever reaches another
+                             address can send requests; nothing is encrypted
   --data-dir DIR             keep account, files and port in DIR (otherwise nothing is kept)
   --minimum-part-size N      smallest part but the last, in bytes (otherwise 5000000)
   --recommended-part-size N  part size that clients are told (otherwise 100000000)
@@ -37,7 +41,9 @@ It happens once unless times or always says otherwise. In PATTERN * stands for a
 all values %20 for a space. Example: --fault 'b2_upload_file:3 status=503 retry-after=2'
 
 Standard output gets the realm, the key id and the application key; standard error gets one line
-per request. Ctrl-C and SIGTERM stop it.
+per request: endpoint, status, milliseconds, bytes of the body, and the file's name and the fault if
+there is one. The realm opened in a browser of this machine shows buckets, files and requests.
+Ctrl-C and SIGTERM stop it.
 
 Exit status: 0 stopped, 1 port or directory not usable, 2 wrong arguments.
 ";
@@ -45,6 +51,7 @@ Exit status: 0 stopped, 1 port or directory not usable, 2 wrong arguments.
 #[derive(Debug, Default)]
 struct Arguments {
     port: Option<u16>,
+    listen: Option<IpAddr>,
     data_dir: Option<PathBuf>,
     minimum_part_size: Option<u64>,
     recommended_part_size: Option<u64>,
@@ -85,6 +92,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
         };
         match name {
             "--port" => parsed.port = Some(number(name, &value()?)?),
+            "--listen" => parsed.listen = Some(address(&value()?)?),
             "--data-dir" => parsed.data_dir = Some(value()?.into()),
             "--minimum-part-size" => parsed.minimum_part_size = Some(number(name, &value()?)?),
             "--recommended-part-size" => {
@@ -105,6 +113,11 @@ fn number<N: FromStr>(name: &str, value: &OsStr) -> anyhow::Result<N> {
     number.with_context(|| format!("{name} needs a number that fits, not {value:?}"))
 }
 
+fn address(value: &OsStr) -> anyhow::Result<IpAddr> {
+    let address = value.to_str().and_then(|text| text.parse().ok());
+    address.with_context(|| format!("--listen needs an IP address, not {value:?}"))
+}
+
 fn fault(value: &OsStr) -> anyhow::Result<Fault> {
     let text = value.to_str().context("--fault is not UTF-8")?;
     text.parse()
@@ -119,6 +132,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut builder = Simulator::builder().on_request(report);
     if let Some(port) = arguments.port {
         builder = builder.port(port);
+    }
+    if let Some(address) = arguments.listen {
+        builder = builder.listen(address);
     }
     if let Some(dir) = arguments.data_dir {
         builder = builder.data_dir(dir);
@@ -145,6 +161,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         if let Some(seed) = arguments.chaos {
             simulator.faults().chaos(seed);
         }
+        if let Some(address) = arguments.listen.filter(|address| !address.is_loopback()) {
+            warn(address);
+        }
         introduce(&simulator)?;
         stop.await;
         simulator.stop();
@@ -164,15 +183,39 @@ fn introduce(simulator: &Simulator) -> io::Result<()> {
     out.flush()
 }
 
+fn warn(address: IpAddr) {
+    complain(&format!(
+        "b2-simulator: WARNING: listening on {address}, not on this machine alone. Whoever reaches it \
+         can send requests, and keys, tokens and files travel unencrypted. Use it in networks of your \
+         own only, and for data that anybody may see."
+    ));
+}
+
 fn report(entry: &LogEntry) {
+    complain(&line(entry));
+}
+
+/// One request on one line, whatever the client sent.
+fn line(entry: &LogEntry) -> String {
     let what = match entry.operation {
         Some(operation) => operation.to_string(),
-        None => format!("{} {}", entry.method, entry.path),
+        None => format!("{} {}", entry.method, entry.path.escape_debug()),
     };
     let status = entry
         .status
         .map_or("no answer".to_owned(), |status| status.to_string());
-    complain(&format!("{what} {status} {} ms", entry.elapsed.as_millis()));
+    let mut line = format!("{what} {status} {} ms", entry.elapsed.as_millis());
+    // Writing to a String cannot fail.
+    if entry.body_bytes > 0 {
+        let _ = write!(line, " {} B", entry.body_bytes);
+    }
+    if let Some(name) = &entry.file_name {
+        let _ = write!(line, " {name:?}");
+    }
+    if let Some(fault) = &entry.fault {
+        let _ = write!(line, " fault: {}", fault.escape_debug());
+    }
+    line
 }
 
 /// Writes a line to standard error, which may be closed.
@@ -232,6 +275,8 @@ mod tests {
             (&["--port", "65536"], "65536"),
             (&["--port", "x"], "\"x\""),
             (&["--chaos", "-1"], "--chaos"),
+            (&["--listen", "localhost"], "IP address"),
+            (&["--listen", "127.0.0.1:80"], "127.0.0.1:80"),
             (&["--fault", "* sparkle"], "sparkle"),
             (&["--verbose"], "--verbose"),
             (

@@ -6,14 +6,14 @@
 
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Simulator;
 use super::faults::Faults;
-use super::front::{Front, Server, listen};
+use super::front::{Front, Limits, Server, listen};
 use super::log::{LogEntry, Observer, RequestLog};
 use super::world::{Settings, World};
 
@@ -30,6 +30,7 @@ const LASTING_PORTS: Range<u16> = 20_000..32_768;
 #[derive(Default)]
 #[must_use = "call `start`"]
 pub struct SimulatorBuilder {
+    address: Option<IpAddr>,
     port: Option<u16>,
     data_dir: Option<PathBuf>,
     settings: Settings,
@@ -37,7 +38,16 @@ pub struct SimulatorBuilder {
 }
 
 impl SimulatorBuilder {
-    /// Listens on this port of the loopback interface. Without it the system chooses, or, with a
+    /// Listens on this address instead of 127.0.0.1. With any but a loopback address, everybody who
+    /// can reach it can send requests, and keys, tokens and files travel unencrypted: for a network
+    /// of your own, such as that of containers, and nothing else. `0.0.0.0` is every address of
+    /// this machine.
+    pub fn listen(mut self, address: impl Into<IpAddr>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// Listens on this port. Without it the system chooses, or, with a
     /// [`data_dir`](Self::data_dir), the directory's own port is taken.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
@@ -111,27 +121,24 @@ impl SimulatorBuilder {
             Some(dir) => World::open(dir, self.settings).map_err(io::Error::other)?,
             None => World::in_memory(self.settings),
         };
+        let address = self.address.unwrap_or(Ipv4Addr::LOCALHOST.into());
         let listener = match (self.port, &self.data_dir) {
-            (Some(port), _) => listen_on(port)?,
-            (None, Some(_)) => listen_again(&world)?,
-            (None, None) => listen_on(0)?,
+            (Some(port), _) => listen_on(address, port)?,
+            (None, Some(_)) => listen_again(address, &world)?,
+            (None, None) => listen_on(address, 0)?,
         };
         let port = listener.local_addr()?.port();
         if self.data_dir.is_some() && world.port() != Some(port) {
             world.set_port(port)?;
         }
-        serve(
-            Arc::new(world),
-            listener,
-            port,
-            RequestLog::new(self.observer),
-        )
+        serve(Arc::new(world), listener, RequestLog::new(self.observer))
     }
 }
 
 impl fmt::Debug for SimulatorBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SimulatorBuilder")
+            .field("address", &self.address)
             .field("port", &self.port)
             .field("data_dir", &self.data_dir)
             .field("settings", &self.settings)
@@ -139,19 +146,21 @@ impl fmt::Debug for SimulatorBuilder {
     }
 }
 
-fn listen_on(port: u16) -> io::Result<TcpListener> {
-    listen(port).map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on port {port}: {error}"),
-        )
+fn listen_on(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    listen(address, port).map_err(|error| {
+        let what = if address == Ipv4Addr::LOCALHOST {
+            format!("port {port}")
+        } else {
+            format!("port {port} of {address}")
+        };
+        io::Error::new(error.kind(), format!("cannot listen on {what}: {error}"))
     })
 }
 
 /// On the port of this world, or, the first time, on one that it can expect to find free again.
-fn listen_again(world: &World) -> io::Result<TcpListener> {
+fn listen_again(address: IpAddr, world: &World) -> io::Result<TcpListener> {
     if let Some(port) = world.port() {
-        return listen_on(port);
+        return listen_on(address, port);
     }
     // Directories that are first used at the same time look from different places on.
     let first = std::process::id() as usize % LASTING_PORTS.len();
@@ -159,23 +168,27 @@ fn listen_again(world: &World) -> io::Result<TcpListener> {
         .cycle()
         .skip(first)
         .take(LASTING_PORTS.len())
-        .find_map(|port| listen(port).ok())
+        .find_map(|port| listen(address, port).ok())
         .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no free port in 20000..32768"))
 }
 
-fn serve(
-    world: Arc<World>,
-    listener: TcpListener,
-    port: u16,
-    log: RequestLog,
-) -> io::Result<Simulator> {
-    let url = format!("http://127.0.0.1:{port}");
+fn serve(world: Arc<World>, listener: TcpListener, log: RequestLog) -> io::Result<Simulator> {
+    let address = listener.local_addr()?;
+    let is_open = !address.ip().is_loopback();
+    // Every address of this machine has no name of its own, but this one is among them.
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        _ => address,
+    };
+    let url = format!("http://{host}");
     let faults = Faults::default();
     let front = Front {
         service: Arc::<World>::clone(&world),
         faults: faults.clone(),
         log: log.clone(),
         url: url.clone(),
+        is_open,
+        limits: Limits::default(),
     };
     let (key_id, key) = world.master_key();
     Ok(Simulator {

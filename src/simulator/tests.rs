@@ -1,5 +1,7 @@
 //! The simulator as its users have it.
 
+mod safety;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;

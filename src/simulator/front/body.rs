@@ -27,6 +27,9 @@ pub(crate) struct RequestBody {
     held_back: bool,
     ended: bool,
     broken: bool,
+    /// How long nothing may come of it.
+    idle_time: Duration,
+    timed_out: bool,
 }
 
 impl RequestBody {
@@ -34,6 +37,7 @@ impl RequestBody {
         incoming: Incoming,
         expects_continue: bool,
         received: Arc<AtomicU64>,
+        idle_time: Duration,
     ) -> Self {
         Self {
             ended: incoming.is_end_stream(),
@@ -41,18 +45,21 @@ impl RequestBody {
             received,
             held_back: expects_continue,
             broken: false,
+            idle_time,
+            timed_out: false,
         }
     }
 
     /// The next bytes; `None` at the end, or when there will be no more of a body that has not
-    /// ended: see [`is_broken`](Self::is_broken).
+    /// ended: see [`is_broken`](Self::is_broken) and [`is_timed_out`](Self::is_timed_out).
     async fn next(&mut self) -> Option<Bytes> {
-        while !self.ended && !self.broken {
+        while !self.ended && !self.broken && !self.timed_out {
             self.held_back = false;
-            match self.incoming.frame().await {
-                None => self.ended = true,
-                Some(Err(_)) => self.broken = true,
-                Some(Ok(frame)) => {
+            match tokio::time::timeout(self.idle_time, self.incoming.frame()).await {
+                Err(_) => self.timed_out = true,
+                Ok(None) => self.ended = true,
+                Ok(Some(Err(_))) => self.broken = true,
+                Ok(Some(Ok(frame))) => {
                     if let Ok(bytes) = frame.into_data() {
                         self.ended = self.incoming.is_end_stream();
                         return Some(bytes);
@@ -88,6 +95,11 @@ impl RequestBody {
     /// Whether the client left, or sent what is no body, before the body's end.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Whether the client is there but sends nothing.
+    pub(crate) fn is_timed_out(&self) -> bool {
+        self.timed_out
     }
 
     /// Reads what little may be left, if the client is sending it anyway.
@@ -143,7 +155,7 @@ impl Feed<'_> {
                     self.body.count(bytes.len() as u64);
                     Frame::Bytes(bytes)
                 }
-                None if self.body.is_broken() => return,
+                None if self.body.is_broken() || self.body.is_timed_out() => return,
                 None => Frame::End,
             };
             let last = matches!(frame, Frame::End);

@@ -21,18 +21,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 
 use crate::simulator::faults::Ending;
 use crate::simulator::front::Front;
 use crate::simulator::front::answer::AnswerBody;
 use crate::simulator::front::exchange;
+use crate::simulator::front::limits::{HEAD_BYTES, HEADERS};
 
-const HEAD_LIMIT: usize = 64 * 1024;
-const HEADER_LIMIT: usize = 256;
 /// How much a refused client may go on sending before it is cut off, and for how long.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -64,6 +64,22 @@ pub(crate) async fn serve(stream: TcpStream, number: u64, front: Arc<Front>) {
     }
 }
 
+/// Answers 503, as the service does when it is busy, without reading a request.
+pub(crate) async fn refuse(stream: TcpStream) {
+    let body = exchange::error_body(503, "service_unavailable", "too many connections");
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
+         content-type: {}\r\ncontent-length: {}\r\n\r\n{body}",
+        exchange::JSON,
+        body.len()
+    );
+    if stream.writable().await.is_ok() {
+        // It fits into the socket's empty buffer.
+        let _ = stream.try_write(answer.as_bytes());
+    }
+    linger(stream).await;
+}
+
 type Exchange = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;
 
 /// Serves requests until the connection is done (`None`) or an exchange ends it.
@@ -81,12 +97,17 @@ async fn speak_http(
     let wire = TokioIo::new(Wire {
         stream,
         flushed: Arc::clone(&flushed),
+        idle_time: front.limits.idle_time,
+        untaken: None,
     });
+    let head_time = front.limits.head_time;
     // Names of headers are written in lower case: Python's b2sdk takes the names of file info from
     // them as they come.
     let mut connection = http1::Builder::new()
-        .max_header_size(HEAD_LIMIT)
-        .max_headers(HEADER_LIMIT)
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_time)
+        .max_header_size(HEAD_BYTES)
+        .max_headers(HEADERS)
         .auto_date_header(false)
         .serve_connection(wire, service);
 
@@ -167,6 +188,29 @@ async fn until_gone(stream: &TcpStream) {
 struct Wire {
     stream: TcpStream,
     flushed: Arc<AtomicBool>,
+    idle_time: Duration,
+    /// Runs while the client takes nothing of what is to be sent.
+    untaken: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    /// Fails if what was to be written has waited too long.
+    fn watch(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.untaken = None;
+            return written;
+        }
+        let idle_time = self.idle_time;
+        let untaken = self
+            .untaken
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_time)));
+        let is_over = untaken.as_mut().poll(context);
+        is_over.map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Wire {
@@ -186,7 +230,8 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, written)
     }
 
     fn poll_write_vectored(
@@ -195,7 +240,8 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -15,6 +15,7 @@ use crate::simulator::faults::{Ending, Instead, Plan};
 use crate::simulator::front::answer::{AnswerBody, Circumstances, response};
 use crate::simulator::front::body::RequestBody;
 use crate::simulator::front::connection::Line;
+use crate::simulator::front::limits::TARGET_BYTES;
 use crate::simulator::front::{Front, base_url};
 use crate::simulator::message::{Reply, ReplyBody, Request};
 
@@ -30,7 +31,7 @@ pub(crate) async fn answer(
     request: HttpRequest<Incoming>,
 ) -> Response<AnswerBody> {
     let (head, incoming) = request.into_parts();
-    let request = Arc::new(message(&head, &front.url));
+    let request = Arc::new(message(&head, front));
     let operation = front.service.operation_of(&request);
     let mut arrival = front.log.arrive(&request, operation);
     let file_name = front.service.file_name_of(&request);
@@ -40,7 +41,12 @@ pub(crate) async fn answer(
     arrival.note(line.number, plan.as_ref().map(Plan::describe));
     let plan = plan.unwrap_or_default();
 
-    let mut body = RequestBody::new(incoming, request.expects_continue(), arrival.body_counter());
+    let mut body = RequestBody::new(
+        incoming,
+        request.expects_continue(),
+        arrival.body_counter(),
+        front.limits.idle_time,
+    );
     match carry_out(&plan, front, &request, &mut body).await {
         Outcome::Reply(reply) => {
             let about = Circumstances {
@@ -68,7 +74,9 @@ async fn carry_out(
     request: &Arc<Request>,
     body: &mut RequestBody,
 ) -> Outcome {
-    let own = if plan.instead.is_none() || plan.after_effect {
+    let own = if request.path.len() + request.query.as_ref().map_or(0, String::len) > TARGET_BYTES {
+        Some(too_long())
+    } else if plan.instead.is_none() || plan.after_effect {
         Some(served(front, request, body).await)
     } else {
         body.skip(plan.read).await;
@@ -77,6 +85,9 @@ async fn carry_out(
     if body.is_broken() {
         // Whatever the service made of it, nobody is there to hear.
         return Outcome::Leave(Ending::Close);
+    }
+    if body.is_timed_out() {
+        return Outcome::Reply(timed_out());
     }
     match (&plan.instead, own) {
         (Some(Instead::Leave(ending)), _) => Outcome::Leave(*ending),
@@ -120,8 +131,28 @@ async fn while_running<T>(aside: impl Future<Output = ()>, main: impl Future<Out
 }
 
 fn panicked() -> Reply {
-    let body = b"{\n  \"code\": \"internal_error\",\n  \"message\": \"the simulator panicked\",\n  \"status\": 500\n}";
-    reply(500, "application/json;charset=utf-8", body.to_vec())
+    failure(500, "internal_error", "the simulator panicked")
+}
+
+fn too_long() -> Reply {
+    failure(414, "bad_request", "path and query are too long")
+}
+
+/// As the service says when an upload stops coming (section 7).
+fn timed_out() -> Reply {
+    failure(408, "request_timeout", "the request's body stopped coming")
+}
+
+/// The type of an error's body, as the service spells it.
+pub(crate) const JSON: &str = "application/json;charset=utf-8";
+
+pub(crate) fn error_body(status: u16, code: &str, message: &str) -> String {
+    let body = serde_json::json!({ "code": code, "message": message, "status": status });
+    format!("{body:#}")
+}
+
+fn failure(status: u16, code: &str, message: &str) -> Reply {
+    reply(status, JSON, error_body(status, code, message).into_bytes())
 }
 
 fn reply(status: u16, content_type: &str, body: Vec<u8>) -> Reply {
@@ -136,7 +167,7 @@ fn reply(status: u16, content_type: &str, body: Vec<u8>) -> Reply {
     }
 }
 
-fn message(head: &Parts, own_url: &str) -> Request {
+fn message(head: &Parts, front: &Front) -> Request {
     let headers: Vec<(String, Vec<u8>)> = head
         .headers
         .iter()
@@ -148,7 +179,7 @@ fn message(head: &Parts, own_url: &str) -> Request {
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         content_length: text("content-length").and_then(|length| length.trim().parse().ok()),
-        base_url: base_url(text("host"), own_url),
+        base_url: base_url(text("host"), front),
         headers,
     }
 }

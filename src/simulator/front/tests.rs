@@ -2,8 +2,10 @@
 //! no B2. Read time-outs are watchdogs: no test waits for one.
 
 mod client;
+mod limits;
 
 use std::io::{Read, repeat};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -12,7 +14,7 @@ use client::{Answer, Client, End};
 
 use crate::model::operation::Operation;
 use crate::simulator::faults::{Fault, Faults};
-use crate::simulator::front::{Front, Server, Service, base_url, listen};
+use crate::simulator::front::{Front, Limits, Server, Service, base_url, listen};
 use crate::simulator::log::{LogEntry, RequestLog};
 use crate::simulator::message::{Reply, ReplyBody, Request};
 
@@ -20,6 +22,7 @@ const UPLOAD: &str = "/b2api/v4/b2_upload_file/x";
 const LIST: &str = "/b2api/v4/b2_list_buckets";
 const DOWNLOAD: &str = "/b2api/v4/b2_download_file_by_id";
 const FILE_LENGTH: u64 = 3_000_000;
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Uploads are read and counted, `/refuse` is refused unread, downloads are 3 MB of `a`.
 #[derive(Default)]
@@ -79,20 +82,32 @@ struct Running {
     log: RequestLog,
 }
 
+fn front(is_open: bool) -> Front {
+    Front {
+        service: Arc::new(Stub::default()),
+        faults: Faults::default(),
+        log: RequestLog::new(None),
+        url: "http://127.0.0.1:1".to_owned(),
+        is_open,
+        limits: Limits::default(),
+    }
+}
+
 fn start() -> Running {
-    let listener = listen(0).unwrap();
+    start_with(Limits::default())
+}
+
+fn start_with(limits: Limits) -> Running {
+    let listener = listen(LOOPBACK, 0).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (stub, faults, log) = (
-        Arc::new(Stub::default()),
-        Faults::default(),
-        RequestLog::new(None),
-    );
+    let stub = Arc::new(Stub::default());
     let front = Front {
         service: Arc::<Stub>::clone(&stub),
-        faults: faults.clone(),
-        log: log.clone(),
         url: format!("http://127.0.0.1:{port}"),
+        limits,
+        ..front(false)
     };
+    let (faults, log) = (front.faults.clone(), front.log.clone());
     Running {
         _server: Server::start(listener, front).unwrap(),
         port,
@@ -260,12 +275,13 @@ fn stopping_ends_connections_and_frees_the_port() {
     for mut client in [stalled, idle, uploading] {
         assert_ne!(client.end(), End::Silent);
     }
-    listen(port).unwrap();
+    listen(LOOPBACK, port).unwrap();
 }
 
 #[test]
 fn the_base_url_follows_a_loopback_host_only() {
-    let own = "http://127.0.0.1:1";
+    let mut front = front(false);
+    let own = front.url.clone();
     for host in [
         "localhost:80",
         "127.0.0.1:5",
@@ -273,18 +289,22 @@ fn the_base_url_follows_a_loopback_host_only() {
         "127.8.9.1",
         "LOCALHOST",
     ] {
-        assert_eq!(base_url(Some(host), own), format!("http://{host}"));
+        assert_eq!(base_url(Some(host), &front), format!("http://{host}"));
     }
-    for host in [
-        "example.com",
-        "10.0.0.1:80",
-        "localhost:x",
-        "localhost.evil.com",
-        "",
-    ] {
-        assert_eq!(base_url(Some(host), own), own);
+    let others = ["example.com", "10.0.0.1:80", "[fe80::1]:80", "my_host:8080"];
+    let nonsense = ["localhost:x", "a/b", "a@b", "a?", "a b", ":80", ""];
+    for host in others.iter().chain(&nonsense) {
+        assert_eq!(base_url(Some(host), &front), own, "{host}");
     }
-    assert_eq!(base_url(None, own), own);
+    assert_eq!(base_url(None, &front), own);
+
+    front.is_open = true;
+    for host in others {
+        assert_eq!(base_url(Some(host), &front), format!("http://{host}"));
+    }
+    for host in nonsense {
+        assert_eq!(base_url(Some(host), &front), own, "{host}");
+    }
 }
 
 #[test]
