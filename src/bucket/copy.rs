@@ -68,6 +68,7 @@ impl Bucket {
                     key: options.source_encryption_key.as_ref(),
                 },
                 range: options.range,
+                length: None,
                 keeps_metadata: options.metadata == CopyMetadata::Keep,
             };
             copy.run().map(Uploaded::into_version)

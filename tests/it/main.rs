@@ -7,6 +7,8 @@ mod auth;
 mod buckets;
 mod cancel;
 mod compose;
+mod compose_progress;
+mod compose_resume;
 mod compose_settings;
 mod copy;
 mod copy_settings;

@@ -55,8 +55,8 @@ impl Copy<'_> {
             .transpose()?;
         let request = self.request(replacement.as_ref());
         let clock = session.clock();
-        let total = source.and_then(|source| self.selected(source));
-        let total = total.map(|range| range.end - range.start);
+        let described = source.and_then(|source| self.selected_length(source));
+        let total = self.length.or(described);
         let tally = Tally::new(control, file_name, clock, total);
         let started = clock.elapsed();
         let policy = session.retry_policy();
