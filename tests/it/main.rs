@@ -7,6 +7,7 @@ mod auth;
 mod buckets;
 mod cancel;
 mod compose;
+mod compose_faults;
 mod compose_progress;
 mod compose_resume;
 mod compose_settings;
