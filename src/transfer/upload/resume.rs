@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
-use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
+use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1, MAX_INFOS};
 use crate::model::id::FileId;
 use crate::model::part::Part;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
@@ -112,9 +112,10 @@ impl Upload<'_> {
         let mut info = info.clone();
         if self.options.resume != Resume::Never {
             info.insert(PLAN_ID, plan_id(plan).to_string());
-            info.check().map_err(|reason| {
-                Error::invalid_input("file_info", format!("with {PLAN_ID} {reason}"))
-            })?;
+            if info.len() > MAX_INFOS {
+                let reason = format!("it leaves no room for {PLAN_ID}, by which to resume");
+                return Err(Error::invalid_input("file_info", reason));
+            }
         }
         Ok(info)
     }
