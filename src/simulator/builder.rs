@@ -5,6 +5,7 @@
 //! take that one or fail.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
@@ -169,8 +170,10 @@ fn listen_again(address: IpAddr, world: &World) -> io::Result<TcpListener> {
     if let Some(port) = world.port() {
         return listen_on(address, port);
     }
-    // Directories that are first used at the same time look from different places on.
-    let first = std::process::id() as usize % LASTING_PORTS.len();
+    // Directories that are first used at the same time look from different places on, also in one
+    // process: otherwise one would take the port that another has just left, to come back to.
+    let first = RandomState::new().hash_one(0) % LASTING_PORTS.len() as u64;
+    let first = usize::try_from(first).unwrap_or(0);
     LASTING_PORTS
         .cycle()
         .skip(first)
