@@ -49,6 +49,7 @@ mod render;
 mod reply;
 mod route;
 mod state;
+mod status_page;
 mod storage;
 mod world;
 
@@ -223,6 +224,10 @@ impl front::Service for World {
 
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply {
         route::handle(self, request, body)
+    }
+
+    fn status_page(&self, log: &RequestLog, faults: &Faults) -> Reply {
+        status_page::page(self, log, faults)
     }
 
     fn now(&self) -> SystemTime {

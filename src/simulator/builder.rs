@@ -15,6 +15,7 @@ use super::Simulator;
 use super::faults::Faults;
 use super::front::{Front, Limits, Server, listen};
 use super::log::{LogEntry, Observer, RequestLog};
+use super::random;
 use super::world::{Settings, World};
 
 const LASTING_PORTS: Range<u16> = 20_000..32_768;
@@ -156,7 +157,7 @@ fn listen_again(address: IpAddr, world: &World) -> io::Result<TcpListener> {
         return listen_on(address, port);
     }
     // Directories that are first used at the same time look from different places on.
-    let first = std::process::id() as usize % LASTING_PORTS.len();
+    let first = random::below(LASTING_PORTS.len());
     LASTING_PORTS
         .cycle()
         .skip(first)

@@ -421,6 +421,11 @@ impl Faults {
         self.list().iter().filter_map(|fault| fault.left).sum()
     }
 
+    /// Each fault that can still happen, in words.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.list().iter().map(Fault::to_string).collect()
+    }
+
     /// The plan for this request, if it meets a fault.
     pub(crate) fn take(
         &self,

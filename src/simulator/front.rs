@@ -11,6 +11,9 @@
 //! 5. the answer leaves. If part of the body is still unread, it says `Connection: close` and the
 //!    connection is closed gently: see [`connection`].
 //!
+//! A browser of this machine that asks for `/` gets a page about the service instead: that is no
+//! request to it, so it meets no fault and leaves no entry.
+//!
 //! `front` and its modules are the only ones that know hyper and tokio. The server has a runtime
 //! and a thread of its own, so it can be used from a test, a program or another runtime alike.
 
@@ -53,6 +56,9 @@ pub(crate) trait Service: Send + Sync + 'static {
 
     /// The answer. Called on many threads at once; may block.
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply;
+
+    /// The page for people who look at `/`.
+    fn status_page(&self, log: &RequestLog, faults: &Faults) -> Reply;
 
     /// The service's time, for `Date`.
     fn now(&self) -> SystemTime;
@@ -133,9 +139,9 @@ async fn accept(listener: TcpListener, front: Arc<Front>) {
     let mut number = 0;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                    let served = connection::serve(stream, number, Arc::clone(&front));
+                    let served = connection::serve(stream, peer, number, Arc::clone(&front));
                     tokio::spawn(async move {
                         served.await;
                         drop(place);

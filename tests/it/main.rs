@@ -36,6 +36,8 @@ mod rules;
 mod secrets;
 mod share;
 mod simulator_faults;
+#[cfg(unix)]
+mod simulator_program;
 mod support;
 mod tutorial;
 mod upload;

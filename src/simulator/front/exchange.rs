@@ -8,15 +8,15 @@ use std::task::Poll;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use hyper::{Request as HttpRequest, Response};
+use hyper::{Method, Request as HttpRequest, Response};
 use tokio::task::spawn_blocking;
 
-use crate::simulator::faults::{Ending, Instead, Plan};
+use crate::simulator::faults::{Edits, Ending, Instead, Plan};
 use crate::simulator::front::answer::{AnswerBody, Circumstances, response};
 use crate::simulator::front::body::RequestBody;
 use crate::simulator::front::connection::Line;
 use crate::simulator::front::limits::TARGET_BYTES;
-use crate::simulator::front::{Front, base_url};
+use crate::simulator::front::{Front, base_url, is_loopback};
 use crate::simulator::message::{Reply, ReplyBody, Request};
 
 /// What a request leads to.
@@ -32,6 +32,9 @@ pub(crate) async fn answer(
 ) -> Response<AnswerBody> {
     let (head, incoming) = request.into_parts();
     let request = Arc::new(message(&head, front));
+    if is_for_people(line, &head) {
+        return status_page(front, line, &head).await;
+    }
     let operation = front.service.operation_of(&request);
     let mut arrival = front.log.arrive(&request, operation);
     let file_name = front.service.file_name_of(&request);
@@ -66,6 +69,30 @@ pub(crate) async fn answer(
             pending().await
         }
     }
+}
+
+/// Whether somebody looks at `/`. The page has no password, so it is for this machine, and for those
+/// who call it so: a page elsewhere whose name was made to lead here is told nothing.
+fn is_for_people(line: &Line, head: &Parts) -> bool {
+    let host = head.headers.get("host").and_then(|host| host.to_str().ok());
+    head.uri.path() == "/"
+        && matches!(head.method, Method::GET | Method::HEAD)
+        && line.is_local
+        && host.is_some_and(is_loopback)
+}
+
+async fn status_page(front: &Arc<Front>, line: &Line, head: &Parts) -> Response<AnswerBody> {
+    let about = Circumstances {
+        line,
+        to_head: head.method == Method::HEAD,
+        // It may have a body, which nobody reads.
+        last: true,
+        date: httpdate::fmt_http_date(front.service.now()),
+    };
+    let shown = Arc::clone(front);
+    let page = spawn_blocking(move || shown.service.status_page(&shown.log, &shown.faults));
+    let page = page.await.unwrap_or_else(|_| panicked());
+    response(page, &Edits::default(), &about)
 }
 
 async fn carry_out(
