@@ -74,6 +74,13 @@ impl SimulatorBuilder {
         self
     }
 
+    /// The most that one upload, one part or one copied file may have (5 000 000 000 bytes): with a small
+    /// number, what is too large for one request fits into a test.
+    pub fn max_single_file(mut self, bytes: u64) -> Self {
+        self.settings.max_single_file = bytes;
+        self
+    }
+
     /// Whether new buckets encrypt files unless told otherwise (yes).
     pub fn encrypt_by_default(mut self, encrypt: bool) -> Self {
         self.settings.encrypt_by_default = encrypt;

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) absolute_minimum_part_size: u64,
     /// The part size that the authorize answer recommends.
     pub(crate) recommended_part_size: u64,
+    /// The largest single upload, part, or copied file.
+    pub(crate) max_single_file: u64,
     /// Whether buckets encrypt unless told otherwise, as the service does since 2026-09 (section
     /// 3.9). `false` is the behaviour before that.
     pub(crate) encrypt_by_default: bool,
@@ -49,6 +51,7 @@ impl Default for Settings {
         Self {
             absolute_minimum_part_size: 5_000_000,
             recommended_part_size: 100_000_000,
+            max_single_file: 5_000_000_000,
             encrypt_by_default: true,
             custom_timestamps: false,
             max_buckets: 100,

@@ -5,7 +5,7 @@
 mod buffered;
 pub(in crate::transfer) mod large;
 mod resume;
-mod settings;
+pub(in crate::transfer) mod settings;
 mod small;
 
 use std::io::Read;
@@ -23,6 +23,7 @@ use crate::model::file_info::{FileInfo, MAX_INFOS, SRC_LAST_MODIFIED_MILLIS};
 use crate::model::id::{BucketId, FileId};
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::name::check_file_name;
+use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
 use crate::raw::UploadRequest;
@@ -371,13 +372,22 @@ impl Upload<'_> {
         &self,
         source_modified: Option<Timestamp>,
     ) -> Result<FileInfo> {
+        self.check_as(Operation::UploadFile, source_modified)
+    }
+
+    /// The same of what another request makes.
+    pub(in crate::transfer) fn check_as(
+        &self,
+        operation: Operation,
+        source_modified: Option<Timestamp>,
+    ) -> Result<FileInfo> {
         let UploadOptions {
             content_type,
             file_info,
             src_last_modified,
             encryption,
-            retention,
-            legal_hold,
+            retention: _,
+            legal_hold: _,
             upload_timestamp,
             part_size: _,
             large_file_sha1: _,
@@ -401,7 +411,7 @@ impl Upload<'_> {
                 "it is not a MIME type in ASCII",
             ));
         }
-        self.check_settings(encryption.as_ref(), retention.as_ref(), legal_hold.as_ref())?;
+        self.check_settings(operation)?;
         if upload_timestamp.is_some_and(|time| time < Timestamp::default()) {
             return Err(Error::invalid_input(
                 "upload_timestamp",
@@ -430,6 +440,15 @@ impl Upload<'_> {
             .content_type
             .as_deref()
             .unwrap_or(CONTENT_TYPE_AUTO);
+        self.request_as(content_type, file_info)
+    }
+
+    /// The same of another type.
+    pub(in crate::transfer) fn request_as<'r>(
+        &'r self,
+        content_type: &'r str,
+        file_info: &'r FileInfo,
+    ) -> Result<UploadRequest<'r>> {
         let request = UploadRequest {
             file_name: self.file_name,
             content_type,

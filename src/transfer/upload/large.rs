@@ -27,10 +27,12 @@ use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
+use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::{FileSettings, UploadRequest};
 use crate::session::remember;
 use crate::session::upload_url::Verdict;
+use crate::transfer::copy::Stored;
 use crate::transfer::parallel;
 use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
@@ -268,6 +270,12 @@ pub(in crate::transfer) fn with_sha1(
 }
 
 impl Started<'_> {
+    /// The customer's key that every part is to carry.
+    fn key(&self) -> Option<&SseCustomerKey> {
+        let encryption = self.upload.options.encryption.as_ref();
+        encryption.and_then(Encryption::customer_key)
+    }
+
     /// Sends one part, as often as it takes.
     pub(in crate::transfer) fn send_part(
         &self,
@@ -277,8 +285,7 @@ impl Started<'_> {
         control: &Control,
     ) -> Result<Sha1Digest> {
         let (length, mut again) = (range.end - range.start, false);
-        let encryption = self.upload.options.encryption.as_ref();
-        let key = encryption.and_then(Encryption::customer_key);
+        let key = self.key();
         let (sha1, attempts) =
             self.upload
                 .session
@@ -305,16 +312,18 @@ impl Started<'_> {
     pub(in crate::transfer) fn copy_part(
         &self,
         number: u64,
-        source: &FileId,
+        source: Stored<'_>,
         range: Range<u64>,
         control: &Control,
     ) -> Result<Sha1Digest> {
         let length = range.end - range.start;
         let request = CopyPartRequest {
-            source_file_id: source,
+            source_file_id: source.file_id,
             large_file_id: &self.file_id,
             part_number: number,
             range: ByteRange::of(&range).to_string(),
+            source_server_side_encryption: source.key.map(Into::into),
+            destination_server_side_encryption: self.key().map(Into::into),
         };
         let (mut attempts, mut again) = (0, false);
         let part = self

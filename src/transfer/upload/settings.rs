@@ -18,7 +18,7 @@ const DAY: i64 = 24 * 3600 * SECOND;
 
 impl Upload<'_> {
     /// What the requests of this upload say about how the file is kept.
-    pub(super) fn settings(&self) -> FileSettings<'_> {
+    pub(in crate::transfer) fn settings(&self) -> FileSettings<'_> {
         FileSettings {
             encryption: self.options.encryption.as_ref(),
             retention: self.options.retention.as_ref(),
@@ -29,33 +29,33 @@ impl Upload<'_> {
 
     /// Refuses what the service would refuse. Whether a retention ends in the future is for the
     /// service's clock to say.
-    pub(super) fn check_settings(
-        &self,
-        encryption: Option<&Encryption>,
-        retention: Option<&FileRetention>,
-        legal_hold: Option<&LegalHold>,
-    ) -> Result<()> {
+    pub(super) fn check_settings(&self, operation: Operation) -> Result<()> {
+        let FileSettings {
+            encryption,
+            retention,
+            legal_hold,
+            upload_timestamp: _,
+        } = self.settings();
         encryption
             .map_or(Ok(()), Encryption::check_for_file)
             .map_err(|reason| Error::invalid_input("encryption", reason))?;
         if retention.is_some() {
-            self.require(Capability::WriteFileRetentions)?;
+            self.require(operation, Capability::WriteFileRetentions)?;
         }
         if legal_hold.is_some() {
-            self.require(Capability::WriteFileLegalHolds)?;
+            self.require(operation, Capability::WriteFileLegalHolds)?;
         }
         Ok(())
     }
 
-    fn require(&self, needed: Capability) -> Result<()> {
-        let operation = Operation::UploadFile;
+    fn require(&self, operation: Operation, needed: Capability) -> Result<()> {
         self.session
             .require_capability(self.control, operation, self.file_name, needed)
     }
 }
 
 /// Why a version is not kept as these settings ask for, as far as the key can tell.
-pub(super) fn settings_mismatch(
+pub(in crate::transfer) fn settings_mismatch(
     version: &FileVersion,
     settings: &FileSettings<'_>,
 ) -> Option<&'static str> {
