@@ -59,7 +59,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use builder::SimulatorBuilder;
-pub use faults::{Fault, FaultSyntaxError, Faults};
+pub use faults::{Fault, FaultId, FaultSyntaxError, Faults, Shaping};
 pub use key_request::{KeyRequest, NewKey};
 pub use log::{LogEntry, RequestLog};
 

@@ -11,9 +11,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use b2sdk::simulator::{Fault, LogEntry, Simulator};
+use b2sdk::Operation;
+use b2sdk::simulator::{Fault, LogEntry, Shaping, Simulator};
 
 const HELP: &str = "\
 A local B2 service to develop and test against.
@@ -28,15 +30,19 @@ Usage: b2-simulator [OPTION...]
   --recommended-part-size N  part size that clients are told (otherwise 100000000)
   --no-default-encryption    buckets without SSE-B2 unless told otherwise, as before September 2026
   --fault FAULT              let something go wrong; may be given several times
+  --latency MILLISECONDS     let every request wait so long
+  --upload-rate N            read the bodies of all requests together at N bytes per second
+  --download-rate N          send the bodies of all answers together at N bytes per second
   --chaos SEED               let many things go wrong by chance, the same for the same seed
   --help                     print this
 
 A FAULT is words: an endpoint or *, with :N from its N-th request on, then
   which requests   method=HEAD file=PATTERN times=N always chance=PERCENT seed=N
-  what instead     status=N [code=C message=M | type=T body=B], close, reset, stall,
-                   before it: read=BYTES after-effect
-  the answer       retry-after=SECONDS header=NAME:VALUE corrupt=OFFSET no-length
-                   truncate=BYTES reset-at=BYTES stall-at=BYTES
+  what instead     status=N [code=C message=M | type=T body=B], close, half-close, reset, stall,
+                   before it: continue, read=BYTES, after-effect
+  the answer       retry-after=SECONDS header=NAME:VALUE corrupt=OFFSET no-length chunked
+                   surplus=BYTES truncate=BYTES half-close-at=BYTES reset-at=BYTES stall-at=BYTES
+  how slow         delay=MILLISECONDS read-rate=N rate=N (bytes per second)
 It happens once unless times or always says otherwise. In PATTERN * stands for any characters, in
 all values %20 for a space. Example: --fault 'b2_upload_file:3 status=503 retry-after=2'
 
@@ -57,6 +63,7 @@ struct Arguments {
     recommended_part_size: Option<u64>,
     no_default_encryption: bool,
     faults: Vec<Fault>,
+    shaping: Shaping,
     chaos: Option<u64>,
     help: bool,
 }
@@ -100,6 +107,11 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
             }
             "--no-default-encryption" if inline.is_none() => parsed.no_default_encryption = true,
             "--fault" => parsed.faults.push(fault(&value()?)?),
+            "--latency" => {
+                parsed.shaping.latency = Duration::from_millis(number(name, &value()?)?);
+            }
+            "--upload-rate" => parsed.shaping.upload_rate = Some(number(name, &value()?)?),
+            "--download-rate" => parsed.shaping.download_rate = Some(number(name, &value()?)?),
             "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
             "--help" | "-h" => parsed.help = true,
             _ => anyhow::bail!("unknown argument {text:?}; try --help"),
@@ -158,6 +170,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         for fault in arguments.faults {
             simulator.faults().inject(fault);
         }
+        simulator.faults().shape(arguments.shaping);
         if let Some(seed) = arguments.chaos {
             simulator.faults().chaos(seed);
         }
@@ -198,8 +211,14 @@ fn report(entry: &LogEntry) {
 /// One request on one line, whatever the client sent.
 fn line(entry: &LogEntry) -> String {
     let what = match entry.operation {
+        // Its path names the file.
+        Some(Operation::DownloadFileByName) | None => {
+            let name = entry
+                .operation
+                .map_or(entry.method.as_str(), |it| it.name());
+            format!("{name} {}", entry.path.escape_debug())
+        }
         Some(operation) => operation.to_string(),
-        None => format!("{} {}", entry.method, entry.path.escape_debug()),
     };
     let status = entry
         .status
@@ -275,6 +294,9 @@ mod tests {
             (&["--port", "65536"], "65536"),
             (&["--port", "x"], "\"x\""),
             (&["--chaos", "-1"], "--chaos"),
+            (&["--latency", "soon"], "--latency"),
+            (&["--upload-rate", "0"], "--upload-rate"),
+            (&["--download-rate", ""], "--download-rate"),
             (&["--listen", "localhost"], "IP address"),
             (&["--listen", "127.0.0.1:80"], "127.0.0.1:80"),
             (&["--fault", "* sparkle"], "sparkle"),

@@ -22,6 +22,7 @@ mod body;
 mod connection;
 mod exchange;
 mod limits;
+mod pacing;
 #[cfg(test)]
 mod tests;
 

@@ -25,8 +25,8 @@ const ROWS: usize = 50;
 const STYLE: &str = "body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 75em; \
     padding: 0 1em; color-scheme: light dark } \
     table { border-collapse: collapse; margin: .5em 0 1.5em } \
-    th, td { border: 1px solid #8888; padding: .2em .6em; text-align: left; unicode-bidi: isolate } \
-    td { overflow-wrap: anywhere } .n { text-align: right; white-space: nowrap } \
+    th, td { border: 1px solid #8888; padding: .2em .6em; text-align: left } \
+    td { white-space: nowrap } .t { white-space: normal; overflow-wrap: anywhere } .n { text-align: right } \
     h2 { margin-top: 1.6em } .failed { color: #c33 }";
 
 /// The page as it is now.
@@ -105,7 +105,7 @@ fn file(page: &mut Page, version: &Version) {
     };
     let uploaded = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(version.uploaded));
     page.row(|page| {
-        page.cell(&version.name);
+        page.long(&version.name);
         page.number(&version.length.to_string());
         page.cell(&uploaded.map(fmt_http_date).unwrap_or_default());
         page.cell(what);
@@ -133,21 +133,25 @@ fn calls(page: &mut Page, log: &RequestLog) {
                 page.cell(name);
                 page.cell(what);
                 page.number(&total.to_string());
-                page.cell(&names.join(", "));
+                page.long(&names.join(", "));
             });
         }
     });
 }
 
 fn going_wrong(page: &mut Page, faults: &Faults) {
-    let words = faults.words();
+    let words: Vec<String> = faults
+        .list()
+        .iter()
+        .map(|(_, fault)| fault.to_string())
+        .collect();
     page.heading(2, &format!("Faults: {}", words.len()));
     if words.is_empty() {
         return;
     }
     page.table(&["in words"], |page| {
         for fault in words.iter().take(ROWS) {
-            page.row(|page| page.cell(fault));
+            page.row(|page| page.long(fault));
         }
     });
 }
@@ -163,16 +167,21 @@ fn requests(page: &mut Page, entries: &[LogEntry]) {
 }
 
 fn request(page: &mut Page, entry: &LogEntry) {
-    let what = match entry.operation {
-        Some(operation) => operation.to_string(),
-        None => format!("{} {}", entry.method, entry.path),
+    let what = entry
+        .operation
+        .map_or(entry.method.as_str(), |it| it.name());
+    // Downloads by name have it in their path.
+    let file = match (entry.operation, &entry.file_name) {
+        (_, Some(name)) => name,
+        (None | Some(Operation::DownloadFileByName), None) => &entry.path,
+        (Some(_), None) => "",
     };
     let status = entry
         .status
         .map_or("none".to_owned(), |status| status.to_string());
     page.row(|page| {
-        page.cell(&what);
-        page.cell(entry.file_name.as_deref().unwrap_or_default());
+        page.cell(what);
+        page.long(file);
         page.raw(match entry.status {
             Some(..400) => "<td class=\"n\">",
             _ => "<td class=\"n failed\">",
@@ -180,8 +189,16 @@ fn request(page: &mut Page, entry: &LogEntry) {
         page.text(&status);
         page.number(&entry.elapsed.as_millis().to_string());
         page.number(&entry.body_bytes.to_string());
-        page.cell(entry.fault.as_deref().unwrap_or_default());
+        page.long(entry.fault.as_deref().unwrap_or_default());
     });
+}
+
+/// Control characters, and those that turn the order of others around: a name must not look like
+/// another one.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// HTML being written.
@@ -202,8 +219,7 @@ impl Page {
                 '>' => self.raw("&gt;"),
                 '"' => self.raw("&quot;"),
                 '\'' => self.raw("&#39;"),
-                // Nothing to be seen, and some of them are not allowed in HTML.
-                other if other.is_control() => self.0.push('\u{fffd}'),
+                other if is_unseen(other) => self.0.extend(other.escape_unicode()),
                 other => self.0.push(other),
             }
         }
@@ -241,6 +257,12 @@ impl Page {
 
     fn cell(&mut self, text: &str) {
         self.raw("<td>");
+        self.text(text);
+    }
+
+    /// A cell whose text may be long.
+    fn long(&mut self, text: &str) {
+        self.raw("<td class=\"t\">");
         self.text(text);
     }
 

@@ -52,8 +52,8 @@ fn it_says_once_how_to_reach_it_and_then_one_line_per_request() {
         "b2_create_bucket 200 ",
         "b2_get_upload_url 200 ",
         "b2_upload_file 200 ",
-        "b2_download_file_by_name 200 ",
-        "b2_download_file_by_name 404 ",
+        "b2_download_file_by_name /file/my-bucket/a%20b/%C3%BC 200 ",
+        "b2_download_file_by_name /file/my-bucket/none 404 ",
         "GET /nothing%1b[31m 404 ",
     ];
     assert_eq!(lines.len(), expected.len(), "{log}");

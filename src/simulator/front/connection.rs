@@ -14,8 +14,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -37,6 +37,8 @@ use crate::simulator::front::limits::{HEAD_BYTES, HEADERS};
 /// How much a refused client may go on sending before it is cut off, and for how long.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// What an answer that is too long has too much.
+pub(super) const SURPLUS: &[u8] = &[b'x'; 4096];
 
 /// An exchange's end of its connection.
 #[derive(Clone)]
@@ -45,6 +47,7 @@ pub(crate) struct Line {
     /// Whether the client is on this machine.
     pub(crate) is_local: bool,
     orders: mpsc::UnboundedSender<Ending>,
+    surplus: Arc<AtomicU64>,
 }
 
 impl Line {
@@ -52,6 +55,11 @@ impl Line {
     pub(crate) fn end(&self, ending: Ending) {
         // Nobody listens when the connection has ended by itself.
         let _ = self.orders.send(ending);
+    }
+
+    /// Sends this many bytes that belong to nothing, once everything written so far is sent.
+    pub(crate) fn add_surplus(&self, bytes: u64) {
+        self.surplus.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -63,6 +71,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, fron
         number,
         is_local: peer.ip().to_canonical().is_loopback(),
         orders,
+        surplus: Arc::default(),
     };
     let (stream, ending) = speak_http(stream, &line, orders_in, front).await;
     match ending {
@@ -104,6 +113,7 @@ async fn speak_http(
     let wire = TokioIo::new(Wire {
         stream,
         flushed: Arc::clone(&flushed),
+        surplus: Arc::clone(&line.surplus),
         idle_time: front.limits.idle_time,
         untaken: None,
     });
@@ -142,7 +152,7 @@ async fn speak_http(
 
 async fn linger(mut stream: TcpStream) {
     if finish(&mut stream).await.is_ok() {
-        let _ = tokio::time::timeout(LINGER_TIME, drain(&stream)).await;
+        let _ = tokio::time::timeout(LINGER_TIME, drain(&stream, LINGER_BYTES)).await;
     }
 }
 
@@ -151,14 +161,15 @@ async fn finish(stream: &mut TcpStream) -> io::Result<()> {
     poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
 }
 
-async fn drain(stream: &TcpStream) -> io::Result<()> {
+/// Reads and drops up to this much.
+async fn drain(stream: &TcpStream, limit: usize) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
-    let mut drained = 0;
-    while drained < LINGER_BYTES {
+    let mut drained: usize = 0;
+    while drained < limit {
         stream.readable().await?;
         match stream.try_read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(read) => drained += read,
+            Ok(read) => drained = drained.saturating_add(read),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
@@ -170,6 +181,11 @@ async fn end(mut stream: TcpStream, ending: Ending) {
     match ending {
         Ending::Close => {
             let _ = finish(&mut stream).await;
+        }
+        Ending::HalfClose => {
+            if finish(&mut stream).await.is_ok() {
+                let _ = drain(&stream, usize::MAX).await;
+            }
         }
         Ending::Reset => {
             let _ = stream.set_zero_linger();
@@ -195,12 +211,30 @@ async fn until_gone(stream: &TcpStream) {
 struct Wire {
     stream: TcpStream,
     flushed: Arc<AtomicBool>,
+    surplus: Arc<AtomicU64>,
     idle_time: Duration,
     /// Runs while the client takes nothing of what is to be sent.
     untaken: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
+    /// Sends what belongs to no answer: hyper would not.
+    fn poll_surplus(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let left = self.surplus.load(Ordering::Relaxed);
+            let piece = usize::try_from(left).unwrap_or(usize::MAX);
+            let Some(piece) = SURPLUS.get(..piece.min(SURPLUS.len())) else {
+                return Poll::Ready(Ok(()));
+            };
+            if piece.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let written = Pin::new(&mut self.stream).poll_write(context, piece);
+            let sent = ready!(self.watch(context, written))?;
+            self.surplus.fetch_sub(sent as u64, Ordering::Relaxed);
+        }
+    }
+
     /// Fails if what was to be written has waited too long.
     fn watch(
         &mut self,
@@ -256,7 +290,10 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        let flushed = match self.poll_surplus(context) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(context),
+            unsent => unsent,
+        };
         self.flushed.store(flushed.is_ready(), Ordering::Relaxed);
         flushed
     }

@@ -2,16 +2,18 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request as HttpRequest, Response};
 use tokio::task::spawn_blocking;
 
-use crate::simulator::faults::{Edits, Ending, Instead, Plan};
+use crate::simulator::faults::{Edits, Ending, Instead, Pace, Plan};
 use crate::simulator::front::answer::{AnswerBody, Circumstances, response};
 use crate::simulator::front::body::RequestBody;
 use crate::simulator::front::connection::Line;
@@ -43,13 +45,18 @@ pub(crate) async fn answer(
         .take(operation, &request.method, file_name.as_deref());
     arrival.note(line.number, plan.as_ref().map(Plan::describe));
     let plan = plan.unwrap_or_default();
-
+    let (up, down) = front.faults.paces();
+    let paces = |shared: Option<Pace>, own: Option<NonZeroU64>| -> Vec<Pace> {
+        shared.into_iter().chain(own.map(Pace::new)).collect()
+    };
     let mut body = RequestBody::new(
         incoming,
         request.expects_continue(),
         arrival.body_counter(),
         front.limits.idle_time,
+        paces(up, plan.read_rate),
     );
+    delay(plan.delay.saturating_add(front.faults.shaping().latency)).await;
     match carry_out(&plan, front, &request, &mut body).await {
         Outcome::Reply(reply) => {
             let about = Circumstances {
@@ -57,6 +64,7 @@ pub(crate) async fn answer(
                 to_head: request.method == "HEAD",
                 last: !body.is_over(),
                 date: httpdate::fmt_http_date(front.service.now()),
+                paces: paces(down, plan.edits.rate),
             };
             let response = response(reply, &plan.edits, &about);
             arrival.answered(response.status().as_u16());
@@ -88,11 +96,19 @@ async fn status_page(front: &Arc<Front>, line: &Line, head: &Parts) -> Response<
         // It may have a body, which nobody reads.
         last: true,
         date: httpdate::fmt_http_date(front.service.now()),
+        paces: Vec::new(),
     };
     let shown = Arc::clone(front);
     let page = spawn_blocking(move || shown.service.status_page(&shown.log, &shown.faults));
     let page = page.await.unwrap_or_else(|_| panicked());
     response(page, &Edits::default(), &about)
+}
+
+/// Lets time pass; a client that goes away meanwhile takes the request with it.
+async fn delay(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
 }
 
 async fn carry_out(
@@ -106,6 +122,9 @@ async fn carry_out(
     } else if plan.instead.is_none() || plan.after_effect {
         Some(served(front, request, body).await)
     } else {
+        if plan.continues {
+            body.let_in().await;
+        }
         body.skip(plan.read).await;
         None
     };

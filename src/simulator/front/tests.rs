@@ -3,6 +3,7 @@
 
 mod client;
 mod limits;
+mod misbehaviour;
 
 use std::io::{Read, repeat};
 use std::net::{IpAddr, Ipv4Addr};
