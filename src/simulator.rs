@@ -21,6 +21,7 @@
 //! Requests go through `front` (sockets, faults, log) to `route` (B2). Client and simulator share no
 //! code but the names of the operations, so that two bugs cannot cancel out.
 
+mod admin;
 mod auth;
 mod builder;
 mod caps;
@@ -50,6 +51,7 @@ mod render;
 mod reply;
 mod route;
 mod state;
+mod status_page;
 mod storage;
 mod test_mode;
 mod world;
@@ -277,6 +279,25 @@ impl front::Service for World {
 
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply {
         route::handle(self, request, body)
+    }
+
+    fn is_order(&self, request: &Request) -> bool {
+        admin::owns(&request.path)
+    }
+
+    fn obey(
+        &self,
+        request: &Request,
+        body: &mut dyn Read,
+        log: &RequestLog,
+        faults: &Faults,
+    ) -> Reply {
+        let world = self;
+        admin::Admin { world, log, faults }.answer(request, body)
+    }
+
+    fn status_page(&self, log: &RequestLog, faults: &Faults) -> Reply {
+        status_page::page(self, log, faults)
     }
 
     fn now(&self) -> SystemTime {

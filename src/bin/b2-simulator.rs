@@ -14,6 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use b2sdk::Operation;
 use b2sdk::simulator::{Caps, Fault, LogEntry, Shaping, Simulator};
 
 const HELP: &str = "\
@@ -38,6 +39,8 @@ Usage: b2-simulator [OPTION...]
   --upload-rate N            read the bodies of all requests together at N bytes per second
   --download-rate N          send the bodies of all answers together at N bytes per second
   --chaos SEED               let many things go wrong by chance, the same for the same seed
+  --admin                    take orders of this machine at /.simulator, also where others can connect
+  --no-admin                 take no orders
   --help                     print this
 
 A FAULT is words: an endpoint or *, with :N from its N-th request on, then
@@ -71,6 +74,7 @@ struct Arguments {
     faults: Vec<Fault>,
     shaping: Shaping,
     chaos: Option<u64>,
+    admin: Option<bool>,
     help: bool,
 }
 
@@ -124,6 +128,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
             "--upload-rate" => parsed.shaping.upload_rate = Some(number(name, &value()?)?),
             "--download-rate" => parsed.shaping.download_rate = Some(number(name, &value()?)?),
             "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
+            "--admin" if inline.is_none() => parsed.admin = Some(true),
+            "--no-admin" if inline.is_none() => parsed.admin = Some(false),
             "--help" | "-h" => parsed.help = true,
             _ => anyhow::bail!("unknown argument {text:?}; try --help"),
         }
@@ -167,6 +173,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     if let Some(bytes) = arguments.recommended_part_size {
         builder = builder.recommended_part_size(bytes);
+    }
+    if let Some(allow) = arguments.admin {
+        builder = builder.admin(allow);
     }
     if let Some(seed) = arguments.test_mode_seed {
         builder = builder.test_mode_seed(seed);
@@ -226,8 +235,14 @@ fn report(entry: &LogEntry) {
 /// One request on one line, whatever the client sent.
 fn line(entry: &LogEntry) -> String {
     let what = match entry.operation {
+        // Its path names the file.
+        Some(Operation::DownloadFileByName) | None => {
+            let name = entry
+                .operation
+                .map_or(entry.method.as_str(), |it| it.name());
+            format!("{name} {}", entry.path.escape_debug())
+        }
         Some(operation) => operation.to_string(),
-        None => format!("{} {}", entry.method, entry.path.escape_debug()),
     };
     let status = entry
         .status

@@ -40,8 +40,11 @@ mod retry;
 mod rules;
 mod secrets;
 mod share;
+mod simulator_admin;
 mod simulator_caps;
 mod simulator_faults;
+#[cfg(unix)]
+mod simulator_program;
 mod simulator_test_mode;
 mod support;
 mod tutorial;
