@@ -1,7 +1,7 @@
 //! The admin endpoint, by plain HTTP: what each order does to clients, and whom it refuses.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, UNIX_EPOCH};
 
 use b2sdk::simulator::{KeyRequest, Simulator};
@@ -14,8 +14,7 @@ use serde_json::{Value, json};
 use crate::support::{World, authorize, noise};
 
 /// The whole answer to one request on a connection of its own.
-fn exchange(service: &Simulator, request: &[u8]) -> String {
-    let address = service.url().trim_start_matches("http://");
+fn exchange(address: impl ToSocketAddrs, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let watchdog = Some(Duration::from_secs(10));
     stream.set_read_timeout(watchdog).unwrap();
@@ -38,7 +37,8 @@ fn ask_with(
         "{method} /.simulator{path} HTTP/1.1\r\n{headers}Connection: close\r\n\
          Content-Length: {length}\r\n\r\n"
     );
-    let answer = exchange(service, &[head.as_bytes(), body].concat());
+    let address = service.url().trim_start_matches("http://");
+    let answer = exchange(address, &[head.as_bytes(), body].concat());
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
@@ -284,7 +284,7 @@ fn the_log_is_read_and_cleared() {
     assert_eq!(upload["operation"], "b2_upload_file");
     assert_eq!(
         (&upload["status"], &upload["bodyBytes"]),
-        (&json!(200), &json!(4))
+        (&json!(200), &json!(44))
     );
     assert_eq!(upload["fileName"], "a b");
     assert_eq!(ok(service, "DELETE /log", ""), json!({}));
@@ -310,7 +310,7 @@ fn what_a_browser_may_have_been_made_to_send_is_refused() {
         }
     }
     assert!(service.faults().list().is_empty());
-    for host in ["127.0.0.1", "[::1]", "LOCALHOST", "127.0.0.1:80"] {
+    for host in ["127.0.0.1", "[::1]:80", "LOCALHOST", "127.0.0.1:80"] {
         let (status, _) = ask_with(&service, "GET /log", &format!("Host: {host}\r\n"), "");
         assert_eq!(status, 200, "{host}");
     }
@@ -355,4 +355,32 @@ fn it_can_be_left_out_and_is_where_others_can_connect() {
     let service = open().admin(true).start().unwrap();
     ok(&service, "POST /faults", "* stall");
     assert_eq!(service.log().total(), 0);
+}
+
+/// An address of this machine by which others reach it. Nothing is sent to find it.
+fn address_for_others() -> Option<std::net::IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("198.51.100.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    Some(address).filter(|address| !address.is_loopback())
+}
+
+#[test]
+fn a_client_that_is_not_on_this_machine_gives_no_orders() {
+    let service = Simulator::builder()
+        .listen([0, 0, 0, 0])
+        .admin(true)
+        .start()
+        .unwrap();
+    // A machine that has no such address is reached by nobody else.
+    let Some(address) = address_for_others() else {
+        return;
+    };
+    let port = service.url().rsplit_once(':').unwrap().1.parse().unwrap();
+    let request = "POST /.simulator/faults HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                   Content-Length: 7\r\n\r\n* stall";
+    let answer = exchange((address, port), request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(service.faults().list().is_empty());
+    assert_eq!(service.log().total(), 1);
 }

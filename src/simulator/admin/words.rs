@@ -78,3 +78,36 @@ impl<'a> Words<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::Words;
+
+    #[test]
+    fn words_are_taken_once_and_none_is_left_over() {
+        let mut words = Words::of(" a=1&b=none\n c=x ").unwrap();
+        assert_eq!(words.number::<u8>("a").unwrap(), Some(1));
+        assert_eq!(words.number::<u8>("a").unwrap(), None);
+        assert_eq!(words.optional::<u8>("b").unwrap(), Some(None));
+        assert_eq!(words.optional::<u8>("d").unwrap(), None);
+        assert!(words.end().is_err(), "nobody took c");
+        assert!(Words::of("c=x").unwrap().number::<u8>("c").is_err());
+        assert!(Words::of("a=1 a=2").is_err());
+        assert!(Words::of("").unwrap().end().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>(), words in "[a&= \n]{0,20}") {
+            for text in [text, words] {
+                if let Ok(mut words) = Words::of(&text) {
+                    let _ = words.number::<u64>("a");
+                    let _ = words.optional::<u64>("a");
+                    let _ = words.end();
+                }
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -69,7 +69,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, fron
     let (orders, orders_in) = mpsc::unbounded_channel();
     let line = Line {
         number,
-        is_local: peer.ip().to_canonical().is_loopback(),
+        is_local: is_local(peer.ip()),
         orders,
         surplus: Arc::default(),
     };
@@ -94,6 +94,12 @@ pub(crate) async fn refuse(stream: TcpStream) {
         let _ = stream.try_write(answer.as_bytes());
     }
     linger(stream).await;
+}
+
+/// Whether a client with this address is on this machine.
+pub(super) fn is_local(peer: IpAddr) -> bool {
+    // 127.0.0.1 at a socket for both versions of IP is ::ffff:127.0.0.1.
+    peer.to_canonical().is_loopback()
 }
 
 type Exchange = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;

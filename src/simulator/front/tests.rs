@@ -569,3 +569,31 @@ fn the_page_is_for_this_machine_and_is_no_request_to_the_service() {
     }
     assert_eq!(running.log.total(), 4);
 }
+
+#[test]
+fn orders_are_for_this_machine_and_are_no_requests_to_the_service() {
+    let running = Running::with(Fault::on_any().status(503, "a", ""));
+    let mut client = running.client();
+    let answer = client.call("POST", "/order", b"something").unwrap();
+    assert_eq!(answer.text(), "obeyed something");
+    // The connection serves on.
+    client.send(b"POST /order HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 100);
+    client.send(b"x");
+    assert_eq!(client.answer().unwrap().text(), "obeyed x");
+    assert_eq!((running.log.total(), running.faults.remaining()), (0, 1));
+
+    for (address, expected) in [
+        ("127.0.0.1", true),
+        ("127.9.9.9", true),
+        ("::1", true),
+        ("::ffff:127.0.0.1", true),
+        ("::ffff:192.0.2.1", false),
+        ("192.0.2.1", false),
+        ("0.0.0.0", false),
+        ("fe80::1", false),
+    ] {
+        let is_local = super::connection::is_local(address.parse().unwrap());
+        assert_eq!(is_local, expected, "{address}");
+    }
+}
