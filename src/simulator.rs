@@ -23,6 +23,7 @@
 
 mod auth;
 mod builder;
+mod caps;
 mod clock;
 mod content;
 mod decode;
@@ -50,6 +51,7 @@ mod reply;
 mod route;
 mod state;
 mod storage;
+mod test_mode;
 mod world;
 
 use std::fmt;
@@ -58,6 +60,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use builder::SimulatorBuilder;
+pub use caps::{Caps, Usage};
 pub use faults::{Fault, FaultId, FaultSyntaxError, Faults, Shaping};
 pub use key_request::{KeyRequest, NewKey};
 pub use log::{LogEntry, RequestLog};
@@ -191,6 +194,57 @@ impl Simulator {
     /// The directory cannot be written.
     pub fn drop_upload_urls(&self) -> io::Result<()> {
         self.world.drop_upload_urls()
+    }
+
+    /// Lets an application key expire, and its tokens with it.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such key, or it is the master key; otherwise the directory cannot
+    /// be written.
+    pub fn expire_key(&self, application_key_id: &str) -> io::Result<()> {
+        self.world.expire_key(application_key_id)
+    }
+
+    /// Deletes an application key without a request.
+    ///
+    /// # Errors
+    /// As for [`expire_key`](Self::expire_key).
+    pub fn delete_key(&self, application_key_id: &str) -> io::Result<()> {
+        self.world.delete_key(application_key_id)
+    }
+
+    /// The service's time.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.world.clock().now()
+    }
+
+    /// Caps what the account may store, download and call, from the next request on.
+    pub fn set_caps(&self, caps: Caps) {
+        self.world.set_caps(caps);
+    }
+
+    /// The caps.
+    #[must_use]
+    pub fn caps(&self) -> Caps {
+        self.world.caps()
+    }
+
+    /// What the caps are held against. It is counted whether or not there is a cap.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.world.usage()
+    }
+
+    /// Changes the sizes of parts: see
+    /// [`minimum_part_size`](SimulatorBuilder::minimum_part_size) and
+    /// [`recommended_part_size`](SimulatorBuilder::recommended_part_size). Clients learn of it when
+    /// they authorize.
+    pub fn set_part_sizes(&self, minimum: u64, recommended: u64) {
+        self.world.change_settings(|settings| {
+            settings.absolute_minimum_part_size = minimum;
+            settings.recommended_part_size = recommended;
+        });
     }
 
     /// Stops, as dropping does: when this returns, connections are closed and the port is free.

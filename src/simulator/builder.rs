@@ -106,6 +106,13 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Where the draws of `X-Bz-Test-Mode` begin (0): the same requests in the same order fail for the
+    /// same seed.
+    pub fn test_mode_seed(mut self, seed: u64) -> Self {
+        self.settings.test_mode_seed = seed;
+        self
+    }
+
     /// Calls `observer` with each entry of the request log, just before the request is answered.
     pub fn on_request(mut self, observer: impl Fn(&LogEntry) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
