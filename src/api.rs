@@ -18,7 +18,7 @@ use crate::control::meter::{RequestBudget, RequestCounts};
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::http::Http;
-use crate::http::config::{HttpConfig, ProxyChoice, Timeouts};
+use crate::http::config::{HttpConfig, ProxyChoice, TestMode, Timeouts};
 use crate::model::auth::Allowed;
 use crate::model::id::{AccountId, ApplicationKeyId};
 use crate::model::realm::Realm;
@@ -387,6 +387,23 @@ impl B2ApiBuilder {
     #[must_use]
     pub fn expect_continue_from(mut self, bytes: u64) -> Self {
         self.http.expect_continue_from = bytes;
+        self
+    }
+
+    /// Asks the service to let something go wrong now and then, so that a program can be tried
+    /// against it. Not for use with anything of value.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo, TestMode};
+    ///
+    /// let api = B2Api::builder(InMemoryAccountInfo::new())
+    ///     .test_mode(TestMode::FailSomeUploads)
+    ///     .build()?;
+    /// # Ok::<(), b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn test_mode(mut self, mode: TestMode) -> Self {
+        self.http.test_mode = Some(mode);
         self
     }
 

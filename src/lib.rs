@@ -55,7 +55,7 @@ pub use error::{
     Error, ErrorCode, KeyProblem, NotAllowed, Result, Sent, ServiceError, StoreError,
     TransportError, TransportKind,
 };
-pub use http::config::Timeouts;
+pub use http::config::{TestMode, Timeouts};
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
 pub use model::bucket::{BucketDetails, BucketType};
 pub use model::cors::{CorsOperation, CorsRule};

@@ -14,7 +14,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use b2sdk::simulator::{Fault, LogEntry, Shaping, Simulator};
+use b2sdk::Operation;
+use b2sdk::simulator::{Caps, Fault, LogEntry, Shaping, Simulator};
 
 const HELP: &str = "\
 A local B2 service to develop and test against.
@@ -28,11 +29,18 @@ Usage: b2-simulator [OPTION...]
   --minimum-part-size N      smallest part but the last, in bytes (otherwise 5000000)
   --recommended-part-size N  part size that clients are told (otherwise 100000000)
   --no-default-encryption    buckets without SSE-B2 unless told otherwise, as before September 2026
+  --storage-cap N            store at most N bytes
+  --download-cap N           let N bytes be downloaded in a day
+  --class-b-cap N            answer N calls of class B in a day
+  --class-c-cap N            answer N calls of class C in a day
+  --test-mode-seed N         where the draws of X-Bz-Test-Mode begin (otherwise 0)
   --fault FAULT              let something go wrong; may be given several times
   --latency MILLISECONDS     let every request wait so long
   --upload-rate N            read the bodies of all requests together at N bytes per second
   --download-rate N          send the bodies of all answers together at N bytes per second
   --chaos SEED               let many things go wrong by chance, the same for the same seed
+  --admin                    take orders of this machine at /.simulator, also where others can connect
+  --no-admin                 take no orders
   --help                     print this
 
 A FAULT is words: an endpoint or *, with :N from its N-th request on, then
@@ -61,9 +69,12 @@ struct Arguments {
     minimum_part_size: Option<u64>,
     recommended_part_size: Option<u64>,
     no_default_encryption: bool,
+    caps: Caps,
+    test_mode_seed: Option<u64>,
     faults: Vec<Fault>,
     shaping: Shaping,
     chaos: Option<u64>,
+    admin: Option<bool>,
     help: bool,
 }
 
@@ -105,6 +116,11 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
                 parsed.recommended_part_size = Some(number(name, &value()?)?);
             }
             "--no-default-encryption" if inline.is_none() => parsed.no_default_encryption = true,
+            "--storage-cap" => parsed.caps.storage = Some(number(name, &value()?)?),
+            "--download-cap" => parsed.caps.download = Some(number(name, &value()?)?),
+            "--class-b-cap" => parsed.caps.class_b = Some(number(name, &value()?)?),
+            "--class-c-cap" => parsed.caps.class_c = Some(number(name, &value()?)?),
+            "--test-mode-seed" => parsed.test_mode_seed = Some(number(name, &value()?)?),
             "--fault" => parsed.faults.push(fault(&value()?)?),
             "--latency" => {
                 parsed.shaping.latency = Duration::from_millis(number(name, &value()?)?);
@@ -112,6 +128,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
             "--upload-rate" => parsed.shaping.upload_rate = Some(number(name, &value()?)?),
             "--download-rate" => parsed.shaping.download_rate = Some(number(name, &value()?)?),
             "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
+            "--admin" if inline.is_none() => parsed.admin = Some(true),
+            "--no-admin" if inline.is_none() => parsed.admin = Some(false),
             "--help" | "-h" => parsed.help = true,
             _ => anyhow::bail!("unknown argument {text:?}; try --help"),
         }
@@ -156,6 +174,12 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(bytes) = arguments.recommended_part_size {
         builder = builder.recommended_part_size(bytes);
     }
+    if let Some(allow) = arguments.admin {
+        builder = builder.admin(allow);
+    }
+    if let Some(seed) = arguments.test_mode_seed {
+        builder = builder.test_mode_seed(seed);
+    }
     if arguments.no_default_encryption {
         builder = builder.encrypt_by_default(false);
     }
@@ -169,6 +193,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         for fault in arguments.faults {
             simulator.faults().inject(fault);
         }
+        simulator.set_caps(arguments.caps);
         simulator.faults().shape(arguments.shaping);
         if let Some(seed) = arguments.chaos {
             simulator.faults().chaos(seed);
@@ -210,8 +235,14 @@ fn report(entry: &LogEntry) {
 /// One request on one line, whatever the client sent.
 fn line(entry: &LogEntry) -> String {
     let what = match entry.operation {
+        // Its path names the file.
+        Some(Operation::DownloadFileByName) | None => {
+            let name = entry
+                .operation
+                .map_or(entry.method.as_str(), |it| it.name());
+            format!("{name} {}", entry.path.escape_debug())
+        }
         Some(operation) => operation.to_string(),
-        None => format!("{} {}", entry.method, entry.path.escape_debug()),
     };
     let status = entry
         .status
@@ -288,6 +319,7 @@ mod tests {
             (&["--port", "x"], "\"x\""),
             (&["--chaos", "-1"], "--chaos"),
             (&["--latency", "soon"], "--latency"),
+            (&["--storage-cap", "much"], "--storage-cap"),
             (&["--upload-rate", "0"], "--upload-rate"),
             (&["--download-rate", ""], "--download-rate"),
             (&["--listen", "localhost"], "IP address"),

@@ -16,7 +16,8 @@ impl Bucket {
     /// Ranges of stored files are copied by the service, in parts of a large file; local pieces are
     /// uploaded. A part other than the last has at least 5 MB: a smaller stored piece is downloaded and
     /// goes up together with its neighbours. If everything fits into one part, it is one upload or one
-    /// copy.
+    /// copy. What is left of a file in parts whose making failed can be gone on with:
+    /// [`ComposeOptions::resume`].
     ///
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece has not all bytes of its range;
@@ -26,7 +27,7 @@ impl Bucket {
     /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with a
     /// customer's key that was not given with its piece, or with another one; otherwise as
     /// [`upload_bytes`](Self::upload_bytes). What can be told to be wrong without asking the service is
-    /// told before anything is sent. The large file is cancelled.
+    /// told before anything is sent. The large file is cancelled, unless it may be resumed.
     pub fn concatenate(&self, pieces: &[Piece<'_>], file_name: &str) -> Result<Uploaded> {
         self.concatenate_with(pieces, file_name, &ComposeOptions::default())
     }
@@ -150,8 +151,7 @@ impl Bucket {
     }
 
     /// Uploads a new version of a file that only grows, with settings. Encryption, retention, legal hold
-    /// and upload time are those of the new version, whatever the latest one has. `resume` counts only
-    /// where the whole file is uploaded.
+    /// and upload time are those of the new version, whatever the latest one has.
     ///
     /// # Errors
     /// As [`upload_appended_file`](Self::upload_appended_file).

@@ -23,9 +23,10 @@ impl Bucket {
     ///
     /// # Consequences
     /// If the answer to a copy is lost, the service is asked whether it has made it before it is asked
-    /// again. Where that cannot be told (a key without `listFiles` or `readFiles`, a copy of a range
-    /// that has something like it under the name) the call fails with
-    /// [`Error::Connection`](crate::Error::Connection), and the copy may have been made.
+    /// again. Where that cannot be told (a key without `listFiles` or `readFiles`, or that may not see the
+    /// lock that it sets; a copy of a range that has something like it under the name) the call fails with
+    /// [`Error::Connection`](crate::Error::Connection), and the copy may have been made. A copy that the
+    /// service is still making is not seen: then there may be two versions in the end.
     pub fn copy(&self, source: &FileId, new_name: &str) -> Result<FileVersion> {
         self.copy_with(source, new_name, &CopyOptions::default())
     }
@@ -68,6 +69,7 @@ impl Bucket {
                     key: options.source_encryption_key.as_ref(),
                 },
                 range: options.range,
+                length: None,
                 keeps_metadata: options.metadata == CopyMetadata::Keep,
             };
             copy.run().map(Uploaded::into_version)

@@ -15,6 +15,7 @@ use super::Simulator;
 use super::faults::Faults;
 use super::front::{Front, Limits, Server, listen};
 use super::log::{LogEntry, Observer, RequestLog};
+use super::random;
 use super::world::{Settings, World};
 
 const LASTING_PORTS: Range<u16> = 20_000..32_768;
@@ -35,6 +36,7 @@ pub struct SimulatorBuilder {
     data_dir: Option<PathBuf>,
     settings: Settings,
     observer: Option<Observer>,
+    admin: Option<bool>,
 }
 
 impl SimulatorBuilder {
@@ -105,6 +107,22 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Where the draws of `X-Bz-Test-Mode` begin (0): the same requests in the same order fail for the
+    /// same seed.
+    pub fn test_mode_seed(mut self, seed: u64) -> Self {
+        self.settings.test_mode_seed = seed;
+        self
+    }
+
+    /// Whether clients on this machine may give orders by HTTP, below `/.simulator`: add faults, move
+    /// the clock, expire tokens, read the log. They may, unless the simulator
+    /// [listens](Self::listen) where others can reach it; also then only clients on this machine can
+    /// be allowed.
+    pub fn admin(mut self, allow: bool) -> Self {
+        self.admin = Some(allow);
+        self
+    }
+
     /// Calls `observer` with each entry of the request log, just before the request is answered.
     pub fn on_request(mut self, observer: impl Fn(&LogEntry) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
@@ -131,7 +149,8 @@ impl SimulatorBuilder {
         if self.data_dir.is_some() && world.port() != Some(port) {
             world.set_port(port)?;
         }
-        serve(Arc::new(world), listener, RequestLog::new(self.observer))
+        let log = RequestLog::new(self.observer);
+        serve(Arc::new(world), listener, log, self.admin)
     }
 }
 
@@ -142,6 +161,7 @@ impl fmt::Debug for SimulatorBuilder {
             .field("port", &self.port)
             .field("data_dir", &self.data_dir)
             .field("settings", &self.settings)
+            .field("admin", &self.admin)
             .finish_non_exhaustive()
     }
 }
@@ -162,8 +182,9 @@ fn listen_again(address: IpAddr, world: &World) -> io::Result<TcpListener> {
     if let Some(port) = world.port() {
         return listen_on(address, port);
     }
-    // Directories that are first used at the same time look from different places on.
-    let first = std::process::id() as usize % LASTING_PORTS.len();
+    // Directories that are first used at the same time look from different places on, also in one
+    // process: otherwise one would take the port that another has just left, to come back to.
+    let first = random::below(LASTING_PORTS.len());
     LASTING_PORTS
         .cycle()
         .skip(first)
@@ -172,7 +193,12 @@ fn listen_again(address: IpAddr, world: &World) -> io::Result<TcpListener> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no free port in 20000..32768"))
 }
 
-fn serve(world: Arc<World>, listener: TcpListener, log: RequestLog) -> io::Result<Simulator> {
+fn serve(
+    world: Arc<World>,
+    listener: TcpListener,
+    log: RequestLog,
+    admin: Option<bool>,
+) -> io::Result<Simulator> {
     let address = listener.local_addr()?;
     let is_open = !address.ip().is_loopback();
     // Every address of this machine has no name of its own, but this one is among them.
@@ -188,6 +214,7 @@ fn serve(world: Arc<World>, listener: TcpListener, log: RequestLog) -> io::Resul
         log: log.clone(),
         url: url.clone(),
         is_open,
+        takes_orders: admin.unwrap_or(!is_open),
         limits: Limits::default(),
     };
     let (key_id, key) = world.master_key();

@@ -19,6 +19,7 @@ pub use text::FaultSyntaxError;
 
 use crate::model::operation::Operation;
 use chance::Chance;
+pub(crate) use chance::draw;
 pub(crate) use plan::{Edits, Ending, Framing, Instead, Plan};
 pub(crate) use shaping::Pace;
 

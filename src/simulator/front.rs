@@ -11,6 +11,11 @@
 //! 5. the answer leaves. If part of the body is still unread, it says `Connection: close` and the
 //!    connection is closed gently: see [`connection`].
 //!
+//! A browser of this machine that asks for `/` gets a page about the service instead: that is no
+//! request to it, so it meets no fault and leaves no entry.
+//!
+//! The same holds for orders to the simulator, which a client of this machine may give.
+//!
 //! `front` and its modules are the only ones that know hyper and tokio. The server has a runtime
 //! and a thread of its own, so it can be used from a test, a program or another runtime alike.
 
@@ -55,6 +60,21 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// The answer. Called on many threads at once; may block.
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply;
 
+    /// Whether it is a request to the simulator itself, and none to the service.
+    fn is_order(&self, request: &Request) -> bool;
+
+    /// Does what such a request says.
+    fn obey(
+        &self,
+        request: &Request,
+        body: &mut dyn Read,
+        log: &RequestLog,
+        faults: &Faults,
+    ) -> Reply;
+
+    /// The page for people who look at `/`.
+    fn status_page(&self, log: &RequestLog, faults: &Faults) -> Reply;
+
     /// The service's time, for `Date`.
     fn now(&self) -> SystemTime;
 }
@@ -68,6 +88,8 @@ pub(crate) struct Front {
     pub(crate) url: String,
     /// Whether clients may reach us by other than loopback addresses.
     pub(crate) is_open: bool,
+    /// Whether clients on this machine may give orders.
+    pub(crate) takes_orders: bool,
     pub(crate) limits: Limits,
 }
 
@@ -134,9 +156,9 @@ async fn accept(listener: TcpListener, front: Arc<Front>) {
     let mut number = 0;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                    let served = connection::serve(stream, number, Arc::clone(&front));
+                    let served = connection::serve(stream, peer, number, Arc::clone(&front));
                     tokio::spawn(async move {
                         served.await;
                         drop(place);
@@ -171,7 +193,7 @@ fn base_url(host: Option<&str>, front: &Front) -> String {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     if let Ok(address) = host.parse::<SocketAddr>() {
         return address.ip().is_loopback();
     }

@@ -125,6 +125,13 @@ impl RequestLog {
             .collect()
     }
 
+    /// The last so many requests, the latest first.
+    pub(crate) fn latest(&self, count: usize) -> Vec<LogEntry> {
+        let state = self.state();
+        let entries = state.entries.iter().rev().take(count);
+        entries.map(|(_, entry)| entry.clone()).collect()
+    }
+
     /// Starts again with an empty log. A request that is still without an answer is written into
     /// it when that is decided.
     pub fn clear(&self) {

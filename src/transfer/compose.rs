@@ -10,6 +10,7 @@ pub(crate) mod assemble;
 pub(crate) mod incremental;
 pub(crate) mod piece;
 mod plan;
+mod planned;
 
 use std::sync::Arc;
 
@@ -29,11 +30,13 @@ use crate::session::Session;
 use crate::transfer::compose::assemble::Assembled;
 use crate::transfer::compose::piece::{Opened, Opener, Piece};
 use crate::transfer::compose::plan::{Limits, Part, Plan, Slice, length, plan};
+use crate::transfer::compose::planned::Planned;
 use crate::transfer::copy::Copy;
 use crate::transfer::parallel;
 use crate::transfer::source::BytesSource;
 use crate::transfer::upload::large::{Started, with_sha1};
-use crate::transfer::upload::{LargeFileSha1, Upload, UploadOptions, Uploaded};
+use crate::transfer::upload::parted::Parted;
+use crate::transfer::upload::{LargeFileSha1, Resume, Upload, UploadOptions, Uploaded};
 
 /// Which piece is used where local and remote ones have the same bytes of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,6 +93,10 @@ pub struct ComposeOptions {
     /// The SHA-1 of the whole, to be recorded if the file is made in parts. It cannot be computed here
     /// without downloading the remote pieces, and is not checked.
     pub large_file_sha1: Option<Sha1Digest>,
+    /// Whether a file in parts goes on with an unfinished one of the same plan, whose uploaded parts have
+    /// the content of the local pieces; and leaves one if it fails. If stored pieces are copied, the plan
+    /// is recorded for that, as `plan_id` in the file info. Not for streams of pieces.
+    pub resume: Resume,
     /// Who is told how far it is: copied parts count when they are made.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels it.
@@ -166,6 +173,13 @@ impl ComposeOptions {
         self
     }
 
+    /// Whether a file in parts goes on with an unfinished one.
+    #[must_use]
+    pub fn resume(mut self, resume: Resume) -> Self {
+        self.resume = resume;
+        self
+    }
+
     /// Who is told how far it is.
     #[must_use]
     pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
@@ -192,6 +206,7 @@ impl ComposeOptions {
             upload_timestamp,
             part_size,
             large_file_sha1,
+            resume,
             progress: _,
             cancel: _,
         } = self;
@@ -204,6 +219,7 @@ impl ComposeOptions {
             upload_timestamp: *upload_timestamp,
             part_size: *part_size,
             large_file_sha1: large_file_sha1.map_or(LargeFileSha1::Omit, LargeFileSha1::Given),
+            resume: resume.clone(),
             ..UploadOptions::default()
         }
     }
@@ -234,8 +250,7 @@ impl Compose<'_> {
             .map(|(offset, piece)| opener.place(offset, piece))
             .collect::<Result<Vec<_>>>()?;
         let parts = plan(&placed, self.limits()?, self.overlap)?;
-        let total = placed.iter().map(plan::Placed::end).max().unwrap_or(0);
-        self.make(parts.into_iter().map(Ok), &info, Some(total))
+        self.make_all(parts, &info)
     }
 
     /// Makes a file of pieces that become known one after the other, in the order of their offsets.
@@ -243,11 +258,20 @@ impl Compose<'_> {
         &self,
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
     ) -> Result<Uploaded> {
+        self.upload.refuse_resuming()?;
         let info = self.upload.check(None)?;
         let mut opener = Opener::new(self.session, self.upload.control);
         let placed = pieces.map(|(offset, piece)| opener.place(offset, piece));
-        let parts = Plan::new(placed, self.limits()?, self.overlap);
-        self.make(parts, &info, None)
+        let mut parts = Plan::new(placed, self.limits()?, self.overlap);
+        let first = parts.next().transpose()?;
+        let second = parts.next().transpose()?;
+        match (first, second) {
+            (Some(first), Some(second)) => {
+                let parts = [first, second].into_iter().map(Ok).chain(parts);
+                self.make_stream(parts, &info)
+            }
+            (part, _) => self.make_all(part.into_iter().collect(), &info),
+        }
     }
 
     fn limits(&self) -> Result<Limits> {
@@ -257,23 +281,16 @@ impl Compose<'_> {
         Limits::new(self.session.current(control)?.auth(), options.part_size)
     }
 
-    /// Makes the file: in one request if it has one part.
-    fn make<'p>(
-        &self,
-        mut parts: impl Iterator<Item = Result<Part<Sources<'p>>>>,
-        info: &FileInfo,
-        total: Option<u64>,
-    ) -> Result<Uploaded> {
+    /// Makes the file of all its parts: in one request if there is one.
+    fn make_all(&self, mut parts: Vec<Part<Sources<'_>>>, info: &FileInfo) -> Result<Uploaded> {
         let request = self.upload.request(info)?;
-        let first = parts.next().transpose()?;
-        let second = parts.next().transpose()?;
-        match (first, second) {
-            (Some(first), Some(second)) => {
-                let parts = [first, second].into_iter().map(Ok).chain(parts);
-                self.make_large(parts, &request, total)
-            }
-            (Some(part), None) => self.make_of_one(part, &request, total),
-            (None, _) => self.upload.send_small(
+        if parts.len() > 1 {
+            return self.make_parts(parts, &request);
+        }
+        self.upload.refuse_resuming_one_request()?;
+        match parts.pop() {
+            Some(part) => self.make_of_one(part, &request),
+            None => self.upload.send_small(
                 self.upload.session.current(self.upload.control)?,
                 &request,
                 &BytesSource(&[]),
@@ -287,7 +304,6 @@ impl Compose<'_> {
         &self,
         part: Part<Sources<'_>>,
         request: &UploadRequest<'_>,
-        total: Option<u64>,
     ) -> Result<Uploaded> {
         let (slice, witness) = match part {
             Part::Upload(slices) => return self.upload_small(slices, request),
@@ -304,7 +320,7 @@ impl Compose<'_> {
             }
         }
         match (Part::Copy { slice, witness }).halved(self.limits()?) {
-            Ok(halves) => self.make_large(halves.into_iter().map(Ok), request, total),
+            Ok(halves) => self.make_parts(halves.into(), request),
             Err(Part::Copy { slice, witness }) if !witness.is_empty() => {
                 let stored = vec![slice];
                 let sha1 = sha1.map_or_else(|| self.hash(stored, self.upload.control), Ok)?;
@@ -347,36 +363,69 @@ impl Compose<'_> {
             },
             source,
             range: Some(ByteRange::of(&range)),
+            length: Some(range.end - range.start),
             keeps_metadata: false,
         };
         copy.run()
     }
 
-    fn make_large<'p>(
+    /// Makes a large file of parts that are all known.
+    fn make_parts(
         &self,
-        parts: impl Iterator<Item = Result<Part<Sources<'p>>>>,
+        parts: Vec<Part<Sources<'_>>>,
         request: &UploadRequest<'_>,
-        total: Option<u64>,
     ) -> Result<Uploaded> {
-        let sha1 = match self.upload.options.large_file_sha1 {
-            LargeFileSha1::Given(sha1) => Some(sha1),
-            LargeFileSha1::Compute | LargeFileSha1::Omit => None,
+        let parts = Planned {
+            compose: self,
+            parts,
         };
-        let file_info = with_sha1(request.file_info, sha1)?;
-        let control = self.upload.control;
-        let tally = Tally::new(control, self.upload.file_name, self.session.clock(), total);
-        let file_id = self.upload.start(&UploadRequest {
+        let total = (1..=parts.count()).map(|number| parts.length(number)).sum();
+        let mut file_info = self.with_given_sha1(request.file_info)?;
+        // What is only uploaded is known again by its content.
+        if parts.has_copies() {
+            file_info = self.upload.with_plan(&file_info, parts.plan())?;
+        }
+        let request = UploadRequest {
             file_info: &file_info,
             ..*request
-        })?;
+        };
+        let tally = self.tally(Some(total));
+        self.upload.make_parts(&request, &parts, &tally)
+    }
+
+    /// Makes a large file of parts as they become known.
+    fn make_stream<'p>(
+        &self,
+        parts: impl Iterator<Item = Result<Part<Sources<'p>>>>,
+        info: &FileInfo,
+    ) -> Result<Uploaded> {
+        let file_info = self.with_given_sha1(info)?;
+        let request = self.upload.request(&file_info)?;
+        let tally = self.tally(None);
+        let file_id = self.upload.start(&request)?;
         self.upload.as_large_file(file_id, &tally, |started| {
-            parallel::run(self.workers, control, |_| {
+            parallel::run(self.workers, self.upload.control, |_| {
                 Box::new((1..).zip(parts).map(|(number, part)| {
                     let part = part?;
                     Ok(move |control: &Control| self.make_part(started, number, part, control))
                 }))
             })
         })
+    }
+
+    fn tally(&self, total: Option<u64>) -> Tally {
+        let Upload {
+            control, file_name, ..
+        } = self.upload;
+        Tally::new(control, file_name, self.session.clock(), total)
+    }
+
+    fn with_given_sha1(&self, info: &FileInfo) -> Result<FileInfo> {
+        let sha1 = match self.upload.options.large_file_sha1 {
+            LargeFileSha1::Given(sha1) => Some(sha1),
+            LargeFileSha1::Compute | LargeFileSha1::Omit => None,
+        };
+        with_sha1(info, sha1)
     }
 
     fn make_part(

@@ -25,10 +25,13 @@ use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::secret::SseCustomerKey;
+use crate::model::sha1::Sha1Digest;
 use crate::transfer::copy::one_request::Small;
-use crate::transfer::parallel;
-use crate::transfer::parts::PartLimits;
-use crate::transfer::upload::{Upload, UploadOptions, Uploaded};
+use crate::transfer::parts::{MAX_PART, PartLimits, Parts};
+use crate::transfer::upload::large::Started;
+use crate::transfer::upload::parted::Parted;
+use crate::transfer::upload::resume::PlannedPart;
+use crate::transfer::upload::{Resume, Upload, UploadOptions, Uploaded};
 
 /// The part size where one request is not enough: parts are made side by side, and each costs a
 /// request, but no data.
@@ -84,6 +87,10 @@ pub struct CopyOptions {
     /// more is copied in parts of 1 GB. At least 5 MB, at most 5 GB; larger than asked for where a file
     /// would have more than 10,000 parts.
     pub part_size: Option<u64>,
+    /// Whether a copy in parts goes on with an unfinished one of the same source, and leaves one if it
+    /// fails. What it is a copy of is recorded for that, as `plan_id` in its file info. If this is said,
+    /// the source is asked for its length first.
+    pub resume: Resume,
     /// Who is told how far the copy is: at the end of each part.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels the copy, as far as the service has not made it yet.
@@ -146,6 +153,13 @@ impl CopyOptions {
         self
     }
 
+    /// Whether a copy in parts goes on with an unfinished one.
+    #[must_use]
+    pub fn resume(mut self, resume: Resume) -> Self {
+        self.resume = resume;
+        self
+    }
+
     /// Who is told how far the copy is.
     #[must_use]
     pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
@@ -170,6 +184,7 @@ impl CopyOptions {
             retention,
             legal_hold,
             part_size,
+            resume,
             progress: _,
             cancel: _,
         } = self;
@@ -187,6 +202,7 @@ impl CopyOptions {
             retention: retention.clone(),
             legal_hold: legal_hold.clone(),
             part_size: *part_size,
+            resume: resume.clone(),
             ..UploadOptions::default()
         }
     }
@@ -224,6 +240,8 @@ pub(crate) struct Copy<'a> {
     pub(crate) upload: Upload<'a>,
     pub(crate) source: Stored<'a>,
     pub(crate) range: Option<ByteRange>,
+    /// The bytes of the copy, if it is known that there are so many.
+    pub(crate) length: Option<u64>,
     /// Type and info are the source's, and not those of the upload.
     pub(crate) keeps_metadata: bool,
 }
@@ -231,16 +249,22 @@ pub(crate) struct Copy<'a> {
 impl Copy<'_> {
     pub(crate) fn run(&self) -> Result<Uploaded> {
         let given = self.check()?;
+        let UploadOptions {
+            part_size, resume, ..
+        } = self.upload.options;
         let mut source = None;
-        if let Some(part_size) = self.upload.options.part_size {
-            let limits = self.limits(part_size)?;
+        if part_size.is_some() || *resume != Resume::Never {
+            let limits = self.limits(part_size.unwrap_or(COPY_PART))?;
             let found = source.insert(self.describe_source()?);
+            let most = part_size.unwrap_or(MAX_PART);
             // The service says what is wrong with a range that selects nothing.
-            if let Some(range) = self.selected(found)
-                && !limits.fits_one_request(range.end - range.start)
+            if self
+                .selected_length(found)
+                .is_some_and(|length| length > most)
             {
                 return self.copy_large(found, &given, &limits);
             }
+            self.upload.refuse_resuming_one_request()?;
         } else if self.depends_on_source() {
             source = Some(self.describe_source()?);
         }
@@ -292,6 +316,10 @@ impl Copy<'_> {
         }
     }
 
+    fn selected_length(&self, source: &FileVersion) -> Option<u64> {
+        self.selected(source).map(|range| range.end - range.start)
+    }
+
     fn is_whole(&self, source: &FileVersion) -> bool {
         self.selected(source) == Some(0..source.content_length)
     }
@@ -303,10 +331,9 @@ impl Copy<'_> {
         given: &FileInfo,
         refusal: Error,
     ) -> Result<Uploaded> {
-        let Some(range) = self.selected(source) else {
+        let Some(length) = self.selected_length(source) else {
             return Err(refusal);
         };
-        let length = range.end - range.start;
         let snapshot = self.upload.session.current(self.upload.control)?;
         let minimum = snapshot.auth().absolute_minimum_part_size;
         let part_size = self.upload.options.part_size.unwrap_or(COPY_PART);
@@ -326,27 +353,63 @@ impl Copy<'_> {
     ) -> Result<Uploaded> {
         let range = self.selected(source).unwrap_or_default();
         let length = range.end - range.start;
-        let parts = limits.cut(length)?;
+        let parts = CopiedParts {
+            source: self.source,
+            parts: limits.cut(length)?,
+            offset: range.start,
+        };
         let metadata = self.metadata_of_large(source, given)?;
-        let request = metadata.request(&self.upload)?;
+        let file_info = self.upload.with_plan(metadata.info(), parts.plan())?;
+        let request = metadata.request_with(&self.upload, &file_info)?;
         let Upload {
             session,
-            workers,
             control,
             file_name,
             ..
         } = self.upload;
         let tally = Tally::new(control, file_name, session.clock(), Some(length));
-        let file_id = self.upload.start(&request)?;
-        self.upload.as_large_file(file_id, &tally, |started| {
-            parallel::run(workers, control, |_| {
-                Box::new((1..).zip(parts.iter()).map(|(number, part)| {
-                    let part = range.start + part.start..range.start + part.end;
-                    Ok(move |control: &Control| {
-                        started.copy_part(number, self.source, part, control)
-                    })
-                }))
-            })
+        self.upload.make_parts(&request, &parts, &tally)
+    }
+}
+
+/// The parts of a copy.
+struct CopiedParts<'s> {
+    source: Stored<'s>,
+    parts: Parts,
+    /// Where in the source the first one begins.
+    offset: u64,
+}
+
+impl CopiedParts<'_> {
+    /// The bytes of the source that are the part of that number.
+    fn range(&self, number: u64) -> Range<u64> {
+        let range = self.parts.range(number.saturating_sub(1));
+        self.offset + range.start..self.offset + range.end
+    }
+
+    fn plan(&self) -> impl Iterator<Item = PlannedPart<'_>> {
+        (1..=self.parts.count()).map(|number| PlannedPart::Copied {
+            source: self.source.file_id,
+            range: self.range(number),
         })
+    }
+}
+
+impl Parted for CopiedParts<'_> {
+    fn count(&self) -> u64 {
+        self.parts.count()
+    }
+
+    fn length(&self, number: u64) -> u64 {
+        self.parts.length_of(number)
+    }
+
+    /// It was copied by the same plan, and the service computed its SHA-1.
+    fn is_made(&self, _: u64, _: Sha1Digest) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn make(&self, started: &Started<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {
+        started.copy_part(number, self.source, self.range(number), control)
     }
 }

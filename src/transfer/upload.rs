@@ -4,7 +4,8 @@
 
 mod buffered;
 pub(in crate::transfer) mod large;
-mod resume;
+pub(in crate::transfer) mod parted;
+pub(in crate::transfer) mod resume;
 pub(in crate::transfer) mod settings;
 mod small;
 
@@ -201,8 +202,10 @@ pub enum Resume {
     #[default]
     Never,
     /// Go on with an unfinished file of the same name, type (any, if none is given), file info,
-    /// encryption (by the same key), retention and legal hold whose parts are cut the same way and have the content of the source, which is read for that; if there
-    /// is one. An upload that fails leaves its parts for the next one.
+    /// encryption (by the same key), retention and legal hold whose parts are cut the same way and have
+    /// the content of the source, which is read for that; if there is one. Parts that the service copied
+    /// count if the file was to be made of the same bytes of the same versions. An upload that fails
+    /// leaves its parts for the next one.
     Matching,
     /// The same with this unfinished file, or not at all.
     From(FileId),
@@ -288,12 +291,7 @@ impl Upload<'_> {
         let info = self.check(source.modified())?;
         let request = self.request(&info)?;
         if limits.fits_one_request(source.len()) {
-            if matches!(self.options.resume, Resume::From(_)) {
-                return Err(Error::invalid_input(
-                    "resume",
-                    "the source fits into one request; there are no parts",
-                ));
-            }
+            self.refuse_resuming_one_request()?;
             self.send_small(snapshot, &request, source)
         } else {
             self.send_large(&request, source, &parts)
@@ -353,7 +351,15 @@ impl Upload<'_> {
         Ok(PartLimits::new(auth, Some(part_size))?.in_memory(memory))
     }
 
-    fn refuse_resuming(&self) -> Result<()> {
+    pub(in crate::transfer) fn refuse_resuming_one_request(&self) -> Result<()> {
+        if matches!(self.options.resume, Resume::From(_)) {
+            let reason = "it fits into one request; there are no parts";
+            return Err(Error::invalid_input("resume", reason));
+        }
+        Ok(())
+    }
+
+    pub(in crate::transfer) fn refuse_resuming(&self) -> Result<()> {
         if self.options.resume == Resume::Never {
             return Ok(());
         }

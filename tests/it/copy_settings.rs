@@ -5,7 +5,7 @@ use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
     Bucket, BucketRetention, BucketType, CopyMetadata, CopyOptions, CreateBucketOptions,
     DownloadOptions, Encryption, EncryptionMode, Error, FileInfo, FileRetention, FileVersion,
-    Filtered, KeyProblem, LegalHold, Operation, RetentionPeriod, SseCustomerKey, Timestamp,
+    Filtered, KeyProblem, LegalHold, Operation, Resume, RetentionPeriod, SseCustomerKey, Timestamp,
     UpdateBucketOptions, UploadOptions, Verification,
 };
 
@@ -366,6 +366,71 @@ fn a_copy_of_which_the_service_tells_no_sha1_is_found_by_the_recorded_one() {
     let error = world.bucket.copy_with(&source.file_id, "z", &replaced);
     assert!(matches!(error, Err(Error::Connection(_))), "{error:?}");
     assert_eq!(world.versions("z").len(), 1);
+}
+
+#[test]
+fn a_copy_of_which_the_key_may_not_see_how_it_is_kept_is_not_made_twice() {
+    let lost = || {
+        Fault::on(Operation::CopyFile)
+            .drop_connection()
+            .after_effect()
+    };
+    let world = locking();
+    let source = store(&world, None);
+    let api = world.restricted(KeyRequest::new([
+        "listBuckets",
+        "listFiles",
+        "readFiles",
+        "writeFiles",
+        "writeFileRetentions",
+        "writeFileLegalHolds",
+    ]));
+    let bucket = api.get_bucket_by_name(world.bucket.name()).unwrap();
+    for (name, options) in [
+        (
+            "retained",
+            CopyOptions::new().retention(FileRetention::governance(FAR)),
+        ),
+        ("held", CopyOptions::new().legal_hold(LegalHold::On)),
+    ] {
+        world.inject(lost());
+        let outcome = bucket.copy_with(&source.file_id, name, &options);
+        assert!(matches!(outcome, Err(Error::Connection(_))), "{outcome:?}");
+        assert_eq!(world.versions(name).len(), 1);
+    }
+    // A listing that does not tell the MD5 of the key: the id, if there is one, tells it.
+    for (name, key, is_told) in [("named", first(), true), ("nameless", key(1), false)] {
+        world.inject(lost());
+        world.inject(Fault::on(Operation::ListFileVersions).edit_json(|answer| {
+            for file in answer["files"].as_array_mut().into_iter().flatten() {
+                let encryption = file["serverSideEncryption"].as_object_mut();
+                encryption.unwrap().remove("customerKeyMd5");
+            }
+        }));
+        let options = CopyOptions::new().encryption(key);
+        let outcome = world.bucket.copy_with(&source.file_id, name, &options);
+        assert_eq!(outcome.is_ok(), is_told, "{outcome:?}");
+        assert_eq!(world.versions(name).len(), 1);
+    }
+}
+
+#[test]
+fn a_recorded_sha1_that_is_none_does_not_hinder_copies() {
+    let world = world();
+    let source = store(&world, None);
+    let odd = Fault::on(Operation::GetFileInfo).edit_json(|file| {
+        file["fileInfo"]["large_file_sha1"] = "whatever".into();
+    });
+    world.inject(odd.always());
+    for (options, _) in ways() {
+        for resume in [Resume::Never, Resume::Matching] {
+            let options = options.clone().encryption(first()).resume(resume);
+            let copied = world.bucket.copy_with(&source.file_id, "y", &options);
+            let info = copied.unwrap().file_info;
+            let is_range = options.range.is_some();
+            assert_eq!(info.get("large_file_sha1").is_some(), !is_range);
+        }
+    }
 }
 
 #[test]

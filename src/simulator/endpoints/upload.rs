@@ -100,7 +100,7 @@ pub(crate) fn file(
 ) -> Result<Reply, Refusal> {
     let (url, caller) = auth::upload_caller(world, request)?;
     let head = FileHead::read(world, request, &caller)?;
-    route::force_cap(request)?;
+    route::before_upload(world, request, head.length)?;
     // The lock is judged at the time at which the upload begins: it may take long.
     let lock = head.lock_in(
         world.state().bucket(&url.bucket_id)?,
@@ -177,7 +177,7 @@ pub(crate) fn part(
     if length == 0 {
         return Err(Refusal::bad_request("A part must have at least 1 byte"));
     }
-    route::force_cap(request)?;
+    route::before_upload(world, request, length)?;
     let large_file = Arc::clone(world.state().unfinished(file_id)?);
     large_file.encryption.check_part(key.as_ref())?;
     let _occupied = occupy(world, &url)?;

@@ -11,6 +11,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,6 +44,8 @@ pub(super) const SURPLUS: &[u8] = &[b'x'; 4096];
 #[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) number: u64,
+    /// Whether the client is on this machine.
+    pub(crate) is_local: bool,
     orders: mpsc::UnboundedSender<Ending>,
     surplus: Arc<AtomicU64>,
 }
@@ -60,12 +63,13 @@ impl Line {
     }
 }
 
-pub(crate) async fn serve(stream: TcpStream, number: u64, front: Arc<Front>) {
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, front: Arc<Front>) {
     // An answer is small or written in large pieces; never worth waiting for more.
     let _ = stream.set_nodelay(true);
     let (orders, orders_in) = mpsc::unbounded_channel();
     let line = Line {
         number,
+        is_local: is_local(peer.ip()),
         orders,
         surplus: Arc::default(),
     };
@@ -90,6 +94,12 @@ pub(crate) async fn refuse(stream: TcpStream) {
         let _ = stream.try_write(answer.as_bytes());
     }
     linger(stream).await;
+}
+
+/// Whether a client with this address is on this machine.
+pub(super) fn is_local(peer: IpAddr) -> bool {
+    // 127.0.0.1 at a socket for both versions of IP is ::ffff:127.0.0.1.
+    peer.to_canonical().is_loopback()
 }
 
 type Exchange = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;

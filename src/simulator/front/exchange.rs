@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
+use std::io::Read;
 use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,15 +11,15 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use hyper::{Request as HttpRequest, Response};
+use hyper::{Method, Request as HttpRequest, Response};
 use tokio::task::spawn_blocking;
 
-use crate::simulator::faults::{Ending, Instead, Pace, Plan};
+use crate::simulator::faults::{Edits, Ending, Instead, Pace, Plan};
 use crate::simulator::front::answer::{AnswerBody, Circumstances, response};
 use crate::simulator::front::body::RequestBody;
 use crate::simulator::front::connection::Line;
 use crate::simulator::front::limits::TARGET_BYTES;
-use crate::simulator::front::{Front, base_url};
+use crate::simulator::front::{Front, base_url, is_loopback};
 use crate::simulator::message::{Reply, ReplyBody, Request};
 
 /// What a request leads to.
@@ -34,6 +35,12 @@ pub(crate) async fn answer(
 ) -> Response<AnswerBody> {
     let (head, incoming) = request.into_parts();
     let request = Arc::new(message(&head, front));
+    if is_for_people(line, &head) {
+        return status_page(front, line, &head).await;
+    }
+    if front.takes_orders && line.is_local && front.service.is_order(&request) {
+        return obey(front, line, request, incoming).await;
+    }
     let operation = front.service.operation_of(&request);
     let mut arrival = front.log.arrive(&request, operation);
     let file_name = front.service.file_name_of(&request);
@@ -74,6 +81,60 @@ pub(crate) async fn answer(
             pending().await
         }
     }
+}
+
+/// Whether somebody looks at `/`. The page has no password, so it is for this machine, and for those
+/// who call it so: a page elsewhere whose name was made to lead here is told nothing.
+fn is_for_people(line: &Line, head: &Parts) -> bool {
+    let host = head.headers.get("host").and_then(|host| host.to_str().ok());
+    head.uri.path() == "/"
+        && matches!(head.method, Method::GET | Method::HEAD)
+        && line.is_local
+        && host.is_some_and(is_loopback)
+}
+
+async fn status_page(front: &Arc<Front>, line: &Line, head: &Parts) -> Response<AnswerBody> {
+    let about = Circumstances {
+        line,
+        to_head: head.method == Method::HEAD,
+        // It may have a body, which nobody reads.
+        last: true,
+        date: httpdate::fmt_http_date(front.service.now()),
+        paces: Vec::new(),
+    };
+    let shown = Arc::clone(front);
+    let page = spawn_blocking(move || shown.service.status_page(&shown.log, &shown.faults));
+    let page = page.await.unwrap_or_else(|_| panicked());
+    response(page, &Edits::default(), &about)
+}
+
+async fn obey(
+    front: &Arc<Front>,
+    line: &Line,
+    request: Arc<Request>,
+    incoming: Incoming,
+) -> Response<AnswerBody> {
+    let expects_continue = request.expects_continue();
+    let idle_time = front.limits.idle_time;
+    let mut body = RequestBody::new(
+        incoming,
+        expects_continue,
+        Arc::default(),
+        idle_time,
+        Vec::new(),
+    );
+    let reply = handled(front, &request, &mut body, |front, request, body| {
+        front.service.obey(request, body, &front.log, &front.faults)
+    })
+    .await;
+    let about = Circumstances {
+        line,
+        to_head: request.method == "HEAD",
+        last: !body.is_over(),
+        date: httpdate::fmt_http_date(front.service.now()),
+        paces: Vec::new(),
+    };
+    response(reply, &Edits::default(), &about)
 }
 
 /// Lets time pass; a client that goes away meanwhile takes the request with it.
@@ -124,9 +185,23 @@ async fn carry_out(
 
 /// The service's answer, with the body read to its end where that is cheap.
 async fn served(front: &Arc<Front>, request: &Arc<Request>, body: &mut RequestBody) -> Reply {
+    handled(front, request, body, |front, request, body| {
+        front.service.handle(request, body)
+    })
+    .await
+}
+
+type Handler = fn(&Front, &Request, &mut dyn Read) -> Reply;
+
+async fn handled(
+    front: &Arc<Front>,
+    request: &Arc<Request>,
+    body: &mut RequestBody,
+    handler: Handler,
+) -> Reply {
     let (mut reader, feed) = body.hand_over();
-    let (service, message) = (Arc::clone(&front.service), Arc::clone(request));
-    let handled = spawn_blocking(move || service.handle(&message, &mut reader));
+    let (front, message) = (Arc::clone(front), Arc::clone(request));
+    let handled = spawn_blocking(move || handler(&front, &message, &mut reader));
     let reply = while_running(feed.run(), handled)
         .await
         .unwrap_or_else(|_| panicked());

@@ -62,6 +62,20 @@ impl Service for Stub {
         }
     }
 
+    fn is_order(&self, request: &Request) -> bool {
+        request.path == "/order"
+    }
+
+    fn obey(&self, _: &Request, body: &mut dyn Read, _: &RequestLog, _: &Faults) -> Reply {
+        let mut text = String::new();
+        body.read_to_string(&mut text).unwrap();
+        json(200, &format!("obeyed {text}"))
+    }
+
+    fn status_page(&self, _: &RequestLog, _: &Faults) -> Reply {
+        json(200, "the page")
+    }
+
     fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
     }
@@ -90,6 +104,7 @@ fn front(is_open: bool) -> Front {
         log: RequestLog::new(None),
         url: "http://127.0.0.1:1".to_owned(),
         is_open,
+        takes_orders: !is_open,
         limits: Limits::default(),
     }
 }
@@ -527,4 +542,58 @@ fn a_hundred_uploads_run_at_once() {
         assert_eq!(client.answer().unwrap().status, 200);
     }
     assert_eq!(running.log.count(Operation::UploadFile), 100);
+}
+
+#[test]
+fn the_page_is_for_this_machine_and_is_no_request_to_the_service() {
+    let running = Running::with(Fault::on_any().status(503, "a", ""));
+    let ask = |line: &str, host: &str| {
+        let mut client = running.client();
+        client.send(format!("{line} HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes());
+        client.broken_answer().0
+    };
+    let host = format!("localhost:{}", running.port);
+    assert_eq!(ask("GET /?reload", &host).text(), "the page");
+    assert_eq!(ask("HEAD /", &host).header("Content-Length"), Some("8"));
+    assert_eq!((running.log.total(), running.faults.remaining()), (0, 1));
+    // Whatever else asks is a request like any other; the first of them meets the fault.
+    let mut client = running.client();
+    assert_eq!(client.call("GET", "/", b"").unwrap().status, 503);
+    for (line, host) in [
+        ("GET /", "rebound.example"),
+        ("POST /", "localhost"),
+        ("GET //", "localhost"),
+    ] {
+        client.send(format!("{line} HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes());
+        assert_ne!(client.answer().unwrap().text(), "the page", "{line} {host}");
+    }
+    assert_eq!(running.log.total(), 4);
+}
+
+#[test]
+fn orders_are_for_this_machine_and_are_no_requests_to_the_service() {
+    let running = Running::with(Fault::on_any().status(503, "a", ""));
+    let mut client = running.client();
+    let answer = client.call("POST", "/order", b"something").unwrap();
+    assert_eq!(answer.text(), "obeyed something");
+    // The connection serves on.
+    client.send(b"POST /order HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 100);
+    client.send(b"x");
+    assert_eq!(client.answer().unwrap().text(), "obeyed x");
+    assert_eq!((running.log.total(), running.faults.remaining()), (0, 1));
+
+    for (address, expected) in [
+        ("127.0.0.1", true),
+        ("127.9.9.9", true),
+        ("::1", true),
+        ("::ffff:127.0.0.1", true),
+        ("::ffff:192.0.2.1", false),
+        ("192.0.2.1", false),
+        ("0.0.0.0", false),
+        ("fe80::1", false),
+    ] {
+        let is_local = super::connection::is_local(address.parse().unwrap());
+        assert_eq!(is_local, expected, "{address}");
+    }
 }

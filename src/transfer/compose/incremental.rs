@@ -17,7 +17,7 @@ use crate::transfer::compose::Compose;
 use crate::transfer::compose::piece::{Opened, Remote, Source};
 use crate::transfer::compose::plan::plan;
 use crate::transfer::source::{FileSource, UploadSource};
-use crate::transfer::upload::{LargeFileSha1, Resume, Upload, UploadOptions, Uploaded};
+use crate::transfer::upload::{LargeFileSha1, Upload, UploadOptions, Uploaded};
 
 impl Compose<'_> {
     /// Uploads what a local file has beyond its latest version in the bucket; all of it where that is
@@ -47,7 +47,6 @@ impl Compose<'_> {
     ) -> Result<Uploaded> {
         let options = UploadOptions {
             large_file_sha1,
-            resume: Resume::Never,
             ..self.upload.options.clone()
         };
         let compose = Compose {
@@ -63,7 +62,7 @@ impl Compose<'_> {
             Opened::new(Source::Local(source), stored_length..source.len()).placed(stored_length),
         ];
         let parts = plan(&pieces, compose.limits()?, compose.overlap)?;
-        compose.make(parts.into_iter().map(Ok), info, Some(source.len()))
+        compose.make_all(parts, info)
     }
 
     /// The latest version under the name; none if there is none that can be seen. It may be under the

@@ -114,6 +114,15 @@ pub(crate) enum Part<P> {
     Upload(Vec<Slice<P>>),
 }
 
+impl<P> Part<P> {
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Copy { slice, .. } => slice.length(),
+            Self::Upload(slices) => length(slices),
+        }
+    }
+}
+
 impl<P: Clone> Part<P> {
     /// The same in two parts, if it is a copy and large enough for that.
     pub(crate) fn halved(self, limits: Limits) -> std::result::Result<[Self; 2], Self> {

@@ -11,6 +11,7 @@ use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
 use crate::raw::UploadRequest;
 use crate::transfer::copy::Copy;
+use crate::transfer::upload::resume::PLAN_ID;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, LargeFileSha1, Upload};
 
 /// Type and info, as a request says them.
@@ -20,8 +21,21 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
+    pub(super) const fn info(&self) -> &FileInfo {
+        &self.file_info
+    }
+
     pub(super) fn request<'r>(&'r self, upload: &'r Upload<'_>) -> Result<UploadRequest<'r>> {
-        upload.request_as(&self.content_type, &self.file_info)
+        self.request_with(upload, &self.file_info)
+    }
+
+    /// The same with other info.
+    pub(super) fn request_with<'r>(
+        &'r self,
+        upload: &'r Upload<'_>,
+        file_info: &'r FileInfo,
+    ) -> Result<UploadRequest<'r>> {
+        upload.request_as(&self.content_type, file_info)
     }
 }
 
@@ -60,7 +74,10 @@ impl Copy<'_> {
         given: &FileInfo,
     ) -> Result<Metadata> {
         let mut metadata = if self.keeps_metadata {
-            self.kept(source)?
+            let mut kept = self.kept(source)?;
+            // The source's own would tell of an unfinished copy what is not so.
+            kept.file_info.remove(PLAN_ID);
+            kept
         } else {
             self.given(given)
         };
@@ -105,9 +122,13 @@ impl Copy<'_> {
                 }
             }
         }
-        file_info.check().map_err(|reason| {
-            Error::invalid_input("encryption", format!("with {SSE_C_KEY_ID} {reason}"))
-        })?;
+        // What else the service has in it is not ours to judge.
+        if file_info.len() > MAX_INFOS {
+            let reason = format!(
+                "the source's file info leaves no room for {SSE_C_KEY_ID} with the key's id"
+            );
+            return Err(Error::invalid_input("encryption", reason));
+        }
         let content_type = source.content_type.as_deref();
         Ok(Metadata {
             content_type: content_type.unwrap_or(CONTENT_TYPE_AUTO).to_owned(),

@@ -14,7 +14,7 @@ use crate::model::file_info::FileInfo;
 use crate::model::operation::Operation;
 use crate::raw::{FileSettings, UploadRequest};
 use crate::transfer::copy::Copy;
-use crate::transfer::upload::settings::settings_mismatch;
+use crate::transfer::upload::settings::is_kept_so;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, Upload};
 use crate::wire::copy::CopyFileRequest;
 
@@ -31,7 +31,7 @@ pub(super) enum Small {
 enum Looked {
     Found(Box<FileVersion>),
     Nothing,
-    /// Something like it, and no checksum that tells whether it is.
+    /// Something like it, of which not enough is told to say whether it is.
     Doubtful,
 }
 
@@ -55,8 +55,8 @@ impl Copy<'_> {
             .transpose()?;
         let request = self.request(replacement.as_ref());
         let clock = session.clock();
-        let total = source.and_then(|source| self.selected(source));
-        let total = total.map(|range| range.end - range.start);
+        let described = source.and_then(|source| self.selected_length(source));
+        let total = self.length.or(described);
         let tally = Tally::new(control, file_name, clock, total);
         let started = clock.elapsed();
         let policy = session.retry_policy();
@@ -146,16 +146,19 @@ impl Copy<'_> {
                 && version.file_info == *file_info
                 && (content_type == Some(CONTENT_TYPE_AUTO)
                     || version.content_type.as_deref() == content_type)
-                && settings_mismatch(version, &settings).is_none()
+                && is_kept_so(version, &settings) != Some(false)
         };
         let found = session.find_version(control, bucket, file_name, like_it)?;
-        Ok(match found {
-            None => Looked::Nothing,
-            // The service may tell no SHA-1 of a copy (reference section 12, 28).
-            Some(version) if whole.is_some() && version.sha1() == whole => {
-                Looked::Found(Box::new(version))
-            }
-            Some(_) => Looked::Doubtful,
+        let Some(version) = found else {
+            return Ok(Looked::Nothing);
+        };
+        // The service may tell no SHA-1 of a copy (reference section 12, 28), and not every key how it is
+        // kept.
+        let is_certain = whole.is_some() && version.sha1() == whole;
+        Ok(if is_certain && is_kept_so(&version, &settings).is_some() {
+            Looked::Found(Box::new(version))
+        } else {
+            Looked::Doubtful
         })
     }
 }

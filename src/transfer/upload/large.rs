@@ -9,7 +9,6 @@
 //! 4. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for;
 //!    unless the upload may be resumed (`resume`).
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -33,10 +32,9 @@ use crate::raw::{FileSettings, UploadRequest};
 use crate::session::remember;
 use crate::session::upload_url::Verdict;
 use crate::transfer::copy::Stored;
-use crate::transfer::parallel;
 use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
-use crate::transfer::upload::resume::Resumed;
+use crate::transfer::upload::parted::SourceParts;
 use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
 use crate::wire::copy::CopyPartRequest;
 use crate::wire::large_file::StartLargeFileRequest;
@@ -105,38 +103,12 @@ impl Upload<'_> {
             file_info: &file_info,
             ..*request
         };
-        let resumed = self.find_unfinished(&request, source, parts)?;
-        let (file_id, mut present) = match resumed {
-            Some(Resumed { file_id, present }) => (file_id, present),
-            None => (self.start(&request)?, BTreeMap::new()),
+        let parts = SourceParts {
+            upload: self,
+            source,
+            parts,
         };
-        tally.enter(TransferStage::Transferring);
-        let resumed_parts = present.len();
-        let missing: Vec<_> = (1..)
-            .zip(parts.iter())
-            .filter(|(number, _)| !present.contains_key(number))
-            .collect();
-        for number in present.keys() {
-            let range = parts.range(number - 1);
-            tally.part_arrived();
-            tally.add(range.end - range.start);
-        }
-        let uploaded = self.as_large_file(file_id, &tally, |started| {
-            let sent = parallel::run(self.workers, self.control, |_| {
-                Box::new(missing.into_iter().map(|(number, range)| {
-                    Ok(move |control: &Control| {
-                        let sha1 = started.send_part(number, source, range, control)?;
-                        Ok((number, sha1))
-                    })
-                }))
-            })?;
-            present.extend(sent);
-            Ok(present.into_values().collect())
-        })?;
-        Ok(Uploaded {
-            resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
-            ..uploaded
-        })
+        self.make_parts(&request, &parts, &tally)
     }
 
     /// Has the parts of a large file sent and finishes it; or cancels it, unless it may be resumed.

@@ -80,6 +80,44 @@ pub(in crate::transfer) fn settings_mismatch(
         .then_some("its upload time is another one")
 }
 
+/// Whether a version is kept as these settings ask for; nothing if the service does not tell this key
+/// enough of it. The upload time does not count: a copy takes none.
+pub(in crate::transfer) fn is_kept_so(
+    version: &FileVersion,
+    settings: &FileSettings<'_>,
+) -> Option<bool> {
+    let FileSettings {
+        encryption,
+        retention,
+        legal_hold,
+        upload_timestamp: _,
+    } = *settings;
+    let encryption = match (&version.server_side_encryption, encryption) {
+        (Filtered::NotAuthorized, Some(_)) => None,
+        (Filtered::Readable(actual), Some(Encryption::SseC(key)))
+            if actual.mode == EncryptionMode::SseC
+                && actual.customer_key_md5.is_none()
+                && key.id().is_none() =>
+        {
+            None
+        }
+        (actual, wanted) => Some(is_encrypted_so(actual, wanted)),
+    };
+    let retention = match retention {
+        Some(_) if version.file_retention.is_hidden() => None,
+        wanted => Some(is_retained_so(version, wanted)),
+    };
+    let legal_hold = match legal_hold {
+        Some(_) if version.legal_hold.is_hidden() => None,
+        wanted => Some(is_held_so(&version.legal_hold, wanted)),
+    };
+    let all = [encryption, retention, legal_hold];
+    if all.contains(&Some(false)) {
+        return Some(false);
+    }
+    (!all.contains(&None)).then_some(true)
+}
+
 /// Where nothing is asked for, the bucket's default may be anything but a key that only the caller has.
 fn is_encrypted_so(actual: &Filtered<EncryptionInfo>, wanted: Option<&Encryption>) -> bool {
     match (actual, wanted) {
