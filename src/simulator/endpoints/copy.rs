@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::large::file_info;
 use super::upload::{part_number, store_part};
-use super::{Call, MAX_SINGLE_FILE, download, info_limit};
+use super::{Call, download, info_limit};
 use crate::simulator::content::{self, Received};
 use crate::simulator::decode::ByteRange;
 use crate::simulator::encryption::{self, Encryption};
@@ -152,7 +152,7 @@ fn copied(call: &Call<'_>, source: &Version) -> Result<Received, Refusal> {
             )
         }
     };
-    if length > MAX_SINGLE_FILE {
+    if length > call.world.settings().max_single_file {
         let message = format!("Copy source too big: {length}");
         return Err(Refusal::new(400, "source_too_large", message));
     }

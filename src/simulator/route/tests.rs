@@ -2,6 +2,7 @@
 
 mod access;
 mod buckets;
+mod caps;
 mod copying;
 mod downloads;
 mod durable;
