@@ -1,5 +1,6 @@
 //! Replication: setting it up between two buckets, and seeing how far it is.
 
+mod moving;
 mod setup;
 
 use b2sdk::replication::{Monitor, Pair, PairState, Side};
