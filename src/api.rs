@@ -18,7 +18,7 @@ use crate::control::meter::{RequestBudget, RequestCounts};
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::http::Http;
-use crate::http::config::{HttpConfig, ProxyChoice, Timeouts};
+use crate::http::config::{HttpConfig, ProxyChoice, TestMode, Timeouts};
 use crate::model::auth::Allowed;
 use crate::model::id::{AccountId, ApplicationKeyId};
 use crate::model::realm::Realm;
@@ -390,6 +390,23 @@ impl B2ApiBuilder {
         self
     }
 
+    /// Asks the service to let something go wrong now and then, so that a program can be tried
+    /// against it. Not for use with anything of value.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo, TestMode};
+    ///
+    /// let api = B2Api::builder(InMemoryAccountInfo::new())
+    ///     .test_mode(TestMode::FailSomeUploads)
+    ///     .build()?;
+    /// # Ok::<(), b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn test_mode(mut self, mode: TestMode) -> Self {
+        self.http.test_mode = Some(mode);
+        self
+    }
+
     /// The clock to go by (feature `test-util`).
     #[cfg(feature = "test-util")]
     #[must_use]
@@ -427,6 +444,7 @@ impl B2ApiBuilder {
             client: Client {
                 session: Arc::new(Session::new(info, http, retry)),
                 workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
+                calls: Arc::default(),
                 cancel: None,
             },
         })

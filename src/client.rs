@@ -1,6 +1,7 @@
 //! What a `B2Api` and every `Bucket` of it share: the session and the permits for worker threads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
@@ -12,6 +13,8 @@ use crate::session::Session;
 pub(crate) struct Client {
     pub(crate) session: Arc<Session>,
     pub(crate) workers: Arc<Workers>,
+    /// How many calls there were so far.
+    pub(crate) calls: Arc<AtomicU64>,
     /// Cancels the calls that were given no token of their own.
     pub(crate) cancel: Option<CancelToken>,
 }
@@ -19,6 +22,8 @@ pub(crate) struct Client {
 impl Client {
     /// The steering of a call that was given this token, or none.
     pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
-        Control::new(cancel.or(self.cancel.as_ref())).closed_by(self.session.http().closing())
+        Control::new(cancel.or(self.cancel.as_ref()))
+            .closed_by(self.session.http().closing())
+            .numbered(self.calls.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }

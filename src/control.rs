@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::cancel::CancelToken;
-use crate::control::progress::Progress;
+use crate::control::progress::{Progress, TransferId};
 use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 
@@ -25,6 +25,8 @@ pub(crate) struct Control {
     /// their own.
     pub(crate) closing: Option<CancelToken>,
     pub(crate) progress: Option<Arc<dyn Progress>>,
+    /// Tells its reports from those of other calls.
+    pub(crate) transfer: TransferId,
     /// Whose account the call is for; whoever the store holds, if none.
     pub(crate) owner: Option<Arc<Identity>>,
 }
@@ -34,15 +36,19 @@ impl Control {
     pub(crate) fn new(cancel: Option<&CancelToken>) -> Self {
         Self {
             cancel: cancel.cloned(),
-            closing: None,
-            progress: None,
-            owner: None,
+            ..Self::default()
         }
     }
 
     /// The same call, watched.
     pub(crate) fn watched_by(mut self, progress: Option<&Arc<dyn Progress>>) -> Self {
         self.progress = progress.map(Arc::clone);
+        self
+    }
+
+    /// The same call under this number.
+    pub(crate) fn numbered(mut self, number: u64) -> Self {
+        self.transfer = TransferId(number);
         self
     }
 

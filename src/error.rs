@@ -120,12 +120,12 @@ pub enum Error {
     #[error("the bucket was changed by someone else meanwhile: {0}")]
     Conflict(Box<ServiceError>),
     /// The file is encrypted with a customer's key (SSE-C), and that was not given, or another one.
-    #[error("{problem}: {service}")]
+    #[error("{problem}{}", answer(service.as_deref()))]
     EncryptionKey {
         /// What is wrong with the key.
         problem: KeyProblem,
-        /// The service's answer.
-        service: Box<ServiceError>,
+        /// The service's answer, if it refused; none if what it tells of the file was enough.
+        service: Option<Box<ServiceError>>,
     },
     /// Object lock forbids it: a retention that has not ended, or a legal hold.
     #[error("object lock forbids it: {0}")]
@@ -242,6 +242,11 @@ pub enum Error {
     Cancelled,
 }
 
+/// The service's answer behind what it means, where there is one.
+fn answer(service: Option<&ServiceError>) -> String {
+    service.map_or_else(String::new, |service| format!(": {service}"))
+}
+
 /// What is wrong with the customer's key that a file is read with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -320,15 +325,14 @@ impl Error {
             Self::InvalidCredentials(service)
             | Self::CapExceeded(service)
             | Self::Conflict(service)
-            | Self::EncryptionKey { service, .. }
             | Self::Locked(service)
             | Self::RangeNotSatisfiable(service)
             | Self::Busy(service)
             | Self::Service(service)
             | Self::BucketNameTaken { service, .. } => Some(service),
-            Self::BucketNotFound { service, .. } | Self::FileNotFound { service, .. } => {
-                service.as_deref()
-            }
+            Self::BucketNotFound { service, .. }
+            | Self::FileNotFound { service, .. }
+            | Self::EncryptionKey { service, .. } => service.as_deref(),
             Self::NotAllowed(refusal) => refusal.service.as_deref(),
             _ => None,
         }
@@ -339,15 +343,14 @@ impl Error {
             Self::InvalidCredentials(service)
             | Self::CapExceeded(service)
             | Self::Conflict(service)
-            | Self::EncryptionKey { service, .. }
             | Self::Locked(service)
             | Self::RangeNotSatisfiable(service)
             | Self::Busy(service)
             | Self::Service(service)
             | Self::BucketNameTaken { service, .. } => Some(service),
-            Self::BucketNotFound { service, .. } | Self::FileNotFound { service, .. } => {
-                service.as_deref_mut()
-            }
+            Self::BucketNotFound { service, .. }
+            | Self::FileNotFound { service, .. }
+            | Self::EncryptionKey { service, .. } => service.as_deref_mut(),
             Self::NotAllowed(refusal) => refusal.service.as_deref_mut(),
             _ => None,
         }

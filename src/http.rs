@@ -268,6 +268,9 @@ impl Http {
         for (name, value) in headers {
             builder = builder.header(name, value);
         }
+        if let Some(mode) = self.0.config.test_mode {
+            builder = builder.header("X-Bz-Test-Mode", mode.header());
+        }
         self.0.meter.count(operation)?;
         let started = self.0.clock.elapsed();
         let (outcome, sent) = match body {

@@ -50,12 +50,12 @@ pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
 pub use control::meter::{RequestBudget, RequestCounts};
-pub use control::progress::{Progress, TransferProgress, TransferStage};
+pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
 pub use error::{
     Error, ErrorCode, KeyProblem, NotAllowed, Result, Sent, ServiceError, StoreError,
     TransportError, TransportKind,
 };
-pub use http::config::Timeouts;
+pub use http::config::{TestMode, Timeouts};
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
 pub use model::bucket::{BucketDetails, BucketType};
 pub use model::cors::{CorsOperation, CorsRule};

@@ -21,8 +21,10 @@
 //! Requests go through `front` (sockets, faults, log) to `route` (B2). Client and simulator share no
 //! code but the names of the operations, so that two bugs cannot cancel out.
 
+mod admin;
 mod auth;
 mod builder;
+mod caps;
 mod clock;
 mod content;
 mod decode;
@@ -30,6 +32,9 @@ mod encryption;
 mod endpoints;
 mod faults;
 mod front;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod ids;
 mod json;
 mod key_request;
@@ -46,7 +51,9 @@ mod render;
 mod reply;
 mod route;
 mod state;
+mod status_page;
 mod storage;
+mod test_mode;
 mod world;
 
 use std::fmt;
@@ -55,7 +62,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use builder::SimulatorBuilder;
-pub use faults::{Fault, FaultSyntaxError, Faults};
+pub use caps::{Caps, Usage};
+pub use faults::{Fault, FaultId, FaultSyntaxError, Faults, Shaping};
 pub use key_request::{KeyRequest, NewKey};
 pub use log::{LogEntry, RequestLog};
 
@@ -190,6 +198,57 @@ impl Simulator {
         self.world.drop_upload_urls()
     }
 
+    /// Lets an application key expire, and its tokens with it.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such key, or it is the master key; otherwise the directory cannot
+    /// be written.
+    pub fn expire_key(&self, application_key_id: &str) -> io::Result<()> {
+        self.world.expire_key(application_key_id)
+    }
+
+    /// Deletes an application key without a request.
+    ///
+    /// # Errors
+    /// As for [`expire_key`](Self::expire_key).
+    pub fn delete_key(&self, application_key_id: &str) -> io::Result<()> {
+        self.world.delete_key(application_key_id)
+    }
+
+    /// The service's time.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.world.clock().now()
+    }
+
+    /// Caps what the account may store, download and call, from the next request on.
+    pub fn set_caps(&self, caps: Caps) {
+        self.world.set_caps(caps);
+    }
+
+    /// The caps.
+    #[must_use]
+    pub fn caps(&self) -> Caps {
+        self.world.caps()
+    }
+
+    /// What the caps are held against. It is counted whether or not there is a cap.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.world.usage()
+    }
+
+    /// Changes the sizes of parts: see
+    /// [`minimum_part_size`](SimulatorBuilder::minimum_part_size) and
+    /// [`recommended_part_size`](SimulatorBuilder::recommended_part_size). Clients learn of it when
+    /// they authorize.
+    pub fn set_part_sizes(&self, minimum: u64, recommended: u64) {
+        self.world.change_settings(|settings| {
+            settings.absolute_minimum_part_size = minimum;
+            settings.recommended_part_size = recommended;
+        });
+    }
+
     /// Stops, as dropping does: when this returns, connections are closed and the port is free.
     pub fn stop(self) {
         drop(self.server);
@@ -220,6 +279,25 @@ impl front::Service for World {
 
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply {
         route::handle(self, request, body)
+    }
+
+    fn is_order(&self, request: &Request) -> bool {
+        admin::owns(&request.path)
+    }
+
+    fn obey(
+        &self,
+        request: &Request,
+        body: &mut dyn Read,
+        log: &RequestLog,
+        faults: &Faults,
+    ) -> Reply {
+        let world = self;
+        admin::Admin { world, log, faults }.answer(request, body)
+    }
+
+    fn status_page(&self, log: &RequestLog, faults: &Faults) -> Reply {
+        status_page::page(self, log, faults)
     }
 
     fn now(&self) -> SystemTime {

@@ -2,41 +2,61 @@
 //!
 //! It says on standard output how to reach it, as settings for a shell, writes one line per request
 //! to standard error, and stops on Ctrl-C and SIGTERM. Its keys open nothing but itself, so it
-//! prints them.
+//! prints them. It serves this machine alone unless it is told otherwise, and then it says so.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use b2sdk::simulator::{Fault, LogEntry, Simulator};
+use b2sdk::Operation;
+use b2sdk::simulator::{Caps, Fault, LogEntry, Shaping, Simulator};
 
 const HELP: &str = "\
 A local B2 service to develop and test against.
 
 Usage: b2-simulator [OPTION...]
 
-  --port N                   listen on this port of 127.0.0.1 (otherwise a free one)
+  --port N                   listen on this port (otherwise a free one)
+  --listen ADDRESS           listen on this IP address (otherwise 127.0.0.1). Whoever reaches another
+                             address can send requests; nothing is encrypted
   --data-dir DIR             keep account, files and port in DIR (otherwise nothing is kept)
   --minimum-part-size N      smallest part but the last, in bytes (otherwise 5000000)
   --recommended-part-size N  part size that clients are told (otherwise 100000000)
+  --no-default-encryption    buckets without SSE-B2 unless told otherwise, as before September 2026
+  --storage-cap N            store at most N bytes
+  --download-cap N           let N bytes be downloaded in a day
+  --class-b-cap N            answer N calls of class B in a day
+  --class-c-cap N            answer N calls of class C in a day
+  --test-mode-seed N         where the draws of X-Bz-Test-Mode begin (otherwise 0)
   --fault FAULT              let something go wrong; may be given several times
+  --latency MILLISECONDS     let every request wait so long
+  --upload-rate N            read the bodies of all requests together at N bytes per second
+  --download-rate N          send the bodies of all answers together at N bytes per second
   --chaos SEED               let many things go wrong by chance, the same for the same seed
+  --admin                    take orders of this machine at /.simulator, also where others can connect
+  --no-admin                 take no orders
   --help                     print this
 
 A FAULT is words: an endpoint or *, with :N from its N-th request on, then
   which requests   method=HEAD file=PATTERN times=N always chance=PERCENT seed=N
-  what instead     status=N [code=C message=M | type=T body=B], close, reset, stall,
-                   before it: read=BYTES after-effect
-  the answer       retry-after=SECONDS header=NAME:VALUE corrupt=OFFSET no-length
-                   truncate=BYTES reset-at=BYTES stall-at=BYTES
+  what instead     status=N [code=C message=M | type=T body=B], close, half-close, reset, stall,
+                   before it: continue, read=BYTES, after-effect
+  the answer       retry-after=SECONDS header=NAME:VALUE corrupt=OFFSET no-length chunked
+                   surplus=BYTES truncate=BYTES half-close-at=BYTES reset-at=BYTES stall-at=BYTES
+  how slow         delay=MILLISECONDS read-rate=N rate=N (bytes per second)
 It happens once unless times or always says otherwise. In PATTERN * stands for any characters, in
 all values %20 for a space. Example: --fault 'b2_upload_file:3 status=503 retry-after=2'
 
 Standard output gets the realm, the key id and the application key; standard error gets one line
-per request. Ctrl-C and SIGTERM stop it.
+per request: endpoint, status, milliseconds, bytes of the body, and the file's name and the fault if
+there is one. The realm opened in a browser of this machine shows buckets, files and requests.
+Ctrl-C and SIGTERM stop it.
 
 Exit status: 0 stopped, 1 port or directory not usable, 2 wrong arguments.
 ";
@@ -44,11 +64,17 @@ Exit status: 0 stopped, 1 port or directory not usable, 2 wrong arguments.
 #[derive(Debug, Default)]
 struct Arguments {
     port: Option<u16>,
+    listen: Option<IpAddr>,
     data_dir: Option<PathBuf>,
     minimum_part_size: Option<u64>,
     recommended_part_size: Option<u64>,
+    no_default_encryption: bool,
+    caps: Caps,
+    test_mode_seed: Option<u64>,
     faults: Vec<Fault>,
+    shaping: Shaping,
     chaos: Option<u64>,
+    admin: Option<bool>,
     help: bool,
 }
 
@@ -83,13 +109,27 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
         };
         match name {
             "--port" => parsed.port = Some(number(name, &value()?)?),
+            "--listen" => parsed.listen = Some(address(&value()?)?),
             "--data-dir" => parsed.data_dir = Some(value()?.into()),
             "--minimum-part-size" => parsed.minimum_part_size = Some(number(name, &value()?)?),
             "--recommended-part-size" => {
                 parsed.recommended_part_size = Some(number(name, &value()?)?);
             }
+            "--no-default-encryption" if inline.is_none() => parsed.no_default_encryption = true,
+            "--storage-cap" => parsed.caps.storage = Some(number(name, &value()?)?),
+            "--download-cap" => parsed.caps.download = Some(number(name, &value()?)?),
+            "--class-b-cap" => parsed.caps.class_b = Some(number(name, &value()?)?),
+            "--class-c-cap" => parsed.caps.class_c = Some(number(name, &value()?)?),
+            "--test-mode-seed" => parsed.test_mode_seed = Some(number(name, &value()?)?),
             "--fault" => parsed.faults.push(fault(&value()?)?),
+            "--latency" => {
+                parsed.shaping.latency = Duration::from_millis(number(name, &value()?)?);
+            }
+            "--upload-rate" => parsed.shaping.upload_rate = Some(number(name, &value()?)?),
+            "--download-rate" => parsed.shaping.download_rate = Some(number(name, &value()?)?),
             "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
+            "--admin" if inline.is_none() => parsed.admin = Some(true),
+            "--no-admin" if inline.is_none() => parsed.admin = Some(false),
             "--help" | "-h" => parsed.help = true,
             _ => anyhow::bail!("unknown argument {text:?}; try --help"),
         }
@@ -100,6 +140,11 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
 fn number<N: FromStr>(name: &str, value: &OsStr) -> anyhow::Result<N> {
     let number = value.to_str().and_then(|text| text.parse().ok());
     number.with_context(|| format!("{name} needs a number that fits, not {value:?}"))
+}
+
+fn address(value: &OsStr) -> anyhow::Result<IpAddr> {
+    let address = value.to_str().and_then(|text| text.parse().ok());
+    address.with_context(|| format!("--listen needs an IP address, not {value:?}"))
 }
 
 fn fault(value: &OsStr) -> anyhow::Result<Fault> {
@@ -117,6 +162,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(port) = arguments.port {
         builder = builder.port(port);
     }
+    if let Some(address) = arguments.listen {
+        builder = builder.listen(address);
+    }
     if let Some(dir) = arguments.data_dir {
         builder = builder.data_dir(dir);
     }
@@ -125,6 +173,15 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     if let Some(bytes) = arguments.recommended_part_size {
         builder = builder.recommended_part_size(bytes);
+    }
+    if let Some(allow) = arguments.admin {
+        builder = builder.admin(allow);
+    }
+    if let Some(seed) = arguments.test_mode_seed {
+        builder = builder.test_mode_seed(seed);
+    }
+    if arguments.no_default_encryption {
+        builder = builder.encrypt_by_default(false);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -136,8 +193,13 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         for fault in arguments.faults {
             simulator.faults().inject(fault);
         }
+        simulator.set_caps(arguments.caps);
+        simulator.faults().shape(arguments.shaping);
         if let Some(seed) = arguments.chaos {
             simulator.faults().chaos(seed);
+        }
+        if let Some(address) = arguments.listen.filter(|address| !address.is_loopback()) {
+            warn(address);
         }
         introduce(&simulator)?;
         stop.await;
@@ -158,15 +220,45 @@ fn introduce(simulator: &Simulator) -> io::Result<()> {
     out.flush()
 }
 
+fn warn(address: IpAddr) {
+    complain(&format!(
+        "b2-simulator: WARNING: listening on {address}, not on this machine alone. Whoever reaches it \
+         can send requests, and keys, tokens and files travel unencrypted. Use it in networks of your \
+         own only, and for data that anybody may see."
+    ));
+}
+
 fn report(entry: &LogEntry) {
+    complain(&line(entry));
+}
+
+/// One request on one line, whatever the client sent.
+fn line(entry: &LogEntry) -> String {
     let what = match entry.operation {
+        // Its path names the file.
+        Some(Operation::DownloadFileByName) | None => {
+            let name = entry
+                .operation
+                .map_or(entry.method.as_str(), |it| it.name());
+            format!("{name} {}", entry.path.escape_debug())
+        }
         Some(operation) => operation.to_string(),
-        None => format!("{} {}", entry.method, entry.path),
     };
     let status = entry
         .status
         .map_or("no answer".to_owned(), |status| status.to_string());
-    complain(&format!("{what} {status} {} ms", entry.elapsed.as_millis()));
+    let mut line = format!("{what} {status} {} ms", entry.elapsed.as_millis());
+    // Writing to a String cannot fail.
+    if entry.body_bytes > 0 {
+        let _ = write!(line, " {} B", entry.body_bytes);
+    }
+    if let Some(name) = &entry.file_name {
+        let _ = write!(line, " {name:?}");
+    }
+    if let Some(fault) = &entry.fault {
+        let _ = write!(line, " fault: {}", fault.escape_debug());
+    }
+    line
 }
 
 /// Writes a line to standard error, which may be closed.
@@ -226,8 +318,18 @@ mod tests {
             (&["--port", "65536"], "65536"),
             (&["--port", "x"], "\"x\""),
             (&["--chaos", "-1"], "--chaos"),
+            (&["--latency", "soon"], "--latency"),
+            (&["--storage-cap", "much"], "--storage-cap"),
+            (&["--upload-rate", "0"], "--upload-rate"),
+            (&["--download-rate", ""], "--download-rate"),
+            (&["--listen", "localhost"], "IP address"),
+            (&["--listen", "127.0.0.1:80"], "127.0.0.1:80"),
             (&["--fault", "* sparkle"], "sparkle"),
             (&["--verbose"], "--verbose"),
+            (
+                &["--no-default-encryption=yes"],
+                "--no-default-encryption=yes",
+            ),
             (&["dir"], "\"dir\""),
         ] {
             assert!(parsed(line).unwrap_err().contains(name), "{line:?}");

@@ -16,14 +16,18 @@ impl Bucket {
     /// Ranges of stored files are copied by the service, in parts of a large file; local pieces are
     /// uploaded. A part other than the last has at least 5 MB: a smaller stored piece is downloaded and
     /// goes up together with its neighbours. If everything fits into one part, it is one upload or one
-    /// copy.
+    /// copy. What is left of a file in parts whose making failed can be gone on with:
+    /// [`ComposeOptions::resume`].
     ///
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece has not all bytes of its range;
     /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file;
     /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local one; otherwise as
-    /// [`upload_bytes`](Self::upload_bytes). The large file is cancelled.
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local one;
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with a
+    /// customer's key that was not given with its piece, or with another one; otherwise as
+    /// [`upload_bytes`](Self::upload_bytes). What can be told to be wrong without asking the service is
+    /// told before anything is sent. The large file is cancelled, unless it may be resumed.
     pub fn concatenate(&self, pieces: &[Piece<'_>], file_name: &str) -> Result<Uploaded> {
         self.concatenate_with(pieces, file_name, &ComposeOptions::default())
     }
@@ -133,7 +137,8 @@ impl Bucket {
     ///
     /// The file is read to see that it begins with that version: its SHA-1 must be known, and it must
     /// have at least 5 MB. Otherwise, and for a key that may not read, the whole file is uploaded as by
-    /// [`upload_local_file`](Self::upload_local_file).
+    /// [`upload_local_file`](Self::upload_local_file); so it is if the version is encrypted with a customer's
+    /// key, and not with the one that the new version is to have.
     ///
     /// # Errors
     /// As [`upload_local_file`](Self::upload_local_file) and [`copy`](Self::copy).
@@ -145,9 +150,8 @@ impl Bucket {
         self.upload_appended_file_with(path, file_name, &UploadOptions::default())
     }
 
-    /// Uploads a new version of a file that only grows, with settings. `resume` counts only where the
-    /// whole file is uploaded; and that it always is if `encryption`, `retention`, `legal_hold` or
-    /// `upload_timestamp` is given.
+    /// Uploads a new version of a file that only grows, with settings. Encryption, retention, legal hold
+    /// and upload time are those of the new version, whatever the latest one has.
     ///
     /// # Errors
     /// As [`upload_appended_file`](Self::upload_appended_file).

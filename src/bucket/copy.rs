@@ -4,33 +4,53 @@ use crate::bucket::Bucket;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
-use crate::transfer::copy::{Copy, CopyOptions};
+use crate::transfer::copy::{Copy, CopyMetadata, CopyOptions, Stored};
+use crate::transfer::upload::Uploaded;
 
 impl Bucket {
     /// Copies a version, of this or another bucket of the account, into this bucket under that name.
     ///
     /// Up to 5,000,000,000 bytes that is one request. A larger file is copied in parts, several at a
     /// time: a large file that keeps type and info of its source, and its SHA-1 where one is known.
+    /// Encryption and lock of the source are not taken over: the copy has the defaults of this bucket,
+    /// or what [`CopyOptions`] say.
     ///
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound);
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed); the errors of any call.
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if the source is encrypted with a customer's
+    /// key; [`Error::NotAllowed`](crate::Error::NotAllowed); the errors of any call.
     ///
     /// # Consequences
     /// If the answer to a copy is lost, the service is asked whether it has made it before it is asked
-    /// again. Where that cannot be told (a key without `listFiles` or `readFiles`, a copy of a range
-    /// that has something like it under the name) the call fails with
-    /// [`Error::Connection`](crate::Error::Connection), and the copy may have been made.
+    /// again. Where that cannot be told (a key without `listFiles` or `readFiles`, or that may not see the
+    /// lock that it sets; a copy of a range that has something like it under the name) the call fails with
+    /// [`Error::Connection`](crate::Error::Connection), and the copy may have been made. A copy that the
+    /// service is still making is not seen: then there may be two versions in the end.
     pub fn copy(&self, source: &FileId, new_name: &str) -> Result<FileVersion> {
         self.copy_with(source, new_name, &CopyOptions::default())
     }
 
     /// Copies with settings.
     ///
+    /// ```
+    /// use b2sdk::{CopyOptions, FileId, SseCustomerKey};
+    ///
+    /// # fn rotate(bucket: b2sdk::Bucket, file: FileId, old: SseCustomerKey, new: SseCustomerKey) -> b2sdk::Result<()> {
+    /// // The same content and info under another key; `sse_c_key_id` becomes that of the new one.
+    /// let options = CopyOptions::new().source_encryption_key(&old).encryption(new);
+    /// let copy = bucket.copy_with(&file, "secret.txt", &options)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`copy`](Self::copy); [`Error::InvalidInput`](crate::Error::InvalidInput);
     /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
+    ///
+    /// # Consequences
+    /// A range with [`CopyMetadata::Keep`], and a copy whose key is not that of its source, cost one more
+    /// request: the source's file info is asked for, because not all of it is true of the copy.
     pub fn copy_with(
         &self,
         source: &FileId,
@@ -40,17 +60,19 @@ impl Bucket {
         let control = self
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
+        let upload_options = options.as_upload();
         self.with_id(&control, |bucket| {
-            Copy {
-                session: &self.client.session,
-                workers: &self.client.workers,
-                bucket,
-                source,
-                new_name,
-                options,
-                control: &control,
-            }
-            .run()
+            let copy = Copy {
+                upload: self.to_bucket(bucket, new_name, &upload_options, &control),
+                source: Stored {
+                    file_id: source,
+                    key: options.source_encryption_key.as_ref(),
+                },
+                range: options.range,
+                length: None,
+                keeps_metadata: options.metadata == CopyMetadata::Keep,
+            };
+            copy.run().map(Uploaded::into_version)
         })
     }
 }

@@ -40,10 +40,20 @@ impl Bucket {
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).
     pub fn download_file_by_id(&self, file_id: impl Into<FileId>) -> Result<Download> {
-        self.download(
-            DownloadRequest::by_id(file_id.into()),
-            &DownloadOptions::default(),
-        )
+        self.download_file_by_id_with(file_id, &DownloadOptions::default())
+    }
+
+    /// Begins to download a version, or a range of it.
+    ///
+    /// # Errors
+    /// As [`download_file_by_name`](Self::download_file_by_name);
+    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
+    pub fn download_file_by_id_with(
+        &self,
+        file_id: impl Into<FileId>,
+        options: &DownloadOptions,
+    ) -> Result<Download> {
+        self.download(DownloadRequest::by_id(file_id.into()), options)
     }
 
     /// Describes the latest version of a file without its content (one HEAD request).

@@ -169,6 +169,7 @@ impl Bucket {
         let Client {
             session,
             workers,
+            calls: _,
             cancel: _,
         } = &self.client;
         Upload {

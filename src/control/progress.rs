@@ -12,7 +12,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::control::Control;
 use crate::control::clock::Clock;
+
+/// Tells one transfer from the others of a `B2Api` and its clones: every call has another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TransferId(pub(crate) u64);
+
+impl fmt::Display for TransferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What a transfer is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,7 +34,8 @@ pub enum TransferStage {
     /// Content moves.
     #[default]
     Transferring,
-    /// All parts of a large file have arrived, and the service makes one file of them.
+    /// All content has arrived. The service makes one file of the parts that were uploaded or copied;
+    /// what was downloaded to a path is verified, written through to disk and put into its place.
     Finishing,
     /// It has succeeded. There is no other report after this one.
     Done,
@@ -33,17 +45,21 @@ pub enum TransferStage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransferProgress {
+    /// Which transfer this is about, for a receiver that is told of several.
+    pub id: TransferId,
+    /// The name of the file in its bucket.
+    pub file_name: Arc<str>,
     /// The bytes of content moved so far; lower than before after a failed attempt.
     pub bytes: u64,
     /// The bytes there are, if that is known.
     pub total: Option<u64>,
     /// What it is doing.
     pub stage: TransferStage,
-    /// The parts that have arrived, of an upload or a copy; those that a resumed upload found there
-    /// included. Zero for downloads.
+    /// The parts that have arrived, or the ranges of a download; those that a resumed transfer found
+    /// there included. 1 in the end if it was one request.
     pub parts: u32,
-    /// How often content was sent again, or copying a part asked for again, because an attempt
-    /// failed. Zero for downloads.
+    /// How often content was sent or asked for again, because an attempt failed or its connection
+    /// broke off.
     pub retries: u32,
 }
 
@@ -60,6 +76,13 @@ pub trait Progress: Send + Sync {
 impl<F: Fn(&TransferProgress) + Send + Sync> Progress for F {
     fn update(&self, progress: &TransferProgress) {
         self(progress);
+    }
+}
+
+/// One receiver for several transfers: [`TransferProgress::id`] tells them apart.
+impl<P: Progress + ?Sized> Progress for Arc<P> {
+    fn update(&self, progress: &TransferProgress) {
+        (**self).update(progress);
     }
 }
 
@@ -88,23 +111,27 @@ struct State {
 }
 
 impl Tally {
-    /// Reports a beginning.
+    /// Reports a beginning to whoever watches the call.
     pub(crate) fn new(
-        receiver: Option<&Arc<dyn Progress>>,
+        control: &Control,
+        file_name: &str,
         clock: &Clock,
         total: Option<u64>,
     ) -> Self {
-        Self::at(TransferStage::default(), receiver, clock, total)
+        Self::at(TransferStage::default(), control, file_name, clock, total)
     }
 
     /// The same of what does not begin with moving content.
     pub(crate) fn at(
         stage: TransferStage,
-        receiver: Option<&Arc<dyn Progress>>,
+        control: &Control,
+        file_name: &str,
         clock: &Clock,
         total: Option<u64>,
     ) -> Self {
         let progress = TransferProgress {
+            id: control.transfer,
+            file_name: file_name.into(),
             bytes: 0,
             total,
             stage,
@@ -112,7 +139,7 @@ impl Tally {
             retries: 0,
         };
         let tally = Self {
-            receiver: receiver.map(Arc::clone),
+            receiver: control.progress.as_ref().map(Arc::clone),
             is_mute: AtomicBool::new(false),
             clock: clock.clone(),
             moved: AtomicU64::new(0),
@@ -145,10 +172,23 @@ impl Tally {
     /// An attempt begins; `again` says whether there was one before, and is set.
     pub(crate) fn attempt(&self, again: &mut bool) {
         if std::mem::replace(again, true) {
+            self.retried(1);
+        }
+    }
+
+    /// So many attempts failed and were made again.
+    pub(crate) fn retried(&self, times: u32) {
+        if times > 0 {
             let mut state = self.lock();
-            state.progress.retries += 1;
+            state.progress.retries = state.progress.retries.saturating_add(times);
             self.report(state);
         }
+    }
+
+    /// Bytes have arrived that are not taken back.
+    pub(crate) fn arrived(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+        self.add(bytes);
     }
 
     /// Another stage begins.
@@ -163,6 +203,11 @@ impl Tally {
     /// The final report.
     pub(crate) fn finish(&self) {
         self.enter(TransferStage::Done);
+    }
+
+    /// How often an attempt was made again.
+    pub(crate) fn retries(&self) -> u32 {
+        self.lock().progress.retries
     }
 
     /// The bytes that attempts moved, those that came to nothing included.

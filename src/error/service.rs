@@ -231,12 +231,12 @@ impl ServiceError {
             (416, _) => Error::RangeNotSatisfiable(service),
             (403, Code::AccessDenied) if reads => Error::EncryptionKey {
                 problem: KeyProblem::Wrong,
-                service,
+                service: Some(service),
             },
             (400, Code::BadRequest) if reads && service.message.contains(NO_CUSTOMER_KEY) => {
                 Error::EncryptionKey {
                     problem: KeyProblem::Missing,
-                    service,
+                    service: Some(service),
                 }
             }
             (403, Code::AccessDenied) if changes_lock => Error::Locked(service),

@@ -97,6 +97,31 @@ impl Timeouts {
     }
 }
 
+/// What the service is asked to let go wrong, so that a program can be tried against it (header
+/// `X-Bz-Test-Mode`). See [`B2ApiBuilder::test_mode`](crate::B2ApiBuilder::test_mode).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TestMode {
+    /// Some uploads fail, and succeed when they are tried again.
+    FailSomeUploads,
+    /// Some account tokens expire before their day is over.
+    ExpireSomeAccountAuthorizationTokens,
+    /// Calls exceed a cap: [`Error::CapExceeded`](crate::Error::CapExceeded).
+    ForceCapExceeded,
+}
+
+impl TestMode {
+    pub(super) const fn header(self) -> &'static str {
+        match self {
+            Self::FailSomeUploads => "fail_some_uploads",
+            Self::ExpireSomeAccountAuthorizationTokens => {
+                "expire_some_account_authorization_tokens"
+            }
+            Self::ForceCapExceeded => "force_cap_exceeded",
+        }
+    }
+}
+
 /// What the builder of a `B2Api` collects for us.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpConfig {
@@ -112,6 +137,7 @@ pub(crate) struct HttpConfig {
     /// Bodies from this size on ask for leave first.
     pub(crate) expect_continue_from: u64,
     pub(crate) connections: usize,
+    pub(crate) test_mode: Option<TestMode>,
 }
 
 #[derive(Clone)]
@@ -142,6 +168,7 @@ impl Default for HttpConfig {
             trusted_hosts: Vec::new(),
             expect_continue_from: 1 << 20,
             connections: 16,
+            test_mode: None,
         }
     }
 }

@@ -41,6 +41,11 @@ impl FileInfo {
         self.0.insert(name.to_ascii_lowercase(), value.into());
     }
 
+    /// Takes out the value of that name, in whatever case it is asked for.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        self.0.remove(&name.to_ascii_lowercase())
+    }
+
     /// This info with one more value.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {

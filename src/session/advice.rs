@@ -37,6 +37,9 @@ pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> 
         (Error::UnexpectedReply { .. }, _) if operation == Operation::UploadPart => {
             Advice::FreshUploadUrl
         }
+        (Error::UnexpectedReply { .. }, _) if operation == Operation::CopyPart => {
+            Advice::Again { after: None }
+        }
         (Error::Connection(transport), _) if uploads => on_upload_break(transport),
         (Error::Connection(transport), _) => on_break(operation, transport, history),
         // Also a refusal without a code that was taken for one for lack of permission.

@@ -6,15 +6,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Simulator;
 use super::faults::Faults;
-use super::front::{Front, Server, listen};
+use super::front::{Front, Limits, Server, listen};
 use super::log::{LogEntry, Observer, RequestLog};
+use super::random;
 use super::world::{Settings, World};
 
 const LASTING_PORTS: Range<u16> = 20_000..32_768;
@@ -30,14 +31,25 @@ const LASTING_PORTS: Range<u16> = 20_000..32_768;
 #[derive(Default)]
 #[must_use = "call `start`"]
 pub struct SimulatorBuilder {
+    address: Option<IpAddr>,
     port: Option<u16>,
     data_dir: Option<PathBuf>,
     settings: Settings,
     observer: Option<Observer>,
+    admin: Option<bool>,
 }
 
 impl SimulatorBuilder {
-    /// Listens on this port of the loopback interface. Without it the system chooses, or, with a
+    /// Listens on this address instead of 127.0.0.1. With any but a loopback address, everybody who
+    /// can reach it can send requests, and keys, tokens and files travel unencrypted: for a network
+    /// of your own, such as that of containers, and nothing else. `0.0.0.0` is every address of
+    /// this machine.
+    pub fn listen(mut self, address: impl Into<IpAddr>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// Listens on this port. Without it the system chooses, or, with a
     /// [`data_dir`](Self::data_dir), the directory's own port is taken.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
@@ -60,6 +72,13 @@ impl SimulatorBuilder {
     /// The part size that the account recommends (100 000 000 bytes).
     pub fn recommended_part_size(mut self, bytes: u64) -> Self {
         self.settings.recommended_part_size = bytes;
+        self
+    }
+
+    /// The most that one upload, one part or one copied file may have (5 000 000 000 bytes): with a small
+    /// number, what is too large for one request fits into a test.
+    pub fn max_single_file(mut self, bytes: u64) -> Self {
+        self.settings.max_single_file = bytes;
         self
     }
 
@@ -88,6 +107,22 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Where the draws of `X-Bz-Test-Mode` begin (0): the same requests in the same order fail for the
+    /// same seed.
+    pub fn test_mode_seed(mut self, seed: u64) -> Self {
+        self.settings.test_mode_seed = seed;
+        self
+    }
+
+    /// Whether clients on this machine may give orders by HTTP, below `/.simulator`: add faults, move
+    /// the clock, expire tokens, read the log. They may, unless the simulator
+    /// [listens](Self::listen) where others can reach it; also then only clients on this machine can
+    /// be allowed.
+    pub fn admin(mut self, allow: bool) -> Self {
+        self.admin = Some(allow);
+        self
+    }
+
     /// Calls `observer` with each entry of the request log, just before the request is answered.
     pub fn on_request(mut self, observer: impl Fn(&LogEntry) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
@@ -104,71 +139,83 @@ impl SimulatorBuilder {
             Some(dir) => World::open(dir, self.settings).map_err(io::Error::other)?,
             None => World::in_memory(self.settings),
         };
+        let address = self.address.unwrap_or(Ipv4Addr::LOCALHOST.into());
         let listener = match (self.port, &self.data_dir) {
-            (Some(port), _) => listen_on(port)?,
-            (None, Some(_)) => listen_again(&world)?,
-            (None, None) => listen_on(0)?,
+            (Some(port), _) => listen_on(address, port)?,
+            (None, Some(_)) => listen_again(address, &world)?,
+            (None, None) => listen_on(address, 0)?,
         };
         let port = listener.local_addr()?.port();
         if self.data_dir.is_some() && world.port() != Some(port) {
             world.set_port(port)?;
         }
-        serve(
-            Arc::new(world),
-            listener,
-            port,
-            RequestLog::new(self.observer),
-        )
+        let log = RequestLog::new(self.observer);
+        serve(Arc::new(world), listener, log, self.admin)
     }
 }
 
 impl fmt::Debug for SimulatorBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SimulatorBuilder")
+            .field("address", &self.address)
             .field("port", &self.port)
             .field("data_dir", &self.data_dir)
             .field("settings", &self.settings)
+            .field("admin", &self.admin)
             .finish_non_exhaustive()
     }
 }
 
-fn listen_on(port: u16) -> io::Result<TcpListener> {
-    listen(port).map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on port {port}: {error}"),
-        )
+fn listen_on(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    listen(address, port).map_err(|error| {
+        let what = if address == Ipv4Addr::LOCALHOST {
+            format!("port {port}")
+        } else {
+            format!("port {port} of {address}")
+        };
+        io::Error::new(error.kind(), format!("cannot listen on {what}: {error}"))
     })
 }
 
 /// On the port of this world, or, the first time, on one that it can expect to find free again.
-fn listen_again(world: &World) -> io::Result<TcpListener> {
+fn listen_again(address: IpAddr, world: &World) -> io::Result<TcpListener> {
     if let Some(port) = world.port() {
-        return listen_on(port);
+        return listen_on(address, port);
     }
-    // Directories that are first used at the same time look from different places on.
-    let first = std::process::id() as usize % LASTING_PORTS.len();
+    // Directories that are first used at the same time look from different places on, also in one
+    // process: otherwise one would take the port that another has just left, to come back to.
+    let first = random::below(LASTING_PORTS.len());
     LASTING_PORTS
         .cycle()
         .skip(first)
         .take(LASTING_PORTS.len())
-        .find_map(|port| listen(port).ok())
+        .find_map(|port| listen(address, port).ok())
         .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no free port in 20000..32768"))
 }
 
 fn serve(
     world: Arc<World>,
     listener: TcpListener,
-    port: u16,
     log: RequestLog,
+    admin: Option<bool>,
 ) -> io::Result<Simulator> {
-    let url = format!("http://127.0.0.1:{port}");
+    let address = listener.local_addr()?;
+    let is_open = !address.ip().is_loopback();
+    // Every address of this machine has no name of its own, but this one is among them.
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        _ => address,
+    };
+    let url = format!("http://{host}");
     let faults = Faults::default();
     let front = Front {
         service: Arc::<World>::clone(&world),
         faults: faults.clone(),
         log: log.clone(),
         url: url.clone(),
+        is_open,
+        takes_orders: admin.unwrap_or(!is_open),
+        limits: Limits::default(),
     };
     let (key_id, key) = world.master_key();
     Ok(Simulator {

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+/// The last time that the ids of files can spell, in the year 5138.
+const LAST_MILLIS: u64 = 99_999_999_999_999;
+
 /// Clones share the offset: whoever holds one moves the clock for all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock {
@@ -19,8 +22,14 @@ impl Clock {
             reason = "the one place of the simulator that reads the system's time"
         )]
         let system = SystemTime::now();
-        let ahead = Duration::from_millis(self.ahead_millis.load(Ordering::Relaxed));
-        system.checked_add(ahead).unwrap_or(system)
+        let last = SystemTime::UNIX_EPOCH + Duration::from_millis(LAST_MILLIS);
+        let now = system.checked_add(self.ahead());
+        now.map_or(last, |now| now.min(last))
+    }
+
+    /// How far the simulated time has been moved.
+    pub(crate) fn ahead(&self) -> Duration {
+        Duration::from_millis(self.ahead_millis.load(Ordering::Relaxed))
     }
 
     /// The simulated time as the wire has it: milliseconds since 1970 (section 1.6).
@@ -30,10 +39,14 @@ impl Clock {
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0))
     }
 
-    /// Moves the simulated time forward.
+    /// Moves the simulated time forward, to [`LAST_MILLIS`] at most.
     pub(crate) fn advance(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX / 4);
-        self.ahead_millis.fetch_add(millis, Ordering::Relaxed);
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        let ahead = |ahead: u64| Some(ahead.saturating_add(millis).min(LAST_MILLIS));
+        // The closure never declines.
+        let _ = self
+            .ahead_millis
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, ahead);
     }
 }
 

@@ -25,8 +25,6 @@ pub(super) mod notifications;
 mod replication;
 pub(super) mod upload;
 
-/// The largest single upload, part, or copied file.
-const MAX_SINGLE_FILE: u64 = 5_000_000_000;
 /// File name and file info as header bytes (section 4.3).
 const MAX_INFO_SIZE: usize = 7000;
 /// The same, for files whose upload asks for encryption.

@@ -11,6 +11,11 @@
 //! 5. the answer leaves. If part of the body is still unread, it says `Connection: close` and the
 //!    connection is closed gently: see [`connection`].
 //!
+//! A browser of this machine that asks for `/` gets a page about the service instead: that is no
+//! request to it, so it meets no fault and leaves no entry.
+//!
+//! The same holds for orders to the simulator, which a client of this machine may give.
+//!
 //! `front` and its modules are the only ones that know hyper and tokio. The server has a runtime
 //! and a thread of its own, so it can be used from a test, a program or another runtime alike.
 
@@ -18,25 +23,31 @@ mod answer;
 mod body;
 mod connection;
 mod exchange;
+mod limits;
+mod pacing;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::model::operation::Operation;
 use crate::simulator::faults::Faults;
 use crate::simulator::log::RequestLog;
 use crate::simulator::message::{Reply, Request};
 
-/// Uploads that run at once each hold a thread while the client sends.
+pub(crate) use limits::Limits;
+
+/// Uploads that run at once each hold a thread while the client sends: as many as connections.
 const SERVICE_THREADS: usize = 512;
+/// Connections beyond the limit that are told so at once; others are closed without a word.
+const REFUSALS: usize = 32;
 
 /// What the server serves.
 pub(crate) trait Service: Send + Sync + 'static {
@@ -49,6 +60,21 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// The answer. Called on many threads at once; may block.
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply;
 
+    /// Whether it is a request to the simulator itself, and none to the service.
+    fn is_order(&self, request: &Request) -> bool;
+
+    /// Does what such a request says.
+    fn obey(
+        &self,
+        request: &Request,
+        body: &mut dyn Read,
+        log: &RequestLog,
+        faults: &Faults,
+    ) -> Reply;
+
+    /// The page for people who look at `/`.
+    fn status_page(&self, log: &RequestLog, faults: &Faults) -> Reply;
+
     /// The service's time, for `Date`.
     fn now(&self) -> SystemTime;
 }
@@ -60,6 +86,11 @@ pub(crate) struct Front {
     pub(crate) log: RequestLog,
     /// `http://127.0.0.1:port`, for clients that do not say how they reached us.
     pub(crate) url: String,
+    /// Whether clients may reach us by other than loopback addresses.
+    pub(crate) is_open: bool,
+    /// Whether clients on this machine may give orders.
+    pub(crate) takes_orders: bool,
+    pub(crate) limits: Limits,
 }
 
 /// A running server. It stops when it is dropped: connections are closed, threads have ended and
@@ -120,12 +151,25 @@ async fn accept(listener: TcpListener, front: Arc<Front>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
+    let places = Arc::new(Semaphore::new(front.limits.connections));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut number = 0;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(connection::serve(stream, number, Arc::clone(&front)));
-                number += 1;
+            Ok((stream, peer)) => {
+                if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+                    let served = connection::serve(stream, peer, number, Arc::clone(&front));
+                    tokio::spawn(async move {
+                        served.await;
+                        drop(place);
+                    });
+                    number += 1;
+                } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        connection::refuse(stream).await;
+                        drop(place);
+                    });
+                }
             }
             // No file descriptors left, for instance: wait for some to be freed.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -133,26 +177,38 @@ async fn accept(listener: TcpListener, front: Arc<Front>) {
     }
 }
 
-/// A listener on the loopback interface; port 0 lets the system choose.
-pub(crate) fn listen(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+/// A listener on this interface; port 0 lets the system choose.
+pub(crate) fn listen(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((address, port))
 }
 
 /// The base of the URLs that a client is given: the address by which it reached us, so that names
-/// such as `localhost` and forwarded ports keep working, if that address is a loopback one.
-fn base_url(host: Option<&str>, own: &str) -> String {
-    match host.filter(|host| is_loopback(host)) {
+/// such as `localhost` and forwarded ports keep working. Unless the server is open to others, that
+/// address must be a loopback one.
+fn base_url(host: Option<&str>, front: &Front) -> String {
+    let usable = |host: &&str| is_loopback(host) || (front.is_open && is_host(host));
+    match host.filter(usable) {
         Some(host) => format!("http://{host}"),
-        None => own.to_owned(),
+        None => front.url.clone(),
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     if let Ok(address) = host.parse::<SocketAddr>() {
         return address.ip().is_loopback();
     }
     let (name, port) = host.split_once(':').unwrap_or((host, "80"));
     let named = name.eq_ignore_ascii_case("localhost")
-        || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     named && port.parse::<u16>().is_ok()
+}
+
+/// A name or address with or without a port, and nothing that would change a URL's meaning.
+fn is_host(host: &str) -> bool {
+    if host.parse::<SocketAddr>().is_ok() {
+        return true;
+    }
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    !name.is_empty() && name.bytes().all(allowed) && port.parse::<u16>().is_ok()
 }

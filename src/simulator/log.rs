@@ -18,6 +18,8 @@ use crate::simulator::message::Request;
 
 /// Entries beyond this many push out the oldest, so that a simulator may run for days.
 const KEPT: usize = 100_000;
+/// Bytes kept of a text that a client chose: more than any path or name that the service takes.
+const LONGEST: usize = 4 * 1024;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +125,13 @@ impl RequestLog {
             .collect()
     }
 
+    /// The last so many requests, the latest first.
+    pub(crate) fn latest(&self, count: usize) -> Vec<LogEntry> {
+        let state = self.state();
+        let entries = state.entries.iter().rev().take(count);
+        entries.map(|(_, entry)| entry.clone()).collect()
+    }
+
     /// Starts again with an empty log. A request that is still without an answer is written into
     /// it when that is decided.
     pub fn clear(&self) {
@@ -143,15 +152,18 @@ impl RequestLog {
             entry: Some(LogEntry {
                 operation,
                 method: request.method.clone(),
-                path: request.path.clone(),
+                path: bounded(&request.path),
                 status: None,
-                upload_url: uploads.then(|| request.path.clone()),
+                upload_url: uploads.then(|| bounded(&request.path)),
                 body_bytes: 0,
                 expect_continue: request.expects_continue(),
                 connection: 0,
                 fault: None,
-                file_name: request.header("x-bz-file-name").and_then(decode::percent),
-                range: request.header("range").map(str::to_owned),
+                file_name: request
+                    .header("x-bz-file-name")
+                    .and_then(decode::percent)
+                    .map(|name| bounded(&name)),
+                range: request.header("range").map(bounded),
                 elapsed: Duration::ZERO,
             }),
         }
@@ -179,6 +191,12 @@ impl RequestLog {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bounded(text: &str) -> String {
+    let mut ends = (0..=text.len().min(LONGEST)).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or(0)].to_owned()
 }
 
 impl fmt::Debug for RequestLog {

@@ -132,6 +132,10 @@ pub(super) fn response_header(info_name: &str) -> Option<&'static str> {
 
 /// Whether the value fits the grammar of the header that the reserved info name stands for.
 pub(super) fn is_value_of(info_name: &str, value: &str) -> bool {
+    // Trimming below would forgive control characters, which no header can carry.
+    if !is_header_text(value) {
+        return false;
+    }
     match info_name {
         "b2-expires" => httpdate::parse_http_date(value).is_ok(),
         "b2-content-encoding" => value.split(',').all(|item| is_token(item.trim())),
@@ -140,7 +144,7 @@ pub(super) fn is_value_of(info_name: &str, value: &str) -> bool {
             .split(',')
             .all(|item| is_parameter(item.trim(), false)),
         "b2-content-disposition" => is_disposition(value),
-        _ => is_header_text(value),
+        _ => true,
     }
 }
 
@@ -149,7 +153,7 @@ pub(super) fn is_header_text(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(|b| matches!(b, b' '..=b'~'))
 }
 
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !text.is_empty() && text.bytes().all(allowed)
 }

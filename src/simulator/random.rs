@@ -14,6 +14,12 @@ pub(super) fn base64_url(length: usize) -> String {
     characters(BASE64_URL, length)
 }
 
+/// A number below `limit`, which must not be 0.
+pub(super) fn below(limit: usize) -> usize {
+    let draw = RandomState::new().hash_one(limit) % limit as u64;
+    usize::try_from(draw).unwrap_or(0)
+}
+
 /// The alphabets hold 16 or 64 characters, so a remainder favours none of them.
 fn characters(alphabet: &[u8], length: usize) -> String {
     let seeded = RandomState::new();

@@ -7,6 +7,7 @@ use std::io::Read;
 use serde_json::Value;
 
 use super::auth::{self, Caller};
+use super::caps;
 use super::endpoints::{
     Call, account, buckets, copy, download, files, keys, large, listing, locks, notifications,
     upload,
@@ -14,6 +15,7 @@ use super::endpoints::{
 use super::json::Fields;
 use super::message::{Reply, Request};
 use super::reply::{self, Refusal};
+use super::test_mode;
 use super::world::World;
 use crate::model::operation::Operation;
 
@@ -83,23 +85,36 @@ fn answer(world: &World, request: &Request, body: &mut dyn Read) -> Result<Reply
         }
         Operation::DownloadFileByName => {
             only(request, &["GET", "HEAD"])?;
-            download::by_name(world, request)
+            test_mode::expire_some_tokens(world, request)?;
+            let reply = download::by_name(world, request)?;
+            caps::count_download(world, target.operation, &request.method, reply)
         }
         Operation::DownloadFileById => {
             only(request, &["GET", "HEAD", "POST"])?;
+            test_mode::expire_some_tokens(world, request)?;
             let caller = download::caller(world, request)?;
             let fields = read_fields(request, body)?;
-            download::by_id(world, request, caller.as_ref(), &fields)
+            let reply = download::by_id(world, request, caller.as_ref(), &fields)?;
+            caps::count_download(world, target.operation, &request.method, reply)
         }
         Operation::AuthorizeAccount => {
             only(request, &["GET", "POST"])?;
-            Ok(account::authorize(world, request, version))
+            let reply = account::authorize(world, request, version);
+            if reply.status == 200 {
+                caps::count(world, target.operation)?;
+            }
+            Ok(reply)
         }
         operation => {
             only(request, &["GET", "POST"])?;
+            test_mode::expire_some_tokens(world, request)?;
             let caller = auth::caller(world, request)?;
             check_capability(operation, &caller)?;
-            force_cap(request)?;
+            test_mode::force_cap(request)?;
+            if caps::prepares_storing(operation) {
+                caps::check_storage(world, 0)?;
+            }
+            caps::count(world, operation)?;
             let fields = read_fields(request, body)?;
             let call = Call {
                 world,
@@ -170,12 +185,11 @@ fn only(request: &Request, methods: &[&str]) -> Result<(), Refusal> {
     Err(Refusal::new(405, "method_not_allowed", message))
 }
 
-/// The test hook of the real service (section 1.4).
-pub(super) fn force_cap(request: &Request) -> Result<(), Refusal> {
-    match request.header("x-bz-test-mode") {
-        Some("force_cap_exceeded") => Err(Refusal::new(403, "cap_exceeded", "Cap exceeded")),
-        _ => Ok(()),
-    }
+/// What may be against an upload that is otherwise good, before a byte of it is read.
+pub(super) fn before_upload(world: &World, request: &Request, length: u64) -> Result<(), Refusal> {
+    test_mode::force_cap(request)?;
+    test_mode::fail_some_uploads(world, request)?;
+    caps::check_storage(world, length)
 }
 
 fn read_fields(request: &Request, body: &mut dyn Read) -> Result<Fields, Refusal> {

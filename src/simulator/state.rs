@@ -27,6 +27,8 @@ pub(super) struct State {
     files: HashMap<String, Arc<Version>>,
     /// The parts of unfinished large files, by file id.
     parts: HashMap<String, BTreeMap<u16, Arc<Part>>>,
+    /// The lengths of all versions and parts.
+    stored_bytes: u64,
 }
 
 /// What one bucket holds.
@@ -104,9 +106,11 @@ impl State {
             Record::Version(version) => return self.put_version(version),
             Record::Part(part) => {
                 keep(&part.content);
+                self.stored_bytes += part.length;
                 let parts = self.parts.entry(part.file_id.clone()).or_default();
                 let replaced = parts.insert(part.number, part)?;
                 release(&replaced.content);
+                self.stored_bytes -= replaced.length;
                 return Some(Record::Part(replaced));
             }
         }
@@ -115,6 +119,7 @@ impl State {
 
     fn put_version(&mut self, version: Arc<Version>) -> Option<Record> {
         keep(&version.content);
+        self.stored_bytes += version.length;
         let replaced = self.remove_version(&version.file_id);
         let contents = self.contents.entry(version.bucket_id.clone()).or_default();
         if version.action == Action::Start {
@@ -150,6 +155,7 @@ impl State {
                     self.parts.remove(file_id);
                 }
                 release(&part.content);
+                self.stored_bytes -= part.length;
                 return Some(Record::Part(part));
             }
         }
@@ -165,7 +171,13 @@ impl State {
                 .remove(&(version.uploaded, version.file_id.clone()));
         }
         release(&version.content);
+        self.stored_bytes -= version.length;
         Some(Record::Version(version))
+    }
+
+    /// How much is stored, old versions and unfinished files included.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
     }
 
     pub(super) fn bucket(&self, id: &str) -> Result<&Arc<Bucket>, Refusal> {

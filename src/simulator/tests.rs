@@ -1,5 +1,8 @@
 //! The simulator as its users have it.
 
+mod safety;
+mod status;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;

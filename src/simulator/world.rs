@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
+use super::caps::{Caps, Meter, Usage};
 use super::clock::Clock;
 use super::ids;
 use super::keyring;
@@ -19,6 +20,7 @@ use super::state::State;
 use super::storage::Storage;
 use super::storage::disk::DiskStorage;
 use super::storage::memory::MemoryStorage;
+use super::test_mode::TestModes;
 
 pub(crate) use super::storage::disk::OpenError;
 
@@ -26,12 +28,14 @@ pub(crate) use super::storage::disk::OpenError;
 pub(super) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// What may differ between one simulator and the next.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     /// The smallest size of every part but the last.
     pub(crate) absolute_minimum_part_size: u64,
     /// The part size that the authorize answer recommends.
     pub(crate) recommended_part_size: u64,
+    /// The largest single upload, part, or copied file.
+    pub(crate) max_single_file: u64,
     /// Whether buckets encrypt unless told otherwise, as the service does since 2026-09 (section
     /// 3.9). `false` is the behaviour before that.
     pub(crate) encrypt_by_default: bool,
@@ -42,6 +46,8 @@ pub(crate) struct Settings {
     /// After this many hidden names a listing of names ends its page early, so that a small number
     /// makes the short and empty pages of section 9.3.
     pub(crate) listing_scan_limit: usize,
+    /// Where the draws of `X-Bz-Test-Mode` begin.
+    pub(crate) test_mode_seed: u64,
 }
 
 impl Default for Settings {
@@ -49,17 +55,21 @@ impl Default for Settings {
         Self {
             absolute_minimum_part_size: 5_000_000,
             recommended_part_size: 100_000_000,
+            max_single_file: 5_000_000_000,
             encrypt_by_default: true,
             custom_timestamps: false,
             max_buckets: 100,
             listing_scan_limit: 100_000,
+            test_mode_seed: 0,
         }
     }
 }
 
 /// The simulated service.
 pub(crate) struct World {
-    settings: Settings,
+    settings: RwLock<Settings>,
+    meter: Meter,
+    test_modes: TestModes,
     clock: Clock,
     account_id: String,
     storage: Box<dyn Storage>,
@@ -119,7 +129,9 @@ impl World {
         account_id: String,
     ) -> Self {
         Self {
-            settings,
+            test_modes: TestModes::new(settings.test_mode_seed),
+            settings: RwLock::new(settings),
+            meter: Meter::default(),
             clock: Clock::default(),
             account_id,
             storage,
@@ -133,8 +145,41 @@ impl World {
         &self.clock
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+    pub(crate) fn settings(&self) -> Settings {
+        *self.settings.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests that are under way may still go by the old ones.
+    pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
+        change(
+            &mut self
+                .settings
+                .write()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(super) fn test_modes(&self) -> &TestModes {
+        &self.test_modes
+    }
+
+    pub(crate) fn caps(&self) -> Caps {
+        self.meter.caps()
+    }
+
+    pub(crate) fn set_caps(&self, caps: Caps) {
+        self.meter.set_caps(caps);
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            storage: self.state().stored_bytes(),
+            ..self.meter.used(self.clock.now_millis())
+        }
     }
 
     pub(crate) fn account_id(&self) -> &str {
@@ -182,6 +227,19 @@ impl World {
         })
     }
 
+    /// From now on this account token answers 401 `expired_auth_token`.
+    pub(super) fn expire_token(&self, token: &str) -> io::Result<()> {
+        self.keep_only(|state| {
+            let known = state.account_tokens.get(token);
+            let expired = known.map(|known| AccountToken {
+                expires: 0,
+                ..known.clone()
+            });
+            let changes = expired.map(|token| Change::Put(Record::AccountToken(token)));
+            changes.into_iter().collect()
+        })
+    }
+
     /// From now on every account token issued so far answers 401 `bad_auth_token`.
     pub(crate) fn revoke_tokens(&self) -> io::Result<()> {
         self.change_tokens(|token| Change::Remove(Kind::AccountToken, token.token.clone()))
@@ -199,6 +257,40 @@ impl World {
                 .map(|token| Change::Remove(Kind::UploadUrl, token.clone()))
                 .collect()
         })
+    }
+
+    /// From now on this key and its tokens are expired.
+    pub(crate) fn expire_key(&self, id: &str) -> io::Result<()> {
+        let now = self.clock.now_millis();
+        self.change_key(id, |key| {
+            Change::Put(Record::Key(Arc::new(Key {
+                expires: Some(now),
+                ..key.clone()
+            })))
+        })
+    }
+
+    /// From now on this key does not exist.
+    pub(crate) fn delete_key(&self, id: &str) -> io::Result<()> {
+        self.change_key(id, |key| Change::Remove(Kind::Key, key.id.clone()))
+    }
+
+    /// The master key stays as it is.
+    fn change_key(&self, id: &str, change: impl FnOnce(&Key) -> Change) -> io::Result<()> {
+        let is_there = self.change(|state| {
+            let key = state.keys.get(id).filter(|key| !key.is_master);
+            let changes: Vec<Change> = key.map(|key| change(key)).into_iter().collect();
+            let is_there = !changes.is_empty();
+            Ok((changes, is_there))
+        });
+        match is_there {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("no application key has the id {id}"),
+            )),
+            Err(refusal) => Err(io::Error::other(refusal.message)),
+        }
     }
 
     /// Hides, deletes and cancels what the lifecycle rules say.

@@ -2,7 +2,7 @@
 //!
 //! 1. Every piece is opened: `b2_get_file_info` tells how long a stored file is (`piece`).
 //! 2. The parts are planned (`plan`); of a stream of pieces, as far as they are known.
-//! 3. One part: `b2_upload_file` or `b2_copy_file`. Several: a large file (`upload::large`), whose parts
+//! 3. One part: `b2_upload_file` or `b2_copy_file`, unless that cannot do what is asked for. Several: a large file (`upload::large`), whose parts
 //!    are `b2_copy_part` or `b2_upload_part`, side by side. Stored bytes that are uploaded are downloaded
 //!    while they are sent; nothing is kept.
 
@@ -10,6 +10,7 @@ pub(crate) mod assemble;
 pub(crate) mod incremental;
 pub(crate) mod piece;
 mod plan;
+mod planned;
 
 use std::sync::Arc;
 
@@ -18,19 +19,24 @@ use crate::control::cancel::CancelToken;
 use crate::control::progress::{Progress, Tally};
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
+use crate::model::encryption::Encryption;
 use crate::model::file_info::FileInfo;
+use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::range::ByteRange;
 use crate::model::sha1::Sha1Digest;
+use crate::model::time::Timestamp;
 use crate::raw::UploadRequest;
 use crate::session::Session;
 use crate::transfer::compose::assemble::Assembled;
 use crate::transfer::compose::piece::{Opened, Opener, Piece};
 use crate::transfer::compose::plan::{Limits, Part, Plan, Slice, length, plan};
-use crate::transfer::copy::{Copy, CopyMetadata, CopyOptions};
+use crate::transfer::compose::planned::Planned;
+use crate::transfer::copy::Copy;
 use crate::transfer::parallel;
 use crate::transfer::source::BytesSource;
 use crate::transfer::upload::large::{Started, with_sha1};
-use crate::transfer::upload::{LargeFileSha1, Upload, UploadOptions, Uploaded};
+use crate::transfer::upload::parted::Parted;
+use crate::transfer::upload::{LargeFileSha1, Resume, Upload, UploadOptions, Uploaded};
 
 /// Which piece is used where local and remote ones have the same bytes of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,6 +75,17 @@ pub struct ComposeOptions {
     pub file_info: FileInfo,
     /// Which piece is used where local and remote ones overlap.
     pub overlap: Overlap,
+    /// How the service is to encrypt the file, whatever its pieces are encrypted with; the bucket's
+    /// default if not given. The id of a customer's key is recorded in the file info.
+    pub encryption: Option<Encryption>,
+    /// Until when it cannot be deleted; the bucket's default if not given. Needs a bucket with object
+    /// lock, and `writeFileRetentions`.
+    pub retention: Option<FileRetention>,
+    /// Whether it is put on legal hold. Needs a bucket with object lock, and `writeFileLegalHolds`.
+    pub legal_hold: Option<LegalHold>,
+    /// The upload time that it gets instead of the present, as for
+    /// [`UploadOptions`](UploadOptions::upload_timestamp).
+    pub upload_timestamp: Option<Timestamp>,
     /// Upload in parts of this many bytes, and copy in parts of at most so many. If not given, the
     /// service's recommendation (100 MB), and 1 GB for copies. At least 5 MB, at most 5 GB; larger than
     /// asked for where a file would have more than 10,000 parts.
@@ -76,6 +93,10 @@ pub struct ComposeOptions {
     /// The SHA-1 of the whole, to be recorded if the file is made in parts. It cannot be computed here
     /// without downloading the remote pieces, and is not checked.
     pub large_file_sha1: Option<Sha1Digest>,
+    /// Whether a file in parts goes on with an unfinished one of the same plan, whose uploaded parts have
+    /// the content of the local pieces; and leaves one if it fails. If stored pieces are copied, the plan
+    /// is recorded for that, as `plan_id` in the file info. Not for streams of pieces.
+    pub resume: Resume,
     /// Who is told how far it is: copied parts count when they are made.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels it.
@@ -110,6 +131,34 @@ impl ComposeOptions {
         self
     }
 
+    /// How the service is to encrypt the file.
+    #[must_use]
+    pub fn encryption(mut self, encryption: impl Into<Encryption>) -> Self {
+        self.encryption = Some(encryption.into());
+        self
+    }
+
+    /// Until when it cannot be deleted.
+    #[must_use]
+    pub fn retention(mut self, retention: FileRetention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Whether it is put on legal hold.
+    #[must_use]
+    pub fn legal_hold(mut self, hold: LegalHold) -> Self {
+        self.legal_hold = Some(hold);
+        self
+    }
+
+    /// The upload time that it gets instead of the present.
+    #[must_use]
+    pub fn upload_timestamp(mut self, time: impl Into<Timestamp>) -> Self {
+        self.upload_timestamp = Some(time.into());
+        self
+    }
+
     /// Make parts of this many bytes.
     #[must_use]
     pub const fn part_size(mut self, bytes: u64) -> Self {
@@ -121,6 +170,13 @@ impl ComposeOptions {
     #[must_use]
     pub const fn large_file_sha1(mut self, sha1: Sha1Digest) -> Self {
         self.large_file_sha1 = Some(sha1);
+        self
+    }
+
+    /// Whether a file in parts goes on with an unfinished one.
+    #[must_use]
+    pub fn resume(mut self, resume: Resume) -> Self {
+        self.resume = resume;
         self
     }
 
@@ -144,16 +200,26 @@ impl ComposeOptions {
             content_type,
             file_info,
             overlap: _,
+            encryption,
+            retention,
+            legal_hold,
+            upload_timestamp,
             part_size,
             large_file_sha1,
+            resume,
             progress: _,
             cancel: _,
         } = self;
         UploadOptions {
             content_type: content_type.clone(),
             file_info: file_info.clone(),
+            encryption: encryption.clone(),
+            retention: retention.clone(),
+            legal_hold: legal_hold.clone(),
+            upload_timestamp: *upload_timestamp,
             part_size: *part_size,
             large_file_sha1: large_file_sha1.map_or(LargeFileSha1::Omit, LargeFileSha1::Given),
+            resume: resume.clone(),
             ..UploadOptions::default()
         }
     }
@@ -176,13 +242,15 @@ impl Compose<'_> {
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
     ) -> Result<Uploaded> {
         let info = self.upload.check(None)?;
+        let pieces: Vec<_> = pieces.collect();
+        pieces.iter().try_for_each(|(_, piece)| piece.check())?;
         let mut opener = Opener::new(self.session, self.upload.control);
         let placed = pieces
+            .into_iter()
             .map(|(offset, piece)| opener.place(offset, piece))
             .collect::<Result<Vec<_>>>()?;
         let parts = plan(&placed, self.limits()?, self.overlap)?;
-        let total = placed.iter().map(plan::Placed::end).max().unwrap_or(0);
-        self.make(parts.into_iter().map(Ok), &info, Some(total))
+        self.make_all(parts, &info)
     }
 
     /// Makes a file of pieces that become known one after the other, in the order of their offsets.
@@ -190,11 +258,20 @@ impl Compose<'_> {
         &self,
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
     ) -> Result<Uploaded> {
+        self.upload.refuse_resuming()?;
         let info = self.upload.check(None)?;
         let mut opener = Opener::new(self.session, self.upload.control);
         let placed = pieces.map(|(offset, piece)| opener.place(offset, piece));
-        let parts = Plan::new(placed, self.limits()?, self.overlap);
-        self.make(parts, &info, None)
+        let mut parts = Plan::new(placed, self.limits()?, self.overlap);
+        let first = parts.next().transpose()?;
+        let second = parts.next().transpose()?;
+        match (first, second) {
+            (Some(first), Some(second)) => {
+                let parts = [first, second].into_iter().map(Ok).chain(parts);
+                self.make_stream(parts, &info)
+            }
+            (part, _) => self.make_all(part.into_iter().collect(), &info),
+        }
     }
 
     fn limits(&self) -> Result<Limits> {
@@ -204,41 +281,58 @@ impl Compose<'_> {
         Limits::new(self.session.current(control)?.auth(), options.part_size)
     }
 
-    /// Makes the file: in one request if it has one part.
-    fn make<'p>(
-        &self,
-        mut parts: impl Iterator<Item = Result<Part<Sources<'p>>>>,
-        info: &FileInfo,
-        total: Option<u64>,
-    ) -> Result<Uploaded> {
+    /// Makes the file of all its parts: in one request if there is one.
+    fn make_all(&self, mut parts: Vec<Part<Sources<'_>>>, info: &FileInfo) -> Result<Uploaded> {
         let request = self.upload.request(info)?;
-        let first = parts.next().transpose()?;
-        let second = parts.next().transpose()?;
-        match (first, second) {
-            (Some(first), Some(second)) => {
-                let parts = [first, second].into_iter().map(Ok).chain(parts);
-                self.make_large(parts, &request, total)
-            }
-            (Some(part), None) => self.make_small(part, &request),
-            (None, _) => self.upload.send_small(&request, &BytesSource(&[])),
+        if parts.len() > 1 {
+            return self.make_parts(parts, &request);
+        }
+        self.upload.refuse_resuming_one_request()?;
+        match parts.pop() {
+            Some(part) => self.make_of_one(part, &request),
+            None => self.upload.send_small(&request, &BytesSource(&[])),
         }
     }
 
-    fn make_small(&self, part: Part<Sources<'_>>, request: &UploadRequest<'_>) -> Result<Uploaded> {
-        let slices = match part {
-            Part::Upload(slices) => slices,
-            Part::Copy { slice, witness } if witness.is_empty() => {
+    /// Makes a file of one part. A copy in one request takes no upload time, and cannot be compared
+    /// before it stands there under the name: where that matters it is made in two parts.
+    fn make_of_one(
+        &self,
+        part: Part<Sources<'_>>,
+        request: &UploadRequest<'_>,
+    ) -> Result<Uploaded> {
+        let (slice, witness) = match part {
+            Part::Upload(slices) => return self.upload_small(slices, request),
+            Part::Copy { slice, witness } => (slice, witness),
+        };
+        let sha1 = slice.piece.sha1_of(&slice.range);
+        if self.upload.options.upload_timestamp.is_none() {
+            if witness.is_empty() {
                 return self.copy_whole(&slice, request);
             }
-            // A copy that turns out to be another one would stand there under the name.
-            Part::Copy { slice, witness } => match slice.piece.sha1_of(&slice.range) {
-                None => witness,
-                Some(expected) => {
-                    self.compare(witness, expected, self.upload.control)?;
-                    return self.copy_whole(&slice, request);
-                }
-            },
-        };
+            if let Some(sha1) = sha1 {
+                self.compare(witness, sha1, self.upload.control)?;
+                return self.copy_whole(&slice, request);
+            }
+        }
+        match (Part::Copy { slice, witness }).halved(self.limits()?) {
+            Ok(halves) => self.make_parts(halves.into(), request),
+            Err(Part::Copy { slice, witness }) if !witness.is_empty() => {
+                let stored = vec![slice];
+                let sha1 = sha1.map_or_else(|| self.hash(stored, self.upload.control), Ok)?;
+                self.compare(witness.clone(), sha1, self.upload.control)?;
+                self.upload_small(witness, request)
+            }
+            Err(Part::Copy { slice, .. }) => self.upload_small(vec![slice], request),
+            Err(Part::Upload(slices)) => self.upload_small(slices, request),
+        }
+    }
+
+    fn upload_small(
+        &self,
+        slices: Vec<Slice<Sources<'_>>>,
+        request: &UploadRequest<'_>,
+    ) -> Result<Uploaded> {
         let source = Assembled::new(self, slices, self.upload.control);
         self.upload.send_small(request, &source)
     }
@@ -250,58 +344,83 @@ impl Compose<'_> {
         request: &UploadRequest<'_>,
     ) -> Result<Uploaded> {
         let (source, range) = slice.piece.remote(&slice.range)?;
-        let options =
-            CopyOptions::new()
-                .range(ByteRange::of(&range))
-                .metadata(CopyMetadata::Replace {
-                    content_type: request.content_type.to_owned(),
-                    file_info: request.file_info.clone(),
-                });
-        let Upload {
-            session,
-            workers,
-            bucket,
-            file_name,
-            options: _,
-            control,
-        } = self.upload;
-        let copy = Copy {
-            session,
-            workers,
-            bucket,
-            source,
-            new_name: file_name,
-            options: &options,
-            control,
+        let options = UploadOptions {
+            // With what was recorded of the source's time and key.
+            file_info: request.file_info.clone(),
+            // It is one part.
+            part_size: None,
+            ..self.upload.options.clone()
         };
-        copy.run().map(Uploaded::in_one_request)
+        let copy = Copy {
+            upload: Upload {
+                options: &options,
+                ..self.upload
+            },
+            source,
+            range: Some(ByteRange::of(&range)),
+            length: Some(range.end - range.start),
+            keeps_metadata: false,
+        };
+        copy.run()
     }
 
-    fn make_large<'p>(
+    /// Makes a large file of parts that are all known.
+    fn make_parts(
         &self,
-        parts: impl Iterator<Item = Result<Part<Sources<'p>>>>,
+        parts: Vec<Part<Sources<'_>>>,
         request: &UploadRequest<'_>,
-        total: Option<u64>,
     ) -> Result<Uploaded> {
-        let sha1 = match self.upload.options.large_file_sha1 {
-            LargeFileSha1::Given(sha1) => Some(sha1),
-            LargeFileSha1::Compute | LargeFileSha1::Omit => None,
+        let parts = Planned {
+            compose: self,
+            parts,
         };
-        let file_info = with_sha1(request.file_info, sha1)?;
-        let control = self.upload.control;
-        let tally = Tally::new(control.progress.as_ref(), self.session.clock(), total);
-        let file_id = self.upload.start(&UploadRequest {
+        let total = (1..=parts.count()).map(|number| parts.length(number)).sum();
+        let mut file_info = self.with_given_sha1(request.file_info)?;
+        // What is only uploaded is known again by its content.
+        if parts.has_copies() {
+            file_info = self.upload.with_plan(&file_info, parts.plan())?;
+        }
+        let request = UploadRequest {
             file_info: &file_info,
             ..*request
-        })?;
+        };
+        let tally = self.tally(Some(total));
+        self.upload.make_parts(&request, &parts, &tally)
+    }
+
+    /// Makes a large file of parts as they become known.
+    fn make_stream<'p>(
+        &self,
+        parts: impl Iterator<Item = Result<Part<Sources<'p>>>>,
+        info: &FileInfo,
+    ) -> Result<Uploaded> {
+        let file_info = self.with_given_sha1(info)?;
+        let request = self.upload.request(&file_info)?;
+        let tally = self.tally(None);
+        let file_id = self.upload.start(&request)?;
         self.upload.as_large_file(file_id, &tally, |started| {
-            parallel::run(self.workers, control, |_| {
+            parallel::run(self.workers, self.upload.control, |_| {
                 Box::new((1..).zip(parts).map(|(number, part)| {
                     let part = part?;
                     Ok(move |control: &Control| self.make_part(started, number, part, control))
                 }))
             })
         })
+    }
+
+    fn tally(&self, total: Option<u64>) -> Tally {
+        let Upload {
+            control, file_name, ..
+        } = self.upload;
+        Tally::new(control, file_name, self.session.clock(), total)
+    }
+
+    fn with_given_sha1(&self, info: &FileInfo) -> Result<FileInfo> {
+        let sha1 = match self.upload.options.large_file_sha1 {
+            LargeFileSha1::Given(sha1) => Some(sha1),
+            LargeFileSha1::Compute | LargeFileSha1::Omit => None,
+        };
+        with_sha1(info, sha1)
     }
 
     fn make_part(
@@ -335,16 +454,20 @@ impl Compose<'_> {
         stored: Sha1Digest,
         control: &Control,
     ) -> Result<()> {
-        let length = length(&local);
-        let source = Assembled::new(self, local, control);
-        let upload = Upload {
-            control,
-            ..self.upload
-        };
-        if upload.hash(&source, 0..length)? == stored {
+        if self.hash(local, control)? == stored {
             return Ok(());
         }
         let reason = "a local and a remote one that overlap have different bytes";
         Err(Error::invalid_input("pieces", reason))
+    }
+
+    fn hash(&self, slices: Vec<Slice<Sources<'_>>>, control: &Control) -> Result<Sha1Digest> {
+        let length = length(&slices);
+        let source = Assembled::new(self, slices, control);
+        let upload = Upload {
+            control,
+            ..self.upload
+        };
+        upload.hash(&source, 0..length)
     }
 }

@@ -182,11 +182,14 @@ impl Download {
             cancel: Some(own),
             ..control
         };
+        let mut attempts = 0_u32;
         let response = session.call(request.operation(), &control, |raw| {
+            attempts = attempts.saturating_add(1);
             raw.download(&request, *range)
         })?;
+        let opened = (response, attempts.saturating_sub(1));
         Ok(Self {
-            reader: DownloadReader::new(Arc::clone(session), control, &request, response),
+            reader: DownloadReader::new(session, control, &request, opened),
             workers: Arc::clone(workers),
             part_size: *part_size,
             resume: *resume,
@@ -228,10 +231,12 @@ impl Download {
     /// [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] after the bytes that
     /// arrived were written; [`Error::Stream`] if `writer` fails; [`Error::Cancelled`].
     pub fn write_to(mut self, writer: &mut impl Write) -> Result<u64> {
-        self.reader.copy_to(writer, |source| Error::Stream {
+        let written = self.reader.copy_to(writer, |source| Error::Stream {
             action: "write",
             source,
-        })
+        })?;
+        self.reader.tally().finish();
+        Ok(written)
     }
 
     /// Saves the file under this path, with the modification time of its source.

@@ -107,6 +107,12 @@ impl Parts {
         start..start.saturating_add(self.size).min(self.length)
     }
 
+    /// The bytes of the part of that number, counted from 1.
+    pub(crate) fn length_of(&self, number: u64) -> u64 {
+        let range = self.range(number.saturating_sub(1));
+        range.end - range.start
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         (0..self.count()).map(|index| self.range(index))
     }

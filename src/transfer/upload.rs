@@ -4,8 +4,9 @@
 
 mod buffered;
 pub(in crate::transfer) mod large;
-mod resume;
-mod settings;
+pub(in crate::transfer) mod parted;
+pub(in crate::transfer) mod resume;
+pub(in crate::transfer) mod settings;
 mod small;
 
 use std::io::Read;
@@ -23,6 +24,7 @@ use crate::model::file_info::{FileInfo, MAX_INFOS, SRC_LAST_MODIFIED_MILLIS};
 use crate::model::id::{BucketId, FileId};
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::name::check_file_name;
+use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
 use crate::raw::UploadRequest;
@@ -200,8 +202,10 @@ pub enum Resume {
     #[default]
     Never,
     /// Go on with an unfinished file of the same name, type (any, if none is given), file info,
-    /// encryption (by the same key), retention and legal hold whose parts are cut the same way and have the content of the source, which is read for that; if there
-    /// is one. An upload that fails leaves its parts for the next one.
+    /// encryption (by the same key), retention and legal hold whose parts are cut the same way and have
+    /// the content of the source, which is read for that; if there is one. Parts that the service copied
+    /// count if the file was to be made of the same bytes of the same versions. An upload that fails
+    /// leaves its parts for the next one.
     Matching,
     /// The same with this unfinished file, or not at all.
     From(FileId),
@@ -286,12 +290,7 @@ impl Upload<'_> {
         let info = self.check(source.modified())?;
         let request = self.request(&info)?;
         if limits.fits_one_request(source.len()) {
-            if matches!(self.options.resume, Resume::From(_)) {
-                return Err(Error::invalid_input(
-                    "resume",
-                    "the source fits into one request; there are no parts",
-                ));
-            }
+            self.refuse_resuming_one_request()?;
             self.send_small(&request, source)
         } else {
             self.send_large(&request, source, &parts)
@@ -351,7 +350,15 @@ impl Upload<'_> {
         Ok(PartLimits::new(auth, Some(part_size))?.in_memory(memory))
     }
 
-    fn refuse_resuming(&self) -> Result<()> {
+    pub(in crate::transfer) fn refuse_resuming_one_request(&self) -> Result<()> {
+        if matches!(self.options.resume, Resume::From(_)) {
+            let reason = "it fits into one request; there are no parts";
+            return Err(Error::invalid_input("resume", reason));
+        }
+        Ok(())
+    }
+
+    pub(in crate::transfer) fn refuse_resuming(&self) -> Result<()> {
         if self.options.resume == Resume::Never {
             return Ok(());
         }
@@ -371,13 +378,22 @@ impl Upload<'_> {
         &self,
         source_modified: Option<Timestamp>,
     ) -> Result<FileInfo> {
+        self.check_as(Operation::UploadFile, source_modified)
+    }
+
+    /// The same of what another request makes.
+    pub(in crate::transfer) fn check_as(
+        &self,
+        operation: Operation,
+        source_modified: Option<Timestamp>,
+    ) -> Result<FileInfo> {
         let UploadOptions {
             content_type,
             file_info,
             src_last_modified,
             encryption,
-            retention,
-            legal_hold,
+            retention: _,
+            legal_hold: _,
             upload_timestamp,
             part_size: _,
             large_file_sha1: _,
@@ -401,7 +417,7 @@ impl Upload<'_> {
                 "it is not a MIME type in ASCII",
             ));
         }
-        self.check_settings(encryption.as_ref(), retention.as_ref(), legal_hold.as_ref())?;
+        self.check_settings(operation)?;
         if upload_timestamp.is_some_and(|time| time < Timestamp::default()) {
             return Err(Error::invalid_input(
                 "upload_timestamp",
@@ -430,6 +446,15 @@ impl Upload<'_> {
             .content_type
             .as_deref()
             .unwrap_or(CONTENT_TYPE_AUTO);
+        self.request_as(content_type, file_info)
+    }
+
+    /// The same of another type.
+    pub(in crate::transfer) fn request_as<'r>(
+        &'r self,
+        content_type: &'r str,
+        file_info: &'r FileInfo,
+    ) -> Result<UploadRequest<'r>> {
         let request = UploadRequest {
             file_name: self.file_name,
             content_type,

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::model::file_info::FileInfo;
 use crate::model::id::{BucketId, FileId};
+use crate::model::lock::{FileRetention, LegalHold};
+use crate::wire::encryption::EncryptionSetting;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,6 +21,14 @@ pub(crate) struct CopyFileRequest<'a> {
     pub(crate) content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file_info: Option<&'a FileInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file_retention: Option<&'a FileRetention>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) legal_hold: Option<&'a LegalHold>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source_server_side_encryption: Option<EncryptionSetting<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_server_side_encryption: Option<EncryptionSetting<'a>>,
 }
 
 #[derive(Serialize)]
@@ -28,4 +38,9 @@ pub(crate) struct CopyPartRequest<'a> {
     pub(crate) large_file_id: &'a FileId,
     pub(crate) part_number: u64,
     pub(crate) range: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source_server_side_encryption: Option<EncryptionSetting<'a>>,
+    /// Of a large file under a customer's key only; what else was said when it was started holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_server_side_encryption: Option<EncryptionSetting<'a>>,
 }

@@ -3,6 +3,9 @@
 use serde::Serialize;
 
 use crate::model::encryption::Encryption;
+use crate::model::secret::SseCustomerKey;
+
+const AES256: &str = "AES256";
 
 /// Holds a key where the encryption does: it derives nothing that prints.
 #[derive(Serialize)]
@@ -21,15 +24,25 @@ impl<'a> From<&'a Encryption> for EncryptionSetting<'a> {
     fn from(encryption: &'a Encryption) -> Self {
         let (mode, algorithm) = match encryption {
             Encryption::None => (None, None),
-            Encryption::SseB2 => (Some("SSE-B2"), Some("AES256")),
-            Encryption::SseC(_) => (Some("SSE-C"), Some("AES256")),
+            Encryption::SseB2 => (Some("SSE-B2"), Some(AES256)),
+            Encryption::SseC(key) => return key.into(),
         };
-        let key = encryption.customer_key();
         Self {
             mode,
             algorithm,
-            customer_key: key.map(|key| key.expose_base64()),
-            customer_key_md5: key.map(|key| key.md5()),
+            customer_key: None,
+            customer_key_md5: None,
+        }
+    }
+}
+
+impl<'a> From<&'a SseCustomerKey> for EncryptionSetting<'a> {
+    fn from(key: &'a SseCustomerKey) -> Self {
+        Self {
+            mode: Some("SSE-C"),
+            algorithm: Some(AES256),
+            customer_key: Some(key.expose_base64()),
+            customer_key_md5: Some(key.md5()),
         }
     }
 }

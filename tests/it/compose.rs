@@ -2,8 +2,8 @@
 
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
-    BucketType, ComposeOptions, DownloadOptions, Encryption, EncryptionMode, Error, FileId,
-    FileInfo, Operation, Overlap, Piece, Sha1Digest, SseCustomerKey, UploadOptions,
+    BucketType, ComposeOptions, Error, FileId, FileInfo, Operation, Overlap, Piece, Sha1Digest,
+    UploadOptions,
 };
 
 use crate::support::{BUCKET, World, noise};
@@ -415,39 +415,4 @@ fn a_key_that_may_not_read_uploads_the_whole() {
     assert_eq!(world.count(Operation::CopyPart), 0);
     assert_eq!(world.count(Operation::UploadFile), 1);
     assert_eq!(world.content("log"), noise(9_000));
-}
-
-#[test]
-fn a_file_that_is_to_be_encrypted_or_held_is_uploaded_as_a_whole() {
-    let world = world();
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    let (grown, name) = (noise(9_000), "log");
-    std::fs::write(&path, &grown).unwrap();
-    let key = SseCustomerKey::new([7; 32]);
-    for (encryption, mode) in [
-        (Encryption::SseB2, EncryptionMode::SseB2),
-        (Encryption::SseC(key.clone()), EncryptionMode::SseC),
-    ] {
-        store(&world, &noise(5_000), name);
-        let options = UploadOptions::new().encryption(encryption);
-        let made = world
-            .bucket
-            .upload_appended_file_with(&path, name, &options)
-            .unwrap();
-        assert_eq!(world.count(Operation::CopyPart), 0);
-        let kept = &made.version().server_side_encryption;
-        assert!(
-            kept.readable().is_some_and(|info| info.mode == mode),
-            "{kept:?}"
-        );
-    }
-    let download = DownloadOptions::new().encryption_key(&key);
-    let download = world.bucket.download_file_by_name_with(name, &download);
-    assert_eq!(download.unwrap().read_to_vec().unwrap(), grown);
-
-    // The latest version is the one under the key, which is not given here.
-    world.bucket.upload_appended_file(&path, name).unwrap();
-    assert_eq!(world.count(Operation::CopyPart), 0);
-    assert_eq!(world.content(name), grown);
 }

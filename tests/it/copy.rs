@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use b2sdk::simulator::{Fault, KeyRequest};
+use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
     BucketType, CancelToken, CopyMetadata, CopyOptions, Error, FileInfo, FileVersion, Operation,
     Sha1Digest, TransferProgress, UploadOptions,
@@ -208,15 +208,6 @@ fn lost(operation: Operation) -> Fault {
     Fault::on(operation).after_effect().drop_connection()
 }
 
-/// What the service says to more than 5 GB: here to everything.
-fn too_large() -> Fault {
-    Fault::on(Operation::CopyFile).status(
-        400,
-        "source_too_large",
-        "Copy source too big: 5000000001",
-    )
-}
-
 const PART: u64 = 10_000;
 
 fn in_parts() -> CopyOptions {
@@ -264,37 +255,75 @@ fn what_is_too_large_for_one_request_is_copied_in_parts_with_type_info_and_sha1(
     );
 }
 
+/// A world in which one request takes only so many bytes, and a file of more than that.
+fn too_large(most: u64, length: usize) -> (World, FileVersion) {
+    let service = Simulator::builder()
+        .minimum_part_size(1000)
+        .recommended_part_size(PART)
+        .max_single_file(most)
+        .start()
+        .unwrap();
+    let world = World::of(service, |builder| builder);
+    let options = UploadOptions::new().part_size(PART);
+    let source = world
+        .bucket
+        .upload_bytes_with(&noise(length), "x", &options)
+        .unwrap()
+        .into_version();
+    world.service.log().clear();
+    (world, source)
+}
+
 #[test]
 fn the_service_says_what_is_too_large_and_the_copy_goes_on_in_parts() {
-    let world = World::of_small_parts(1000, PART);
-    let source = upload(&world, &noise(25_000), "x");
-    world.inject(too_large());
-    // The parts of such a copy are so large that this one fits into one: the refusal stands.
-    let error = world.bucket.copy(&source.file_id, "y").unwrap_err();
-    assert!(matches!(error, Error::Service(_)), "{error:?}");
-    // It describes itself as larger than it is; the service's word on the parts is final.
-    world.inject(too_large());
-    world.inject(Fault::on(Operation::GetFileInfo).edit_json(|file| {
-        file["contentLength"] = 5_000_000_001_u64.into();
-    }));
-    world.service.log().clear();
-    let error = world.bucket.copy(&source.file_id, "y").unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::UnexpectedReply { .. } | Error::RangeNotSatisfiable(_)
-        ),
-        "{error:?}"
-    );
+    let (world, source) = too_large(15_000, 25_000);
+    let copy = world.bucket.copy(&source.file_id, "y").unwrap();
+    assert_eq!(copy.sha1(), Some(Sha1Digest::of(&noise(25_000))));
     assert_eq!(
         (
-            world.count(Operation::StartLargeFile),
-            world.count(Operation::CancelLargeFile)
+            world.count(Operation::CopyFile),
+            world.count(Operation::GetFileInfo),
+            world.count(Operation::CopyPart)
         ),
-        (1, 1)
+        (1, 1, 2)
     );
-    assert!(world.count(Operation::CopyPart) > 0);
+    assert_eq!(world.content("y"), noise(25_000));
+    // A range that is too large, and one that is not.
+    for range in [1..=24_000, 5..=15_004] {
+        let options = CopyOptions::new().range(range.clone());
+        let copied = world.bucket.copy_with(&source.file_id, "z", &options);
+        assert_eq!(copied.unwrap().sha1().is_some(), range.start() == &5);
+        let (start, end) = range.into_inner();
+        let naive = &noise(25_000)[start as usize..=end as usize];
+        assert_eq!(world.content("z"), naive);
+    }
+}
+
+#[test]
+fn a_source_that_is_too_large_for_the_parts_as_well_leaves_nothing() {
+    let (world, source) = too_large(10_000, 25_000);
+    let error = world.bucket.copy(&source.file_id, "y").unwrap_err();
+    assert!(matches!(error, Error::Service(_)), "{error:?}");
+    assert_eq!(world.count(Operation::CancelLargeFile), 1);
     assert!(world.versions("y").is_empty());
+    // With a part size of the caller's the service is not asked for one that is too large.
+    world.service.log().clear();
+    let copied = world.bucket.copy_with(&source.file_id, "y", &in_parts());
+    assert_eq!(copied.unwrap().content_length, 25_000);
+    assert_eq!(world.count(Operation::CopyFile), 0);
+}
+
+#[test]
+fn a_refusal_of_what_cannot_be_cut_stands() {
+    let (world, source) = too_large(10_000, 1_000);
+    world.inject(Fault::on(Operation::CopyFile).status(
+        400,
+        "source_too_large",
+        "Copy source too big: 5000000001",
+    ));
+    let error = world.bucket.copy(&source.file_id, "y").unwrap_err();
+    assert!(error.to_string().contains("too big"), "{error}");
+    assert_eq!(world.count(Operation::StartLargeFile), 0);
 }
 
 #[test]

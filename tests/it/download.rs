@@ -464,7 +464,17 @@ fn decoders_in_the_build_never_change_bytes_unnoticed() {
         let outcome = world
             .bucket
             .download_file_by_name("x")
-            .and_then(b2sdk::Download::read_to_vec);
+            .and_then(|download| {
+                let (mut reader, mut bytes) = (download.into_reader(), Vec::new());
+                let outcome = reader.read_to_end(&mut bytes);
+                assert_eq!(
+                    outcome.is_err(),
+                    reader.read_to_end(&mut bytes).is_err(),
+                    "who reads on after an error gets no end of the file"
+                );
+                outcome.map_err(|error| error.downcast::<Error>().unwrap())?;
+                Ok(bytes)
+            });
         match outcome {
             Ok(bytes) => assert_eq!(&bytes, stored),
             Err(error) => {

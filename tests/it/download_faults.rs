@@ -139,15 +139,24 @@ type Make = fn(Fault) -> Fault;
 
 #[test]
 fn what_passes_by_ends_in_the_right_file() {
-    let faults: [(&str, Make); 13] = [
+    let faults: [(&str, Make); 19] = [
         ("closed", |f| f.drop_connection()),
+        ("half-closed", |f| f.half_close_connection()),
         ("reset", |f| f.reset_connection()),
         ("silent", |f| f.stall()),
         ("closed at once", |f| f.truncate_answer(0)),
         ("closed in between", |f| f.truncate_answer(10_000)),
         ("closed before the last byte", |f| f.truncate_answer(49_999)),
         ("reset in between", |f| f.reset_answer(10_000)),
+        ("half-closed in between", |f| f.half_close_answer(10_000)),
         ("silent in between", |f| f.stall_answer(10_000)),
+        ("slow", |f| f.slow_answer(1_000_000)),
+        // A byte now and then, less often than the client waits.
+        ("dripping", |f| f.slow_answer(2)),
+        ("late", |f| f.delay(Duration::from_secs(60))),
+        ("followed by what nobody asked for", |f| {
+            f.lengthen_answer(10)
+        }),
         ("busy", |f| f.status(503, "service_unavailable", "")),
         ("too many", |f| {
             f.status(429, "too_many_requests", "").retry_after(3)
@@ -264,6 +273,40 @@ fn answers_that_are_not_what_was_asked_for_are_never_taken() {
             let error = trial.save().unwrap_err();
             let debug = format!("{error:?}");
             assert!(debug.starts_with(kind), "{what} {stage:?}: {debug}");
+            trial.check_as_before(what);
+        }
+    }
+}
+
+#[test]
+fn answers_that_are_too_long_are_never_taken() {
+    for stage in STAGES {
+        let whole = match stage {
+            Stage::Opening | Stage::FirstRange => LENGTH,
+            Stage::Continuing => LENGTH - 100_000,
+            Stage::LaterRange | Stage::ResumedRange => 50_000,
+        };
+        let promised = (whole + 10).to_string();
+        let forms: [(&str, Fault); 3] = [
+            ("chunked", Fault::on(stage.operation()).chunked()),
+            (
+                "no length",
+                Fault::on(stage.operation()).without_content_length(),
+            ),
+            (
+                "another length",
+                Fault::on(stage.operation()).header("Content-Length", &promised),
+            ),
+        ];
+        for (what, form) in forms {
+            let trial = Trial::at(stage);
+            trial.world.inject(form.lengthen_answer(10).always());
+            let error = trial.save().unwrap_err();
+            let debug = format!("{error:?}");
+            let is_right = ["UnexpectedReply", "ChecksumMismatch"]
+                .iter()
+                .any(|kind| debug.starts_with(kind));
+            assert!(is_right, "{what} {stage:?}: {debug}");
             trial.check_as_before(what);
         }
     }

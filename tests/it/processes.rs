@@ -382,6 +382,60 @@ fn an_upload_that_is_killed_again_and_again_sends_only_what_is_missing() {
     assert_eq!(download.read_to_vec().unwrap(), data);
 }
 
+#[test]
+fn a_composition_that_is_killed_again_and_again_makes_only_the_parts_that_are_missing() {
+    const PARTS: usize = 30;
+    let service = Simulator::builder()
+        .minimum_part_size(1000)
+        .recommended_part_size(10_000)
+        .start()
+        .unwrap();
+    let (directory, path) = directory();
+    let api = B2Api::new(SqliteAccountInfo::open(&path).unwrap());
+    authorize(&api, &service);
+    let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+    let data = noise(2 * PARTS * 10_000);
+    let (stored, local) = data.split_at(PARTS * 10_000);
+    let stored = bucket.upload_bytes(stored, "stored").unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, local).unwrap();
+    service.log().clear();
+    let composer = || {
+        let environment = vec![
+            ("PATH", path.display().to_string()),
+            ("FILE", file.display().to_string()),
+            ("STORED", stored.version().file_id.to_string()),
+        ];
+        Worker::start("composer", environment)
+    };
+    let kills = 4;
+    for round in 0..kills {
+        // First among the copies, then among the uploads.
+        let operation = match round {
+            0 | 1 => Operation::CopyPart,
+            _ => Operation::UploadPart,
+        };
+        let stuck = Fault::on(operation).after(7).stall();
+        service.faults().inject(stuck.times(roles::UPLOAD_WORKERS));
+        let child = composer();
+        child.wait_until(|| service.faults().remaining() == 0);
+        linger();
+        child.kill();
+    }
+    let child = composer();
+    let resumed: usize = child.hear().parse().unwrap();
+    assert_eq!(resumed, PARTS + 2 * 7);
+    for operation in [Operation::CopyPart, Operation::UploadPart] {
+        let made = service.log().count(operation);
+        let wasted = kills * roles::UPLOAD_WORKERS;
+        assert!((PARTS..=PARTS + wasted).contains(&made), "{made} parts");
+    }
+    assert_eq!(service.log().count(Operation::StartLargeFile), 1);
+    assert_eq!(bucket.list_file_versions("x").unwrap().count(), 1);
+    let download = bucket.download_file_by_name("x").unwrap();
+    assert!(download.read_to_vec().unwrap() == data);
+}
+
 /// A service with an "x" in it, and a directory for child processes to save it to.
 struct Downloads {
     service: Simulator,

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
-    B2Api, BucketType, DownloadOptions, InMemoryAccountInfo, Operation, RetryPolicy,
-    SqliteAccountInfo, SseCustomerKey, UpdateBucketOptions, UploadOptions, UploadTarget,
+    B2Api, BucketType, ComposeOptions, CopyOptions, DownloadOptions, InMemoryAccountInfo,
+    Operation, Piece, RetryPolicy, SqliteAccountInfo, SseCustomerKey, UpdateBucketOptions,
+    UploadOptions, UploadTarget,
 };
 
 use crate::support::{World, authorize};
@@ -229,11 +230,65 @@ fn encrypted_run(world: &World) -> String {
     shown
 }
 
+/// Copies and compositions with keys on both sides, of which each request is refused, cut, or brings
+/// the wrong key.
+fn copying_run(world: &World) -> String {
+    let mut shown = String::new();
+    let [key, wrong] = [0xab, 0xcd].map(|byte| SseCustomerKey::new([byte; 32]));
+    let bucket = &world.bucket;
+    let upload = UploadOptions::new().encryption(key.clone());
+    let source = bucket.upload_bytes_with(&[7; 2500], "source", &upload);
+    let source = source.unwrap().into_version().file_id;
+    let copy = |key: &SseCustomerKey| {
+        CopyOptions::new()
+            .source_encryption_key(key)
+            .encryption(wrong.clone())
+    };
+    for (options, operation) in [
+        (copy(&key), Operation::CopyFile),
+        (copy(&key).part_size(1000), Operation::CopyPart),
+        (copy(&key).part_size(1000), Operation::StartLargeFile),
+    ] {
+        for fault in [
+            Fault::on(operation).status(503, "service_unavailable", ""),
+            Fault::on(operation).reset_connection(),
+            Fault::on(operation).status(403, "access_denied", ""),
+            Fault::on(operation).body(200, "application/json", "{"),
+        ] {
+            world.inject(fault);
+            match bucket.copy_with(&source, "copy", &options) {
+                Ok(version) => write!(shown, "{options:?} {version:?}").unwrap(),
+                Err(error) => shown.push_str(&chain(&error)),
+            }
+        }
+    }
+    let refused = bucket.copy_with(&source, "copy", &copy(&wrong));
+    shown.push_str(&chain(&refused.unwrap_err()));
+    for key in [&key, &wrong] {
+        let piece = |range| Piece::remote(&source).encryption_key(key).range(range);
+        let pieces = [piece(0..=1999), piece(0..=9), Piece::bytes(&b"x"[..])];
+        let options = ComposeOptions::new().encryption(wrong.clone());
+        let fault = Fault::on(Operation::DownloadFileById).status(403, "access_denied", "");
+        world.inject(fault);
+        let made = bucket.concatenate_with(&pieces, "made", &options);
+        write!(
+            shown,
+            "{pieces:?} {options:?} {}",
+            chain(&made.unwrap_err())
+        )
+        .unwrap();
+        world.service.faults().clear();
+    }
+    shown
+}
+
 #[test]
 fn no_customers_key_is_shown_or_logged_whatever_goes_wrong() {
     let world = World::of_small_parts(1000, 1000);
     let lines = Lines::default();
-    let shown = tracing::subscriber::with_default(lines.clone(), || encrypted_run(&world));
+    let shown = tracing::subscriber::with_default(lines.clone(), || {
+        encrypted_run(&world) + &copying_run(&world)
+    });
     let logged = lines.0.lock().unwrap().clone();
     assert!(logged.contains("b2_upload_file") && logged.contains("status=503"));
     assert!(shown.contains("SseCustomerKey(***)"));

@@ -53,3 +53,23 @@ fn in_chaos_what_succeeds_is_right() {
     let entries = world.service.log().entries();
     assert!(entries.iter().filter(|entry| entry.fault.is_some()).count() > 5);
 }
+
+#[test]
+fn the_faults_that_the_documentation_shows_are_understood() {
+    let text = include_str!("../../docs/simulator.md");
+    let (_, table) = text.split_once("| Misbehaviour | Words |").unwrap();
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let mut shown = 0;
+    for words in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+        // The first column has code in it, too.
+        if words.starts_with(['*', 'b']) {
+            let fault = words.parse::<b2sdk::simulator::Fault>();
+            assert!(fault.is_ok(), "{words}: {fault:?}");
+            shown += 1;
+        }
+    }
+    assert!(shown >= 17, "{shown}");
+}

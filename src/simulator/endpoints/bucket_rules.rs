@@ -148,6 +148,9 @@ fn cors_rule(rule: &Fields, name: &str) -> Result<Value, Refusal> {
     if origins.len() > 1 && origins.iter().any(|origin| origin == "*") {
         return refuse("the origin * must stand alone");
     }
+    if let Some(bad) = origins.iter().find(|origin| !is_origin(origin)) {
+        return refuse(&format!("invalid origin {bad}"));
+    }
     let operations = some_strings(rule, "allowedOperations")?;
     if let Some(unknown) = operations
         .iter()
@@ -155,18 +158,60 @@ fn cors_rule(rule: &Fields, name: &str) -> Result<Value, Refusal> {
     {
         return refuse(&format!("invalid operation {unknown}"));
     }
+    let allowed_headers = rule.strings("allowedHeaders")?;
+    let exposed_headers = rule.strings("exposeHeaders")?;
+    let is_prefix = |name: &String| names::is_token(name.strip_suffix('*').unwrap_or(name));
+    let allowed = allowed_headers.iter().flatten();
+    if let Some(bad) = allowed
+        .filter(|name| *name != "*" && !is_prefix(name))
+        .chain(
+            exposed_headers
+                .iter()
+                .flatten()
+                .filter(|name| !names::is_token(name)),
+        )
+        .next()
+    {
+        return refuse(&format!("invalid header {bad}"));
+    }
     let max_age = rule.required_integer("maxAgeSeconds")?;
     if !(1..=86_400).contains(&max_age) {
         return refuse("maxAgeSeconds must be in range 1 - 86400");
     }
     Ok(json!({
-        "allowedHeaders": rule.strings("allowedHeaders")?,
+        "allowedHeaders": allowed_headers,
         "allowedOperations": operations,
         "allowedOrigins": origins,
         "corsRuleName": name,
-        "exposeHeaders": rule.strings("exposeHeaders")?,
+        "exposeHeaders": exposed_headers,
         "maxAgeSeconds": max_age,
     }))
+}
+
+/// `*`, a scheme alone, or scheme and host, where the host may begin with `*.` and end with a port.
+fn is_origin(origin: &str) -> bool {
+    if origin == "*" {
+        return true;
+    }
+    let (scheme, rest) = match origin.split_once("://") {
+        Some((scheme, rest)) => (scheme, Some(rest)),
+        None => (origin, None),
+    };
+    let is_host = |rest: &str| {
+        let (host, port) = match rest.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (rest, None),
+        };
+        let host = host.strip_prefix("*.").unwrap_or(host);
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        host.split('.').all(is_label) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    };
+    matches!(scheme, "http" | "https") && rest.is_none_or(is_host)
 }
 
 fn some_strings(rule: &Fields, name: &str) -> Result<Vec<String>, Refusal> {

@@ -38,7 +38,6 @@ struct Wanted {
 
 impl Wanted {
     fn read(call: &Call<'_>) -> Result<Self, Refusal> {
-        require_write_capabilities(call)?;
         let fields = &call.fields;
         let wanted = Self {
             kind: bucket_rules::kind(fields)?,
@@ -110,6 +109,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
     if call.caller.is_restricted_to_buckets() {
         return Err(Refusal::unauthorized());
     }
+    require_write_capabilities(call)?;
     let name = call.fields.required_string("bucketName")?;
     names::check_bucket_name(name)?;
     let wanted = Wanted::read(call)?;
@@ -148,6 +148,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
 pub(crate) fn update(call: &Call<'_>) -> Result<Value, Refusal> {
     call.check_account()?;
     let id = call.bucket_id()?;
+    require_write_capabilities(call)?;
     let wanted = Wanted::read(call)?;
     if wanted.is_empty() {
         return Err(Refusal::bad_request("No bucket setting to update"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::large::file_info;
 use super::upload::{part_number, store_part};
-use super::{Call, MAX_SINGLE_FILE, download, info_limit};
+use super::{Call, download, info_limit};
 use crate::simulator::content::{self, Received};
 use crate::simulator::decode::ByteRange;
 use crate::simulator::encryption::{self, Encryption};
@@ -26,9 +26,9 @@ pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
     call.caller.require_name(name)?;
     let source = source(call)?;
     let bucket_id = destination.unwrap_or(&source.bucket_id);
-    names::check_file_name(name)?;
     let lock = Lock::of_fields(fields)?;
     lock.check_caller(&call.caller)?;
+    names::check_file_name(name)?;
     let source_key = encryption::key_of_field(fields, "sourceServerSideEncryption")?;
     let encryption = encryption::of_field(fields, "destinationServerSideEncryption")?;
     let (content_type, info) = metadata(call, &source, name)?;
@@ -150,7 +150,7 @@ fn copied(call: &Call<'_>, source: &Version) -> Result<Received, Refusal> {
             )
         }
     };
-    if length > MAX_SINGLE_FILE {
+    if length > call.world.settings().max_single_file {
         let message = format!("Copy source too big: {length}");
         return Err(Refusal::new(400, "source_too_large", message));
     }

@@ -16,8 +16,8 @@ use crate::simulator::message::{Reply, ReplyBody, Request};
 use crate::simulator::names;
 use crate::simulator::records::{Action, Bucket, Change, DownloadToken, Record, Version};
 use crate::simulator::reply::{Refusal, header};
-use crate::simulator::route;
 use crate::simulator::state::State;
+use crate::simulator::test_mode;
 use crate::simulator::world::World;
 
 /// A week.
@@ -110,7 +110,7 @@ pub(crate) fn by_id(
     let name = file.map(|file| file.name.as_str());
     let caller = caller.cloned().map(DownloadCaller::Account);
     check_access(caller.as_ref(), bucket, parts.bucket_id, name, &overrides)?;
-    route::force_cap(request)?;
+    test_mode::force_cap(request)?;
     match (bucket, file) {
         (Some(bucket), Some(file)) => serve(request, caller.as_ref(), bucket, file, &overrides),
         _ => Err(Refusal::not_found(format!("File not present: {id}"))),
@@ -131,7 +131,7 @@ pub(crate) fn by_name(world: &World, request: &Request) -> Result<Reply, Refusal
     let bucket_id = bucket.map_or("", |bucket| &bucket.id);
     let overrides = overrides(&fields)?;
     check_access(caller.as_ref(), bucket, bucket_id, Some(&name), &overrides)?;
-    route::force_cap(request)?;
+    test_mode::force_cap(request)?;
     check_name(&name)?;
     let bucket = bucket
         .ok_or_else(|| Refusal::not_found(format!("Bucket does not exist: {bucket_name}")))?;

@@ -25,11 +25,11 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Value, Refusal> {
     let fields = &call.fields;
     let name = fields.required_string("fileName")?;
     call.caller.require_name(name)?;
+    let lock = Lock::of_fields(fields)?;
+    lock.check_caller(&call.caller)?;
     names::check_file_name(name)?;
     let asked = fields.required_string("contentType")?;
     let content_type = names::resolve_content_type(asked, name)?;
-    let lock = Lock::of_fields(fields)?;
-    lock.check_caller(&call.caller)?;
     let encryption = encryption::of_field(fields, "serverSideEncryption")?;
     let info = file_info(fields)?;
     let custom = custom_timestamp(call.world, fields.string("customUploadTimestamp")?)?;

@@ -133,7 +133,11 @@ fn overlap(one: &str, other: &str) -> bool {
 fn rule_shown(rule: &Fields, name: &str, types: &[String], prefix: &str) -> Result<Value, Refusal> {
     let target = rule.object("targetConfiguration")?;
     let target = target.ok_or_else(|| missing("targetConfiguration"))?;
-    let max_events = rule.integer("maxEventsPerBatch")?.unwrap_or(1);
+    // Java puts it there, everybody else here (section 12 #21).
+    let max_events = match rule.integer("maxEventsPerBatch")? {
+        None => target.integer("maxEventsPerBatch")?.unwrap_or(1),
+        Some(max_events) => max_events,
+    };
     if !(1..=50).contains(&max_events) {
         let message = "maxEventsPerBatch must be in range 1 - 50";
         return Err(Refusal::bad_request(message));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Call, MAX_SINGLE_FILE, custom_timestamp, info_limit};
-use crate::simulator::auth;
+use super::{Call, custom_timestamp, info_limit};
+use crate::simulator::auth::{self, Caller};
 use crate::simulator::content::{self, Promise, Received};
 use crate::simulator::decode;
 use crate::simulator::encryption::{self, Encryption};
@@ -99,10 +99,8 @@ pub(crate) fn file(
     body: &mut dyn Read,
 ) -> Result<Reply, Refusal> {
     let (url, caller) = auth::upload_caller(world, request)?;
-    let head = FileHead::read(world, request)?;
-    caller.require_name(&head.name)?;
-    head.lock.check_caller(&caller)?;
-    route::force_cap(request)?;
+    let head = FileHead::read(world, request, &caller)?;
+    route::before_upload(world, request, head.length)?;
     // The lock is judged at the time at which the upload begins: it may take long.
     let lock = head.lock_in(
         world.state().bucket(&url.bucket_id)?,
@@ -175,11 +173,11 @@ pub(crate) fn part(
     let number = request.header("x-bz-part-number").and_then(decode::decimal);
     let number = part_number(number)?;
     let key = encryption::of_part(request)?;
-    let (promise, length) = body_head(request)?;
+    let (promise, length) = body_head(world, request)?;
     if length == 0 {
         return Err(Refusal::bad_request("A part must have at least 1 byte"));
     }
-    route::force_cap(request)?;
+    route::before_upload(world, request, length)?;
     let large_file = Arc::clone(world.state().unfinished(file_id)?);
     large_file.encryption.check_part(key.as_ref())?;
     let _occupied = occupy(world, &url)?;
@@ -232,21 +230,25 @@ struct FileHead {
 }
 
 impl FileHead {
-    fn read(world: &World, request: &Request) -> Result<Self, Refusal> {
+    /// What the caller may not do is told before what is wrong (section 2.0).
+    fn read(world: &World, request: &Request, caller: &Caller) -> Result<Self, Refusal> {
+        let name = decoded(request, "x-bz-file-name", "X-Bz-File-Name")?;
+        caller.require_name(&name)?;
+        let lock = Lock::of_headers(request)?;
+        lock.check_caller(caller)?;
+        names::check_file_name(&name)?;
         if let Some(name) = FORBIDDEN_HEADERS.iter().find(|name| has(request, name)) {
             return Err(Refusal::bad_request(format!("Header not allowed: {name}")));
         }
-        let name = decoded(request, "x-bz-file-name", "X-Bz-File-Name")?;
-        names::check_file_name(&name)?;
         let asked = required(request, "content-type", "Content-Type")?;
         let content_type = names::resolve_content_type(asked, &name)?;
-        let (promise, length) = body_head(request)?;
+        let (promise, length) = body_head(world, request)?;
         Ok(Self {
             name,
             content_type,
             info: file_info(request)?,
             encryption: encryption::of_upload(request)?,
-            lock: Lock::of_headers(request)?,
+            lock,
             custom_timestamp: custom_timestamp(world, timestamp_header(request)?)?,
             promise,
             length,
@@ -270,15 +272,16 @@ fn timestamp_header(request: &Request) -> Result<Option<&str>, Refusal> {
 }
 
 /// The checksum promise and the length of the content.
-fn body_head(request: &Request) -> Result<(Promise, u64), Refusal> {
+fn body_head(world: &World, request: &Request) -> Result<(Promise, u64), Refusal> {
     let promise = Promise::parse(request.header("x-bz-content-sha1"))?;
     let body_length = request
         .content_length
         .ok_or_else(|| Refusal::bad_request("Missing header: Content-Length"))?;
     let length = promise.content_length(body_length)?;
-    if length > MAX_SINGLE_FILE {
+    let most = world.settings().max_single_file;
+    if length > most {
         return Err(Refusal::bad_request(format!(
-            "Content-Length {length} is more than {MAX_SINGLE_FILE} bytes"
+            "Content-Length {length} is more than {most} bytes"
         )));
     }
     Ok((promise, length))

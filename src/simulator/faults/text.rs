@@ -2,9 +2,11 @@
 //! described at [`Fault`]'s `FromStr`; `Display` writes them, JSON edits left out.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
+use std::time::Duration;
 
-use super::{Ending, Fault, Instead};
+use super::{Edits, Ending, Fault, Framing, Instead, Plan};
 use crate::model::operation::Operation;
 use crate::simulator::decode;
 
@@ -27,9 +29,11 @@ impl std::error::Error for FaultSyntaxError {}
 /// - which requests: `method=HEAD`, `file=PATTERN`, `times=N`, `always`, `chance=PERCENT` with
 ///   `seed=N`;
 /// - what happens instead: `status=N` with `code=C` and `message=M`, or with `type=T` and `body=B`;
-///   `close`, `reset`, `stall`; `read=BYTES` or `after-effect` before it;
+///   `close`, `half-close`, `reset`, `stall`; `continue`, `read=BYTES` or `after-effect` before it;
 /// - what happens to the answer: `retry-after=SECONDS`, `header=NAME:VALUE`, `corrupt=OFFSET`,
-///   `no-length`, `truncate=BYTES`, `reset-at=BYTES`, `stall-at=BYTES`.
+///   `no-length`, `chunked`, `surplus=BYTES`, `truncate=BYTES`, `half-close-at=BYTES`,
+///   `reset-at=BYTES`, `stall-at=BYTES`;
+/// - how long it takes: `delay=MILLISECONDS`, `read-rate=N` and `rate=N` (bytes per second).
 ///
 /// ```
 /// use b2sdk::simulator::Fault;
@@ -106,10 +110,13 @@ fn with(fault: Fault, word: &Word<'_>) -> Result<Fault, FaultSyntaxError> {
         return Ok(match word.name {
             "always" => fault.always(),
             "close" => fault.drop_connection(),
+            "half-close" => fault.half_close_connection(),
             "reset" => fault.reset_connection(),
             "stall" => fault.stall(),
+            "continue" => fault.after_continue(),
             "after-effect" => fault.after_effect(),
             "no-length" => fault.without_content_length(),
+            "chunked" => fault.chunked(),
             name => return Err(wrong(format!("{name:?} is no word, or needs a value"))),
         });
     }
@@ -128,6 +135,9 @@ fn with(fault: Fault, word: &Word<'_>) -> Result<Fault, FaultSyntaxError> {
             let percent = fault.chance.map_or(100, |chance| chance.percent);
             fault.chance(percent, word.number()?)
         }
+        "delay" => fault.delay(Duration::from_millis(word.number()?)),
+        "read-rate" => fault.slow_request(word.number::<NonZeroU64>()?.get()),
+        "rate" => fault.slow_answer(word.number::<NonZeroU64>()?.get()),
         "read" => fault.after_reading(word.number()?),
         "retry-after" => fault.retry_after(word.number()?),
         "header" => match word.text()?.split_once(':') {
@@ -135,7 +145,9 @@ fn with(fault: Fault, word: &Word<'_>) -> Result<Fault, FaultSyntaxError> {
             None => return Err(wrong("header needs NAME:VALUE")),
         },
         "corrupt" => fault.corrupt_byte(word.number()?),
+        "surplus" => fault.lengthen_answer(word.number()?),
         "truncate" => fault.truncate_answer(word.number()?),
+        "half-close-at" => fault.half_close_answer(word.number()?),
         "reset-at" => fault.reset_answer(word.number()?),
         "stall-at" => fault.stall_answer(word.number()?),
         name => return Err(wrong(format!("{name:?} is no word that takes a value"))),
@@ -183,7 +195,7 @@ impl AnswerWords {
                 Err(wrong(format!("status={status} is no final status")))
             }
             Some(_) if fault.plan.instead.is_some() => {
-                Err(wrong("status excludes close, reset and stall"))
+                Err(wrong("status excludes close, half-close, reset and stall"))
             }
             Some(_) if own_form && raw => Err(wrong("code and message exclude type and body")),
             Some(status) if raw => Ok(fault.body(
@@ -239,21 +251,44 @@ impl fmt::Display for Fault {
         if let Some(chance) = chance {
             write!(f, " chance={} seed={}", chance.percent, chance.state)?;
         }
-        if plan.read > 0 {
-            write!(f, " read={}", plan.read)?;
-        }
-        if plan.after_effect {
-            f.write_str(" after-effect")?;
-        }
-        write_instead(f, plan.instead.as_ref())?;
-        write_edits(f, &plan.edits)
+        write_plan(f, plan)
     }
+}
+
+fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    let Plan {
+        delay,
+        read_rate,
+        after_effect,
+        continues,
+        read,
+        instead,
+        edits,
+    } = plan;
+    if !delay.is_zero() {
+        write!(f, " delay={}", delay.as_millis())?;
+    }
+    if let Some(rate) = read_rate {
+        write!(f, " read-rate={rate}")?;
+    }
+    if *continues {
+        f.write_str(" continue")?;
+    }
+    if *read > 0 {
+        write!(f, " read={read}")?;
+    }
+    if *after_effect {
+        f.write_str(" after-effect")?;
+    }
+    write_instead(f, instead.as_ref())?;
+    write_edits(f, edits)
 }
 
 fn write_instead(f: &mut fmt::Formatter<'_>, instead: Option<&Instead>) -> fmt::Result {
     match instead {
         None => Ok(()),
         Some(Instead::Leave(Ending::Close)) => f.write_str(" close"),
+        Some(Instead::Leave(Ending::HalfClose)) => f.write_str(" half-close"),
         Some(Instead::Leave(Ending::Reset)) => f.write_str(" reset"),
         Some(Instead::Leave(Ending::Stall)) => f.write_str(" stall"),
         Some(Instead::Answer {
@@ -268,19 +303,37 @@ fn write_instead(f: &mut fmt::Formatter<'_>, instead: Option<&Instead>) -> fmt::
     }
 }
 
-fn write_edits(f: &mut fmt::Formatter<'_>, edits: &super::Edits) -> fmt::Result {
-    for (name, value) in &edits.headers {
+fn write_edits(f: &mut fmt::Formatter<'_>, edits: &Edits) -> fmt::Result {
+    let Edits {
+        headers,
+        json: _,
+        corrupt,
+        cut,
+        surplus,
+        framing,
+        rate,
+    } = edits;
+    for (name, value) in headers {
         write!(f, " header={}", encoded(&format!("{name}:{value}")))?;
     }
-    if let Some(offset) = edits.corrupt {
+    if let Some(offset) = corrupt {
         write!(f, " corrupt={offset}")?;
     }
-    if edits.close_delimited {
-        f.write_str(" no-length")?;
+    match framing {
+        Framing::ContentLength => {}
+        Framing::Chunked => f.write_str(" chunked")?,
+        Framing::Close => f.write_str(" no-length")?,
     }
-    match edits.cut {
+    if *surplus > 0 {
+        write!(f, " surplus={surplus}")?;
+    }
+    if let Some(rate) = rate {
+        write!(f, " rate={rate}")?;
+    }
+    match cut {
         None => Ok(()),
         Some((at, Ending::Close)) => write!(f, " truncate={at}"),
+        Some((at, Ending::HalfClose)) => write!(f, " half-close-at={at}"),
         Some((at, Ending::Reset)) => write!(f, " reset-at={at}"),
         Some((at, Ending::Stall)) => write!(f, " stall-at={at}"),
     }

@@ -8,9 +8,11 @@ use hyper::body::{Body, Bytes, Frame};
 use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode, Version};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Sleep, sleep};
 
-use crate::simulator::faults::{Edits, Ending};
-use crate::simulator::front::connection::Line;
+use crate::simulator::faults::{Edits, Ending, Framing, Pace};
+use crate::simulator::front::connection::{Line, SURPLUS};
+use crate::simulator::front::pacing;
 use crate::simulator::message::{Reply, ReplyBody};
 
 /// How much of a file is read at once.
@@ -24,6 +26,7 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) last: bool,
     /// The `Date`.
     pub(crate) date: String,
+    pub(crate) paces: Vec<Pace>,
 }
 
 /// The answer as hyper sends it. A header that HTTP does not allow is a bug of ours or of a test:
@@ -56,10 +59,10 @@ fn built(
         );
     }
     headers.insert(DATE, HeaderValue::from_str(&about.date)?);
-    if !edits.close_delimited {
+    if edits.framing == Framing::ContentLength {
         headers.insert(CONTENT_LENGTH, length.into());
     }
-    if about.last || edits.close_delimited {
+    if about.last || edits.framing == Framing::Close {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     for (name, value) in &edits.headers {
@@ -69,14 +72,18 @@ fn built(
         );
     }
 
-    let mut response = Response::new(AnswerBody {
-        corrupt: edits.corrupt,
-        cut: cut(edits, about),
-        ..AnswerBody::of(source)
-    });
+    let is_promised = headers.get(CONTENT_LENGTH) == Some(&length.into());
+    let surplus = if about.to_head { 0 } else { edits.surplus };
+    let mut body = AnswerBody::of(source);
+    body.corrupt = edits.corrupt;
+    body.cut = cut(edits, about);
+    body.surplus = if is_promised { 0 } else { surplus };
+    body.behind = (is_promised && surplus > 0).then(|| (surplus, about.line.clone()));
+    body.paces.clone_from(&about.paces);
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if edits.close_delimited {
+    if edits.framing == Framing::Close {
         // To an HTTP/1.1 answer without a length, hyper would add chunked encoding.
         *response.version_mut() = Version::HTTP_10;
     }
@@ -113,9 +120,18 @@ fn source(body: ReplyBody, to_head: bool) -> (u64, Source) {
 /// The body of an answer on its way out.
 pub(crate) struct AnswerBody {
     source: Source,
+    /// Read from the source, with the faults in it, not sent yet.
+    held: Bytes,
     sent: u64,
     corrupt: Option<u64>,
     cut: Option<Cut>,
+    /// Bytes to send when the source is over.
+    surplus: u64,
+    /// Bytes to send behind an end that was promised, and where.
+    behind: Option<(u64, Line)>,
+    paces: Vec<Pace>,
+    /// A piece of what is held that is passing, and until when.
+    passing: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
 /// Where the body ends too early, and how.
@@ -140,10 +156,34 @@ impl AnswerBody {
     fn of(source: Source) -> Self {
         Self {
             source,
+            held: Bytes::new(),
             sent: 0,
             corrupt: None,
             cut: None,
+            surplus: 0,
+            behind: None,
+            paces: Vec::new(),
+            passing: None,
         }
+    }
+
+    /// Holds something, unless there is nothing more to come (`false`).
+    fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.held.is_empty() {
+            let chunk = match ready!(self.source.poll_chunk(context)) {
+                Some(chunk) => chunk?,
+                None => self.take_surplus(),
+            };
+            self.held = self.tampered(chunk);
+        }
+        Poll::Ready(Ok(!self.held.is_empty()))
+    }
+
+    fn take_surplus(&mut self) -> Bytes {
+        let piece = usize::try_from(self.surplus).unwrap_or(usize::MAX);
+        let piece = piece.min(SURPLUS.len());
+        self.surplus -= piece as u64;
+        Bytes::from_static(SURPLUS).split_to(piece)
     }
 
     /// The chunk with the faults that fall into it.
@@ -162,6 +202,21 @@ impl AnswerBody {
             _ => chunk,
         }
     }
+
+    /// How much of what is held may be sent now.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        if self.paces.is_empty() {
+            return Poll::Ready(self.held.len());
+        }
+        let (piece, time) = self.passing.get_or_insert_with(|| {
+            let piece = pacing::piece(&self.paces, self.held.len());
+            (piece, Box::pin(sleep(pacing::enter(&self.paces, piece))))
+        });
+        ready!(time.as_mut().poll(context));
+        let piece = *piece;
+        self.passing = None;
+        Poll::Ready(piece)
+    }
 }
 
 impl Body for AnswerBody {
@@ -176,32 +231,42 @@ impl Body for AnswerBody {
             cut.line.end(cut.ending);
             return Poll::Pending;
         }
-        match ready!(self.source.poll_chunk(context)) {
-            None => Poll::Ready(None),
-            Some(Err(error)) => Poll::Ready(Some(Err(error))),
-            Some(Ok(chunk)) => {
-                let chunk = self.tampered(chunk);
-                self.sent += chunk.len() as u64;
-                Poll::Ready(Some(Ok(Frame::data(chunk))))
-            }
+        if !ready!(self.poll_hold(context))? {
+            return Poll::Ready(None);
         }
+        let piece = ready!(self.poll_piece(context));
+        let piece = self.held.split_to(piece);
+        self.sent += piece.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
         // A cut may leave a source with nothing to come behind it.
-        if self.cut.is_some() {
-            return false;
-        }
-        match &self.source {
-            Source::Over => true,
-            Source::Bytes(bytes) => bytes.is_empty(),
-            Source::Idle(_, left) => *left == 0,
-            Source::Reading(_) => false,
+        self.cut.is_none() && self.held.is_empty() && self.surplus == 0 && self.source.is_over()
+    }
+}
+
+impl Drop for AnswerBody {
+    /// hyper drops a body when it has written all of it.
+    fn drop(&mut self) {
+        if let Some((surplus, line)) = self.behind.take()
+            && self.is_end_stream()
+        {
+            line.add_surplus(surplus);
         }
     }
 }
 
 impl Source {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Over => true,
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Idle(_, left) => *left == 0,
+            Self::Reading(_) => false,
+        }
+    }
+
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             match std::mem::replace(self, Self::Over) {

@@ -4,14 +4,20 @@
 //! reads from its [`BodyReader`]: the first read wakes the [`Feed`], which passes frames through a
 //! short channel for as long as the service reads.
 
+use std::future::poll_fn;
 use std::io::{self, Read};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::simulator::faults::Pace;
+use crate::simulator::front::pacing;
 
 /// Frames under way between the socket and the service.
 const FRAMES: usize = 4;
@@ -25,8 +31,14 @@ pub(crate) struct RequestBody {
     received: Arc<AtomicU64>,
     /// The client waits for `100 Continue`, which has not been sent.
     held_back: bool,
+    /// Arrived, but not passed on yet.
+    waiting: Bytes,
+    paces: Vec<Pace>,
     ended: bool,
     broken: bool,
+    /// How long nothing may come of it.
+    idle_time: Duration,
+    timed_out: bool,
 }
 
 impl RequestBody {
@@ -34,33 +46,73 @@ impl RequestBody {
         incoming: Incoming,
         expects_continue: bool,
         received: Arc<AtomicU64>,
+        idle_time: Duration,
+        paces: Vec<Pace>,
     ) -> Self {
         Self {
             ended: incoming.is_end_stream(),
             incoming,
             received,
             held_back: expects_continue,
+            waiting: Bytes::new(),
+            paces,
             broken: false,
+            idle_time,
+            timed_out: false,
         }
     }
 
     /// The next bytes; `None` at the end, or when there will be no more of a body that has not
-    /// ended: see [`is_broken`](Self::is_broken).
+    /// ended: see [`is_broken`](Self::is_broken) and [`is_timed_out`](Self::is_timed_out).
     async fn next(&mut self) -> Option<Bytes> {
-        while !self.ended && !self.broken {
+        self.fill().await;
+        let piece = pacing::piece(&self.paces, self.waiting.len());
+        let bytes = self.waiting.split_to(piece);
+        if bytes.is_empty() {
+            return None;
+        }
+        pacing::pass(&self.paces, bytes.len()).await;
+        Some(bytes)
+    }
+
+    /// Waits for more of the body, unless there is some already.
+    async fn fill(&mut self) {
+        while self.waiting.is_empty() && !self.ended && !self.broken && !self.timed_out {
             self.held_back = false;
-            match self.incoming.frame().await {
-                None => self.ended = true,
-                Some(Err(_)) => self.broken = true,
-                Some(Ok(frame)) => {
-                    if let Ok(bytes) = frame.into_data() {
-                        self.ended = self.incoming.is_end_stream();
-                        return Some(bytes);
-                    }
+            match tokio::time::timeout(self.idle_time, self.incoming.frame()).await {
+                Ok(frame) => self.take(frame),
+                Err(_) => self.timed_out = true,
+            }
+        }
+    }
+
+    fn take(&mut self, frame: Option<hyper::Result<hyper::body::Frame<Bytes>>>) {
+        match frame {
+            None => self.ended = true,
+            Some(Err(_)) => self.broken = true,
+            Some(Ok(frame)) => {
+                if let Ok(bytes) = frame.into_data() {
+                    self.ended = self.incoming.is_end_stream();
+                    self.waiting = bytes;
                 }
             }
         }
-        None
+    }
+
+    /// Sends `100 Continue` to a client that waits for it, without reading what then comes.
+    pub(crate) async fn let_in(&mut self) {
+        if !std::mem::take(&mut self.held_back) {
+            return;
+        }
+        let asked = poll_fn(|context| {
+            let frame = Pin::new(&mut self.incoming).poll_frame(context);
+            Poll::Ready(frame)
+        });
+        if let Poll::Ready(frame) = asked.await {
+            self.take(frame);
+        }
+        // hyper notes that the body is wanted, and writes when it is polled the next time.
+        tokio::task::yield_now().await;
     }
 
     fn count(&self, bytes: u64) {
@@ -82,12 +134,17 @@ impl RequestBody {
 
     /// Whether the body is read to its end, so that another request may follow.
     pub(crate) fn is_over(&self) -> bool {
-        self.ended
+        self.ended && self.waiting.is_empty()
     }
 
     /// Whether the client left, or sent what is no body, before the body's end.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Whether the client is there but sends nothing.
+    pub(crate) fn is_timed_out(&self) -> bool {
+        self.timed_out
     }
 
     /// Reads what little may be left, if the client is sending it anyway.
@@ -107,7 +164,7 @@ impl RequestBody {
             want: Some(want),
             frames,
             current: Bytes::new(),
-            ended: self.ended,
+            ended: self.is_over(),
         };
         let feed = Feed {
             body: self,
@@ -143,7 +200,7 @@ impl Feed<'_> {
                     self.body.count(bytes.len() as u64);
                     Frame::Bytes(bytes)
                 }
-                None if self.body.is_broken() => return,
+                None if self.body.is_broken() || self.body.is_timed_out() => return,
                 None => Frame::End,
             };
             let last = matches!(frame, Frame::End);

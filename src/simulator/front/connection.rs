@@ -11,37 +11,43 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 
 use crate::simulator::faults::Ending;
 use crate::simulator::front::Front;
 use crate::simulator::front::answer::AnswerBody;
 use crate::simulator::front::exchange;
+use crate::simulator::front::limits::{HEAD_BYTES, HEADERS};
 
-const HEAD_LIMIT: usize = 64 * 1024;
-const HEADER_LIMIT: usize = 256;
 /// How much a refused client may go on sending before it is cut off, and for how long.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// What an answer that is too long has too much.
+pub(super) const SURPLUS: &[u8] = &[b'x'; 4096];
 
 /// An exchange's end of its connection.
 #[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) number: u64,
+    /// Whether the client is on this machine.
+    pub(crate) is_local: bool,
     orders: mpsc::UnboundedSender<Ending>,
+    surplus: Arc<AtomicU64>,
 }
 
 impl Line {
@@ -50,18 +56,50 @@ impl Line {
         // Nobody listens when the connection has ended by itself.
         let _ = self.orders.send(ending);
     }
+
+    /// Sends this many bytes that belong to nothing, once everything written so far is sent.
+    pub(crate) fn add_surplus(&self, bytes: u64) {
+        self.surplus.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
-pub(crate) async fn serve(stream: TcpStream, number: u64, front: Arc<Front>) {
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, front: Arc<Front>) {
     // An answer is small or written in large pieces; never worth waiting for more.
     let _ = stream.set_nodelay(true);
     let (orders, orders_in) = mpsc::unbounded_channel();
-    let line = Line { number, orders };
+    let line = Line {
+        number,
+        is_local: is_local(peer.ip()),
+        orders,
+        surplus: Arc::default(),
+    };
     let (stream, ending) = speak_http(stream, &line, orders_in, front).await;
     match ending {
         None => linger(stream).await,
         Some(ending) => end(stream, ending).await,
     }
+}
+
+/// Answers 503, as the service does when it is busy, without reading a request.
+pub(crate) async fn refuse(stream: TcpStream) {
+    let body = exchange::error_body(503, "service_unavailable", "too many connections");
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
+         content-type: {}\r\ncontent-length: {}\r\n\r\n{body}",
+        exchange::JSON,
+        body.len()
+    );
+    if stream.writable().await.is_ok() {
+        // It fits into the socket's empty buffer.
+        let _ = stream.try_write(answer.as_bytes());
+    }
+    linger(stream).await;
+}
+
+/// Whether a client with this address is on this machine.
+pub(super) fn is_local(peer: IpAddr) -> bool {
+    // 127.0.0.1 at a socket for both versions of IP is ::ffff:127.0.0.1.
+    peer.to_canonical().is_loopback()
 }
 
 type Exchange = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>> + Send>>;
@@ -81,12 +119,18 @@ async fn speak_http(
     let wire = TokioIo::new(Wire {
         stream,
         flushed: Arc::clone(&flushed),
+        surplus: Arc::clone(&line.surplus),
+        idle_time: front.limits.idle_time,
+        untaken: None,
     });
+    let head_time = front.limits.head_time;
     // Names of headers are written in lower case: Python's b2sdk takes the names of file info from
     // them as they come.
     let mut connection = http1::Builder::new()
-        .max_header_size(HEAD_LIMIT)
-        .max_headers(HEADER_LIMIT)
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_time)
+        .max_header_size(HEAD_BYTES)
+        .max_headers(HEADERS)
         .auto_date_header(false)
         .serve_connection(wire, service);
 
@@ -114,7 +158,7 @@ async fn speak_http(
 
 async fn linger(mut stream: TcpStream) {
     if finish(&mut stream).await.is_ok() {
-        let _ = tokio::time::timeout(LINGER_TIME, drain(&stream)).await;
+        let _ = tokio::time::timeout(LINGER_TIME, drain(&stream, LINGER_BYTES)).await;
     }
 }
 
@@ -123,14 +167,15 @@ async fn finish(stream: &mut TcpStream) -> io::Result<()> {
     poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
 }
 
-async fn drain(stream: &TcpStream) -> io::Result<()> {
+/// Reads and drops up to this much.
+async fn drain(stream: &TcpStream, limit: usize) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
-    let mut drained = 0;
-    while drained < LINGER_BYTES {
+    let mut drained: usize = 0;
+    while drained < limit {
         stream.readable().await?;
         match stream.try_read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(read) => drained += read,
+            Ok(read) => drained = drained.saturating_add(read),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
@@ -142,6 +187,11 @@ async fn end(mut stream: TcpStream, ending: Ending) {
     match ending {
         Ending::Close => {
             let _ = finish(&mut stream).await;
+        }
+        Ending::HalfClose => {
+            if finish(&mut stream).await.is_ok() {
+                let _ = drain(&stream, usize::MAX).await;
+            }
         }
         Ending::Reset => {
             let _ = stream.set_zero_linger();
@@ -167,6 +217,47 @@ async fn until_gone(stream: &TcpStream) {
 struct Wire {
     stream: TcpStream,
     flushed: Arc<AtomicBool>,
+    surplus: Arc<AtomicU64>,
+    idle_time: Duration,
+    /// Runs while the client takes nothing of what is to be sent.
+    untaken: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    /// Sends what belongs to no answer: hyper would not.
+    fn poll_surplus(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let left = self.surplus.load(Ordering::Relaxed);
+            let piece = usize::try_from(left).unwrap_or(usize::MAX);
+            let Some(piece) = SURPLUS.get(..piece.min(SURPLUS.len())) else {
+                return Poll::Ready(Ok(()));
+            };
+            if piece.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let written = Pin::new(&mut self.stream).poll_write(context, piece);
+            let sent = ready!(self.watch(context, written))?;
+            self.surplus.fetch_sub(sent as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Fails if what was to be written has waited too long.
+    fn watch(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.untaken = None;
+            return written;
+        }
+        let idle_time = self.idle_time;
+        let untaken = self
+            .untaken
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_time)));
+        let is_over = untaken.as_mut().poll(context);
+        is_over.map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Wire {
@@ -186,7 +277,8 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, written)
     }
 
     fn poll_write_vectored(
@@ -195,7 +287,8 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -203,7 +296,10 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        let flushed = match self.poll_surplus(context) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(context),
+            unsent => unsent,
+        };
         self.flushed.store(flushed.is_ready(), Ordering::Relaxed);
         flushed
     }

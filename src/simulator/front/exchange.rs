@@ -2,20 +2,24 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
+use std::io::Read;
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use hyper::{Request as HttpRequest, Response};
+use hyper::{Method, Request as HttpRequest, Response};
 use tokio::task::spawn_blocking;
 
-use crate::simulator::faults::{Ending, Instead, Plan};
+use crate::simulator::faults::{Edits, Ending, Instead, Pace, Plan};
 use crate::simulator::front::answer::{AnswerBody, Circumstances, response};
 use crate::simulator::front::body::RequestBody;
 use crate::simulator::front::connection::Line;
-use crate::simulator::front::{Front, base_url};
+use crate::simulator::front::limits::TARGET_BYTES;
+use crate::simulator::front::{Front, base_url, is_loopback};
 use crate::simulator::message::{Reply, ReplyBody, Request};
 
 /// What a request leads to.
@@ -30,7 +34,13 @@ pub(crate) async fn answer(
     request: HttpRequest<Incoming>,
 ) -> Response<AnswerBody> {
     let (head, incoming) = request.into_parts();
-    let request = Arc::new(message(&head, &front.url));
+    let request = Arc::new(message(&head, front));
+    if is_for_people(line, &head) {
+        return status_page(front, line, &head).await;
+    }
+    if front.takes_orders && line.is_local && front.service.is_order(&request) {
+        return obey(front, line, request, incoming).await;
+    }
     let operation = front.service.operation_of(&request);
     let mut arrival = front.log.arrive(&request, operation);
     let file_name = front.service.file_name_of(&request);
@@ -39,8 +49,18 @@ pub(crate) async fn answer(
         .take(operation, &request.method, file_name.as_deref());
     arrival.note(line.number, plan.as_ref().map(Plan::describe));
     let plan = plan.unwrap_or_default();
-
-    let mut body = RequestBody::new(incoming, request.expects_continue(), arrival.body_counter());
+    let (up, down) = front.faults.paces();
+    let paces = |shared: Option<Pace>, own: Option<NonZeroU64>| -> Vec<Pace> {
+        shared.into_iter().chain(own.map(Pace::new)).collect()
+    };
+    let mut body = RequestBody::new(
+        incoming,
+        request.expects_continue(),
+        arrival.body_counter(),
+        front.limits.idle_time,
+        paces(up, plan.read_rate),
+    );
+    delay(plan.delay.saturating_add(front.faults.shaping().latency)).await;
     match carry_out(&plan, front, &request, &mut body).await {
         Outcome::Reply(reply) => {
             let about = Circumstances {
@@ -48,6 +68,7 @@ pub(crate) async fn answer(
                 to_head: request.method == "HEAD",
                 last: !body.is_over(),
                 date: httpdate::fmt_http_date(front.service.now()),
+                paces: paces(down, plan.edits.rate),
             };
             let response = response(reply, &plan.edits, &about);
             arrival.answered(response.status().as_u16());
@@ -62,21 +83,90 @@ pub(crate) async fn answer(
     }
 }
 
+/// Whether somebody looks at `/`. The page has no password, so it is for this machine, and for those
+/// who call it so: a page elsewhere whose name was made to lead here is told nothing.
+fn is_for_people(line: &Line, head: &Parts) -> bool {
+    let host = head.headers.get("host").and_then(|host| host.to_str().ok());
+    head.uri.path() == "/"
+        && matches!(head.method, Method::GET | Method::HEAD)
+        && line.is_local
+        && host.is_some_and(is_loopback)
+}
+
+async fn status_page(front: &Arc<Front>, line: &Line, head: &Parts) -> Response<AnswerBody> {
+    let about = Circumstances {
+        line,
+        to_head: head.method == Method::HEAD,
+        // It may have a body, which nobody reads.
+        last: true,
+        date: httpdate::fmt_http_date(front.service.now()),
+        paces: Vec::new(),
+    };
+    let shown = Arc::clone(front);
+    let page = spawn_blocking(move || shown.service.status_page(&shown.log, &shown.faults));
+    let page = page.await.unwrap_or_else(|_| panicked());
+    response(page, &Edits::default(), &about)
+}
+
+async fn obey(
+    front: &Arc<Front>,
+    line: &Line,
+    request: Arc<Request>,
+    incoming: Incoming,
+) -> Response<AnswerBody> {
+    let expects_continue = request.expects_continue();
+    let idle_time = front.limits.idle_time;
+    let mut body = RequestBody::new(
+        incoming,
+        expects_continue,
+        Arc::default(),
+        idle_time,
+        Vec::new(),
+    );
+    let reply = handled(front, &request, &mut body, |front, request, body| {
+        front.service.obey(request, body, &front.log, &front.faults)
+    })
+    .await;
+    let about = Circumstances {
+        line,
+        to_head: request.method == "HEAD",
+        last: !body.is_over(),
+        date: httpdate::fmt_http_date(front.service.now()),
+        paces: Vec::new(),
+    };
+    response(reply, &Edits::default(), &about)
+}
+
+/// Lets time pass; a client that goes away meanwhile takes the request with it.
+async fn delay(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
 async fn carry_out(
     plan: &Plan,
     front: &Arc<Front>,
     request: &Arc<Request>,
     body: &mut RequestBody,
 ) -> Outcome {
-    let own = if plan.instead.is_none() || plan.after_effect {
+    let own = if request.path.len() + request.query.as_ref().map_or(0, String::len) > TARGET_BYTES {
+        Some(too_long())
+    } else if plan.instead.is_none() || plan.after_effect {
         Some(served(front, request, body).await)
     } else {
+        if plan.continues {
+            body.let_in().await;
+        }
         body.skip(plan.read).await;
         None
     };
     if body.is_broken() {
         // Whatever the service made of it, nobody is there to hear.
         return Outcome::Leave(Ending::Close);
+    }
+    if body.is_timed_out() {
+        return Outcome::Reply(timed_out());
     }
     match (&plan.instead, own) {
         (Some(Instead::Leave(ending)), _) => Outcome::Leave(*ending),
@@ -95,9 +185,23 @@ async fn carry_out(
 
 /// The service's answer, with the body read to its end where that is cheap.
 async fn served(front: &Arc<Front>, request: &Arc<Request>, body: &mut RequestBody) -> Reply {
+    handled(front, request, body, |front, request, body| {
+        front.service.handle(request, body)
+    })
+    .await
+}
+
+type Handler = fn(&Front, &Request, &mut dyn Read) -> Reply;
+
+async fn handled(
+    front: &Arc<Front>,
+    request: &Arc<Request>,
+    body: &mut RequestBody,
+    handler: Handler,
+) -> Reply {
     let (mut reader, feed) = body.hand_over();
-    let (service, message) = (Arc::clone(&front.service), Arc::clone(request));
-    let handled = spawn_blocking(move || service.handle(&message, &mut reader));
+    let (front, message) = (Arc::clone(front), Arc::clone(request));
+    let handled = spawn_blocking(move || handler(&front, &message, &mut reader));
     let reply = while_running(feed.run(), handled)
         .await
         .unwrap_or_else(|_| panicked());
@@ -120,8 +224,28 @@ async fn while_running<T>(aside: impl Future<Output = ()>, main: impl Future<Out
 }
 
 fn panicked() -> Reply {
-    let body = b"{\n  \"code\": \"internal_error\",\n  \"message\": \"the simulator panicked\",\n  \"status\": 500\n}";
-    reply(500, "application/json;charset=utf-8", body.to_vec())
+    failure(500, "internal_error", "the simulator panicked")
+}
+
+fn too_long() -> Reply {
+    failure(414, "bad_request", "path and query are too long")
+}
+
+/// As the service says when an upload stops coming (section 7).
+fn timed_out() -> Reply {
+    failure(408, "request_timeout", "the request's body stopped coming")
+}
+
+/// The type of an error's body, as the service spells it.
+pub(crate) const JSON: &str = "application/json;charset=utf-8";
+
+pub(crate) fn error_body(status: u16, code: &str, message: &str) -> String {
+    let body = serde_json::json!({ "code": code, "message": message, "status": status });
+    format!("{body:#}")
+}
+
+fn failure(status: u16, code: &str, message: &str) -> Reply {
+    reply(status, JSON, error_body(status, code, message).into_bytes())
 }
 
 fn reply(status: u16, content_type: &str, body: Vec<u8>) -> Reply {
@@ -136,7 +260,7 @@ fn reply(status: u16, content_type: &str, body: Vec<u8>) -> Reply {
     }
 }
 
-fn message(head: &Parts, own_url: &str) -> Request {
+fn message(head: &Parts, front: &Front) -> Request {
     let headers: Vec<(String, Vec<u8>)> = head
         .headers
         .iter()
@@ -148,7 +272,7 @@ fn message(head: &Parts, own_url: &str) -> Request {
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         content_length: text("content-length").and_then(|length| length.trim().parse().ok()),
-        base_url: base_url(text("host"), own_url),
+        base_url: base_url(text("host"), front),
         headers,
     }
 }

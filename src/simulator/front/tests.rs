@@ -2,8 +2,11 @@
 //! no B2. Read time-outs are watchdogs: no test waits for one.
 
 mod client;
+mod limits;
+mod misbehaviour;
 
 use std::io::{Read, repeat};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -12,7 +15,7 @@ use client::{Answer, Client, End};
 
 use crate::model::operation::Operation;
 use crate::simulator::faults::{Fault, Faults};
-use crate::simulator::front::{Front, Server, Service, base_url, listen};
+use crate::simulator::front::{Front, Limits, Server, Service, base_url, listen};
 use crate::simulator::log::{LogEntry, RequestLog};
 use crate::simulator::message::{Reply, ReplyBody, Request};
 
@@ -20,6 +23,7 @@ const UPLOAD: &str = "/b2api/v4/b2_upload_file/x";
 const LIST: &str = "/b2api/v4/b2_list_buckets";
 const DOWNLOAD: &str = "/b2api/v4/b2_download_file_by_id";
 const FILE_LENGTH: u64 = 3_000_000;
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Uploads are read and counted, `/refuse` is refused unread, downloads are 3 MB of `a`.
 #[derive(Default)]
@@ -58,6 +62,20 @@ impl Service for Stub {
         }
     }
 
+    fn is_order(&self, request: &Request) -> bool {
+        request.path == "/order"
+    }
+
+    fn obey(&self, _: &Request, body: &mut dyn Read, _: &RequestLog, _: &Faults) -> Reply {
+        let mut text = String::new();
+        body.read_to_string(&mut text).unwrap();
+        json(200, &format!("obeyed {text}"))
+    }
+
+    fn status_page(&self, _: &RequestLog, _: &Faults) -> Reply {
+        json(200, "the page")
+    }
+
     fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
     }
@@ -79,20 +97,33 @@ struct Running {
     log: RequestLog,
 }
 
+fn front(is_open: bool) -> Front {
+    Front {
+        service: Arc::new(Stub::default()),
+        faults: Faults::default(),
+        log: RequestLog::new(None),
+        url: "http://127.0.0.1:1".to_owned(),
+        is_open,
+        takes_orders: !is_open,
+        limits: Limits::default(),
+    }
+}
+
 fn start() -> Running {
-    let listener = listen(0).unwrap();
+    start_with(Limits::default())
+}
+
+fn start_with(limits: Limits) -> Running {
+    let listener = listen(LOOPBACK, 0).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (stub, faults, log) = (
-        Arc::new(Stub::default()),
-        Faults::default(),
-        RequestLog::new(None),
-    );
+    let stub = Arc::new(Stub::default());
     let front = Front {
         service: Arc::<Stub>::clone(&stub),
-        faults: faults.clone(),
-        log: log.clone(),
         url: format!("http://127.0.0.1:{port}"),
+        limits,
+        ..front(false)
     };
+    let (faults, log) = (front.faults.clone(), front.log.clone());
     Running {
         _server: Server::start(listener, front).unwrap(),
         port,
@@ -260,12 +291,13 @@ fn stopping_ends_connections_and_frees_the_port() {
     for mut client in [stalled, idle, uploading] {
         assert_ne!(client.end(), End::Silent);
     }
-    listen(port).unwrap();
+    listen(LOOPBACK, port).unwrap();
 }
 
 #[test]
 fn the_base_url_follows_a_loopback_host_only() {
-    let own = "http://127.0.0.1:1";
+    let mut front = front(false);
+    let own = front.url.clone();
     for host in [
         "localhost:80",
         "127.0.0.1:5",
@@ -273,18 +305,22 @@ fn the_base_url_follows_a_loopback_host_only() {
         "127.8.9.1",
         "LOCALHOST",
     ] {
-        assert_eq!(base_url(Some(host), own), format!("http://{host}"));
+        assert_eq!(base_url(Some(host), &front), format!("http://{host}"));
     }
-    for host in [
-        "example.com",
-        "10.0.0.1:80",
-        "localhost:x",
-        "localhost.evil.com",
-        "",
-    ] {
-        assert_eq!(base_url(Some(host), own), own);
+    let others = ["example.com", "10.0.0.1:80", "[fe80::1]:80", "my_host:8080"];
+    let nonsense = ["localhost:x", "a/b", "a@b", "a?", "a b", ":80", ""];
+    for host in others.iter().chain(&nonsense) {
+        assert_eq!(base_url(Some(host), &front), own, "{host}");
     }
-    assert_eq!(base_url(None, own), own);
+    assert_eq!(base_url(None, &front), own);
+
+    front.is_open = true;
+    for host in others {
+        assert_eq!(base_url(Some(host), &front), format!("http://{host}"));
+    }
+    for host in nonsense {
+        assert_eq!(base_url(Some(host), &front), own, "{host}");
+    }
 }
 
 #[test]
@@ -506,4 +542,58 @@ fn a_hundred_uploads_run_at_once() {
         assert_eq!(client.answer().unwrap().status, 200);
     }
     assert_eq!(running.log.count(Operation::UploadFile), 100);
+}
+
+#[test]
+fn the_page_is_for_this_machine_and_is_no_request_to_the_service() {
+    let running = Running::with(Fault::on_any().status(503, "a", ""));
+    let ask = |line: &str, host: &str| {
+        let mut client = running.client();
+        client.send(format!("{line} HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes());
+        client.broken_answer().0
+    };
+    let host = format!("localhost:{}", running.port);
+    assert_eq!(ask("GET /?reload", &host).text(), "the page");
+    assert_eq!(ask("HEAD /", &host).header("Content-Length"), Some("8"));
+    assert_eq!((running.log.total(), running.faults.remaining()), (0, 1));
+    // Whatever else asks is a request like any other; the first of them meets the fault.
+    let mut client = running.client();
+    assert_eq!(client.call("GET", "/", b"").unwrap().status, 503);
+    for (line, host) in [
+        ("GET /", "rebound.example"),
+        ("POST /", "localhost"),
+        ("GET //", "localhost"),
+    ] {
+        client.send(format!("{line} HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes());
+        assert_ne!(client.answer().unwrap().text(), "the page", "{line} {host}");
+    }
+    assert_eq!(running.log.total(), 4);
+}
+
+#[test]
+fn orders_are_for_this_machine_and_are_no_requests_to_the_service() {
+    let running = Running::with(Fault::on_any().status(503, "a", ""));
+    let mut client = running.client();
+    let answer = client.call("POST", "/order", b"something").unwrap();
+    assert_eq!(answer.text(), "obeyed something");
+    // The connection serves on.
+    client.send(b"POST /order HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 100);
+    client.send(b"x");
+    assert_eq!(client.answer().unwrap().text(), "obeyed x");
+    assert_eq!((running.log.total(), running.faults.remaining()), (0, 1));
+
+    for (address, expected) in [
+        ("127.0.0.1", true),
+        ("127.9.9.9", true),
+        ("::1", true),
+        ("::ffff:127.0.0.1", true),
+        ("::ffff:192.0.2.1", false),
+        ("192.0.2.1", false),
+        ("0.0.0.0", false),
+        ("fe80::1", false),
+    ] {
+        let is_local = super::connection::is_local(address.parse().unwrap());
+        assert_eq!(is_local, expected, "{address}");
+    }
 }

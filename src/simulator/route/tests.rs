@@ -2,10 +2,12 @@
 
 mod access;
 mod buckets;
+mod caps;
 mod copying;
 mod downloads;
 mod durable;
 mod encryption;
+mod every_endpoint;
 mod golden;
 mod keys;
 mod large_files;

@@ -45,6 +45,7 @@ impl<'s, 'p> Assembled<'s, 'p> {
     /// Downloads bytes of a stored file; those of all of it are verified.
     fn download(&self, remote: &Remote, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
         let mut options = DownloadOptions::new();
+        options.encryption_key.clone_from(&remote.key);
         if range != (0..remote.length) {
             options = options.range(ByteRange::of(&range));
         }

@@ -10,14 +10,19 @@ use std::sync::Arc;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::model::file::FileAction;
+use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
+use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
 use crate::session::Session;
 use crate::transfer::compose::plan::Placed;
+use crate::transfer::copy::Stored;
 use crate::transfer::source::{BytesSource, FileSource, UploadSource};
+
+/// How many stored files a stream of pieces remembers.
+const MAX_KNOWN: usize = 10_000;
 
 /// A piece of a file that is to be composed: a local file, bytes, a stored file, or a range of one.
 ///
@@ -35,6 +40,7 @@ use crate::transfer::source::{BytesSource, FileSource, UploadSource};
 pub struct Piece<'a> {
     content: Content<'a>,
     range: Option<ByteRange>,
+    key: Option<SseCustomerKey>,
 }
 
 #[derive(Clone)]
@@ -59,6 +65,7 @@ impl<'a> Piece<'a> {
         Self {
             content,
             range: None,
+            key: None,
         }
     }
 
@@ -86,6 +93,46 @@ impl<'a> Piece<'a> {
         self.range = Some(range.into());
         self
     }
+
+    /// The customer's key that a stored file is encrypted with (SSE-C).
+    #[must_use]
+    pub fn encryption_key(mut self, key: &SseCustomerKey) -> Self {
+        self.key = Some(key.clone());
+        self
+    }
+
+    /// Refuses what cannot be a piece whatever the service has.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.check_form()?;
+        let length = match &self.content {
+            Content::File(path) => FileSource::new(path)?.len(),
+            Content::Bytes(bytes) => BytesSource(bytes).len(),
+            Content::Remote(_) => return Ok(()),
+        };
+        select(self.range, length).map(|_| ())
+    }
+
+    fn check_form(&self) -> Result<()> {
+        let reason = match (self.range, &self.content) {
+            (Some(range), _) if range.is_empty() => format!("{range} is no byte of one"),
+            (_, Content::File(_) | Content::Bytes(_)) if self.key.is_some() => {
+                "a local one is under no key of the service".to_owned()
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::invalid_input("pieces", reason))
+    }
+}
+
+/// The bytes that are meant of so many; there must be all of them.
+fn select(range: Option<ByteRange>, length: u64) -> Result<Range<u64>> {
+    let Some(range) = range else {
+        return Ok(0..length);
+    };
+    range.inside(length).ok_or_else(|| {
+        let reason = format!("one has {length} bytes, and not all of {range}");
+        Error::invalid_input("pieces", reason)
+    })
 }
 
 /// A piece whose length is known.
@@ -108,6 +155,8 @@ pub(crate) struct Remote {
     pub(crate) file_id: FileId,
     pub(crate) length: u64,
     pub(crate) sha1: Option<Sha1Digest>,
+    /// What it is encrypted with, if that is a customer's key.
+    pub(crate) key: Option<SseCustomerKey>,
 }
 
 impl<'a> Opened<'a> {
@@ -121,9 +170,15 @@ impl<'a> Opened<'a> {
     }
 
     /// The stored file and its bytes, for bytes of a remote piece.
-    pub(crate) fn remote(&self, range: &Range<u64>) -> Result<(&FileId, Range<u64>)> {
+    pub(crate) fn remote(&self, range: &Range<u64>) -> Result<(Stored<'_>, Range<u64>)> {
         match &self.source {
-            Source::Remote(remote) => Ok((&remote.file_id, self.absolute(range))),
+            Source::Remote(remote) => {
+                let stored = Stored {
+                    file_id: &remote.file_id,
+                    key: remote.key.as_ref(),
+                };
+                Ok((stored, self.absolute(range)))
+            }
             _ => Err(Error::invalid_input(
                 "pieces",
                 "a local one cannot be copied",
@@ -172,7 +227,7 @@ impl<'a> Opened<'a> {
 pub(crate) struct Opener<'a> {
     session: &'a Session,
     control: &'a Control,
-    known: HashMap<FileId, Remote>,
+    known: HashMap<FileId, FileVersion>,
     /// Where the piece before ended.
     end: u64,
 }
@@ -200,7 +255,12 @@ impl<'a> Opener<'a> {
     }
 
     fn open<'p>(&mut self, piece: Piece<'p>) -> Result<Opened<'p>> {
-        let Piece { content, range } = piece;
+        piece.check_form()?;
+        let Piece {
+            content,
+            range,
+            key,
+        } = piece;
         let (source, length) = match content {
             Content::File(path) => {
                 let file = FileSource::new(&path)?;
@@ -212,40 +272,45 @@ impl<'a> Opener<'a> {
                 (Source::Bytes(bytes), length)
             }
             Content::Remote(file_id) => {
-                let remote = self.describe(file_id)?;
+                let remote = self.describe(file_id, key)?;
                 let length = remote.length;
                 (Source::Remote(remote), length)
             }
         };
-        let range = match range {
-            None => 0..length,
-            Some(range) => range.inside(length).ok_or_else(|| {
-                let reason = format!("one has {length} bytes, and not all of {range}");
-                Error::invalid_input("pieces", reason)
-            })?,
-        };
+        let range = select(range, length)?;
         Ok(Opened { source, range })
     }
 
-    fn describe(&mut self, file_id: FileId) -> Result<Remote> {
-        if let Some(known) = self.known.get(&file_id) {
-            return Ok(known.clone());
-        }
-        let version = self
-            .session
-            .call(Operation::GetFileInfo, self.control, |raw| {
-                raw.get_file_info(&file_id)
-            })?;
+    fn describe(&mut self, file_id: FileId, key: Option<SseCustomerKey>) -> Result<Remote> {
+        let version = match self.known.get(&file_id) {
+            Some(known) => known,
+            None => {
+                let version = self
+                    .session
+                    .call(Operation::GetFileInfo, self.control, |raw| {
+                        raw.get_file_info(&file_id)
+                    })?;
+                if self.known.len() >= MAX_KNOWN {
+                    self.known.clear();
+                }
+                self.known.entry(file_id.clone()).or_insert(version)
+            }
+        };
         if version.action != FileAction::Upload {
             let reason = format!("{file_id} is no finished file");
             return Err(Error::invalid_input("pieces", reason));
         }
-        let remote = Remote {
-            file_id: file_id.clone(),
-            length: version.content_length,
-            sha1: version.sha1(),
+        let stored = Stored {
+            file_id: &file_id,
+            key: key.as_ref(),
         };
-        self.known.insert(file_id, remote.clone());
-        Ok(remote)
+        stored.check_key(version)?;
+        let (length, sha1) = (version.content_length, version.sha1());
+        Ok(Remote {
+            file_id,
+            length,
+            sha1,
+            key,
+        })
     }
 }

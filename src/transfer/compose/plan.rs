@@ -114,6 +114,41 @@ pub(crate) enum Part<P> {
     Upload(Vec<Slice<P>>),
 }
 
+impl<P> Part<P> {
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Copy { slice, .. } => slice.length(),
+            Self::Upload(slices) => length(slices),
+        }
+    }
+}
+
+impl<P: Clone> Part<P> {
+    /// The same in two parts, if it is a copy and large enough for that.
+    pub(crate) fn halved(self, limits: Limits) -> std::result::Result<[Self; 2], Self> {
+        match self {
+            Self::Copy { slice, witness } if slice.length() > limits.min => {
+                let half = slice.length().div_ceil(2).max(limits.min);
+                let middle = slice.range.start + half;
+                let mut second = witness;
+                let first = take(&mut second, half);
+                let part = |range, witness| Self::Copy {
+                    slice: Slice {
+                        range,
+                        ..slice.clone()
+                    },
+                    witness,
+                };
+                Ok([
+                    part(slice.range.start..middle, first),
+                    part(middle..slice.range.end, second),
+                ])
+            }
+            part => Err(part),
+        }
+    }
+}
+
 /// The parts of a file that consists of all these pieces.
 pub(crate) fn plan<P: Clone>(
     pieces: &[Placed<P>],

@@ -4,9 +4,9 @@
 use std::fs::{File, FileTimes, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
@@ -26,6 +26,7 @@ pub struct Saved {
     parts: u64,
     retries: u32,
     received_bytes: u64,
+    resumed_parts: u64,
     resumed_bytes: u64,
 }
 
@@ -54,7 +55,8 @@ impl Saved {
         self.parts
     }
 
-    /// How often a connection broke off and another one went on from there.
+    /// How often something was asked for again: because an attempt failed, or because its connection
+    /// broke off and another one went on from there.
     #[must_use]
     pub const fn retries(&self) -> u32 {
         self.retries
@@ -66,7 +68,13 @@ impl Saved {
         self.received_bytes
     }
 
-    /// How many bytes an earlier download had left.
+    /// How many of the ranges an earlier download had left complete.
+    #[must_use]
+    pub const fn resumed_parts(&self) -> u64 {
+        self.resumed_parts
+    }
+
+    /// How many bytes an earlier download had left, those of ranges that it began included.
     #[must_use]
     pub const fn resumed_bytes(&self) -> u64 {
         self.resumed_bytes
@@ -83,16 +91,18 @@ pub(super) struct Manner<'a> {
     pub(super) check: &'a dyn Fn() -> Result<()>,
 }
 
-/// What came of it: the number of ranges, and the bytes that were there before.
+/// What came of it: the number of ranges, and what was there before.
 #[derive(Clone, Copy)]
 struct Course {
     parts: u64,
+    resumed_parts: u64,
     resumed_bytes: u64,
 }
 
 impl Course {
     const ONE_RESPONSE: Self = Self {
         parts: 1,
+        resumed_parts: 0,
         resumed_bytes: 0,
     };
 }
@@ -115,14 +125,15 @@ pub(super) fn save(mut reader: DownloadReader, path: &Path, manner: &Manner<'_>)
             Course::ONE_RESPONSE
         }
     };
-    let effort = Arc::clone(reader.stream().effort());
+    reader.tally().finish();
     Ok(Saved {
         version: reader.version().clone(),
         bytes: reader.length(),
         verification: reader.verification(),
         parts: course.parts,
-        retries: effort.retries(),
-        received_bytes: effort.received(),
+        retries: reader.retries(),
+        received_bytes: reader.received_bytes(),
+        resumed_parts: course.resumed_parts,
         resumed_bytes: course.resumed_bytes,
     })
 }
@@ -197,6 +208,7 @@ fn save_at_once(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -
         course.parts = parts.count();
     } else {
         reader.copy_to(temporary.as_file_mut(), |error| failed("write", error))?;
+        reader.tally().enter(TransferStage::Finishing);
     }
     settle(reader, temporary.as_file(), path, replaced)?;
     (manner.check)()?;
@@ -236,6 +248,7 @@ fn save_resumable(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>)
     }
     let course = Course {
         parts: parts.count(),
+        resumed_parts: partial.present_parts(),
         resumed_bytes: partial.present_bytes(),
     };
     partial

@@ -138,6 +138,16 @@ impl Partial {
         self.present.get(&part).cloned().unwrap_or_default()
     }
 
+    /// How many parts were there completely when this was opened.
+    pub(super) fn present_parts(&self) -> u64 {
+        let parts = self.parts();
+        let is_whole = |(number, part): &(&u64, &Present)| {
+            let range = parts.range(**number);
+            part.bytes == range.end - range.start
+        };
+        self.present.iter().filter(is_whole).count() as u64
+    }
+
     /// How many bytes were there when this was opened.
     pub(super) fn present_bytes(&self) -> u64 {
         self.present.values().map(|part| part.bytes).sum()

@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::control::Control;
-use crate::control::progress::Counted;
+use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
@@ -64,7 +64,6 @@ pub(super) fn download(
         reader.stream().content().clone(),
     );
     let control = reader.stream().control().clone();
-    let effort = Arc::clone(reader.stream().effort());
     let frontier = &Frontier::default();
     let expected = reader.expected();
     let tally = reader.tally();
@@ -80,20 +79,18 @@ pub(super) fn download(
                 let body = first.take().filter(|_| sink.is_at(0));
                 if sink.is_at(range.end) {
                     tally.add(range.end - range.start);
+                    tally.part_arrived();
                     frontier.complete(index);
                     return None;
                 }
                 let (session, content) = (Arc::clone(&session), content.clone());
-                let effort = Arc::clone(&effort);
                 Some(Ok(move |control: &Control| {
                     let rest = sink.position..parts.length();
                     tally.add(sink.position - range.start);
-                    let stream = ByteStream::new(session, control.clone(), content, rest, body)
-                        .counting(&effort)
-                        .cut_at(range.end);
-                    let mut source = Counted::new(StreamReader(stream), tally);
-                    sink.write(&mut source)?;
-                    source.keep();
+                    let steering = (control.clone(), tally);
+                    let stream = ByteStream::new(&session, steering, content, rest, body);
+                    sink.write(&mut StreamReader(stream.cut_at(range.end)))?;
+                    tally.part_arrived();
                     frontier.complete(index);
                     Ok(())
                 }))
@@ -101,6 +98,9 @@ pub(super) fn download(
             Box::new(missing)
         });
         drop(close);
+        if outcome.is_ok() {
+            tally.enter(TransferStage::Finishing);
+        }
         let hashed = match hashing {
             // Behind the ranges, or after them where the system refused a thread.
             Some(Ok(thread)) => thread
@@ -111,9 +111,7 @@ pub(super) fn download(
         };
         outcome?;
         verify(expected, hashed?)
-    })?;
-    tally.finish();
-    Ok(())
+    })
 }
 
 /// One range on its way into the target.

@@ -21,15 +21,16 @@ pub struct DownloadReader {
     expected: Option<Sha1Digest>,
     hasher: Sha1Hasher,
     verification: Verification,
-    tally: Tally,
+    /// All bytes are here, and are right.
+    is_complete: bool,
 }
 
 impl DownloadReader {
     pub(super) fn new(
-        session: Arc<Session>,
+        session: &Arc<Session>,
         control: Control,
         request: &DownloadRequest,
-        response: DownloadResponse,
+        (response, retries): (DownloadResponse, u32),
     ) -> Self {
         let DownloadResponse {
             version,
@@ -42,24 +43,23 @@ impl DownloadReader {
             None => (None, Verification::NoChecksum),
             Some(sha1) => (Some(sha1), Verification::Verified),
         };
-        let tally = Tally::new(
-            control.progress.as_ref(),
-            session.clock(),
-            Some(range.end - range.start),
-        );
+        let total = Some(range.end - range.start);
+        let tally = Tally::new(&control, &version.file_name, session.clock(), total);
+        tally.retried(retries);
         let content = Content {
             request: request.pinned_to(&version.file_id),
             file_id: version.file_id.clone(),
             length: version.content_length,
         };
-        let stream = ByteStream::new(session, control, content, range, Some(body));
+        let steering = (control, &Arc::new(tally));
+        let stream = ByteStream::new(session, steering, content, range, Some(body));
         Self {
             stream,
             version,
             expected,
             hasher: Sha1Hasher::default(),
             verification,
-            tally,
+            is_complete: false,
         }
     }
 
@@ -82,6 +82,19 @@ impl DownloadReader {
         self.verification
     }
 
+    /// How many bytes of content have arrived so far.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.tally().moved()
+    }
+
+    /// How often something was asked for again so far: because an attempt failed, or because its
+    /// connection broke off and another one went on from there.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.tally().retries()
+    }
+
     /// Whether these are all bytes of the file.
     pub(super) fn is_whole(&self) -> bool {
         *self.stream.range() == (0..self.version.content_length)
@@ -92,8 +105,8 @@ impl DownloadReader {
         self.expected
     }
 
-    pub(super) const fn tally(&self) -> &Tally {
-        &self.tally
+    pub(super) const fn tally(&self) -> &Arc<Tally> {
+        self.stream.tally()
     }
 
     pub(super) const fn stream(&mut self) -> &mut ByteStream {
@@ -122,16 +135,14 @@ impl DownloadReader {
     /// verified: a caller who knows the length may never ask for more.
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let read = self.stream.next(buffer)?;
-        if read > 0 {
-            self.tally.add(read as u64);
-            if self.expected.is_some() {
-                self.hasher.update(buffer.get(..read).unwrap_or_default());
-            }
+        if self.expected.is_some() {
+            self.hasher.update(buffer.get(..read).unwrap_or_default());
         }
-        if self.stream.is_at_end() {
+        if self.stream.is_at_end() && !self.is_complete {
             self.stream.drain()?;
             verify(self.expected, self.hasher.clone())?;
-            self.tally.finish();
+            self.tally().part_arrived();
+            self.is_complete = true;
         }
         Ok(read)
     }
@@ -157,7 +168,11 @@ impl Read for DownloadReader {
         if buffer.is_empty() {
             return Ok(0);
         }
-        Ok(self.next(buffer)?)
+        let read = self.next(buffer)?;
+        if self.is_complete {
+            self.tally().finish();
+        }
+        Ok(read)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The bytes of a version, or of a range of it, over as many connections as it takes. They are
-//! neither counted nor verified here.
+//! counted, but not verified here.
 
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::control::Control;
+use crate::control::progress::Tally;
 use crate::error::{Error, Result};
 use crate::http::body::ResponseBody;
 use crate::http::length_mismatch;
@@ -19,25 +19,6 @@ use crate::session::Session;
 /// What one connection must have brought to count as progress; fewer bytes than that on every
 /// connection end the download after as many of them as [`RetryPolicy`](crate::RetryPolicy) allows.
 const PROGRESS: u64 = 64 * 1024;
-
-/// What a download took, over all its connections.
-#[derive(Debug, Default)]
-pub(super) struct Effort {
-    received: AtomicU64,
-    retries: AtomicU32,
-}
-
-impl Effort {
-    /// The bytes of content that arrived.
-    pub(super) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
-    }
-
-    /// How often a connection broke and another one went on.
-    pub(super) fn retries(&self) -> u32 {
-        self.retries.load(Ordering::Relaxed)
-    }
-}
 
 /// What all responses of a download must be of.
 #[derive(Debug, Clone)]
@@ -59,41 +40,39 @@ pub(super) struct ByteStream {
     body: Option<ResponseBody>,
     /// Whether the body goes on after the range, so that it is left unread.
     goes_on: bool,
+    /// Whether a body turned out to have more bytes than were announced.
+    is_longer: bool,
     /// Connections in a row that brought next to nothing.
     barren: u32,
     /// Where the present connection began.
     connected_at: u64,
-    effort: Arc<Effort>,
+    /// Counts what arrives, and how often it was asked for again.
+    tally: Arc<Tally>,
 }
 
 impl ByteStream {
     /// A range of a version, asked for by its id; `body` is a response that begins there, if there is one already.
     pub(super) fn new(
-        session: Arc<Session>,
-        control: Control,
+        session: &Arc<Session>,
+        (control, tally): (Control, &Arc<Tally>),
         content: Content,
         range: Range<u64>,
         body: Option<ResponseBody>,
     ) -> Self {
         let (position, connected_at) = (range.start, range.start);
         Self {
-            session,
+            session: Arc::clone(session),
             control,
             content,
             range,
             position,
             body,
             goes_on: false,
+            is_longer: false,
             barren: 0,
             connected_at,
-            effort: Arc::default(),
+            tally: Arc::clone(tally),
         }
-    }
-
-    /// The same stream, counting towards that effort.
-    pub(super) fn counting(mut self, effort: &Arc<Effort>) -> Self {
-        self.effort = Arc::clone(effort);
-        self
     }
 
     /// The same stream, ending here; what follows in the response that is open is left unread.
@@ -119,8 +98,8 @@ impl ByteStream {
         &self.range
     }
 
-    pub(super) const fn effort(&self) -> &Arc<Effort> {
-        &self.effort
+    pub(super) const fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 
     /// The response that waits to be read, for somebody who reads it otherwise.
@@ -142,21 +121,17 @@ impl ByteStream {
             };
             let body = match &mut self.body {
                 Some(body) => body,
-                None => self.body.insert(connect(
-                    &self.session,
-                    &self.control,
-                    &self.content,
-                    self.position..self.range.end,
-                )?),
+                None => {
+                    let body = self.connect()?;
+                    self.body.insert(body)
+                }
             };
             match body.read(room) {
                 // A cut connection is an error; an early end is somebody's change of the body.
                 Ok(0) => return Err(length_mismatch(body.operation())),
                 Ok(read) => {
                     self.position += read as u64;
-                    self.effort
-                        .received
-                        .fetch_add(read as u64, Ordering::Relaxed);
+                    self.tally.arrived(read as u64);
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -167,16 +142,16 @@ impl ByteStream {
     }
 
     /// Reads the end of a body that is at its end: without that its connection would not be used
-    /// again.
+    /// again. Fails once and for all if there is no end.
     pub(super) fn drain(&mut self) -> Result<()> {
-        let Some(mut body) = self.body.take().filter(|_| !self.goes_on) else {
-            return Ok(());
-        };
-        match body.read(&mut [0]) {
-            Ok(1..) => Err(length_mismatch(body.operation())),
-            // Whatever fails now does not matter: all bytes are here.
-            _ => Ok(()),
+        if let Some(mut body) = self.body.take().filter(|_| !self.goes_on) {
+            // Whatever else fails now does not matter: all bytes are here.
+            self.is_longer = matches!(body.read(&mut [0]), Ok(1..));
         }
+        if self.is_longer {
+            return Err(length_mismatch(Operation::DownloadFileById));
+        }
+        Ok(())
     }
 
     /// Gives the connection up; the next read goes on from the byte that was reached, on another one.
@@ -209,37 +184,34 @@ impl ByteStream {
             self.control
                 .sleep(self.session.clock(), policy.delay(self.barren - 2))?;
         }
-        self.effort.retries.fetch_add(1, Ordering::Relaxed);
+        self.tally.retried(1);
         self.body = None;
         self.goes_on = false;
         self.connected_at = self.position;
         Ok(())
     }
-}
 
-/// Asks for these bytes by id, so that a newer version cannot slip in, and makes sure that it was that
-/// version which answered: a proxy in between may have kept another answer.
-fn connect(
-    session: &Session,
-    control: &Control,
-    content: &Content,
-    range: Range<u64>,
-) -> Result<ResponseBody> {
-    let operation = Operation::DownloadFileById;
-    let range = ByteRange::from(range.start..=range.end - 1);
-    let response = session.call(operation, control, |raw| {
-        raw.download(&content.request, Some(range))
-    })?;
-    let found = &response.version;
-    if found.file_id != content.file_id || found.content_length != content.length {
-        return Err(Error::UnexpectedReply {
-            operation,
-            source: format!(
-                "it is of version {} with {} bytes, not of {} with {}",
-                found.file_id, found.content_length, content.file_id, content.length
-            )
-            .into(),
-        });
+    /// Asks for what is left by id, so that a newer version cannot slip in, and makes sure that it was
+    /// that version which answered: a proxy in between may have kept another answer.
+    fn connect(&self) -> Result<ResponseBody> {
+        let operation = Operation::DownloadFileById;
+        let (content, mut again) = (&self.content, false);
+        let range = ByteRange::of(&(self.position..self.range.end));
+        let response = self.session.call(operation, &self.control, |raw| {
+            self.tally.attempt(&mut again);
+            raw.download(&content.request, Some(range))
+        })?;
+        let found = &response.version;
+        if found.file_id != content.file_id || found.content_length != content.length {
+            return Err(Error::UnexpectedReply {
+                operation,
+                source: format!(
+                    "it is of version {} with {} bytes, not of {} with {}",
+                    found.file_id, found.content_length, content.file_id, content.length
+                )
+                .into(),
+            });
+        }
+        Ok(response.body)
     }
-    Ok(response.body)
 }

@@ -175,7 +175,8 @@ impl Upload<'_> {
             ..*request
         })?;
         let tally = Tally::new(
-            self.control.progress.as_ref(),
+            self.control,
+            self.file_name,
             self.session.clock(),
             pieces.total(),
         );

@@ -9,7 +9,6 @@
 //! 4. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for;
 //!    unless the upload may be resumed (`resume`).
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -27,14 +26,15 @@ use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
+use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::{FileSettings, UploadRequest};
 use crate::session::remember;
 use crate::session::upload_url::Verdict;
-use crate::transfer::parallel;
+use crate::transfer::copy::Stored;
 use crate::transfer::parts::Parts;
 use crate::transfer::source::UploadSource;
-use crate::transfer::upload::resume::Resumed;
+use crate::transfer::upload::parted::SourceParts;
 use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
 use crate::wire::copy::CopyPartRequest;
 use crate::wire::large_file::StartLargeFileRequest;
@@ -88,7 +88,8 @@ impl Upload<'_> {
         };
         let tally = Tally::at(
             stage,
-            self.control.progress.as_ref(),
+            self.control,
+            self.file_name,
             self.session.clock(),
             Some(source.len()),
         );
@@ -102,38 +103,12 @@ impl Upload<'_> {
             file_info: &file_info,
             ..*request
         };
-        let resumed = self.find_unfinished(&request, source, parts)?;
-        let (file_id, mut present) = match resumed {
-            Some(Resumed { file_id, present }) => (file_id, present),
-            None => (self.start(&request)?, BTreeMap::new()),
+        let parts = SourceParts {
+            upload: self,
+            source,
+            parts,
         };
-        tally.enter(TransferStage::Transferring);
-        let resumed_parts = present.len();
-        let missing: Vec<_> = (1..)
-            .zip(parts.iter())
-            .filter(|(number, _)| !present.contains_key(number))
-            .collect();
-        for number in present.keys() {
-            let range = parts.range(number - 1);
-            tally.part_arrived();
-            tally.add(range.end - range.start);
-        }
-        let uploaded = self.as_large_file(file_id, &tally, |started| {
-            let sent = parallel::run(self.workers, self.control, |_| {
-                Box::new(missing.into_iter().map(|(number, range)| {
-                    Ok(move |control: &Control| {
-                        let sha1 = started.send_part(number, source, range, control)?;
-                        Ok((number, sha1))
-                    })
-                }))
-            })?;
-            present.extend(sent);
-            Ok(present.into_values().collect())
-        })?;
-        Ok(Uploaded {
-            resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
-            ..uploaded
-        })
+        self.make_parts(&request, &parts, &tally)
     }
 
     /// Has the parts of a large file sent and finishes it; or cancels it, unless it may be resumed.
@@ -267,6 +242,12 @@ pub(in crate::transfer) fn with_sha1(
 }
 
 impl Started<'_> {
+    /// The customer's key that every part is to carry.
+    fn key(&self) -> Option<&SseCustomerKey> {
+        let encryption = self.upload.options.encryption.as_ref();
+        encryption.and_then(Encryption::customer_key)
+    }
+
     /// Sends one part, as often as it takes.
     pub(in crate::transfer) fn send_part(
         &self,
@@ -276,8 +257,7 @@ impl Started<'_> {
         control: &Control,
     ) -> Result<Sha1Digest> {
         let (length, mut again) = (range.end - range.start, false);
-        let encryption = self.upload.options.encryption.as_ref();
-        let key = encryption.and_then(Encryption::customer_key);
+        let key = self.key();
         let (sha1, attempts) =
             self.upload
                 .session
@@ -304,16 +284,18 @@ impl Started<'_> {
     pub(in crate::transfer) fn copy_part(
         &self,
         number: u64,
-        source: &FileId,
+        source: Stored<'_>,
         range: Range<u64>,
         control: &Control,
     ) -> Result<Sha1Digest> {
         let length = range.end - range.start;
         let request = CopyPartRequest {
-            source_file_id: source,
+            source_file_id: source.file_id,
             large_file_id: &self.file_id,
             part_number: number,
             range: ByteRange::of(&range).to_string(),
+            source_server_side_encryption: source.key.map(Into::into),
+            destination_server_side_encryption: self.key().map(Into::into),
         };
         let (mut attempts, mut again) = (0, false);
         let part = self
@@ -399,9 +381,8 @@ impl Started<'_> {
         let (limit, done) = (CancelToken::new(), CancelToken::new());
         let control = Control {
             cancel: Some(limit.clone()),
-            closing: self.upload.control.closing.clone(),
             progress: None,
-            owner: self.upload.control.owner.clone(),
+            ..self.upload.control.clone()
         };
         let outcome = thread::scope(|scope| {
             let watching = thread::Builder::new().spawn_scoped(scope, || {

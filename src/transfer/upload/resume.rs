@@ -4,23 +4,28 @@
 //! 2. `b2_list_parts`; a file whose parts are cut otherwise is passed over.
 //! 3. Of the others, the one with the most parts is taken of which each has the SHA-1 of the same bytes
 //!    of the source, which are read for that: one with other content is somebody else's upload, perhaps
-//!    one that is running.
-//! 4. The missing parts are sent.
+//!    one that is running. A copied part cannot be compared with anything that is here; that it is of the
+//!    same bytes says the file info, where the plan of such a file is recorded.
+//! 4. The missing parts are made.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
-use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
+use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1, MAX_INFOS};
 use crate::model::id::FileId;
 use crate::model::part::Part;
-use crate::model::sha1::Sha1Digest;
+use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::{FileSettings, UploadRequest};
 use crate::session::paging::UnfinishedPages;
-use crate::transfer::parts::Parts;
-use crate::transfer::source::UploadSource;
+use crate::transfer::upload::parted::Parted;
 use crate::transfer::upload::settings::settings_mismatch;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, Resume, Upload};
+
+/// What a large file that is made of stored ones consists of, in file info: an entry by which b2sdk knows
+/// its own again, made otherwise.
+pub(in crate::transfer) const PLAN_ID: &str = "plan_id";
 
 /// A large file to go on with, and its parts that are there already.
 pub(super) struct Resumed {
@@ -33,8 +38,7 @@ impl Upload<'_> {
     pub(super) fn find_unfinished(
         &self,
         request: &UploadRequest<'_>,
-        source: &dyn UploadSource,
-        parts: &Parts,
+        parts: &dyn Parted,
     ) -> Result<Option<Resumed>> {
         let wanted = match &self.options.resume {
             Resume::Never => return Ok(None),
@@ -57,9 +61,10 @@ impl Upload<'_> {
         }
         candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
         for (file, listed) in candidates {
-            let present = self.verified(&listed, source, parts)?;
+            let present = verified(&listed, parts)?;
             let is_ours = wanted.is_some()
                 || file.file_info.get(LARGE_FILE_SHA1).is_some()
+                || file.file_info.get(PLAN_ID).is_some()
                 || !present.is_empty();
             if present.len() != listed.len() {
                 pass_over(&file.file_id, "its parts have other content");
@@ -76,7 +81,7 @@ impl Upload<'_> {
         match wanted {
             Some(wanted) => {
                 let reason = format!(
-                    "{wanted} is no unfinished upload of this content, cut into the same parts"
+                    "{wanted} is no unfinished file of this content, cut into the same parts"
                 );
                 Err(Error::invalid_input("resume", reason))
             }
@@ -97,25 +102,63 @@ impl Upload<'_> {
         Ok(files)
     }
 
-    /// Those of the parts whose content is the source's.
-    fn verified(
+    /// The info of a large file that is made of stored ones in this way: with the plan, if an
+    /// unfinished one is to be known again.
+    pub(in crate::transfer) fn with_plan<'p>(
         &self,
-        listed: &[Part],
-        source: &dyn UploadSource,
-        parts: &Parts,
-    ) -> Result<BTreeMap<u64, Sha1Digest>> {
-        let mut present = BTreeMap::new();
-        for part in listed {
-            let number = u64::from(part.part_number);
-            let Some(sha1) = part.content_sha1.digest() else {
-                continue;
-            };
-            if self.hash(source, parts.range(number - 1))? == sha1 {
-                present.insert(number, sha1);
+        info: &FileInfo,
+        plan: impl Iterator<Item = PlannedPart<'p>>,
+    ) -> Result<FileInfo> {
+        let mut info = info.clone();
+        if self.options.resume != Resume::Never {
+            info.insert(PLAN_ID, plan_id(plan).to_string());
+            if info.len() > MAX_INFOS {
+                let reason = format!("it leaves no room for {PLAN_ID}, by which to resume");
+                return Err(Error::invalid_input("file_info", reason));
             }
         }
-        Ok(present)
+        Ok(info)
     }
+}
+
+/// One part of a plan: what says which bytes it has, as far as that does not depend on this machine.
+pub(in crate::transfer) enum PlannedPart<'p> {
+    Copied {
+        source: &'p FileId,
+        range: Range<u64>,
+    },
+    Uploaded {
+        length: u64,
+    },
+}
+
+fn plan_id<'p>(plan: impl Iterator<Item = PlannedPart<'p>>) -> Sha1Digest {
+    let mut hasher = Sha1Hasher::default();
+    for part in plan {
+        let line = match part {
+            PlannedPart::Copied { source, range } => {
+                format!("copy {source} {} {}\n", range.start, range.end)
+            }
+            PlannedPart::Uploaded { length } => format!("upload {length}\n"),
+        };
+        hasher.update(line.as_bytes());
+    }
+    hasher.finish()
+}
+
+/// Those of the parts whose content is the one that is to be there.
+fn verified(listed: &[Part], parts: &dyn Parted) -> Result<BTreeMap<u64, Sha1Digest>> {
+    let mut present = BTreeMap::new();
+    for part in listed {
+        let number = u64::from(part.part_number);
+        let Some(sha1) = part.content_sha1.digest() else {
+            continue;
+        };
+        if parts.is_made(number, sha1)? {
+            present.insert(number, sha1);
+        }
+    }
+    Ok(present)
 }
 
 fn pass_over(file_id: &FileId, reason: &'static str) {
@@ -128,7 +171,7 @@ fn mismatch(
     listed: &[Part],
     request: &UploadRequest<'_>,
     settings: &FileSettings<'_>,
-    parts: &Parts,
+    parts: &dyn Parted,
 ) -> Option<&'static str> {
     // The service replaces the automatic type at once, so that it never compares equal.
     let is_auto = request.content_type == CONTENT_TYPE_AUTO;
@@ -143,8 +186,7 @@ fn mismatch(
     }
     let fits = |part: &Part| {
         let number = u64::from(part.part_number);
-        let range = parts.range(number.saturating_sub(1));
-        (1..=parts.count()).contains(&number) && range.end - range.start == part.content_length
+        (1..=parts.count()).contains(&number) && parts.length(number) == part.content_length
     };
     (!listed.iter().all(fits)).then_some("its parts are cut otherwise")
 }

@@ -18,7 +18,7 @@ const DAY: i64 = 24 * 3600 * SECOND;
 
 impl Upload<'_> {
     /// What the requests of this upload say about how the file is kept.
-    pub(super) fn settings(&self) -> FileSettings<'_> {
+    pub(in crate::transfer) fn settings(&self) -> FileSettings<'_> {
         FileSettings {
             encryption: self.options.encryption.as_ref(),
             retention: self.options.retention.as_ref(),
@@ -29,33 +29,33 @@ impl Upload<'_> {
 
     /// Refuses what the service would refuse. Whether a retention ends in the future is for the
     /// service's clock to say.
-    pub(super) fn check_settings(
-        &self,
-        encryption: Option<&Encryption>,
-        retention: Option<&FileRetention>,
-        legal_hold: Option<&LegalHold>,
-    ) -> Result<()> {
+    pub(super) fn check_settings(&self, operation: Operation) -> Result<()> {
+        let FileSettings {
+            encryption,
+            retention,
+            legal_hold,
+            upload_timestamp: _,
+        } = self.settings();
         encryption
             .map_or(Ok(()), Encryption::check_for_file)
             .map_err(|reason| Error::invalid_input("encryption", reason))?;
         if retention.is_some() {
-            self.require(Capability::WriteFileRetentions)?;
+            self.require(operation, Capability::WriteFileRetentions)?;
         }
         if legal_hold.is_some() {
-            self.require(Capability::WriteFileLegalHolds)?;
+            self.require(operation, Capability::WriteFileLegalHolds)?;
         }
         Ok(())
     }
 
-    fn require(&self, needed: Capability) -> Result<()> {
-        let operation = Operation::UploadFile;
+    fn require(&self, operation: Operation, needed: Capability) -> Result<()> {
         self.session
             .require_capability(self.control, operation, self.file_name, needed)
     }
 }
 
 /// Why a version is not kept as these settings ask for, as far as the key can tell.
-pub(super) fn settings_mismatch(
+pub(in crate::transfer) fn settings_mismatch(
     version: &FileVersion,
     settings: &FileSettings<'_>,
 ) -> Option<&'static str> {
@@ -78,6 +78,44 @@ pub(super) fn settings_mismatch(
     upload_timestamp
         .is_some_and(is_other_time)
         .then_some("its upload time is another one")
+}
+
+/// Whether a version is kept as these settings ask for; nothing if the service does not tell this key
+/// enough of it. The upload time does not count: a copy takes none.
+pub(in crate::transfer) fn is_kept_so(
+    version: &FileVersion,
+    settings: &FileSettings<'_>,
+) -> Option<bool> {
+    let FileSettings {
+        encryption,
+        retention,
+        legal_hold,
+        upload_timestamp: _,
+    } = *settings;
+    let encryption = match (&version.server_side_encryption, encryption) {
+        (Filtered::NotAuthorized, Some(_)) => None,
+        (Filtered::Readable(actual), Some(Encryption::SseC(key)))
+            if actual.mode == EncryptionMode::SseC
+                && actual.customer_key_md5.is_none()
+                && key.id().is_none() =>
+        {
+            None
+        }
+        (actual, wanted) => Some(is_encrypted_so(actual, wanted)),
+    };
+    let retention = match retention {
+        Some(_) if version.file_retention.is_hidden() => None,
+        wanted => Some(is_retained_so(version, wanted)),
+    };
+    let legal_hold = match legal_hold {
+        Some(_) if version.legal_hold.is_hidden() => None,
+        wanted => Some(is_held_so(&version.legal_hold, wanted)),
+    };
+    let all = [encryption, retention, legal_hold];
+    if all.contains(&Some(false)) {
+        return Some(false);
+    }
+    (!all.contains(&None)).then_some(true)
 }
 
 /// Where nothing is asked for, the bucket's default may be anything but a key that only the caller has.

@@ -30,7 +30,7 @@ impl Upload<'_> {
     ) -> Result<Uploaded> {
         let length = source.len();
         let clock = self.session.clock();
-        let tally = Tally::new(self.control.progress.as_ref(), clock, Some(length));
+        let tally = Tally::new(self.control, self.file_name, clock, Some(length));
         let target = UploadTarget::Bucket(self.bucket.clone());
         let (started, mut again) = (clock.elapsed(), false);
         let settings = self.settings();

@@ -463,8 +463,42 @@ fn a_copy_names_its_source() {
         metadata_directive: "COPY",
         content_type: None,
         file_info: None,
+        file_retention: None,
+        legal_hold: None,
+        source_server_side_encryption: None,
+        destination_server_side_encryption: None,
     };
     assert_sent(&request, "b2_copy_file/request");
+    let [zero, seven] = [0, 7].map(|byte| SseCustomerKey::new([byte; 32]));
+    let file_info = &FileInfo::new().with("sse_c_key_id", "zero");
+    let retention = FileRetention::compliance(Timestamp::from_millis(1_893_456_000_000));
+    let full = CopyFileRequest {
+        destination_bucket_id: Some(&bucket()),
+        range: Some(ByteRange::from(0..=99).to_string()),
+        metadata_directive: "REPLACE",
+        content_type: Some("image/jpeg"),
+        file_info: Some(file_info),
+        file_retention: Some(&retention),
+        legal_hold: Some(&LegalHold::On),
+        source_server_side_encryption: Some((&seven).into()),
+        destination_server_side_encryption: Some((&zero).into()),
+        ..request
+    };
+    assert_sent(&full, "b2_copy_file/request_sse_c_locked");
+    let request = CopyFileRequest {
+        source_file_id: full.source_file_id,
+        file_name: full.file_name,
+        destination_bucket_id: None,
+        range: None,
+        metadata_directive: "COPY",
+        content_type: None,
+        file_info: None,
+        file_retention: None,
+        legal_hold: None,
+        source_server_side_encryption: None,
+        destination_server_side_encryption: Some((&Encryption::SseB2).into()),
+    };
+    assert_sent(&request, "b2_copy_file/request_sse_b2");
 }
 
 #[test]
@@ -478,8 +512,17 @@ fn a_copied_part_names_its_source_and_its_bytes() {
         ),
         part_number: 1,
         range: ByteRange::from(0..=4_999_999).to_string(),
+        source_server_side_encryption: None,
+        destination_server_side_encryption: None,
     };
     assert_sent(&request, "b2_copy_part/request");
+    let [zero, seven] = [0, 7].map(|byte| SseCustomerKey::new([byte; 32]));
+    let request = CopyPartRequest {
+        source_server_side_encryption: Some((&seven).into()),
+        destination_server_side_encryption: Some((&zero).into()),
+        ..request
+    };
+    assert_sent(&request, "b2_copy_part/request_sse_c");
 }
 
 fn sent_rules<'a>(

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, Bucket, BucketId, Clock, Credentials,
-    DownloadOptions, Error, Identity, Refresh, Resume, SqliteAccountInfo, UploadOptions,
+    AccountAuth, AccountInfo, AuthSnapshot, B2Api, Bucket, BucketId, Clock, ComposeOptions,
+    Credentials, DownloadOptions, Error, FileId, Identity, Piece, Refresh, Resume,
+    SqliteAccountInfo, UploadOptions,
 };
 
 use super::{has_log, target};
@@ -52,6 +53,7 @@ fn in_a_child_process() {
         Ok("opener") => opener(),
         Ok("writer") => writer(),
         Ok("uploader") => uploader(),
+        Ok("composer") => composer(),
         Ok("downloader") => downloader(),
         Ok(other) => panic!("there is no role {other}"),
     }
@@ -296,6 +298,25 @@ fn uploader() {
         .upload_local_file_with(given("FILE"), "x", &options)
         .unwrap();
     tell(&uploaded.resumed_parts().to_string());
+}
+
+/// Composes a file of the stored one and of the local one, and goes on with what was left; tells how
+/// much there was.
+fn composer() {
+    let api = B2Api::builder(SqliteAccountInfo::open(path()).unwrap())
+        .workers(UPLOAD_WORKERS)
+        .build()
+        .unwrap();
+    let bucket = api.get_bucket_by_name(crate::support::BUCKET).unwrap();
+    let options = ComposeOptions::new()
+        .part_size(10_000)
+        .resume(Resume::Matching);
+    let pieces = [
+        Piece::remote(&FileId::from(given("STORED").as_str())),
+        Piece::local_file(given("FILE")),
+    ];
+    let made = bucket.concatenate_with(&pieces, "x", &options).unwrap();
+    tell(&made.resumed_parts().to_string());
 }
 
 /// Downloads a file, or what is missing of it. Says how many bytes were there already.

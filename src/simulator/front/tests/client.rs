@@ -42,6 +42,22 @@ impl Client {
         let _ = self.stream.write_all(bytes);
     }
 
+    pub(super) fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// `None` when nothing more fits into the buffers between us and the server.
+    pub(super) fn send_what_fits(&mut self, bytes: &[u8]) -> Option<u64> {
+        self.stream.set_nonblocking(true).unwrap();
+        let sent = self.stream.write(bytes);
+        self.stream.set_nonblocking(false).unwrap();
+        match sent {
+            Ok(sent) => Some(sent as u64),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     pub(super) fn request(&mut self, method: &str, path: &str, body: &[u8]) {
         let length = body.len();
         let head =
@@ -77,6 +93,16 @@ impl Client {
         self.fill(bytes).unwrap();
         answer.body = self.buffer.drain(..bytes).collect();
         answer
+    }
+
+    /// The next bytes, whatever they are.
+    pub(super) fn take(&mut self, bytes: usize) -> Vec<u8> {
+        self.fill(bytes).unwrap();
+        self.buffer.drain(..bytes).collect()
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Reads until the connection ends; what comes stays in the buffer.

@@ -204,3 +204,66 @@ fn there_can_be_too_many_buckets() {
     user.create_bucket("bucket-1");
     create(&user, "bucket-2", json!({})).refused(400, "too_many_buckets");
 }
+
+/// Section 2.0: authorization comes before the request's own validity.
+#[test]
+fn a_missing_capability_is_told_before_a_bad_name() {
+    let world = world();
+    let weak = User::restricted(&world, &["writeBuckets"], None, None);
+    let encrypted = json!({ "defaultServerSideEncryption": { "mode": null } });
+    create(&weak, "tiny", encrypted).refused(401, "unauthorized");
+    create(&weak, "tiny", json!({})).refused(400, "bad_request");
+}
+
+/// Section 3.6: full origins, wildcard hosts, schemes, or `*` alone; headers, prefixes of headers, or
+/// `*`; at most a day.
+#[test]
+fn cors_rules_are_checked() {
+    let world = world();
+    let user = User::master(&world);
+    let rule = |change: &[(&str, Value)]| {
+        let mut rule = json!({ "corsRuleName": "rule-1", "allowedOrigins": ["*"],
+            "allowedOperations": ["s3_get"], "maxAgeSeconds": 86_400 });
+        for (field, value) in change {
+            rule[*field] = value.clone();
+        }
+        rule
+    };
+    for change in [
+        ("allowedOrigins", json!(["https://a.example:8443", "https"])),
+        (
+            "allowedOrigins",
+            json!(["https://*.example.com", "http://b"]),
+        ),
+        ("allowedHeaders", json!(["range", "x-bz-info-*", "*"])),
+        ("exposeHeaders", json!(["x-bz-content-sha1"])),
+    ] {
+        let rules = json!({ "corsRules": [rule(std::slice::from_ref(&change))] });
+        let bucket = create(&user, "bucket-1", rules).ok();
+        assert_eq!(bucket["corsRules"][0][change.0], change.1);
+        let id = json!({ "bucketId": bucket["bucketId"] });
+        user.account_call("b2_delete_bucket", id).ok();
+    }
+    for (field, value) in [
+        ("allowedOrigins", json!(["*", "https"])),
+        ("allowedOrigins", json!([])),
+        ("allowedOrigins", json!(["a.example"])),
+        ("allowedOrigins", json!(["https://a.example/path"])),
+        ("allowedOrigins", json!(["https://a.example:port"])),
+        ("allowedOrigins", json!(["https://a.*.example"])),
+        ("allowedHeaders", json!(["x bz"])),
+        ("allowedHeaders", json!(["x bz*"])),
+        ("exposeHeaders", json!([""])),
+        ("maxAgeSeconds", json!(86_401)),
+        ("corsRuleName", json!("b2-rule")),
+        ("corsRuleName", json!("short")),
+        ("allowedOperations", json!([])),
+    ] {
+        let rules = json!({ "corsRules": [rule(&[(field, value.clone())])] });
+        let answer = create(&user, "bucket-1", rules);
+        let message = answer.refused(400, "bad_request");
+        assert!(!message.is_empty(), "{field} {value}");
+    }
+    let twins = json!({ "corsRules": [rule(&[]), rule(&[])] });
+    create(&user, "bucket-1", twins).refused(400, "bad_request");
+}

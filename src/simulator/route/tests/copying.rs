@@ -106,3 +106,29 @@ fn parts_can_be_copied() {
     user.call("b2_finish_large_file", finish).ok();
     assert_eq!(user.get("/file/bucket-1/big").body, b"5678901");
 }
+
+#[test]
+fn what_is_too_large_for_one_request_is_neither_copied_nor_uploaded_in_one() {
+    let world = World::in_memory(Settings {
+        absolute_minimum_part_size: 3,
+        max_single_file: 5,
+        ..Settings::default()
+    });
+    let user = User::master(&world);
+    let bucket = user.create_bucket("bucket-1");
+    let url = UploadUrl::get(&user, &bucket);
+    url.upload("a", b"012345", &[]).refused(400, "bad_request");
+    let source = user.upload(&bucket, "a", b"01234");
+    let start = json!({ "bucketId": bucket, "fileName": "big", "contentType": "a/b" });
+    let large = user.call("b2_start_large_file", start).ok();
+    let sha1s = [1, 2].map(|number| {
+        let body = json!({ "sourceFileId": source["fileId"], "largeFileId": large["fileId"],
+            "partNumber": number });
+        user.call("b2_copy_part", body).ok()["contentSha1"].clone()
+    });
+    let finish = json!({ "fileId": large["fileId"], "partSha1Array": sha1s });
+    let large = user.call("b2_finish_large_file", finish).ok();
+    let message = copy(&user, &large, json!({})).refused(400, "source_too_large");
+    assert_eq!(message, "Copy source too big: 10");
+    copy(&user, &large, json!({ "range": "bytes=2-6" })).ok();
+}

@@ -215,3 +215,52 @@ fn a_download_outlives_its_version() {
     user.call("b2_delete_file_version", delete).ok();
     assert_eq!(Answer::of(reply).body, DATA);
 }
+
+/// Section 8.2: several ranges are not supported and ignored like malformed ones; a range of the whole
+/// file is still a range; HEAD takes ranges too.
+#[test]
+fn other_ranges_are_the_whole_file() {
+    let world = world();
+    let (user, ..) = with_file(&world);
+    let url = "/file/bucket-1/dir/a%20b.txt";
+    let with = |range: &'static str| [("Authorization", user.token.as_str()), ("Range", range)];
+    for ignored in ["bytes=0-1,4-5", "bytes=", "lines=0-1", "bytes=a-b"] {
+        let answer = get(&world, url, &with(ignored));
+        assert_eq!((answer.status, answer.body.as_slice()), (200, DATA));
+        assert_eq!(answer.header("Content-Range"), None);
+    }
+    let whole = get(&world, url, &with("bytes=0-"));
+    assert_eq!((whole.status, whole.body.as_slice()), (206, DATA));
+    assert_eq!(whole.header("Content-Range"), Some("bytes 0-9/10"));
+    let part = head(&world, url, &with("bytes=2-4"));
+    assert_eq!((part.status, part.body.len()), (206, 0));
+    assert_eq!(part.header("Content-Range"), Some("bytes 2-4/10"));
+    let beyond = head(&world, url, &with("bytes=10-"));
+    assert_eq!((beyond.status, beyond.body.len()), (416, 0));
+}
+
+/// Section 8.1: HEAD with a download token, in the header and in the query; section 1.8: errors of HEAD
+/// have no body.
+#[test]
+fn head_takes_shared_tokens_and_answers_errors_without_a_body() {
+    let world = world();
+    let (user, bucket, file) = with_file(&world);
+    let body =
+        json!({ "bucketId": bucket, "fileNamePrefix": "dir/", "validDurationInSeconds": 60 });
+    let answer = user.call("b2_get_download_authorization", body).ok();
+    let token = id_of(&answer, "authorizationToken");
+    let url = "/file/bucket-1/dir/a%20b.txt";
+    let in_header = head(&world, url, &[("Authorization", &token)]);
+    let query = format!("{url}?Authorization={}", token.replace('=', "%3D"));
+    for answer in [in_header, head(&world, &query, &[])] {
+        assert_eq!((answer.status, answer.body.len()), (200, 0));
+        assert_eq!(answer.header("X-Bz-File-Id"), file["fileId"].as_str());
+    }
+    let outside = head(&world, "/file/bucket-1/other", &[("Authorization", &token)]);
+    assert_eq!((outside.status, outside.body.len()), (401, 0));
+    // The query is for downloads by name.
+    let id = id_of(&file, "fileId");
+    let by_id = format!("/b2api/v4/b2_download_file_by_id?fileId={id}&Authorization=");
+    let account = user.token.replace('=', "%3D");
+    get(&world, &format!("{by_id}{account}"), &[]).refused(401, "unauthorized");
+}

@@ -76,3 +76,57 @@ fn unfinished_large_files_are_cancelled() {
     assert_eq!(after(&world, &bucket, 6), pairs(&[("big", "start")]));
     assert_eq!(after(&world, &bucket, 1), pairs(&[]));
 }
+
+/// Sections 3.5 and 3.11: a marker may be put over a locked version; the version stays until its
+/// retention has ended, and its marker stays with it.
+#[test]
+fn locked_versions_outlast_the_rules_until_their_retention_ends() {
+    let world = world();
+    let user = User::master(&world);
+    let rule = json!([{ "fileNamePrefix": "", "daysFromUploadingToHiding": 1,
+        "daysFromHidingToDeleting": 1 }]);
+    let bucket = bucket_with(&user, rule);
+    let until = (world.clock().now_millis() + 10 * 24 * 60 * 60 * 1000).to_string();
+    let url = UploadUrl::get(&user, &bucket);
+    for mode in ["governance", "compliance"] {
+        let lock = [
+            ("X-Bz-File-Retention-Mode", mode),
+            ("X-Bz-File-Retention-Retain-Until-Timestamp", until.as_str()),
+        ];
+        url.upload(mode, b"x", &lock).ok();
+    }
+    let both = pairs(&[
+        ("compliance", "hide"),
+        ("compliance", "upload"),
+        ("governance", "hide"),
+        ("governance", "upload"),
+    ]);
+    assert_eq!(after(&world, &bucket, 1), both);
+    assert_eq!(after(&world, &bucket, 3), both);
+    assert_eq!(after(&world, &bucket, 6), pairs(&[]));
+}
+
+/// Section 3.5: a version is deleted so many days after it was superseded, however old it is; what is
+/// not finished supersedes nothing.
+#[test]
+fn days_count_from_what_took_a_versions_place() {
+    let world = world();
+    let user = User::master(&world);
+    let rule = json!([{ "fileNamePrefix": "", "daysFromHidingToDeleting": 3 }]);
+    let bucket = bucket_with(&user, rule);
+    let one = pairs(&[("a", "upload")]);
+    let two = pairs(&[("a", "upload"), ("a", "upload")]);
+    user.upload(&bucket, "a", b"1");
+    assert_eq!(after(&world, &bucket, 30), one);
+    let user = User::master(&world);
+    let start = json!({ "bucketId": bucket, "fileName": "a", "contentType": "a/b" });
+    let large = user.call("b2_start_large_file", start).ok();
+    let three = pairs(&[("a", "start"), ("a", "upload")]);
+    assert_eq!(after(&world, &bucket, 30), three);
+    let user = User::master(&world);
+    let cancel = json!({ "fileId": large["fileId"] });
+    user.call("b2_cancel_large_file", cancel).ok();
+    user.upload(&bucket, "a", b"2");
+    assert_eq!(after(&world, &bucket, 2), two);
+    assert_eq!(after(&world, &bucket, 2), one);
+}

@@ -97,3 +97,20 @@ fn bad_rules_are_refused() {
     )
     .refused(400, "bad_request");
 }
+
+/// Section 12 #21: accepted in the rule and in its target, answered in the rule.
+#[test]
+fn the_size_of_batches_is_taken_from_either_place() {
+    let world = world();
+    let user = User::master(&world);
+    let bucket = user.create_bucket("bucket-1");
+    for given in [
+        with("maxEventsPerBatch", json!(7)),
+        with_target("maxEventsPerBatch", json!(7)),
+    ] {
+        let shown = set(&user, &bucket, json!([given])).ok();
+        let rule = &shown["eventNotificationRules"][0];
+        assert_eq!(rule["maxEventsPerBatch"], 7);
+        assert_eq!(rule["targetConfiguration"].get("maxEventsPerBatch"), None);
+    }
+}

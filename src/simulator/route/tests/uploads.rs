@@ -284,3 +284,23 @@ fn many_threads_are_served_at_once() {
         .collect();
     assert!(times.windows(2).all(|pair| pair[0] > pair[1]), "{times:?}");
 }
+
+/// Section 2.0: what the key may not do is told before what is wrong with the request.
+#[test]
+fn authorization_is_judged_before_other_headers() {
+    let world = world();
+    let master = User::master(&world);
+    let bucket = master.create_bucket("bucket-1");
+    let user = User::restricted(&world, &["writeFiles"], None, Some("mine/"));
+    let url = UploadUrl::get(&user, &bucket);
+    let send = |more: &[(&str, &str)]| url.send(more, 5, &mut Untouchable);
+    let wrong = ("Content-Encoding", "gzip");
+    send(&[("X-Bz-File-Name", "other"), wrong]).refused(401, "unauthorized");
+    let held = [
+        ("X-Bz-File-Name", "mine/a"),
+        ("X-Bz-File-Legal-Hold", "on"),
+        wrong,
+    ];
+    send(&held).refused(401, "unauthorized");
+    send(&[("X-Bz-File-Name", "mine/a"), wrong]).refused(400, "bad_request");
+}

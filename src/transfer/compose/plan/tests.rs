@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
-use super::{Limits, Part, Placed, Plan, Slice, length, plan};
+use super::{Limits, Part, Placed, Plan, Slice, plan};
 use crate::error::{Error, Result};
 use crate::transfer::compose::Overlap;
 
@@ -42,13 +42,6 @@ fn assembled(parts: &[Part<usize>]) -> Vec<(usize, u64)> {
         }
     }
     bytes
-}
-
-fn size(part: &Part<usize>) -> u64 {
-    match part {
-        Part::Copy { slice, .. } => slice.length(),
-        Part::Upload(slices) => length(slices),
-    }
 }
 
 /// Pieces without a hole: each begins at most where those before it end.
@@ -90,9 +83,9 @@ fn check(pieces: &[Piece], parts: &[Part<usize>]) {
     }
     assert!(parts.len() as u64 <= LIMITS.max_parts);
     for (number, part) in (1..).zip(parts) {
-        assert!(size(part) <= LIMITS.max);
-        assert!(size(part) > 0);
-        assert!(size(part) >= LIMITS.min || number == parts.len());
+        assert!(part.length() <= LIMITS.max);
+        assert!(part.length() > 0);
+        assert!(part.length() >= LIMITS.min || number == parts.len());
         if let Part::Copy { slice, witness } = part {
             assert!(pieces[slice.piece].is_remote);
             assert!(slice.length() >= LIMITS.min);
@@ -151,7 +144,7 @@ proptest! {
         // All of it local, and one remote piece somewhere in the middle.
         let pieces = place(&[(0, 100, false), (offset, length, true)]);
         let parts = plan(&pieces, LIMITS, Overlap::Remote).unwrap();
-        let copied: u64 = parts.iter().filter(|part| matches!(part, Part::Copy { .. })).map(size).sum();
+        let copied: u64 = parts.iter().filter(|part| matches!(part, Part::Copy { .. })).map(Part::length).sum();
         let borrowed = if (1..LIMITS.min).contains(&offset) { LIMITS.min - offset } else { 0 };
         assert!(copied == length - borrowed, "{copied} of {length}");
     }
@@ -265,5 +258,49 @@ fn a_stream_can_become_the_largest_file() {
     let parts = Plan::new((0..100_000).map(|n| Ok(piece(n))), limits, Overlap::Remote);
     let parts: Vec<_> = parts.collect::<Result<_>>().unwrap();
     assert!(parts.len() <= 10_000, "{}", parts.len());
-    assert_eq!(parts.iter().map(size).sum::<u64>(), 10_000_000_000_000);
+    assert_eq!(
+        parts.iter().map(Part::length).sum::<u64>(),
+        10_000_000_000_000
+    );
+}
+
+proptest! {
+    #[test]
+    fn halves_are_parts_and_have_the_same_bytes(
+        start in 0_u64..20,
+        length in 1_u64..60,
+        is_compared in any::<bool>(),
+        cuts in vec(1_u64..30, 0..6),
+    ) {
+        let slice = Slice { id: 0, piece: 0_usize, range: start..start + length };
+        let mut witness = Vec::new();
+        let mut left = if is_compared { length } else { 0 };
+        for (piece, cut) in (1_usize..).zip(cuts.into_iter().chain([length])) {
+            let here = cut.min(left);
+            left -= here;
+            if here > 0 {
+                witness.push(Slice { id: piece as u64, piece, range: 7..7 + here });
+            }
+        }
+        let bytes = assembled(&[Part::Upload(witness.clone())]);
+        match (Part::Copy { slice: slice.clone(), witness }).halved(LIMITS) {
+            Ok(halves) => {
+                let whole = [Part::Copy { slice, witness: Vec::new() }];
+                assert_eq!(assembled(&halves), assembled(&whole));
+                assert!(halves[0].length() >= LIMITS.min && halves[1].length() >= 1);
+                let witnesses = halves.clone().map(|half| match half {
+                    Part::Copy { witness, .. } => Part::Upload(witness),
+                    Part::Upload(_) => panic!("it is no copy"),
+                });
+                assert_eq!(assembled(&witnesses), bytes);
+                for (half, witness) in halves.iter().zip(&witnesses) {
+                    assert!(bytes.is_empty() || half.length() == witness.length());
+                }
+            }
+            Err(part) => {
+                assert!(length <= LIMITS.min);
+                assert_eq!(part.length(), length);
+            }
+        }
+    }
 }

@@ -1,0 +1,258 @@
+//! The admin endpoint: what a test in another language, or a person with curl, does to a running
+//! simulator. `docs/simulator.md` has the table of its paths.
+//!
+//! Its paths begin with `/.simulator`, which no path of the service does. Who may reach it: clients
+//! on this machine, and no browser for somebody else. A page elsewhere can make a browser of this
+//! machine send requests here, so whatever comes with `Origin` or `Sec-Fetch-Site`, or for a host that
+//! is not called a loopback one, is refused.
+//!
+//! Orders are plain text: faults in their own words, one a line; everything else as `name=value`,
+//! separated by spaces or `&`. Answers are JSON. What is asked here is no request to the service: it
+//! meets no fault and leaves no entry in the log.
+
+mod show;
+mod words;
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::decode;
+use super::faults::{Fault, Faults};
+use super::log::RequestLog;
+use super::message::{Reply, Request};
+use super::reply::{self, Refusal};
+use super::world::World;
+use words::Words;
+
+const PREFIX: &str = "/.simulator";
+/// More than a hundred faults in words.
+const MAX_BODY: u64 = 64 * 1024;
+
+/// Whether a path is one of these.
+pub(super) fn owns(path: &str) -> bool {
+    path.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What there is to administer.
+pub(super) struct Admin<'a> {
+    pub(super) world: &'a World,
+    pub(super) log: &'a RequestLog,
+    pub(super) faults: &'a Faults,
+}
+
+impl Admin<'_> {
+    pub(super) fn answer(&self, request: &Request, body: &mut dyn Read) -> Reply {
+        refuse_browsers(request)
+            .and_then(|()| self.obey(request, body))
+            .map_or_else(Refusal::into_reply, |value| reply::ok(&value))
+    }
+
+    fn obey(&self, request: &Request, body: &mut dyn Read) -> Result<Value, Refusal> {
+        let path = request.path.strip_prefix(PREFIX).unwrap_or_default();
+        let path: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let method = match request.method.as_str() {
+            "HEAD" => "GET",
+            method => method,
+        };
+        let order = read(body)?;
+        match (method, &*path) {
+            ("GET", []) => Ok(self.overview()),
+            ("GET", ["faults"]) => Ok(show::faults(self.faults)),
+            ("POST", ["faults"]) => self.add_faults(&order),
+            ("DELETE", ["faults"]) => {
+                self.faults.clear();
+                Ok(show::faults(self.faults))
+            }
+            ("DELETE", ["faults", id]) => self.remove_fault(id),
+            ("POST", ["chaos"]) => self.start_chaos(&order),
+            ("GET", ["shaping"]) => Ok(show::shaping(&self.faults.shaping())),
+            ("POST", ["shaping"]) => self.shape(&order),
+            ("GET", ["clock"]) => Ok(show::clock(self.world.clock())),
+            ("POST", ["clock"]) => self.move_clock(&order),
+            ("POST", ["tokens", "expire"]) => done(self.world.expire_tokens()),
+            ("POST", ["tokens", "revoke"]) => done(self.world.revoke_tokens()),
+            ("POST", ["upload-urls", "expire"]) => done(self.world.drop_upload_urls()),
+            ("GET", ["keys"]) => Ok(show::keys(self.world)),
+            ("POST", ["keys", id, "expire"]) => done(self.world.expire_key(id)),
+            ("DELETE", ["keys", id]) => done(self.world.delete_key(id)),
+            ("POST", ["lifecycle"]) => done(self.world.run_lifecycle_rules()),
+            ("GET", ["caps"]) => Ok(show::caps(self.world)),
+            ("POST", ["caps"]) => self.set_caps(&order),
+            ("GET", ["limits"]) => Ok(show::limits(self.world.settings())),
+            ("POST", ["limits"]) => self.set_limits(&order),
+            ("GET", ["log"]) => self.show_log(request),
+            ("DELETE", ["log"]) => {
+                self.log.clear();
+                Ok(json!({}))
+            }
+            (_, path) => Err(unknown(method, path)),
+        }
+    }
+
+    fn overview(&self) -> Value {
+        json!({
+            "caps": show::caps(self.world),
+            "clock": show::clock(self.world.clock()),
+            "faults": show::faults(self.faults)["faults"],
+            "limits": show::limits(self.world.settings()),
+            "requests": self.log.counts(),
+            "shaping": show::shaping(&self.faults.shaping()),
+        })
+    }
+
+    /// All of them, or none if one is not understood.
+    fn add_faults(&self, order: &str) -> Result<Value, Refusal> {
+        let lines = order.lines().map(str::trim).filter(|line| !line.is_empty());
+        let faults = lines.map(|line| {
+            line.parse()
+                .map_err(|wrong| Refusal::bad_request(format!("{line:?}: {wrong}")))
+        });
+        let faults: Vec<Fault> = faults.collect::<Result<_, _>>()?;
+        if faults.is_empty() {
+            return Err(Refusal::bad_request("there is no fault in the body"));
+        }
+        let ids = faults.into_iter().map(|fault| self.faults.inject(fault));
+        let ids: Vec<u64> = ids.map(|id| id.number()).collect();
+        Ok(json!({ "ids": ids }))
+    }
+
+    fn remove_fault(&self, id: &str) -> Result<Value, Refusal> {
+        let is_removed = decode::decimal(id).is_some_and(|id| self.faults.remove_number(id));
+        if !is_removed {
+            return Err(Refusal::not_found(format!("there is no fault {id}")));
+        }
+        Ok(show::faults(self.faults))
+    }
+
+    fn start_chaos(&self, order: &str) -> Result<Value, Refusal> {
+        let mut words = Words::of(order)?;
+        let seed = words.number("seed")?;
+        words.end()?;
+        self.faults.chaos(seed.unwrap_or(0));
+        Ok(show::faults(self.faults))
+    }
+
+    fn shape(&self, order: &str) -> Result<Value, Refusal> {
+        let mut words = Words::of(order)?;
+        let mut shaping = self.faults.shaping();
+        if let Some(latency) = words.optional("latency")? {
+            shaping.latency = Duration::from_millis(latency.unwrap_or(0));
+        }
+        words.change("upload-rate", &mut shaping.upload_rate)?;
+        words.change("download-rate", &mut shaping.download_rate)?;
+        words.end()?;
+        self.faults.shape(shaping);
+        Ok(show::shaping(&self.faults.shaping()))
+    }
+
+    fn move_clock(&self, order: &str) -> Result<Value, Refusal> {
+        let mut words = Words::of(order)?;
+        let (seconds, to) = (words.number("advance")?, words.number("to")?);
+        words.end()?;
+        let clock = self.world.clock();
+        let by = match (seconds, to) {
+            (Some(seconds), None) => Duration::from_secs(seconds),
+            (None, Some(to)) => {
+                let ahead = u64::checked_sub(to, clock.now_millis());
+                let back = || Refusal::bad_request("the clock moves forward only");
+                Duration::from_millis(ahead.ok_or_else(back)?)
+            }
+            _ => {
+                let message = "either advance=SECONDS or to=MILLISECONDS since 1970";
+                return Err(Refusal::bad_request(message));
+            }
+        };
+        clock.advance(by);
+        Ok(show::clock(clock))
+    }
+
+    fn set_caps(&self, order: &str) -> Result<Value, Refusal> {
+        let mut words = Words::of(order)?;
+        let mut caps = self.world.caps();
+        words.change("storage", &mut caps.storage)?;
+        words.change("download", &mut caps.download)?;
+        words.change("class-b", &mut caps.class_b)?;
+        words.change("class-c", &mut caps.class_c)?;
+        words.end()?;
+        self.world.set_caps(caps);
+        Ok(show::caps(self.world))
+    }
+
+    fn set_limits(&self, order: &str) -> Result<Value, Refusal> {
+        let mut words = Words::of(order)?;
+        let minimum = words.number("minimum-part-size")?;
+        let recommended = words.number("recommended-part-size")?;
+        let single = words.number("max-single-file")?;
+        let buckets = words.number("max-buckets")?;
+        let scanned = words.number("listing-scan-limit")?;
+        words.end()?;
+        self.world.change_settings(|settings| {
+            set(&mut settings.absolute_minimum_part_size, minimum);
+            set(&mut settings.recommended_part_size, recommended);
+            set(&mut settings.max_single_file, single);
+            set(&mut settings.max_buckets, buckets);
+            set(&mut settings.listing_scan_limit, scanned);
+        });
+        Ok(show::limits(self.world.settings()))
+    }
+
+    fn show_log(&self, request: &Request) -> Result<Value, Refusal> {
+        let mut words = Words::of(request.query.as_deref().unwrap_or_default())?;
+        let last = words.number("last")?;
+        words.end()?;
+        Ok(show::log(self.log, last.unwrap_or(usize::MAX)))
+    }
+}
+
+fn set<T>(value: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *value = new;
+    }
+}
+
+/// A page that somebody else made must not give orders through a browser of this machine, nor read
+/// answers under a name that was made to lead here.
+fn refuse_browsers(request: &Request) -> Result<(), Refusal> {
+    let has = |name: &str| request.headers.iter().any(|(n, _)| n == name);
+    let why = if has("origin") || has("sec-fetch-site") {
+        "requests of browsers are not served here"
+    } else if !super::front::is_loopback(request.header("host").unwrap_or_default()) {
+        "name this machine as localhost or by a loopback address"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(403, "forbidden", why))
+}
+
+fn read(body: &mut dyn Read) -> Result<String, Refusal> {
+    let mut bytes = Vec::new();
+    body.take(MAX_BODY + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| Refusal::bad_request("the request ended early"))?;
+    if bytes.len() as u64 > MAX_BODY {
+        return Err(Refusal::bad_request(format!(
+            "the body has more than {MAX_BODY} bytes"
+        )));
+    }
+    String::from_utf8(bytes).map_err(|_| Refusal::bad_request("the body is not UTF-8"))
+}
+
+fn done(outcome: io::Result<()>) -> Result<Value, Refusal> {
+    match outcome {
+        Ok(()) => Ok(json!({})),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Refusal::not_found(error.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unknown(method: &str, path: &[&str]) -> Refusal {
+    let path = path.join("/");
+    Refusal::not_found(format!(
+        "{method} {PREFIX}/{path} is nothing that can be done here"
+    ))
+}

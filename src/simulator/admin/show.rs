@@ -1,0 +1,112 @@
+//! The simulator's settings and what it has seen, as JSON. No secret is among it.
+
+use serde_json::{Value, json};
+
+use crate::model::operation::Operation;
+use crate::simulator::clock::Clock;
+use crate::simulator::faults::{Faults, Shaping};
+use crate::simulator::log::{LogEntry, RequestLog};
+use crate::simulator::world::{Settings, World};
+
+pub(super) fn faults(faults: &Faults) -> Value {
+    let list = faults
+        .list()
+        .into_iter()
+        .map(|(id, fault)| json!({ "fault": fault.to_string(), "id": id.number() }));
+    json!({ "faults": list.collect::<Vec<Value>>() })
+}
+
+pub(super) fn shaping(shaping: &Shaping) -> Value {
+    json!({
+        "downloadRate": shaping.download_rate,
+        "latencyMillis": millis(shaping.latency),
+        "uploadRate": shaping.upload_rate,
+    })
+}
+
+pub(super) fn clock(clock: &Clock) -> Value {
+    json!({
+        "aheadMillis": millis(clock.ahead()),
+        "date": httpdate::fmt_http_date(clock.now()),
+        "millis": clock.now_millis(),
+    })
+}
+
+pub(super) fn keys(world: &World) -> Value {
+    let state = world.state();
+    let keys = state.keys.values().map(|key| {
+        json!({
+            "applicationKeyId": key.id,
+            "bucketIds": key.bucket_ids,
+            "capabilities": key.capabilities,
+            "expirationTimestamp": key.expires,
+            "isMaster": key.is_master,
+            "keyName": key.name,
+            "namePrefix": key.name_prefix,
+        })
+    });
+    json!({ "keys": keys.collect::<Vec<Value>>() })
+}
+
+pub(super) fn caps(world: &World) -> Value {
+    let (caps, used) = (world.caps(), world.usage());
+    let pair = |cap: Option<u64>, used: u64| json!({ "cap": cap, "used": used });
+    json!({
+        "classB": pair(caps.class_b, used.class_b),
+        "classC": pair(caps.class_c, used.class_c),
+        "download": pair(caps.download, used.download),
+        "storage": pair(caps.storage, used.storage),
+    })
+}
+
+pub(super) fn limits(settings: Settings) -> Value {
+    json!({
+        "listingScanLimit": settings.listing_scan_limit,
+        "maxBuckets": settings.max_buckets,
+        "maxSingleFile": settings.max_single_file,
+        "minimumPartSize": settings.absolute_minimum_part_size,
+        "recommendedPartSize": settings.recommended_part_size,
+    })
+}
+
+/// The last requests, oldest first, and how many there were of each kind.
+pub(super) fn log(log: &RequestLog, last: usize) -> Value {
+    let entries = log.entries();
+    let skipped = entries.len().saturating_sub(last);
+    let shown: Vec<Value> = entries.iter().skip(skipped).map(entry).collect();
+    json!({ "counts": log.counts(), "requests": shown })
+}
+
+fn entry(entry: &LogEntry) -> Value {
+    let LogEntry {
+        operation,
+        method,
+        path,
+        status,
+        upload_url: _,
+        body_bytes,
+        expect_continue,
+        connection,
+        fault,
+        file_name,
+        range,
+        elapsed,
+    } = entry;
+    json!({
+        "bodyBytes": body_bytes,
+        "connection": connection,
+        "elapsedMillis": millis(*elapsed),
+        "expectContinue": expect_continue,
+        "fault": fault,
+        "fileName": file_name,
+        "method": method,
+        "operation": operation.map(Operation::name),
+        "path": path,
+        "range": range,
+        "status": status,
+    })
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

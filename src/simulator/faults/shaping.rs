@@ -1,0 +1,166 @@
+//! How slow the line to the service is, and how slow one request: latency, and bytes per second.
+
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::simulator::clock::Stopwatch;
+
+/// How slow every request is: see [`Faults::shape`](super::Faults::shape). Without a value, as fast
+/// as can be.
+///
+/// ```
+/// use std::time::Duration;
+/// use b2sdk::simulator::{Shaping, Simulator};
+///
+/// let simulator = Simulator::start()?;
+/// let slow = Shaping::new().latency(Duration::from_millis(40)).upload_rate(1_000_000);
+/// simulator.faults().shape(slow);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shaping {
+    /// How long each request waits before anything is done for it, in whole milliseconds.
+    pub latency: Duration,
+    /// Bytes per second of the bodies of requests, all connections together.
+    pub upload_rate: Option<NonZeroU64>,
+    /// Bytes per second of the bodies of answers, all connections together.
+    pub download_rate: Option<NonZeroU64>,
+}
+
+impl Shaping {
+    /// As fast as can be.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long each request waits.
+    #[must_use]
+    pub fn latency(mut self, time: Duration) -> Self {
+        self.latency = time;
+        self
+    }
+
+    /// Bytes per second of the bodies of requests (at least 1).
+    #[must_use]
+    pub fn upload_rate(mut self, bytes_per_second: u64) -> Self {
+        self.upload_rate = Some(NonZeroU64::new(bytes_per_second).unwrap_or(NonZeroU64::MIN));
+        self
+    }
+
+    /// Bytes per second of the bodies of answers (at least 1).
+    #[must_use]
+    pub fn download_rate(mut self, bytes_per_second: u64) -> Self {
+        self.download_rate = Some(NonZeroU64::new(bytes_per_second).unwrap_or(NonZeroU64::MIN));
+        self
+    }
+}
+
+/// What all connections share.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    shaping: Shaping,
+    up: Option<Pace>,
+    down: Option<Pace>,
+}
+
+impl Link {
+    pub(super) fn new(shaping: Shaping) -> Self {
+        Self {
+            up: shaping.upload_rate.map(Pace::new),
+            down: shaping.download_rate.map(Pace::new),
+            shaping,
+        }
+    }
+
+    pub(super) fn shaping(&self) -> &Shaping {
+        &self.shaping
+    }
+
+    pub(super) fn paces(&self) -> (Option<Pace>, Option<Pace>) {
+        (self.up.clone(), self.down.clone())
+    }
+}
+
+/// A rate at which bytes pass; clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    rate: NonZeroU64,
+    watch: Stopwatch,
+    /// Until when, by the watch, bytes that were let in are still passing.
+    busy_until: Arc<Mutex<Duration>>,
+}
+
+impl Pace {
+    pub(crate) fn new(rate: NonZeroU64) -> Self {
+        Self {
+            rate,
+            watch: Stopwatch::start(),
+            busy_until: Arc::default(),
+        }
+    }
+
+    /// How many bytes at most pass as one piece: what takes a twentieth of a second, at least one.
+    pub(crate) fn piece(&self) -> usize {
+        usize::try_from(self.rate.get() / 20)
+            .unwrap_or(usize::MAX)
+            .max(1)
+    }
+
+    /// Lets these bytes in behind those that are passing; says after what time they have passed.
+    pub(crate) fn enter(&self, bytes: usize) -> Duration {
+        self.enter_at(self.watch.elapsed(), bytes)
+    }
+
+    fn enter_at(&self, now: Duration, bytes: usize) -> Duration {
+        let nanos = (bytes as u128 * 1_000_000_000).div_ceil(u128::from(self.rate.get()));
+        let takes = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        let mut busy_until = self
+            .busy_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *busy_until = now.max(*busy_until).saturating_add(takes);
+        busy_until.saturating_sub(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+    use std::time::Duration;
+
+    use super::Pace;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pace(rate: u64) -> Pace {
+        Pace::new(NonZeroU64::new(rate).unwrap())
+    }
+
+    #[test]
+    fn bytes_pass_one_behind_the_other_and_a_pause_is_not_made_up_for() {
+        let pace = pace(1000);
+        let other = pace.clone();
+        assert_eq!(pace.enter_at(Duration::ZERO, 1000), SECOND);
+        assert_eq!(other.enter_at(Duration::ZERO, 500), SECOND * 3 / 2);
+        assert_eq!(pace.enter_at(SECOND, 500), SECOND);
+        assert_eq!(pace.enter_at(SECOND * 60, 1000), SECOND);
+    }
+
+    #[test]
+    fn no_rate_and_no_length_overflow() {
+        assert_eq!(
+            pace(u64::MAX).enter_at(Duration::ZERO, 1),
+            Duration::from_nanos(1)
+        );
+        let slow = pace(1);
+        slow.enter_at(Duration::MAX, usize::MAX);
+        slow.enter_at(Duration::MAX, usize::MAX);
+        assert_eq!(
+            (pace(1).piece(), pace(19).piece(), pace(2000).piece()),
+            (1, 1, 100)
+        );
+    }
+}

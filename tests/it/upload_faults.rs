@@ -1,0 +1,119 @@
+//! What may befall an upload on its way: it ends in the right file, in time, and without leaving an
+//! upload URL in use that was refused.
+
+use std::time::Duration;
+
+use b2sdk::simulator::Fault;
+use b2sdk::{Operation, Timeouts};
+
+use crate::support::{World, noise};
+
+/// Larger than `expect_continue_from`.
+const LENGTH: usize = 1_500_000;
+
+/// A client that does not wait for long, and asks for leave or not.
+fn world(asks: bool) -> World {
+    World::with(|builder| {
+        builder
+            .expect_continue_from(if asks { 1000 } else { u64::MAX })
+            .timeouts(Timeouts::default().idle(Duration::from_millis(300)))
+    })
+}
+
+fn words(text: &str) -> Fault {
+    format!("b2_upload_file {text}").parse().unwrap()
+}
+
+#[test]
+fn an_upload_that_is_not_read_or_not_answered_ends_in_time_and_is_made_again() {
+    for asks in [false, true] {
+        for what in [
+            "stall",
+            "continue stall",
+            "read=1000 stall",
+            "read=1400000 stall",
+            "half-close",
+            "read=1000 half-close",
+            "read=1000 close",
+            "read=1000 reset",
+        ] {
+            let world = world(asks);
+            world.inject(words(what));
+            let uploaded = world.bucket.upload_bytes(&noise(LENGTH), "x");
+            let uploaded = uploaded.unwrap_or_else(|error| panic!("{what} {asks}: {error:?}"));
+            assert_eq!(uploaded.retries(), 1, "{what} {asks}");
+            let entries = world.service.log().entries();
+            let urls: Vec<_> = entries
+                .iter()
+                .filter_map(|e| e.upload_url.clone())
+                .collect();
+            assert_eq!(urls.len(), 2, "{what} {asks}");
+            assert_ne!(urls[0], urls[1], "{what} {asks}: the URL that failed");
+            assert_eq!(world.versions("x").len(), 1, "{what} {asks}");
+            assert_eq!(world.content("x"), noise(LENGTH), "{what} {asks}");
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_nobody_ever_reads_ends_in_an_error() {
+    for (asks, what) in [(false, "read=1000 stall"), (true, "continue stall")] {
+        let world = world(asks);
+        world.inject(words(what).always());
+        let error = world.bucket.upload_bytes(&noise(LENGTH), "x").unwrap_err();
+        let debug = format!("{error:?}");
+        assert!(debug.starts_with("Connection"), "{what}: {debug}");
+        assert!(world.count(Operation::UploadFile) <= 10);
+        world.service.faults().clear();
+        assert!(world.versions("x").is_empty());
+    }
+}
+
+#[test]
+fn an_early_rejection_is_heard_with_and_without_leave_to_send() {
+    for asks in [false, true] {
+        for what in ["status=503", "continue status=503", "read=1000 status=503"] {
+            let world = world(asks);
+            world.inject(words(what));
+            let uploaded = world.bucket.upload_bytes(&noise(LENGTH), "x").unwrap();
+            assert_eq!(uploaded.retries(), 1, "{what} {asks}");
+            let entries = world.service.log().entries();
+            let mut uploads = entries.iter().filter(|entry| entry.upload_url.is_some());
+            let first = uploads.next().unwrap();
+            assert_eq!(first.status, Some(503), "{what} {asks}");
+            assert_eq!(first.expect_continue, asks);
+            assert!(first.body_bytes <= 1000, "{what} {asks}");
+            assert_eq!(world.content("x"), noise(LENGTH));
+        }
+    }
+}
+
+#[test]
+fn a_slow_upload_is_left_alone_while_it_moves_and_made_again_when_it_drips() {
+    // The service goes on with the others when the client has long left.
+    for (what, retries) in [
+        ("read-rate=8000000", 0),
+        ("read-rate=10", 1),
+        ("delay=60000", 1),
+    ] {
+        let world = world(false);
+        world.inject(words(what));
+        let uploaded = world.bucket.upload_bytes(&noise(LENGTH), "x").unwrap();
+        assert_eq!(uploaded.retries(), retries, "{what}");
+        assert_eq!(world.content("x"), noise(LENGTH));
+    }
+}
+
+#[test]
+fn bytes_behind_an_answer_are_never_taken_for_the_next_one() {
+    let world = World::new();
+    for _ in 0..20 {
+        world.inject("* surplus=10".parse().unwrap());
+        assert_eq!(world.api.list_buckets().unwrap().len(), 1);
+        assert_eq!(world.api.list_buckets().unwrap().len(), 1);
+        world.inject(words("surplus=10"));
+        world.bucket.upload_bytes(b"content", "x").unwrap();
+        world.bucket.upload_bytes(b"content", "x").unwrap();
+    }
+    assert_eq!(world.content("x"), b"content");
+}
