@@ -70,8 +70,8 @@ pub struct SqliteAccountInfo {
 }
 
 enum Place {
-    Files(Files),
-    ReadOnly(ReadOnly),
+    Files(Box<Files>),
+    ReadOnly(Box<ReadOnly>),
 }
 
 impl SqliteAccountInfo {
@@ -131,8 +131,8 @@ impl SqliteAccountInfo {
 
     fn store(&self) -> &dyn AccountInfo {
         match &self.place {
-            Place::Files(files) => files,
-            Place::ReadOnly(read) => read,
+            Place::Files(files) => &**files,
+            Place::ReadOnly(read) => &**read,
         }
     }
 }

@@ -7,6 +7,8 @@
 //! 3. A further attempt always asks for a new URL: those in the pool may be as old as the one that
 //!    failed.
 
+use std::sync::Arc;
+
 use crate::account_info::{AuthSnapshot, UploadTarget, UploadUrl};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -27,10 +29,12 @@ pub(crate) enum Verdict<T> {
 }
 
 impl Session {
-    /// Uploads through an upload URL of the target; also tells how many attempts it took.
+    /// Uploads through an upload URL of the target; also tells how many attempts it took. The first
+    /// attempt runs under `known`, if the caller has just read the authorization.
     pub(crate) fn with_upload_url<T>(
         &self,
         target: &UploadTarget,
+        mut known: Option<Arc<AuthSnapshot>>,
         control: &Control,
         mut upload: impl FnMut(&Raw<'_>, &UploadUrl) -> Result<Verdict<T>>,
     ) -> Result<(T, u32)> {
@@ -42,7 +46,10 @@ impl Session {
         let mut attempts = 0;
         let outcome = self.attempts(operation, control).run(|step| {
             attempts += 1;
-            let snapshot = self.current(control)?;
+            let snapshot = match known.take() {
+                Some(known) => known,
+                None => self.current(control)?,
+            };
             let url = match held.take() {
                 Some(url) if step == Step::Again => url,
                 _ => self.upload_url(target, &snapshot, step, control)?,

@@ -290,7 +290,11 @@ impl Compose<'_> {
         self.upload.refuse_resuming_one_request()?;
         match parts.pop() {
             Some(part) => self.make_of_one(part, &request),
-            None => self.upload.send_small(&request, &BytesSource(&[])),
+            None => self.upload.send_small(
+                self.upload.session.current(self.upload.control)?,
+                &request,
+                &BytesSource(&[]),
+            ),
         }
     }
 
@@ -334,7 +338,8 @@ impl Compose<'_> {
         request: &UploadRequest<'_>,
     ) -> Result<Uploaded> {
         let source = Assembled::new(self, slices, self.upload.control);
-        self.upload.send_small(request, &source)
+        let snapshot = self.upload.session.current(self.upload.control)?;
+        self.upload.send_small(snapshot, request, &source)
     }
 
     /// A file that is one range of a stored one.

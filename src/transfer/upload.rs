@@ -285,13 +285,14 @@ pub(crate) struct Upload<'a> {
 impl Upload<'_> {
     /// Uploads a source that can be opened anywhere: in one request, or as a large file.
     pub(crate) fn send(&self, source: &(dyn UploadSource + Sync)) -> Result<Uploaded> {
-        let limits = self.limits()?;
+        let snapshot = self.session.current(self.control)?;
+        let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
         let parts = limits.cut(source.len())?;
         let info = self.check(source.modified())?;
         let request = self.request(&info)?;
         if limits.fits_one_request(source.len()) {
             self.refuse_resuming_one_request()?;
-            self.send_small(&request, source)
+            self.send_small(snapshot, &request, source)
         } else {
             self.send_large(&request, source, &parts)
         }
@@ -311,7 +312,7 @@ impl Upload<'_> {
         let request = self.request(&info)?;
         if limits.fits_one_request(length) {
             let _loan = memory.borrow(length, self.control)?;
-            self.send_small(&request, &ReaderSource::new(reader, length))
+            self.send_small(snapshot, &request, &ReaderSource::new(reader, length))
         } else {
             let pieces = Pieces::of_length(&mut reader, parts, memory);
             self.send_buffered(&request, pieces)
@@ -327,13 +328,13 @@ impl Upload<'_> {
         let request = self.request(&info)?;
         let mut pieces = Pieces::of_stream(&mut reader, limits, self.workers.memory());
         let Some(first) = pieces.next_piece(self.control)? else {
-            return self.send_small(&request, &BytesSource(&[]));
+            return self.send_small(snapshot, &request, &BytesSource(&[]));
         };
         if pieces.goes_on()? {
             pieces.put_back(first);
             self.send_buffered(&request, pieces)
         } else {
-            self.send_small(&request, &BytesSource(&first.bytes))
+            self.send_small(snapshot, &request, &BytesSource(&first.bytes))
         }
     }
 
@@ -364,13 +365,6 @@ impl Upload<'_> {
         }
         let reason = "what can be read only once cannot be compared with what is there; upload a file or bytes";
         Err(Error::invalid_input("resume", reason))
-    }
-
-    fn limits(&self) -> Result<PartLimits> {
-        PartLimits::new(
-            self.session.current(self.control)?.auth(),
-            self.options.part_size,
-        )
     }
 
     /// Checks everything that can be checked before a byte is sent; the file info to send.

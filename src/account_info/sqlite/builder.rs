@@ -121,9 +121,9 @@ impl SqliteAccountInfoBuilder {
             .make_directory()
             .and_then(|()| Files::open(&path, &self.options));
         let place = match opened {
-            Ok(files) => Place::Files(files),
+            Ok(files) => Place::Files(Box::new(files)),
             Err(error) if self.read_only_fallback && is_refused(&error) => {
-                Place::ReadOnly(self.fall_back(&path, &error)?)
+                Place::ReadOnly(Box::new(self.fall_back(&path, &error)?))
             }
             Err(error) => return Err(error),
         };

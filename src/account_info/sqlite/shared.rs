@@ -3,13 +3,15 @@
 //! Python may replace or clear the account between any two calls of ours, and knows nothing of
 //! generations. So everything that belongs to an account reads the account's row in the same
 //! transaction, and the authorization in memory counts only while SQLite's `data_version`, which
-//! changes with every commit of another connection, is the one that it was read at.
+//! changes with every commit of another connection, is the one that it was read at. Of threads that
+//! ask at the same time one looks for those that came before it began to.
 //!
 //! The file itself may go, too. So every call first looks whether the one at the path still is the
 //! one that is open. It was replaced: the new one is opened. It was deleted: there is no account any
 //! more, and only saving an authorization makes a new file.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction};
@@ -32,6 +34,8 @@ pub(super) struct Shared {
     path: PathBuf,
     options: Options,
     state: Mutex<State>,
+    /// How often somebody began to look for the present authorization.
+    looks: AtomicU64,
 }
 
 /// The file that is open; nothing once it was deleted.
@@ -48,10 +52,11 @@ struct Open {
     known: Option<Known>,
 }
 
-/// What was read last, and the `data_version` it was read at.
+/// What was read last, the `data_version` it was read at, and the last look that found it so.
 #[derive(Debug)]
 struct Known {
     version: i64,
+    look: u64,
     auth: Option<Arc<AuthSnapshot>>,
 }
 
@@ -70,6 +75,7 @@ impl Shared {
             state: Mutex::new(State {
                 open: Some(Open::at(path, options)?),
             }),
+            looks: AtomicU64::new(0),
         })
     }
 
@@ -79,10 +85,19 @@ impl Shared {
 
     /// The authorization in the file; as long as nobody wrote, no row is read for it.
     pub(super) fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>> {
-        match &mut self.current(IfDeleted::Leave)?.open {
+        let before = self.looks.load(Ordering::SeqCst);
+        let state = self.lock();
+        let known = state.open.as_ref().and_then(|open| open.known.as_ref());
+        if let Some(known) = known
+            && known.look > before
+        {
+            return Ok(known.auth.clone());
+        }
+        let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+        match &mut self.renew(state, IfDeleted::Leave)?.open {
             None => Ok(None),
             Some(open) => open
-                .auth(&self.path)
+                .auth(look, &self.path)
                 .map_err(|failure| open.explain("read", failure, &self.path)),
         }
     }
@@ -185,9 +200,21 @@ impl Shared {
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The file that is at the path now.
     fn current(&self, if_deleted: IfDeleted) -> Result<MutexGuard<'_, State>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.renew(self.lock(), if_deleted)
+    }
+
+    /// Opens what is at the path now, if that is another file than the one that is open.
+    fn renew<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        if_deleted: IfDeleted,
+    ) -> Result<MutexGuard<'a, State>> {
         // Who cannot look, such as while a network drive is away, has not seen it go.
         let file = match FileId::at(&self.path) {
             Err(_) if state.open.is_some() => return Ok(state),
@@ -256,11 +283,13 @@ impl Open {
         })
     }
 
-    fn auth(&mut self, path: &Path) -> Result<Option<Arc<AuthSnapshot>>, Failure> {
+    /// The authorization as this look finds it.
+    fn auth(&mut self, look: u64, path: &Path) -> Result<Option<Arc<AuthSnapshot>>, Failure> {
         let version = data_version(self.link.connection()?)?;
-        if let Some(known) = &self.known
+        if let Some(known) = &mut self.known
             && known.version == version
         {
+            known.look = look;
             return Ok(known.auth.clone());
         }
         self.known = None;
@@ -268,6 +297,7 @@ impl Open {
         let known = self.link.read(|now| {
             Ok(Known {
                 version: data_version(now)?,
+                look,
                 auth: account(now, path)?.map(|auth| Arc::new(AuthSnapshot::new(auth))),
             })
         })?;

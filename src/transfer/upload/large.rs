@@ -261,7 +261,7 @@ impl Started<'_> {
         let (sha1, attempts) =
             self.upload
                 .session
-                .with_upload_url(&self.target, control, |raw, url| {
+                .with_upload_url(&self.target, None, control, |raw, url| {
                     self.tally.attempt(&mut again);
                     let mut content = Counted::new(source.open(range.clone())?, self.tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);

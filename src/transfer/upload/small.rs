@@ -7,9 +7,10 @@
 //!    Not found: another URL, another attempt. May not look (no `listFiles`): another attempt, which
 //!    can leave two equal versions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::account_info::UploadTarget;
+use crate::account_info::{AuthSnapshot, UploadTarget};
 use crate::control::progress::{Counted, Tally};
 use crate::error::{Error, Result};
 use crate::http::body::Sha1AtEnd;
@@ -22,9 +23,10 @@ use crate::transfer::upload::settings::settings_mismatch;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, Upload, Uploaded};
 
 impl Upload<'_> {
-    /// Uploads a source that fits into one request.
+    /// Uploads a source that fits into one request, under the authorization that was read for it.
     pub(in crate::transfer) fn send_small(
         &self,
+        snapshot: Arc<AuthSnapshot>,
         request: &UploadRequest<'_>,
         source: &dyn UploadSource,
     ) -> Result<Uploaded> {
@@ -36,7 +38,7 @@ impl Upload<'_> {
         let settings = self.settings();
         let (version, attempts) =
             self.session
-                .with_upload_url(&target, self.control, |raw, url| {
+                .with_upload_url(&target, Some(snapshot), self.control, |raw, url| {
                     tally.attempt(&mut again);
                     let mut content = Counted::new(source.open(0..length)?, &tally);
                     let mut body = Sha1AtEnd::new(&mut content, length);

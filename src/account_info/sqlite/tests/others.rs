@@ -1,6 +1,8 @@
 //! Other programs that use the shared file: Python's, which knows nothing of us, and our own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use super::{Scratch, auth, bucket};
@@ -57,6 +59,35 @@ fn another_login_is_seen_at_once_and_nothing_of_the_old_one_is_used() {
         store.take_upload_url(bob.identity(), &bucket("b")).unwrap(),
         None
     );
+}
+
+/// Threads that ask at the same time share what one of them found: but never what it found before
+/// they asked.
+#[test]
+fn of_many_threads_none_is_told_what_another_program_had_replaced_before() {
+    const LOGINS: u32 = 50;
+    let scratch = Scratch::new();
+    let (store, other) = (scratch.open(), scratch.open());
+    let login = |n: u32| other.save_auth(auth("ada", &n.to_string()), None).unwrap();
+    login(0);
+    let written = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while written.load(Ordering::SeqCst) < LOGINS {
+                    let before = written.load(Ordering::SeqCst);
+                    let snapshot = store.auth().unwrap().unwrap();
+                    let token = snapshot.auth().token.expose();
+                    let login = token.strip_prefix("account-token-").unwrap();
+                    assert!(login.parse::<u32>().unwrap() >= before);
+                }
+            });
+        }
+        for n in 1..=LOGINS {
+            login(n);
+            written.store(n, Ordering::SeqCst);
+        }
+    });
 }
 
 #[test]
