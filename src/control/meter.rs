@@ -128,6 +128,9 @@ impl RequestBudget {
 }
 
 /// How many requests were sent, by operation; see [`B2Api::request_counts`](crate::B2Api::request_counts).
+///
+/// Each counts once, whatever became of it. The service bills a listing of more than 1000 entries a page
+/// ([`LsOptions::page_size`](crate::LsOptions::page_size)) as several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestCounts(Box<[u64]>);
 

@@ -11,8 +11,8 @@
 //!
 //! One thread asks, and the others have its outcome. The new key must be of the same account at the
 //! same realm: buckets and pins that were made with the old one then stand for it too
-//! ([`Lineage`]). A key that was refused is not sent again for [`REFUSAL_MEMORY`], so that a program
-//! whose key is gone does not ask the service once for each of its calls.
+//! ([`Lineage`]). A key that was refused is not sent again for [`MEMORY`], so that a program whose key
+//! is gone does not ask the service once for each of its calls.
 
 mod command;
 
@@ -32,8 +32,9 @@ use crate::session::Session;
 
 pub use self::command::CommandCredentials;
 
-/// How long a key that was refused is not sent again.
-const REFUSAL_MEMORY: Duration = Duration::from_secs(60);
+/// How long a key that was refused is not sent again, and a provider is not asked again about somebody
+/// else's key.
+const MEMORY: Duration = Duration::from_secs(60);
 
 /// An application key, and where it belongs.
 ///
@@ -198,8 +199,8 @@ struct State {
     lineage: Lineage,
     /// What the service refused last, and when.
     refused: Option<(Credentials, Duration, Error)>,
-    /// An authorization in the store that is not the provider's.
-    foreign: Option<Generation>,
+    /// An authorization in the store that was not the provider's, and when it was asked about that.
+    foreign: Option<(Generation, Duration)>,
 }
 
 /// The identities that one provider named, each replaced by the next: all of one account at one realm.
@@ -305,7 +306,7 @@ impl Session {
         let now = self.clock().elapsed();
         match &self.provided.state().refused {
             Some((refused, since, error))
-                if *refused == credentials && now.saturating_sub(*since) < REFUSAL_MEMORY =>
+                if *refused == credentials && now.saturating_sub(*since) < MEMORY =>
             {
                 Err(failure
                     .or_else(|| error.duplicate())
@@ -361,9 +362,14 @@ impl Session {
             return Ok(false);
         }
         self.adopting.run(control, held.generation(), || {
+            let now = self.clock().elapsed();
             let known = {
                 let state = self.provided.state();
-                state.lineage.holds(held.identity()) || state.foreign == Some(held.generation())
+                // A provider may learn of a replacement later than another process's.
+                let is_foreign = state.foreign.is_some_and(|(generation, asked)| {
+                    generation == held.generation() && now.saturating_sub(asked) < MEMORY
+                });
+                state.lineage.holds(held.identity()) || is_foreign
             };
             if known {
                 return Ok(());
@@ -373,7 +379,7 @@ impl Session {
             if is_named {
                 state.lineage.add(held.identity());
             } else {
-                state.foreign = Some(held.generation());
+                state.foreign = Some((held.generation(), now));
             }
             Ok(())
         })?;

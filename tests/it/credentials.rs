@@ -274,6 +274,35 @@ fn a_program_follows_another_one_that_met_the_replacement_first() {
 }
 
 #[test]
+fn a_program_whose_provider_learns_of_the_replacement_later_follows_then() {
+    let world = World::new();
+    let old = new_key(&world);
+    let (early, late) = (Vault::holding(old.clone()), Vault::holding(old.clone()));
+    let info = Arc::new(InMemoryAccountInfo::with_clock(world.clock.clone()));
+    let open = |vault: &Vault| {
+        let builder = B2Api::builder(Arc::clone(&info)).clock(&world.clock);
+        let api = builder.build().unwrap();
+        api.authorize_with(vault.provider()).unwrap();
+        api.get_bucket_by_name(BUCKET).unwrap()
+    };
+    let (first, second) = (open(&early), open(&late));
+    let new = new_key(&world);
+    early.put(new.clone());
+    delete(&world, &old);
+    first.upload_bytes(b"1", "x").unwrap();
+    for _ in 0..3 {
+        let error = second.upload_bytes(b"2", "x").unwrap_err();
+        assert!(matches!(error, Error::AccountChanged), "{error:?}");
+    }
+    assert_eq!(late.asked(), 2, "once about the key in the store");
+
+    late.put(new);
+    world.clock.advance(Duration::from_secs(61));
+    second.upload_bytes(b"2", "x").unwrap();
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+}
+
+#[test]
 fn a_key_given_by_hand_ends_the_provider() {
     let world = World::new();
     let key = new_key(&world);

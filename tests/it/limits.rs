@@ -1,5 +1,7 @@
 //! Limits that all calls of one `B2Api` share: bytes a second, memory, requests.
 
+mod counts;
+
 use std::io::Read;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};

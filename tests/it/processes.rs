@@ -10,6 +10,7 @@
 
 mod crew;
 mod roles;
+mod rotation;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Clock, ComposeOptions,
-    DownloadOptions, FileId, Identity, Piece, Refresh, Resume, SqliteAccountInfo, UploadOptions,
+    AccountAuth, AccountInfo, AuthSnapshot, B2Api, Bucket, BucketId, Clock, ComposeOptions,
+    Credentials, DownloadOptions, Error, FileId, Identity, Piece, Refresh, Resume,
+    SqliteAccountInfo, UploadOptions,
 };
 
 use super::{has_log, target};
@@ -47,6 +48,7 @@ fn in_a_child_process() {
         Err(_) => {}
         Ok("mixed") => mixed(),
         Ok("caller") => caller(),
+        Ok("daemon") => daemon(),
         Ok("holder") => holder(),
         Ok("opener") => opener(),
         Ok("writer") => writer(),
@@ -210,6 +212,44 @@ fn caller() {
     tell("ready");
     ask();
     assert_eq!(api.list_buckets().unwrap().len(), 1);
+}
+
+/// Does what it is told, under the key that a file names.
+fn daemon() {
+    let clock = Clock::ahead(Duration::from_secs(number("AHEAD") as u64));
+    let store = SqliteAccountInfo::open_with_clock(path(), clock.clone()).unwrap();
+    let api = B2Api::builder(store).clock(&clock).build().unwrap();
+    let (file, realm) = (given("FILE"), given("REALM"));
+    let named = move || -> Result<Credentials, std::io::Error> {
+        let secret = std::fs::read_to_string(&file)?;
+        let (id, key) = secret.split_once(' ').unwrap();
+        Ok(Credentials::new(id, key).realm(realm.as_str()))
+    };
+    api.authorize_with(named).unwrap();
+    let bucket = api.get_bucket_by_name(crate::support::BUCKET).unwrap();
+    tell("ready");
+    while let Some(order) = ask().filter(|order| order != "end") {
+        match obey(&bucket, &order) {
+            Ok(()) => tell("done"),
+            Err(error) => {
+                let shown = format!("{error:?}");
+                let variant = shown.split(|c: char| !c.is_alphanumeric()).next();
+                tell(variant.unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn obey(bucket: &Bucket, order: &str) -> Result<(), Error> {
+    match order.split_once(' ') {
+        Some(("upload", name)) => bucket.upload_bytes(name.as_bytes(), name).map(drop),
+        Some(("download", name)) => {
+            let content = bucket.download_file_by_name(name)?.read_to_vec()?;
+            assert_eq!(content, name.as_bytes());
+            Ok(())
+        }
+        _ => bucket.ls("")?.try_for_each(|entry| entry.map(drop)),
+    }
 }
 
 /// Takes a URL and never gives it back.
