@@ -79,6 +79,7 @@ impl Admin<'_> {
             ("POST", ["keys", id, "expire"]) => done(self.world.expire_key(id)),
             ("DELETE", ["keys", id]) => done(self.world.delete_key(id)),
             ("POST", ["lifecycle"]) => done(self.world.run_lifecycle_rules()),
+            ("POST", ["replication"]) => done(self.world.run_replication()),
             ("GET", ["caps"]) => Ok(show::caps(self.world)),
             ("POST", ["caps"]) => self.set_caps(&order),
             ("GET", ["limits"]) => Ok(show::limits(self.world.settings())),

@@ -43,6 +43,7 @@ mod share;
 mod simulator_admin;
 mod simulator_caps;
 mod simulator_faults;
+mod simulator_fidelity;
 #[cfg(unix)]
 mod simulator_program;
 mod simulator_test_mode;

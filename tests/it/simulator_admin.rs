@@ -185,6 +185,23 @@ fn lifecycle_rules_are_applied_when_asked() {
     assert!(error.is_not_found(), "{error:?}");
 }
 
+#[test]
+fn files_are_replicated_when_asked() {
+    let world = World::new();
+    let service = &world.service;
+    let west = world
+        .api
+        .create_bucket("west-bucket", BucketType::AllPrivate)
+        .unwrap();
+    b2sdk::replication::set_up(&world.bucket, &west).unwrap();
+    world.bucket.upload_bytes(b"x", "a").unwrap();
+    let error = west.download_file_by_name("a").unwrap_err();
+    assert!(error.is_not_found(), "{error:?}");
+    ok(service, "POST /replication", "");
+    let download = west.download_file_by_name("a").unwrap();
+    assert_eq!(download.read_to_vec().unwrap(), b"x");
+}
+
 /// How often the service said 401 since then, and with which code.
 fn unauthorized(service: &Simulator) -> usize {
     let entries = service.log().entries();

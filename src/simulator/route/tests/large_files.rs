@@ -233,3 +233,22 @@ fn version_1_starts_without_what_is_not_known_yet() {
     user.call("b2_start_large_file", locked)
         .refused(400, "bucket_missing_file_lock");
 }
+
+/// Section 12 #28: the file itself has none, its copy is hashed like every other.
+#[test]
+fn a_copy_of_a_large_file_has_a_checksum() {
+    let world = small_parts();
+    let user = User::master(&world);
+    let bucket = user.create_bucket("bucket-1");
+    let id = id_of(&start(&user, &bucket, "large"), "fileId");
+    let url = part_url(&user, &id);
+    upload_part(&url, "1", b"hello").ok();
+    upload_part(&url, "2", b"!").ok();
+    assert_eq!(
+        finish(&user, &id, &[b"hello", b"!"]).ok()["contentSha1"],
+        "none"
+    );
+    let copy = json!({ "sourceFileId": id, "fileName": "copy" });
+    let copy = user.call("b2_copy_file", copy).ok();
+    assert_eq!(copy["contentSha1"], sha1_of(b"hello!"));
+}

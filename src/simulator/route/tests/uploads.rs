@@ -133,6 +133,10 @@ fn bad_heads_are_refused_before_the_body_is_read() {
         ("X-Bz-File-Name", "ümlaut"),
         ("Content-Type", ""),
         ("X-Bz-Content-Sha1", "12"),
+        (
+            "X-Bz-Content-Sha1",
+            "unverified:aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d",
+        ),
         ("Content-Encoding", "gzip"),
         ("Expires", "now"),
         ("X-Bz-Info-src_last_modified_millis", "1e3"),
