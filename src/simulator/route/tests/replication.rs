@@ -217,7 +217,9 @@ fn markers_replicas_and_files_with_their_own_key_stay() {
     let user = pair.user();
     let third = user.create_bucket("bucket-3");
     pair.accept(&third);
-    let onward = json!({ "replicationRules": [rule("on", &third)],
+    let mut on = rule("on", &third);
+    on["includeExistingFiles"] = json!(true);
+    let onward = json!({ "replicationRules": [on],
         "sourceApplicationKeyId": &pair.keys[0] });
     let mapping = json!({ &pair.keys[0]: &pair.keys[1] });
     let both = json!({ "asReplicationSource": onward, "asReplicationDestination":
