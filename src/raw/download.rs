@@ -81,6 +81,14 @@ impl DownloadRequest {
             Target::ById(_) => Operation::DownloadFileById,
         }
     }
+
+    /// The name that is asked for, if it is one.
+    pub(crate) fn file_name(&self) -> Option<&str> {
+        match &self.target {
+            Target::ByName { file_name, .. } => Some(file_name),
+            Target::ById(_) => None,
+        }
+    }
 }
 
 impl Raw<'_> {
