@@ -127,17 +127,44 @@ impl Session {
         &self,
         needs: impl Into<Needs<'n>>,
         control: &Control,
-        mut f: impl FnMut(&Raw<'_>) -> Result<T>,
+        f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
         let needs = needs.into();
+        self.call_in(self.attempts(needs.operation(), control), &needs, f)
+    }
+
+    /// Calls the service with what the caller wrote, whatever is known of the key. An upload's URL is the caller's, who alone can get
+    /// another one and look what became of the last upload: it is sent once.
+    pub(crate) fn call_as_is<T>(
+        &self,
+        operation: Operation,
+        control: &Control,
+        f: impl FnMut(&Raw<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let once = RetryPolicy::none();
+        let mut attempts = self.attempts(operation, control);
+        if attempts.moves_data() {
+            attempts.policy = &once;
+        }
+        let needs = Needs::from(operation).for_the_service();
+        self.call_in(attempts, &needs, f)
+    }
+
+    fn call_in<T>(
+        &self,
+        attempts: Loop<'_>,
+        needs: &Needs<'_>,
+        mut f: impl FnMut(&Raw<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let control = attempts.control;
         let mut used: Option<Arc<AuthSnapshot>> = None;
-        self.attempts(needs.operation(), control).run(|step| {
+        attempts.run(|step| {
             if let (Step::Reauthorize, Some(used)) = (step, &used) {
                 self.refresh(used, control)?;
             }
-            let snapshot = used.insert(self.require(&needs, control)?);
+            let snapshot = used.insert(self.require(needs, control)?);
             let outcome = f(&Raw::new(&self.http, control, snapshot.auth()));
-            outcome.map_err(|error| self.explain(error, &needs, snapshot, step))
+            outcome.map_err(|error| self.explain(error, needs, snapshot, step))
         })
     }
 
@@ -201,7 +228,12 @@ impl Session {
             }
             other => return other,
         };
-        let refusal = needs.refusal(allowed, Some((subject, service)));
+        // What the caller wrote may have been another call than it said.
+        let refusal = if service.operation == needs.operation() {
+            needs.refusal(allowed, Some((subject, service)))
+        } else {
+            Needs::from(service.operation).refusal(allowed, Some((subject, service)))
+        };
         Error::NotAllowed(Box::new(refusal))
     }
 }

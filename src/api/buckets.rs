@@ -163,7 +163,7 @@ impl B2Api {
                 account_id: &raw.auth.account_id,
                 bucket_name: name,
                 bucket_type: &kind,
-                bucket_info: info,
+                bucket_info: (!info.is_empty()).then_some(info),
                 cors_rules,
                 lifecycle_rules,
                 default_server_side_encryption: default_encryption.as_ref().map(Into::into),
@@ -196,7 +196,7 @@ impl B2Api {
                 None => true,
             }));
         let (snapshot, found) = self.call(needs, &self.client.control(None), |raw| {
-            raw.list_buckets(Some(name), None)
+            raw.find_buckets(Some(name), None)
         })?;
         let found = found
             .iter()
@@ -246,7 +246,7 @@ impl B2Api {
             .about(id.as_str())
             .bucket(&id);
         let (snapshot, found) = self.call(needs, &self.client.control(None), |raw| {
-            raw.list_buckets(None, Some(&id))
+            raw.find_buckets(None, Some(&id))
         })?;
         let found = found.iter().find(|details| details.bucket_id == id);
         found
@@ -264,7 +264,7 @@ impl B2Api {
         let snapshot = self.client.session.current(&control)?;
         let Some(allowed) = &snapshot.auth().allowed.buckets else {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
-                raw.list_buckets(None, None)
+                raw.find_buckets(None, None)
             })?;
             let known: Vec<_> = found
                 .iter()
@@ -285,7 +285,7 @@ impl B2Api {
         let mut buckets = Vec::new();
         for bucket in allowed {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
-                raw.list_buckets(None, Some(&bucket.id))
+                raw.find_buckets(None, Some(&bucket.id))
             })?;
             buckets.extend(found.iter().map(|details| self.known(&snapshot, details)));
         }

@@ -18,7 +18,7 @@ impl Bucket {
             let needs = self.needs(Operation::GetBucketNotificationRules).bucket(id);
             self.client
                 .session
-                .call(needs, &control, |raw| raw.get_notification_rules(id))
+                .call(needs, &control, |raw| raw.get_bucket_notification_rules(id))
         })?;
         Ok(answer.event_notification_rules)
     }
@@ -57,9 +57,9 @@ impl Bucket {
         let control = self.control(None);
         let answer = self.with_id(&control, |id| {
             let needs = self.needs(Operation::SetBucketNotificationRules).bucket(id);
-            self.client
-                .session
-                .call(needs, &control, |raw| raw.set_notification_rules(id, rules))
+            self.client.session.call(needs, &control, |raw| {
+                raw.set_bucket_notification_rules(id, rules)
+            })
         })?;
         Ok(answer.event_notification_rules)
     }

@@ -228,7 +228,7 @@ impl Bucket {
             let found = self
                 .client
                 .session
-                .call(needs, &control, |raw| raw.list_buckets(None, Some(id)))?;
+                .call(needs, &control, |raw| raw.find_buckets(None, Some(id)))?;
             let gone = || Error::BucketNotFound {
                 bucket: self.name.as_ref().into(),
                 service: None,

@@ -105,6 +105,12 @@ impl<'a> Needs<'a> {
         self
     }
 
+    /// Nothing of it is refused before the service does.
+    pub(crate) fn for_the_service(mut self) -> Self {
+        self.perhaps.append(&mut self.certain);
+        self
+    }
+
     /// Refuses what the service would refuse for certain.
     pub(crate) fn check(&self, allowed: &Allowed) -> Result<()> {
         let is_open = matches!(

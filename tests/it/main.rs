@@ -36,6 +36,7 @@ mod parity;
 mod persistence;
 mod pitfalls;
 mod processes;
+mod raw;
 mod replication;
 mod retry;
 mod rules;
