@@ -22,6 +22,7 @@ mod download_progress;
 mod download_ranges;
 mod download_resume;
 mod encryption;
+mod endpoints;
 mod errors;
 mod expect;
 mod house;
