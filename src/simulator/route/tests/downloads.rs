@@ -131,6 +131,9 @@ fn private_needs_a_token_public_does_not() {
     user.account_call("b2_update_bucket", public).ok();
     for url in [by_id.as_str(), by_name] {
         assert_eq!(get(&world, url, &[]).body, DATA);
+        get(&world, url, &[("Authorization", "x")]).refused(401, "bad_auth_token");
+        let weak = User::restricted(&world, &["listFiles"], None, None);
+        assert_eq!(weak.get(url).body, DATA);
     }
     user.upload(&bucket, "plain", b"x");
     let answer = get(&world, "/file/bucket-1/plain", &[]);
