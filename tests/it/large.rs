@@ -9,7 +9,7 @@ use std::time::Duration;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
     B2Api, Bucket, BucketType, CancelToken, Clock, Error, InMemoryAccountInfo, LargeFileSha1,
-    Operation, Resume, Sha1Digest, TransferProgress, UploadOptions, Verification,
+    Operation, Resume, Sha1Digest, TransferProgress, UploadOptions, Verification, WhyLeft,
 };
 
 use crate::support::{BUCKET, authorize, noise};
@@ -842,7 +842,12 @@ fn shutdown_breaks_a_large_upload_at_once() {
         large.api.shutdown();
         upload.join().unwrap()
     });
-    assert!(matches!(error, Error::Cancelled), "{error:?}");
+    // Nothing is sent any more, so that what was begun cannot be cancelled either.
+    let Error::LargeFileLeft(left) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(left.why, WhyLeft::NotCancelled);
+    assert!(matches!(left.failure, Error::Cancelled), "{error:?}");
 }
 
 #[test]
@@ -856,7 +861,11 @@ fn clearing_up_at_a_silent_service_does_not_keep_the_caller() {
     );
     large.inject(Fault::on(Operation::CancelLargeFile).stall());
     let error = large.bucket.upload_bytes(&noise(300_000), "x").unwrap_err();
-    assert!(matches!(error, Error::CapExceeded(_)), "{error:?}");
+    let Error::LargeFileLeft(left) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(left.why, WhyLeft::NotCancelled);
+    assert!(matches!(left.failure, Error::CapExceeded(_)), "{error:?}");
     assert_eq!(large.api.request_counts().of(Operation::CancelLargeFile), 1);
 }
 

@@ -51,3 +51,4 @@ mod support;
 mod tutorial;
 mod upload;
 mod upload_faults;
+mod upload_matrix;

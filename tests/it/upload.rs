@@ -338,7 +338,7 @@ fn a_permanent_refusal_is_not_repeated() {
     world.inject(Fault::on(Operation::UploadFile).status(
         400,
         "bad_request",
-        "Sha1 did not match data received",
+        "File names must not contain control characters",
     ));
     let error = world.bucket.upload_bytes(b"x", "x").unwrap_err();
     assert_eq!(
