@@ -3,6 +3,7 @@
 pub(crate) mod buckets;
 pub(crate) mod files;
 pub(crate) mod keys;
+mod raw;
 
 use std::fmt;
 use std::num::NonZeroU64;

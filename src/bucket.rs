@@ -118,7 +118,7 @@ impl Bucket {
             .client
             .session
             .call(Operation::ListBuckets, control, |raw| {
-                raw.list_buckets(Some(&self.name), None)
+                raw.find_buckets(Some(&self.name), None)
             });
         let found = match found {
             Ok(found) => found

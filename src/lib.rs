@@ -17,7 +17,7 @@ mod error;
 mod http;
 mod model;
 pub mod notifications;
-mod raw;
+pub mod raw;
 pub mod replication;
 mod session;
 mod transfer;

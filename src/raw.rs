@@ -1,8 +1,47 @@
-//! The endpoints of the native API, version 4, one method each: a typed request in, the typed
-//! answer out. No state, no retry; what a failed call means is decided above.
+//! The endpoints of the native API, version 4, one method of [`Raw`] each: a typed request in, the
+//! typed answer out. No state and no retry: one call is one request, and what a failed one means is
+//! for the caller to decide.
+//!
+//! [`B2Api`](crate::B2Api) and [`Bucket`](crate::Bucket) are made of these methods; most programs need
+//! nothing else. This layer is for what those do not offer: an option of an endpoint, a page of one's
+//! own size, an answer with all that the service said.
+//!
+//! | wanted | use |
+//! |---|---|
+//! | one call with new tokens, retries, cancelling and budget as everywhere | [`B2Api::call_raw`](crate::B2Api::call_raw) |
+//! | single requests for an authorization of one's own, without a store | [`B2Api::raw_connections`](crate::B2Api::raw_connections) |
+//! | an endpoint's field that has no name here yet | [`Raw::call_json`] |
+//!
+//! Requests are structs with public fields: `new` takes what the service requires, and each optional
+//! field has a setter of its name. What is `None` is not sent. Answers keep what this version of the
+//! crate has no name for in `extra`, and values it has no name for in `Other` of the enums. What the
+//! key may not read is [`Filtered::NotAuthorized`](crate::Filtered), which is not "unset".
+//!
+//! Nothing is checked before it is sent beyond what types and headers make impossible. No method looks
+//! whether a file is there already when the answer to an upload is lost, none verifies what a download
+//! brings, and an upload URL is the caller's to use for one upload at a time.
+//!
+//! ```
+//! # #[cfg(feature = "simulator")] {
+//! # let service = b2sdk::simulator::Simulator::start()?;
+//! # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+//! # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+//! # b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+//! use b2sdk::Operation;
+//! use b2sdk::raw::ListBucketsRequest;
+//!
+//! // Only the public buckets: the service chooses, not the program.
+//! let public = b2_api.call_raw(Operation::ListBuckets, |raw| {
+//!     raw.list_buckets(&ListBucketsRequest::new(raw.account_id()).bucket_types(&["allPublic"]))
+//! })?;
+//! assert!(public.buckets.is_empty());
+//! # }
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
 
 mod auth;
 mod bucket;
+mod connections;
 mod copy;
 mod download;
 pub(crate) mod encoding;
@@ -14,6 +53,8 @@ mod lock;
 mod notification;
 mod upload;
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,12 +63,36 @@ use crate::error::service::Subject;
 use crate::error::{Error, Result};
 use crate::http::{Http, Method, Request, RequestBody, Response};
 use crate::model::auth::AccountAuth;
+use crate::model::id::AccountId;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
 
 pub(crate) use self::auth::authorize;
-pub(crate) use self::download::{DownloadRequest, DownloadResponse};
+pub use self::connections::Connections;
+pub(crate) use self::download::DownloadRequest;
+pub use self::download::{DownloadParameters, DownloadResponse};
+pub use self::large_file::UploadPartRequest;
 pub(crate) use self::upload::{FileSettings, UploadRequest};
+pub use self::upload::{UploadBody, UploadFileRequest};
+pub use crate::wire::auth::{ApiInfo, AuthorizeAccountResponse, StorageApi};
+pub use crate::wire::bucket::{
+    CreateBucketRequest, ListBucketsRequest, ListBucketsResponse, UpdateBucketRequest,
+};
+pub use crate::wire::copy::{CopyFileRequest, CopyPartRequest};
+pub use crate::wire::encryption::EncryptionSetting;
+pub use crate::wire::file::{DeleteFileVersionResponse, ListFilesRequest, ListFilesResponse};
+pub use crate::wire::key::{CreateKeyRequest, CreateKeyResponse, ListKeysResponse};
+pub use crate::wire::large_file::{
+    CancelLargeFileResponse, ListPartsRequest, ListPartsResponse, ListUnfinishedRequest,
+    ListUnfinishedResponse, StartLargeFileRequest,
+};
+pub use crate::wire::lock::{
+    DefaultRetentionSetting, UpdateFileLegalHoldRequest, UpdateFileLegalHoldResponse,
+    UpdateFileRetentionRequest, UpdateFileRetentionResponse,
+};
+pub use crate::wire::notification::NotificationRulesResponse;
+pub use crate::wire::share::{DownloadAuthorizationRequest, DownloadAuthorizationResponse};
+pub use crate::wire::upload::UploadUrlResponse;
 
 const JSON: &str = "application/json";
 
@@ -35,8 +100,16 @@ const JSON: &str = "application/json";
 /// smaller.
 const ANSWER_LIMIT: u64 = 256 << 20;
 
-/// One account's endpoints, for one attempt of one call.
-pub(crate) struct Raw<'a> {
+/// One account's endpoints, for one attempt of one call. [`B2Api::call_raw`](crate::B2Api::call_raw)
+/// and [`Connections::endpoints`] lend one.
+///
+/// # Errors
+/// Each method names what its endpoint refuses in particular. Any of them may fail with
+/// [`Error::NotAllowed`] if the key may not call it; [`Error::Service`] for what the service refuses
+/// otherwise, an old token among that; [`Error::CapExceeded`]; [`Error::Busy`] (408, 429 and 5xx);
+/// [`Error::Connection`]; [`Error::UnexpectedReply`]; [`Error::BudgetExceeded`] and
+/// [`Error::Cancelled`].
+pub struct Raw<'a> {
     http: &'a Http,
     control: &'a Control,
     pub(crate) auth: &'a AccountAuth,
@@ -53,12 +126,71 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// The authorization that the requests go out with: URLs, part sizes, what the key may do.
+    #[must_use]
+    pub const fn auth(&self) -> &'a AccountAuth {
+        self.auth
+    }
+
+    /// The account, which some requests name.
+    #[must_use]
+    pub const fn account_id(&self) -> &'a AccountId {
+        &self.auth.account_id
+    }
+
+    /// Any endpoint that takes JSON and answers JSON, with a request and an answer of the caller's own
+    /// types, such as `serde_json::Value`: for fields that this version of the crate has no name for.
+    /// `request` becomes the body of a POST, as it is.
+    ///
+    /// The answers to `b2_create_key`, `b2_get_upload_url`, `b2_get_upload_part_url`,
+    /// `b2_get_download_authorization` and about notification rules hold secrets, which a `Value` shows to
+    /// whoever prints it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::Operation;
+    /// use serde_json::{Value, json};
+    ///
+    /// let answer: Value = b2_api.call_raw(Operation::ListBuckets, |raw| {
+    ///     let request = json!({"accountId": raw.account_id(), "bucketTypes": ["all"]});
+    ///     raw.call_json(Operation::ListBuckets, &request)
+    /// })?;
+    /// assert_eq!(answer["buckets"], json!([]));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for the endpoints that do not take JSON or do not answer it: authorizing,
+    /// uploads, downloads; or if `request` cannot be written as JSON. [`Error::UnexpectedReply`] if the
+    /// answer is not a `T`. Otherwise [as all](Raw#errors).
+    pub fn call_json<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        request: &impl Serialize,
+    ) -> Result<T> {
+        match operation {
+            Operation::AuthorizeAccount
+            | Operation::UploadFile
+            | Operation::UploadPart
+            | Operation::DownloadFileById
+            | Operation::DownloadFileByName => Err(Error::invalid_input(
+                "operation",
+                format!("{operation} is no call with JSON"),
+            )),
+            operation => self.call(operation, Subject::Account, request),
+        }
+    }
+
     /// A call with a JSON body.
     fn call<T: DeserializeOwned>(
         &self,
         operation: Operation,
         subject: Subject<'_>,
-        request: &impl Serialize,
+        request: &(impl Serialize + ?Sized),
     ) -> Result<T> {
         let url = format!(
             "{}/b2api/v4/{operation}",
@@ -83,6 +215,14 @@ impl<'a> Raw<'a> {
             self.control,
         )?;
         read_json(response)
+    }
+}
+
+impl fmt::Debug for Raw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raw")
+            .field("auth", self.auth)
+            .finish_non_exhaustive()
     }
 }
 

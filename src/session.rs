@@ -159,10 +159,35 @@ impl Session {
         &self,
         operation: Operation,
         control: &Control,
+        f: impl FnMut(&Raw<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.call_in(self.attempts(operation, control), f)
+    }
+
+    /// Calls the service with what the caller wrote. An upload's URL is the caller's, who alone can get
+    /// another one and look what became of the last upload: it is sent once.
+    pub(crate) fn call_as_is<T>(
+        &self,
+        operation: Operation,
+        control: &Control,
+        f: impl FnMut(&Raw<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let once = RetryPolicy::none();
+        let mut attempts = self.attempts(operation, control);
+        if attempts.moves_data() {
+            attempts.policy = &once;
+        }
+        self.call_in(attempts, f)
+    }
+
+    fn call_in<T>(
+        &self,
+        attempts: Loop<'_>,
         mut f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
+        let control = attempts.control;
         let mut used: Option<Arc<AuthSnapshot>> = None;
-        self.attempts(operation, control).run(|step| {
+        attempts.run(|step| {
             if let (Step::Reauthorize, Some(used)) = (step, &used) {
                 self.refresh(used, control)?;
             }

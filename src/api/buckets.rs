@@ -159,7 +159,7 @@ impl B2Api {
                 account_id: &raw.auth.account_id,
                 bucket_name: name,
                 bucket_type: &kind,
-                bucket_info: info,
+                bucket_info: (!info.is_empty()).then_some(info),
                 cors_rules,
                 lifecycle_rules,
                 default_server_side_encryption: default_encryption.as_ref().map(Into::into),
@@ -191,7 +191,7 @@ impl B2Api {
         })?;
         let (snapshot, found) =
             self.call(Operation::ListBuckets, &self.client.control(None), |raw| {
-                raw.list_buckets(Some(name), None)
+                raw.find_buckets(Some(name), None)
             })?;
         let found = found
             .iter()
@@ -240,7 +240,7 @@ impl B2Api {
         refuse_other_bucket(&snapshot, id.as_str(), |allowed| allowed.id == id)?;
         let (snapshot, found) =
             self.call(Operation::ListBuckets, &self.client.control(None), |raw| {
-                raw.list_buckets(None, Some(&id))
+                raw.find_buckets(None, Some(&id))
             })?;
         let found = found.iter().find(|details| details.bucket_id == id);
         found
@@ -258,7 +258,7 @@ impl B2Api {
         let snapshot = self.client.session.current(&control)?;
         let Some(allowed) = &snapshot.auth().allowed.buckets else {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
-                raw.list_buckets(None, None)
+                raw.find_buckets(None, None)
             })?;
             let known: Vec<_> = found
                 .iter()
@@ -279,7 +279,7 @@ impl B2Api {
         let mut buckets = Vec::new();
         for bucket in allowed {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
-                raw.list_buckets(None, Some(&bucket.id))
+                raw.find_buckets(None, Some(&bucket.id))
             })?;
             buckets.extend(found.iter().map(|details| self.known(&snapshot, details)));
         }

@@ -18,7 +18,7 @@ impl Bucket {
             self.client
                 .session
                 .call(Operation::GetBucketNotificationRules, &control, |raw| {
-                    raw.get_notification_rules(id)
+                    raw.get_bucket_notification_rules(id)
                 })
         })?;
         Ok(answer.event_notification_rules)
@@ -60,7 +60,7 @@ impl Bucket {
             self.client
                 .session
                 .call(Operation::SetBucketNotificationRules, &control, |raw| {
-                    raw.set_notification_rules(id, rules)
+                    raw.set_bucket_notification_rules(id, rules)
                 })
         })?;
         Ok(answer.event_notification_rules)

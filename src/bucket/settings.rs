@@ -231,7 +231,7 @@ impl Bucket {
                 .client
                 .session
                 .call(Operation::ListBuckets, &control, |raw| {
-                    raw.list_buckets(None, Some(id))
+                    raw.find_buckets(None, Some(id))
                 })?;
             let gone = || Error::BucketNotFound {
                 bucket: self.name.as_ref().into(),

@@ -81,12 +81,9 @@ impl Bucket {
             })));
         }
         let answer = self.with_id(&control, |id| {
-            let request = DownloadAuthorizationRequest {
-                bucket_id: id,
-                file_name_prefix,
-                valid_duration_in_seconds: valid_for.as_secs(),
-                overrides: headers.parameters().collect(),
-            };
+            let seconds = valid_for.as_secs();
+            let request =
+                DownloadAuthorizationRequest::new(id, file_name_prefix, seconds).overrides(headers);
             session.call(operation, &control, |raw| {
                 raw.get_download_authorization(&request)
             })

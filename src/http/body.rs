@@ -114,7 +114,6 @@ fn read_uninterrupted(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<us
 /// section 5).
 pub(crate) struct Sha1AtEnd<'a> {
     content: &'a mut dyn Read,
-    length: u64,
     left: u64,
     hasher: Sha1Hasher,
     digest: Option<Sha1Digest>,
@@ -128,17 +127,11 @@ impl<'a> Sha1AtEnd<'a> {
     pub(crate) fn new(content: &'a mut dyn Read, length: u64) -> Self {
         Self {
             content,
-            length,
             left: length,
             hasher: Sha1Hasher::default(),
             digest: None,
             trailer: io::Cursor::default(),
         }
-    }
-
-    /// The content's length in bytes.
-    pub(crate) fn length(&self) -> u64 {
-        self.length
     }
 
     /// The checksum of the content, once all of it was read.

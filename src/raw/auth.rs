@@ -12,7 +12,31 @@ use crate::model::id::ApplicationKeyId;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
 use crate::model::secret::ApplicationKey;
-use crate::wire::auth::AuthorizeResponse;
+use crate::raw::Raw;
+use crate::wire::auth::AuthorizeAccountResponse;
+
+impl Raw<'_> {
+    /// `b2_authorize_account` (reference section 2.1), with any key at any realm: as a test whether the
+    /// service takes it, and of what it may do. What this [`Raw`] is authorized for stays as it is.
+    /// Takes no capability; billed in class C.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a realm to which credentials must not be sent, with nothing sent;
+    /// [`Error::InvalidCredentials`]; otherwise [as all](Raw#errors).
+    pub fn authorize_account(
+        &self,
+        realm: &Realm,
+        application_key_id: &ApplicationKeyId,
+        application_key: &ApplicationKey,
+    ) -> Result<AuthorizeAccountResponse> {
+        ask(
+            (self.http, self.control),
+            realm,
+            application_key_id,
+            application_key,
+        )
+    }
+}
 
 /// Asks the realm for a token.
 pub(crate) fn authorize(
@@ -22,6 +46,33 @@ pub(crate) fn authorize(
     key_id: &ApplicationKeyId,
     key: &ApplicationKey,
 ) -> Result<AccountAuth> {
+    let answer = ask((http, control), realm, key_id, key)?;
+    let storage = answer.api_info.storage_api;
+    for url in [&storage.api_url, &storage.download_url] {
+        http.check_url(realm, url, Operation::AuthorizeAccount)?;
+    }
+    Ok(AccountAuth {
+        realm: realm.as_str().to_owned(),
+        account_id: answer.account_id,
+        application_key_id: key_id.clone(),
+        application_key: key.clone(),
+        token: answer.authorization_token,
+        allowed: storage.allowed().clone(),
+        api_url: storage.api_url,
+        download_url: storage.download_url,
+        s3_api_url: storage.s3_api_url,
+        absolute_minimum_part_size: storage.absolute_minimum_part_size,
+        recommended_part_size: storage.recommended_part_size,
+    })
+}
+
+fn ask(
+    (http, control): (&Http, &Control),
+    realm: &Realm,
+    key_id: &ApplicationKeyId,
+    key: &ApplicationKey,
+) -> Result<AuthorizeAccountResponse> {
+    http.check_realm(realm)?;
     // Never show the value: the arguments of authorize_account are easily swapped.
     let base = realm
         .url()
@@ -41,23 +92,5 @@ pub(crate) fn authorize(
         },
         control,
     )?;
-    let AuthorizeResponse {
-        account_id,
-        authorization_token,
-        api_info,
-    } = super::read_json(response)?;
-    let storage = api_info.storage_api;
-    Ok(AccountAuth {
-        realm: realm.as_str().to_owned(),
-        account_id,
-        application_key_id: key_id.clone(),
-        application_key: key.clone(),
-        token: authorization_token,
-        api_url: storage.api_url,
-        download_url: storage.download_url,
-        s3_api_url: storage.s3_api_url,
-        absolute_minimum_part_size: storage.absolute_minimum_part_size,
-        recommended_part_size: storage.recommended_part_size,
-        allowed: storage.restrictions.into_allowed(),
-    })
+    super::read_json(response)
 }

@@ -12,7 +12,14 @@ use crate::wire::bucket::{
 };
 
 impl Raw<'_> {
-    pub(crate) fn create_bucket(&self, request: &CreateBucketRequest<'_>) -> Result<BucketDetails> {
+    /// `b2_create_bucket` (reference section 2.2). Takes `writeBuckets`, and for encryption,
+    /// object lock or replication `writeBucketEncryption`, `writeBucketRetentions` or
+    /// `writeBucketReplications`; billed in class C.
+    ///
+    /// # Errors
+    /// [`Error::BucketNameTaken`](crate::Error::BucketNameTaken), also if an earlier request, whose answer
+    /// was lost, has made it; otherwise [as all](Raw#errors).
+    pub fn create_bucket(&self, request: &CreateBucketRequest<'_>) -> Result<BucketDetails> {
         self.call(
             Operation::CreateBucket,
             Subject::Bucket(request.bucket_name),
@@ -20,7 +27,14 @@ impl Raw<'_> {
         )
     }
 
-    pub(crate) fn update_bucket(&self, request: &UpdateBucketRequest<'_>) -> Result<BucketDetails> {
+    /// `b2_update_bucket` (reference section 2.5): each field that is given replaces what is stored.
+    /// Takes `writeBuckets`, and for encryption, object lock or replication the capabilities that
+    /// [`create_bucket`](Self::create_bucket) takes; billed in class C.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](crate::Error::Conflict) if the bucket has another revision than the one asked
+    /// for; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    pub fn update_bucket(&self, request: &UpdateBucketRequest<'_>) -> Result<BucketDetails> {
         self.call(
             Operation::UpdateBucket,
             Subject::Bucket(request.bucket_id.as_str()),
@@ -28,7 +42,13 @@ impl Raw<'_> {
         )
     }
 
-    pub(crate) fn delete_bucket(&self, bucket_id: &BucketId) -> Result<BucketDetails> {
+    /// `b2_delete_bucket` (reference section 2.3) deletes an empty bucket, and tells what it was. Takes
+    /// `deleteBuckets`; billed in class A.
+    ///
+    /// # Errors
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::Service`](crate::Error::Service)
+    /// with the code `cannot_delete_non_empty_bucket`; otherwise [as all](Raw#errors).
+    pub fn delete_bucket(&self, bucket_id: &BucketId) -> Result<BucketDetails> {
         let request = DeleteBucketRequest {
             account_id: &self.auth.account_id,
             bucket_id,
@@ -40,22 +60,31 @@ impl Raw<'_> {
         )
     }
 
-    /// The buckets that this key may list: all, or the one of that name or id.
-    pub(crate) fn list_buckets(
-        &self,
-        name: Option<&str>,
-        id: Option<&BucketId>,
-    ) -> Result<Vec<BucketDetails>> {
-        let subject = name
-            .or(id.map(BucketId::as_str))
+    /// `b2_list_buckets` (reference section 2.4) lists the buckets that this key may see; there are no
+    /// pages. No bucket of that id or name is an empty list. Takes `listBuckets`; billed in class C.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) also for a key that is restricted to buckets, if
+    /// none of them is asked for; otherwise [as all](Raw#errors).
+    pub fn list_buckets(&self, request: &ListBucketsRequest<'_>) -> Result<ListBucketsResponse> {
+        let subject = request
+            .bucket_name
+            .or(request.bucket_id.map(BucketId::as_str))
             .map_or(Subject::Account, Subject::Bucket);
+        self.call(Operation::ListBuckets, subject, request)
+    }
+
+    /// The buckets that this key may list: all, or the one of that name or id.
+    pub(crate) fn find_buckets(
+        &self,
+        bucket_name: Option<&str>,
+        bucket_id: Option<&BucketId>,
+    ) -> Result<Vec<BucketDetails>> {
         let request = ListBucketsRequest {
-            account_id: &self.auth.account_id,
-            bucket_id: id,
-            bucket_name: name,
-            bucket_types: ["all"],
+            bucket_name,
+            bucket_id,
+            ..ListBucketsRequest::new(&self.auth.account_id)
         };
-        let response: ListBucketsResponse = self.call(Operation::ListBuckets, subject, &request)?;
-        Ok(response.buckets)
+        Ok(self.list_buckets(&request)?.buckets)
     }
 }

@@ -1,31 +1,73 @@
 //! Downloading (reference sections 2.26, 2.27 and 8). The headers are read here, the body by
 //! whoever asked.
 
+mod response;
+
 use std::ops::Range;
 
 use crate::error::service::Subject;
 use crate::error::{Error, Result};
-use crate::http::body::ResponseBody;
 use crate::http::{Method, Request, RequestBody, Response};
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
+use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::SseCustomerKey;
 use crate::raw::Raw;
-use crate::raw::encoding::encode;
+use crate::raw::encoding::{encode, encode_query};
 use crate::raw::headers::{customer_key, file_version};
 use crate::raw::unexpected;
+use crate::wire::setters;
+
+pub use self::response::DownloadResponse;
+
+/// What a download asks for beside the file (reference section 8.1).
+///
+/// ```
+/// use b2sdk::ByteRange;
+/// use b2sdk::raw::DownloadParameters;
+///
+/// let first_kilobyte = DownloadParameters::new().range(ByteRange::from(0..=999));
+/// assert!(first_kilobyte.customer_key.is_none());
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct DownloadParameters<'a> {
+    /// Only these bytes.
+    pub range: Option<ByteRange>,
+    /// The customer's key that the file is encrypted with.
+    pub customer_key: Option<&'a SseCustomerKey>,
+    /// Headers that are to be answered instead of the file's own. They then stand for the file's own in
+    /// the [`FileVersion`] that the answer describes, too.
+    pub response_headers: Option<&'a ResponseHeaders>,
+}
+
+impl DownloadParameters<'_> {
+    /// The whole file, as it is.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+setters! {
+    DownloadParameters<'a> {
+        range: ByteRange,
+        customer_key: &'a SseCustomerKey,
+        response_headers: &'a ResponseHeaders,
+    }
+}
 
 /// What to download, and the customer's key that it is encrypted with.
 #[derive(Debug, Clone)]
 pub(crate) struct DownloadRequest {
-    target: Target,
+    target: OwnedTarget,
     key: Option<SseCustomerKey>,
 }
 
 #[derive(Debug, Clone)]
-enum Target {
+enum OwnedTarget {
     ByName {
         bucket_name: String,
         file_name: String,
@@ -33,20 +75,20 @@ enum Target {
     ById(FileId),
 }
 
-/// A download whose headers were read.
-#[derive(Debug)]
-pub(crate) struct DownloadResponse {
-    pub(crate) version: FileVersion,
-    /// The bytes of the file that the body carries.
-    pub(crate) range: Range<u64>,
-    pub(crate) body: ResponseBody,
+#[derive(Debug, Clone, Copy)]
+enum Target<'a> {
+    ByName {
+        bucket_name: &'a str,
+        file_name: &'a str,
+    },
+    ById(&'a FileId),
 }
 
 impl DownloadRequest {
     /// The latest version of that name.
     pub(crate) const fn by_name(bucket_name: String, file_name: String) -> Self {
         Self {
-            target: Target::ByName {
+            target: OwnedTarget::ByName {
                 bucket_name,
                 file_name,
             },
@@ -57,7 +99,7 @@ impl DownloadRequest {
     /// A version.
     pub(crate) const fn by_id(file_id: FileId) -> Self {
         Self {
-            target: Target::ById(file_id),
+            target: OwnedTarget::ById(file_id),
             key: None,
         }
     }
@@ -75,25 +117,152 @@ impl DownloadRequest {
         Self::by_id(file_id.clone()).with_key(self.key.as_ref())
     }
 
-    pub(crate) const fn operation(&self) -> Operation {
-        match self.target {
-            Target::ByName { .. } => Operation::DownloadFileByName,
-            Target::ById(_) => Operation::DownloadFileById,
+    pub(crate) fn operation(&self) -> Operation {
+        self.target().operation()
+    }
+
+    fn target(&self) -> Target<'_> {
+        match &self.target {
+            OwnedTarget::ByName {
+                bucket_name,
+                file_name,
+            } => Target::ByName {
+                bucket_name,
+                file_name,
+            },
+            OwnedTarget::ById(file_id) => Target::ById(file_id),
+        }
+    }
+
+    fn parameters(&self, range: Option<ByteRange>) -> DownloadParameters<'_> {
+        DownloadParameters {
+            range,
+            customer_key: self.key.as_ref(),
+            response_headers: None,
         }
     }
 }
 
+impl Target<'_> {
+    const fn operation(self) -> Operation {
+        match self {
+            Self::ByName { .. } => Operation::DownloadFileByName,
+            Self::ById(_) => Operation::DownloadFileById,
+        }
+    }
+
+    fn url(self, base: &str) -> String {
+        let base = base.trim_end_matches('/');
+        match self {
+            Self::ByName {
+                bucket_name,
+                file_name,
+            } => format!("{base}/file/{}/{}", encode(bucket_name), encode(file_name)),
+            Self::ById(id) => format!(
+                "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
+                encode(id.as_str())
+            ),
+        }
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::File(match self {
+            Self::ByName { file_name, .. } => file_name,
+            Self::ById(id) => id.as_str(),
+        })
+    }
+}
+
 impl Raw<'_> {
+    /// `b2_download_file_by_id` (reference section 2.26): the headers of a version, and its content still to
+    /// be read. Takes `readFiles`; billed in class B.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`]; [`Error::EncryptionKey`]; [`Error::RangeNotSatisfiable`]; otherwise
+    /// [as all](Raw#errors).
+    pub fn download_file_by_id(
+        &self,
+        file_id: &FileId,
+        parameters: &DownloadParameters<'_>,
+    ) -> Result<DownloadResponse> {
+        self.download_of(Target::ById(file_id), parameters)
+    }
+
+    /// `b2_download_file_by_name` (reference section 2.27): the headers of a file's latest version, and its
+    /// content still to be read. Takes `readFiles`; billed in class B.
+    ///
+    /// # Errors
+    /// As [`download_file_by_id`](Self::download_file_by_id).
+    pub fn download_file_by_name(
+        &self,
+        bucket_name: &str,
+        file_name: &str,
+        parameters: &DownloadParameters<'_>,
+    ) -> Result<DownloadResponse> {
+        let target = Target::ByName {
+            bucket_name,
+            file_name,
+        };
+        self.download_of(target, parameters)
+    }
+
+    /// A HEAD request to `b2_download_file_by_id` (reference section 8.3): the headers of a version alone;
+    /// a range is not asked for. A refusal that says nothing, as a HEAD's cannot, is asked for once more
+    /// with GET. Takes `readFiles`; billed in class B.
+    ///
+    /// # Errors
+    /// As [`download_file_by_id`](Self::download_file_by_id). An old token and a key that may not are both
+    /// [`Error::Service`] with status 401 and no code.
+    pub fn head_file_by_id(
+        &self,
+        file_id: &FileId,
+        parameters: &DownloadParameters<'_>,
+    ) -> Result<FileVersion> {
+        self.head_of(Target::ById(file_id), parameters)
+    }
+
+    /// A HEAD request to `b2_download_file_by_name` (reference section 8.3): the headers of a file's latest
+    /// version alone, as [`head_file_by_id`](Self::head_file_by_id) has them. Takes `readFiles`; billed in
+    /// class B.
+    ///
+    /// # Errors
+    /// As [`head_file_by_id`](Self::head_file_by_id).
+    pub fn head_file_by_name(
+        &self,
+        bucket_name: &str,
+        file_name: &str,
+        parameters: &DownloadParameters<'_>,
+    ) -> Result<FileVersion> {
+        let target = Target::ByName {
+            bucket_name,
+            file_name,
+        };
+        self.head_of(target, parameters)
+    }
+
     /// The headers of a file and the beginning of its content, or of a range of it.
     pub(crate) fn download(
         &self,
         request: &DownloadRequest,
         range: Option<ByteRange>,
     ) -> Result<DownloadResponse> {
-        let response = self.get(Method::GET, request, range)?;
+        self.download_of(request.target(), &request.parameters(range))
+    }
+
+    /// The headers alone.
+    pub(crate) fn head(&self, request: &DownloadRequest) -> Result<FileVersion> {
+        self.head_of(request.target(), &request.parameters(None))
+    }
+
+    fn download_of(
+        &self,
+        target: Target<'_>,
+        parameters: &DownloadParameters<'_>,
+    ) -> Result<DownloadResponse> {
+        let response = self.get(Method::GET, target, parameters)?;
         let length = response.content_length()?;
         let whole = || (0..length, length);
-        let (range, total) = match (response.status, range) {
+        let (range, total) = match (response.status, parameters.range) {
             (200, None) => whole(),
             // The service may answer a range that covers everything as if none was asked for.
             (200, Some(asked)) if asked.within(length) == Some(0..length) => whole(),
@@ -118,21 +287,24 @@ impl Raw<'_> {
             }
         };
         let version = file_version(&response, total, &self.auth.allowed)?;
-        Ok(DownloadResponse {
-            version,
-            range,
-            body: response.body,
-        })
+        Ok(DownloadResponse::new(version, range, response.body))
     }
 
-    /// The headers alone.
-    pub(crate) fn head(&self, request: &DownloadRequest) -> Result<FileVersion> {
-        let response = match self.get(Method::HEAD, request, None) {
+    fn head_of(
+        &self,
+        target: Target<'_>,
+        parameters: &DownloadParameters<'_>,
+    ) -> Result<FileVersion> {
+        let parameters = DownloadParameters {
+            range: None,
+            ..*parameters
+        };
+        let response = match self.get(Method::HEAD, target, &parameters) {
             Ok(response) => response,
             // A refused HEAD has no body, so that a wrong key looks like a cap. What refuses it refuses
             // GET too, and says why.
             Err(error) if is_unexplained(&error) => {
-                return Ok(self.download(request, None)?.version);
+                return Ok(self.download_of(target, &parameters)?.version);
             }
             Err(error) => return Err(error),
         };
@@ -143,39 +315,37 @@ impl Raw<'_> {
     fn get(
         &self,
         method: Method,
-        request: &DownloadRequest,
-        range: Option<ByteRange>,
+        target: Target<'_>,
+        parameters: &DownloadParameters<'_>,
     ) -> Result<Response> {
-        let base = self.auth.download_url.trim_end_matches('/');
-        let (url, subject) = match &request.target {
-            Target::ByName {
-                bucket_name,
-                file_name,
-            } => (
-                format!("{base}/file/{}/{}", encode(bucket_name), encode(file_name)),
-                file_name.as_str(),
-            ),
-            Target::ById(id) => (
-                format!(
-                    "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
-                    encode(id.as_str())
-                ),
-                id.as_str(),
-            ),
-        };
+        let DownloadParameters {
+            range,
+            customer_key: key,
+            response_headers,
+        } = *parameters;
+        let mut url = target.url(&self.auth.download_url);
+        let overrides = response_headers
+            .into_iter()
+            .flat_map(|headers| headers.parameters());
+        for (name, value) in overrides {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(name);
+            url.push('=');
+            url.push_str(&encode_query(value));
+        }
         let range = range.map(|range| ("Range", range.to_string()));
-        let key = request.key.as_ref().map(customer_key);
+        let key = key.map(customer_key);
         let headers = range.into_iter().chain(key.into_iter().flatten()).collect();
         self.http.send(
             Request {
-                operation: request.operation(),
+                operation: target.operation(),
                 method,
                 url: &url,
                 realm: &self.realm,
                 authorization: self.auth.token.expose(),
                 headers,
                 body: RequestBody::None,
-                subject: Subject::File(subject),
+                subject: target.subject(),
             },
             self.control,
         )

@@ -1,30 +1,69 @@
 //! Large files and their parts (reference sections 2.14 to 2.21).
 
-use crate::account_info::UploadUrl;
 use crate::error::Result;
 use crate::error::service::Subject;
-use crate::http::body::Sha1AtEnd;
-use crate::http::{Method, Request, RequestBody};
+use crate::http::{Method, Request};
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::part::Part;
-use crate::model::secret::SseCustomerKey;
+use crate::model::secret::{SseCustomerKey, UploadToken};
 use crate::model::sha1::Sha1Digest;
 use crate::raw::headers::customer_key;
-use crate::raw::{Raw, unexpected};
+use crate::raw::{Raw, UploadBody};
 use crate::wire::file::FileIdRequest;
 use crate::wire::large_file::{
     CancelLargeFileResponse, FinishLargeFileRequest, ListPartsRequest, ListPartsResponse,
     ListUnfinishedRequest, ListUnfinishedResponse, StartLargeFileRequest,
 };
+use crate::wire::setters;
 use crate::wire::upload::UploadUrlResponse;
 
+/// The headers of `b2_upload_part` (reference section 2.16).
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct UploadPartRequest<'a> {
+    /// Which part it is, from 1 to 10,000.
+    pub part_number: u32,
+    /// The key that the large file was started with, if that is a customer's own; of any other
+    /// encryption nothing is said again.
+    pub customer_key: Option<&'a SseCustomerKey>,
+}
+
+impl UploadPartRequest<'_> {
+    /// A part of a large file that is under no customer's key.
+    #[must_use]
+    pub const fn new(part_number: u32) -> Self {
+        Self {
+            part_number,
+            customer_key: None,
+        }
+    }
+
+    fn headers(&self, body: &UploadBody<'_>) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("X-Bz-Part-Number", self.part_number.to_string()),
+            ("X-Bz-Content-Sha1", body.promise()),
+        ];
+        headers.extend(self.customer_key.into_iter().flat_map(customer_key));
+        headers
+    }
+}
+
+setters! {
+    UploadPartRequest<'a> {
+        customer_key: &'a SseCustomerKey,
+    }
+}
+
 impl Raw<'_> {
-    pub(crate) fn start_large_file(
-        &self,
-        request: &StartLargeFileRequest<'_>,
-    ) -> Result<FileVersion> {
+    /// `b2_start_large_file` (reference section 2.14): the id in the answer is what parts are sent to.
+    /// Until it is finished or cancelled, its parts are stored and billed. Takes `writeFiles`, and for a
+    /// lock `writeFileRetentions` or `writeFileLegalHolds`; billed in class A.
+    ///
+    /// # Errors
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    pub fn start_large_file(&self, request: &StartLargeFileRequest<'_>) -> Result<FileVersion> {
         self.call(
             Operation::StartLargeFile,
             Subject::File(request.file_name),
@@ -32,7 +71,13 @@ impl Raw<'_> {
         )
     }
 
-    pub(crate) fn get_upload_part_url(&self, file_id: &FileId) -> Result<UploadUrlResponse> {
+    /// `b2_get_upload_part_url` (reference section 2.15): a URL for parts of this large file, for one
+    /// upload at a time. Takes `writeFiles`; billed in class A.
+    ///
+    /// # Errors
+    /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such unfinished
+    /// file; otherwise [as all](Raw#errors).
+    pub fn get_upload_part_url(&self, file_id: &FileId) -> Result<UploadUrlResponse> {
         self.call(
             Operation::GetUploadPartUrl,
             Subject::File(file_id.as_str()),
@@ -40,49 +85,49 @@ impl Raw<'_> {
         )
     }
 
-    /// Sends the content of a part and its SHA-1; the answer must agree with it. Of how the file is
-    /// encrypted only a customer's key is told again (reference section 2.16).
-    pub(crate) fn upload_part(
+    /// `b2_upload_part` (reference section 2.16) sends one part to a URL and with the token that
+    /// [`get_upload_part_url`](Self::get_upload_part_url) gave. A part of that number is replaced. What
+    /// becomes of URL and `body` is said at [`upload_file`](Self::upload_file). The URL's token is from a
+    /// key with `writeFiles`; billed in class A.
+    ///
+    /// # Errors
+    /// As [`upload_file`](Self::upload_file).
+    pub fn upload_part(
         &self,
-        url: &UploadUrl,
-        part_number: u64,
-        key: Option<&SseCustomerKey>,
-        body: &mut Sha1AtEnd<'_>,
+        upload_url: &str,
+        token: &UploadToken,
+        request: &UploadPartRequest<'_>,
+        body: &mut UploadBody<'_>,
     ) -> Result<Part> {
-        let length = body.length();
-        let mut headers = vec![
-            ("X-Bz-Part-Number", part_number.to_string()),
-            ("X-Bz-Content-Sha1", "hex_digits_at_end".to_owned()),
-        ];
-        headers.extend(key.into_iter().flat_map(customer_key));
+        let operation = Operation::UploadPart;
+        let headers = request.headers(body);
         let response = self.http.send(
             Request {
-                operation: Operation::UploadPart,
+                operation,
                 method: Method::POST,
-                url: &url.url,
+                url: upload_url,
                 realm: &self.realm,
-                authorization: url.token.expose(),
+                authorization: token.expose(),
                 headers,
-                body: RequestBody::Reader(body, length + Sha1AtEnd::TRAILER),
+                body: body.request_body(),
                 subject: Subject::Account,
             },
             self.control,
         )?;
         let part: Part = super::read_json(response)?;
-        if part.content_sha1.digest() != body.digest() || part.content_length != length {
-            return Err(unexpected(
-                Operation::UploadPart,
-                "the service stored other bytes than were sent",
-            ));
-        }
+        body.check(operation, &part.content_sha1, part.content_length)?;
         Ok(part)
     }
 
-    pub(crate) fn finish_large_file(
-        &self,
-        file_id: &FileId,
-        parts: &[Sha1Digest],
-    ) -> Result<FileVersion> {
+    /// `b2_finish_large_file` (reference section 2.18) makes a file of the parts; theirs are these
+    /// checksums, from part 1 on. Takes `writeFiles`; billed in class A.
+    ///
+    /// # Errors
+    /// [`Error::Service`](crate::Error::Service) with the code `missing_part` or `part_sha1_mismatch`, or
+    /// with `bad_request` for a part that is too small, and if there is no such unfinished file: that may
+    /// mean that an earlier request, whose answer was lost, has finished it, which
+    /// [`get_file_info`](Self::get_file_info) tells. Otherwise [as all](Raw#errors).
+    pub fn finish_large_file(&self, file_id: &FileId, parts: &[Sha1Digest]) -> Result<FileVersion> {
         let part_sha1_array = parts.iter().map(ToString::to_string).collect();
         let request = FinishLargeFileRequest {
             file_id,
@@ -95,7 +140,13 @@ impl Raw<'_> {
         )
     }
 
-    pub(crate) fn cancel_large_file(&self, file_id: &FileId) -> Result<CancelLargeFileResponse> {
+    /// `b2_cancel_large_file` (reference section 2.19) deletes an unfinished large file and its parts.
+    /// Takes `writeFiles`; billed in class A.
+    ///
+    /// # Errors
+    /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such unfinished
+    /// file; otherwise [as all](Raw#errors).
+    pub fn cancel_large_file(&self, file_id: &FileId) -> Result<CancelLargeFileResponse> {
         self.call(
             Operation::CancelLargeFile,
             Subject::File(file_id.as_str()),
@@ -103,7 +154,12 @@ impl Raw<'_> {
         )
     }
 
-    pub(crate) fn list_parts(&self, request: &ListPartsRequest<'_>) -> Result<ListPartsResponse> {
+    /// `b2_list_parts` (reference section 2.21): a page of the parts of an unfinished large file that are
+    /// there. Takes `writeFiles`; billed in class C.
+    ///
+    /// # Errors
+    /// As [`cancel_large_file`](Self::cancel_large_file).
+    pub fn list_parts(&self, request: &ListPartsRequest<'_>) -> Result<ListPartsResponse> {
         self.call(
             Operation::ListParts,
             Subject::File(request.file_id.as_str()),
@@ -111,7 +167,12 @@ impl Raw<'_> {
         )
     }
 
-    pub(crate) fn list_unfinished_large_files(
+    /// `b2_list_unfinished_large_files` (reference section 2.20): a page of the large files that were
+    /// started and neither finished nor cancelled, oldest first. Takes `listFiles`; billed in class C.
+    ///
+    /// # Errors
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    pub fn list_unfinished_large_files(
         &self,
         request: &ListUnfinishedRequest,
     ) -> Result<ListUnfinishedResponse> {
@@ -120,5 +181,35 @@ impl Raw<'_> {
             Subject::Bucket(request.bucket_id.as_str()),
             request,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::UploadPartRequest;
+    use crate::model::secret::SseCustomerKey;
+    use crate::raw::UploadBody;
+
+    #[test]
+    fn a_part_sends_the_headers_of_the_fixtures() {
+        let key = SseCustomerKey::new([0; 32]);
+        let plain = UploadPartRequest::new(1);
+        for (request, fixture) in [
+            (
+                plain,
+                include_str!("../../fixtures/wire/b2_upload_part/request_headers.json"),
+            ),
+            (
+                plain.customer_key(&key),
+                include_str!("../../fixtures/wire/b2_upload_part/request_headers_sse_c.json"),
+            ),
+        ] {
+            let fixture: BTreeMap<String, String> = serde_json::from_str(fixture).unwrap();
+            let sent = request.headers(&UploadBody::new(&mut std::io::empty(), 0));
+            let sent: BTreeMap<_, _> = sent.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+            assert_eq!(sent, fixture);
+        }
     }
 }

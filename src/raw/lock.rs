@@ -10,7 +10,15 @@ use crate::wire::lock::{
 };
 
 impl Raw<'_> {
-    pub(crate) fn update_file_retention(
+    /// `b2_update_file_retention` (reference section 2.28) retains a version, or no more. Takes
+    /// `writeFileRetentions`, and `bypassGovernance` to weaken governance; billed in class A.
+    ///
+    /// # Errors
+    /// [`Error::Locked`](crate::Error::Locked) for a weakening that is not allowed, and for a key that
+    /// lacks the capability: the service tells them not apart;
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); [`Error::Service`](crate::Error::Service) with
+    /// the code `bucket_missing_file_lock`; otherwise [as all](Raw#errors).
+    pub fn update_file_retention(
         &self,
         request: &UpdateFileRetentionRequest<'_>,
     ) -> Result<UpdateFileRetentionResponse> {
@@ -21,7 +29,12 @@ impl Raw<'_> {
         )
     }
 
-    pub(crate) fn update_file_legal_hold(
+    /// `b2_update_file_legal_hold` (reference section 2.29) puts a version on legal hold, or takes it off.
+    /// Takes `writeFileLegalHolds`; billed in class A.
+    ///
+    /// # Errors
+    /// As [`update_file_retention`](Self::update_file_retention).
+    pub fn update_file_legal_hold(
         &self,
         request: &UpdateFileLegalHoldRequest<'_>,
     ) -> Result<UpdateFileLegalHoldResponse> {

@@ -11,7 +11,12 @@ use crate::wire::notification::{
 };
 
 impl Raw<'_> {
-    pub(crate) fn get_notification_rules(
+    /// `b2_get_bucket_notification_rules` (reference section 2.30). Takes `readBucketNotifications`;
+    /// billed in class C.
+    ///
+    /// # Errors
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    pub fn get_bucket_notification_rules(
         &self,
         bucket_id: &BucketId,
     ) -> Result<NotificationRulesResponse> {
@@ -22,7 +27,13 @@ impl Raw<'_> {
         )
     }
 
-    pub(crate) fn set_notification_rules(
+    /// `b2_set_bucket_notification_rules` (reference section 2.31) replaces all rules of the bucket by
+    /// these. Takes `writeBucketNotifications`; billed in class C.
+    ///
+    /// # Errors
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::Service`](crate::Error::Service)
+    /// with a code such as `event_type_overlap`; otherwise [as all](Raw#errors).
+    pub fn set_bucket_notification_rules(
         &self,
         bucket_id: &BucketId,
         rules: &[EventNotificationRule],

@@ -1,28 +1,146 @@
 //! Uploading small files (reference sections 2.6 and 2.7).
 
-use crate::account_info::UploadUrl;
-use crate::error::Result;
+mod body;
+
 use crate::error::service::Subject;
-use crate::http::body::Sha1AtEnd;
-use crate::http::{Method, Request, RequestBody};
+use crate::error::{Error, Result};
+use crate::http::{Method, Request};
 use crate::model::encryption::Encryption;
 use crate::model::file::FileVersion;
 use crate::model::file_info::FileInfo;
 use crate::model::id::BucketId;
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
+use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
+use crate::raw::Raw;
 use crate::raw::encoding::encode;
 use crate::raw::headers::{self, AES256, customer_key};
-use crate::raw::{Raw, unexpected};
+use crate::wire::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
-/// The headers of one upload.
-#[derive(Debug)]
+pub use self::body::UploadBody;
+
+/// The headers of `b2_upload_file` (reference section 2.7).
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct UploadFileRequest<'a> {
+    /// The name of the file.
+    pub file_name: &'a str,
+    /// The MIME type, printable ASCII; `b2/x-auto` lets the service choose by the name.
+    pub content_type: &'a str,
+    /// Names and values to store with the file.
+    pub file_info: &'a FileInfo,
+    /// How it is encrypted; as the bucket says if not given.
+    pub server_side_encryption: Option<&'a Encryption>,
+    /// Until when it cannot be deleted.
+    pub file_retention: Option<&'a FileRetention>,
+    /// Whether it is on legal hold.
+    pub legal_hold: Option<&'a LegalHold>,
+    /// The upload time that the file shall have; for accounts that may choose one.
+    pub custom_upload_timestamp: Option<Timestamp>,
+}
+
+impl<'a> UploadFileRequest<'a> {
+    /// A file that is kept as its bucket says.
+    #[must_use]
+    pub const fn new(file_name: &'a str, content_type: &'a str, file_info: &'a FileInfo) -> Self {
+        Self {
+            file_name,
+            content_type,
+            file_info,
+            server_side_encryption: None,
+            file_retention: None,
+            legal_hold: None,
+            custom_upload_timestamp: None,
+        }
+    }
+
+    /// What a file is, and how it is kept.
+    pub(crate) const fn of(file: &UploadRequest<'a>, settings: &FileSettings<'a>) -> Self {
+        let FileSettings {
+            encryption,
+            retention,
+            legal_hold,
+            upload_timestamp,
+        } = *settings;
+        Self {
+            server_side_encryption: encryption,
+            file_retention: retention,
+            legal_hold,
+            custom_upload_timestamp: upload_timestamp,
+            ..Self::new(file.file_name, file.content_type, file.file_info)
+        }
+    }
+
+    fn headers(&self, body: &UploadBody<'_>) -> Vec<(String, String)> {
+        let Self {
+            file_name,
+            content_type,
+            file_info,
+            server_side_encryption,
+            file_retention,
+            legal_hold,
+            custom_upload_timestamp,
+        } = *self;
+        let fixed = |name: &'static str, value: String| (name.to_owned(), value);
+        let mut headers = vec![
+            fixed("X-Bz-File-Name", encode(file_name)),
+            fixed("Content-Type", content_type.to_owned()),
+            fixed("X-Bz-Content-Sha1", body.promise()),
+        ];
+        let info = file_info.iter();
+        headers.extend(info.map(|(name, value)| (format!("X-Bz-Info-{name}"), encode(value))));
+        match server_side_encryption {
+            Some(Encryption::SseB2) => {
+                headers.push(fixed(headers::ENCRYPTION, AES256.to_owned()));
+            }
+            Some(Encryption::SseC(key)) => {
+                headers.extend(customer_key(key).map(|(name, value)| fixed(name, value)));
+            }
+            Some(Encryption::None) | None => {}
+        }
+        if let Some(FileRetention { mode, until }) = file_retention {
+            headers.push(fixed(headers::RETENTION_MODE, mode.to_string()));
+            headers.push(fixed(headers::RETAIN_UNTIL, until.to_string()));
+        }
+        if let Some(hold) = legal_hold {
+            headers.push(fixed(headers::LEGAL_HOLD, hold.to_string()));
+        }
+        if let Some(timestamp) = custom_upload_timestamp {
+            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_string()));
+        }
+        headers
+    }
+}
+
+setters! {
+    UploadFileRequest<'a> {
+        server_side_encryption: &'a Encryption,
+        file_retention: &'a FileRetention,
+        legal_hold: &'a LegalHold,
+        custom_upload_timestamp: Timestamp,
+    }
+}
+
+/// What a file is, whichever way it is made.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct UploadRequest<'a> {
     pub(crate) file_name: &'a str,
     pub(crate) content_type: &'a str,
     pub(crate) file_info: &'a FileInfo,
+}
+
+impl UploadRequest<'_> {
+    /// The bytes that name and info take in headers, which the service limits to 7000 (reference
+    /// section 4.3).
+    pub(crate) fn header_bytes(&self) -> usize {
+        let info = self
+            .file_info
+            .iter()
+            .map(|(name, value)| "X-Bz-Info-".len() + name.len() + encode(value).len());
+        encode(self.file_name).len() + info.sum::<usize>()
+    }
 }
 
 /// How the service is to keep a file, beyond what its bucket says anyway.
@@ -41,60 +159,15 @@ impl FileSettings<'_> {
     pub(crate) const fn leave_less_room(&self) -> bool {
         self.encryption.is_some() || self.retention.is_some() || self.legal_hold.is_some()
     }
-
-    /// What the requests that carry content say.
-    fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = Vec::new();
-        match self.encryption {
-            Some(Encryption::SseB2) => headers.push((headers::ENCRYPTION, AES256.to_owned())),
-            Some(Encryption::SseC(key)) => headers.extend(customer_key(key)),
-            Some(Encryption::None) | None => {}
-        }
-        if let Some(FileRetention { mode, until }) = self.retention {
-            headers.push((headers::RETENTION_MODE, mode.to_string()));
-            headers.push((headers::RETAIN_UNTIL, until.to_string()));
-        }
-        if let Some(hold) = self.legal_hold {
-            headers.push((headers::LEGAL_HOLD, hold.to_string()));
-        }
-        if let Some(timestamp) = self.upload_timestamp {
-            headers.push((headers::UPLOAD_TIMESTAMP, timestamp.to_string()));
-        }
-        headers
-    }
-}
-
-impl UploadRequest<'_> {
-    /// The bytes that name and info take in headers, which the service limits to 7000 (reference
-    /// section 4.3).
-    pub(crate) fn header_bytes(&self) -> usize {
-        let info = self
-            .file_info
-            .iter()
-            .map(|(name, value)| "X-Bz-Info-".len() + name.len() + encode(value).len());
-        encode(self.file_name).len() + info.sum::<usize>()
-    }
-
-    fn headers(&self) -> Vec<(String, String)> {
-        let mut headers = vec![
-            ("X-Bz-File-Name".to_owned(), encode(self.file_name)),
-            ("Content-Type".to_owned(), self.content_type.to_owned()),
-            (
-                "X-Bz-Content-Sha1".to_owned(),
-                "hex_digits_at_end".to_owned(),
-            ),
-        ];
-        headers.extend(
-            self.file_info
-                .iter()
-                .map(|(name, value)| (format!("X-Bz-Info-{name}"), encode(value))),
-        );
-        headers
-    }
 }
 
 impl Raw<'_> {
-    pub(crate) fn get_upload_url(&self, bucket_id: &BucketId) -> Result<UploadUrlResponse> {
+    /// `b2_get_upload_url` (reference section 2.6): a URL for files of this bucket, for one upload at a
+    /// time. Takes `writeFiles`; billed in class A.
+    ///
+    /// # Errors
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    pub fn get_upload_url(&self, bucket_id: &BucketId) -> Result<UploadUrlResponse> {
         self.call(
             Operation::GetUploadUrl,
             Subject::Bucket(bucket_id.as_str()),
@@ -102,40 +175,58 @@ impl Raw<'_> {
         )
     }
 
-    /// Sends the content and its SHA-1; the answer must agree with it.
-    pub(crate) fn upload_file(
+    /// `b2_upload_file` (reference section 2.7) makes a file of `body`, of at most 5 GB, at a URL and with
+    /// the token that [`get_upload_url`](Self::get_upload_url) gave; what the service answers must agree
+    /// with what was sent. The URL's token is from a key with `writeFiles`; a lock takes
+    /// `writeFileRetentions` or `writeFileLegalHolds`. Billed in class A.
+    ///
+    /// After a success the URL is good for the next upload, for 24 hours in all. After
+    /// [`Error::Busy`] with status 429 it is, too, later. After any other error it is not to be used again,
+    /// be it that the token expired (401), that the place is full or fails (503), or that the connection
+    /// broke: ask for another one, which tells, too, if it is the account's token that expired.
+    ///
+    /// `body` is for one attempt, and used up by it: make another one of the beginning of the content.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for a content type that cannot stand in a header; [`Error::Stream`] if the
+    /// content cannot be read or ends early, with nothing stored; otherwise [as all](Raw#errors).
+    ///
+    /// # Consequences
+    /// If all was sent and no answer came ([`Error::Connection`] with `sent` `All`, or
+    /// [`Error::UnexpectedReply`]), the file may be there. Sending it again may make another version of
+    /// it, each of which is billed; [`list_file_versions`](Self::list_file_versions) tells.
+    pub fn upload_file(
         &self,
-        url: &UploadUrl,
-        request: &UploadRequest<'_>,
-        settings: &FileSettings<'_>,
-        body: &mut Sha1AtEnd<'_>,
+        upload_url: &str,
+        token: &UploadToken,
+        request: &UploadFileRequest<'_>,
+        body: &mut UploadBody<'_>,
     ) -> Result<FileVersion> {
-        let headers = request.headers();
-        let length = body.length();
+        let operation = Operation::UploadFile;
+        let is_text = |byte| matches!(byte, b' '..=b'~');
+        if !request.content_type.bytes().all(is_text) {
+            let reason = "it is not printable ASCII";
+            return Err(Error::invalid_input("content_type", reason));
+        }
+        let headers = request.headers(body);
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()));
         let response = self.http.send(
             Request {
-                operation: Operation::UploadFile,
+                operation,
                 method: Method::POST,
-                url: &url.url,
+                url: upload_url,
                 realm: &self.realm,
-                authorization: url.token.expose(),
-                headers: headers
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.clone()))
-                    .chain(settings.headers())
-                    .collect(),
-                body: RequestBody::Reader(body, length + Sha1AtEnd::TRAILER),
+                authorization: token.expose(),
+                headers: headers.collect(),
+                body: body.request_body(),
                 subject: Subject::File(request.file_name),
             },
             self.control,
         )?;
         let version: FileVersion = super::read_json(response)?;
-        if version.content_sha1.digest() != body.digest() || version.content_length != length {
-            return Err(unexpected(
-                Operation::UploadFile,
-                "the service stored other bytes than were sent",
-            ));
-        }
+        body.check(operation, &version.content_sha1, version.content_length)?;
         Ok(version)
     }
 }
@@ -143,42 +234,52 @@ impl Raw<'_> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::io;
 
-    use super::{FileSettings, UploadRequest};
+    use super::{FileSettings, UploadBody, UploadFileRequest, UploadRequest};
     use crate::model::encryption::Encryption;
     use crate::model::file_info::FileInfo;
     use crate::model::lock::{FileRetention, LegalHold};
     use crate::model::secret::SseCustomerKey;
     use crate::model::time::Timestamp;
 
+    type Headers = BTreeMap<String, String>;
+
+    fn sent(request: &UploadFileRequest<'_>) -> Headers {
+        let headers = request.headers(&UploadBody::new(&mut io::empty(), 0));
+        let (count, headers) = (headers.len(), headers.into_iter().collect::<Headers>());
+        assert_eq!(headers.len(), count, "none twice");
+        headers
+    }
+
     #[test]
     fn an_upload_sends_the_headers_of_the_fixture() {
         let fixture = include_str!("../../fixtures/wire/b2_upload_file/request_headers.json");
-        let fixture: BTreeMap<String, String> = serde_json::from_str(fixture).unwrap();
+        let fixture: Headers = serde_json::from_str(fixture).unwrap();
         let info = FileInfo::new()
             .with("author", "Zoë + Ada")
             .with("src_last_modified_millis", "1793692800456")
             .content_disposition("inline; filename=\"cat.jpg\"");
-        let request = UploadRequest {
-            file_name: "2026/März/Kätzchen 1.jpg",
-            content_type: "image/jpeg",
-            file_info: &info,
-        };
-        let sent = request.headers();
-        assert_eq!(sent.len(), fixture.len());
-        assert_eq!(sent.into_iter().collect::<BTreeMap<_, _>>(), fixture);
+        let request = UploadFileRequest::new("2026/März/Kätzchen 1.jpg", "image/jpeg", &info);
+        assert_eq!(sent(&request), fixture);
     }
 
     #[test]
     fn the_settings_of_a_file_travel_in_the_headers_of_the_fixtures() {
-        let fixture =
-            |json: &str| -> BTreeMap<String, String> { serde_json::from_str(json).unwrap() };
-        let sent = |settings: &FileSettings<'_>| -> BTreeMap<String, String> {
-            let headers = settings.headers().into_iter();
-            headers
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect()
+        let info = FileInfo::new();
+        let file = UploadRequest {
+            file_name: "x",
+            content_type: "b2/x-auto",
+            file_info: &info,
         };
+        let plain = sent(&UploadFileRequest::of(&file, &FileSettings::default()));
+        // What comes to them for these settings.
+        let added = |settings: &FileSettings<'_>| -> Headers {
+            let mut headers = sent(&UploadFileRequest::of(&file, settings));
+            headers.retain(|name, _| !plain.contains_key(name));
+            headers
+        };
+        let fixture = |json: &str| -> Headers { serde_json::from_str(json).unwrap() };
         let key = Encryption::SseC(SseCustomerKey::new([0; 32]));
         let retention = FileRetention::governance(Timestamp::from_millis(1_796_371_200_000));
         let settings = FileSettings {
@@ -189,13 +290,13 @@ mod tests {
         };
         let locked =
             include_str!("../../fixtures/wire/b2_upload_file/request_headers_sse_c_locked.json");
-        assert_eq!(sent(&settings), fixture(locked));
+        assert_eq!(added(&settings), fixture(locked));
         let settings = FileSettings {
             encryption: Some(&Encryption::SseB2),
             ..FileSettings::default()
         };
         let b2 = include_str!("../../fixtures/wire/b2_upload_file/request_headers_sse_b2.json");
-        assert_eq!(sent(&settings), fixture(b2));
-        assert_eq!(sent(&FileSettings::default()), BTreeMap::new());
+        assert_eq!(added(&settings), fixture(b2));
+        assert_eq!(plain.len(), 3);
     }
 }

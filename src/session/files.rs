@@ -6,7 +6,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::model::auth::Capability;
 use crate::model::file::FileVersion;
-use crate::model::filtered::{Filtered, Setting};
+use crate::model::filtered::Filtered;
 use crate::model::id::{BucketId, FileId};
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
@@ -54,15 +54,11 @@ impl Session {
             self.require_capability(control, operation, file_name, Capability::BypassGovernance)?;
         }
         let answer = self.call(operation, control, |raw| {
-            raw.update_file_retention(&UpdateFileRetentionRequest {
-                file_name,
-                file_id,
-                file_retention: retention.into(),
-                bypass_governance,
-            })
+            let request = UpdateFileRetentionRequest::new(file_id, file_name, retention)
+                .bypass_governance(bypass_governance);
+            raw.update_file_retention(&request)
         })?;
-        let stored = answer.file_retention.map(FileRetention::from_form);
-        Ok(match stored {
+        Ok(match answer.file_retention {
             Some(Filtered::Readable(stored)) => Some(stored),
             Some(Filtered::Unset) => None,
             // It does not say; that it did not refuse says enough.
@@ -80,11 +76,8 @@ impl Session {
         let operation = Operation::UpdateFileLegalHold;
         self.require(operation, file_name, control)?;
         self.call(operation, control, |raw| {
-            raw.update_file_legal_hold(&UpdateFileLegalHoldRequest {
-                file_name,
-                file_id,
-                legal_hold,
-            })
+            let request = UpdateFileLegalHoldRequest::new(file_id, file_name, legal_hold);
+            raw.update_file_legal_hold(&request)
         })
         .map(|_| ())
     }
@@ -117,14 +110,9 @@ impl Session {
         file_name: &str,
         is_wanted: impl Fn(&FileVersion) -> bool,
     ) -> Result<Option<FileVersion>> {
-        let mut request = ListFilesRequest {
-            bucket_id: bucket.clone(),
-            start_file_name: None,
-            start_file_id: None,
-            max_file_count: 100,
-            prefix: file_name.to_owned(),
-            delimiter: None,
-        };
+        let mut request = ListFilesRequest::new(bucket.clone())
+            .max_file_count(100)
+            .prefix(file_name);
         let operation = Operation::ListFileVersions;
         let mut pages = Pages::from((file_name.to_owned(), None));
         let mut versions = std::iter::from_fn(|| {

@@ -119,10 +119,8 @@ impl UnfinishedPages {
     pub(crate) fn new(bucket_id: BucketId, name_prefix: &str) -> Self {
         Self {
             request: ListUnfinishedRequest {
-                bucket_id,
                 name_prefix: (!name_prefix.is_empty()).then(|| name_prefix.to_owned()),
-                start_file_id: None,
-                max_file_count: 100,
+                ..ListUnfinishedRequest::new(bucket_id)
             },
             pages: Pages::default(),
         }

@@ -155,10 +155,6 @@ impl Session {
         if account.is_some_and(|account| *account != auth.account_id) {
             return Err(Error::AccountChanged);
         }
-        for url in [&auth.api_url, &auth.download_url] {
-            self.http
-                .check_url(realm, url, Operation::AuthorizeAccount)?;
-        }
         Ok(auth)
     }
 }

@@ -153,7 +153,7 @@ impl Loop<'_> {
         }
     }
 
-    const fn moves_data(&self) -> bool {
+    pub(super) const fn moves_data(&self) -> bool {
         matches!(
             self.operation,
             Operation::UploadFile | Operation::UploadPart

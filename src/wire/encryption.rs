@@ -1,5 +1,7 @@
 //! An encryption as requests ask for it (reference section 3.9).
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::model::encryption::Encryption;
@@ -7,10 +9,12 @@ use crate::model::secret::SseCustomerKey;
 
 const AES256: &str = "AES256";
 
-/// Holds a key where the encryption does: it derives nothing that prints.
+/// An encryption as a request asks for it: made from an [`Encryption`] or a customer's key.
+///
+/// `Debug` shows no part of a key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct EncryptionSetting<'a> {
+pub struct EncryptionSetting<'a> {
     mode: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     algorithm: Option<&'static str>,
@@ -18,6 +22,14 @@ pub(crate) struct EncryptionSetting<'a> {
     customer_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_key_md5: Option<&'a str>,
+}
+
+impl fmt::Debug for EncryptionSetting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncryptionSetting")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> From<&'a Encryption> for EncryptionSetting<'a> {

@@ -1,33 +1,76 @@
 //! Files and their listings (reference sections 2.8 to 2.12).
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
 
+/// The body of `b2_list_file_names` and `b2_list_file_versions` (reference sections 2.8 and 2.9).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ListFilesRequest {
-    pub(crate) bucket_id: BucketId,
+#[non_exhaustive]
+pub struct ListFilesRequest {
+    /// The bucket.
+    pub bucket_id: BucketId,
+    /// The first name to list, or the one after which there is something to list.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) start_file_name: Option<String>,
+    pub start_file_name: Option<String>,
     /// Only for versions, and only together with a name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) start_file_id: Option<FileId>,
-    pub(crate) max_file_count: u32,
-    pub(crate) prefix: String,
+    pub start_file_id: Option<FileId>,
+    /// The most rows of the answer, 1 to 10,000; each 1000 are billed as one call.
+    pub max_file_count: u32,
+    /// Only names that start so.
+    pub prefix: String,
+    /// Lists names up to this, behind the prefix, as folders: most often `/`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) delimiter: Option<&'static str>,
+    pub delimiter: Option<String>,
 }
 
-#[derive(Deserialize)]
+impl ListFilesRequest {
+    /// The first 1000 rows of a bucket.
+    #[must_use]
+    pub const fn new(bucket_id: BucketId) -> Self {
+        Self {
+            bucket_id,
+            start_file_name: None,
+            start_file_id: None,
+            max_file_count: 1000,
+            prefix: String::new(),
+            delimiter: None,
+        }
+    }
+}
+
+setters! {
+    ListFilesRequest {
+        max_file_count: u32,
+    }
+    into {
+        start_file_name: String,
+        start_file_id: FileId,
+        prefix: String,
+        delimiter: String,
+    }
+}
+
+/// What `b2_list_file_names` and `b2_list_file_versions` answer.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ListFilesResponse {
-    pub(crate) files: Vec<FileVersion>,
+#[non_exhaustive]
+pub struct ListFilesResponse {
+    /// The rows; a page may be empty although there are more.
+    pub files: Vec<FileVersion>,
+    /// Where the next page starts; `None` at the end.
     #[serde(default)]
-    pub(crate) next_file_name: Option<String>,
+    pub next_file_name: Option<String>,
+    /// The version where the next page starts; not for names.
     #[serde(default)]
-    pub(crate) next_file_id: Option<FileId>,
+    pub next_file_id: Option<FileId>,
+    /// The fields that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -52,9 +95,17 @@ pub(crate) struct DeleteFileVersionRequest<'a> {
     pub(crate) bypass_governance: bool,
 }
 
-#[derive(Deserialize)]
+/// What `b2_delete_file_version` answers.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct DeleteFileVersionResponse {
-    #[serde(rename = "fileId")]
-    pub(crate) _file_id: FileId,
+#[non_exhaustive]
+pub struct DeleteFileVersionResponse {
+    /// The version that is gone.
+    pub file_id: FileId,
+    /// Its name.
+    #[serde(default)]
+    pub file_name: Option<String>,
+    /// The fields that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }

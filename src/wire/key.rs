@@ -1,32 +1,72 @@
 //! Application keys (reference sections 2.22 to 2.24).
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::model::auth::Capability;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
 use crate::model::key::KeyDetails;
 use crate::model::secret::ApplicationKey;
 
-#[derive(Serialize)]
+/// The body of `b2_create_key` (reference section 2.22).
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CreateKeyRequest<'a> {
-    pub(crate) account_id: &'a AccountId,
-    pub(crate) capabilities: &'a [Capability],
-    pub(crate) key_name: &'a str,
+#[non_exhaustive]
+pub struct CreateKeyRequest<'a> {
+    /// The account: the one that is authorized.
+    pub account_id: &'a AccountId,
+    /// What the key may do; at least one, and none that the calling key has not.
+    pub capabilities: &'a [Capability],
+    /// 1 to 100 letters, digits and hyphens; need not be unique.
+    pub key_name: &'a str,
+    /// When the key ends, at most 86,400,000 seconds (1000 days); never if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) valid_duration_in_seconds: Option<u64>,
+    pub valid_duration_in_seconds: Option<u64>,
+    /// The only buckets that it may use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bucket_ids: Option<&'a [BucketId]>,
+    pub bucket_ids: Option<&'a [BucketId]>,
+    /// The only file names it may use start so; needs `bucket_ids`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) name_prefix: Option<&'a str>,
+    pub name_prefix: Option<&'a str>,
 }
 
-#[derive(Deserialize)]
+impl<'a> CreateKeyRequest<'a> {
+    /// A key for all buckets and for ever.
+    #[must_use]
+    pub const fn new(
+        account_id: &'a AccountId,
+        key_name: &'a str,
+        capabilities: &'a [Capability],
+    ) -> Self {
+        Self {
+            account_id,
+            capabilities,
+            key_name,
+            valid_duration_in_seconds: None,
+            bucket_ids: None,
+            name_prefix: None,
+        }
+    }
+}
+
+setters! {
+    CreateKeyRequest<'a> {
+        valid_duration_in_seconds: u64,
+        bucket_ids: &'a [BucketId],
+        name_prefix: &'a str,
+    }
+}
+
+/// What `b2_create_key` answers. The secret half is told this once and never again.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CreateKeyResponse {
-    pub(crate) application_key: ApplicationKey,
+#[non_exhaustive]
+pub struct CreateKeyResponse {
+    /// The secret half.
+    pub application_key: ApplicationKey,
+    /// Everything else.
     #[serde(flatten)]
-    pub(crate) details: KeyDetails,
+    pub details: KeyDetails,
 }
 
 #[derive(Serialize)]
@@ -38,12 +78,19 @@ pub(crate) struct ListKeysRequest<'a> {
     pub(crate) max_key_count: u32,
 }
 
-#[derive(Deserialize)]
+/// What `b2_list_keys` answers.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ListKeysResponse {
-    pub(crate) keys: Vec<KeyDetails>,
+#[non_exhaustive]
+pub struct ListKeysResponse {
+    /// The keys.
+    pub keys: Vec<KeyDetails>,
+    /// Where the next page starts; `None` at the end.
     #[serde(default)]
-    pub(crate) next_application_key_id: Option<ApplicationKeyId>,
+    pub next_application_key_id: Option<ApplicationKeyId>,
+    /// The fields that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 #[derive(Serialize)]

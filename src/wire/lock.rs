@@ -1,58 +1,149 @@
 //! Retention and legal hold of files (reference sections 2.28 and 2.29), and the default retention of
 //! buckets (section 2.5).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
+use crate::model::filtered::{self, Filtered};
 use crate::model::id::FileId;
-use crate::model::lock::{BucketRetention, DefaultRetention, LegalHold, RetentionForm};
+use crate::model::lock::{
+    BucketRetention, DefaultRetention, FileRetention, LegalHold, RetentionForm,
+};
 
-#[derive(Serialize)]
+/// The body of `b2_update_file_retention` (reference section 2.28).
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct UpdateFileRetentionRequest<'a> {
-    pub(crate) file_name: &'a str,
-    pub(crate) file_id: &'a FileId,
-    /// Both nulls clear it.
-    pub(crate) file_retention: RetentionForm,
+#[non_exhaustive]
+pub struct UpdateFileRetentionRequest<'a> {
+    /// The name of the version.
+    pub file_name: &'a str,
+    /// The version.
+    pub file_id: &'a FileId,
+    /// The retention, or none: that clears it, both members being null.
+    #[serde(serialize_with = "both_or_nulls")]
+    pub file_retention: Option<&'a FileRetention>,
+    /// Also shortens or clears governance retention; needs the capability of that name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) bypass_governance: bool,
+    pub bypass_governance: bool,
 }
 
-#[derive(Deserialize)]
+fn both_or_nulls<S: Serializer>(
+    retention: &Option<&FileRetention>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    RetentionForm::from(*retention).serialize(serializer)
+}
+
+impl<'a> UpdateFileRetentionRequest<'a> {
+    /// Sets the retention of a version, or clears it.
+    #[must_use]
+    pub const fn new(
+        file_id: &'a FileId,
+        file_name: &'a str,
+        file_retention: Option<&'a FileRetention>,
+    ) -> Self {
+        Self {
+            file_name,
+            file_id,
+            file_retention,
+            bypass_governance: false,
+        }
+    }
+}
+
+setters! {
+    UpdateFileRetentionRequest<'a> {
+        bypass_governance: bool,
+    }
+}
+
+/// What `b2_update_file_retention` answers.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct UpdateFileRetentionResponse {
-    /// The service may have cut it to whole seconds.
+#[non_exhaustive]
+pub struct UpdateFileRetentionResponse {
+    /// The version.
     #[serde(default)]
-    pub(crate) file_retention: Option<RetentionForm>,
+    pub file_id: Option<FileId>,
+    /// Its name.
+    #[serde(default)]
+    pub file_name: Option<String>,
+    /// What the service stored: it may have cut it to whole seconds. `None` if it does not say.
+    #[serde(default, deserialize_with = "told")]
+    pub file_retention: Option<Filtered<FileRetention>>,
+    /// The fields that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
-#[derive(Serialize)]
+fn told<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Filtered<FileRetention>>, D::Error> {
+    let form = Option::<RetentionForm>::deserialize(deserializer)?;
+    Ok(form.map(<FileRetention as filtered::Setting>::from_form))
+}
+
+/// The body of `b2_update_file_legal_hold` (reference section 2.29).
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct UpdateFileLegalHoldRequest<'a> {
-    pub(crate) file_name: &'a str,
-    pub(crate) file_id: &'a FileId,
-    pub(crate) legal_hold: &'a LegalHold,
+#[non_exhaustive]
+pub struct UpdateFileLegalHoldRequest<'a> {
+    /// The name of the version.
+    pub file_name: &'a str,
+    /// The version.
+    pub file_id: &'a FileId,
+    /// On or off.
+    pub legal_hold: &'a LegalHold,
 }
 
-#[derive(Deserialize)]
+impl<'a> UpdateFileLegalHoldRequest<'a> {
+    /// Puts a version on legal hold, or takes it off.
+    #[must_use]
+    pub const fn new(file_id: &'a FileId, file_name: &'a str, legal_hold: &'a LegalHold) -> Self {
+        Self {
+            file_name,
+            file_id,
+            legal_hold,
+        }
+    }
+}
+
+/// What `b2_update_file_legal_hold` answers.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct UpdateFileLegalHoldResponse {
-    #[serde(rename = "fileId")]
-    pub(crate) _file_id: FileId,
+#[non_exhaustive]
+pub struct UpdateFileLegalHoldResponse {
+    /// The version.
+    pub file_id: FileId,
+    /// Its name.
+    #[serde(default)]
+    pub file_name: Option<String>,
+    /// On or off.
+    #[serde(default)]
+    pub legal_hold: Option<LegalHold>,
+    /// The fields that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
-/// A bucket's default retention as a request sets it; a null mode clears it.
-#[derive(Serialize)]
+/// A bucket's default retention as a request sets it: made from a [`DefaultRetention`]. A null mode
+/// clears it.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct DefaultRetentionSetting<'a>(Form<'a>);
+
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(crate) enum DefaultRetentionSetting<'a> {
+enum Form<'a> {
     Set(&'a BucketRetention),
     Cleared { mode: Option<()> },
 }
 
 impl<'a> From<&'a DefaultRetention> for DefaultRetentionSetting<'a> {
     fn from(retention: &'a DefaultRetention) -> Self {
-        match retention {
-            DefaultRetention::Set(retention) => Self::Set(retention),
-            DefaultRetention::Cleared => Self::Cleared { mode: None },
-        }
+        Self(match retention {
+            DefaultRetention::Set(retention) => Form::Set(retention),
+            DefaultRetention::Cleared => Form::Cleared { mode: None },
+        })
     }
 }

@@ -24,10 +24,19 @@ pub(crate) struct SetNotificationRulesRequest<'a> {
     pub(crate) event_notification_rules: Vec<RuleForm<'a>>,
 }
 
-#[derive(Deserialize)]
+/// What `b2_get_bucket_notification_rules` and `b2_set_bucket_notification_rules` answer.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct NotificationRulesResponse {
-    pub(crate) event_notification_rules: Vec<EventNotificationRule>,
+#[non_exhaustive]
+pub struct NotificationRulesResponse {
+    /// The bucket.
+    #[serde(default)]
+    pub bucket_id: Option<BucketId>,
+    /// The bucket's rules.
+    pub event_notification_rules: Vec<EventNotificationRule>,
+    /// The fields that have no name here.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 #[derive(Serialize)]

@@ -17,7 +17,7 @@ use crate::model::bucket::BucketDetails;
 use crate::model::file::FileVersion;
 use crate::model::key::KeyDetails;
 use crate::model::part::Part;
-use crate::wire::auth::AuthorizeResponse;
+use crate::wire::auth::AuthorizeAccountResponse;
 use crate::wire::bucket::ListBucketsResponse;
 use crate::wire::file::{DeleteFileVersionResponse, ListFilesResponse};
 use crate::wire::key::{CreateKeyResponse, ListKeysResponse};
@@ -127,7 +127,7 @@ impl Kind {
             serde_json::from_str::<T>(&body.to_string()).map(drop)
         }
         match self {
-            Self::Authorization => as_a::<AuthorizeResponse>(body),
+            Self::Authorization => as_a::<AuthorizeAccountResponse>(body),
             Self::OlderAllowed => as_a::<Allowed>(&body["allowed"]),
             Self::Bucket => as_a::<BucketDetails>(body),
             Self::Buckets => as_a::<ListBucketsResponse>(body),

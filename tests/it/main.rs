@@ -35,6 +35,7 @@ mod parity;
 mod persistence;
 mod pitfalls;
 mod processes;
+mod raw;
 mod replication;
 mod retry;
 mod rules;

@@ -77,12 +77,10 @@ impl FilePages {
     ) -> Self {
         let by_service = !selection.is_recursive && !selection.folds();
         let request = ListFilesRequest {
-            bucket_id: bucket.id(),
-            start_file_name: None,
-            start_file_id: None,
-            max_file_count,
-            prefix: selection.prefix.clone(),
-            delimiter: by_service.then_some("/"),
+            delimiter: by_service.then(|| "/".to_owned()),
+            ..ListFilesRequest::new(bucket.id())
+                .max_file_count(max_file_count)
+                .prefix(selection.prefix.as_str())
         };
         Self {
             bucket: bucket.clone(),
@@ -142,6 +140,7 @@ impl FilePages {
                 files,
                 next_file_name,
                 next_file_id,
+                extra: _,
             } = answer;
             Ok((files, next_file_name.map(|name| (name, next_file_id))))
         })

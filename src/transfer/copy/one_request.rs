@@ -102,10 +102,8 @@ impl Copy<'_> {
             upload_timestamp: _,
         } = self.upload.settings();
         CopyFileRequest {
-            source_file_id: self.source.file_id,
-            file_name: self.upload.file_name,
             destination_bucket_id: Some(self.upload.bucket),
-            range: self.range.map(|range| range.to_string()),
+            range: self.range,
             metadata_directive: if replacement.is_some() {
                 "REPLACE"
             } else {
@@ -117,6 +115,7 @@ impl Copy<'_> {
             legal_hold,
             source_server_side_encryption: self.source.key.map(Into::into),
             destination_server_side_encryption: encryption.map(Into::into),
+            ..CopyFileRequest::new(self.source.file_id, self.upload.file_name)
         }
     }
 

@@ -36,6 +36,7 @@ impl DownloadReader {
             version,
             range,
             body,
+            ..
         } = response;
         let is_whole = range == (0..version.content_length);
         let (expected, verification) = match version.sha1() {

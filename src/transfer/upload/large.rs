@@ -20,7 +20,6 @@ use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::control::progress::{Counted, Tally, TransferStage};
 use crate::error::{Error, LargeFileLeft, Result, WhyLeft};
-use crate::http::body::Sha1AtEnd;
 use crate::model::encryption::Encryption;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
@@ -29,7 +28,7 @@ use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
-use crate::raw::{FileSettings, UploadRequest};
+use crate::raw::{FileSettings, UploadBody, UploadPartRequest, UploadRequest};
 use crate::session::remember;
 use crate::session::upload_url::Verdict;
 use crate::transfer::copy::Stored;
@@ -186,14 +185,11 @@ impl Upload<'_> {
             upload_timestamp,
         } = self.settings();
         let request = StartLargeFileRequest {
-            bucket_id: self.bucket,
-            file_name,
-            content_type,
-            file_info,
             server_side_encryption: encryption.map(Into::into),
             file_retention: retention,
             legal_hold,
-            custom_upload_timestamp: upload_timestamp.map(|time| time.to_string()),
+            custom_upload_timestamp: upload_timestamp,
+            ..StartLargeFileRequest::new(self.bucket, file_name, content_type, file_info)
         };
         let (session, policy) = (self.session, self.session.retry_policy());
         let mut round = 0;
@@ -257,6 +253,11 @@ impl Upload<'_> {
     }
 }
 
+fn part_number(number: u64) -> Result<u32> {
+    u32::try_from(number)
+        .map_err(|_| Error::invalid_input("part number", "a large file has at most 10,000 parts"))
+}
+
 /// The info of a large file whose whole has this SHA-1, unless the caller recorded one.
 pub(in crate::transfer) fn with_sha1(
     info: &FileInfo,
@@ -288,15 +289,18 @@ impl Started<'_> {
         control: &Control,
     ) -> Result<Sha1Digest> {
         let (length, mut again) = (range.end - range.start, false);
-        let key = self.key();
+        let request = UploadPartRequest {
+            customer_key: self.key(),
+            ..UploadPartRequest::new(part_number(number)?)
+        };
         let (sha1, attempts) =
             self.upload
                 .session
                 .with_upload_url(&self.target, None, control, |raw, url| {
                     self.tally.attempt(&mut again);
                     let mut content = Counted::new(source.open(range.clone())?, self.tally);
-                    let mut body = Sha1AtEnd::new(&mut content, length);
-                    let part = raw.upload_part(url, number, key, &mut body)?;
+                    let mut body = UploadBody::new(&mut content, length);
+                    let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
                     content.keep();
                     part.content_sha1
                         .digest()
@@ -320,13 +324,12 @@ impl Started<'_> {
         control: &Control,
     ) -> Result<Sha1Digest> {
         let length = range.end - range.start;
+        let number = part_number(number)?;
         let request = CopyPartRequest {
-            source_file_id: source.file_id,
-            large_file_id: &self.file_id,
-            part_number: number,
-            range: ByteRange::of(&range).to_string(),
+            range: Some(ByteRange::of(&range)),
             source_server_side_encryption: source.key.map(Into::into),
             destination_server_side_encryption: self.key().map(Into::into),
+            ..CopyPartRequest::new(source.file_id, &self.file_id, number)
         };
         let (mut attempts, mut again) = (0, false);
         let part = self

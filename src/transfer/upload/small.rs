@@ -14,10 +14,9 @@ use std::time::Duration;
 use crate::account_info::{AuthSnapshot, UploadTarget};
 use crate::control::progress::{Counted, Tally};
 use crate::error::{Error, Result};
-use crate::http::body::Sha1AtEnd;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::sha1::Sha1Digest;
-use crate::raw::UploadRequest;
+use crate::raw::{UploadBody, UploadFileRequest, UploadRequest};
 use crate::session::upload_url::Verdict;
 use crate::transfer::source::UploadSource;
 use crate::transfer::upload::settings::is_kept_so;
@@ -42,9 +41,10 @@ impl Upload<'_> {
                 .with_upload_url(&target, Some(snapshot), self.control, |raw, url| {
                     tally.attempt(&mut again);
                     let mut content = Counted::new(source.open(0..length)?, &tally);
-                    let mut body = Sha1AtEnd::new(&mut content, length);
-                    let outcome = raw.upload_file(url, request, &settings, &mut body);
-                    let outcome = match (outcome, body.digest()) {
+                    let mut body = UploadBody::new(&mut content, length);
+                    let file = UploadFileRequest::of(request, &settings);
+                    let outcome = raw.upload_file(&url.url, &url.token, &file, &mut body);
+                    let outcome = match (outcome, body.sha1()) {
                         (Ok(version), _) => Ok(Verdict::Done(version)),
                         (Err(error), Some(sha1)) if error.is_answer_lost() => {
                             self.look(request, (length, sha1), started, error)

@@ -90,7 +90,7 @@ fn a_new_bucket_is_asked_for_with_what_is_set_only() {
         account_id: &account(),
         bucket_name: "lantern-photos",
         bucket_type: &BucketType::AllPrivate,
-        bucket_info: &BTreeMap::new(),
+        bucket_info: None,
         cors_rules: &[],
         lifecycle_rules: &[],
         default_server_side_encryption: None,
@@ -106,7 +106,7 @@ fn a_new_bucket_is_asked_for_with_everything() {
         account_id: &account(),
         bucket_name: "lantern-photos",
         bucket_type: &BucketType::AllPublic,
-        bucket_info: &info(),
+        bucket_info: Some(&info()),
         cors_rules: &cors_rules(),
         lifecycle_rules: &lifecycle_rules(),
         default_server_side_encryption: None,
@@ -175,7 +175,7 @@ fn a_bucket_is_protected_from_its_first_moment_or_later() {
         account_id: &account,
         bucket_name: "lantern-photos",
         bucket_type: &BucketType::AllPrivate,
-        bucket_info: &BTreeMap::new(),
+        bucket_info: None,
         cors_rules: &[],
         lifecycle_rules: &[],
         default_server_side_encryption: Some((&Encryption::SseB2).into()),
@@ -211,12 +211,12 @@ fn locks_are_changed_by_name_and_id() {
     let request = UpdateFileRetentionRequest {
         file_name,
         file_id,
-        file_retention: Some(&retention).into(),
+        file_retention: Some(&retention),
         bypass_governance: true,
     };
     assert_sent(&request, "b2_update_file_retention/request");
     let request = UpdateFileRetentionRequest {
-        file_retention: None.into(),
+        file_retention: None,
         bypass_governance: false,
         ..request
     };
@@ -244,7 +244,7 @@ fn buckets_of_all_types_are_listed() {
         account_id: &account(),
         bucket_id: None,
         bucket_name: None,
-        bucket_types: ["all"],
+        bucket_types: &["all"],
     };
     assert_sent(&all, "b2_list_buckets/request_all");
 }
@@ -256,7 +256,7 @@ fn one_bucket_is_listed_by_name_or_id() {
         account_id: &account,
         bucket_id,
         bucket_name,
-        bucket_types: ["all"],
+        bucket_types: &["all"],
     };
     assert_sent(
         &ask(None, Some("lantern-photos")),
@@ -296,7 +296,7 @@ fn a_listing_of_names_goes_on_inside_a_folder() {
         start_file_name: Some("2026/März/".to_owned()),
         max_file_count: 2,
         prefix: "2026/".to_owned(),
-        delimiter: Some("/"),
+        delimiter: Some("/".to_owned()),
         ..first_page()
     };
     assert_sent(&request, "b2_list_file_names/request_full");
@@ -309,7 +309,7 @@ fn a_listing_of_versions_goes_on_at_a_version() {
         start_file_id: Some(FileId::from(HIDE_MARKER)),
         max_file_count: 4,
         prefix: "2026/".to_owned(),
-        delimiter: Some("/"),
+        delimiter: Some("/".to_owned()),
         ..first_page()
     };
     assert_sent(&request, "b2_list_file_versions/request_full");
@@ -372,7 +372,7 @@ fn large_files_are_started_finished_and_cancelled() {
         server_side_encryption: Some((&key).into()),
         file_retention: Some(&retention),
         legal_hold: Some(&LegalHold::On),
-        custom_upload_timestamp: Some("1793692800456".to_owned()),
+        custom_upload_timestamp: Some(Timestamp::from_millis(1_793_692_800_456)),
         ..request
     };
     assert_sent(&request, "b2_start_large_file/request_sse_c_locked");
@@ -474,7 +474,7 @@ fn a_copy_names_its_source() {
     let retention = FileRetention::compliance(Timestamp::from_millis(1_893_456_000_000));
     let full = CopyFileRequest {
         destination_bucket_id: Some(&bucket()),
-        range: Some(ByteRange::from(0..=99).to_string()),
+        range: Some(ByteRange::from(0..=99)),
         metadata_directive: "REPLACE",
         content_type: Some("image/jpeg"),
         file_info: Some(file_info),
@@ -511,7 +511,7 @@ fn a_copied_part_names_its_source_and_its_bytes() {
             "4_ze50ba23e791f80c74c619dd4_f221b4c7e80d95a36_d20261106_m101112_c003_v0301045_t0040_u01793959872000",
         ),
         part_number: 1,
-        range: ByteRange::from(0..=4_999_999).to_string(),
+        range: Some(ByteRange::from(0..=4_999_999)),
         source_server_side_encryption: None,
         destination_server_side_encryption: None,
     };

@@ -13,7 +13,7 @@ use crate::model::filtered::Filtered;
 use crate::model::lock::{BucketRetention, LegalHold, RetentionMode, RetentionPeriod};
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
-use crate::wire::auth::AuthorizeResponse;
+use crate::wire::auth::AuthorizeAccountResponse;
 use crate::wire::bucket::ListBucketsResponse;
 use crate::wire::file::{DeleteFileVersionResponse, ListFilesResponse};
 use crate::wire::upload::UploadUrlResponse;
@@ -21,8 +21,8 @@ use crate::wire::upload::UploadUrlResponse;
 const BUCKET: &str = "e50ba23e791f80c74c619dd4";
 
 fn allowed(path: &str) -> Allowed {
-    let answer: AuthorizeResponse = read(path);
-    answer.api_info.storage_api.restrictions.into_allowed()
+    let answer: AuthorizeAccountResponse = read(path);
+    answer.api_info.storage_api.allowed().clone()
 }
 
 /// The ids and names of the buckets that a key is restricted to.
@@ -43,7 +43,7 @@ fn only_bucket(path: &str) -> BucketDetails {
 
 #[test]
 fn an_authorization_says_who_where_and_how_much() {
-    let answer: AuthorizeResponse = read("b2_authorize_account/response_v4_master");
+    let answer: AuthorizeAccountResponse = read("b2_authorize_account/response_v4_master");
     assert_eq!(answer.account_id.as_str(), "5b2e9f07c1d4");
     assert!(answer.authorization_token.expose().contains("_acct_"));
     let api = answer.api_info.storage_api;
@@ -303,7 +303,7 @@ fn a_hide_marker_may_have_a_checksum_or_none() {
 #[test]
 fn a_deletion_names_what_is_gone() {
     let deleted: DeleteFileVersionResponse = read("b2_delete_file_version/response");
-    assert!(deleted._file_id.as_str().starts_with("4_z"));
+    assert!(deleted.file_id.as_str().starts_with("4_z"));
 }
 
 #[test]
