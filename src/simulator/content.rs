@@ -1,17 +1,16 @@
 //! Bodies on their way in and out: received while they are hashed and stored, with the checksum
 //! judged at the end (section 5), and read back in stretches.
 
-use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+mod hashing;
 
-use md5::Md5;
-use sha1::{Digest, Sha1};
+use std::collections::VecDeque;
+use std::io::{self, Read};
 
 use super::records::Chunk;
 use super::reply::Refusal;
 use super::world::World;
+use hashing::copy_hashed;
 
-const BUFFER: usize = 64 * 1024;
 const TRAILER: u64 = 40;
 
 /// What `X-Bz-Content-Sha1` promises.
@@ -111,27 +110,6 @@ pub(super) fn hash(content: &[Chunk], length: u64) -> Result<Received, Refusal> 
         md5,
         content: content.to_vec(),
     })
-}
-
-/// Copies exactly that many bytes; returns their SHA-1 and MD5.
-fn copy_hashed(
-    from: &mut dyn Read,
-    to: &mut dyn Write,
-    length: u64,
-) -> Result<(String, String), Refusal> {
-    let (mut sha1, mut md5) = (Sha1::new(), Md5::new());
-    let mut buffer = vec![0; BUFFER];
-    let mut left = length;
-    while left > 0 {
-        let wanted = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
-        let count = read_some(from, &mut buffer[..wanted])?;
-        let bytes = &buffer[..count];
-        to.write_all(bytes)?;
-        sha1.update(bytes);
-        md5.update(bytes);
-        left -= count as u64;
-    }
-    Ok((hex::encode(sha1.finalize()), hex::encode(md5.finalize())))
 }
 
 fn read_some(from: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, Refusal> {

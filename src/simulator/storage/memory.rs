@@ -37,11 +37,22 @@ impl Write for MemoryWriter {
 
 impl BlobWriter for MemoryWriter {
     fn finish(self: Box<Self>) -> io::Result<Arc<dyn Blob>> {
-        Ok(Arc::new(MemoryBlob(self.0.into())))
+        let mut bytes = self.0;
+        bytes.shrink_to_fit();
+        Ok(Arc::new(MemoryBlob(Arc::new(bytes))))
     }
 }
 
-struct MemoryBlob(Arc<[u8]>);
+/// Not `Arc<[u8]>`, which would have to be copied into.
+struct MemoryBlob(Arc<Vec<u8>>);
+
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl std::fmt::Debug for MemoryBlob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -55,7 +66,7 @@ impl Blob for MemoryBlob {
     }
 
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        let mut reader = io::Cursor::new(Arc::clone(&self.0));
+        let mut reader = io::Cursor::new(Shared(Arc::clone(&self.0)));
         reader.set_position(offset);
         Ok(Box::new(reader))
     }
