@@ -166,7 +166,7 @@ impl Raw<'_> {
     /// time. Takes `writeFiles`; billed in class A.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    /// [`Error::BucketNotFound`]; otherwise [as all](Raw#errors).
     pub fn get_upload_url(&self, bucket_id: &BucketId) -> Result<UploadUrlResponse> {
         self.call(
             Operation::GetUploadUrl,
