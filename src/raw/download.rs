@@ -159,6 +159,14 @@ impl DownloadRequest {
             response_headers: None,
         }
     }
+
+    /// The name that is asked for, if it is one.
+    pub(crate) fn file_name(&self) -> Option<&str> {
+        match &self.target {
+            OwnedTarget::ByName { file_name, .. } => Some(file_name),
+            OwnedTarget::ById(_) => None,
+        }
+    }
 }
 
 impl Target<'_> {
