@@ -110,6 +110,20 @@ fn a_download_from_a_silent_service_is_cancelled_and_leaves_nothing() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn a_reader_gives_nothing_more_once_it_is_cancelled() {
+    let (_service, bucket) = service_and_bucket();
+    let token = CancelToken::new();
+    let options = DownloadOptions::new().cancel(&token);
+    let download = bucket.download_file_by_name_with("x", &options).unwrap();
+    let mut reader = download.into_reader();
+    // More than this has arrived with it.
+    reader.read_exact(&mut [0; 10]).unwrap();
+    token.cancel();
+    let error = reader.read(&mut [0; 10]).unwrap_err();
+    assert!(matches!(error.downcast::<Error>(), Ok(Error::Cancelled)));
+}
+
 /// Tells of each warning: one is given right before each wait.
 struct Warnings(std::sync::Mutex<mpsc::Sender<()>>);
 
@@ -133,7 +147,8 @@ impl tracing::Subscriber for Warnings {
 fn a_wait_between_attempts_is_cancelled() {
     let (service, bucket) = service_and_bucket();
     let busy = Fault::on(Operation::ListFileNames).status(503, "service_unavailable", "");
-    service.faults().inject(busy.retry_after(600));
+    // Longer than the watchdog waits, and not so long that a failure would take all day.
+    service.faults().inject(busy.retry_after(90));
     let token = CancelToken::new();
     let options = LsOptions::new().cancel(&token);
     let (warnings, warned) = mpsc::channel();

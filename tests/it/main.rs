@@ -52,6 +52,7 @@ mod simulator_program;
 mod simulator_recipe;
 mod simulator_test_mode;
 mod support;
+mod threads;
 mod tutorial;
 mod upload;
 mod upload_faults;

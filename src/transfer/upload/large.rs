@@ -406,7 +406,7 @@ impl Started<'_> {
         let is_ours = |version: &FileVersion| {
             version.file_id == self.file_id && version.action == FileAction::Upload
         };
-        session.find_version(control, bucket, file_name, is_ours)
+        session.find_version(control, bucket, file_name, (is_ours, |_| false))
     }
 
     /// The failure, with what it leaves at the service.

@@ -81,6 +81,10 @@ impl Upload<'_> {
             Some(time) => version.upload_timestamp == time,
             None => self.session.is_made_since(started, version),
         };
+        let is_too_old = |version: &FileVersion| match settings.upload_timestamp {
+            Some(time) => version.upload_timestamp < time,
+            None => !is_of_its_time(version),
+        };
         let is_ours = |version: &FileVersion| {
             version.action == FileAction::Upload
                 && version.content_length == length
@@ -91,10 +95,12 @@ impl Upload<'_> {
                 && is_kept_so(version, &settings) != Some(false)
                 && is_of_its_time(version)
         };
-        match self
-            .session
-            .find_version(self.control, self.bucket, self.file_name, is_ours)
-        {
+        match self.session.find_version(
+            self.control,
+            self.bucket,
+            self.file_name,
+            (is_ours, is_too_old),
+        ) {
             Ok(Some(version)) if is_kept_so(&version, &settings).is_some() => {
                 Ok(Verdict::Found(version))
             }
