@@ -493,8 +493,19 @@ impl Error {
         ) || (self.status() == Some(401) && !matches!(self.failure(), Self::Locked(_)))
     }
 
-    /// Whether the request may have taken effect although this is what came of it.
-    pub(crate) fn is_answer_lost(&self) -> bool {
+    /// Whether the last request may have taken effect although this is what came of it: all of it was
+    /// sent, and no answer came, or none that the service itself has given.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy};
+    ///
+    /// let api = B2Api::builder(InMemoryAccountInfo::new()).retry(RetryPolicy::none()).build()?;
+    /// let nobody_listens = api.authorize_account("http://127.0.0.1:1", "id", "key").unwrap_err();
+    /// assert!(!nobody_listens.is_answer_lost());
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_answer_lost(&self) -> bool {
         match self.failure() {
             Self::Connection(transport) => transport.sent == Sent::All,
             Self::UnexpectedReply { .. } => true,
