@@ -1,10 +1,10 @@
 //! What the simulator takes: memory while it stores much, time for pages of a long listing, the speed
 //! of large bodies beside that of the disk and of hashing, and how evenly it serves many connections.
 //!
-//! `cargo bench --bench simulator`, with words after `--` to choose cases: `store`, `listing`,
-//! `transfer`, `fair`. `B2SDK_BENCH_DIR` says where files lie; `B2SDK_BENCH_SIMULATOR_SCALE`
-//! (otherwise 1) multiplies all sizes. The simulator is a process of its own, on the same cores as
-//! the client.
+//! `cargo bench --features simulator --bench simulator`, with words after `--` to choose cases:
+//! `transfer`, `store`, `fair`, `listing`. `B2SDK_BENCH_DIR` says where files lie;
+//! `B2SDK_BENCH_SIMULATOR_SCALE` (otherwise 1) multiplies all sizes. The simulator is a process of its
+//! own, on the same cores as the client.
 #![expect(
     clippy::disallowed_methods,
     reason = "a measuring program reads the real clock"
