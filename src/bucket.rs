@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
+use crate::session::needs::Needs;
 use crate::session::remember;
 
 /// A bucket of an account.
@@ -87,6 +88,11 @@ impl Bucket {
         self.client.control(cancel).owned_by(&self.owner)
     }
 
+    /// What a call about the bucket takes of its key.
+    fn needs(&self, operation: Operation) -> Needs<'_> {
+        Needs::from(operation).about(&self.name)
+    }
+
     /// Does something with the bucket's id; once more if there is a new one.
     fn with_id<T>(
         &self,
@@ -117,7 +123,7 @@ impl Bucket {
         let found = self
             .client
             .session
-            .call(Operation::ListBuckets, control, |raw| {
+            .call(self.needs(Operation::ListBuckets), control, |raw| {
                 raw.find_buckets(Some(&self.name), None)
             });
         let found = match found {

@@ -276,29 +276,83 @@ pub struct NotAllowed {
     pub operation: Operation,
     /// What the call was about: a bucket or file name; empty if it is about the account.
     pub subject: Box<str>,
-    /// The capability that is missing, where that is certain.
-    pub needed: Option<Capability>,
+    /// Every capability that the call needs, or may need, and the key lacks; none if it lacks none, or
+    /// if it is not known what it has.
+    pub missing: Vec<Capability>,
+    /// The limit of the key that the call exceeds, where that is certain.
+    pub restriction: Option<KeyRestriction>,
     /// What the key may do.
     pub allowed: Option<Box<Allowed>>,
     /// The service's answer; none if the call was refused before it was sent.
     pub service: Option<Box<ServiceError>>,
 }
 
+/// A limit of an application key other than its capabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyRestriction {
+    /// The key is for other buckets.
+    Buckets,
+    /// The key is for files whose names begin otherwise.
+    NamePrefix,
+}
+
+impl std::fmt::Display for KeyRestriction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Buckets => "that is in none of the buckets that the key is for",
+            Self::NamePrefix => "that does not start as the names must that the key is for",
+        })
+    }
+}
+
 impl std::fmt::Display for NotAllowed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the application key may not call {}", self.operation)?;
-        if !self.subject.is_empty() {
-            write!(f, " for {:?}", self.subject)?;
+        let Self {
+            operation,
+            subject,
+            missing,
+            restriction,
+            allowed,
+            service: _,
+        } = self;
+        write!(f, "the application key may not call {operation}")?;
+        if !subject.is_empty() {
+            write!(f, " for {subject:?}")?;
         }
-        if let Some(needed) = &self.needed {
-            write!(f, " like this, which needs {needed}")?;
-        } else if let Some(needed) = self.operation.capability() {
-            write!(f, ", which needs {needed}")?;
+        let own = operation.capability();
+        let known = allowed
+            .as_deref()
+            .filter(|allowed| !allowed.capabilities.is_empty());
+        match (missing.as_slice(), own) {
+            ([], Some(own)) if known.is_none() => write!(f, ", which needs {own}")?,
+            ([], _) => {}
+            ([only], Some(own)) if only.as_str() == own => write!(f, ", which needs {own}")?,
+            (all, _) => write!(f, " like this, which needs {}", list(all))?,
         }
-        match &self.allowed {
+        match (restriction, known) {
+            (Some(restriction), _) => write!(f, ": {restriction}")?,
+            (None, Some(key))
+                if missing.is_empty() && (key.buckets.is_some() || key.name_prefix.is_some()) =>
+            {
+                f.write_str(": it may be about what the key is not for")?;
+            }
+            _ => {}
+        }
+        match allowed {
             Some(allowed) => write!(f, "; {allowed}"),
             None => Ok(()),
         }
+    }
+}
+
+/// `a, b and c`.
+fn list(capabilities: &[Capability]) -> String {
+    let names: Vec<_> = capabilities.iter().map(Capability::as_str).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 
@@ -413,8 +467,19 @@ impl Error {
         ) || (self.status() == Some(401) && !matches!(self, Self::Locked(_)))
     }
 
-    /// Whether the request may have taken effect although this is what came of it.
-    pub(crate) fn is_answer_lost(&self) -> bool {
+    /// Whether the last request may have taken effect although this is what came of it: all of it was
+    /// sent, and no answer came, or none that the service itself has given.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy};
+    ///
+    /// let api = B2Api::builder(InMemoryAccountInfo::new()).retry(RetryPolicy::none()).build()?;
+    /// let nobody_listens = api.authorize_account("http://127.0.0.1:1", "id", "key").unwrap_err();
+    /// assert!(!nobody_listens.is_answer_lost());
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_answer_lost(&self) -> bool {
         match self {
             Self::Connection(transport) => transport.sent == Sent::All,
             Self::UnexpectedReply { .. } => true,

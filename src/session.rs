@@ -1,17 +1,20 @@
 //! The layer that knows the token: every call to the service goes through [`Session::call`], and
-//! every upload through `with_upload_url`. Both run in the one retry loop of `retry`.
+//! every upload through `with_upload_url`. Both run in the one retry loop of `retry`; so does what a
+//! caller wrote on top of the endpoints ([`Session::call_as_is`]).
 //!
 //! A call, when all goes well, is one request. Otherwise:
 //!
 //! 1. the store's authorization is read; none: `NotAuthorized`; another identity than the call is
 //!    for: `AccountChanged`, and nothing is sent, unless the provider named that key as the successor
 //!    (`credentials`);
-//! 2. the request is sent; `advice` says what a failure calls for;
-//! 3. a token that no longer works is replaced once (`reauth`), and the request sent again.
+//! 2. a key that lacks what the call needs for certain: `NotAllowed`, and nothing is sent (`needs`);
+//! 3. the request is sent; `advice` says what a failure calls for;
+//! 4. a token that no longer works is replaced once (`reauth`), and the request sent again.
 
 mod advice;
 pub(crate) mod credentials;
 pub(crate) mod files;
+pub(crate) mod needs;
 pub(crate) mod paging;
 pub(crate) mod reauth;
 pub(crate) mod retry;
@@ -23,12 +26,13 @@ use std::time::Duration;
 use crate::account_info::{AccountInfo, AuthSnapshot, Generation};
 use crate::control::Control;
 use crate::control::clock::Clock;
-use crate::error::{Error, NotAllowed, Result, ServiceError, StoreError};
+use crate::error::{Error, NotAllowed, Result, StoreError};
 use crate::http::Http;
-use crate::model::auth::{Capability, Identity};
+use crate::model::auth::Identity;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
 use crate::session::credentials::{Credentials, Provided};
+use crate::session::needs::Needs;
 use crate::session::reauth::SingleFlight;
 use crate::session::retry::{Loop, Pauses, RetryPolicy, Step};
 
@@ -106,65 +110,31 @@ impl Session {
             .clone()
     }
 
-    /// The authorization that this call runs under, if its key may make such a call at all: one whose
-    /// capabilities are known to lack the needed one would be refused for certain.
+    /// The authorization that this call runs under, if its key may make it: what is certain to be
+    /// refused is refused here.
     pub(crate) fn require(
         &self,
-        operation: Operation,
-        subject: &str,
+        needs: &Needs<'_>,
         control: &Control,
     ) -> Result<Arc<AuthSnapshot>> {
         let snapshot = self.current(control)?;
-        let allowed = &snapshot.auth().allowed;
-        let needed = operation.capability().map(Capability::from);
-        // What an older program stored may name none; no key has none.
-        let lacks = needed.is_some_and(|needed| !allowed.has(&needed));
-        if lacks && !allowed.capabilities.is_empty() {
-            return Err(Error::NotAllowed(Box::new(NotAllowed {
-                operation,
-                subject: subject.into(),
-                needed: None,
-                allowed: Some(Box::new(allowed.clone())),
-                service: None,
-            })));
-        }
+        needs.check(&snapshot.auth().allowed)?;
         Ok(snapshot)
     }
 
-    /// The same for a call that needs another capability than its operation's own, because of what it
-    /// asks for.
-    pub(crate) fn require_capability(
+    /// Calls the service, as often as it takes and makes sense; not at all if the key lacks what the
+    /// call needs.
+    pub(crate) fn call<'n, T>(
         &self,
-        control: &Control,
-        operation: Operation,
-        subject: &str,
-        needed: Capability,
-    ) -> Result<()> {
-        let snapshot = self.current(control)?;
-        let allowed = &snapshot.auth().allowed;
-        if allowed.has(&needed) || allowed.capabilities.is_empty() {
-            return Ok(());
-        }
-        Err(Error::NotAllowed(Box::new(NotAllowed {
-            operation,
-            subject: subject.into(),
-            needed: Some(needed),
-            allowed: Some(Box::new(allowed.clone())),
-            service: None,
-        })))
-    }
-
-    /// Calls the service, as often as it takes and makes sense.
-    pub(crate) fn call<T>(
-        &self,
-        operation: Operation,
+        needs: impl Into<Needs<'n>>,
         control: &Control,
         f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.call_in(self.attempts(operation, control), f)
+        let needs = needs.into();
+        self.call_in(self.attempts(needs.operation(), control), &needs, f)
     }
 
-    /// Calls the service with what the caller wrote. An upload's URL is the caller's, who alone can get
+    /// Calls the service with what the caller wrote, whatever is known of the key. An upload's URL is the caller's, who alone can get
     /// another one and look what became of the last upload: it is sent once.
     pub(crate) fn call_as_is<T>(
         &self,
@@ -177,12 +147,14 @@ impl Session {
         if attempts.moves_data() {
             attempts.policy = &once;
         }
-        self.call_in(attempts, f)
+        let needs = Needs::from(operation).for_the_service();
+        self.call_in(attempts, &needs, f)
     }
 
     fn call_in<T>(
         &self,
         attempts: Loop<'_>,
+        needs: &Needs<'_>,
         mut f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
         let control = attempts.control;
@@ -191,9 +163,9 @@ impl Session {
             if let (Step::Reauthorize, Some(used)) = (step, &used) {
                 self.refresh(used, control)?;
             }
-            let snapshot = used.insert(self.current(control)?);
+            let snapshot = used.insert(self.require(needs, control)?);
             let outcome = f(&Raw::new(&self.http, control, snapshot.auth()));
-            outcome.map_err(|error| self.explain(error, snapshot, step))
+            outcome.map_err(|error| self.explain(error, needs, snapshot, step))
         })
     }
 
@@ -217,18 +189,28 @@ impl Session {
         }
     }
 
-    /// Adds to a refusal what the key may do.
+    /// Adds to a refusal what the key lacks and what it may do.
     ///
     /// A 401 to HEAD has no body and so no code: it means an old token, or a key that may not. Where
-    /// the key's own limits say the latter, or a new token was refused in the same way before, it is
+    /// the key's capabilities say the latter, or a new token was refused in the same way before, it is
     /// taken for that: one authorization for every file that may not be seen would be a storm.
-    fn explain(&self, error: Error, snapshot: &AuthSnapshot, step: Step) -> Error {
-        let allowed = || Some(Box::new(snapshot.auth().allowed.clone()));
-        match error {
-            Error::NotAllowed(refusal) => Error::NotAllowed(Box::new(NotAllowed {
-                allowed: allowed(),
-                ..*refusal
-            })),
+    fn explain(
+        &self,
+        error: Error,
+        needs: &Needs<'_>,
+        snapshot: &AuthSnapshot,
+        step: Step,
+    ) -> Error {
+        let allowed = &snapshot.auth().allowed;
+        let (subject, service) = match error {
+            Error::NotAllowed(refusal) => match *refusal {
+                NotAllowed {
+                    subject,
+                    service: Some(service),
+                    ..
+                } => (subject, service),
+                refusal => return Error::NotAllowed(Box::new(refusal)),
+            },
             Error::Service(service)
                 if service.status == 401 && service.code.as_str().is_empty() =>
             {
@@ -240,27 +222,21 @@ impl Session {
                     generation == snapshot.generation()
                         && self.clock().elapsed().saturating_sub(noted) < CODELESS_MEMORY
                 });
-                if is_known || lacks_capability(&service, snapshot) {
-                    let (operation, subject) = (service.operation, Box::default());
-                    let refusal = NotAllowed {
-                        operation,
-                        subject,
-                        needed: None,
-                        allowed: allowed(),
-                        service: Some(service),
-                    };
-                    return Error::NotAllowed(Box::new(refusal));
+                if !is_known && !needs.lacks(allowed) {
+                    return Error::Service(service);
                 }
-                Error::Service(service)
+                (Box::default(), service)
             }
-            other => other,
-        }
+            other => return other,
+        };
+        // What the caller wrote may have been another call than it said.
+        let refusal = if service.operation == needs.operation() {
+            needs.refusal(allowed, Some((subject, service)))
+        } else {
+            Needs::from(service.operation).refusal(allowed, Some((subject, service)))
+        };
+        Error::NotAllowed(Box::new(refusal))
     }
-}
-
-fn lacks_capability(service: &ServiceError, snapshot: &AuthSnapshot) -> bool {
-    let needed = service.operation.capability().map(Capability::from);
-    needed.is_some_and(|needed| !snapshot.auth().allowed.has(&needed))
 }
 
 /// Takes note of how the store fared after the service had answered. Its failure must not fail the

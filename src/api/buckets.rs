@@ -8,7 +8,8 @@ use crate::api::B2Api;
 use crate::bucket::Bucket;
 use crate::bucket::settings::{Protection, check_settings};
 use crate::control::Control;
-use crate::error::{Error, NotAllowed, Result};
+use crate::error::{Error, Result};
+use crate::model::auth::AllowedBucket;
 use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
 use crate::model::encryption::Encryption;
@@ -17,6 +18,7 @@ use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
 use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
+use crate::session::needs::Needs;
 use crate::session::remember;
 use crate::wire::bucket::CreateBucketRequest;
 
@@ -152,9 +154,11 @@ impl B2Api {
             enable_file_lock: *file_lock,
             retention: None,
         };
-        let session = &self.client.session;
-        protection.check(session, &control, Operation::CreateBucket, name)?;
-        let (snapshot, details) = self.call(Operation::CreateBucket, &control, |raw| {
+        protection.check()?;
+        let needs = protection
+            .needs(Operation::CreateBucket, replication_configuration.is_some())
+            .about(name);
+        let (snapshot, details) = self.call(needs, &control, |raw| {
             raw.create_bucket(&CreateBucketRequest {
                 account_id: &raw.auth.account_id,
                 bucket_name: name,
@@ -185,14 +189,15 @@ impl B2Api {
         {
             return Ok(self.bucket(&snapshot, name, id));
         }
-        refuse_other_bucket(&snapshot, name, |allowed| match &allowed.name {
-            Some(own) => own.eq_ignore_ascii_case(name),
-            None => true,
+        let needs = Needs::from(Operation::ListBuckets)
+            .about(name)
+            .elsewhere(is_elsewhere(&snapshot, |allowed| match &allowed.name {
+                Some(own) => own.eq_ignore_ascii_case(name),
+                None => true,
+            }));
+        let (snapshot, found) = self.call(needs, &self.client.control(None), |raw| {
+            raw.find_buckets(Some(name), None)
         })?;
-        let (snapshot, found) =
-            self.call(Operation::ListBuckets, &self.client.control(None), |raw| {
-                raw.find_buckets(Some(name), None)
-            })?;
         let found = found
             .iter()
             .find(|details| details.bucket_name.eq_ignore_ascii_case(name));
@@ -237,11 +242,12 @@ impl B2Api {
         {
             return Ok(self.bucket(&snapshot, &name, id));
         }
-        refuse_other_bucket(&snapshot, id.as_str(), |allowed| allowed.id == id)?;
-        let (snapshot, found) =
-            self.call(Operation::ListBuckets, &self.client.control(None), |raw| {
-                raw.find_buckets(None, Some(&id))
-            })?;
+        let needs = Needs::from(Operation::ListBuckets)
+            .about(id.as_str())
+            .bucket(&id);
+        let (snapshot, found) = self.call(needs, &self.client.control(None), |raw| {
+            raw.find_buckets(None, Some(&id))
+        })?;
         let found = found.iter().find(|details| details.bucket_id == id);
         found
             .map(|details| self.known(&snapshot, details))
@@ -294,12 +300,13 @@ impl B2Api {
     /// [`Error::NotAllowed`]; the errors of any call.
     pub fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
         let id = bucket.id();
-        let outcome =
-            self.client
-                .session
-                .call(Operation::DeleteBucket, &bucket.control(None), |raw| {
-                    raw.delete_bucket(&id)
-                });
+        let needs = Needs::from(Operation::DeleteBucket)
+            .about(bucket.name())
+            .bucket(&id);
+        let outcome = self
+            .client
+            .session
+            .call(needs, &bucket.control(None), |raw| raw.delete_bucket(&id));
         if outcome.is_ok() || outcome.as_ref().is_err_and(Error::is_not_found) {
             remember(
                 "deleted bucket",
@@ -317,9 +324,9 @@ impl B2Api {
     }
 
     /// A call that is about the account, with the authorization to which its result belongs.
-    fn call<T>(
+    fn call<'n, T>(
         &self,
-        operation: Operation,
+        needs: impl Into<Needs<'n>>,
         control: &Control,
         f: impl FnMut(&crate::raw::Raw<'_>) -> Result<T>,
     ) -> Result<(Arc<AuthSnapshot>, T)> {
@@ -330,7 +337,7 @@ impl B2Api {
         let value = self
             .client
             .session
-            .call(operation, &control.clone().owned_by(&owner), f)?;
+            .call(needs, &control.clone().owned_by(&owner), f)?;
         Ok((snapshot, value))
     }
 
@@ -356,25 +363,10 @@ impl B2Api {
     }
 }
 
-/// Refuses without a request what a key restricted to other buckets cannot see.
-fn refuse_other_bucket(
-    snapshot: &AuthSnapshot,
-    wanted: &str,
-    is_wanted: impl Fn(&crate::model::auth::AllowedBucket) -> bool,
-) -> Result<()> {
-    let allowed = &snapshot.auth().allowed;
-    match &allowed.buckets {
-        Some(buckets) if !buckets.iter().any(is_wanted) => {
-            Err(Error::NotAllowed(Box::new(NotAllowed {
-                operation: Operation::ListBuckets,
-                subject: wanted.into(),
-                needed: None,
-                allowed: Some(Box::new(allowed.clone())),
-                service: None,
-            })))
-        }
-        _ => Ok(()),
-    }
+/// Whether the key is for other buckets than the one that is wanted.
+fn is_elsewhere(snapshot: &AuthSnapshot, is_wanted: impl Fn(&AllowedBucket) -> bool) -> bool {
+    let buckets = snapshot.auth().allowed.buckets.as_deref();
+    buckets.is_some_and(|buckets| !buckets.iter().any(is_wanted))
 }
 
 fn not_found(bucket: &str) -> Error {

@@ -9,6 +9,7 @@ use crate::model::auth::Capability;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::key::{CreatedKey, KeyDetails};
 use crate::model::operation::Operation;
+use crate::session::needs::Needs;
 use crate::session::paging::Pages;
 use crate::wire::key::CreateKeyRequest;
 
@@ -110,20 +111,21 @@ impl B2Api {
         } = options;
         let capabilities: Vec<_> = capabilities.into_iter().collect();
         check(name, &capabilities, options)?;
-        self.may(Operation::CreateKey)?;
-        let made =
-            self.client
-                .session
-                .call(Operation::CreateKey, &self.client.control(None), |raw| {
-                    raw.create_key(&CreateKeyRequest {
-                        account_id: &raw.auth.account_id,
-                        capabilities: &capabilities,
-                        key_name: name,
-                        valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
-                        bucket_ids: buckets.as_deref(),
-                        name_prefix: name_prefix.as_deref(),
-                    })
-                })?;
+        // Nobody grants more than they hold.
+        let needs = Needs::from(Operation::CreateKey).perhaps(&capabilities);
+        let made = self
+            .client
+            .session
+            .call(needs, &self.client.control(None), |raw| {
+                raw.create_key(&CreateKeyRequest {
+                    account_id: &raw.auth.account_id,
+                    capabilities: &capabilities,
+                    key_name: name,
+                    valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
+                    bucket_ids: buckets.as_deref(),
+                    name_prefix: name_prefix.as_deref(),
+                })
+            })?;
         Ok(CreatedKey {
             application_key: made.application_key,
             details: made.details,
@@ -148,7 +150,6 @@ impl B2Api {
     /// # Errors
     /// As the items of [`list_keys`](Self::list_keys).
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
-        self.may(Operation::ListKeys)?;
         let session = &self.client.session;
         let page = session.call(Operation::ListKeys, &self.client.control(None), |raw| {
             raw.list_keys(Some(id), 1)
@@ -164,22 +165,16 @@ impl B2Api {
     /// # Errors
     /// [`Error::Service`] with the code `bad_request` if there is no such key; [`Error::NotAllowed`];
     /// the errors of any call.
+    ///
+    /// # Consequences
+    /// If the answer is lost, it is asked for once more; that there is no such key any more is then an
+    /// error that says so, because nobody can tell what the key was.
     pub fn delete_key(&self, id: &ApplicationKeyId) -> Result<KeyDetails> {
-        self.may(Operation::DeleteKey)?;
         self.client
             .session
             .call(Operation::DeleteKey, &self.client.control(None), |raw| {
                 raw.delete_key(id)
             })
-    }
-
-    /// Refuses what this key may not do, before anything is sent.
-    fn may(&self, operation: Operation) -> Result<()> {
-        let control = self.client.control(None);
-        self.client
-            .session
-            .require(operation, "", &control)
-            .map(|_| ())
     }
 }
 
@@ -242,7 +237,6 @@ impl Iterator for Keys {
         let Self { client, pages } = self;
         pages.next(Operation::ListKeys, |start| {
             let control = client.control(None);
-            client.session.require(Operation::ListKeys, "", &control)?;
             let answer = client.session.call(Operation::ListKeys, &control, |raw| {
                 raw.list_keys(start, 1000)
             })?;

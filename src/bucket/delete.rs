@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
+use crate::session::needs::Needs;
 
 /// What may be said about the deletion of a version.
 ///
@@ -53,11 +54,10 @@ impl Bucket {
         file_name: &str,
     ) -> Result<FileVersion> {
         let hidden = self.with_id(control, |id| {
+            let needs = Needs::from(Operation::HideFile).bucket(id).named(file_name);
             self.client
                 .session
-                .call(Operation::HideFile, control, |raw| {
-                    raw.hide_file(id, file_name)
-                })
+                .call(needs, control, |raw| raw.hide_file(id, file_name))
         });
         match hidden {
             // Its answer may be lost: the file is hidden, or it is not.

@@ -4,7 +4,6 @@ use crate::bucket::Bucket;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
-use crate::model::operation::Operation;
 use crate::model::secret::SseCustomerKey;
 use crate::raw::DownloadRequest;
 use crate::transfer::download::{Download, DownloadOptions};
@@ -81,11 +80,9 @@ impl Bucket {
     }
 
     fn describe(&self, request: &DownloadRequest) -> Result<FileVersion> {
-        let mut version = self.client.session.call(
-            Operation::DownloadFileByName,
-            &self.control(None),
-            |raw| raw.head(request),
-        )?;
+        let control = self.control(None);
+        let session = &self.client.session;
+        let mut version = session.call(request, &control, |raw| raw.head(request))?;
         version.account_id = Some(self.owner.account_id.clone());
         version.bucket_id = Some(self.id());
         Ok(version)

@@ -15,11 +15,10 @@ impl Bucket {
     pub fn get_notification_rules(&self) -> Result<Vec<EventNotificationRule>> {
         let control = self.control(None);
         let answer = self.with_id(&control, |id| {
+            let needs = self.needs(Operation::GetBucketNotificationRules).bucket(id);
             self.client
                 .session
-                .call(Operation::GetBucketNotificationRules, &control, |raw| {
-                    raw.get_bucket_notification_rules(id)
-                })
+                .call(needs, &control, |raw| raw.get_bucket_notification_rules(id))
         })?;
         Ok(answer.event_notification_rules)
     }
@@ -57,11 +56,10 @@ impl Bucket {
             .map_err(|reason| Error::invalid_input("notification rules", reason))?;
         let control = self.control(None);
         let answer = self.with_id(&control, |id| {
-            self.client
-                .session
-                .call(Operation::SetBucketNotificationRules, &control, |raw| {
-                    raw.set_bucket_notification_rules(id, rules)
-                })
+            let needs = self.needs(Operation::SetBucketNotificationRules).bucket(id);
+            self.client.session.call(needs, &control, |raw| {
+                raw.set_bucket_notification_rules(id, rules)
+            })
         })?;
         Ok(answer.event_notification_rules)
     }

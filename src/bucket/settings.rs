@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use crate::bucket::Bucket;
-use crate::control::Control;
 use crate::control::clock::jitter;
 use crate::error::{Error, Result};
 use crate::model::auth::Capability;
@@ -18,7 +17,7 @@ use crate::model::lifecycle::{LifecycleRule, check_lifecycle_rules};
 use crate::model::lock::DefaultRetention;
 use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
-use crate::session::Session;
+use crate::session::needs::Needs;
 use crate::wire::bucket::UpdateBucketRequest;
 
 /// What to change about a bucket. What is not named stays; what is named replaces the old value as
@@ -187,35 +186,33 @@ pub(crate) struct Protection<'a> {
 }
 
 impl Protection<'_> {
-    /// Refuses what the service would refuse, and what the key may not set.
-    pub(crate) fn check(
-        &self,
-        session: &Session,
-        control: &Control,
-        operation: Operation,
-        bucket: &str,
-    ) -> Result<()> {
+    /// Refuses what the service would refuse.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(encryption) = self.encryption {
+            encryption
+                .check_as_default()
+                .map_err(|reason| Error::invalid_input("default_encryption", reason))?;
+        }
+        if let Some(DefaultRetention::Set(retention)) = self.retention {
+            retention
+                .check()
+                .map_err(|reason| Error::invalid_input("default_retention", reason))?;
+        }
+        Ok(())
+    }
+
+    /// What it takes to set this.
+    pub(crate) fn needs(&self, operation: Operation, replicates: bool) -> Needs<'static> {
         let Self {
             encryption,
             enable_file_lock,
             retention,
         } = *self;
-        let require = |needed| session.require_capability(control, operation, bucket, needed);
-        if let Some(encryption) = encryption {
-            encryption
-                .check_as_default()
-                .map_err(|reason| Error::invalid_input("default_encryption", reason))?;
-            require(Capability::WriteBucketEncryption)?;
-        }
-        if let Some(DefaultRetention::Set(retention)) = retention {
-            retention
-                .check()
-                .map_err(|reason| Error::invalid_input("default_retention", reason))?;
-        }
-        if retention.is_some() || enable_file_lock {
-            require(Capability::WriteBucketRetentions)?;
-        }
-        Ok(())
+        let locks = enable_file_lock || retention.is_some();
+        Needs::from(operation)
+            .and_if(encryption.is_some(), Capability::WriteBucketEncryption)
+            .and_if(locks, Capability::WriteBucketRetentions)
+            .and_if(replicates, Capability::WriteBucketReplications)
     }
 }
 
@@ -227,12 +224,11 @@ impl Bucket {
     pub fn details(&self) -> Result<BucketDetails> {
         let control = self.control(None);
         self.with_id(&control, |id| {
+            let needs = self.needs(Operation::ListBuckets).bucket(id);
             let found = self
                 .client
                 .session
-                .call(Operation::ListBuckets, &control, |raw| {
-                    raw.find_buckets(None, Some(id))
-                })?;
+                .call(needs, &control, |raw| raw.find_buckets(None, Some(id)))?;
             let gone = || Error::BucketNotFound {
                 bucket: self.name.as_ref().into(),
                 service: None,
@@ -276,26 +272,25 @@ impl Bucket {
             enable_file_lock: *enable_file_lock,
             retention: default_retention.as_ref(),
         };
-        let session = &self.client.session;
-        protection.check(session, &control, Operation::UpdateBucket, &self.name)?;
+        protection.check()?;
+        let needs = protection.needs(Operation::UpdateBucket, replication_configuration.is_some());
         self.with_id(&control, |bucket_id| {
-            self.client
-                .session
-                .call(Operation::UpdateBucket, &control, |raw| {
-                    raw.update_bucket(&UpdateBucketRequest {
-                        account_id: &raw.auth.account_id,
-                        bucket_id,
-                        bucket_type: bucket_type.as_ref(),
-                        bucket_info: info.as_ref(),
-                        cors_rules: cors_rules.as_deref(),
-                        lifecycle_rules: lifecycle_rules.as_deref(),
-                        default_server_side_encryption: default_encryption.as_ref().map(Into::into),
-                        file_lock_enabled: *enable_file_lock,
-                        default_retention: default_retention.as_ref().map(Into::into),
-                        replication_configuration: replication_configuration.as_ref(),
-                        if_revision_is: *if_revision_is,
-                    })
+            let needs = needs.clone().about(&self.name).bucket(bucket_id);
+            self.client.session.call(needs, &control, |raw| {
+                raw.update_bucket(&UpdateBucketRequest {
+                    account_id: &raw.auth.account_id,
+                    bucket_id,
+                    bucket_type: bucket_type.as_ref(),
+                    bucket_info: info.as_ref(),
+                    cors_rules: cors_rules.as_deref(),
+                    lifecycle_rules: lifecycle_rules.as_deref(),
+                    default_server_side_encryption: default_encryption.as_ref().map(Into::into),
+                    file_lock_enabled: *enable_file_lock,
+                    default_retention: default_retention.as_ref().map(Into::into),
+                    replication_configuration: replication_configuration.as_ref(),
+                    if_revision_is: *if_revision_is,
                 })
+            })
         })
     }
 

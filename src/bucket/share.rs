@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bucket::Bucket;
-use crate::error::{Error, NotAllowed, Result};
+use crate::error::{Error, Result};
 use crate::model::auth::AccountAuth;
 use crate::model::operation::Operation;
 use crate::model::response_headers::ResponseHeaders;
@@ -67,24 +67,15 @@ impl Bucket {
             ));
         }
         let (session, control) = (&self.client.session, self.control(None));
-        let operation = Operation::GetDownloadAuthorization;
-        let snapshot = session.require(operation, file_name_prefix, &control)?;
-        let allowed = &snapshot.auth().allowed;
-        let own_prefix = allowed.name_prefix.as_deref().unwrap_or_default();
-        if !file_name_prefix.starts_with(own_prefix) {
-            return Err(Error::NotAllowed(Box::new(NotAllowed {
-                operation,
-                subject: file_name_prefix.into(),
-                needed: None,
-                allowed: Some(Box::new(allowed.clone())),
-                service: None,
-            })));
-        }
         let answer = self.with_id(&control, |id| {
             let seconds = valid_for.as_secs();
             let request =
                 DownloadAuthorizationRequest::new(id, file_name_prefix, seconds).overrides(headers);
-            session.call(operation, &control, |raw| {
+            let needs = self
+                .needs(Operation::GetDownloadAuthorization)
+                .bucket(id)
+                .named(file_name_prefix);
+            session.call(needs, &control, |raw| {
                 raw.get_download_authorization(&request)
             })
         })?;

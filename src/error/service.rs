@@ -140,6 +140,8 @@ impl std::fmt::Display for ServiceError {
         }
         if self.is_lost_answer() && !operation.is_repeatable() {
             f.write_str("; that is no answer of the service itself, so it may have taken effect")?;
+        } else if self.after_lost_answer && !operation.only_reads() {
+            f.write_str("; an earlier attempt, whose answer was lost, may have taken effect")?;
         }
         match retry_after {
             Some(wait) => write!(f, "; it asks to wait {} s", wait.as_secs()),
@@ -204,7 +206,8 @@ impl ServiceError {
             (401, Code::Unauthorized) => Error::NotAllowed(Box::new(NotAllowed {
                 operation,
                 subject: subject.name(),
-                needed: None,
+                missing: Vec::new(),
+                restriction: None,
                 allowed: None,
                 service: Some(service),
             })),

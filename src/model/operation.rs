@@ -98,6 +98,27 @@ operations! {
 }
 
 impl Operation {
+    /// Whether it leaves everything as it is.
+    pub(crate) const fn only_reads(self) -> bool {
+        matches!(
+            self,
+            Self::AuthorizeAccount
+                | Self::ListBuckets
+                | Self::GetUploadUrl
+                | Self::ListFileNames
+                | Self::ListFileVersions
+                | Self::GetFileInfo
+                | Self::GetUploadPartUrl
+                | Self::ListUnfinishedLargeFiles
+                | Self::ListParts
+                | Self::ListKeys
+                | Self::GetDownloadAuthorization
+                | Self::DownloadFileById
+                | Self::DownloadFileByName
+                | Self::GetBucketNotificationRules
+        )
+    }
+
     /// The operation with this name, such as `"b2_list_buckets"`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

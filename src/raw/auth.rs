@@ -78,14 +78,13 @@ fn ask(
         .url()
         .ok_or_else(|| Error::invalid_input("realm", "it is neither \"production\" nor a URL"))?;
     let url = format!("{base}/b2api/v4/b2_authorize_account");
-    let credentials = STANDARD.encode(format!("{key_id}:{}", key.expose()));
     let response = http.send(
         Request {
             operation: Operation::AuthorizeAccount,
             method: Method::GET,
             url: &url,
             realm,
-            authorization: &format!("Basic {credentials}"),
+            authorization: &basic(key_id, key),
             headers: vec![("Accept", super::JSON.to_owned())],
             body: RequestBody::None,
             subject: Subject::Account,
@@ -93,4 +92,26 @@ fn ask(
         control,
     )?;
     super::read_json(response)
+}
+
+fn basic(key_id: &ApplicationKeyId, key: &ApplicationKey) -> String {
+    let credentials = STANDARD.encode(format!("{key_id}:{}", key.expose()));
+    format!("Basic {credentials}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::basic;
+
+    #[test]
+    fn a_key_travels_as_the_fixture_has_it() {
+        let fixture = include_str!("../../fixtures/wire/b2_authorize_account/request_headers.json");
+        let fixture: BTreeMap<String, String> = serde_json::from_str(fixture).unwrap();
+        let id = "0035b2e9f07c1d4000000000a".into();
+        let sent = basic(&id, &"K003InventedKeyNoSecretWhatever".into());
+        assert_eq!(sent, fixture["Authorization"]);
+        assert_eq!(super::super::JSON, fixture["Accept"]);
+    }
 }

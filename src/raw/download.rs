@@ -49,6 +49,24 @@ impl DownloadParameters<'_> {
     pub fn new() -> Self {
         Self::default()
     }
+
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        let range = self.range.map(|range| ("Range", range.to_string()));
+        let key = self.customer_key.map(customer_key);
+        range.into_iter().chain(key.into_iter().flatten()).collect()
+    }
+
+    /// The URL that asks for the headers, too.
+    fn add_to(&self, mut url: String) -> String {
+        let headers = self.response_headers.into_iter();
+        for (name, value) in headers.flat_map(ResponseHeaders::parameters) {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(name);
+            url.push('=');
+            url.push_str(&encode_query(value));
+        }
+        url
+    }
 }
 
 setters! {
@@ -139,6 +157,14 @@ impl DownloadRequest {
             range,
             customer_key: self.key.as_ref(),
             response_headers: None,
+        }
+    }
+
+    /// The name that is asked for, if it is one.
+    pub(crate) fn file_name(&self) -> Option<&str> {
+        match &self.target {
+            OwnedTarget::ByName { file_name, .. } => Some(file_name),
+            OwnedTarget::ById(_) => None,
         }
     }
 }
@@ -318,24 +344,7 @@ impl Raw<'_> {
         target: Target<'_>,
         parameters: &DownloadParameters<'_>,
     ) -> Result<Response> {
-        let DownloadParameters {
-            range,
-            customer_key: key,
-            response_headers,
-        } = *parameters;
-        let mut url = target.url(&self.auth.download_url);
-        let overrides = response_headers
-            .into_iter()
-            .flat_map(|headers| headers.parameters());
-        for (name, value) in overrides {
-            url.push(if url.contains('?') { '&' } else { '?' });
-            url.push_str(name);
-            url.push('=');
-            url.push_str(&encode_query(value));
-        }
-        let range = range.map(|range| ("Range", range.to_string()));
-        let key = key.map(customer_key);
-        let headers = range.into_iter().chain(key.into_iter().flatten()).collect();
+        let url = parameters.add_to(target.url(&self.auth.download_url));
         self.http.send(
             Request {
                 operation: target.operation(),
@@ -343,7 +352,7 @@ impl Raw<'_> {
                 url: &url,
                 realm: &self.realm,
                 authorization: self.auth.token.expose(),
-                headers,
+                headers: parameters.headers(),
                 body: RequestBody::None,
                 subject: target.subject(),
             },
@@ -383,10 +392,77 @@ fn content_range(response: &Response, asked: ByteRange, length: u64) -> Result<(
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::content_range;
+    use super::{DownloadParameters, Target, content_range};
     use crate::http::Response;
+    use crate::model::id::FileId;
     use crate::model::operation::Operation;
     use crate::model::range::ByteRange;
+    use crate::model::response_headers::ResponseHeaders;
+    use crate::model::secret::SseCustomerKey;
+    use crate::raw::encoding::decode;
+
+    type Fields = BTreeMap<String, String>;
+
+    #[test]
+    fn a_download_sends_the_headers_of_the_fixtures() {
+        let fixture = |json: &str| -> Fields { serde_json::from_str(json).unwrap() };
+        let sent = |parameters: &DownloadParameters<'_>| -> Fields {
+            let headers = parameters.headers().into_iter();
+            headers
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()
+        };
+        let plain =
+            include_str!("../../fixtures/wire/b2_download_file_by_name/request_headers.json");
+        assert_eq!(sent(&DownloadParameters::new()), fixture(plain));
+        let key = SseCustomerKey::new([0; 32]);
+        let parameters = DownloadParameters::new()
+            .customer_key(&key)
+            .range(ByteRange::from(1..=2));
+        let full = include_str!(
+            "../../fixtures/wire/b2_download_file_by_name/request_headers_range_sse_c.json"
+        );
+        assert_eq!(sent(&parameters), fixture(full));
+    }
+
+    #[test]
+    fn a_download_sends_the_queries_of_the_fixtures() {
+        let plain = include_str!("../../fixtures/wire/b2_download_file_by_id/request_query.json");
+        let full =
+            include_str!("../../fixtures/wire/b2_download_file_by_id/request_query_full.json");
+        let headers = ResponseHeaders::new()
+            .content_disposition("attachment; filename=\"07.pdf\"")
+            .content_language("de")
+            .expires("Wed, 21 Oct 2026 07:28:00 GMT")
+            .cache_control("max-age=60")
+            .content_encoding("gzip")
+            .content_type("application/pdf");
+        for (parameters, fixture) in [
+            (DownloadParameters::new(), plain),
+            (DownloadParameters::new().response_headers(&headers), full),
+        ] {
+            let fixture: Fields = serde_json::from_str(fixture).unwrap();
+            let id = FileId::from(fixture["fileId"].as_str());
+            let url = parameters.add_to(Target::ById(&id).url("https://f003.backblazeb2.com/"));
+            let (path, query) = url.split_once('?').unwrap();
+            let start = "https://f003.backblazeb2.com/b2api/v4/b2_download_file_by_id";
+            assert_eq!(path, start);
+            let fields = query.split('&').map(|field| field.split_once('=').unwrap());
+            let fields: Fields = fields
+                .map(|(name, value)| (name.to_owned(), decode(value)))
+                .collect();
+            assert_eq!(fields, fixture);
+        }
+        let target = Target::ByName {
+            bucket_name: "lantern-photos",
+            file_name: "2026/März 1.jpg",
+        };
+        let parameters = DownloadParameters::new();
+        assert_eq!(
+            parameters.add_to(target.url("https://f003.backblazeb2.com")),
+            "https://f003.backblazeb2.com/file/lantern-photos/2026/M%C3%A4rz%201.jpg"
+        );
+    }
 
     /// The fixture's answer, in which two bytes of four came.
     fn partial() -> Response {

@@ -9,6 +9,7 @@ use crate::model::id::ApplicationKeyId;
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
+use crate::session::needs::Needs;
 use crate::session::paging::Pages;
 use crate::wire::key::CreateKeyRequest;
 
@@ -121,7 +122,9 @@ impl<'a> Keys<'a> {
     fn make(&self, name: &str) -> Result<ApplicationKeyId> {
         let session = &self.bucket.client().session;
         let only = [self.bucket.id()];
-        let made = session.call(Operation::CreateKey, &self.bucket.control(None), |raw| {
+        // Nobody grants more than they hold.
+        let needs = Needs::from(Operation::CreateKey).perhaps(self.capabilities);
+        let made = session.call(needs, &self.bucket.control(None), |raw| {
             raw.create_key(&CreateKeyRequest {
                 account_id: &raw.auth.account_id,
                 capabilities: self.capabilities,

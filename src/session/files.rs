@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{ErrorCode, Result};
 use crate::model::auth::Capability;
 use crate::model::file::FileVersion;
 use crate::model::filtered::Filtered;
@@ -13,6 +13,7 @@ use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::time::Timestamp;
 use crate::session::Session;
+use crate::session::needs::Needs;
 use crate::session::paging::Pages;
 use crate::wire::file::ListFilesRequest;
 use crate::wire::large_file::ListPartsRequest;
@@ -26,11 +27,10 @@ impl Session {
         file_name: &str,
         bypass_governance: bool,
     ) -> Result<()> {
-        let operation = Operation::DeleteFileVersion;
-        if bypass_governance {
-            self.require_capability(control, operation, file_name, Capability::BypassGovernance)?;
-        }
-        let outcome = self.call(operation, control, |raw| {
+        let needs = Needs::from(Operation::DeleteFileVersion)
+            .named(file_name)
+            .and_if(bypass_governance, Capability::BypassGovernance);
+        let outcome = self.call(needs, control, |raw| {
             raw.delete_file_version(file_id, file_name, bypass_governance)
         });
         match outcome {
@@ -48,12 +48,10 @@ impl Session {
         retention: Option<&FileRetention>,
         bypass_governance: bool,
     ) -> Result<Option<FileRetention>> {
-        let operation = Operation::UpdateFileRetention;
-        self.require(operation, file_name, control)?;
-        if bypass_governance {
-            self.require_capability(control, operation, file_name, Capability::BypassGovernance)?;
-        }
-        let answer = self.call(operation, control, |raw| {
+        let needs = Needs::from(Operation::UpdateFileRetention)
+            .named(file_name)
+            .and_if(bypass_governance, Capability::BypassGovernance);
+        let answer = self.call(needs, control, |raw| {
             let request = UpdateFileRetentionRequest::new(file_id, file_name, retention)
                 .bypass_governance(bypass_governance);
             raw.update_file_retention(&request)
@@ -73,9 +71,8 @@ impl Session {
         (file_id, file_name): (&FileId, &str),
         legal_hold: &LegalHold,
     ) -> Result<()> {
-        let operation = Operation::UpdateFileLegalHold;
-        self.require(operation, file_name, control)?;
-        self.call(operation, control, |raw| {
+        let needs = Needs::from(Operation::UpdateFileLegalHold).named(file_name);
+        self.call(needs, control, |raw| {
             let request = UpdateFileLegalHoldRequest::new(file_id, file_name, legal_hold);
             raw.update_file_legal_hold(&request)
         })
@@ -83,10 +80,18 @@ impl Session {
     }
 
     pub(crate) fn cancel_large_file(&self, control: &Control, file_id: &FileId) -> Result<()> {
-        self.call(Operation::CancelLargeFile, control, |raw| {
+        let outcome = self.call(Operation::CancelLargeFile, control, |raw| {
             raw.cancel_large_file(file_id)
-        })
-        .map(|_| ())
+        });
+        match outcome {
+            // An earlier attempt, whose answer was lost, had cancelled it: there is none any more.
+            Err(error)
+                if error.is_after_lost_answer() && error.code() == Some(&ErrorCode::BadRequest) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map(|_| ()),
+        }
     }
 
     /// All parts of an unfinished large file; there are at most 10,000.
@@ -121,7 +126,8 @@ impl Session {
                     request.start_file_name = Some(name.clone());
                     request.start_file_id.clone_from(id);
                 }
-                let page = self.call(operation, control, |raw| raw.list_file_versions(&request))?;
+                let needs = Needs::from(operation).bucket(bucket).named(file_name);
+                let page = self.call(needs, control, |raw| raw.list_file_versions(&request))?;
                 Ok((
                     page.files,
                     page.next_file_name.map(|name| (name, page.next_file_id)),

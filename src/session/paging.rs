@@ -11,6 +11,7 @@ use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
 use crate::model::operation::Operation;
 use crate::session::Session;
+use crate::session::needs::Needs;
 use crate::wire::large_file::ListUnfinishedRequest;
 
 /// A listing whose pages begin at a `K`.
@@ -135,7 +136,11 @@ impl UnfinishedPages {
         let Self { request, pages } = self;
         pages.next(operation, |start| {
             request.start_file_id = start.cloned();
-            let answer = session.call(operation, control, |raw| {
+            let prefix = request.name_prefix.as_deref().unwrap_or_default();
+            let needs = Needs::from(operation)
+                .bucket(&request.bucket_id)
+                .named(prefix);
+            let answer = session.call(needs, control, |raw| {
                 raw.list_unfinished_large_files(request)
             })?;
             Ok((answer.files, answer.next_file_id))

@@ -68,7 +68,7 @@ impl Session {
                     if error.status() == Some(429) {
                         held = Some(url);
                     }
-                    Err(self.explain(error, &snapshot, step))
+                    Err(self.explain(error, &operation.into(), &snapshot, step))
                 }
             }
         })?;

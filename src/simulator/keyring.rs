@@ -6,6 +6,7 @@ use super::ids;
 use super::records::{Account, Change, Key, Record};
 use super::state::State;
 use super::world::World;
+use crate::model::operation::Operation;
 
 /// All capabilities; the master key has every one.
 pub(super) const CAPABILITIES: &[&str] = &[
@@ -40,6 +41,43 @@ pub(super) const CAPABILITIES: &[&str] = &[
     "writeFileLegalHolds",
     "bypassGovernance",
 ];
+
+/// What a key must have for a JSON call, whatever it asks for (the headings of section 2). Uploads
+/// and downloads see to theirs themselves.
+pub(super) const fn needed_for(operation: Operation) -> Option<&'static str> {
+    Some(match operation {
+        Operation::CreateBucket | Operation::UpdateBucket => "writeBuckets",
+        Operation::DeleteBucket => "deleteBuckets",
+        Operation::ListBuckets => "listBuckets",
+        Operation::GetUploadUrl
+        | Operation::HideFile
+        | Operation::CopyFile
+        | Operation::CopyPart
+        | Operation::StartLargeFile
+        | Operation::GetUploadPartUrl
+        | Operation::FinishLargeFile
+        | Operation::CancelLargeFile
+        | Operation::ListParts => "writeFiles",
+        Operation::ListFileNames
+        | Operation::ListFileVersions
+        | Operation::ListUnfinishedLargeFiles => "listFiles",
+        Operation::GetFileInfo => "readFiles",
+        Operation::DeleteFileVersion => "deleteFiles",
+        Operation::CreateKey => "writeKeys",
+        Operation::ListKeys => "listKeys",
+        Operation::DeleteKey => "deleteKeys",
+        Operation::GetDownloadAuthorization => "shareFiles",
+        Operation::UpdateFileRetention => "writeFileRetentions",
+        Operation::UpdateFileLegalHold => "writeFileLegalHolds",
+        Operation::GetBucketNotificationRules => "readBucketNotifications",
+        Operation::SetBucketNotificationRules => "writeBucketNotifications",
+        Operation::AuthorizeAccount
+        | Operation::UploadFile
+        | Operation::UploadPart
+        | Operation::DownloadFileById
+        | Operation::DownloadFileByName => return None,
+    })
+}
 
 /// Whether a key that is restricted to buckets may hold this capability (section 2.22; for
 /// replication, logging and lifecycle rules the list may just be old, so those are let through).

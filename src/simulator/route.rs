@@ -13,6 +13,7 @@ use super::endpoints::{
     upload,
 };
 use super::json::Fields;
+use super::keyring;
 use super::message::{Reply, Request};
 use super::reply::{self, Refusal};
 use super::test_mode;
@@ -130,7 +131,7 @@ fn answer(world: &World, request: &Request, body: &mut dyn Read) -> Result<Reply
 
 /// Lacking the capability is `unauthorized`, but for the two calls that change a lock (section 10.2).
 fn check_capability(operation: Operation, caller: &Caller) -> Result<(), Refusal> {
-    let Some(capability) = operation.capability() else {
+    let Some(capability) = keyring::needed_for(operation) else {
         return Ok(());
     };
     caller

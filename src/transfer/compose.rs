@@ -241,7 +241,8 @@ impl Compose<'_> {
         &self,
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
     ) -> Result<Uploaded> {
-        let info = self.upload.check(None)?;
+        let snapshot = self.session.current(self.upload.control)?;
+        let info = self.upload.check(&snapshot, None)?;
         let pieces: Vec<_> = pieces.collect();
         pieces.iter().try_for_each(|(_, piece)| piece.check())?;
         let mut opener = Opener::new(self.session, self.upload.control);
@@ -259,7 +260,8 @@ impl Compose<'_> {
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
     ) -> Result<Uploaded> {
         self.upload.refuse_resuming()?;
-        let info = self.upload.check(None)?;
+        let snapshot = self.session.current(self.upload.control)?;
+        let info = self.upload.check(&snapshot, None)?;
         let mut opener = Opener::new(self.session, self.upload.control);
         let placed = pieces.map(|(offset, piece)| opener.place(offset, piece));
         let mut parts = Plan::new(placed, self.limits()?, self.overlap);

@@ -289,7 +289,8 @@ impl Copy<'_> {
         if let Some(reason) = reason {
             return Err(Error::invalid_input("range", reason));
         }
-        self.upload.check_as(Operation::CopyFile, None)
+        let snapshot = self.upload.session.current(self.upload.control)?;
+        self.upload.check_as(Operation::CopyFile, &snapshot, None)
     }
 
     fn limits(&self, part_size: u64) -> Result<PartLimits> {

@@ -183,7 +183,7 @@ impl Download {
             ..control
         };
         let mut attempts = 0_u32;
-        let response = session.call(request.operation(), &control, |raw| {
+        let response = session.call(&request, &control, |raw| {
             attempts = attempts.saturating_add(1);
             raw.download(&request, *range)
         })?;

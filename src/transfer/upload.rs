@@ -12,6 +12,7 @@ mod small;
 use std::io::Read;
 use std::sync::Arc;
 
+use crate::account_info::AuthSnapshot;
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::control::progress::Progress;
@@ -288,7 +289,7 @@ impl Upload<'_> {
         let snapshot = self.session.current(self.control)?;
         let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
         let parts = limits.cut(source.len())?;
-        let info = self.check(source.modified())?;
+        let info = self.check(&snapshot, source.modified())?;
         let request = self.request(&info)?;
         if limits.fits_one_request(source.len()) {
             self.refuse_resuming_one_request()?;
@@ -308,7 +309,7 @@ impl Upload<'_> {
         let parts = limits.cut(length)?;
         let first = parts.range(0);
         memory.check(first.end - first.start)?;
-        let info = self.check(None)?;
+        let info = self.check(&snapshot, None)?;
         let request = self.request(&info)?;
         if limits.fits_one_request(length) {
             let _loan = memory.borrow(length, self.control)?;
@@ -324,7 +325,7 @@ impl Upload<'_> {
         self.refuse_resuming()?;
         let snapshot = self.session.current(self.control)?;
         let limits = self.limits_in_memory(snapshot.auth(), STREAM_PART)?;
-        let info = self.check(None)?;
+        let info = self.check(&snapshot, None)?;
         let request = self.request(&info)?;
         let mut pieces = Pieces::of_stream(&mut reader, limits, self.workers.memory());
         let Some(first) = pieces.next_piece(self.control)? else {
@@ -370,15 +371,17 @@ impl Upload<'_> {
     /// Checks everything that can be checked before a byte is sent; the file info to send.
     pub(in crate::transfer) fn check(
         &self,
+        snapshot: &AuthSnapshot,
         source_modified: Option<Timestamp>,
     ) -> Result<FileInfo> {
-        self.check_as(Operation::UploadFile, source_modified)
+        self.check_as(Operation::UploadFile, snapshot, source_modified)
     }
 
     /// The same of what another request makes.
     pub(in crate::transfer) fn check_as(
         &self,
         operation: Operation,
+        snapshot: &AuthSnapshot,
         source_modified: Option<Timestamp>,
     ) -> Result<FileInfo> {
         let UploadOptions {
@@ -411,7 +414,7 @@ impl Upload<'_> {
                 "it is not a MIME type in ASCII",
             ));
         }
-        self.check_settings(operation)?;
+        self.check_settings(operation, &snapshot.auth().allowed)?;
         if upload_timestamp.is_some_and(|time| time < Timestamp::default()) {
             return Err(Error::invalid_input(
                 "upload_timestamp",

@@ -2,10 +2,12 @@
 //! response fixture is read, however much of it is missing, null or new (reference section 1.5).
 //! The simulator is held against the same files by its own tests.
 
+mod mixtures;
 mod requests;
 mod responses;
 mod tolerance;
 
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,7 @@ use crate::model::auth::Allowed;
 use crate::model::bucket::BucketDetails;
 use crate::model::file::FileVersion;
 use crate::model::key::KeyDetails;
+use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::wire::auth::AuthorizeAccountResponse;
 use crate::wire::bucket::ListBucketsResponse;
@@ -121,10 +124,11 @@ impl Kind {
         }
     }
 
-    fn parse(self, body: &Value) -> Result<(), serde_json::Error> {
-        fn as_a<T: DeserializeOwned>(body: &Value) -> Result<(), serde_json::Error> {
+    /// Reads a body, and tells what was read as `Debug` shows it.
+    fn parse(self, body: &Value) -> Result<String, serde_json::Error> {
+        fn as_a<T: DeserializeOwned + Debug>(body: &Value) -> Result<String, serde_json::Error> {
             // From text, as in life: reading a `Value` is more forgiving about borrowed strings.
-            serde_json::from_str::<T>(&body.to_string()).map(drop)
+            serde_json::from_str::<T>(&body.to_string()).map(|read| format!("{read:?}"))
         }
         match self {
             Self::Authorization => as_a::<AuthorizeAccountResponse>(body),
@@ -146,6 +150,20 @@ impl Kind {
             Self::LegalHold => as_a::<UpdateFileLegalHoldResponse>(body),
             Self::DownloadAuthorization => as_a::<DownloadAuthorizationResponse>(body),
             Self::NotificationRules => as_a::<NotificationRulesResponse>(body),
+        }
+    }
+}
+
+#[test]
+fn every_endpoint_has_a_request_and_an_answer() {
+    for operation in Operation::ALL {
+        let files = fs::read_dir(folder().join(operation.name())).unwrap();
+        let names: Vec<String> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        for kind in ["request", "response"] {
+            let has = names.iter().any(|name| name.starts_with(kind));
+            assert!(has, "{operation} has no {kind}");
         }
     }
 }

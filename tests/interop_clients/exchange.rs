@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use b2sdk::simulator::Simulator;
-use b2sdk::{Bucket, BucketType, FileInfo, Operation, UploadOptions, Verification};
+use b2sdk::{Bucket, BucketType, FileInfo, Operation, UploadOptions};
 use serde_json::{Value, json};
 
 use crate::curl::Account;
 use crate::python::python_client;
 use crate::rclone::rclone;
-use crate::support::{World, noise, run};
+use crate::support::{World, fetch, noise, run};
 
 const BUCKET: &str = "exchange-bucket-1";
 
@@ -72,17 +71,6 @@ fn store(bucket: &Bucket) {
     for (name, content) in all_files() {
         bucket.upload_bytes_with(&content, &name, &options).unwrap();
     }
-}
-
-/// Reads one file with this crate.
-fn fetch(bucket: &Bucket, name: &str) -> Vec<u8> {
-    let directory = tempfile::tempdir().unwrap();
-    let copy = directory.path().join("copy");
-    let download = bucket.download_file_by_name(name).unwrap();
-    assert_eq!(download.version().file_name, name);
-    let saved = download.save_to(&copy).unwrap();
-    assert_eq!(saved.verification(), Verification::Verified);
-    fs::read(copy).unwrap()
 }
 
 /// Every file below a folder.
@@ -210,19 +198,10 @@ fn curl_reads_what_this_crate_stored() {
     }
 }
 
-/// A world in which a file of half a megabyte is a large one.
-fn world_of_small_parts() -> World {
-    World::with(
-        Simulator::builder()
-            .minimum_part_size(50_000)
-            .recommended_part_size(100_000),
-    )
-}
-
 #[test]
 #[ignore = "needs Python's b2sdk: tests/scripts/install-clients.sh"]
 fn python_reads_a_large_file_of_this_crate() {
-    let world = world_of_small_parts();
+    let world = World::with_small_parts();
     let large = noise(450_000);
     let bucket = bucket(&world);
     bucket.upload_bytes(&large, "large ü.bin").unwrap();
@@ -234,7 +213,7 @@ fn python_reads_a_large_file_of_this_crate() {
 #[test]
 #[ignore = "needs rclone: tests/scripts/install-clients.sh"]
 fn rclone_reads_a_large_file_of_this_crate() {
-    let world = world_of_small_parts();
+    let world = World::with_small_parts();
     let large = noise(450_000);
     let bucket = bucket(&world);
     bucket.upload_bytes(&large, "large ü.bin").unwrap();
@@ -247,7 +226,7 @@ fn rclone_reads_a_large_file_of_this_crate() {
 #[test]
 #[ignore = "needs Python's b2sdk: tests/scripts/install-clients.sh"]
 fn this_crate_reads_a_large_file_of_python() {
-    let world = world_of_small_parts();
+    let world = World::with_small_parts();
     let bucket = bucket(&world);
     let large = noise(450_000);
     let path = world.home.write("large.bin", &large);

@@ -5,9 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use b2sdk::simulator::{Simulator, SimulatorBuilder};
-use b2sdk::{B2Api, InMemoryAccountInfo};
+use b2sdk::{B2Api, Bucket, InMemoryAccountInfo, Timestamp, Verification};
 use tempfile::TempDir;
 
 const INSTALL: &str = "install it with `bash tests/scripts/install-clients.sh`";
@@ -30,6 +31,15 @@ impl World {
         }
     }
 
+    /// One in which a file of half a megabyte is a large one.
+    pub(crate) fn with_small_parts() -> Self {
+        Self::with(
+            Simulator::builder()
+                .minimum_part_size(50_000)
+                .recommended_part_size(100_000),
+        )
+    }
+
     /// This crate, authorized with the master key.
     pub(crate) fn api(&self) -> B2Api {
         let api = B2Api::new(InMemoryAccountInfo::new());
@@ -40,6 +50,23 @@ impl World {
         )
         .unwrap();
         api
+    }
+
+    /// A bucket that a client has made, seen by this crate.
+    pub(crate) fn bucket(&self, name: &str) -> Bucket {
+        self.api().get_bucket_by_name(name).unwrap()
+    }
+
+    /// The ranges that downloads asked for, in order of arrival.
+    pub(crate) fn ranges(&self) -> Vec<String> {
+        let entries = self.service.log().entries();
+        entries.into_iter().filter_map(|it| it.range).collect()
+    }
+
+    /// A time at which retention may end, in milliseconds: an hour from now, in whole seconds.
+    pub(crate) fn in_an_hour(&self) -> i64 {
+        let later = self.service.now() + Duration::from_secs(3600);
+        Timestamp::from(later).as_millis() / 1000 * 1000
     }
 
     /// A program that finds realm and key in the variables that `b2` and our scripts read.
@@ -97,11 +124,11 @@ pub(crate) fn run(command: &mut Command) -> String {
     out
 }
 
-/// Runs a client that is to fail and returns what it wrote to standard error.
+/// Runs a client that is to fail and returns what it wrote.
 pub(crate) fn run_to_failure(command: &mut Command) -> String {
     let (succeeded, out, err) = finish(command);
     assert!(!succeeded, "{command:?} succeeded:\n{out}{err}");
-    err
+    out + &err
 }
 
 fn finish(command: &mut Command) -> (bool, String, String) {
@@ -117,6 +144,17 @@ fn finish(command: &mut Command) -> (bool, String, String) {
         String::from_utf8(output.stdout).unwrap(),
         String::from_utf8_lossy(&output.stderr).into_owned(),
     )
+}
+
+/// Reads one file with this crate, which compares its checksum.
+pub(crate) fn fetch(bucket: &Bucket, name: &str) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("copy");
+    let download = bucket.download_file_by_name(name).unwrap();
+    assert_eq!(download.version().file_name, name);
+    let saved = download.save_to(&copy).unwrap();
+    assert_eq!(saved.verification(), Verification::Verified);
+    fs::read(copy).unwrap()
 }
 
 /// The lines of a client's output.

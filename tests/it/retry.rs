@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use b2sdk::simulator::{Fault, KeyRequest};
-use b2sdk::{BucketType, Error, Operation, RetryPolicy};
+use b2sdk::{B2Api, BucketType, Error, Operation, RetryPolicy};
 
 use crate::support::{BUCKET, World};
 
@@ -268,11 +268,17 @@ fn permanent_refusals_are_never_repeated() {
 #[test]
 fn a_key_without_the_capability_is_refused_once_for_uploads_too() {
     let world = World::new();
-    let api = world.restricted(KeyRequest::new(["listBuckets", "writeFiles"]).name_prefix("mine/"));
-    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
-    let error = bucket.upload_bytes(b"x", "yours/x").unwrap_err();
-    assert!(matches!(error, Error::NotAllowed(_)), "{error:?}");
-    assert!(error.to_string().contains("\"mine/\""), "{error}");
+    let key = || KeyRequest::new(["listBuckets", "writeFiles"]).name_prefix("mine/");
+    let upload = |api: B2Api| {
+        let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+        let error = bucket.upload_bytes(b"x", "yours/x").unwrap_err();
+        assert!(matches!(error, Error::NotAllowed(_)), "{error:?}");
+        error.to_string()
+    };
+    let text = upload(world.restricted(key()));
+    assert!(text.contains("\"mine/\""), "{text}");
+    assert_eq!(world.count(Operation::GetUploadUrl), 0, "it is known");
+    upload(world.overestimated(key()));
     assert_eq!(
         world.count(Operation::UploadFile),
         2,

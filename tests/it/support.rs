@@ -1,7 +1,9 @@
 //! A world to test in: a simulator, an authorized `B2Api` whose clock the test moves, a bucket.
 
 use b2sdk::simulator::{Fault, Simulator};
-use b2sdk::{B2Api, B2ApiBuilder, Bucket, BucketType, Clock, InMemoryAccountInfo, Operation};
+use b2sdk::{
+    B2Api, B2ApiBuilder, Bucket, BucketType, Capability, Clock, InMemoryAccountInfo, Operation,
+};
 
 /// The name of the bucket in every world.
 pub(crate) const BUCKET: &str = "example-mybucket-b2-1";
@@ -81,6 +83,20 @@ impl World {
         .unwrap();
         self.service.log().clear();
         api
+    }
+
+    /// The same, but it believes that its key may do everything in its buckets: what it would refuse
+    /// itself is sent, and the service has its say.
+    pub(crate) fn overestimated(&self, key: b2sdk::simulator::KeyRequest) -> B2Api {
+        let all: Vec<_> = Capability::KNOWN.iter().map(Capability::as_str).collect();
+        self.inject(
+            Fault::on(Operation::AuthorizeAccount).edit_json(move |json| {
+                let allowed = &mut json["apiInfo"]["storageApi"]["allowed"];
+                allowed["capabilities"] = all.clone().into();
+                allowed["namePrefix"] = serde_json::Value::Null;
+            }),
+        );
+        self.restricted(key)
     }
 
     /// The content of a file.

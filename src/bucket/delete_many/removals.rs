@@ -92,12 +92,11 @@ impl Rules {
             Removal::Delete => Operation::DeleteFileVersion,
             Removal::Hide => Operation::HideFile,
         };
-        session.require(operation, bucket.name(), control)?;
-        if self.bypass_governance && self.removal == Removal::Delete {
-            let needed = Capability::BypassGovernance;
-            session.require_capability(control, operation, bucket.name(), needed)?;
-        }
-        Ok(())
+        let bypasses = self.bypass_governance && self.removal == Removal::Delete;
+        let needs = bucket
+            .needs(operation)
+            .and_if(bypasses, Capability::BypassGovernance);
+        session.require(&needs, control).map(|_| ())
     }
 }
 

@@ -131,7 +131,8 @@ impl FilePages {
             let answer = bucket.with_id(control, |id| {
                 request.bucket_id = id.clone();
                 let session = &bucket.client.session;
-                session.call(operation, control, |raw| match operation {
+                let needs = bucket.needs(operation).bucket(id).named(&request.prefix);
+                session.call(needs, control, |raw| match operation {
                     Operation::ListFileNames => raw.list_file_names(request),
                     _ => raw.list_file_versions(request),
                 })

@@ -155,3 +155,24 @@ fn a_download_without_length_is_refused() {
     headers.remove("Content-Length");
     assert!(response(&headers).content_length().is_err());
 }
+
+#[test]
+fn headers_that_are_new_missing_or_unknown_in_value_are_no_obstacle() {
+    let required = headers(MINIMAL);
+    for json in [FULL, STANDARD, LOCKED, LARGE_FILE] {
+        let mut all = headers(json);
+        all.insert("X-Bz-Not-Yet-Invented".to_owned(), "x".to_owned());
+        let optional: Vec<_> = all
+            .keys()
+            .filter(|name| !required.contains_key(*name))
+            .collect();
+        assert!(optional.len() > 3, "{json}");
+        for name in optional {
+            let mut changed = all.clone();
+            changed.insert(name.clone(), "levitated, =;\"+%".to_owned());
+            assert!(read(&changed, &BOTH).is_ok(), "{name} changed");
+            changed.remove(name);
+            assert!(read(&changed, &BOTH).is_ok(), "{name} missing");
+        }
+    }
+}

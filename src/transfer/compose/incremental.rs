@@ -9,7 +9,6 @@ use crate::control::progress::{Tally, TransferStage};
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::file_info::FileInfo;
-use crate::model::operation::Operation;
 use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Hasher;
 use crate::raw::DownloadRequest;
@@ -23,7 +22,8 @@ impl Compose<'_> {
     /// Uploads what a local file has beyond its latest version in the bucket; all of it where that is
     /// not possible.
     pub(crate) fn append(&self, source: &FileSource, bucket_name: &str) -> Result<Uploaded> {
-        let info = self.upload.check(source.modified())?;
+        let snapshot = self.session.current(self.upload.control)?;
+        let info = self.upload.check(&snapshot, source.modified())?;
         let Some(stored) = self.latest(bucket_name)? else {
             return self.upload.send(source);
         };
@@ -94,9 +94,7 @@ impl Compose<'_> {
         let request = request.with_key(key);
         let version = self
             .session
-            .call(Operation::DownloadFileByName, control, |raw| {
-                raw.head(&request)
-            })?;
+            .call(&request, control, |raw| raw.head(&request))?;
         Ok(Remote {
             length: version.content_length,
             sha1: version.sha1(),

@@ -2,7 +2,7 @@
 //! is there already is kept like that.
 
 use crate::error::{Error, Result};
-use crate::model::auth::Capability;
+use crate::model::auth::{Allowed, Capability};
 use crate::model::encryption::{Encryption, EncryptionInfo, EncryptionMode};
 use crate::model::file::FileVersion;
 use crate::model::filtered::Filtered;
@@ -10,6 +10,7 @@ use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
 use crate::raw::FileSettings;
+use crate::session::needs::Needs;
 use crate::transfer::upload::Upload;
 
 /// The service may cut times to whole seconds (reference section 2.28).
@@ -29,7 +30,7 @@ impl Upload<'_> {
 
     /// Refuses what the service would refuse. Whether a retention ends in the future is for the
     /// service's clock to say.
-    pub(super) fn check_settings(&self, operation: Operation) -> Result<()> {
+    pub(super) fn check_settings(&self, operation: Operation, allowed: &Allowed) -> Result<()> {
         let FileSettings {
             encryption,
             retention,
@@ -39,18 +40,12 @@ impl Upload<'_> {
         encryption
             .map_or(Ok(()), Encryption::check_for_file)
             .map_err(|reason| Error::invalid_input("encryption", reason))?;
-        if retention.is_some() {
-            self.require(operation, Capability::WriteFileRetentions)?;
-        }
-        if legal_hold.is_some() {
-            self.require(operation, Capability::WriteFileLegalHolds)?;
-        }
-        Ok(())
-    }
-
-    fn require(&self, operation: Operation, needed: Capability) -> Result<()> {
-        self.session
-            .require_capability(self.control, operation, self.file_name, needed)
+        Needs::from(operation)
+            .bucket(self.bucket)
+            .named(self.file_name)
+            .and_if(retention.is_some(), Capability::WriteFileRetentions)
+            .and_if(legal_hold.is_some(), Capability::WriteFileLegalHolds)
+            .check(allowed)
     }
 }
 

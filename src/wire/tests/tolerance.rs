@@ -37,12 +37,12 @@ const NOTIFICATION_RULE: [&str; 6] = [
 ];
 
 /// These hold names and values of users, not members that the API defines.
-const USERS_OWN: [&str; 3] = ["bucketInfo", "fileInfo", "sourceToDestinationKeyMapping"];
+pub(super) const USERS_OWN: [&str; 3] = ["bucketInfo", "fileInfo", "sourceToDestinationKeyMapping"];
 
 impl Kind {
     /// The members without which there is nothing to work with. A list of files or buckets is one:
     /// an answer without it must not look like an empty listing.
-    fn required(self) -> Vec<String> {
+    pub(super) fn required(self) -> Vec<String> {
         let inside = |list: &str, members: &[&str]| {
             let items = members.iter().map(|member| format!("{list}[].{member}"));
             [list.to_owned()].into_iter().chain(items).collect()
@@ -81,10 +81,10 @@ impl Kind {
 
 /// A member of an answer: where it stands, as a JSON pointer, and its path without indexes.
 #[derive(Debug)]
-struct Member {
-    object: String,
-    name: String,
-    path: String,
+pub(super) struct Member {
+    pub(super) object: String,
+    pub(super) name: String,
+    pub(super) path: String,
 }
 
 impl Member {
@@ -99,13 +99,13 @@ impl Member {
         changed
     }
 
-    fn nulled(&self, body: &Value) -> Value {
+    pub(super) fn nulled(&self, body: &Value) -> Value {
         self.change(body, |object| {
             object.insert(self.name.clone(), Value::Null);
         })
     }
 
-    fn removed(&self, body: &Value) -> Value {
+    pub(super) fn removed(&self, body: &Value) -> Value {
         self.change(body, |object| {
             object.remove(&self.name);
         })
@@ -113,7 +113,7 @@ impl Member {
 }
 
 /// Every member of every object in the body.
-fn members(body: &Value) -> Vec<Member> {
+pub(super) fn members(body: &Value) -> Vec<Member> {
     fn walk(value: &Value, pointer: &str, path: &str, found: &mut Vec<Member>) {
         match value {
             Value::Object(members) => {
