@@ -1,6 +1,7 @@
 //! Reading the authorization without looking into the file, as long as its stamp says that it is as it
 //! was.
 
+use std::sync::Arc;
 use std::thread;
 
 use super::{Scratch, auth};
@@ -32,7 +33,7 @@ fn who_has_looked_does_not_wait_for_a_lock() {
     let scratch = Scratch::new();
     let (store, saved) = scratch.authorized();
     wait_until_settled(&scratch);
-    assert_eq!(store.auth().unwrap(), Some(saved.clone()));
+    assert_eq!(store.auth().unwrap(), Some(Arc::clone(&saved)));
     let other = scratch.raw();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     // A look would fail, after a long wait.
