@@ -1,0 +1,307 @@
+//! Going on with an unfinished large file, and passing over those of others.
+
+use std::time::Duration;
+
+use b2sdk::simulator::Fault;
+use b2sdk::{ContentSha1, Error, LargeFileSha1, Operation, Resume, Sha1Digest, UploadOptions};
+
+use super::Large;
+use crate::support::{Lines, noise};
+
+#[test]
+fn an_upload_that_may_be_resumed_sends_only_what_is_missing() {
+    let large = Large::with_workers(2);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, noise(95_000)).unwrap();
+    let options = UploadOptions::new().resume(Resume::Matching);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(6)
+            .status(403, "storage_cap_exceeded", "")
+            .always(),
+    );
+    large
+        .bucket
+        .upload_local_file_with(&path, "x", &options)
+        .unwrap_err();
+    assert_eq!(large.count(Operation::CancelLargeFile), 0);
+    let unfinished: Vec<_> = large
+        .bucket
+        .list_unfinished_large_files("")
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(unfinished.len(), 1);
+    let listed = large.api.list_parts(&unfinished[0].file_id).unwrap();
+    let listed: Vec<_> = listed.map(Result::unwrap).collect();
+    for part in &listed {
+        let number = usize::try_from(part.part_number).unwrap();
+        let content = &noise(95_000)[(number - 1) * 10_000..number * 10_000];
+        let sha1 = ContentSha1::Verified(Sha1Digest::of(content));
+        assert_eq!(part.content_sha1, sha1, "it was compared");
+    }
+    let present = listed.len();
+    assert!((5..=6).contains(&present), "{present}");
+
+    large.service.faults().clear();
+    large.service.log().clear();
+    let uploaded = large
+        .bucket
+        .upload_local_file_with(&path, "x", &options)
+        .unwrap();
+    assert_eq!(usize::try_from(uploaded.resumed_parts()).unwrap(), present);
+    assert_eq!(large.count(Operation::UploadPart), 10 - present);
+    assert_eq!(
+        (
+            large.count(Operation::StartLargeFile),
+            uploaded.version().file_id.clone()
+        ),
+        (0, unfinished[0].file_id.clone())
+    );
+    assert_eq!(large.content("x"), noise(95_000));
+}
+
+/// Leaves an unfinished "x" with two parts of this content behind.
+fn leave_unfinished(large: &Large, data: &[u8], options: &UploadOptions) {
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .status(403, "storage_cap_exceeded", "")
+            .always(),
+    );
+    let options = options.clone().resume(Resume::Matching);
+    large
+        .bucket
+        .upload_bytes_with(data, "x", &options)
+        .unwrap_err();
+    large.service.faults().clear();
+    large.service.log().clear();
+}
+
+/// Leaves an unfinished "x" without parts and without a recorded SHA-1 behind.
+fn leave_unbegun(large: &Large) {
+    let refused = Fault::on(Operation::GetUploadPartUrl).status(403, "storage_cap_exceeded", "");
+    large.inject(refused.always());
+    let options = UploadOptions::new()
+        .content_type("image/png")
+        .large_file_sha1(LargeFileSha1::Omit)
+        .resume(Resume::Matching);
+    let upload = large
+        .bucket
+        .upload_bytes_with(&noise(45_000), "x", &options);
+    upload.unwrap_err();
+    large.service.faults().clear();
+    large.service.log().clear();
+}
+
+#[test]
+fn an_unfinished_file_that_is_another_one_is_passed_over_with_a_reason() {
+    let data = noise(45_000);
+    let mut other = data.clone();
+    other[44_999] ^= 1;
+    let mut turned = data.clone();
+    turned[3] ^= 1;
+    let longer = noise(45_000 + 9_000);
+    let plain = || UploadOptions::new().content_type("image/png");
+    let cases: [(&str, &[u8], UploadOptions); 8] = [
+        ("its file info is another one", &other, plain()),
+        (
+            "its content type is another one",
+            &data,
+            UploadOptions::new().content_type("text/plain"),
+        ),
+        (
+            "its file info is another one",
+            &data,
+            plain().file_info(b2sdk::FileInfo::new().with("a", "b")),
+        ),
+        (
+            "its parts are cut otherwise",
+            &data,
+            plain().part_size(20_000),
+        ),
+        (
+            "its encryption is another one, or by another key",
+            &data,
+            plain().encryption(b2sdk::SseCustomerKey::new([1; 32])),
+        ),
+        // As long as the others, and one part longer than ours.
+        (
+            "its parts are cut otherwise",
+            &longer,
+            plain()
+                .part_size(9_000)
+                .large_file_sha1(LargeFileSha1::Omit),
+        ),
+        (
+            "its parts have other content",
+            &turned,
+            plain().large_file_sha1(LargeFileSha1::Omit),
+        ),
+        ("nothing says that its content is this one", &[], plain()),
+    ];
+    for (name, left, left_options) in cases {
+        let large = Large::with_workers(1);
+        if left.is_empty() {
+            leave_unbegun(&large);
+        } else {
+            leave_unfinished(&large, left, &left_options);
+        }
+        let options = plain().resume(Resume::Matching);
+        let lines = Lines::default();
+        let uploaded = tracing::subscriber::with_default(lines.clone(), || {
+            large.bucket.upload_bytes_with(&data, "x", &options)
+        });
+        let uploaded = uploaded.unwrap();
+        let told = lines.told();
+        assert!(
+            told.contains("passed over") && told.contains(name),
+            "{name}: {told}"
+        );
+        assert_eq!(
+            (
+                uploaded.resumed_parts(),
+                large.count(Operation::StartLargeFile)
+            ),
+            (0, 1),
+            "{name}"
+        );
+        assert_eq!(large.content("x"), data, "{name}");
+    }
+}
+
+#[test]
+fn an_unfinished_file_with_parts_of_other_content_is_somebody_elses() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    let mut other = data.clone();
+    other[15_000] ^= 1;
+    let plain = UploadOptions::new().large_file_sha1(LargeFileSha1::Omit);
+    leave_unfinished(&large, &other, &plain);
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&data, "x", &plain.resume(Resume::Matching))
+        .unwrap();
+    assert_eq!(
+        (
+            uploaded.resumed_parts(),
+            large.count(Operation::StartLargeFile)
+        ),
+        (0, 1)
+    );
+    assert_eq!(large.content("x"), data);
+}
+
+#[test]
+fn a_recorded_sha1_of_other_content_is_never_taken_over() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    let mut changed = data.clone();
+    changed[44_999] ^= 1;
+    leave_unfinished(&large, &data, &UploadOptions::new());
+    let options = UploadOptions::new()
+        .large_file_sha1(LargeFileSha1::Omit)
+        .resume(Resume::Matching);
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&changed, "x", &options)
+        .unwrap();
+    assert_eq!((uploaded.resumed_parts(), large.content("x")), (0, changed));
+}
+
+#[test]
+fn what_is_to_be_resumed_but_cannot_be_is_refused() {
+    let large = Large::with_workers(1);
+    let from = UploadOptions::new().resume(Resume::From("4_znonsense".into()));
+    let error = large
+        .bucket
+        .upload_bytes_with(b"small", "x", &from)
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    let matching = UploadOptions::new().resume(Resume::Matching);
+    let error = large
+        .bucket
+        .upload_stream_with(&b"small"[..], "x", &matching)
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    assert_eq!(large.service.log().total(), 0);
+}
+
+#[test]
+fn a_named_unfinished_file_is_resumed_or_refused() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    leave_unfinished(&large, &data, &UploadOptions::new());
+    leave_unfinished(&large, &noise(45_001), &UploadOptions::new());
+    let unfinished: Vec<_> = large
+        .bucket
+        .list_unfinished_large_files("x")
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let [ours, theirs] = [&unfinished[0], &unfinished[1]];
+    let from =
+        |file: &b2sdk::FileVersion| UploadOptions::new().resume(Resume::From(file.file_id.clone()));
+    let error = large
+        .bucket
+        .upload_bytes_with(&data, "x", &from(theirs))
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    let uploaded = large
+        .bucket
+        .upload_bytes_with(&data, "x", &from(ours))
+        .unwrap();
+    assert_eq!(
+        (uploaded.resumed_parts(), &uploaded.version().file_id),
+        (2, &ours.file_id)
+    );
+}
+
+#[test]
+fn old_unfinished_files_can_be_cleared_away() {
+    let large = Large::with_workers(1);
+    leave_unfinished(&large, &noise(45_000), &UploadOptions::new());
+    assert_eq!(
+        large
+            .bucket
+            .cancel_unfinished_large_files(Duration::from_secs(3600))
+            .unwrap(),
+        []
+    );
+    large.clock.advance(Duration::from_secs(7200));
+    let cancelled = large
+        .bucket
+        .cancel_unfinished_large_files(Duration::from_secs(3600))
+        .unwrap();
+    assert_eq!((cancelled.len(), large.is_clean()), (1, true));
+    let error = large
+        .api
+        .cancel_large_file(&cancelled[0].file_id)
+        .unwrap_err();
+    assert_eq!(error.status(), Some(400));
+}
+
+#[test]
+fn what_can_be_read_only_once_cannot_be_resumed() {
+    let large = Large::new();
+    let options = UploadOptions::new().resume(Resume::Matching);
+    let error = large
+        .bucket
+        .upload_reader_with(noise(45_000).as_slice(), 45_000, "x", &options)
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidInput { what: "resume", .. }),
+        "{error:?}"
+    );
+    assert_eq!(large.count(Operation::StartLargeFile), 0);
+}
