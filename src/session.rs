@@ -1,5 +1,6 @@
 //! The layer that knows the token: every call to the service goes through [`Session::call`], and
-//! every upload through `with_upload_url`. Both run in the one retry loop of `retry`.
+//! every upload through `with_upload_url`. Both run in the one retry loop of `retry`; so does what a
+//! caller wrote on top of the endpoints ([`Session::call_as_is`]).
 //!
 //! A call, when all goes well, is one request. Otherwise:
 //!

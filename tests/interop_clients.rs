@@ -24,6 +24,8 @@ mod exchange;
 mod python;
 #[path = "interop_clients/rclone.rs"]
 mod rclone;
+#[path = "interop_clients/recipes.rs"]
+mod recipes;
 #[path = "interop_clients/simulator_program.rs"]
 mod simulator_program;
 #[path = "interop_clients/support.rs"]

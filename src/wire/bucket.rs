@@ -14,7 +14,7 @@ use crate::wire::encryption::EncryptionSetting;
 use crate::wire::lock::DefaultRetentionSetting;
 
 /// The body of `b2_create_bucket` (reference section 2.2).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CreateBucketRequest<'a> {
@@ -80,7 +80,7 @@ setters! {
 }
 
 /// The body of `b2_update_bucket` (reference section 2.5): what is `None` stays as it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateBucketRequest<'a> {
@@ -161,7 +161,7 @@ pub(crate) struct DeleteBucketRequest<'a> {
 }
 
 /// The body of `b2_list_buckets` (reference section 2.4).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListBucketsRequest<'a> {

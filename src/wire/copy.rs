@@ -9,7 +9,7 @@ use crate::model::range::ByteRange;
 use crate::wire::encryption::EncryptionSetting;
 
 /// The body of `b2_copy_file` (reference section 2.13).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CopyFileRequest<'a> {
@@ -85,7 +85,7 @@ setters! {
 }
 
 /// The body of `b2_copy_part` (reference section 2.17).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CopyPartRequest<'a> {

@@ -12,7 +12,7 @@ const AES256: &str = "AES256";
 /// An encryption as a request asks for it: made from an [`Encryption`] or a customer's key.
 ///
 /// `Debug` shows no part of a key.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionSetting<'a> {
     mode: Option<&'static str>,

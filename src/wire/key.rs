@@ -9,7 +9,7 @@ use crate::model::key::KeyDetails;
 use crate::model::secret::ApplicationKey;
 
 /// The body of `b2_create_key` (reference section 2.22).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CreateKeyRequest<'a> {

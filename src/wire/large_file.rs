@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 use crate::wire::encryption::EncryptionSetting;
 
 /// The body of `b2_start_large_file` (reference section 2.14).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StartLargeFileRequest<'a> {
@@ -103,7 +103,7 @@ pub struct CancelLargeFileResponse {
 }
 
 /// The body of `b2_list_parts` (reference section 2.21).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListPartsRequest<'a> {

@@ -11,7 +11,7 @@ use crate::model::lock::{
 };
 
 /// The body of `b2_update_file_retention` (reference section 2.28).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateFileRetentionRequest<'a> {
@@ -84,7 +84,7 @@ fn told<'de, D: serde::Deserializer<'de>>(
 }
 
 /// The body of `b2_update_file_legal_hold` (reference section 2.29).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateFileLegalHoldRequest<'a> {
@@ -128,11 +128,11 @@ pub struct UpdateFileLegalHoldResponse {
 
 /// A bucket's default retention as a request sets it: made from a [`DefaultRetention`]. A null mode
 /// clears it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct DefaultRetentionSetting<'a>(Form<'a>);
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 enum Form<'a> {
     Set(&'a BucketRetention),

@@ -10,7 +10,7 @@ use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::DownloadToken;
 
 /// The body of `b2_get_download_authorization` (reference section 2.25).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DownloadAuthorizationRequest<'a> {

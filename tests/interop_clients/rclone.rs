@@ -3,9 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use b2sdk::Operation;
+use b2sdk::{Capability, CreateKeyOptions, Operation};
 
-use crate::support::{World, lines, noise, run};
+use crate::curl::curl;
+use crate::support::{World, fetch, lines, noise, run, run_to_failure};
 
 const BUCKET: &str = "rclone-bucket-1";
 
@@ -70,7 +71,12 @@ fn rclone_uploads_a_large_file_in_parts_copies_it_and_downloads_it() {
     let ok = |arguments: &[&str]| run(&mut rclone(&world, arguments));
     let large = noise(12_000_000);
     world.home.write("large.bin", &large);
-    let parts = ["--b2-chunk-size", "5M", "--b2-upload-cutoff", "5M"];
+    let parts = [
+        ["--b2-chunk-size", "5M"],
+        ["--b2-upload-cutoff", "5M"],
+        ["--b2-copy-cutoff", "5M"],
+    ]
+    .concat();
     let remote = |name: &str| format!("sim:{BUCKET}/{name}");
 
     ok(&["mkdir", &remote("")]);
@@ -81,7 +87,83 @@ fn rclone_uploads_a_large_file_in_parts_copies_it_and_downloads_it() {
     assert!(fs::read(world.home.path("down.bin")).unwrap() == large);
     let log = world.service.log();
     assert_eq!(log.count(Operation::UploadPart), 3);
-    assert_eq!(log.count(Operation::FinishLargeFile), 1);
+    assert_eq!(log.count(Operation::FinishLargeFile), 2);
+    assert_eq!(log.count(Operation::CopyPart), 3);
+    let bucket = world.bucket(BUCKET);
+    assert!(fetch(&bucket, "large.bin") == large);
+}
+
+#[test]
+#[ignore = "needs rclone: tests/scripts/install-clients.sh"]
+fn rclone_reads_a_piece_of_a_file() {
+    let world = World::new();
+    let ok = |arguments: &[&str]| run(&mut rclone(&world, arguments));
+    let remote = format!("sim:{BUCKET}/digits");
+    world.home.write("digits", b"0123456789");
+    ok(&["copyto", "digits", &remote]);
+    assert_eq!(
+        ok(&["cat", "--offset", "2", "--count", "3", &remote]),
+        "234"
+    );
+    assert_eq!(world.ranges(), ["bytes=2-4"]);
+}
+
+#[test]
+#[ignore = "needs rclone: tests/scripts/install-clients.sh"]
+fn rclone_works_with_a_restricted_key_within_its_bounds() {
+    let world = World::new();
+    let ok = |arguments: &[&str]| run(&mut rclone(&world, arguments));
+    world.home.write("up/mine/a.txt", b"mine");
+    world.home.write("up/other.txt", b"other");
+    ok(&["copy", "up", &format!("sim:{BUCKET}")]);
+    let wanted = CreateKeyOptions::new()
+        .buckets([world.bucket(BUCKET).id().clone()])
+        .name_prefix("mine/");
+    let may = [
+        Capability::ListBuckets,
+        Capability::ListFiles,
+        Capability::ReadFiles,
+    ];
+    let api = world.api();
+    let key = api.create_key_with("reader", may, &wanted).unwrap();
+    let restricted = |arguments: &[&str]| {
+        let mut command = rclone(&world, arguments);
+        command.env(
+            "RCLONE_CONFIG_SIM_ACCOUNT",
+            key.details.application_key_id.as_str(),
+        );
+        command.env("RCLONE_CONFIG_SIM_KEY", key.application_key.expose());
+        command
+    };
+    // Version 1 shows such a key only what it may see, where later ones refuse.
+    let all = run(&mut restricted(&[
+        "lsf",
+        "--recursive",
+        "--files-only",
+        &format!("sim:{BUCKET}"),
+    ]));
+    assert_eq!(lines(&all), ["mine/a.txt"]);
+    let mine = format!("sim:{BUCKET}/mine/a.txt");
+    assert_eq!(run(&mut restricted(&["cat", &mine])), "mine");
+    let other = format!("sim:{BUCKET}/other.txt");
+    assert_eq!(
+        run(&mut restricted(&["cat", &other])),
+        "",
+        "as if there were none"
+    );
+    run_to_failure(&mut restricted(&["deletefile", &mine]));
+}
+
+#[test]
+#[ignore = "needs rclone and curl: tests/scripts/install-clients.sh"]
+fn rclone_shares_a_link_that_curl_follows() {
+    let world = World::new();
+    let ok = |arguments: &[&str]| run(&mut rclone(&world, arguments));
+    let remote = format!("sim:{BUCKET}/shared/hello.txt");
+    world.home.write("hello.txt", b"hello");
+    ok(&["copyto", "hello.txt", &remote]);
+    let link = ok(&["link", "--expire", "10m", &remote]);
+    assert_eq!(run(&mut curl(&world, &[link.trim_end()])), "hello");
 }
 
 #[test]

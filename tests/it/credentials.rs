@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
+use b2sdk::raw::ListBucketsRequest;
 use b2sdk::simulator::KeyRequest;
 use b2sdk::{
     B2Api, Capability, CommandCredentials, Credentials, EnvironmentCredentials, Error,
@@ -91,6 +92,26 @@ fn a_key_that_is_revoked_and_replaced_is_picked_up_with_one_authorization() {
     assert_eq!(api.get_bucket_by_name(BUCKET).unwrap().id(), bucket.id());
     let held = api.account_info().auth().unwrap().unwrap();
     assert_eq!(held.auth().application_key_id, new.application_key_id);
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+}
+
+#[test]
+fn an_endpoint_called_as_such_goes_on_with_the_replacement() {
+    let world = World::new();
+    let old = new_key(&world);
+    let vault = Vault::holding(old.clone());
+    let api = api(&world);
+    api.authorize_with(vault.provider()).unwrap();
+    let new = new_key(&world);
+    vault.put(new.clone());
+    delete(&world, &old);
+    let mut keys = Vec::new();
+    let answer = api.call_raw(Operation::ListBuckets, |raw| {
+        keys.push(raw.auth().application_key_id.clone());
+        raw.list_buckets(&ListBucketsRequest::new(raw.account_id()))
+    });
+    assert_eq!(answer.unwrap().buckets.len(), 1);
+    assert_eq!(keys, [old.application_key_id, new.application_key_id]);
     assert_eq!(world.count(Operation::AuthorizeAccount), 1);
 }
 

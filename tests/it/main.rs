@@ -46,10 +46,12 @@ mod secrets;
 mod share;
 mod simulator_admin;
 mod simulator_caps;
+mod simulator_document;
 mod simulator_faults;
 mod simulator_fidelity;
 #[cfg(unix)]
 mod simulator_program;
+mod simulator_recipe;
 mod simulator_test_mode;
 mod support;
 mod tutorial;

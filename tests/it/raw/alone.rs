@@ -104,6 +104,30 @@ fn an_upload_url_of_another_host_is_refused() {
     );
 }
 
+/// A parser's message quotes the text that it did not expect.
+#[test]
+fn an_answer_of_another_type_than_asked_for_does_not_show_its_secrets() {
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "it is never read")]
+    struct Wrong {
+        #[serde(rename = "authorizationToken")]
+        number: u64,
+    }
+    let world = World::new();
+    let outcome: b2sdk::Result<Wrong> = world.api.call_raw(Operation::GetUploadUrl, |raw| {
+        let request = serde_json::json!({ "bucketId": world.bucket.id() });
+        raw.call_json(Operation::GetUploadUrl, &request)
+    });
+    let Err(Error::UnexpectedReply { source, .. }) = outcome else {
+        panic!("{outcome:?}")
+    };
+    let text = source.to_string();
+    assert!(
+        text.contains("column") && !text.contains("_upld_"),
+        "{text}"
+    );
+}
+
 #[test]
 fn requests_and_answers_show_no_secret() {
     let world = World::new();
