@@ -347,7 +347,7 @@ impl B2ApiBuilder {
     /// How long to wait for what.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.http.timeouts = timeouts;
+        self.http.timeouts = timeouts.that_end();
         self
     }
 

@@ -1,6 +1,7 @@
 //! The crate's one error type, grouped by who can act on it. It knows the values of `model` and
 //! nothing of the layers that raise it.
 
+pub(crate) mod left;
 pub(crate) mod service;
 pub(crate) mod store;
 pub(crate) mod transport;
@@ -14,6 +15,7 @@ use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
 use crate::model::sha1::Sha1Digest;
 
+pub use self::left::{LargeFileLeft, WhyLeft};
 pub use self::service::{ErrorCode, ServiceError};
 pub use self::store::StoreError;
 pub use self::transport::{Sent, TransportError, TransportKind};
@@ -68,6 +70,13 @@ pub enum Error {
         /// What was seen.
         change: &'static str,
     },
+
+    /// Making a large file failed, and an unfinished one is left at the service, whose parts cost
+    /// storage; [`Error::failure`] says what went wrong. After any other error of such a call nothing is
+    /// left that costs anything: an unfinished file without parts at most, if the answer to starting it
+    /// was lost.
+    #[error(transparent)]
+    LargeFileLeft(Box<LargeFileLeft>),
 
     // The account's owner can act.
     /// Nobody has called `authorize_account` with this account info yet.
@@ -372,10 +381,26 @@ impl Error {
         }
     }
 
+    /// What went wrong, whatever it left behind: the failure inside of
+    /// [`LargeFileLeft`](Self::LargeFileLeft), otherwise the error itself.
+    ///
+    /// ```
+    /// use b2sdk::Error;
+    ///
+    /// assert!(matches!(Error::Cancelled.failure(), Error::Cancelled));
+    /// ```
+    #[must_use]
+    pub fn failure(&self) -> &Self {
+        match self {
+            Self::LargeFileLeft(left) => left.failure.failure(),
+            other => other,
+        }
+    }
+
     /// The service's answer, if there was one.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
-        match self {
+        match self.failure() {
             Self::InvalidCredentials(service)
             | Self::CapExceeded(service)
             | Self::Conflict(service)
@@ -394,6 +419,7 @@ impl Error {
 
     pub(crate) fn service_mut(&mut self) -> Option<&mut ServiceError> {
         match self {
+            Self::LargeFileLeft(left) => left.failure.service_mut(),
             Self::InvalidCredentials(service)
             | Self::CapExceeded(service)
             | Self::Conflict(service)
@@ -425,7 +451,7 @@ impl Error {
     /// How often the request that failed was sent; 0 if nothing was sent.
     #[must_use]
     pub fn attempts(&self) -> u32 {
-        match self {
+        match self.failure() {
             Self::Connection(transport) => transport.attempts,
             other => other.service().map_or(0, |service| service.attempts),
         }
@@ -438,7 +464,7 @@ impl Error {
     /// [`TransportError::sent`].
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        match self {
+        match self.failure() {
             Self::Busy(_) | Self::Truncated { .. } | Self::ChecksumMismatch { .. } => true,
             Self::Connection(transport) => transport.kind != TransportKind::Tls,
             _ => false,
@@ -447,9 +473,9 @@ impl Error {
 
     /// Whether what was asked for does not exist, or is not visible to this key.
     #[must_use]
-    pub const fn is_not_found(&self) -> bool {
+    pub fn is_not_found(&self) -> bool {
         matches!(
-            self,
+            self.failure(),
             Self::BucketNotFound { .. } | Self::FileNotFound { .. }
         )
     }
@@ -458,18 +484,29 @@ impl Error {
     #[must_use]
     pub fn is_auth(&self) -> bool {
         matches!(
-            self,
+            self.failure(),
             Self::NotAuthorized
                 | Self::InvalidCredentials(_)
                 | Self::Credentials { .. }
                 | Self::NotAllowed(_)
                 | Self::AccountChanged
-        ) || (self.status() == Some(401) && !matches!(self, Self::Locked(_)))
+        ) || (self.status() == Some(401) && !matches!(self.failure(), Self::Locked(_)))
     }
 
-    /// Whether the request may have taken effect although this is what came of it.
-    pub(crate) fn is_answer_lost(&self) -> bool {
-        match self {
+    /// Whether the last request may have taken effect although this is what came of it: all of it was
+    /// sent, and no answer came, or none that the service itself has given.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy};
+    ///
+    /// let api = B2Api::builder(InMemoryAccountInfo::new()).retry(RetryPolicy::none()).build()?;
+    /// let nobody_listens = api.authorize_account("http://127.0.0.1:1", "id", "key").unwrap_err();
+    /// assert!(!nobody_listens.is_answer_lost());
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_answer_lost(&self) -> bool {
+        match self.failure() {
             Self::Connection(transport) => transport.sent == Sent::All,
             Self::UnexpectedReply { .. } => true,
             other => other.service().is_some_and(ServiceError::is_lost_answer),

@@ -52,8 +52,8 @@ pub use control::clock::Clock;
 pub use control::meter::{RequestBudget, RequestCounts};
 pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
 pub use error::{
-    Error, ErrorCode, KeyProblem, KeyRestriction, NotAllowed, Result, Sent, ServiceError,
-    StoreError, TransportError, TransportKind,
+    Error, ErrorCode, KeyProblem, KeyRestriction, LargeFileLeft, NotAllowed, Result, Sent,
+    ServiceError, StoreError, TransportError, TransportKind, WhyLeft,
 };
 pub use http::config::{TestMode, Timeouts};
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};

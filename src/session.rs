@@ -169,16 +169,6 @@ impl Session {
         })
     }
 
-    /// Calls the service once, whatever comes of it.
-    pub(crate) fn call_once<T>(
-        &self,
-        control: &Control,
-        f: impl FnOnce(&Raw<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let snapshot = self.current(control)?;
-        f(&Raw::new(&self.http, control, snapshot.auth()))
-    }
-
     fn attempts<'a>(&'a self, operation: Operation, control: &'a Control) -> Loop<'a> {
         Loop {
             operation,

@@ -7,7 +7,7 @@
 //!
 //! The variables are this test's own, so that an account that other tools are set up for is never used
 //! by accident. The key must be able to do everything, as the master key is. `B2_CONTRACT_REALM` names
-//! another realm than the production one. A run transfers about 30 MB and sends some 300 requests. Each
+//! another realm than the production one. A run transfers about 30 MB and sends some 400 requests. Each
 //! test works in a bucket of its own, named `b2sdk-contract-` and a random number, and empties and
 //! deletes it at its end, also when it fails; only a killed run leaves one behind.
 //!
@@ -16,421 +16,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::cell::RefCell;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::panic::AssertUnwindSafe;
 
-use b2sdk::simulator::Simulator;
 use b2sdk::{B2Api, BucketType, InMemoryAccountInfo, Verification};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
-use sha1::{Digest, Sha1};
-use ureq::Agent;
-use ureq::http::{HeaderMap, Request};
 
-const PRODUCTION: &str = "https://api.backblazeb2.com";
-const ANSWER_LIMIT: u64 = 64 * 1024 * 1024;
-/// How often an upload is tried with another URL when a storage pod is busy.
-const UPLOAD_TRIES: usize = 5;
+#[path = "contract/service.rs"]
+mod service;
 
-/// A service that has to keep the contract.
-struct Service {
-    realm: String,
-    key_id: String,
-    key: String,
-    agent: Agent,
-    _simulator: Option<Simulator>,
-}
-
-impl Service {
-    fn new(realm: &str, key_id: &str, key: &str, simulator: Option<Simulator>) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false);
-        Self {
-            realm: realm.to_owned(),
-            key_id: key_id.to_owned(),
-            key: key.to_owned(),
-            agent: config.build().into(),
-            _simulator: simulator,
-        }
-    }
-
-    fn simulated() -> Self {
-        let simulator = Simulator::start().unwrap();
-        let (id, key) = (
-            simulator.application_key_id().to_owned(),
-            simulator.application_key().to_owned(),
-        );
-        let realm = simulator.url().to_owned();
-        Self::new(&realm, &id, &key, Some(simulator))
-    }
-
-    /// The real service, if this run is to use it.
-    fn real() -> Option<Self> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let realm = variable("B2_CONTRACT_REALM").unwrap_or_else(|| PRODUCTION.to_owned());
-        match (variable("B2_CONTRACT_KEY_ID"), variable("B2_CONTRACT_KEY")) {
-            (Some(id), Some(key)) => Some(Self::new(&realm, &id, &key, None)),
-            (None, None) => None,
-            _ => panic!("B2_CONTRACT_KEY_ID and B2_CONTRACT_KEY go together"),
-        }
-    }
-
-    /// Sends a request with a body, or with none.
-    fn send(
-        &self,
-        method: &str,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: Option<&[u8]>,
-    ) -> Answer {
-        let mut request = Request::builder().method(method).uri(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let sent = match body {
-            Some(body) => self.agent.run(request.body(body).unwrap()),
-            None => self.agent.run(request.body(()).unwrap()),
-        };
-        let mut response = sent.unwrap();
-        let body = response.body_mut().with_config().limit(ANSWER_LIMIT);
-        Answer {
-            body: body.read_to_vec().unwrap(),
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-        }
-    }
-
-    fn authorize(&self, version: u8, key_id: &str, key: &str) -> Answer {
-        let url = format!("{}/b2api/v{version}/b2_authorize_account", self.realm);
-        let pair = BASE64_STANDARD.encode(format!("{key_id}:{key}"));
-        let basic = format!("Basic {pair}");
-        self.send("GET", &url, &[("Authorization", &basic)], None)
-    }
-
-    fn session(&self) -> Session<'_> {
-        self.session_of(&self.key_id, &self.key)
-    }
-
-    fn session_of(&self, key_id: &str, key: &str) -> Session<'_> {
-        let answer = self.authorize(4, key_id, key).ok();
-        let api = &answer["apiInfo"]["storageApi"];
-        Session {
-            service: self,
-            account_id: text(&answer, "accountId"),
-            token: text(&answer, "authorizationToken"),
-            api_url: text(api, "apiUrl"),
-            download_url: text(api, "downloadUrl"),
-        }
-    }
-}
-
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name);
-        value.map_or("", |value| value.to_str().unwrap())
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    #[track_caller]
-    fn ok(&self) -> Value {
-        assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
-        self.json()
-    }
-
-    /// Refused with this status and one of these codes, in the form of all errors.
-    #[track_caller]
-    fn refused(&self, status: u16, codes: &[&str]) {
-        let text = String::from_utf8_lossy(&self.body);
-        assert_eq!(self.status, status, "{text}");
-        let body = self.json();
-        assert_eq!(body["status"], status, "{text}");
-        assert!(body["message"].is_string(), "{text}");
-        assert!(codes.contains(&body["code"].as_str().unwrap()), "{text}");
-    }
-}
-
-#[track_caller]
-fn text(value: &Value, field: &str) -> String {
-    let found = value[field].as_str();
-    found
-        .unwrap_or_else(|| panic!("no {field} in {value}"))
-        .to_owned()
-}
-
-fn sha1_of(data: &[u8]) -> String {
-    hex::encode(Sha1::digest(data))
-}
-
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-/// Bytes that differ from one another and from those of other seeds.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed | 1;
-    let byte = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..length).map(byte).collect()
-}
-
-/// Somebody who is authorized.
-struct Session<'s> {
-    service: &'s Service,
-    account_id: String,
-    token: String,
-    api_url: String,
-    download_url: String,
-}
-
-impl Session<'_> {
-    fn call_version(&self, version: u8, name: &str, body: &Value) -> Answer {
-        let url = format!("{}/b2api/v{version}/{name}", self.api_url);
-        let body = body.to_string();
-        let headers = [
-            ("Authorization", self.token.as_str()),
-            ("Content-Type", "application/json"),
-        ];
-        self.service
-            .send("POST", &url, &headers, Some(body.as_bytes()))
-    }
-
-    fn call(&self, name: &str, body: &Value) -> Answer {
-        self.call_version(4, name, body)
-    }
-
-    fn account_call(&self, name: &str, mut body: Value) -> Answer {
-        body["accountId"] = json!(self.account_id);
-        self.call(name, &body)
-    }
-
-    fn get(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
-        self.request("GET", url, headers)
-    }
-
-    fn request(&self, method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut all = vec![("Authorization", self.token.as_str())];
-        all.extend_from_slice(headers);
-        self.service.send(method, url, &all, None)
-    }
-
-    fn by_id(&self, file: &Value) -> String {
-        let id = text(file, "fileId");
-        format!(
-            "{}/b2api/v4/b2_download_file_by_id?fileId={id}",
-            self.download_url
-        )
-    }
-}
-
-/// A bucket for one test, which is gone when the test ends.
-struct Scratch<'s> {
-    session: &'s Session<'s>,
-    id: String,
-    name: String,
-    keys: RefCell<Vec<String>>,
-}
-
-impl<'s> Scratch<'s> {
-    fn new(session: &'s Session<'s>) -> Self {
-        let name = format!("b2sdk-contract-{:016x}", random());
-        let body = json!({ "bucketName": name, "bucketType": "allPrivate" });
-        let bucket = session.account_call("b2_create_bucket", body).ok();
-        Self {
-            session,
-            id: text(&bucket, "bucketId"),
-            name,
-            keys: RefCell::default(),
-        }
-    }
-
-    /// A call about this bucket.
-    fn call(&self, name: &str, body: Value) -> Answer {
-        self.call_version(4, name, body)
-    }
-
-    fn call_version(&self, version: u8, name: &str, mut body: Value) -> Answer {
-        body["bucketId"] = json!(self.id);
-        self.session.call_version(version, name, &body)
-    }
-
-    fn update(&self, mut body: Value) -> Answer {
-        body["bucketId"] = json!(self.id);
-        self.session.account_call("b2_update_bucket", body)
-    }
-
-    fn hide(&self, name: &str) -> Answer {
-        self.call("b2_hide_file", json!({ "fileName": name }))
-    }
-
-    /// A file with an encoded name, these bytes and these headers, which may replace the checksum.
-    fn try_upload(&self, name: &str, data: &[u8], more: &[(&str, &str)]) -> Answer {
-        let sha1 = sha1_of(data);
-        let mut headers = vec![("X-Bz-File-Name", name), ("Content-Type", "text/plain")];
-        if !more.iter().any(|(name, _)| *name == "X-Bz-Content-Sha1") {
-            headers.push(("X-Bz-Content-Sha1", &sha1));
-        }
-        headers.extend_from_slice(more);
-        self.post_content(
-            &|| self.call("b2_get_upload_url", json!({})),
-            &headers,
-            data,
-        )
-    }
-
-    fn upload(&self, name: &str, data: &[u8]) -> Value {
-        self.try_upload(name, data, &[]).ok()
-    }
-
-    fn upload_part(&self, large_file: &Value, number: u32, data: &[u8]) -> Answer {
-        let body = json!({ "fileId": large_file["fileId"] });
-        let (number, sha1) = (number.to_string(), sha1_of(data));
-        let headers = [
-            ("X-Bz-Part-Number", number.as_str()),
-            ("X-Bz-Content-Sha1", &sha1),
-        ];
-        let url = || self.session.call("b2_get_upload_part_url", &body);
-        self.post_content(&url, &headers, data)
-    }
-
-    /// Posts to a URL that is asked for, and to another while the pod behind it is busy.
-    fn post_content(
-        &self,
-        url: &dyn Fn() -> Answer,
-        headers: &[(&str, &str)],
-        data: &[u8],
-    ) -> Answer {
-        for _ in 1..UPLOAD_TRIES {
-            let answer = self.post_once(&url().ok(), headers, data);
-            if answer.status != 503 {
-                return answer;
-            }
-        }
-        self.post_once(&url().ok(), headers, data)
-    }
-
-    fn post_once(&self, url: &Value, headers: &[(&str, &str)], data: &[u8]) -> Answer {
-        let token = text(url, "authorizationToken");
-        let mut all = vec![("Authorization", token.as_str())];
-        all.extend_from_slice(headers);
-        let url = text(url, "uploadUrl");
-        self.session.service.send("POST", &url, &all, Some(data))
-    }
-
-    fn start(&self, name: &str) -> Value {
-        let body = json!({ "fileName": name, "contentType": "b2/x-auto" });
-        self.call("b2_start_large_file", body).ok()
-    }
-
-    /// Where a file is, by its encoded name.
-    fn by_name(&self, name: &str) -> String {
-        format!("{}/file/{}/{name}", self.session.download_url, self.name)
-    }
-
-    /// Names and actions of all versions.
-    fn versions(&self) -> Vec<(String, String)> {
-        let page = self.call("b2_list_file_versions", json!({})).ok();
-        let files = page["files"].as_array().unwrap().iter();
-        files
-            .map(|file| (text(file, "fileName"), text(file, "action")))
-            .collect()
-    }
-
-    fn names(&self, more: Value) -> Vec<String> {
-        let page = self.call("b2_list_file_names", more).ok();
-        let files = page["files"].as_array().unwrap().iter();
-        files.map(|file| text(file, "fileName")).collect()
-    }
-
-    fn key(&self, capabilities: &[&str], prefix: Option<&str>) -> Value {
-        let body = json!({ "keyName": "b2sdk-contract", "capabilities": capabilities,
-            "bucketIds": [self.id], "namePrefix": prefix, "validDurationInSeconds": 3600 });
-        let key = self.session.account_call("b2_create_key", body).ok();
-        self.keys.borrow_mut().push(text(&key, "applicationKeyId"));
-        key
-    }
-
-    /// Deletes everything; what failed is in the answer.
-    fn clean_up(&self) -> Result<(), String> {
-        for id in self.keys.borrow().iter() {
-            let body = json!({ "applicationKeyId": id });
-            // The test may have deleted it.
-            self.session.call("b2_delete_key", &body);
-        }
-        loop {
-            let page = self.call("b2_list_file_versions", json!({ "maxFileCount": 1000 }));
-            let page: Value = serde_json::from_slice(&page.body).map_err(|e| e.to_string())?;
-            let files = page["files"].as_array().ok_or_else(|| page.to_string())?;
-            if files.is_empty() && page["nextFileName"].is_null() {
-                break;
-            }
-            for file in files {
-                self.remove(file)?;
-            }
-        }
-        let body = json!({ "bucketId": self.id });
-        succeeded(&self.session.account_call("b2_delete_bucket", body))
-    }
-
-    fn remove(&self, file: &Value) -> Result<(), String> {
-        let body = json!({ "fileId": file["fileId"], "fileName": file["fileName"] });
-        let name = match file["action"].as_str() {
-            Some("start") => "b2_cancel_large_file",
-            _ => "b2_delete_file_version",
-        };
-        succeeded(&self.session.call(name, &body))
-    }
-}
-
-fn succeeded(answer: &Answer) -> Result<(), String> {
-    match answer.status {
-        200 => Ok(()),
-        _ => Err(String::from_utf8_lossy(&answer.body).into_owned()),
-    }
-}
-
-impl Drop for Scratch<'_> {
-    fn drop(&mut self) {
-        let outcome = self.clean_up();
-        if let Err(reason) = &outcome {
-            eprintln!("bucket {} is left behind: {reason}", self.name);
-        }
-        if !std::thread::panicking() {
-            outcome.unwrap();
-        }
-    }
-}
-
-/// Runs the test against each service that is to keep the contract.
-fn each_service(test: impl Fn(&Service)) {
-    for service in [Some(Service::simulated()), Service::real()]
-        .into_iter()
-        .flatten()
-    {
-        println!("against {}", service.realm);
-        test(&service);
-    }
-}
-
-fn in_a_bucket(test: impl Fn(&Scratch<'_>)) {
-    each_service(|service| {
-        let session = service.session();
-        test(&Scratch::new(&session));
-    });
-}
+use service::{Scratch, each_service, in_a_bucket, noise, sha1_of, text};
 
 #[test]
 fn each_version_authorizes_in_its_own_words() {
@@ -844,6 +441,220 @@ fn copies_keep_or_replace_what_is_told_of_a_file() {
 }
 
 #[test]
+fn parts_are_copied_from_files_and_uploads_open_with_their_own_token_only() {
+    in_a_bucket(|bucket| {
+        let session = bucket.session;
+        let source = bucket.upload("source", b"0123456789");
+        let large = bucket.start("large");
+        let part = |more: Value| {
+            let mut body = json!({ "sourceFileId": source["fileId"],
+                "largeFileId": large["fileId"], "partNumber": 1 });
+            body.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            session.call("b2_copy_part", &body)
+        };
+        let copied = part(json!({ "range": "bytes=2-4" })).ok();
+        assert_eq!(copied["contentSha1"], sha1_of(b"234"));
+        assert_eq!(
+            (&copied["contentLength"], &copied["partNumber"]),
+            (&json!(3), &json!(1))
+        );
+        part(json!({ "range": "bytes=10-11" })).refused(416, &["range_not_satisfiable"]);
+        let id = json!({ "fileId": large["fileId"] });
+        let listed = session.call("b2_list_parts", &id).ok();
+        assert_eq!(listed["parts"][0]["contentSha1"], copied["contentSha1"]);
+
+        let mut target = bucket.call("b2_get_upload_url", json!({})).ok();
+        target["authorizationToken"] = json!(session.token);
+        let sha1 = sha1_of(b"x");
+        let headers = [
+            ("X-Bz-File-Name", "x"),
+            ("Content-Type", "a/b"),
+            ("X-Bz-Content-Sha1", &sha1),
+        ];
+        assert_eq!(bucket.post_once(&target, &headers, b"x").status, 401);
+    });
+}
+
+#[test]
+fn cross_origin_rules_are_kept_and_bad_ones_refused() {
+    in_a_bucket(|bucket| {
+        let rule = json!({ "corsRuleName": "downloads", "allowedOrigins": ["https://example.com"],
+            "allowedOperations": ["b2_download_file_by_name"], "allowedHeaders": ["range"],
+            "exposeHeaders": null, "maxAgeSeconds": 3600 });
+        let changed = bucket.update(json!({ "corsRules": [rule] })).ok();
+        assert_eq!(changed["corsRules"][0]["corsRuleName"], "downloads");
+        assert_eq!(
+            changed["corsRules"][0]["allowedOrigins"],
+            rule["allowedOrigins"]
+        );
+        let mut bad = rule.clone();
+        bad["allowedOperations"] = json!(["b2_no_such_operation"]);
+        bucket
+            .update(json!({ "corsRules": [bad] }))
+            .refused(400, &["bad_request"]);
+        let cleared = bucket.update(json!({ "corsRules": [] })).ok();
+        assert_eq!(cleared["corsRules"], json!([]));
+    });
+}
+
+#[test]
+fn a_file_under_a_customers_key_is_read_with_that_key_only() {
+    in_a_bucket(|bucket| {
+        let session = bucket.session;
+        let headers_of = |byte: u8| {
+            let key = [byte; 32];
+            [
+                BASE64_STANDARD.encode(key),
+                BASE64_STANDARD.encode(Md5::digest(key)),
+            ]
+        };
+        let (right, wrong) = (headers_of(1), headers_of(2));
+        let with = |key: &[String; 2]| {
+            let prefix = "X-Bz-Server-Side-Encryption-Customer";
+            [
+                (format!("{prefix}-Algorithm"), "AES256".to_owned()),
+                (format!("{prefix}-Key"), key[0].clone()),
+                (format!("{prefix}-Key-Md5"), key[1].clone()),
+            ]
+        };
+        let (right_headers, wrong_headers) = (with(&right), with(&wrong));
+        let right_headers = right_headers
+            .each_ref()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let wrong_headers = wrong_headers
+            .each_ref()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let file = bucket.try_upload("secret", b"secret", &right_headers).ok();
+        assert_eq!(file["serverSideEncryption"]["mode"], "SSE-C");
+        assert_eq!(file["serverSideEncryption"]["algorithm"], "AES256");
+        for url in [bucket.by_name("secret"), session.by_id(&file)] {
+            session.get(&url, &[]).refused(400, &["bad_request"]);
+            session
+                .get(&url, &wrong_headers)
+                .refused(403, &["access_denied"]);
+            let answer = session.get(&url, &right_headers);
+            assert_eq!(
+                (answer.status, answer.body.as_slice()),
+                (200, &b"secret"[..])
+            );
+            let shown = answer.header("x-bz-server-side-encryption-customer-key-md5");
+            assert_eq!(shown, right[1]);
+        }
+        let copy = |source: Value| {
+            let body = json!({ "sourceFileId": file["fileId"], "fileName": "copy",
+                "sourceServerSideEncryption": source });
+            session.call("b2_copy_file", &body)
+        };
+        let setting = |key: &[String; 2]| {
+            json!({ "mode": "SSE-C", "algorithm": "AES256",
+            "customerKey": key[0], "customerKeyMd5": key[1] })
+        };
+        copy(Value::Null).refused(400, &["bad_request"]);
+        copy(setting(&wrong)).refused(403, &["access_denied"]);
+        let copied = copy(setting(&right)).ok();
+        assert_ne!(copied["serverSideEncryption"]["mode"], "SSE-C");
+        assert_eq!(session.get(&bucket.by_name("copy"), &[]).body, b"secret");
+    });
+}
+
+#[test]
+fn what_is_locked_needs_a_bucket_with_lock() {
+    in_a_bucket(|bucket| {
+        let file = bucket.upload("a", b"x");
+        let missing = ["bucket_missing_file_lock"];
+        let later = file["uploadTimestamp"].as_i64().unwrap() + 3_600_000;
+        let hold = json!({ "legalHold": "on" });
+        bucket
+            .about(&file, "b2_update_file_legal_hold", hold)
+            .refused(400, &missing);
+        let retention =
+            json!({ "fileRetention": { "mode": "governance", "retainUntilTimestamp": later } });
+        bucket
+            .about(&file, "b2_update_file_retention", retention)
+            .refused(400, &missing);
+        bucket
+            .try_upload("b", b"x", &[("X-Bz-File-Legal-Hold", "on")])
+            .refused(400, &missing);
+        let default = json!({ "mode": "governance", "period": { "duration": 1, "unit": "days" } });
+        bucket
+            .update(json!({ "defaultRetention": default }))
+            .refused(400, &missing);
+    });
+}
+
+#[test]
+fn a_locked_version_is_deleted_only_by_who_bypasses_it() {
+    each_service(|service| {
+        let session = service.session();
+        let bucket = Scratch::with(&session, json!({ "fileLockEnabled": true }));
+        let plain = bucket.upload("plain", b"x");
+        assert_eq!(plain["fileRetention"]["value"]["mode"], Value::Null);
+        assert_eq!(
+            plain["legalHold"],
+            json!({ "isClientAuthorizedToRead": true, "value": null })
+        );
+        let now = plain["uploadTimestamp"].as_i64().unwrap();
+        let until = now / 1000 * 1000 + 7_200_000;
+        let until_text = until.to_string();
+        let headers = [
+            ("X-Bz-File-Retention-Mode", "governance"),
+            (
+                "X-Bz-File-Retention-Retain-Until-Timestamp",
+                until_text.as_str(),
+            ),
+        ];
+        let locked = bucket.try_upload("locked", b"x", &headers).ok();
+        let governed = |until: i64| json!({ "mode": "governance", "retainUntilTimestamp": until });
+        assert_eq!(locked["fileRetention"]["value"], governed(until));
+        let shown = session.get(&bucket.by_name("locked"), &[]);
+        assert_eq!(shown.header("x-bz-file-retention-mode"), "governance");
+        let past = [
+            headers[0],
+            (
+                "X-Bz-File-Retention-Retain-Until-Timestamp",
+                "1000000000000",
+            ),
+        ];
+        let past = bucket.try_upload("past", b"x", &past);
+        past.refused(400, &["retain_until_timestamp_must_be_in_future"]);
+
+        let delete = |more: Value| bucket.about(&locked, "b2_delete_file_version", more);
+        assert_eq!(delete(json!({})).status, 401);
+        let retain = |until: i64, bypass: bool| {
+            let body = json!({ "fileRetention": governed(until), "bypassGovernance": bypass });
+            bucket.about(&locked, "b2_update_file_retention", body)
+        };
+        retain(until - 60_000, false).refused(403, &["access_denied"]);
+        retain(until + 60_000, false).ok();
+        let shortened = retain(until - 60_000, true).ok();
+        assert_eq!(shortened["fileRetention"], governed(until - 60_000));
+        for hold in ["on", "off"] {
+            let body = json!({ "legalHold": hold });
+            let held = bucket
+                .about(&locked, "b2_update_file_legal_hold", body)
+                .ok();
+            assert_eq!(held["legalHold"], hold);
+        }
+        delete(json!({ "bypassGovernance": true })).ok();
+
+        let default = json!({ "mode": "governance", "period": { "duration": 1, "unit": "days" } });
+        let changed = bucket.update(json!({ "defaultRetention": default })).ok();
+        assert_eq!(
+            changed["fileLockConfiguration"]["value"]["defaultRetention"],
+            default
+        );
+        let by_default = bucket.upload("by-default", b"x");
+        assert_eq!(by_default["fileRetention"]["value"]["mode"], "governance");
+        assert_eq!(
+            bucket.update(json!({ "fileLockEnabled": false })).status,
+            400
+        );
+    });
+}
+
+#[test]
 fn a_restricted_key_is_kept_to_its_bucket_prefix_and_capabilities() {
     in_a_bucket(|bucket| {
         let service = bucket.session.service;
@@ -1050,10 +861,12 @@ fn a_failing_test_leaves_nothing_behind() {
         let session = service.session();
         let left = RefCell::new((String::new(), String::new()));
         let failing = || {
-            let scratch = Scratch::new(&session);
+            let scratch = Scratch::with(&session, json!({ "fileLockEnabled": true }));
             let key = scratch.key(&["listFiles"], None);
             left.replace((scratch.name.clone(), text(&key, "applicationKeyId")));
-            scratch.upload("a", b"x");
+            let held = scratch.upload("a", b"x");
+            let hold = json!({ "legalHold": "on" });
+            scratch.about(&held, "b2_update_file_legal_hold", hold).ok();
             scratch.hide("a").ok();
             scratch.start("large");
             panic!("this failure is part of the test");

@@ -1,10 +1,10 @@
 //! What the simulator takes: memory while it stores much, time for pages of a long listing, the speed
 //! of large bodies beside that of the disk and of hashing, and how evenly it serves many connections.
 //!
-//! `cargo bench --bench simulator`, with words after `--` to choose cases: `store`, `listing`,
-//! `transfer`, `fair`. `B2SDK_BENCH_DIR` says where files lie; `B2SDK_BENCH_SIMULATOR_SCALE`
-//! (otherwise 1) multiplies all sizes. The simulator is a process of its own, on the same cores as
-//! the client.
+//! `cargo bench --features simulator --bench simulator`, with words after `--` to choose cases:
+//! `transfer`, `store`, `fair`, `listing`. `B2SDK_BENCH_DIR` says where files lie;
+//! `B2SDK_BENCH_SIMULATOR_SCALE` (otherwise 1) multiplies all sizes. The simulator is a process of its
+//! own, on the same cores as the client.
 #![expect(
     clippy::disallowed_methods,
     reason = "a measuring program reads the real clock"
@@ -15,7 +15,8 @@ mod listing;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -131,23 +132,30 @@ fn transfer(setting: &Setting) -> Result<()> {
         std::hint::black_box(hash.finalize());
         Ok(())
     })?;
-    best("SHA-1 and MD5, one after the other", &mut || {
-        let (mut sha1, mut md5) = (Sha1::new(), Md5::new());
-        for _ in 0..pieces {
-            sha1.update(&piece);
-            md5.update(&piece);
-        }
-        std::hint::black_box((sha1.finalize(), md5.finalize()));
+    best("MD5 alone", &mut || {
+        let mut hash = Md5::new();
+        (0..pieces).for_each(|_| hash.update(&piece));
+        std::hint::black_box(hash.finalize());
         Ok(())
     })?;
+    let floor = dir.path().join("floor");
     best("writing a file and waiting for the disk", &mut || {
-        let mut file = File::create(dir.path().join("floor"))?;
+        let mut file = File::create(&floor)?;
         for _ in 0..pieces {
             file.write_all(&piece)?;
         }
         Ok(file.sync_all()?)
     })?;
-    std::fs::remove_file(dir.path().join("floor"))?;
+    let mut buffer = vec![0; PIECE];
+    best("reading it again", &mut || {
+        let mut file = File::open(&floor)?;
+        while file.read(&mut buffer)? > 0 {}
+        Ok(())
+    })?;
+    std::fs::remove_file(&floor)?;
+    best("through a socket, and nothing else", &mut || {
+        loopback(&piece, pieces)
+    })?;
     let data = dir.path().join("data");
     for (name, arguments) in [("memory", &[][..]), ("--data-dir", &kept_in(&data))] {
         let program = Program::start(arguments)?;
@@ -171,13 +179,33 @@ fn transfer(setting: &Setting) -> Result<()> {
     Ok(())
 }
 
-/// 5 GiB into a directory: a large file over 4 connections, and 1000 small ones.
+/// Sends so many pieces from one thread to another.
+fn loopback(piece: &[u8], pieces: u64) -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::scope(|scope| {
+        let sender = scope.spawn(move || -> Result<()> {
+            let mut stream = TcpStream::connect(address)?;
+            (0..pieces).try_for_each(|_| stream.write_all(piece))?;
+            Ok(())
+        });
+        let (mut stream, _) = listener.accept()?;
+        let mut buffer = vec![0; PIECE];
+        while stream.read(&mut buffer)? > 0 {}
+        sender.join().ok().context("a thread panicked")?
+    })
+}
+
+/// A little more than 5 GiB into a directory: a large file over 4 connections, and 1000 small ones.
 fn store(setting: &Setting) -> Result<()> {
-    const PARTS: u64 = 48;
+    const PARTS: u64 = 49;
     let part = setting.scaled(100) * MIB;
     let small = setting.scaled(320) * 1024;
     let dir = setting.directory()?;
-    let program = Program::start(&kept_in(dir.path()))?;
+    let mut arguments = kept_in(dir.path()).to_vec();
+    // Also with a scale at which no part is as large as those of the service.
+    arguments.push(OsStr::new("--minimum-part-size=1"));
+    let program = Program::start(&arguments)?;
     let mut session = program.session()?;
     let bucket = session.create_bucket("bench-bucket")?;
     let piece = piece();
@@ -261,11 +289,11 @@ fn fair(setting: &Setting) -> Result<()> {
     const CONNECTIONS: usize = 64;
     let time = Duration::from_secs_f64(10.0 * setting.scale);
     print(&format!(
-        "\nfair: {CONNECTIONS} connections for {:.0} s; requests of each\n",
+        "\nfair: {CONNECTIONS} connections for {:.0} s; how often each of them did it\n",
         time.as_secs_f64()
     ))?;
     print(
-        "| | requests/s | least | median | most | most / least | slowest ms |\n|---|--:|--:|--:|--:|--:|--:|",
+        "| | in all, each second | least | median | most | most / least | slowest ms |\n|---|--:|--:|--:|--:|--:|--:|",
     )?;
     let dir = setting.directory()?;
     let data = dir.path().join("data");
@@ -275,7 +303,7 @@ fn fair(setting: &Setting) -> Result<()> {
         let bucket = session.create_bucket("bench-bucket")?;
         let target = session.target("b2_get_upload_url", &json!({ "bucketId": bucket }))?;
         session.upload(&target, "x-bz-file-name: file", &piece(), MIB)?;
-        for case in ["256 KiB up", "1 MiB down", "b2_get_file_info"] {
+        for case in ["256 KiB up, deleted", "1 MiB down", "b2_get_file_info"] {
             let of_each = many(&session, &bucket, case, time, CONNECTIONS)?;
             let mut counts: Vec<usize> = of_each.iter().map(|(count, _)| *count).collect();
             counts.sort_unstable();
@@ -326,9 +354,13 @@ fn many(
                     while started.elapsed() < time {
                         let one = Instant::now();
                         match case {
-                            "256 KiB up" => {
-                                let header = format!("x-bz-file-name: {number}/{count}");
-                                session.upload(&target, &header, piece, MIB / 4)?;
+                            "256 KiB up, deleted" => {
+                                let name = format!("{number}/{count}");
+                                let header = format!("x-bz-file-name: {name}");
+                                let file = session.upload(&target, &header, piece, MIB / 4)?;
+                                // Or what is kept in memory would soon be all of it.
+                                let body = json!({ "fileName": name, "fileId": file["fileId"] });
+                                session.call_raw("b2_delete_file_version", &body)?;
                             }
                             "1 MiB down" => {
                                 session.download("/file/bench-bucket/file", &mut buffer)?;

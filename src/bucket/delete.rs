@@ -97,7 +97,7 @@ impl Bucket {
         let is_there = |version: &FileVersion| version.action != FileAction::Start;
         let session = &self.client.session;
         self.with_id(control, |id| {
-            session.find_version(control, id, file_name, is_there)
+            session.find_version(control, id, file_name, (is_there, |_| false))
         })
     }
 

@@ -21,12 +21,16 @@ impl Bucket {
     /// [`Error::CapExceeded`](crate::Error::CapExceeded),
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound);
     /// [`Error::Busy`](crate::Error::Busy) and [`Error::Connection`](crate::Error::Connection) when
-    /// all attempts failed; [`Error::Cancelled`](crate::Error::Cancelled); the errors of the store.
+    /// all attempts failed; [`Error::Cancelled`](crate::Error::Cancelled); the errors of the store. Each of
+    /// them inside of [`Error::LargeFileLeft`](crate::Error::LargeFileLeft) if a file in parts was begun and
+    /// is left at the service, to be resumed for instance.
     ///
     /// # Consequences
     /// If the answer to an upload is lost, the service is asked whether it has the file before
     /// anything is sent again. A key without `listFiles` cannot ask: there a second, equal version
-    /// may remain.
+    /// may remain. Where it cannot be told (the key may not see whether the file is locked as was asked
+    /// for, or asking fails), the call fails with
+    /// [`Error::Connection`](crate::Error::Connection), and the file may be there.
     pub fn upload_bytes(&self, data: &[u8], file_name: &str) -> Result<Uploaded> {
         self.upload_bytes_with(data, file_name, &UploadOptions::default())
     }

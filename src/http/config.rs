@@ -12,6 +12,9 @@ use crate::http::probes::Sparing;
 use crate::model::operation::Operation;
 use crate::model::realm::is_loopback;
 
+/// A limit that is never reached.
+const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// How long to wait for what. There is no limit on the whole of a transfer: a slow connection may
 /// take its time as long as bytes move.
 ///
@@ -85,6 +88,24 @@ impl Timeouts {
     pub const fn await_continue(mut self, limit: Duration) -> Self {
         self.await_continue = limit;
         self
+    }
+
+    /// The same with limits that can be added to the present, which ureq does.
+    pub(crate) fn that_end(self) -> Self {
+        let Self {
+            resolve,
+            connect,
+            idle,
+            slow_idle,
+            await_continue,
+        } = self;
+        Self {
+            resolve: resolve.min(ENDLESS),
+            connect: connect.min(ENDLESS),
+            idle: idle.min(ENDLESS),
+            slow_idle: slow_idle.min(ENDLESS),
+            await_continue: await_continue.min(ENDLESS),
+        }
     }
 
     pub(super) const fn idle_for(&self, operation: Operation) -> Duration {

@@ -192,9 +192,9 @@ impl Raw<'_> {
     /// content cannot be read or ends early, with nothing stored; otherwise [as all](Raw#errors).
     ///
     /// # Consequences
-    /// If all was sent and no answer came ([`Error::Connection`] with `sent` `All`, or
-    /// [`Error::UnexpectedReply`]), the file may be there. Sending it again may make another version of
-    /// it, each of which is billed; [`list_file_versions`](Self::list_file_versions) tells.
+    /// After an error whose answer was lost ([`Error::is_answer_lost`]) the file may be there. Sending it
+    /// again may make another version of it, each of which is billed;
+    /// [`list_file_versions`](Self::list_file_versions) tells.
     pub fn upload_file(
         &self,
         upload_url: &str,

@@ -5,6 +5,10 @@ use std::time::Duration;
 use crate::error::{Error, ErrorCode, Sent, ServiceError, TransportError, TransportKind};
 use crate::model::operation::Operation;
 
+/// The service's words, whatever stands before them, for content that has another SHA-1 than was sent
+/// with it.
+const DAMAGED: &str = "did not match data received";
+
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
@@ -78,6 +82,12 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
 
 fn on_upload_refusal(service: &ServiceError, history: &History) -> Advice {
     match (service.status, &service.code) {
+        // Damaged on the way: we hash what we send. Nothing is stored (reference section 5).
+        (400, code)
+            if code.as_str() == "checksum_mismatch" || service.message.contains(DAMAGED) =>
+        {
+            Advice::FreshUploadUrl
+        }
         // An earlier upload that we gave up is still running over there.
         (400, ErrorCode::AuthTokenLimit) => Advice::FreshUploadUrl,
         // Whatever the code: the token belongs to the URL. Asking for another one re-authorizes

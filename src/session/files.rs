@@ -107,13 +107,14 @@ impl Session {
         began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
     }
 
-    /// The first version of a file that is the one wanted, newest first.
+    /// The first version of a file that is the one wanted, newest first; behind one that is too old there
+    /// are only older ones.
     pub(crate) fn find_version(
         &self,
         control: &Control,
         bucket: &BucketId,
         file_name: &str,
-        is_wanted: impl Fn(&FileVersion) -> bool,
+        (is_wanted, is_too_old): (impl Fn(&FileVersion) -> bool, impl Fn(&FileVersion) -> bool),
     ) -> Result<Option<FileVersion>> {
         let mut request = ListFilesRequest::new(bucket.clone())
             .max_file_count(100)
@@ -134,15 +135,14 @@ impl Session {
                 ))
             })
         });
-        let found = versions.find(|version| {
-            version.as_ref().map_or(true, |version| {
-                version.file_name != file_name || is_wanted(version)
-            })
-        });
         // Another name is behind all of the file's own versions.
-        Ok(found
-            .transpose()?
-            .filter(|version| version.file_name == file_name))
+        let is_beyond =
+            |version: &FileVersion| version.file_name != file_name || is_too_old(version);
+        let found = versions.find(|version| {
+            let version = version.as_ref();
+            version.map_or(true, |version| is_wanted(version) || is_beyond(version))
+        });
+        Ok(found.transpose()?.filter(|version| !is_beyond(version)))
     }
 }
 

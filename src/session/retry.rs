@@ -92,7 +92,7 @@ impl RetryPolicy {
     pub(crate) fn delay(&self, waits: u32) -> Duration {
         let doubled = 2_u32.checked_pow(waits).unwrap_or(u32::MAX);
         let delay = self.base_delay.saturating_mul(doubled).min(self.max_delay);
-        delay + jitter(delay / 2)
+        delay.saturating_add(jitter(delay / 2))
     }
 }
 
@@ -121,7 +121,8 @@ impl Loop<'_> {
         let mut step = Step::First;
         let mut waited = Duration::ZERO;
         loop {
-            waited += self.wait_for_pause(self.policy.total_time.saturating_sub(waited))?;
+            let paused = self.wait_for_pause(self.policy.total_time.saturating_sub(waited))?;
+            waited = waited.saturating_add(paused);
             history.attempts += 1;
             let mut error = match attempt(step) {
                 Ok(value) => return Ok(value),
@@ -147,7 +148,7 @@ impl Loop<'_> {
             warn_of_retry(self.operation, &error, history.attempts, delay);
             if !delay.is_zero() {
                 self.control.sleep(self.clock, delay)?;
-                waited += delay;
+                waited = waited.saturating_add(delay);
             }
             step = next;
         }
@@ -165,7 +166,7 @@ impl Loop<'_> {
     fn wait_for_pause(&self, limit: Duration) -> Result<Duration> {
         let mut waited = Duration::ZERO;
         while let Some((left, refusal)) = self.pauses.left(self.operation, self.clock) {
-            if waited + left > limit {
+            if waited.saturating_add(left) > limit {
                 return Err(Error::Busy(Box::new(ServiceError {
                     attempts: 0,
                     retry_after: Some(left),
@@ -173,7 +174,7 @@ impl Loop<'_> {
                 })));
             }
             self.control.sleep(self.clock, left)?;
-            waited += left;
+            waited = waited.saturating_add(left);
         }
         Ok(waited)
     }

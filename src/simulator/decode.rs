@@ -78,6 +78,11 @@ impl ByteRange {
         }
     }
 
+    /// The same for copies, which name both ends.
+    pub(super) fn parse_bounded(text: &str) -> Option<Self> {
+        Self::parse(text).filter(|range| matches!(range, Self::From(_, Some(_))))
+    }
+
     /// The first and last byte of a file of that length; `None` if no byte of it is meant.
     pub(super) fn within(self, length: u64) -> Option<(u64, u64)> {
         let end = length.checked_sub(1)?;

@@ -206,7 +206,7 @@ pub enum Resume {
     /// encryption (by the same key), retention and legal hold whose parts are cut the same way and have
     /// the content of the source, which is read for that; if there is one. Parts that the service copied
     /// count if the file was to be made of the same bytes of the same versions. An upload that fails
-    /// leaves its parts for the next one.
+    /// leaves its parts for the next one, and says so: [`Error::LargeFileLeft`].
     Matching,
     /// The same with this unfinished file, or not at all.
     From(FileId),

@@ -45,6 +45,7 @@ fn b2_does_the_tutorial_with_one_authorization() {
     assert_eq!(ok(&["file", "cat", &at("hello.txt")]), "hello");
     ok(&["file", "download", &at("photos/my photo.jpg"), "copy.jpg"]);
     assert_eq!(fs::read(world.home.path("copy.jpg")).unwrap(), photo);
+    assert!(fetch(&world.bucket(BUCKET), "photos/my photo.jpg") == photo);
 
     ok(&["file", "hide", &at("hello.txt")]);
     assert_eq!(lines(&ok(&["ls", &bucket])), ["photos/"]);
@@ -57,7 +58,8 @@ fn b2_does_the_tutorial_with_one_authorization() {
     ok(&["bucket", "delete", BUCKET]);
     assert_eq!(ok(&["bucket", "list"]), "");
     let log = world.service.log();
-    assert_eq!(log.count(Operation::AuthorizeAccount), 1);
+    let authorized = log.count(Operation::AuthorizeAccount);
+    assert_eq!(authorized, 2, "its own and that of this crate");
 }
 
 #[test]
@@ -77,6 +79,7 @@ fn b2_synchronizes_a_folder_up_and_down_again() {
     let read = |name: &str| fs::read(world.home.path(name)).unwrap();
     assert_eq!(read("down/a.txt"), b"a");
     assert_eq!(read("down/deep/b c.bin"), noise(5000));
+    assert!(fetch(&world.bucket(BUCKET), "backup/deep/b c.bin") == noise(5000));
 
     let log = world.service.log();
     log.clear();

@@ -181,4 +181,5 @@ fn rclone_transfers_only_what_has_changed() {
     ok(&["sync", "up", &remote]);
     assert_eq!(log.count(Operation::UploadFile), 1);
     assert_eq!(ok(&["cat", &format!("{remote}/b.txt")]), "changed");
+    assert_eq!(fetch(&world.bucket(BUCKET), "backup/b.txt"), b"changed");
 }

@@ -111,21 +111,59 @@ fn a_download_from_a_silent_service_is_cancelled_and_leaves_nothing() {
 }
 
 #[test]
+fn a_reader_gives_nothing_more_once_it_is_cancelled() {
+    let (_service, bucket) = service_and_bucket();
+    let token = CancelToken::new();
+    let options = DownloadOptions::new().cancel(&token);
+    let download = bucket.download_file_by_name_with("x", &options).unwrap();
+    let mut reader = download.into_reader();
+    // More than this has arrived with it.
+    reader.read_exact(&mut [0; 10]).unwrap();
+    token.cancel();
+    let error = reader.read(&mut [0; 10]).unwrap_err();
+    assert!(matches!(error.downcast::<Error>(), Ok(Error::Cancelled)));
+}
+
+/// Tells of each warning: one is given right before each wait.
+struct Warnings(std::sync::Mutex<mpsc::Sender<()>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.lock().unwrap().send(()).unwrap();
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
 fn a_wait_between_attempts_is_cancelled() {
     let (service, bucket) = service_and_bucket();
-    service.faults().inject(
-        Fault::on(Operation::ListFileNames)
-            .status(503, "service_unavailable", "")
-            .retry_after(600),
-    );
+    let busy = Fault::on(Operation::ListFileNames).status(503, "service_unavailable", "");
+    // Longer than the watchdog waits, and not so long that a failure would take all day.
+    service.faults().inject(busy.retry_after(90));
     let token = CancelToken::new();
     let options = LsOptions::new().cancel(&token);
+    let (warnings, warned) = mpsc::channel();
+    let subscriber = Warnings(std::sync::Mutex::new(warnings));
     let outcome = cancel_when(
         &token,
-        || bucket.ls_with("", &options).unwrap().next().unwrap(),
-        || wait_for(|| service.faults().remaining() == 0),
+        || {
+            tracing::subscriber::with_default(subscriber, || {
+                bucket.ls_with("", &options).unwrap().next().unwrap()
+            })
+        },
+        || warned.recv_timeout(WATCHDOG).expect("it waits"),
     );
     assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
+    assert_eq!(service.log().count(Operation::ListFileNames), 1);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
     BucketType, ComposeOptions, CreateBucketOptions, DownloadOptions, Encryption, EncryptionMode,
     Error, ErrorCode, FileId, FileRetention, FileVersion, Filtered, KeyProblem, LegalHold,
-    Operation, Overlap, Piece, Sha1Digest, SseCustomerKey, Timestamp, UploadOptions, Uploaded,
+    Operation, Overlap, Piece, Resume, Sha1Digest, SseCustomerKey, Timestamp, UploadOptions,
+    Uploaded,
 };
 
 use crate::support::{World, noise};
@@ -526,16 +527,17 @@ fn what_the_options_of_a_grown_file_cannot_be_is_refused_before_anything_is_sent
 
 #[test]
 fn a_version_that_is_gone_when_it_is_to_be_copied_does_not_keep_a_file_from_being_uploaded() {
-    let log = Log::new();
-    log.append(5_000, &UploadOptions::new()).unwrap();
-    log.world
-        .inject(Fault::on(Operation::CopyPart).status(404, "not_found", ""));
-    log.append(7_000, &UploadOptions::new()).unwrap();
-    assert_eq!(log.requests()[3], 1);
-    let world = &log.world;
-    assert_eq!(
-        world.count(Operation::StartLargeFile),
-        world.count(Operation::CancelLargeFile)
-    );
-    log.assert_content(7_000, None);
+    for resume in [Resume::Never, Resume::Matching] {
+        let log = Log::new();
+        let world = &log.world;
+        log.append(5_000, &UploadOptions::new()).unwrap();
+        world.inject(Fault::on(Operation::CopyPart).status(404, "not_found", ""));
+        let options = UploadOptions::new().resume(resume);
+        log.append(7_000, &options).unwrap();
+        assert_eq!(log.requests()[3], 1);
+        assert_eq!(world.count(Operation::StartLargeFile), 1);
+        // What would never be gone on with is not left.
+        assert_eq!(world.count(Operation::CancelLargeFile), 1);
+        log.assert_content(7_000, None);
+    }
 }

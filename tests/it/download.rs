@@ -2,12 +2,14 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use b2sdk::simulator::Fault;
 use b2sdk::{
-    ByteRange, DownloadOptions, Error, FileInfo, Operation, RetryPolicy, Timeouts, UploadOptions,
-    Verification,
+    ByteRange, DownloadOptions, Error, FileInfo, Operation, RetryPolicy, Timeouts,
+    TransferProgress, TransferStage, UploadOptions, Verification,
 };
 
 use crate::support::{World, noise};
@@ -201,6 +203,58 @@ fn a_download_that_never_gets_on_ends_and_leaves_nothing_behind() {
         8,
         "as many as the policy allows"
     );
+}
+
+#[test]
+fn whoever_looks_at_the_destination_meanwhile_sees_the_old_file_or_the_new_one() {
+    let data = noise(900_000);
+    for (range, resume) in [(1_000_000, false), (50_000, false), (50_000, true)] {
+        let world = world_with(&data);
+        world.inject(Fault::on(Operation::DownloadFileByName).truncate_answer(30_001));
+        for offset in [1, 49_999, 10_000, 33_333] {
+            world.inject(Fault::on(Operation::DownloadFileById).truncate_answer(offset));
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        std::fs::write(&path, b"what was there").unwrap();
+        let is_saved = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let watching = scope.spawn(|| {
+                let (mut old, mut new) = (0, 0);
+                while new == 0 {
+                    let was_saved = is_saved.load(Ordering::SeqCst);
+                    let seen = std::fs::read(&path).unwrap();
+                    if seen == data {
+                        new += 1;
+                    } else {
+                        assert!(seen == b"what was there" && !was_saved, "{}", seen.len());
+                        old += 1;
+                    }
+                }
+                old
+            });
+            let (sink, clock) = (path.clone(), world.clock.clone());
+            let (wrong, reported) = (Arc::new(AtomicBool::new(false)), Arc::default());
+            let (seen_wrong, told) = (Arc::clone(&wrong), Arc::<AtomicBool>::clone(&reported));
+            let options = DownloadOptions::new().part_size(range).resume(resume);
+            // Also at every step of the download itself.
+            let options = options.progress(move |progress: &TransferProgress| {
+                clock.advance(Duration::from_secs(1));
+                told.store(true, Ordering::SeqCst);
+                let is_old = || std::fs::read(&sink).is_ok_and(|seen| seen == b"what was there");
+                if progress.stage != TransferStage::Done && !is_old() {
+                    seen_wrong.store(true, Ordering::SeqCst);
+                }
+            });
+            let download = world.bucket.download_file_by_name_with("x", &options);
+            let saved = download.unwrap().save_to(&path).unwrap();
+            is_saved.store(true, Ordering::SeqCst);
+            assert!(saved.retries() >= 3);
+            assert!(reported.load(Ordering::SeqCst) && !wrong.load(Ordering::SeqCst));
+            assert!(watching.join().unwrap() > 0, "it looked too late");
+        });
+        assert_eq!(files_in(directory.path()), ["x"]);
+    }
 }
 
 #[test]

@@ -237,6 +237,13 @@ fn kinds() -> Vec<(&'static str, Error)> {
                 .set_request_budget(RequestBudget::new().class_c(0));
             world.api.list_buckets().unwrap_err()
         }),
+        ("LargeFileLeft", {
+            let world = World::of_small_parts(1000, 1000);
+            world.inject(Fault::on(Operation::UploadPart).status(400, "bad_request", ""));
+            let options = UploadOptions::new().resume(b2sdk::Resume::Matching);
+            let upload = world.bucket.upload_bytes_with(&noise(3000), "x", &options);
+            upload.unwrap_err()
+        }),
         ("Store", B2Api::new(Broken).list_buckets().unwrap_err()),
         ("Cancelled", {
             let token = CancelToken::new();

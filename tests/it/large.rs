@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
-    B2Api, Bucket, BucketType, CancelToken, Clock, Error, InMemoryAccountInfo, LargeFileSha1,
-    Operation, Resume, Sha1Digest, TransferProgress, UploadOptions, Verification,
+    B2Api, Bucket, BucketType, CancelToken, Clock, ContentSha1, Error, InMemoryAccountInfo,
+    LargeFileSha1, Operation, Resume, Sha1Digest, TransferProgress, UploadOptions, Verification,
+    WhyLeft,
 };
 
-use crate::support::{BUCKET, authorize, noise};
+use crate::support::{BUCKET, Lines, authorize, noise};
 
 /// A service whose parts are small, so that large files fit into a test.
 struct Large {
@@ -105,6 +106,12 @@ fn every_source_arrives_whole_whatever_its_length() {
             assert_eq!(uploaded.parts(), parts, "{name} of {length}");
             assert_eq!(uploaded.version().content_length, length, "{name}");
             assert_eq!(large.content(name), data, "{name} of {length}");
+            // The service compared what arrived; of a large file it knows the SHA-1s of the parts only.
+            let known = match parts {
+                1 => ContentSha1::Verified(Sha1Digest::of(&data)),
+                _ => ContentSha1::Absent,
+            };
+            assert_eq!(uploaded.version().content_sha1, known, "{name}");
         }
     }
 }
@@ -298,26 +305,73 @@ fn finishing_whose_answer_was_lost_is_looked_up() {
     assert_eq!(large.content("y"), noise(35_000));
 }
 
+/// What becomes of a file while it is uploaded, in the words of the error.
+type Change = (&'static str, fn(&std::path::Path));
+
+#[expect(clippy::disallowed_methods, reason = "a file is written to now")]
+fn changes() -> [Change; 5] {
+    [
+        ("it became shorter", |path| {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            file.set_len(200_000).unwrap();
+        }),
+        ("it became longer", |path| {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            file.set_len(300_001).unwrap();
+        }),
+        ("it was written to", |path| {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(std::time::SystemTime::now()).unwrap();
+        }),
+        ("it is gone", |path| std::fs::remove_file(path).unwrap()),
+        ("another file took its place", |path| {
+            let new = path.with_extension("new");
+            std::fs::write(&new, noise(300_000)).unwrap();
+            std::fs::rename(new, path).unwrap();
+        }),
+    ]
+}
+
 #[test]
-fn a_source_that_changes_makes_no_large_file() {
+fn a_source_that_changes_makes_no_large_file_and_others_go_on() {
+    for (expected, change) in changes() {
+        let large = Large::with_workers(2);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, noise(300_000)).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(long_ago).unwrap();
+        let (target, clock) = (path.clone(), large.clock.clone());
+        let once = Mutex::new(Some(()));
+        let options = UploadOptions::new().progress(move |progress: &TransferProgress| {
+            clock.advance(Duration::from_secs(1));
+            if progress.stage == b2sdk::TransferStage::Transferring
+                && progress.bytes > 150_000
+                && once.lock().unwrap().take().is_some()
+            {
+                change(&target);
+            }
+        });
+        let bucket = &large.bucket;
+        let error = std::thread::scope(|scope| {
+            let other = scope.spawn(|| bucket.upload_bytes(&noise(300_000), "other"));
+            let outcome = bucket.upload_local_file_with(&path, "x", &options);
+            other.join().unwrap().unwrap();
+            outcome.unwrap_err()
+        });
+        let Error::SourceChanged { change, path: told } = &error else {
+            panic!("{expected}: {error:?}")
+        };
+        assert_eq!((*change, &**told), (expected, path.as_path()));
+        assert!(large.is_clean(), "{expected}");
+        assert!(large.content("other") == noise(300_000), "{expected}");
+    }
+}
+
+#[test]
+fn a_reader_that_ends_early_makes_no_large_file() {
     let large = Large::with_workers(1);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("file");
-    std::fs::write(&path, noise(300_000)).unwrap();
-    let (target, clock) = (path.clone(), large.clock.clone());
-    let once = Mutex::new(Some(()));
-    let options = UploadOptions::new().progress(move |progress: &TransferProgress| {
-        clock.advance(Duration::from_secs(1));
-        if progress.bytes > 150_000 && once.lock().unwrap().take().is_some() {
-            std::fs::write(&target, noise(299_999)).unwrap();
-        }
-    });
-    let error = large
-        .bucket
-        .upload_local_file_with(&path, "x", &options)
-        .unwrap_err();
-    assert!(matches!(error, Error::SourceChanged { .. }), "{error:?}");
-    assert!(large.is_clean());
     let error = large
         .bucket
         .upload_reader(noise(25_000).as_slice(), 30_000, "x")
@@ -441,11 +495,15 @@ fn an_upload_that_may_be_resumed_sends_only_what_is_missing() {
         .map(Result::unwrap)
         .collect();
     assert_eq!(unfinished.len(), 1);
-    let present = large
-        .api
-        .list_parts(&unfinished[0].file_id)
-        .unwrap()
-        .count();
+    let listed = large.api.list_parts(&unfinished[0].file_id).unwrap();
+    let listed: Vec<_> = listed.map(Result::unwrap).collect();
+    for part in &listed {
+        let number = usize::try_from(part.part_number).unwrap();
+        let content = &noise(95_000)[(number - 1) * 10_000..number * 10_000];
+        let sha1 = ContentSha1::Verified(Sha1Digest::of(content));
+        assert_eq!(part.content_sha1, sha1, "it was compared");
+    }
+    let present = listed.len();
     assert!((5..=6).contains(&present), "{present}");
 
     large.service.faults().clear();
@@ -483,35 +541,86 @@ fn leave_unfinished(large: &Large, data: &[u8], options: &UploadOptions) {
     large.service.log().clear();
 }
 
+/// Leaves an unfinished "x" without parts and without a recorded SHA-1 behind.
+fn leave_unbegun(large: &Large) {
+    let refused = Fault::on(Operation::GetUploadPartUrl).status(403, "storage_cap_exceeded", "");
+    large.inject(refused.always());
+    let options = UploadOptions::new()
+        .content_type("image/png")
+        .large_file_sha1(LargeFileSha1::Omit)
+        .resume(Resume::Matching);
+    let upload = large
+        .bucket
+        .upload_bytes_with(&noise(45_000), "x", &options);
+    upload.unwrap_err();
+    large.service.faults().clear();
+    large.service.log().clear();
+}
+
 #[test]
-fn an_unfinished_file_that_is_another_one_is_passed_over() {
+fn an_unfinished_file_that_is_another_one_is_passed_over_with_a_reason() {
     let data = noise(45_000);
     let mut other = data.clone();
     other[44_999] ^= 1;
-    let cases: [(&str, &[u8], UploadOptions); 4] = [
-        ("other content", &other, UploadOptions::new()),
+    let mut turned = data.clone();
+    turned[3] ^= 1;
+    let longer = noise(45_000 + 9_000);
+    let plain = || UploadOptions::new().content_type("image/png");
+    let cases: [(&str, &[u8], UploadOptions); 8] = [
+        ("its file info is another one", &other, plain()),
         (
-            "other type",
+            "its content type is another one",
             &data,
             UploadOptions::new().content_type("text/plain"),
         ),
         (
-            "other info",
+            "its file info is another one",
             &data,
-            UploadOptions::new().file_info(b2sdk::FileInfo::new().with("a", "b")),
+            plain().file_info(b2sdk::FileInfo::new().with("a", "b")),
         ),
-        ("other parts", &data, UploadOptions::new().part_size(20_000)),
+        (
+            "its parts are cut otherwise",
+            &data,
+            plain().part_size(20_000),
+        ),
+        (
+            "its encryption is another one, or by another key",
+            &data,
+            plain().encryption(b2sdk::SseCustomerKey::new([1; 32])),
+        ),
+        // As long as the others, and one part longer than ours.
+        (
+            "its parts are cut otherwise",
+            &longer,
+            plain()
+                .part_size(9_000)
+                .large_file_sha1(LargeFileSha1::Omit),
+        ),
+        (
+            "its parts have other content",
+            &turned,
+            plain().large_file_sha1(LargeFileSha1::Omit),
+        ),
+        ("nothing says that its content is this one", &[], plain()),
     ];
     for (name, left, left_options) in cases {
         let large = Large::with_workers(1);
-        leave_unfinished(&large, left, &left_options);
-        let options = UploadOptions::new()
-            .content_type("image/png")
-            .resume(Resume::Matching);
-        let uploaded = large
-            .bucket
-            .upload_bytes_with(&data, "x", &options)
-            .unwrap();
+        if left.is_empty() {
+            leave_unbegun(&large);
+        } else {
+            leave_unfinished(&large, left, &left_options);
+        }
+        let options = plain().resume(Resume::Matching);
+        let lines = Lines::default();
+        let uploaded = tracing::subscriber::with_default(lines.clone(), || {
+            large.bucket.upload_bytes_with(&data, "x", &options)
+        });
+        let uploaded = uploaded.unwrap();
+        let told = lines.told();
+        assert!(
+            told.contains("passed over") && told.contains(name),
+            "{name}: {told}"
+        );
         assert_eq!(
             (
                 uploaded.resumed_parts(),
@@ -842,7 +951,37 @@ fn shutdown_breaks_a_large_upload_at_once() {
         large.api.shutdown();
         upload.join().unwrap()
     });
-    assert!(matches!(error, Error::Cancelled), "{error:?}");
+    // Nothing is sent any more, so that what was begun cannot be cancelled either.
+    let Error::LargeFileLeft(left) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(left.why, WhyLeft::NotCancelled);
+    assert!(matches!(left.failure, Error::Cancelled), "{error:?}");
+}
+
+#[test]
+fn a_call_that_is_cancelled_while_the_file_is_finished_says_that_it_may_be_there() {
+    let large = Large::with_workers(1);
+    large.inject(Fault::on(Operation::FinishLargeFile).after_effect().stall());
+    let token = CancelToken::new();
+    let options = UploadOptions::new().cancel(&token);
+    let error = std::thread::scope(|scope| {
+        let upload = scope.spawn(|| {
+            let data = noise(45_000);
+            large.bucket.upload_bytes_with(&data, "x", &options)
+        });
+        while large.is_clean() || large.bucket.ls("").unwrap().next().is_none() {
+            std::thread::yield_now();
+        }
+        token.cancel();
+        upload.join().unwrap().unwrap_err()
+    });
+    let Error::LargeFileLeft(left) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(left.why, WhyLeft::MayBeFinished);
+    assert!(matches!(left.failure, Error::Cancelled), "{error:?}");
+    assert_eq!(large.content("x"), noise(45_000));
 }
 
 #[test]
@@ -856,7 +995,11 @@ fn clearing_up_at_a_silent_service_does_not_keep_the_caller() {
     );
     large.inject(Fault::on(Operation::CancelLargeFile).stall());
     let error = large.bucket.upload_bytes(&noise(300_000), "x").unwrap_err();
-    assert!(matches!(error, Error::CapExceeded(_)), "{error:?}");
+    let Error::LargeFileLeft(left) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(left.why, WhyLeft::NotCancelled);
+    assert!(matches!(left.failure, Error::CapExceeded(_)), "{error:?}");
     assert_eq!(large.api.request_counts().of(Operation::CancelLargeFile), 1);
 }
 

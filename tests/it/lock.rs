@@ -247,6 +247,54 @@ fn an_upload_is_resumed_under_the_same_lock_only() {
 }
 
 #[test]
+fn a_lost_answer_to_a_locked_upload_leaves_one_version_however_much_the_key_may_see() {
+    let world = locking();
+    let blind = world.restricted(KeyRequest::new([
+        "listBuckets",
+        "listFiles",
+        "writeFiles",
+        "writeFileRetentions",
+        "writeFileLegalHolds",
+    ]));
+    let blind = blind.get_bucket_by_name(world.bucket.name()).unwrap();
+    let retained = UploadOptions::new().retention(FileRetention::governance(in_days(7)));
+    let held = UploadOptions::new().legal_hold(LegalHold::On);
+    for (name, options) in [("retained", retained), ("held", held)] {
+        // Before it, somebody else has stored the same bytes without a lock.
+        world.bucket.upload_bytes(b"x", name).unwrap();
+        let lost = || {
+            Fault::on(Operation::UploadFile)
+                .after_effect()
+                .drop_connection()
+        };
+        world.inject(lost());
+        let uploaded = world.bucket.upload_bytes_with(b"x", name, &options);
+        let uploaded = uploaded.unwrap().into_version();
+        let versions = world.versions(name);
+        assert_eq!(versions.len(), 2, "{name}");
+        assert_eq!(versions[0].file_id, uploaded.file_id, "{name}");
+        // An answer that is lost before there is anything, and only that one is there.
+        let name = &format!("{name} again");
+        world.bucket.upload_bytes(b"x", name).unwrap();
+        world.inject(Fault::on(Operation::UploadFile).drop_connection());
+        world
+            .bucket
+            .upload_bytes_with(b"x", name, &options)
+            .unwrap();
+        assert_eq!(world.versions(name).len(), 2, "{name}");
+        // Who may not see whether it is locked cannot tell whether it is there.
+        world.inject(lost());
+        let outcome = blind.upload_bytes_with(b"y", name, &options);
+        assert!(matches!(outcome, Err(Error::Connection(_))), "{outcome:?}");
+        assert_eq!(world.versions(name).len(), 3, "{name}");
+        // What is certainly not there is sent again.
+        world.inject(Fault::on(Operation::UploadFile).drop_connection());
+        blind.upload_bytes_with(b"z", name, &options).unwrap();
+        assert_eq!(world.versions(name).len(), 4, "{name}");
+    }
+}
+
+#[test]
 fn the_default_retention_of_a_bucket_does_not_hinder_resuming() {
     let world = locking();
     let week = BucketRetention::governance(RetentionPeriod::days(7));

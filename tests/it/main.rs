@@ -54,6 +54,8 @@ mod simulator_program;
 mod simulator_recipe;
 mod simulator_test_mode;
 mod support;
+mod threads;
 mod tutorial;
 mod upload;
 mod upload_faults;
+mod upload_matrix;

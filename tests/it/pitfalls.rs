@@ -8,7 +8,8 @@ use std::time::Duration;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
     B2Api, BucketType, CancelToken, DownloadOptions, Error, FileAction, FileInfo,
-    InMemoryAccountInfo, Operation, TransferProgress, UpdateBucketOptions, UploadOptions,
+    InMemoryAccountInfo, Operation, RetryPolicy, Timeouts, TransferProgress, UpdateBucketOptions,
+    UploadOptions,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};
@@ -347,6 +348,85 @@ fn absurd_waiting_times_neither_panic_nor_storm() {
         world.clock.sleeps()
     );
     assert_eq!(world.clock.sleeps().len(), 3);
+}
+
+#[test]
+fn looking_for_what_was_just_made_does_not_go_through_all_older_versions() {
+    let world = World::new();
+    for _ in 0..250 {
+        world.bucket.upload_bytes(b"x", "x").unwrap();
+    }
+    let source = world.versions("x").remove(0).file_id;
+    world.service.advance_clock(Duration::from_secs(60));
+    for (operation, find) in [
+        (Operation::UploadFile, false),
+        (Operation::UploadFile, true),
+        (Operation::CopyFile, false),
+        (Operation::CopyFile, true),
+    ] {
+        // Everything is read, but stored or not.
+        let lost = Fault::on(operation);
+        world.inject(match find {
+            true => lost.after_effect().drop_connection(),
+            false => lost.after_reading(10_000).drop_connection(),
+        });
+        world.service.log().clear();
+        match operation {
+            Operation::UploadFile => drop(world.bucket.upload_bytes(b"x", "x").unwrap()),
+            _ => drop(world.bucket.copy(&source, "x").unwrap()),
+        }
+        let looks = world.count(Operation::ListFileVersions);
+        assert_eq!(looks, 1, "{operation} {find}");
+        world.service.advance_clock(Duration::from_secs(60));
+    }
+    assert_eq!(world.versions("x").len(), 254);
+}
+
+#[test]
+fn absurd_settings_of_time_do_not_panic() {
+    for policy in [
+        RetryPolicy::default().base_delay(Duration::MAX),
+        RetryPolicy::default()
+            .max_delay(Duration::MAX)
+            .base_delay(Duration::MAX),
+        RetryPolicy::default().max_attempts(0),
+        RetryPolicy::default().total_time(Duration::ZERO),
+    ] {
+        let world = World::with(|builder| builder.retry(policy));
+        world.inject(Fault::on(Operation::ListBuckets).status(503, "service_unavailable", ""));
+        let _outcome = world.api.list_buckets();
+        world.inject(
+            Fault::on(Operation::UploadFile)
+                .status(503, "service_unavailable", "")
+                .times(7),
+        );
+        let _outcome = world.bucket.upload_bytes(b"x", "x");
+        world.service.faults().clear();
+        world.bucket.upload_bytes(b"x", "x").unwrap();
+    }
+    let timeouts = Timeouts::default();
+    let endless = timeouts
+        .idle(Duration::MAX)
+        .slow_idle(Duration::MAX)
+        .connect(Duration::MAX);
+    let world = World::with(|builder| builder.timeouts(endless.await_continue(Duration::MAX)));
+    let data = noise(2_000_000);
+    world.bucket.upload_bytes(&data, "x").unwrap();
+    assert!(world.content("x") == data);
+    let none = timeouts
+        .idle(Duration::ZERO)
+        .slow_idle(Duration::ZERO)
+        .connect(Duration::ZERO);
+    let world = World::new();
+    let impatient = B2Api::builder(InMemoryAccountInfo::new())
+        .clock(&world.clock)
+        .timeouts(none.resolve(Duration::ZERO).await_continue(Duration::ZERO))
+        .build()
+        .unwrap();
+    let service = &world.service;
+    let id = service.application_key_id();
+    let error = impatient.authorize_account(service.url(), id, service.application_key());
+    assert!(matches!(error, Err(Error::Connection(_))), "{error:?}");
 }
 
 #[test]

@@ -614,3 +614,34 @@ fn a_download_that_the_disk_has_no_room_for_goes_on_when_there_is_room() {
     assert!(resumed >= 100_000, "{resumed}");
     world.check_saved();
 }
+
+/// 16 MiB, and 1 MiB for each of ten workers.
+#[cfg(target_os = "linux")]
+#[test]
+fn large_files_move_in_little_memory_whatever_the_size_of_their_parts() {
+    const MIB: u64 = 1024 * 1024;
+    let (directory, path) = directory();
+    let stored = directory.path().join("stored");
+    let service = Simulator::builder().data_dir(stored).start().unwrap();
+    let api = B2Api::new(SqliteAccountInfo::open(&path).unwrap());
+    authorize(&api, &service);
+    api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+    let file = directory.path().join("file");
+    // Ten parts at a time are all of it.
+    fs::File::create(&file).unwrap().set_len(120 * MIB).unwrap();
+    let mover = Worker::start(
+        "mover",
+        vec![
+            ("PATH", path.display().to_string()),
+            ("FILE", file.display().to_string()),
+            ("PART", (12 * MIB).to_string()),
+        ],
+    );
+    for what in ["up", "down"] {
+        let grown: u64 = mover.hear().parse().unwrap();
+        assert!(grown < 26 * MIB, "{what}: {grown} bytes more");
+    }
+    assert!(mover.ends_well());
+    let saved = fs::read(directory.path().join("file-saved")).unwrap();
+    assert!(saved.len() as u64 == 120 * MIB && saved.iter().all(|byte| *byte == 0));
+}

@@ -1,7 +1,6 @@
 //! No key and no token in anything that is printed or logged.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
 
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
@@ -10,35 +9,7 @@ use b2sdk::{
     UploadOptions, UploadTarget,
 };
 
-use crate::support::{World, authorize};
-
-/// Collects everything that is logged on this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<String>>);
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Fields<'a>(&'a mut String);
-        impl tracing::field::Visit for Fields<'_> {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                write!(self.0, "{field}={value:?} ").unwrap();
-            }
-        }
-        let mut lines = self.0.lock().unwrap();
-        event.record(&mut Fields(&mut lines));
-        lines.push('\n');
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
+use crate::support::{Lines, World, authorize};
 
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
@@ -163,7 +134,7 @@ fn no_secret_is_shown_or_logged_whatever_goes_wrong() {
     let lines = Lines::default();
     let shown = tracing::subscriber::with_default(lines.clone(), || faulty_run(&world));
     secrets_seen.extend(secrets(&world));
-    let logged = lines.0.lock().unwrap().clone();
+    let logged = lines.told();
     assert!(
         logged.contains("b2_upload_file") && logged.contains("status=503"),
         "the run was logged: {logged}"
@@ -289,7 +260,7 @@ fn no_customers_key_is_shown_or_logged_whatever_goes_wrong() {
     let shown = tracing::subscriber::with_default(lines.clone(), || {
         encrypted_run(&world) + &copying_run(&world)
     });
-    let logged = lines.0.lock().unwrap().clone();
+    let logged = lines.told();
     assert!(logged.contains("b2_upload_file") && logged.contains("status=503"));
     assert!(shown.contains("SseCustomerKey(***)"));
     for secret in spellings(0xab).into_iter().chain(spellings(0xcd)) {

@@ -1,5 +1,8 @@
 //! A world to test in: a simulator, an authorized `B2Api` whose clock the test moves, a bucket.
 
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
     B2Api, B2ApiBuilder, Bucket, BucketType, Capability, Clock, InMemoryAccountInfo, Operation,
@@ -138,4 +141,38 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
         state.to_le_bytes()[0]
     };
     (0..length).map(|_| next()).collect()
+}
+
+/// Collects everything that is logged on this thread.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields<'a>(&'a mut String);
+        impl tracing::field::Visit for Fields<'_> {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                write!(self.0, "{field}={value:?} ").unwrap();
+            }
+        }
+        let mut lines = self.0.lock().unwrap();
+        event.record(&mut Fields(&mut lines));
+        lines.push('\n');
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+impl Lines {
+    pub(crate) fn told(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
 }

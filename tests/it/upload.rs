@@ -183,6 +183,39 @@ fn a_url_that_failed_is_never_taken_again_and_one_that_worked_is() {
 }
 
 #[test]
+fn whatever_befell_an_upload_its_url_is_never_taken_again() {
+    let on = || Fault::on(Operation::UploadFile);
+    for (what, fault) in [
+        ("busy", on().status(503, "service_unavailable", "").always()),
+        ("refused", on().status(400, "bad_request", "").always()),
+        (
+            "capped",
+            on().status(403, "storage_cap_exceeded", "").always(),
+        ),
+        ("reset", on().reset_connection().always()),
+        ("lost, but found", on().after_effect().drop_connection()),
+        ("unreadable", on().after_effect().truncate_answer(10)),
+    ] {
+        let world = World::new();
+        world.inject(fault);
+        let _outcome = world.bucket.upload_bytes(b"x", "x");
+        world.service.faults().clear();
+        let failed = upload_urls(&world);
+        world.service.log().clear();
+        // The pool is empty: all of them ask for a URL, and none has been seen before.
+        std::thread::scope(|scope| {
+            for n in 0..3 {
+                let bucket = &world.bucket;
+                scope.spawn(move || bucket.upload_bytes(b"y", &n.to_string()).unwrap());
+            }
+        });
+        assert!(!failed.is_empty());
+        let later = upload_urls(&world);
+        assert!(later.iter().all(|url| !failed.contains(url)), "{what}");
+    }
+}
+
+#[test]
 fn an_upload_that_the_service_has_although_its_answer_was_lost_is_made_once() {
     let world = World::new();
     world.inject(
@@ -338,7 +371,7 @@ fn a_permanent_refusal_is_not_repeated() {
     world.inject(Fault::on(Operation::UploadFile).status(
         400,
         "bad_request",
-        "Sha1 did not match data received",
+        "File names must not contain control characters",
     ));
     let error = world.bucket.upload_bytes(b"x", "x").unwrap_err();
     assert_eq!(
@@ -528,7 +561,12 @@ fn change_halfway(change: impl Fn(&std::path::Path) + Send + Sync + 'static) -> 
 #[test]
 fn a_file_that_changes_while_it_is_uploaded_makes_no_file() {
     type Change = (&'static str, fn(&std::path::Path));
-    let changes: [Change; 4] = [
+    let changes: [Change; 5] = [
+        ("it was written to", |path| {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+            file.set_modified(long_ago).unwrap();
+        }),
         ("it became shorter", |path| {
             std::fs::File::options()
                 .write(true)

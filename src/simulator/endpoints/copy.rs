@@ -141,7 +141,7 @@ fn copied(call: &Call<'_>, source: &Version) -> Result<Received, Refusal> {
     let (chunks, length) = match call.fields.string("range")? {
         None => (source.content.clone(), source.length),
         Some(text) => {
-            let range = ByteRange::parse(text)
+            let range = ByteRange::parse_bounded(text)
                 .ok_or_else(|| Refusal::bad_request(format!("Invalid range: {text}")))?;
             let (first, last) = range
                 .within(source.length)

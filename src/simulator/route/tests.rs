@@ -354,6 +354,14 @@ fn replies_are_formatted_as_recorded() {
     );
     assert_eq!(failure.header("Connection"), Some("close"));
     assert_eq!(failure.body.last(), Some(&b'}'));
+    let text = String::from_utf8_lossy(&failure.body).into_owned();
+    let members = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("  \""));
+        lines
+            .filter_map(|line| line.split('"').nth(1).map(str::to_owned))
+            .collect()
+    };
+    assert_eq!(members(&text), ["code", "message", "status"]);
     failure.refused(400, "bad_request");
 }
 

@@ -6,7 +6,7 @@
 //!    where that is not possible, the file is uploaded as a whole.
 
 use crate::control::progress::{Tally, TransferStage};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WhyLeft};
 use crate::model::encryption::Encryption;
 use crate::model::file_info::FileInfo;
 use crate::model::secret::SseCustomerKey;
@@ -16,7 +16,7 @@ use crate::transfer::compose::Compose;
 use crate::transfer::compose::piece::{Opened, Remote, Source};
 use crate::transfer::compose::plan::plan;
 use crate::transfer::source::{FileSource, UploadSource};
-use crate::transfer::upload::{LargeFileSha1, Upload, UploadOptions, Uploaded};
+use crate::transfer::upload::{LargeFileSha1, Resume, Upload, UploadOptions, Uploaded};
 
 impl Compose<'_> {
     /// Uploads what a local file has beyond its latest version in the bucket; all of it where that is
@@ -32,8 +32,26 @@ impl Compose<'_> {
         };
         match self.compose_of(stored, source, &info, sha1) {
             // Somebody deleted the version meanwhile.
-            Err(error) if error.is_not_found() => self.upload.send(source),
+            Err(error) if error.is_not_found() && !may_be_made(&error) => {
+                self.give_up(&error);
+                self.upload.send(source)
+            }
             outcome => outcome,
+        }
+    }
+
+    /// Cancels what was left to be resumed and never will be, now that what it copies from is gone; unless
+    /// the caller named it.
+    fn give_up(&self, error: &Error) {
+        let Upload {
+            session, control, ..
+        } = self.upload;
+        if let Error::LargeFileLeft(left) = error
+            && left.why == WhyLeft::ForResuming
+            && self.upload.options.resume == Resume::Matching
+            && session.cancel_large_file(control, &left.file_id).is_err()
+        {
+            tracing::warn!(file_id = %left.file_id, "the unfinished large file could not be cancelled");
         }
     }
 
@@ -131,4 +149,9 @@ impl Compose<'_> {
             other => other,
         }))
     }
+}
+
+/// Whether the new version may be there although making it failed.
+fn may_be_made(error: &Error) -> bool {
+    matches!(error, Error::LargeFileLeft(left) if left.why == WhyLeft::MayBeFinished)
 }

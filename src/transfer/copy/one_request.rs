@@ -137,17 +137,18 @@ impl Copy<'_> {
             file_name,
             ..
         } = self.upload;
+        let is_too_old = |version: &FileVersion| !session.is_made_since(started, version);
         let like_it = |version: &FileVersion| {
             version.action == FileAction::Upload
                 && version.content_length == range.end - range.start
-                && session.is_made_since(started, version)
+                && !is_too_old(version)
                 && (whole.is_none() || version.sha1().is_none_or(|sha1| Some(sha1) == whole))
                 && version.file_info == *file_info
                 && (content_type == Some(CONTENT_TYPE_AUTO)
                     || version.content_type.as_deref() == content_type)
                 && is_kept_so(version, &settings) != Some(false)
         };
-        let found = session.find_version(control, bucket, file_name, like_it)?;
+        let found = session.find_version(control, bucket, file_name, (like_it, is_too_old))?;
         let Some(version) = found else {
             return Ok(Looked::Nothing);
         };

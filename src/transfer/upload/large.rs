@@ -1,13 +1,14 @@
 //! A large file (reference section 7).
 //!
 //! 1. `b2_start_large_file`: name, type, info, encryption and lock are fixed from here on, the SHA-1 of
-//!    the whole too.
+//!    the whole too. If its answer is lost, another one is started.
 //! 2. For each part, several at a time: an upload URL of its own kind, POST, its SHA-1 after it. A
 //!    part that fails goes up again alone; sending a part number again replaces it.
 //! 3. `b2_finish_large_file` with the SHA-1s of all parts. If its answer is lost,
 //!    `b2_get_file_info` tells whether the file is there.
 //! 4. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for;
-//!    unless the upload may be resumed (`resume`).
+//!    unless the upload may be resumed (`resume`), or nobody can tell whether it is finished. What is left
+//!    for whatever reason is named by the error ([`LargeFileLeft`]).
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,7 +19,7 @@ use crate::account_info::UploadTarget;
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::control::progress::{Counted, Tally, TransferStage};
-use crate::error::{Error, Result};
+use crate::error::{Error, LargeFileLeft, Result, WhyLeft};
 use crate::model::encryption::Encryption;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
@@ -38,9 +39,11 @@ use crate::transfer::upload::{LargeFileSha1, Resume, Upload, Uploaded};
 use crate::wire::copy::CopyPartRequest;
 use crate::wire::large_file::StartLargeFileRequest;
 
+/// How often starting is tried when its answers are lost.
+const START_ROUNDS: u32 = 3;
 /// How often finishing is tried when its answers are lost.
 const FINISH_ROUNDS: u32 = 5;
-/// How long cancelling what failed may take: the caller waits for the reason.
+/// How long cancelling what failed may take, all attempts together: the caller waits for the reason.
 const CLEAN_UP: Duration = Duration::from_secs(5);
 
 /// A large file whose parts are on their way.
@@ -64,6 +67,14 @@ impl Drop for OnPanic<'_> {
             }
         }
     }
+}
+
+/// What is known of a large file that was to be cancelled.
+enum Cancelled {
+    Done,
+    /// There is no unfinished file of that id any more: it was finished, or somebody cancelled it.
+    WasGone,
+    Unknown,
 }
 
 /// What is known of a large file that was to be finished.
@@ -126,8 +137,10 @@ impl Upload<'_> {
             retries: AtomicU32::new(0),
         };
         let guard = OnPanic(&started);
+        let mut is_finishing = false;
         let outcome = send_parts(&started).and_then(|parts| {
             tally.enter(TransferStage::Finishing);
+            is_finishing = true;
             Ok((started.finish(&parts)?, parts.len()))
         });
         drop(guard);
@@ -144,18 +157,21 @@ impl Upload<'_> {
                 })
             }
             // Cancelling what may be finished, or about to be, would lose it.
-            Ok((Finish::Unknown(error), _)) => Err(error),
-            Err(error) => {
-                if self.options.resume == Resume::Never {
-                    started.cancel();
-                }
-                Err(error)
+            Ok((Finish::Unknown(error), _)) => Err(started.left(WhyLeft::MayBeFinished, error)),
+            Err(error) if self.options.resume != Resume::Never => {
+                Err(started.left(WhyLeft::ForResuming, error))
             }
+            Err(error) => Err(match (started.cancel(), is_finishing) {
+                (Cancelled::Done, _) | (Cancelled::WasGone, false) => error,
+                (Cancelled::WasGone, true) => started.left(WhyLeft::MayBeFinished, error),
+                (Cancelled::Unknown, _) => started.left(WhyLeft::NotCancelled, error),
+            }),
         }
     }
 
-    /// Starts a large file. If its answer is lost nobody knows its id, and it stays until somebody
-    /// cancels it.
+    /// Starts a large file. If its answer is lost nobody knows its id, and another one is started: what
+    /// may be left has no parts, and costs nothing. It cannot be told from one that somebody else has just
+    /// begun, so it is not cancelled.
     pub(in crate::transfer) fn start(&self, request: &UploadRequest<'_>) -> Result<FileId> {
         let UploadRequest {
             file_name,
@@ -175,12 +191,27 @@ impl Upload<'_> {
             custom_upload_timestamp: upload_timestamp,
             ..StartLargeFileRequest::new(self.bucket, file_name, content_type, file_info)
         };
-        let version = self
-            .session
-            .call(Operation::StartLargeFile, self.control, |raw| {
+        let (session, policy) = (self.session, self.session.retry_policy());
+        let mut round = 0;
+        loop {
+            let outcome = session.call(Operation::StartLargeFile, self.control, |raw| {
                 raw.start_large_file(&request)
-            })?;
-        Ok(version.file_id)
+            });
+            round += 1;
+            match outcome {
+                Ok(version) => return Ok(version.file_id),
+                Err(error)
+                    if error.is_answer_lost() && round < START_ROUNDS.min(policy.max_attempts) =>
+                {
+                    tracing::warn!(
+                        "the answer to starting a large file is lost; an unfinished file without parts may be left"
+                    );
+                    self.control
+                        .sleep(session.clock(), policy.delay(round - 1))?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The SHA-1 of these bytes of a source.
@@ -375,11 +406,20 @@ impl Started<'_> {
         let is_ours = |version: &FileVersion| {
             version.file_id == self.file_id && version.action == FileAction::Upload
         };
-        session.find_version(control, bucket, file_name, is_ours)
+        session.find_version(control, bucket, file_name, (is_ours, |_| false))
     }
 
-    /// Leaves no parts behind, with one request. That this fails does not change why the upload failed.
-    fn cancel(&self) {
+    /// The failure, with what it leaves at the service.
+    fn left(&self, why: WhyLeft, failure: Error) -> Error {
+        Error::LargeFileLeft(Box::new(LargeFileLeft {
+            file_id: self.file_id.clone(),
+            why,
+            failure,
+        }))
+    }
+
+    /// Leaves no parts behind. That this fails does not change why the upload failed.
+    fn cancel(&self) -> Cancelled {
         // Not under the caller's token, which may be what ended the upload; but not for long either.
         let (limit, done) = (CancelToken::new(), CancelToken::new());
         let control = Control {
@@ -387,6 +427,7 @@ impl Started<'_> {
             progress: None,
             ..self.upload.control.clone()
         };
+        let session = self.upload.session;
         let outcome = thread::scope(|scope| {
             let watching = thread::Builder::new().spawn_scoped(scope, || {
                 done.wait(CLEAN_UP);
@@ -395,19 +436,23 @@ impl Started<'_> {
             if watching.is_err() {
                 limit.cancel();
             }
-            let outcome = self
-                .upload
-                .session
-                .call_once(&control, |raw| raw.cancel_large_file(&self.file_id));
+            let outcome = session.cancel_large_file(&control, &self.file_id);
             done.cancel();
             outcome
         });
+        let file_id = &self.file_id;
         match outcome {
-            Ok(_) => {
-                tracing::debug!(file_id = %self.file_id, "the unfinished large file was cancelled")
+            Ok(()) => {
+                tracing::debug!(%file_id, "the unfinished large file was cancelled");
+                Cancelled::Done
+            }
+            Err(error) if error.is_not_found() || error.status() == Some(400) => {
+                tracing::debug!(%file_id, "there is no unfinished large file to cancel any more");
+                Cancelled::WasGone
             }
             Err(_) => {
-                tracing::warn!(file_id = %self.file_id, "the unfinished large file could not be cancelled")
+                tracing::warn!(%file_id, "the unfinished large file could not be cancelled");
+                Cancelled::Unknown
             }
         }
     }

@@ -4,8 +4,9 @@
 //! 2. POST the content, its SHA-1 after it.
 //! 3. If all of it was sent and the answer is lost, look whether the service has it before anything
 //!    is sent again: `b2_list_file_versions` from the name on. Found: that version is the answer.
-//!    Not found: another URL, another attempt. May not look (no `listFiles`): another attempt, which
-//!    can leave two equal versions.
+//!    Not found: another URL, another attempt. Found, but the key may not see whether it is locked as was
+//!    asked for: the failure is reported. May not look (no `listFiles`): another attempt, which can leave
+//!    two equal versions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::model::sha1::Sha1Digest;
 use crate::raw::{UploadBody, UploadFileRequest, UploadRequest};
 use crate::session::upload_url::Verdict;
 use crate::transfer::source::UploadSource;
-use crate::transfer::upload::settings::settings_mismatch;
+use crate::transfer::upload::settings::is_kept_so;
 use crate::transfer::upload::{CONTENT_TYPE_AUTO, Upload, Uploaded};
 
 impl Upload<'_> {
@@ -76,8 +77,13 @@ impl Upload<'_> {
     ) -> Result<Verdict<FileVersion>> {
         let settings = self.settings();
         // A custom time is told as it was given; otherwise it must be one of after the attempt.
-        let is_of_its_time = |version: &FileVersion| {
-            settings.upload_timestamp.is_some() || self.session.is_made_since(started, version)
+        let is_of_its_time = |version: &FileVersion| match settings.upload_timestamp {
+            Some(time) => version.upload_timestamp == time,
+            None => self.session.is_made_since(started, version),
+        };
+        let is_too_old = |version: &FileVersion| match settings.upload_timestamp {
+            Some(time) => version.upload_timestamp < time,
+            None => !is_of_its_time(version),
         };
         let is_ours = |version: &FileVersion| {
             version.action == FileAction::Upload
@@ -86,14 +92,20 @@ impl Upload<'_> {
                 && version.file_info == *request.file_info
                 && (request.content_type == CONTENT_TYPE_AUTO
                     || version.content_type.as_deref() == Some(request.content_type))
-                && settings_mismatch(version, &settings).is_none()
+                && is_kept_so(version, &settings) != Some(false)
                 && is_of_its_time(version)
         };
-        match self
-            .session
-            .find_version(self.control, self.bucket, self.file_name, is_ours)
-        {
-            Ok(Some(version)) => Ok(Verdict::Found(version)),
+        match self.session.find_version(
+            self.control,
+            self.bucket,
+            self.file_name,
+            (is_ours, is_too_old),
+        ) {
+            Ok(Some(version)) if is_kept_so(&version, &settings).is_some() => {
+                Ok(Verdict::Found(version))
+            }
+            // Not every key may see how it is kept. Another one beside it would be a second version.
+            Ok(Some(_)) => Ok(Verdict::Unknown(lost)),
             Ok(None) | Err(Error::NotAllowed(_)) => Err(lost),
             Err(Error::Cancelled) => Err(Error::Cancelled),
             Err(_) => Ok(Verdict::Unknown(lost)),

@@ -268,7 +268,7 @@ pub(super) const ROWS: &[Row] = &[
         operation: Operation::StartLargeFile,
         call: large,
         absent: Some((no_bucket_for_large, "BucketNotFound")),
-        lost: Lost::Told,
+        lost: Lost::Again,
     },
     Row {
         operation: Operation::GetUploadPartUrl,

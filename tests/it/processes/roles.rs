@@ -55,6 +55,8 @@ fn in_a_child_process() {
         Ok("uploader") => uploader(),
         Ok("composer") => composer(),
         Ok("downloader") => downloader(),
+        #[cfg(target_os = "linux")]
+        Ok("mover") => mover(),
         Ok(other) => panic!("there is no role {other}"),
     }
 }
@@ -335,4 +337,34 @@ fn downloader() {
         .save_to(given("FILE"))
         .unwrap();
     tell(&saved.resumed_bytes().to_string());
+}
+
+/// The most memory that this process ever used, in bytes.
+#[cfg(target_os = "linux")]
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() * 1024
+}
+
+/// Uploads a file in large parts and downloads it in large ranges, ten at a time. Says after each how much
+/// more memory it took than before.
+#[cfg(target_os = "linux")]
+fn mover() {
+    let api = B2Api::builder(SqliteAccountInfo::open(path()).unwrap())
+        .workers(10)
+        .build()
+        .unwrap();
+    let bucket = api.get_bucket_by_name(crate::support::BUCKET).unwrap();
+    bucket.upload_bytes(b"warm", "warm").unwrap();
+    let before = most_memory();
+    let part = number("PART") as u64;
+    let (file, options) = (given("FILE"), UploadOptions::new().part_size(part));
+    bucket.upload_local_file_with(&file, "x", &options).unwrap();
+    tell(&(most_memory() - before).to_string());
+    let options = DownloadOptions::new().part_size(part);
+    let download = bucket.download_file_by_name_with("x", &options).unwrap();
+    download.save_to(file + "-saved").unwrap();
+    tell(&(most_memory() - before).to_string());
 }

@@ -82,6 +82,10 @@ fn names_are_taken_whatever_their_case() {
         odd,
         "Invalid characters in bucketName: must be alphanumeric or '-'"
     );
+    for bad in ["with.dot", "b2-bucket", "B2-bucket", &"x".repeat(64)] {
+        create(&user, bad, json!({})).refused(400, "bad_request");
+    }
+    create(&user, &"x".repeat(63), json!({})).ok();
     let wrong = json!({ "accountId": "000000000000", "bucketName": "x", "bucketType": "x" });
     user.call("b2_create_bucket", wrong)
         .refused(401, "unauthorized");

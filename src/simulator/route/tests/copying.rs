@@ -57,6 +57,8 @@ fn bad_copies_are_refused() {
         json!({ "metadataDirective": "REPLACE" }),
         json!({ "metadataDirective": "OTHER" }),
         json!({ "range": "2-4" }),
+        json!({ "range": "bytes=2-" }),
+        json!({ "range": "bytes=-4" }),
         json!({ "fileName": "/x" }),
         json!({ "destinationServerSideEncryption": { "mode": "none" } }),
     ] {
@@ -100,7 +102,8 @@ fn parts_can_be_copied() {
     let two = copy_part(2, "bytes=0-1").ok();
     assert_eq!(two["contentSha1"], sha1_of(b"01"));
     copy_part(10_001, "bytes=0-1").refused(400, "bad_request");
-    copy_part(3, "bytes=10-").refused(416, "range_not_satisfiable");
+    copy_part(3, "bytes=10-11").refused(416, "range_not_satisfiable");
+    copy_part(3, "bytes=2-").refused(400, "bad_request");
     let sha1s = json!([one["contentSha1"], two["contentSha1"]]);
     let finish = json!({ "fileId": large["fileId"], "partSha1Array": sha1s });
     user.call("b2_finish_large_file", finish).ok();

@@ -131,10 +131,14 @@ fn private_needs_a_token_public_does_not() {
     user.account_call("b2_update_bucket", public).ok();
     for url in [by_id.as_str(), by_name] {
         assert_eq!(get(&world, url, &[]).body, DATA);
+        get(&world, url, &[("Authorization", "x")]).refused(401, "bad_auth_token");
+        let weak = User::restricted(&world, &["listFiles"], None, None);
+        assert_eq!(weak.get(url).body, DATA);
     }
     user.upload(&bucket, "plain", b"x");
     let answer = get(&world, "/file/bucket-1/plain", &[]);
     assert_eq!(answer.header("Cache-Control"), Some("max-age=1"));
+    assert_eq!(answer.header("X-Bz-Server-Side-Encryption"), Some("AES256"));
     get(&world, "/file/bucket-1/plain?b2ContentType=a/b", &[]).refused(401, "unauthorized");
 }
 

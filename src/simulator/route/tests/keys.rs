@@ -108,4 +108,19 @@ fn older_versions_name_one_bucket() {
     );
     let v3 = authorize(&world, 3, &id, &secret).ok();
     assert_eq!(v3["apiInfo"]["storageApi"]["bucketName"], "bucket-1");
+
+    let both = json!({ "accountId": world.account_id(), "keyName": "k",
+        "capabilities": ["listFiles"], "bucketIds": [bucket] });
+    user.call_version(3, "b2_create_key", both.clone())
+        .refused(400, "bad_request");
+    let second = user.create_bucket("bucket-2");
+    let mut several = both;
+    several["bucketIds"] = json!([bucket, second]);
+    let several = user.call("b2_create_key", several).ok();
+    let list = json!({ "accountId": world.account_id(),
+        "startApplicationKeyId": several["applicationKeyId"] });
+    let old = user.call_version(3, "b2_list_keys", list.clone()).ok();
+    assert_eq!(old["keys"][0]["bucketId"], json!(bucket));
+    let new = user.call("b2_list_keys", list).ok();
+    assert_eq!(new["keys"][0]["bucketIds"], json!([bucket, second]));
 }
