@@ -3,8 +3,12 @@
 //! Python may replace or clear the account between any two calls of ours, and knows nothing of
 //! generations. So everything that belongs to an account reads the account's row in the same
 //! transaction, and the authorization in memory counts only while SQLite's `data_version`, which
-//! changes with every commit of another connection, is the one that it was read at. Of threads that
-//! ask at the same time one looks for those that came before it began to.
+//! changes with every commit of another connection, is the one that it was read at. That takes a lock
+//! and eight system calls, a third of what a small upload costs. So while the file has the stamp that it
+//! had before the last look (`watch.rs`), the outcome of that look is taken instead; not on a network
+//! file system, which may tell old stamps, and not where a program uses a write-ahead log, which leaves the
+//! file alone. Of threads that have to look at the same time one looks for those that came before it
+//! began to.
 //!
 //! The file itself may go, too. So every call first looks whether the one at the path still is the
 //! one that is open. It was replaced: the new one is opened. It was deleted: there is no account any
@@ -12,7 +16,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rusqlite::{Connection, Transaction};
 
@@ -21,7 +25,7 @@ use super::connection::{Failure, Link, corrupt, create_private};
 use super::legacy;
 use super::rows::{account, check_owner, identity, insert_account, save_bucket};
 use super::schema::{self, Tables};
-use super::watch::FileId;
+use super::watch::{FileId, Stamp};
 use crate::account_info::{AuthSnapshot, RefreshTicket};
 use crate::error::{Error, Result};
 use crate::model::auth::{AccountAuth, Identity};
@@ -36,6 +40,14 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// How often somebody began to look for the present authorization.
     looks: AtomicU64,
+    /// What the last look found, if the file's stamp tells whether it still holds.
+    settled: RwLock<Option<Settled>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Settled {
+    stamp: Stamp,
+    auth: Option<Arc<AuthSnapshot>>,
 }
 
 /// The file that is open; nothing once it was deleted.
@@ -57,6 +69,7 @@ struct Open {
 struct Known {
     version: i64,
     look: u64,
+    has_log: bool,
     auth: Option<Arc<AuthSnapshot>>,
 }
 
@@ -76,6 +89,7 @@ impl Shared {
                 open: Some(Open::at(path, options)?),
             }),
             looks: AtomicU64::new(0),
+            settled: RwLock::default(),
         })
     }
 
@@ -85,6 +99,9 @@ impl Shared {
 
     /// The authorization in the file; as long as nobody wrote, no row is read for it.
     pub(super) fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>> {
+        if let Some(settled) = self.settled() {
+            return Ok(settled.auth);
+        }
         let before = self.looks.load(Ordering::SeqCst);
         let state = self.lock();
         let known = state.open.as_ref().and_then(|open| open.known.as_ref());
@@ -94,12 +111,40 @@ impl Shared {
             return Ok(known.auth.clone());
         }
         let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+        // Before the look, so that what is written meanwhile gives the file another one.
+        let stamp = Stamp::at(&self.path);
         match &mut self.renew(state, IfDeleted::Leave)?.open {
             None => Ok(None),
-            Some(open) => open
-                .auth(look, &self.path)
-                .map_err(|failure| open.explain("read", failure, &self.path)),
+            Some(open) => {
+                let auth = open
+                    .auth(look, &self.path)
+                    .map_err(|failure| open.explain("read", failure, &self.path))?;
+                self.settle(stamp.unwrap_or(None), open);
+                Ok(auth)
+            }
         }
+    }
+
+    /// What the last look found, if the file is as it was before it.
+    pub(super) fn settled(&self) -> Option<Settled> {
+        let settled = self.settled.read().unwrap_or_else(PoisonError::into_inner);
+        let settled = settled.as_ref()?;
+        let stamp = Stamp::at(&self.path).unwrap_or(None)?;
+        (stamp == settled.stamp).then(|| settled.clone())
+    }
+
+    /// Takes note of what was found in the open file after it had this stamp.
+    fn settle(&self, stamp: Option<Stamp>, open: &Open) {
+        let tells = |stamp: &Stamp| {
+            !self.options.network_home && open.file == Some(stamp.file) && stamp.is_settled()
+        };
+        let known = open.known.as_ref().filter(|known| !known.has_log);
+        let settled = stamp.filter(tells).zip(known);
+        *self.settled.write().unwrap_or_else(PoisonError::into_inner) =
+            settled.map(|(stamp, known)| Settled {
+                stamp,
+                auth: known.auth.clone(),
+            });
     }
 
     /// Stores an authorization, unless the ticket was drawn for another identity than the one here.
@@ -298,6 +343,7 @@ impl Open {
             Ok(Known {
                 version: data_version(now)?,
                 look,
+                has_log: has_log(now)?,
                 auth: account(now, path)?.map(|auth| Arc::new(AuthSnapshot::new(auth))),
             })
         })?;
@@ -314,6 +360,12 @@ impl Open {
             failure => failure.explain(action, path),
         }
     }
+}
+
+/// Whether commits go to a log beside the database.
+fn has_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    Ok(mode.eq_ignore_ascii_case("wal"))
 }
 
 pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {

@@ -12,6 +12,8 @@ mod others;
 #[cfg(unix)]
 mod places;
 mod schema;
+#[cfg(unix)]
+mod settled;
 mod urls;
 #[cfg(unix)]
 mod warnings;
