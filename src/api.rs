@@ -201,7 +201,8 @@ impl B2Api {
         self.client.session.http().meter().read()
     }
 
-    /// How many requests may be sent, see [`RequestBudget`]; counts from now on, for calls that run, too.
+    /// How many requests may be sent since this `B2Api` was made, see [`RequestBudget`]; holds from now on, for
+    /// calls that run, too.
     pub fn set_request_budget(&self, budget: RequestBudget) {
         self.client.session.http().meter().set_budget(budget);
     }

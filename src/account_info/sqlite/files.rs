@@ -43,7 +43,7 @@ impl Files {
     /// Opens both files, and makes them if there are none. The JSON file of a very old tool is
     /// converted first.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
-        let (shared, urls) = match Shared::open(path, options) {
+        let (mut shared, urls) = match Shared::open(path, options) {
             Err(Error::AccountInfoCorrupt { .. }) if is_legacy(path)? => {
                 let urls = Urls::open(beside(path)?, options)?;
                 urls.write(|_| Ok(legacy::migrate(path)?))?;
@@ -59,6 +59,7 @@ impl Files {
             }
         };
         watch::warn_if_others_can_read(path);
+        shared.trust_stamps(urls.is_local());
         Ok(Self {
             shared,
             urls,
@@ -68,6 +69,11 @@ impl Files {
 
     pub(super) fn path(&self) -> &Path {
         self.shared.path()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     fn check_owner(&self, owner: &Identity) -> Result<()> {

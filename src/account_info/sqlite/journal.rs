@@ -48,6 +48,12 @@ pub(super) fn mark(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether commits go to a log beside the database.
+pub(super) fn has_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    Ok(mode.eq_ignore_ascii_case("wal"))
+}
+
 fn is_without_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
     connection.query_row("PRAGMA application_id", [], |row| {
         Ok(row.get::<_, i32>(0)? == WITHOUT_LOG)

@@ -4,11 +4,11 @@
 //! generations. So everything that belongs to an account reads the account's row in the same
 //! transaction, and the authorization in memory counts only while SQLite's `data_version`, which
 //! changes with every commit of another connection, is the one that it was read at. That takes a lock
-//! and eight system calls, a third of what a small upload costs. So while the file has the stamp that it
-//! had before the last look (`watch.rs`), the outcome of that look is taken instead; not on a network
-//! file system, which may tell old stamps, and not where a program uses a write-ahead log, which leaves the
-//! file alone. Of threads that have to look at the same time one looks for those that came before it
-//! began to.
+//! and eight system calls, a third of what a small upload costs. So while the file has the stamp that
+//! it had before the last look (`watch.rs`), the outcome of that look is taken instead; not on a
+//! network file system, which may tell old stamps (the file of upload URLs has no log there), and not
+//! where a program uses a write-ahead log, which leaves the file alone. Of threads that have to look at
+//! the same time one looks for those that came before it began to.
 //!
 //! The file itself may go, too. So every call first looks whether the one at the path still is the
 //! one that is open. It was replaced: the new one is opened. It was deleted: there is no account any
@@ -22,6 +22,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::builder::Options;
 use super::connection::{Failure, Link, corrupt, create_private};
+use super::journal::has_log;
 use super::legacy;
 use super::rows::{account, check_owner, identity, insert_account, save_bucket};
 use super::schema::{self, Tables};
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// How often somebody began to look for the present authorization.
     looks: AtomicU64,
+    /// Whether the file system tells at once, and truly, when a file changed last.
+    trusts_stamps: bool,
     /// What the last look found, if the file's stamp tells whether it still holds.
     settled: RwLock<Option<Settled>>,
 }
@@ -89,8 +92,14 @@ impl Shared {
                 open: Some(Open::at(path, options)?),
             }),
             looks: AtomicU64::new(0),
+            trusts_stamps: false,
             settled: RwLock::default(),
         })
+    }
+
+    /// From now on.
+    pub(super) fn trust_stamps(&mut self, trust: bool) {
+        self.trusts_stamps = trust;
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -136,7 +145,7 @@ impl Shared {
     /// Takes note of what was found in the open file after it had this stamp.
     fn settle(&self, stamp: Option<Stamp>, open: &Open) {
         let tells = |stamp: &Stamp| {
-            !self.options.network_home && open.file == Some(stamp.file) && stamp.is_settled()
+            self.trusts_stamps && open.file == Some(stamp.file) && stamp.is_settled()
         };
         let known = open.known.as_ref().filter(|known| !known.has_log);
         let settled = stamp.filter(tells).zip(known);
@@ -360,12 +369,6 @@ impl Open {
             failure => failure.explain(action, path),
         }
     }
-}
-
-/// Whether commits go to a log beside the database.
-fn has_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
-    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    Ok(mode.eq_ignore_ascii_case("wal"))
 }
 
 pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {

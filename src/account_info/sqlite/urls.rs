@@ -68,6 +68,13 @@ impl Urls {
         Ok(urls)
     }
 
+    /// Whether this file has a log, which needs memory that all who use it share: then it is one machine's.
+    pub(super) fn is_local(&self) -> bool {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = open.link.connection();
+        connection.is_ok_and(|connection| journal::has_log(connection).unwrap_or(false))
+    }
+
     /// Runs `work` in a transaction of its own; a second time in a new file if this one is damaged.
     pub(super) fn write<T>(
         &self,

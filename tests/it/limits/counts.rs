@@ -56,13 +56,13 @@ fn class_of(name: &str) -> BillingClass {
 }
 
 /// A world of small parts. One worker, so that no request is given up before it arrives.
-fn world(workers: usize) -> World {
+fn world() -> World {
     let service = Simulator::builder()
         .minimum_part_size(1000)
         .recommended_part_size(1000)
         .start()
         .unwrap();
-    let world = World::of(service, |builder| builder.workers(workers));
+    let world = World::of(service, |builder| builder.workers(1));
     world.bucket.upload_bytes(b"x", "always").unwrap();
     world
 }
@@ -198,7 +198,7 @@ proptest::proptest! {
 
     #[test]
     fn every_request_of_a_mixed_workload_is_counted(steps in vec(any::<(u8, u8)>(), 1..25)) {
-        let world = world(1);
+        let world = world();
         let before = Before::of(&world);
         for (number, (action, failing)) in steps.into_iter().enumerate() {
             if let Some(fault) = fault(failing) {
@@ -215,7 +215,7 @@ proptest::proptest! {
         steps in vec(any::<(u8, u8)>(), 1..25),
         limits in any::<(u8, u8, u8)>(),
     ) {
-        let world = world(1);
+        let world = world();
         let before = Before::of(&world);
         let (a, b, c) = (limits.0 % 20, limits.1 % 8, limits.2 % 12);
         let limit_of = |class| u64::from(match class { A => a, B => b, C => c });
@@ -254,7 +254,7 @@ fn the_classes_are_those_that_backblaze_bills() {
 #[test]
 fn what_many_threads_send_is_counted_once_each() {
     // They cancel each other's unfinished files, so that parts fail: see `world`.
-    let world = world(1);
+    let world = world();
     let before = Before::of(&world);
     world.service.expire_tokens().unwrap();
     std::thread::scope(|scope| {
@@ -281,7 +281,7 @@ fn what_many_threads_send_is_counted_once_each() {
 
 #[test]
 fn a_budget_holds_for_authorizing_too() {
-    let world = world(1);
+    let world = world();
     let used = world.api.request_counts().of_class(C);
     let budget = RequestBudget::new().class_c(used + 1);
     world.api.set_request_budget(budget);

@@ -6,9 +6,8 @@ use std::thread;
 
 use super::{Scratch, auth};
 use crate::account_info::AccountInfo;
-use crate::account_info::sqlite::builder::Options;
-use crate::account_info::sqlite::shared::Shared;
 use crate::account_info::sqlite::watch::Stamp;
+use crate::account_info::sqlite::{Place, SqliteAccountInfo};
 
 /// A write through another program's connection.
 fn another_token(scratch: &Scratch, token: &str) {
@@ -100,14 +99,14 @@ fn on_a_network_home_every_call_looks() {
     let scratch = Scratch::new();
     drop(scratch.authorized());
     wait_until_settled(&scratch);
-    for network_home in [false, true] {
-        let options = Options {
-            network_home,
-            ..Options::default()
+    // The last one is not told, but finds the other file as the one before it left it.
+    for (network_home, looks) in [(false, false), (true, true), (false, true)] {
+        let builder = SqliteAccountInfo::builder().path(scratch.path());
+        let store = builder.network_home(network_home).open().unwrap();
+        let Place::Files(files) = &store.place else {
+            panic!("it can be written");
         };
-        let shared = Shared::open(&scratch.path(), &options).unwrap();
-        assert!(shared.settled().is_none());
-        shared.auth().unwrap();
-        assert_eq!(shared.settled().is_none(), network_home);
+        store.auth().unwrap();
+        assert_eq!(files.shared().settled().is_none(), looks, "{network_home}");
     }
 }
