@@ -101,7 +101,7 @@ types! {
     choice {
         KeyProblem, KeyRestriction, LargeFileSha1, LocalNameRules, NameRule, Overlap, Removal,
         RemovalOutcome, Sent, TestMode, Timeouts, TransferId, TransferStage, TransportKind,
-        Verification, Versions,
+        Verification, Versions, WhyLeft,
     }
     secret {
         ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, UploadToken,
@@ -112,7 +112,8 @@ types! {
         UpdateFileRetentionOptions, UploadOptions, replication::SetupOptions,
     }
     error {
-        Error, InvalidSha1, InvalidTimestamp, NotAllowed, RemovalFailed, TransportError, UnknownName, UnsafeName, notifications::WebhookError,
+        Error, InvalidSha1, InvalidTimestamp, LargeFileLeft, NotAllowed, RemovalFailed, TransportError,
+        UnknownName, UnsafeName, notifications::WebhookError,
     }
     listing {
         FileVersions, Keys, ListedVersions, Ls, Parts, UnfinishedLargeFiles, replication::Pairs,
