@@ -10,6 +10,20 @@
 //!    (`Busy`: ask again soon), or it is ours to do (`Lease`).
 //! 2. Under a lease: authorize, then `save_auth` with the ticket; or `abandon_refresh`.
 //! 3. A lease that is not used in time lapses, so a killed process blocks nobody.
+//!
+//! ```
+//! use std::time::Duration;
+//! use b2sdk::{AccountInfo, InMemoryAccountInfo, Refresh};
+//!
+//! let info = InMemoryAccountInfo::new();
+//! assert!(info.auth()?.is_none());
+//! let lease = Duration::from_secs(30);
+//! let Refresh::Lease(ticket) = info.begin_refresh(None, lease)? else { panic!("nobody else is here") };
+//! // While one authorizes, the others wait.
+//! assert!(matches!(info.begin_refresh(None, lease)?, Refresh::Busy));
+//! info.abandon_refresh(ticket)?;
+//! # Ok::<_, b2sdk::StoreError>(())
+//! ```
 
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
@@ -198,7 +212,7 @@ impl AuthSnapshot {
     /// ```
     ///
     /// # Errors
-    /// The text is not that.
+    /// A [`StoreError`] if the text is not that.
     pub fn from_json(text: &str) -> Result<Self, StoreError> {
         let read: stored::Read = serde_json::from_str(text)
             // Its own text may quote a secret.

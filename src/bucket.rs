@@ -32,6 +32,22 @@ use crate::session::remember;
 /// clones share everything. It belongs to the identity that it was got under: if the account info
 /// is authorized for another one, its calls fail with [`Error::AccountChanged`].
 ///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// let bucket = b2_api.get_bucket_by_name("example-mybucket-b2-1")?;
+/// bucket.upload_bytes(b"hello", "notes/hello.txt")?;
+/// assert_eq!(bucket.download_file_by_name("notes/hello.txt")?.read_to_vec()?, b"hello");
+/// for entry in bucket.ls("notes")? {
+///     println!("{}", entry?.version.file_name);
+/// }
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Should the service no longer know the id, because the bucket was deleted and made anew, it is
 /// looked up by its name and the call is sent once more.
 #[derive(Clone)]

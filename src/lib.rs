@@ -75,7 +75,7 @@ pub use model::name::NameRule;
 pub use model::notification::{
     CustomHeader, EventNotification, EventNotificationRule, EventTarget, EventType, TargetType,
 };
-pub use model::operation::{BillingClass, Operation};
+pub use model::operation::{BillingClass, Operation, UnknownName};
 pub use model::part::Part;
 pub use model::pattern::Filter;
 pub use model::range::ByteRange;
@@ -90,7 +90,7 @@ pub use model::secret::{
     UploadToken,
 };
 pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
-pub use model::time::Timestamp;
+pub use model::time::{InvalidTimestamp, Timestamp};
 
 pub use session::credentials::{
     CommandCredentials, CredentialError, CredentialProvider, Credentials, EnvironmentCredentials,

@@ -203,3 +203,5 @@ impl Iterator for Parts {
             .next(&self.client.session, &self.client.control(None))
     }
 }
+
+impl std::iter::FusedIterator for Parts {}

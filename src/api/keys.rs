@@ -244,3 +244,5 @@ impl Iterator for Keys {
         })
     }
 }
+
+impl std::iter::FusedIterator for Keys {}

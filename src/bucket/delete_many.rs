@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::model::file::FileAction;
 
 /// What becomes of each version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Removal {
     /// It is deleted for good. If it was a file's latest, the version before it appears in its place.
@@ -118,6 +118,8 @@ impl Iterator for ListedVersions {
         }
     }
 }
+
+impl std::iter::FusedIterator for ListedVersions {}
 
 impl Bucket {
     /// Deletes what [`ls_with`](Self::ls_with) of the same folder and options lists, folders excepted:

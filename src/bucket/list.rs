@@ -11,7 +11,7 @@ use crate::model::file::{FileAction, FileVersion};
 use crate::model::pattern::{Filter, Filters, Pattern};
 
 /// Which versions a listing shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Versions {
     /// The latest version of each file that is not hidden.
@@ -101,7 +101,7 @@ impl LsOptions {
 }
 
 /// One entry of a listing: a file version, or a folder.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
     /// The version; for a folder a row that has a name and nothing else.
@@ -239,6 +239,8 @@ impl Iterator for Ls {
     }
 }
 
+impl std::iter::FusedIterator for Ls {}
+
 impl Iterator for FileVersions {
     type Item = Result<FileVersion>;
 
@@ -246,3 +248,5 @@ impl Iterator for FileVersions {
         self.0.next()
     }
 }
+
+impl std::iter::FusedIterator for FileVersions {}

@@ -65,3 +65,5 @@ impl Iterator for UnfinishedLargeFiles {
         pages.next(&bucket.client.session, control)
     }
 }
+
+impl std::iter::FusedIterator for UnfinishedLargeFiles {}

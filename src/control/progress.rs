@@ -26,7 +26,7 @@ impl fmt::Display for TransferId {
 }
 
 /// What a transfer is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TransferStage {
     /// The source is read once for its SHA-1, before anything of it is sent.

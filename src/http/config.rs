@@ -25,7 +25,7 @@ const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// let timeouts = Timeouts::default().connect(Duration::from_secs(120));
 /// assert_eq!(timeouts.idle, Duration::from_secs(128));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timeouts {
     /// Looking up a host name. Default 30 s.
@@ -120,7 +120,7 @@ impl Timeouts {
 
 /// What the service is asked to let go wrong, so that a program can be tried against it (header
 /// `X-Bz-Test-Mode`). See [`B2ApiBuilder::test_mode`](crate::B2ApiBuilder::test_mode).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TestMode {
     /// Some uploads fail, and succeed when they are tried again.

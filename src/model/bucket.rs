@@ -34,7 +34,7 @@ open_enum! {
 /// Everything the service says about a bucket, as of one moment.
 ///
 /// What this version of the crate does not name stays readable in [`extra`](Self::extra).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BucketDetails {

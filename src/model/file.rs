@@ -33,7 +33,7 @@ open_enum! {
 /// One version of a file.
 ///
 /// What this version of the crate does not name stays readable in [`extra`](Self::extra).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FileVersion {

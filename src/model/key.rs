@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 /// An application key without its secret half.
 ///
 /// What this version of the crate does not name stays readable in [`extra`](Self::extra).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct KeyDetails {
@@ -40,7 +40,7 @@ pub struct KeyDetails {
 }
 
 /// A key that was just made. Its secret half is told this once and never again.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreatedKey {
     /// The secret half.

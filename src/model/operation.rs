@@ -2,9 +2,12 @@
 //! needs to call them, and whether a request whose answer was lost may be sent again.
 
 use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How Backblaze bills a call (reference section 9.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BillingClass {
     /// Free: uploads, deletions, hiding.
     A,
@@ -12,6 +15,49 @@ pub enum BillingClass {
     B,
     /// Everything else, listings above all.
     C,
+}
+
+impl fmt::Display for BillingClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+        })
+    }
+}
+
+impl FromStr for BillingClass {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "A" => Ok(Self::A),
+            "B" => Ok(Self::B),
+            "C" => Ok(Self::C),
+            _ => Err(UnknownName::new(
+                name,
+                "billing class; there are A, B and C",
+            )),
+        }
+    }
+}
+
+/// The text is no name of an [`Operation`] or a [`BillingClass`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is no {what}")]
+pub struct UnknownName {
+    name: Box<str>,
+    what: &'static str,
+}
+
+impl UnknownName {
+    fn new(name: &str, what: &'static str) -> Self {
+        Self {
+            name: name.into(),
+            what,
+        }
+    }
 }
 
 macro_rules! operations {
@@ -123,6 +169,28 @@ impl Operation {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|op| op.name() == name)
+    }
+}
+
+impl FromStr for Operation {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let what = "operation; one is named like \"b2_list_buckets\"";
+        Self::from_name(name).ok_or_else(|| UnknownName::new(name, what))
+    }
+}
+
+impl Serialize for Operation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Operation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(de::Error::custom)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 /// A part of a large file.
 ///
 /// What this version of the crate does not name stays readable in [`extra`](Self::extra).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Part {

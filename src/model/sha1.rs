@@ -15,7 +15,7 @@ use sha1::Digest;
 /// assert_eq!(digest.to_string(), "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d");
 /// assert_eq!("AAF4C61DDCC5E8A2DABEDE0F3B482CD9AEA9434D".parse(), Ok(digest));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha1Digest([u8; 20]);
 
 impl Sha1Digest {
@@ -35,6 +35,25 @@ impl Sha1Digest {
 impl From<[u8; 20]> for Sha1Digest {
     fn from(bytes: [u8; 20]) -> Self {
         Self(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Sha1Digest {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Serialize for Sha1Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha1Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -73,6 +73,19 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
+impl std::str::FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| InvalidTimestamp)
+    }
+}
+
+/// The text is no timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a timestamp is a decimal number of milliseconds since 1970")]
+pub struct InvalidTimestamp;
+
 impl std::fmt::Display for Timestamp {
     /// Decimal milliseconds, the form of `src_last_modified_millis`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -108,7 +108,7 @@ impl Monitor {
 }
 
 /// One name on both sides.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pair {
     /// Its newest version in the source bucket, which may be a hide marker.
@@ -217,6 +217,8 @@ impl Iterator for Pairs {
         next
     }
 }
+
+impl std::iter::FusedIterator for Pairs {}
 
 /// Of the versions of each name the newest that is a file or a hide marker.
 #[derive(Debug)]

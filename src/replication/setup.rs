@@ -72,7 +72,7 @@ impl SetupOptions {
 }
 
 /// A replication as it was set up.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replication {
     /// The rule of the source bucket.

@@ -39,7 +39,7 @@ use crate::transfer::upload::parted::Parted;
 use crate::transfer::upload::{LargeFileSha1, Resume, Upload, UploadOptions, Uploaded};
 
 /// Which piece is used where local and remote ones have the same bytes of the result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Overlap {
     /// The remote one, so that as little as possible is uploaded. A remote piece that has not enough left

@@ -121,7 +121,7 @@ impl DownloadOptions {
 }
 
 /// Whether the bytes are known to be the ones that were uploaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verification {
     /// Their SHA-1 is the one that the service, or for a large file its uploader, recorded.
@@ -135,6 +135,22 @@ pub enum Verification {
 /// A download whose headers are known and whose body is still to come.
 ///
 /// Dropping it unread costs its connection, nothing else.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # bucket.upload_bytes(b"hello", "hello.txt")?;
+/// # let directory = tempfile::tempdir()?;
+/// let download = bucket.download_file_by_name("hello.txt")?;
+/// assert_eq!((download.version().file_name.as_str(), download.length()), ("hello.txt", 5));
+/// let saved = download.save_to(directory.path().join("hello.txt"))?;
+/// assert_eq!(saved.verification(), b2sdk::Verification::Verified);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Download {
     reader: DownloadReader,

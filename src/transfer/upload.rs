@@ -182,7 +182,7 @@ impl UploadOptions {
 
 /// The SHA-1 of the whole that is recorded for a large file, as `large_file_sha1` in its file info:
 /// the service itself knows only those of the parts. Downloads are verified by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum LargeFileSha1 {
     /// Read a local file, or bytes, once before the upload, because the value is fixed when the large
@@ -325,13 +325,18 @@ impl Upload<'_> {
         self.refuse_resuming()?;
         let snapshot = self.session.current(self.control)?;
         let limits = self.limits_in_memory(snapshot.auth(), STREAM_PART)?;
+        // Without room for a byte every stream would seem to be at its end.
+        let memory = self.workers.memory();
+        memory.check(1)?;
         let info = self.check(&snapshot, None)?;
         let request = self.request(&info)?;
-        let mut pieces = Pieces::of_stream(&mut reader, limits, self.workers.memory());
+        let mut pieces = Pieces::of_stream(&mut reader, limits, memory);
         let Some(first) = pieces.next_piece(self.control)? else {
             return self.send_small(snapshot, &request, &BytesSource(&[]));
         };
         if pieces.goes_on()? {
+            // Smaller parts than the service takes would be refused when all of them are there.
+            memory.check(limits.wanted())?;
             pieces.put_back(first);
             self.send_buffered(&request, pieces)
         } else {

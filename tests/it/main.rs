@@ -4,6 +4,7 @@
 
 mod account_info;
 mod auth;
+mod awkward;
 mod buckets;
 mod cancel;
 mod compose;
@@ -25,6 +26,7 @@ mod encryption;
 mod endpoints;
 mod errors;
 mod expect;
+mod guidelines;
 mod house;
 mod keys;
 mod large;

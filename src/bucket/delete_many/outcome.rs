@@ -51,7 +51,7 @@ pub struct Removed {
 }
 
 /// How a removal that did not fail ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemovalOutcome {
     /// It is deleted.
