@@ -2,6 +2,7 @@
 //! nothing of the layers that raise it.
 
 pub(crate) mod left;
+pub(crate) mod not_allowed;
 pub(crate) mod service;
 pub(crate) mod store;
 pub(crate) mod transport;
@@ -9,13 +10,13 @@ pub(crate) mod transport;
 use std::io;
 use std::path::Path;
 
-use crate::model::auth::{Allowed, Capability};
 use crate::model::local_name::UnsafeName;
 use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
 use crate::model::sha1::Sha1Digest;
 
 pub use self::left::{LargeFileLeft, WhyLeft};
+pub use self::not_allowed::{KeyRestriction, NotAllowed};
 pub use self::service::{ErrorCode, ServiceError};
 pub use self::store::StoreError;
 pub use self::transport::{Sent, TransportError, TransportKind};
@@ -274,94 +275,6 @@ impl std::fmt::Display for KeyProblem {
             }
             Self::Wrong => "the file is encrypted with another customer's key than the one given",
         })
-    }
-}
-
-/// What a key was refused, what that takes, and what the key may do.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub struct NotAllowed {
-    /// The call.
-    pub operation: Operation,
-    /// What the call was about: a bucket or file name; empty if it is about the account.
-    pub subject: Box<str>,
-    /// Every capability that the call needs, or may need, and the key lacks; none if it lacks none, or
-    /// if it is not known what it has.
-    pub missing: Vec<Capability>,
-    /// The limit of the key that the call exceeds, where that is certain.
-    pub restriction: Option<KeyRestriction>,
-    /// What the key may do.
-    pub allowed: Option<Box<Allowed>>,
-    /// The service's answer; none if the call was refused before it was sent.
-    pub service: Option<Box<ServiceError>>,
-}
-
-/// A limit of an application key other than its capabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyRestriction {
-    /// The key is for other buckets.
-    Buckets,
-    /// The key is for files whose names begin otherwise.
-    NamePrefix,
-}
-
-impl std::fmt::Display for KeyRestriction {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Buckets => "that is in none of the buckets that the key is for",
-            Self::NamePrefix => "that does not start as the names must that the key is for",
-        })
-    }
-}
-
-impl std::fmt::Display for NotAllowed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            operation,
-            subject,
-            missing,
-            restriction,
-            allowed,
-            service: _,
-        } = self;
-        write!(f, "the application key may not call {operation}")?;
-        if !subject.is_empty() {
-            write!(f, " for {subject:?}")?;
-        }
-        let own = operation.capability();
-        let known = allowed
-            .as_deref()
-            .filter(|allowed| !allowed.capabilities.is_empty());
-        match (missing.as_slice(), own) {
-            ([], Some(own)) if known.is_none() => write!(f, ", which needs {own}")?,
-            ([], _) => {}
-            ([only], Some(own)) if only.as_str() == own => write!(f, ", which needs {own}")?,
-            (all, _) => write!(f, " like this, which needs {}", list(all))?,
-        }
-        match (restriction, known) {
-            (Some(restriction), _) => write!(f, ": {restriction}")?,
-            (None, Some(key))
-                if missing.is_empty() && (key.buckets.is_some() || key.name_prefix.is_some()) =>
-            {
-                f.write_str(": it may be about what the key is not for")?;
-            }
-            _ => {}
-        }
-        match allowed {
-            Some(allowed) => write!(f, "; {allowed}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// `a, b and c`.
-fn list(capabilities: &[Capability]) -> String {
-    let names: Vec<_> = capabilities.iter().map(Capability::as_str).collect();
-    match names.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-        None => String::new(),
     }
 }
 
