@@ -83,8 +83,11 @@ pub enum Error {
     /// Nobody has called `authorize_account` with this account info yet.
     #[error("not authorized: call authorize_account first")]
     NotAuthorized,
-    /// The service does not accept the application key.
-    #[error("the application key was not accepted ({0}); check the key id, the key and the realm")]
+    /// The service does not accept the application key: it is wrong, or has expired, or was deleted.
+    #[error(
+        "the application key was not accepted ({0}); check the key id, the key and the realm, and \
+         whether the key has expired or was deleted"
+    )]
     InvalidCredentials(Box<ServiceError>),
     /// The credential provider did not tell the application key.
     #[error("the credential provider did not tell the application key")]

@@ -314,7 +314,7 @@ fn messages_say_what_happened_and_what_to_do() {
         ("NotAuthorized", vec!["authorize_account"]),
         (
             "InvalidCredentials",
-            vec!["b2_authorize_account", "401", "check the key id"],
+            vec!["b2_authorize_account", "401", "check the key id", "expired"],
         ),
         (
             "NotAllowed",
