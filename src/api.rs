@@ -213,6 +213,27 @@ impl B2Api {
         self.client.session.http().meter().budget()
     }
 
+    /// How many threads may move data at the same time from now on, at least 1; see
+    /// [`workers`](B2ApiBuilder::workers). Parts that are on their way go on; a reader that is being uploaded
+    /// has as many buffers as there were workers when that began.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
+    ///
+    /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+    /// b2_api.set_workers(2);
+    /// assert_eq!(b2_api.clone().workers(), 2);
+    /// ```
+    pub fn set_workers(&self, threads: usize) {
+        self.client.workers.set_limit(threads);
+    }
+
+    /// How many threads may move data at the same time.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.client.workers.limit()
+    }
+
     /// How many bytes of content this `B2Api` and its clones hold in memory at the moment; see
     /// [`memory_limit`](B2ApiBuilder::memory_limit).
     #[must_use]
@@ -315,7 +336,8 @@ impl B2ApiBuilder {
     }
 
     /// How many threads may move data at the same time, for all transfers of this `B2Api` and its
-    /// clones together. Default 10, at least 1.
+    /// clones together. Default 10, at least 1. [`B2Api::set_workers`] changes it later; as many
+    /// connections are kept open between requests as are said here.
     #[must_use]
     pub fn workers(mut self, threads: usize) -> Self {
         self.workers = threads.max(1);

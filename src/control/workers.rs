@@ -6,6 +6,7 @@
 //! permit never waits for another one, hence nothing can lock up.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 /// The permits of one `B2Api`.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    limit: usize,
+    limit: AtomicUsize,
     memory: Memory,
     queue: Mutex<Queue>,
     turn: Condvar,
@@ -39,7 +40,7 @@ pub(crate) struct Permit<'a>(&'a Workers);
 impl Workers {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            limit: limit.max(1),
+            limit: AtomicUsize::new(limit.max(1)),
             memory: Memory::new(None),
             queue: Mutex::default(),
             turn: Condvar::new(),
@@ -51,8 +52,16 @@ impl Workers {
         Self { memory, ..self }
     }
 
-    pub(crate) const fn limit(&self) -> usize {
-        self.limit
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::SeqCst)
+    }
+
+    /// Sets another limit. Who has a permit keeps it.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        // Under the lock, so that nobody looks just before and waits just after.
+        let _queue = self.lock();
+        self.limit.store(limit.max(1), Ordering::SeqCst);
+        self.turn.notify_all();
     }
 
     pub(crate) const fn memory(&self) -> &Memory {
@@ -65,7 +74,7 @@ impl Workers {
         let own = queue.next;
         queue.next += 1;
         queue.waiting.push_back(own);
-        while queue.taken >= self.limit || queue.waiting.front() != Some(&own) {
+        while queue.taken >= self.limit() || queue.waiting.front() != Some(&own) {
             queue = self
                 .turn
                 .wait_timeout(queue, LOOK_UP)

@@ -19,6 +19,11 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// A service with a file "x" of 15 parts, in real time.
 fn service_and_bucket(workers: usize) -> (Simulator, Bucket) {
+    let (service, bucket, _) = world(workers);
+    (service, bucket)
+}
+
+fn world(workers: usize) -> (Simulator, Bucket, B2Api) {
     let service = Simulator::builder()
         .minimum_part_size(1000)
         .recommended_part_size(PART)
@@ -32,7 +37,7 @@ fn service_and_bucket(workers: usize) -> (Simulator, Bucket) {
     let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
     bucket.upload_bytes(&noise(LENGTH), "x").unwrap();
     service.log().clear();
-    (service, bucket)
+    (service, bucket, api)
 }
 
 fn wait_for(condition: impl Fn() -> bool) {
@@ -122,6 +127,40 @@ fn as_many_requests_run_at_once_as_there_are_workers() {
             });
             assert_eq!(service.faults().remaining(), 1, "{operation} {workers}");
         }
+    }
+}
+
+#[test]
+fn the_number_of_workers_counts_for_what_runs_already() {
+    for (transfer, operation) in TRANSFERS {
+        // A reader has as many buffers as there were workers, and one more.
+        let (service, bucket, api) = world(2);
+        api.set_workers(1);
+        service
+            .faults()
+            .inject(Fault::on(operation).stall().times(3));
+        let token = CancelToken::new();
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| transfer(&bucket, &token));
+            let first = usize::from(operation == Operation::DownloadFileById);
+            wait_for(|| service.faults().remaining() == 2);
+            api.set_workers(2 + first);
+            wait_for(|| service.faults().remaining() <= 1);
+            token.cancel();
+            running.join().unwrap().unwrap_err();
+        });
+        service.faults().clear();
+        // Down again.
+        api.set_workers(0);
+        assert_eq!(api.workers(), 1);
+        service.log().clear();
+        transfer(&bucket, &CancelToken::new()).unwrap();
+        let entries = service.log().entries();
+        let moving = entries
+            .iter()
+            .filter(|entry| entry.operation == Some(operation));
+        let connections: BTreeSet<_> = moving.map(|entry| entry.connection).collect();
+        assert_eq!(connections.len(), 1, "{operation}");
     }
 }
 

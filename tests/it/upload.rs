@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    B2Api, BucketType, Error, FileInfo, InMemoryAccountInfo, NameRule, Operation, RetryPolicy,
-    Timestamp, TransferProgress, UploadOptions,
+    B2Api, BucketType, Error, FileInfo, InMemoryAccountInfo, LsOptions, NameRule, Operation,
+    RetryPolicy, Timeouts, Timestamp, TransferProgress, UploadOptions, Versions,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};
@@ -334,6 +334,44 @@ fn too_many_requests_waits_as_told_and_keeps_the_url() {
         (world.count(Operation::GetUploadUrl), world.clock.sleeps()),
         (1, vec![Duration::from_secs(7)])
     );
+}
+
+#[test]
+fn an_upload_url_whose_request_timed_out_is_in_nobodys_hand() {
+    let timeouts = Timeouts::default().idle(Duration::from_millis(300));
+    let world = World::with(|builder| builder.timeouts(timeouts));
+    let upload = || Fault::on(Operation::UploadFile).always();
+    // The service is still busy with a silent one when its sender has long gone on with another URL.
+    world.inject(upload().stall().chance(4, 1));
+    world.inject(upload().drop_connection().after_effect().chance(5, 2));
+    world.inject(upload().reset_connection().chance(5, 3));
+    std::thread::scope(|scope| {
+        for thread in 0..32 {
+            let bucket = &world.bucket;
+            scope.spawn(move || {
+                for n in 0..5 {
+                    let name = format!("{thread}/{n}");
+                    bucket.upload_bytes(&noise(5000), &name).unwrap();
+                }
+            });
+        }
+    });
+    let entries = world.service.log().entries();
+    let uploads = entries
+        .iter()
+        .filter(|entry| entry.operation == Some(Operation::UploadFile));
+    let (mut failed, mut refused) = (0, 0);
+    for upload in uploads {
+        failed += u32::from(upload.status != Some(200));
+        refused += u32::from(upload.status == Some(400));
+    }
+    assert!(
+        failed > 5 && refused == 0,
+        "{failed} failed, {refused} refused"
+    );
+    let options = LsOptions::new().recursive(true).versions(Versions::All);
+    let versions = world.bucket.ls_with("", &options).unwrap();
+    assert_eq!(versions.map(Result::unwrap).count(), 160);
 }
 
 #[test]

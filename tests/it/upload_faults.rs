@@ -105,6 +105,19 @@ fn a_slow_upload_is_left_alone_while_it_moves_and_made_again_when_it_drips() {
 }
 
 #[test]
+fn an_upload_may_take_longer_than_the_idle_limit() {
+    let (length, rate, idle) = (36_000_000, 24_000_000, Duration::from_millis(700));
+    let world = World::with(|builder| builder.timeouts(Timeouts::default().idle(idle)));
+    world.inject(words(&format!("read-rate={rate}")));
+    let uploaded = world.bucket.upload_bytes(&vec![7; length], "x").unwrap();
+    assert!(length as f64 / f64::from(rate) > 2.0 * idle.as_secs_f64());
+    assert_eq!(
+        (uploaded.bytes_sent(), uploaded.retries()),
+        (length as u64, 0)
+    );
+}
+
+#[test]
 fn bytes_behind_an_answer_are_never_taken_for_the_next_one() {
     let world = World::new();
     for _ in 0..20 {

@@ -346,8 +346,22 @@ fn what_comes_again_and_again_ends_in_an_error_that_says_what_is_left() {
     });
 }
 
-/// The kind of an error, and if it left something, why.
+/// The kind of an error, and if it left something, why. What programs ask it does not depend on the latter.
 fn told(error: &Error) -> String {
+    let asked = |error: &Error| {
+        let answers = [
+            error.is_retryable(),
+            error.is_not_found(),
+            error.is_auth(),
+            error.is_answer_lost(),
+        ];
+        let service = error.service().cloned();
+        (answers, service, error.attempts(), error.code().cloned())
+    };
+    assert_eq!(asked(error), asked(error.failure()));
+    let causes = |error: &Error| std::error::Error::source(error).map(ToString::to_string);
+    assert_eq!(causes(error), causes(error.failure()));
+    assert!(error.to_string().starts_with(&error.failure().to_string()));
     let debug = format!("{:?}", error.failure());
     let kind = debug.split(['(', ' ']).next().unwrap_or_default();
     match error {

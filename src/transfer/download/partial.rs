@@ -170,7 +170,13 @@ impl Partial {
         let sha1 = self.wants_sha1().then(|| hasher.clone().finish());
         let line = Step { part, bytes, sha1 }.line();
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-        record.write_all(line.as_bytes())?;
+        let end = record.stream_position()?;
+        if let Err(error) = record.write_all(line.as_bytes()) {
+            // Half a line must not become the beginning of the one that another thread writes.
+            _ = record.set_len(end);
+            _ = record.seek(SeekFrom::Start(end));
+            return Err(error);
+        }
         self.noted.store(true, Ordering::SeqCst);
         Ok(())
     }
