@@ -49,6 +49,8 @@ pub(super) struct Shared {
 
 #[derive(Debug, Clone)]
 pub(super) struct Settled {
+    /// A process that was forked from it has the same memory, but must not use what is in it.
+    process: u32,
     stamp: Stamp,
     auth: Option<Arc<AuthSnapshot>>,
 }
@@ -139,7 +141,8 @@ impl Shared {
         let settled = self.settled.read().unwrap_or_else(PoisonError::into_inner);
         let settled = settled.as_ref()?;
         let stamp = Stamp::at(&self.path).unwrap_or(None)?;
-        (stamp == settled.stamp).then(|| settled.clone())
+        let holds = stamp == settled.stamp && settled.process == std::process::id();
+        holds.then(|| settled.clone())
     }
 
     /// Takes note of what was found in the open file after it had this stamp.
@@ -151,6 +154,7 @@ impl Shared {
         let settled = stamp.filter(tells).zip(known);
         *self.settled.write().unwrap_or_else(PoisonError::into_inner) =
             settled.map(|(stamp, known)| Settled {
+                process: std::process::id(),
                 stamp,
                 auth: known.auth.clone(),
             });
@@ -375,4 +379,23 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Err
     connection
         .prepare_cached("PRAGMA data_version")?
         .query_row([], |row| row.get(0))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_process_found_is_not_taken_for_ones_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("account_info");
+        let mut shared = Shared::open(&path, &Options::default()).unwrap();
+        shared.trust_stamps(true);
+        while shared.settled().is_none() {
+            shared.auth().unwrap();
+        }
+        // As a child finds it that was forked from the process that looked.
+        shared.settled.write().unwrap().as_mut().unwrap().process = 0;
+        assert!(shared.settled().is_none());
+    }
 }
