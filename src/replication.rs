@@ -34,3 +34,7 @@ mod setup;
 pub use self::monitor::{Monitor, Pair, Pairs};
 pub use self::report::{Count, PairState, Report, Side};
 pub use self::setup::{Replication, SetupOptions, set_up, set_up_with};
+pub use crate::model::replication::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
+    ReplicationStatus,
+};

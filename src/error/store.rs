@@ -9,7 +9,7 @@ use crate::error::Error;
 /// Whatever went wrong in an account-info store. An implementation writes `?` on any error.
 ///
 /// ```
-/// use b2sdk::StoreError;
+/// use b2sdk::error::StoreError;
 ///
 /// fn read_token(path: &str) -> Result<String, StoreError> {
 ///     Ok(std::fs::read_to_string(path)?)

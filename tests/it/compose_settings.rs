@@ -3,12 +3,14 @@
 
 use std::path::PathBuf;
 
+use b2sdk::compose::{ComposeOptions, Overlap, Piece};
+use b2sdk::encryption::{Encryption, EncryptionMode, SseCustomerKey};
+use b2sdk::error::{ErrorCode, KeyProblem};
+use b2sdk::lock::{FileRetention, LegalHold};
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    BucketType, ComposeOptions, CreateBucketOptions, DownloadOptions, Encryption, EncryptionMode,
-    Error, ErrorCode, FileId, FileRetention, FileVersion, Filtered, KeyProblem, LegalHold,
-    Operation, Overlap, Piece, Resume, Sha1Digest, SseCustomerKey, Timestamp, UploadOptions,
-    Uploaded,
+    BucketType, CreateBucketOptions, DownloadOptions, Error, FileId, FileVersion, Filtered,
+    Operation, Resume, Sha1Digest, Timestamp, UploadOptions, Uploaded,
 };
 
 use crate::support::{World, noise};

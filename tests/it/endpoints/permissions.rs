@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use b2sdk::error::{KeyRestriction, NotAllowed};
+use b2sdk::keys::Capability;
 use b2sdk::simulator::KeyRequest;
-use b2sdk::{B2Api, Capability, Error, KeyRestriction, NotAllowed, Operation};
+use b2sdk::{B2Api, Error, Operation};
 
 use super::rows::{CASES, Case, ROWS};
 use super::{LOCKABLE, Scene};

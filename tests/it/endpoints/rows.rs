@@ -3,9 +3,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use b2sdk::keys::Capability;
+use b2sdk::lock::{FileRetention, LegalHold};
+use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType};
 use b2sdk::{
-    B2Api, Bucket, BucketType, Capability, CopyOptions, CreateBucketOptions, Error,
-    EventNotificationRule, EventTarget, EventType, FileRetention, InMemoryAccountInfo, LegalHold,
+    B2Api, Bucket, BucketType, CopyOptions, CreateBucketOptions, Error, InMemoryAccountInfo,
     Operation, UpdateBucketOptions, UploadOptions,
 };
 
@@ -357,7 +359,8 @@ pub(super) const ROWS: &[Row] = &[
         },
         absent: Some((
             |scene, api| {
-                let options = b2sdk::CreateKeyOptions::new().buckets([deleted(scene, api).id()]);
+                let options =
+                    b2sdk::keys::CreateKeyOptions::new().buckets([deleted(scene, api).id()]);
                 let capabilities = [Capability::ListFiles];
                 api.create_key_with("new", capabilities, &options)
                     .map(|_| ())
@@ -506,8 +509,8 @@ pub(super) const CASES: &[Case] = &[
         Operation::CreateBucket,
         |scene, api| {
             let options = CreateBucketOptions::new()
-                .default_encryption(b2sdk::Encryption::SseB2)
-                .replication_configuration(b2sdk::ReplicationConfiguration::new())
+                .default_encryption(b2sdk::encryption::Encryption::SseB2)
+                .replication_configuration(b2sdk::replication::ReplicationConfiguration::new())
                 .file_lock();
             let (name, kind) = (scene.bucket_name(), BucketType::AllPrivate);
             api.create_bucket_with(&name, kind, &options).map(|_| ())
@@ -523,7 +526,8 @@ pub(super) const CASES: &[Case] = &[
         "the default encryption",
         Operation::UpdateBucket,
         |scene, api| {
-            let options = UpdateBucketOptions::new().default_encryption(b2sdk::Encryption::SseB2);
+            let options =
+                UpdateBucketOptions::new().default_encryption(b2sdk::encryption::Encryption::SseB2);
             bucket(scene, api)?.update(&options).map(|_| ())
         },
         &["writeBuckets", "writeBucketEncryption"],
@@ -550,7 +554,7 @@ pub(super) const CASES: &[Case] = &[
         "the replication",
         Operation::UpdateBucket,
         |scene, api| {
-            let nothing = b2sdk::ReplicationConfiguration::new();
+            let nothing = b2sdk::replication::ReplicationConfiguration::new();
             let options = UpdateBucketOptions::new().replication_configuration(nothing);
             bucket(scene, api)?.update(&options).map(|_| ())
         },
@@ -602,7 +606,7 @@ pub(super) const CASES: &[Case] = &[
         "deleting what is governed",
         Operation::DeleteFileVersion,
         |scene, api| {
-            let options = b2sdk::DeleteFileVersionOptions::new().bypass_governance();
+            let options = b2sdk::delete::DeleteFileVersionOptions::new().bypass_governance();
             api.delete_file_version_with(&scene.retained, RETAINED, &options)
         },
         &["deleteFiles", "bypassGovernance"],
@@ -611,7 +615,7 @@ pub(super) const CASES: &[Case] = &[
         "releasing what is governed",
         Operation::UpdateFileRetention,
         |scene, api| {
-            let options = b2sdk::UpdateFileRetentionOptions::new().bypass_governance();
+            let options = b2sdk::lock::UpdateFileRetentionOptions::new().bypass_governance();
             let (id, name) = (&scene.retained, RETAINED);
             api.update_file_retention_with(id, name, None, &options)
                 .map(|_| ())

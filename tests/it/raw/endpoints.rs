@@ -6,6 +6,11 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use b2sdk::credentials::Realm;
+use b2sdk::encryption::{Encryption, SseCustomerKey};
+use b2sdk::keys::Capability;
+use b2sdk::lock::{FileRetention, LegalHold};
+use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType};
 use b2sdk::raw::{
     CopyFileRequest, CopyPartRequest, CreateBucketRequest, CreateKeyRequest,
     DownloadAuthorizationRequest, DownloadParameters, ListBucketsRequest, ListFilesRequest,
@@ -14,9 +19,8 @@ use b2sdk::raw::{
     UploadPartRequest,
 };
 use b2sdk::{
-    BucketDetails, BucketType, ByteRange, Capability, Encryption, EventNotificationRule,
-    EventTarget, EventType, FileAction, FileId, FileInfo, FileRetention, FileVersion, Filtered,
-    LegalHold, Operation, Realm, ResponseHeaders, Result, Sha1Digest, SseCustomerKey, Timestamp,
+    BucketDetails, BucketType, ByteRange, FileAction, FileId, FileInfo, FileVersion, Filtered,
+    Operation, ResponseHeaders, Result, Sha1Digest, Timestamp,
 };
 
 use crate::support::{BUCKET, World};
