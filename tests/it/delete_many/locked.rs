@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use b2sdk::simulator::{Fault, KeyRequest};
+use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    Bucket, BucketType, CreateBucketOptions, DeleteManyOptions, Error, FileRetention, LegalHold,
-    Operation, Removal, RemovalOutcome, Timestamp, UploadOptions,
+    Bucket, DeleteManyOptions, Error, FileRetention, LegalHold, Operation, Removal, RemovalOutcome,
+    Timestamp, UploadOptions,
 };
 
 use super::all;
