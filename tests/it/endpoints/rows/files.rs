@@ -122,7 +122,7 @@ pub(super) const ROWS: &[Row] = &[
             let listed = calls.scene.bucket.list_file_versions(HELLO.0).unwrap();
             assert_eq!(
                 listed.map(Result::unwrap).collect::<Vec<_>>(),
-                [version.clone()]
+                std::slice::from_ref(&version)
             );
             assert_eq!(version.legal_hold, Filtered::Readable(LegalHold::Off));
         },
