@@ -7,7 +7,7 @@ use b2sdk::{
     CopyOptions, DownloadOptions, Error, FileId, FileInfo, Operation, Resume, UploadOptions,
 };
 
-use crate::support::{World, noise};
+use crate::support::{World, noise, other_noise as local};
 
 const MIN: u64 = 1_000;
 const PART: u64 = 10_000;
@@ -21,10 +21,6 @@ fn store(world: &World, data: &[u8], name: &str) -> FileId {
     let uploaded = world.bucket.upload_bytes_with(data, name, &options);
     world.service.log().clear();
     uploaded.unwrap().into_version().file_id
-}
-
-fn local(length: usize) -> Vec<u8> {
-    noise(length).iter().map(|byte| !byte).collect()
 }
 
 /// Requests of that kind are refused, after so many.

@@ -86,10 +86,7 @@ fn a_progress_receiver_that_panics_is_not_told_more_and_the_transfer_goes_on() {
 
 #[test]
 fn progress_tells_stages_parts_and_retries_and_the_result_what_was_sent() {
-    use b2sdk::progress::{
-        TransferStage::Done, TransferStage::Finishing, TransferStage::Hashing,
-        TransferStage::Transferring,
-    };
+    use b2sdk::progress::TransferStage::{Done, Finishing, Hashing, Transferring};
     let large = Large::with_workers(1);
     large.inject(
         Fault::on(Operation::UploadPart)
