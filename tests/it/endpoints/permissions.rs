@@ -9,7 +9,7 @@ use super::rows::{CASES, Case, ROWS};
 use super::{LOCKABLE, Scene};
 use crate::support::BUCKET;
 
-/// What each row needs (reference, the headings of section 2), written down once more.
+/// What each row needs (docs/protocol.md, the headings of section 2), written down once more.
 fn needed(operation: Operation) -> &'static [&'static str] {
     match operation {
         Operation::CreateBucket | Operation::UpdateBucket => &["writeBuckets"],
@@ -71,7 +71,7 @@ fn refused(operation: Operation, missing: &str) -> Operation {
 }
 
 /// Whether only the service can tell that this is missing: nothing is needed to read what is public,
-/// and not all of the reference's sources agree.
+/// and not all of the sources of docs/protocol.md agree.
 fn is_for_the_service(operation: Operation, missing: &str) -> bool {
     match operation {
         Operation::DownloadFileById | Operation::DownloadFileByName | Operation::ListParts => true,

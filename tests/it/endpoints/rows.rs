@@ -492,7 +492,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// More that needs capabilities of its own: what it is, the operation that is refused, the call, and
-/// all that it needs (reference, the headings of section 2).
+/// all that it needs (docs/protocol.md, the headings of section 2).
 pub(super) type Case = (
     &'static str,
     Operation,
