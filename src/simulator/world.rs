@@ -7,7 +7,9 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::caps::{Caps, Meter, Usage};
 use super::clock::Clock;
@@ -150,17 +152,12 @@ impl World {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        *self.settings.read().unwrap_or_else(PoisonError::into_inner)
+        *self.settings.read()
     }
 
     /// Requests that are under way may still go by the old ones.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
-        change(
-            &mut self
-                .settings
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        change(&mut self.settings.write());
     }
 
     pub(super) fn meter(&self) -> &Meter {
@@ -311,14 +308,14 @@ impl World {
     /// neither can take the name of one.
     pub(crate) fn join(self: &Arc<Self>, other: &Arc<Self>) {
         for (one, peer) in [(self, other), (other, self)] {
-            let mut peers = one.peers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut peers = one.peers.lock();
             peers.push(Arc::downgrade(peer));
         }
     }
 
     /// Not to be asked while this account's state is locked: two accounts may ask each other.
     fn peers(&self) -> Vec<Arc<Self>> {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let peers = self.peers.lock();
         peers.iter().filter_map(Weak::upgrade).collect()
     }
 
@@ -385,7 +382,7 @@ impl World {
     }
 
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     /// Plans a change against the state as it is, keeps it, and makes it seen, with nobody in
@@ -395,7 +392,7 @@ impl World {
         plan: impl FnOnce(&State) -> Result<(Vec<Change>, T), Refusal>,
     ) -> Result<T, Refusal> {
         let mut removed = Vec::new();
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         let (changes, result) = plan(&state)?;
         if !changes.is_empty() {
             self.storage.commit(&changes)?;
@@ -416,7 +413,7 @@ impl World {
 
     /// Marks an upload token as in use for as long as the guard lives; `None` if it is already.
     pub(super) fn occupy(&self, token: &str) -> Option<Occupied<'_>> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut busy = self.busy.lock();
         busy.insert(token.to_owned()).then(|| Occupied {
             world: self,
             token: token.to_owned(),
@@ -433,11 +430,7 @@ pub(super) struct Occupied<'a> {
 
 impl Drop for Occupied<'_> {
     fn drop(&mut self) {
-        let mut busy = self
-            .world
-            .busy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut busy = self.world.busy.lock();
         busy.remove(&self.token);
     }
 }
