@@ -23,7 +23,7 @@ pub use self::kinds::KeyProblem;
 pub use self::left::{LargeFileLeft, WhyLeft};
 pub use self::not_allowed::{KeyRestriction, NotAllowed};
 pub use self::service::{ErrorCode, ServiceError};
-pub use self::store::StoreError;
+pub use self::store::{StoreContext, StoreError};
 pub use self::transport::{Sent, TransportError, TransportKind};
 pub use crate::model::name::NameRule;
 pub use crate::model::operation::UnknownName;

@@ -144,10 +144,11 @@ types! {
 }
 
 /// What is offered and is no type.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "account_info::AccountInfo",
     "credentials::CredentialError",
     "credentials::CredentialProvider",
+    "error::StoreContext",
     "progress::Progress",
     "Result",
 ];
