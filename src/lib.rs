@@ -20,6 +20,7 @@ pub mod notifications;
 pub mod raw;
 pub mod replication;
 mod session;
+mod setters;
 mod transfer;
 mod wire;
 

@@ -18,7 +18,7 @@ use crate::raw::Raw;
 use crate::raw::encoding::{encode, encode_query};
 use crate::raw::headers::{customer_key, file_version};
 use crate::raw::unexpected;
-use crate::wire::setters;
+use crate::setters::setters;
 
 pub use self::response::DownloadResponse;
 

@@ -11,12 +11,12 @@ use crate::model::secret::{SseCustomerKey, UploadToken};
 use crate::model::sha1::Sha1Digest;
 use crate::raw::headers::customer_key;
 use crate::raw::{Raw, UploadBody};
+use crate::setters::setters;
 use crate::wire::file::FileIdRequest;
 use crate::wire::large_file::{
     CancelLargeFileResponse, FinishLargeFileRequest, ListPartsRequest, ListPartsResponse,
     ListUnfinishedRequest, ListUnfinishedResponse, StartLargeFileRequest,
 };
-use crate::wire::setters;
 use crate::wire::upload::UploadUrlResponse;
 
 /// The headers of `b2_upload_part` (reference section 2.16).

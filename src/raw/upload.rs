@@ -16,7 +16,7 @@ use crate::model::time::Timestamp;
 use crate::raw::Raw;
 use crate::raw::encoding::encode;
 use crate::raw::headers::{self, AES256, customer_key};
-use crate::wire::setters;
+use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
 pub use self::body::UploadBody;

@@ -10,6 +10,7 @@ use crate::model::cors::CorsRule;
 use crate::model::id::{AccountId, BucketId};
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::replication::ReplicationConfiguration;
+use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 use crate::wire::lock::DefaultRetentionSetting;
 

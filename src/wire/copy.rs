@@ -6,6 +6,7 @@ use crate::model::file_info::FileInfo;
 use crate::model::id::{BucketId, FileId};
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::range::ByteRange;
+use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 
 /// The body of `b2_copy_file` (reference section 2.13).

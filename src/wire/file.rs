@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
+use crate::setters::setters;
 
 /// The body of `b2_list_file_names` and `b2_list_file_versions` (reference sections 2.8 and 2.9).
 #[derive(Debug, Clone, Serialize)]

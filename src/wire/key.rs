@@ -7,6 +7,7 @@ use crate::model::auth::Capability;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
 use crate::model::key::KeyDetails;
 use crate::model::secret::ApplicationKey;
+use crate::setters::setters;
 
 /// The body of `b2_create_key` (reference section 2.22).
 #[derive(Debug, Clone, Serialize)]

@@ -9,6 +9,7 @@ use crate::model::id::{AccountId, BucketId, FileId};
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::part::Part;
 use crate::model::time::Timestamp;
+use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 
 /// The body of `b2_start_large_file` (reference section 2.14).

@@ -9,6 +9,7 @@ use crate::model::id::FileId;
 use crate::model::lock::{
     BucketRetention, DefaultRetention, FileRetention, LegalHold, RetentionForm,
 };
+use crate::setters::setters;
 
 /// The body of `b2_update_file_retention` (reference section 2.28).
 #[derive(Debug, Clone, Serialize)]

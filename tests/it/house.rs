@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may use those to its right.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "replication",
     "notifications",
     "api",
@@ -20,6 +20,7 @@ const LAYERS: [&str; 14] = [
     "wire",
     "error",
     "model",
+    "setters",
 ];
 
 /// Words and the only places where they may stand.
