@@ -1,6 +1,6 @@
 //! Large files whose parts are all known before the first of them is made: those of a source that can be
 //! read anywhere, of copies, of pieces. They can be made in any order, and made again, so that an
-//! unfinished file can be gone on with (`resume`).
+//! unfinished file can be completed (`resume`).
 
 use std::collections::BTreeMap;
 
@@ -8,35 +8,22 @@ use crate::control::Control;
 use crate::control::progress::{Tally, TransferStage};
 use crate::error::Result;
 use crate::model::sha1::Sha1Digest;
-use crate::raw::UploadRequest;
+use crate::transfer::Transfer;
+use crate::transfer::large::{LargeFile, PartSource};
+use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::parallel;
-use crate::transfer::parts::Parts;
-use crate::transfer::source::UploadSource;
-use crate::transfer::upload::large::Started;
-use crate::transfer::upload::resume::Resumed;
-use crate::transfer::upload::{Upload, Uploaded};
-
-/// The parts of a large file; they are numbered from 1.
-pub(in crate::transfer) trait Parted: Sync {
-    fn count(&self) -> u64;
-
-    /// The bytes of a part.
-    fn length(&self, number: u64) -> u64;
-
-    /// Whether what an unfinished file has there, with this SHA-1, is the part.
-    fn is_made(&self, number: u64, sha1: Sha1Digest) -> Result<bool>;
-
-    fn make(&self, started: &Started<'_>, number: u64, control: &Control) -> Result<Sha1Digest>;
-}
+use crate::transfer::parts::EqualParts;
+use crate::transfer::resume::{Resume, Unfinished, find_unfinished};
+use crate::transfer::source::{UploadSource, hash};
+use crate::transfer::uploaded::Uploaded;
 
 /// The parts of a source.
-pub(super) struct SourceParts<'s> {
-    pub(super) upload: &'s Upload<'s>,
-    pub(super) source: &'s (dyn UploadSource + Sync),
-    pub(super) parts: &'s Parts,
+struct SourceParts<'s> {
+    source: &'s (dyn UploadSource + Sync),
+    parts: &'s EqualParts,
 }
 
-impl Parted for SourceParts<'_> {
+impl PartSource for SourceParts<'_> {
     fn count(&self) -> u64 {
         self.parts.count()
     }
@@ -45,30 +32,58 @@ impl Parted for SourceParts<'_> {
         self.parts.length_of(number)
     }
 
-    fn is_made(&self, number: u64, sha1: Sha1Digest) -> Result<bool> {
+    fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool> {
         let range = self.parts.range(number - 1);
-        Ok(self.upload.hash(self.source, range)? == sha1)
+        Ok(hash(self.source, range, control)? == sha1)
     }
 
-    fn make(&self, started: &Started<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {
-        started.send_part(number, self.source, self.parts.range(number - 1), control)
+    fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {
+        large.send_part(number, self.source, self.parts.range(number - 1), control)
     }
 }
 
-impl Upload<'_> {
-    /// Makes the parts that are not there yet, and the file of them.
-    pub(in crate::transfer) fn make_parts(
-        &self,
-        request: &UploadRequest<'_>,
-        parts: &dyn Parted,
-        tally: &Tally,
-    ) -> Result<Uploaded> {
-        let (file_id, mut present) = match self.find_unfinished(request, parts)? {
-            Some(Resumed { file_id, present }) => (file_id, present),
-            None => (self.start(request)?, BTreeMap::new()),
-        };
-        tally.enter(TransferStage::Transferring);
-        let resumed_parts = present.len();
+/// Uploads a source in these parts.
+pub(in crate::transfer) fn upload(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    (sha1, resume): (LargeFileSha1, &Resume),
+    source: &(dyn UploadSource + Sync),
+    parts: &EqualParts,
+) -> Result<Uploaded> {
+    let stage = match sha1 {
+        LargeFileSha1::Compute => TransferStage::Hashing,
+        LargeFileSha1::Given(_) | LargeFileSha1::Omit => TransferStage::Transferring,
+    };
+    let Transfer {
+        session, control, ..
+    } = transfer;
+    let total = Some(source.len());
+    let tally = Tally::at(stage, control, file.name, session.clock(), total);
+    let sha1 = match sha1 {
+        LargeFileSha1::Compute => Some(hash(source, 0..source.len(), control)?),
+        LargeFileSha1::Given(sha1) => Some(sha1),
+        LargeFileSha1::Omit => None,
+    };
+    let parts = SourceParts { source, parts };
+    make(transfer, &file.with_sha1(sha1)?, resume, &parts, &tally)
+}
+
+/// Makes the parts that are not there yet, and the file of them.
+pub(in crate::transfer) fn make(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    resume: &Resume,
+    parts: &dyn PartSource,
+    tally: &Tally,
+) -> Result<Uploaded> {
+    let unfinished = find_unfinished(transfer, file, resume, parts)?;
+    let (file_id, mut present) = match unfinished {
+        Some(Unfinished { file_id, present }) => (Some(file_id), present),
+        None => (None, BTreeMap::new()),
+    };
+    let resumed_parts = present.len();
+    let kept = (file_id, resume.keeps_failures());
+    let uploaded = LargeFile::make(transfer, file, kept, tally, |large| {
         for number in present.keys() {
             tally.part_arrived();
             tally.add(parts.length(*number));
@@ -76,21 +91,19 @@ impl Upload<'_> {
         let missing: Vec<_> = (1..=parts.count())
             .filter(|number| !present.contains_key(number))
             .collect();
-        let uploaded = self.as_large_file(file_id, tally, |started| {
-            let made = parallel::run(self.workers, self.control, |_| {
-                Box::new(missing.into_iter().map(|number| {
-                    Ok(move |control: &Control| {
-                        let sha1 = parts.make(started, number, control)?;
-                        Ok((number, sha1))
-                    })
-                }))
-            })?;
-            present.extend(made);
-            Ok(present.into_values().collect())
+        let made = parallel::run(transfer.workers, transfer.control, |_| {
+            Box::new(missing.into_iter().map(|number| {
+                Ok(move |control: &Control| {
+                    let sha1 = parts.make(large, number, control)?;
+                    Ok((number, sha1))
+                })
+            }))
         })?;
-        Ok(Uploaded {
-            resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
-            ..uploaded
-        })
-    }
+        present.extend(made);
+        Ok(present.into_values().collect())
+    })?;
+    Ok(Uploaded {
+        resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
+        ..uploaded
+    })
 }
