@@ -41,7 +41,7 @@ impl Append<'_> {
         let Some(sha1) = self.grown_from(source, &stored, limits)? else {
             return self.upload.send(source);
         };
-        match self.compose(stored, source, file, (sha1, limits)) {
+        match self.compose(stored, source, file, (sha1.given(), limits)) {
             // Somebody has deleted the version since.
             Err(error) if error.is_not_found() && !may_be_made(&error) => {
                 self.give_up(&error);
@@ -140,7 +140,7 @@ impl Append<'_> {
         source: &FileSource,
         stored: &Remote,
         limits: Limits,
-    ) -> Result<Option<Option<Sha1Digest>>> {
+    ) -> Result<Option<LargeFileSha1>> {
         let Some(expected) = stored.sha1 else {
             return Ok(None);
         };
@@ -167,9 +167,9 @@ impl Append<'_> {
         Ok(Some(match self.upload.options.large_file_sha1 {
             LargeFileSha1::Compute => {
                 feed(&mut hasher, source, stored.length..source.len(), control)?;
-                Some(hasher.finish())
+                LargeFileSha1::Given(hasher.finish())
             }
-            other => other.given(),
+            other => other,
         }))
     }
 }
