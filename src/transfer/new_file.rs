@@ -29,12 +29,12 @@ use crate::wire::large_file::StartLargeFileRequest;
 
 /// Lets the service derive the type from the name's extension.
 const CONTENT_TYPE_AUTO: &str = "b2/x-auto";
-/// The most that name and info may take in headers, in bytes.
+/// The most that name and info may take in headers, in bytes (docs/protocol.md, section 4.3).
 const HEADER_LIMIT: usize = 7000;
 /// The most that they may take for a file that is encrypted, or in a bucket with object lock, as far as
 /// the file's own settings tell.
 const SMALLER_HEADER_LIMIT: usize = 2048;
-/// The service may cut times to whole seconds.
+/// The service may cut times to whole seconds (docs/protocol.md, section 2.28).
 const SECOND: i64 = 1000;
 const DAY: i64 = 24 * 3600 * SECOND;
 

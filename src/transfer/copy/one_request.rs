@@ -105,7 +105,8 @@ impl Copy<'_> {
         let Some(version) = found else {
             return Ok(Search::Nothing);
         };
-        // The service may tell no SHA-1 of a copy, and not every key how it is kept.
+        // The service may tell no SHA-1 of a copy (docs/protocol.md, section 12, 28), and not every
+        // key how it is kept.
         let is_certain = whole.is_some() && version.sha1() == whole;
         Ok(
             if is_certain && file.compare(&version) == Comparison::Equal {
