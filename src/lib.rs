@@ -54,7 +54,7 @@ pub use control::meter::{RequestBudget, RequestCounts};
 pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
 pub use error::{
     Error, ErrorCode, KeyProblem, KeyRestriction, LargeFileLeft, NotAllowed, Result, Sent,
-    ServiceError, StoreError, TransportError, TransportKind, WhyLeft,
+    ServiceError, StoreContext, StoreError, TransportError, TransportKind, WhyLeft,
 };
 pub use http::config::{TestMode, Timeouts};
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
