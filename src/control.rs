@@ -9,7 +9,7 @@ pub(crate) mod meter;
 pub(crate) mod progress;
 pub(crate) mod semaphore;
 pub(crate) mod single_flight;
-mod sync;
+pub(crate) mod sync;
 pub(crate) mod workers;
 
 use std::sync::Arc;
@@ -97,6 +97,6 @@ impl Control {
 }
 
 #[cfg(test)]
-mod interleavings;
+pub(crate) mod interleavings;
 #[cfg(test)]
 mod tests;

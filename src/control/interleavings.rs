@@ -12,7 +12,7 @@
 
 mod flights;
 mod queue;
-mod sync;
+pub(crate) mod sync;
 
 #[path = "cancel.rs"]
 mod cancel;
@@ -28,7 +28,7 @@ const ORDERS: usize = 300;
 
 /// Runs a scenario in many orders: the first ones of a search in depth, random ones, and those that few
 /// changes of the running thread make.
-fn in_every_order(scenario: fn()) {
+pub(crate) fn in_every_order(scenario: fn()) {
     run(DfsScheduler::new(Some(ORDERS), false), scenario);
     run(PctScheduler::new(3, ORDERS), scenario);
     in_random_orders(scenario);

@@ -98,6 +98,7 @@ mod tests {
             token.cancel();
             assert!(matches!(waiting.join().unwrap(), Err(Error::Cancelled)));
         });
+        assert_eq!(workers.permits.waiting(), 0);
         drop(held);
         workers.take(&Control::default()).unwrap();
     }
