@@ -34,6 +34,8 @@ pub(crate) mod memory;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
@@ -43,6 +45,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::control::sync;
 use crate::error::StoreError;
 pub use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::{BucketId, FileId};
