@@ -7,33 +7,27 @@ use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::session::needs::Needs;
+use crate::setters::setters;
 
-/// What may be said about the deletion of a version.
+/// Options for deleting a version.
 ///
 /// ```
 /// use b2sdk::delete::DeleteFileVersionOptions;
 ///
-/// assert!(DeleteFileVersionOptions::new().bypass_governance().bypass_governance);
+/// let options = DeleteFileVersionOptions::new().bypass_governance(true);
+/// assert!(options.bypass_governance);
 /// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DeleteFileVersionOptions {
-    /// Delete it although it is retained in the mode `governance`. Needs `bypassGovernance`.
+    /// Whether to delete a version that is retained in governance mode. This requires the capability
+    /// `bypassGovernance`. Off by default.
     pub bypass_governance: bool,
 }
 
-impl DeleteFileVersionOptions {
-    /// Nothing said.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Delete it although it is retained in the mode `governance`.
-    #[must_use]
-    pub const fn bypass_governance(mut self) -> Self {
-        self.bypass_governance = true;
-        self
+setters! {
+    new DeleteFileVersionOptions {
+        bypass_governance: bool,
     }
 }
 
