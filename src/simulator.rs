@@ -107,6 +107,13 @@ impl Simulator {
         &self.key
     }
 
+    /// What was found wrong with the [data directory](SimulatorBuilder::data_dir) at the start, one
+    /// sentence each: files whose content is missing or too short, which are answered with status 500.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.world.warnings()
+    }
+
     /// Makes an application key without a request, so that the log stays as it is.
     ///
     /// ```

@@ -12,6 +12,9 @@ pub(crate) trait Blob: fmt::Debug + Send + Sync {
     /// Reads from this byte on.
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>>;
 
+    /// How many bytes can be read.
+    fn length(&self) -> io::Result<u64>;
+
     /// One more record names this body.
     fn keep(&self);
 

@@ -207,6 +207,14 @@ impl State {
         self.files.get(file_id)
     }
 
+    pub(crate) fn all_versions(&self) -> impl Iterator<Item = &Arc<Version>> {
+        self.files.values()
+    }
+
+    pub(crate) fn all_parts(&self) -> impl Iterator<Item = &Arc<Part>> {
+        self.parts.values().flat_map(BTreeMap::values)
+    }
+
     /// The finished, visible or hiding version that stands for this name.
     pub(crate) fn latest(&self, bucket_id: &str, name: &str) -> Option<&Arc<Version>> {
         self.versions_of(bucket_id, name)

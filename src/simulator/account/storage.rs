@@ -1,6 +1,7 @@
 //! Where bodies and records are kept: in memory for tests, or in a data directory that survives
 //! the process.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -20,7 +21,15 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync {
     fn commit(&self, changes: &[Change]) -> io::Result<()>;
 
     /// Everything kept by earlier processes.
-    fn load(&self) -> io::Result<Vec<Record>>;
+    fn load(&self) -> io::Result<Loaded>;
+}
+
+/// What earlier processes kept.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) records: Vec<Record>,
+    /// The names of the bodies that are missing or shorter than the records say.
+    pub(crate) damaged: HashSet<String>,
 }
 
 /// A body being written.

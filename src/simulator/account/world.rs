@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use crate::model::operation::Operation;
 use crate::simulator::account::caps::{Caps, Meter, Usage};
 use crate::simulator::account::keyring;
-use crate::simulator::account::records::{Account, AccountToken, Change, Key, Kind, Record};
+use crate::simulator::account::records::{Account, AccountToken, Change, Chunk, Key, Kind, Record};
 use crate::simulator::account::state::State;
 use crate::simulator::account::storage::Storage;
 use crate::simulator::account::storage::disk::DiskStorage;
@@ -26,6 +26,9 @@ pub(crate) use crate::simulator::account::storage::disk::OpenError;
 
 /// A day: how long account tokens and upload URLs are good (sections 2.0 and 6).
 pub(crate) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// The damaged files that are named one by one.
+const MOST_WARNINGS: usize = 20;
 
 /// What may differ between one simulator and the next.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +83,7 @@ pub(crate) struct World {
     urls_made: AtomicU64,
     /// Other accounts of the same service.
     peers: Mutex<Vec<Weak<Self>>>,
+    warnings: Vec<String>,
 }
 
 /// Shows no key and no token.
@@ -107,9 +111,11 @@ impl World {
             source,
         };
         let mut state = State::default();
-        for record in storage.load().map_err(unusable)? {
+        let loaded = storage.load().map_err(unusable)?;
+        for record in loaded.records {
             state.apply(Change::Put(record));
         }
+        let warnings = damage_report(&state, &loaded.damaged);
         let account = match state.account.clone() {
             Some(account) => account.id,
             None => {
@@ -119,7 +125,8 @@ impl World {
                 account
             }
         };
-        let world = Self::new(settings, Box::new(storage), state, account);
+        let mut world = Self::new(settings, Box::new(storage), state, account);
+        world.warnings = warnings;
         world.forget_stale_tokens().map_err(unusable)?;
         Ok(world)
     }
@@ -141,7 +148,13 @@ impl World {
             busy: Mutex::default(),
             urls_made: AtomicU64::new(0),
             peers: Mutex::default(),
+            warnings: Vec::new(),
         }
+    }
+
+    /// What was found wrong when the account was opened.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -444,6 +457,31 @@ impl Drop for Occupied<'_> {
             .unwrap_or_else(PoisonError::into_inner);
         busy.remove(&self.token);
     }
+}
+
+/// One line for each of the first files whose content is lost, and how many more there are.
+fn damage_report(state: &State, damaged: &HashSet<String>) -> Vec<String> {
+    let is_damaged = |content: &[Chunk]| {
+        !damaged.is_empty()
+            && content
+                .iter()
+                .any(|chunk| damaged.contains(&chunk.blob_name))
+    };
+    let lost = "its content is missing or too short in the data directory";
+    let versions = state
+        .all_versions()
+        .filter(|version| is_damaged(&version.content));
+    let versions =
+        versions.map(|version| format!("file {:?} ({}): {lost}", version.name, version.file_id));
+    let parts = state.all_parts().filter(|part| is_damaged(&part.content));
+    let parts = parts.map(|part| format!("part {} of {}: {lost}", part.number, part.file_id));
+    let mut all = versions.chain(parts);
+    let mut lines: Vec<String> = all.by_ref().take(MOST_WARNINGS).collect();
+    match all.count() {
+        0 => {}
+        more => lines.push(format!("{more} more files and parts have no content")),
+    }
+    lines
 }
 
 /// An account with its master key.

@@ -102,6 +102,7 @@ fn store(world: &World, body: &mut dyn Read, length: u64) -> Result<Received, Re
 
 /// The checksums of content that is stored already.
 pub(crate) fn hash(content: &[Chunk], length: u64) -> Result<Received, Refusal> {
+    check_readable(content)?;
     let mut reader = ChunkReader::new(content);
     let (sha1, md5) = copy_hashed(&mut reader, &mut io::sink(), length)?;
     Ok(Received {
@@ -121,6 +122,25 @@ fn read_some(from: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, Refusal> {
             Err(_) => return Err(ended_early()),
         }
     }
+}
+
+/// Whether the whole content can be read, as far as can be told without reading it. In a data
+/// directory somebody else may have removed or cut it.
+pub(crate) fn check_readable(content: &[Chunk]) -> Result<(), Refusal> {
+    for chunk in content {
+        let length = chunk.blob.as_ref().map(|blob| blob.length());
+        let is_whole = length.is_some_and(|length| {
+            length.is_ok_and(|length| length >= chunk.offset.saturating_add(chunk.length))
+        });
+        if !is_whole {
+            return Err(lost());
+        }
+    }
+    Ok(())
+}
+
+fn lost() -> Refusal {
+    Refusal::new(500, "internal_error", "The content of the file is lost")
 }
 
 fn read_trailer(body: &mut dyn Read) -> Result<String, Refusal> {
@@ -145,6 +165,7 @@ pub(crate) fn duplicate(
     content: &[Chunk],
     length: u64,
 ) -> Result<Vec<Chunk>, Refusal> {
+    check_readable(content)?;
     store(world, &mut ChunkReader::new(content), length).map(|stored| stored.content)
 }
 

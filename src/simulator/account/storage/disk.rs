@@ -2,26 +2,35 @@
 //!
 //! ```text
 //! <dir>/lock              held by the process that serves this directory
-//! <dir>/simulator.sqlite  record(kind, key, json); keys and tokens are in here: mode 0600
+//! <dir>/simulator.sqlite  record(kind, key, json); keys and tokens are in here: mode 0600; held as well
 //! <dir>/bodies/<hex>      one file per body; <hex>.tmp while it is being written
 //! ```
 //!
 //! A body is synced and renamed before the record that names it is committed, so a record never
-//! names a body that is not there; a body that no record names is removed at the next start.
+//! names a body that is not there, unless somebody else removed it.
+//!
+//! A body that no record names is removed at the next start, but only if its name is one that this
+//! module gives and if the database holds an account: a directory that never was a simulator's, or
+//! whose database is lost, keeps all of its files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{BlobWriter, Storage};
+use super::{BlobWriter, Loaded, Storage};
 use crate::simulator::account::blob::Blob;
 use crate::simulator::account::records::{Change, Chunk, Record};
 use crate::simulator::random;
+
+const DATABASE: &str = "simulator.sqlite";
+const BODIES: &str = "bodies";
+const NAME_DIGITS: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct DiskStorage {
@@ -46,19 +55,24 @@ impl DiskStorage {
             dir: dir.to_owned(),
             source,
         };
-        let bodies = dir.join("bodies");
+        let in_use = || OpenError::InUse {
+            dir: dir.to_owned(),
+        };
+        let bodies = dir.join(BODIES);
         fs::create_dir_all(&bodies).map_err(unusable)?;
         let lock = private_file(&dir.join("lock")).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::InUse {
-                    dir: dir.to_owned(),
-                });
-            }
+            Err(TryLockError::WouldBlock) => return Err(in_use()),
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
-        let database = open_database(&dir.join("simulator.sqlite")).map_err(unusable)?;
+        let database = open_database(&dir.join(DATABASE)).map_err(|error| {
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) {
+                in_use()
+            } else {
+                unusable(io::Error::other(error))
+            }
+        })?;
         Ok(Self {
             database: Mutex::new(database),
             bodies,
@@ -66,20 +80,38 @@ impl DiskStorage {
         })
     }
 
-    /// Removes the bodies that no record names: of uploads that were cut off, and of deletions
-    /// that the last process did not live to finish.
-    fn remove_orphans(&self, named: &HashMap<String, Arc<DiskBlob>>) -> io::Result<()> {
+    /// Holds the files in `bodies` against the records: returns the bodies that are missing or too
+    /// short, and removes those that no record names. These are left by uploads that were cut off,
+    /// and by deletions that the last process did not live to finish.
+    fn inspect(&self, mut needed: HashMap<String, u64>) -> io::Result<HashSet<String>> {
         for entry in fs::read_dir(&self.bodies)? {
             let entry = entry?;
-            if !entry.file_type()?.is_file() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|name| is_own_name(name)) else {
                 continue;
+            };
+            match needed.get(name) {
+                Some(length) if entry.metadata()?.len() >= *length => drop(needed.remove(name)),
+                Some(_) => {}
+                None if entry.file_type()?.is_file() => fs::remove_file(entry.path())?,
+                None => {}
             }
-            let is_named = entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| named.contains_key(name));
-            if !is_named {
-                fs::remove_file(entry.path())?;
+        }
+        Ok(needed.into_keys().collect())
+    }
+
+    /// Refuses to begin a new account where an older one has left bodies: its database is lost.
+    fn refuse_bodies_without_account(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.bodies)? {
+            let name = entry?.file_name();
+            if name.to_str().is_some_and(is_own_name) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!(
+                        "there is no account in {DATABASE}, but there are bodies of files in {BODIES}; \
+                         restore the database, or move the bodies away to begin anew"
+                    ),
+                ));
             }
         }
         Ok(())
@@ -88,9 +120,9 @@ impl DiskStorage {
 
 impl Storage for DiskStorage {
     fn create_blob(&self) -> io::Result<Box<dyn BlobWriter>> {
-        let name = random::hex(32);
+        let name = random::hex(NAME_DIGITS);
         let temporary = self.bodies.join(format!("{name}.tmp"));
-        let file = private_file(&temporary)?;
+        let file = new_private_file(&temporary)?;
         Ok(Box::new(DiskWriter {
             bodies: self.bodies.clone(),
             name,
@@ -104,13 +136,17 @@ impl Storage for DiskStorage {
         write_changes(&mut database, changes).map_err(io::Error::other)
     }
 
-    fn load(&self) -> io::Result<Vec<Record>> {
+    fn load(&self) -> io::Result<Loaded> {
         let rows = {
             let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
             read_rows(&database).map_err(io::Error::other)?
         };
         let mut blobs: HashMap<String, Arc<DiskBlob>> = HashMap::new();
+        let mut needed: HashMap<String, u64> = HashMap::new();
         let mut attach = |chunk: &mut Chunk| {
+            let end = chunk.offset.saturating_add(chunk.length);
+            let length = needed.entry(chunk.blob_name.clone()).or_default();
+            *length = end.max(*length);
             let blob = blobs
                 .entry(chunk.blob_name.clone())
                 .or_insert_with_key(|name| {
@@ -123,25 +159,50 @@ impl Storage for DiskStorage {
             .iter()
             .map(|(kind, json)| Record::from_json(kind, json, &mut attach))
             .collect::<serde_json::Result<Vec<Record>>>()?;
-        self.remove_orphans(&blobs)?;
-        Ok(records)
+        let has_account = |record: &Record| matches!(record, Record::Account(_));
+        if !records.iter().any(has_account) {
+            self.refuse_bodies_without_account()?;
+            return Ok(Loaded {
+                records,
+                damaged: HashSet::new(),
+            });
+        }
+        Ok(Loaded {
+            records,
+            damaged: self.inspect(needed)?,
+        })
     }
 }
 
-fn open_database(path: &Path) -> io::Result<Connection> {
-    // Made before SQLite sees it, so that its journals inherit the mode.
-    private_file(path)?;
-    let database = Connection::open(path).map_err(io::Error::other)?;
-    database
-        .execute_batch(
-            "PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             CREATE TABLE IF NOT EXISTS record (
-                 kind TEXT NOT NULL, key TEXT NOT NULL, json TEXT NOT NULL,
-                 PRIMARY KEY (kind, key)
-             ) WITHOUT ROWID;",
-        )
-        .map_err(io::Error::other)?;
+/// Whether this module gives such names to bodies: 32 lower-case hexadecimal digits, with `.tmp`
+/// while they are being written.
+fn is_own_name(name: &str) -> bool {
+    let digits = name.strip_suffix(".tmp").unwrap_or(name);
+    digits.len() == NAME_DIGITS
+        && digits
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Opens the database and keeps it locked, so that nobody else gets in although the lock file may
+/// have been deleted.
+fn open_database(path: &Path) -> rusqlite::Result<Connection> {
+    // Made before SQLite sees it, so that its journals inherit the mode. A file that is there is not
+    // opened here: closing it would release the lock of another simulator of this process.
+    let _ = new_private_file(path);
+    let database = Connection::open(path)?;
+    database.busy_timeout(Duration::ZERO)?;
+    database.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         BEGIN EXCLUSIVE;
+         CREATE TABLE IF NOT EXISTS record (
+             kind TEXT NOT NULL, key TEXT NOT NULL, json TEXT NOT NULL,
+             PRIMARY KEY (kind, key)
+         ) WITHOUT ROWID;
+         COMMIT;",
+    )?;
     Ok(database)
 }
 
@@ -179,14 +240,23 @@ fn read_rows(database: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
 
 /// Opens a file that only its owner may read, creating it if need be.
 fn private_file(path: &Path) -> io::Result<File> {
+    private().create(true).truncate(false).open(path)
+}
+
+/// Creates a file that only its owner may read.
+fn new_private_file(path: &Path) -> io::Result<File> {
+    private().create_new(true).open(path)
+}
+
+fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options.open(path)
+    options
 }
 
 /// A name on disk that goes away unless the body was finished.
@@ -271,6 +341,10 @@ impl Blob for DiskBlob {
         Ok(Box::new(file))
     }
 
+    fn length(&self) -> io::Result<u64> {
+        fs::metadata(&self.path).map(|metadata| metadata.len())
+    }
+
     // Both are called under the lock of the state only, one after the other.
     fn keep(&self) {
         self.records.fetch_add(1, Ordering::Relaxed);
@@ -344,6 +418,6 @@ mod tests {
         storage
             .commit(&[part(&blob), Change::Remove(Kind::Part, key)])
             .unwrap();
-        assert!(storage.load().unwrap().is_empty());
+        assert!(storage.load().unwrap().records.is_empty());
     }
 }

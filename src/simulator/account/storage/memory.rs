@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use super::{BlobWriter, Storage};
+use super::{BlobWriter, Loaded, Storage};
 use crate::simulator::account::blob::Blob;
-use crate::simulator::account::records::{Change, Record};
+use crate::simulator::account::records::Change;
 
 #[derive(Debug)]
 pub(crate) struct MemoryStorage;
@@ -19,8 +19,8 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn load(&self) -> io::Result<Vec<Record>> {
-        Ok(Vec::new())
+    fn load(&self) -> io::Result<Loaded> {
+        Ok(Loaded::default())
     }
 }
 
@@ -70,6 +70,10 @@ impl Blob for MemoryBlob {
         let mut reader = io::Cursor::new(Shared(Arc::clone(&self.0)));
         reader.set_position(offset);
         Ok(Box::new(reader))
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
     }
 
     fn keep(&self) {}

@@ -218,6 +218,7 @@ fn serve(
     }
     // A malformed range is ignored (section 8.2).
     let Some(range) = request.header("range").and_then(ByteRange::parse) else {
+        content::check_readable(&file.content)?;
         let reader = ChunkReader::new(&file.content);
         return Ok(Reply {
             status: 200,
@@ -232,7 +233,9 @@ fn serve(
         "Content-Range",
         format!("bytes {first}-{last}/{}", file.length),
     ));
-    let reader = ChunkReader::new(&content::slice(&file.content, first, last));
+    let stretch = content::slice(&file.content, first, last);
+    content::check_readable(&stretch)?;
+    let reader = ChunkReader::new(&stretch);
     let body = ReplyBody::Stream(Box::new(reader), last - first + 1);
     Ok(Reply {
         status: 206,
