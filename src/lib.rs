@@ -20,6 +20,7 @@ pub mod notifications;
 pub mod raw;
 pub mod replication;
 mod session;
+mod setters;
 mod transfer;
 mod wire;
 
@@ -132,3 +133,8 @@ pub mod bucket_rules {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/encryption-and-lock.md")]
 pub mod encryption_and_lock {}
+
+// What is known of the wire: only a page of the documentation, and no examples.
+#[cfg(doc)]
+#[doc = include_str!("../docs/protocol.md")]
+pub mod protocol {}

@@ -1,34 +1,5 @@
-//! The envelopes of requests and answers, exactly as they travel (reference section 2). Nothing is
-//! computed here. `crate::raw` makes them public.
-
-/// A chained setter for each optional member of a request; those behind `into` take whatever becomes it.
-macro_rules! setters {
-    (
-        $name:ident $(<$life:lifetime>)? { $($field:ident: $kind:ty,)* }
-        $(into { $($made:ident: $of:ty,)* })?
-    ) => {
-        impl $(<$life>)? $name $(<$life>)? {
-            $(
-                #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
-                #[must_use]
-                pub fn $field(mut self, $field: $kind) -> Self {
-                    self.$field = $field.into();
-                    self
-                }
-            )*
-            $($(
-                #[doc = concat!("Sets [`", stringify!($made), "`](#structfield.", stringify!($made), ").")]
-                #[must_use]
-                pub fn $made(mut self, $made: impl Into<$of>) -> Self {
-                    let value: $of = $made.into();
-                    self.$made = value.into();
-                    self
-                }
-            )*)?
-        }
-    };
-}
-pub(crate) use setters;
+//! The envelopes of requests and answers, exactly as they travel (docs/protocol.md, section 2).
+//! Nothing is computed here. `crate::raw` makes them public.
 
 use std::fmt::Display;
 

@@ -9,6 +9,7 @@ use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::pattern::{Filter, Filters, Pattern};
+use crate::setters::setters;
 
 /// Which versions a listing shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -50,53 +51,18 @@ pub struct LsOptions {
     pub cancel: Option<CancelToken>,
 }
 
-impl LsOptions {
-    /// Nothing said.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+setters! {
+    new LsOptions {
+        recursive: bool,
+        versions: Versions,
+        with_wildcard: bool,
+        page_size: u32,
     }
-
-    /// Also what is in the folders below, instead of the folders.
-    #[must_use]
-    pub const fn recursive(mut self, recursive: bool) -> Self {
-        self.recursive = recursive;
-        self
+    list {
+        filters: Filter,
     }
-
-    /// Which versions.
-    #[must_use]
-    pub const fn versions(mut self, versions: Versions) -> Self {
-        self.versions = versions;
-        self
-    }
-
-    /// The folder is a pattern of file names.
-    #[must_use]
-    pub const fn with_wildcard(mut self, with_wildcard: bool) -> Self {
-        self.with_wildcard = with_wildcard;
-        self
-    }
-
-    /// Which files.
-    #[must_use]
-    pub fn filters(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
-        self.filters = filters.into_iter().collect();
-        self
-    }
-
-    /// How many entries to ask for at a time.
-    #[must_use]
-    pub const fn page_size(mut self, entries: u32) -> Self {
-        self.page_size = Some(entries);
-        self
-    }
-
-    /// Cancels the listing.
-    #[must_use]
-    pub fn cancel(mut self, token: &CancelToken) -> Self {
-        self.cancel = Some(token.clone());
-        self
+    shared {
+        cancel: CancelToken,
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module of the client may use those to its right.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "replication",
     "notifications",
     "api",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 14] = [
     "wire",
     "error",
     "model",
+    "setters",
 ];
 
 /// A module of the simulator may use those to its right.
@@ -409,6 +410,29 @@ fn foreign_crates_are_named_in_their_places_only() {
         for (word, places) in PLACES {
             if names_word(&code, word) && !places.iter().any(|place| file.starts_with(place)) {
                 wrong.push(format!("src/{file} names {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn locks_are_those_of_parking_lot() {
+    let of_std = ["PoisonError", "Mutex", "MutexGuard", "RwLock", "Condvar"];
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let (mut text, mut named) = (code.as_str(), Vec::new());
+        while let Some((_, after)) = text.split_once("std::sync::") {
+            let names = after.split(|c: char| !c.is_alphanumeric()).next();
+            let list = after
+                .strip_prefix('{')
+                .and_then(|list| list.split('}').next());
+            named.push(list.or(names).unwrap_or(""));
+            text = after;
+        }
+        for word in of_std {
+            if named.iter().any(|names| names_word(names, word)) {
+                wrong.push(format!("src/{file} uses the {word} of std"));
             }
         }
     }

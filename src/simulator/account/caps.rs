@@ -1,7 +1,8 @@
-//! The caps of an account: what it may store, and what it may download and call in a day (sections
-//! 2.0 and 11). A day is one of the service's clock, and begins at midnight UTC.
+//! The caps of an account: what it may store, and what it may download and call in a day
+//! (docs/protocol.md, sections 2.0 and 11). A day is one of the service's clock, and begins at
+//! midnight UTC.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::model::operation::{BillingClass, Operation};
 use crate::simulator::protocol::reply::Refusal;
@@ -183,7 +184,7 @@ impl Meter {
     }
 
     fn state(&self) -> MutexGuard<'_, Day> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

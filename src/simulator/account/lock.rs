@@ -1,4 +1,4 @@
-//! Object lock (section 3.11) as it is kept: retention, legal hold, the default retention of a
+//! Object lock (docs/protocol.md, section 3.11) as it is kept: retention, legal hold, the default retention of a
 //! bucket, and what they forbid. `api::lock_fields` has its form in requests and answers.
 
 use serde::{Deserialize, Serialize};

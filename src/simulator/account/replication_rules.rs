@@ -1,4 +1,4 @@
-//! The replication rules of a bucket (section 3.7) as they concern one file.
+//! The replication rules of a bucket (docs/protocol.md, section 3.7) as they concern one file.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

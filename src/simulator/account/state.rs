@@ -39,7 +39,8 @@ pub(crate) struct Contents {
     pub(crate) unfinished: BTreeSet<(u64, String)>,
 }
 
-/// Where a version stands in listings: by the bytes of its name, newest first (section 9.1).
+/// Where a version stands in listings: by the bytes of its name, newest first (docs/protocol.md,
+/// section 9.1).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) name: String,

@@ -82,8 +82,8 @@ impl Call<'_> {
     }
 }
 
-/// The limit of file name and info as header bytes (section 4.3): `asks_encryption` is whether the
-/// request asks for encryption, which a bucket's default is not.
+/// The limit of file name and info as header bytes (docs/protocol.md, section 4.3):
+/// `asks_encryption` is whether the request asks for encryption, which a bucket's default is not.
 fn info_limit(asks_encryption: bool, bucket: &Bucket) -> usize {
     if asks_encryption || bucket.is_lock_enabled {
         names::MAX_INFO_SIZE_ENCRYPTED

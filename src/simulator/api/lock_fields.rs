@@ -1,4 +1,4 @@
-//! Object lock in requests and answers (section 3.11): reading it from headers and JSON fields,
+//! Object lock in requests and answers (docs/protocol.md, section 3.11): reading it from headers and JSON fields,
 //! showing it in both.
 
 use serde_json::{Value, json};

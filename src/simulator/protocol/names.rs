@@ -1,5 +1,5 @@
-//! What may be named how: files (section 4.2), file info (4.3, 4.4), buckets (2.2), and the
-//! content type that an extension stands for (4.5).
+//! What may be named how: files (docs/protocol.md, section 4.2), file info (4.3, 4.4), buckets
+//! (2.2), and the content type that an extension stands for (4.5).
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::simulator::protocol::decode;
 use crate::simulator::protocol::reply::Refusal;
 
 const MAX_INFO: usize = 10;
-/// File name and file info together, as encoded header bytes (section 4.3).
+/// File name and file info together, as encoded header bytes (docs/protocol.md, section 4.3).
 pub(crate) const MAX_INFO_SIZE: usize = 7000;
 /// The limit for files whose upload asks for encryption, and in buckets with file lock.
 pub(crate) const MAX_INFO_SIZE_ENCRYPTED: usize = 2048;
@@ -122,7 +122,7 @@ fn check_info_value(name: &str, value: &str) -> Result<(), Refusal> {
     )))
 }
 
-/// The response header that a reserved info name stands for (section 4.4).
+/// The response header that a reserved info name stands for (docs/protocol.md, section 4.4).
 pub(crate) fn response_header(info_name: &str) -> Option<&'static str> {
     match info_name {
         "b2-content-disposition" => Some("Content-Disposition"),

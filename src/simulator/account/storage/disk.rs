@@ -17,10 +17,11 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::{BlobWriter, Loaded, Storage};
@@ -132,13 +133,13 @@ impl Storage for DiskStorage {
     }
 
     fn commit(&self, changes: &[Change]) -> io::Result<()> {
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.lock();
         write_changes(&mut database, changes).map_err(io::Error::other)
     }
 
     fn load(&self) -> io::Result<Loaded> {
         let rows = {
-            let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+            let database = self.database.lock();
             read_rows(&database).map_err(io::Error::other)?
         };
         let mut blobs: HashMap<String, Arc<DiskBlob>> = HashMap::new();
@@ -371,7 +372,7 @@ impl Drop for DiskBlob {
 mod tests {
     use super::*;
     use crate::simulator::account::encryption::Encryption;
-    use crate::simulator::account::records::{Kind, Part};
+    use crate::simulator::account::records::{Account, Kind, Part};
 
     fn part(blob: &Arc<dyn Blob>) -> Change {
         Change::Put(Record::Part(Arc::new(Part {
@@ -396,7 +397,7 @@ mod tests {
             let blob = writer.finish().unwrap();
             storage.commit(&[part(&blob)]).unwrap();
             blob.keep();
-            let database = storage.database.lock().unwrap();
+            let database = storage.database.lock();
             // Read after the part, whose body is known by then.
             let damage = "INSERT INTO record VALUES ('part', 'x', 'garbage')";
             database.execute_batch(damage).unwrap();
@@ -414,10 +415,16 @@ mod tests {
         let mut writer = storage.create_blob().unwrap();
         writer.write_all(b"data").unwrap();
         let blob = writer.finish().unwrap();
+        let account = Change::Put(Record::Account(Account {
+            id: "0123456789ab".to_owned(),
+            keys_made: 0,
+            port: None,
+        }));
         let key = "large/00001".to_owned();
         storage
-            .commit(&[part(&blob), Change::Remove(Kind::Part, key)])
+            .commit(&[account, part(&blob), Change::Remove(Kind::Part, key)])
             .unwrap();
-        assert!(storage.load().unwrap().records.is_empty());
+        let records = storage.load().unwrap().records;
+        assert!(matches!(&records[..], [Record::Account(_)]), "{records:?}");
     }
 }

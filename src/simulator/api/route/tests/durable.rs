@@ -143,9 +143,142 @@ fn refused_and_orphaned_bodies_leave_nothing() {
             .refused(400, "bad_request");
         assert_eq!(bodies(dir.path()), 0);
     }
-    fs::write(dir.path().join("bodies/left-over.tmp"), b"x").unwrap();
+    let own = "0123456789abcdef0123456789abcdef";
+    for name in [own.to_owned(), format!("{own}.tmp")] {
+        fs::write(dir.path().join("bodies").join(name), b"x").unwrap();
+    }
     let _world = open(dir.path());
     assert_eq!(bodies(dir.path()), 0);
+}
+
+#[test]
+fn files_that_are_not_its_own_are_never_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = "0123456789abcdef0123456789abcdef";
+    let foreign = [
+        "thesis.docx",
+        "left-over.tmp",
+        &own[1..],
+        &own.to_uppercase(),
+        "0123.tmp",
+    ];
+    fs::create_dir(dir.path().join("bodies")).unwrap();
+    for name in foreign {
+        fs::write(dir.path().join("bodies").join(name), b"precious").unwrap();
+    }
+    fs::create_dir(dir.path().join("bodies").join(own)).unwrap();
+    // In a directory that it never served, and when it has an account there.
+    drop(World::open(dir.path(), Settings::default()).unwrap_err());
+    fs::remove_dir(dir.path().join("bodies").join(own)).unwrap();
+    drop(open(dir.path()));
+    fs::create_dir(dir.path().join("bodies").join(own)).unwrap();
+    drop(open(dir.path()));
+    assert_eq!(bodies(dir.path()), foreign.len() + 1);
+}
+
+#[test]
+fn bodies_whose_database_is_lost_are_kept_and_no_account_begins_there() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let world = open(dir.path());
+        let user = User::master(&world);
+        user.upload(&user.create_bucket("bucket-1"), "a", b"data");
+    }
+    let database = dir.path().join("simulator.sqlite");
+    let kept = fs::read(&database).unwrap();
+    for lose in [
+        |path: &Path| fs::write(path, b"").unwrap(),
+        |path: &Path| fs::remove_file(path).unwrap(),
+    ] {
+        lose(&database);
+        // The second try finds the tables that the first one made.
+        for _ in 0..2 {
+            let error = World::open(dir.path(), Settings::default()).unwrap_err();
+            let reason = std::error::Error::source(&error).unwrap().to_string();
+            assert!(reason.contains("there is no account"), "{reason}");
+            assert_eq!(bodies(dir.path()), 1);
+        }
+        for name in [
+            "simulator.sqlite",
+            "simulator.sqlite-wal",
+            "simulator.sqlite-shm",
+        ] {
+            let _ = fs::remove_file(dir.path().join(name));
+        }
+        fs::write(&database, &kept).unwrap();
+        let world = open(dir.path());
+        assert_eq!(User::master(&world).get("/file/bucket-1/a").body, b"data");
+    }
+}
+
+#[test]
+fn content_that_somebody_else_removed_or_cut_is_named_at_start_and_answered_500() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let world = open(dir.path());
+        let user = User::master(&world);
+        let bucket = user.create_bucket("bucket-1");
+        user.upload(&bucket, "missing", b"1");
+        user.upload(&bucket, "short", b"22");
+        user.upload(&bucket, "whole", b"333");
+        assert!(world.warnings().is_empty());
+    }
+    for entry in fs::read_dir(dir.path().join("bodies")).unwrap() {
+        let path = entry.unwrap().path();
+        match fs::metadata(&path).unwrap().len() {
+            1 => fs::remove_file(path).unwrap(),
+            2 => fs::write(path, b"2").unwrap(),
+            _ => {}
+        }
+    }
+    let world = open(dir.path());
+    let mut warnings = world.warnings().to_vec();
+    warnings.sort();
+    let about = |name: &str, line: &String| line.starts_with(&format!("file \"{name}\" (4_z"));
+    assert!(
+        warnings.len() == 2 && about("missing", &warnings[0]) && about("short", &warnings[1]),
+        "{warnings:?}"
+    );
+    let user = User::master(&world);
+    for name in ["missing", "short"] {
+        user.get(&format!("/file/bucket-1/{name}"))
+            .refused(500, "internal_error");
+    }
+    assert_eq!(user.get("/file/bucket-1/whole").body, b"333");
+    // The first byte of what was cut is there, and so is all that is said about both.
+    let headers = [
+        ("Authorization", user.token.as_str()),
+        ("Range", "bytes=0-0"),
+    ];
+    let request = request("GET", "/file/bucket-1/short", &headers, None);
+    assert_eq!(
+        Answer::of(handle(&world, &request, &mut Untouchable)).body,
+        b"2"
+    );
+    let bucket = world.state().buckets_by_name().next().unwrap().id.clone();
+    let page = user
+        .call("b2_list_file_names", json!({ "bucketId": bucket }))
+        .ok();
+    let copy = json!({ "sourceFileId": page["files"][0]["fileId"], "fileName": "copy" });
+    user.call("b2_copy_file", copy)
+        .refused(500, "internal_error");
+}
+
+#[test]
+fn a_deleted_lock_file_lets_nobody_else_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    let error = World::open(dir.path(), Settings::default()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("is in use by another simulator"),
+        "{error}"
+    );
+    User::master(&first).create_bucket("bucket-1");
+    drop(first);
+    open(dir.path());
 }
 
 #[test]
