@@ -42,7 +42,7 @@ const SIMULATOR_LAYERS: [&str; 13] = [
 ];
 
 /// Folders in which files still use each other in a loop. Remove an entry with its last loop.
-const FOLDERS_WITH_LOOPS: [&str; 3] = ["account_info/sqlite/", "replication/", "transfer/"];
+const FOLDERS_WITH_LOOPS: &[&str] = &["replication/"];
 
 /// Words and the only places where they may stand.
 const PLACES: [(&str, &[&str]); 7] = [
@@ -266,14 +266,14 @@ fn loops(uses: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<BTreeSet<String>
 
 #[test]
 fn no_files_use_each_other_in_a_loop() {
-    let mut left: BTreeSet<&str> = FOLDERS_WITH_LOOPS.into();
+    let mut left: BTreeSet<&str> = FOLDERS_WITH_LOOPS.iter().copied().collect();
     let mut wrong = Vec::new();
     for files in loops(&uses()) {
         let folder = FOLDERS_WITH_LOOPS
-            .into_iter()
-            .find(|folder| files.iter().all(|file| file.starts_with(folder)));
+            .iter()
+            .find(|folder| files.iter().all(|file| file.starts_with(*folder)));
         match folder {
-            Some(folder) => drop(left.remove(folder)),
+            Some(folder) => drop(left.remove(*folder)),
             None => wrong.push(files),
         }
     }
