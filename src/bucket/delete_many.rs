@@ -96,6 +96,7 @@ impl Iterator for ListedVersions {
 
 impl std::iter::FusedIterator for ListedVersions {}
 
+/// # Deleting many
 impl Bucket {
     /// Deletes what [`ls_with`](Self::ls_with) of the same folder and options lists, folders excepted:
     /// what is below them takes [`LsOptions::recursive`]. Nothing that does not begin with the folder's

@@ -28,6 +28,7 @@ setters! {
     }
 }
 
+/// # Object lock
 impl Bucket {
     /// Retains a version, or with `None` no more, and returns what the service stored, which may be cut
     /// to whole seconds. The bucket must have object lock.

@@ -182,6 +182,7 @@ impl Protection<'_> {
     }
 }
 
+/// # Settings
 impl Bucket {
     /// Everything about the bucket as of now.
     ///

@@ -192,7 +192,10 @@ fn a_bucket_gains_lock_and_default_retention_in_one_update() {
     let outcome = world.bucket.update(&unlocked);
     let missing = ErrorCode::BucketMissingFileLock;
     assert_eq!(outcome.unwrap_err().code(), Some(&missing));
-    let details = world.bucket.update(&unlocked.enable_file_lock(true)).unwrap();
+    let details = world
+        .bucket
+        .update(&unlocked.enable_file_lock(true))
+        .unwrap();
     let lock = details.file_lock_configuration.readable().unwrap();
     assert!(lock.is_file_lock_enabled);
     assert_eq!(lock.default_retention, Some(week));

@@ -111,7 +111,10 @@ fn what_is_locked_is_reported_for_each_file_and_the_others_go() {
 #[test]
 fn a_bypass_takes_only_the_governed_ones_at_once() {
     let world = world();
-    let (gone, held) = delete_all(&world.bucket, &DeleteManyOptions::new().bypass_governance(true));
+    let (gone, held) = delete_all(
+        &world.bucket,
+        &DeleteManyOptions::new().bypass_governance(true),
+    );
     assert_eq!(gone, ["free", "governance", "soon"]);
     assert_eq!(held, ["compliance", "held", "held and governed"]);
 }
