@@ -104,7 +104,10 @@ pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
-pub use transfer::upload::{LargeFileSha1, Resume, UploadOptions, Uploaded};
+pub use transfer::new_file::LargeFileSha1;
+pub use transfer::resume::Resume;
+pub use transfer::upload::UploadOptions;
+pub use transfer::uploaded::Uploaded;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;
