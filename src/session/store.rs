@@ -148,7 +148,10 @@ impl Store {
     }
 
     /// What the store holds, or the kept token if that is newer.
-    fn merge(&self, stored: Option<Arc<AuthSnapshot>>) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+    fn merge(
+        &self,
+        stored: Option<Arc<AuthSnapshot>>,
+    ) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         if !self.keeps.load(Ordering::Acquire) {
             return Ok(stored);
         }
@@ -158,9 +161,7 @@ impl Store {
         };
         let is_behind = match (&stored, &own.replaces) {
             (None, _) => !self.info.is_logged_out()?,
-            (Some(stored), Replaced::Known(generation)) => {
-                Some(stored.generation()) == *generation
-            }
+            (Some(stored), Replaced::Known(generation)) => Some(stored.generation()) == *generation,
             // It was authorized for another identity on purpose.
             (Some(stored), Replaced::Unknown) => stored.identity() != own.snapshot.identity(),
         };

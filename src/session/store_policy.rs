@@ -134,10 +134,7 @@ mod tests {
     fn a_failure_is_what_the_store_says() {
         let away = StoreError::unavailable("connection refused").context("taking an upload URL");
         assert_eq!(Failure::of(&away), Failure::Unavailable);
-        assert_eq!(
-            Failure::of(&StoreError::superseded()),
-            Failure::Superseded
-        );
+        assert_eq!(Failure::of(&StoreError::superseded()), Failure::Superseded);
         assert_eq!(Failure::of(&StoreError::new("no")), Failure::Broken);
         let own = StoreError::from(Error::NotAuthorized);
         assert_eq!(Failure::of(&own), Failure::Broken);

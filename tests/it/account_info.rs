@@ -104,6 +104,10 @@ impl<F: Fn(&InMemoryAccountInfo, &str) -> Hook + Send + Sync> AccountInfo for Ho
         self.before("auth")?.auth()
     }
 
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        self.before("is_logged_out")?.is_logged_out()
+    }
+
     fn begin_refresh(
         &self,
         stale: Option<Generation>,

@@ -79,6 +79,12 @@ impl SqliteAccountInfoBuilder {
     }
 
     #[cfg(test)]
+    pub(super) fn urls_timeout(mut self, timeout: std::time::Duration) -> Self {
+        self.options.urls_timeout = Some(timeout);
+        self
+    }
+
+    #[cfg(test)]
     pub(super) fn max_pages(mut self, pages: u32) -> Self {
         self.options.max_pages = Some(pages);
         self
