@@ -52,9 +52,9 @@ use crate::model::id::BucketId;
 /// Any number of threads may use one store, and any number of stores and processes one file. A change by
 /// another process is seen at the next call. A process that forks has to open its store after forking.
 ///
-/// Deleting the file while it is in use logs out: nothing that was in it is returned, read or written
-/// again, and the next authorization creates a new file. If the file is replaced, the new one is used
-/// from the next call on.
+/// Nothing that was in a deleted file is returned, read or written again. That counts as a loss, not as
+/// a logout: a program that authorized by itself does so again and creates a new file. If the file is
+/// replaced, the new one is used from the next call on.
 ///
 /// ```
 /// use b2sdk::{AccountInfo, SqliteAccountInfo};
@@ -79,6 +79,12 @@ enum Backend {
 impl SqliteAccountInfo {
     /// Opens the current user's account info, which Backblaze's own tools use too, and creates it if it
     /// does not exist. [`SqliteAccountInfoBuilder::open`] documents which file that is.
+    ///
+    /// # Consequences
+    /// This is the login of the person who uses the `b2` command-line tool. Authorizing another key
+    /// with it replaces that login, and logs a warning. A program with a key of its own should use
+    /// [`builder().profile("...")`](SqliteAccountInfoBuilder::profile) or
+    /// [`open`](Self::open) with a path.
     ///
     /// # Errors
     /// As [`SqliteAccountInfoBuilder::open`].

@@ -214,6 +214,11 @@ impl Store {
         self.keeps.store(true, Ordering::Release);
     }
 
+    fn note_read(&self, stored: Option<&Arc<AuthSnapshot>>) {
+        let now = self.clock.elapsed();
+        *self.last.lock() = stored.map(|stored| (Arc::clone(stored), now));
+    }
+
     /// What was read last, unless that was too long ago.
     fn last_snapshot(&self) -> Option<Arc<AuthSnapshot>> {
         let last = self.last.lock();
@@ -230,9 +235,7 @@ impl AccountInfo for Store {
         let failure = outcome.as_ref().err().cloned();
         match (self.judge(StoreCall::Auth, outcome)?, failure) {
             (Ok(stored), _) => {
-                *self.last.lock() = stored
-                    .as_ref()
-                    .map(|stored| (Arc::clone(stored), self.clock.elapsed()));
+                self.note_read(stored.as_ref());
                 self.merge(stored)
             }
             (Err(_), failure) => match self.kept_snapshot().or_else(|| self.last_snapshot()) {
@@ -264,6 +267,9 @@ impl AccountInfo for Store {
         drop(kept);
         let outcome = self.info.begin_refresh(stored, lease);
         if let Ok(refresh) = self.judge(StoreCall::BeginRefresh, outcome)? {
+            if let Refresh::Newer(newer) = &refresh {
+                self.note_read(Some(newer));
+            }
             return Ok(refresh);
         }
         let identity = self
@@ -282,6 +288,7 @@ impl AccountInfo for Store {
         Ok(match self.judge(StoreCall::SaveAuth, outcome)? {
             Ok(saved) => {
                 self.forget_kept(&mut self.kept.lock());
+                self.note_read(Some(&saved));
                 saved
             }
             Err(_) => {
