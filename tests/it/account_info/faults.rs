@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use b2sdk::account_info::AccountInfo;
+use b2sdk::error::StoreError;
 use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::testing::Clock;
 use b2sdk::{
-    AccountInfo, B2Api, BucketType, Clock, Error, InMemoryAccountInfo, LsOptions, Operation,
-    SqliteAccountInfo, StoreError,
+    B2Api, BucketType, Error, InMemoryAccountInfo, LsOptions, Operation, SqliteAccountInfo,
 };
 use tempfile::TempDir;
 

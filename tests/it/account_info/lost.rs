@@ -5,11 +5,10 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
+use b2sdk::account_info::AccountInfo;
+use b2sdk::credentials::Credentials;
 use b2sdk::simulator::Simulator;
-use b2sdk::{
-    AccountInfo, B2Api, BucketType, Credentials, Error, InMemoryAccountInfo, Operation,
-    SqliteAccountInfo,
-};
+use b2sdk::{B2Api, BucketType, Error, InMemoryAccountInfo, Operation, SqliteAccountInfo};
 
 use super::Hooked;
 use crate::support::{BUCKET, Lines, authorize};
