@@ -36,9 +36,11 @@ mod log;
 mod maintenance;
 mod protocol;
 mod random;
+mod tls;
 
 use std::fmt;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -48,6 +50,7 @@ pub use builder::SimulatorBuilder;
 pub use faults::{Fault, FaultId, FaultSyntaxError, Faults, Shaping};
 pub use key_request::{KeyRequest, NewKey};
 pub use log::{LogEntry, RequestLog};
+pub use tls::Tls;
 
 use crate::model::operation::Operation;
 use account::world::World;
@@ -65,6 +68,8 @@ pub struct Simulator {
     faults: Faults,
     log: RequestLog,
     url: String,
+    address: SocketAddr,
+    ca_certificate: Option<String>,
     key_id: String,
     key: String,
 }
@@ -83,10 +88,25 @@ impl Simulator {
         SimulatorBuilder::default()
     }
 
-    /// The realm to authorize with: `http://127.0.0.1:PORT`.
+    /// The realm to authorize with: `http://127.0.0.1:PORT`, `https` with
+    /// [TLS](SimulatorBuilder::tls), or the [public URL](SimulatorBuilder::public_url).
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The address and port that the simulator listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate of the authority that signed the simulator's own, in PEM form: what clients
+    /// have to trust. `None` without TLS, and with a certificate that was
+    /// [brought along](Tls::from_pem).
+    #[must_use]
+    pub fn ca_certificate(&self) -> Option<&str> {
+        self.ca_certificate.as_deref()
     }
 
     /// The account.
@@ -145,7 +165,14 @@ impl Simulator {
 
     /// Moves the service's time forward: tokens and keys age, uploads are younger, `Date` differs.
     pub fn advance_clock(&self, by: Duration) {
-        self.world.clock().advance(by);
+        // Only a directory that cannot be written fails here: it then keeps tokens for longer.
+        let _ = self.world.advance_clock(by);
+    }
+
+    /// Moves the service's time forward to the machine's own, if it
+    /// [began](SimulatorBuilder::start_time) in the past and is still behind.
+    pub fn catch_up_clock(&self) {
+        let _ = self.world.catch_up_clock();
     }
 
     /// Applies the lifecycle rules of all buckets once, as the service does about once a day; each

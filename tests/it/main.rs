@@ -52,7 +52,9 @@ mod simulator_fidelity;
 #[cfg(unix)]
 mod simulator_program;
 mod simulator_recipe;
+mod simulator_settings;
 mod simulator_test_mode;
+mod simulator_tls;
 mod support;
 mod threads;
 mod tutorial;

@@ -123,7 +123,7 @@ fn valid_seconds(call: &Call<'_>) -> Result<Option<u64>, Refusal> {
 
 pub(crate) fn list(call: &Call<'_>) -> Result<Value, Refusal> {
     call.check_account()?;
-    let count = call.fields.count("maxKeyCount", 100, 10_000)?;
+    let count = call.count("maxKeyCount", 100, 10_000)?;
     let start = call
         .fields
         .string("startApplicationKeyId")?

@@ -186,9 +186,7 @@ pub(crate) fn cancel(call: &Call<'_>) -> Result<Value, Refusal> {
 
 pub(crate) fn list_parts(call: &Call<'_>) -> Result<Value, Refusal> {
     let id = call.file_id("fileId")?;
-    let count = call
-        .fields
-        .count("maxPartCount", DEFAULT_PARTS, MAX_PARTS)?;
+    let count = call.count("maxPartCount", DEFAULT_PARTS, MAX_PARTS)?;
     let start = call.fields.integer("startPartNumber")?.unwrap_or(1);
     if !(1..=10_000).contains(&start) {
         let message = format!("startPartNumber out of range: {start}");
