@@ -4,10 +4,12 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, UNIX_EPOCH};
 
+use b2sdk::lock::FileRetention;
+use b2sdk::rules::LifecycleRule;
 use b2sdk::simulator::{KeyRequest, Simulator};
 use b2sdk::{
-    B2Api, BucketType, CreateBucketOptions, FileRetention, InMemoryAccountInfo, LifecycleRule,
-    Operation, Timestamp, UploadOptions,
+    B2Api, BucketType, CreateBucketOptions, InMemoryAccountInfo, Operation, Timestamp,
+    UploadOptions,
 };
 use serde_json::{Value, json};
 

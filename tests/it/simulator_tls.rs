@@ -7,8 +7,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use b2sdk::error::TransportKind;
 use b2sdk::simulator::{Fault, Simulator, Tls};
-use b2sdk::{B2Api, BucketType, Error, InMemoryAccountInfo, Operation, TransportKind};
+use b2sdk::{B2Api, BucketType, Error, InMemoryAccountInfo, Operation};
 
 use crate::support::{authorize, noise};
 
