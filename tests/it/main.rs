@@ -46,13 +46,16 @@ mod secrets;
 mod share;
 mod simulator_admin;
 mod simulator_caps;
+mod simulator_dispositions;
 mod simulator_document;
 mod simulator_faults;
 mod simulator_fidelity;
 #[cfg(unix)]
 mod simulator_program;
 mod simulator_recipe;
+mod simulator_settings;
 mod simulator_test_mode;
+mod simulator_tls;
 mod support;
 mod threads;
 mod tutorial;
