@@ -14,7 +14,9 @@ pub(crate) mod unfinished;
 mod upload;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use crate::client::Client;
 use crate::control::Control;
@@ -77,10 +79,7 @@ impl Bucket {
     /// The bucket's id.
     #[must_use]
     pub fn id(&self) -> BucketId {
-        self.id
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.id.read().clone()
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -160,7 +159,7 @@ impl Bucket {
             "bucket name",
             info.save_bucket(&self.owner, &self.name, &id),
         );
-        *self.id.write().unwrap_or_else(PoisonError::into_inner) = id.clone();
+        *self.id.write() = id.clone();
         Ok(Some(id))
     }
 }

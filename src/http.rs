@@ -13,9 +13,10 @@ mod probes;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use parking_lot::{Mutex, MutexGuard};
 use ureq::Agent;
 use ureq::http as types;
 
@@ -194,11 +195,7 @@ impl Http {
     /// What time it was at the service when our clock showed `elapsed`, to the second that its
     /// `Date` header tells; `None` before its first answer.
     pub(crate) fn service_time_at(&self, elapsed: Duration) -> Option<SystemTime> {
-        let (date, seen) = (*self
-            .0
-            .service_date
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner))?;
+        let (date, seen) = (*self.0.service_date.lock())?;
         date.checked_sub(seen.saturating_sub(elapsed))
     }
 
@@ -225,11 +222,7 @@ impl Http {
     pub(crate) fn shutdown(&self) {
         self.0.closing.cancel();
         self.0.agents.shutdown();
-        let of_tokens = self
-            .0
-            .of_tokens
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let of_tokens = self.0.of_tokens.lock();
         for own in of_tokens.iter().filter_map(Weak::upgrade) {
             own.interrupt();
         }
@@ -239,7 +232,7 @@ impl Http {
     }
 
     fn spare(&self) -> MutexGuard<'_, Vec<Agents>> {
-        self.0.spare.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.spare.lock()
     }
 
     /// Sends a request and reads the answer's headers. An answer that is no success becomes the
@@ -393,11 +386,7 @@ impl Http {
     }
 
     fn note_token(&self, own: &Arc<OfToken>) {
-        let mut known = self
-            .0
-            .of_tokens
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.of_tokens.lock();
         if !known.iter().any(|weak| weak.as_ptr() == Arc::as_ptr(own)) {
             known.retain(|weak| weak.strong_count() > 0);
             known.push(Arc::downgrade(own));
@@ -413,11 +402,7 @@ impl Http {
     }
 
     fn may_expect(&self, host: &str) -> bool {
-        let unanswered = self
-            .0
-            .unanswered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let unanswered = self.0.unanswered.lock();
         unanswered
             .get(host)
             .is_none_or(|times| *times < MOST_UNANSWERED)
@@ -438,11 +423,7 @@ impl Http {
                 outcome,
                 Err(ureq::Error::Protocol(_) | ureq::Error::Timeout(_))
             );
-        let mut unanswered = self
-            .0
-            .unanswered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut unanswered = self.0.unanswered.lock();
         if is_misread {
             unanswered.insert(host.to_owned(), MOST_UNANSWERED);
         } else if waited.is_some_and(|waited| waited >= limit) {
@@ -456,11 +437,7 @@ impl Http {
         let date = headers.get("date").and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
             let seen = self.0.clock.elapsed();
-            *self
-                .0
-                .service_date
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some((date, seen));
+            *self.0.service_date.lock() = Some((date, seen));
         }
     }
 }

@@ -134,3 +134,8 @@ pub mod bucket_rules {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/encryption-and-lock.md")]
 pub mod encryption_and_lock {}
+
+// What is known of the wire: only a page of the documentation, and no examples.
+#[cfg(doc)]
+#[doc = include_str!("../docs/protocol.md")]
+pub mod protocol {}

@@ -20,8 +20,10 @@ pub(crate) mod reauth;
 pub(crate) mod retry;
 pub(crate) mod upload_url;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::account_info::{AccountInfo, AuthSnapshot, Generation};
 use crate::control::Control;
@@ -104,10 +106,7 @@ impl Session {
     }
 
     fn pinned(&self) -> Option<Identity> {
-        self.pinned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.pinned.lock().clone()
     }
 
     /// The authorization that this call runs under, if its key may make it: what is certain to be
@@ -204,7 +203,7 @@ impl Session {
             Error::Service(service)
                 if service.status == 401 && service.code.as_str().is_empty() =>
             {
-                let mut codeless = self.codeless.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut codeless = self.codeless.lock();
                 if step == Step::Reauthorize {
                     *codeless = Some((snapshot.generation(), self.clock().elapsed()));
                 }

@@ -1,4 +1,4 @@
-//! Copying within the service: no data goes through this machine (reference section 2.13).
+//! Copying within the service: no data goes through this machine (docs/protocol.md, section 2.13).
 
 use crate::bucket::Bucket;
 use crate::error::Result;

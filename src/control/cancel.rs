@@ -8,8 +8,10 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::Result;
 
@@ -98,12 +100,10 @@ impl CancelToken {
 
     /// Waits for this long, or until it is cancelled.
     pub(crate) fn wait(&self, duration: Duration) {
-        let state = self.0.lock();
-        let _unused = self
-            .0
+        let mut state = self.0.lock();
+        self.0
             .wake
-            .wait_timeout_while(state, duration, |_| !self.is_cancelled())
-            .unwrap_or_else(PoisonError::into_inner);
+            .wait_while_for(&mut state, |_| !self.is_cancelled(), duration);
     }
 
     /// What `owner` keeps with this token: made at the first call, interrupted by `cancel`, dropped
@@ -165,7 +165,7 @@ impl Inner {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -112,7 +112,9 @@ impl fmt::Debug for Clock {
 
 #[cfg(any(test, feature = "test-util"))]
 pub(crate) mod manual {
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::{Clock, Duration, Source};
 
@@ -122,11 +124,11 @@ pub(crate) mod manual {
 
     impl Manual {
         pub(super) fn moved(&self) -> Duration {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+            self.0.lock().0
         }
 
         pub(super) fn sleep(&self, duration: Duration) {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.0.lock();
             state.0 += duration;
             state.1.push(duration);
         }
@@ -150,7 +152,7 @@ pub(crate) mod manual {
         /// Moves a manual clock; nothing happens to another one.
         pub fn advance(&self, duration: Duration) {
             if let Source::Manual(manual) = &self.0 {
-                manual.0.lock().unwrap_or_else(PoisonError::into_inner).0 += duration;
+                manual.0.lock().0 += duration;
             }
         }
 
@@ -159,12 +161,7 @@ pub(crate) mod manual {
         pub fn sleeps(&self) -> Vec<Duration> {
             match &self.0 {
                 Source::System | Source::Ahead(_) => Vec::new(),
-                Source::Manual(manual) => manual
-                    .0
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .1
-                    .clone(),
+                Source::Manual(manual) => manual.0.lock().1.clone(),
             }
         }
     }

@@ -6,8 +6,10 @@
 //! without anybody else's help, and nothing can lock up.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -78,12 +80,7 @@ impl Memory {
         state.next += 1;
         state.waiting.push_back(own);
         while state.waiting.front() != Some(&own) || limit - state.lent < bytes {
-            state = self
-                .0
-                .given_back
-                .wait_timeout(state, LOOK_UP)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            self.0.given_back.wait_for(&mut state, LOOK_UP);
             if let Err(cancelled) = control.check() {
                 state.waiting.retain(|waiting| *waiting != own);
                 self.0.given_back.notify_all();
@@ -102,7 +99,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 

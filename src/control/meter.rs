@@ -1,7 +1,8 @@
 //! Counts the requests that were sent, by operation, and stops what a budget does not allow.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::model::operation::{BillingClass, Operation};
@@ -61,7 +62,7 @@ impl Meter {
     }
 
     fn lock(&self) -> MutexGuard<'_, RequestBudget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+        self.budget.lock()
     }
 }
 

@@ -7,8 +7,9 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
 use crate::control::memory::Memory;
@@ -75,11 +76,7 @@ impl Workers {
         queue.next += 1;
         queue.waiting.push_back(own);
         while queue.taken >= self.limit() || queue.waiting.front() != Some(&own) {
-            queue = self
-                .turn
-                .wait_timeout(queue, LOOK_UP)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            self.turn.wait_for(&mut queue, LOOK_UP);
             if let Err(cancelled) = control.check() {
                 queue.waiting.retain(|waiting| *waiting != own);
                 self.turn.notify_all();
@@ -93,7 +90,7 @@ impl Workers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 

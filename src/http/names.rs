@@ -5,9 +5,10 @@
 //! files that costs more than everything else together.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -60,14 +61,14 @@ impl Resolver for Names {
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let host = format!("{} {authority}", uri.scheme_str().unwrap_or_default());
         {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = self.known.lock();
             if let Some(known) = known.get(&host).filter(|known| self.is_fresh(known)) {
                 return Ok(known.addresses.clone());
             }
         }
         // Without the lock: it can take its time.
         let addresses = DefaultResolver::default().resolve(uri, config, timeout)?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         known.retain(|_, known| self.is_fresh(known));
         let since = self.clock.elapsed();
         known.insert(
@@ -105,7 +106,7 @@ mod tests {
     fn a_host_is_known_by_scheme_and_port_for_a_while() {
         let clock = Clock::manual();
         let names = Names::new(&clock);
-        let known = || names.known.lock().unwrap().len();
+        let known = || names.known.lock().len();
         assert_eq!(resolve(&names, "http://127.0.0.1/a"), "127.0.0.1:80");
         assert_eq!(resolve(&names, "http://127.0.0.1/b"), "127.0.0.1:80");
         assert_eq!(known(), 1);

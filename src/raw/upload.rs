@@ -1,4 +1,4 @@
-//! Uploading small files (reference sections 2.6 and 2.7).
+//! Uploading small files (docs/protocol.md, sections 2.6 and 2.7).
 
 mod body;
 
@@ -21,7 +21,7 @@ use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
 pub use self::body::UploadBody;
 
-/// The headers of `b2_upload_file` (reference section 2.7).
+/// The headers of [`b2_upload_file`](crate::protocol#27-b2_upload_file).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UploadFileRequest<'a> {
@@ -132,8 +132,8 @@ pub(crate) struct UploadRequest<'a> {
 }
 
 impl UploadRequest<'_> {
-    /// The bytes that name and info take in headers, which the service limits to 7000 (reference
-    /// section 4.3).
+    /// The bytes that name and info take in headers, which the service limits to 7000
+    /// (docs/protocol.md, section 4.3).
     pub(crate) fn header_bytes(&self) -> usize {
         let info = self
             .file_info
@@ -154,16 +154,16 @@ pub(crate) struct FileSettings<'a> {
 }
 
 impl FileSettings<'_> {
-    /// Whether the service takes less name and info of such a file (reference section 4.3): it is
-    /// encrypted, or in a bucket with object lock.
+    /// Whether the service takes less name and info of such a file (docs/protocol.md, section 4.3):
+    /// it is encrypted, or in a bucket with object lock.
     pub(crate) const fn leave_less_room(&self) -> bool {
         self.encryption.is_some() || self.retention.is_some() || self.legal_hold.is_some()
     }
 }
 
 impl Raw<'_> {
-    /// `b2_get_upload_url` (reference section 2.6): a URL for files of this bucket, for one upload at a
-    /// time. Takes `writeFiles`; billed in class A.
+    /// [`b2_get_upload_url`](crate::protocol#26-b2_get_upload_url) returns a URL for uploads to
+    /// this bucket. It takes one upload at a time. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`]; otherwise [as all](Raw#errors).
@@ -175,10 +175,10 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_upload_file` (reference section 2.7) makes a file of `body`, of at most 5 GB, at a URL and with
-    /// the token that [`get_upload_url`](Self::get_upload_url) gave; what the service answers must agree
-    /// with what was sent. The URL's token is from a key with `writeFiles`; a lock takes
-    /// `writeFileRetentions` or `writeFileLegalHolds`. Billed in class A.
+    /// [`b2_upload_file`](crate::protocol#27-b2_upload_file) uploads `body`, of at most 5 GB, to
+    /// the URL, and with the token, that [`get_upload_url`](Self::get_upload_url) returned. The
+    /// answer is checked against what was sent. The URL's token comes from a key with `writeFiles`;
+    /// object lock also needs `writeFileRetentions` or `writeFileLegalHolds`. Billed in class A.
     ///
     /// After a success the URL is good for the next upload, for 24 hours in all. After
     /// [`Error::Busy`] with status 429 it is, too, later. After any other error it is not to be used again,

@@ -18,8 +18,10 @@ mod command;
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::account_info::{AuthSnapshot, Generation};
 use crate::control::Control;
@@ -227,18 +229,15 @@ impl fmt::Debug for Provided {
 
 impl Provided {
     fn provider(&self) -> Option<Arc<dyn CredentialProvider>> {
-        self.provider
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.provider.lock().clone()
     }
 
     fn set(&self, provider: Option<Arc<dyn CredentialProvider>>) {
-        *self.provider.lock().unwrap_or_else(PoisonError::into_inner) = provider;
+        *self.provider.lock() = provider;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Whether what belongs to the one identity may be done under the other.

@@ -5,8 +5,10 @@
 //! outcome, good or bad. Among processes the store's lease decides (`account_info`). No lock of a
 //! store is held while the service is asked.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::account_info::{AuthSnapshot, Generation, Refresh};
 use crate::control::Control;
@@ -97,8 +99,7 @@ impl Session {
     }
 
     fn pin(&self, snapshot: &AuthSnapshot) {
-        *self.pinned.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(snapshot.identity().clone());
+        *self.pinned.lock() = Some(snapshot.identity().clone());
     }
 
     /// Authorizes if the lease is ours; `None` if somebody else replaced the authorization, or
@@ -202,11 +203,7 @@ impl<S: PartialEq + Clone> SingleFlight<S> {
             let awaited = flight.landings;
             while flight.subject.is_some() && flight.landings == awaited {
                 // A waiter looks up now and then, because its own call may be cancelled.
-                flight = self
-                    .landed
-                    .wait_timeout(flight, POLL)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0;
+                self.landed.wait_for(&mut flight, POLL);
                 control.check()?;
             }
             let failure = flight
@@ -231,7 +228,7 @@ impl<S: PartialEq + Clone> SingleFlight<S> {
 
 impl<S> SingleFlight<S> {
     fn lock(&self) -> MutexGuard<'_, Flight<S>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

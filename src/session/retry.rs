@@ -1,8 +1,9 @@
 //! The one retry loop.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::control::Control;
 use crate::control::clock::{Clock, jitter};
@@ -269,7 +270,7 @@ struct Pause {
 
 impl Pauses {
     fn left(&self, operation: Operation, clock: &Clock) -> Option<(Duration, ServiceError)> {
-        let pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pauses = self.0.lock();
         let Pause { until, refusal } = pauses.get(&operation)?;
         let left = until.saturating_sub(clock.elapsed());
         (!left.is_zero()).then(|| (left, refusal.clone()))
@@ -277,7 +278,7 @@ impl Pauses {
 
     fn extend(&self, operation: Operation, clock: &Clock, pause: Duration, refusal: &ServiceError) {
         let until = clock.elapsed().saturating_add(pause);
-        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pauses = self.0.lock();
         if pauses
             .get(&operation)
             .is_none_or(|known| known.until < until)

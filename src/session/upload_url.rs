@@ -1,5 +1,5 @@
 //! Upload URLs: each in one hand at a time, and back in the pool only after an upload that went
-//! well to its very end (reference section 6).
+//! well to its very end (docs/protocol.md, section 6).
 //!
 //! 1. The first attempt takes a URL from the pool, or asks for one if there is none.
 //! 2. The upload is sent there. It went well: the URL goes into the pool. The service is busy (429):

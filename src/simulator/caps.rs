@@ -1,7 +1,8 @@
-//! The caps of an account: what it may store, and what it may download and call in a day (sections
-//! 2.0 and 11). A day is one of the service's clock, and begins at midnight UTC.
+//! The caps of an account: what it may store, and what it may download and call in a day
+//! (docs/protocol.md, sections 2.0 and 11). A day is one of the service's clock, and begins at
+//! midnight UTC.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::message::{Reply, ReplyBody};
 use super::reply::Refusal;
@@ -127,7 +128,7 @@ impl Meter {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

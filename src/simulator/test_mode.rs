@@ -1,9 +1,10 @@
-//! `X-Bz-Test-Mode`, by which clients of the service try how they fare (section 1.4): requests with
+//! `X-Bz-Test-Mode`, by which clients of the service try how they fare (docs/protocol.md, section 1.4): requests with
 //! it fail where others do not. Which ones is drawn from a seed, so that the same requests in the same
 //! order fail again.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::faults::draw;
 use super::message::Request;
@@ -41,13 +42,13 @@ impl TestModes {
     }
 
     fn upload_fails(&self) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         draw(&mut state.draws).is_multiple_of(UPLOADS)
     }
 
     /// Counts a call; says whether the token expires with it.
     fn token_expires(&self, token: &str) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let State { draws, tokens } = &mut *state;
         let calls = tokens.entry(token.to_owned()).or_default();
         *calls += 1;

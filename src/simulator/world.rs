@@ -7,7 +7,9 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::caps::{Caps, Meter, Usage};
 use super::clock::Clock;
@@ -25,7 +27,7 @@ use super::test_mode::TestModes;
 
 pub(crate) use super::storage::disk::OpenError;
 
-/// A day: how long account tokens and upload URLs are good (sections 2.0 and 6).
+/// A day: how long account tokens and upload URLs are good (docs/protocol.md, sections 2.0 and 6).
 pub(super) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// What may differ between one simulator and the next.
@@ -37,15 +39,16 @@ pub(crate) struct Settings {
     pub(crate) recommended_part_size: u64,
     /// The largest single upload, part, or copied file.
     pub(crate) max_single_file: u64,
-    /// Whether buckets encrypt unless told otherwise, as the service does since 2026-09 (section
-    /// 3.9). `false` is the behaviour before that.
+    /// Whether buckets encrypt unless told otherwise, as the service does since 2026-09
+    /// (docs/protocol.md, section 3.9). `false` is the behaviour before that.
     pub(crate) encrypt_by_default: bool,
-    /// Whether the account may choose upload timestamps, which few may (section 2.7).
+    /// Whether the account may choose upload timestamps, which few may (docs/protocol.md, section
+    /// 2.7).
     pub(crate) custom_timestamps: bool,
     /// How many buckets the account may have.
     pub(crate) max_buckets: usize,
     /// After this many hidden names a listing of names ends its page early, so that a small number
-    /// makes the short and empty pages of section 9.3.
+    /// makes the short and empty pages of docs/protocol.md, section 9.3.
     pub(crate) listing_scan_limit: usize,
     /// Where the draws of `X-Bz-Test-Mode` begin.
     pub(crate) test_mode_seed: u64,
@@ -150,17 +153,12 @@ impl World {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        *self.settings.read().unwrap_or_else(PoisonError::into_inner)
+        *self.settings.read()
     }
 
     /// Requests that are under way may still go by the old ones.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
-        change(
-            &mut self
-                .settings
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        change(&mut self.settings.write());
     }
 
     pub(super) fn meter(&self) -> &Meter {
@@ -311,14 +309,14 @@ impl World {
     /// neither can take the name of one.
     pub(crate) fn join(self: &Arc<Self>, other: &Arc<Self>) {
         for (one, peer) in [(self, other), (other, self)] {
-            let mut peers = one.peers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut peers = one.peers.lock();
             peers.push(Arc::downgrade(peer));
         }
     }
 
     /// Not to be asked while this account's state is locked: two accounts may ask each other.
     fn peers(&self) -> Vec<Arc<Self>> {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let peers = self.peers.lock();
         peers.iter().filter_map(Weak::upgrade).collect()
     }
 
@@ -385,7 +383,7 @@ impl World {
     }
 
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     /// Plans a change against the state as it is, keeps it, and makes it seen, with nobody in
@@ -395,7 +393,7 @@ impl World {
         plan: impl FnOnce(&State) -> Result<(Vec<Change>, T), Refusal>,
     ) -> Result<T, Refusal> {
         let mut removed = Vec::new();
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         let (changes, result) = plan(&state)?;
         if !changes.is_empty() {
             self.storage.commit(&changes)?;
@@ -416,7 +414,7 @@ impl World {
 
     /// Marks an upload token as in use for as long as the guard lives; `None` if it is already.
     pub(super) fn occupy(&self, token: &str) -> Option<Occupied<'_>> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut busy = self.busy.lock();
         busy.insert(token.to_owned()).then(|| Occupied {
             world: self,
             token: token.to_owned(),
@@ -433,11 +431,7 @@ pub(super) struct Occupied<'a> {
 
 impl Drop for Occupied<'_> {
     fn drop(&mut self) {
-        let mut busy = self
-            .world
-            .busy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut busy = self.world.busy.lock();
         busy.remove(&self.token);
     }
 }

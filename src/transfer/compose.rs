@@ -1,4 +1,5 @@
-//! Files composed of pieces: local ones, and ranges of stored files (reference sections 2.13 to 2.18).
+//! Files composed of pieces: local ones, and ranges of stored files (docs/protocol.md, sections
+//! 2.13 to 2.18).
 //!
 //! 1. Every piece is opened: `b2_get_file_info` tells how long a stored file is (`piece`).
 //! 2. The parts are planned (`plan`); of a stream of pieces, as far as they are known.

@@ -1,4 +1,4 @@
-//! Copies within the service, of any size (reference sections 2.13 and 2.17).
+//! Copies within the service, of any size (docs/protocol.md, sections 2.13 and 2.17).
 //!
 //! 1. `b2_get_file_info` of the source, where the copy depends on what it says: its length, or what of
 //!    its file info is not true of the copy (`metadata`).

@@ -4,8 +4,10 @@
 //! thread. The first piece that fails for a reason of its own stops all others at once; all are
 //! joined, and that reason is what the caller gets.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
+
+use parking_lot::Mutex;
 
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
@@ -63,7 +65,7 @@ where
             let piece = Arc::new(Mutex::new(Some(piece)));
             let (handed, outcome, control) = (Arc::clone(&piece), &outcome, &control);
             let act = move |piece: &Mutex<Option<J>>| {
-                let piece = piece.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let piece = piece.lock().take();
                 if let Some(piece) = piece {
                     outcome.note(index, piece(control));
                 }
@@ -101,18 +103,14 @@ struct Outcome<T> {
 impl<T> Outcome<T> {
     fn note(&self, index: usize, outcome: Result<T>) {
         match outcome {
-            Ok(value) => self
-                .done
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((index, value)),
+            Ok(value) => self.done.lock().push((index, value)),
             Err(error) => self.fail(error),
         }
     }
 
     fn fail(&self, error: Error) {
         {
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut failure = self.failure.lock();
             // Those that were stopped because of the first failure report only that they were stopped.
             if matches!(*failure, None | Some(Error::Cancelled)) {
                 *failure = Some(error);
@@ -122,20 +120,13 @@ impl<T> Outcome<T> {
     }
 
     fn into_result(self) -> Result<Vec<T>> {
-        if let Some(error) = self
-            .failure
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        if let Some(error) = self.failure.into_inner() {
             return Err(error);
         }
         if self.stop.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let mut done = self
-            .done
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut done = self.done.into_inner();
         done.sort_by_key(|(index, _)| *index);
         Ok(done.into_iter().map(|(_, value)| value).collect())
     }

@@ -1,5 +1,5 @@
-//! How a large file is cut into parts: pure arithmetic on the limits of the service (reference
-//! section 7).
+//! How a large file is cut into parts: pure arithmetic on the limits of the service
+//! (docs/protocol.md, section 7).
 
 use std::ops::Range;
 

@@ -38,7 +38,7 @@ use crate::transfer::upload::buffered::Pieces;
 pub(in crate::transfer) const CONTENT_TYPE_AUTO: &str = "b2/x-auto";
 /// The part size for streams of unknown length, in bytes: each worker holds one part in memory.
 const STREAM_PART: u64 = 16_000_000;
-/// The most that name and info may take in headers, in bytes (reference section 4.3).
+/// The most that name and info may take in headers, in bytes (docs/protocol.md, section 4.3).
 const HEADER_LIMIT: usize = 7000;
 /// The same for a file that is encrypted, or in a bucket with object lock, as far as this upload says so.
 const SMALLER_HEADER_LIMIT: usize = 2048;

@@ -6,7 +6,7 @@ use b2sdk::{
     UploadOptions,
 };
 
-use crate::support::{BUCKET, World, noise};
+use crate::support::{BUCKET, World, noise, other_noise as local};
 
 const MIN: u64 = 1_000;
 const PART: u64 = 10_000;
@@ -20,11 +20,6 @@ fn store(world: &World, data: &[u8], name: &str) -> FileId {
     let uploaded = world.bucket.upload_bytes(data, name).unwrap();
     world.service.log().clear();
     uploaded.into_version().file_id
-}
-
-/// Other bytes than `noise` has.
-fn local(length: usize) -> Vec<u8> {
-    noise(length).iter().map(|byte| !byte).collect()
 }
 
 /// How often parts were copied and uploaded, and stored files downloaded.

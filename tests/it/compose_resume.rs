@@ -6,7 +6,7 @@ use b2sdk::{
     Piece, Resume, SseCustomerKey, UploadOptions,
 };
 
-use crate::support::{World, noise};
+use crate::support::{World, noise, other_noise as local};
 
 const MIN: u64 = 1_000;
 const PART: u64 = 10_000;
@@ -20,10 +20,6 @@ fn store(world: &World, data: &[u8], name: &str) -> FileId {
     let uploaded = world.bucket.upload_bytes_with(data, name, &options);
     world.service.log().clear();
     uploaded.unwrap().into_version().file_id
-}
-
-fn local(length: usize) -> Vec<u8> {
-    noise(length).iter().map(|byte| !byte).collect()
 }
 
 /// Requests of that kind are refused, after so many.

@@ -5,18 +5,16 @@ use std::path::PathBuf;
 
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    BucketType, ComposeOptions, CreateBucketOptions, DownloadOptions, Encryption, EncryptionMode,
-    Error, ErrorCode, FileId, FileRetention, FileVersion, Filtered, KeyProblem, LegalHold,
-    Operation, Overlap, Piece, Resume, Sha1Digest, SseCustomerKey, Timestamp, UploadOptions,
-    Uploaded,
+    ComposeOptions, Encryption, EncryptionMode, Error, ErrorCode, FileId, FileRetention, Filtered,
+    KeyProblem, LegalHold, Operation, Overlap, Piece, Resume, Sha1Digest, SseCustomerKey,
+    Timestamp, UploadOptions, Uploaded,
 };
 
-use crate::support::{World, noise};
+use crate::support::settings::{self, FAR, mode};
+use crate::support::{World, noise, other_noise as local};
 
 const MIN: u64 = 1_000;
 const PART: u64 = 10_000;
-/// 2100-01-01, which no run of these tests sees.
-const FAR: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 const LONG_AGO: Timestamp = Timestamp::from_millis(1_000_000_000_123);
 
 /// A world whose bucket has object lock, and whose account may choose upload times.
@@ -27,18 +25,11 @@ fn world() -> World {
         .custom_timestamps(true)
         .start()
         .unwrap();
-    let mut world = World::of(service, |builder| builder);
-    let options = CreateBucketOptions::new().file_lock();
-    world.bucket = world
-        .api
-        .create_bucket_with("locked-bucket-1", BucketType::AllPrivate, &options)
-        .unwrap();
-    world.service.log().clear();
-    world
+    World::with_object_lock(service)
 }
 
 fn key(byte: u8) -> SseCustomerKey {
-    SseCustomerKey::new([byte; 32]).with_id(format!("key {byte}"))
+    settings::key(byte).with_id(format!("key {byte}"))
 }
 
 /// A stored file; the log begins after it.
@@ -51,20 +42,7 @@ fn store(world: &World, data: &[u8], name: &str, key: Option<&SseCustomerKey>) -
 }
 
 fn content(world: &World, name: &str, key: Option<&SseCustomerKey>) -> Vec<u8> {
-    let mut options = DownloadOptions::new();
-    options.encryption_key = key.cloned();
-    let download = world.bucket.download_file_by_name_with(name, &options);
-    download.unwrap().read_to_vec().unwrap()
-}
-
-fn mode(version: &FileVersion) -> Option<EncryptionMode> {
-    let encryption = version.server_side_encryption.readable()?;
-    Some(encryption.mode.clone())
-}
-
-/// Other bytes than `noise` has.
-fn local(length: usize) -> Vec<u8> {
-    noise(length).iter().map(|byte| !byte).collect()
+    settings::content(&world.bucket, name, key)
 }
 
 /// Pieces of which one way each of making a file is chosen, and what they make.

@@ -3,26 +3,20 @@
 
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    Bucket, BucketRetention, BucketType, CopyMetadata, CopyOptions, CreateBucketOptions,
-    DownloadOptions, Encryption, EncryptionMode, Error, FileInfo, FileRetention, FileVersion,
-    Filtered, KeyProblem, LegalHold, Operation, Resume, RetentionPeriod, SseCustomerKey, Timestamp,
-    UpdateBucketOptions, UploadOptions, Verification,
+    BucketRetention, BucketType, CopyMetadata, CopyOptions, Encryption, EncryptionMode, Error,
+    FileInfo, FileRetention, FileVersion, Filtered, KeyProblem, LegalHold, Operation, Resume,
+    RetentionPeriod, SseCustomerKey, UpdateBucketOptions, UploadOptions, Verification,
 };
 
+use crate::support::settings::{FAR, assert_problem, content, key, mode};
 use crate::support::{World, noise};
 
 const MIN: u64 = 1_000;
 const PART: u64 = 10_000;
 const LENGTH: usize = 25_000;
-/// 2100-01-01, which no run of these tests sees.
-const FAR: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 
 fn world() -> World {
     World::of_small_parts(MIN, PART)
-}
-
-fn key(byte: u8) -> SseCustomerKey {
-    SseCustomerKey::new([byte; 32])
 }
 
 fn first() -> SseCustomerKey {
@@ -51,18 +45,6 @@ fn upload_options() -> UploadOptions {
         .part_size(100_000)
 }
 
-fn content(bucket: &Bucket, name: &str, key: Option<&SseCustomerKey>) -> Vec<u8> {
-    let mut options = DownloadOptions::new();
-    options.encryption_key = key.cloned();
-    let download = bucket.download_file_by_name_with(name, &options).unwrap();
-    download.read_to_vec().unwrap()
-}
-
-fn mode(version: &FileVersion) -> Option<EncryptionMode> {
-    let encryption = version.server_side_encryption.readable()?;
-    Some(encryption.mode.clone())
-}
-
 /// In one request and in parts; all of it and a range.
 fn ways() -> [(CopyOptions, std::ops::Range<usize>); 4] {
     let range = 3..LENGTH - 4;
@@ -73,14 +55,6 @@ fn ways() -> [(CopyOptions, std::ops::Range<usize>); 4] {
         (CopyOptions::new().part_size(PART), 0..LENGTH),
         (CopyOptions::new().part_size(PART).range(bytes()), range),
     ]
-}
-
-#[track_caller]
-fn assert_problem<T: std::fmt::Debug>(outcome: Result<T, Error>, expected: KeyProblem) {
-    match outcome {
-        Err(Error::EncryptionKey { problem, .. }) => assert_eq!(problem, expected),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
@@ -521,14 +495,7 @@ fn locking() -> World {
         .recommended_part_size(PART)
         .start()
         .unwrap();
-    let mut world = World::of(service, |builder| builder);
-    let options = CreateBucketOptions::new().file_lock();
-    world.bucket = world
-        .api
-        .create_bucket_with("locked-bucket-1", BucketType::AllPrivate, &options)
-        .unwrap();
-    world.service.log().clear();
-    world
+    World::with_object_lock(service)
 }
 
 #[test]

@@ -5,30 +5,14 @@ use std::io::Read;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
     BucketType, CreateBucketOptions, DownloadOptions, Encryption, EncryptionMode, Error, FileInfo,
-    FileVersion, KeyProblem, Operation, Resume, SseCustomerKey, UpdateBucketOptions, UploadOptions,
+    KeyProblem, Operation, Resume, SseCustomerKey, UpdateBucketOptions, UploadOptions,
 };
 
+use crate::support::settings::{assert_problem, key, mode};
 use crate::support::{World, noise};
-
-fn key(byte: u8) -> SseCustomerKey {
-    SseCustomerKey::new([byte; 32])
-}
 
 fn with_key(key: &SseCustomerKey) -> DownloadOptions {
     DownloadOptions::new().encryption_key(key)
-}
-
-fn mode(version: &FileVersion) -> Option<EncryptionMode> {
-    let encryption = version.server_side_encryption.readable()?;
-    Some(encryption.mode.clone())
-}
-
-#[track_caller]
-fn assert_problem<T: std::fmt::Debug>(outcome: Result<T, Error>, expected: KeyProblem) {
-    match outcome {
-        Err(Error::EncryptionKey { problem, .. }) => assert_eq!(problem, expected),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! Every operation of the API, called through the public calls: what comes of it when all goes well,
+//! Every operation of the API, called through the public calls and raw: the outcome when all goes well,
 //! when it is refused, when the token is too old, when the service is busy, when its answer is lost or
 //! cannot be read. An operation without a row fails.
 
 mod failures;
 mod permissions;
+mod raw_calls;
 mod rows;
 
 use std::cell::Cell;
@@ -15,18 +16,24 @@ use b2sdk::{
     Filtered, InMemoryAccountInfo, Operation, UploadOptions,
 };
 
+use self::raw_calls::RawCalls;
+use self::rows::rows;
 use crate::support::{World, authorize, noise};
 
 /// How one operation is called.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
     pub(super) operation: Operation,
+    /// The capabilities that it takes (reference, the headings of section 2).
+    pub(super) needs: &'static [&'static str],
     /// Makes the call, and checks what it answers.
     pub(super) call: fn(&Scene, &B2Api) -> Result<(), Error>,
     /// The same about something that does not exist, and the variant of the error.
     pub(super) absent: Option<(Call, &'static str)>,
     /// What becomes of it when its answer is lost.
     pub(super) lost: Lost,
+    /// Calls the endpoint itself, perhaps among others, and checks what it answers.
+    pub(super) raw: fn(&RawCalls<'_>),
 }
 
 type Call = fn(&Scene, &B2Api) -> Result<(), Error>;
@@ -174,7 +181,7 @@ pub(super) fn variant(error: &Error) -> String {
 #[test]
 fn every_operation_has_one_row() {
     for operation in Operation::ALL {
-        let rows = rows::ROWS.iter().filter(|row| row.operation == *operation);
+        let rows = rows().filter(|row| row.operation == *operation);
         assert_eq!(rows.count(), 1, "{operation}");
     }
 }

@@ -145,6 +145,29 @@ fn foreign_crates_are_named_in_their_places_only() {
 }
 
 #[test]
+fn locks_are_those_of_parking_lot() {
+    let of_std = ["PoisonError", "Mutex", "MutexGuard", "RwLock", "Condvar"];
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let (mut text, mut named) = (code.as_str(), Vec::new());
+        while let Some((_, after)) = text.split_once("std::sync::") {
+            let names = after.split(|c: char| !c.is_alphanumeric()).next();
+            let list = after
+                .strip_prefix('{')
+                .and_then(|list| list.split('}').next());
+            named.push(list.or(names).unwrap_or(""));
+            text = after;
+        }
+        for word in of_std {
+            if named.iter().any(|names| names_word(names, word)) {
+                wrong.push(format!("src/{file} uses the {word} of std"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn every_module_opens_with_what_it_is_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for (file, _) in sources() {

@@ -1,10 +1,10 @@
 //! Large files: in parts, side by side, each part on its own when something goes wrong.
 
 mod finishing;
+mod progress;
 mod ranges;
 mod resuming;
 mod sources;
-mod telling;
 
 use std::collections::BTreeSet;
 

@@ -2,19 +2,17 @@
 
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    BucketRetention, BucketType, CreateBucketOptions, DeleteFileVersionOptions, Error, ErrorCode,
-    FileRetention, FileVersion, Filtered, LegalHold, Operation, Resume, RetentionMode,
-    RetentionPeriod, Timestamp, UpdateBucketOptions, UpdateFileRetentionOptions, UploadOptions,
+    BucketRetention, DeleteFileVersionOptions, Error, ErrorCode, FileRetention, FileVersion,
+    Filtered, LegalHold, Operation, Resume, RetentionMode, RetentionPeriod, Timestamp,
+    UpdateBucketOptions, UpdateFileRetentionOptions, UploadOptions,
 };
 
+use crate::support::settings::FAR;
 use crate::support::{World, noise};
-
-/// 2100-01-01, which no run of these tests sees.
-const FAR: i64 = 4_102_444_800_000;
 
 /// So many days after a time that is far in the future.
 fn in_days(days: i64) -> Timestamp {
-    Timestamp::from_millis(FAR + days * 24 * 3600 * 1000)
+    Timestamp::from_millis(FAR.as_millis() + days * 24 * 3600 * 1000)
 }
 
 /// A world whose bucket has object lock.
@@ -24,14 +22,7 @@ fn locking() -> World {
         .recommended_part_size(1000)
         .start()
         .unwrap();
-    let mut world = World::of(service, |builder| builder);
-    let options = CreateBucketOptions::new().file_lock();
-    world.bucket = world
-        .api
-        .create_bucket_with("locked-bucket-1", BucketType::AllPrivate, &options)
-        .unwrap();
-    world.service.log().clear();
-    world
+    World::with_object_lock(service)
 }
 
 fn upload(world: &World, options: &UploadOptions) -> FileVersion {

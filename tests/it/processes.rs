@@ -8,7 +8,7 @@
 //! B2SDK_FULL_ROUNDS=1 cargo test --release --all-features --test it processes::
 //! ```
 
-mod crew;
+mod children;
 mod roles;
 mod rotation;
 
@@ -25,7 +25,7 @@ use b2sdk::{
 };
 use tempfile::TempDir;
 
-use self::crew::{Crew, Worker};
+use self::children::{Children, Worker};
 use self::roles::{auth, open};
 use crate::support::{BUCKET, authorize, noise};
 
@@ -101,7 +101,7 @@ fn mixed_operations(network_home: bool) {
     fill(&store, URLS);
 
     let network = if network_home { "1" } else { "" };
-    let mut crew = Crew::of(PROCESSES, "mixed", |number| {
+    let mut children = Children::of(PROCESSES, "mixed", |number| {
         vec![
             ("PATH", path.display().to_string()),
             ("NUMBER", number.to_string()),
@@ -109,8 +109,8 @@ fn mixed_operations(network_home: bool) {
             ("NETWORK", network.to_owned()),
         ]
     });
-    crew.start_together();
-    let reports = crew.finish(|| {
+    children.start_together();
+    let reports = children.finish(|| {
         assert!(
             !(network_home && has_log(directory.path())),
             "there is a log"
@@ -163,8 +163,8 @@ fn expired(path: &Path) -> Simulator {
     service
 }
 
-fn callers(path: &Path, ahead: Duration) -> Crew {
-    Crew::of(8, "caller", |_| {
+fn callers(path: &Path, ahead: Duration) -> Children {
+    Children::of(8, "caller", |_| {
         vec![
             ("PATH", path.display().to_string()),
             ("AHEAD", ahead.as_secs().to_string()),
@@ -177,9 +177,9 @@ fn eight_processes_with_an_expired_token_authorize_once() {
     for _ in 0..rounds(20, 2) {
         let (_directory, path) = directory();
         let service = expired(&path);
-        let mut crew = callers(&path, Duration::ZERO);
-        crew.start_together();
-        crew.finish(|| {});
+        let mut children = callers(&path, Duration::ZERO);
+        children.start_together();
+        children.finish(|| {});
         assert_eq!(service.log().count(Operation::AuthorizeAccount), 1);
         assert!(service.log().count(Operation::ListBuckets) <= 16);
     }
@@ -203,9 +203,9 @@ fn a_killed_process_that_was_authorizing_leaves_it_to_one_other() {
     holder.kill();
 
     // For these its lease is over.
-    let mut crew = callers(&path, Duration::from_secs(31));
-    crew.start_together();
-    crew.finish(|| {});
+    let mut children = callers(&path, Duration::from_secs(31));
+    children.start_together();
+    children.finish(|| {});
     assert_eq!(service.log().count(Operation::AuthorizeAccount), 2);
 }
 
@@ -226,8 +226,8 @@ fn a_killed_holder_of_an_upload_url_loses_only_that_one() {
 #[test]
 fn sixteen_processes_may_open_upgrade_and_convert_one_file_at_once() {
     let (directory, _) = directory();
-    let mut crew = Crew::of(16, "opener", |_| Vec::new());
-    crew.wait_until_ready();
+    let mut children = Children::of(16, "opener", |_| Vec::new());
+    children.wait_until_ready();
     let mut paths = vec![(directory.path().join("new"), "none")];
     for (version, fixture) in FIXTURES.iter().enumerate() {
         let path = directory.path().join(version.to_string());
@@ -241,8 +241,8 @@ fn sixteen_processes_may_open_upgrade_and_convert_one_file_at_once() {
     fs::write(&json, JSON).unwrap();
     paths.push((json, "ada"));
     for (path, account) in paths {
-        crew.say(&path.display().to_string());
-        for answer in crew.hear_all() {
+        children.say(&path.display().to_string());
+        for answer in children.hear_all() {
             assert_eq!(answer, account, "{}", path.display());
         }
         let done: String = rusqlite::Connection::open(&path)
@@ -258,11 +258,11 @@ fn sixteen_processes_may_open_upgrade_and_convert_one_file_at_once() {
     let network = directory.path().join("network");
     fs::create_dir(&network).unwrap();
     let new = network.join("account_info");
-    crew.say(&format!("{}{}", roles::NETWORK_HOME, new.display()));
-    assert_eq!(crew.hear_all(), ["none"; 16]);
+    children.say(&format!("{}{}", roles::NETWORK_HOME, new.display()));
+    assert_eq!(children.hear_all(), ["none"; 16]);
     assert!(!has_log(&network));
-    crew.say("end");
-    crew.finish(|| {});
+    children.say("end");
+    children.finish(|| {});
 }
 
 /// Lets a moment pass that is long enough for anything to happen in another process, or nothing.

@@ -1,6 +1,6 @@
 //! The endpoints as such, through `B2Api::call_raw` and without any help.
 
-mod alone;
+mod connections;
 mod endpoints;
 mod uploads;
 

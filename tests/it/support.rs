@@ -1,5 +1,7 @@
 //! A world to test in: a simulator, an authorized `B2Api` whose clock the test moves, a bucket.
 
+pub(crate) mod settings;
+
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
@@ -141,6 +143,11 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
         state.to_le_bytes()[0]
     };
     (0..length).map(|_| next()).collect()
+}
+
+/// As many bytes as `noise`, each of them another one.
+pub(crate) fn other_noise(length: usize) -> Vec<u8> {
+    noise(length).iter().map(|byte| !byte).collect()
 }
 
 /// Collects everything that is logged on this thread.

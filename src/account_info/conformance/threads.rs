@@ -1,10 +1,12 @@
 //! Many threads at once.
 
 use std::collections::HashSet;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::fixture::{auth, authorized, begin, bucket, current, put, save, take, url};
 use crate::account_info::{AccountInfo, Refresh};
@@ -36,7 +38,7 @@ fn no_url_is_in_two_hands(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
         );
     }
     let in_hand = Mutex::new(HashSet::new());
-    let hands = || in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+    let hands = || in_hand.lock();
     at_once(|| {
         for _ in 0..ROUNDS {
             if let Some(url) = take(&*store, &owner, &target) {

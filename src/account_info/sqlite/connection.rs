@@ -10,9 +10,9 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
@@ -164,7 +164,7 @@ pub(super) fn create_private(path: &Path) -> Result<(), Error> {
     // (fcntl(2)). So only a file that is new is opened here, and while a thread has it open no other
     // one gets past this point to lock it.
     static CREATING: Mutex<()> = Mutex::new(());
-    let _alone = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = CREATING.lock();
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -7,8 +7,9 @@
 //! one asks the service for others.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::account_info::{UploadTarget, UploadUrl};
 use crate::control::clock::Clock;
@@ -116,6 +117,6 @@ impl Hot {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(Identity, UploadTarget), Pool>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pools.lock()
     }
 }

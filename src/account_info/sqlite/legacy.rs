@@ -1,4 +1,4 @@
-//! The account info of a `b2` tool of 2016 and before: a JSON file (reference section 13.7).
+//! The account info of a `b2` tool of 2016 and before: a JSON file (docs/protocol.md, section 13.7).
 //!
 //! Python deletes it and then writes the database; who is killed in between has lost his
 //! credentials. Here, under the lock of the URLs' file, so that of many processes one does it:

@@ -5,9 +5,10 @@
 //! until then what was saved here does, such as a new token in the place of one that expired.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction};
 
@@ -71,7 +72,7 @@ impl ReadOnly {
 
     /// Takes over what somebody else wrote into the file since it was read last.
     fn follow(&self) -> Result<()> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         let look = seen
             .look(&self.path)
             .map_err(|failure| failure.explain("read", &self.path))?;

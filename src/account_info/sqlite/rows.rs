@@ -1,5 +1,5 @@
-//! The rows of the shared file, as Python writes them (reference sections 13.5 and 13.6): the account
-//! and the bucket names. The transactions around them are those of `shared.rs`.
+//! The rows of the shared file, as Python writes them (docs/protocol.md, sections 13.5 and 13.6):
+//! the account and the bucket names. The transactions around them are those of `shared.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The tables of the file that is shared with Python's b2sdk (reference sections 13.3 and 13.4).
+//! The tables of the file that is shared with Python's b2sdk (docs/protocol.md, sections 13.3 and
+//! 13.4).
 //!
 //! 1. Look which upgrades were done. All: nothing is written. A number above [`LATEST`]: a newer
 //!    program was here, and the tables are its business.

@@ -15,9 +15,10 @@
 //! more, and only saving an authorization makes a new file.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use rusqlite::{Connection, Transaction};
 
 use super::builder::Options;
@@ -138,7 +139,7 @@ impl Shared {
 
     /// What the last look found, if the file is as it was before it.
     pub(super) fn settled(&self) -> Option<Settled> {
-        let settled = self.settled.read().unwrap_or_else(PoisonError::into_inner);
+        let settled = self.settled.read();
         let settled = settled.as_ref()?;
         let stamp = Stamp::at(&self.path).unwrap_or(None)?;
         let holds = stamp == settled.stamp && settled.process == std::process::id();
@@ -152,12 +153,11 @@ impl Shared {
         };
         let known = open.known.as_ref().filter(|known| !known.has_log);
         let settled = stamp.filter(tells).zip(known);
-        *self.settled.write().unwrap_or_else(PoisonError::into_inner) =
-            settled.map(|(stamp, known)| Settled {
-                process: std::process::id(),
-                stamp,
-                auth: known.auth.clone(),
-            });
+        *self.settled.write() = settled.map(|(stamp, known)| Settled {
+            process: std::process::id(),
+            stamp,
+            auth: known.auth.clone(),
+        });
     }
 
     /// Stores an authorization, unless the ticket was drawn for another identity than the one here.
@@ -259,7 +259,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The file that is at the path now.
@@ -395,7 +395,7 @@ mod tests {
             shared.auth().unwrap();
         }
         // As a child finds it that was forked from the process that looked.
-        shared.settled.write().unwrap().as_mut().unwrap().process = 0;
+        shared.settled.write().as_mut().unwrap().process = 0;
         assert!(shared.settled().is_none());
     }
 }

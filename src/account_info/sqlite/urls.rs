@@ -8,9 +8,9 @@
 //! Where both files are needed at once, this one is locked first.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
 use super::builder::Options;
@@ -70,7 +70,7 @@ impl Urls {
 
     /// Whether this file has a log, which needs memory that all who use it share: then it is one machine's.
     pub(super) fn is_local(&self) -> bool {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let connection = open.link.connection();
         connection.is_ok_and(|connection| journal::has_log(connection).unwrap_or(false))
     }
@@ -157,7 +157,7 @@ impl Urls {
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an upload sends: the content, and what is told of its checksum (reference section 5).
+//! What an upload sends: the content, and what is told of its checksum (docs/protocol.md, section 5).
 
 use std::fmt;
 use std::io::{self, Read};

@@ -1,7 +1,9 @@
 //! The faults that are there, in order, and whose turn it is.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::shaping::{Link, Shaping};
 use super::{Fault, Pace, Plan};
@@ -129,7 +131,7 @@ impl Faults {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock()
     }
 }
 

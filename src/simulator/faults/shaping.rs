@@ -1,8 +1,10 @@
 //! How slow the line to the service is, and how slow one request: latency, and bytes per second.
 
 use std::num::NonZeroU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::simulator::clock::Stopwatch;
 
@@ -117,10 +119,7 @@ impl Pace {
     fn enter_at(&self, now: Duration, bytes: usize) -> Duration {
         let nanos = (bytes as u128 * 1_000_000_000).div_ceil(u128::from(self.rate.get()));
         let takes = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        let mut busy_until = self
-            .busy_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut busy_until = self.busy_until.lock();
         *busy_until = now.max(*busy_until).saturating_add(takes);
         busy_until.saturating_sub(now)
     }

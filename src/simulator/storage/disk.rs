@@ -13,9 +13,10 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::{Blob, BlobWriter, Storage};
@@ -99,13 +100,13 @@ impl Storage for DiskStorage {
     }
 
     fn commit(&self, changes: &[Change]) -> io::Result<()> {
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.lock();
         write_changes(&mut database, changes).map_err(io::Error::other)
     }
 
     fn load(&self) -> io::Result<Vec<Record>> {
         let rows = {
-            let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+            let database = self.database.lock();
             read_rows(&database).map_err(io::Error::other)?
         };
         let mut blobs: HashMap<String, Arc<DiskBlob>> = HashMap::new();
@@ -321,7 +322,7 @@ mod tests {
             let blob = writer.finish().unwrap();
             storage.commit(&[part(&blob)]).unwrap();
             blob.keep();
-            let database = storage.database.lock().unwrap();
+            let database = storage.database.lock();
             // Read after the part, whose body is known by then.
             let damage = "INSERT INTO record VALUES ('part', 'x', 'garbage')";
             database.execute_batch(damage).unwrap();

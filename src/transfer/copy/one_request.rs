@@ -152,8 +152,8 @@ impl Copy<'_> {
         let Some(version) = found else {
             return Ok(Looked::Nothing);
         };
-        // The service may tell no SHA-1 of a copy (reference section 12, 28), and not every key how it is
-        // kept.
+        // The service may tell no SHA-1 of a copy (docs/protocol.md, section 12, 28), and not every
+        // key how it is kept.
         let is_certain = whole.is_some() && version.sha1() == whole;
         Ok(if is_certain && is_kept_so(&version, &settings).is_some() {
             Looked::Found(Box::new(version))

@@ -10,7 +10,8 @@ use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::model::local_name::{
@@ -93,7 +94,7 @@ impl LocalDirectory {
     /// Takes the name; the name that stands in its way otherwise.
     fn take(&self, file_name: &str) -> Result<(), Box<str>> {
         let key = collision_key(file_name, self.rules);
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         let folders = || key.match_indices('/').filter_map(|(end, _)| key.get(..end));
         let blocking = folders().find_map(|folder| taken.get(folder).filter(|t| t.is_file));
         if let Some(blocking) = blocking {

@@ -18,7 +18,8 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
@@ -169,7 +170,7 @@ impl Partial {
         file.sync_data()?;
         let sha1 = self.wants_sha1().then(|| hasher.clone().finish());
         let line = Step { part, bytes, sha1 }.line();
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = self.record.lock();
         let end = record.stream_position()?;
         if let Err(error) = record.write_all(line.as_bytes()) {
             // Half a line must not become the beginning of the one that another thread writes.
@@ -201,9 +202,7 @@ impl Partial {
     /// Removes it.
     pub(super) fn discard(self) {
         drop(self.data);
-        let record = self.record.into_inner();
-        self.paths
-            .remove(record.unwrap_or_else(PoisonError::into_inner));
+        self.paths.remove(self.record.into_inner());
     }
 }
 

@@ -11,8 +11,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
 use crate::control::progress::TransferStage;
@@ -222,12 +224,9 @@ impl Frontier {
 
     /// Waits for a part; false if it will never come.
     fn wait_for(&self, index: u64) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
         let waiting = |state: &mut FrontierState| !state.closed && !state.complete.contains(&index);
-        let state = self
-            .moved
-            .wait_while(state, waiting)
-            .unwrap_or_else(PoisonError::into_inner);
+        self.moved.wait_while(&mut state, waiting);
         state.complete.contains(&index)
     }
 
@@ -255,7 +254,7 @@ impl Frontier {
     }
 
     fn lock(&self) -> MutexGuard<'_, FrontierState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -2,8 +2,9 @@
 //! and sent by another one; a fixed number of buffers goes round, one more than there are workers.
 
 use std::io::Read;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
 use crate::control::memory::{Loan, Memory};
@@ -245,10 +246,8 @@ impl Buffers {
                 return Ok(buffer);
             }
             // A failed part gives its buffer back too; looking up now and then is for cancelled calls.
-            let waited = self
-                .given_back
-                .wait_timeout(free, Duration::from_millis(50));
-            free = waited.unwrap_or_else(PoisonError::into_inner).0;
+            self.given_back
+                .wait_for(&mut free, Duration::from_millis(50));
         }
     }
 
@@ -259,6 +258,6 @@ impl Buffers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Option<Piece>>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        self.free.lock()
     }
 }

@@ -1,4 +1,4 @@
-//! A large file (reference section 7).
+//! A large file (docs/protocol.md, section 7).
 //!
 //! 1. `b2_start_large_file`: name, type, info, encryption and lock are fixed from here on, the SHA-1 of
 //!    the whole too. If its answer is lost, another one is started.

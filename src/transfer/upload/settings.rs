@@ -13,7 +13,7 @@ use crate::raw::FileSettings;
 use crate::session::needs::Needs;
 use crate::transfer::upload::Upload;
 
-/// The service may cut times to whole seconds (reference section 2.28).
+/// The service may cut times to whole seconds (docs/protocol.md, section 2.28).
 const SECOND: i64 = 1000;
 const DAY: i64 = 24 * 3600 * SECOND;
 

@@ -1,4 +1,4 @@
-//! A file in one request (reference sections 2.7 and 6).
+//! A file in one request (docs/protocol.md, sections 2.7 and 6).
 //!
 //! 1. Take or ask for an upload URL (`session::upload_url`).
 //! 2. POST the content, its SHA-1 after it.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use b2sdk::simulator::{Fault, KeyRequest};
+use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    Bucket, BucketType, CreateBucketOptions, DeleteManyOptions, Error, FileRetention, LegalHold,
-    Operation, Removal, RemovalOutcome, Timestamp, UploadOptions,
+    Bucket, DeleteManyOptions, Error, FileRetention, LegalHold, Operation, Removal, RemovalOutcome,
+    Timestamp, UploadOptions,
 };
 
 use super::all;
@@ -17,13 +17,7 @@ const DAY: i64 = 24 * 3600 * 1000;
 /// A bucket with a file of each kind of lock, named after it; `soon` is governed for a day, all others
 /// that are retained for ten.
 fn world() -> World {
-    let mut world = World::new();
-    let options = CreateBucketOptions::new().file_lock();
-    let kind = BucketType::AllPrivate;
-    let made = world
-        .api
-        .create_bucket_with("locked-bucket-1", kind, &options);
-    world.bucket = made.unwrap();
+    let world = World::with_object_lock(Simulator::start().unwrap());
     let free = world.bucket.upload_bytes(b"x", "free").unwrap();
     let now = free.version().upload_timestamp.as_millis();
     let days = |days: i64| Timestamp::from_millis(now + days * DAY);

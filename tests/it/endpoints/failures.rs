@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use b2sdk::simulator::Fault;
 use b2sdk::{Error, Operation};
 
-use super::rows::ROWS;
-use super::{Lost, Row, Scene, variant};
+use super::{Lost, Row, Scene, rows, variant};
 
 /// How often a call is sent at most.
 const MOST: usize = 8;
@@ -55,7 +54,7 @@ const fn is_upload(operation: Operation) -> bool {
 
 #[test]
 fn what_does_not_exist_is_told_by_kind() {
-    for row in ROWS {
+    for row in rows() {
         let Some((call, expected)) = row.absent else {
             continue;
         };
@@ -67,7 +66,7 @@ fn what_does_not_exist_is_told_by_kind() {
 
 #[test]
 fn what_the_service_refuses_is_sent_once_and_told_in_its_words() {
-    for row in ROWS {
+    for row in rows() {
         let operation = row.operation;
         let usual = Usual::of(row);
         let fault = on(row)
@@ -97,10 +96,7 @@ fn what_the_service_refuses_is_sent_once_and_told_in_its_words() {
 
 #[test]
 fn a_token_that_is_too_old_is_replaced_once_and_the_call_repeated() {
-    for row in ROWS
-        .iter()
-        .filter(|row| row.operation != Operation::AuthorizeAccount)
-    {
+    for row in rows().filter(|row| row.operation != Operation::AuthorizeAccount) {
         let operation = row.operation;
         let usual = Usual::of(row);
         let fault = || on(row).status(401, "expired_auth_token", "");
@@ -124,7 +120,7 @@ fn a_token_that_is_too_old_is_replaced_once_and_the_call_repeated() {
 
 #[test]
 fn a_busy_service_is_asked_again_but_not_for_ever() {
-    for row in ROWS {
+    for row in rows() {
         let operation = row.operation;
         let usual = Usual::of(row);
         let fault = || on(row).status(503, "service_unavailable", "Busy");
@@ -147,7 +143,7 @@ fn a_busy_service_is_asked_again_but_not_for_ever() {
 
 #[test]
 fn what_is_no_answer_of_the_service_is_told_with_the_call() {
-    for row in ROWS {
+    for row in rows() {
         let operation = row.operation;
         let usual = Usual::of(row);
         let page = "<html>Log in to the hotel's network</html>";
@@ -169,7 +165,7 @@ fn what_is_no_answer_of_the_service_is_told_with_the_call() {
 
 #[test]
 fn a_lost_answer_has_the_outcome_that_harms_least() {
-    for row in ROWS {
+    for row in rows() {
         let (operation, lost) = (row.operation, row.lost);
         let usual = Usual::of(row);
         let (scene, outcome, sent) = with(row, on(row).after_effect().drop_connection());
@@ -195,7 +191,7 @@ fn a_lost_answer_has_the_outcome_that_harms_least() {
 
 #[test]
 fn a_lost_answer_of_a_proxy_is_taken_as_one() {
-    for row in ROWS {
+    for row in rows() {
         let (operation, lost) = (row.operation, row.lost);
         let usual = Usual::of(row);
         let page = "<html>Bad gateway</html>";

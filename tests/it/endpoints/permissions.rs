@@ -1,57 +1,22 @@
 //! Keys that lack something: what our client says of it, held against what the service does.
 
+mod cases;
+
 use std::collections::BTreeSet;
 
 use b2sdk::simulator::KeyRequest;
 use b2sdk::{B2Api, Capability, Error, KeyRestriction, NotAllowed, Operation};
 
-use super::rows::{CASES, Case, ROWS};
-use super::{LOCKABLE, Scene};
+use self::cases::{CASES, Case};
+use super::{LOCKABLE, Scene, rows};
 use crate::support::BUCKET;
-
-/// What each row needs (reference, the headings of section 2), written down once more.
-fn needed(operation: Operation) -> &'static [&'static str] {
-    match operation {
-        Operation::CreateBucket | Operation::UpdateBucket => &["writeBuckets"],
-        Operation::DeleteBucket => &["deleteBuckets"],
-        Operation::ListBuckets => &["listBuckets"],
-        Operation::GetUploadUrl
-        | Operation::UploadFile
-        | Operation::HideFile
-        | Operation::StartLargeFile
-        | Operation::GetUploadPartUrl
-        | Operation::UploadPart
-        | Operation::FinishLargeFile
-        | Operation::CancelLargeFile
-        | Operation::ListParts => &["writeFiles"],
-        Operation::CopyFile | Operation::CopyPart => &["writeFiles", "readFiles"],
-        Operation::ListFileNames
-        | Operation::ListFileVersions
-        | Operation::ListUnfinishedLargeFiles => &["listFiles"],
-        Operation::GetFileInfo | Operation::DownloadFileById | Operation::DownloadFileByName => {
-            &["readFiles"]
-        }
-        Operation::DeleteFileVersion => &["deleteFiles"],
-        Operation::CreateKey => &["writeKeys", "listFiles"],
-        Operation::ListKeys => &["listKeys"],
-        Operation::DeleteKey => &["deleteKeys"],
-        Operation::GetDownloadAuthorization => &["shareFiles"],
-        Operation::UpdateFileRetention => &["writeFileRetentions"],
-        Operation::UpdateFileLegalHold => &["writeFileLegalHolds"],
-        Operation::GetBucketNotificationRules => &["readBucketNotifications"],
-        Operation::SetBucketNotificationRules => &["writeBucketNotifications"],
-        _ => &[],
-    }
-}
 
 fn cases() -> impl Iterator<Item = Case> {
     // Any key may authorize.
-    let rows = ROWS
-        .iter()
-        .filter(|row| row.operation != Operation::AuthorizeAccount);
+    let rows = rows().filter(|row| row.operation != Operation::AuthorizeAccount);
     let own = rows.map(|row| {
         let operation = row.operation;
-        (operation.name(), operation, row.call, needed(operation))
+        (operation.name(), operation, row.call, row.needs)
     });
     own.chain(CASES.iter().copied())
 }
@@ -71,7 +36,7 @@ fn refused(operation: Operation, missing: &str) -> Operation {
 }
 
 /// Whether only the service can tell that this is missing: nothing is needed to read what is public,
-/// and not all of the reference's sources agree.
+/// and not all of the sources of docs/protocol.md agree.
 fn is_for_the_service(operation: Operation, missing: &str) -> bool {
     match operation {
         Operation::DownloadFileById | Operation::DownloadFileByName | Operation::ListParts => true,
@@ -208,7 +173,7 @@ fn outcome(scene: &Scene, api: &B2Api, call: super::Call, what: &str) -> (Outcom
 #[test]
 fn names_that_a_key_is_not_for_are_told() {
     let all = || KeyRequest::new(Capability::KNOWN.iter().map(Capability::as_str));
-    for row in ROWS {
+    for row in rows() {
         let scene = Scene::new();
         let api = scene.world.restricted(all().name_prefix("yours/"));
         let what = row.operation.name();
@@ -251,7 +216,7 @@ fn names_that_a_key_is_not_for_are_told() {
 #[test]
 fn buckets_that_a_key_is_not_for_are_told() {
     let all = || KeyRequest::new(Capability::KNOWN.iter().map(Capability::as_str));
-    for row in ROWS {
+    for row in rows() {
         let scene = Scene::new();
         let api = scene.world.restricted(all().bucket(BUCKET));
         let what = row.operation.name();

@@ -12,7 +12,7 @@ use b2sdk::{
 };
 use tempfile::TempDir;
 
-use super::crew::{Crew, Worker};
+use super::children::{Children, Worker};
 use super::directory;
 use crate::support::{BUCKET, authorize};
 
@@ -83,8 +83,8 @@ impl Site {
         ]
     }
 
-    fn daemons(&self, size: usize, ahead: Duration) -> Crew {
-        let daemons = Crew::of(size, "daemon", |_| self.environment(ahead));
+    fn daemons(&self, size: usize, ahead: Duration) -> Children {
+        let daemons = Children::of(size, "daemon", |_| self.environment(ahead));
         daemons.wait_until_ready();
         daemons
     }
@@ -111,7 +111,7 @@ impl Site {
 }
 
 /// Tells all to do the same at once, and hears what came of it.
-fn do_at_once(daemons: &mut Crew, order: &str, outcome: &str) {
+fn do_at_once(daemons: &mut Children, order: &str, outcome: &str) {
     daemons.say(order);
     for heard in daemons.hear_all() {
         assert_eq!(heard, outcome, "{order}");

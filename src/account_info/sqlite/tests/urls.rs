@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::sync::Mutex;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::{Scratch, auth, bucket};
 use crate::account_info::AccountInfo;
@@ -150,9 +151,9 @@ fn no_url_is_in_the_hands_of_two_stores() {
             scope.spawn(move || {
                 for _ in 0..20 {
                     if let Some(url) = store.take_upload_url(owner, target).unwrap() {
-                        assert!(in_hand.lock().unwrap().insert(url.url.clone()));
+                        assert!(in_hand.lock().insert(url.url.clone()));
                         std::thread::yield_now();
-                        in_hand.lock().unwrap().remove(&url.url);
+                        in_hand.lock().remove(&url.url);
                         store.put_upload_url(owner, target, url).unwrap();
                     }
                 }

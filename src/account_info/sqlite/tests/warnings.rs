@@ -3,8 +3,9 @@
 use std::fmt::{self, Write as _};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -40,7 +41,7 @@ impl Subscriber for Warnings {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
-        self.0.lock().unwrap().push(text.0);
+        self.0.lock().push(text.0);
     }
 
     fn enter(&self, _: &Id) {}
@@ -52,7 +53,7 @@ impl Subscriber for Warnings {
 pub(super) fn warnings(work: impl FnOnce()) -> Vec<String> {
     let warnings = Warnings::default();
     tracing::subscriber::with_default(warnings.clone(), work);
-    let said = warnings.0.lock().unwrap();
+    let said = warnings.0.lock();
     said.clone()
 }
 

@@ -139,9 +139,9 @@ fn forward(stdout: impl std::io::Read, sender: &Sender<String>) {
 }
 
 /// Several children in one role. The first thing each says is that it is ready.
-pub(super) struct Crew(Vec<Worker>);
+pub(super) struct Children(Vec<Worker>);
 
-impl Crew {
+impl Children {
     pub(super) fn of<'a>(
         size: usize,
         role: &str,
