@@ -356,6 +356,14 @@ impl SyncPlan {
     pub const fn report(&self) -> &SyncReport {
         &self.planner.report
     }
+
+    /// What the scans have found in all, once the plan is at its end.
+    ///
+    /// # Errors
+    /// [`SyncError::Incomplete`] with the report if a run would be incomplete.
+    pub fn into_report(self) -> Result<SyncReport, SyncError> {
+        self.planner.report.into_result()
+    }
 }
 
 impl Iterator for SyncPlan {

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::error::Error;
 use crate::model::local_name::UnsafeName;
+use crate::sync::error::SyncError;
 use crate::sync::step::{Action, Printable, SyncStep};
 
 /// How many problems a report keeps in full.
@@ -174,6 +175,13 @@ impl SyncReport {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.failures == 0 && self.fatal.is_none() && self.withheld.is_none() && !self.stopped
+    }
+
+    pub(super) fn into_result(self) -> Result<Self, SyncError> {
+        match self.is_complete() {
+            true => Ok(self),
+            false => Err(SyncError::Incomplete(Box::new(self))),
+        }
     }
 
     /// Notes a problem, which the caller has been told of.

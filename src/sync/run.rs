@@ -8,8 +8,9 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
+
+use parking_lot::Mutex;
 
 use crate::error::Error;
 use crate::sync::act::{Actor, Outcome};
@@ -95,11 +96,7 @@ impl Run<'_> {
             refused
         });
         refused?;
-        let report = self.planner.report;
-        match report.is_complete() {
-            true => Ok(report),
-            false => Err(SyncError::Incomplete(Box::new(report))),
-        }
+        self.planner.report.into_result()
     }
 
     /// Hands out all steps; fails if the run is refused before the first one.
@@ -301,7 +298,7 @@ impl<'scope, 'env> Pool<'scope, 'env> {
 
 fn work(actor: &Actor, queue: &Mutex<Receiver<Vec<SyncStep>>>, results: &Sender<Done>) {
     loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let job = queue.lock().recv();
         let Ok(steps) = job else {
             return;
         };

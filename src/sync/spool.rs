@@ -164,12 +164,14 @@ mod tests {
             prop_assert_eq!(spool().len(), records.len() as u64);
             let mut forward = spool().forward().unwrap();
             for record in &records {
-                prop_assert_eq!(forward.next::<String>().unwrap().as_ref(), Some(record));
+                let read: Option<String> = forward.next().unwrap();
+                prop_assert_eq!(read.as_ref(), Some(record));
             }
             prop_assert_eq!(forward.next::<String>().unwrap(), None);
             let mut backward = spool().backward().unwrap();
             for record in records.iter().rev() {
-                prop_assert_eq!(backward.next::<String>().unwrap().as_ref(), Some(record));
+                let read: Option<String> = backward.next().unwrap();
+                prop_assert_eq!(read.as_ref(), Some(record));
             }
             prop_assert_eq!(backward.next::<String>().unwrap(), None);
         }

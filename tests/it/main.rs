@@ -54,6 +54,7 @@ mod simulator_program;
 mod simulator_recipe;
 mod simulator_test_mode;
 mod support;
+mod sync;
 mod threads;
 mod tutorial;
 mod upload;
