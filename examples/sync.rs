@@ -20,7 +20,10 @@ use b2sdk::sync::{
     Compare, Links, Newer, OldVersions, Orphans, PlaceName, Problem, RemovalLimit, SyncError,
     SyncObserver, SyncOptions, SyncPlace, SyncReport, SyncRun, SyncStep, Synchronizer,
 };
-use b2sdk::{B2Api, CredentialProvider as _, Credentials, EnvironmentCredentials, Filter, InMemoryAccountInfo, SqliteAccountInfo};
+use b2sdk::{
+    B2Api, CredentialProvider as _, Credentials, EnvironmentCredentials, Filter,
+    InMemoryAccountInfo, SqliteAccountInfo,
+};
 
 const USAGE: &str = "\
 usage: sync [OPTION]... SOURCE DESTINATION
@@ -52,7 +55,12 @@ fn main() -> ExitCode {
         }),
         Err(error) => Err(error.to_string()),
     };
-    ExitCode::from(sync(&arguments, account, Box::new(io::stdout()), Box::new(io::stderr())))
+    ExitCode::from(sync(
+        &arguments,
+        account,
+        Box::new(io::stdout()),
+        Box::new(io::stderr()),
+    ))
 }
 
 /// Whom to act for, and where what is known of the account is kept.
@@ -174,9 +182,12 @@ impl Arguments {
 
     fn synchronizer(&self, account: &Account) -> Result<Synchronizer, String> {
         let builder = match &account.store {
-            Some(path) => {
-                B2Api::builder(SqliteAccountInfo::builder().path(path).open().map_err(told)?)
-            }
+            Some(path) => B2Api::builder(
+                SqliteAccountInfo::builder()
+                    .path(path)
+                    .open()
+                    .map_err(told)?,
+            ),
             None => B2Api::builder(InMemoryAccountInfo::new()),
         };
         let builder = match self.threads {
@@ -203,7 +214,8 @@ impl Arguments {
 }
 
 fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| format!("{text:?} is no number that fits here"))
+    text.parse()
+        .map_err(|_| format!("{text:?} is no number that fits here"))
 }
 
 fn compare(text: &str) -> Result<Compare, String> {

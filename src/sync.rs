@@ -37,6 +37,7 @@
 mod act;
 mod compare;
 mod content;
+mod encryption;
 mod error;
 mod filter;
 mod guard;
@@ -47,6 +48,7 @@ mod options;
 mod order;
 mod place;
 mod plan;
+mod rename;
 mod report;
 mod run;
 mod scan;
@@ -54,6 +56,7 @@ mod source;
 mod spool;
 mod step;
 mod versions;
+mod write;
 
 use std::sync::Arc;
 
@@ -71,11 +74,13 @@ use crate::sync::scan::Scan;
 use crate::sync::scan::bucket::{BucketScan, Manner, View};
 use crate::sync::scan::local::{LocalScan, Rules};
 use crate::sync::source::SourceGuard;
+use crate::sync::write::LocalTree;
 
+pub use self::encryption::{EncryptionPerSide, SyncEncryption};
 pub use self::error::{Refused, SyncError};
 pub use self::observe::{SyncObserver, SyncRun};
 pub use self::options::{
-    Compare, Existing, Newer, OldVersions, Orphans, RemovalLimit, SyncOptions, Touched,
+    Compare, Existing, Newer, OldVersions, Orphans, RemovalLimit, Renames, SyncOptions, Touched,
 };
 pub use self::place::{BucketFolder, Links, LocalFolder, PlaceName, SyncPlace};
 pub use self::report::{Count, Problem, ProblemKind, SyncReport, Withheld, WithheldReason};
@@ -182,8 +187,18 @@ impl Synchronizer {
         let direction = self.direction()?;
         let to_bucket = !matches!(direction, Direction::Down { .. });
         options.check(to_bucket)?;
+        if let (Direction::Down { root }, Some(aside)) = (&direction, &options.set_aside)
+            && aside.starts_with(root)
+        {
+            return Err(Refused::contradiction(
+                "the directory for files set aside lies in the destination, where it would be synchronized",
+            ));
+        }
         self.check_keys()?;
-        let cancel = settings.cancel.as_ref().map_or_else(CancelToken::new, CancelToken::child);
+        let cancel = settings
+            .cancel
+            .as_ref()
+            .map_or_else(CancelToken::new, CancelToken::child);
         let guard = match &self.source {
             SyncPlace::Local(folder) => SourceGuard::new(folder)?,
             SyncPlace::Bucket(_) => SourceGuard::default(),
@@ -197,12 +212,12 @@ impl Synchronizer {
             }
         };
         let destination_bucket = at_bucket(&self.destination);
-        let source_bucket = at_bucket(&self.source).map(|(bucket, _)| bucket);
-        let workers = [&source_bucket, &destination_bucket.as_ref().map(|(b, _)| b.clone())]
+        let source_bucket = at_bucket(&self.source);
+        let workers = [&destination_bucket, &source_bucket]
             .into_iter()
             .flatten()
-            .map(|bucket| bucket.client().workers.limit())
-            .max();
+            .map(|(bucket, _)| bucket.client().workers.limit())
+            .next();
         let root = match &direction {
             Direction::Up { root } | Direction::Down { root } => Some(root.clone()),
             Direction::Copy => None,
@@ -212,6 +227,7 @@ impl Synchronizer {
             options: Arc::clone(options),
             filters,
             destination: destination_bucket.clone(),
+            source_prefix: source_bucket.as_ref().map(|(_, prefix)| prefix.clone()),
             content: ContentReader {
                 root,
                 cancel: cancel.clone(),
@@ -224,6 +240,16 @@ impl Synchronizer {
                 options: Arc::clone(options),
                 destination: destination_bucket,
                 source: source_bucket,
+                tree: match &self.destination {
+                    SyncPlace::Local(folder) => {
+                        Some(LocalTree::new(&folder.root, options.set_aside.as_deref()))
+                    }
+                    SyncPlace::Bucket(_) => None,
+                },
+                skips_links: matches!(
+                    &self.source,
+                    SyncPlace::Local(folder) if folder.links == Links::Skip
+                ),
                 cancel,
             },
             guard,
@@ -273,7 +299,9 @@ impl Synchronizer {
             return Ok(());
         };
         if folder.as_of.is_some() {
-            return Err(Refused::contradiction("a destination is synchronized as it is now"));
+            return Err(Refused::contradiction(
+                "a destination is synchronized as it is now",
+            ));
         }
         require(folder, Operation::ListFileNames)?;
         require(folder, Operation::UploadFile)?;
@@ -318,18 +346,20 @@ impl Synchronizer {
                 folder,
                 Manner {
                     view: if lists_all { View::All } else { View::Newest },
-                    details_from: options.touched.from().unwrap_or(u64::MAX),
+                    details_from: [options.touched.from(), options.renames.from()]
+                        .into_iter()
+                        .flatten()
+                        .min()
+                        .unwrap_or(u64::MAX),
                 },
             ),
-            SyncPlace::Local(folder) => {
-                match local(folder, Rules::of_destination(folder)) {
-                    Ok(scan) => scan,
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Scan::Nothing,
-                    Err(error) => {
-                        return Err(Refused::directory(&folder.root, error.to_string()));
-                    }
+            SyncPlace::Local(folder) => match local(folder, Rules::of_destination(folder)) {
+                Ok(scan) => scan,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Scan::Nothing,
+                Err(error) => {
+                    return Err(Refused::directory(&folder.root, error.to_string()));
                 }
-            }
+            },
         };
         Ok((source, destination))
     }

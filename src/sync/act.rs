@@ -1,16 +1,20 @@
 //! Making one step.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bucket::Bucket;
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
+use crate::model::encryption::Encryption;
+use crate::model::id::FileId;
+use crate::model::secret::SseCustomerKey;
 use crate::sync::options::SyncOptions;
 use crate::sync::plan::Direction;
 use crate::sync::report::ProblemKind;
 use crate::sync::step::{Action, SyncStep};
+use crate::sync::write::{LocalTree, Obstacle};
+use crate::transfer::copy::CopyMetadata;
 
 /// What making a step led to.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(super) enum Outcome {
     Problem(ProblemKind),
     /// The source changed while it was read: it is tried again at the end.
     Again,
+    /// Something stands in the place of the file, which removals may make free.
+    InTheWay,
     /// An earlier step of the same name failed.
     Skipped,
     /// No other step would succeed either.
@@ -34,8 +40,12 @@ pub(super) struct Actor {
     pub(super) options: Arc<SyncOptions>,
     /// The bucket of the destination, and what names begin with in it.
     pub(super) destination: Option<(Bucket, String)>,
-    /// The bucket of the source.
-    pub(super) source: Option<Bucket>,
+    /// The bucket of the source, and what names begin with in it.
+    pub(super) source: Option<(Bucket, String)>,
+    /// The directory of the destination.
+    pub(super) tree: Option<LocalTree>,
+    /// Whether links in the source are no files.
+    pub(super) skips_links: bool,
     pub(super) cancel: CancelToken,
 }
 
@@ -46,40 +56,55 @@ impl Actor {
         }
         match self.try_to_make(step) {
             Ok(bytes) => Outcome::Made { bytes },
-            Err(error) => outcome(error),
+            Err(Obstacle::InTheWay) => Outcome::InTheWay,
+            Err(Obstacle::Problem(kind)) => Outcome::Problem(kind),
+            Err(Obstacle::Failed(error)) => outcome(error),
         }
     }
 
-    fn try_to_make(&self, step: &SyncStep) -> Result<u64> {
-        match &step.action {
+    fn try_to_make(&self, step: &SyncStep) -> Result<u64, Obstacle> {
+        let made = match &step.action {
             Action::Upload => self.upload(step, false),
             Action::UploadAppended => self.upload(step, true),
-            Action::Hide => {
-                let (bucket, name) = self.stored(step)?;
-                match bucket.hide_file(&name) {
-                    // Somebody else was faster.
-                    Err(error) if error.is_not_found() || is_hidden(&error) => Ok(0),
-                    outcome => outcome.map(|_| 0),
-                }
+            Action::Copy | Action::CopyRenamed { .. } => self.copy(step),
+            Action::RefreshTime => match &self.tree {
+                Some(tree) => return self.refresh_local(tree, step),
+                None => self.copy(step),
+            },
+            Action::Download => return self.download(step),
+            Action::Hide => self.hide(step),
+            Action::DeleteVersion { file_id, .. } => self.delete_version(step, file_id),
+            Action::DeleteLocal | Action::SetAside => {
+                let tree = self.tree.as_ref().ok_or_else(misplaced);
+                return tree
+                    .map_err(Obstacle::Failed)?
+                    .delete(&step.name, step.seen.local.as_ref())
+                    .map(|()| 0);
             }
-            Action::DeleteVersion { file_id, .. } => {
-                let (bucket, name) = self.stored(step)?;
-                match bucket.delete_file_version(file_id, &name) {
-                    Err(error) if error.is_not_found() => Ok(0),
-                    outcome => outcome.map(|()| 0),
-                }
-            }
-            _ => Err(Error::invalid_input("step", "it does not fit the places")),
-        }
+        };
+        made.map_err(Obstacle::Failed)
     }
 
     fn upload(&self, step: &SyncStep, is_appended: bool) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
-        let Direction::Up { root } = &self.direction else {
-            return Err(Error::invalid_input("step", "the source is not local"));
+        let (Direction::Up { root }, Some(seen)) = (&self.direction, &step.seen.local) else {
+            return Err(misplaced());
         };
-        let path: PathBuf = root.join(&step.name);
-        let options = self.options.upload.clone().cancel(&self.cancel);
+        let path = root.join(seen.below(&step.name));
+        if self.skips_links
+            && path
+                .symlink_metadata()
+                .is_ok_and(|found| found.is_symlink())
+        {
+            return Err(Error::SourceChanged {
+                path: path.into(),
+                change: "a link took its place",
+            });
+        }
+        let mut options = self.options.upload.clone().cancel(&self.cancel);
+        if let Some(encryption) = self.write_encryption(&name, step.bytes) {
+            options = options.encryption(encryption);
+        }
         let uploaded = match is_appended {
             true => bucket.upload_appended_file_with(&path, &name, &options)?,
             false => bucket.upload_local_file_with(&path, &name, &options)?,
@@ -87,14 +112,112 @@ impl Actor {
         Ok(uploaded.version().content_length)
     }
 
+    fn copy(&self, step: &SyncStep) -> Result<u64> {
+        let (bucket, name) = self.stored(step)?;
+        let source = step.seen.source.as_ref().ok_or_else(misplaced)?;
+        let mut options = self.options.copy.clone().cancel(&self.cancel);
+        options.range = None;
+        options.metadata = match &source.details {
+            None => CopyMetadata::Keep,
+            Some(details) => CopyMetadata::Replace {
+                content_type: details.content_type.clone(),
+                file_info: details.info_at(source.modified),
+            },
+        };
+        if let Some(encryption) = self.write_encryption(&name, step.bytes) {
+            options = options.encryption(encryption);
+        }
+        if source.is_sse_c {
+            let from = match &step.action {
+                Action::Copy => self.source_name(step),
+                Action::CopyRenamed { from } => format!("{}{from}", self.prefix()),
+                _ => name.clone(),
+            };
+            options.source_encryption_key = read_key(&self.options, &from, &source.file_id);
+        }
+        let copy = bucket.copy_with(&source.file_id, &name, &options)?;
+        Ok(copy.content_length)
+    }
+
+    fn download(&self, step: &SyncStep) -> Result<u64, Obstacle> {
+        let parts = (&self.source, &step.seen.source, &self.tree);
+        let (Some((bucket, _)), Some(source), Some(tree)) = parts else {
+            return Err(Obstacle::Failed(misplaced()));
+        };
+        let mut options = self.options.download.clone().cancel(&self.cancel);
+        options.range = None;
+        if source.is_sse_c {
+            let name = self.source_name(step);
+            options.encryption_key = read_key(&self.options, &name, &source.file_id);
+        }
+        tree.save(&step.name, step.seen.local.as_ref(), || {
+            bucket.download_file_by_id_with(source.file_id.clone(), &options)
+        })
+    }
+
+    fn refresh_local(&self, tree: &LocalTree, step: &SyncStep) -> Result<u64, Obstacle> {
+        let source = step.seen.source.as_ref().ok_or_else(misplaced);
+        let time = source.map_err(Obstacle::Failed)?.modified;
+        tree.set_time(&step.name, step.seen.local.as_ref(), time)
+            .map(|()| step.bytes)
+    }
+
+    fn hide(&self, step: &SyncStep) -> Result<u64> {
+        let (bucket, name) = self.stored(step)?;
+        match bucket.hide_file(&name) {
+            // Somebody else was faster.
+            Err(error) if error.is_not_found() || is_hidden(&error) => Ok(0),
+            outcome => outcome.map(|_| 0),
+        }
+    }
+
+    fn delete_version(&self, step: &SyncStep, file_id: &FileId) -> Result<u64> {
+        let (bucket, name) = self.stored(step)?;
+        match bucket.delete_file_version(file_id, &name) {
+            Err(error) if error.is_not_found() => Ok(0),
+            outcome => outcome.map(|()| 0),
+        }
+    }
+
     /// The bucket of the destination, and the step's name in it.
     fn stored(&self, step: &SyncStep) -> Result<(&Bucket, String)> {
-        let (bucket, prefix) = self
-            .destination
-            .as_ref()
-            .ok_or_else(|| Error::invalid_input("step", "the destination is no bucket"))?;
+        let (bucket, prefix) = self.destination.as_ref().ok_or_else(misplaced)?;
         Ok((bucket, format!("{prefix}{}", step.name)))
     }
+
+    fn prefix(&self) -> &str {
+        self.destination.as_ref().map_or("", |(_, prefix)| prefix)
+    }
+
+    /// The step's name in the bucket of the source.
+    fn source_name(&self, step: &SyncStep) -> String {
+        let prefix = self.source.as_ref().map_or("", |(_, prefix)| prefix);
+        format!("{prefix}{}", step.name)
+    }
+
+    fn write_encryption(&self, name: &str, size: u64) -> Option<Encryption> {
+        self.options.encryption.as_ref()?.write(name, size)
+    }
+}
+
+/// The customer's key of a version that is encrypted with one.
+pub(super) fn read_key(
+    options: &SyncOptions,
+    name: &str,
+    file_id: &FileId,
+) -> Option<SseCustomerKey> {
+    match &options.encryption {
+        Some(encryption) => encryption.read(name, file_id),
+        None => {
+            let copies = options.copy.source_encryption_key.as_ref();
+            options.download.encryption_key.as_ref().or(copies).cloned()
+        }
+    }
+}
+
+/// For a step that was made for other places.
+fn misplaced() -> Error {
+    Error::invalid_input("step", "it was made for other kinds of places")
 }
 
 fn is_hidden(error: &Error) -> bool {
@@ -137,7 +260,9 @@ fn concerns_all(error: &Error) -> bool {
         | Error::Cancelled => true,
         Error::LocalFile { source, .. } => matches!(
             source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+            io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::ReadOnlyFilesystem
         ),
         _ => false,
     }

@@ -30,7 +30,10 @@ pub(super) enum Decision {
     Immutable(Reason),
     /// The sizes are equal, and only the content can tell. If it differs, or cannot be had, the other
     /// decision counts.
-    Content { otherwise: Box<Decision>, equal: Equal },
+    Content {
+        otherwise: Box<Decision>,
+        equal: Equal,
+    },
 }
 
 /// What equal content calls for.

@@ -22,12 +22,11 @@ pub(super) struct ContentReader {
 impl ContentReader {
     /// The SHA-1 of a file, if one is recorded or can be computed.
     pub(super) fn sha1(&self, name: &str, entry: &Entry) -> Result<Option<Sha1Digest>> {
-        let root = match (&entry.at, &self.root) {
+        let path = match (&entry.at, &self.root) {
             (At::Stored(stored), _) => return Ok(stored.sha1),
             (At::Local(_), None) => return Ok(None),
-            (At::Local(_), Some(root)) => root,
+            (At::Local(state), Some(root)) => root.join(state.below(name)),
         };
-        let path = root.join(name);
         let failed = |error| Error::local_file("read", &path, error);
         let mut file = File::open(&path).map_err(failed)?;
         let mut hasher = Sha1Hasher::default();

@@ -55,7 +55,10 @@ impl Filters {
 
     /// The patterns that have matched no name.
     pub(super) fn unused(&self) -> Vec<String> {
-        let unused = self.steps.iter().filter(|step| !step.has_matched.load(Ordering::Relaxed));
+        let unused = self
+            .steps
+            .iter()
+            .filter(|step| !step.has_matched.load(Ordering::Relaxed));
         unused.map(|step| step.text.clone()).collect()
     }
 }

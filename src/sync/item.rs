@@ -3,6 +3,8 @@
 //! A marker stands where a name, or everything below a directory, would stand. Whatever the other
 //! side has there is left alone, because nobody knows what this side has.
 
+use std::path::Path;
+
 use crate::model::encryption::EncryptionMode;
 use crate::model::file_info::FileInfo;
 use crate::model::id::FileId;
@@ -69,13 +71,31 @@ pub(super) enum At {
 }
 
 /// What identifies a local file as the one that was scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct LocalState {
     pub(super) size: u64,
     /// Nanoseconds since 1970.
     pub(super) modified_nanos: i64,
     /// Device and inode, where there are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) identity: Option<(u64, u64)>,
+    /// Its path below the directory, where that is not the name: its Unicode form is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<Box<Path>>,
+}
+
+impl LocalState {
+    /// The path below the directory of the file of this name.
+    pub(super) fn below<'a>(&'a self, name: &'a str) -> &'a Path {
+        self.path.as_deref().unwrap_or(Path::new(name))
+    }
+
+    /// Whether this is the very file, unchanged.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (self.size, self.modified_nanos, self.identity)
+            == (other.size, other.modified_nanos, other.identity)
+    }
 }
 
 /// A version in a bucket, without what synchronizing does not ask for.
@@ -101,6 +121,12 @@ pub(super) struct Stored {
 pub(super) struct Details {
     pub(super) content_type: String,
     pub(super) info: FileInfo,
+}
+
+impl Stored {
+    pub(super) fn is_sse_c(&self) -> bool {
+        self.encryption == Some(EncryptionMode::SseC)
+    }
 }
 
 impl Entry {

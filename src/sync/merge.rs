@@ -24,7 +24,7 @@ pub(super) enum Merged<E> {
     /// An older version at the destination, of the name that came before.
     Older(Stored),
     /// A marker, which counts from here on.
-    Marker(Which, Marker),
+    Marker(Marker),
     /// Something to be reported.
     Problem(Problem),
 }
@@ -43,7 +43,7 @@ pub(super) struct Pair<E> {
 /// Why a merge ends early.
 #[derive(Debug)]
 pub(super) enum MergeError<X> {
-    Scan(Which, X),
+    Scan(X),
     /// A name that does not come after the one before it.
     OutOfOrder(Which, String),
 }
@@ -123,21 +123,27 @@ where
         if order.is_le()
             && let Some(marker) = self.source.take_marker()
         {
-            return Some(Merged::Marker(Which::Source, marker));
+            return Some(Merged::Marker(marker));
         }
         if order.is_ge()
             && let Some(marker) = self.destination.take_marker()
         {
-            return Some(Merged::Marker(Which::Destination, marker));
+            return Some(Merged::Marker(marker));
         }
-        let source = if order.is_le() { self.source.take_file() } else { None };
+        let source = if order.is_le() {
+            self.source.take_file()
+        } else {
+            None
+        };
         let destination = if order.is_ge() {
             self.destination.take_file()
         } else {
             None
         };
         let (name, source, destination) = match (source, destination) {
-            (Some((name, source)), Some((_, destination))) => (name, Some(source), Some(destination)),
+            (Some((name, source)), Some((_, destination))) => {
+                (name, Some(source), Some(destination))
+            }
             (Some((name, source)), None) => (name, Some(source), None),
             (None, Some((name, destination))) => (name, None, Some(destination)),
             (None, None) => return None,
@@ -180,7 +186,7 @@ impl<I, E> Side<I, E> {
             None => self.is_ended = true,
             Some(Err(error)) => {
                 self.is_ended = true;
-                return Err(MergeError::Scan(self.which, error));
+                return Err(MergeError::Scan(error));
             }
             Some(Ok(item)) => {
                 self.check_order(&item)?;

@@ -1,11 +1,14 @@
 //! What a run is asked to do: how files are compared, what is removed, and within which limits.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::pattern::Filter;
 use crate::setters::setters;
+use crate::sync::encryption::SyncEncryption;
 use crate::sync::error::{Refused, SyncError};
+use crate::transfer::copy::CopyOptions;
 use crate::transfer::download::DownloadOptions;
 use crate::transfer::upload::UploadOptions;
 
@@ -173,6 +176,36 @@ impl Default for Touched {
     }
 }
 
+/// Whether a file that the destination has under another name is copied from there instead of being
+/// uploaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Renames {
+    /// Files are always uploaded.
+    Off,
+    /// From this many bytes on, a local file that the destination does not have is compared with the
+    /// files there that the source does not have, by size and SHA-1. It is read where a size is the same.
+    Sha1 {
+        /// The smallest size for which that is done.
+        from: u64,
+    },
+}
+
+impl Renames {
+    pub(super) const fn from(self) -> Option<u64> {
+        match self {
+            Self::Off => None,
+            Self::Sha1 { from } => Some(from),
+        }
+    }
+}
+
+impl Default for Renames {
+    fn default() -> Self {
+        Self::Sha1 { from: COPY_FROM }
+    }
+}
+
 /// Options for synchronizing.
 ///
 /// ```
@@ -200,6 +233,8 @@ pub struct SyncOptions {
     pub old_versions: OldVersions,
     /// What happens to a file of which only the time differs.
     pub touched: Touched,
+    /// Whether renamed files are found, so that their content need not be sent.
+    pub renames: Renames,
     /// Whether of a local file that has grown only what was appended is uploaded, where the service's SHA-1
     /// shows that the rest is the same. See
     /// [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file).
@@ -224,6 +259,12 @@ pub struct SyncOptions {
     pub upload: UploadOptions,
     /// The options of every download.
     pub download: DownloadOptions,
+    /// The options of every copy within the service. The range, the metadata and the keys are those of the
+    /// step.
+    pub copy: CopyOptions,
+    /// Says for each file how it is encrypted. Without it, the options of uploads, downloads and copies
+    /// hold for all files.
+    pub encryption: Option<Arc<dyn SyncEncryption>>,
 }
 
 setters! {
@@ -234,12 +275,14 @@ setters! {
         orphans: Orphans,
         old_versions: OldVersions,
         touched: Touched,
+        renames: Renames,
         appended: bool,
         allow_empty_source: bool,
         removal_limit: RemovalLimit,
         remove_despite_failures: bool,
         upload: UploadOptions,
         download: DownloadOptions,
+        copy: CopyOptions,
     }
     into {
         set_aside: PathBuf,
@@ -250,6 +293,13 @@ setters! {
 }
 
 impl SyncOptions {
+    /// Sets [`encryption`](#structfield.encryption).
+    #[must_use]
+    pub fn encryption(mut self, encryption: impl SyncEncryption + 'static) -> Self {
+        self.encryption = Some(Arc::new(encryption));
+        self
+    }
+
     /// Refuses what contradicts itself, or the kind of the destination.
     pub(super) fn check(&self, to_bucket: bool) -> Result<(), SyncError> {
         let reason = if self.orphans == Orphans::Hide && self.old_versions == OldVersions::Delete {

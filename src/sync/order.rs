@@ -16,9 +16,9 @@ pub(super) fn compare(
         None if is_directory => Some(b'/'),
         None => None,
     };
-    one_head.cmp(other_head).then_with(|| {
-        next(one_tail, one_is_directory).cmp(&next(other_tail, other_is_directory))
-    })
+    one_head
+        .cmp(other_head)
+        .then_with(|| next(one_tail, one_is_directory).cmp(&next(other_tail, other_is_directory)))
 }
 
 #[cfg(test)]
@@ -33,7 +33,10 @@ mod tests {
     fn walk(paths: &BTreeSet<Vec<String>>, depth: usize, found: &mut Vec<String>) {
         let mut entries: BTreeMap<&str, BTreeSet<Vec<String>>> = BTreeMap::new();
         for path in paths {
-            entries.entry(&path[depth]).or_default().insert(path.clone());
+            entries
+                .entry(&path[depth])
+                .or_default()
+                .insert(path.clone());
         }
         let is_directory =
             |below: &BTreeSet<Vec<String>>| below.iter().any(|path| path.len() > depth + 1);

@@ -146,11 +146,6 @@ impl BucketFolder {
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
-
-    /// A file's name in the bucket.
-    pub(super) fn full_name(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
 }
 
 impl fmt::Display for BucketFolder {

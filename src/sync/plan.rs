@@ -16,6 +16,7 @@ use crate::bucket::Bucket;
 use crate::error::Error;
 use crate::model::local_name::{LocalNameRules, UnsafeName, check_local_name};
 use crate::model::name::check_file_name;
+use crate::sync::act::read_key;
 use crate::sync::compare::{Decision, Equal, Facts, compare};
 use crate::sync::content::ContentReader;
 use crate::sync::error::{Refused, SyncError};
@@ -24,6 +25,7 @@ use crate::sync::guard::removal_limit;
 use crate::sync::item::{Cover, Entry, Stored};
 use crate::sync::merge::{Merge, MergeError, Merged, Pair, Which};
 use crate::sync::options::{Compare, OldVersions, Orphans, RemovalLimit, SyncOptions};
+use crate::sync::rename::Candidates;
 use crate::sync::report::{Problem, ProblemKind, SyncReport};
 use crate::sync::scan::Scan;
 use crate::sync::scan::bucket::service_now;
@@ -59,6 +61,8 @@ pub(super) struct Setting {
     pub(super) filters: Arc<Filters>,
     /// The bucket of the destination, and what names begin with in it.
     pub(super) destination: Option<(Bucket, String)>,
+    /// What names begin with in the bucket of the source.
+    pub(super) source_prefix: Option<String>,
     pub(super) content: ContentReader,
 }
 
@@ -76,6 +80,8 @@ pub(super) struct Planner {
     held: Vec<SyncStep>,
     /// The versions of the name that is being listed at the destination.
     current: Option<(String, Fold)>,
+    /// Files that one side alone has.
+    renames: Candidates,
     phase: Phase,
     pub(super) report: SyncReport,
 }
@@ -106,6 +112,7 @@ impl Planner {
             removed_names: 0,
             held: Vec::new(),
             current: None,
+            renames: Candidates::default(),
             phase: Phase::Scanning,
             report: SyncReport::default(),
             setting,
@@ -166,7 +173,7 @@ impl Planner {
                 self.problem(problem.name, problem.kind);
                 Ok(())
             }
-            Some(Merged::Marker(_, marker)) => {
+            Some(Merged::Marker(marker)) => {
                 if let Some(kind) = marker.problem {
                     self.problem(marker.name, kind);
                 }
@@ -179,12 +186,18 @@ impl Planner {
 
     fn end_of_scan(&mut self) -> Result<(), SyncError> {
         self.release_held(None)?;
+        for step in std::mem::take(&mut self.renames).matched(&self.setting.content)? {
+            self.put(step)?;
+        }
         let options = &self.setting.options;
-        self.report.excluded += self.merge.source().excluded() + self.merge.destination().excluded();
+        self.report.excluded +=
+            self.merge.source().excluded() + self.merge.destination().excluded();
         self.report.unused_filters = self.setting.filters.unused();
         let names = self.report.destination_files;
         if self.report.source_files == 0 && !options.allow_empty_source {
-            return Err(SyncError::Refused(Refused::SourceEmpty { destination: names }));
+            return Err(SyncError::Refused(Refused::SourceEmpty {
+                destination: names,
+            }));
         }
         let limit = removal_limit(options.removal_limit, names);
         if let Some(limit) = limit.filter(|limit| self.removed_names > *limit) {
@@ -269,15 +282,24 @@ impl Planner {
             Decision::RefreshTime(reason) => {
                 transfers = true;
                 let step = SyncStep::new(name.clone(), Action::RefreshTime, reason, source.size);
-                self.transfer(step.seeing(Some(source), destination))?;
+                let step = step.seeing(Some(source), destination);
+                let step = match destination.and_then(Entry::stored) {
+                    Some(stored) => step.reading(stored, source.modified),
+                    None => step,
+                };
+                self.transfer(step)?;
             }
-            Decision::Transfer(reason) => match self.unfit(&name) {
+            Decision::Transfer(reason) => match self.unfit(&name, source) {
                 Some(kind) => self.problem(name.clone(), kind),
                 None => {
                     transfers = true;
                     let action = self.action(source, visible);
                     let step = SyncStep::new(name.clone(), action, reason, source.size);
-                    self.transfer(step.seeing(Some(source), destination))?;
+                    let step = step.seeing(Some(source), destination);
+                    match self.may_be_renamed(source, visible) {
+                        true => self.renames.wait(step),
+                        false => self.transfer(step)?,
+                    }
                 }
             },
         }
@@ -287,6 +309,15 @@ impl Planner {
             OldVersions::After(age) => Rule::SupersededFor(millis(age)),
         };
         self.fold(name, destination, Fold::new(rule, transfers))
+    }
+
+    /// Whether a version at the destination can be copied.
+    fn can_read(&self, name: &str, stored: &Stored) -> bool {
+        let Some((_, prefix)) = &self.setting.destination else {
+            return false;
+        };
+        let name = || format!("{prefix}{name}");
+        !stored.is_sse_c() || read_key(&self.setting.options, &name(), &stored.file_id).is_some()
     }
 
     fn action(&self, source: &Entry, destination: Option<&Entry>) -> Action {
@@ -302,8 +333,30 @@ impl Planner {
         }
     }
 
-    /// Why the name cannot be used at the destination, if it cannot.
-    fn unfit(&self, name: &str) -> Option<ProblemKind> {
+    /// Whether the file may be at the destination under a name that is not listed yet, or is an orphan.
+    fn may_be_renamed(&self, source: &Entry, destination: Option<&Entry>) -> bool {
+        let Some(from) = self.setting.options.renames.from() else {
+            return false;
+        };
+        let is_up = matches!(self.setting.direction, Direction::Up { .. });
+        is_up
+            && destination.is_none()
+            && source.size >= from
+            && self
+                .renames
+                .may_match(source.size, self.merge.destination_has_ended())
+    }
+
+    /// Why the file cannot be at the destination under that name, if it cannot.
+    fn unfit(&self, name: &str, source: &Entry) -> Option<ProblemKind> {
+        if let (Some(stored), Some(prefix)) = (source.stored(), &self.setting.source_prefix)
+            && stored.is_sse_c()
+        {
+            let name = format!("{prefix}{name}");
+            if read_key(&self.setting.options, &name, &stored.file_id).is_none() {
+                return Some(ProblemKind::NoKey);
+            }
+        }
         if let Some((_, prefix)) = &self.setting.destination {
             let checked = check_file_name(&format!("{prefix}{name}"));
             return checked
@@ -327,6 +380,13 @@ impl Planner {
         if orphans != Orphans::Keep && is_visible {
             self.removed_names += 1;
         }
+        if let (Some(from), Some(stored)) = (options.renames.from(), destination.stored())
+            && is_visible
+            && stored.size >= from
+            && self.can_read(&name, stored)
+        {
+            self.renames.offer(&name, stored);
+        }
         match orphans {
             Orphans::Keep => {
                 self.report.kept_orphans += u64::from(is_visible);
@@ -340,7 +400,9 @@ impl Planner {
                 let step = SyncStep::new(name, action, Reason::Orphan, 0);
                 self.removal(&step.seeing(None, Some(destination)))
             }
-            Orphans::Delete => self.fold(name, Some(destination), Fold::new(Rule::Everything, false)),
+            Orphans::Delete => {
+                self.fold(name, Some(destination), Fold::new(Rule::Everything, false))
+            }
             Orphans::Hide => {
                 let rule = match options.old_versions {
                     OldVersions::After(age) => Rule::SupersededFor(millis(age)),
@@ -356,12 +418,7 @@ impl Planner {
     }
 
     /// Begins to decide about the versions of a name with the newest one.
-    fn fold(
-        &mut self,
-        name: String,
-        newest: Option<&Entry>,
-        fold: Fold,
-    ) -> Result<(), SyncError> {
+    fn fold(&mut self, name: String, newest: Option<&Entry>, fold: Fold) -> Result<(), SyncError> {
         self.current = Some((name, fold));
         match newest.and_then(Entry::stored) {
             Some(stored) => self.older(stored),
@@ -430,11 +487,24 @@ impl Planner {
     }
 
     fn problem(&mut self, name: String, kind: ProblemKind) {
-        self.ready.push_back(Planned::Problem(Problem { name, kind }));
+        self.ready
+            .push_back(Planned::Problem(Problem { name, kind }));
+    }
+
+    /// Whether a file at the destination can get another time without being transferred. From bucket to
+    /// bucket that would be a copy as well.
+    fn can_refresh(&self, name: &str, destination: &Entry) -> bool {
+        match &self.setting.direction {
+            Direction::Up { .. } => destination
+                .stored()
+                .is_some_and(|stored| stored.details.is_some() && self.can_read(name, stored)),
+            Direction::Down { .. } => true,
+            Direction::Copy => false,
+        }
     }
 
     fn compare(
-        &mut self,
+        &self,
         name: &str,
         source: &Entry,
         destination: &Entry,
@@ -454,7 +524,9 @@ impl Planner {
             (Ok(Some(one)), Ok(Some(other))) if one == other => match equal {
                 Equal::Nothing => Decision::Same,
                 Equal::RefreshTime => match *otherwise {
-                    Decision::Transfer(reason) => Decision::RefreshTime(reason),
+                    Decision::Transfer(reason) if self.can_refresh(name, destination) => {
+                        Decision::RefreshTime(reason)
+                    }
                     other => other,
                 },
             },
@@ -469,8 +541,15 @@ impl Planner {
                     touched: crate::sync::options::Touched::Transfer,
                     ..(**options).clone()
                 };
-                let has_time = |facts: Facts| Facts { has_time: true, ..facts };
-                compare(has_time(facts(source)), has_time(facts(destination)), &options)
+                let has_time = |facts: Facts| Facts {
+                    has_time: true,
+                    ..facts
+                };
+                compare(
+                    has_time(facts(source)),
+                    has_time(facts(destination)),
+                    &options,
+                )
             }
             _ => *otherwise,
         })
@@ -506,7 +585,7 @@ fn millis(duration: std::time::Duration) -> i64 {
 
 fn scanning(error: MergeError<Error>) -> SyncError {
     SyncError::Scan(Box::new(match error {
-        MergeError::Scan(_, error) => error,
+        MergeError::Scan(error) => error,
         MergeError::OutOfOrder(which, name) => {
             let side = match which {
                 Which::Source => "source",

@@ -251,7 +251,11 @@ impl fmt::Display for SyncReport {
             write!(f, ", {number} {what}")?;
         }
         if let Some(withheld) = &self.withheld {
-            write!(f, ", {} removals withheld ({})", withheld.removals, withheld.reason)?;
+            write!(
+                f,
+                ", {} removals withheld ({})",
+                withheld.removals, withheld.reason
+            )?;
         }
         if let Some(fatal) = &self.fatal {
             write!(f, "; ended early: {fatal}")?;
@@ -280,7 +284,9 @@ impl fmt::Display for Problem {
         write!(f, "{}: ", Printable(&self.name))?;
         match &self.kind {
             ProblemKind::Unreadable(error) => write!(f, "it cannot be read: {error}"),
-            ProblemKind::NotRegular => f.write_str("it is neither a file nor a directory, or a link that is not followed"),
+            ProblemKind::NotRegular => {
+                f.write_str("it is neither a file nor a directory, or a link that is not followed")
+            }
             ProblemKind::LinkLoop => f.write_str("the link leads to a directory that it lies in"),
             ProblemKind::UnfitName(reason) => write!(f, "{reason}"),
             ProblemKind::UnsafeName(unsafe_name) => write!(f, "{}", unsafe_name.reason),
@@ -293,10 +299,16 @@ impl fmt::Display for Problem {
                 f,
                 "the destination is newer ({destination} and {source} milliseconds since 1970)"
             ),
-            ProblemKind::Immutable => f.write_str("it differs at the destination, where existing files may not be changed"),
+            ProblemKind::Immutable => f.write_str(
+                "it differs at the destination, where existing files may not be changed",
+            ),
             ProblemKind::Collision => f.write_str("another file or directory has its place"),
-            ProblemKind::InTheWay => f.write_str("something that may not be removed stands in its place"),
-            ProblemKind::NoKey => f.write_str("it is encrypted with a customer's key that was not given"),
+            ProblemKind::InTheWay => {
+                f.write_str("something that may not be removed stands in its place")
+            }
+            ProblemKind::NoKey => {
+                f.write_str("it is encrypted with a customer's key that was not given")
+            }
             ProblemKind::Retained => f.write_str("a version is retained and was kept"),
             ProblemKind::Outdated(change) => write!(f, "the plan no longer holds: {change}"),
             ProblemKind::Failed(error) => {

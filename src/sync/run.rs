@@ -16,10 +16,11 @@ use crate::error::Error;
 use crate::sync::act::{Actor, Outcome};
 use crate::sync::error::SyncError;
 use crate::sync::observe::SyncRun;
+use crate::sync::options::Orphans;
 use crate::sync::plan::{Planned, Planner};
 use crate::sync::report::{Problem, ProblemKind, SyncReport, Withheld, WithheldReason};
 use crate::sync::source::SourceGuard;
-use crate::sync::step::SyncStep;
+use crate::sync::step::{Action, SyncStep};
 
 /// How many names are remembered whose transfer did not succeed. With more of them, no version is deleted
 /// that waits for a transfer.
@@ -69,12 +70,21 @@ struct State {
     is_second_round: bool,
     /// The removals of one name that are gathered.
     batch: Vec<SyncStep>,
+    /// Downloads whose place is taken until removals have been made.
+    in_the_way: Vec<SyncStep>,
+    has_removed: bool,
     is_removing: bool,
     removals_left: u64,
 }
 
 impl Run<'_> {
     pub(super) fn go(mut self) -> Result<SyncReport, SyncError> {
+        if let Some(tree) = &self.actor.tree
+            && let Err(error) = tree.make_root()
+        {
+            self.planner.report.fatal = Some(error);
+            return self.planner.report.into_result();
+        }
         let (jobs, queue) = sync_channel(self.workers * 2);
         let queue = Mutex::new(queue);
         let refused = std::thread::scope(|scope| {
@@ -108,7 +118,7 @@ impl Run<'_> {
                     true => state.removals_left + state.batch.len() as u64,
                     false => self.planner.waiting_removals(),
                 };
-                self.withhold(left, WithheldReason::EndedEarly);
+                self.leave(state, left, WithheldReason::EndedEarly);
                 return Ok(());
             }
             match self.planner.next() {
@@ -118,13 +128,14 @@ impl Run<'_> {
                 Err(refused) => return Err(refused),
                 Ok(None) => {
                     self.hand_out_batch(pool, state);
+                    self.third_round(pool, state);
                     return Ok(());
                 }
                 Ok(Some(Planned::Problem(problem))) => self.note(problem),
                 Ok(Some(Planned::Barrier(removals))) => {
                     self.second_round(pool, state);
                     if let Some(reason) = self.obstacle(state) {
-                        self.withhold(removals, reason);
+                        self.leave(state, removals, reason);
                         return Ok(());
                     }
                     state.is_removing = true;
@@ -152,6 +163,24 @@ impl Run<'_> {
         self.drain(pool, state, 0);
     }
 
+    /// Makes what waited for removals.
+    fn third_round(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
+        self.drain(pool, state, 0);
+        state.has_removed = true;
+        for step in std::mem::take(&mut state.in_the_way) {
+            if let Some(tree) = &self.actor.tree {
+                tree.clear(&step.name);
+            }
+            self.hand_out(pool, state, vec![step]);
+        }
+        self.drain(pool, state, 0);
+    }
+
+    fn may_make_way(&self, state: &State) -> bool {
+        let removes = self.actor.options.orphans != Orphans::Keep;
+        removes && !state.has_removed && state.in_the_way.len() < REMEMBERED
+    }
+
     /// Why nothing may be removed.
     fn obstacle(&self, state: &State) -> Option<WithheldReason> {
         if self.planner.report.fatal.is_some() {
@@ -165,7 +194,10 @@ impl Run<'_> {
 
     /// Gathers the removals of one name and hands them out together.
     fn remove(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, step: SyncStep) {
-        let is_other = state.batch.first().is_some_and(|first| first.name != step.name);
+        let is_other = state
+            .batch
+            .first()
+            .is_some_and(|first| first.name != step.name);
         if is_other {
             self.hand_out_batch(pool, state);
         } else if state.batch.len() >= STEPS_OF_A_NAME {
@@ -217,6 +249,11 @@ impl Run<'_> {
                 return;
             }
             Outcome::Again => ProblemKind::Changed,
+            Outcome::InTheWay if self.may_make_way(state) => {
+                state.in_the_way.push(step);
+                return;
+            }
+            Outcome::InTheWay => ProblemKind::InTheWay,
             Outcome::Skipped => {
                 state.not_transferred.insert(step.name);
                 return;
@@ -233,6 +270,9 @@ impl Run<'_> {
             state.failed_transfers += u64::from(!is_own);
         }
         if state.not_transferred.len() < REMEMBERED {
+            if let Action::CopyRenamed { from } = &step.action {
+                state.not_transferred.insert(from.clone());
+            }
             state.not_transferred.insert(step.name.clone());
         } else {
             state.forgets = true;
@@ -246,7 +286,14 @@ impl Run<'_> {
         });
     }
 
-    fn withhold(&mut self, removals: u64, reason: WithheldReason) {
+    /// Leaves the removals, and what waited for them.
+    fn leave(&mut self, state: &mut State, removals: u64, reason: WithheldReason) {
+        for step in std::mem::take(&mut state.in_the_way) {
+            self.note(Problem {
+                name: step.name,
+                kind: ProblemKind::InTheWay,
+            });
+        }
         if removals > 0 {
             self.planner.report.withheld = Some(Withheld { removals, reason });
         }

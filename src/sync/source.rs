@@ -19,7 +19,8 @@ impl SourceGuard {
             .metadata()
             .map_err(|error| Refused::directory(root, error.to_string()))?;
         if !metadata.is_dir() {
-            let reason = "it is not a directory; a single file is uploaded with Bucket::upload_local_file";
+            let reason =
+                "it is not a directory; a single file is uploaded with Bucket::upload_local_file";
             return Err(Refused::directory(root, reason));
         }
         if let Some(path) = folder.marker_path()

@@ -53,7 +53,9 @@ impl Spool {
         self.buffer.extend_from_slice(&[0; LENGTH]);
         serde_json::to_writer(&mut self.buffer, record)?;
         let length = self.buffer.len() - LENGTH;
-        let length = u32::try_from(length).map_err(io::Error::other)?.to_le_bytes();
+        let length = u32::try_from(length)
+            .map_err(io::Error::other)?
+            .to_le_bytes();
         if let Some(room) = self.buffer.get_mut(..LENGTH) {
             room.copy_from_slice(&length);
         }

@@ -34,7 +34,11 @@ pub struct SyncStep {
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
 #[non_exhaustive]
 pub enum Action {
     /// A local file is uploaded.
@@ -83,7 +87,11 @@ pub enum VersionKind {
 
 /// Why a step is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
 #[non_exhaustive]
 pub enum Reason {
     /// The destination does not have the file, or has it hidden.
@@ -144,6 +152,9 @@ pub(super) struct SeenVersion {
     /// Type and info that the copy repeats, where it is to have another time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) details: Option<Details>,
+    /// Whether it takes a customer's key to read it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_sse_c: bool,
 }
 
 impl SyncStep {
@@ -160,15 +171,26 @@ impl SyncStep {
     /// With what was seen at both sides.
     pub(super) fn seeing(mut self, source: Option<&Entry>, destination: Option<&Entry>) -> Self {
         match source.map(|entry| &entry.at) {
-            Some(At::Local(state)) => self.seen.local = Some(*state),
+            Some(At::Local(state)) => self.seen.local = Some(state.clone()),
             Some(At::Stored(stored)) => self.seen.source = Some(SeenVersion::of(stored)),
             None => {}
         }
         match destination.map(|entry| &entry.at) {
-            Some(At::Local(state)) => self.seen.local = Some(*state),
+            Some(At::Local(state)) => self.seen.local = Some(state.clone()),
             Some(At::Stored(stored)) => self.seen.destination = Some(stored.file_id.clone()),
             None => {}
         }
+        self
+    }
+
+    /// That reads this version at the destination, and gives it this time.
+    pub(super) fn reading(mut self, stored: &Stored, modified: i64) -> Self {
+        self.seen.source = Some(SeenVersion {
+            file_id: stored.file_id.clone(),
+            modified,
+            details: stored.details.as_deref().cloned(),
+            is_sse_c: stored.is_sse_c(),
+        });
         self
     }
 
@@ -187,7 +209,12 @@ impl SeenVersion {
         Self {
             file_id: stored.file_id.clone(),
             modified: stored.modified,
-            details: stored.details.as_deref().filter(|_| !stored.has_time).cloned(),
+            details: stored
+                .details
+                .as_deref()
+                .filter(|_| !stored.has_time)
+                .cloned(),
+            is_sse_c: stored.is_sse_c(),
         }
     }
 }
@@ -241,7 +268,8 @@ pub(super) struct Printable<'a>(pub(super) &'a str);
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             {
                 write!(f, "{}", c.escape_default())?;
             } else {

@@ -90,7 +90,10 @@ mod tests {
         let mut fold = Fold::new(rule, is_replaced);
         let made = |age: &f64| now - (age * DAY as f64) as i64;
         let mut decide = |(is_marker, age): &(bool, f64)| fold.next(*is_marker, made(age), now);
-        versions.iter().map(|version| decide(version).is_some()).collect()
+        versions
+            .iter()
+            .map(|version| decide(version).is_some())
+            .collect()
     }
 
     /// The rows that b2sdk for Python decided about, with 10 days.
@@ -98,8 +101,14 @@ mod tests {
     fn versions_that_have_their_upload_time_go_when_they_go_in_python() {
         let rule = Rule::SupersededFor(10 * DAY);
         for (versions, expected) in [
-            (&[(false, 5.0), (false, 15.0), (false, 25.0)][..], &[false, false, true][..]),
-            (&[(true, 2.0), (false, 4.0), (false, 6.0)], &[false, false, false]),
+            (
+                &[(false, 5.0), (false, 15.0), (false, 25.0)][..],
+                &[false, false, true][..],
+            ),
+            (
+                &[(true, 2.0), (false, 4.0), (false, 6.0)],
+                &[false, false, false],
+            ),
             (&[(true, 12.0), (false, 14.0)], &[true, true]),
             (&[(false, 10.0), (false, 11.0)], &[false, false]),
             (&[(false, 10.0001), (false, 11.0)], &[false, true]),
@@ -115,7 +124,10 @@ mod tests {
         assert_eq!(goes(Rule::Everything, false, &versions), [true, true]);
         assert_eq!(goes(Rule::Superseded, false, &versions), [false, true]);
         assert_eq!(goes(Rule::Superseded, true, &versions), [true, true]);
-        assert_eq!(goes(Rule::SupersededFor(DAY), true, &versions), [false, true]);
+        assert_eq!(
+            goes(Rule::SupersededFor(DAY), true, &versions),
+            [false, true]
+        );
     }
 
     proptest! {

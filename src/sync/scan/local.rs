@@ -45,6 +45,7 @@ pub(in crate::sync) struct LocalScan {
     filters: Arc<Filters>,
     cancel: CancelToken,
     levels: Vec<Level>,
+    root: PathBuf,
     /// The directory that is being scanned.
     path: PathBuf,
     /// Its name below the root: empty, or ending with `/`.
@@ -172,6 +173,7 @@ impl LocalScan {
             filters: Arc::clone(filters),
             cancel: cancel.clone(),
             levels: Vec::new(),
+            root: root.to_owned(),
             path: root.to_owned(),
             name: String::new(),
             pending: BTreeSet::new(),
@@ -309,7 +311,9 @@ impl LocalScan {
             }
             Kind::Unknown(kind) => self.mark_all(name, Some(ProblemKind::Unreadable(kind.into()))),
             Kind::File => self.visit_file(name, &on_disk),
-            Kind::Directory | Kind::LinkedDirectory => self.visit_directory(name, &on_disk, row.kind),
+            Kind::Directory | Kind::LinkedDirectory => {
+                self.visit_directory(name, &on_disk, row.kind)
+            }
         }
     }
 
@@ -325,7 +329,8 @@ impl LocalScan {
         self.path.pop();
         match metadata {
             Ok(metadata) if metadata.is_file() => {
-                self.ready.push_back(Item::File(name, entry(&metadata)));
+                let entry = entry(&metadata, self.path_of(&name, on_disk));
+                self.ready.push_back(Item::File(name, entry));
             }
             // It was replaced since the directory was read.
             Ok(_) => self.mark_all(name, Some(ProblemKind::NotRegular)),
@@ -381,6 +386,13 @@ impl LocalScan {
             self.name.truncate(level.outer_name);
             self.path.pop();
         }
+    }
+
+    /// The path of a file below the root, if it is not its name.
+    fn path_of(&self, name: &str, on_disk: &OsStr) -> Option<Box<Path>> {
+        let below = self.path.strip_prefix(&self.root).ok()?;
+        (self.rules.nfc && below.join(on_disk) != Path::new(name))
+            .then(|| below.join(on_disk).into())
     }
 
     fn check_name(&self, name: &str) -> Result<(), Box<str>> {
@@ -462,8 +474,11 @@ fn unreadable(error: io::Error) -> ProblemKind {
     }
 }
 
-fn entry(metadata: &Metadata) -> Entry {
-    let state = state(metadata);
+fn entry(metadata: &Metadata, path: Option<Box<Path>>) -> Entry {
+    let state = LocalState {
+        path,
+        ..state(metadata)
+    };
     Entry {
         size: state.size,
         modified: state.modified_nanos.div_euclid(1_000_000).max(0),
@@ -482,6 +497,7 @@ pub(in crate::sync) fn state(metadata: &Metadata) -> LocalState {
         size: metadata.len(),
         modified_nanos: nanos,
         identity: identity(metadata),
+        path: None,
     }
 }
 

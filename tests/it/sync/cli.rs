@@ -40,7 +40,12 @@ fn program(places: &Places, arguments: &[&str]) -> (u8, String, String) {
     };
     let (out, err) = (Text::default(), Text::default());
     let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
-    let code = sync(&arguments, Ok(account), Box::new(out.clone()), Box::new(err.clone()));
+    let code = sync(
+        &arguments,
+        Ok(account),
+        Box::new(out.clone()),
+        Box::new(err.clone()),
+    );
     (code, out.take(), err.take())
 }
 
@@ -56,10 +61,16 @@ fn a_dry_run_prints_the_lines_of_the_run() {
     let (code, out, err) = program(&places, &dry);
     assert_eq!(code, 1, "{err}");
     assert_eq!(out, "upload a\n");
-    assert!(err.starts_with("b\\n/: a file name must not contain control characters\n"), "{err}");
+    assert!(
+        err.starts_with("b\\n/: a file name must not contain control characters\n"),
+        "{err}"
+    );
     let (code, run, err) = program(&places, &dry[1..]);
     assert_eq!((code, run.as_str()), (1, "upload a\n"));
-    assert!(err.ends_with("0 unchanged, 1 uploaded (1 bytes), 1 excluded, 1 failed\n"), "{err}");
+    assert!(
+        err.ends_with("0 unchanged, 1 uploaded (1 bytes), 1 excluded, 1 failed\n"),
+        "{err}"
+    );
     std::fs::remove_dir_all(places.path("b\n")).unwrap();
     let (code, out, err) = program(&places, &places_of);
     assert_eq!((code, out.as_str()), (0, "upload d.tmp\n"), "{err}");
@@ -78,16 +89,31 @@ fn what_is_refused_changes_nothing_and_ends_with_2() {
     for (arguments, told) in [
         (&["--fly", home, bucket][..], "there is no option --fly"),
         (&[home], "there are two places, not 1"),
-        (&["--delete", "--hide", home, bucket], "--delete and --hide exclude each other"),
-        (&["--compare", "luck", home, bucket], "files are not compared by \"luck\""),
+        (
+            &["--delete", "--hide", home, bucket],
+            "--delete and --hide exclude each other",
+        ),
+        (
+            &["--compare", "luck", home, bucket],
+            "files are not compared by \"luck\"",
+        ),
         (&["--keep-days", "-1", home, bucket], "is no number"),
         (&[home, bucket], "the source has no file"),
         (&[home, home], "both places are local"),
         (&[bucket, inner.as_str()], "lies inside of"),
         (&["/nowhere", bucket], "cannot be synchronized"),
-        (&["bs://x", bucket], "a folder of a bucket is b2://bucket/folder"),
-        (&["B2://x", bucket], "a folder of a bucket is b2://bucket/folder"),
-        (&["b2:", bucket], "a folder of a bucket is b2://bucket/folder"),
+        (
+            &["bs://x", bucket],
+            "a folder of a bucket is b2://bucket/folder",
+        ),
+        (
+            &["B2://x", bucket],
+            "a folder of a bucket is b2://bucket/folder",
+        ),
+        (
+            &["b2:", bucket],
+            "a folder of a bucket is b2://bucket/folder",
+        ),
         (&["--hide", bucket, home], "local files cannot be hidden"),
         (&[home, "b2://example-no-such-bucket"], "there is no bucket"),
     ] {

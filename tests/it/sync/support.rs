@@ -100,12 +100,18 @@ impl Places {
 
     /// All versions in the bucket, newest first: name, action, content length.
     pub(super) fn versions(&self) -> Vec<(String, String, u64)> {
-        let options = b2sdk::LsOptions::new().recursive(true).versions(b2sdk::Versions::All);
+        let options = b2sdk::LsOptions::new()
+            .recursive(true)
+            .versions(b2sdk::Versions::All);
         let versions = self.world.bucket.ls_with("", &options).unwrap();
         versions
             .map(|entry| {
                 let version = entry.unwrap().version;
-                (version.file_name, version.action.to_string(), version.content_length)
+                (
+                    version.file_name,
+                    version.action.to_string(),
+                    version.content_length,
+                )
             })
             .collect()
     }
@@ -133,12 +139,20 @@ fn collect(directory: &Path, prefix: &str, found: &mut BTreeMap<String, String>)
 pub(super) fn set_time(path: &Path, seconds: u64) {
     let time = UNIX_EPOCH + Duration::from_secs(seconds);
     let times = FileTimes::new().set_modified(time);
-    File::options().write(true).open(path).unwrap().set_times(times).unwrap();
+    File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_times(times)
+        .unwrap();
 }
 
 /// The lines of a plan.
 pub(super) fn plan(sync: &Synchronizer) -> Vec<String> {
-    sync.plan().unwrap().map(|step| step.unwrap().to_string()).collect()
+    sync.plan()
+        .unwrap()
+        .map(|step| step.unwrap().to_string())
+        .collect()
 }
 
 /// Runs, and tells what happened.

@@ -11,7 +11,16 @@ use super::support::{Places, incomplete, plan, run};
 #[test]
 fn a_tree_is_uploaded_and_a_second_run_plans_nothing() {
     let places = Places::new();
-    for name in ["a", "a b/x", "a.txt", "a-b", "a0", "dir/sub/deep", "dir/é", "dir/\u{1f600}"] {
+    for name in [
+        "a",
+        "a b/x",
+        "a.txt",
+        "a-b",
+        "a0",
+        "dir/sub/deep",
+        "dir/é",
+        "dir/\u{1f600}",
+    ] {
         places.write(name, name, 1_000_000_000);
     }
     let sync = places.up(SyncOptions::new());
@@ -114,7 +123,11 @@ fn orphans_are_kept_hidden_or_deleted_as_asked_for() {
     let deleting = places.up(SyncOptions::new().orphans(Orphans::Delete));
     assert_eq!(
         plan(&deleting),
-        ["delete orphan (old version)", "delete orphan (old version)", "delete orphan (hide marker)"]
+        [
+            "delete orphan (old version)",
+            "delete orphan (old version)",
+            "delete orphan (hide marker)"
+        ]
     );
     assert_eq!(deleting.run().unwrap().deleted_versions, 3);
     assert_eq!(places.versions().len(), 1);
@@ -131,7 +144,10 @@ fn c13_an_empty_source_is_refused_before_anything_is_removed() {
     let outcome = places.up(options.clone()).run();
     assert!(matches!(
         outcome,
-        Err(SyncError::Refused(Refused::SourceEmpty { destination: 1, .. }))
+        Err(SyncError::Refused(Refused::SourceEmpty {
+            destination: 1,
+            ..
+        }))
     ));
     assert_eq!(places.stored().len(), 1);
     places.up(options.allow_empty_source(true)).run().unwrap();
@@ -150,7 +166,12 @@ fn c15_more_removals_than_the_limit_change_nothing() {
     let outcome = places.up(SyncOptions::new().orphans(Orphans::Hide)).run();
     assert!(matches!(
         outcome,
-        Err(SyncError::Refused(Refused::RemovalLimit { removals: 20, names: 20, limit: 10, .. }))
+        Err(SyncError::Refused(Refused::RemovalLimit {
+            removals: 20,
+            names: 20,
+            limit: 10,
+            ..
+        }))
     ));
     assert_eq!(places.stored().len(), 20);
 }
@@ -165,8 +186,14 @@ fn p1_nothing_is_removed_if_a_transfer_failed() {
     places.write("changed", "2", 1_000_000_001);
     fs::remove_file(places.path("orphan")).unwrap();
     let before = places.versions();
-    places.world.inject(Fault::on(Operation::UploadFile).status(403, "forbidden", "no").times(99));
-    let options = SyncOptions::new().orphans(Orphans::Delete).old_versions(b2sdk::sync::OldVersions::Delete);
+    places.world.inject(
+        Fault::on(Operation::UploadFile)
+            .status(403, "forbidden", "no")
+            .times(99),
+    );
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .old_versions(b2sdk::sync::OldVersions::Delete);
     let report = incomplete(places.up(options).run());
     assert_eq!(report.failures, 1);
     let withheld = report.withheld.unwrap();
@@ -187,7 +214,11 @@ fn p2_c16_what_the_scan_does_not_know_is_never_removed() {
     }
     places.up(SyncOptions::new()).run().unwrap();
     places.world.bucket.upload_bytes(b"1", "home/link").unwrap();
-    places.world.bucket.upload_bytes(b"1", "home/link-2").unwrap();
+    places
+        .world
+        .bucket
+        .upload_bytes(b"1", "home/link-2")
+        .unwrap();
     fs::remove_dir_all(places.path("link")).unwrap();
     std::os::unix::fs::symlink("nowhere", places.path("link")).unwrap();
     fs::remove_dir_all(places.path("b")).unwrap();
@@ -195,7 +226,10 @@ fn p2_c16_what_the_scan_does_not_know_is_never_removed() {
     let (outcome, told) = run(&places.up(SyncOptions::new().orphans(Orphans::Delete)));
     let report = incomplete(outcome);
     assert_eq!(told.lines(), ["delete link-2", "delete c", "delete b/1"]);
-    assert_eq!((report.failures, report.protected, report.deleted_versions), (1, 2, 3));
+    assert_eq!(
+        (report.failures, report.protected, report.deleted_versions),
+        (1, 2, 3)
+    );
     let left: Vec<_> = places.stored().into_keys().collect();
     assert_eq!(left, ["a/1", "link", "link/below", "z"]);
 }
