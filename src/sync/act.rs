@@ -68,7 +68,7 @@ impl Actor {
             Action::UploadAppended => self.upload(step, true),
             Action::Copy | Action::CopyRenamed { .. } => self.copy(step),
             Action::RefreshTime => match &self.tree {
-                Some(tree) => return self.refresh_local(tree, step),
+                Some(tree) => return refresh_local(tree, step),
                 None => self.copy(step),
             },
             Action::Download => return self.download(step),
@@ -155,13 +155,6 @@ impl Actor {
         })
     }
 
-    fn refresh_local(&self, tree: &LocalTree, step: &SyncStep) -> Result<u64, Obstacle> {
-        let source = step.seen.source.as_ref().ok_or_else(misplaced);
-        let time = source.map_err(Obstacle::Failed)?.modified;
-        tree.set_time(&step.name, step.seen.local.as_ref(), time)
-            .map(|()| step.bytes)
-    }
-
     fn hide(&self, step: &SyncStep) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         match bucket.hide_file(&name) {
@@ -200,6 +193,14 @@ impl Actor {
     }
 }
 
+/// Gives a local file the time of its source.
+fn refresh_local(tree: &LocalTree, step: &SyncStep) -> Result<u64, Obstacle> {
+    let source = step.seen.source.as_ref().ok_or_else(misplaced);
+    let time = source.map_err(Obstacle::Failed)?.modified;
+    tree.set_time(&step.name, step.seen.local.as_ref(), time)
+        .map(|()| step.bytes)
+}
+
 /// The customer's key of a version that is encrypted with one.
 pub(super) fn read_key(
     options: &SyncOptions,
@@ -231,13 +232,18 @@ fn outcome(error: Error) -> Outcome {
         return Outcome::Fatal(error);
     }
     match error {
-        Error::LocalFile { action, source, .. } if action == "read" => match source.kind() {
+        Error::LocalFile {
+            action: "read",
+            source,
+            ..
+        } => match source.kind() {
             io::ErrorKind::NotFound => Outcome::Problem(ProblemKind::Vanished),
             _ => Outcome::Problem(ProblemKind::Unreadable(source)),
         },
-        Error::SourceChanged { change, .. } if change == "it is gone" => {
-            Outcome::Problem(ProblemKind::Vanished)
-        }
+        Error::SourceChanged {
+            change: "it is gone",
+            ..
+        } => Outcome::Problem(ProblemKind::Vanished),
         Error::SourceChanged { .. } => Outcome::Again,
         Error::Locked(_) => Outcome::Problem(ProblemKind::Retained),
         other => Outcome::Problem(ProblemKind::Failed(other)),

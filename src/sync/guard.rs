@@ -10,8 +10,11 @@ pub(super) fn removal_limit(limit: RemovalLimit, names: u64) -> Option<u64> {
     match limit {
         RemovalLimit::None => None,
         RemovalLimit::Count(count) => Some(count),
-        RemovalLimit::Fraction(_) if names < SHARE_FROM => None,
-        RemovalLimit::Fraction(share) => Some((names as f64 * share).floor() as u64),
+        RemovalLimit::Percent(_) if names < SHARE_FROM => None,
+        RemovalLimit::Percent(share) => {
+            let removed = u128::from(names) * u128::from(share) / 100;
+            Some(u64::try_from(removed).unwrap_or(u64::MAX))
+        }
     }
 }
 

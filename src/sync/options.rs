@@ -128,12 +128,11 @@ impl OldVersions {
 }
 
 /// How many names a run may remove from the destination.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemovalLimit {
-    /// This share of the names at the destination, between 0 and 1. It counts once the destination has 20
-    /// names.
-    Fraction(f64),
+    /// So many of a hundred names at the destination. It counts once the destination has 20 names.
+    Percent(u8),
     /// This many names.
     Count(u64),
     /// Any number.
@@ -142,7 +141,7 @@ pub enum RemovalLimit {
 
 impl Default for RemovalLimit {
     fn default() -> Self {
-        Self::Fraction(0.5)
+        Self::Percent(50)
     }
 }
 
@@ -310,9 +309,6 @@ impl SyncOptions {
             "a local destination has no old versions"
         } else if to_bucket && self.set_aside.is_some() {
             "only local files can be set aside; a bucket keeps old versions"
-        } else if matches!(self.removal_limit, RemovalLimit::Fraction(share) if !(0.0..=1.0).contains(&share))
-        {
-            "the limit on removals is a share between 0 and 1"
         } else {
             return Ok(());
         };

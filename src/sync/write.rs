@@ -164,19 +164,8 @@ impl LocalTree {
             (Standing::Nothing, Some(_)) => Err(Obstacle::Problem(ProblemKind::Vanished)),
             (Standing::File(now), Some(seen)) if now.is(seen) => Ok(()),
             (Standing::File(_), Some(_)) => Err(Obstacle::Problem(ProblemKind::Changed)),
-            (Standing::File(_), None) => Err(Obstacle::Problem(self.newcomer(path, name))),
+            (Standing::File(_), None) => Err(Obstacle::Problem(newcomer(path, name))),
             (Standing::Other, _) => Err(Obstacle::InTheWay),
-        }
-    }
-
-    /// What a file is that the scan did not see: the name of another one on this file system, or new.
-    fn newcomer(&self, path: &Path, name: &str) -> ProblemKind {
-        let own = name.rsplit('/').next();
-        let entries = path.parent().and_then(|parent| fs::read_dir(parent).ok());
-        let mut entries = entries.into_iter().flatten().flatten();
-        match entries.any(|entry| entry.file_name().to_str() == own) {
-            true => ProblemKind::Changed,
-            false => ProblemKind::Collision,
         }
     }
 
@@ -231,6 +220,17 @@ impl LocalTree {
             false => fs::rename(path, &target),
         };
         moved.map_err(|error| Error::local_file("set aside", path, error))
+    }
+}
+
+/// What a file is that the scan did not see: the name of another one on this file system, or new.
+fn newcomer(path: &Path, name: &str) -> ProblemKind {
+    let own = name.rsplit('/').next();
+    let entries = path.parent().and_then(|parent| fs::read_dir(parent).ok());
+    let mut entries = entries.into_iter().flatten().flatten();
+    match entries.any(|entry| entry.file_name().to_str() == own) {
+        true => ProblemKind::Changed,
+        false => ProblemKind::Collision,
     }
 }
 

@@ -87,7 +87,7 @@ types! {
         Allowed, AllowedBucket, BucketDetails, BucketRetention, ContentSha1, CorsRule, EncryptionInfo,
         EventNotification, FileInfo, FileRetention, FileVersion, KeyDetails, LifecycleRule, Part,
         ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
-        RetentionPeriod,
+        RetentionPeriod, sync::Action, sync::Reason, sync::SyncStep,
     }
     value {
         AccountAuth, AuthSnapshot, ByteRange, CopyMetadata, CreatedKey, Credentials, CustomHeader,
@@ -96,9 +96,11 @@ types! {
         Removed, RequestBudget, RequestCounts, ResponseHeaders, Resume, RetryPolicy, ServiceError,
         SseCustomerKey, TransferProgress, UnsafeNameReason, UploadTarget, UploadUrl,
         replication::Count, replication::Pair, replication::PairState, replication::Replication,
-        replication::Report, replication::Side,
+        replication::Report, replication::Side, sync::LocalFolder, sync::PlaceName, sync::Withheld,
     }
     choice {
+        sync::Compare, sync::Count, sync::Existing, sync::Links, sync::Newer, sync::OldVersions, sync::Orphans,
+        sync::RemovalLimit, sync::Renames, sync::Touched, sync::VersionKind, sync::WithheldReason,
         KeyProblem, KeyRestriction, LargeFileSha1, LocalNameRules, NameRule, Overlap, Removal,
         RemovalOutcome, Sent, TestMode, Timeouts, TransferId, TransferStage, TransportKind,
         Verification, Versions, WhyLeft,
@@ -110,10 +112,11 @@ types! {
         ComposeOptions, CopyOptions, CreateBucketOptions, CreateKeyOptions, DeleteFileVersionOptions,
         DeleteManyOptions, DownloadOptions, LsOptions, SqliteAccountInfoBuilder, UpdateBucketOptions,
         UpdateFileRetentionOptions, UploadOptions, replication::SetupOptions,
+        sync::EncryptionPerSide, sync::SyncOptions, sync::SyncRun,
     }
     error {
         Error, InvalidSha1, InvalidTimestamp, LargeFileLeft, NotAllowed, RemovalFailed, TransportError,
-        UnknownName, UnsafeName, notifications::WebhookError,
+        UnknownName, UnsafeName, notifications::WebhookError, sync::Refused, sync::SyncError,
     }
     listing {
         FileVersions, Keys, ListedVersions, Ls, Parts, UnfinishedLargeFiles, replication::Pairs,
@@ -121,26 +124,29 @@ types! {
     handle {
         B2Api, Bucket, CancelToken, Clock, CommandCredentials, EnvironmentCredentials, Piece<'static>,
         Saved, Uploaded, notifications::WebhookVerifier, raw::Connections, replication::Monitor,
+        sync::BucketFolder, sync::SyncPlace, sync::Synchronizer,
     }
     single {
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, LocalDirectory, Refresh, RefreshTicket,
-        SqliteAccountInfo, StoreError }
-    one_thread { Removals<u8> }
+        SqliteAccountInfo, StoreError, sync::Problem, sync::ProblemKind, sync::SyncReport }
+    one_thread { Removals<u8>, sync::SyncPlan }
 }
 
 /// What is offered and is no type.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 8] = [
     "AccountInfo",
     "CredentialError",
     "CredentialProvider",
     "StoreContext",
     "Progress",
     "Result",
+    "sync::SyncEncryption",
+    "sync::SyncObserver",
 ];
 
 /// The modules whose types are listed here. The simulator has its own; of `raw`, what is sent and
 /// answered is its own test's.
-const MODULES: [&str; 2] = ["notifications", "replication"];
+const MODULES: [&str; 3] = ["notifications", "replication", "sync"];
 
 /// What can never grow without becoming something else, and so can be matched in full.
 const COMPLETE: [(&str, &str); 5] = [
@@ -228,6 +234,7 @@ fn options_and_main_types_show_how_they_are_used() {
         "raw",
         "replication",
         "simulator",
+        "sync",
     ] {
         let text = fs::read_to_string(source(&format!("{module}.rs"))).unwrap();
         let shown = text

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may use those to its right.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
+    "sync",
     "replication",
     "notifications",
     "api",

@@ -12,12 +12,13 @@ const TABLE: &str = include_str!("../../docs/parity.md");
 const PYTHON: &str = include_str!("../../fixtures/parity/b2sdk_v3.txt");
 
 /// What has a path of its own below the crate's root.
-const MODULES: [&str; 5] = [
+const MODULES: [&str; 6] = [
     "account_info",
     "notifications",
     "raw",
     "replication",
     "simulator",
+    "sync",
 ];
 
 /// A row: what Python has, what stands for it here, and a word on it.

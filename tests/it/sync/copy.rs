@@ -1,5 +1,7 @@
 //! From a folder of a bucket to another one.
 
+use std::time::Duration;
+
 use b2sdk::sync::{OldVersions, Orphans, RemovalLimit, SyncOptions, Synchronizer};
 use b2sdk::{FileInfo, Operation, UploadOptions};
 
@@ -72,15 +74,15 @@ fn c17_hidden_files_are_absent_on_either_side() {
 fn a_folder_is_restored_as_it_was() {
     let places = Places::new();
     let bucket = &places.world.bucket;
-    let at = |name: &str, content: &[u8], millis: i64| {
-        let time = b2sdk::Timestamp::from_millis(millis);
-        let options = UploadOptions::new().upload_timestamp(time);
-        bucket.upload_bytes_with(content, name, &options).unwrap();
-    };
-    at("from/a", b"first", 1_000);
-    at("from/a", b"second", 3_000);
-    at("from/later", b"1", 3_000);
-    let then = b2sdk::Timestamp::from_millis(2_000);
+    bucket.upload_bytes(b"first", "from/a").unwrap();
+    bucket.upload_bytes(b"1", "from/hidden-later").unwrap();
+    let service = &places.world.service;
+    service.advance_clock(Duration::from_secs(10));
+    let then = service.now();
+    service.advance_clock(Duration::from_secs(10));
+    bucket.upload_bytes(b"second", "from/a").unwrap();
+    bucket.upload_bytes(b"1", "from/later").unwrap();
+    bucket.hide_file("from/hidden-later").unwrap();
     let source = bucket.folder("from").as_of(then);
     Synchronizer::new(source, places.local()).run().unwrap();
     assert_eq!(
