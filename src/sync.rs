@@ -51,17 +51,21 @@ mod plan;
 mod rename;
 mod report;
 mod run;
+mod saved;
 mod scan;
 mod source;
 mod spool;
 mod step;
+mod steps;
 mod versions;
 mod write;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::bucket::Bucket;
 use crate::control::cancel::CancelToken;
+use crate::control::clock::Clock;
 use crate::error::Error;
 use crate::model::operation::Operation;
 use crate::session::needs::Needs;
@@ -74,11 +78,12 @@ use crate::sync::scan::Scan;
 use crate::sync::scan::bucket::{BucketScan, Manner, View};
 use crate::sync::scan::local::{LocalScan, Rules};
 use crate::sync::source::SourceGuard;
+use crate::sync::steps::{Saved, Steps};
 use crate::sync::write::LocalTree;
 
 pub use self::encryption::{EncryptionPerSide, SyncEncryption};
 pub use self::error::{Refused, SyncError};
-pub use self::observe::{SyncObserver, SyncRun};
+pub use self::observe::{SyncObserver, SyncProgress, SyncRun};
 pub use self::options::{
     Compare, Existing, Newer, OldVersions, Orphans, RemovalLimit, Renames, SyncOptions, Touched,
 };
@@ -110,6 +115,7 @@ struct Prepared {
     actor: Actor,
     guard: SourceGuard,
     workers: usize,
+    clock: Clock,
 }
 
 impl Synchronizer {
@@ -148,7 +154,7 @@ impl Synchronizer {
     /// # Errors
     /// As [`plan`](Self::plan).
     pub fn plan_with(&self, settings: &SyncRun) -> Result<SyncPlan, SyncError> {
-        let Prepared { planner, .. } = self.prepare(settings)?;
+        let Prepared { planner, .. } = self.prepare(settings, false)?;
         Ok(SyncPlan { planner })
     }
 
@@ -171,18 +177,67 @@ impl Synchronizer {
             actor,
             guard,
             workers,
-        } = self.prepare(settings)?;
+            clock,
+        } = self.prepare(settings, true)?;
         let run = Run {
-            planner,
+            steps: Steps::Plan(Box::new(planner)),
             actor: &actor,
             source: &guard,
             settings,
             workers,
+            clock,
         };
         run.go()
     }
 
-    fn prepare(&self, settings: &SyncRun) -> Result<Prepared, SyncError> {
+    /// Makes the steps of a plan that was made earlier, in its order: transfers, then removals.
+    ///
+    /// Before each step it is looked whether what the plan saw is still true: the file at the source, the
+    /// newest version or the local file at the destination. A step for which it is not is a problem, and is
+    /// not made. That costs one list request for each step and each bucket. Nothing is scanned, so a limit
+    /// on removals does not count.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`Refused::Contradiction`] for a transfer that comes after a removal.
+    pub fn execute(
+        &self,
+        steps: impl IntoIterator<Item = SyncStep>,
+    ) -> Result<SyncReport, SyncError> {
+        self.execute_with(steps, &SyncRun::default())
+    }
+
+    /// Makes the steps of a plan that was made earlier, with settings.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn execute_with(
+        &self,
+        steps: impl IntoIterator<Item = SyncStep>,
+        settings: &SyncRun,
+    ) -> Result<SyncReport, SyncError> {
+        let Prepared {
+            mut actor,
+            guard,
+            workers,
+            clock,
+            planner: _,
+        } = self.prepare(settings, false)?;
+        actor.is_saved = true;
+        let mut steps = steps.into_iter();
+        let run = Run {
+            steps: Steps::Saved(Saved::new(&mut steps)),
+            actor: &actor,
+            source: &guard,
+            settings,
+            workers,
+            clock,
+        };
+        run.go()
+    }
+
+    /// Looks at everything that can be refused, and begins both scans. `cleans` also removes what killed
+    /// downloads left at a local destination.
+    fn prepare(&self, settings: &SyncRun, cleans: bool) -> Result<Prepared, SyncError> {
         let options = &self.options;
         let direction = self.direction()?;
         let to_bucket = !matches!(direction, Direction::Down { .. });
@@ -204,7 +259,13 @@ impl Synchronizer {
             SyncPlace::Bucket(_) => SourceGuard::default(),
         };
         let filters = Arc::new(Filters::new(&options.filters));
-        let (source, destination) = self.scans(&filters, &cancel)?;
+        let client = self.a_bucket().map(Bucket::client);
+        let clock = client
+            .map(|client| client.session.clock().clone())
+            .unwrap_or_default();
+        let workers = client.map_or(1, |client| client.workers.limit());
+        let cleans_at = cleans.then(|| clock.now());
+        let (source, destination) = self.scans(&filters, &cancel, cleans_at)?;
         let at_bucket = |place: &SyncPlace| match place {
             SyncPlace::Local(_) => None,
             SyncPlace::Bucket(folder) => {
@@ -213,11 +274,6 @@ impl Synchronizer {
         };
         let destination_bucket = at_bucket(&self.destination);
         let source_bucket = at_bucket(&self.source);
-        let workers = [&destination_bucket, &source_bucket]
-            .into_iter()
-            .flatten()
-            .map(|(bucket, _)| bucket.client().workers.limit())
-            .next();
         let root = match &direction {
             Direction::Up { root } | Direction::Down { root } => Some(root.clone()),
             Direction::Copy => None,
@@ -251,10 +307,23 @@ impl Synchronizer {
                     SyncPlace::Local(folder) if folder.links == Links::Skip
                 ),
                 cancel,
+                moved: Arc::default(),
+                is_saved: false,
             },
             guard,
-            workers: workers.unwrap_or(1),
+            workers,
+            clock,
         })
+    }
+
+    /// The bucket of the destination, or of the source: one of them is in a bucket.
+    fn a_bucket(&self) -> Option<&Bucket> {
+        [&self.destination, &self.source]
+            .into_iter()
+            .find_map(|place| match place {
+                SyncPlace::Bucket(folder) => Some(&folder.bucket),
+                SyncPlace::Local(_) => None,
+            })
     }
 
     fn direction(&self) -> Result<Direction, SyncError> {
@@ -316,6 +385,7 @@ impl Synchronizer {
         &self,
         filters: &Arc<Filters>,
         cancel: &CancelToken,
+        cleans_at: Option<SystemTime>,
     ) -> Result<(Scan, Scan), SyncError> {
         let options = &self.options;
         let prefix = match &self.destination {
@@ -353,13 +423,15 @@ impl Synchronizer {
                         .unwrap_or(u64::MAX),
                 },
             ),
-            SyncPlace::Local(folder) => match local(folder, Rules::of_destination(folder)) {
-                Ok(scan) => scan,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Scan::Nothing,
-                Err(error) => {
-                    return Err(Refused::directory(&folder.root, error.to_string()));
+            SyncPlace::Local(folder) => {
+                match local(folder, Rules::of_destination(folder, cleans_at)) {
+                    Ok(scan) => scan,
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Scan::Nothing,
+                    Err(error) => {
+                        return Err(Refused::directory(&folder.root, error.to_string()));
+                    }
                 }
-            },
+            }
         };
         Ok((source, destination))
     }
@@ -406,7 +478,7 @@ impl Iterator for SyncPlan {
                 Ok(None) => return None,
                 Ok(Some(Planned::Step(step))) => return Some(Ok(step)),
                 Ok(Some(Planned::Problem(problem))) => self.planner.report.note(problem),
-                Ok(Some(Planned::Barrier(_))) => {}
+                Ok(Some(Planned::Barrier(_) | Planned::Tick)) => {}
             }
         }
     }

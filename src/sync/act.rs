@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
 use crate::model::secret::SseCustomerKey;
+use crate::sync::observe::{Moved, TransferWatch};
 use crate::sync::options::SyncOptions;
 use crate::sync::plan::Direction;
 use crate::sync::report::ProblemKind;
+use crate::sync::saved::Change;
 use crate::sync::step::{Action, SyncStep};
 use crate::sync::write::{LocalTree, Obstacle};
 use crate::transfer::copy::CopyMetadata;
@@ -47,12 +49,25 @@ pub(super) struct Actor {
     /// Whether links in the source are no files.
     pub(super) skips_links: bool,
     pub(super) cancel: CancelToken,
+    /// What running transfers have moved.
+    pub(super) moved: Arc<Moved>,
+    /// Whether the steps are of a plan that was made earlier, so that it is looked whether they still
+    /// hold.
+    pub(super) is_saved: bool,
 }
 
 impl Actor {
     pub(super) fn make(&self, step: &SyncStep) -> Outcome {
         if self.cancel.is_cancelled() {
             return Outcome::Fatal(Error::Cancelled);
+        }
+        if self.is_saved
+            && let Err(change) = self.still_holds(step)
+        {
+            return match change {
+                Change::Outdated(what) => Outcome::Problem(ProblemKind::Outdated(what.into())),
+                Change::Failed(error) => outcome(error),
+            };
         }
         match self.try_to_make(step) {
             Ok(bytes) => Outcome::Made { bytes },
@@ -101,7 +116,13 @@ impl Actor {
                 change: "a link took its place",
             });
         }
-        let mut options = self.options.upload.clone().cancel(&self.cancel);
+        let watch = TransferWatch::new(&self.moved, self.options.upload.progress.as_ref());
+        let mut options = self
+            .options
+            .upload
+            .clone()
+            .cancel(&self.cancel)
+            .progress(watch);
         if let Some(encryption) = self.write_encryption(&name, step.bytes) {
             options = options.encryption(encryption);
         }
@@ -115,7 +136,13 @@ impl Actor {
     fn copy(&self, step: &SyncStep) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         let source = step.seen.source.as_ref().ok_or_else(misplaced)?;
-        let mut options = self.options.copy.clone().cancel(&self.cancel);
+        let watch = TransferWatch::new(&self.moved, self.options.copy.progress.as_ref());
+        let mut options = self
+            .options
+            .copy
+            .clone()
+            .cancel(&self.cancel)
+            .progress(watch);
         options.range = None;
         options.metadata = match &source.details {
             None => CopyMetadata::Keep,
@@ -144,7 +171,13 @@ impl Actor {
         let (Some((bucket, _)), Some(source), Some(tree)) = parts else {
             return Err(Obstacle::Failed(misplaced()));
         };
-        let mut options = self.options.download.clone().cancel(&self.cancel);
+        let watch = TransferWatch::new(&self.moved, self.options.download.progress.as_ref());
+        let mut options = self
+            .options
+            .download
+            .clone()
+            .cancel(&self.cancel)
+            .progress(watch);
         options.range = None;
         if source.is_sse_c {
             let name = self.source_name(step);
@@ -173,7 +206,7 @@ impl Actor {
     }
 
     /// The bucket of the destination, and the step's name in it.
-    fn stored(&self, step: &SyncStep) -> Result<(&Bucket, String)> {
+    pub(super) fn stored(&self, step: &SyncStep) -> Result<(&Bucket, String)> {
         let (bucket, prefix) = self.destination.as_ref().ok_or_else(misplaced)?;
         Ok((bucket, format!("{prefix}{}", step.name)))
     }
@@ -183,7 +216,7 @@ impl Actor {
     }
 
     /// The step's name in the bucket of the source.
-    fn source_name(&self, step: &SyncStep) -> String {
+    pub(super) fn source_name(&self, step: &SyncStep) -> String {
         let prefix = self.source.as_ref().map_or("", |(_, prefix)| prefix);
         format!("{prefix}{}", step.name)
     }

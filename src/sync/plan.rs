@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::bucket::Bucket;
 use crate::error::Error;
+use crate::model::id::FileId;
 use crate::model::local_name::{LocalNameRules, UnsafeName, check_local_name};
 use crate::model::name::check_file_name;
 use crate::sync::act::read_key;
@@ -51,6 +52,8 @@ pub(super) enum Planned {
     Problem(Problem),
     /// All transfers have come, and removals follow: so many steps.
     Barrier(u64),
+    /// Many files were scanned.
+    Tick,
 }
 
 /// What the plan is made of, apart from the scans.
@@ -79,12 +82,24 @@ pub(super) struct Planner {
     /// Downloads that wait until it is clear that the source has nothing below their name.
     held: Vec<SyncStep>,
     /// The versions of the name that is being listed at the destination.
-    current: Option<(String, Fold)>,
+    current: Option<Current>,
+    since_tick: u32,
     /// Files that one side alone has.
     renames: Candidates,
     phase: Phase,
     pub(super) report: SyncReport,
 }
+
+/// A name whose versions are being listed.
+#[derive(Debug)]
+struct Current {
+    name: String,
+    fold: Fold,
+    newest: Option<FileId>,
+}
+
+/// After how many names of a scan the caller has its turn.
+const TICK: u32 = 256;
 
 #[derive(Debug)]
 enum Phase {
@@ -112,11 +127,17 @@ impl Planner {
             removed_names: 0,
             held: Vec::new(),
             current: None,
+            since_tick: 0,
             renames: Candidates::default(),
             phase: Phase::Scanning,
             report: SyncReport::default(),
             setting,
         }
+    }
+
+    /// Whether both sides are scanned.
+    pub(super) const fn has_scanned(&self) -> bool {
+        !matches!(self.phase, Phase::Scanning)
     }
 
     /// How many removals wait for the barrier.
@@ -139,7 +160,14 @@ impl Planner {
                 return Ok(Some(planned));
             }
             match &mut self.phase {
-                Phase::Scanning => self.scan_on()?,
+                Phase::Scanning => {
+                    self.scan_on()?;
+                    self.since_tick += 1;
+                    if self.since_tick >= TICK && self.ready.is_empty() {
+                        self.since_tick = 0;
+                        return Ok(Some(Planned::Tick));
+                    }
+                }
                 Phase::Waiting(reader) => match reader.next().map_err(spooling)? {
                     Some(step) => return Ok(Some(Planned::Step(step))),
                     None => self.phase = Phase::AtBarrier,
@@ -419,7 +447,13 @@ impl Planner {
 
     /// Begins to decide about the versions of a name with the newest one.
     fn fold(&mut self, name: String, newest: Option<&Entry>, fold: Fold) -> Result<(), SyncError> {
-        self.current = Some((name, fold));
+        self.current = Some(Current {
+            name,
+            fold,
+            newest: newest
+                .and_then(Entry::stored)
+                .map(|stored| stored.file_id.clone()),
+        });
         match newest.and_then(Entry::stored) {
             Some(stored) => self.older(stored),
             None => Ok(()),
@@ -428,11 +462,11 @@ impl Planner {
 
     /// A version of the name that is being listed, the next one after those that came before.
     fn older(&mut self, version: &Stored) -> Result<(), SyncError> {
-        let (Some((name, fold)), Some((bucket, _))) =
-            (&mut self.current, &self.setting.destination)
+        let (Some(current), Some((bucket, _))) = (&mut self.current, &self.setting.destination)
         else {
             return Ok(());
         };
+        let Current { name, fold, newest } = current;
         let now = service_now(bucket).as_millis();
         let Some(pruned) = fold.next(version.is_marker, version.uploaded, now) else {
             return Ok(());
@@ -442,6 +476,7 @@ impl Planner {
             version: pruned.kind,
         };
         let mut step = SyncStep::new(name.clone(), action, pruned.reason, 0);
+        step.seen.destination = newest.clone();
         step.seen.after_transfer = fold.is_replaced();
         step.seen.is_held = version.is_held;
         self.removal(&step)

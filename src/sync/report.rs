@@ -53,6 +53,8 @@ pub struct SyncReport {
     pub vanished: u64,
     /// Versions that were kept because they are retained or on legal hold.
     pub retained: u64,
+    /// Steps that [`SyncObserver::approve`](crate::sync::SyncObserver::approve) declined.
+    pub declined: u64,
     /// What went wrong, or was worth saying, with the first 1000 in full.
     pub problems: Vec<Problem>,
     /// How many of the problems make the run incomplete, however many are kept in full.
@@ -245,6 +247,7 @@ impl fmt::Display for SyncReport {
             ("newer and skipped", self.newer_skipped),
             ("vanished", self.vanished),
             ("retained", self.retained),
+            ("declined", self.declined),
             ("failed", self.failures),
         ];
         for (what, number) in numbers.into_iter().chain(kept).filter(|(_, n)| *n > 0) {

@@ -9,22 +9,27 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::control::clock::Clock;
 use crate::error::Error;
 use crate::sync::act::{Actor, Outcome};
 use crate::sync::error::SyncError;
-use crate::sync::observe::SyncRun;
+use crate::sync::observe::{Reporter, SyncRun};
 use crate::sync::options::Orphans;
-use crate::sync::plan::{Planned, Planner};
+use crate::sync::plan::Planned;
 use crate::sync::report::{Problem, ProblemKind, SyncReport, Withheld, WithheldReason};
 use crate::sync::source::SourceGuard;
 use crate::sync::step::{Action, SyncStep};
+use crate::sync::steps::Steps;
 
 /// How many names are remembered whose transfer did not succeed. With more of them, no version is deleted
 /// that waits for a transfer.
 const REMEMBERED: usize = 10_000;
+/// How long nothing is heard of while a result is waited for.
+const LOOK_UP: Duration = Duration::from_millis(100);
 /// How many steps of one name a thread is given at a time.
 const STEPS_OF_A_NAME: usize = 100;
 
@@ -36,11 +41,12 @@ struct Done {
 
 /// A run.
 pub(super) struct Run<'a> {
-    pub(super) planner: Planner,
+    pub(super) steps: Steps<'a>,
     pub(super) actor: &'a Actor,
     pub(super) source: &'a SourceGuard,
     pub(super) settings: &'a SyncRun,
     pub(super) workers: usize,
+    pub(super) clock: Clock,
 }
 
 /// The threads, and what goes to them and comes back.
@@ -75,6 +81,27 @@ struct State {
     has_removed: bool,
     is_removing: bool,
     removals_left: u64,
+    reporter: Reporter,
+    /// When the run began.
+    began: Duration,
+    /// The bytes of the transfers that were handed out.
+    handed_out: u64,
+    /// The bytes of the transfers that were made.
+    made: u64,
+}
+
+impl State {
+    /// Notes that a step was not made, so that nothing is removed that depends on it.
+    fn remember(&mut self, step: &SyncStep) {
+        if self.not_transferred.len() >= REMEMBERED {
+            self.forgets = true;
+            return;
+        }
+        if let Action::CopyRenamed { from } = &step.action {
+            self.not_transferred.insert(from.clone());
+        }
+        self.not_transferred.insert(step.name.clone());
+    }
 }
 
 impl Run<'_> {
@@ -82,8 +109,8 @@ impl Run<'_> {
         if let Some(tree) = &self.actor.tree
             && let Err(error) = tree.make_root()
         {
-            self.planner.report.fatal = Some(error);
-            return self.planner.report.into_result();
+            self.steps.report().fatal = Some(error);
+            return self.steps.into_report().into_result();
         }
         let (jobs, queue) = sync_channel(self.workers * 2);
         let queue = Mutex::new(queue);
@@ -100,30 +127,35 @@ impl Run<'_> {
                 most: self.workers.max(1),
                 running: 0,
             };
-            let mut state = State::default();
-            let refused = self.steps(&mut pool, &mut state);
+            let mut state = State {
+                began: self.clock.elapsed(),
+                ..State::default()
+            };
+            let refused = self.make(&mut pool, &mut state);
             self.drain(&mut pool, &mut state, 0);
+            self.report(&mut state, true);
             refused
         });
         refused?;
-        self.planner.report.into_result()
+        self.steps.into_report().into_result()
     }
 
     /// Hands out all steps; fails if the run is refused before the first one.
-    fn steps(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) -> Result<(), SyncError> {
+    fn make(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) -> Result<(), SyncError> {
         loop {
             self.drain(pool, state, usize::MAX);
-            if self.planner.report.fatal.is_some() {
+            self.report(state, false);
+            if self.steps.report().fatal.is_some() {
                 let left = match state.is_removing {
                     true => state.removals_left + state.batch.len() as u64,
-                    false => self.planner.waiting_removals(),
+                    false => self.steps.waiting_removals(),
                 };
                 self.leave(state, left, WithheldReason::EndedEarly);
                 return Ok(());
             }
-            match self.planner.next() {
+            match self.steps.next() {
                 Err(SyncError::Scan(error)) => {
-                    self.planner.report.fatal = Some(*error);
+                    self.steps.report().fatal = Some(*error);
                 }
                 Err(refused) => return Err(refused),
                 Ok(None) => {
@@ -131,6 +163,7 @@ impl Run<'_> {
                     self.third_round(pool, state);
                     return Ok(());
                 }
+                Ok(Some(Planned::Tick)) => {}
                 Ok(Some(Planned::Problem(problem))) => self.note(problem),
                 Ok(Some(Planned::Barrier(removals))) => {
                     self.second_round(pool, state);
@@ -146,11 +179,55 @@ impl Run<'_> {
                     self.remove(pool, state, step);
                 }
                 Ok(Some(Planned::Step(step))) => {
-                    self.settings.step(&step);
-                    self.hand_out(pool, state, vec![step]);
+                    if self.is_at_limit(state) {
+                        self.steps.report().stopped = true;
+                        let left = self.steps.waiting_removals();
+                        self.second_round(pool, state);
+                        self.leave(state, left, WithheldReason::Stopped);
+                        return Ok(());
+                    }
+                    self.transfer(pool, state, step);
                 }
             }
         }
+    }
+
+    fn transfer(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, step: SyncStep) {
+        if !self.settings.approves(&step) {
+            self.steps.report().declined += 1;
+            state.remember(&step);
+            return;
+        }
+        state.handed_out = state.handed_out.saturating_add(step.bytes);
+        state.reporter.now.steps_planned += 1;
+        self.settings.step(&step);
+        self.hand_out(pool, state, vec![step]);
+    }
+
+    /// Whether no more transfers may start.
+    fn is_at_limit(&self, state: &State) -> bool {
+        let SyncRun {
+            stop_after,
+            stop_after_bytes,
+            ..
+        } = self.settings;
+        let since = self.clock.elapsed().saturating_sub(state.began);
+        stop_after.is_some_and(|limit| since >= limit)
+            || stop_after_bytes.is_some_and(|limit| state.handed_out >= limit)
+    }
+
+    fn report(&mut self, state: &mut State, must: bool) {
+        let has_scanned = self.steps.has_scanned();
+        let report = self.steps.report();
+        let now = &mut state.reporter.now;
+        now.source_files = report.source_files;
+        now.destination_files = report.destination_files;
+        now.failures = report.failures;
+        now.scan_ended = has_scanned;
+        now.bytes_planned = state.handed_out;
+        now.bytes_moved = state.made.saturating_add(self.actor.moved.bytes());
+        let elapsed = self.clock.elapsed();
+        state.reporter.report(self.settings, elapsed, must);
     }
 
     /// Tries once more what changed while it was read.
@@ -182,8 +259,8 @@ impl Run<'_> {
     }
 
     /// Why nothing may be removed.
-    fn obstacle(&self, state: &State) -> Option<WithheldReason> {
-        if self.planner.report.fatal.is_some() {
+    fn obstacle(&mut self, state: &State) -> Option<WithheldReason> {
+        if self.steps.report().fatal.is_some() {
             return Some(WithheldReason::EndedEarly);
         }
         if state.failed_transfers > 0 && !self.actor.options.remove_despite_failures {
@@ -205,10 +282,17 @@ impl Run<'_> {
             self.hand_out_batch(pool, state);
             self.drain(pool, state, 0);
         }
-        let waits = step.seen.after_transfer;
-        if (waits && state.forgets) || state.not_transferred.contains(&step.name) {
+        // What was forgotten may be any name.
+        if state.forgets || state.not_transferred.contains(&step.name) {
             return;
         }
+        if !self.settings.approves(&step) {
+            self.steps.report().declined += 1;
+            // What is newer must not uncover it.
+            state.remember(&step);
+            return;
+        }
+        state.reporter.now.steps_planned += 1;
         self.settings.step(&step);
         state.batch.push(step);
     }
@@ -224,13 +308,21 @@ impl Run<'_> {
         self.drain(pool, state, pool.most * 2);
         let outcome = pool.hand_out(steps);
         if let Err(error) = outcome {
-            self.planner.report.fatal = Some(error);
+            self.steps.report().fatal = Some(error);
         }
     }
 
     /// Takes results that have come, and waits for more until so few steps are running.
     fn drain(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, most: usize) {
-        while let Some(done) = pool.next(most) {
+        while pool.running > 0 {
+            let done = pool.next(most);
+            self.report(state, false);
+            let Some(done) = done else {
+                match pool.running > most {
+                    true => continue,
+                    false => return,
+                }
+            };
             match done.outcome {
                 Ok(outcome) => self.settle(state, done.step, outcome),
                 Err(panic) => resume_unwind(panic),
@@ -241,7 +333,9 @@ impl Run<'_> {
     fn settle(&mut self, state: &mut State, step: SyncStep, outcome: Outcome) {
         let kind = match outcome {
             Outcome::Made { bytes } => {
-                self.planner.report.count(&SyncStep { bytes, ..step });
+                state.reporter.now.steps_made += 1;
+                state.made = state.made.saturating_add(bytes);
+                self.steps.report().count(&SyncStep { bytes, ..step });
                 return;
             }
             Outcome::Again if !state.is_second_round && state.again.len() < REMEMBERED => {
@@ -255,11 +349,11 @@ impl Run<'_> {
             }
             Outcome::InTheWay => ProblemKind::InTheWay,
             Outcome::Skipped => {
-                state.not_transferred.insert(step.name);
+                state.remember(&step);
                 return;
             }
             Outcome::Fatal(error) => {
-                self.planner.report.fatal.get_or_insert(error);
+                self.steps.report().fatal.get_or_insert(error);
                 return;
             }
             Outcome::Problem(kind) => kind,
@@ -269,16 +363,9 @@ impl Run<'_> {
             let is_own = matches!(kind, ProblemKind::Vanished | ProblemKind::Unreadable(_));
             state.failed_transfers += u64::from(!is_own);
         }
-        if state.not_transferred.len() < REMEMBERED {
-            if let Action::CopyRenamed { from } = &step.action {
-                state.not_transferred.insert(from.clone());
-            }
-            state.not_transferred.insert(step.name.clone());
-        } else {
-            state.forgets = true;
-        }
+        state.remember(&step);
         if matches!(kind, ProblemKind::Retained) {
-            self.planner.report.retained += 1;
+            self.steps.report().retained += 1;
         }
         self.note(Problem {
             name: step.name,
@@ -288,6 +375,7 @@ impl Run<'_> {
 
     /// Leaves the removals, and what waited for them.
     fn leave(&mut self, state: &mut State, removals: u64, reason: WithheldReason) {
+        let removals = removals + self.steps.rest();
         for step in std::mem::take(&mut state.in_the_way) {
             self.note(Problem {
                 name: step.name,
@@ -295,13 +383,13 @@ impl Run<'_> {
             });
         }
         if removals > 0 {
-            self.planner.report.withheld = Some(Withheld { removals, reason });
+            self.steps.report().withheld = Some(Withheld { removals, reason });
         }
     }
 
     fn note(&mut self, problem: Problem) {
         self.settings.problem(&problem);
-        self.planner.report.note(problem);
+        self.steps.report().note(problem);
     }
 }
 
@@ -335,7 +423,7 @@ impl<'scope, 'env> Pool<'scope, 'env> {
     /// A result, if one has come, or has to be waited for because more steps are running.
     fn next(&mut self, most: usize) -> Option<Done> {
         let done = match self.running > most {
-            true => self.results.recv().ok(),
+            true => self.results.recv_timeout(LOOK_UP).ok(),
             false => self.results.try_recv().ok(),
         };
         self.running -= usize::from(done.is_some());

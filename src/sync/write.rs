@@ -2,17 +2,51 @@
 //! not what the scan saw.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
+use crate::model::local_name::TEMPORARY;
 use crate::model::time::Timestamp;
 use crate::sync::item::LocalState;
 use crate::sync::report::ProblemKind;
 use crate::sync::scan::local::state;
 use crate::transfer::download::Download;
+
+/// How b2sdk for Python ends the name of a file that it downloads into.
+pub(super) const TEMPORARY_OF_PYTHON: &str = ".b2.sync.tmp";
+/// How long such a file is left alone: b2sdk does not lock it.
+const IN_USE: Duration = Duration::from_secs(86_400);
+
+/// Removes a temporary file of a download that no process writes any more.
+pub(super) fn remove_stale(path: &Path, now: SystemTime) {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let is_stale = match name.strip_prefix(TEMPORARY) {
+        // What a download with `resume` leaves has a longer name, and is for the next one.
+        Some(random) => {
+            cfg!(unix)
+                && random.len() == RANDOM
+                && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+        }
+        None if name.ends_with(TEMPORARY_OF_PYTHON) => {
+            let modified = path.symlink_metadata().and_then(|found| found.modified());
+            let age = modified.map(|modified| now.duration_since(modified));
+            matches!(age, Ok(Ok(age)) if age > IN_USE)
+        }
+        None => false,
+    };
+    if is_stale {
+        // If it cannot be removed, it is only in nobody's way.
+        let _removed = fs::remove_file(path);
+    }
+}
+
+/// How many random characters the name of a temporary file has.
+const RANDOM: usize = 6;
 
 /// Why a local file is not changed.
 #[derive(Debug)]
@@ -134,6 +168,11 @@ impl LocalTree {
     pub(super) fn clear(&self, name: &str) {
         // If it is not empty, it stays, and the file has no place.
         let _removed = fs::remove_dir(self.root.join(name));
+    }
+
+    /// Whether a file is what was seen, or still absent.
+    pub(super) fn is_as_seen(&self, name: &str, seen: Option<&LocalState>) -> bool {
+        self.check(&self.path(name, seen), name, seen).is_ok()
     }
 
     /// Fails unless a file may be put there: if the one that was seen has gone, nothing is lost.

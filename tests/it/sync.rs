@@ -1,7 +1,9 @@
 //! Synchronizing: what users see of it, against the simulator.
 
+mod control;
 mod copy;
 mod down;
+mod model;
 mod support;
 mod up;
 
@@ -10,3 +12,11 @@ mod cli;
 #[path = "../../examples/sync.rs"]
 #[expect(dead_code, reason = "its main function is the example's")]
 mod program;
+
+/// So many cases of a property, or a thousand of them for a long run.
+fn cases(reduced: u32) -> u32 {
+    match std::env::var_os("B2SDK_FULL_ROUNDS") {
+        Some(_) => 1000,
+        None => reduced,
+    }
+}

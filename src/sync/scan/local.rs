@@ -21,7 +21,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
@@ -34,9 +34,7 @@ use crate::sync::item::{At, Cover, Entry, Item, LocalState, Marker};
 use crate::sync::order;
 use crate::sync::place::{Links, LocalFolder};
 use crate::sync::report::{Problem, ProblemKind};
-
-/// How Python's b2sdk ends the name of a file that it downloads into.
-const TEMPORARY_OF_PYTHON: &str = ".b2.sync.tmp";
+use crate::sync::write::{TEMPORARY_OF_PYTHON, remove_stale};
 
 /// A scan of a directory.
 #[derive(Debug)]
@@ -67,6 +65,8 @@ pub(in crate::sync) struct Rules {
     pub(in crate::sync) exclude_if_present: Option<String>,
     /// What the names in the bucket have before those of the scan, if they must be possible there.
     pub(in crate::sync) prefix: Option<String>,
+    /// Whether what killed downloads left is removed, and what time it is.
+    pub(in crate::sync) cleans_at: Option<SystemTime>,
 }
 
 /// What is done with links.
@@ -91,16 +91,21 @@ impl Rules {
             nfc: folder.nfc,
             exclude_if_present: folder.exclude_if_present.clone(),
             prefix: Some(prefix.to_owned()),
+            cleans_at: None,
         }
     }
 
-    pub(in crate::sync) fn of_destination(folder: &LocalFolder) -> Self {
+    pub(in crate::sync) fn of_destination(
+        folder: &LocalFolder,
+        cleans_at: Option<SystemTime>,
+    ) -> Self {
         Self {
             links: LinkRule::Skip,
             one_file_system: false,
             nfc: folder.nfc,
             exclude_if_present: folder.exclude_if_present.clone(),
             prefix: None,
+            cleans_at,
         }
     }
 }
@@ -302,7 +307,12 @@ impl LocalScan {
                 self.problem(name, ProblemKind::UnfitName(reason.into()));
             }
             Kind::Twice => self.problem(name, ProblemKind::Collision),
-            Kind::Temporary => self.mark(name, Cover::Excluded, None),
+            Kind::Temporary => {
+                if let Some(now) = self.rules.cleans_at {
+                    remove_stale(&self.path.join(&on_disk), now);
+                }
+                self.mark(name, Cover::Excluded, None);
+            }
             Kind::Special => self.mark(name, Cover::Unknown, Some(ProblemKind::NotRegular)),
             Kind::Link => {
                 // Links at a destination are only in the way of what would be written there.

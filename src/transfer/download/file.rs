@@ -328,7 +328,12 @@ fn temporary_file(
     }
     #[cfg(not(unix))]
     let _ = replaced;
-    builder.tempfile_in(directory)
+    let temporary = builder.tempfile_in(directory)?;
+    // So that what a killed process leaves can be told from what is being written. Elsewhere a lock would
+    // bar our own other handles.
+    #[cfg(unix)]
+    let _locked = temporary.as_file().try_lock();
+    Ok(temporary)
 }
 
 /// Writes the directory's entry through to disk, where that is possible: a rename that is not there
