@@ -16,14 +16,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use b2sdk::credentials::{CredentialProvider as _, Credentials, EnvironmentCredentials};
+use b2sdk::listing::Filter;
 use b2sdk::sync::{
     Compare, Links, Newer, OldVersions, Orphans, PlaceName, Problem, RemovalLimit, SyncError,
     SyncObserver, SyncOptions, SyncPlace, SyncReport, SyncRun, SyncStep, Synchronizer,
 };
-use b2sdk::{
-    B2Api, CredentialProvider as _, Credentials, EnvironmentCredentials, Filter,
-    InMemoryAccountInfo, SqliteAccountInfo,
-};
+use b2sdk::{B2Api, InMemoryAccountInfo, SqliteAccountInfo};
 
 const USAGE: &str = "\
 usage: sync [OPTION]... SOURCE DESTINATION

@@ -42,12 +42,14 @@ mod error;
 mod filter;
 mod guard;
 mod item;
+mod local_state;
 mod merge;
 mod observe;
 mod options;
 mod order;
 mod place;
 mod plan;
+mod problem;
 mod rename;
 mod report;
 mod run;
@@ -72,7 +74,8 @@ use crate::session::needs::Needs;
 use crate::sync::act::Actor;
 use crate::sync::content::ContentReader;
 use crate::sync::filter::Filters;
-use crate::sync::plan::{Direction, Planned, Planner, Setting};
+use crate::sync::place::Direction;
+use crate::sync::plan::{Planned, Planner, Setting};
 use crate::sync::run::Run;
 use crate::sync::scan::Scan;
 use crate::sync::scan::bucket::{BucketScan, Manner, View};
@@ -88,7 +91,8 @@ pub use self::options::{
     Compare, Existing, Newer, OldVersions, Orphans, RemovalLimit, Renames, SyncOptions, Touched,
 };
 pub use self::place::{BucketFolder, Links, LocalFolder, PlaceName, SyncPlace};
-pub use self::report::{Count, Problem, ProblemKind, SyncReport, Withheld, WithheldReason};
+pub use self::problem::{Problem, ProblemKind};
+pub use self::report::{Count, SyncReport, Withheld, WithheldReason};
 pub use self::step::{Action, Reason, SyncStep, VersionKind};
 
 /// Makes one place equal to another one.
@@ -225,7 +229,7 @@ impl Synchronizer {
         actor.is_saved = true;
         let mut steps = steps.into_iter();
         let run = Run {
-            steps: Steps::Saved(Saved::new(&mut steps)),
+            steps: Steps::Saved(Box::new(Saved::new(&mut steps))),
             actor: &actor,
             source: &guard,
             settings,
@@ -464,7 +468,7 @@ impl SyncPlan {
     /// # Errors
     /// [`SyncError::Incomplete`] with the report if a run would be incomplete.
     pub fn into_report(self) -> Result<SyncReport, SyncError> {
-        self.planner.report.into_result()
+        SyncError::judge(self.planner.report)
     }
 }
 

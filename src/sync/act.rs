@@ -8,12 +8,10 @@ use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
-use crate::model::secret::SseCustomerKey;
 use crate::sync::observe::{Moved, TransferWatch};
 use crate::sync::options::SyncOptions;
-use crate::sync::plan::Direction;
-use crate::sync::report::ProblemKind;
-use crate::sync::saved::Change;
+use crate::sync::place::Direction;
+use crate::sync::problem::ProblemKind;
 use crate::sync::step::{Action, SyncStep};
 use crate::sync::write::{LocalTree, Obstacle};
 use crate::transfer::copy::CopyMetadata;
@@ -160,7 +158,7 @@ impl Actor {
                 Action::CopyRenamed { from } => format!("{}{from}", self.prefix()),
                 _ => name.clone(),
             };
-            options.source_encryption_key = read_key(&self.options, &from, &source.file_id);
+            options.source_encryption_key = self.options.read_key(&from, &source.file_id);
         }
         let copy = bucket.copy_with(&source.file_id, &name, &options)?;
         Ok(copy.content_length)
@@ -181,7 +179,7 @@ impl Actor {
         options.range = None;
         if source.is_sse_c {
             let name = self.source_name(step);
-            options.encryption_key = read_key(&self.options, &name, &source.file_id);
+            options.encryption_key = self.options.read_key(&name, &source.file_id);
         }
         tree.save(&step.name, step.seen.local.as_ref(), || {
             bucket.download_file_by_id_with(source.file_id.clone(), &options)
@@ -234,18 +232,17 @@ fn refresh_local(tree: &LocalTree, step: &SyncStep) -> Result<u64, Obstacle> {
         .map(|()| step.bytes)
 }
 
-/// The customer's key of a version that is encrypted with one.
-pub(super) fn read_key(
-    options: &SyncOptions,
-    name: &str,
-    file_id: &FileId,
-) -> Option<SseCustomerKey> {
-    match &options.encryption {
-        Some(encryption) => encryption.read(name, file_id),
-        None => {
-            let copies = options.copy.source_encryption_key.as_ref();
-            options.download.encryption_key.as_ref().or(copies).cloned()
-        }
+/// Why a step of a saved plan does not hold.
+#[derive(Debug)]
+pub(super) enum Change {
+    Outdated(&'static str),
+    /// It could not be found out.
+    Failed(Error),
+}
+
+impl From<Error> for Change {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
     }
 }
 

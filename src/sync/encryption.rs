@@ -35,7 +35,7 @@ impl fmt::Debug for dyn SyncEncryption {
 ///
 /// ```
 /// use b2sdk::sync::EncryptionPerSide;
-/// use b2sdk::{Encryption, SseCustomerKey};
+/// use b2sdk::encryption::{Encryption, SseCustomerKey};
 ///
 /// let key = SseCustomerKey::new([7; 32]).with_id("2026-11");
 /// let encryption = EncryptionPerSide::new().write(Encryption::SseC(key.clone())).read(&key);

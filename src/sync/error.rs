@@ -20,6 +20,16 @@ pub enum SyncError {
     Scan(#[source] Box<Error>),
 }
 
+impl SyncError {
+    /// The report of a run, as an error if the run was not complete.
+    pub(super) fn judge(report: SyncReport) -> Result<SyncReport, Self> {
+        match report.is_complete() {
+            true => Ok(report),
+            false => Err(Self::Incomplete(Box::new(report))),
+        }
+    }
+}
+
 /// Why a run was refused before anything was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -3,13 +3,12 @@
 //! A marker stands where a name, or everything below a directory, would stand. Whatever the other
 //! side has there is left alone, because nobody knows what this side has.
 
-use std::path::Path;
-
 use crate::model::encryption::EncryptionMode;
 use crate::model::file_info::FileInfo;
 use crate::model::id::FileId;
 use crate::model::sha1::Sha1Digest;
-use crate::sync::report::{Problem, ProblemKind};
+use crate::sync::local_state::LocalState;
+use crate::sync::problem::{Problem, ProblemKind};
 
 /// One item of a scan.
 #[derive(Debug)]
@@ -68,34 +67,6 @@ pub(super) struct Entry {
 pub(super) enum At {
     Local(LocalState),
     Stored(Box<Stored>),
-}
-
-/// What identifies a local file as the one that was scanned.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct LocalState {
-    pub(super) size: u64,
-    /// Nanoseconds since 1970.
-    pub(super) modified_nanos: i64,
-    /// Device and inode, where there are such.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) identity: Option<(u64, u64)>,
-    /// Its path below the directory, where that is not the name: its Unicode form is another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) path: Option<Box<Path>>,
-}
-
-impl LocalState {
-    /// The path below the directory of the file of this name.
-    pub(super) fn below<'a>(&'a self, name: &'a str) -> &'a Path {
-        self.path.as_deref().unwrap_or(Path::new(name))
-    }
-
-    /// Whether this is the very file, unchanged.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        (self.size, self.modified_nanos, self.identity)
-            == (other.size, other.modified_nanos, other.identity)
-    }
 }
 
 /// A version in a bucket, without what synchronizing does not ask for.

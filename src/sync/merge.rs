@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use crate::sync::item::{Cover, Item, Marker, Stored};
-use crate::sync::report::Problem;
+use crate::sync::problem::Problem;
 
 /// One side of the merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

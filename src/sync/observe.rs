@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::control::cancel::CancelToken;
 use crate::control::progress::{Progress, TransferProgress};
 use crate::setters::setters;
-use crate::sync::report::Problem;
+use crate::sync::problem::Problem;
 use crate::sync::step::SyncStep;
 
 /// How often progress is reported at most.

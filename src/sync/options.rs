@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::id::FileId;
 use crate::model::pattern::Filter;
+use crate::model::secret::SseCustomerKey;
 use crate::setters::setters;
 use crate::sync::encryption::SyncEncryption;
 use crate::sync::error::{Refused, SyncError};
@@ -297,6 +299,17 @@ impl SyncOptions {
     pub fn encryption(mut self, encryption: impl SyncEncryption + 'static) -> Self {
         self.encryption = Some(Arc::new(encryption));
         self
+    }
+
+    /// The customer's key of a version that is encrypted with one.
+    pub(super) fn read_key(&self, name: &str, file_id: &FileId) -> Option<SseCustomerKey> {
+        match &self.encryption {
+            Some(encryption) => encryption.read(name, file_id),
+            None => {
+                let copies = self.copy.source_encryption_key.as_ref();
+                self.download.encryption_key.as_ref().or(copies).cloned()
+            }
+        }
     }
 
     /// Refuses what contradicts itself, or the kind of the destination.

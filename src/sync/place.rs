@@ -175,6 +175,17 @@ impl From<BucketFolder> for SyncPlace {
     }
 }
 
+/// Which way files go.
+#[derive(Debug, Clone)]
+pub(super) enum Direction {
+    /// From this directory into a bucket.
+    Up { root: PathBuf },
+    /// From a bucket into this directory.
+    Down { root: PathBuf },
+    /// From one folder of buckets to another.
+    Copy,
+}
+
 /// A place in words, as a command line has it: `b2://bucket/folder`, or the path of a directory.
 ///
 /// ```

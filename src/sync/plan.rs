@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::bucket::Bucket;
@@ -17,7 +16,6 @@ use crate::error::Error;
 use crate::model::id::FileId;
 use crate::model::local_name::{LocalNameRules, UnsafeName, check_local_name};
 use crate::model::name::check_file_name;
-use crate::sync::act::read_key;
 use crate::sync::compare::{Decision, Equal, Facts, compare};
 use crate::sync::content::ContentReader;
 use crate::sync::error::{Refused, SyncError};
@@ -26,24 +24,15 @@ use crate::sync::guard::removal_limit;
 use crate::sync::item::{Cover, Entry, Stored};
 use crate::sync::merge::{Merge, MergeError, Merged, Pair, Which};
 use crate::sync::options::{Compare, OldVersions, Orphans, RemovalLimit, SyncOptions};
+use crate::sync::place::Direction;
+use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::rename::Candidates;
-use crate::sync::report::{Problem, ProblemKind, SyncReport};
+use crate::sync::report::SyncReport;
 use crate::sync::scan::Scan;
 use crate::sync::scan::bucket::service_now;
 use crate::sync::spool::{Reader, Spool};
 use crate::sync::step::{Action, Reason, SyncStep, VersionKind};
 use crate::sync::versions::{Fold, Rule};
-
-/// Which way files go.
-#[derive(Debug, Clone)]
-pub(super) enum Direction {
-    /// From this directory into a bucket.
-    Up { root: PathBuf },
-    /// From a bucket into this directory.
-    Down { root: PathBuf },
-    /// From one folder of buckets to another.
-    Copy,
-}
 
 /// What the planner yields.
 #[derive(Debug)]
@@ -345,7 +334,12 @@ impl Planner {
             return false;
         };
         let name = || format!("{prefix}{name}");
-        !stored.is_sse_c() || read_key(&self.setting.options, &name(), &stored.file_id).is_some()
+        !stored.is_sse_c()
+            || self
+                .setting
+                .options
+                .read_key(&name(), &stored.file_id)
+                .is_some()
     }
 
     fn action(&self, source: &Entry, destination: Option<&Entry>) -> Action {
@@ -381,7 +375,12 @@ impl Planner {
             && stored.is_sse_c()
         {
             let name = format!("{prefix}{name}");
-            if read_key(&self.setting.options, &name, &stored.file_id).is_none() {
+            if self
+                .setting
+                .options
+                .read_key(&name, &stored.file_id)
+                .is_none()
+            {
                 return Some(ProblemKind::NoKey);
             }
         }

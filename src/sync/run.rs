@@ -20,7 +20,8 @@ use crate::sync::error::SyncError;
 use crate::sync::observe::{Reporter, SyncRun};
 use crate::sync::options::Orphans;
 use crate::sync::plan::Planned;
-use crate::sync::report::{Problem, ProblemKind, SyncReport, Withheld, WithheldReason};
+use crate::sync::problem::{Problem, ProblemKind};
+use crate::sync::report::{SyncReport, Withheld, WithheldReason};
 use crate::sync::source::SourceGuard;
 use crate::sync::step::{Action, SyncStep};
 use crate::sync::steps::Steps;
@@ -110,7 +111,7 @@ impl Run<'_> {
             && let Err(error) = tree.make_root()
         {
             self.steps.report().fatal = Some(error);
-            return self.steps.into_report().into_result();
+            return SyncError::judge(self.steps.into_report());
         }
         let (jobs, queue) = sync_channel(self.workers * 2);
         let queue = Mutex::new(queue);
@@ -137,7 +138,7 @@ impl Run<'_> {
             refused
         });
         refused?;
-        self.steps.into_report().into_result()
+        SyncError::judge(self.steps.into_report())
     }
 
     /// Hands out all steps; fails if the run is refused before the first one.

@@ -9,24 +9,10 @@ use crate::bucket::Bucket;
 use crate::error::Error;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
-use crate::sync::act::Actor;
-use crate::sync::plan::Direction;
-use crate::sync::scan::local::state;
+use crate::sync::act::{Actor, Change};
+use crate::sync::local_state::LocalState;
+use crate::sync::place::Direction;
 use crate::sync::step::{Action, Reason, SyncStep, VersionKind};
-
-/// Why a step does not hold.
-#[derive(Debug)]
-pub(super) enum Change {
-    Outdated(&'static str),
-    /// It could not be found out.
-    Failed(Error),
-}
-
-impl From<Error> for Change {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
 
 impl Actor {
     /// Fails if something is not what the plan saw.
@@ -74,7 +60,7 @@ impl Actor {
             return Err(Change::Outdated("it was made for other kinds of places"));
         };
         let found = fs::metadata(root.join(seen.below(&step.name)));
-        match found.is_ok_and(|found| state(&found).is(seen)) {
+        match found.is_ok_and(|found| LocalState::of(&found).is(seen)) {
             true => Ok(()),
             false => Err(Change::Outdated("the source has changed")),
         }

@@ -1,9 +1,9 @@
 //! Whether a local source is there, and is still the one that was scanned.
 
 use crate::sync::error::{Refused, SyncError};
+use crate::sync::local_state::identity;
 use crate::sync::place::LocalFolder;
 use crate::sync::report::WithheldReason;
-use crate::sync::scan::local::identity;
 
 /// Looks at the source again before anything is removed.
 #[derive(Debug, Default)]

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::file_info::FileInfo;
 use crate::model::id::FileId;
-use crate::sync::item::{At, Details, Entry, LocalState, Stored};
+use crate::sync::item::{At, Details, Entry, Stored};
+use crate::sync::local_state::LocalState;
+use crate::sync::problem::Printable;
 
 /// One step of a plan.
 ///
@@ -259,23 +261,5 @@ impl fmt::Display for SyncStep {
             }),
             _ => Ok(()),
         }
-    }
-}
-
-/// A name on one line of a terminal: control characters are escaped.
-pub(super) struct Printable<'a>(pub(super) &'a str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
     }
 }

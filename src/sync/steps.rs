@@ -8,7 +8,7 @@ use crate::sync::step::SyncStep;
 /// The steps of a run.
 pub(super) enum Steps<'a> {
     Plan(Box<Planner>),
-    Saved(Saved<'a>),
+    Saved(Box<Saved<'a>>),
 }
 
 /// The steps of a plan that was made earlier: transfers, then removals.

@@ -11,9 +11,8 @@ use std::time::{Duration, SystemTime};
 use crate::error::{Error, Result};
 use crate::model::local_name::TEMPORARY;
 use crate::model::time::Timestamp;
-use crate::sync::item::LocalState;
-use crate::sync::report::ProblemKind;
-use crate::sync::scan::local::state;
+use crate::sync::local_state::LocalState;
+use crate::sync::problem::ProblemKind;
 use crate::transfer::download::Download;
 
 /// How b2sdk for Python ends the name of a file that it downloads into.
@@ -275,7 +274,7 @@ fn newcomer(path: &Path, name: &str) -> ProblemKind {
 
 fn standing(path: &Path) -> Result<Standing, Obstacle> {
     match path.symlink_metadata() {
-        Ok(found) if found.is_file() => Ok(Standing::File(state(&found))),
+        Ok(found) if found.is_file() => Ok(Standing::File(LocalState::of(&found))),
         Ok(_) => Ok(Standing::Other),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Standing::Nothing),
         // A part of the path is a file.

@@ -21,7 +21,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
@@ -30,10 +30,11 @@ use crate::error::Error;
 use crate::model::local_name::TEMPORARY;
 use crate::model::name::check_file_name;
 use crate::sync::filter::Filters;
-use crate::sync::item::{At, Cover, Entry, Item, LocalState, Marker};
+use crate::sync::item::{At, Cover, Entry, Item, Marker};
+use crate::sync::local_state::{LocalState, identity};
 use crate::sync::order;
 use crate::sync::place::{Links, LocalFolder};
-use crate::sync::report::{Problem, ProblemKind};
+use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::write::{TEMPORARY_OF_PYTHON, remove_stale};
 
 /// A scan of a directory.
@@ -487,38 +488,11 @@ fn unreadable(error: io::Error) -> ProblemKind {
 fn entry(metadata: &Metadata, path: Option<Box<Path>>) -> Entry {
     let state = LocalState {
         path,
-        ..state(metadata)
+        ..LocalState::of(metadata)
     };
     Entry {
         size: state.size,
         modified: state.modified_nanos.div_euclid(1_000_000).max(0),
         at: At::Local(state),
     }
-}
-
-/// What identifies a file as the one that was scanned.
-pub(in crate::sync) fn state(metadata: &Metadata) -> LocalState {
-    let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-    let nanos = match modified.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
-    };
-    LocalState {
-        size: metadata.len(),
-        modified_nanos: nanos,
-        identity: identity(metadata),
-        path: None,
-    }
-}
-
-/// Device and inode, where there are such.
-#[cfg(unix)]
-pub(in crate::sync) fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-pub(in crate::sync) fn identity(_: &Metadata) -> Option<(u64, u64)> {
-    None
 }

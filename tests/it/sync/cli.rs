@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use b2sdk::Credentials;
+use b2sdk::credentials::Credentials;
 use parking_lot::Mutex;
 
 use super::program::{Account, sync};

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use b2sdk::listing::Filter;
 use b2sdk::simulator::LogEntry;
 use b2sdk::sync::{Newer, OldVersions, Orphans, RemovalLimit, SyncOptions, Synchronizer};
-use b2sdk::{FileInfo, Filter, LsOptions, Operation, UploadOptions, Versions};
+use b2sdk::{FileInfo, LsOptions, Operation, UploadOptions, Versions};
 use proptest::prelude::*;
 
 use super::support::{Places, plan, run, set_time};
