@@ -37,6 +37,8 @@
 mod act;
 mod compare;
 mod content;
+#[cfg(test)]
+mod differential;
 mod encryption;
 mod error;
 mod filter;
@@ -75,7 +77,7 @@ use crate::sync::act::Actor;
 use crate::sync::content::ContentReader;
 use crate::sync::filter::Filters;
 use crate::sync::place::Direction;
-use crate::sync::plan::{Planned, Planner, Setting};
+use crate::sync::plan::{Now, Planned, Planner, Setting};
 use crate::sync::run::Run;
 use crate::sync::scan::Scan;
 use crate::sync::scan::bucket::{BucketScan, Manner, View};
@@ -286,7 +288,13 @@ impl Synchronizer {
             direction: direction.clone(),
             options: Arc::clone(options),
             filters,
-            destination: destination_bucket.clone(),
+            prefix: destination_bucket
+                .as_ref()
+                .map(|(_, prefix)| prefix.clone()),
+            now: match &destination_bucket {
+                Some((bucket, _)) => Now::At(bucket.clone()),
+                None => Now::Never,
+            },
             source_prefix: source_bucket.as_ref().map(|(_, prefix)| prefix.clone()),
             content: ContentReader {
                 root,

@@ -244,3 +244,131 @@ impl<I, E> Side<I, E> {
         by_name.or(below).map(|(_, cover)| *cover)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::{Cover, Item, Marker, Merge, MergeError, Merged};
+
+    const NAMES: [&str; 12] = [
+        "a",
+        "a b",
+        "a-",
+        "a.",
+        "a/b",
+        "a/c/d",
+        "a0",
+        "b",
+        "b/x",
+        "b!",
+        "\u{fffd}",
+        "\u{1f600}",
+    ];
+
+    type Scanned = Vec<Result<Item<u32>, Infallible>>;
+
+    /// A scan of these files, with these names and directories passed over.
+    fn scan(files: &BTreeSet<&'static str>, covered: &BTreeSet<&'static str>) -> Scanned {
+        let mut items: BTreeMap<String, Item<u32>> = BTreeMap::new();
+        let is_covered = |name: &str| covered.iter().any(|by| covers(by, name));
+        for name in files.iter().filter(|name| !is_covered(name)) {
+            items.insert((*name).to_owned(), Item::File((*name).to_owned(), 0));
+        }
+        // Of what is unknown it is not known whether it is a file or a directory.
+        for name in covered
+            .iter()
+            .flat_map(|name| [(*name).to_owned(), format!("{name}/")])
+        {
+            let marker = Marker {
+                name: name.clone(),
+                cover: Cover::Unknown,
+                problem: None,
+            };
+            items.insert(name, Item::Marker(marker));
+        }
+        items.into_values().map(Ok).collect()
+    }
+
+    fn covers(by: &str, name: &str) -> bool {
+        name.strip_prefix(by)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Each name with whether the source, and the destination, has it, and whether either is covered.
+    fn merged(source: Scanned, destination: Scanned) -> BTreeMap<String, (bool, bool, bool)> {
+        let mut merge = Merge::new(source.into_iter(), destination.into_iter());
+        let mut found = BTreeMap::new();
+        while let Some(merged) = merge.next().unwrap() {
+            if let Merged::Name(pair) = merged {
+                let is_covered = pair.source_cover.is_some() || pair.destination_cover.is_some();
+                let sides = (
+                    pair.source.is_some(),
+                    pair.destination.is_some(),
+                    is_covered,
+                );
+                assert!(found.insert(pair.name, sides).is_none());
+            }
+        }
+        found
+    }
+
+    fn names() -> impl Strategy<Value = BTreeSet<&'static str>> {
+        proptest::collection::btree_set(proptest::sample::select(&NAMES[..]), 0..9)
+    }
+
+    proptest! {
+        #[test]
+        fn a_merge_is_an_outer_join(source in names(), destination in names()) {
+            let nothing = BTreeSet::new();
+            let found = merged(scan(&source, &nothing), scan(&destination, &nothing));
+            let all: BTreeSet<_> = source.union(&destination).collect();
+            let expected: BTreeMap<_, _> = all
+                .into_iter()
+                .map(|name| {
+                    let sides = (source.contains(name), destination.contains(name), false);
+                    ((*name).to_owned(), sides)
+                })
+                .collect();
+            prop_assert_eq!(found, expected);
+        }
+
+        /// What is passed over protects its name and everything below it, and nothing else.
+        #[test]
+        fn what_is_unknown_is_no_orphan(source in names(), destination in names(), unknown in names()) {
+            let nothing = BTreeSet::new();
+            // One lies inside of the other only in a scan that enters what it passes over.
+            let unknown: BTreeSet<_> = unknown
+                .iter()
+                .filter(|name| !unknown.iter().any(|by| by != *name && covers(by, name)))
+                .copied()
+                .collect();
+            let orphans = |source: Scanned| -> BTreeSet<String> {
+                let found = merged(source, scan(&destination, &nothing));
+                let is_orphan = |(_, sides): &(String, (bool, bool, bool))| *sides == (false, true, false);
+                found.into_iter().filter(is_orphan).map(|(name, _)| name).collect()
+            };
+            let without = orphans(scan(&source, &nothing));
+            let with = orphans(scan(&source, &unknown));
+            let is_known = |name: &String| !unknown.iter().any(|by| covers(by, name));
+            prop_assert_eq!(with, without.into_iter().filter(is_known).collect::<BTreeSet<_>>());
+        }
+    }
+
+    #[test]
+    fn a_scan_out_of_order_ends_the_merge() {
+        let file = |name: &str| Ok::<_, Infallible>(Item::File(name.to_owned(), 0));
+        for (first, second) in [("b", "a"), ("a", "a"), ("a/b", "a b")] {
+            let source = vec![file(first), file(second)];
+            let mut merge = Merge::new(source.into_iter(), std::iter::empty());
+            assert!(merge.next().is_ok());
+            assert!(
+                matches!(merge.next(), Err(MergeError::OutOfOrder(..))),
+                "{first} {second}"
+            );
+        }
+    }
+}

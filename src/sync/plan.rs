@@ -51,11 +51,35 @@ pub(super) struct Setting {
     pub(super) direction: Direction,
     pub(super) options: Arc<SyncOptions>,
     pub(super) filters: Arc<Filters>,
-    /// The bucket of the destination, and what names begin with in it.
-    pub(super) destination: Option<(Bucket, String)>,
+    /// What names begin with in the bucket of the destination.
+    pub(super) prefix: Option<String>,
+    /// By which the age of versions is judged.
+    pub(super) now: Now,
     /// What names begin with in the bucket of the source.
     pub(super) source_prefix: Option<String>,
     pub(super) content: ContentReader,
+}
+
+/// What time it is.
+#[derive(Debug)]
+pub(super) enum Now {
+    /// By the service's clock.
+    At(Bucket),
+    /// Versions have no age: the destination is local.
+    Never,
+    #[cfg(test)]
+    Fixed(i64),
+}
+
+impl Now {
+    fn millis(&self) -> i64 {
+        match self {
+            Self::At(bucket) => service_now(bucket).as_millis(),
+            Self::Never => 0,
+            #[cfg(test)]
+            Self::Fixed(millis) => *millis,
+        }
+    }
 }
 
 /// Makes the steps.
@@ -330,7 +354,7 @@ impl Planner {
 
     /// Whether a version at the destination can be copied.
     fn can_read(&self, name: &str, stored: &Stored) -> bool {
-        let Some((_, prefix)) = &self.setting.destination else {
+        let Some(prefix) = &self.setting.prefix else {
             return false;
         };
         let name = || format!("{prefix}{name}");
@@ -384,7 +408,7 @@ impl Planner {
                 return Some(ProblemKind::NoKey);
             }
         }
-        if let Some((_, prefix)) = &self.setting.destination {
+        if let Some(prefix) = &self.setting.prefix {
             let checked = check_file_name(&format!("{prefix}{name}"));
             return checked
                 .err()
@@ -461,12 +485,11 @@ impl Planner {
 
     /// A version of the name that is being listed, the next one after those that came before.
     fn older(&mut self, version: &Stored) -> Result<(), SyncError> {
-        let (Some(current), Some((bucket, _))) = (&mut self.current, &self.setting.destination)
-        else {
+        let Some(current) = &mut self.current else {
             return Ok(());
         };
         let Current { name, fold, newest } = current;
-        let now = service_now(bucket).as_millis();
+        let now = self.setting.now.millis();
         let Some(pruned) = fold.next(version.is_marker, version.uploaded, now) else {
             return Ok(());
         };

@@ -14,6 +14,8 @@ pub(super) enum Scan {
     Bucket(Box<bucket::BucketScan>),
     /// A local destination that is not there yet.
     Nothing,
+    #[cfg(test)]
+    Listed(std::vec::IntoIter<Item<Entry>>),
 }
 
 impl Scan {
@@ -23,6 +25,8 @@ impl Scan {
             Self::Local(scan) => scan.excluded,
             Self::Bucket(scan) => scan.excluded,
             Self::Nothing => 0,
+            #[cfg(test)]
+            Self::Listed(_) => 0,
         }
     }
 }
@@ -35,6 +39,8 @@ impl Iterator for Scan {
             Self::Local(scan) => scan.next(),
             Self::Bucket(scan) => scan.next(),
             Self::Nothing => None,
+            #[cfg(test)]
+            Self::Listed(items) => items.next().map(Ok),
         }
     }
 }
