@@ -57,6 +57,7 @@ mod simulator_settings;
 mod simulator_test_mode;
 mod simulator_tls;
 mod support;
+mod sync;
 mod threads;
 mod tutorial;
 mod upload;
