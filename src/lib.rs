@@ -98,15 +98,13 @@ pub use session::credentials::{
 };
 pub use session::retry::RetryPolicy;
 pub use transfer::compose::piece::Piece;
-pub use transfer::compose::{ComposeOptions, Overlap};
-pub use transfer::copy::{CopyMetadata, CopyOptions};
 pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
 pub use transfer::new_file::LargeFileSha1;
+pub use transfer::options::{ComposeOptions, CopyMetadata, CopyOptions, Overlap, UploadOptions};
 pub use transfer::resume::Resume;
-pub use transfer::upload::UploadOptions;
 pub use transfer::uploaded::Uploaded;
 
 #[cfg(feature = "simulator")]

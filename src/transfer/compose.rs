@@ -9,7 +9,6 @@
 
 pub(crate) mod assemble;
 pub(crate) mod incremental;
-mod options;
 pub(crate) mod piece;
 mod plan;
 mod planned;
@@ -29,13 +28,12 @@ use crate::transfer::compose::planned::Planned;
 use crate::transfer::copy::Copy;
 use crate::transfer::large::{LargeFile, PartSource};
 use crate::transfer::new_file::NewFile;
+use crate::transfer::options::Overlap;
 use crate::transfer::resume::Resume;
 use crate::transfer::source::{BytesSource, hash};
 use crate::transfer::upload::small;
 use crate::transfer::uploaded::Uploaded;
 use crate::transfer::{parallel, parted};
-
-pub use self::options::{ComposeOptions, Overlap};
 
 type Sources<'p> = Arc<Opened<'p>>;
 
