@@ -17,7 +17,7 @@ use crate::transfer::new_file::NewFile;
 use crate::transfer::options::UploadOptions;
 use crate::transfer::parted;
 use crate::transfer::parts::PartLimits;
-use crate::transfer::source::{BytesSource, ReaderSource, UploadSource};
+use crate::transfer::source::{BytesSource, ReaderSource, UploadSource, settle};
 use crate::transfer::upload::buffered::PartReader;
 use crate::transfer::uploaded::Uploaded;
 
@@ -40,6 +40,7 @@ impl<'a> Upload<'a> {
         let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
         let parts = limits.cut(source.len())?;
         let file = self.new_file(&snapshot, source.modified())?;
+        settle(self.transfer, source)?;
         if limits.fits_one_request(source.len()) {
             self.options.resume.check_for_one_request()?;
             return small::upload(self.transfer, snapshot, &file, source);

@@ -57,5 +57,6 @@ mod support;
 mod threads;
 mod tutorial;
 mod upload;
+mod upload_changes;
 mod upload_faults;
 mod upload_matrix;
