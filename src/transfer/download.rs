@@ -8,6 +8,7 @@
 
 pub(crate) mod directory;
 pub(crate) mod file;
+mod handle;
 mod partial;
 mod ranges;
 pub(crate) mod reader;

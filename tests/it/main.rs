@@ -21,6 +21,7 @@ mod download_faults;
 mod download_names;
 mod download_progress;
 mod download_ranges;
+mod download_replaced;
 mod download_resume;
 mod encryption;
 mod endpoints;
