@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use b2sdk::progress::{TransferProgress, TransferStage};
 use b2sdk::simulator::{Fault, Simulator};
-use b2sdk::{DownloadOptions, Error, Operation, TransferProgress, TransferStage};
+use b2sdk::{DownloadOptions, Error, Operation};
 
 use crate::support::{World, noise};
 

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
-    B2Api, BucketType, Error, InMemoryAccountInfo, LargeFileSha1, Operation, TransferProgress,
-    UploadOptions, Verification,
+    B2Api, BucketType, Error, InMemoryAccountInfo, LargeFileSha1, Operation, UploadOptions,
+    Verification,
 };
 
 use crate::support::{BUCKET, authorize, noise};

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use b2sdk::error::WhyLeft;
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::Fault;
 use b2sdk::{
     B2Api, ContentSha1, Error, InMemoryAccountInfo, LargeFileSha1, Operation, Resume, Sha1Digest,
-    TransferProgress, UploadOptions, WhyLeft,
+    UploadOptions,
 };
 
 use super::Large;
@@ -128,7 +130,7 @@ fn an_unfinished_file_that_is_another_one_is_passed_over_with_a_reason() {
         (
             "its encryption is another one, or by another key",
             &data,
-            plain().encryption(b2sdk::SseCustomerKey::new([1; 32])),
+            plain().encryption(b2sdk::encryption::SseCustomerKey::new([1; 32])),
         ),
         // As long as the others, and one part longer than ours.
         (
