@@ -13,9 +13,9 @@ use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
-use crate::raw::Raw;
 use crate::raw::encoding::encode;
 use crate::raw::headers::{self, AES256, customer_key};
+use crate::raw::{Raw, agreement};
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
@@ -171,6 +171,7 @@ impl Raw<'_> {
             self.control,
         )?;
         let version: FileVersion = super::read_json(response)?;
+        agreement::same(operation, &request.file_name, &version.file_name.as_str())?;
         body.check(operation, &version.content_sha1, version.content_length)?;
         Ok(version)
     }
