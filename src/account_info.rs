@@ -352,7 +352,7 @@ impl UploadUrl {
     }
 
     /// How long after it was received a URL is used: the service's 24 hours
-    /// ([section 6](crate::protocol#6-upload-urls)) less a margin.
+    /// ([section 6](crate::guide::protocol#6-upload-urls)) less a margin.
     pub const LIFETIME: Duration = Duration::from_secs(23 * 3600);
     /// How many URLs of one target a store keeps.
     pub const POOL_SIZE: usize = 100;

@@ -32,6 +32,7 @@ mod house;
 mod keys;
 mod large;
 mod limits;
+mod links;
 mod listing;
 mod lock;
 mod notifications;
