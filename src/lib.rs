@@ -56,7 +56,7 @@ pub use control::meter::{RequestBudget, RequestCounts};
 pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
 pub use error::{
     Error, ErrorCode, KeyProblem, KeyRestriction, LargeFileLeft, NotAllowed, Result, Sent,
-    ServiceError, StoreError, TransportError, TransportKind, WhyLeft,
+    ServiceError, StoreContext, StoreError, TransportError, TransportKind, WhyLeft,
 };
 pub use http::config::{TestMode, Timeouts};
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
@@ -106,7 +106,10 @@ pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
-pub use transfer::upload::{LargeFileSha1, Resume, UploadOptions, Uploaded};
+pub use transfer::new_file::LargeFileSha1;
+pub use transfer::resume::Resume;
+pub use transfer::upload::UploadOptions;
+pub use transfer::uploaded::Uploaded;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::connection::{Failure, corrupt};
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::model::auth::{AccountAuth, Allowed, Capability, Identity};
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
 use crate::model::secret::{ApplicationKey, AuthToken};
@@ -100,8 +100,8 @@ fn read_allowed(json: Option<&str>, path: &Path) -> Result<Allowed, Failure> {
 }
 
 pub(super) fn insert_account(connection: &Connection, auth: &AccountAuth) -> Result<(), Failure> {
-    let allowed =
-        serde_json::to_string(&auth.allowed).map_err(|error| Error::Store(error.into()))?;
+    let allowed = serde_json::to_string(&auth.allowed)
+        .map_err(|error| Error::Store(StoreError::new(error)))?;
     let sizes = [auth.absolute_minimum_part_size, auth.recommended_part_size]
         .map(|size| i64::try_from(size).unwrap_or(i64::MAX));
     connection.execute(
