@@ -19,7 +19,7 @@
 
 /// A page: the file in `docs`, in which a link such as `[tutorial]` leads to the page of that name.
 /// The definitions at the foot of the file lead to files, for readers of the repository; those of
-/// `links.md` come first, and the first definition counts. Doctests need all features.
+/// `rustdoc-links.txt` come first, and the first definition counts. Doctests need all features.
 macro_rules! page {
     ($name:ident, $file:literal) => {
         #[cfg_attr(
@@ -27,7 +27,7 @@ macro_rules! page {
                         not(doctest),
                         all(feature = "sqlite", feature = "simulator", feature = "test-util")
                     ),
-                    doc = include_str!("guide/links.md"),
+                    doc = include_str!("../docs/rustdoc-links.txt"),
                     doc = include_str!(concat!("../docs/", $file)),
                 )]
         #[cfg_attr(doctest, doc = "A page.")]

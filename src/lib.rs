@@ -5,7 +5,7 @@
 // features, so it is tested with those only.
 #![cfg_attr(
     any(not(doctest), all(feature = "sqlite", feature = "simulator")),
-    doc = include_str!("guide/links.md"),
+    doc = include_str!("../docs/rustdoc-links.txt"),
     doc = include_str!("../README.md")
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
