@@ -204,6 +204,14 @@ fn each_link_between_documents_leads_to_the_same_page_on_docs_rs() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[test]
+fn the_first_program_is_the_one_that_is_compiled_with_default_features() {
+    let example = read(&root().join("examples/first_program.rs"));
+    let (_, program) = example.split_once("\n\n").unwrap();
+    let block = format!("```rust,no_run\n{program}```\n");
+    assert!(read(&root().join("README.md")).contains(&block), "{block}");
+}
+
 /// What follows each occurrence of `word` in the text, as long as `is_part` accepts it.
 fn after<'t>(text: &'t str, word: &str, is_part: fn(char) -> bool) -> Vec<&'t str> {
     text.match_indices(word)

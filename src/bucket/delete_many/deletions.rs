@@ -8,21 +8,21 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::bucket::Bucket;
-use crate::bucket::delete_many::outcome::{FileIdAndName, RemovalFailed, RemovalOutcome, Removed};
-use crate::bucket::delete_many::{DeleteManyOptions, Removal};
+use crate::bucket::delete_many::outcome::{DeleteFailed, DeleteOutcome, Deleted, FileIdAndName};
+use crate::bucket::delete_many::{DeleteManyOptions, DeleteMode};
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::auth::Capability;
 use crate::model::operation::Operation;
 
-/// The results of removing many versions, from [`Bucket::delete_many`] and
+/// The results of deleting many versions, from [`Bucket::delete_many`] and
 /// [`Bucket::delete_versions`], in the order in which they come about.
 ///
 /// **Taking results is what makes it go on**: what is not asked for is not deleted. Dropping it gives
 /// up what is running, and returns when no thread of it is left.
 #[must_use = "nothing is deleted before results are asked for"]
-pub struct Removals<I> {
+pub struct Deletions<I> {
     bucket: Bucket,
     control: Control,
     stop: CancelToken,
@@ -37,7 +37,7 @@ pub struct Removals<I> {
 /// The options, as far as they are about single versions.
 #[derive(Debug, Clone, Copy)]
 struct Rules {
-    removal: Removal,
+    mode: DeleteMode,
     dry_run: bool,
     fail_fast: bool,
     bypass_governance: bool,
@@ -46,20 +46,20 @@ struct Rules {
 struct Outcome {
     by: ThreadId,
     file: FileIdAndName,
-    outcome: thread::Result<Result<RemovalOutcome>>,
+    outcome: thread::Result<Result<DeleteOutcome>>,
 }
 
-impl<I> Removals<I> {
+impl<I> Deletions<I> {
     pub(super) fn new(bucket: &Bucket, versions: I, options: &DeleteManyOptions) -> Result<Self> {
         let DeleteManyOptions {
-            removal,
+            mode,
             dry_run,
             fail_fast,
             bypass_governance,
             cancel,
         } = options;
         let rules = Rules {
-            removal: *removal,
+            mode: *mode,
             dry_run: *dry_run,
             fail_fast: *fail_fast,
             bypass_governance: *bypass_governance,
@@ -88,11 +88,11 @@ impl Rules {
     /// Fails if the key can do this to no file at all.
     fn check_key(self, bucket: &Bucket, control: &Control) -> Result<()> {
         let session = &bucket.client.session;
-        let operation = match self.removal {
-            Removal::Delete => Operation::DeleteFileVersion,
-            Removal::Hide => Operation::HideFile,
+        let operation = match self.mode {
+            DeleteMode::Delete => Operation::DeleteFileVersion,
+            DeleteMode::Hide => Operation::HideFile,
         };
-        let bypasses = self.bypass_governance && self.removal == Removal::Delete;
+        let bypasses = self.bypass_governance && self.mode == DeleteMode::Delete;
         let needs = bucket
             .needs(operation)
             .and_if(bypasses, Capability::BypassGovernance);
@@ -100,9 +100,9 @@ impl Rules {
     }
 }
 
-impl<I: Iterator<Item = Result<FileIdAndName>>> Removals<I> {
+impl<I: Iterator<Item = Result<FileIdAndName>>> Deletions<I> {
     /// Starts deletions until as many run as may; a result that takes no thread is returned.
-    fn start(&mut self) -> Option<Result<Removed, RemovalFailed>> {
+    fn start(&mut self) -> Option<Result<Deleted, DeleteFailed>> {
         while self.running < self.bucket.client.workers.limit() {
             let versions = self.versions.as_mut()?;
             let version = match self.control.check() {
@@ -111,13 +111,13 @@ impl<I: Iterator<Item = Result<FileIdAndName>>> Removals<I> {
             };
             match version {
                 Some(Ok(file)) if self.rules.dry_run => {
-                    let outcome = RemovalOutcome::WouldBeRemoved;
-                    return Some(Ok(Removed { file, outcome }));
+                    let outcome = DeleteOutcome::DryRun;
+                    return Some(Ok(Deleted { file, outcome }));
                 }
                 Some(Ok(file)) => self.spawn(file),
                 Some(Err(error)) => {
                     self.versions = None;
-                    return Some(Err(RemovalFailed { file: None, error }));
+                    return Some(Err(DeleteFailed { file: None, error }));
                 }
                 None => self.versions = None,
             }
@@ -142,27 +142,27 @@ impl<I: Iterator<Item = Result<FileIdAndName>>> Removals<I> {
         }
     }
 
-    fn finished(&mut self, outcome: Outcome) -> Result<Removed, RemovalFailed> {
+    fn finished(&mut self, outcome: Outcome) -> Result<Deleted, DeleteFailed> {
         let Outcome { by, file, outcome } = outcome;
         self.running -= 1;
         if let Some(at) = self.threads.iter().position(|own| own.thread().id() == by) {
             join(self.threads.swap_remove(at));
         }
         match outcome.unwrap_or_else(|panic| resume_unwind(panic)) {
-            Ok(outcome) => Ok(Removed { file, outcome }),
+            Ok(outcome) => Ok(Deleted { file, outcome }),
             Err(error) => {
                 if self.rules.fail_fast || concerns_all(&error) {
                     self.versions = None;
                 }
                 let file = Some(file);
-                Err(RemovalFailed { file, error })
+                Err(DeleteFailed { file, error })
             }
         }
     }
 }
 
-impl<I: Iterator<Item = Result<FileIdAndName>>> Iterator for Removals<I> {
-    type Item = Result<Removed, RemovalFailed>;
+impl<I: Iterator<Item = Result<FileIdAndName>>> Iterator for Deletions<I> {
+    type Item = Result<Deleted, DeleteFailed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(result) = self.start() {
@@ -177,9 +177,9 @@ impl<I: Iterator<Item = Result<FileIdAndName>>> Iterator for Removals<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<FileIdAndName>>> FusedIterator for Removals<I> {}
+impl<I: Iterator<Item = Result<FileIdAndName>>> FusedIterator for Deletions<I> {}
 
-impl<I> Drop for Removals<I> {
+impl<I> Drop for Deletions<I> {
     fn drop(&mut self) {
         if self.running > 0 {
             self.stop.cancel();
@@ -193,9 +193,9 @@ fn join(thread: JoinHandle<()>) {
     let _ended = thread.join();
 }
 
-impl<I> fmt::Debug for Removals<I> {
+impl<I> fmt::Debug for Deletions<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Removals")
+        f.debug_struct("Deletions")
             .field("bucket", &self.bucket)
             .field("rules", &self.rules)
             .field("running", &self.running)
@@ -221,7 +221,7 @@ const fn concerns_all(error: &Error) -> bool {
     )
 }
 
-/// One removal.
+/// The deletion of one version.
 #[derive(Clone)]
 struct Task {
     bucket: Bucket,
@@ -240,28 +240,28 @@ impl Task {
         let _sent = outcomes.send(Outcome { by, file, outcome });
     }
 
-    fn act(&self) -> Result<RemovalOutcome> {
+    fn act(&self) -> Result<DeleteOutcome> {
         let _permit = self.bucket.client.workers.take(&self.control)?;
-        match self.rules.removal {
-            Removal::Delete => self.delete(),
-            Removal::Hide => self.hide(),
+        match self.rules.mode {
+            DeleteMode::Delete => self.delete(),
+            DeleteMode::Hide => self.hide(),
         }
     }
 
-    fn delete(&self) -> Result<RemovalOutcome> {
+    fn delete(&self) -> Result<DeleteOutcome> {
         let FileIdAndName { file_id, file_name } = &self.file;
         let (session, bypass) = (&self.bucket.client.session, self.rules.bypass_governance);
         match session.delete_file_version(&self.control, file_id, file_name, bypass) {
-            Err(error) if error.is_not_found() => Ok(RemovalOutcome::WasGone),
-            outcome => outcome.map(|()| RemovalOutcome::Deleted),
+            Err(error) if error.is_not_found() => Ok(DeleteOutcome::WasGone),
+            outcome => outcome.map(|()| DeleteOutcome::Deleted),
         }
     }
 
-    fn hide(&self) -> Result<RemovalOutcome> {
+    fn hide(&self) -> Result<DeleteOutcome> {
         let file_name = &self.file.file_name;
         match self.bucket.hide_file_under(&self.control, file_name) {
-            Err(error) if error.is_not_found() || is_hidden(&error) => Ok(RemovalOutcome::WasGone),
-            outcome => outcome.map(|_| RemovalOutcome::Hidden),
+            Err(error) if error.is_not_found() || is_hidden(&error) => Ok(DeleteOutcome::WasGone),
+            outcome => outcome.map(|_| DeleteOutcome::Hidden),
         }
     }
 }
