@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use b2sdk::{
     AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Generation, Identity, Refresh,
-    RefreshTicket, StoreError, Timestamp, UploadTarget, UploadUrl,
+    RefreshTicket, StoreContext as _, StoreError, Timestamp, UploadTarget, UploadUrl,
 };
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +102,7 @@ impl<C: Fn() -> SystemTime> JsonAccountInfo<C> {
         let mut state = self.load()?;
         let value = work(&mut state, Timestamp::from((self.clock)()))?;
         let new = self.path.with_extension("new");
-        serde_json::to_writer(private(&new)?, &state)?;
+        serde_json::to_writer(private(&new)?, &state).context("writing the account info")?;
         fs::rename(new, &self.path)?;
         Ok(value)
     }
@@ -116,7 +116,7 @@ impl<C: Fn() -> SystemTime> JsonAccountInfo<C> {
 
     fn load(&self) -> Result<State> {
         match fs::read(&self.path) {
-            Ok(json) => Ok(serde_json::from_slice(&json)?),
+            Ok(json) => serde_json::from_slice(&json).context("reading the account info"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
             Err(error) => Err(StoreError::from(error).context("reading the account info")),
         }
@@ -155,7 +155,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
                 return Ok(Refresh::Busy);
             }
             state.tickets += 1;
-            let lease = i64::try_from(lease.as_millis())?;
+            let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
             state.lease = Some((state.tickets, now.as_millis() + lease));
             let ticket = RefreshTicket::new(state.tickets, state.identity()?);
             Ok(Refresh::Lease(ticket))

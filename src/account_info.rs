@@ -1,15 +1,17 @@
-//! Where an authorization, the bucket names and the upload URLs are kept: one trait, two stores.
+//! Stores for the authorization, the bucket names and the upload URLs: the trait, its values, and the
+//! two stores of this crate.
 //!
-//! A store belongs to one [`Identity`] at a time. Whatever else is kept belongs to that identity:
-//! every method that touches it names the identity it works for, and is refused
-//! ([`StoreError::superseded`]) when the store has moved on to another.
+//! A store belongs to one [`Identity`] at a time: an account, a key and a realm. Buckets and upload
+//! URLs belong to that identity. Every method that uses them names the identity that it works for, and
+//! the store refuses the call ([`StoreError::superseded`]) if it holds another one.
 //!
-//! Replacing an old token, so that many threads and processes authorize once:
+//! To replace a token that has expired, many threads and processes authorize once between them:
 //!
-//! 1. `begin_refresh(stale)`: somebody has replaced it already (`Newer`), somebody is at it
-//!    (`Busy`: ask again soon), or it is ours to do (`Lease`).
-//! 2. Under a lease: authorize, then `save_auth` with the ticket; or `abandon_refresh`.
-//! 3. A lease that is not used in time lapses, so a killed process blocks nobody.
+//! 1. Each calls `begin_refresh(stale)`. It learns that the token was replaced already (`Newer`), that
+//!    somebody else is replacing it (`Busy`), or that it is to do so itself (`Lease`).
+//! 2. The holder of the lease authorizes, then calls `save_auth` with its ticket, or `abandon_refresh`
+//!    if that failed.
+//! 3. A lease that is neither used nor abandoned lapses, so a process that was killed blocks nobody.
 //!
 //! ```
 //! use std::time::Duration;
@@ -43,29 +45,31 @@ use crate::model::secret::UploadToken;
 use crate::model::sha1::Sha1Hasher;
 use crate::model::time::Timestamp;
 
-/// Keeps an authorization, the bucket names and the upload URLs.
+/// A store for an authorization, the bucket names and the upload URLs.
 ///
-/// The crate has two: [`InMemoryAccountInfo`](crate::InMemoryAccountInfo) forgets everything with
-/// the process, and `SqliteAccountInfo` keeps it in a file. To write your own, implement the
-/// methods as single atomic exchanges with whatever you store things in, and run the conformance
-/// kit (feature `test-util`) on it. `examples/custom_account_info.rs` is such a store, and
-/// `docs/account-info.md` sketches one on Redis and one on PostgreSQL.
+/// The crate has two: [`InMemoryAccountInfo`](crate::InMemoryAccountInfo), which ends with the process,
+/// and `SqliteAccountInfo`, which keeps everything in a file. To write another one, implement each
+/// method as a single atomic operation of whatever keeps the data, and run the conformance kit (feature
+/// `test-util`) on it. `examples/custom_account_info.rs` is such a store.
 ///
-/// Many threads call at the same time. No method does anything over the network to B2, and none
-/// holds a lock when it returns.
+/// Any number of threads call a store at the same time. No method sends a request to B2, and none keeps
+/// a lock after it returns.
 pub trait AccountInfo: fmt::Debug + Send + Sync {
-    /// The authorization in the store. Called before every request, so it should be cheap.
+    /// Returns the authorization in the store. The client calls this before every request, so it
+    /// should be fast.
     ///
     /// # Errors
-    /// Whatever the store meets.
+    /// Whatever error the store meets.
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError>;
 
-    /// Asks to replace the authorization of that generation, or a missing one (`None`). A lease is
-    /// valid for `lease` from now on: until then nobody else gets one. Whoever holds it may still
-    /// save later, as long as the store holds the same identity.
+    /// Asks for the right to replace the authorization of generation `stale`, or a missing one
+    /// (`None`).
+    ///
+    /// A lease lasts for `lease` from now on, and nobody else gets one before it ends. Its holder may
+    /// still save after that, as long as the store holds the same identity.
     ///
     /// # Errors
-    /// Whatever the store meets.
+    /// Whatever error the store meets.
     fn begin_refresh(
         &self,
         stale: Option<Generation>,
@@ -74,86 +78,89 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
 
     /// Stores an authorization and ends the lease.
     ///
-    /// Saving another identity than the one in the store drops buckets and upload URLs; saving the
-    /// same one keeps them. The buckets that the key is restricted to are added to the bucket names.
+    /// An authorization of another identity removes all buckets and upload URLs; one of the identity
+    /// that the store holds keeps them. The buckets that the key is restricted to are added to the
+    /// bucket names.
     ///
     /// # Errors
-    /// [`StoreError::superseded`] if a ticket is given and the store has moved on to another
-    /// identity since it was drawn; whatever the store meets.
+    /// [`StoreError::superseded`] if `ticket` is given and the store holds another identity than when
+    /// it was drawn; whatever error the store meets.
     fn save_auth(
         &self,
         auth: AccountAuth,
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError>;
 
-    /// Gives a lease back unused, so that the next one need not wait for it to lapse.
+    /// Ends a lease without saving, so that the next caller gets one at once.
     ///
     /// # Errors
-    /// Whatever the store meets.
+    /// Whatever error the store meets.
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError>;
 
-    /// Forgets everything: the authorization, the buckets, the upload URLs.
+    /// Logs out: removes the authorization, the buckets, the upload URLs and the lease.
     ///
     /// # Errors
-    /// Whatever the store meets.
+    /// Whatever error the store meets.
     fn clear(&self) -> Result<(), StoreError>;
 
-    /// The id of the bucket of that name, if it is known.
+    /// Returns the id of the bucket with this name, if the store knows it.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError>;
 
-    /// The name of the bucket of that id, if it is known.
+    /// Returns the name of the bucket with this id, if the store knows it.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError>;
 
-    /// All known buckets: name and id, in the order of names.
+    /// Returns the names and ids of all known buckets, sorted by name.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError>;
 
-    /// Remembers a bucket. An older entry of the same name, or of the same id, is replaced.
+    /// Stores the name and id of a bucket, in place of an older entry with this name or this id.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError>;
 
-    /// Forgets a bucket and its upload URLs.
+    /// Removes a bucket and its upload URLs.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError>;
 
-    /// Remembers exactly these buckets: name and id.
+    /// Replaces all bucket names with these names and ids. Upload URLs stay.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn replace_buckets(
         &self,
         owner: &Identity,
         buckets: &[(String, BucketId)],
     ) -> Result<(), StoreError>;
 
-    /// Takes an upload URL out of the pool: from now on it is the caller's alone. The one put back
-    /// last comes first; none older than [`UploadUrl::LIFETIME`] ever comes.
+    /// Takes an upload URL out of the pool of a target. From then on it belongs to the caller alone.
+    ///
+    /// The URL that was put last is returned first, and none older than [`UploadUrl::LIFETIME`] ever
+    /// is.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn take_upload_url(
         &self,
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError>;
 
-    /// Puts an upload URL into the pool, for anybody to take. The pool is bounded
-    /// ([`UploadUrl::POOL_SIZE`]): beyond that the oldest is dropped.
+    /// Puts an upload URL into the pool of a target, for anybody to take. A pool holds at most
+    /// [`UploadUrl::POOL_SIZE`] URLs; the oldest is dropped to make room.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn put_upload_url(
         &self,
         owner: &Identity,
@@ -161,14 +168,14 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
         url: UploadUrl,
     ) -> Result<(), StoreError>;
 
-    /// Drops the upload URLs of one target, as when a large file is finished.
+    /// Removes all upload URLs of a target, such as those of a large file that is finished.
     ///
     /// # Errors
-    /// [`StoreError::superseded`]; whatever the store meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError>;
 }
 
-/// An authorization as it lies in a store, with the generation that tells it from any other.
+/// An authorization in a store, with its identity and its generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthSnapshot {
     auth: AccountAuth,
@@ -177,7 +184,7 @@ pub struct AuthSnapshot {
 }
 
 impl AuthSnapshot {
-    /// The snapshot of an authorization.
+    /// Creates the snapshot of an authorization.
     #[must_use]
     pub fn new(auth: AccountAuth) -> Self {
         Self {
@@ -187,16 +194,19 @@ impl AuthSnapshot {
         }
     }
 
-    /// The authorization as JSON, for a store that keeps text. **The application key and the token are
-    /// in it in clear**: keep it from others as you would the key.
+    /// Returns the authorization as JSON, for a store that keeps text.
+    ///
+    /// **The JSON contains the application key and the token in clear text.** Protect it as you would
+    /// protect the key.
     ///
     /// # Errors
-    /// None is known.
+    /// A [`StoreError`] if the JSON cannot be written, which no value is known to cause.
     pub fn expose_json(&self) -> Result<String, StoreError> {
-        Ok(serde_json::to_string(&stored::Written::from(&self.auth))?)
+        serde_json::to_string(&stored::Written::from(&self.auth)).map_err(StoreError::new)
     }
 
-    /// Reads what [`expose_json`](Self::expose_json) wrote, also if another version of the crate did.
+    /// Reads JSON that [`expose_json`](Self::expose_json) wrote, in this or another version of the
+    /// crate.
     ///
     /// ```
     /// use b2sdk::AuthSnapshot;
@@ -212,10 +222,10 @@ impl AuthSnapshot {
     /// ```
     ///
     /// # Errors
-    /// A [`StoreError`] if the text is not that.
+    /// A [`StoreError`] if the text is not such JSON. Its message quotes nothing of the text.
     pub fn from_json(text: &str) -> Result<Self, StoreError> {
         let read: stored::Read = serde_json::from_str(text)
-            // Its own text may quote a secret.
+            // The parser's own message may quote a secret.
             .map_err(|error| {
                 StoreError::new(format!(
                     "a stored authorization cannot be read (column {})",
@@ -225,27 +235,29 @@ impl AuthSnapshot {
         Ok(Self::new(read.into()))
     }
 
-    /// The authorization.
+    /// Returns the authorization.
     #[must_use]
     pub const fn auth(&self) -> &AccountAuth {
         &self.auth
     }
 
-    /// Whose it is.
+    /// Returns the identity that the authorization belongs to.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Which one it is.
+    /// Returns the generation of the authorization.
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.generation
     }
 }
 
-/// Tells one authorization from another. It is made of the identity and the token, so it changes
-/// with every new token whoever stored it, even a program that knows nothing of generations.
+/// A fingerprint of an authorization.
+///
+/// It is computed from the identity, the token and the API URL, so it changes with every new token,
+/// even if a program that knows nothing of generations stored that token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generation([u8; 20]);
 
@@ -266,8 +278,10 @@ impl Generation {
         Self(*hasher.finish().as_bytes())
     }
 
-    /// The generation as bytes, for a store on a server that compares generations there: the same
-    /// authorization has the same ones in every process and version. They tell nothing of the token.
+    /// Returns the generation as bytes, for a store on a server that compares generations there.
+    ///
+    /// An authorization has equal bytes in every process and every version of this crate. They do not
+    /// reveal the token.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
@@ -281,18 +295,18 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// What to do about a token that no longer works.
+/// The answer to [`AccountInfo::begin_refresh`].
 #[derive(Debug)]
 pub enum Refresh {
-    /// It was replaced meanwhile: use this one.
+    /// The authorization was replaced already. Use this one.
     Newer(Arc<AuthSnapshot>),
-    /// Authorize, and save with this ticket.
+    /// The caller holds the lease. It authorizes, and saves with this ticket.
     Lease(RefreshTicket),
-    /// Somebody else is authorizing: ask again in a moment.
+    /// Somebody else holds the lease. The caller asks again later.
     Busy,
 }
 
-/// The right to replace an authorization. It is used up by saving or abandoning.
+/// The right to replace an authorization. Saving or abandoning consumes it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RefreshTicket {
     number: u64,
@@ -300,35 +314,36 @@ pub struct RefreshTicket {
 }
 
 impl RefreshTicket {
-    /// A ticket drawn while the store held this identity; the number is the store's to choose.
+    /// Creates a ticket with a number that the store chooses, drawn while the store holds this
+    /// identity.
     #[must_use]
     pub const fn new(number: u64, identity: Option<Identity>) -> Self {
         Self { number, identity }
     }
 
-    /// The number that the store chose.
+    /// Returns the number that the store chose.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
     }
 
-    /// The identity in the store when the ticket was drawn.
+    /// Returns the identity that the store held when the ticket was drawn.
     #[must_use]
     pub const fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 }
 
-/// What an upload URL is for.
+/// The target of an upload URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UploadTarget {
-    /// Files of a bucket.
+    /// Whole files in a bucket.
     Bucket(BucketId),
-    /// Parts of an unfinished large file.
+    /// Parts of a large file that is not finished.
     LargeFile(FileId),
 }
 
-/// An upload URL with its token. One upload at a time may use it.
+/// An upload URL with its token. Only one upload at a time may use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UploadUrl {
@@ -341,7 +356,7 @@ pub struct UploadUrl {
 }
 
 impl UploadUrl {
-    /// A URL with its token, received at that time.
+    /// Creates an upload URL that was received at this time.
     #[must_use]
     pub const fn new(url: String, token: UploadToken, received: Timestamp) -> Self {
         Self {
@@ -351,13 +366,13 @@ impl UploadUrl {
         }
     }
 
-    /// How long after it was received a URL is used: the service's 24 hours (reference section 6)
-    /// less a margin.
+    /// How long a URL is used after it was received: 23 hours, which is the service's 24 hours
+    /// ([section 6](crate::protocol#6-upload-urls)) less a margin.
     pub const LIFETIME: Duration = Duration::from_secs(23 * 3600);
-    /// How many URLs of one target a store keeps.
+    /// The number of URLs that a store keeps for one target.
     pub const POOL_SIZE: usize = 100;
 
-    /// Whether it may still be used at that time.
+    /// Returns whether the URL may still be used at this time.
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         self.received > now.earlier(Self::LIFETIME) && self.received <= now

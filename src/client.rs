@@ -7,6 +7,7 @@ use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::control::workers::Workers;
 use crate::session::Session;
+use crate::transfer::Transfer;
 
 /// Cheap to clone; clones share everything.
 #[derive(Debug, Clone)]
@@ -25,5 +26,14 @@ impl Client {
         Control::new(cancel.or(self.cancel.as_ref()))
             .closed_by(self.session.http().closing())
             .numbered(self.calls.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// A transfer under this control.
+    pub(crate) const fn transfer<'a>(&'a self, control: &'a Control) -> Transfer<'a> {
+        Transfer {
+            session: &self.session,
+            workers: &self.workers,
+            control,
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::model::sha1::Sha1Digest;
 pub use self::left::{LargeFileLeft, WhyLeft};
 pub use self::not_allowed::{KeyRestriction, NotAllowed};
 pub use self::service::{ErrorCode, ServiceError};
-pub use self::store::StoreError;
+pub use self::store::{StoreContext, StoreError};
 pub use self::transport::{Sent, TransportError, TransportKind};
 
 /// The result of everything that can fail here.
@@ -383,6 +383,7 @@ impl Error {
         match self.failure() {
             Self::Busy(_) | Self::Truncated { .. } | Self::ChecksumMismatch { .. } => true,
             Self::Connection(transport) => transport.kind != TransportKind::Tls,
+            Self::Store(store) => store.is_unavailable(),
             _ => false,
         }
     }
@@ -448,6 +449,24 @@ impl Error {
             Self::Busy(service) => Self::Busy(service.clone()),
             Self::Service(service) => Self::Service(service.clone()),
             Self::Connection(transport) => Self::Connection(transport.clone()),
+            Self::Store(store) => Self::Store(store.clone()),
+            Self::LocalFile {
+                action,
+                path,
+                source,
+            } => Self::LocalFile {
+                action,
+                path: path.clone(),
+                source: io::Error::new(source.kind(), source.to_string()),
+            },
+            Self::AccountInfoCorrupt { path, reason } => Self::AccountInfoCorrupt {
+                path: path.clone(),
+                reason: reason.clone(),
+            },
+            Self::AccountInfoTooNew { path, reason } => Self::AccountInfoTooNew {
+                path: path.clone(),
+                reason: reason.clone(),
+            },
             Self::NotAuthorized => Self::NotAuthorized,
             Self::AccountChanged => Self::AccountChanged,
             Self::Credentials { source } => Self::Credentials {

@@ -54,7 +54,7 @@ pub use control::meter::{RequestBudget, RequestCounts};
 pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
 pub use error::{
     Error, ErrorCode, KeyProblem, KeyRestriction, LargeFileLeft, NotAllowed, Result, Sent,
-    ServiceError, StoreError, TransportError, TransportKind, WhyLeft,
+    ServiceError, StoreContext, StoreError, TransportError, TransportKind, WhyLeft,
 };
 pub use http::config::{TestMode, Timeouts};
 pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
@@ -104,7 +104,10 @@ pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
-pub use transfer::upload::{LargeFileSha1, Resume, UploadOptions, Uploaded};
+pub use transfer::new_file::LargeFileSha1;
+pub use transfer::resume::Resume;
+pub use transfer::upload::UploadOptions;
+pub use transfer::uploaded::Uploaded;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;
@@ -133,3 +136,8 @@ pub mod bucket_rules {}
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/encryption-and-lock.md")]
 pub mod encryption_and_lock {}
+
+// What is known of the wire: only a page of the documentation, and no examples.
+#[cfg(doc)]
+#[doc = include_str!("../docs/protocol.md")]
+pub mod protocol {}

@@ -1,5 +1,5 @@
 //! What a webhook receives from a bucket's event notification rules: first whether it comes from the
-//! service, then what happened (reference section 3.8).
+//! service, then what happened ([section 3.8](crate::protocol#38-event-notifications)).
 //!
 //! This opens no port and knows no web framework: it takes the header and the body that yours
 //! received. Answer with 200 as soon as the events are safe; the service sends again what was not

@@ -72,7 +72,6 @@ pub use self::connections::Connections;
 pub(crate) use self::download::DownloadRequest;
 pub use self::download::{DownloadParameters, DownloadResponse};
 pub use self::large_file::UploadPartRequest;
-pub(crate) use self::upload::{FileSettings, UploadRequest};
 pub use self::upload::{UploadBody, UploadFileRequest};
 pub use crate::wire::auth::{ApiInfo, AuthorizeAccountResponse, StorageApi};
 pub use crate::wire::bucket::{

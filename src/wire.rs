@@ -1,5 +1,5 @@
-//! The envelopes of requests and answers, exactly as they travel (reference section 2). Nothing is
-//! computed here. `crate::raw` makes them public.
+//! The envelopes of requests and answers, exactly as they travel (docs/protocol.md, section 2).
+//! Nothing is computed here. `crate::raw` makes them public.
 
 use std::fmt::Display;
 

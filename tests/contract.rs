@@ -12,7 +12,7 @@
 //! deletes it at its end, also when it fails; only a killed run leaves one behind.
 //!
 //! All but the last test speak plain HTTP, without the code that they are to be compared with. Nothing
-//! is asserted that the reference marks as uncertain.
+//! is asserted that docs/protocol.md marks as uncertain.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::cell::RefCell;

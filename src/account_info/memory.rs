@@ -1,4 +1,4 @@
-//! The store that forgets everything with the process and writes nothing anywhere.
+//! The store that ends with the process and writes nothing to disk.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,8 +15,10 @@ use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 use crate::model::time::Timestamp;
 
-/// Keeps everything in memory: for scripts that authorize once, and where nothing may be written
-/// to disk.
+/// An account-info store in memory.
+///
+/// It suits long-running programs, scripts that authorize once, and places where no key may be written
+/// to disk. Everything in it is lost when it is dropped.
 ///
 /// ```
 /// use b2sdk::{B2Api, InMemoryAccountInfo};
@@ -26,12 +28,12 @@ use crate::model::time::Timestamp;
 /// ```
 #[derive(Debug, Default)]
 pub struct InMemoryAccountInfo {
-    state: Mutex<State>,
+    contents: Mutex<Contents>,
     clock: Clock,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Contents {
     auth: Option<Arc<AuthSnapshot>>,
     lease: Option<Lease>,
     tickets: u64,
@@ -45,7 +47,7 @@ struct Lease {
     ends: Duration,
 }
 
-impl State {
+impl Contents {
     fn name_bucket(&mut self, name: &str, id: &BucketId) {
         self.buckets.retain(|_, known| known != id);
         self.buckets.insert(name.to_owned(), id.clone());
@@ -53,20 +55,20 @@ impl State {
 }
 
 impl InMemoryAccountInfo {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty store that reads the time from this clock.
+    /// Creates an empty store that reads the time from this clock (feature `test-util`).
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn with_clock(clock: Clock) -> Self {
         Self::reading(clock)
     }
 
-    /// An empty store that reads the time from this clock.
+    /// Creates an empty store that reads the time from this clock.
     #[cfg(any(test, feature = "test-util", feature = "sqlite"))]
     pub(crate) fn reading(clock: Clock) -> Self {
         Self {
@@ -75,15 +77,15 @@ impl InMemoryAccountInfo {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock()
     }
 
-    /// The state, if it belongs to `owner`.
-    fn owned_by(&self, owner: &Identity) -> Result<MutexGuard<'_, State>, StoreError> {
-        let state = self.lock();
-        match &state.auth {
-            Some(snapshot) if snapshot.identity() == owner => Ok(state),
+    /// Locks the contents, if they belong to `owner`.
+    fn owned_by(&self, owner: &Identity) -> Result<MutexGuard<'_, Contents>, StoreError> {
+        let contents = self.lock();
+        match &contents.auth {
+            Some(snapshot) if snapshot.identity() == owner => Ok(contents),
             _ => Err(StoreError::superseded()),
         }
     }
@@ -99,24 +101,24 @@ impl AccountInfo for InMemoryAccountInfo {
         stale: Option<Generation>,
         lease: Duration,
     ) -> Result<Refresh, StoreError> {
-        let mut state = self.lock();
-        match &state.auth {
+        let mut contents = self.lock();
+        match &contents.auth {
             Some(snapshot) if Some(snapshot.generation()) != stale => {
                 return Ok(Refresh::Newer(Arc::clone(snapshot)));
             }
             _ => {}
         }
         let now = self.clock.elapsed();
-        if state.lease.as_ref().is_some_and(|held| held.ends > now) {
+        if contents.lease.as_ref().is_some_and(|held| held.ends > now) {
             return Ok(Refresh::Busy);
         }
-        state.tickets += 1;
-        let ticket = state.tickets;
-        state.lease = Some(Lease {
+        contents.tickets += 1;
+        let ticket = contents.tickets;
+        contents.lease = Some(Lease {
             ticket,
             ends: now + lease,
         });
-        let identity = state
+        let identity = contents
             .auth
             .as_ref()
             .map(|snapshot| snapshot.identity().clone());
@@ -129,8 +131,8 @@ impl AccountInfo for InMemoryAccountInfo {
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
         let snapshot = Arc::new(AuthSnapshot::new(auth));
-        let mut state = self.lock();
-        let current = state.auth.as_ref().map(|held| held.identity());
+        let mut contents = self.lock();
+        let current = contents.auth.as_ref().map(|held| held.identity());
         if ticket
             .as_ref()
             .is_some_and(|ticket| ticket.identity() != current)
@@ -138,37 +140,37 @@ impl AccountInfo for InMemoryAccountInfo {
             return Err(StoreError::superseded());
         }
         if current != Some(snapshot.identity()) {
-            state.buckets.clear();
-            state.urls.clear();
+            contents.buckets.clear();
+            contents.urls.clear();
         }
         for bucket in snapshot.auth().allowed.buckets.iter().flatten() {
             if let Some(name) = &bucket.name {
-                state.name_bucket(name, &bucket.id);
+                contents.name_bucket(name, &bucket.id);
             }
         }
-        state.lease = None;
-        state.auth = Some(Arc::clone(&snapshot));
+        contents.lease = None;
+        contents.auth = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
 
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
-        let mut state = self.lock();
-        if state
+        let mut contents = self.lock();
+        if contents
             .lease
             .as_ref()
             .is_some_and(|held| held.ticket == ticket.number())
         {
-            state.lease = None;
+            contents.lease = None;
         }
         Ok(())
     }
 
     fn clear(&self) -> Result<(), StoreError> {
-        let mut state = self.lock();
-        let tickets = state.tickets;
-        *state = State {
+        let mut contents = self.lock();
+        let tickets = contents.tickets;
+        *contents = Contents {
             tickets,
-            ..State::default()
+            ..Contents::default()
         };
         Ok(())
     }
@@ -178,8 +180,8 @@ impl AccountInfo for InMemoryAccountInfo {
     }
 
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
-        let state = self.owned_by(owner)?;
-        Ok(state
+        let contents = self.owned_by(owner)?;
+        Ok(contents
             .buckets
             .iter()
             .find(|(_, known)| *known == id)
@@ -187,8 +189,8 @@ impl AccountInfo for InMemoryAccountInfo {
     }
 
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        let state = self.owned_by(owner)?;
-        Ok(state
+        let contents = self.owned_by(owner)?;
+        Ok(contents
             .buckets
             .iter()
             .map(|(name, id)| (name.clone(), id.clone()))
@@ -201,9 +203,9 @@ impl AccountInfo for InMemoryAccountInfo {
     }
 
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
-        let mut state = self.owned_by(owner)?;
-        state.buckets.retain(|_, known| known != id);
-        state.urls.remove(&UploadTarget::Bucket(id.clone()));
+        let mut contents = self.owned_by(owner)?;
+        contents.buckets.retain(|_, known| known != id);
+        contents.urls.remove(&UploadTarget::Bucket(id.clone()));
         Ok(())
     }
 
@@ -221,10 +223,10 @@ impl AccountInfo for InMemoryAccountInfo {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        let mut state = self.owned_by(owner)?;
-        // Not before the lock: what another thread puts meanwhile would seem to be from the future.
+        let mut contents = self.owned_by(owner)?;
+        // Read after locking: a URL that another thread has just put must not seem to be from the future.
         let now = Timestamp::from(self.clock.now());
-        let Some(pool) = state.urls.get_mut(target) else {
+        let Some(pool) = contents.urls.get_mut(target) else {
             return Ok(None);
         };
         pool.retain(|url| url.is_fresh(now));
@@ -237,8 +239,8 @@ impl AccountInfo for InMemoryAccountInfo {
         target: &UploadTarget,
         url: UploadUrl,
     ) -> Result<(), StoreError> {
-        let mut state = self.owned_by(owner)?;
-        let pool = state.urls.entry(target.clone()).or_default();
+        let mut contents = self.owned_by(owner)?;
+        let pool = contents.urls.entry(target.clone()).or_default();
         if pool.len() >= UploadUrl::POOL_SIZE {
             pool.remove(0);
         }

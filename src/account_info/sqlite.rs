@@ -1,13 +1,13 @@
 //! The store that outlives the process.
 //!
-//! Where it lies (`location.rs`, `builder.rs`) and what is kept how: in two files (`files.rs`, which
-//! has the order of steps), or, where nothing can be written and the user wants it so, read from the
-//! file and kept in memory (`read_only.rs`).
+//! `location.rs` and `builder.rs` decide which file it is. `files.rs` keeps the data in two files, and
+//! has the order of steps; `read_only.rs` serves a place that cannot be written: it reads the file and
+//! keeps changes in memory.
 
 pub(crate) mod builder;
 mod connection;
+mod file_stamp;
 mod files;
-mod hot;
 mod journal;
 mod legacy;
 mod location;
@@ -15,8 +15,8 @@ mod read_only;
 mod rows;
 mod schema;
 mod shared;
+mod url_cache;
 mod urls;
-mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -38,21 +38,20 @@ use crate::error::{Result, StoreError};
 use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 
-/// Keeps everything in files, so that the next start of a program, and other programs, go on where
-/// this one stopped.
+/// An account-info store in files, which other processes and later runs of a program share.
 ///
-/// The authorization and the bucket names lie in the file that Backblaze's command-line tool and
-/// Python's b2sdk use, in their form: **the application key lies there in clear**, readable only by
-/// the file's owner (mode 0600), as with those tools; a file that others can use is warned about
-/// (`tracing`). Upload URLs lie beside it in a file with `-urls` at the end of its name, which may be
+/// The authorization and the bucket names are in the file, and in the format, that Backblaze's
+/// command-line tool and Python's b2sdk use. **As with those tools, it contains the application key in
+/// clear text**, readable only by the file's owner (mode 0600); a file that others can use causes a
+/// warning (`tracing`). Upload URLs are in a second file, whose name ends in `-urls` and which may be
 /// deleted at any time. Use [`InMemoryAccountInfo`](crate::InMemoryAccountInfo) where no key may be
 /// written to disk.
 ///
-/// Any number of threads may use one store, and any number of stores and processes one file. What
-/// another one changes is seen at the next call. A process that forks opens its store afterwards.
+/// Any number of threads may use one store, and any number of stores and processes one file. A change by
+/// another process is seen at the next call. A process that forks has to open its store after forking.
 ///
-/// A file that is deleted while it is in use is a logout: nothing of what was in it is handed out,
-/// read or written again, and the next authorization makes a new one. A file that is replaced counts
+/// Deleting the file while it is in use logs out: nothing that was in it is returned, read or written
+/// again, and the next authorization creates a new file. If the file is replaced, the new one is used
 /// from the next call on.
 ///
 /// ```
@@ -66,18 +65,17 @@ use crate::model::id::BucketId;
 /// # Ok::<(), b2sdk::Error>(())
 /// ```
 pub struct SqliteAccountInfo {
-    place: Place,
+    backend: Backend,
 }
 
-enum Place {
+enum Backend {
     Files(Box<Files>),
     ReadOnly(Box<ReadOnly>),
 }
 
 impl SqliteAccountInfo {
-    /// Opens the account info of this user, the one that Backblaze's tools use, and makes it if
-    /// there is none: the same as `SqliteAccountInfo::builder().open()`, where
-    /// [`open`](SqliteAccountInfoBuilder::open) says which file that is.
+    /// Opens the current user's account info, which Backblaze's own tools use too, and creates it if it
+    /// does not exist. [`SqliteAccountInfoBuilder::open`] documents which file that is.
     ///
     /// # Errors
     /// As [`SqliteAccountInfoBuilder::open`].
@@ -85,12 +83,11 @@ impl SqliteAccountInfo {
         Self::builder().open()
     }
 
-    /// Opens the account info in this file, and makes the file if there is none: the same as
-    /// `SqliteAccountInfo::builder().path(path).open()`. Its directory must exist and be writable,
-    /// because SQLite writes a journal beside it.
+    /// Opens the account info in this file, and creates the file if it does not exist. The directory
+    /// must exist and be writable, because SQLite writes a journal beside the file.
     ///
-    /// A file of an older tool is brought to the present form; that of a newer one is used as it
-    /// is, if it can be.
+    /// A file of an older tool is upgraded to the current format. A file of a newer tool is used as it
+    /// is, if it has the columns that this version needs.
     ///
     /// # Errors
     /// As [`SqliteAccountInfoBuilder::open`].
@@ -98,13 +95,12 @@ impl SqliteAccountInfo {
         Self::builder().path(path.as_ref()).open()
     }
 
-    /// To choose a file or a profile, and to say how the place is that it lies in.
+    /// Returns a builder that opens a chosen file or profile, or one on a network file system.
     pub fn builder() -> SqliteAccountInfoBuilder {
         SqliteAccountInfoBuilder::default()
     }
 
-    /// Opens the account info in this file and reads the time from this clock (feature
-    /// `test-util`).
+    /// Opens the account info in this file, with a clock that tests can move (feature `test-util`).
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -113,26 +109,26 @@ impl SqliteAccountInfo {
         Self::builder().path(path.as_ref()).clock(&clock).open()
     }
 
-    /// The file of the authorization and the bucket names, as an absolute path.
+    /// Returns the absolute path of the file with the authorization and the bucket names.
     #[must_use]
     pub fn path(&self) -> &Path {
-        match &self.place {
-            Place::Files(files) => files.path(),
-            Place::ReadOnly(read) => read.path(),
+        match &self.backend {
+            Backend::Files(files) => files.path(),
+            Backend::ReadOnly(read) => read.path(),
         }
     }
 
-    /// Whether the file cannot be written, so that what changes stays in memory
+    /// Returns whether the file cannot be written, so that changes stay in memory
     /// ([`read_only_fallback`](SqliteAccountInfoBuilder::read_only_fallback)).
     #[must_use]
     pub const fn is_read_only(&self) -> bool {
-        matches!(self.place, Place::ReadOnly(_))
+        matches!(self.backend, Backend::ReadOnly(_))
     }
 
     fn store(&self) -> &dyn AccountInfo {
-        match &self.place {
-            Place::Files(files) => &**files,
-            Place::ReadOnly(read) => &**read,
+        match &self.backend {
+            Backend::Files(files) => &**files,
+            Backend::ReadOnly(read) => &**read,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! An authorization as JSON, for stores that keep text. Two types, because secrets are read like any
-//! text but never written by accident.
+//! An authorization as JSON, for stores that keep text. Reading and writing have a type each, because
+//! secrets are read as any text is but never written by accident.
 
 use serde::{Deserialize, Serialize};
 

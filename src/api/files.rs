@@ -46,12 +46,8 @@ impl B2Api {
             .client
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
-        Download::open(
-            (&self.client.session, &self.client.workers),
-            DownloadRequest::by_id(file_id.into()),
-            options,
-            control,
-        )
+        let request = DownloadRequest::by_id(file_id.into());
+        Download::open(self.client.transfer(&control), request, options)
     }
 
     /// Describes a version.

@@ -13,7 +13,7 @@ use crate::session::needs::Needs;
 use crate::session::paging::Pages;
 use crate::wire::key::CreateKeyRequest;
 
-/// The longest that a key may be valid: 1000 days (reference section 2.22).
+/// The longest that a key may be valid: 1000 days (docs/protocol.md, section 2.22).
 const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
 
 /// What may be said about a new key.
@@ -178,7 +178,7 @@ impl B2Api {
     }
 }
 
-/// What a key that is restricted to buckets cannot hold (reference section 2.22).
+/// What a key that is restricted to buckets cannot hold (docs/protocol.md, section 2.22).
 const ACCOUNT_LEVEL: [Capability; 5] = [
     Capability::ListKeys,
     Capability::WriteKeys,

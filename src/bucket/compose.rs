@@ -5,10 +5,13 @@ use std::path::Path;
 use crate::bucket::Bucket;
 use crate::control::Control;
 use crate::error::Result;
+use crate::model::id::BucketId;
+use crate::transfer::compose::incremental::Append;
 use crate::transfer::compose::piece::Piece;
-use crate::transfer::compose::{Compose, ComposeOptions, Overlap};
+use crate::transfer::compose::{Compose, ComposeOptions};
 use crate::transfer::source::FileSource;
-use crate::transfer::upload::{Upload, UploadOptions, Uploaded};
+use crate::transfer::upload::UploadOptions;
+use crate::transfer::uploaded::Uploaded;
 
 impl Bucket {
     /// Makes a file of pieces, one after the other.
@@ -166,9 +169,11 @@ impl Bucket {
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
         self.with_id(&control, |bucket| {
-            let upload = self.to_bucket(bucket, file_name, options, &control);
-            self.composing(upload, Overlap::Remote)
-                .append(&source, self.name())
+            let append = Append {
+                upload: self.to_bucket(bucket, file_name, options, &control),
+                bucket_name: self.name(),
+            };
+            append.send(&source)
         })
     }
 
@@ -176,13 +181,11 @@ impl Bucket {
         &self,
         file_name: &str,
         options: &ComposeOptions,
-        mut run: impl FnMut(&Compose<'_>) -> Result<Uploaded>,
+        mut run: impl FnMut(Compose<'_>) -> Result<Uploaded>,
     ) -> Result<Uploaded> {
         let control = self.control_of(options);
-        let upload_options = options.as_upload();
         self.with_id(&control, |bucket| {
-            let upload = self.to_bucket(bucket, file_name, &upload_options, &control);
-            run(&self.composing(upload, options.overlap))
+            run(self.composing(bucket, file_name, options, &control))
         })
     }
 
@@ -195,10 +198,8 @@ impl Bucket {
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
     ) -> Result<Uploaded> {
         let control = self.control_of(options);
-        let upload_options = options.as_upload();
-        let bucket = self.id();
-        let upload = self.to_bucket(&bucket, file_name, &upload_options, &control);
-        self.composing(upload, options.overlap).run_stream(pieces)
+        self.composing(&self.id(), file_name, options, &control)
+            .run_stream(pieces)
     }
 
     fn control_of(&self, options: &ComposeOptions) -> Control {
@@ -206,12 +207,20 @@ impl Bucket {
             .watched_by(options.progress.as_ref())
     }
 
-    fn composing<'a>(&'a self, upload: Upload<'a>, overlap: Overlap) -> Compose<'a> {
+    fn composing<'a>(
+        &'a self,
+        bucket: &'a BucketId,
+        file_name: &'a str,
+        options: &'a ComposeOptions,
+        control: &'a Control,
+    ) -> Compose<'a> {
         Compose {
-            session: &self.client.session,
-            workers: &self.client.workers,
-            upload,
-            overlap,
+            transfer: self.client.transfer(control),
+            file: options.new_file(bucket, file_name),
+            overlap: options.overlap,
+            part_size: options.part_size,
+            large_file_sha1: options.large_file_sha1,
+            resume: &options.resume,
         }
     }
 }

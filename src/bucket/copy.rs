@@ -1,11 +1,12 @@
-//! Copying within the service: no data goes through this machine (reference section 2.13).
+//! Copying within the service: no data goes through this machine (docs/protocol.md, section 2.13).
 
 use crate::bucket::Bucket;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
-use crate::transfer::copy::{Copy, CopyMetadata, CopyOptions, Stored};
-use crate::transfer::upload::Uploaded;
+use crate::transfer::copy::{Copy, CopyMetadata, CopyOptions};
+use crate::transfer::source::StoredFile;
+use crate::transfer::uploaded::Uploaded;
 
 impl Bucket {
     /// Copies a version, of this or another bucket of the account, into this bucket under that name.
@@ -60,17 +61,20 @@ impl Bucket {
         let control = self
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
-        let upload_options = options.as_upload();
         self.with_id(&control, |bucket| {
             let copy = Copy {
-                upload: self.to_bucket(bucket, new_name, &upload_options, &control),
-                source: Stored {
+                transfer: self.client.transfer(&control),
+                file: options.new_file(bucket, new_name),
+                keeps_metadata: options.metadata == CopyMetadata::Keep,
+                source: StoredFile {
                     file_id: source,
                     key: options.source_encryption_key.as_ref(),
                 },
                 range: options.range,
                 length: None,
-                keeps_metadata: options.metadata == CopyMetadata::Keep,
+                large_file_sha1: None,
+                part_size: options.part_size,
+                resume: &options.resume,
             };
             copy.run().map(Uploaded::into_version)
         })

@@ -92,12 +92,7 @@ impl Bucket {
         let control = self
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
-        Download::open(
-            (&self.client.session, &self.client.workers),
-            request,
-            options,
-            control,
-        )
+        Download::open(self.client.transfer(&control), request, options)
     }
 
     fn by_name(&self, file_name: &str) -> DownloadRequest {

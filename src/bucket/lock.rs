@@ -1,4 +1,4 @@
-//! Object lock of files that are there already (reference sections 2.28 and 2.29).
+//! Object lock of files that are there already (docs/protocol.md, sections 2.28 and 2.29).
 
 use crate::bucket::Bucket;
 use crate::error::Result;

@@ -11,7 +11,7 @@ use crate::model::secret::DownloadToken;
 use crate::raw::encoding::{encode, encode_query};
 use crate::wire::share::DownloadAuthorizationRequest;
 
-/// The longest that a download token may be valid: a week (reference section 2.25).
+/// The longest that a download token may be valid: a week (docs/protocol.md, section 2.25).
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Bucket {

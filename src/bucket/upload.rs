@@ -4,12 +4,12 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::bucket::Bucket;
-use crate::client::Client;
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::id::BucketId;
 use crate::transfer::source::{BytesSource, FileSource, UploadSource};
-use crate::transfer::upload::{Upload, UploadOptions, Uploaded};
+use crate::transfer::upload::{Upload, UploadOptions};
+use crate::transfer::uploaded::Uploaded;
 
 impl Bucket {
     /// Uploads bytes as a file of that name. An existing file is kept as an older version.
@@ -170,19 +170,11 @@ impl Bucket {
         options: &'a UploadOptions,
         control: &'a Control,
     ) -> Upload<'a> {
-        let Client {
-            session,
-            workers,
-            calls: _,
-            cancel: _,
-        } = &self.client;
         Upload {
-            session,
-            workers,
+            transfer: self.client.transfer(control),
             bucket,
             file_name,
             options,
-            control,
         }
     }
 }

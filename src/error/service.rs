@@ -1,4 +1,4 @@
-//! What the service said when it refused a call (reference sections 1.8 and 11).
+//! What the service said when it refused a call (docs/protocol.md, sections 1.8 and 11).
 
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ impl std::fmt::Display for ServiceError {
 }
 
 /// The service's words for a file under a customer's key that was not given; the code is one for many
-/// things (reference section 3.9).
+/// things (docs/protocol.md, section 3.9).
 const NO_CUSTOMER_KEY: &str = "stored using a form of Server Side Encryption";
 
 /// What a call is about, for the error that names it.
@@ -177,7 +177,7 @@ impl ServiceError {
         matches!(self.status, 500 | 502 | 504) && self.code.as_str().is_empty()
     }
 
-    /// The outcome that a refusal means (reference section 11).
+    /// The outcome that a refusal means (docs/protocol.md, section 11).
     pub(crate) fn into_error(self, subject: Subject<'_>) -> Error {
         use ErrorCode as Code;
         let operation = self.operation;
@@ -192,7 +192,8 @@ impl ServiceError {
             operation,
             Operation::UpdateFileRetention | Operation::UpdateFileLegalHold
         );
-        // The code of this refusal is not known for certain; its message is (reference section 12).
+        // The code of this refusal is not known for certain; its message is (docs/protocol.md,
+        // section 12).
         let is_locked = operation == Operation::DeleteFileVersion
             && (self.code == Code::AccessDenied || self.message == "Access Denied");
         let service = Box::new(self);

@@ -110,8 +110,8 @@ fn read_uninterrupted(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<us
     }
 }
 
-/// The content followed by its SHA-1 in hexadecimal, as `hex_digits_at_end` promises (reference
-/// section 5).
+/// The content followed by its SHA-1 in hexadecimal, as `hex_digits_at_end` promises
+/// (docs/protocol.md, section 5).
 pub(crate) struct Sha1AtEnd<'a> {
     content: &'a mut dyn Read,
     left: u64,

@@ -219,7 +219,7 @@ mod tests {
             let body = fs::read(file.unwrap().path()).unwrap();
             let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
             let code = json["code"].as_str().unwrap().to_owned();
-            // Missing, null or of another type: no reason to lose the code (reference section 1.8).
+            // Missing, null or of another type: no reason to lose the code (docs/protocol.md, section 1.8).
             let message = json["message"].as_str().unwrap_or_default().to_owned();
             assert_eq!(code_and_message(&body), (code.clone(), message), "{json}");
             assert_eq!(ErrorCode::from(code.as_str()).as_str(), code);

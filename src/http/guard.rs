@@ -1,5 +1,5 @@
 //! May this URL be called at all? The credentials of a realm are sent to its hosts only, and in
-//! the clear to this machine only (reference section 1.1).
+//! the clear to this machine only (docs/protocol.md, section 1.1).
 
 use crate::error::{Error, Result};
 use crate::http::config::HttpConfig;

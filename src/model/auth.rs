@@ -1,5 +1,5 @@
-//! What an authorization says: who we are, what the key may do, where to send requests (reference
-//! sections 1.2, 2.1 and 10).
+//! What an authorization says: who we are, what the key may do, where to send requests
+//! (docs/protocol.md, sections 1.2, 2.1 and 10).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Buckets as the service describes them (reference section 3.2).
+//! Buckets as the service describes them (docs/protocol.md, section 3.2).
 
 use std::collections::BTreeMap;
 

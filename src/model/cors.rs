@@ -1,4 +1,4 @@
-//! CORS rules of a bucket (reference section 3.6).
+//! CORS rules of a bucket (docs/protocol.md, section 3.6).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Encryption at rest: what is asked for, and what the service reports (reference section 3.9).
+//! Encryption at rest: what is asked for, and what the service reports (docs/protocol.md, section
+//! 3.9).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! File versions as the service describes them (reference section 3.3).
+//! File versions as the service describes them (docs/protocol.md, section 3.3).
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
 //! File info: the names and values stored with a file, among them the ones that come back as
-//! response headers (reference sections 4.3 and 4.4).
+//! response headers (docs/protocol.md, sections 4.3 and 4.4).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;

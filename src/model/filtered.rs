@@ -1,5 +1,5 @@
 //! Settings that the service shows only to keys that may read them, and how it spells that there is
-//! none (reference sections 3.2 and 3.3).
+//! none (docs/protocol.md, sections 3.2 and 3.3).
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

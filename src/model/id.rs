@@ -1,5 +1,5 @@
-//! Identifiers. The service may change their form, so they are opaque text (reference section 3.1);
-//! a type each, so that one is never passed for another.
+//! Identifiers. The service may change their form, so they are opaque text (docs/protocol.md,
+//! section 3.1); a type each, so that one is never passed for another.
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(

@@ -1,4 +1,4 @@
-//! Application keys as the service describes them (reference section 3.10).
+//! Application keys as the service describes them (docs/protocol.md, section 3.10).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Reading members that the service may leave out or write as `null` (reference section 1.5).
+//! Reading members that the service may leave out or write as `null` (docs/protocol.md, section 1.5).
 
 use serde::{Deserialize, Deserializer};
 

@@ -1,4 +1,4 @@
-//! Lifecycle rules of a bucket (reference section 3.5).
+//! Lifecycle rules of a bucket (docs/protocol.md, section 3.5).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Object lock: what keeps a version from being deleted (reference section 3.11).
+//! Object lock: what keeps a version from being deleted (docs/protocol.md, section 3.11).
 
 use serde::{Deserialize, Serialize};
 

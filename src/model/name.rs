@@ -1,5 +1,5 @@
-//! The rules for file and bucket names (reference sections 4.2 and 2.2). They bind what we send;
-//! names that the service reports are never judged, because files made through the S3 API may
+//! The rules for file and bucket names (docs/protocol.md, sections 4.2 and 2.2). They bind what we
+//! send; names that the service reports are never judged, because files made through the S3 API may
 //! break them.
 
 use std::fmt;

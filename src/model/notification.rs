@@ -1,4 +1,5 @@
-//! Event notifications: the rules of a bucket, and what a webhook receives (reference section 3.8).
+//! Event notifications: the rules of a bucket, and what a webhook receives (docs/protocol.md,
+//! section 3.8).
 
 use std::collections::BTreeSet;
 use std::fmt;

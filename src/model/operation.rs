@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// How Backblaze bills a call (reference section 9.4).
+/// How Backblaze bills a call ([section 9.4](crate::protocol#94-limits-and-billing)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BillingClass {
     /// Free: uploads, deletions, hiding.
@@ -77,7 +77,7 @@ macro_rules! operations {
         }
 
         impl Operation {
-            /// All operations, in the order of the reference.
+            /// All operations, in the order of docs/protocol.md, section 2.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The endpoint's name in URLs and in the service's documentation.
@@ -93,7 +93,8 @@ macro_rules! operations {
             }
 
             /// Whether sending the same request twice leaves the service as sending it once does,
-            /// so that a request whose answer was lost may simply be sent again (section 6).
+            /// so that a request whose answer was lost may simply be sent again
+            /// ([section 6](crate::protocol#6-upload-urls)).
             #[must_use]
             pub const fn is_repeatable(self) -> bool {
                 match self { $(Self::$variant => $repeatable,)* }

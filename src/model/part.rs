@@ -1,4 +1,4 @@
-//! A part of a large file as the service describes it (reference section 3.4).
+//! A part of a large file as the service describes it (docs/protocol.md, section 3.4).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

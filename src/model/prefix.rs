@@ -1,5 +1,5 @@
 //! Prefixes of file names of which none may begin with another one: lifecycle rules and event
-//! notification rules are told apart by them (reference sections 3.5 and 3.8).
+//! notification rules are told apart by them (docs/protocol.md, sections 3.5 and 3.8).
 
 /// Two of the prefixes of which the second begins with the first, if there are such.
 pub(crate) fn overlapping<'a>(

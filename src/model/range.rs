@@ -1,4 +1,4 @@
-//! Byte ranges of a file, as a caller asks for them (reference section 8.2).
+//! Byte ranges of a file, as a caller asks for them (docs/protocol.md, section 8.2).
 
 use std::fmt;
 use std::ops::{RangeFrom, RangeInclusive};

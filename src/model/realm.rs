@@ -1,5 +1,5 @@
-//! Where an account lives, and which hosts belong there (reference section 1.1): the credentials
-//! of one realm are never sent to another.
+//! Where an account lives, and which hosts belong there (docs/protocol.md, section 1.1): the
+//! credentials of one realm are never sent to another.
 
 use std::net::IpAddr;
 

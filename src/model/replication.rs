@@ -1,4 +1,4 @@
-//! Replication of a bucket's files into other buckets (reference section 3.7).
+//! Replication of a bucket's files into other buckets (docs/protocol.md, section 3.7).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ open_enum! {
 }
 
 impl ReplicationStatus {
-    /// The status as the service writes it, in capitals or not (section 3.3).
+    /// The status as the service writes it, in capitals or not (docs/protocol.md, section 3.3).
     pub(crate) fn in_any_case(text: &str) -> Self {
         match Self::from(text.to_ascii_lowercase()) {
             Self::Other(_) => Self::Other(text.into()),

@@ -1,4 +1,5 @@
-//! Headers that a shared download answers with instead of the file's own (reference section 2.25).
+//! Headers that a shared download answers with instead of the file's own (docs/protocol.md, section
+//! 2.25).
 
 /// Headers that a download with a token answers with, instead of those that the file was uploaded
 /// with. The token is good for downloads that ask for exactly these; a

@@ -1,4 +1,5 @@
-//! SHA-1 checksums, and what the service says about the checksum of a file (reference section 5).
+//! SHA-1 checksums, and what the service says about the checksum of a file (docs/protocol.md,
+//! section 5).
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! Timestamps: milliseconds since the Unix epoch, as everywhere in the API (reference section 1.6).
+//! Timestamps: milliseconds since the Unix epoch, as everywhere in the API (docs/protocol.md,
+//! section 1.6).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

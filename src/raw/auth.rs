@@ -1,4 +1,4 @@
-//! `b2_authorize_account` (reference section 2.1).
+//! `b2_authorize_account` (docs/protocol.md, section 2.1).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,9 +16,9 @@ use crate::raw::Raw;
 use crate::wire::auth::AuthorizeAccountResponse;
 
 impl Raw<'_> {
-    /// `b2_authorize_account` (reference section 2.1), with any key at any realm: as a test whether the
-    /// service takes it, and of what it may do. What this [`Raw`] is authorized for stays as it is.
-    /// Takes no capability; billed in class C.
+    /// [`b2_authorize_account`](crate::protocol#21-b2_authorize_account) with any key at any realm:
+    /// tells whether the service accepts the key and what the key may do. This [`Raw`] keeps its
+    /// own authorization. Needs no capability; billed in class C.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a realm to which credentials must not be sent, with nothing sent;

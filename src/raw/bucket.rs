@@ -1,4 +1,4 @@
-//! Buckets (reference sections 2.2 to 2.5).
+//! Buckets (docs/protocol.md, sections 2.2 to 2.5).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -12,9 +12,9 @@ use crate::wire::bucket::{
 };
 
 impl Raw<'_> {
-    /// `b2_create_bucket` (reference section 2.2). Takes `writeBuckets`, and for encryption,
-    /// object lock or replication `writeBucketEncryption`, `writeBucketRetentions` or
-    /// `writeBucketReplications`; billed in class C.
+    /// [`b2_create_bucket`](crate::protocol#22-b2_create_bucket) creates a bucket. Needs
+    /// `writeBuckets`, and for encryption, object lock or replication also `writeBucketEncryption`,
+    /// `writeBucketRetentions` or `writeBucketReplications`; billed in class C.
     ///
     /// # Errors
     /// [`Error::BucketNameTaken`](crate::Error::BucketNameTaken), also if an earlier request, whose answer
@@ -27,9 +27,10 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_update_bucket` (reference section 2.5): each field that is given replaces what is stored.
-    /// Takes `writeBuckets`, and for encryption, object lock or replication the capabilities that
-    /// [`create_bucket`](Self::create_bucket) takes; billed in class C.
+    /// [`b2_update_bucket`](crate::protocol#25-b2_update_bucket) changes a bucket: each field that
+    /// is given replaces the stored value as a whole, and the others stay as they are. Needs
+    /// `writeBuckets`, and for encryption, object lock or replication the capabilities that
+    /// [`create_bucket`](Self::create_bucket) needs; billed in class C.
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) if the bucket has another revision than the one asked
@@ -42,8 +43,8 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_delete_bucket` (reference section 2.3) deletes an empty bucket, and tells what it was. Takes
-    /// `deleteBuckets`; billed in class A.
+    /// [`b2_delete_bucket`](crate::protocol#23-b2_delete_bucket) deletes an empty bucket and
+    /// returns what it was. Needs `deleteBuckets`; billed in class A.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::Service`](crate::Error::Service)
@@ -60,8 +61,9 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_list_buckets` (reference section 2.4) lists the buckets that this key may see; there are no
-    /// pages. No bucket of that id or name is an empty list. Takes `listBuckets`; billed in class C.
+    /// [`b2_list_buckets`](crate::protocol#24-b2_list_buckets) lists the buckets that this key may
+    /// see, all in one answer. If no bucket has the requested id or name, the list is empty. Needs
+    /// `listBuckets`; billed in class C.
     ///
     /// # Errors
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) also for a key that is restricted to buckets, if

@@ -1,4 +1,4 @@
-//! Server-side copies (reference sections 2.13 and 2.17).
+//! Server-side copies (docs/protocol.md, sections 2.13 and 2.17).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -9,9 +9,9 @@ use crate::raw::Raw;
 use crate::wire::copy::{CopyFileRequest, CopyPartRequest};
 
 impl Raw<'_> {
-    /// `b2_copy_file` (reference section 2.13) makes a file of another one, or of a range of it, of less
-    /// than 5 GB; it answers when that is done, which may take minutes. Takes `writeFiles`, and
-    /// `readFiles` if the source's bucket is private; billed in class C.
+    /// [`b2_copy_file`](crate::protocol#213-b2_copy_file) copies a file, or a range of it, of less
+    /// than 5 GB. The call returns when the copy is complete, which may take minutes. Needs
+    /// `writeFiles`, and `readFiles` if the source's bucket is private; billed in class C.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound);
@@ -27,9 +27,9 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_copy_part` (reference section 2.17) makes a part of a large file of another file, or of a range
-    /// of it. A part of that number is replaced. Takes `writeFiles`, and `readFiles` if the source's
-    /// bucket is private; billed in class C.
+    /// [`b2_copy_part`](crate::protocol#217-b2_copy_part) copies a file, or a range of it, into a
+    /// part of a large file. A part with the same number is replaced. Needs `writeFiles`, and
+    /// `readFiles` if the source's bucket is private; billed in class C.
     ///
     /// # Errors
     /// As [`copy_file`](Self::copy_file).

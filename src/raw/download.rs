@@ -1,4 +1,4 @@
-//! Downloading (reference sections 2.26, 2.27 and 8). The headers are read here, the body by
+//! Downloading (docs/protocol.md, sections 2.26, 2.27 and 8). The headers are read here, the body by
 //! whoever asked.
 
 mod response;
@@ -22,7 +22,7 @@ use crate::setters::setters;
 
 pub use self::response::DownloadResponse;
 
-/// What a download asks for beside the file (reference section 8.1).
+/// What a download asks for beside the file ([section 8.1](crate::protocol#81-requests)).
 ///
 /// ```
 /// use b2sdk::ByteRange;
@@ -200,8 +200,9 @@ impl Target<'_> {
 }
 
 impl Raw<'_> {
-    /// `b2_download_file_by_id` (reference section 2.26): the headers of a version, and its content still to
-    /// be read. Takes `readFiles`; billed in class B.
+    /// [`b2_download_file_by_id`](crate::protocol#226-b2_download_file_by_id) requests a version by
+    /// its id and returns its headers, with the content still to be read. Needs `readFiles`; billed
+    /// in class B.
     ///
     /// # Errors
     /// [`Error::FileNotFound`]; [`Error::EncryptionKey`]; [`Error::RangeNotSatisfiable`]; otherwise
@@ -214,8 +215,9 @@ impl Raw<'_> {
         self.download_of(Target::ById(file_id), parameters)
     }
 
-    /// `b2_download_file_by_name` (reference section 2.27): the headers of a file's latest version, and its
-    /// content still to be read. Takes `readFiles`; billed in class B.
+    /// [`b2_download_file_by_name`](crate::protocol#227-b2_download_file_by_name) requests the
+    /// latest version of a file and returns its headers, with the content still to be read. Needs
+    /// `readFiles`; billed in class B.
     ///
     /// # Errors
     /// As [`download_file_by_id`](Self::download_file_by_id).
@@ -232,9 +234,10 @@ impl Raw<'_> {
         self.download_of(target, parameters)
     }
 
-    /// A HEAD request to `b2_download_file_by_id` (reference section 8.3): the headers of a version alone;
-    /// a range is not asked for. A refusal that says nothing, as a HEAD's cannot, is asked for once more
-    /// with GET. Takes `readFiles`; billed in class B.
+    /// Requests only the headers of a version
+    /// ([`b2_download_file_by_id`](crate::protocol#83-response-headers) with HEAD). The range of
+    /// the request is ignored. An answer to HEAD has no body; where the
+    /// status of a refusal does not tell the reason, the request is sent once more with GET. Needs `readFiles`; billed in class B.
     ///
     /// # Errors
     /// As [`download_file_by_id`](Self::download_file_by_id). An old token and a key that may not are both
@@ -247,9 +250,10 @@ impl Raw<'_> {
         self.head_of(Target::ById(file_id), parameters)
     }
 
-    /// A HEAD request to `b2_download_file_by_name` (reference section 8.3): the headers of a file's latest
-    /// version alone, as [`head_file_by_id`](Self::head_file_by_id) has them. Takes `readFiles`; billed in
-    /// class B.
+    /// Requests only the headers of a file's latest version, as
+    /// [`head_file_by_id`](Self::head_file_by_id) does by id
+    /// ([`b2_download_file_by_name`](crate::protocol#83-response-headers) with HEAD). Needs
+    /// `readFiles`; billed in class B.
     ///
     /// # Errors
     /// As [`head_file_by_id`](Self::head_file_by_id).

@@ -1,4 +1,5 @@
-//! Percent-encoding of names and file-info values in headers and paths (reference section 4.1).
+//! Percent-encoding of names and file-info values in headers and paths (docs/protocol.md, section
+//! 4.1).
 //!
 //! The service reads `+` as a space, and may write one so: we always write `%20` and `%2B`, and
 //! read both.

@@ -1,4 +1,4 @@
-//! File versions: listing, describing, hiding, deleting (reference sections 2.8 to 2.12).
+//! File versions: listing, describing, hiding, deleting (docs/protocol.md, sections 2.8 to 2.12).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -12,8 +12,9 @@ use crate::wire::file::{
 };
 
 impl Raw<'_> {
-    /// `b2_list_file_names` (reference section 2.8): a page of the latest versions, hidden files left out.
-    /// Takes `listFiles`; billed in class C, once for each started 1000 rows that are asked for.
+    /// [`b2_list_file_names`](crate::protocol#28-b2_list_file_names) returns a page of the latest
+    /// versions, without hidden files. Needs `listFiles`; billed in class C, once for each started
+    /// 1,000 rows that are returned.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
@@ -25,9 +26,9 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_list_file_versions` (reference section 2.9): a page of all versions, hide markers and unfinished
-    /// large files among them. Takes `listFiles`; billed in class C, once for each started 1000 rows that
-    /// are asked for.
+    /// [`b2_list_file_versions`](crate::protocol#29-b2_list_file_versions) returns a page of all
+    /// versions, including hide markers and unfinished large files. Needs `listFiles`; billed in
+    /// class C, once for each started 1,000 rows that are returned.
     ///
     /// # Errors
     /// As [`list_file_names`](Self::list_file_names).
@@ -39,8 +40,8 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_get_file_info` (reference section 2.10) describes a version. Takes `readFiles`; billed in
-    /// class B.
+    /// [`b2_get_file_info`](crate::protocol#210-b2_get_file_info) describes a version. Needs
+    /// `readFiles`; billed in class B.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); otherwise [as all](Raw#errors).
@@ -52,8 +53,8 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_hide_file` (reference section 2.11) makes a hide marker, and describes it. Takes `writeFiles`;
-    /// billed in class A.
+    /// [`b2_hide_file`](crate::protocol#211-b2_hide_file) hides a file by creating a hide marker,
+    /// and returns the marker. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); [`Error::Service`](crate::Error::Service) with
@@ -70,8 +71,9 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_delete_file_version` (reference section 2.12) deletes a version for good; an unfinished large
-    /// file, too. Takes `deleteFiles`, and `bypassGovernance` if that is asked for; billed in class A.
+    /// [`b2_delete_file_version`](crate::protocol#212-b2_delete_file_version) permanently deletes a
+    /// version, or an unfinished large file. Needs `deleteFiles`, and `bypassGovernance` to bypass
+    /// governance; billed in class A.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if an earlier request, whose answer was

@@ -1,5 +1,5 @@
-//! A file version out of the headers of a download (reference section 8.3), and the headers that
-//! carry a customer's key (section 3.9).
+//! A file version out of the headers of a download (docs/protocol.md, section 8.3), and the headers
+//! that carry a customer's key (section 3.9).
 
 use crate::error::Result;
 use crate::http::{HeaderMap, Response};
@@ -36,7 +36,8 @@ pub(super) const RETENTION_MODE: &str = "X-Bz-File-Retention-Mode";
 pub(super) const RETAIN_UNTIL: &str = "X-Bz-File-Retention-Retain-Until-Timestamp";
 pub(super) const LEGAL_HOLD: &str = "X-Bz-File-Legal-Hold";
 pub(super) const UPLOAD_TIMESTAMP: &str = "X-Bz-Custom-Upload-Timestamp";
-/// Names the headers that the key may not read, but not of every file (reference section 8.3).
+/// Names the headers that the key may not read, but not of every file (docs/protocol.md, section
+/// 8.3).
 const HIDDEN: &str = "X-Bz-Client-Unauthorized-To-Read";
 
 /// The only algorithm there is.

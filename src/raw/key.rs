@@ -1,4 +1,4 @@
-//! Application keys (reference sections 2.22 to 2.24), and tokens to download with (2.25).
+//! Application keys (docs/protocol.md, sections 2.22 to 2.24), and tokens to download with (2.25).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -12,8 +12,8 @@ use crate::wire::key::{
 use crate::wire::share::{DownloadAuthorizationRequest, DownloadAuthorizationResponse};
 
 impl Raw<'_> {
-    /// `b2_create_key` (reference section 2.22) makes an application key; its secret half is in this answer
-    /// and nowhere else. Takes `writeKeys`; billed in class C.
+    /// [`b2_create_key`](crate::protocol#222-b2_create_key) creates an application key. This answer
+    /// is the only place where its secret appears. Needs `writeKeys`; billed in class C.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
@@ -21,9 +21,10 @@ impl Raw<'_> {
         self.call(Operation::CreateKey, Subject::Account, request)
     }
 
-    /// `b2_list_keys` (reference section 2.23): a page of at most so many keys, 1 to 10,000, from this id
-    /// on. The master key is not among them, and keys that have ended may be. Takes `listKeys`; billed in
-    /// class C, once for each started 1000 keys that are asked for.
+    /// [`b2_list_keys`](crate::protocol#223-b2_list_keys) returns a page of at most
+    /// `max_key_count` keys (1 to 10,000), starting with the given id. The master key is never listed; keys that have
+    /// expired may be. Needs `listKeys`; billed in class C, once for each started 1,000 keys that
+    /// are returned.
     ///
     /// # Errors
     /// [As all](Raw#errors).
@@ -41,8 +42,8 @@ impl Raw<'_> {
         self.call(Operation::ListKeys, Subject::Account, &request)
     }
 
-    /// `b2_delete_key` (reference section 2.24) deletes a key for good, and tells what it was. Takes
-    /// `deleteKeys`; billed in class A.
+    /// [`b2_delete_key`](crate::protocol#224-b2_delete_key) permanently deletes a key and returns
+    /// what it was. Needs `deleteKeys`; billed in class A.
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such key;
@@ -55,8 +56,9 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_get_download_authorization` (reference section 2.25): a token with which others may download
-    /// the files whose names start so, by name. Takes `shareFiles`; billed in class C.
+    /// [`b2_get_download_authorization`](crate::protocol#225-b2_get_download_authorization) returns
+    /// a token with which others can download, by name, the files whose names start with the
+    /// prefix. Needs `shareFiles`; billed in class C.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).

@@ -1,4 +1,4 @@
-//! Large files and their parts (reference sections 2.14 to 2.21).
+//! Large files and their parts (docs/protocol.md, sections 2.14 to 2.21).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -19,7 +19,7 @@ use crate::wire::large_file::{
 };
 use crate::wire::upload::UploadUrlResponse;
 
-/// The headers of `b2_upload_part` (reference section 2.16).
+/// The headers of [`b2_upload_part`](crate::protocol#216-b2_upload_part).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UploadPartRequest<'a> {
@@ -57,9 +57,10 @@ setters! {
 }
 
 impl Raw<'_> {
-    /// `b2_start_large_file` (reference section 2.14): the id in the answer is what parts are sent to.
-    /// Until it is finished or cancelled, its parts are stored and billed. Takes `writeFiles`, and for a
-    /// lock `writeFileRetentions` or `writeFileLegalHolds`; billed in class A.
+    /// [`b2_start_large_file`](crate::protocol#214-b2_start_large_file) starts a large file. Parts
+    /// are sent to the id that the answer contains. They are stored and billed until the file is
+    /// finished or cancelled. Needs `writeFiles`, and for object lock also `writeFileRetentions` or
+    /// `writeFileLegalHolds`; billed in class A.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
@@ -71,8 +72,9 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_get_upload_part_url` (reference section 2.15): a URL for parts of this large file, for one
-    /// upload at a time. Takes `writeFiles`; billed in class A.
+    /// [`b2_get_upload_part_url`](crate::protocol#215-b2_get_upload_part_url) returns a URL for
+    /// parts of this large file. It takes one upload at a time. Needs `writeFiles`; billed in class
+    /// A.
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such unfinished
@@ -85,10 +87,11 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_upload_part` (reference section 2.16) sends one part to a URL and with the token that
-    /// [`get_upload_part_url`](Self::get_upload_part_url) gave. A part of that number is replaced. What
-    /// becomes of URL and `body` is said at [`upload_file`](Self::upload_file). The URL's token is from a
-    /// key with `writeFiles`; billed in class A.
+    /// [`b2_upload_part`](crate::protocol#216-b2_upload_part) sends one part to the URL, and with
+    /// the token, that [`get_upload_part_url`](Self::get_upload_part_url) returned. A part with the
+    /// same number is replaced. [`upload_file`](Self::upload_file) explains when the URL can be
+    /// used again and why `body` serves one attempt only. The URL's token comes from a key with
+    /// `writeFiles`; billed in class A.
     ///
     /// # Errors
     /// As [`upload_file`](Self::upload_file).
@@ -119,8 +122,9 @@ impl Raw<'_> {
         Ok(part)
     }
 
-    /// `b2_finish_large_file` (reference section 2.18) makes a file of the parts; theirs are these
-    /// checksums, from part 1 on. Takes `writeFiles`; billed in class A.
+    /// [`b2_finish_large_file`](crate::protocol#218-b2_finish_large_file) assembles the parts into
+    /// a file. `parts` holds their checksums, from part 1 on. Needs `writeFiles`; billed in class
+    /// A.
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `missing_part` or `part_sha1_mismatch`, or
@@ -140,8 +144,8 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_cancel_large_file` (reference section 2.19) deletes an unfinished large file and its parts.
-    /// Takes `writeFiles`; billed in class A.
+    /// [`b2_cancel_large_file`](crate::protocol#219-b2_cancel_large_file) deletes an unfinished
+    /// large file and its parts. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such unfinished
@@ -154,8 +158,8 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_list_parts` (reference section 2.21): a page of the parts of an unfinished large file that are
-    /// there. Takes `writeFiles`; billed in class C.
+    /// [`b2_list_parts`](crate::protocol#221-b2_list_parts) returns a page of the parts that an
+    /// unfinished large file has so far. Needs `writeFiles`; billed in class C.
     ///
     /// # Errors
     /// As [`cancel_large_file`](Self::cancel_large_file).
@@ -167,8 +171,9 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_list_unfinished_large_files` (reference section 2.20): a page of the large files that were
-    /// started and neither finished nor cancelled, oldest first. Takes `listFiles`; billed in class C.
+    /// [`b2_list_unfinished_large_files`](crate::protocol#220-b2_list_unfinished_large_files)
+    /// returns a page of the large files that were started but neither finished nor cancelled,
+    /// oldest first. Needs `listFiles`; billed in class C.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).

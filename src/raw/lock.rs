@@ -1,4 +1,4 @@
-//! Retention and legal hold of files (reference sections 2.28 and 2.29).
+//! Retention and legal hold of files (docs/protocol.md, sections 2.28 and 2.29).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -10,8 +10,9 @@ use crate::wire::lock::{
 };
 
 impl Raw<'_> {
-    /// `b2_update_file_retention` (reference section 2.28) retains a version, or no more. Takes
-    /// `writeFileRetentions`, and `bypassGovernance` to weaken governance; billed in class A.
+    /// [`b2_update_file_retention`](crate::protocol#228-b2_update_file_retention) sets or removes
+    /// the retention of a version. Needs `writeFileRetentions`, and `bypassGovernance` to weaken
+    /// governance; billed in class A.
     ///
     /// # Errors
     /// [`Error::Locked`](crate::Error::Locked) for a weakening that is not allowed, and for a key that
@@ -29,8 +30,8 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_update_file_legal_hold` (reference section 2.29) puts a version on legal hold, or takes it off.
-    /// Takes `writeFileLegalHolds`; billed in class A.
+    /// [`b2_update_file_legal_hold`](crate::protocol#229-b2_update_file_legal_hold) puts a version
+    /// on legal hold or releases it. Needs `writeFileLegalHolds`; billed in class A.
     ///
     /// # Errors
     /// As [`update_file_retention`](Self::update_file_retention).

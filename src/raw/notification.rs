@@ -1,4 +1,4 @@
-//! Event notification rules (reference sections 2.30 and 2.31).
+//! Event notification rules (docs/protocol.md, sections 2.30 and 2.31).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -11,8 +11,9 @@ use crate::wire::notification::{
 };
 
 impl Raw<'_> {
-    /// `b2_get_bucket_notification_rules` (reference section 2.30). Takes `readBucketNotifications`;
-    /// billed in class C.
+    /// [`b2_get_bucket_notification_rules`](crate::protocol#230-b2_get_bucket_notification_rules)
+    /// returns the event notification rules of a bucket. Needs `readBucketNotifications`; billed in
+    /// class C.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
@@ -27,8 +28,9 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_set_bucket_notification_rules` (reference section 2.31) replaces all rules of the bucket by
-    /// these. Takes `writeBucketNotifications`; billed in class C.
+    /// [`b2_set_bucket_notification_rules`](crate::protocol#231-b2_set_bucket_notification_rules)
+    /// replaces all event notification rules of a bucket. Needs `writeBucketNotifications`; billed
+    /// in class C.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::Service`](crate::Error::Service)

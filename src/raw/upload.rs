@@ -1,4 +1,4 @@
-//! Uploading small files (reference sections 2.6 and 2.7).
+//! Uploading small files (docs/protocol.md, sections 2.6 and 2.7).
 
 mod body;
 
@@ -21,7 +21,7 @@ use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
 pub use self::body::UploadBody;
 
-/// The headers of `b2_upload_file` (reference section 2.7).
+/// The headers of [`b2_upload_file`](crate::protocol#27-b2_upload_file).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UploadFileRequest<'a> {
@@ -53,23 +53,6 @@ impl<'a> UploadFileRequest<'a> {
             file_retention: None,
             legal_hold: None,
             custom_upload_timestamp: None,
-        }
-    }
-
-    /// What a file is, and how it is kept.
-    pub(crate) const fn of(file: &UploadRequest<'a>, settings: &FileSettings<'a>) -> Self {
-        let FileSettings {
-            encryption,
-            retention,
-            legal_hold,
-            upload_timestamp,
-        } = *settings;
-        Self {
-            server_side_encryption: encryption,
-            file_retention: retention,
-            legal_hold,
-            custom_upload_timestamp: upload_timestamp,
-            ..Self::new(file.file_name, file.content_type, file.file_info)
         }
     }
 
@@ -123,47 +106,9 @@ setters! {
     }
 }
 
-/// What a file is, whichever way it is made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct UploadRequest<'a> {
-    pub(crate) file_name: &'a str,
-    pub(crate) content_type: &'a str,
-    pub(crate) file_info: &'a FileInfo,
-}
-
-impl UploadRequest<'_> {
-    /// The bytes that name and info take in headers, which the service limits to 7000 (reference
-    /// section 4.3).
-    pub(crate) fn header_bytes(&self) -> usize {
-        let info = self
-            .file_info
-            .iter()
-            .map(|(name, value)| "X-Bz-Info-".len() + name.len() + encode(value).len());
-        encode(self.file_name).len() + info.sum::<usize>()
-    }
-}
-
-/// How the service is to keep a file, beyond what its bucket says anyway.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct FileSettings<'a> {
-    pub(crate) encryption: Option<&'a Encryption>,
-    pub(crate) retention: Option<&'a FileRetention>,
-    pub(crate) legal_hold: Option<&'a LegalHold>,
-    /// The upload time that the file shall have.
-    pub(crate) upload_timestamp: Option<Timestamp>,
-}
-
-impl FileSettings<'_> {
-    /// Whether the service takes less name and info of such a file (reference section 4.3): it is
-    /// encrypted, or in a bucket with object lock.
-    pub(crate) const fn leave_less_room(&self) -> bool {
-        self.encryption.is_some() || self.retention.is_some() || self.legal_hold.is_some()
-    }
-}
-
 impl Raw<'_> {
-    /// `b2_get_upload_url` (reference section 2.6): a URL for files of this bucket, for one upload at a
-    /// time. Takes `writeFiles`; billed in class A.
+    /// [`b2_get_upload_url`](crate::protocol#26-b2_get_upload_url) returns a URL for uploads to
+    /// this bucket. It takes one upload at a time. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`]; otherwise [as all](Raw#errors).
@@ -175,10 +120,10 @@ impl Raw<'_> {
         )
     }
 
-    /// `b2_upload_file` (reference section 2.7) makes a file of `body`, of at most 5 GB, at a URL and with
-    /// the token that [`get_upload_url`](Self::get_upload_url) gave; what the service answers must agree
-    /// with what was sent. The URL's token is from a key with `writeFiles`; a lock takes
-    /// `writeFileRetentions` or `writeFileLegalHolds`. Billed in class A.
+    /// [`b2_upload_file`](crate::protocol#27-b2_upload_file) uploads `body`, of at most 5 GB, to
+    /// the URL, and with the token, that [`get_upload_url`](Self::get_upload_url) returned. The
+    /// answer is checked against what was sent. The URL's token comes from a key with `writeFiles`;
+    /// object lock also needs `writeFileRetentions` or `writeFileLegalHolds`. Billed in class A.
     ///
     /// After a success the URL is good for the next upload, for 24 hours in all. After
     /// [`Error::Busy`] with status 429 it is, too, later. After any other error it is not to be used again,
@@ -236,7 +181,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::io;
 
-    use super::{FileSettings, UploadBody, UploadFileRequest, UploadRequest};
+    use super::{UploadBody, UploadFileRequest};
     use crate::model::encryption::Encryption;
     use crate::model::file_info::FileInfo;
     use crate::model::lock::{FileRetention, LegalHold};
@@ -267,36 +212,29 @@ mod tests {
     #[test]
     fn the_settings_of_a_file_travel_in_the_headers_of_the_fixtures() {
         let info = FileInfo::new();
-        let file = UploadRequest {
-            file_name: "x",
-            content_type: "b2/x-auto",
-            file_info: &info,
-        };
-        let plain = sent(&UploadFileRequest::of(&file, &FileSettings::default()));
+        let file = UploadFileRequest::new("x", "b2/x-auto", &info);
+        let plain = sent(&file);
         // What comes to them for these settings.
-        let added = |settings: &FileSettings<'_>| -> Headers {
-            let mut headers = sent(&UploadFileRequest::of(&file, settings));
+        let added = |request: &UploadFileRequest<'_>| -> Headers {
+            let mut headers = sent(request);
             headers.retain(|name, _| !plain.contains_key(name));
             headers
         };
         let fixture = |json: &str| -> Headers { serde_json::from_str(json).unwrap() };
         let key = Encryption::SseC(SseCustomerKey::new([0; 32]));
         let retention = FileRetention::governance(Timestamp::from_millis(1_796_371_200_000));
-        let settings = FileSettings {
-            encryption: Some(&key),
-            retention: Some(&retention),
-            legal_hold: Some(&LegalHold::On),
-            upload_timestamp: Some(Timestamp::from_millis(1_793_692_800_456)),
-        };
-        let locked =
+        let locked = file
+            .server_side_encryption(&key)
+            .file_retention(&retention)
+            .legal_hold(&LegalHold::On)
+            .custom_upload_timestamp(Timestamp::from_millis(1_793_692_800_456));
+        let headers =
             include_str!("../../fixtures/wire/b2_upload_file/request_headers_sse_c_locked.json");
-        assert_eq!(added(&settings), fixture(locked));
-        let settings = FileSettings {
-            encryption: Some(&Encryption::SseB2),
-            ..FileSettings::default()
-        };
-        let b2 = include_str!("../../fixtures/wire/b2_upload_file/request_headers_sse_b2.json");
-        assert_eq!(added(&settings), fixture(b2));
+        assert_eq!(added(&locked), fixture(headers));
+        let b2 = file.server_side_encryption(&Encryption::SseB2);
+        let headers =
+            include_str!("../../fixtures/wire/b2_upload_file/request_headers_sse_b2.json");
+        assert_eq!(added(&b2), fixture(headers));
         assert_eq!(plain.len(), 3);
     }
 }

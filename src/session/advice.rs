@@ -1,4 +1,4 @@
-//! What a failure calls for: a table without side effects (reference sections 6 and 11).
+//! What a failure calls for: a table without side effects (docs/protocol.md, sections 6 and 11).
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
 
 fn on_upload_refusal(service: &ServiceError, history: &History) -> Advice {
     match (service.status, &service.code) {
-        // Damaged on the way: we hash what we send. Nothing is stored (reference section 5).
+        // Damaged on the way: we hash what we send. Nothing is stored (docs/protocol.md, section 5).
         (400, code)
             if code.as_str() == "checksum_mismatch" || service.message.contains(DAMAGED) =>
         {

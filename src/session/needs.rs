@@ -1,4 +1,4 @@
-//! What a call takes of its key, held against what the key may do (reference section 10).
+//! What a call takes of its key, held against what the key may do (docs/protocol.md, section 10).
 //!
 //! A call that lacks what it needs for certain is refused before anything is sent. What it may need
 //! besides is for the service to say: reading from a public bucket takes nothing, and whether a
@@ -29,7 +29,8 @@ impl From<Operation> for Needs<'_> {
     /// What every call of this operation takes.
     fn from(operation: Operation) -> Self {
         let own = operation.capability().map(Capability::from);
-        // What some source of the reference doubts is not certain (section 12, row 12).
+        // Sources disagree about `b2_list_parts` (docs/protocol.md, section 12, row 12), and public
+        // buckets need nothing, so these are not refused here.
         let (certain, perhaps) = match operation {
             Operation::DownloadFileById | Operation::DownloadFileByName | Operation::ListParts => {
                 (None, own)
@@ -158,7 +159,7 @@ impl<'a> Needs<'a> {
 
     fn restriction(&self, allowed: &Allowed) -> Option<KeyRestriction> {
         if let Some(buckets) = &allowed.buckets {
-            // No key for some buckets makes another one (section 10.2).
+            // No key for some buckets makes another one (docs/protocol.md, section 10.2).
             let is_new = self.operation == Operation::CreateBucket;
             let is_other = |id: &BucketId| !buckets.iter().any(|own| own.id == *id);
             if is_new || self.is_elsewhere || self.bucket.is_some_and(is_other) {

@@ -1,7 +1,7 @@
 //! Going through a listing page by page: one page in memory, no end before the service says so - a
-//! page may be empty in the middle (reference section 9.3) -, and an end with an error where the
-//! pages go round in circles: such a listing would never end, and a program that deletes what is
-//! listed, or waits for the end of it, neither.
+//! page may be empty in the middle (docs/protocol.md, section 9.3) -, and an end with an error
+//! where the pages go round in circles: such a listing would never end, and a program that deletes
+//! what is listed, or waits for the end of it, neither.
 
 use std::vec;
 

@@ -1,5 +1,5 @@
 //! Upload URLs: each in one hand at a time, and back in the pool only after an upload that went
-//! well to its very end (reference section 6).
+//! well to its very end (docs/protocol.md, section 6).
 //!
 //! 1. The first attempt takes a URL from the pool, or asks for one if there is none.
 //! 2. The upload is sent there. It went well: the URL goes into the pool. The service is busy (429):
@@ -19,9 +19,9 @@ use crate::session::retry::Step;
 use crate::session::{Session, remember};
 
 /// How an upload ended that did not plainly fail.
-pub(crate) enum Verdict<T> {
+pub(crate) enum UploadOutcome<T> {
     /// The service answered that it has it.
-    Done(T),
+    Stored(T),
     /// The answer was lost, but the service turned out to have it.
     Found(T),
     /// The answer was lost, and nobody can tell whether the service has it.
@@ -36,7 +36,7 @@ impl Session {
         target: &UploadTarget,
         mut known: Option<Arc<AuthSnapshot>>,
         control: &Control,
-        mut upload: impl FnMut(&Raw<'_>, &UploadUrl) -> Result<Verdict<T>>,
+        mut upload: impl FnMut(&Raw<'_>, &UploadUrl) -> Result<UploadOutcome<T>>,
     ) -> Result<(T, u32)> {
         let operation = match target {
             UploadTarget::Bucket(_) => Operation::UploadFile,
@@ -55,15 +55,15 @@ impl Session {
                 _ => self.upload_url(target, &snapshot, step, control)?,
             };
             match upload(&Raw::new(self.http(), control, snapshot.auth()), &url) {
-                Ok(Verdict::Done(value)) => {
+                Ok(UploadOutcome::Stored(value)) => {
                     remember(
                         "upload URL",
                         self.info().put_upload_url(snapshot.identity(), target, url),
                     );
                     Ok(Ok(value))
                 }
-                Ok(Verdict::Found(value)) => Ok(Ok(value)),
-                Ok(Verdict::Unknown(error)) => Ok(Err(error)),
+                Ok(UploadOutcome::Found(value)) => Ok(Ok(value)),
+                Ok(UploadOutcome::Unknown(error)) => Ok(Err(error)),
                 Err(error) => {
                     if error.status() == Some(429) {
                         held = Some(url);

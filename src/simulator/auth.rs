@@ -1,5 +1,5 @@
 //! Who is calling, and what they may do: tokens, capabilities, and the restrictions of keys to
-//! buckets and names (sections 2.0 and 10.2).
+//! buckets and names (docs/protocol.md, sections 2.0 and 10.2).
 
 use std::sync::Arc;
 
@@ -128,7 +128,7 @@ pub(super) fn key_caller(state: &State, world: &World, key_id: &str) -> Result<C
     live_caller(state, key_id, u64::MAX, world.clock().now_millis())
 }
 
-/// Tokens die with their key (section 2.1).
+/// Tokens die with their key (docs/protocol.md, section 2.1).
 fn live_caller(state: &State, key_id: &str, expires: u64, now: u64) -> Result<Caller, Refusal> {
     let key = state.keys.get(key_id).ok_or_else(Refusal::bad_auth_token)?;
     if now >= expires || is_expired(key, now) {
@@ -158,7 +158,7 @@ fn required_token(request: &Request) -> Result<&str, Refusal> {
 }
 
 /// The key that Basic authorization names. Malformed is `bad_auth_token`, wrong is
-/// `unauthorized`, both without a message (sections 2.1 and 12 #5).
+/// `unauthorized`, both without a message (docs/protocol.md, sections 2.1 and 12 #5).
 pub(super) fn basic_caller(world: &World, request: &Request) -> Result<Caller, Refusal> {
     let malformed = || Refusal::new(401, "bad_auth_token", "");
     let (id, secret) = basic_credentials(request).ok_or_else(malformed)?;

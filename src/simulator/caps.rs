@@ -1,5 +1,6 @@
-//! The caps of an account: what it may store, and what it may download and call in a day (sections
-//! 2.0 and 11). A day is one of the service's clock, and begins at midnight UTC.
+//! The caps of an account: what it may store, and what it may download and call in a day
+//! (docs/protocol.md, sections 2.0 and 11). A day is one of the service's clock, and begins at
+//! midnight UTC.
 
 use parking_lot::{Mutex, MutexGuard};
 

@@ -32,7 +32,8 @@ impl Clock {
         Duration::from_millis(self.ahead_millis.load(Ordering::Relaxed))
     }
 
-    /// The simulated time as the wire has it: milliseconds since 1970 (section 1.6).
+    /// The simulated time as the wire has it: milliseconds since 1970 (docs/protocol.md, section
+    /// 1.6).
     pub(crate) fn now_millis(&self) -> u64 {
         self.now()
             .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,5 +1,5 @@
 //! Bodies on their way in and out: received while they are hashed and stored, with the checksum
-//! judged at the end (section 5), and read back in stretches.
+//! judged at the end (docs/protocol.md, section 5), and read back in stretches.
 
 mod hashing;
 

@@ -1,6 +1,6 @@
-//! Reading what clients encode: percent-encoded names and values (section 4.1), query strings,
-//! and ranges (section 8.2). Written apart from the client's own encoders, so that a mistake made
-//! there shows here.
+//! Reading what clients encode: percent-encoded names and values (docs/protocol.md, section 4.1),
+//! query strings, and ranges (docs/protocol.md, section 8.2). Written apart from the client's own
+//! encoders, so that a mistake made there shows here.
 
 use std::fmt::Write as _;
 

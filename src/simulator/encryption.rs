@@ -1,6 +1,6 @@
-//! Server-side encryption (section 3.9): what requests ask for, in headers and in JSON, and what is
-//! remembered of it. Nothing is encrypted here; of a customer's key only what it takes to know it
-//! again is kept, and no key gets into a message.
+//! Server-side encryption (docs/protocol.md, section 3.9): what requests ask for, in headers and in
+//! JSON, and what is remembered of it. Nothing is encrypted here; of a customer's key only what it
+//! takes to know it again is kept, and no key gets into a message.
 
 use std::fmt;
 
@@ -138,7 +138,8 @@ pub(super) fn of_upload(request: &Request) -> Result<Option<Encryption>, Refusal
     }
 }
 
-/// The key that the headers of a part bring; SSE-B2 is not repeated per part (section 2.16).
+/// The key that the headers of a part bring; SSE-B2 is not repeated per part (docs/protocol.md,
+/// section 2.16).
 pub(super) fn of_part(request: &Request) -> Result<Option<KeyCheck>, Refusal> {
     if has(request, SERVICE_HEADER) {
         let message = "X-Bz-Server-Side-Encryption must not be repeated per part";

@@ -25,7 +25,7 @@ pub(super) mod notifications;
 mod replication;
 pub(super) mod upload;
 
-/// File name and file info as header bytes (section 4.3).
+/// File name and file info as header bytes (docs/protocol.md, section 4.3).
 const MAX_INFO_SIZE: usize = 7000;
 /// The same, for files whose upload asks for encryption.
 pub(super) const MAX_INFO_SIZE_ENCRYPTED: usize = 2048;
@@ -86,8 +86,8 @@ impl Call<'_> {
     }
 }
 
-/// The limit of file name and info as header bytes (section 4.3): `asks_encryption` is whether the
-/// request asks for encryption, which a bucket's default is not.
+/// The limit of file name and info as header bytes (docs/protocol.md, section 4.3):
+/// `asks_encryption` is whether the request asks for encryption, which a bucket's default is not.
 fn info_limit(asks_encryption: bool, bucket: &Bucket) -> usize {
     if asks_encryption || bucket.is_lock_enabled {
         MAX_INFO_SIZE_ENCRYPTED

@@ -1,6 +1,6 @@
-//! The ids and tokens that the service hands out (section 3.1), and what may be read from a file
-//! id: its bucket, so that calls that name only a file can be judged, and its upload time, so that
-//! a listing can start at a version that is gone.
+//! The ids and tokens that the service hands out (docs/protocol.md, section 3.1), and what may be
+//! read from a file id: its bucket, so that calls that name only a file can be judged, and its
+//! upload time, so that a listing can start at a version that is gone.
 
 use super::random;
 

@@ -1,5 +1,5 @@
 //! Reading the parameters of a call, from a JSON body or from a query string. An explicit `null`
-//! counts as absent (section 1.5); a value of the wrong type is refused by name.
+//! counts as absent (docs/protocol.md, section 1.5); a value of the wrong type is refused by name.
 
 use serde_json::{Map, Value};
 
@@ -119,7 +119,7 @@ impl Fields {
     }
 
     /// How many rows a listing may return: absent or 0 means the default, beyond the limits is
-    /// `out_of_range` (section 9.4).
+    /// `out_of_range` (docs/protocol.md, section 9.4).
     pub(super) fn count(&self, name: &str, default: usize, max: usize) -> Result<usize, Refusal> {
         match self.integer(name)? {
             None | Some(0) => Ok(default),

@@ -1,4 +1,5 @@
-//! The capabilities that there are (section 10.1) and the making of application keys.
+//! The capabilities that there are (docs/protocol.md, section 10.1) and the making of application
+//! keys.
 
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub(super) const CAPABILITIES: &[&str] = &[
     "bypassGovernance",
 ];
 
-/// What a key must have for a JSON call, whatever it asks for (the headings of section 2). Uploads
+/// What a key must have for a JSON call, whatever it asks for (docs/protocol.md, the headings of section 2). Uploads
 /// and downloads see to theirs themselves.
 pub(super) const fn needed_for(operation: Operation) -> Option<&'static str> {
     Some(match operation {
@@ -79,8 +80,9 @@ pub(super) const fn needed_for(operation: Operation) -> Option<&'static str> {
     })
 }
 
-/// Whether a key that is restricted to buckets may hold this capability (section 2.22; for
-/// replication, logging and lifecycle rules the list may just be old, so those are let through).
+/// Whether a key that is restricted to buckets may hold this capability (docs/protocol.md, section
+/// 2.22; for replication, logging and lifecycle rules the list may just be old, so those are let
+/// through).
 pub(super) fn is_for_restricted_keys(capability: &str) -> bool {
     !matches!(
         capability,

@@ -1,6 +1,6 @@
-//! One round of the lifecycle rules of all buckets (section 3.5), which the service makes about
-//! once a day. What is hidden now can be deleted by a later round only; what object lock protects
-//! stays.
+//! One round of the lifecycle rules of all buckets (docs/protocol.md, section 3.5), which the
+//! service makes about once a day. What is hidden now can be deleted by a later round only; what
+//! object lock protects stays.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Object lock (section 3.11): retention and legal hold as requests ask for them and as they are
-//! kept, and what they forbid.
+//! Object lock (docs/protocol.md, section 3.11): retention and legal hold as requests ask for them
+//! and as they are kept, and what they forbid.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! What may be named how: files (section 4.2), file info (4.3, 4.4), buckets (2.2), and the
-//! content type that an extension stands for (4.5).
+//! What may be named how: files (docs/protocol.md, section 4.2), file info (4.3, 4.4), buckets
+//! (2.2), and the content type that an extension stands for (4.5).
 
 use std::collections::BTreeMap;
 
@@ -118,7 +118,7 @@ fn check_info_value(name: &str, value: &str) -> Result<(), Refusal> {
     )))
 }
 
-/// The response header that a reserved info name stands for (section 4.4).
+/// The response header that a reserved info name stands for (docs/protocol.md, section 4.4).
 pub(super) fn response_header(info_name: &str) -> Option<&'static str> {
     match info_name {
         "b2-content-disposition" => Some("Content-Disposition"),

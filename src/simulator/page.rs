@@ -1,6 +1,6 @@
 //! One page of a bucket's names or versions: order, prefix, folders and where the next page starts
-//! (section 9). A folder, or the older versions of a name, are jumped over rather than walked
-//! through, so a page costs its rows times the logarithm of the bucket's size.
+//! (docs/protocol.md, section 9). A folder, or the older versions of a name, are jumped over rather
+//! than walked through, so a page costs its rows times the logarithm of the bucket's size.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -14,7 +14,7 @@ use super::state::Place;
 pub(super) struct Query<'a> {
     pub(super) prefix: &'a str,
     /// Names outside this prefix are passed over although asked for: what version 1 of the API
-    /// does for restricted keys (section 9.5). Otherwise empty.
+    /// does for restricted keys (docs/protocol.md, section 9.5). Otherwise empty.
     pub(super) visible_prefix: &'a str,
     pub(super) delimiter: Option<&'a str>,
     pub(super) start: Place,

@@ -141,7 +141,7 @@ pub(super) enum ReplicationStatus {
 }
 
 impl ReplicationStatus {
-    /// In capitals, as the documentation has it (section 12 #8).
+    /// In capitals, as the documentation has it (docs/protocol.md, section 12 #8).
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",

@@ -1,5 +1,5 @@
-//! How records look on the wire (section 3), including what a key may not see and what version 1
-//! of the API shows differently (section 9.5).
+//! How records look on the wire (docs/protocol.md, section 3), including what a key may not see and
+//! what version 1 of the API shows differently (docs/protocol.md, section 9.5).
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,7 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// The authorization wrapper of section 3.2.
+    /// The authorization wrapper of docs/protocol.md, section 3.2.
     fn readable_with(self, capability: &str, value: &Value) -> Value {
         let is_readable = self.caller.may(capability);
         let value = if is_readable { value } else { &Value::Null };
@@ -109,7 +109,8 @@ pub(super) fn row(view: View<'_>, version: &Version) -> Value {
     })
 }
 
-/// A folder's row: the time must be a number, or rclone and Java fail (section 3.3).
+/// A folder's row: the time must be a number, or rclone and Java fail (docs/protocol.md, section
+/// 3.3).
 pub(super) fn folder(view: View<'_>, bucket_id: &str, name: &str) -> Value {
     let mut shown = json!({
         "accountId": view.account_id,

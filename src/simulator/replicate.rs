@@ -1,6 +1,6 @@
-//! One round of replication (section 3.7). The service replicates new files as they come and looks at
-//! existing ones, and again at those that failed, once a day; here everything happens in rounds that
-//! somebody asks for.
+//! One round of replication (docs/protocol.md, section 3.7). The service replicates new files as
+//! they come and looks at existing ones, and again at those that failed, once a day; here
+//! everything happens in rounds that somebody asks for.
 //!
 //! For each finished file of a source bucket that is not a replica itself: the enabled rules whose
 //! prefix it has, of those for one destination the one with the highest priority; then the replica is

@@ -1,5 +1,5 @@
 //! Replies of the service: JSON answers and refusals, with the headers and the formatting that
-//! were recorded (sections 1.5, 1.7 and 1.8).
+//! were recorded (docs/protocol.md, sections 1.5, 1.7 and 1.8).
 
 use std::io;
 
@@ -29,12 +29,13 @@ impl Refusal {
     }
 
     /// The token is good, but not for this call with these parameters; the message is empty
-    /// (section 2.0).
+    /// (docs/protocol.md, section 2.0).
     pub(super) fn unauthorized() -> Self {
         Self::new(401, "unauthorized", "")
     }
 
-    /// A wrong SSE-C key, or a lock that this caller may not change (sections 2.28 and 3.9).
+    /// A wrong SSE-C key, or a lock that this caller may not change (docs/protocol.md, sections
+    /// 2.28 and 3.9).
     pub(super) fn access_denied() -> Self {
         Self::new(403, "access_denied", "Access Denied")
     }

@@ -129,7 +129,8 @@ fn answer(world: &World, request: &Request, body: &mut dyn Read) -> Result<Reply
     }
 }
 
-/// Lacking the capability is `unauthorized`, but for the two calls that change a lock (section 10.2).
+/// Lacking the capability is `unauthorized`, but for the two calls that change a lock
+/// (docs/protocol.md, section 10.2).
 fn check_capability(operation: Operation, caller: &Caller) -> Result<(), Refusal> {
     let Some(capability) = keyring::needed_for(operation) else {
         return Ok(());

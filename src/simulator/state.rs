@@ -39,7 +39,8 @@ pub(super) struct Contents {
     pub(super) unfinished: BTreeSet<(u64, String)>,
 }
 
-/// Where a version stands in listings: by the bytes of its name, newest first (section 9.1).
+/// Where a version stands in listings: by the bytes of its name, newest first (docs/protocol.md,
+/// section 9.1).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) name: String,

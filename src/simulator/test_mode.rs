@@ -1,4 +1,4 @@
-//! `X-Bz-Test-Mode`, by which clients of the service try how they fare (section 1.4): requests with
+//! `X-Bz-Test-Mode`, by which clients of the service try how they fare (docs/protocol.md, section 1.4): requests with
 //! it fail where others do not. Which ones is drawn from a seed, so that the same requests in the same
 //! order fail again.
 

@@ -27,7 +27,7 @@ use super::test_mode::TestModes;
 
 pub(crate) use super::storage::disk::OpenError;
 
-/// A day: how long account tokens and upload URLs are good (sections 2.0 and 6).
+/// A day: how long account tokens and upload URLs are good (docs/protocol.md, sections 2.0 and 6).
 pub(super) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// What may differ between one simulator and the next.
@@ -39,15 +39,16 @@ pub(crate) struct Settings {
     pub(crate) recommended_part_size: u64,
     /// The largest single upload, part, or copied file.
     pub(crate) max_single_file: u64,
-    /// Whether buckets encrypt unless told otherwise, as the service does since 2026-09 (section
-    /// 3.9). `false` is the behaviour before that.
+    /// Whether buckets encrypt unless told otherwise, as the service does since 2026-09
+    /// (docs/protocol.md, section 3.9). `false` is the behaviour before that.
     pub(crate) encrypt_by_default: bool,
-    /// Whether the account may choose upload timestamps, which few may (section 2.7).
+    /// Whether the account may choose upload timestamps, which few may (docs/protocol.md, section
+    /// 2.7).
     pub(crate) custom_timestamps: bool,
     /// How many buckets the account may have.
     pub(crate) max_buckets: usize,
     /// After this many hidden names a listing of names ends its page early, so that a small number
-    /// makes the short and empty pages of section 9.3.
+    /// makes the short and empty pages of docs/protocol.md, section 9.3.
     pub(crate) listing_scan_limit: usize,
     /// Where the draws of `X-Bz-Test-Mode` begin.
     pub(crate) test_mode_seed: u64,

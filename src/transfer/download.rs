@@ -26,9 +26,10 @@ use crate::model::file::FileVersion;
 use crate::model::range::ByteRange;
 use crate::model::secret::SseCustomerKey;
 use crate::raw::DownloadRequest;
-use crate::session::Session;
+use crate::setters::{sets, setters};
+use crate::transfer::Transfer;
 use crate::transfer::download::directory::LocalDirectory;
-use crate::transfer::download::file::{Manner, Saved};
+use crate::transfer::download::file::{SaveOptions, Saved};
 use crate::transfer::download::reader::DownloadReader;
 
 /// The least that is worth a range of its own, in bytes.
@@ -37,7 +38,7 @@ const MIN_RANGE: u64 = 10_000_000;
 /// and what they bring meanwhile must stay in the page cache.
 const MAX_RANGE: u64 = 128_000_000;
 
-/// What may be said about a download.
+/// Options for a download.
 ///
 /// ```
 /// use b2sdk::DownloadOptions;
@@ -48,74 +49,48 @@ const MAX_RANGE: u64 = 128_000_000;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DownloadOptions {
-    /// Only these bytes. They are not verified: the service knows the checksum of the whole only.
+    /// Downloads only these bytes: `0..=99`, `100..`, or [`ByteRange::last`]. They are not verified,
+    /// because the service knows the checksum of the whole only.
     pub range: Option<ByteRange>,
-    /// A whole file of more than this many bytes is saved to a path in ranges of that size, several
-    /// at a time. If nothing is said, one range for each worker, or two, three, ... for each, so that
-    /// they have 10,000,000 to 128,000,000 bytes: each range waits once for the service's answer.
+    /// The size of the ranges, in bytes, in which a larger file is saved to a path, several at a time.
+    ///
+    /// If not set, there is one range for each worker, or two, three, ... for each, so that they have
+    /// 10,000,000 to 128,000,000 bytes. Each range waits once for the service's answer.
     pub part_size: Option<u64>,
-    /// Whether [`save_to`](Download::save_to) goes on with what an earlier download of the same version
+    /// Whether [`save_to`](Download::save_to) completes what an earlier download of the same version
     /// to the same path has left, and leaves what has arrived if it fails or is killed.
     ///
-    /// That is two files beside the path, `.b2-download-<name>.part` and `.b2-download-<name>.record`,
-    /// until the download succeeds, or one of another version begins. Deleting both gives it up. What
-    /// has at most 16 MiB, or one part, is begun anew.
+    /// Two files remain beside the path, `.b2-download-<name>.part` and `.b2-download-<name>.record`,
+    /// until the download succeeds, or one of another version begins. Deleting both discards it. A file
+    /// of at most 16 MiB, or of one range, is downloaded again from its beginning.
     pub resume: bool,
     /// The customer's key that the file is encrypted with (SSE-C).
     pub encryption_key: Option<SseCustomerKey>,
-    /// Who is told how far the download is.
+    /// Receives reports of how far the download is.
     pub progress: Option<Arc<dyn Progress>>,
     /// Cancels the download.
     pub cancel: Option<CancelToken>,
 }
 
+setters! {
+    new DownloadOptions {
+        part_size: u64,
+        resume: bool,
+    }
+    into {
+        range: ByteRange,
+    }
+    shared {
+        encryption_key: SseCustomerKey,
+        cancel: CancelToken,
+    }
+}
+
 impl DownloadOptions {
-    /// Nothing said.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Only these bytes: `0..=99`, `100..`, or [`ByteRange::last`].
-    #[must_use]
-    pub fn range(mut self, range: impl Into<ByteRange>) -> Self {
-        self.range = Some(range.into());
-        self
-    }
-
-    /// Save larger files in ranges of this many bytes.
-    #[must_use]
-    pub const fn part_size(mut self, bytes: u64) -> Self {
-        self.part_size = Some(bytes);
-        self
-    }
-
-    /// Go on with an earlier download of the same version to the same path, and leave what has arrived
-    /// for the next one.
-    #[must_use]
-    pub const fn resume(mut self, resume: bool) -> Self {
-        self.resume = resume;
-        self
-    }
-
-    /// The customer's key that the file is encrypted with (SSE-C).
-    #[must_use]
-    pub fn encryption_key(mut self, key: &SseCustomerKey) -> Self {
-        self.encryption_key = Some(key.clone());
-        self
-    }
-
-    /// Who is told how far the download is.
+    #[doc = sets!(progress)]
     #[must_use]
     pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
         self.progress = Some(Arc::new(receiver));
-        self
-    }
-
-    /// Cancels the download.
-    #[must_use]
-    pub fn cancel(mut self, token: &CancelToken) -> Self {
-        self.cancel = Some(token.clone());
         self
     }
 }
@@ -162,11 +137,15 @@ pub struct Download {
 impl Download {
     /// Asks for a file and reads the headers.
     pub(crate) fn open(
-        (session, workers): (&Arc<Session>, &Arc<Workers>),
+        transfer: Transfer<'_>,
         request: DownloadRequest,
         options: &DownloadOptions,
-        control: Control,
     ) -> Result<Self> {
+        let Transfer {
+            session,
+            workers,
+            control,
+        } = transfer;
         let DownloadOptions {
             range,
             part_size,
@@ -196,7 +175,7 @@ impl Download {
         let own = parent.map_or_else(CancelToken::new, CancelToken::child);
         let control = Control {
             cancel: Some(own),
-            ..control
+            ..control.clone()
         };
         let mut attempts = 0_u32;
         let response = session.call(&request, &control, |raw| {
@@ -295,13 +274,13 @@ impl Download {
             resume,
         } = self;
         let size = || range_size(reader.length(), workers.limit());
-        let manner = Manner {
+        let options = SaveOptions {
             workers: &workers,
             part_size: part_size.unwrap_or_else(size),
             resume,
             check,
         };
-        file::save(reader, path, &manner)
+        file::save(reader, path, &options)
     }
 }
 

@@ -1,5 +1,5 @@
-//! How a large file is cut into parts: pure arithmetic on the limits of the service (reference
-//! section 7).
+//! How a large file is cut into parts: pure arithmetic on the limits of the service
+//! (docs/protocol.md, section 7).
 
 use std::ops::Range;
 
@@ -12,6 +12,8 @@ pub(crate) const MAX_PARTS: u64 = 10_000;
 pub(crate) const MAX_PART: u64 = 5_000_000_000;
 /// The most that a file may have, in bytes.
 pub(crate) const MAX_FILE: u64 = 10_000_000_000_000;
+/// The size of copied parts, in bytes: they are made side by side, and each costs a request, but no data.
+pub(crate) const COPY_PART: u64 = 1_000_000_000;
 
 /// What the account allows, and what the caller wants.
 #[derive(Debug, Clone, Copy)]
@@ -64,13 +66,13 @@ impl PartLimits {
     }
 
     /// The parts of a file of known length: equal ones, the last one what is left.
-    pub(crate) fn cut(&self, length: u64) -> Result<Parts> {
+    pub(crate) fn cut(&self, length: u64) -> Result<EqualParts> {
         if length > MAX_FILE {
             let reason =
                 format!("{length} bytes are more than the {MAX_FILE} that a file may have");
             return Err(Error::invalid_input("length", reason));
         }
-        Ok(Parts {
+        Ok(EqualParts {
             length,
             size: self.wanted.max(length.div_ceil(MAX_PARTS)),
         })
@@ -79,13 +81,13 @@ impl PartLimits {
 
 /// The parts of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Parts {
+pub(crate) struct EqualParts {
     length: u64,
     size: u64,
 }
 
-impl Parts {
-    /// Parts of that size, at least one byte.
+impl EqualParts {
+    /// EqualParts of that size, at least one byte.
     pub(crate) const fn new(length: u64, size: u64) -> Self {
         Self {
             length,

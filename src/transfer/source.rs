@@ -8,8 +8,16 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::error::{Error, Result};
+use crate::control::Control;
+use crate::error::{Error, KeyProblem, Result};
+use crate::model::encryption::EncryptionMode;
+use crate::model::file::FileVersion;
+use crate::model::filtered::Filtered;
+use crate::model::id::FileId;
+use crate::model::secret::SseCustomerKey;
+use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::model::time::Timestamp;
+use crate::transfer::hash::hash_to_end;
 
 /// The content of one upload.
 pub(crate) trait UploadSource {
@@ -23,6 +31,54 @@ pub(crate) trait UploadSource {
 
     /// These bytes of it, from their beginning.
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>>;
+}
+
+/// The SHA-1 of these bytes of a source.
+pub(in crate::transfer) fn hash(
+    source: &dyn UploadSource,
+    range: Range<u64>,
+    control: &Control,
+) -> Result<Sha1Digest> {
+    let mut hasher = Sha1Hasher::default();
+    feed(&mut hasher, source, range, control)?;
+    Ok(hasher.finish())
+}
+
+/// Hashes these bytes of a source, after what was hashed before.
+pub(in crate::transfer) fn feed(
+    hasher: &mut Sha1Hasher,
+    source: &dyn UploadSource,
+    range: Range<u64>,
+    control: &Control,
+) -> Result<()> {
+    hash_to_end(hasher, source.open(range)?, control, failed_reader)
+}
+
+/// A stored file that is read within the service, and the customer's key that it is encrypted with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredFile<'a> {
+    pub(crate) file_id: &'a FileId,
+    pub(crate) key: Option<&'a SseCustomerKey>,
+}
+
+impl StoredFile<'_> {
+    /// Refuses a key with which the service is certain to refuse the file. What the service does not tell
+    /// is for it to judge.
+    pub(in crate::transfer) fn check_key(self, version: &FileVersion) -> Result<()> {
+        let encryption = match &version.server_side_encryption {
+            Filtered::Readable(info) if info.mode == EncryptionMode::SseC => info,
+            _ => return Ok(()),
+        };
+        let problem = match (self.key, encryption.customer_key_md5.as_deref()) {
+            (None, _) => KeyProblem::Missing,
+            (Some(key), Some(md5)) if md5 != key.md5() => KeyProblem::Wrong,
+            (Some(_), _) => return Ok(()),
+        };
+        Err(Error::EncryptionKey {
+            problem,
+            service: None,
+        })
+    }
 }
 
 /// Bytes in memory.
@@ -288,14 +344,19 @@ pub(crate) fn ended_early() -> Error {
     }
 }
 
+/// The error of a reader of the caller that fails.
+fn failed_reader(source: io::Error) -> Error {
+    Error::Stream {
+        action: "read",
+        source,
+    }
+}
+
 /// Reads from the caller's reader; its error becomes ours.
 fn read_callers(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     match reader.read(buffer) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-        outcome => Ok(outcome.map_err(|source| Error::Stream {
-            action: "read",
-            source,
-        })?),
+        outcome => Ok(outcome.map_err(failed_reader)?),
     }
 }
 
@@ -307,14 +368,7 @@ pub(crate) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                return Err(
-                    Error::from_io(error).unwrap_or_else(|source| Error::Stream {
-                        action: "read",
-                        source,
-                    }),
-                );
-            }
+            Err(error) => return Err(Error::from_io(error).unwrap_or_else(failed_reader)),
         }
     }
     Ok(filled)

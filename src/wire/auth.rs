@@ -1,4 +1,4 @@
-//! The answer to `b2_authorize_account` (reference section 2.1).
+//! The answer to `b2_authorize_account` (docs/protocol.md, section 2.1).
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -56,7 +56,7 @@ pub struct StorageApi {
     /// Where the S3 API lives; empty if not known.
     #[serde(default, deserialize_with = "null_is_default")]
     pub s3_api_url: String,
-    /// Where version 4 writes what the key may do (reference section 1.2).
+    /// Where version 4 writes what the key may do (docs/protocol.md, section 1.2).
     #[serde(default)]
     allowed: Option<Allowed>,
     /// Where version 3 did.

@@ -1,4 +1,4 @@
-//! Copies within the service (reference sections 2.13 and 2.17).
+//! Copies within the service (docs/protocol.md, sections 2.13 and 2.17).
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::model::range::ByteRange;
 use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 
-/// The body of `b2_copy_file` (reference section 2.13).
+/// The body of [`b2_copy_file`](crate::protocol#213-b2_copy_file).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -85,7 +85,7 @@ setters! {
     }
 }
 
-/// The body of `b2_copy_part` (reference section 2.17).
+/// The body of [`b2_copy_part`](crate::protocol#217-b2_copy_part).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! An encryption as requests ask for it (reference section 3.9).
+//! An encryption as requests ask for it (docs/protocol.md, section 3.9).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Files and their listings (reference sections 2.8 to 2.12).
+//! Files and their listings (docs/protocol.md, sections 2.8 to 2.12).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,7 +7,8 @@ use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
 use crate::setters::setters;
 
-/// The body of `b2_list_file_names` and `b2_list_file_versions` (reference sections 2.8 and 2.9).
+/// The body of [`b2_list_file_names`](crate::protocol#28-b2_list_file_names) and
+/// [`b2_list_file_versions`](crate::protocol#29-b2_list_file_versions).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! Application keys (reference sections 2.22 to 2.24).
+//! Application keys (docs/protocol.md, sections 2.22 to 2.24).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::model::key::KeyDetails;
 use crate::model::secret::ApplicationKey;
 use crate::setters::setters;
 
-/// The body of `b2_create_key` (reference section 2.22).
+/// The body of [`b2_create_key`](crate::protocol#222-b2_create_key).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

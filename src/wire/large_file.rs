@@ -1,4 +1,4 @@
-//! Large files and their parts (reference sections 2.14 to 2.21).
+//! Large files and their parts (docs/protocol.md, sections 2.14 to 2.21).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 
-/// The body of `b2_start_large_file` (reference section 2.14).
+/// The body of [`b2_start_large_file`](crate::protocol#214-b2_start_large_file).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -103,7 +103,7 @@ pub struct CancelLargeFileResponse {
     pub extra: Map<String, Value>,
 }
 
-/// The body of `b2_list_parts` (reference section 2.21).
+/// The body of [`b2_list_parts`](crate::protocol#221-b2_list_parts).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -151,7 +151,8 @@ pub struct ListPartsResponse {
     pub extra: Map<String, Value>,
 }
 
-/// The body of `b2_list_unfinished_large_files` (reference section 2.20).
+/// The body of
+/// [`b2_list_unfinished_large_files`](crate::protocol#220-b2_list_unfinished_large_files).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

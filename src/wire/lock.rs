@@ -1,5 +1,5 @@
-//! Retention and legal hold of files (reference sections 2.28 and 2.29), and the default retention of
-//! buckets (section 2.5).
+//! Retention and legal hold of files (docs/protocol.md, sections 2.28 and 2.29), and the default
+//! retention of buckets (docs/protocol.md, section 2.5).
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use crate::model::lock::{
 };
 use crate::setters::setters;
 
-/// The body of `b2_update_file_retention` (reference section 2.28).
+/// The body of [`b2_update_file_retention`](crate::protocol#228-b2_update_file_retention).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -84,7 +84,7 @@ fn told<'de, D: serde::Deserializer<'de>>(
     Ok(form.map(<FileRetention as filtered::Setting>::from_form))
 }
 
-/// The body of `b2_update_file_legal_hold` (reference section 2.29).
+/// The body of [`b2_update_file_legal_hold`](crate::protocol#229-b2_update_file_legal_hold).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

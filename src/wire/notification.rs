@@ -1,4 +1,4 @@
-//! Event notification rules (reference sections 2.30 and 2.31).
+//! Event notification rules (docs/protocol.md, sections 2.30 and 2.31).
 //!
 //! The rules hold secrets, so the model's do not serialize; these forms of them do, and print
 //! nothing.

@@ -1,6 +1,6 @@
 //! The client held against `fixtures/wire`: what we send is exactly a request fixture, and every
-//! response fixture is read, however much of it is missing, null or new (reference section 1.5).
-//! The simulator is held against the same files by its own tests.
+//! response fixture is read, however much of it is missing, null or new (docs/protocol.md, section
+//! 1.5). The simulator is held against the same files by its own tests.
 
 mod mixtures;
 mod requests;

@@ -1,4 +1,4 @@
-//! Upload URLs (reference sections 2.6 and 2.15).
+//! Upload URLs (docs/protocol.md, sections 2.6 and 2.15).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -185,7 +185,7 @@ impl<F: Fn(&InMemoryAccountInfo, &str) -> Hook + Send + Sync> AccountInfo for Ho
 #[test]
 fn the_error_of_a_store_reaches_the_caller_as_it_was() {
     let api = B2Api::new(Hooked::new(|_, _| {
-        Err(StoreError::from(Flames(7)).context("asking the store"))
+        Err(StoreError::new(Flames(7)).context("asking the store"))
     }));
     for error in [
         api.list_buckets().unwrap_err(),

@@ -512,48 +512,48 @@ struct Broken;
 
 impl AccountInfo for Broken {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
-        Err(StoreError::from(Flooded).context("reading the token"))
+        Err(StoreError::new(Flooded).context("reading the token"))
     }
     fn begin_refresh(&self, _: Option<Generation>, _: Duration) -> Result<Refresh, StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn save_auth(
         &self,
         _: AccountAuth,
         _: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn abandon_refresh(&self, _: RefreshTicket) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn clear(&self) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn bucket_id(&self, _: &Identity, _: &str) -> Result<Option<BucketId>, StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn bucket_name(&self, _: &Identity, _: &BucketId) -> Result<Option<String>, StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn buckets(&self, _: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn save_bucket(&self, _: &Identity, _: &str, _: &BucketId) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn remove_bucket(&self, _: &Identity, _: &BucketId) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn replace_buckets(&self, _: &Identity, _: &[(String, BucketId)]) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn take_upload_url(
         &self,
         _: &Identity,
         _: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn put_upload_url(
         &self,
@@ -561,10 +561,10 @@ impl AccountInfo for Broken {
         _: &UploadTarget,
         _: UploadUrl,
     ) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn drop_upload_urls(&self, _: &Identity, _: &UploadTarget) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
 }
 
@@ -615,13 +615,13 @@ impl AccountInfo for Forgetful {
         self.0.buckets(owner)
     }
     fn save_bucket(&self, _: &Identity, _: &str, _: &BucketId) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn remove_bucket(&self, _: &Identity, _: &BucketId) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn replace_buckets(&self, _: &Identity, _: &[(String, BucketId)]) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn take_upload_url(
         &self,
@@ -636,10 +636,10 @@ impl AccountInfo for Forgetful {
         _: &UploadTarget,
         _: UploadUrl,
     ) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
     fn drop_upload_urls(&self, _: &Identity, _: &UploadTarget) -> Result<(), StoreError> {
-        Err(Flooded.into())
+        Err(StoreError::new(Flooded))
     }
 }
 

@@ -129,10 +129,11 @@ types! {
 }
 
 /// What is offered and is no type.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "AccountInfo",
     "CredentialError",
     "CredentialProvider",
+    "StoreContext",
     "Progress",
     "Result",
 ];

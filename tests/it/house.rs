@@ -32,7 +32,7 @@ const PLACES: [(&str, &[&str]); 7] = [
     ),
     ("tokio", &["simulator/front", "bin/"]),
     ("hyper", &["simulator/front", "bin/"]),
-    ("anyhow", &["error/store.rs", "bin/"]),
+    ("anyhow", &["bin/"]),
     ("secrecy", &["model/secret.rs"]),
     ("thread::sleep", &["control/clock.rs", "simulator/clock.rs"]),
 ];

@@ -1,17 +1,18 @@
-//! Which file, and how the place is that it lies in.
+//! Opening the store: which file it is, and what to do where it cannot be written.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::connection::Options;
 use super::files::Files;
 use super::location::{Location, Named};
 use super::read_only::ReadOnly;
-use super::{Place, SqliteAccountInfo};
+use super::{Backend, SqliteAccountInfo};
 use crate::control::clock::Clock;
 use crate::error::{Error, Result};
 
-/// Opens a [`SqliteAccountInfo`]: without a setting, the one of this user, which Backblaze's tools
-/// use.
+/// A builder for [`SqliteAccountInfo`]. Without a setting it opens the current user's account info,
+/// which Backblaze's own tools use too.
 ///
 /// ```no_run
 /// use b2sdk::SqliteAccountInfo;
@@ -31,55 +32,46 @@ pub struct SqliteAccountInfoBuilder {
     options: Options,
 }
 
-/// What the files are opened with.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Options {
-    pub(super) clock: Clock,
-    pub(super) network_home: bool,
-    /// How large the shared file may grow: what a full disk looks like.
-    #[cfg(test)]
-    pub(super) max_pages: Option<u32>,
-}
-
 impl SqliteAccountInfoBuilder {
-    /// This file. Its directory must exist. A leading `~` is the home directory.
+    /// Opens this file. Its directory must exist. A leading `~` stands for the home directory.
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.named.path = Some(path.into());
         self
     }
 
-    /// The file of this profile, as `b2 --profile`: one for each account that is used side by side.
-    /// The name has 1 to 64 of the characters `a-z A-Z 0-9 _ -`; an empty one is none, as with
+    /// Opens the file of this profile, which `b2 --profile` uses too. Each account that is used side by
+    /// side needs a profile of its own.
+    ///
+    /// A name has 1 to 64 of the characters `a-z A-Z 0-9 _ -`. An empty name means no profile, as with
     /// Backblaze's tools.
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.named.profile = Some(name.into());
         self
     }
 
-    /// What to do where account info cannot be written, such as in a container with a read-only
-    /// home directory. `false`, as at first: it is an error. `true`: what is in the file is read,
-    /// everything else is kept in memory and ends with the store, and one warning says so
-    /// (`tracing`). What somebody else changes in the file is followed. If there is no file at all,
-    /// the store begins empty.
+    /// Opens account info that cannot be written, such as in a container with a read-only home
+    /// directory. By default that is an error.
     ///
-    /// A file that cannot be read is an error in any case.
+    /// With `true` the store reads the file, keeps changes in memory until it is dropped, and logs one
+    /// warning (`tracing`). Changes that another program makes to the file take effect at the next call.
+    /// If the file does not exist, the store starts empty. A file that cannot be read remains an error.
     pub fn read_only_fallback(mut self, fall_back: bool) -> Self {
         self.read_only_fallback = fall_back;
         self
     }
 
-    /// For a directory on a network file system, where SQLite's write-ahead log does not work: then
-    /// no file `-wal` or `-shm` ever exists. Taking and putting an upload URL waits for the file
-    /// system twice, some milliseconds instead of some microseconds.
+    /// Opens account info in a directory on a network file system, where SQLite's write-ahead log does
+    /// not work. No file `-wal` or `-shm` is created. Taking and putting an upload URL then waits for
+    /// the file system twice, for some milliseconds instead of some microseconds.
     ///
-    /// It stays a property of the `-urls` file: who opens that later without this setting keeps to
-    /// it. A log that is there from before is removed, for which no other program may have it open.
+    /// The `-urls` file remembers the setting, so one program that uses it is enough. A log that exists
+    /// already is removed, which fails while another program has it open.
     pub fn network_home(mut self, network: bool) -> Self {
         self.options.network_home = network;
         self
     }
 
-    /// The clock to go by (feature `test-util`).
+    /// Reads the time from this clock (feature `test-util`).
     #[cfg(any(test, feature = "test-util"))]
     pub fn clock(mut self, clock: &Clock) -> Self {
         self.options.clock = clock.clone();
@@ -92,7 +84,7 @@ impl SqliteAccountInfoBuilder {
         self
     }
 
-    /// Opens the account info, and makes it if there is none. The file is, in this order:
+    /// Opens the account info, and creates it if it does not exist. The file is the first of:
     ///
     /// 1. the [`path`](Self::path);
     /// 2. the file named by the environment variable `B2_ACCOUNT_INFO`, if it is set;
@@ -101,18 +93,18 @@ impl SqliteAccountInfoBuilder {
     ///    where `XDG_CONFIG_HOME` is `~/.config` if it is not set, except on macOS and Windows;
     /// 5. `~/.b2_account_info`, with a profile `~/.b2db-<profile>.sqlite`.
     ///
-    /// A leading `~` is the home directory. Directories are made only for 4, with mode 0700.
+    /// A leading `~` stands for the home directory. Only step 4 creates directories, with mode 0700.
     ///
     /// # Errors
-    /// - [`InvalidInput`](Error::InvalidInput): a profile and a path, or a profile and
-    ///   `B2_ACCOUNT_INFO`; a profile's name that breaks the rule; an empty path or variable; no
-    ///   home directory.
-    /// - [`AccountInfoCorrupt`](Error::AccountInfoCorrupt): the file is damaged or is something
-    ///   else; it is left as it is.
-    /// - [`AccountInfoTooNew`](Error::AccountInfoTooNew): a newer program changed its form; it is
-    ///   left as it is.
-    /// - [`LocalFile`](Error::LocalFile): it is a directory, may not be read or written, the disk is
-    ///   full, or another program holds it for longer than 30 seconds.
+    /// - [`InvalidInput`](Error::InvalidInput): both a profile and a path, or a profile and
+    ///   `B2_ACCOUNT_INFO`; a profile name with other characters; an empty path or variable; no home
+    ///   directory.
+    /// - [`AccountInfoCorrupt`](Error::AccountInfoCorrupt): the file is damaged or is not account info.
+    ///   It is not changed.
+    /// - [`AccountInfoTooNew`](Error::AccountInfoTooNew): a newer program changed the format. The file
+    ///   is not changed.
+    /// - [`LocalFile`](Error::LocalFile): the path is a directory, the file may not be read or written,
+    ///   the disk is full, or another program holds the file for longer than 30 seconds.
     pub fn open(self) -> Result<SqliteAccountInfo> {
         let location = Location::of_this_process(&self.named)?;
         let path = std::path::absolute(&location.file)
@@ -120,14 +112,14 @@ impl SqliteAccountInfoBuilder {
         let opened = location
             .make_directory()
             .and_then(|()| Files::open(&path, &self.options));
-        let place = match opened {
-            Ok(files) => Place::Files(Box::new(files)),
+        let backend = match opened {
+            Ok(files) => Backend::Files(Box::new(files)),
             Err(error) if self.read_only_fallback && is_refused(&error) => {
-                Place::ReadOnly(Box::new(self.fall_back(&path, &error)?))
+                Backend::ReadOnly(Box::new(self.fall_back(&path, &error)?))
             }
             Err(error) => return Err(error),
         };
-        Ok(SqliteAccountInfo { place })
+        Ok(SqliteAccountInfo { backend })
     }
 
     fn fall_back(self, path: &Path, refusal: &Error) -> Result<ReadOnly> {

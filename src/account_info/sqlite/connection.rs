@@ -16,7 +16,18 @@ use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::control::clock::Clock;
 use crate::error::{Error, StoreError};
+
+/// What the files are opened with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Options {
+    pub(super) clock: Clock,
+    pub(super) network_home: bool,
+    /// How large the shared file may grow, which is how a test fills the disk.
+    #[cfg(test)]
+    pub(super) max_pages: Option<u32>,
+}
 
 /// How long a statement waits for other threads and programs. A holder needs milliseconds; this is
 /// for a machine that is busy or asleep.
@@ -37,6 +48,12 @@ fn hint(kind: io::ErrorKind) -> &'static str {
              (B2_ACCOUNT_INFO for the default one)"
         }
     }
+}
+
+pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection
+        .prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))
 }
 
 /// A failure before it is known which file and what action it belongs to.
@@ -106,7 +123,7 @@ impl Failure {
             Some(ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed) => {
                 io::ErrorKind::Other
             }
-            _ => return Error::Store(StoreError::from(error)),
+            _ => return Error::Store(StoreError::new(error)),
         };
         let source = io::Error::new(kind, format!("{error}; {}", hint(kind)));
         Error::local_file(action, path, source)
@@ -180,12 +197,12 @@ pub(super) fn create_private(path: &Path) -> Result<(), Error> {
 
 /// A connection and the process that may use it.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Database {
     connection: Option<Connection>,
     process: u32,
 }
 
-impl Link {
+impl Database {
     /// Opens a file that exists.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -263,7 +280,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for Database {
     /// A process must not even close a connection that it inherited: that could drop files which
     /// its parent still uses.
     fn drop(&mut self) {
@@ -315,14 +332,14 @@ fn why_not(path: &Path, error: rusqlite::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, Link};
+    use super::{Database, Failure};
 
     #[test]
     fn a_connection_is_of_no_use_after_a_fork() {
-        let mut link = Link::in_memory().unwrap();
-        assert!(link.connection().is_ok());
-        link.process = 0;
-        let refused = link.connection().map(|_| ());
+        let mut database = Database::in_memory().unwrap();
+        assert!(database.connection().is_ok());
+        database.process = 0;
+        let refused = database.connection().map(|_| ());
         assert!(matches!(refused, Err(Failure::Explained(_))), "{refused:?}");
     }
 }

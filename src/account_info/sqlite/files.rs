@@ -3,7 +3,7 @@
 //! - `shared.rs`: the authorization and the bucket names, in the file and the form of Backblaze's
 //!   own tools; whoever logs in with either is logged in with both.
 //! - `urls.rs`: upload URLs and the refresh lease, in a file beside it that is ours alone; those that
-//!   are in constant use here stay in memory meanwhile (`hot.rs`).
+//!   are in constant use here stay in memory meanwhile (`url_cache.rs`).
 //!
 //! What touches both goes in this order, so that no two callers wait for each other and no lease
 //! ends before the authorization that it was for is there to be seen:
@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builder::Options;
-use super::hot::Hot;
+use super::connection::Options;
 use super::shared::Shared;
+use super::url_cache::UrlCache;
 use super::urls::{self, Urls};
-use super::{legacy, rows, watch};
+use super::{file_stamp, legacy, rows};
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
@@ -36,7 +36,7 @@ use crate::model::id::BucketId;
 pub(super) struct Files {
     shared: Shared,
     urls: Urls,
-    hot: Hot,
+    url_cache: UrlCache,
 }
 
 impl Files {
@@ -58,12 +58,12 @@ impl Files {
                 (shared, Urls::open(beside(path)?, options)?)
             }
         };
-        watch::warn_if_others_can_read(path);
+        file_stamp::warn_if_others_can_read(path);
         shared.trust_stamps(urls.is_local());
         Ok(Self {
             shared,
             urls,
-            hot: Hot::new(&options.clock),
+            url_cache: UrlCache::new(&options.clock),
         })
     }
 
@@ -144,7 +144,7 @@ impl AccountInfo for Files {
             urls::end_lease(now, None)?;
             // Python may have logged out meanwhile, and knows nothing of the URLs.
             let kept = same.then_some(snapshot.identity());
-            self.hot.keep_only(kept);
+            self.url_cache.keep_only(kept);
             urls::keep_only(now, kept)
         });
         match settled {
@@ -163,7 +163,7 @@ impl AccountInfo for Files {
     fn clear(&self) -> Result<(), StoreError> {
         self.urls.write(|now| {
             self.shared.clear()?;
-            self.hot.keep_only(None);
+            self.url_cache.keep_only(None);
             urls::end_lease(now, None)?;
             urls::keep_only(now, None)
         })?;
@@ -199,7 +199,7 @@ impl AccountInfo for Files {
             Ok(())
         })?;
         let target = UploadTarget::Bucket(id.clone());
-        self.hot.drop_target(owner, &target);
+        self.url_cache.drop_target(owner, &target);
         Ok(self.urls.drop_target(owner, &target)?)
     }
 
@@ -219,13 +219,13 @@ impl AccountInfo for Files {
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
         // The caller has just read whose account it is, and what is kept here is this owner's alone.
-        if let Some(url) = self.hot.take(owner, target) {
+        if let Some(url) = self.url_cache.take(owner, target) {
             return Ok(Some(url));
         }
         self.check_owner(owner)?;
         let taken = self.urls.take(owner, target)?;
         if taken.is_some() {
-            self.hot.note_taken(owner, target);
+            self.url_cache.note_taken(owner, target);
         }
         Ok(taken)
     }
@@ -236,7 +236,7 @@ impl AccountInfo for Files {
         target: &UploadTarget,
         url: UploadUrl,
     ) -> Result<(), StoreError> {
-        let urls = self.hot.put(owner, target, url);
+        let urls = self.url_cache.put(owner, target, url);
         if urls.is_empty() {
             return Ok(());
         }
@@ -246,7 +246,7 @@ impl AccountInfo for Files {
 
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         self.check_owner(owner)?;
-        self.hot.drop_target(owner, target);
+        self.url_cache.drop_target(owner, target);
         Ok(self.urls.drop_target(owner, target)?)
     }
 }
@@ -254,7 +254,7 @@ impl AccountInfo for Files {
 impl Drop for Files {
     /// Leaves to others what stayed in memory; not after a logout.
     fn drop(&mut self) {
-        for (owner, target, url) in self.hot.drain() {
+        for (owner, target, url) in self.url_cache.drain() {
             let left = self
                 .check_owner(&owner)
                 .and_then(|()| self.urls.put(&owner, &target, &[url]));

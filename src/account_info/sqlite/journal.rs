@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::connection::{BUSY_TIMEOUT, Failure, Link};
+use super::connection::{BUSY_TIMEOUT, Database, Failure};
 use crate::control::clock::Clock;
 use crate::error::Error;
 
@@ -28,8 +28,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 const WITHOUT_LOG: i32 = 0x6232_4e48;
 
 /// Sets the journal of a file that was just opened.
-pub(super) fn choose(link: &mut Link, path: &Path, network_home: bool) -> Result<(), Failure> {
-    let connection = link.connection()?;
+pub(super) fn choose(
+    database: &mut Database,
+    path: &Path,
+    network_home: bool,
+) -> Result<(), Failure> {
+    let connection = database.connection()?;
     if network_home {
         take_log_away(connection, path)?;
     } else if !is_without_log(connection)? {

@@ -1,4 +1,4 @@
-//! The account info of a `b2` tool of 2016 and before: a JSON file (reference section 13.7).
+//! The account info of a `b2` tool of 2016 and before: a JSON file (docs/protocol.md, section 13.7).
 //!
 //! Python deletes it and then writes the database; who is killed in between has lost his
 //! credentials. Here, under the lock of the URLs' file, so that of many processes one does it:
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::connection::{Failure, Link, create_private};
+use super::connection::{Database, Failure, create_private};
 use super::{rows, schema};
 use crate::error::{Error, Result};
 use crate::model::auth::{AccountAuth, Allowed, Capability};
@@ -82,7 +82,7 @@ pub(super) fn looks_like_json(path: &Path) -> bool {
 /// Puts a database in the place of the JSON file, unless somebody did so meanwhile. The caller holds
 /// the lock.
 pub(super) fn migrate(path: &Path) -> Result<()> {
-    // A link stays a link.
+    // A symbolic link stays a link.
     let path = &path
         .canonicalize()
         .map_err(|error| Error::local_file("open", path, error))?;
@@ -102,9 +102,9 @@ pub(super) fn migrate(path: &Path) -> Result<()> {
 
 /// What was not known in those days stays `NULL`, as Python leaves it.
 fn write(path: &Path, old: &AccountAuth) -> Result<(), Failure> {
-    let mut link = Link::open(path)?;
-    schema::prepare(&mut link, path)?;
-    link.write(|now| {
+    let mut database = Database::open(path)?;
+    schema::prepare(&mut database, path)?;
+    database.write(|now| {
         rows::insert_account(now, old)?;
         now.execute(
             "UPDATE account
@@ -113,7 +113,7 @@ fn write(path: &Path, old: &AccountAuth) -> Result<(), Failure> {
         )?;
         Ok(())
     })?;
-    link.close();
+    database.close();
     Ok(())
 }
 

@@ -1,6 +1,6 @@
-//! Which file an account info lives in: the rules of reference section 13.1, as a function of an
-//! environment that is passed in. `fixtures/account_info/locations.json` has them as a table, which
-//! Python's resolver is tried with, too.
+//! Which file an account info lives in: the rules of docs/protocol.md, section 13.1, as a function
+//! of an environment that is passed in. `fixtures/account_info/locations.json` has them as a table,
+//! which Python's resolver is tried with, too.
 //!
 //! Two things that Python does are mistakes, and differ here:
 //!

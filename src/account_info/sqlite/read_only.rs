@@ -2,7 +2,7 @@
 //! and everything else stays in memory.
 //!
 //! Before every call the file is looked at. If somebody else changed it, it counts from then on;
-//! until then what was saved here does, such as a new token in the place of one that expired.
+//! until then what was saved here does, such as a new token in place of one that expired.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,9 +12,8 @@ use parking_lot::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction};
 
-use super::connection::{Failure, Link};
-use super::shared::data_version;
-use super::watch::{FileId, warn_if_others_can_read};
+use super::connection::{Database, Failure, data_version};
+use super::file_stamp::{FileId, warn_if_others_can_read};
 use super::{legacy, rows, schema};
 use crate::account_info::memory::InMemoryAccountInfo;
 use crate::account_info::{
@@ -36,7 +35,7 @@ pub(super) struct ReadOnly {
 #[derive(Debug, Default)]
 struct Seen {
     file: Option<FileId>,
-    link: Option<Link>,
+    database: Option<Database>,
     version: i64,
 }
 
@@ -98,10 +97,10 @@ impl Seen {
     fn look(&mut self, path: &Path) -> Result<Look, Failure> {
         let file = FileId::at(path).map_err(|error| Error::local_file("read", path, error))?;
         if file == self.file {
-            let Some(link) = &mut self.link else {
+            let Some(database) = &mut self.database else {
                 return Ok(Look::Same);
             };
-            if data_version(link.connection()?)? == self.version {
+            if data_version(database.connection()?)? == self.version {
                 return Ok(Look::Same);
             }
         } else {
@@ -116,11 +115,11 @@ impl Seen {
     }
 
     fn read(&mut self, path: &Path) -> Result<Look, Failure> {
-        let mut link = match self.link.take() {
-            Some(link) => link,
-            None => Link::open_to_read(path)?,
+        let mut database = match self.database.take() {
+            Some(database) => database,
+            None => Database::open_to_read(path)?,
         };
-        let copied = link.read(|now| Ok((data_version(now)?, copy(now)?)));
+        let copied = database.read(|now| Ok((data_version(now)?, copy(now)?)));
         let (version, mut copy) = match copied {
             Err(failure) if failure.is_damage() => return of_old_tool(path, failure),
             other => other?,
@@ -133,7 +132,7 @@ impl Seen {
             let buckets = rows::buckets(now)?;
             Ok(Look::New(Box::new(Content { auth, buckets })))
         })?;
-        (self.version, self.link) = (version, Some(link));
+        (self.version, self.database) = (version, Some(database));
         Ok(look)
     }
 }
@@ -146,8 +145,8 @@ fn of_old_tool(path: &Path, failure: Failure) -> Result<Look, Failure> {
 }
 
 /// A copy in memory, which can be brought to the present form where the file cannot.
-fn copy(from: &Transaction<'_>) -> Result<Link, Failure> {
-    let mut copy = Link::in_memory()?;
+fn copy(from: &Transaction<'_>) -> Result<Database, Failure> {
+    let mut copy = Database::in_memory()?;
     let to = copy.connection()?;
     let mut tables =
         from.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql NOT NULL")?;

@@ -1,5 +1,5 @@
-//! The rows of the shared file, as Python writes them (reference sections 13.5 and 13.6): the account
-//! and the bucket names. The transactions around them are those of `shared.rs`.
+//! The rows of the shared file, as Python writes them (docs/protocol.md, sections 13.5 and 13.6):
+//! the account and the bucket names. The transactions around them are those of `shared.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::connection::{Failure, corrupt};
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::model::auth::{AccountAuth, Allowed, Capability, Identity};
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
 use crate::model::secret::{ApplicationKey, AuthToken};
@@ -100,8 +100,8 @@ fn read_allowed(json: Option<&str>, path: &Path) -> Result<Allowed, Failure> {
 }
 
 pub(super) fn insert_account(connection: &Connection, auth: &AccountAuth) -> Result<(), Failure> {
-    let allowed =
-        serde_json::to_string(&auth.allowed).map_err(|error| Error::Store(error.into()))?;
+    let allowed = serde_json::to_string(&auth.allowed)
+        .map_err(|error| Error::Store(StoreError::new(error)))?;
     let sizes = [auth.absolute_minimum_part_size, auth.recommended_part_size]
         .map(|size| i64::try_from(size).unwrap_or(i64::MAX));
     connection.execute(

@@ -1,4 +1,5 @@
-//! The tables of the file that is shared with Python's b2sdk (reference sections 13.3 and 13.4).
+//! The tables of the file that is shared with Python's b2sdk (docs/protocol.md, sections 13.3 and
+//! 13.4).
 //!
 //! 1. Look which upgrades were done. All: nothing is written. A number above [`LATEST`]: a newer
 //!    program was here, and the tables are its business.
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::connection::{Failure, Link, corrupt, unknown_name};
+use super::connection::{Database, Failure, corrupt, unknown_name};
 use crate::error::Error;
 
 const LATEST: i64 = 6;
@@ -57,17 +58,17 @@ pub(super) enum Tables {
 }
 
 /// Brings the file to the version that this crate and b2sdk use.
-pub(super) fn prepare(link: &mut Link, path: &Path) -> Result<Tables, Failure> {
-    let tables = match link.read(|now| missing(now, path))? {
+pub(super) fn prepare(database: &mut Database, path: &Path) -> Result<Tables, Failure> {
+    let tables = match database.read(|now| missing(now, path))? {
         Missing::Nothing => Tables::Known,
         Missing::Unknown => Tables::Newer,
-        Missing::Upgrades(_) => link.write(|now| match missing(now, path)? {
+        Missing::Upgrades(_) => database.write(|now| match missing(now, path)? {
             Missing::Nothing => Ok(Tables::Known),
             Missing::Unknown => Ok(Tables::Newer),
             Missing::Upgrades(numbers) => upgrade(now, &numbers),
         })?,
     };
-    let connection = link.connection()?;
+    let connection = database.connection()?;
     for columns in NEEDED {
         if let Err(error) = connection.prepare(columns) {
             return Err(match tables {

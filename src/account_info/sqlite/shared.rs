@@ -5,7 +5,7 @@
 //! transaction, and the authorization in memory counts only while SQLite's `data_version`, which
 //! changes with every commit of another connection, is the one that it was read at. That takes a lock
 //! and eight system calls, a third of what a small upload costs. So while the file has the stamp that
-//! it had before the last look (`watch.rs`), the outcome of that look is taken instead; not on a
+//! it had before the last look (`file_stamp.rs`), the outcome of that look is taken instead; not on a
 //! network file system, which may tell old stamps (the file of upload URLs has no log there), and not
 //! where a program uses a write-ahead log, which leaves the file alone. Of threads that have to look at
 //! the same time one looks for those that came before it began to.
@@ -19,15 +19,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use rusqlite::{Connection, Transaction};
+use rusqlite::Transaction;
 
-use super::builder::Options;
-use super::connection::{Failure, Link, corrupt, create_private};
+use super::connection::{Database, Failure, Options, corrupt, create_private, data_version};
+use super::file_stamp::{FileId, Stamp};
 use super::journal::has_log;
 use super::legacy;
 use super::rows::{account, check_owner, identity, insert_account, save_bucket};
 use super::schema::{self, Tables};
-use super::watch::{FileId, Stamp};
 use crate::account_info::{AuthSnapshot, RefreshTicket};
 use crate::error::{Error, Result};
 use crate::model::auth::{AccountAuth, Identity};
@@ -39,7 +38,8 @@ const OPEN_ATTEMPTS: usize = 10;
 pub(super) struct Shared {
     path: PathBuf,
     options: Options,
-    state: Mutex<State>,
+    /// `None` once the file was deleted.
+    open: Mutex<Option<OpenFile>>,
     /// How often somebody began to look for the present authorization.
     looks: AtomicU64,
     /// Whether the file system tells at once, and truly, when a file changed last.
@@ -56,15 +56,9 @@ pub(super) struct Settled {
     auth: Option<Arc<AuthSnapshot>>,
 }
 
-/// The file that is open; nothing once it was deleted.
-#[derive(Debug, Default)]
-struct State {
-    open: Option<Open>,
-}
-
 #[derive(Debug)]
-struct Open {
-    link: Link,
+struct OpenFile {
+    database: Database,
     file: Option<FileId>,
     tables: Tables,
     known: Option<Known>,
@@ -91,9 +85,7 @@ impl Shared {
         Ok(Self {
             path: path.to_owned(),
             options: options.clone(),
-            state: Mutex::new(State {
-                open: Some(Open::at(path, options)?),
-            }),
+            open: Mutex::new(Some(OpenFile::at(path, options)?)),
             looks: AtomicU64::new(0),
             trusts_stamps: false,
             settled: RwLock::default(),
@@ -115,8 +107,8 @@ impl Shared {
             return Ok(settled.auth);
         }
         let before = self.looks.load(Ordering::SeqCst);
-        let state = self.lock();
-        let known = state.open.as_ref().and_then(|open| open.known.as_ref());
+        let open = self.lock();
+        let known = open.as_ref().and_then(|open| open.known.as_ref());
         if let Some(known) = known
             && known.look > before
         {
@@ -125,7 +117,7 @@ impl Shared {
         let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
         // Before the look, so that what is written meanwhile gives the file another one.
         let stamp = Stamp::at(&self.path);
-        match &mut self.renew(state, IfDeleted::Leave)?.open {
+        match &mut *self.renew(open, IfDeleted::Leave)? {
             None => Ok(None),
             Some(open) => {
                 let auth = open
@@ -147,7 +139,7 @@ impl Shared {
     }
 
     /// Takes note of what was found in the open file after it had this stamp.
-    fn settle(&self, stamp: Option<Stamp>, open: &Open) {
+    fn settle(&self, stamp: Option<Stamp>, open: &OpenFile) {
         let tells = |stamp: &Stamp| {
             self.trusts_stamps && open.file == Some(stamp.file) && stamp.is_settled()
         };
@@ -206,9 +198,9 @@ impl Shared {
         owner: &Identity,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T> {
-        let mut state = self.current(IfDeleted::Leave)?;
-        let open = state.open.as_mut().ok_or(Error::AccountChanged)?;
-        open.link
+        let mut current = self.current(IfDeleted::Leave)?;
+        let open = current.as_mut().ok_or(Error::AccountChanged)?;
+        open.database
             .read(|now| {
                 check_owner(now, owner)?;
                 work(now)
@@ -247,55 +239,55 @@ impl Shared {
         if_deleted: IfDeleted,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<Result<T, Moved>> {
-        let mut state = self.current(if_deleted)?;
-        let open = state.open.as_mut().ok_or(Error::AccountChanged)?;
+        let mut current = self.current(if_deleted)?;
+        let open = current.as_mut().ok_or(Error::AccountChanged)?;
         // A commit of this connection does not change its `data_version`.
         open.known = None;
-        match open.link.write(work) {
+        match open.database.write(work) {
             Ok(value) => Ok(Ok(value)),
             Err(failure) if failure.is_moved() => Ok(Err(Moved)),
             Err(failure) => Err(open.explain("write", failure, &self.path)),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+    fn lock(&self) -> MutexGuard<'_, Option<OpenFile>> {
+        self.open.lock()
     }
 
     /// The file that is at the path now.
-    fn current(&self, if_deleted: IfDeleted) -> Result<MutexGuard<'_, State>> {
+    fn current(&self, if_deleted: IfDeleted) -> Result<MutexGuard<'_, Option<OpenFile>>> {
         self.renew(self.lock(), if_deleted)
     }
 
     /// Opens what is at the path now, if that is another file than the one that is open.
     fn renew<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        mut open: MutexGuard<'a, Option<OpenFile>>,
         if_deleted: IfDeleted,
-    ) -> Result<MutexGuard<'a, State>> {
+    ) -> Result<MutexGuard<'a, Option<OpenFile>>> {
         // Who cannot look, such as while a network drive is away, has not seen it go.
         let file = match FileId::at(&self.path) {
-            Err(_) if state.open.is_some() => return Ok(state),
+            Err(_) if open.is_some() => return Ok(open),
             other => other.unwrap_or(None),
         };
-        let same = state.open.as_ref().map(|open| open.file) == Some(file);
-        if same || (file.is_none() && state.open.is_none() && if_deleted == IfDeleted::Leave) {
-            return Ok(state);
+        let same = open.as_ref().map(|open| open.file) == Some(file);
+        if same || (file.is_none() && open.is_none() && if_deleted == IfDeleted::Leave) {
+            return Ok(open);
         }
-        if state.open.take().is_some() {
+        if open.take().is_some() {
             tracing::warn!(path = %self.path.display(), "the account info was deleted or replaced");
         }
         if file.is_some() || if_deleted == IfDeleted::Make {
-            state.open = Some(Open::at(&self.path, &self.options)?);
+            *open = Some(OpenFile::at(&self.path, &self.options)?);
         }
-        Ok(state)
+        Ok(open)
     }
 }
 
 /// The file was deleted or replaced while it was written.
 struct Moved;
 
-impl Open {
+impl OpenFile {
     /// Opens the file, and makes it if there is none.
     fn at(path: &Path, options: &Options) -> Result<Self> {
         let mut open = Self::once(path, options)?;
@@ -315,16 +307,16 @@ impl Open {
     fn once(path: &Path, options: &Options) -> Result<Self> {
         create_private(path)?;
         let file = FileId::at(path).unwrap_or(None);
-        let opened = Link::open(path).and_then(|mut link| {
+        let opened = Database::open(path).and_then(|mut database| {
             #[cfg(test)]
             if let Some(pages) = options.max_pages {
                 let limit = format!("PRAGMA max_page_count = {pages}");
-                link.connection()?.query_row(&limit, [], |_| Ok(()))?;
+                database.connection()?.query_row(&limit, [], |_| Ok(()))?;
             }
-            let tables = schema::prepare(&mut link, path)?;
-            Ok((link, tables))
+            let tables = schema::prepare(&mut database, path)?;
+            Ok((database, tables))
         });
-        let (link, tables) = opened.map_err(|failure| {
+        let (database, tables) = opened.map_err(|failure| {
             if failure.is_damage() && legacy::looks_like_json(path) {
                 return corrupt(
                     path,
@@ -334,7 +326,7 @@ impl Open {
             failure.explain("open", path)
         })?;
         Ok(Self {
-            link,
+            database,
             file,
             tables,
             known: None,
@@ -343,7 +335,7 @@ impl Open {
 
     /// The authorization as this look finds it.
     fn auth(&mut self, look: u64, path: &Path) -> Result<Option<Arc<AuthSnapshot>>, Failure> {
-        let version = data_version(self.link.connection()?)?;
+        let version = data_version(self.database.connection()?)?;
         if let Some(known) = &mut self.known
             && known.version == version
         {
@@ -352,7 +344,7 @@ impl Open {
         }
         self.known = None;
         // Both are read in one transaction: a commit in between would go unnoticed for ever.
-        let known = self.link.read(|now| {
+        let known = self.database.read(|now| {
             Ok(Known {
                 version: data_version(now)?,
                 look,
@@ -373,12 +365,6 @@ impl Open {
             failure => failure.explain(action, path),
         }
     }
-}
-
-pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
-    connection
-        .prepare_cached("PRAGMA data_version")?
-        .query_row([], |row| row.get(0))
 }
 
 #[cfg(all(test, unix))]

@@ -5,7 +5,6 @@ mod again;
 mod files;
 #[cfg(unix)]
 mod gone;
-mod hot;
 mod legacy;
 mod model;
 mod others;
@@ -14,6 +13,7 @@ mod places;
 mod schema;
 #[cfg(unix)]
 mod settled;
+mod url_cache;
 mod urls;
 #[cfg(unix)]
 mod warnings;

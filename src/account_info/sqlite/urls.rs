@@ -13,9 +13,8 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
-use super::builder::Options;
-use super::connection::{Failure, Link, create_private};
-use super::watch::FileId;
+use super::connection::{Database, Failure, Options, create_private};
+use super::file_stamp::FileId;
 use super::{journal, legacy};
 use crate::account_info::{UploadTarget, UploadUrl};
 use crate::error::{Error, Result, StoreError};
@@ -43,12 +42,12 @@ const CLOCK_SLACK_MILLIS: i64 = 60_000;
 pub(super) struct Urls {
     path: PathBuf,
     options: Options,
-    open: Mutex<Open>,
+    open: Mutex<OpenFile>,
 }
 
 #[derive(Debug)]
-struct Open {
-    link: Link,
+struct OpenFile {
+    database: Database,
     file: Option<FileId>,
 }
 
@@ -71,7 +70,7 @@ impl Urls {
     /// Whether this file has a log, which needs memory that all who use it share: then it is one machine's.
     pub(super) fn is_local(&self) -> bool {
         let mut open = self.open.lock();
-        let connection = open.link.connection();
+        let connection = open.database.connection();
         connection.is_ok_and(|connection| journal::has_log(connection).unwrap_or(false))
     }
 
@@ -83,12 +82,12 @@ impl Urls {
         let mut open = self.lock();
         let written = self
             .follow(&mut open)
-            .and_then(|()| match open.link.write(&mut work) {
+            .and_then(|()| match open.database.write(&mut work) {
                 Err(failure) if failure.is_damage() => {
                     // Closing comes first: it may remove side files by their names.
-                    open.link.close();
+                    open.database.close();
                     *open = recreate(&self.path, &self.options)?;
-                    open.link.write(&mut work)
+                    open.database.write(&mut work)
                 }
                 other => other,
             });
@@ -96,9 +95,9 @@ impl Urls {
     }
 
     /// Goes over to the file that is at the path now: others look there, too.
-    fn follow(&self, open: &mut Open) -> Result<(), Failure> {
+    fn follow(&self, open: &mut OpenFile) -> Result<(), Failure> {
         if FileId::at(&self.path).is_ok_and(|file| file != open.file) {
-            open.link.close();
+            open.database.close();
             *open = connect(&self.path, &self.options)?;
         }
         Ok(())
@@ -147,7 +146,7 @@ impl Urls {
 
     /// Wipes what was deleted from the log, too, where it would stay until that is written over.
     pub(super) fn empty_log(&self) {
-        let emptied = self.lock().link.connection().and_then(|connection| {
+        let emptied = self.lock().database.connection().and_then(|connection| {
             Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
         });
         if let Err(failure) = emptied {
@@ -156,7 +155,7 @@ impl Urls {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenFile> {
         self.open.lock()
     }
 }
@@ -285,7 +284,7 @@ fn oldest(now: Timestamp) -> i64 {
 /// One text for the three parts of an identity that no other identity has.
 fn owner_key(owner: &Identity) -> Result<String> {
     let parts = (&owner.account_id, &owner.application_key_id, &owner.realm);
-    serde_json::to_string(&parts).map_err(|error| Error::Store(StoreError::from(error)))
+    serde_json::to_string(&parts).map_err(|error| Error::Store(StoreError::new(error)))
 }
 
 fn target_key(target: &UploadTarget) -> String {
@@ -300,12 +299,12 @@ const fn as_stored(ticket: u64) -> i64 {
     i64::from_ne_bytes(ticket.to_ne_bytes())
 }
 
-fn connect(path: &Path, options: &Options) -> Result<Open, Failure> {
+fn connect(path: &Path, options: &Options) -> Result<OpenFile, Failure> {
     create_private(path)?;
     let file = FileId::at(path).unwrap_or(None);
-    let mut link = Link::open(path)?;
-    journal::choose(&mut link, path, options.network_home)?;
-    let found = link.write(|now| {
+    let mut database = Database::open(path)?;
+    journal::choose(&mut database, path, options.network_home)?;
+    let found = database.write(|now| {
         let form: i64 = now.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if form == 0 {
             now.execute_batch(TABLES)?;
@@ -321,14 +320,14 @@ fn connect(path: &Path, options: &Options) -> Result<Open, Failure> {
             path = %path.display(),
             "upload URLs are not kept: a newer program has its own in this file"
         );
-        link = Link::in_memory()?;
-        link.connection()?.execute_batch(TABLES)?;
+        database = Database::in_memory()?;
+        database.connection()?.execute_batch(TABLES)?;
     }
-    Ok(Open { link, file })
+    Ok(OpenFile { database, file })
 }
 
 /// Starts over with an empty file.
-fn recreate(path: &Path, options: &Options) -> Result<Open, Failure> {
+fn recreate(path: &Path, options: &Options) -> Result<OpenFile, Failure> {
     tracing::warn!(path = %path.display(), "the file of upload URLs is damaged; making a new one");
     for suffix in ["", "-wal", "-shm", "-journal"] {
         let file = legacy::with_suffix(path, suffix);

@@ -2,7 +2,7 @@
 //!
 //! Folders are the service's own (`delimiter`), which tells each in one row. Only with filters they
 //! are made here, because a folder is then shown for the sake of a file in it: the listing is of all
-//! files, and goes on behind a folder once it is shown (reference section 9.3).
+//! files, and goes on behind a folder once it is shown (docs/protocol.md, section 9.3).
 
 use crate::bucket::Bucket;
 use crate::bucket::list::Versions;

@@ -1,4 +1,4 @@
-//! What an upload sends: the content, and what is told of its checksum (reference section 5).
+//! What an upload sends: the content, and what is told of its checksum (docs/protocol.md, section 5).
 
 use std::fmt;
 use std::io::{self, Read};
@@ -23,11 +23,11 @@ use crate::raw::unexpected;
 /// assert_eq!(UploadBody::with_sha1(&mut other, 5, sha1).sha1(), Some(sha1));
 /// ```
 pub struct UploadBody<'a> {
-    content: Content<'a>,
+    content: BodyContent<'a>,
     length: u64,
 }
 
-enum Content<'a> {
+enum BodyContent<'a> {
     Hashed(Sha1AtEnd<'a>),
     Plain(&'a mut dyn Read, Option<Sha1Digest>),
 }
@@ -38,7 +38,7 @@ impl<'a> UploadBody<'a> {
     #[must_use]
     pub fn new(content: &'a mut dyn Read, length: u64) -> Self {
         Self {
-            content: Content::Hashed(Sha1AtEnd::new(content, length)),
+            content: BodyContent::Hashed(Sha1AtEnd::new(content, length)),
             length,
         }
     }
@@ -47,7 +47,7 @@ impl<'a> UploadBody<'a> {
     #[must_use]
     pub fn with_sha1(content: &'a mut dyn Read, length: u64, sha1: Sha1Digest) -> Self {
         Self {
-            content: Content::Plain(content, Some(sha1)),
+            content: BodyContent::Plain(content, Some(sha1)),
             length,
         }
     }
@@ -58,7 +58,7 @@ impl<'a> UploadBody<'a> {
     #[must_use]
     pub fn unverified(content: &'a mut dyn Read, length: u64) -> Self {
         Self {
-            content: Content::Plain(content, None),
+            content: BodyContent::Plain(content, None),
             length,
         }
     }
@@ -73,24 +73,24 @@ impl<'a> UploadBody<'a> {
     #[must_use]
     pub fn sha1(&self) -> Option<Sha1Digest> {
         match &self.content {
-            Content::Hashed(content) => content.digest(),
-            Content::Plain(_, sha1) => *sha1,
+            BodyContent::Hashed(content) => content.digest(),
+            BodyContent::Plain(_, sha1) => *sha1,
         }
     }
 
     /// What the headers say of the checksum.
     pub(in crate::raw) fn promise(&self) -> String {
         match &self.content {
-            Content::Hashed(_) => "hex_digits_at_end".to_owned(),
-            Content::Plain(_, Some(sha1)) => sha1.to_string(),
-            Content::Plain(_, None) => "do_not_verify".to_owned(),
+            BodyContent::Hashed(_) => "hex_digits_at_end".to_owned(),
+            BodyContent::Plain(_, Some(sha1)) => sha1.to_string(),
+            BodyContent::Plain(_, None) => "do_not_verify".to_owned(),
         }
     }
 
     pub(in crate::raw) fn request_body(&mut self) -> RequestBody<'_> {
         let trailer = match self.content {
-            Content::Hashed(_) => Sha1AtEnd::TRAILER,
-            Content::Plain(..) => 0,
+            BodyContent::Hashed(_) => Sha1AtEnd::TRAILER,
+            BodyContent::Plain(..) => 0,
         };
         let length = self.length.saturating_add(trailer);
         RequestBody::Reader(&mut self.content, length)
@@ -104,7 +104,7 @@ impl<'a> UploadBody<'a> {
         length: u64,
     ) -> Result<()> {
         let is_same = match self.content {
-            Content::Plain(_, None) => true,
+            BodyContent::Plain(_, None) => true,
             _ => stored.digest() == self.sha1(),
         };
         if is_same && length == self.length {
@@ -117,7 +117,7 @@ impl<'a> UploadBody<'a> {
     }
 }
 
-impl Read for Content<'_> {
+impl Read for BodyContent<'_> {
     /// The caller's failures as errors of ours; otherwise they would look like the connection's.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let outcome = match self {

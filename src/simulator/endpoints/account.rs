@@ -1,5 +1,5 @@
-//! b2_authorize_account (section 2.1): the same facts, nested differently in each version of the
-//! API (section 1.2).
+//! b2_authorize_account (docs/protocol.md, section 2.1): the same facts, nested differently in each
+//! version of the API (docs/protocol.md, section 1.2).
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! What a bucket may be told to be: its type, info, lifecycle rules and CORS rules (sections 3.2,
-//! 3.5 and 3.6), checked and brought into the form that the service answers.
+//! What a bucket may be told to be: its type, info, lifecycle rules and CORS rules
+//! (docs/protocol.md, sections 3.2, 3.5 and 3.6), checked and brought into the form that the
+//! service answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

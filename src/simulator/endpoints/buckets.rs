@@ -1,4 +1,4 @@
-//! Creating, listing, updating and deleting buckets (sections 2.2 to 2.5).
+//! Creating, listing, updating and deleting buckets (docs/protocol.md, sections 2.2 to 2.5).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ fn require_write_capabilities(call: &Call<'_>) -> Result<(), Refusal> {
 }
 
 /// `{"mode":null}` resets to what the service does by default; since that is encryption, `none`
-/// is refused (section 3.9).
+/// is refused (docs/protocol.md, section 3.9).
 fn default_encryption(call: &Call<'_>) -> Result<Option<bool>, Refusal> {
     const NAME: &str = "defaultServerSideEncryption";
     let by_default = call.world.settings().encrypt_by_default;

@@ -1,5 +1,5 @@
-//! Copying within the service (sections 2.13 and 2.17). A copy shares the stored bytes of its
-//! source; only its checksums are computed anew.
+//! Copying within the service (docs/protocol.md, sections 2.13 and 2.17). A copy shares the stored
+//! bytes of its source; only its checksums are computed anew.
 
 use std::sync::Arc;
 

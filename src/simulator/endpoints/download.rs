@@ -1,4 +1,5 @@
-//! Downloads by id and by name, and the tokens that let others download (sections 2.25 and 8).
+//! Downloads by id and by name, and the tokens that let others download (docs/protocol.md, sections
+//! 2.25 and 8).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -150,7 +151,7 @@ fn split_path(path: &str) -> Result<(&str, String), Refusal> {
 }
 
 /// Other names that cannot be uploaded are simply not found: files made through the S3 API may
-/// have them (section 4.2).
+/// have them (docs/protocol.md, section 4.2).
 fn check_name(name: &str) -> Result<(), Refusal> {
     if name.is_empty() || name.ends_with('/') {
         return names::check_file_name(name);
@@ -165,8 +166,8 @@ fn visible<'s>(state: &'s State, bucket: &Bucket, name: &str) -> Option<&'s Arc<
 }
 
 /// Whether this caller may have this file. Public buckets are open to all, but overrides are for
-/// authorized requests (section 8.1). Without a name there is no such file: the caller learns
-/// that only if its key reaches the bucket.
+/// authorized requests (docs/protocol.md, section 8.1). Without a name there is no such file: the
+/// caller learns that only if its key reaches the bucket.
 fn check_access(
     caller: Option<&DownloadCaller>,
     bucket: Option<&Arc<Bucket>>,
@@ -215,7 +216,7 @@ fn serve(
         let (retention, hold) = (may("readFileRetentions"), may("readFileLegalHolds"));
         headers.extend(file.lock.headers(retention, hold));
     }
-    // A malformed range is ignored (section 8.2).
+    // A malformed range is ignored (docs/protocol.md, section 8.2).
     let Some(range) = request.header("range").and_then(ByteRange::parse) else {
         let reader = ChunkReader::new(&file.content);
         return Ok(Reply {
@@ -248,7 +249,7 @@ pub(super) fn range_not_satisfiable() -> Refusal {
     )
 }
 
-/// The headers of section 8.3.
+/// The headers of docs/protocol.md, section 8.3.
 fn file_headers(bucket: &Bucket, file: &Version, overrides: &Overrides) -> Vec<(String, String)> {
     let content_type = overrides.get("b2ContentType").unwrap_or(&file.content_type);
     let mut headers = vec![
@@ -295,7 +296,7 @@ fn encryption_headers(encryption: &Encryption) -> Vec<(String, String)> {
     }
 }
 
-/// The one header that a bucket sets for all of its files (section 4.4).
+/// The one header that a bucket sets for all of its files (docs/protocol.md, section 4.4).
 fn bucket_default<'b>(bucket: &'b Bucket, header: &str) -> Option<&'b String> {
     let mut info = bucket
         .info

@@ -1,4 +1,5 @@
-//! Single file versions: their information, hiding and deleting them (sections 2.10 to 2.12).
+//! Single file versions: their information, hiding and deleting them (docs/protocol.md, sections
+//! 2.10 to 2.12).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

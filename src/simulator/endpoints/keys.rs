@@ -1,4 +1,4 @@
-//! Application keys (sections 2.22 to 2.24 and 10).
+//! Application keys (docs/protocol.md, sections 2.22 to 2.24 and 10).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Large files from start to finish or cancellation (sections 2.14, 2.18, 2.19, 2.21 and 7).
+//! Large files from start to finish or cancellation (docs/protocol.md, sections 2.14, 2.18, 2.19,
+//! 2.21 and 7).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

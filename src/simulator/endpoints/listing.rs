@@ -1,4 +1,5 @@
-//! Listing names, versions and unfinished large files (sections 2.8, 2.9, 2.20 and 9).
+//! Listing names, versions and unfinished large files (docs/protocol.md, sections 2.8, 2.9, 2.20
+//! and 9).
 
 use std::cmp::Reverse;
 

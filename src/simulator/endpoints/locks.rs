@@ -1,4 +1,5 @@
-//! Retention and legal hold of files that are there already (sections 2.28 and 2.29).
+//! Retention and legal hold of files that are there already (docs/protocol.md, sections 2.28 and
+//! 2.29).
 
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ pub(crate) fn update_legal_hold(call: &Call<'_>) -> Result<Value, Refusal> {
 }
 
 /// The finished version of that id and name. That its bucket has no lock is told before anything
-/// else about it (section 2.0).
+/// else about it (docs/protocol.md, section 2.0).
 fn lockable<'s>(state: &'s State, id: &str, name: &str) -> Result<&'s Version, Refusal> {
     let version = state
         .file(id)

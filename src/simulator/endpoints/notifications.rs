@@ -1,5 +1,5 @@
-//! Event notification rules (sections 2.30, 2.31 and 3.8): kept, checked and shown. Nothing is
-//! ever delivered to the webhooks that they name.
+//! Event notification rules (docs/protocol.md, sections 2.30, 2.31 and 3.8): kept, checked and
+//! shown. Nothing is ever delivered to the webhooks that they name.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ fn overlap(one: &str, other: &str) -> bool {
 fn rule_shown(rule: &Fields, name: &str, types: &[String], prefix: &str) -> Result<Value, Refusal> {
     let target = rule.object("targetConfiguration")?;
     let target = target.ok_or_else(|| missing("targetConfiguration"))?;
-    // Java puts it there, everybody else here (section 12 #21).
+    // Java puts it there, everybody else here (docs/protocol.md, section 12 #21).
     let max_events = match rule.integer("maxEventsPerBatch")? {
         None => target.integer("maxEventsPerBatch")?.unwrap_or(1),
         Some(max_events) => max_events,

@@ -1,5 +1,5 @@
-//! The replication configuration of a bucket (section 3.7): checked, kept and shown. `replicate` acts
-//! on it.
+//! The replication configuration of a bucket (docs/protocol.md, section 3.7): checked, kept and
+//! shown. `replicate` acts on it.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Upload URLs, and the uploads of small files and of parts that go to them (sections 2.6, 2.7,
-//! 2.15, 2.16 and 6).
+//! Upload URLs, and the uploads of small files and of parts that go to them (docs/protocol.md,
+//! sections 2.6, 2.7, 2.15, 2.16 and 6).
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -84,7 +84,7 @@ fn new_url(call: &Call<'_>, path: String, bucket_id: &str, large_file: Option<&s
     }
 }
 
-/// One upload at a time per URL (section 6); clients match this text word for word.
+/// One upload at a time per URL (docs/protocol.md, section 6); clients match this text word for word.
 fn occupy<'a>(world: &'a World, url: &UploadUrl) -> Result<Occupied<'a>, Refusal> {
     world.occupy(&url.token).ok_or_else(|| {
         let message = format!("more than one upload using auth token {}", url.token);
@@ -232,7 +232,7 @@ struct FileHead {
 }
 
 impl FileHead {
-    /// What the caller may not do is told before what is wrong (section 2.0).
+    /// What the caller may not do is told before what is wrong (docs/protocol.md, section 2.0).
     fn read(world: &World, request: &Request, caller: &Caller) -> Result<Self, Refusal> {
         let name = decoded(request, "x-bz-file-name", "X-Bz-File-Name")?;
         caller.require_name(&name)?;

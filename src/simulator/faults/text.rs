@@ -211,7 +211,7 @@ impl AnswerWords {
     }
 }
 
-/// The code that the service most often gives with a status (section 11).
+/// The code that the service most often gives with a status (docs/protocol.md, section 11).
 fn usual_code(status: u16) -> &'static str {
     match status {
         400 => "bad_request",

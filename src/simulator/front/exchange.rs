@@ -231,7 +231,7 @@ fn too_long() -> Reply {
     failure(414, "bad_request", "path and query are too long")
 }
 
-/// As the service says when an upload stops coming (section 7).
+/// As the service says when an upload stops coming (docs/protocol.md, section 7).
 fn timed_out() -> Reply {
     failure(408, "request_timeout", "the request's body stopped coming")
 }

@@ -5,12 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::control::Control;
-use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::range::ByteRange;
 use crate::raw::DownloadRequest;
-use crate::session::Session;
-use crate::transfer::compose::Compose;
+use crate::transfer::Transfer;
 use crate::transfer::compose::piece::{Opened, Remote};
 use crate::transfer::compose::plan::{Slice, length};
 use crate::transfer::download::{Download, DownloadOptions};
@@ -18,25 +16,19 @@ use crate::transfer::source::UploadSource;
 
 /// The bytes of some slices.
 pub(crate) struct Assembled<'s, 'p> {
-    session: &'s Arc<Session>,
-    workers: &'s Arc<Workers>,
+    transfer: Transfer<'s>,
+    /// The control of what is downloaded here: it counts when it is sent.
     control: Control,
     slices: Vec<Slice<Arc<Opened<'p>>>>,
 }
 
 impl<'s, 'p> Assembled<'s, 'p> {
-    pub(crate) fn new(
-        compose: &'s Compose<'_>,
-        slices: Vec<Slice<Arc<Opened<'p>>>>,
-        control: &Control,
-    ) -> Self {
+    pub(crate) fn new(transfer: Transfer<'s>, slices: Vec<Slice<Arc<Opened<'p>>>>) -> Self {
         Self {
-            session: compose.session,
-            workers: compose.workers,
-            // What is downloaded here counts when it is sent.
+            transfer,
             control: Control {
                 progress: None,
-                ..control.clone()
+                ..transfer.control.clone()
             },
             slices,
         }
@@ -50,8 +42,7 @@ impl<'s, 'p> Assembled<'s, 'p> {
             options = options.range(ByteRange::of(&range));
         }
         let request = DownloadRequest::by_id(remote.file_id.clone());
-        let client = (self.session, self.workers);
-        let download = Download::open(client, request, &options, self.control.clone())?;
+        let download = Download::open(self.transfer.under(&self.control), request, &options)?;
         if download.length() != range.end - range.start {
             return Err(Error::Truncated {
                 expected: range.end - range.start,

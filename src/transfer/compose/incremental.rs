@@ -8,30 +8,41 @@
 use crate::control::progress::{Tally, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
 use crate::model::encryption::Encryption;
-use crate::model::file_info::FileInfo;
 use crate::model::secret::SseCustomerKey;
-use crate::model::sha1::Sha1Hasher;
+use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::DownloadRequest;
+use crate::transfer::Transfer;
 use crate::transfer::compose::Compose;
-use crate::transfer::compose::piece::{Opened, Remote, Source};
-use crate::transfer::compose::plan::plan;
-use crate::transfer::source::{FileSource, UploadSource};
-use crate::transfer::upload::{LargeFileSha1, Resume, Upload, UploadOptions, Uploaded};
+use crate::transfer::compose::options::Overlap;
+use crate::transfer::compose::piece::{Opened, PieceSource, Remote};
+use crate::transfer::compose::plan::{Limits, plan};
+use crate::transfer::new_file::{LargeFileSha1, NewFile};
+use crate::transfer::resume::Resume;
+use crate::transfer::source::{FileSource, UploadSource, feed};
+use crate::transfer::upload::Upload;
+use crate::transfer::uploaded::Uploaded;
 
-impl Compose<'_> {
+/// One upload of a local file that only grows.
+pub(crate) struct Append<'a> {
+    pub(crate) upload: Upload<'a>,
+    pub(crate) bucket_name: &'a str,
+}
+
+impl Append<'_> {
     /// Uploads what a local file has beyond its latest version in the bucket; all of it where that is
     /// not possible.
-    pub(crate) fn append(&self, source: &FileSource, bucket_name: &str) -> Result<Uploaded> {
-        let snapshot = self.session.current(self.upload.control)?;
-        let info = self.upload.check(&snapshot, source.modified())?;
-        let Some(stored) = self.latest(bucket_name)? else {
+    pub(crate) fn send(&self, source: &FileSource) -> Result<Uploaded> {
+        let snapshot = self.upload.transfer.authorization()?;
+        let file = self.upload.new_file(&snapshot, source.modified())?;
+        let limits = Limits::new(snapshot.auth(), self.upload.options.part_size)?;
+        let Some(stored) = self.latest()? else {
             return self.upload.send(source);
         };
-        let Some(sha1) = self.grown_from(source, &stored)? else {
+        let Some(sha1) = self.grown_from(source, &stored, limits)? else {
             return self.upload.send(source);
         };
-        match self.compose_of(stored, source, &info, sha1) {
-            // Somebody deleted the version meanwhile.
+        match self.compose(stored, source, file, (sha1.given(), limits)) {
+            // Somebody has deleted the version since.
             Err(error) if error.is_not_found() && !may_be_made(&error) => {
                 self.give_up(&error);
                 self.upload.send(source)
@@ -43,9 +54,9 @@ impl Compose<'_> {
     /// Cancels what was left to be resumed and never will be, now that what it copies from is gone; unless
     /// the caller named it.
     fn give_up(&self, error: &Error) {
-        let Upload {
+        let Transfer {
             session, control, ..
-        } = self.upload;
+        } = self.upload.transfer;
         if let Error::LargeFileLeft(left) = error
             && left.why == WhyLeft::ForResuming
             && self.upload.options.resume == Resume::Matching
@@ -56,42 +67,42 @@ impl Compose<'_> {
     }
 
     /// Makes the new version of the one that is stored and of what was appended to it.
-    fn compose_of(
+    fn compose(
         &self,
         stored: Remote,
         source: &FileSource,
-        info: &FileInfo,
-        large_file_sha1: LargeFileSha1,
+        file: NewFile<'_>,
+        (large_file_sha1, limits): (Option<Sha1Digest>, Limits),
     ) -> Result<Uploaded> {
-        let options = UploadOptions {
-            large_file_sha1,
-            ..self.upload.options.clone()
-        };
+        let Upload {
+            transfer, options, ..
+        } = self.upload;
         let compose = Compose {
-            upload: Upload {
-                options: &options,
-                ..self.upload
-            },
-            ..*self
+            transfer,
+            file,
+            overlap: Overlap::Remote,
+            part_size: options.part_size,
+            large_file_sha1,
+            resume: &options.resume,
         };
         let stored_length = stored.length;
         let pieces = [
-            Opened::new(Source::Remote(stored), 0..stored_length).placed(0),
-            Opened::new(Source::Local(source), stored_length..source.len()).placed(stored_length),
+            Opened::new(PieceSource::Remote(stored), 0..stored_length).placed(0),
+            Opened::new(PieceSource::Local(source), stored_length..source.len())
+                .placed(stored_length),
         ];
-        let parts = plan(&pieces, compose.limits()?, compose.overlap)?;
-        compose.make_all(parts, info)
+        compose.make_all(plan(&pieces, limits, compose.overlap)?)
     }
 
     /// The latest version under the name; none if there is none that can be seen. It may be under the
     /// key that the new one is to have, or under none.
-    fn latest(&self, bucket_name: &str) -> Result<Option<Remote>> {
+    fn latest(&self) -> Result<Option<Remote>> {
         let encryption = self.upload.options.encryption.as_ref();
         let key = encryption.and_then(Encryption::customer_key);
-        let outcome = match self.head(bucket_name, key) {
+        let outcome = match self.head(key) {
             // A key for what is under none.
             Err(Error::Service(refusal)) if key.is_some() && refusal.status == 400 => {
-                self.head(bucket_name, None)
+                self.head(None)
             }
             outcome => outcome,
         };
@@ -104,15 +115,17 @@ impl Compose<'_> {
         }
     }
 
-    fn head(&self, bucket_name: &str, key: Option<&SseCustomerKey>) -> Result<Remote> {
+    fn head(&self, key: Option<&SseCustomerKey>) -> Result<Remote> {
         let Upload {
-            file_name, control, ..
+            transfer,
+            file_name,
+            ..
         } = self.upload;
-        let request = DownloadRequest::by_name(bucket_name.to_owned(), file_name.to_owned());
+        let request = DownloadRequest::by_name(self.bucket_name.to_owned(), file_name.to_owned());
         let request = request.with_key(key);
-        let version = self
+        let version = transfer
             .session
-            .call(&request, control, |raw| raw.head(&request))?;
+            .call(&request, transfer.control, |raw| raw.head(&request))?;
         Ok(Remote {
             length: version.content_length,
             sha1: version.sha1(),
@@ -122,28 +135,38 @@ impl Compose<'_> {
     }
 
     /// What to record of the whole, if a file begins with what is stored and a copy of that is possible.
-    fn grown_from(&self, source: &FileSource, stored: &Remote) -> Result<Option<LargeFileSha1>> {
+    fn grown_from(
+        &self,
+        source: &FileSource,
+        stored: &Remote,
+        limits: Limits,
+    ) -> Result<Option<LargeFileSha1>> {
         let Some(expected) = stored.sha1 else {
             return Ok(None);
         };
-        if !self.limits()?.can_be_copied(stored.length) || source.len() < stored.length {
+        if !limits.can_be_copied(stored.length) || source.len() < stored.length {
             return Ok(None);
         }
         // Reading it is all that is reported until its content moves.
-        let Upload {
-            control, file_name, ..
-        } = self.upload;
-        let (clock, total) = (self.session.clock(), Some(source.len()));
-        Tally::at(TransferStage::Hashing, control, file_name, clock, total);
+        let Transfer {
+            session, control, ..
+        } = self.upload.transfer;
+        let (name, total) = (self.upload.file_name, Some(source.len()));
+        Tally::at(
+            TransferStage::Hashing,
+            control,
+            name,
+            session.clock(),
+            total,
+        );
         let mut hasher = Sha1Hasher::default();
-        self.upload.feed(&mut hasher, source, 0..stored.length)?;
+        feed(&mut hasher, source, 0..stored.length, control)?;
         if hasher.clone().finish() != expected {
             return Ok(None);
         }
         Ok(Some(match self.upload.options.large_file_sha1 {
             LargeFileSha1::Compute => {
-                let rest = stored.length..source.len();
-                self.upload.feed(&mut hasher, source, rest)?;
+                feed(&mut hasher, source, stored.length..source.len(), control)?;
                 LargeFileSha1::Given(hasher.finish())
             }
             other => other,

@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
@@ -16,10 +15,9 @@ use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
-use crate::session::Session;
+use crate::transfer::Transfer;
 use crate::transfer::compose::plan::Placed;
-use crate::transfer::copy::Stored;
-use crate::transfer::source::{BytesSource, FileSource, UploadSource};
+use crate::transfer::source::{BytesSource, FileSource, StoredFile, UploadSource};
 
 /// How many stored files a stream of pieces remembers.
 const MAX_KNOWN: usize = 10_000;
@@ -38,19 +36,19 @@ const MAX_KNOWN: usize = 10_000;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Piece<'a> {
-    content: Content<'a>,
+    content: PieceContent<'a>,
     range: Option<ByteRange>,
     key: Option<SseCustomerKey>,
 }
 
 #[derive(Clone)]
-enum Content<'a> {
+enum PieceContent<'a> {
     File(PathBuf),
     Bytes(Cow<'a, [u8]>),
     Remote(FileId),
 }
 
-impl fmt::Debug for Content<'_> {
+impl fmt::Debug for PieceContent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
@@ -61,7 +59,7 @@ impl fmt::Debug for Content<'_> {
 }
 
 impl<'a> Piece<'a> {
-    const fn new(content: Content<'a>) -> Self {
+    const fn new(content: PieceContent<'a>) -> Self {
         Self {
             content,
             range: None,
@@ -72,19 +70,19 @@ impl<'a> Piece<'a> {
     /// A local file, which must not change until the result is there.
     #[must_use]
     pub fn local_file(path: impl Into<PathBuf>) -> Self {
-        Self::new(Content::File(path.into()))
+        Self::new(PieceContent::File(path.into()))
     }
 
     /// Bytes in memory.
     #[must_use]
     pub fn bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
-        Self::new(Content::Bytes(bytes.into()))
+        Self::new(PieceContent::Bytes(bytes.into()))
     }
 
     /// A stored file, of this or another bucket of the account.
     #[must_use]
     pub fn remote(file_id: &FileId) -> Self {
-        Self::new(Content::Remote(file_id.clone()))
+        Self::new(PieceContent::Remote(file_id.clone()))
     }
 
     /// Only these bytes of it: `0..=99`, `100..`, or [`ByteRange::last`]. It must have all of them.
@@ -105,9 +103,9 @@ impl<'a> Piece<'a> {
     pub(crate) fn check(&self) -> Result<()> {
         self.check_form()?;
         let length = match &self.content {
-            Content::File(path) => FileSource::new(path)?.len(),
-            Content::Bytes(bytes) => BytesSource(bytes).len(),
-            Content::Remote(_) => return Ok(()),
+            PieceContent::File(path) => FileSource::new(path)?.len(),
+            PieceContent::Bytes(bytes) => BytesSource(bytes).len(),
+            PieceContent::Remote(_) => return Ok(()),
         };
         select(self.range, length).map(|_| ())
     }
@@ -115,7 +113,7 @@ impl<'a> Piece<'a> {
     fn check_form(&self) -> Result<()> {
         let reason = match (self.range, &self.content) {
             (Some(range), _) if range.is_empty() => format!("{range} is no byte of one"),
-            (_, Content::File(_) | Content::Bytes(_)) if self.key.is_some() => {
+            (_, PieceContent::File(_) | PieceContent::Bytes(_)) if self.key.is_some() => {
                 "a local one is under no key of the service".to_owned()
             }
             _ => return Ok(()),
@@ -137,12 +135,12 @@ fn select(range: Option<ByteRange>, length: u64) -> Result<Range<u64>> {
 
 /// A piece whose length is known.
 pub(crate) struct Opened<'a> {
-    source: Source<'a>,
+    source: PieceSource<'a>,
     /// The bytes of the source that are meant.
     range: Range<u64>,
 }
 
-pub(crate) enum Source<'a> {
+pub(crate) enum PieceSource<'a> {
     File(FileSource),
     Bytes(Cow<'a, [u8]>),
     Local(&'a (dyn UploadSource + Sync)),
@@ -160,7 +158,7 @@ pub(crate) struct Remote {
 }
 
 impl<'a> Opened<'a> {
-    pub(crate) const fn new(source: Source<'a>, range: Range<u64>) -> Self {
+    pub(crate) const fn new(source: PieceSource<'a>, range: Range<u64>) -> Self {
         Self { source, range }
     }
 
@@ -170,10 +168,10 @@ impl<'a> Opened<'a> {
     }
 
     /// The stored file and its bytes, for bytes of a remote piece.
-    pub(crate) fn remote(&self, range: &Range<u64>) -> Result<(Stored<'_>, Range<u64>)> {
+    pub(crate) fn remote(&self, range: &Range<u64>) -> Result<(StoredFile<'_>, Range<u64>)> {
         match &self.source {
-            Source::Remote(remote) => {
-                let stored = Stored {
+            PieceSource::Remote(remote) => {
+                let stored = StoredFile {
                     file_id: &remote.file_id,
                     key: remote.key.as_ref(),
                 };
@@ -189,7 +187,9 @@ impl<'a> Opened<'a> {
     /// The SHA-1 of these bytes of a remote piece, if it is known.
     pub(crate) fn sha1_of(&self, range: &Range<u64>) -> Option<Sha1Digest> {
         match &self.source {
-            Source::Remote(remote) if self.absolute(range) == (0..remote.length) => remote.sha1,
+            PieceSource::Remote(remote) if self.absolute(range) == (0..remote.length) => {
+                remote.sha1
+            }
             _ => None,
         }
     }
@@ -202,14 +202,14 @@ impl<'a> Opened<'a> {
     ) -> Result<Box<dyn Read + 'r>> {
         let range = self.absolute(range);
         match &self.source {
-            Source::File(file) => file.open(range),
-            Source::Local(source) => source.open(range),
-            Source::Bytes(bytes) => {
+            PieceSource::File(file) => file.open(range),
+            PieceSource::Local(source) => source.open(range),
+            PieceSource::Bytes(bytes) => {
                 let at = |at| usize::try_from(at).unwrap_or(usize::MAX);
                 let bytes = bytes.get(at(range.start)..at(range.end));
                 Ok(Box::new(bytes.unwrap_or_default()))
             }
-            Source::Remote(remote) => download(remote, range),
+            PieceSource::Remote(remote) => download(remote, range),
         }
     }
 
@@ -217,7 +217,7 @@ impl<'a> Opened<'a> {
         Placed {
             offset,
             length: self.range.end - self.range.start,
-            is_remote: matches!(self.source, Source::Remote(_)),
+            is_remote: matches!(self.source, PieceSource::Remote(_)),
             piece: Arc::new(self),
         }
     }
@@ -225,18 +225,16 @@ impl<'a> Opened<'a> {
 
 /// Opens pieces one after the other, and asks about each stored file once.
 pub(crate) struct Opener<'a> {
-    session: &'a Session,
-    control: &'a Control,
+    transfer: Transfer<'a>,
     known: HashMap<FileId, FileVersion>,
     /// Where the piece before ended.
     end: u64,
 }
 
 impl<'a> Opener<'a> {
-    pub(crate) fn new(session: &'a Session, control: &'a Control) -> Self {
+    pub(crate) fn new(transfer: Transfer<'a>) -> Self {
         Self {
-            session,
-            control,
+            transfer,
             known: HashMap::new(),
             end: 0,
         }
@@ -248,7 +246,7 @@ impl<'a> Opener<'a> {
         offset: Option<u64>,
         piece: Piece<'p>,
     ) -> Result<Placed<Arc<Opened<'p>>>> {
-        self.control.check()?;
+        self.transfer.control.check()?;
         let placed = self.open(piece)?.placed(offset.unwrap_or(self.end));
         self.end = placed.end();
         Ok(placed)
@@ -262,19 +260,19 @@ impl<'a> Opener<'a> {
             key,
         } = piece;
         let (source, length) = match content {
-            Content::File(path) => {
+            PieceContent::File(path) => {
                 let file = FileSource::new(&path)?;
                 let length = file.len();
-                (Source::File(file), length)
+                (PieceSource::File(file), length)
             }
-            Content::Bytes(bytes) => {
+            PieceContent::Bytes(bytes) => {
                 let length = BytesSource(&bytes).len();
-                (Source::Bytes(bytes), length)
+                (PieceSource::Bytes(bytes), length)
             }
-            Content::Remote(file_id) => {
+            PieceContent::Remote(file_id) => {
                 let remote = self.describe(file_id, key)?;
                 let length = remote.length;
-                (Source::Remote(remote), length)
+                (PieceSource::Remote(remote), length)
             }
         };
         let range = select(range, length)?;
@@ -285,11 +283,12 @@ impl<'a> Opener<'a> {
         let version = match self.known.get(&file_id) {
             Some(known) => known,
             None => {
-                let version = self
-                    .session
-                    .call(Operation::GetFileInfo, self.control, |raw| {
-                        raw.get_file_info(&file_id)
-                    })?;
+                let Transfer {
+                    session, control, ..
+                } = self.transfer;
+                let version = session.call(Operation::GetFileInfo, control, |raw| {
+                    raw.get_file_info(&file_id)
+                })?;
                 if self.known.len() >= MAX_KNOWN {
                     self.known.clear();
                 }
@@ -300,7 +299,7 @@ impl<'a> Opener<'a> {
             let reason = format!("{file_id} is no finished file");
             return Err(Error::invalid_input("pieces", reason));
         }
-        let stored = Stored {
+        let stored = StoredFile {
             file_id: &file_id,
             key: key.as_ref(),
         };

@@ -1,7 +1,7 @@
 //! Which bytes of a composed file come from which piece, and in which parts it is made: pure
 //! arithmetic, and the same for pieces that are all known and for a stream of them.
 //!
-//! 1. `Plan` goes through the pieces in the order of the result and chooses one for every byte (`choose`).
+//! 1. `PartPlan` goes through the pieces in the order of the result and chooses one for every byte (`choose`).
 //! 2. `Glue` joins what was chosen from one piece to runs.
 //! 3. `Cutter` makes parts of the runs. A run from a stored file becomes parts that the service copies,
 //!    unless it is smaller than the smallest part: then it is downloaded and goes up together with its
@@ -12,9 +12,8 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::model::auth::AccountAuth;
-use crate::transfer::compose::Overlap;
-use crate::transfer::copy::COPY_PART;
-use crate::transfer::parts::{MAX_FILE, MAX_PART, MAX_PARTS, PartLimits};
+use crate::transfer::compose::options::Overlap;
+use crate::transfer::parts::{COPY_PART, MAX_FILE, MAX_PART, MAX_PARTS, PartLimits};
 
 /// How many parts of a stream have one size: it can still become the largest file.
 const STEP: u64 = 1000;
@@ -104,7 +103,7 @@ impl<P> Slice<P> {
 
 /// One part of the result.
 #[derive(Debug, Clone)]
-pub(crate) enum Part<P> {
+pub(crate) enum PlannedPart<P> {
     /// The service copies it. Local bytes that it must equal, where there are such for all of it.
     Copy {
         slice: Slice<P>,
@@ -114,7 +113,7 @@ pub(crate) enum Part<P> {
     Upload(Vec<Slice<P>>),
 }
 
-impl<P> Part<P> {
+impl<P> PlannedPart<P> {
     pub(crate) fn length(&self) -> u64 {
         match self {
             Self::Copy { slice, .. } => slice.length(),
@@ -123,7 +122,7 @@ impl<P> Part<P> {
     }
 }
 
-impl<P: Clone> Part<P> {
+impl<P: Clone> PlannedPart<P> {
     /// The same in two parts, if it is a copy and large enough for that.
     pub(crate) fn halved(self, limits: Limits) -> std::result::Result<[Self; 2], Self> {
         match self {
@@ -154,13 +153,13 @@ pub(crate) fn plan<P: Clone>(
     pieces: &[Placed<P>],
     limits: Limits,
     overlap: Overlap,
-) -> Result<Vec<Part<P>>> {
+) -> Result<Vec<PlannedPart<P>>> {
     let mut pieces: Vec<_> = pieces.iter().collect();
     pieces.sort_by_key(|piece| piece.offset);
     let mut doublings = 0;
     loop {
         let doubled = limits.doubled(doublings);
-        let mut parts = Plan::new(
+        let mut parts = PartPlan::new(
             pieces.iter().map(|piece| Ok((*piece).clone())),
             doubled,
             overlap,
@@ -183,7 +182,7 @@ fn too_many_parts() -> Error {
 }
 
 /// The parts of a file, as its pieces become known in the order of their places.
-pub(crate) struct Plan<I, P> {
+pub(crate) struct PartPlan<I, P> {
     pieces: I,
     overlap: Overlap,
     limits: Limits,
@@ -202,7 +201,7 @@ pub(crate) struct Plan<I, P> {
     is_over: bool,
 }
 
-impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> Plan<I, P> {
+impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
     pub(crate) fn new(pieces: I, limits: Limits, overlap: Overlap) -> Self {
         Self {
             pieces,
@@ -376,8 +375,8 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> Plan<I, P> {
     }
 }
 
-impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> Iterator for Plan<I, P> {
-    type Item = Result<Part<P>>;
+impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> Iterator for PartPlan<I, P> {
+    type Item = Result<PlannedPart<P>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -482,7 +481,7 @@ fn take<P: Clone>(slices: &mut Vec<Slice<P>>, count: u64) -> Vec<Slice<P>> {
 struct Cutter<P> {
     /// What is to be uploaded and may still get more.
     upload: Vec<Slice<P>>,
-    ready: VecDeque<Part<P>>,
+    ready: VecDeque<PlannedPart<P>>,
     made: u64,
     handed_on: u64,
 }
@@ -518,7 +517,7 @@ impl<P: Clone> Cutter<P> {
     fn cut(&mut self, limits: Limits) {
         while length(&self.upload) >= limits.upload + limits.min {
             let part = take(&mut self.upload, limits.upload);
-            self.make(Part::Upload(part));
+            self.make(PlannedPart::Upload(part));
         }
     }
 
@@ -526,7 +525,7 @@ impl<P: Clone> Cutter<P> {
         self.cut(limits);
         if !self.upload.is_empty() {
             let part = std::mem::take(&mut self.upload);
-            self.make(Part::Upload(part));
+            self.make(PlannedPart::Upload(part));
         }
     }
 
@@ -538,7 +537,7 @@ impl<P: Clone> Cutter<P> {
                 slices, witness, ..
             } = run.take(run.length().div_ceil(count));
             for slice in slices {
-                self.make(Part::Copy {
+                self.make(PlannedPart::Copy {
                     slice,
                     witness: witness.clone(),
                 });
@@ -547,7 +546,7 @@ impl<P: Clone> Cutter<P> {
         }
     }
 
-    fn make(&mut self, part: Part<P>) {
+    fn make(&mut self, part: PlannedPart<P>) {
         self.ready.push_back(part);
         self.made += 1;
     }

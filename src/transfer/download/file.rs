@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::local_name::TEMPORARY;
 use crate::transfer::download::Verification;
-use crate::transfer::download::partial::Partial;
-use crate::transfer::download::ranges::{self, Target};
+use crate::transfer::download::partial::{Begin, Partial};
+use crate::transfer::download::ranges::{self, RangeTarget};
 use crate::transfer::download::reader::DownloadReader;
-use crate::transfer::parts::Parts;
+use crate::transfer::parts::EqualParts;
 
 /// What was saved.
 #[derive(Debug, Clone)]
@@ -81,8 +81,8 @@ impl Saved {
     }
 }
 
-/// How it shall be saved.
-pub(super) struct Manner<'a> {
+/// How a download is saved.
+pub(super) struct SaveOptions<'a> {
     pub(super) workers: &'a Workers,
     /// The size of the ranges.
     pub(super) part_size: u64,
@@ -91,15 +91,15 @@ pub(super) struct Manner<'a> {
     pub(super) check: &'a dyn Fn() -> Result<()>,
 }
 
-/// What came of it: the number of ranges, and what was there before.
+/// The number of ranges that a file was saved in, and what of them was there before.
 #[derive(Clone, Copy)]
-struct Course {
+struct RangeCounts {
     parts: u64,
     resumed_parts: u64,
     resumed_bytes: u64,
 }
 
-impl Course {
+impl RangeCounts {
     const ONE_RESPONSE: Self = Self {
         parts: 1,
         resumed_parts: 0,
@@ -115,14 +115,18 @@ enum Destination {
     Special,
 }
 
-pub(super) fn save(mut reader: DownloadReader, path: &Path, manner: &Manner<'_>) -> Result<Saved> {
-    let course = match destination(path)? {
-        Destination::File(path) => save_file(&mut reader, &path, manner)?,
+pub(super) fn save(
+    mut reader: DownloadReader,
+    path: &Path,
+    options: &SaveOptions<'_>,
+) -> Result<Saved> {
+    let counts = match destination(path)? {
+        Destination::File(path) => save_file(&mut reader, &path, options)?,
         Destination::Special => {
             let mut file =
                 open_special(path).map_err(|error| Error::local_file("write", path, error))?;
             reader.copy_to(&mut file, |error| Error::local_file("write", path, error))?;
-            Course::ONE_RESPONSE
+            RangeCounts::ONE_RESPONSE
         }
     };
     reader.tally().finish();
@@ -130,11 +134,11 @@ pub(super) fn save(mut reader: DownloadReader, path: &Path, manner: &Manner<'_>)
         version: reader.version().clone(),
         bytes: reader.length(),
         verification: reader.verification(),
-        parts: course.parts,
+        parts: counts.parts,
         retries: reader.retries(),
         received_bytes: reader.received_bytes(),
-        resumed_parts: course.resumed_parts,
-        resumed_bytes: course.resumed_bytes,
+        resumed_parts: counts.resumed_parts,
+        resumed_bytes: counts.resumed_bytes,
     })
 }
 
@@ -178,62 +182,79 @@ fn open_special(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).open(path)
 }
 
-fn save_file(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -> Result<Course> {
-    if manner.resume {
+fn save_file(
+    reader: &mut DownloadReader,
+    path: &Path,
+    options: &SaveOptions<'_>,
+) -> Result<RangeCounts> {
+    if options.resume {
         // What arrives in one step would never be gone on with.
-        if reader.length() > manner.part_size.min(ranges::STEP) {
-            return save_resumable(reader, path, manner);
+        if reader.length() > options.part_size.min(ranges::STEP) {
+            return save_resumable(reader, path, options);
         }
         Partial::clear(path)?;
     }
-    save_at_once(reader, path, manner)
+    save_at_once(reader, path, options)
 }
 
-fn save_at_once(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -> Result<Course> {
+fn save_at_once(
+    reader: &mut DownloadReader,
+    path: &Path,
+    options: &SaveOptions<'_>,
+) -> Result<RangeCounts> {
     let failed = |action, error| Error::local_file(action, path, error);
     let directory = directory_of(path);
     let replaced = path.metadata().ok().map(|replaced| replaced.permissions());
     let mut temporary =
         temporary_file(directory, replaced.as_ref()).map_err(|error| failed("create", error))?;
-    (manner.check)()?;
-    let mut course = Course::ONE_RESPONSE;
-    if reader.is_whole() && reader.length() > manner.part_size {
-        let target = Target {
+    (options.check)()?;
+    let mut counts = RangeCounts::ONE_RESPONSE;
+    if reader.is_whole() && reader.length() > options.part_size {
+        let target = RangeTarget {
             path,
             reopen: &|| temporary.reopen(),
             partial: None,
         };
-        let parts = Parts::new(reader.length(), manner.part_size);
-        ranges::download(reader, &parts, manner.workers, &target)?;
-        course.parts = parts.count();
+        let parts = EqualParts::new(reader.length(), options.part_size);
+        ranges::download(reader, &parts, options.workers, &target)?;
+        counts.parts = parts.count();
     } else {
         reader.copy_to(temporary.as_file_mut(), |error| failed("write", error))?;
         reader.tally().enter(TransferStage::Finishing);
     }
     settle(reader, temporary.as_file(), path, replaced)?;
-    (manner.check)()?;
+    (options.check)()?;
     temporary
         .persist(path)
         .map_err(|error| failed("replace", error.error))?;
     sync_directory(directory);
-    Ok(course)
+    Ok(counts)
 }
 
 /// As [`save_at_once`], but a failure leaves what has arrived, and what an earlier one left is gone on
 /// with.
-fn save_resumable(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>) -> Result<Course> {
+fn save_resumable(
+    reader: &mut DownloadReader,
+    path: &Path,
+    options: &SaveOptions<'_>,
+) -> Result<RangeCounts> {
     let replaced = path.metadata().ok().map(|replaced| replaced.permissions());
-    let partial = Partial::open(path, reader.version(), manner.part_size, replaced.as_ref())?;
+    let control = reader.stream().control().clone();
+    let begin = Begin {
+        part_size: options.part_size,
+        permissions: replaced.as_ref(),
+    };
+    let partial = Partial::open(path, reader.version(), &begin, &control)?;
     let parts = partial.parts();
-    let target = Target {
+    let target = RangeTarget {
         path,
         reopen: &|| partial.reopen(),
         partial: Some(&partial),
     };
-    let outcome = (manner.check)()
-        .and_then(|()| ranges::download(reader, &parts, manner.workers, &target))
+    let outcome = (options.check)()
+        .and_then(|()| ranges::download(reader, &parts, options.workers, &target))
         .and_then(|()| settle(reader, partial.file(), path, replaced))
-        .and_then(|()| (manner.check)());
+        .and_then(|()| (options.check)());
     match outcome {
         Ok(()) => {}
         Err(error @ Error::ChecksumMismatch { .. }) => {
@@ -246,7 +267,7 @@ fn save_resumable(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>)
             return Err(error);
         }
     }
-    let course = Course {
+    let counts = RangeCounts {
         parts: parts.count(),
         resumed_parts: partial.present_parts(),
         resumed_bytes: partial.present_bytes(),
@@ -255,7 +276,7 @@ fn save_resumable(reader: &mut DownloadReader, path: &Path, manner: &Manner<'_>)
         .persist(path)
         .map_err(|error| Error::local_file("replace", path, error))?;
     sync_directory(directory_of(path));
-    Ok(course)
+    Ok(counts)
 }
 
 fn directory_of(path: &Path) -> &Path {

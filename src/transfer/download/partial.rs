@@ -21,12 +21,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::local_name::TEMPORARY;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::transfer::download::partial::record::{Header, Record, Step};
-use crate::transfer::parts::Parts;
+use crate::transfer::hash::hash_to_end;
+use crate::transfer::parts::EqualParts;
 
 /// A record is not believed to be longer, in bytes: some hundred thousand steps.
 const MAX_RECORD: u64 = 32 * 1024 * 1024;
@@ -39,6 +41,14 @@ pub(super) struct Present {
     pub(super) bytes: u64,
     /// Of those bytes, if nobody knows the SHA-1 of the whole.
     pub(super) hasher: Sha1Hasher,
+}
+
+/// How a download begins of which nothing is there.
+pub(super) struct Begin<'a> {
+    /// The size of its parts.
+    pub(super) part_size: u64,
+    /// Of the file that it will replace.
+    pub(super) permissions: Option<&'a Permissions>,
 }
 
 /// An unfinished download on the disk, in no other hands.
@@ -83,18 +93,20 @@ impl Partial {
     pub(super) fn open(
         destination: &Path,
         version: &FileVersion,
-        part_size: u64,
-        permissions: Option<&Permissions>,
+        begin: &Begin<'_>,
+        control: &Control,
     ) -> Result<Self> {
         let paths = Paths::beside(destination);
         let mut record = lock(&paths.record)?;
-        let wanted = Header::new(version, part_size);
+        let wanted = Header::new(version, begin.part_size);
         let failed = |error| Error::local_file("create", &paths.data, error);
-        let (data, header, present) = match resume(&mut record, &paths.data, &wanted) {
+        let (data, header, present) = match resume(&mut record, &paths.data, &wanted, control)? {
             Ok(found) => found,
             Err(reason) => {
-                tracing::debug!(%reason, "the download begins anew");
-                let data = begin(&mut record, &paths.data, &wanted, permissions).map_err(failed)?;
+                tracing::debug!(%reason, "the download starts from the beginning");
+                let permissions = begin.permissions;
+                let data =
+                    restart(&mut record, &paths.data, &wanted, permissions).map_err(failed)?;
                 (data, wanted, BTreeMap::new())
             }
         };
@@ -120,7 +132,7 @@ impl Partial {
     }
 
     /// How it was cut when it was begun.
-    pub(super) const fn parts(&self) -> Parts {
+    pub(super) const fn parts(&self) -> EqualParts {
         self.header.parts()
     }
 
@@ -275,8 +287,42 @@ fn is_at(_: &File, path: &Path) -> io::Result<bool> {
 
 type Found = (File, Header, BTreeMap<u64, Present>);
 
-/// What is there to go on with; why nothing is otherwise.
-fn resume(record: &mut File, data: &Path, wanted: &Header) -> Result<Found, String> {
+/// What is there to continue; why nothing is otherwise. Only cancelling ends the download.
+fn resume(
+    record: &mut File,
+    data: &Path,
+    wanted: &Header,
+    control: &Control,
+) -> Result<std::result::Result<Found, String>> {
+    let (mut file, found) = match inspect(record, data, wanted) {
+        Ok(found) => found,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let parts = found.header.parts();
+    let mut present = BTreeMap::new();
+    for step in found.steps.values() {
+        let start = parts.range(step.part).start;
+        match check(&mut file, data, start, step, control) {
+            Ok(Some(part)) => _ = present.insert(step.part, part),
+            Ok(None) => {}
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+    }
+    // A line that was being written must not become the beginning of the next one.
+    let cut = record.set_len(found.length);
+    Ok(match cut.and_then(|()| record.seek(SeekFrom::End(0))) {
+        Ok(_) => Ok((file, found.header, present)),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+/// The data and what the record says of it.
+fn inspect(
+    record: &mut File,
+    data: &Path,
+    wanted: &Header,
+) -> std::result::Result<(File, Record), String> {
     let told = |error: io::Error| error.to_string();
     let mut text = Vec::new();
     let read = record.take(MAX_RECORD).read_to_end(&mut text);
@@ -284,7 +330,7 @@ fn resume(record: &mut File, data: &Path, wanted: &Header) -> Result<Found, Stri
         return Err("the record is too long".into());
     }
     let found = Record::parse(&text, wanted)?;
-    let mut file = OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .open(data)
@@ -293,36 +339,25 @@ fn resume(record: &mut File, data: &Path, wanted: &Header) -> Result<Found, Stri
         return Err("the data is a link".into());
     }
     let length = file.metadata().map_err(told)?.len();
-    let parts = found.header.parts();
-    if !(found.data_length()..=parts.length()).contains(&length) {
+    if !(found.data_length()..=found.header.parts().length()).contains(&length) {
         return Err("the data is not as long as the record says".into());
     }
-    let mut present = BTreeMap::new();
-    for step in found.steps.values() {
-        if let Some(part) = check(&mut file, parts.range(step.part).start, step).map_err(told)? {
-            present.insert(step.part, part);
-        }
-    }
-    // A line that was being written must not become the beginning of the next one.
-    record.set_len(found.length).map_err(told)?;
-    record.seek(SeekFrom::End(0)).map_err(told)?;
-    Ok((file, found.header, present))
+    Ok((file, found))
 }
 
 /// What is on the disk of a step, if its bytes are those that were recorded.
-fn check(file: &mut File, start: u64, step: &Step) -> io::Result<Option<Present>> {
+fn check(
+    file: &mut File,
+    path: &Path,
+    start: u64,
+    step: &Step,
+    control: &Control,
+) -> Result<Option<Present>> {
     let mut hasher = Sha1Hasher::default();
     if let Some(recorded) = step.sha1 {
-        file.seek(SeekFrom::Start(start))?;
-        let mut part = file.take(step.bytes);
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let read = part.read(&mut buffer)?;
-            match buffer.get(..read) {
-                Some([]) | None => break,
-                Some(bytes) => hasher.update(bytes),
-            }
-        }
+        let failed = |error| Error::local_file("read", path, error);
+        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+        hash_to_end(&mut hasher, file.take(step.bytes), control, failed)?;
         if hasher.clone().finish() != recorded {
             tracing::warn!(part = step.part, "the disk has other bytes than it had");
             return Ok(None);
@@ -335,7 +370,7 @@ fn check(file: &mut File, start: u64, step: &Step) -> io::Result<Option<Present>
 }
 
 /// Forgets what is there, on the disk too, before there is anything new.
-fn begin(
+fn restart(
     record: &mut File,
     data: &Path,
     header: &Header,

@@ -24,8 +24,9 @@ use crate::model::sha1::Sha1Hasher;
 use crate::transfer::download::partial::{Partial, Present};
 use crate::transfer::download::reader::{DownloadReader, verify};
 use crate::transfer::download::stream::ByteStream;
+use crate::transfer::hash::hash_to_end;
 use crate::transfer::parallel;
-use crate::transfer::parts::Parts;
+use crate::transfer::parts::EqualParts;
 
 const BUFFER: usize = 256 * 1024;
 
@@ -33,14 +34,14 @@ const BUFFER: usize = 256 * 1024;
 pub(super) const STEP: u64 = 16 * 1024 * 1024;
 
 /// Where the bytes go; each thread has a handle of its own.
-pub(super) struct Target<'a> {
+pub(super) struct RangeTarget<'a> {
     pub(super) path: &'a Path,
     pub(super) reopen: &'a (dyn Fn() -> io::Result<File> + Sync),
     /// Where it is noted what has arrived, if it is.
     pub(super) partial: Option<&'a Partial>,
 }
 
-impl Target<'_> {
+impl RangeTarget<'_> {
     fn at(&self, position: u64) -> Result<File> {
         let mut file = (self.reopen)().map_err(|error| self.failed(error))?;
         file.seek(SeekFrom::Start(position))
@@ -56,9 +57,9 @@ impl Target<'_> {
 /// Downloads all parts into the target and verifies the whole.
 pub(super) fn download(
     reader: &mut DownloadReader,
-    parts: &Parts,
+    parts: &EqualParts,
     workers: &Workers,
-    target: &Target<'_>,
+    target: &RangeTarget<'_>,
 ) -> Result<()> {
     let first = reader.stream().take_body();
     let (session, content) = (
@@ -70,8 +71,9 @@ pub(super) fn download(
     let expected = reader.expected();
     let tally = reader.tally();
     thread::scope(|scope| {
-        let hashing = expected
-            .map(|_| thread::Builder::new().spawn_scoped(scope, || frontier.hash(parts, target)));
+        let hashing = expected.map(|_| {
+            thread::Builder::new().spawn_scoped(scope, || frontier.hash(parts, target, &control))
+        });
         let close = CloseOnDrop(frontier);
         let token = control.cancel.clone().unwrap_or_default();
         let outcome = parallel::run_under(token, workers, &control, |_| {
@@ -108,7 +110,7 @@ pub(super) fn download(
             Some(Ok(thread)) => thread
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Some(Err(_)) if outcome.is_ok() => frontier.hash(parts, target),
+            Some(Err(_)) if outcome.is_ok() => frontier.hash(parts, target, &control),
             _ => Ok(Sha1Hasher::default()),
         };
         outcome?;
@@ -118,7 +120,7 @@ pub(super) fn download(
 
 /// One range on its way into the target.
 struct Sink<'a> {
-    target: &'a Target<'a>,
+    target: &'a RangeTarget<'a>,
     index: u64,
     start: u64,
     position: u64,
@@ -129,7 +131,7 @@ struct Sink<'a> {
 
 impl<'a> Sink<'a> {
     /// A range, of which some bytes may be there already.
-    fn new(target: &'a Target<'a>, index: u64, range: &Range<u64>) -> Self {
+    fn new(target: &'a RangeTarget<'a>, index: u64, range: &Range<u64>) -> Self {
         let present = target
             .partial
             .map_or_else(Present::default, |partial| partial.present(index));
@@ -231,24 +233,20 @@ impl Frontier {
     }
 
     /// Hashes the parts in their order, each as soon as it is complete.
-    fn hash(&self, parts: &Parts, target: &Target<'_>) -> Result<Sha1Hasher> {
+    fn hash(
+        &self,
+        parts: &EqualParts,
+        target: &RangeTarget<'_>,
+        control: &Control,
+    ) -> Result<Sha1Hasher> {
         let mut hasher = Sha1Hasher::default();
         let mut file = target.at(0)?;
-        let mut buffer = vec![0; BUFFER];
         for (index, range) in (0..).zip(parts.iter()) {
             if !self.wait_for(index) {
                 break;
             }
-            let mut part = (&mut file).take(range.end - range.start);
-            loop {
-                let read = part
-                    .read(&mut buffer)
-                    .map_err(|error| target.failed(error))?;
-                match buffer.get(..read) {
-                    Some([]) | None => break,
-                    Some(bytes) => hasher.update(bytes),
-                }
-            }
+            let part = (&mut file).take(range.end - range.start);
+            hash_to_end(&mut hasher, part, control, |error| target.failed(error))?;
         }
         Ok(hasher)
     }

@@ -12,7 +12,7 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::{DownloadRequest, DownloadResponse};
 use crate::session::Session;
 use crate::transfer::download::Verification;
-use crate::transfer::download::stream::{ByteStream, Content};
+use crate::transfer::download::stream::{ByteStream, PinnedVersion};
 
 /// The bytes of a download. Its errors carry an [`Error`]: `io::Error::downcast` gives it back.
 pub struct DownloadReader {
@@ -47,7 +47,7 @@ impl DownloadReader {
         let total = Some(range.end - range.start);
         let tally = Tally::new(&control, &version.file_name, session.clock(), total);
         tally.retried(retries);
-        let content = Content {
+        let content = PinnedVersion {
             request: request.pinned_to(&version.file_id),
             file_id: version.file_id.clone(),
             length: version.content_length,

@@ -22,7 +22,7 @@ const PROGRESS: u64 = 64 * 1024;
 
 /// What all responses of a download must be of.
 #[derive(Debug, Clone)]
-pub(super) struct Content {
+pub(super) struct PinnedVersion {
     /// Asks for it, by the version's id.
     pub(super) request: DownloadRequest,
     pub(super) file_id: FileId,
@@ -34,7 +34,7 @@ pub(super) struct Content {
 pub(super) struct ByteStream {
     session: Arc<Session>,
     control: Control,
-    content: Content,
+    content: PinnedVersion,
     range: Range<u64>,
     position: u64,
     body: Option<ResponseBody>,
@@ -55,7 +55,7 @@ impl ByteStream {
     pub(super) fn new(
         session: &Arc<Session>,
         (control, tally): (Control, &Arc<Tally>),
-        content: Content,
+        content: PinnedVersion,
         range: Range<u64>,
         body: Option<ResponseBody>,
     ) -> Self {
@@ -90,7 +90,7 @@ impl ByteStream {
         &self.control
     }
 
-    pub(super) const fn content(&self) -> &Content {
+    pub(super) const fn content(&self) -> &PinnedVersion {
         &self.content
     }
 

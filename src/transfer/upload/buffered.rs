@@ -8,19 +8,19 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
 use crate::control::memory::{Loan, Memory};
-use crate::control::progress::Tally;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Digest;
-use crate::raw::UploadRequest;
+use crate::transfer::Transfer;
+use crate::transfer::large::LargeFile;
+use crate::transfer::new_file::NewFile;
 use crate::transfer::parallel;
-use crate::transfer::parts::{MAX_PARTS, PartLimits, Parts};
+use crate::transfer::parts::{EqualParts, MAX_PARTS, PartLimits};
 use crate::transfer::source::{BytesSource, ended_early, fill};
-use crate::transfer::upload::large::{Started, with_sha1};
-use crate::transfer::upload::{LargeFileSha1, Upload, Uploaded};
+use crate::transfer::uploaded::Uploaded;
 
 /// One part in memory.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct PartBuffer {
     pub(super) bytes: Vec<u8>,
     /// What its buffer may take.
     room: u64,
@@ -28,27 +28,31 @@ pub(super) struct Piece {
 }
 
 /// The parts of a reader, one after the other.
-pub(super) struct Pieces<'a> {
+pub(super) struct PartReader<'a> {
     reader: &'a mut dyn Read,
-    plan: Plan,
+    cut: Cut,
     memory: &'a Memory,
     index: u64,
-    ready: Option<Piece>,
+    ready: Option<PartBuffer>,
     /// The first byte of the next part, if it was looked for.
     peeked: Option<u8>,
     ended: bool,
 }
 
-enum Plan {
+enum Cut {
     /// Exactly these parts.
-    Known(Parts),
+    Known(EqualParts),
     /// Until the reader ends.
     Stream(PartLimits),
 }
 
-impl<'a> Pieces<'a> {
-    pub(super) fn of_length(reader: &'a mut dyn Read, parts: Parts, memory: &'a Memory) -> Self {
-        Self::new(reader, Plan::Known(parts), memory)
+impl<'a> PartReader<'a> {
+    pub(super) fn of_length(
+        reader: &'a mut dyn Read,
+        parts: EqualParts,
+        memory: &'a Memory,
+    ) -> Self {
+        Self::new(reader, Cut::Known(parts), memory)
     }
 
     pub(super) fn of_stream(
@@ -56,13 +60,13 @@ impl<'a> Pieces<'a> {
         limits: PartLimits,
         memory: &'a Memory,
     ) -> Self {
-        Self::new(reader, Plan::Stream(limits), memory)
+        Self::new(reader, Cut::Stream(limits), memory)
     }
 
-    fn new(reader: &'a mut dyn Read, plan: Plan, memory: &'a Memory) -> Self {
+    fn new(reader: &'a mut dyn Read, cut: Cut, memory: &'a Memory) -> Self {
         Self {
             reader,
-            plan,
+            cut,
             memory,
             index: 0,
             ready: None,
@@ -72,13 +76,13 @@ impl<'a> Pieces<'a> {
     }
 
     /// The next part in a new buffer; none at the end.
-    pub(super) fn next_piece(&mut self, control: &Control) -> Result<Option<Piece>> {
+    pub(super) fn next_part(&mut self, control: &Control) -> Result<Option<PartBuffer>> {
         self.next_into(None, control)
     }
 
     /// What was read already comes first.
-    pub(super) fn put_back(&mut self, piece: Piece) {
-        self.ready = Some(piece);
+    pub(super) fn put_back(&mut self, part: PartBuffer) {
+        self.ready = Some(part);
     }
 
     /// Whether another part follows. One byte tells: a buffer for it would be a second one, for which
@@ -95,7 +99,11 @@ impl<'a> Pieces<'a> {
     }
 
     /// The next part, in the buffer of an earlier one if it fits.
-    fn next_into(&mut self, old: Option<Piece>, control: &Control) -> Result<Option<Piece>> {
+    fn next_into(
+        &mut self,
+        old: Option<PartBuffer>,
+        control: &Control,
+    ) -> Result<Option<PartBuffer>> {
         if let Some(ready) = self.ready.take() {
             return Ok(Some(ready));
         }
@@ -106,26 +114,26 @@ impl<'a> Pieces<'a> {
         let size = usize::try_from(wanted).map_err(|_| {
             Error::invalid_input("part_size", "a part of it does not fit into memory")
         })?;
-        let mut piece = match old.filter(|old| old.room >= wanted) {
+        let mut part = match old.filter(|old| old.room >= wanted) {
             Some(old) => old,
-            None => Piece {
+            None => PartBuffer {
                 _loan: self.memory.borrow(wanted, control)?,
                 bytes: Vec::new(),
                 room: wanted,
             },
         };
-        piece.bytes.resize(size, 0);
+        part.bytes.resize(size, 0);
         let mut start = 0;
-        if let (Some(byte), Some(first)) = (self.peeked.take(), piece.bytes.first_mut()) {
+        if let (Some(byte), Some(first)) = (self.peeked.take(), part.bytes.first_mut()) {
             *first = byte;
             start = 1;
         }
-        let rest = piece.bytes.get_mut(start..).unwrap_or_default();
+        let rest = part.bytes.get_mut(start..).unwrap_or_default();
         let filled = start + fill(&mut self.reader, rest)?;
         // A terminal, or a file that grows, may go on after its end.
         self.ended = filled < size;
         self.index += 1;
-        if filled < size && matches!(self.plan, Plan::Known(_)) {
+        if filled < size && matches!(self.cut, Cut::Known(_)) {
             return Err(ended_early());
         }
         if filled == 0 {
@@ -136,93 +144,78 @@ impl<'a> Pieces<'a> {
                 "the stream has more bytes than 10,000 parts of this size; ask for larger parts";
             return Err(Error::invalid_input("part_size", reason));
         }
-        piece.bytes.truncate(filled);
-        Ok(Some(piece))
+        part.bytes.truncate(filled);
+        Ok(Some(part))
     }
 
     /// How many bytes the next part has if the reader has them.
     fn wanted(&self) -> u64 {
-        match &self.plan {
-            Plan::Known(parts) => {
+        match &self.cut {
+            Cut::Known(parts) => {
                 let range = parts.range(self.index);
                 range.end - range.start
             }
-            Plan::Stream(limits) => limits.of_stream(self.index),
+            Cut::Stream(limits) => limits.of_stream(self.index),
         }
     }
 
     const fn total(&self) -> Option<u64> {
-        match &self.plan {
-            Plan::Known(parts) => Some(parts.length()),
-            Plan::Stream(_) => None,
+        match &self.cut {
+            Cut::Known(parts) => Some(parts.length()),
+            Cut::Stream(_) => None,
         }
     }
 }
 
-impl Upload<'_> {
-    /// Uploads the parts of a reader.
-    pub(super) fn send_buffered(
-        &self,
-        request: &UploadRequest<'_>,
-        mut pieces: Pieces<'_>,
-    ) -> Result<Uploaded> {
-        let sha1 = match self.options.large_file_sha1 {
-            LargeFileSha1::Given(sha1) => Some(sha1),
-            LargeFileSha1::Compute | LargeFileSha1::Omit => None,
-        };
-        let file_info = with_sha1(request.file_info, sha1)?;
-        let file_id = self.start(&UploadRequest {
-            file_info: &file_info,
-            ..*request
-        })?;
-        let tally = Tally::new(
-            self.control,
-            self.file_name,
-            self.session.clock(),
-            pieces.total(),
-        );
-        // Memory that is short is for whoever can use it now.
-        let is_short = pieces.memory.limit().is_some();
-        let buffers = Buffers::new(self.workers.limit() + 1, !is_short);
-        self.as_large_file(file_id, &tally, |started| {
-            parallel::run(self.workers, self.control, |control| {
-                let (buffers, pieces) = (&buffers, &mut pieces);
-                let mut number = 0;
-                Box::new(std::iter::from_fn(move || {
-                    let piece = buffers
-                        .take(&control)
-                        .and_then(|old| pieces.next_into(old, &control))
-                        .transpose()?;
-                    number += 1;
-                    Some(piece.map(|piece| {
-                        let number = number;
-                        move |control: &Control| {
-                            send_piece(started, number, piece, buffers, control)
-                        }
-                    }))
+/// Uploads the parts of a reader as a large file.
+pub(super) fn upload(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    mut parts: PartReader<'_>,
+) -> Result<Uploaded> {
+    let Transfer {
+        workers, control, ..
+    } = transfer;
+    let tally = transfer.tally(file.name, parts.total());
+    // Memory that is short is for whoever can use it now.
+    let is_short = parts.memory.limit().is_some();
+    let buffers = Buffers::new(workers.limit() + 1, !is_short);
+    LargeFile::make(transfer, file, (None, false), &tally, |large| {
+        parallel::run(workers, control, |control| {
+            let (buffers, parts) = (&buffers, &mut parts);
+            let mut number = 0;
+            Box::new(std::iter::from_fn(move || {
+                let part = buffers
+                    .take(&control)
+                    .and_then(|old| parts.next_into(old, &control))
+                    .transpose()?;
+                number += 1;
+                Some(part.map(|part| {
+                    let number = number;
+                    move |control: &Control| send_part(large, number, part, buffers, control)
                 }))
-            })
+            }))
         })
-    }
+    })
 }
 
-fn send_piece(
-    started: &Started<'_>,
+fn send_part(
+    large: &LargeFile<'_>,
     number: u64,
-    piece: Piece,
+    part: PartBuffer,
     buffers: &Buffers,
     control: &Control,
 ) -> Result<Sha1Digest> {
-    let bytes = &piece.bytes;
-    let outcome = started.send_part(number, &BytesSource(bytes), 0..bytes.len() as u64, control);
-    buffers.give_back(piece);
+    let bytes = &part.bytes;
+    let outcome = large.send_part(number, &BytesSource(bytes), 0..bytes.len() as u64, control);
+    buffers.give_back(part);
     outcome
 }
 
 /// The buffers that go round between the reading thread and the sending ones.
 struct Buffers {
     /// One entry for each that may be made now, or is made.
-    free: Mutex<Vec<Option<Piece>>>,
+    free: Mutex<Vec<Option<PartBuffer>>>,
     given_back: Condvar,
     /// Whether they are kept for the next part.
     keep: bool,
@@ -238,7 +231,7 @@ impl Buffers {
     }
 
     /// The right to one more buffer, perhaps with an old one.
-    fn take(&self, control: &Control) -> Result<Option<Piece>> {
+    fn take(&self, control: &Control) -> Result<Option<PartBuffer>> {
         let mut free = self.lock();
         loop {
             control.check()?;
@@ -251,13 +244,13 @@ impl Buffers {
         }
     }
 
-    fn give_back(&self, buffer: Piece) {
+    fn give_back(&self, buffer: PartBuffer) {
         let kept = Some(buffer).filter(|_| self.keep);
         self.lock().push(kept);
         self.given_back.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Option<Piece>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<PartBuffer>>> {
         self.free.lock()
     }
 }

@@ -1,6 +1,6 @@
 //! What no service has sent yet: answers with new members in every object, new values where names are
 //! expected, nulls and gaps, all at once. None of it may break reading, and what is new is kept where
-//! there is room for it (reference section 1.5).
+//! there is room for it (docs/protocol.md, section 1.5).
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};

@@ -279,7 +279,7 @@ fn a_page_tells_where_the_next_one_begins() {
 fn an_empty_page_is_not_the_end() {
     let page: ListFilesResponse = read("b2_list_file_names/response_short_page");
     assert!(page.files.is_empty());
-    // Opaque: the service's trailing space is part of it (reference section 9.3).
+    // Opaque: the service's trailing space is part of it (docs/protocol.md, section 9.3).
     assert_eq!(page.next_file_name.as_deref(), Some("2026/notes.txt "));
 }
 

@@ -1,6 +1,6 @@
 //! How much of an answer may be missing, null or new before it cannot be read: everything but a few
 //! members that are named here. The service may add fields at any time, and clients "tolerate
-//! missing optional ones" (reference section 1.5).
+//! missing optional ones" (docs/protocol.md, section 1.5).
 
 use serde_json::{Value, json};
 

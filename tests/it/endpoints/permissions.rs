@@ -36,7 +36,7 @@ fn refused(operation: Operation, missing: &str) -> Operation {
 }
 
 /// Whether only the service can tell that this is missing: nothing is needed to read what is public,
-/// and not all of the reference's sources agree.
+/// and not all of the sources of docs/protocol.md agree.
 fn is_for_the_service(operation: Operation, missing: &str) -> bool {
     match operation {
         Operation::DownloadFileById | Operation::DownloadFileByName | Operation::ListParts => true,

@@ -14,8 +14,8 @@ use crate::support::{World, noise};
 
 use BillingClass::{A, B, C};
 
-/// As Backblaze bills them (reference section 9.4), written down once more: the client and the
-/// simulator have one table together.
+/// As Backblaze bills them (docs/protocol.md, section 9.4), written down once more: the client and
+/// the simulator have one table together.
 const CLASSES: [(&str, BillingClass); 31] = [
     ("b2_authorize_account", C),
     ("b2_cancel_large_file", A),

@@ -29,10 +29,10 @@ fn documentation() -> Vec<String> {
 }
 
 #[test]
-fn each_endpoint_is_documented_with_its_section_its_capability_and_its_class() {
+fn each_endpoint_is_documented_with_a_link_to_the_protocol_its_capability_and_its_class() {
     let all = documentation();
     for operation in Operation::ALL {
-        let name = format!("`{operation}` (reference section 2.");
+        let name = format!("[`{operation}`](crate::protocol#2");
         let text = all.iter().find(|text| text.starts_with(&name));
         let text = text.unwrap_or_else(|| panic!("{operation} is not documented"));
         let capability = operation.capability().map(|needed| format!("`{needed}`"));

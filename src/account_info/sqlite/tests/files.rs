@@ -286,10 +286,10 @@ mod permissions {
     fn a_link_leads_to_the_same_account_info() {
         let scratch = Scratch::new();
         let (store, saved) = scratch.authorized();
-        let link = scratch.directory.path().join("link");
-        symlink(scratch.path(), &link).unwrap();
-        let linked = SqliteAccountInfo::open_with_clock(&link, scratch.clock.clone()).unwrap();
-        assert_eq!(linked.path(), link);
+        let database = scratch.directory.path().join("database");
+        symlink(scratch.path(), &database).unwrap();
+        let linked = SqliteAccountInfo::open_with_clock(&database, scratch.clock.clone()).unwrap();
+        assert_eq!(linked.path(), database);
         let (owner, url) = (saved.identity(), scratch.url("u"));
         linked
             .put_upload_url(owner, &bucket("b"), url.clone())

@@ -111,10 +111,10 @@ fn many_threads_may_convert_one_file_at_once() {
 #[test]
 fn a_link_to_the_json_file_stays_a_link() {
     let scratch = scratch();
-    let link = scratch.directory.path().join("link");
-    std::os::unix::fs::symlink(scratch.path(), &link).unwrap();
-    let store = super::SqliteAccountInfo::open(&link).unwrap();
+    let database = scratch.directory.path().join("database");
+    std::os::unix::fs::symlink(scratch.path(), &database).unwrap();
+    let store = super::SqliteAccountInfo::open(&database).unwrap();
     assert!(store.auth().unwrap().is_some());
-    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::symlink_metadata(&database).unwrap().is_symlink());
     assert!(scratch.open().auth().unwrap().is_some());
 }

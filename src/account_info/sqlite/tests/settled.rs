@@ -6,8 +6,8 @@ use std::thread;
 
 use super::{Scratch, auth};
 use crate::account_info::AccountInfo;
-use crate::account_info::sqlite::watch::Stamp;
-use crate::account_info::sqlite::{Place, SqliteAccountInfo};
+use crate::account_info::sqlite::file_stamp::Stamp;
+use crate::account_info::sqlite::{Backend, SqliteAccountInfo};
 
 /// A write through another program's connection.
 fn another_token(scratch: &Scratch, token: &str) {
@@ -103,7 +103,7 @@ fn on_a_network_home_every_call_looks() {
     for (network_home, looks) in [(false, false), (true, true), (false, true)] {
         let builder = SqliteAccountInfo::builder().path(scratch.path());
         let store = builder.network_home(network_home).open().unwrap();
-        let Place::Files(files) = &store.place else {
+        let Backend::Files(files) = &store.backend else {
             panic!("it can be written");
         };
         store.auth().unwrap();

@@ -243,7 +243,7 @@ fn other_ranges_are_the_whole_file() {
     assert_eq!((beyond.status, beyond.body.len()), (416, 0));
 }
 
-/// Section 8.1: HEAD with a download token, in the header and in the query; section 1.8: errors of HEAD
+/// docs/protocol.md, section 8.1: HEAD with a download token, in the header and in the query; section 1.8: errors of HEAD
 /// have no body.
 #[test]
 fn head_takes_shared_tokens_and_answers_errors_without_a_body() {

@@ -1,6 +1,6 @@
-//! What section 2 of the reference says about every JSON endpoint in the same words: which capability
+//! What docs/protocol.md, section 2, says about every JSON endpoint in the same words: which capability
 //! it takes, which fields, that `null` is absent, and that GET and all versions are served. The tables
-//! are the reference's, on purpose not those that the code under test goes by.
+//! are the document's, on purpose not those that the code under test goes by.
 
 use super::*;
 
@@ -338,7 +338,8 @@ impl Scene {
     }
 }
 
-/// What the calls that read a private source need beside their own capability (sections 2.13, 2.17).
+/// What the calls that read a private source need beside their own capability (docs/protocol.md,
+/// sections 2.13, 2.17).
 fn needed(endpoint: &Endpoint) -> Vec<&'static str> {
     let also = matches!(endpoint.name, "b2_copy_file" | "b2_copy_part").then_some("readFiles");
     [endpoint.capability].into_iter().chain(also).collect()
@@ -368,7 +369,7 @@ fn one_capability_is_enough_and_all_others_are_not() {
                 .user(&others)
                 .call(name, endpoint.required.clone())
                 .refused(
-                    // Section 2.0: 401 `unauthorized` with an empty message; sections 2.28 and 2.29:
+                    // docs/protocol.md, section 2.0: 401 `unauthorized` with an empty message; sections 2.28 and 2.29:
                     // 403 `access_denied` for the two that change a lock.
                     if name.starts_with("b2_update_file") {
                         403
@@ -420,7 +421,7 @@ fn a_key_for_several_buckets_reaches_each_of_them_and_no_other() {
         let inside = with_buckets(others.into_iter().chain(own).collect());
         let answer = inside.call(name, endpoint.required.clone());
         if matches!(name, "b2_create_bucket" | "b2_list_buckets") {
-            // Neither names a bucket that the key could reach (section 12 #26).
+            // Neither names a bucket that the key could reach (docs/protocol.md, section 12 #26).
             answer.refused(401, "unauthorized");
         } else {
             answer.ok();

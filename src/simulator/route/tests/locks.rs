@@ -127,7 +127,7 @@ fn locks_need_a_bucket_with_file_lock_and_capabilities() {
     let user = User::master(&world);
     let bucket = user.create_bucket("bucket-1");
     let file = user.upload(&bucket, "a", b"x");
-    // The past would be refused as well, but later (section 2.0).
+    // The past would be refused as well, but later (docs/protocol.md, section 2.0).
     let past = retention("governance", 1000);
     let refused = |answer: Answer| {
         assert_eq!(answer.refused(400, "bucket_missing_file_lock"), NO_LOCK);

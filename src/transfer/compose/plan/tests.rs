@@ -3,9 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
-use super::{Limits, Part, Placed, Plan, Slice, plan};
+use super::{Limits, PartPlan, Placed, PlannedPart, Slice, plan};
 use crate::error::{Error, Result};
-use crate::transfer::compose::Overlap;
+use crate::transfer::compose::options::Overlap;
 
 const LIMITS: Limits = Limits {
     min: 5,
@@ -29,13 +29,13 @@ fn place(pieces: &[(u64, u64, bool)]) -> Vec<Piece> {
 }
 
 /// Where each byte of the result comes from: piece and offset in it.
-fn assembled(parts: &[Part<usize>]) -> Vec<(usize, u64)> {
+fn assembled(parts: &[PlannedPart<usize>]) -> Vec<(usize, u64)> {
     let of = |slice: &Slice<usize>| slice.range.clone().map(move |at| (at, ()));
     let mut bytes = Vec::new();
     for part in parts {
         let slices = match part {
-            Part::Copy { slice, .. } => std::slice::from_ref(slice),
-            Part::Upload(slices) => slices,
+            PlannedPart::Copy { slice, .. } => std::slice::from_ref(slice),
+            PlannedPart::Upload(slices) => slices,
         };
         for slice in slices {
             bytes.extend(of(slice).map(|(at, ())| (slice.piece, at)));
@@ -67,12 +67,12 @@ fn overlaps() -> impl Strategy<Value = Overlap> {
     ]
 }
 
-fn streamed(pieces: &[Piece], overlap: Overlap) -> Result<Vec<Part<usize>>> {
-    Plan::new(pieces.iter().cloned().map(Ok), LIMITS, overlap).collect()
+fn streamed(pieces: &[Piece], overlap: Overlap) -> Result<Vec<PlannedPart<usize>>> {
+    PartPlan::new(pieces.iter().cloned().map(Ok), LIMITS, overlap).collect()
 }
 
 /// The result is the naive one, and the parts are what the service takes.
-fn check(pieces: &[Piece], parts: &[Part<usize>]) {
+fn check(pieces: &[Piece], parts: &[PlannedPart<usize>]) {
     let end = pieces.iter().map(Placed::end).max().unwrap_or(0);
     let bytes = assembled(parts);
     assert_eq!(bytes.len() as u64, end);
@@ -86,7 +86,7 @@ fn check(pieces: &[Piece], parts: &[Part<usize>]) {
         assert!(part.length() <= LIMITS.max);
         assert!(part.length() > 0);
         assert!(part.length() >= LIMITS.min || number == parts.len());
-        if let Part::Copy { slice, witness } = part {
+        if let PlannedPart::Copy { slice, witness } = part {
             assert!(pieces[slice.piece].is_remote);
             assert!(slice.length() >= LIMITS.min);
             check_witness(pieces, slice, witness);
@@ -144,25 +144,25 @@ proptest! {
         // All of it local, and one remote piece somewhere in the middle.
         let pieces = place(&[(0, 100, false), (offset, length, true)]);
         let parts = plan(&pieces, LIMITS, Overlap::Remote).unwrap();
-        let copied: u64 = parts.iter().filter(|part| matches!(part, Part::Copy { .. })).map(Part::length).sum();
+        let copied: u64 = parts.iter().filter(|part| matches!(part, PlannedPart::Copy { .. })).map(PlannedPart::length).sum();
         let borrowed = if (1..LIMITS.min).contains(&offset) { LIMITS.min - offset } else { 0 };
         assert!(copied == length - borrowed, "{copied} of {length}");
     }
 }
 
-fn text(parts: &[Part<usize>]) -> String {
+fn text(parts: &[PlannedPart<usize>]) -> String {
     let slice = |slice: &Slice<usize>| format!("{}[{:?}]", slice.piece, slice.range);
     let list = |slices: &[Slice<usize>]| slices.iter().map(slice).collect::<Vec<_>>().join("+");
-    let part = |part: &Part<usize>| match part {
-        Part::Copy {
+    let part = |part: &PlannedPart<usize>| match part {
+        PlannedPart::Copy {
             slice: from,
             witness,
         } if witness.is_empty() => format!("copy {}", slice(from)),
-        Part::Copy {
+        PlannedPart::Copy {
             slice: from,
             witness,
         } => format!("copy {} = {}", slice(from), list(witness)),
-        Part::Upload(slices) => format!("upload {}", list(slices)),
+        PlannedPart::Upload(slices) => format!("upload {}", list(slices)),
     };
     parts.iter().map(part).collect::<Vec<_>>().join(", ")
 }
@@ -255,11 +255,11 @@ fn a_stream_can_become_the_largest_file() {
         is_remote: n.is_multiple_of(2),
         piece: 0_usize,
     };
-    let parts = Plan::new((0..100_000).map(|n| Ok(piece(n))), limits, Overlap::Remote);
+    let parts = PartPlan::new((0..100_000).map(|n| Ok(piece(n))), limits, Overlap::Remote);
     let parts: Vec<_> = parts.collect::<Result<_>>().unwrap();
     assert!(parts.len() <= 10_000, "{}", parts.len());
     assert_eq!(
-        parts.iter().map(Part::length).sum::<u64>(),
+        parts.iter().map(PlannedPart::length).sum::<u64>(),
         10_000_000_000_000
     );
 }
@@ -282,15 +282,15 @@ proptest! {
                 witness.push(Slice { id: piece as u64, piece, range: 7..7 + here });
             }
         }
-        let bytes = assembled(&[Part::Upload(witness.clone())]);
-        match (Part::Copy { slice: slice.clone(), witness }).halved(LIMITS) {
+        let bytes = assembled(&[PlannedPart::Upload(witness.clone())]);
+        match (PlannedPart::Copy { slice: slice.clone(), witness }).halved(LIMITS) {
             Ok(halves) => {
-                let whole = [Part::Copy { slice, witness: Vec::new() }];
+                let whole = [PlannedPart::Copy { slice, witness: Vec::new() }];
                 assert_eq!(assembled(&halves), assembled(&whole));
                 assert!(halves[0].length() >= LIMITS.min && halves[1].length() >= 1);
                 let witnesses = halves.clone().map(|half| match half {
-                    Part::Copy { witness, .. } => Part::Upload(witness),
-                    Part::Upload(_) => panic!("it is no copy"),
+                    PlannedPart::Copy { witness, .. } => PlannedPart::Upload(witness),
+                    PlannedPart::Upload(_) => panic!("it is no copy"),
                 });
                 assert_eq!(assembled(&witnesses), bytes);
                 for (half, witness) in halves.iter().zip(&witnesses) {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::file::FileVersion;
 use crate::model::sha1::Sha1Digest;
-use crate::transfer::parts::Parts;
+use crate::transfer::parts::EqualParts;
 
 /// The form of the record that is written and understood.
 const FORMAT: u32 = 1;
@@ -41,8 +41,8 @@ impl Header {
         }
     }
 
-    pub(super) const fn parts(&self) -> Parts {
-        Parts::new(self.content_length, self.part_size)
+    pub(super) const fn parts(&self) -> EqualParts {
+        EqualParts::new(self.content_length, self.part_size)
     }
 
     /// Whether the SHA-1 of the whole is known, so that single parts need none.

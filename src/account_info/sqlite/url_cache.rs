@@ -23,7 +23,7 @@ const FEW: u32 = 16;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Hot {
+pub(super) struct UrlCache {
     clock: Clock,
     pools: Mutex<HashMap<(Identity, UploadTarget), Pool>>,
 }
@@ -36,7 +36,7 @@ struct Pool {
     last: Duration,
 }
 
-impl Hot {
+impl UrlCache {
     pub(super) fn new(clock: &Clock) -> Self {
         Self {
             clock: clock.clone(),

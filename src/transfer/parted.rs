@@ -1,0 +1,109 @@
+//! Large files whose parts are all known before the first of them is made: those of a source that can be
+//! read anywhere, of copies, of pieces. They can be made in any order, and made again, so that an
+//! unfinished file can be completed (`resume`).
+
+use std::collections::BTreeMap;
+
+use crate::control::Control;
+use crate::control::progress::{Tally, TransferStage};
+use crate::error::Result;
+use crate::model::sha1::Sha1Digest;
+use crate::transfer::Transfer;
+use crate::transfer::large::{LargeFile, PartSource};
+use crate::transfer::new_file::{LargeFileSha1, NewFile};
+use crate::transfer::parallel;
+use crate::transfer::parts::EqualParts;
+use crate::transfer::resume::{Resume, Unfinished, find_unfinished};
+use crate::transfer::source::{UploadSource, hash};
+use crate::transfer::uploaded::Uploaded;
+
+/// The parts of a source.
+struct SourceParts<'s> {
+    source: &'s (dyn UploadSource + Sync),
+    parts: &'s EqualParts,
+}
+
+impl PartSource for SourceParts<'_> {
+    fn count(&self) -> u64 {
+        self.parts.count()
+    }
+
+    fn length(&self, number: u64) -> u64 {
+        self.parts.length_of(number)
+    }
+
+    fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool> {
+        let range = self.parts.range(number - 1);
+        Ok(hash(self.source, range, control)? == sha1)
+    }
+
+    fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {
+        large.send_part(number, self.source, self.parts.range(number - 1), control)
+    }
+}
+
+/// Uploads a source in these parts.
+pub(in crate::transfer) fn upload(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    (sha1, resume): (LargeFileSha1, &Resume),
+    source: &(dyn UploadSource + Sync),
+    parts: &EqualParts,
+) -> Result<Uploaded> {
+    let stage = match sha1 {
+        LargeFileSha1::Compute => TransferStage::Hashing,
+        LargeFileSha1::Given(_) | LargeFileSha1::Omit => TransferStage::Transferring,
+    };
+    let Transfer {
+        session, control, ..
+    } = transfer;
+    let total = Some(source.len());
+    let tally = Tally::at(stage, control, file.name, session.clock(), total);
+    let sha1 = match sha1 {
+        LargeFileSha1::Compute => Some(hash(source, 0..source.len(), control)?),
+        LargeFileSha1::Given(sha1) => Some(sha1),
+        LargeFileSha1::Omit => None,
+    };
+    let parts = SourceParts { source, parts };
+    make(transfer, &file.with_sha1(sha1)?, resume, &parts, &tally)
+}
+
+/// Makes the parts that are not there yet, and the file of them.
+pub(in crate::transfer) fn make(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    resume: &Resume,
+    parts: &dyn PartSource,
+    tally: &Tally,
+) -> Result<Uploaded> {
+    let unfinished = find_unfinished(transfer, file, resume, parts)?;
+    let (file_id, mut present) = match unfinished {
+        Some(Unfinished { file_id, present }) => (Some(file_id), present),
+        None => (None, BTreeMap::new()),
+    };
+    let resumed_parts = present.len();
+    let kept = (file_id, resume.keeps_failures());
+    let uploaded = LargeFile::make(transfer, file, kept, tally, |large| {
+        for number in present.keys() {
+            tally.part_arrived();
+            tally.add(parts.length(*number));
+        }
+        let missing: Vec<_> = (1..=parts.count())
+            .filter(|number| !present.contains_key(number))
+            .collect();
+        let made = parallel::run(transfer.workers, transfer.control, |_| {
+            Box::new(missing.into_iter().map(|number| {
+                Ok(move |control: &Control| {
+                    let sha1 = parts.make(large, number, control)?;
+                    Ok((number, sha1))
+                })
+            }))
+        })?;
+        present.extend(made);
+        Ok(present.into_values().collect())
+    })?;
+    Ok(Uploaded {
+        resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
+        ..uploaded
+    })
+}
