@@ -8,6 +8,7 @@ mod download;
 pub(crate) mod list;
 pub(crate) mod lock;
 mod notifications;
+mod open_file;
 pub(crate) mod settings;
 pub(crate) mod share;
 pub(crate) mod unfinished;

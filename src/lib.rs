@@ -21,6 +21,7 @@ pub mod raw;
 pub mod replication;
 mod session;
 mod setters;
+pub mod streams;
 mod transfer;
 mod wire;
 

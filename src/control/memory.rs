@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
+use crate::control::caches::Caches;
 use crate::error::{Error, Result};
 
 /// How often one who waits looks whether its call was cancelled.
@@ -26,6 +27,7 @@ struct Inner {
     limit: Option<u64>,
     state: Mutex<State>,
     given_back: Condvar,
+    caches: Caches,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +50,7 @@ impl Memory {
             limit,
             state: Mutex::default(),
             given_back: Condvar::new(),
+            caches: Caches::default(),
         }))
     }
 
@@ -74,6 +77,10 @@ impl Memory {
     /// Borrows that many bytes, as soon as they are there.
     pub(crate) fn borrow(&self, bytes: u64, control: &Control) -> Result<Loan> {
         self.check(bytes)?;
+        if let Some(loan) = self.try_borrow(bytes) {
+            return Ok(loan);
+        }
+        let _waiting = self.0.caches.give_way();
         let limit = self.0.limit.unwrap_or(u64::MAX);
         let mut state = self.lock();
         let own = state.next;
@@ -96,6 +103,27 @@ impl Memory {
             memory: self.clone(),
             bytes,
         })
+    }
+
+    /// Borrows that many bytes if they are there now and nobody waits for any.
+    pub(crate) fn try_borrow(&self, bytes: u64) -> Option<Loan> {
+        let limit = self.0.limit.unwrap_or(u64::MAX);
+        let mut state = self.lock();
+        let is_free = state.waiting.is_empty() && limit - state.lent >= bytes;
+        if self.caches().are_unwelcome() || !is_free {
+            return None;
+        }
+        state.lent += bytes;
+        drop(state);
+        Some(Loan {
+            memory: self.clone(),
+            bytes,
+        })
+    }
+
+    /// The caches that borrow from it.
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.0.caches
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -89,6 +89,16 @@ impl Workers {
         Ok(Permit(self))
     }
 
+    /// Takes a permit if there is one now and nobody waits for it.
+    pub(crate) fn try_take(&self) -> Option<Permit<'_>> {
+        let mut queue = self.lock();
+        if queue.taken >= self.limit() || !queue.waiting.is_empty() {
+            return None;
+        }
+        queue.taken += 1;
+        Some(Permit(self))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock()
     }

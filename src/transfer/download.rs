@@ -11,6 +11,7 @@ pub(crate) mod file;
 mod partial;
 mod ranges;
 pub(crate) mod reader;
+pub(crate) mod remote_file;
 mod stream;
 
 use std::io::Write;

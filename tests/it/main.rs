@@ -40,6 +40,7 @@ mod parity;
 mod persistence;
 mod processes;
 mod raw;
+mod remote_file;
 mod replication;
 mod retry;
 mod secrets;

@@ -13,12 +13,12 @@ use crate::control::memory::Loan;
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
-    loan: Option<Loan>,
+    _loan: Option<Loan>,
 }
 
 impl Block {
     pub(super) const fn new(bytes: Vec<u8>, loan: Option<Loan>) -> Self {
-        Self { bytes, loan }
+        Self { bytes, _loan: loan }
     }
 }
 
@@ -74,7 +74,8 @@ impl Blocks {
 
     /// How many of these blocks, from the first one on, are neither cached nor in flight.
     pub(super) fn missing(&self, indices: Range<u64>) -> u64 {
-        let is_missing = |index: &u64| !self.cached.contains_key(index) && !self.is_in_flight(*index);
+        let is_missing =
+            |index: &u64| !self.cached.contains_key(index) && !self.is_in_flight(*index);
         indices.take_while(is_missing).count() as u64
     }
 

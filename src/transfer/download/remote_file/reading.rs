@@ -23,8 +23,9 @@ use parking_lot::{Condvar, Mutex};
 use super::blocks::{Block, Blocks};
 use super::pattern::Pattern;
 use crate::control::Control;
+use crate::control::caches::Reclaim;
 use crate::control::cancel::CancelToken;
-use crate::control::memory::{Loan, Reclaim};
+use crate::control::memory::Loan;
 use crate::control::progress::Tally;
 use crate::control::workers::Workers;
 use crate::error::Result;
@@ -109,7 +110,9 @@ impl Reading {
             cancel: Some(stop.clone()),
             ..control.clone()
         };
-        let tally = transfer.under(&control).tally(&version.file_name, Some(pinned.length));
+        let tally = transfer
+            .under(&control)
+            .tally(&version.file_name, Some(pinned.length));
         let cache_size = match workers.memory().limit() {
             Some(limit) => settings.cache_size.min(limit),
             None => settings.cache_size,
@@ -122,14 +125,18 @@ impl Reading {
             pinned,
             tally: Arc::new(tally),
             block: (cache_size / 4).clamp(MIN_BLOCK, BLOCK),
-            most_ahead: if settings.read_ahead { cache_size / 2 } else { 0 },
+            most_ahead: if settings.read_ahead {
+                cache_size / 2
+            } else {
+                0
+            },
             blocks: Mutex::new(Blocks::new(cache_size)),
             arrived: Condvar::new(),
             pattern: Mutex::default(),
             is_failing: AtomicBool::new(false),
         });
         let reclaim: Arc<dyn Reclaim> = Arc::clone(&file) as _;
-        workers.memory().reclaim_from(&reclaim);
+        workers.memory().caches().add(&reclaim);
         Self {
             file,
             stop,
@@ -249,7 +256,12 @@ impl File {
 
     /// Copies what is cached at the beginning of a read, waiting for it if another thread is about to
     /// bring it. Otherwise decides how it is to be fetched.
-    fn look(self: &Arc<Self>, wanted: &Range<u64>, buffer: &mut [u8], passes: bool) -> Result<Found> {
+    fn look(
+        self: &Arc<Self>,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+        passes: bool,
+    ) -> Result<Found> {
         let indices = self.indices(wanted);
         let mut blocks = self.blocks.lock();
         // A block that others push out before this thread finds it is fetched here in the end.
@@ -471,7 +483,8 @@ impl Flight {
     /// Fetches the blocks with one request, if no connection breaks; `arrived` is called with each.
     fn fetch(mut self, mut arrived: impl FnMut(u64, &Block)) -> Result<()> {
         let file = Arc::clone(&self.file);
-        let (Some((first, _)), Some((last, _))) = (self.waiting.front(), self.waiting.back()) else {
+        let (Some((first, _)), Some((last, _))) = (self.waiting.front(), self.waiting.back())
+        else {
             return Ok(());
         };
         let bytes = file.bytes(&(*first..last + 1));
@@ -487,7 +500,7 @@ impl Flight {
             arrived(index, &block);
             let mut blocks = file.blocks.lock();
             // Whoever waits for memory came after this block took off, and found it not yet here.
-            if file.workers.memory().is_wanted() {
+            if file.workers.memory().caches().are_unwelcome() {
                 blocks.abandon(index);
             } else {
                 blocks.land(index, &block);
