@@ -33,11 +33,14 @@ pub(crate) mod memory;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::control::sync;
 use crate::error::StoreError;
 use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::{BucketId, FileId};

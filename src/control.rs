@@ -8,6 +8,9 @@ pub(crate) mod clock;
 pub(crate) mod memory;
 pub(crate) mod meter;
 pub(crate) mod progress;
+pub(crate) mod semaphore;
+pub(crate) mod single_flight;
+pub(crate) mod sync;
 pub(crate) mod workers;
 
 use std::sync::Arc;
@@ -75,8 +78,12 @@ impl Control {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        let tokens = [&self.cancel, &self.closing];
-        tokens.into_iter().flatten().any(CancelToken::is_cancelled)
+        self.tokens().any(CancelToken::is_cancelled)
+    }
+
+    /// The tokens that end this call.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &CancelToken> {
+        self.cancel.iter().chain(&self.closing)
     }
 
     /// Sleeps by this clock; fails at once when the call is cancelled meanwhile.
@@ -91,44 +98,6 @@ impl Control {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroU64;
-    use std::time::Duration;
-
-    use super::Control;
-    use crate::control::bandwidth::Pace;
-    use crate::control::cancel::CancelToken;
-    use crate::control::clock::Clock;
-    use crate::error::Error;
-
-    /// Whether a wait of an hour ends with the token.
-    fn ends_with(token: &CancelToken, control: &Control) {
-        std::thread::scope(|scope| {
-            let waiting =
-                scope.spawn(|| control.sleep(&Clock::default(), Duration::from_secs(3600)));
-            token.cancel();
-            assert!(matches!(waiting.join().unwrap(), Err(Error::Cancelled)));
-        });
-    }
-
-    #[test]
-    fn a_wait_ends_with_its_call_and_with_a_shutdown() {
-        let (call, closing) = (CancelToken::new(), CancelToken::new());
-        ends_with(&closing, &Control::default().closed_by(&closing));
-        let (call_of_another, closing) = (CancelToken::new(), CancelToken::new());
-        let control = Control::new(Some(&call_of_another)).closed_by(&closing);
-        ends_with(&closing, &control);
-        let control = Control::new(Some(&call)).closed_by(&CancelToken::new());
-        ends_with(&call, &control);
-    }
-
-    #[test]
-    fn a_shutdown_ends_the_wait_for_bandwidth() {
-        let (pace, closing) = (Pace::default(), CancelToken::new());
-        pace.set_limit(NonZeroU64::new(1));
-        closing.cancel();
-        let control = Control::default().closed_by(&closing);
-        let outcome = pace.moved(1 << 40, &Clock::default(), &control);
-        assert!(matches!(outcome, Err(Error::Cancelled)));
-    }
-}
+pub(crate) mod interleavings;
+#[cfg(test)]
+mod tests;

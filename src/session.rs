@@ -28,6 +28,7 @@ use parking_lot::Mutex;
 use crate::account_info::{AccountInfo, AuthSnapshot, Generation};
 use crate::control::Control;
 use crate::control::clock::Clock;
+use crate::control::single_flight::SingleFlight;
 use crate::error::{Error, NotAllowed, Result, StoreError};
 use crate::http::Http;
 use crate::model::auth::Identity;
@@ -35,7 +36,6 @@ use crate::model::operation::Operation;
 use crate::raw::Raw;
 use crate::session::credentials::{Credentials, Provided};
 use crate::session::needs::Needs;
-use crate::session::reauth::SingleFlight;
 use crate::session::retry::{Loop, Pauses, RetryPolicy, Step};
 
 /// How long a refusal without a code is remembered: the token may have become too old since.

@@ -33,7 +33,7 @@
 
 mod authorization;
 mod buckets;
-mod fixture;
+pub(super) mod fixture;
 mod refresh;
 mod restart;
 mod threads;

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
-
+use super::sync::{Mutex, MutexGuard};
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
@@ -251,16 +250,5 @@ impl AccountInfo for InMemoryAccountInfo {
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         self.owned_by(owner)?.urls.remove(target);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::InMemoryAccountInfo;
-    use crate::account_info::conformance;
-
-    #[test]
-    fn the_store_keeps_the_contract() {
-        conformance::check_all(|clock| Box::new(InMemoryAccountInfo::with_clock(clock)));
     }
 }

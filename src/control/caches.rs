@@ -61,3 +61,62 @@ impl fmt::Debug for Caches {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::Reclaim;
+    use crate::control::Control;
+    use crate::control::cancel::CancelToken;
+    use crate::control::memory::{Loan, Memory};
+    use crate::error::Error;
+
+    #[derive(Default)]
+    struct Cache(Mutex<Vec<Loan>>);
+
+    impl Reclaim for Cache {
+        fn reclaim(&self) {
+            self.0.lock().clear();
+        }
+    }
+
+    #[test]
+    fn a_cache_takes_what_is_free_and_gives_it_to_who_waits() {
+        let memory = Memory::new(Some(10));
+        let cache = Arc::new(Cache::default());
+        memory
+            .caches()
+            .add(&(Arc::clone(&cache) as Arc<dyn Reclaim>));
+        let fill = || cache.0.lock().extend(memory.try_borrow(4));
+        (0..3).for_each(|_| fill());
+        assert_eq!((cache.0.lock().len(), memory.lent()), (2, 8));
+        let loan = memory.borrow(10, &Control::default()).unwrap();
+        assert_eq!(memory.lent(), 10);
+        fill();
+        assert_eq!(cache.0.lock().len(), 0);
+        drop(loan);
+        fill();
+        assert_eq!(cache.0.lock().len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_cached_while_a_transfer_waits() {
+        let memory = Memory::new(Some(10));
+        let held = memory.borrow(5, &Control::default()).unwrap();
+        let token = CancelToken::new();
+        std::thread::scope(|scope| {
+            let (control, memory) = (Control::new(Some(&token)), &memory);
+            let waiting = scope.spawn(move || memory.borrow(10, &control).map(|_| ()));
+            while memory.try_borrow(1).is_some() {
+                std::thread::yield_now();
+            }
+            token.cancel();
+            assert!(matches!(waiting.join().unwrap(), Err(Error::Cancelled)));
+        });
+        assert!(memory.try_borrow(5).is_some());
+        drop(held);
+    }
+}

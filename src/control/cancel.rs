@@ -6,13 +6,12 @@
 //! connecting that follows it cannot be interrupted; they are bounded by their own limits.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
+use super::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
 use crate::error::Result;
 
 /// Cancels the calls that were given it. Clones cancel the same calls.
@@ -43,12 +42,22 @@ struct Inner {
 struct State {
     children: Vec<Weak<Inner>>,
     attached: Vec<Attached>,
+    callbacks: BTreeMap<u64, Callback>,
+    next_callback: u64,
 }
+
+type Callback = Arc<dyn Fn() + Send + Sync>;
 
 struct Attached {
     owner: usize,
     resource: Arc<dyn Any + Send + Sync>,
-    interrupt: Arc<dyn Fn() + Send + Sync>,
+    interrupt: Callback,
+}
+
+/// A callback that `cancel` runs; removed when dropped.
+pub(crate) struct Subscription {
+    token: Arc<Inner>,
+    number: u64,
 }
 
 impl CancelToken {
@@ -106,6 +115,20 @@ impl CancelToken {
             .wait_while_for(&mut state, |_| !self.is_cancelled(), duration);
     }
 
+    /// Runs `callback` when the token is cancelled, on the thread that cancels it and without any lock
+    /// of the token, until the subscription is dropped. A token that is cancelled already does not run
+    /// it: whoever subscribes asks the token afterwards.
+    pub(crate) fn on_cancel(&self, callback: impl Fn() + Send + Sync + 'static) -> Subscription {
+        let mut state = self.0.lock();
+        let number = state.next_callback;
+        state.next_callback += 1;
+        state.callbacks.insert(number, Arc::new(callback));
+        Subscription {
+            token: Arc::clone(&self.0),
+            number,
+        }
+    }
+
     /// What `owner` keeps with this token: made at the first call, interrupted by `cancel`, dropped
     /// with the token.
     pub(crate) fn resource<T: Any + Send + Sync>(
@@ -149,11 +172,9 @@ impl Inner {
                 return;
             }
             self.wake.notify_all();
-            let interrupts: Vec<_> = state
-                .attached
-                .iter()
-                .map(|attached| Arc::clone(&attached.interrupt))
-                .collect();
+            let attached = state.attached.iter().map(|attached| &attached.interrupt);
+            let callbacks = attached.chain(state.callbacks.values());
+            let interrupts: Vec<_> = callbacks.map(Arc::clone).collect();
             (interrupts, state.children.clone())
         };
         for interrupt in interrupts {
@@ -169,71 +190,18 @@ impl Inner {
     }
 }
 
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let removed = self.token.lock().callbacks.remove(&self.number);
+        // Without the lock: what the callback owns may own this token.
+        drop(removed);
+    }
+}
+
 impl fmt::Debug for CancelToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CancelToken")
             .field("cancelled", &self.is_cancelled())
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::Duration;
-
-    use super::CancelToken;
-
-    #[test]
-    fn cancelling_wakes_a_waiter() {
-        let token = CancelToken::new();
-        let waiter = token.child();
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(move || waiter.wait(Duration::from_secs(3600)));
-            token.cancel();
-            waiting.join().unwrap();
-        });
-    }
-
-    #[test]
-    fn either_of_two_cancels_what_is_under_both() {
-        for nth in 0..2 {
-            let parents = [CancelToken::new(), CancelToken::new()];
-            let [one, other] = &parents;
-            let before = CancelToken::either(one, other);
-            assert!(!before.is_cancelled());
-            parents[nth].cancel();
-            assert!(before.is_cancelled());
-            assert!(CancelToken::either(one, other).is_cancelled());
-            assert!(!parents[1 - nth].is_cancelled());
-        }
-    }
-
-    #[test]
-    fn what_is_attached_is_made_once_and_interrupted_once() {
-        let token = CancelToken::new();
-        let interrupted = Arc::new(AtomicU32::new(0));
-        let attach = |owner: usize| {
-            let interrupted = Arc::clone(&interrupted);
-            token
-                .resource(
-                    owner,
-                    || Ok(owner),
-                    move |_| _ = interrupted.fetch_add(1, Ordering::SeqCst),
-                )
-                .unwrap()
-        };
-        assert!(Arc::ptr_eq(&attach(1), &attach(1)));
-        assert_eq!(*attach(2), 2);
-        token.cancel();
-        token.cancel();
-        assert_eq!(interrupted.load(Ordering::SeqCst), 2);
-        let _late = attach(3);
-        assert_eq!(
-            interrupted.load(Ordering::SeqCst),
-            3,
-            "attached to a cancelled token"
-        );
     }
 }

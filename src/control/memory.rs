@@ -1,40 +1,24 @@
 //! How much memory all transfers of one `B2Api` together may hold for content.
 //!
-//! Who needs a buffer borrows its size first, and gives it back with the buffer; the others wait, in
-//! the order in which they came. Nobody waits for memory while holding a worker's permit, nor for a
-//! second buffer while holding one that is not on its way: so whoever holds memory gives it back
-//! without anybody else's help, and nothing can lock up.
+//! A transfer borrows the size of a buffer before it allocates it, and gives it back with the buffer;
+//! others wait, in the order in which they came. Nobody waits for memory while holding a worker's
+//! permit, nor for a second buffer while holding one that is not being sent: whoever holds memory gives
+//! it back without anybody else's help, so there is no deadlock. Caches hold memory that nobody needs;
+//! they never wait for it, and give it back as soon as a transfer waits (`caches`).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
 use crate::control::caches::Caches;
+use crate::control::semaphore::Semaphore;
 use crate::error::{Error, Result};
-
-/// How often one who waits looks whether its call was cancelled.
-const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// The memory of one `B2Api`. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Memory(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub(crate) struct Memory {
     limit: Option<u64>,
-    state: Mutex<State>,
-    given_back: Condvar,
-    caches: Caches,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    lent: u64,
-    waiting: VecDeque<u64>,
-    next: u64,
+    bytes: Semaphore,
+    caches: Arc<Caches>,
 }
 
 /// Memory that was borrowed; given back when dropped.
@@ -46,26 +30,25 @@ pub(crate) struct Loan {
 
 impl Memory {
     pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self(Arc::new(Inner {
+        Self {
             limit,
-            state: Mutex::default(),
-            given_back: Condvar::new(),
-            caches: Caches::default(),
-        }))
+            bytes: Semaphore::new(limit.unwrap_or(u64::MAX)),
+            caches: Arc::default(),
+        }
     }
 
-    pub(crate) fn limit(&self) -> Option<u64> {
-        self.0.limit
+    pub(crate) const fn limit(&self) -> Option<u64> {
+        self.limit
     }
 
     /// How much is lent at the moment, in bytes.
     pub(crate) fn lent(&self) -> u64 {
-        self.lock().lent
+        self.bytes.taken()
     }
 
-    /// Fails if so many bytes are never to be had.
+    /// Fails if `bytes` exceeds the limit, so that no waiting would help.
     pub(crate) fn check(&self, bytes: u64) -> Result<()> {
-        match self.0.limit {
+        match self.limit {
             Some(limit) if bytes > limit => {
                 let reason = format!("{bytes} bytes are needed at once, and {limit} is the limit");
                 Err(Error::invalid_input("memory_limit", reason))
@@ -77,64 +60,36 @@ impl Memory {
     /// Borrows that many bytes, as soon as they are there.
     pub(crate) fn borrow(&self, bytes: u64, control: &Control) -> Result<Loan> {
         self.check(bytes)?;
-        if let Some(loan) = self.try_borrow(bytes) {
-            return Ok(loan);
+        if !self.bytes.try_acquire(bytes) {
+            let _waiting = self.caches.give_way();
+            self.bytes.acquire(bytes, control.tokens())?;
         }
-        let _waiting = self.0.caches.give_way();
-        let limit = self.0.limit.unwrap_or(u64::MAX);
-        let mut state = self.lock();
-        let own = state.next;
-        state.next += 1;
-        state.waiting.push_back(own);
-        while state.waiting.front() != Some(&own) || limit - state.lent < bytes {
-            self.0.given_back.wait_for(&mut state, LOOK_UP);
-            if let Err(cancelled) = control.check() {
-                state.waiting.retain(|waiting| *waiting != own);
-                self.0.given_back.notify_all();
-                return Err(cancelled);
-            }
-        }
-        state.waiting.pop_front();
-        state.lent += bytes;
-        // The next one may have room, too.
-        self.0.given_back.notify_all();
-        drop(state);
-        Ok(Loan {
-            memory: self.clone(),
-            bytes,
-        })
+        Ok(self.lend(bytes))
     }
 
-    /// Borrows that many bytes if they are there now and nobody waits for any.
+    /// Borrows that many bytes for a cache, if they are free and no transfer waits for memory.
     pub(crate) fn try_borrow(&self, bytes: u64) -> Option<Loan> {
-        let limit = self.0.limit.unwrap_or(u64::MAX);
-        let mut state = self.lock();
-        let is_free = state.waiting.is_empty() && limit - state.lent >= bytes;
-        if self.caches().are_unwelcome() || !is_free {
-            return None;
-        }
-        state.lent += bytes;
-        drop(state);
-        Some(Loan {
-            memory: self.clone(),
-            bytes,
-        })
+        let is_free = !self.caches.are_unwelcome() && self.bytes.try_acquire(bytes);
+        is_free.then(|| self.lend(bytes))
     }
 
     /// The caches that borrow from it.
     pub(crate) fn caches(&self) -> &Caches {
-        &self.0.caches
+        &self.caches
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock()
+    /// A loan of bytes that were acquired.
+    fn lend(&self, bytes: u64) -> Loan {
+        Loan {
+            memory: self.clone(),
+            bytes,
+        }
     }
 }
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        self.memory.lock().lent -= self.bytes;
-        self.memory.0.given_back.notify_all();
+        self.memory.bytes.release(self.bytes);
     }
 }
 

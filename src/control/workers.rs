@@ -5,33 +5,16 @@
 //! many transfers run, and their parts take turns in the order in which they asked. Who holds a
 //! permit never waits for another one, hence nothing can lock up.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use crate::control::Control;
 use crate::control::memory::Memory;
+use crate::control::semaphore::Semaphore;
 use crate::error::Result;
-
-/// How often one who waits looks whether its call was cancelled.
-const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// The permits of one `B2Api`.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    limit: AtomicUsize,
+    permits: Semaphore,
     memory: Memory,
-    queue: Mutex<Queue>,
-    turn: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    taken: usize,
-    waiting: VecDeque<u64>,
-    next: u64,
 }
 
 /// The right to run one thread; given back when dropped.
@@ -41,28 +24,23 @@ pub(crate) struct Permit<'a>(&'a Workers);
 impl Workers {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            limit: AtomicUsize::new(limit.max(1)),
+            permits: Semaphore::new(limit.max(1) as u64),
             memory: Memory::new(None),
-            queue: Mutex::default(),
-            turn: Condvar::new(),
         }
     }
 
-    /// The same with this much memory.
+    /// Gives these workers this much memory.
     pub(crate) fn with_memory(self, memory: Memory) -> Self {
         Self { memory, ..self }
     }
 
     pub(crate) fn limit(&self) -> usize {
-        self.limit.load(Ordering::SeqCst)
+        usize::try_from(self.permits.limit()).unwrap_or(usize::MAX)
     }
 
-    /// Sets another limit. Who has a permit keeps it.
+    /// Sets another limit. Permits that are taken stay valid.
     pub(crate) fn set_limit(&self, limit: usize) {
-        // Under the lock, so that nobody looks just before and waits just after.
-        let _queue = self.lock();
-        self.limit.store(limit.max(1), Ordering::SeqCst);
-        self.turn.notify_all();
+        self.permits.set_limit(limit.max(1) as u64);
     }
 
     pub(crate) const fn memory(&self) -> &Memory {
@@ -71,43 +49,19 @@ impl Workers {
 
     /// Waits for its turn.
     pub(crate) fn take(&self, control: &Control) -> Result<Permit<'_>> {
-        let mut queue = self.lock();
-        let own = queue.next;
-        queue.next += 1;
-        queue.waiting.push_back(own);
-        while queue.taken >= self.limit() || queue.waiting.front() != Some(&own) {
-            self.turn.wait_for(&mut queue, LOOK_UP);
-            if let Err(cancelled) = control.check() {
-                queue.waiting.retain(|waiting| *waiting != own);
-                self.turn.notify_all();
-                return Err(cancelled);
-            }
-        }
-        queue.waiting.pop_front();
-        queue.taken += 1;
-        self.turn.notify_all();
+        self.permits.acquire(1, control.tokens())?;
         Ok(Permit(self))
     }
 
-    /// Takes a permit if there is one now and nobody waits for it.
+    /// Takes a permit if one is free and nobody waits for it.
     pub(crate) fn try_take(&self) -> Option<Permit<'_>> {
-        let mut queue = self.lock();
-        if queue.taken >= self.limit() || !queue.waiting.is_empty() {
-            return None;
-        }
-        queue.taken += 1;
-        Some(Permit(self))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock()
+        self.permits.try_acquire(1).then(|| Permit(self))
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.0.lock().taken -= 1;
-        self.0.turn.notify_all();
+        self.0.permits.release(1);
     }
 }
 
@@ -149,6 +103,7 @@ mod tests {
             token.cancel();
             assert!(matches!(waiting.join().unwrap(), Err(Error::Cancelled)));
         });
+        assert_eq!(workers.permits.waiting(), 0);
         drop(held);
         workers.take(&Control::default()).unwrap();
     }

@@ -360,7 +360,7 @@ impl Session {
         if !is_successor(held.identity()) || !self.provided.state().lineage.holds(wanted) {
             return Ok(false);
         }
-        self.adopting.run(control, held.generation(), || {
+        self.adopting.run(control.tokens(), held.generation(), || {
             let now = self.clock().elapsed();
             let known = {
                 let state = self.provided.state();

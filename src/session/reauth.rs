@@ -8,8 +8,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use crate::account_info::{AuthSnapshot, Generation, Refresh};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -41,9 +39,10 @@ impl Session {
         control: &Control,
     ) -> Result<()> {
         self.http.check_realm(&credentials.realm)?;
-        self.authorizing.run(control, credentials.clone(), || {
-            self.authorize_now(credentials, control)
-        })
+        self.authorizing
+            .run(control.tokens(), credentials.clone(), || {
+                self.authorize_now(credentials, control)
+            })
     }
 
     fn authorize_now(&self, credentials: &Credentials, control: &Control) -> Result<()> {
@@ -74,7 +73,7 @@ impl Session {
 
     /// Sees to it that the store no longer holds this authorization but a newer one.
     pub(super) fn refresh(&self, stale: &AuthSnapshot, control: &Control) -> Result<()> {
-        self.flight.run(control, stale.generation(), || {
+        self.flight.run(control.tokens(), stale.generation(), || {
             let replaced = self
                 .info
                 .auth()?
@@ -157,92 +156,5 @@ impl Session {
             return Err(Error::AccountChanged);
         }
         Ok(auth)
-    }
-}
-
-/// Lets one thread act and those that want the same have its outcome.
-#[derive(Debug)]
-pub(super) struct SingleFlight<S> {
-    state: Mutex<Flight<S>>,
-    landed: Condvar,
-}
-
-#[derive(Debug)]
-struct Flight<S> {
-    /// What the thread that acts is about.
-    subject: Option<S>,
-    /// Counts landings, so that a waiter recognizes the one it waited for.
-    landings: u64,
-    /// How the last one ended, if it ended badly, and what it was about.
-    failure: Option<(S, Error)>,
-}
-
-impl<S> Default for SingleFlight<S> {
-    fn default() -> Self {
-        let flight = Flight {
-            subject: None,
-            landings: 0,
-            failure: None,
-        };
-        Self {
-            state: Mutex::new(flight),
-            landed: Condvar::new(),
-        }
-    }
-}
-
-impl<S: PartialEq + Clone> SingleFlight<S> {
-    pub(super) fn run(
-        &self,
-        control: &Control,
-        subject: S,
-        act: impl FnOnce() -> Result<()>,
-    ) -> Result<()> {
-        let mut flight = self.lock();
-        while flight.subject.is_some() {
-            let awaited = flight.landings;
-            while flight.subject.is_some() && flight.landings == awaited {
-                // A waiter looks up now and then, because its own call may be cancelled.
-                self.landed.wait_for(&mut flight, POLL);
-                control.check()?;
-            }
-            let failure = flight
-                .failure
-                .as_ref()
-                .filter(|(about, _)| *about == subject);
-            if let Some(failure) = failure.and_then(|(_, error)| error.duplicate()) {
-                return Err(failure);
-            }
-        }
-        flight.subject = Some(subject);
-        drop(flight);
-        let mut landing = Landing {
-            of: self,
-            failure: None,
-        };
-        let outcome = act();
-        landing.failure = outcome.as_ref().err().and_then(Error::duplicate);
-        outcome
-    }
-}
-
-impl<S> SingleFlight<S> {
-    fn lock(&self) -> MutexGuard<'_, Flight<S>> {
-        self.state.lock()
-    }
-}
-
-/// Ends the flight also when the acting thread panics.
-struct Landing<'a, S> {
-    of: &'a SingleFlight<S>,
-    failure: Option<Error>,
-}
-
-impl<S> Drop for Landing<'_, S> {
-    fn drop(&mut self) {
-        let mut flight = self.of.lock();
-        flight.failure = flight.subject.take().zip(self.failure.take());
-        flight.landings += 1;
-        self.of.landed.notify_all();
     }
 }

@@ -17,7 +17,7 @@ pub(super) const APPLICATION_KEY: &str = "application-key-in-clear";
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
 /// An authorization of that account whose token ends in `token`.
-pub(super) fn auth(account: &str, token: &str) -> AccountAuth {
+pub(in crate::account_info) fn auth(account: &str, token: &str) -> AccountAuth {
     AccountAuth {
         realm: "production".to_owned(),
         account_id: account.into(),
@@ -83,12 +83,12 @@ pub(super) fn is_busy(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> 
     matches!(begin(store, stale), Refresh::Busy)
 }
 
-pub(super) fn bucket(id: &str) -> UploadTarget {
+pub(in crate::account_info) fn bucket(id: &str) -> UploadTarget {
     UploadTarget::Bucket(id.into())
 }
 
 /// An upload URL that was received this long ago.
-pub(super) fn url(name: &str, clock: &Clock, age: Duration) -> UploadUrl {
+pub(in crate::account_info) fn url(name: &str, clock: &Clock, age: Duration) -> UploadUrl {
     UploadUrl {
         url: format!("https://pod.backblaze.com/{name}"),
         token: format!("upload-token-{name}").as_str().into(),

@@ -2,12 +2,12 @@
 //! and sent by another one; a fixed number of buffers goes round, one more than there are workers.
 
 use std::io::Read;
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::control::Control;
 use crate::control::memory::{Loan, Memory};
+use crate::control::semaphore::Semaphore;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
@@ -214,43 +214,31 @@ fn send_part(
 
 /// The buffers that go round between the reading thread and the sending ones.
 struct Buffers {
-    /// One entry for each that may be made now, or is made.
-    free: Mutex<Vec<Option<PartBuffer>>>,
-    given_back: Condvar,
-    /// Whether they are kept for the next part.
+    turns: Semaphore,
+    /// Those that were used and are kept for the next part.
+    used: Mutex<Vec<PartBuffer>>,
     keep: bool,
 }
 
 impl Buffers {
     fn new(count: usize, keep: bool) -> Self {
         Self {
-            free: Mutex::new(std::iter::repeat_with(|| None).take(count).collect()),
-            given_back: Condvar::new(),
+            turns: Semaphore::new(count as u64),
+            used: Mutex::default(),
             keep,
         }
     }
 
     /// The right to one more buffer, perhaps with an old one.
     fn take(&self, control: &Control) -> Result<Option<PartBuffer>> {
-        let mut free = self.lock();
-        loop {
-            control.check()?;
-            if let Some(buffer) = free.pop() {
-                return Ok(buffer);
-            }
-            // A failed part gives its buffer back too; looking up now and then is for cancelled calls.
-            self.given_back
-                .wait_for(&mut free, Duration::from_millis(50));
-        }
+        control.check()?;
+        self.turns.acquire(1, control.tokens())?;
+        Ok(self.used.lock().pop())
     }
 
     fn give_back(&self, buffer: PartBuffer) {
         let kept = Some(buffer).filter(|_| self.keep);
-        self.lock().push(kept);
-        self.given_back.notify_one();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Option<PartBuffer>>> {
-        self.free.lock()
+        self.used.lock().extend(kept);
+        self.turns.release(1);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use b2sdk::simulator::Fault;
 use b2sdk::streams::OpenFileOptions;
-use b2sdk::{Error, Operation, RetryPolicy, Timeouts, Verification};
+use b2sdk::{CancelToken, Error, Operation, RetryPolicy, Timeouts, Verification};
 
 use super::{downloads, inner, random, store};
 use crate::support::{World, noise};
@@ -187,4 +187,26 @@ fn a_shutdown_ends_all_reads() {
     world.api.shutdown();
     let error = inner(file.read_at(&mut [0; 10], 0).unwrap_err());
     assert!(matches!(error, Error::Cancelled), "{error:?}");
+}
+
+#[test]
+fn a_read_that_waits_for_what_is_read_ahead_ends_when_it_is_cancelled() {
+    let world = World::new();
+    store(&world, LENGTH);
+    let token = CancelToken::new();
+    let options = OpenFileOptions::new().cancel(&token);
+    let mut file = world.bucket.open_file_with("x", &options).unwrap();
+    // The first block, the second, and whatever is read ahead of that hangs.
+    world.inject(on().after(2).stall().always());
+    let watched = file.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while watched.received_bytes() < 512 * 1024 {
+                std::thread::yield_now();
+            }
+            token.cancel();
+        });
+        let error = inner(std::io::copy(&mut file, &mut std::io::sink()).unwrap_err());
+        assert!(matches!(error, Error::Cancelled), "{error:?}");
+    });
 }

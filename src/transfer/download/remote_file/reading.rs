@@ -16,7 +16,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -24,7 +23,7 @@ use super::blocks::{Block, Blocks};
 use super::pattern::Pattern;
 use crate::control::Control;
 use crate::control::caches::Reclaim;
-use crate::control::cancel::CancelToken;
+use crate::control::cancel::{CancelToken, Subscription};
 use crate::control::memory::Loan;
 use crate::control::progress::Tally;
 use crate::control::workers::Workers;
@@ -49,19 +48,17 @@ const SPANS: u64 = 8;
 const DIRECT: u64 = 4 * 1024 * 1024;
 /// The least that such a range has, in bytes.
 const MIN_RANGE: usize = 1024 * 1024;
-/// How often one who waits for another thread's block looks whether it was cancelled.
-const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// What the handles of one file share; dropping it ends its threads.
-#[derive(Debug)]
 pub(super) struct Reading {
     file: Arc<File>,
     stop: CancelToken,
+    /// Wake readers that wait for another thread's block when they are cancelled.
+    _wakers: Vec<Subscription>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What its threads share.
-#[derive(Debug)]
 struct File {
     session: Arc<Session>,
     workers: Arc<Workers>,
@@ -137,8 +134,19 @@ impl Reading {
         });
         let reclaim: Arc<dyn Reclaim> = Arc::clone(&file) as _;
         workers.memory().caches().add(&reclaim);
+        let wakers = file.control.tokens().map(|token| {
+            let file = Arc::downgrade(&file);
+            token.on_cancel(move || {
+                if let Some(file) = file.upgrade() {
+                    // Under the lock: a reader either waits already or has yet to ask the token.
+                    let _blocks = file.blocks.lock();
+                    file.arrived.notify_all();
+                }
+            })
+        });
         Self {
-            file,
+            _wakers: wakers.collect(),
+            file: Arc::clone(&file),
             stop,
             threads: Mutex::default(),
         }
@@ -267,8 +275,8 @@ impl File {
         // A block that others push out before this thread finds it is fetched here in the end.
         for _ in 0..2 {
             while blocks.is_in_flight(indices.start) {
-                self.arrived.wait_for(&mut blocks, LOOK_UP);
                 self.control.check()?;
+                self.arrived.wait(&mut blocks);
             }
             let read = self.copy_cached(&mut blocks, wanted, buffer, passes);
             if read > 0 {
