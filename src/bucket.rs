@@ -11,6 +11,8 @@ mod notifications;
 mod open_file;
 pub(crate) mod settings;
 pub(crate) mod share;
+mod tasks;
+pub(crate) mod transfer_many;
 pub(crate) mod unfinished;
 mod upload;
 

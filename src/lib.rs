@@ -15,6 +15,7 @@ mod client;
 mod control;
 mod error;
 mod http;
+pub mod many;
 mod model;
 pub mod notifications;
 pub mod raw;

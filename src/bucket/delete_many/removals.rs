@@ -205,7 +205,7 @@ impl<I> fmt::Debug for Removals<I> {
 
 /// Whether every other file would meet the same: going on would only ask again and again. A key that
 /// may not is not among these: it may be limited to some names.
-const fn concerns_all(error: &Error) -> bool {
+pub(in crate::bucket) const fn concerns_all(error: &Error) -> bool {
     matches!(
         error,
         Error::NotAuthorized
