@@ -15,8 +15,7 @@ use std::iter::FusedIterator;
 
 use self::files::{FileToDownload, FileToUpload};
 use crate::bucket::Bucket;
-use crate::bucket::delete_many::removals::concerns_all;
-use crate::bucket::tasks::Tasks;
+use crate::bucket::tasks::{Tasks, concerns_all};
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
@@ -130,6 +129,13 @@ impl<'a, T: Send + 'static> Transfers<'a, T> {
         }
     }
 
+    /// Whether no other file can be transferred. One that was cancelled by a token of its own is no reason.
+    fn concerns_all(&self, error: &Error) -> bool {
+        let failure = error.failure();
+        let is_its_own = matches!(failure, Error::Cancelled) && !self.control.is_cancelled();
+        concerns_all(failure) && !is_its_own
+    }
+
     fn start(&mut self, number: u64, job: Job<T>) {
         let (bucket, stop) = (self.bucket.clone(), self.tasks.stop().clone());
         let Job { name, act } = job;
@@ -173,7 +179,7 @@ impl<T: Send + 'static> Iterator for Transfers<'_, T> {
         }
         let outcome = self.tasks.wait()?;
         if let Err(failed) = &outcome
-            && (self.fail_fast || concerns_all(&failed.error))
+            && (self.fail_fast || self.concerns_all(&failed.error))
         {
             self.files = None;
         }
@@ -273,7 +279,8 @@ impl Bucket {
     /// use std::sync::Arc;
     ///
     /// use b2sdk::many::FileToDownload;
-    /// use b2sdk::{LocalDirectory, LsOptions};
+    /// use b2sdk::LsOptions;
+    /// use b2sdk::local::LocalDirectory;
     ///
     /// let directory = Arc::new(LocalDirectory::new(path));
     /// let recursive = LsOptions::new().recursive(true);

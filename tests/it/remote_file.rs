@@ -287,9 +287,9 @@ fn a_file_under_a_customers_key_is_read_with_that_key_only() {
     file.read_to_end(&mut read).unwrap();
     assert!(read == data);
     assert_eq!(file.verification(), Verification::Verified);
-    let problem = b2sdk::KeyProblem::Missing;
+    let problem = b2sdk::error::KeyProblem::Missing;
     assert_problem(world.bucket.open_file("x"), problem);
-    let problem = b2sdk::KeyProblem::Wrong;
+    let problem = b2sdk::error::KeyProblem::Wrong;
     assert_problem(world.bucket.open_file_with("x", &under(2)), problem);
     // A description tells nothing of the key; the first read does.
     let file = world

@@ -4,10 +4,12 @@ use std::io::Read;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use b2sdk::error::NameRule;
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    B2Api, BucketType, Error, FileInfo, InMemoryAccountInfo, LsOptions, NameRule, Operation,
-    RetryPolicy, Timeouts, Timestamp, TransferProgress, UploadOptions, Versions,
+    B2Api, BucketType, Error, FileInfo, InMemoryAccountInfo, LsOptions, Operation, RetryPolicy,
+    Timeouts, Timestamp, UploadOptions, Versions,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
 
 use b2sdk::Operation;
-use b2sdk::Piece;
 use b2sdk::Verification;
+use b2sdk::compose::Piece;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
