@@ -2,6 +2,7 @@
 //! it; it knows none of them.
 
 pub(crate) mod bandwidth;
+pub(crate) mod caches;
 pub(crate) mod cancel;
 pub(crate) mod clock;
 pub(crate) mod memory;

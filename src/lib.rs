@@ -60,8 +60,8 @@ pub use transfer::resume::Resume;
 pub use transfer::uploaded::Uploaded;
 
 pub use topics::{
-    compose, credentials, delete, encryption, keys, limits, listing, local, lock, progress, rules,
-    testing,
+    compose, credentials, delete, encryption, keys, limits, listing, local, lock, many, progress,
+    rules, streams, testing,
 };
 
 #[cfg(feature = "simulator")]

@@ -12,6 +12,7 @@ mod handle;
 mod partial;
 mod ranges;
 pub(crate) mod reader;
+pub(crate) mod remote_file;
 mod stream;
 
 use std::io::Write;
