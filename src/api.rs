@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use crate::account_info::AccountInfo;
 use crate::client::Client;
-use crate::control::bandwidth::Bandwidth;
 use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
 use crate::control::memory::Memory;
-use crate::control::meter::{RequestBudget, RequestCounts};
+use crate::control::rate_limit::Bandwidth;
+use crate::control::request_counts::{RequestBudget, RequestCounts};
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::http::Http;
@@ -198,19 +198,23 @@ impl B2Api {
     /// How many requests this `B2Api` and its clones have sent so far.
     #[must_use]
     pub fn request_counts(&self) -> RequestCounts {
-        self.client.session.http().meter().read()
+        self.client.session.http().request_counter().read()
     }
 
     /// How many requests may be sent since this `B2Api` was made, see [`RequestBudget`]; holds from now on, for
     /// calls that run, too.
     pub fn set_request_budget(&self, budget: RequestBudget) {
-        self.client.session.http().meter().set_budget(budget);
+        self.client
+            .session
+            .http()
+            .request_counter()
+            .set_budget(budget);
     }
 
     /// How many requests may be sent.
     #[must_use]
     pub fn request_budget(&self) -> RequestBudget {
-        self.client.session.http().meter().budget()
+        self.client.session.http().request_counter().budget()
     }
 
     /// How many threads may move data at the same time from now on, at least 1; see

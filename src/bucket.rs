@@ -25,8 +25,8 @@ use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
-use crate::session::needs::Needs;
-use crate::session::remember;
+use crate::session::capabilities::Needs;
+use crate::session::log_store_failure;
 
 /// A bucket of an account.
 ///
@@ -134,7 +134,7 @@ impl Bucket {
     /// The id that now belongs to the name, if it is another one.
     fn look_up(&self, control: &Control, gone: &BucketId) -> Result<Option<BucketId>> {
         let info = self.client.session.info();
-        remember("bucket that is gone", info.remove_bucket(&self.owner, gone));
+        log_store_failure("bucket that is gone", info.remove_bucket(&self.owner, gone));
         let found = self
             .client
             .session
@@ -155,7 +155,7 @@ impl Bucket {
         else {
             return Ok(None);
         };
-        remember(
+        log_store_failure(
             "bucket name",
             info.save_bucket(&self.owner, &self.name, &id),
         );

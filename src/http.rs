@@ -5,10 +5,11 @@
 
 pub(crate) mod body;
 pub(crate) mod config;
+mod dns_cache;
 mod error;
 mod guard;
-mod names;
-mod probes;
+mod pool_check;
+mod retry_after;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -23,15 +24,15 @@ use ureq::http as types;
 pub(crate) use ureq::http::{HeaderMap, Method};
 
 use crate::control::Control;
-use crate::control::bandwidth::Bandwidth;
 use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
-use crate::control::meter::Meter;
+use crate::control::rate_limit::Bandwidth;
+use crate::control::request_counts::RequestCounter;
 use crate::error::service::Subject;
 use crate::error::{Error, Result, Sent};
 use crate::http::body::{ExactReader, ResponseBody, Source};
 use crate::http::config::{Agents, HttpConfig};
-use crate::http::names::Names;
+use crate::http::dns_cache::DnsCache;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
 
@@ -114,21 +115,21 @@ type Outcome = std::result::Result<types::Response<ureq::Body>, ureq::Error>;
 
 /// The connections of one token, which are the next one's after it, unless it broke them.
 #[derive(Debug)]
-struct OfToken {
+struct TokenConnections {
     agents: Agents,
     broken: AtomicBool,
     /// Held, so that no other can come to stand at its address while the token lives.
     owner: Http,
 }
 
-impl OfToken {
+impl TokenConnections {
     fn interrupt(&self) {
         self.broken.store(true, Ordering::SeqCst);
         self.agents.shutdown();
     }
 }
 
-impl Drop for OfToken {
+impl Drop for TokenConnections {
     fn drop(&mut self) {
         let mut spare = self.owner.spare();
         let is_fit = !self.broken.load(Ordering::SeqCst) && !self.owner.is_closed();
@@ -146,16 +147,16 @@ pub(crate) struct Http(Arc<Inner>);
 struct Inner {
     config: HttpConfig,
     agents: Agents,
-    names: Names,
+    dns_cache: DnsCache,
     clock: Clock,
-    meter: Meter,
+    request_counter: RequestCounter,
     bandwidth: Arc<Bandwidth>,
     /// How often in a row a host did not answer `Expect: 100-continue` as ureq needs it.
     unanswered: Mutex<HashMap<String, u32>>,
     /// No more requests.
     closing: CancelToken,
     /// The connections of tokens that are still around.
-    of_tokens: Mutex<Vec<Weak<OfToken>>>,
+    token_connections: Mutex<Vec<Weak<TokenConnections>>>,
     /// The connections of tokens that are gone.
     spare: Mutex<Vec<Agents>>,
     /// The last `Date` of the service, and when it came by our clock.
@@ -164,17 +165,17 @@ struct Inner {
 
 impl Http {
     pub(crate) fn new(config: HttpConfig, clock: Clock) -> Result<Self> {
-        let names = Names::new(&clock);
+        let dns_cache = DnsCache::new(&clock);
         Ok(Self(Arc::new(Inner {
-            agents: Agents::new(&config, &names)?,
-            names,
+            agents: Agents::new(&config, &dns_cache)?,
+            dns_cache,
             config,
             clock,
-            meter: Meter::default(),
+            request_counter: RequestCounter::default(),
             bandwidth: Arc::default(),
             unanswered: Mutex::default(),
             closing: CancelToken::new(),
-            of_tokens: Mutex::default(),
+            token_connections: Mutex::default(),
             spare: Mutex::default(),
             service_date: Mutex::default(),
         })))
@@ -184,8 +185,8 @@ impl Http {
         &self.0.clock
     }
 
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.0.meter
+    pub(crate) fn request_counter(&self) -> &RequestCounter {
+        &self.0.request_counter
     }
 
     pub(crate) fn bandwidth(&self) -> &Bandwidth {
@@ -222,8 +223,8 @@ impl Http {
     pub(crate) fn shutdown(&self) {
         self.0.closing.cancel();
         self.0.agents.shutdown();
-        let of_tokens = self.0.of_tokens.lock();
-        for own in of_tokens.iter().filter_map(Weak::upgrade) {
+        let token_connections = self.0.token_connections.lock();
+        for own in token_connections.iter().filter_map(Weak::upgrade) {
             own.interrupt();
         }
         for agents in self.spare().drain(..) {
@@ -264,7 +265,7 @@ impl Http {
         if let Some(mode) = self.0.config.test_mode {
             builder = builder.header("X-Bz-Test-Mode", mode.header());
         }
-        self.0.meter.count(operation)?;
+        self.0.request_counter.count(operation)?;
         let started = self.0.clock.elapsed();
         let (outcome, sent) = match body {
             RequestBody::None => (self.exchange(&agent, operation, builder, ()), None),
@@ -371,22 +372,22 @@ impl Http {
             || {
                 let agents = match self.spare().pop() {
                     Some(agents) => agents,
-                    None => Agents::new(&self.0.config, &self.0.names)?,
+                    None => Agents::new(&self.0.config, &self.0.dns_cache)?,
                 };
-                Ok(OfToken {
+                Ok(TokenConnections {
                     agents,
                     broken: AtomicBool::new(false),
                     owner: self.clone(),
                 })
             },
-            OfToken::interrupt,
+            TokenConnections::interrupt,
         )?;
         self.note_token(&own);
         own.agents.for_host(host)
     }
 
-    fn note_token(&self, own: &Arc<OfToken>) {
-        let mut known = self.0.of_tokens.lock();
+    fn note_token(&self, own: &Arc<TokenConnections>) {
+        let mut known = self.0.token_connections.lock();
         if !known.iter().any(|weak| weak.as_ptr() == Arc::as_ptr(own)) {
             known.retain(|weak| weak.strong_count() > 0);
             known.push(Arc::downgrade(own));

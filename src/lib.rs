@@ -50,8 +50,8 @@ pub use bucket::unfinished::UnfinishedLargeFiles;
 pub use control::cancel::CancelToken;
 #[cfg(feature = "test-util")]
 pub use control::clock::Clock;
-pub use control::meter::{RequestBudget, RequestCounts};
 pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
+pub use control::request_counts::{RequestBudget, RequestCounts};
 pub use error::{
     Error, ErrorCode, KeyProblem, KeyRestriction, LargeFileLeft, NotAllowed, Result, Sent,
     ServiceError, StoreContext, StoreError, TransportError, TransportKind, WhyLeft,

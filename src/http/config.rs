@@ -7,8 +7,8 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::error::{Error, Result};
-use crate::http::names::Names;
-use crate::http::probes::Sparing;
+use crate::http::dns_cache::DnsCache;
+use crate::http::pool_check::CheckingConnector;
 use crate::model::operation::Operation;
 use crate::model::realm::is_loopback;
 
@@ -203,14 +203,14 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    pub(super) fn new(config: &HttpConfig, names: &Names) -> Result<Self> {
+    pub(super) fn new(config: &HttpConfig, dns_cache: &DnsCache) -> Result<Self> {
         let proxy = match &config.proxy {
             ProxyChoice::Environment => {
                 let found = Proxy::try_from_env();
                 if found.as_ref().is_some_and(is_socks) {
                     return Ok(Self {
                         public: None,
-                        loopback: agent((config, names), None, false)?,
+                        loopback: agent((config, dns_cache), None, false)?,
                     });
                 }
                 found
@@ -224,8 +224,8 @@ impl Agents {
             }
         };
         Ok(Self {
-            public: Some(agent((config, names), proxy, !config.allow_http)?),
-            loopback: agent((config, names), None, false)?,
+            public: Some(agent((config, dns_cache), proxy, !config.allow_http)?),
+            loopback: agent((config, dns_cache), None, false)?,
         })
     }
 
@@ -252,7 +252,7 @@ fn is_socks(proxy: &Proxy) -> bool {
 }
 
 fn agent(
-    (config, names): (&HttpConfig, &Names),
+    (config, dns_cache): (&HttpConfig, &DnsCache),
     proxy: Option<Proxy>,
     https_only: bool,
 ) -> Result<Agent> {
@@ -277,8 +277,8 @@ fn agent(
         .build();
     Ok(Agent::with_parts(
         config,
-        Sparing::new(names.clock()),
-        names.clone(),
+        CheckingConnector::new(dns_cache.clock()),
+        dns_cache.clone(),
     ))
 }
 

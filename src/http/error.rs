@@ -1,13 +1,14 @@
 //! What ureq and the service report, as our errors.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ureq::Timeout;
 
 use crate::control::clock::Clock;
 use crate::error::service::Subject;
 use crate::error::{Error, ErrorCode, Sent, ServiceError, TransportError, TransportKind};
+use crate::http::retry_after::retry_after;
 use crate::http::{Response, path_of};
 use crate::model::operation::Operation;
 
@@ -100,13 +101,7 @@ pub(super) fn from_refusal(
     subject: Subject<'_>,
     clock: &Clock,
 ) -> Error {
-    let answered = response
-        .header("date")
-        .and_then(|date| httpdate::parse_http_date(date).ok());
-    let answered = answered.unwrap_or_else(|| clock.now());
-    let retry_after = response
-        .header("retry-after")
-        .and_then(|value| retry_after(value, answered));
+    let retry_after = retry_after(&response.headers, clock);
     let status = response.status;
     // A body that breaks off leaves what came of it: the status alone says most.
     let body = response.body.read_all(REFUSAL_LIMIT).unwrap_or_default();
@@ -161,19 +156,6 @@ fn scrub(message: &str, secret: &str) -> String {
     } else {
         message.replace(secret, "***")
     }
-}
-
-/// Seconds, or a date (RFC 9110, section 10.2.3), which is counted from the answer's own. A day is as
-/// good as for ever.
-fn retry_after(value: &str, answered: SystemTime) -> Option<Duration> {
-    let wait = match value.trim().parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()?
-            .duration_since(answered)
-            .unwrap_or_default(),
-    };
-    Some(wait.min(Duration::from_secs(24 * 3600)))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::account_info::UploadTarget;
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
-use crate::control::progress::{Counted, Tally, TransferStage};
+use crate::control::progress::{CountingReader, ProgressCounter, TransferStage};
 use crate::error::{Error, LargeFileLeft, Result, WhyLeft};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
@@ -26,7 +26,7 @@ use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::sha1::Sha1Digest;
 use crate::raw::{UploadBody, UploadPartRequest};
-use crate::session::remember;
+use crate::session::log_store_failure;
 use crate::session::upload_url::UploadOutcome;
 use crate::transfer::Transfer;
 use crate::transfer::new_file::NewFile;
@@ -62,7 +62,7 @@ pub(in crate::transfer) struct LargeFile<'a> {
     target: UploadTarget,
     /// Whether a failure leaves it, to be resumed.
     is_kept: bool,
-    tally: &'a Tally,
+    tally: &'a ProgressCounter,
     retries: AtomicU32,
 }
 
@@ -137,7 +137,7 @@ impl<'a> LargeFile<'a> {
         transfer: Transfer<'a>,
         file: &'a NewFile<'a>,
         (unfinished, is_kept): (Option<FileId>, bool),
-        tally: &'a Tally,
+        tally: &'a ProgressCounter,
         make_parts: impl FnOnce(&LargeFile<'_>) -> Result<Vec<Sha1Digest>>,
     ) -> Result<Uploaded> {
         let id = unfinished.map_or_else(|| start(transfer, file), Ok)?;
@@ -200,7 +200,7 @@ impl<'a> LargeFile<'a> {
                 .session
                 .with_upload_url(&self.target, None, control, |raw, url| {
                     self.tally.attempt(&mut again);
-                    let mut content = Counted::new(source.open(range.clone())?, self.tally);
+                    let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
                     let mut body = UploadBody::new(&mut content, length);
                     let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
                     content.keep();
@@ -305,7 +305,7 @@ impl<'a> LargeFile<'a> {
             version.file_id == self.id && version.action == FileAction::Upload
         };
         let NewFile { bucket, name, .. } = self.file;
-        session.find_version(control, bucket, name, (is_ours, |_| false))
+        session.find_version(control, bucket, name, is_ours, |_| false)
     }
 
     /// The failure, with what it leaves at the service.
@@ -359,7 +359,7 @@ impl<'a> LargeFile<'a> {
     fn drop_upload_urls(&self) {
         let session = self.transfer.session;
         if let Ok(snapshot) = session.current(self.transfer.control) {
-            remember(
+            log_store_failure(
                 "upload URLs of parts",
                 session
                     .info()

@@ -22,7 +22,7 @@ const LIFETIME: Duration = Duration::from_secs(5);
 
 /// Clones remember together.
 #[derive(Debug, Clone)]
-pub(super) struct Names {
+pub(super) struct DnsCache {
     clock: Clock,
     known: Arc<Mutex<HashMap<String, Known>>>,
 }
@@ -33,7 +33,7 @@ struct Known {
     addresses: ResolvedSocketAddrs,
 }
 
-impl Names {
+impl DnsCache {
     pub(super) fn new(clock: &Clock) -> Self {
         Self {
             clock: clock.clone(),
@@ -50,7 +50,7 @@ impl Names {
     }
 }
 
-impl Resolver for Names {
+impl Resolver for DnsCache {
     fn resolve(
         &self,
         uri: &Uri,
@@ -88,33 +88,33 @@ mod tests {
     use ureq::unversioned::resolver::Resolver as _;
     use ureq::unversioned::transport::{NextTimeout, time};
 
-    use super::{LIFETIME, Names};
+    use super::{DnsCache, LIFETIME};
     use crate::control::clock::Clock;
 
-    fn resolve(names: &Names, url: &str) -> String {
+    fn resolve(dns_cache: &DnsCache, url: &str) -> String {
         let timeout = NextTimeout {
             after: time::Duration::NotHappening,
             reason: ureq::Timeout::Resolve,
             per_read: None,
             per_write: None,
         };
-        let found = names.resolve(&url.parse().unwrap(), &Config::default(), timeout);
+        let found = dns_cache.resolve(&url.parse().unwrap(), &Config::default(), timeout);
         found.unwrap()[0].to_string()
     }
 
     #[test]
     fn a_host_is_known_by_scheme_and_port_for_a_while() {
         let clock = Clock::manual();
-        let names = Names::new(&clock);
-        let known = || names.known.lock().len();
-        assert_eq!(resolve(&names, "http://127.0.0.1/a"), "127.0.0.1:80");
-        assert_eq!(resolve(&names, "http://127.0.0.1/b"), "127.0.0.1:80");
+        let dns_cache = DnsCache::new(&clock);
+        let known = || dns_cache.known.lock().len();
+        assert_eq!(resolve(&dns_cache, "http://127.0.0.1/a"), "127.0.0.1:80");
+        assert_eq!(resolve(&dns_cache, "http://127.0.0.1/b"), "127.0.0.1:80");
         assert_eq!(known(), 1);
-        assert_eq!(resolve(&names, "https://127.0.0.1/"), "127.0.0.1:443");
-        assert_eq!(resolve(&names, "http://127.0.0.1:81/"), "127.0.0.1:81");
+        assert_eq!(resolve(&dns_cache, "https://127.0.0.1/"), "127.0.0.1:443");
+        assert_eq!(resolve(&dns_cache, "http://127.0.0.1:81/"), "127.0.0.1:81");
         assert_eq!(known(), 3);
         clock.advance(LIFETIME);
-        assert_eq!(resolve(&names, "http://127.0.0.1/"), "127.0.0.1:80");
+        assert_eq!(resolve(&dns_cache, "http://127.0.0.1/"), "127.0.0.1:80");
         assert_eq!(known(), 1);
     }
 }

@@ -20,12 +20,12 @@ const RECENT: Duration = Duration::from_millis(50);
 
 /// ureq's own connections, looked at sparingly.
 #[derive(Debug)]
-pub(super) struct Sparing {
+pub(super) struct CheckingConnector {
     clock: Clock,
     connector: DefaultConnector,
 }
 
-impl Sparing {
+impl CheckingConnector {
     pub(super) fn new(clock: &Clock) -> Self {
         Self {
             clock: clock.clone(),
@@ -34,16 +34,16 @@ impl Sparing {
     }
 }
 
-impl Connector<()> for Sparing {
-    type Out = Seen;
+impl Connector<()> for CheckingConnector {
+    type Out = CheckedConnection;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
-    ) -> Result<Option<Seen>, Error> {
+    ) -> Result<Option<CheckedConnection>, Error> {
         let connected = self.connector.connect(details, chained)?;
-        Ok(connected.map(|transport| Seen {
+        Ok(connected.map(|transport| CheckedConnection {
             transport,
             clock: self.clock.clone(),
             open_at: None,
@@ -52,13 +52,13 @@ impl Connector<()> for Sparing {
 }
 
 /// A connection, and when it was seen open since it was used last.
-pub(super) struct Seen {
+pub(super) struct CheckedConnection {
     transport: Box<dyn Transport>,
     clock: Clock,
     open_at: Option<Duration>,
 }
 
-impl Transport for Seen {
+impl Transport for CheckedConnection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.transport.buffers()
     }
@@ -89,7 +89,7 @@ impl Transport for Seen {
     }
 }
 
-impl fmt::Debug for Seen {
+impl fmt::Debug for CheckedConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.transport.fmt(f)
     }
@@ -99,7 +99,7 @@ impl fmt::Debug for Seen {
 mod tests {
     use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport, time};
 
-    use super::{RECENT, Seen};
+    use super::{CheckedConnection, RECENT};
     use crate::control::clock::Clock;
 
     /// Closed at the second look.
@@ -122,8 +122,8 @@ mod tests {
         }
     }
 
-    fn seen(clock: &Clock) -> Seen {
-        let mut seen = Seen {
+    fn seen(clock: &Clock) -> CheckedConnection {
+        let mut seen = CheckedConnection {
             transport: Box::new(Closing(LazyBuffers::new(1, 1), 0)),
             clock: clock.clone(),
             open_at: None,
