@@ -190,7 +190,8 @@ impl ResponseBody {
         operation: Operation,
         body: ureq::Body,
         control: Control,
-        (clock, bandwidth): (&Clock, &Arc<Bandwidth>),
+        clock: &Clock,
+        bandwidth: &Arc<Bandwidth>,
     ) -> Self {
         let reader = Box::new(body.into_with_config().limit(u64::MAX).reader());
         let is_content = matches!(
@@ -223,6 +224,16 @@ impl ResponseBody {
             });
         }
         Ok(bytes)
+    }
+}
+
+impl ResponseBody {
+    /// Up to `limit` bytes of the body, which may break off: what came is enough for whoever only wants
+    /// to know why a request was refused.
+    pub(super) fn read_what_comes(&mut self, limit: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _broken_off = self.take(limit).read_to_end(&mut bytes);
+        bytes
     }
 }
 

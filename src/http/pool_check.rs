@@ -8,9 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ureq::Error;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use crate::control::clock::Clock;
 
@@ -18,23 +16,23 @@ use crate::control::clock::Clock;
 /// it meanwhile, that is a failed connection like any other.
 const RECENT: Duration = Duration::from_millis(50);
 
-/// ureq's own connections, looked at sparingly.
+/// Connections of another connector, looked at sparingly.
 #[derive(Debug)]
-pub(super) struct CheckingConnector {
+pub(super) struct CheckingConnector<C> {
     clock: Clock,
-    connector: DefaultConnector,
+    connector: C,
 }
 
-impl CheckingConnector {
-    pub(super) fn new(clock: &Clock) -> Self {
+impl<C> CheckingConnector<C> {
+    pub(super) fn new(clock: &Clock, connector: C) -> Self {
         Self {
             clock: clock.clone(),
-            connector: DefaultConnector::default(),
+            connector,
         }
     }
 }
 
-impl Connector<()> for CheckingConnector {
+impl<C: Connector> Connector for CheckingConnector<C> {
     type Out = CheckedConnection;
 
     fn connect(
@@ -44,7 +42,7 @@ impl Connector<()> for CheckingConnector {
     ) -> Result<Option<CheckedConnection>, Error> {
         let connected = self.connector.connect(details, chained)?;
         Ok(connected.map(|transport| CheckedConnection {
-            transport,
+            transport: Box::new(transport),
             clock: self.clock.clone(),
             open_at: None,
         }))
