@@ -104,7 +104,17 @@ impl Proxies {
 fn parse(url: &str) -> Option<Proxy> {
     let proxy = Proxy::new(url).ok()?;
     let is_http = matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
-    (is_http && !proxy.host().is_empty()).then_some(proxy)
+    let authority = proxy.uri().authority()?.as_str();
+    // A port that is none would be taken for the default one.
+    let place = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, place)| place);
+    let port = match place.rsplit_once(':') {
+        Some((_, port)) if !port.contains(']') => Some(port),
+        _ => None,
+    };
+    let is_port = port.is_none_or(|port| port.parse().is_ok_and(|port: u16| port > 0));
+    (is_http && is_port && !proxy.host().is_empty()).then_some(proxy)
 }
 
 /// The hosts that are reached without a proxy.
@@ -251,8 +261,9 @@ mod tests {
             "socks5://u:hunter2@p",
             "ftp://p",
             "http://",
-            "p:port",
             "http://p:99999",
+            "p:port",
+            "http://p:0",
             "\u{e9}\n",
         ] {
             let routed = route(

@@ -55,6 +55,7 @@ mod simulator_recipe;
 mod simulator_test_mode;
 mod support;
 mod threads;
+mod tls;
 mod tutorial;
 mod upload;
 mod upload_faults;
