@@ -17,10 +17,8 @@ use std::process::Command;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
-use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, BucketId, Error, SqliteAccountInfo, UploadTarget,
-    UploadUrl,
-};
+use b2sdk::account_info::{AccountAuth, AccountInfo, AuthSnapshot, UploadTarget, UploadUrl};
+use b2sdk::{BucketId, Error, SqliteAccountInfo};
 use serde_json::json;
 
 /// The operations, with the most that each may take, in microseconds.

@@ -22,10 +22,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Generation, Identity, Refresh,
-    RefreshTicket, StoreContext as _, StoreError, Timestamp, UploadTarget, UploadUrl,
+use b2sdk::account_info::{
+    AccountAuth, AccountInfo, AuthSnapshot, Generation, Identity, Refresh, RefreshTicket,
+    UploadTarget, UploadUrl,
 };
+use b2sdk::error::{StoreContext as _, StoreError};
+use b2sdk::{B2Api, BucketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 type Result<T> = std::result::Result<T, StoreError>;

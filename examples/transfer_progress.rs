@@ -19,11 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use b2sdk::local::LocalDirectory;
+use b2sdk::progress::{Progress, TransferId, TransferProgress, TransferStage};
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
     B2Api, Bucket, BucketType, CancelToken, DownloadOptions, FileVersion, InMemoryAccountInfo,
-    LocalDirectory, Operation, Progress, TransferId, TransferProgress, TransferStage,
-    UploadOptions, Verification,
+    Operation, UploadOptions, Verification,
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 

@@ -15,7 +15,8 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use b2sdk::{AccountInfo, InMemoryAccountInfo, Refresh};
+//! use b2sdk::account_info::{AccountInfo, Refresh};
+//! use b2sdk::InMemoryAccountInfo;
 //!
 //! let info = InMemoryAccountInfo::new();
 //! assert!(info.auth()?.is_none());
@@ -24,7 +25,7 @@
 //! // While one authorizes, the others wait.
 //! assert!(matches!(info.begin_refresh(None, lease)?, Refresh::Busy));
 //! info.abandon_refresh(ticket)?;
-//! # Ok::<_, b2sdk::StoreError>(())
+//! # Ok::<_, b2sdk::error::StoreError>(())
 //! ```
 
 #[cfg(any(test, feature = "test-util"))]
@@ -36,15 +37,19 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use self::sqlite::builder::SqliteAccountInfoBuilder;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::sync;
 use crate::error::StoreError;
-use crate::model::auth::{AccountAuth, Identity};
+pub use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::{BucketId, FileId};
-use crate::model::secret::UploadToken;
+pub use crate::model::secret::{AuthToken, UploadToken};
 use crate::model::sha1::Sha1Hasher;
 use crate::model::time::Timestamp;
 
@@ -212,7 +217,7 @@ impl AuthSnapshot {
     /// crate.
     ///
     /// ```
-    /// use b2sdk::AuthSnapshot;
+    /// use b2sdk::account_info::AuthSnapshot;
     ///
     /// let stored = r#"{"realm": "production", "accountId": "5b2e9f07c1d4", "applicationKeyId": "key-id",
     ///     "applicationKey": "key", "authorizationToken": "token", "apiUrl": "https://api001.backblazeb2.com",
@@ -221,7 +226,7 @@ impl AuthSnapshot {
     ///     "allowed": {"buckets": null, "capabilities": ["listFiles"], "namePrefix": null}}"#;
     /// let snapshot = AuthSnapshot::from_json(stored)?;
     /// assert_eq!(AuthSnapshot::from_json(&snapshot.expose_json()?)?, snapshot);
-    /// # Ok::<_, b2sdk::StoreError>(())
+    /// # Ok::<_, b2sdk::error::StoreError>(())
     /// ```
     ///
     /// # Errors

@@ -103,8 +103,8 @@ impl B2Api {
     }
 
     /// Authorizes the key that a provider names: an environment's
-    /// ([`EnvironmentCredentials`](crate::EnvironmentCredentials)), a command's
-    /// ([`CommandCredentials`](crate::CommandCredentials)), or one that the caller's own code looks up. As
+    /// ([`EnvironmentCredentials`](crate::credentials::EnvironmentCredentials)), a command's
+    /// ([`CommandCredentials`](crate::credentials::CommandCredentials)), or one that the caller's own code looks up. As
     /// with [`authorize_account`](Self::authorize_account) nothing is sent if the account info already
     /// holds its authorization.
     ///
@@ -436,7 +436,8 @@ impl B2ApiBuilder {
     /// against it. Not for use with anything of value.
     ///
     /// ```
-    /// use b2sdk::{B2Api, InMemoryAccountInfo, TestMode};
+    /// use b2sdk::testing::TestMode;
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
     ///
     /// let api = B2Api::builder(InMemoryAccountInfo::new())
     ///     .test_mode(TestMode::FailSomeUploads)

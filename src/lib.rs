@@ -13,7 +13,7 @@ mod api;
 mod bucket;
 mod client;
 mod control;
-mod error;
+pub mod error;
 mod http;
 mod model;
 pub mod notifications;
@@ -21,6 +21,7 @@ pub mod raw;
 pub mod replication;
 mod session;
 mod setters;
+mod topics;
 mod transfer;
 mod wire;
 
@@ -28,79 +29,26 @@ pub use account_info::memory::InMemoryAccountInfo;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use account_info::sqlite::SqliteAccountInfo;
-#[cfg(feature = "sqlite")]
-#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
-pub use account_info::sqlite::builder::SqliteAccountInfoBuilder;
-pub use account_info::{
-    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
-};
 pub use api::buckets::CreateBucketOptions;
-pub use api::files::Parts;
-pub use api::keys::{CreateKeyOptions, Keys};
 pub use api::{B2Api, B2ApiBuilder};
 pub use bucket::Bucket;
-pub use bucket::delete::DeleteFileVersionOptions;
-pub use bucket::delete_many::outcome::{FileIdAndName, RemovalFailed, RemovalOutcome, Removed};
-pub use bucket::delete_many::removals::Removals;
-pub use bucket::delete_many::{DeleteManyOptions, ListedVersions, Removal};
-pub use bucket::list::{Entry, FileVersions, Ls, LsOptions, Versions};
-pub use bucket::lock::UpdateFileRetentionOptions;
+pub use bucket::list::{Entry, LsOptions, Versions};
 pub use bucket::settings::UpdateBucketOptions;
-pub use bucket::unfinished::UnfinishedLargeFiles;
 pub use control::cancel::CancelToken;
-#[cfg(feature = "test-util")]
-pub use control::clock::Clock;
-pub use control::progress::{Progress, TransferId, TransferProgress, TransferStage};
-pub use control::request_counts::{RequestBudget, RequestCounts};
-pub use error::{
-    Error, ErrorCode, KeyProblem, KeyRestriction, LargeFileLeft, NotAllowed, Result, Sent,
-    ServiceError, StoreContext, StoreError, TransportError, TransportKind, WhyLeft,
-};
-pub use http::config::{TestMode, Timeouts};
-pub use model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identity};
+pub use error::kinds::{Error, Result};
+pub use http::config::Timeouts;
 pub use model::bucket::{BucketDetails, BucketType};
-pub use model::cors::{CorsOperation, CorsRule};
-pub use model::encryption::{Encryption, EncryptionAlgorithm, EncryptionInfo, EncryptionMode};
 pub use model::file::{FileAction, FileVersion};
 pub use model::file_info::FileInfo;
 pub use model::filtered::Filtered;
 pub use model::id::{AccountId, ApplicationKeyId, BucketId, FileId};
-pub use model::key::{CreatedKey, KeyDetails};
-pub use model::lifecycle::LifecycleRule;
-pub use model::local_name::{LocalNameRules, UnsafeName, UnsafeNameReason};
-pub use model::lock::{
-    BucketRetention, DefaultRetention, FileLockConfiguration, FileRetention, LegalHold,
-    RetentionMode, RetentionPeriod, RetentionUnit,
-};
-pub use model::name::NameRule;
-pub use model::notification::{
-    CustomHeader, EventNotification, EventNotificationRule, EventTarget, EventType, TargetType,
-};
-pub use model::operation::{BillingClass, Operation, UnknownName};
-pub use model::part::Part;
-pub use model::pattern::Filter;
+pub use model::operation::Operation;
 pub use model::range::ByteRange;
-pub use model::realm::Realm;
-pub use model::replication::{
-    ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
-    ReplicationStatus,
-};
 pub use model::response_headers::ResponseHeaders;
-pub use model::secret::{
-    ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, SseCustomerKey,
-    UploadToken,
-};
-pub use model::sha1::{ContentSha1, InvalidSha1, Sha1Digest};
-pub use model::time::{InvalidTimestamp, Timestamp};
-
-pub use session::credentials::{
-    CommandCredentials, CredentialError, CredentialProvider, Credentials, EnvironmentCredentials,
-};
+pub use model::sha1::{ContentSha1, Sha1Digest};
+pub use model::time::Timestamp;
 pub use session::retry::RetryPolicy;
-pub use transfer::compose::piece::Piece;
-pub use transfer::compose::{ComposeOptions, Overlap};
 pub use transfer::copy::{CopyMetadata, CopyOptions};
-pub use transfer::download::directory::LocalDirectory;
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
@@ -108,6 +56,11 @@ pub use transfer::new_file::LargeFileSha1;
 pub use transfer::resume::Resume;
 pub use transfer::upload::UploadOptions;
 pub use transfer::uploaded::Uploaded;
+
+pub use topics::{
+    compose, credentials, delete, encryption, keys, limits, listing, local, lock, progress, rules,
+    testing,
+};
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

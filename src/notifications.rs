@@ -1,17 +1,27 @@
-//! What a webhook receives from a bucket's event notification rules: first whether it comes from the
-//! service, then what happened ([section 3.8](crate::protocol#38-event-notifications)).
+//! Event notifications: the rules of a bucket, and what a webhook receives because of them.
 //!
-//! This opens no port and knows no web framework: it takes the header and the body that yours
-//! received. Answer with 200 as soon as the events are safe; the service sends again what was not
-//! taken, and suspends a rule whose receiver keeps failing.
+//! [`Bucket::set_notification_rules`](crate::Bucket::set_notification_rules) stores
+//! [`EventNotificationRule`]s, each with the URL of a webhook. The receiving program gives the header and
+//! the body of each request to a [`WebhookVerifier`], which checks the signature first and then returns
+//! the events.
+//!
+//! The form of rules and events is [section 3.8](crate::protocol#38-event-notifications) of the protocol.
+//!
+//! This module opens no port and depends on no web framework. Answer with 200 as soon as the events are
+//! stored: the service repeats a delivery that was not accepted, and suspends a rule whose webhook keeps
+//! failing.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::error::{Error, Result};
-use crate::model::notification::{EventNotification, check_signing_secret};
-use crate::model::secret::SigningSecret;
+use crate::model::notification::check_signing_secret;
+
+pub use crate::model::notification::{
+    CustomHeader, EventNotification, EventNotificationRule, EventTarget, EventType, TargetType,
+};
+pub use crate::model::secret::{CustomHeaderValue, SigningSecret};
 
 /// The header in which the service signs what it sends.
 pub const SIGNATURE_HEADER: &str = "X-Bz-Event-Notification-Signature";
@@ -41,7 +51,7 @@ pub enum WebhookError {
 /// Tells what the service sent from what anybody might send to the same address.
 ///
 /// ```
-/// use b2sdk::EventType;
+/// use b2sdk::notifications::EventType;
 /// use b2sdk::notifications::{WebhookError, WebhookVerifier};
 ///
 /// let verifier = WebhookVerifier::new("0123456789abcdefghijABCDEFGHIJxy")?;

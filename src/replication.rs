@@ -1,9 +1,12 @@
-//! Replication between two buckets, of one account or two: setting it up, and seeing how far it is.
+//! Replication between two buckets, of one account or of two: setting it up, and seeing how far it is.
 //!
-//! Setting up is, when nothing is there yet: both buckets' details, a key for each bucket, then the
-//! destination is told which key to accept, and the source is given the rule - in this order, so that
-//! no rule ever leads to a bucket that does not accept it. What is there already is used, so the same
-//! call after a failure goes on where it broke off.
+//! [`set_up`] configures both buckets and creates the application keys that they need. [`Monitor`] compares
+//! the two buckets and reports which files are not replicated yet.
+//!
+//! Setting up takes these requests, in an order in which no rule ever leads to a bucket that does not
+//! accept it: the details of both buckets; a key for each bucket; the destination is told which key to
+//! accept; the source is given the rule. Whatever exists already is used, so repeating the call after a
+//! failure completes the setup.
 //!
 //! ```
 //! # #[cfg(feature = "simulator")] {
@@ -34,3 +37,7 @@ mod setup;
 pub use self::monitor::{Monitor, Pair, Pairs};
 pub use self::report::{Count, PairState, Report, Side};
 pub use self::setup::{Replication, SetupOptions, set_up, set_up_with};
+pub use crate::model::replication::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
+    ReplicationStatus,
+};

@@ -21,56 +21,41 @@
 //! Requests go through `front` (sockets, faults, log) to `route` (B2). Client and simulator share no
 //! code but the names of the operations, so that two bugs cannot cancel out.
 
+mod account;
 mod admin;
-mod auth;
+mod api;
 mod builder;
-mod caps;
 mod clock;
-mod content;
-mod decode;
-mod encryption;
-mod endpoints;
 mod faults;
 mod front;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
-mod ids;
-mod json;
 mod key_request;
-mod keyring;
-mod lifecycle;
-mod lock;
 mod log;
-mod message;
-mod names;
-mod page;
+mod maintenance;
+mod protocol;
 mod random;
-mod records;
-mod render;
-mod replicate;
-mod reply;
-mod route;
-mod state;
-mod status_page;
-mod storage;
-mod test_mode;
-mod world;
 
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use account::caps::{Caps, Usage};
 pub use builder::SimulatorBuilder;
-pub use caps::{Caps, Usage};
+
 pub use faults::{Fault, FaultId, FaultSyntaxError, Faults, Shaping};
 pub use key_request::{KeyRequest, NewKey};
 pub use log::{LogEntry, RequestLog};
 
 use crate::model::operation::Operation;
-use message::{Reply, Request};
-use world::World;
+use account::world::World;
+use admin::status_page;
+use api::route;
+use maintenance::{lifecycle, replication};
+use protocol::decode;
+use protocol::message::{Reply, Request};
 
 /// A running simulator with one account and its master key. It stops when it is dropped.
 pub struct Simulator {
@@ -120,6 +105,13 @@ impl Simulator {
     #[must_use]
     pub fn application_key(&self) -> &str {
         &self.key
+    }
+
+    /// What was found wrong with the [data directory](SimulatorBuilder::data_dir) at the start, one
+    /// sentence each: files whose content is missing or too short, which are answered with status 500.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.world.warnings()
     }
 
     /// Makes an application key without a request, so that the log stays as it is.
@@ -172,7 +164,7 @@ impl Simulator {
     /// # Errors
     /// The directory cannot be written.
     pub fn run_lifecycle_rules(&self) -> io::Result<()> {
-        self.world.run_lifecycle_rules()
+        lifecycle::run(&self.world)
     }
 
     /// Makes one round of replication: every file that waits for it, that failed before, or that was
@@ -192,7 +184,7 @@ impl Simulator {
     /// # Errors
     /// A directory cannot be read or written.
     pub fn run_replication(&self) -> io::Result<()> {
-        self.world.run_replication()
+        replication::run(&self.world)
     }
 
     /// Makes this account and the other's two accounts of the same service, as they are in two of its
@@ -317,11 +309,11 @@ impl front::Service for World {
         route::handle(self, request, body)
     }
 
-    fn is_order(&self, request: &Request) -> bool {
+    fn is_admin(&self, request: &Request) -> bool {
         admin::owns(&request.path)
     }
 
-    fn obey(
+    fn administer(
         &self,
         request: &Request,
         body: &mut dyn Read,

@@ -19,7 +19,8 @@ mod beside_us;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use b2sdk::{AccountAuth, AccountInfo, AuthSnapshot, SqliteAccountInfo};
+use b2sdk::SqliteAccountInfo;
+use b2sdk::account_info::{AccountAuth, AccountInfo, AuthSnapshot};
 
 const READ: &str = r#"
 print(info.get_account_id(), info.get_application_key_id(), info.get_application_key(),

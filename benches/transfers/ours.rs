@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
+use b2sdk::account_info::AccountInfo;
 use b2sdk::{
-    AccountInfo, B2Api, Bucket, Error, InMemoryAccountInfo, LargeFileSha1, SqliteAccountInfo,
-    UploadOptions, Verification,
+    B2Api, Bucket, Error, InMemoryAccountInfo, LargeFileSha1, SqliteAccountInfo, UploadOptions,
+    Verification,
 };
 
 use crate::server::{BUCKET, KEY, KEY_ID, LARGE, small_folder, small_name};

@@ -55,7 +55,8 @@ use crate::model::id::BucketId;
 /// from the next call on.
 ///
 /// ```
-/// use b2sdk::{AccountInfo, SqliteAccountInfo};
+/// use b2sdk::account_info::AccountInfo;
+/// use b2sdk::SqliteAccountInfo;
 ///
 /// # let directory = tempfile::tempdir().unwrap();
 /// # let path = directory.path().join("account_info");

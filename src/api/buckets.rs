@@ -25,7 +25,8 @@ use crate::wire::bucket::CreateBucketRequest;
 /// What may be said about a new bucket.
 ///
 /// ```
-/// use b2sdk::{CreateBucketOptions, LifecycleRule};
+/// use b2sdk::rules::LifecycleRule;
+/// use b2sdk::CreateBucketOptions;
 ///
 /// let options = CreateBucketOptions::new()
 ///     .info([("purpose", "photos")])

@@ -20,7 +20,8 @@ const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
 ///
 /// ```
 /// use std::time::Duration;
-/// use b2sdk::{BucketId, CreateKeyOptions};
+/// use b2sdk::keys::CreateKeyOptions;
+/// use b2sdk::BucketId;
 ///
 /// let options = CreateKeyOptions::new()
 ///     .buckets([BucketId::from("e50ba23e791f80c74c619dd4")])

@@ -201,6 +201,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         if let Some(address) = arguments.listen.filter(|address| !address.is_loopback()) {
             warn(address);
         }
+        for warning in simulator.warnings() {
+            complain(&format!("b2-simulator: WARNING: {warning}"));
+        }
         introduce(&simulator)?;
         stop.await;
         simulator.stop();

@@ -35,7 +35,8 @@ impl Bucket {
     /// Copies with settings.
     ///
     /// ```
-    /// use b2sdk::{CopyOptions, FileId, SseCustomerKey};
+    /// use b2sdk::encryption::SseCustomerKey;
+    /// use b2sdk::{CopyOptions, FileId};
     ///
     /// # fn rotate(bucket: b2sdk::Bucket, file: FileId, old: SseCustomerKey, new: SseCustomerKey) -> b2sdk::Result<()> {
     /// // The same content and info under another key; `sse_c_key_id` becomes that of the new one.

@@ -11,7 +11,7 @@ use crate::session::capabilities::Needs;
 /// What may be said about the deletion of a version.
 ///
 /// ```
-/// use b2sdk::DeleteFileVersionOptions;
+/// use b2sdk::delete::DeleteFileVersionOptions;
 ///
 /// assert!(DeleteFileVersionOptions::new().bypass_governance().bypass_governance);
 /// ```

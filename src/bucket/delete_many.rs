@@ -11,12 +11,12 @@
 //! So nothing is deleted ahead of results that nobody takes, and memory holds a page and as many
 //! versions as there are workers.
 
+pub(crate) mod deletions;
 pub(crate) mod outcome;
-pub(crate) mod removals;
 
 use crate::bucket::Bucket;
+use crate::bucket::delete_many::deletions::Deletions;
 use crate::bucket::delete_many::outcome::FileIdAndName;
-use crate::bucket::delete_many::removals::Removals;
 use crate::bucket::list::pages::FilePages;
 use crate::bucket::list::{LsOptions, Versions};
 use crate::control::cancel::CancelToken;
@@ -26,7 +26,7 @@ use crate::model::file::FileAction;
 /// What becomes of each version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub enum Removal {
+pub enum DeleteMode {
     /// It is deleted for good. If it was a file's latest, the version before it appears in its place.
     #[default]
     Delete,
@@ -38,16 +38,16 @@ pub enum Removal {
 /// What may be said about deleting many versions.
 ///
 /// ```
-/// use b2sdk::{DeleteManyOptions, Removal};
+/// use b2sdk::delete::{DeleteManyOptions, DeleteMode};
 ///
-/// let options = DeleteManyOptions::new().removal(Removal::Hide).dry_run(true);
+/// let options = DeleteManyOptions::new().mode(DeleteMode::Hide).dry_run(true);
 /// assert!(options.dry_run && !options.fail_fast);
 /// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DeleteManyOptions {
     /// What becomes of each version.
-    pub removal: Removal,
+    pub mode: DeleteMode,
     /// Only tell what would be deleted.
     pub dry_run: bool,
     /// Start no more after the first failure. Those that run already are still reported.
@@ -68,8 +68,8 @@ impl DeleteManyOptions {
 
     /// What becomes of each version.
     #[must_use]
-    pub const fn removal(mut self, removal: Removal) -> Self {
-        self.removal = removal;
+    pub const fn mode(mut self, mode: DeleteMode) -> Self {
+        self.mode = mode;
         self
     }
 
@@ -129,7 +129,7 @@ impl Bucket {
     /// With [`Versions::All`] all versions go, hide markers and **unfinished large files, also those that
     /// are being uploaded**; with [`Versions::Latest`] only the latest version of each file that is not
     /// hidden, and the one before it appears in its place: to make files disappear and keep their
-    /// versions, use [`Removal::Hide`].
+    /// versions, use [`DeleteMode::Hide`].
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -138,7 +138,8 @@ impl Bucket {
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
     /// # bucket.upload_bytes(b"1", "tmp/1")?;
-    /// use b2sdk::{DeleteManyOptions, LsOptions, Versions};
+    /// use b2sdk::delete::DeleteManyOptions;
+    /// use b2sdk::{LsOptions, Versions};
     ///
     /// let everything = LsOptions::new().recursive(true).versions(Versions::All);
     /// let mut failures = 0;
@@ -169,15 +170,15 @@ impl Bucket {
         folder: &str,
         listing: &LsOptions,
         options: &DeleteManyOptions,
-    ) -> Result<Removals<ListedVersions>> {
-        if options.removal == Removal::Hide && listing.versions != Versions::Latest {
+    ) -> Result<Deletions<ListedVersions>> {
+        if options.mode == DeleteMode::Hide && listing.versions != Versions::Latest {
             return Err(Error::invalid_input(
-                "removal",
+                "mode",
                 "hiding is for the latest versions: leave Versions::All out",
             ));
         }
         let pages = self.pages(folder, listing)?;
-        Removals::new(self, ListedVersions(pages), options)
+        Deletions::new(self, ListedVersions(pages), options)
     }
 
     /// Deletes these versions, of this bucket: a listing that the caller went through, or versions noted
@@ -185,7 +186,8 @@ impl Bucket {
     ///
     /// ```
     /// # fn older(bucket: &b2sdk::Bucket, limit: b2sdk::Timestamp) -> b2sdk::Result<()> {
-    /// use b2sdk::{DeleteManyOptions, LsOptions, Versions};
+    /// use b2sdk::delete::DeleteManyOptions;
+    /// use b2sdk::{LsOptions, Versions};
     ///
     /// let all = LsOptions::new().recursive(true).versions(Versions::All);
     /// let old = bucket.ls_with("logs", &all)?.filter(move |entry| {
@@ -205,12 +207,12 @@ impl Bucket {
         &self,
         versions: I,
         options: &DeleteManyOptions,
-    ) -> Result<Removals<impl Iterator<Item = Result<FileIdAndName>> + use<I, V>>>
+    ) -> Result<Deletions<impl Iterator<Item = Result<FileIdAndName>> + use<I, V>>>
     where
         I: IntoIterator<Item = Result<V>>,
         V: Into<FileIdAndName>,
     {
         let versions = versions.into_iter().map(|version| version.map(V::into));
-        Removals::new(self, versions, options)
+        Deletions::new(self, versions, options)
     }
 }

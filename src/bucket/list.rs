@@ -104,7 +104,8 @@ impl Bucket {
     ///
     /// ```no_run
     /// # fn list(bucket: &b2sdk::Bucket) -> b2sdk::Result<()> {
-    /// use b2sdk::{Filter, LsOptions};
+    /// use b2sdk::listing::Filter;
+    /// use b2sdk::LsOptions;
     ///
     /// let options = LsOptions::new().recursive(true).with_wildcard(true);
     /// let options = options.filters([Filter::exclude("*/thumbnails/*")]);

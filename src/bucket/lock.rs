@@ -8,7 +8,7 @@ use crate::model::lock::{FileRetention, LegalHold};
 /// What may be said about a change of retention.
 ///
 /// ```
-/// use b2sdk::UpdateFileRetentionOptions;
+/// use b2sdk::lock::UpdateFileRetentionOptions;
 ///
 /// assert!(UpdateFileRetentionOptions::new().bypass_governance().bypass_governance);
 /// ```

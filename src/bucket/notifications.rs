@@ -27,7 +27,8 @@ impl Bucket {
     /// rules clear them.
     ///
     /// ```
-    /// use b2sdk::{Bucket, EventNotificationRule, EventTarget, EventType, Result, SigningSecret};
+    /// use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType, SigningSecret};
+    /// use b2sdk::{Bucket, Result};
     ///
     /// fn tell_of_new_photos(bucket: &Bucket, secret: SigningSecret) -> Result<()> {
     ///     let target = EventTarget::webhook("https://example.com/b2").signing_secret(secret);

@@ -303,7 +303,8 @@ impl Bucket {
     /// `if_revision_is` is replaced by the revision that was read.
     ///
     /// ```
-    /// use b2sdk::{Bucket, BucketDetails, LifecycleRule, Result, UpdateBucketOptions};
+    /// use b2sdk::rules::LifecycleRule;
+    /// use b2sdk::{Bucket, BucketDetails, Result, UpdateBucketOptions};
     ///
     /// fn hide_logs_after_a_month(bucket: &Bucket) -> Result<BucketDetails> {
     ///     bucket.modify(|details| {

@@ -74,7 +74,8 @@ impl RequestCounter {
 /// that large files may stay unfinished.
 ///
 /// ```
-/// use b2sdk::{B2Api, InMemoryAccountInfo, RequestBudget};
+/// use b2sdk::limits::RequestBudget;
+/// use b2sdk::{B2Api, InMemoryAccountInfo};
 ///
 /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
 /// b2_api.set_request_budget(RequestBudget::new().class_b(10_000).class_c(500));

@@ -8,7 +8,8 @@ use crate::model::id::FileId;
 /// A failure, and the unfinished large file that it left, whose parts cost storage.
 ///
 /// ```no_run
-/// use b2sdk::{Error, Resume, UploadOptions, WhyLeft};
+/// use b2sdk::error::WhyLeft;
+/// use b2sdk::{Error, Resume, UploadOptions};
 ///
 /// # fn backup(bucket: &b2sdk::Bucket) -> b2sdk::Result<()> {
 /// let options = UploadOptions::new().resume(Resume::Matching);

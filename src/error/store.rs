@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 
-/// An error from an [`AccountInfo`](crate::AccountInfo).
+/// An error from an [`AccountInfo`](crate::account_info::AccountInfo).
 ///
 /// It wraps the error that the store met. [`downcast_ref`](Self::downcast_ref) finds that error
 /// again, and clones share it.
@@ -18,7 +18,8 @@ use crate::error::Error;
 /// A function that calls a store can return it as any other error:
 ///
 /// ```
-/// use b2sdk::{AccountInfo, InMemoryAccountInfo};
+/// use b2sdk::account_info::AccountInfo;
+/// use b2sdk::InMemoryAccountInfo;
 ///
 /// fn is_authorized(info: &dyn AccountInfo) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
 ///     Ok(info.auth()?.is_some())
@@ -67,7 +68,8 @@ impl StoreError {
     /// released in time.
     ///
     /// ```
-    /// use b2sdk::{Error, StoreError};
+    /// use b2sdk::error::StoreError;
+    /// use b2sdk::Error;
     ///
     /// let timed_out = std::io::Error::from(std::io::ErrorKind::TimedOut);
     /// let error = StoreError::unavailable(timed_out).context("reading the token");
@@ -164,7 +166,7 @@ impl StoreError {
 /// Turns the error of any result into a [`StoreError`] that says what the store was doing.
 ///
 /// ```
-/// use b2sdk::{StoreContext as _, StoreError};
+/// use b2sdk::error::{StoreContext as _, StoreError};
 ///
 /// fn read_number(path: &str) -> Result<u64, StoreError> {
 ///     let text = std::fs::read_to_string(path)?; // `?` alone is enough for an I/O error.

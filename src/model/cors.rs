@@ -37,7 +37,7 @@ open_enum! {
 /// Lets web pages of some origins access the bucket from a browser.
 ///
 /// ```
-/// use b2sdk::{CorsOperation, CorsRule};
+/// use b2sdk::rules::{CorsOperation, CorsRule};
 ///
 /// let operations = [CorsOperation::DownloadFileByName, CorsOperation::DownloadFileById];
 /// let rule = CorsRule::new("downloads", ["https://example.com"], operations, 3600);

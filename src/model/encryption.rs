@@ -15,7 +15,7 @@ pub(crate) const SSE_C_KEY_ID: &str = "sse_c_key_id";
 /// bucket's default holds.
 ///
 /// ```
-/// use b2sdk::{Encryption, SseCustomerKey};
+/// use b2sdk::encryption::{Encryption, SseCustomerKey};
 ///
 /// let key = SseCustomerKey::new([7; 32]).with_id("2026-11");
 /// assert_eq!(format!("{:?}", Encryption::SseC(key)), "SseC(SseCustomerKey(***))");

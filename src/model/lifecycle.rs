@@ -11,7 +11,7 @@ const MAX_RULES: usize = 100;
 /// When the service hides, deletes and cancels files by itself; it looks about once a day.
 ///
 /// ```
-/// use b2sdk::LifecycleRule;
+/// use b2sdk::rules::LifecycleRule;
 ///
 /// let rule = LifecycleRule::new("logs/").hide_after_days(30).delete_hidden_after_days(1);
 /// assert_eq!(rule.days_from_uploading_to_hiding, Some(30));

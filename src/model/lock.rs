@@ -40,7 +40,8 @@ open_enum! {
 /// Until when a version cannot be deleted, and how strictly.
 ///
 /// ```
-/// use b2sdk::{FileRetention, RetentionMode, Timestamp};
+/// use b2sdk::lock::{FileRetention, RetentionMode};
+/// use b2sdk::Timestamp;
 ///
 /// let retention = FileRetention::governance(Timestamp::from_millis(1_893_456_000_000));
 /// assert_eq!(retention.mode, RetentionMode::Governance);
@@ -78,7 +79,7 @@ impl FileRetention {
 /// How long.
 ///
 /// ```
-/// use b2sdk::{RetentionPeriod, RetentionUnit};
+/// use b2sdk::lock::{RetentionPeriod, RetentionUnit};
 ///
 /// assert_eq!(RetentionPeriod::days(7).unit, RetentionUnit::Days);
 /// ```
@@ -114,7 +115,7 @@ impl RetentionPeriod {
 /// How long the new files of a bucket are retained that are given no retention of their own.
 ///
 /// ```
-/// use b2sdk::{BucketRetention, RetentionPeriod};
+/// use b2sdk::lock::{BucketRetention, RetentionPeriod};
 ///
 /// let retention = BucketRetention::governance(RetentionPeriod::days(30));
 /// assert_eq!(retention.period.duration, 30);

@@ -77,7 +77,7 @@ open_enum! {
 /// A header that the service sends with each request to a webhook.
 ///
 /// ```
-/// use b2sdk::CustomHeader;
+/// use b2sdk::notifications::CustomHeader;
 ///
 /// let header = CustomHeader::new("Authorization", "Bearer 1234");
 /// assert_eq!(format!("{:?}", header.value), "CustomHeaderValue(***)");
@@ -243,7 +243,7 @@ pub(crate) fn check_signing_secret(secret: &SigningSecret) -> Result<(), String>
 /// Which events of a bucket are told to whom.
 ///
 /// ```
-/// use b2sdk::{EventNotificationRule, EventTarget, EventType};
+/// use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType};
 ///
 /// let target = EventTarget::webhook("https://example.com/b2")
 ///     .signing_secret("0123456789abcdefghijABCDEFGHIJxy");

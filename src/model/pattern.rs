@@ -139,7 +139,8 @@ fn high(members: &mut Peekable<Chars<'_>>) -> Option<char> {
 /// of b2sdk and of `b2 ls --include --exclude`.
 ///
 /// ```
-/// use b2sdk::{Filter, LsOptions};
+/// use b2sdk::listing::Filter;
+/// use b2sdk::LsOptions;
 ///
 /// let options = LsOptions::new()
 ///     .recursive(true)

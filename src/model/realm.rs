@@ -6,7 +6,7 @@ use std::net::IpAddr;
 /// Where to authorize: a name that Backblaze gave, or the URL of another service.
 ///
 /// ```
-/// use b2sdk::Realm;
+/// use b2sdk::credentials::Realm;
 ///
 /// assert_eq!(Realm::from("production"), Realm::production());
 /// let local = Realm::from("http://127.0.0.1:8180");

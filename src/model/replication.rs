@@ -43,7 +43,8 @@ impl ReplicationStatus {
 /// Which files of a bucket are replicated into which other bucket.
 ///
 /// ```
-/// use b2sdk::{BucketId, ReplicationRule};
+/// use b2sdk::replication::ReplicationRule;
+/// use b2sdk::BucketId;
 ///
 /// let rule = ReplicationRule::new("to-west", BucketId::from("57ac14714fc0397d43bb2e68"))
 ///     .file_name_prefix("photos/")
@@ -170,7 +171,8 @@ pub struct ReplicationDestination {
 /// How a bucket takes part in replication; a bucket may do both.
 ///
 /// ```
-/// use b2sdk::{BucketId, ReplicationConfiguration, ReplicationRule};
+/// use b2sdk::replication::{ReplicationConfiguration, ReplicationRule};
+/// use b2sdk::BucketId;
 ///
 /// let rule = ReplicationRule::new("to-west", BucketId::from("57ac14714fc0397d43bb2e68"));
 /// let source = ReplicationConfiguration::new().source("0027c41f09d3be80000000006", [rule]);

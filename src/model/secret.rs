@@ -94,7 +94,7 @@ secrets! {
 /// `Debug` shows no part of it; clones share its memory, which is wiped when the last one is dropped.
 ///
 /// ```
-/// use b2sdk::SseCustomerKey;
+/// use b2sdk::encryption::SseCustomerKey;
 ///
 /// # let from_a_safe_place = [7; 32];
 /// let key = SseCustomerKey::new(from_a_safe_place).with_id("backup-2026");

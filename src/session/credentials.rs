@@ -41,7 +41,7 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// An application key, and where it belongs.
 ///
 /// ```
-/// use b2sdk::Credentials;
+/// use b2sdk::credentials::Credentials;
 ///
 /// let credentials = Credentials::new("0027c41f09d3be8000000000c", "secret").realm("http://127.0.0.1:8180");
 /// assert!(!format!("{credentials:?}").contains("secret"));
@@ -110,7 +110,8 @@ pub type CredentialError = Box<dyn StdError + Send + Sync>;
 /// # let secrets = tempfile::tempdir()?;
 /// # std::fs::write(secrets.path().join("b2"), format!("{} {}", service.application_key_id(), service.application_key()))?;
 /// # let realm = service.url().to_owned();
-/// use b2sdk::{B2Api, Credentials, InMemoryAccountInfo};
+/// use b2sdk::credentials::Credentials;
+/// use b2sdk::{B2Api, InMemoryAccountInfo};
 ///
 /// let path = secrets.path().join("b2"); // a mounted secret: "key id, space, key"
 /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
@@ -149,7 +150,8 @@ where
 /// restart.
 ///
 /// ```no_run
-/// use b2sdk::{B2Api, EnvironmentCredentials, InMemoryAccountInfo};
+/// use b2sdk::credentials::EnvironmentCredentials;
+/// use b2sdk::{B2Api, InMemoryAccountInfo};
 ///
 /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
 /// b2_api.authorize_with(EnvironmentCredentials::new())?;

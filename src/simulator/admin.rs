@@ -6,28 +6,31 @@
 //! machine send requests here, so whatever comes with `Origin` or `Sec-Fetch-Site`, or for a host that
 //! is not called a loopback one, is refused.
 //!
-//! Orders are plain text: faults in their own words, one a line; everything else as `name=value`,
+//! Bodies are plain text: faults in their own words, one a line; everything else as `name=value`,
 //! separated by spaces or `&`. Answers are JSON. What is asked here is no request to the service: it
 //! meets no fault and leaves no entry in the log.
 
+mod parameters;
 mod show;
-mod words;
+pub(crate) mod status_page;
 
 use std::io::{self, Read};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::decode;
-use super::faults::{Fault, Faults};
-use super::log::RequestLog;
-use super::message::{Reply, Request};
-use super::reply::{self, Refusal};
-use super::world::World;
-use words::Words;
+use crate::simulator::account::world::World;
+use crate::simulator::faults::{Fault, Faults};
+use crate::simulator::log::RequestLog;
+use crate::simulator::maintenance::{lifecycle, replication};
+use crate::simulator::protocol::decode;
+use crate::simulator::protocol::host;
+use crate::simulator::protocol::message::{Reply, Request};
+use crate::simulator::protocol::reply::{self, Refusal};
+use parameters::Parameters;
 
 const PREFIX: &str = "/.simulator";
-/// More than a hundred faults in words.
+/// More than a hundred faults in parameters.
 const MAX_BODY: u64 = 64 * 1024;
 
 /// Whether a path is one of these.
@@ -46,44 +49,44 @@ pub(super) struct Admin<'a> {
 impl Admin<'_> {
     pub(super) fn answer(&self, request: &Request, body: &mut dyn Read) -> Reply {
         refuse_browsers(request)
-            .and_then(|()| self.obey(request, body))
+            .and_then(|()| self.run(request, body))
             .map_or_else(Refusal::into_reply, |value| reply::ok(&value))
     }
 
-    fn obey(&self, request: &Request, body: &mut dyn Read) -> Result<Value, Refusal> {
+    fn run(&self, request: &Request, body: &mut dyn Read) -> Result<Value, Refusal> {
         let path = request.path.strip_prefix(PREFIX).unwrap_or_default();
         let path: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let method = match request.method.as_str() {
             "HEAD" => "GET",
             method => method,
         };
-        let order = read(body)?;
+        let text = read(body)?;
         match (method, &*path) {
             ("GET", []) => Ok(self.overview()),
             ("GET", ["faults"]) => Ok(show::faults(self.faults)),
-            ("POST", ["faults"]) => self.add_faults(&order),
+            ("POST", ["faults"]) => self.add_faults(&text),
             ("DELETE", ["faults"]) => {
                 self.faults.clear();
                 Ok(show::faults(self.faults))
             }
             ("DELETE", ["faults", id]) => self.remove_fault(id),
-            ("POST", ["chaos"]) => self.start_chaos(&order),
+            ("POST", ["chaos"]) => self.start_chaos(&text),
             ("GET", ["shaping"]) => Ok(show::shaping(&self.faults.shaping())),
-            ("POST", ["shaping"]) => self.shape(&order),
+            ("POST", ["shaping"]) => self.shape(&text),
             ("GET", ["clock"]) => Ok(show::clock(self.world.clock())),
-            ("POST", ["clock"]) => self.move_clock(&order),
+            ("POST", ["clock"]) => self.move_clock(&text),
             ("POST", ["tokens", "expire"]) => done(self.world.expire_tokens()),
             ("POST", ["tokens", "revoke"]) => done(self.world.revoke_tokens()),
             ("POST", ["upload-urls", "expire"]) => done(self.world.drop_upload_urls()),
             ("GET", ["keys"]) => Ok(show::keys(self.world)),
             ("POST", ["keys", id, "expire"]) => done(self.world.expire_key(id)),
             ("DELETE", ["keys", id]) => done(self.world.delete_key(id)),
-            ("POST", ["lifecycle"]) => done(self.world.run_lifecycle_rules()),
-            ("POST", ["replication"]) => done(self.world.run_replication()),
+            ("POST", ["lifecycle"]) => done(lifecycle::run(self.world)),
+            ("POST", ["replication"]) => done(replication::run(self.world)),
             ("GET", ["caps"]) => Ok(show::caps(self.world)),
-            ("POST", ["caps"]) => self.set_caps(&order),
+            ("POST", ["caps"]) => self.set_caps(&text),
             ("GET", ["limits"]) => Ok(show::limits(self.world.settings())),
-            ("POST", ["limits"]) => self.set_limits(&order),
+            ("POST", ["limits"]) => self.set_limits(&text),
             ("GET", ["log"]) => self.show_log(request),
             ("DELETE", ["log"]) => {
                 self.log.clear();
@@ -105,8 +108,8 @@ impl Admin<'_> {
     }
 
     /// All of them, or none if one is not understood.
-    fn add_faults(&self, order: &str) -> Result<Value, Refusal> {
-        let lines = order.lines().map(str::trim).filter(|line| !line.is_empty());
+    fn add_faults(&self, text: &str) -> Result<Value, Refusal> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let faults = lines.map(|line| {
             line.parse()
                 .map_err(|wrong| Refusal::bad_request(format!("{line:?}: {wrong}")))
@@ -128,31 +131,31 @@ impl Admin<'_> {
         Ok(show::faults(self.faults))
     }
 
-    fn start_chaos(&self, order: &str) -> Result<Value, Refusal> {
-        let mut words = Words::of(order)?;
-        let seed = words.number("seed")?;
-        words.end()?;
+    fn start_chaos(&self, text: &str) -> Result<Value, Refusal> {
+        let mut parameters = Parameters::of(text)?;
+        let seed = parameters.number("seed")?;
+        parameters.end()?;
         self.faults.chaos(seed.unwrap_or(0));
         Ok(show::faults(self.faults))
     }
 
-    fn shape(&self, order: &str) -> Result<Value, Refusal> {
-        let mut words = Words::of(order)?;
+    fn shape(&self, text: &str) -> Result<Value, Refusal> {
+        let mut parameters = Parameters::of(text)?;
         let mut shaping = self.faults.shaping();
-        if let Some(latency) = words.optional("latency")? {
+        if let Some(latency) = parameters.optional("latency")? {
             shaping.latency = Duration::from_millis(latency.unwrap_or(0));
         }
-        words.change("upload-rate", &mut shaping.upload_rate)?;
-        words.change("download-rate", &mut shaping.download_rate)?;
-        words.end()?;
+        parameters.change("upload-rate", &mut shaping.upload_rate)?;
+        parameters.change("download-rate", &mut shaping.download_rate)?;
+        parameters.end()?;
         self.faults.shape(shaping);
         Ok(show::shaping(&self.faults.shaping()))
     }
 
-    fn move_clock(&self, order: &str) -> Result<Value, Refusal> {
-        let mut words = Words::of(order)?;
-        let (seconds, to) = (words.number("advance")?, words.number("to")?);
-        words.end()?;
+    fn move_clock(&self, text: &str) -> Result<Value, Refusal> {
+        let mut parameters = Parameters::of(text)?;
+        let (seconds, to) = (parameters.number("advance")?, parameters.number("to")?);
+        parameters.end()?;
         let clock = self.world.clock();
         let by = match (seconds, to) {
             (Some(seconds), None) => Duration::from_secs(seconds),
@@ -170,26 +173,26 @@ impl Admin<'_> {
         Ok(show::clock(clock))
     }
 
-    fn set_caps(&self, order: &str) -> Result<Value, Refusal> {
-        let mut words = Words::of(order)?;
+    fn set_caps(&self, text: &str) -> Result<Value, Refusal> {
+        let mut parameters = Parameters::of(text)?;
         let mut caps = self.world.caps();
-        words.change("storage", &mut caps.storage)?;
-        words.change("download", &mut caps.download)?;
-        words.change("class-b", &mut caps.class_b)?;
-        words.change("class-c", &mut caps.class_c)?;
-        words.end()?;
+        parameters.change("storage", &mut caps.storage)?;
+        parameters.change("download", &mut caps.download)?;
+        parameters.change("class-b", &mut caps.class_b)?;
+        parameters.change("class-c", &mut caps.class_c)?;
+        parameters.end()?;
         self.world.set_caps(caps);
         Ok(show::caps(self.world))
     }
 
-    fn set_limits(&self, order: &str) -> Result<Value, Refusal> {
-        let mut words = Words::of(order)?;
-        let minimum = words.number("minimum-part-size")?;
-        let recommended = words.number("recommended-part-size")?;
-        let single = words.number("max-single-file")?;
-        let buckets = words.number("max-buckets")?;
-        let scanned = words.number("listing-scan-limit")?;
-        words.end()?;
+    fn set_limits(&self, text: &str) -> Result<Value, Refusal> {
+        let mut parameters = Parameters::of(text)?;
+        let minimum = parameters.number("minimum-part-size")?;
+        let recommended = parameters.number("recommended-part-size")?;
+        let single = parameters.number("max-single-file")?;
+        let buckets = parameters.number("max-buckets")?;
+        let scanned = parameters.number("listing-scan-limit")?;
+        parameters.end()?;
         self.world.change_settings(|settings| {
             set(&mut settings.absolute_minimum_part_size, minimum);
             set(&mut settings.recommended_part_size, recommended);
@@ -201,9 +204,9 @@ impl Admin<'_> {
     }
 
     fn show_log(&self, request: &Request) -> Result<Value, Refusal> {
-        let mut words = Words::of(request.query.as_deref().unwrap_or_default())?;
-        let last = words.number("last")?;
-        words.end()?;
+        let mut parameters = Parameters::of(request.query.as_deref().unwrap_or_default())?;
+        let last = parameters.number("last")?;
+        parameters.end()?;
         Ok(show::log(self.log, last.unwrap_or(usize::MAX)))
     }
 }
@@ -214,13 +217,13 @@ fn set<T>(value: &mut T, new: Option<T>) {
     }
 }
 
-/// A page that somebody else made must not give orders through a browser of this machine, nor read
+/// A page that somebody else made must not send admin calls through a browser of this machine, nor read
 /// answers under a name that was made to lead here.
 fn refuse_browsers(request: &Request) -> Result<(), Refusal> {
     let has = |name: &str| request.headers.iter().any(|(n, _)| n == name);
     let why = if has("origin") || has("sec-fetch-site") {
         "requests of browsers are not served here"
-    } else if !super::front::is_loopback(request.header("host").unwrap_or_default()) {
+    } else if !host::is_loopback(request.header("host").unwrap_or_default()) {
         "name this machine as localhost or by a loopback address"
     } else {
         return Ok(());

@@ -12,11 +12,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Simulator;
+use super::account::world::{Settings, World};
 use super::faults::Faults;
 use super::front::{Front, Limits, Server, listen};
 use super::log::{LogEntry, Observer, RequestLog};
 use super::random;
-use super::world::{Settings, World};
 
 const LASTING_PORTS: Range<u16> = 20_000..32_768;
 
@@ -114,7 +114,7 @@ impl SimulatorBuilder {
         self
     }
 
-    /// Whether clients on this machine may give orders by HTTP, below `/.simulator`: add faults, move
+    /// Whether clients on this machine may use the admin endpoint, below `/.simulator`: add faults, move
     /// the clock, expire tokens, read the log. They may, unless the simulator
     /// [listens](Self::listen) where others can reach it; also then only clients on this machine can
     /// be allowed.
@@ -214,7 +214,7 @@ fn serve(
         log: log.clone(),
         url: url.clone(),
         is_open,
-        takes_orders: admin.unwrap_or(!is_open),
+        admin_enabled: admin.unwrap_or(!is_open),
         limits: Limits::default(),
     };
     let (key_id, key) = world.master_key();

@@ -6,9 +6,9 @@
 mod answer;
 mod chance;
 mod chaos;
-mod instead;
 mod list;
 mod plan;
+mod replacement;
 mod requests;
 mod shaping;
 mod text;
@@ -19,9 +19,8 @@ pub use text::FaultSyntaxError;
 
 use crate::model::operation::Operation;
 use chance::Chance;
-pub(crate) use chance::draw;
-pub(crate) use plan::{Edits, Ending, Framing, Instead, Plan};
-pub(crate) use shaping::Pace;
+pub(crate) use plan::{Edits, Ending, Framing, Plan, Replacement};
+pub(crate) use shaping::RateLimiter;
 
 /// Something that goes wrong, once or several times.
 ///

@@ -14,7 +14,7 @@
 //! A browser of this machine that asks for `/` gets a page about the service instead: that is no
 //! request to it, so it meets no fault and leaves no entry.
 //!
-//! The same holds for orders to the simulator, which a client of this machine may give.
+//! The same holds for requests to the admin endpoint, which a client of this machine may send.
 //!
 //! `front` and its modules are the only ones that know hyper and tokio. The server has a runtime
 //! and a thread of its own, so it can be used from a test, a program or another runtime alike.
@@ -23,13 +23,14 @@ mod answer;
 mod body;
 mod connection;
 mod exchange;
+mod handle;
 mod limits;
-mod pacing;
+mod rates;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Read};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -40,7 +41,8 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::model::operation::Operation;
 use crate::simulator::faults::Faults;
 use crate::simulator::log::RequestLog;
-use crate::simulator::message::{Reply, Request};
+use crate::simulator::protocol::host;
+use crate::simulator::protocol::message::{Reply, Request};
 
 pub(crate) use limits::Limits;
 
@@ -60,11 +62,11 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// The answer. Called on many threads at once; may block.
     fn handle(&self, request: &Request, body: &mut dyn Read) -> Reply;
 
-    /// Whether it is a request to the simulator itself, and none to the service.
-    fn is_order(&self, request: &Request) -> bool;
+    /// Whether it is a request to the admin endpoint, and none to the service.
+    fn is_admin(&self, request: &Request) -> bool;
 
-    /// Does what such a request says.
-    fn obey(
+    /// Answers a request to the admin endpoint.
+    fn administer(
         &self,
         request: &Request,
         body: &mut dyn Read,
@@ -88,8 +90,8 @@ pub(crate) struct Front {
     pub(crate) url: String,
     /// Whether clients may reach us by other than loopback addresses.
     pub(crate) is_open: bool,
-    /// Whether clients on this machine may give orders.
-    pub(crate) takes_orders: bool,
+    /// Whether clients on this machine may use the admin endpoint.
+    pub(crate) admin_enabled: bool,
     pub(crate) limits: Limits,
 }
 
@@ -186,29 +188,9 @@ pub(crate) fn listen(address: IpAddr, port: u16) -> io::Result<TcpListener> {
 /// such as `localhost` and forwarded ports keep working. Unless the server is open to others, that
 /// address must be a loopback one.
 fn base_url(host: Option<&str>, front: &Front) -> String {
-    let usable = |host: &&str| is_loopback(host) || (front.is_open && is_host(host));
+    let usable = |host: &&str| host::is_loopback(host) || (front.is_open && host::is_host(host));
     match host.filter(usable) {
         Some(host) => format!("http://{host}"),
         None => front.url.clone(),
     }
-}
-
-pub(crate) fn is_loopback(host: &str) -> bool {
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        return address.ip().is_loopback();
-    }
-    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
-    let named = name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    named && port.parse::<u16>().is_ok()
-}
-
-/// A name or address with or without a port, and nothing that would change a URL's meaning.
-fn is_host(host: &str) -> bool {
-    if host.parse::<SocketAddr>().is_ok() {
-        return true;
-    }
-    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    !name.is_empty() && name.bytes().all(allowed) && port.parse::<u16>().is_ok()
 }

@@ -12,12 +12,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::decode::{self, ByteRange};
+use super::Simulator;
+use super::account::world::{Settings, World};
+use super::api::route;
 use super::faults::Fault;
-use super::json::Fields;
-use super::message::{Reply, ReplyBody, Request};
-use super::world::{Settings, World};
-use super::{Simulator, ids, names, route};
+use super::protocol::decode::{self, ByteRange};
+use super::protocol::json::Fields;
+use super::protocol::message::{Reply, ReplyBody, Request};
+use super::protocol::{ids, names};
 
 #[cfg(test)]
 mod tests;

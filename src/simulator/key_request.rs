@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::world::World;
+use super::account::world::World;
 
 /// What an application key may do. See [`Simulator::create_key`](super::Simulator::create_key).
 ///

@@ -15,8 +15,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::model::operation::Operation;
 use crate::simulator::clock::Stopwatch;
-use crate::simulator::decode;
-use crate::simulator::message::Request;
+use crate::simulator::protocol::decode;
+use crate::simulator::protocol::message::Request;
 
 /// Entries beyond this many push out the oldest, so that a simulator may run for days.
 const KEPT: usize = 100_000;
@@ -254,7 +254,7 @@ impl Drop for Arrival {
 mod tests {
     use super::RequestLog;
     use crate::model::operation::Operation::{ListBuckets, UploadFile};
-    use crate::simulator::message::Request;
+    use crate::simulator::protocol::message::Request;
 
     fn request(path: &str) -> Request {
         Request {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use b2sdk::account_info::AccountInfo;
 use b2sdk::simulator::Simulator;
-use b2sdk::{AccountInfo, B2Api, BucketType, Error, Operation, SqliteAccountInfo};
+use b2sdk::{B2Api, BucketType, Error, Operation, SqliteAccountInfo};
 use tempfile::TempDir;
 
 use super::{client, output, python};
@@ -162,7 +163,7 @@ fn after_python_cleared_the_file_nothing_of_the_old_identity_is_handed_out() {
         let info = api.account_info();
         assert!(info.auth().unwrap().is_none());
         assert!(info.bucket_id(owner.identity(), BUCKET).is_err());
-        let target = b2sdk::UploadTarget::Bucket(bucket.id().clone());
+        let target = b2sdk::account_info::UploadTarget::Bucket(bucket.id().clone());
         assert!(info.take_upload_url(owner.identity(), &target).is_err());
     }
     let error = bucket.upload_bytes(b"x", "x").unwrap_err();

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use b2sdk::{
-    DownloadOptions, FileRetention, Filtered, LegalHold, Operation, SseCustomerKey, Timestamp,
-};
+use b2sdk::encryption::SseCustomerKey;
+use b2sdk::lock::{FileRetention, LegalHold};
+use b2sdk::{DownloadOptions, Filtered, Operation, Timestamp};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 

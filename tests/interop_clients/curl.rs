@@ -4,7 +4,9 @@
 use std::fs;
 use std::process::Command;
 
-use b2sdk::{DownloadOptions, FileRetention, Filtered, Operation, SseCustomerKey, Timestamp};
+use b2sdk::encryption::SseCustomerKey;
+use b2sdk::lock::FileRetention;
+use b2sdk::{DownloadOptions, Filtered, Operation, Timestamp};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use md5::Md5;

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use b2sdk::{DownloadOptions, Filtered, LegalHold, Operation, SseCustomerKey};
+use b2sdk::encryption::SseCustomerKey;
+use b2sdk::lock::LegalHold;
+use b2sdk::{DownloadOptions, Filtered, Operation};
 
 use crate::support::{World, fetch, in_venv, noise, run, script};
 

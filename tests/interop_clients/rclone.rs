@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use b2sdk::{Capability, CreateKeyOptions, Operation};
+use b2sdk::Operation;
+use b2sdk::keys::{Capability, CreateKeyOptions};
 
 use crate::curl::curl;
 use crate::support::{World, fetch, lines, noise, run, run_to_failure};

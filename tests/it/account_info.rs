@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use b2sdk::account_info::conformance;
-use b2sdk::simulator::Simulator;
-use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, Error, Generation, Identity,
-    InMemoryAccountInfo, Operation, Refresh, RefreshTicket, StoreError, UploadTarget, UploadUrl,
+use b2sdk::account_info::{
+    AccountAuth, AccountInfo, AuthSnapshot, Generation, Identity, Refresh, RefreshTicket,
+    UploadTarget, UploadUrl, conformance,
 };
+use b2sdk::error::StoreError;
+use b2sdk::simulator::Simulator;
+use b2sdk::{B2Api, BucketId, Error, InMemoryAccountInfo, Operation};
 
 use crate::support::authorize;
 

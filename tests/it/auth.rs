@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Barrier};
 
+use b2sdk::error::ErrorCode;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
-use b2sdk::{B2Api, BucketType, Error, ErrorCode, InMemoryAccountInfo, Operation};
+use b2sdk::{B2Api, BucketType, Error, InMemoryAccountInfo, Operation};
 
 use crate::support::{BUCKET, World, authorize};
 

@@ -3,10 +3,12 @@
 
 use std::sync::Barrier;
 
+use b2sdk::rules::{CorsRule, LifecycleRule};
 use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::testing::Clock;
 use b2sdk::{
-    B2Api, B2ApiBuilder, BucketDetails, BucketType, Clock, CorsRule, CreateBucketOptions, Error,
-    InMemoryAccountInfo, LifecycleRule, Operation, RetryPolicy, UpdateBucketOptions,
+    B2Api, B2ApiBuilder, BucketDetails, BucketType, CreateBucketOptions, Error,
+    InMemoryAccountInfo, Operation, RetryPolicy, UpdateBucketOptions,
 };
 
 use crate::support::{BUCKET, World, authorize};

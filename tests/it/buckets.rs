@@ -1,10 +1,9 @@
 //! Buckets: making, finding, changing, deleting, and what is remembered of them.
 
+use b2sdk::error::ErrorCode;
+use b2sdk::rules::{CorsRule, LifecycleRule};
 use b2sdk::simulator::{Fault, KeyRequest};
-use b2sdk::{
-    BucketType, CorsRule, CreateBucketOptions, Error, ErrorCode, LifecycleRule, Operation,
-    UpdateBucketOptions,
-};
+use b2sdk::{BucketType, CreateBucketOptions, Error, Operation, UpdateBucketOptions};
 
 use crate::support::{BUCKET, World};
 

@@ -1,10 +1,8 @@
 //! Files composed of local and stored pieces.
 
+use b2sdk::compose::{ComposeOptions, Overlap, Piece};
 use b2sdk::simulator::{Fault, KeyRequest};
-use b2sdk::{
-    BucketType, ComposeOptions, Error, FileId, FileInfo, Operation, Overlap, Piece, Sha1Digest,
-    UploadOptions,
-};
+use b2sdk::{BucketType, Error, FileId, FileInfo, Operation, Sha1Digest, UploadOptions};
 
 use crate::support::{BUCKET, World, noise, other_noise as local};
 

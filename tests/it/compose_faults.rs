@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use b2sdk::compose::{ComposeOptions, Piece};
+use b2sdk::encryption::SseCustomerKey;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
-    ComposeOptions, CopyOptions, DownloadOptions, Error, FileAction, FileId, Operation, Piece,
-    SseCustomerKey, Timeouts, UploadOptions,
+    CopyOptions, DownloadOptions, Error, FileAction, FileId, Operation, Timeouts, UploadOptions,
 };
 
 use crate::support::{World, noise};

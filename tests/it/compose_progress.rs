@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use b2sdk::TransferStage::{Done, Finishing, Hashing, Transferring};
+use b2sdk::compose::{ComposeOptions, Piece};
+use b2sdk::progress::TransferStage::{Done, Finishing, Hashing, Transferring};
+use b2sdk::progress::{TransferProgress, TransferStage};
 use b2sdk::simulator::{Fault, Simulator};
-use b2sdk::{
-    ComposeOptions, CopyOptions, FileId, Operation, Piece, Resume, TransferProgress, TransferStage,
-    UploadOptions,
-};
+use b2sdk::{CopyOptions, FileId, Operation, Resume, UploadOptions};
 
 use crate::support::{World, noise};
 

@@ -1,9 +1,10 @@
 //! Copies and composed files in parts that go on with what an earlier call left.
 
+use b2sdk::compose::{ComposeOptions, Overlap, Piece};
+use b2sdk::encryption::SseCustomerKey;
 use b2sdk::simulator::Fault;
 use b2sdk::{
-    ComposeOptions, CopyOptions, DownloadOptions, Error, FileId, FileInfo, Operation, Overlap,
-    Piece, Resume, SseCustomerKey, UploadOptions,
+    CopyOptions, DownloadOptions, Error, FileId, FileInfo, Operation, Resume, UploadOptions,
 };
 
 use crate::support::{World, noise, other_noise as local};

@@ -3,11 +3,13 @@
 
 use std::path::PathBuf;
 
+use b2sdk::compose::{ComposeOptions, Overlap, Piece};
+use b2sdk::encryption::{Encryption, EncryptionMode, SseCustomerKey};
+use b2sdk::error::{ErrorCode, KeyProblem};
+use b2sdk::lock::{FileRetention, LegalHold};
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    ComposeOptions, Encryption, EncryptionMode, Error, ErrorCode, FileId, FileRetention, Filtered,
-    KeyProblem, LegalHold, Operation, Overlap, Piece, Resume, Sha1Digest, SseCustomerKey,
-    Timestamp, UploadOptions, Uploaded,
+    Error, FileId, Filtered, Operation, Resume, Sha1Digest, Timestamp, UploadOptions, Uploaded,
 };
 
 use crate::support::settings::{self, FAR, mode};

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
     BucketType, CancelToken, CopyMetadata, CopyOptions, Error, FileInfo, FileVersion, Operation,
-    Sha1Digest, TransferProgress, UploadOptions,
+    Sha1Digest, UploadOptions,
 };
 
 use crate::support::{BUCKET, World, noise};

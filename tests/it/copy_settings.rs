@@ -1,11 +1,13 @@
 //! How copies are kept: encryption on both sides, retention, legal hold; and what of the source's file
 //! info is true of them.
 
+use b2sdk::encryption::{Encryption, EncryptionMode, SseCustomerKey};
+use b2sdk::error::KeyProblem;
+use b2sdk::lock::{BucketRetention, FileRetention, LegalHold, RetentionPeriod};
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    BucketRetention, BucketType, CopyMetadata, CopyOptions, Encryption, EncryptionMode, Error,
-    FileInfo, FileRetention, FileVersion, Filtered, KeyProblem, LegalHold, Operation, Resume,
-    RetentionPeriod, SseCustomerKey, UpdateBucketOptions, UploadOptions, Verification,
+    BucketType, CopyMetadata, CopyOptions, Error, FileInfo, FileVersion, Filtered, Operation,
+    Resume, UpdateBucketOptions, UploadOptions, Verification,
 };
 
 use crate::support::settings::{FAR, assert_problem, content, key, mode};
@@ -581,7 +583,7 @@ fn a_lock_in_a_bucket_without_it_is_refused_and_leaves_nothing() {
         let error = error.unwrap_err();
         assert_eq!(
             error.code(),
-            Some(&b2sdk::ErrorCode::BucketMissingFileLock),
+            Some(&b2sdk::error::ErrorCode::BucketMissingFileLock),
             "{error:?}"
         );
     }

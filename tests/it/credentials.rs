@@ -4,12 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
+use b2sdk::credentials::{CommandCredentials, Credentials, EnvironmentCredentials};
+use b2sdk::keys::Capability;
 use b2sdk::raw::ListBucketsRequest;
 use b2sdk::simulator::KeyRequest;
-use b2sdk::{
-    B2Api, Capability, CommandCredentials, Credentials, EnvironmentCredentials, Error,
-    InMemoryAccountInfo, LsOptions, Operation,
-};
+use b2sdk::{B2Api, Error, InMemoryAccountInfo, LsOptions, Operation};
 
 use crate::support::{BUCKET, World};
 

@@ -5,11 +5,10 @@ mod locked;
 
 use std::collections::BTreeSet;
 
+use b2sdk::delete::{DeleteManyOptions, DeleteMode, DeleteOutcome, FileIdAndName};
+use b2sdk::listing::Filter;
 use b2sdk::simulator::{Fault, KeyRequest};
-use b2sdk::{
-    CancelToken, DeleteManyOptions, Error, FileAction, FileIdAndName, Filter, LsOptions, Operation,
-    Removal, RemovalOutcome, Versions,
-};
+use b2sdk::{CancelToken, Error, FileAction, LsOptions, Operation, Versions};
 
 use crate::support::{BUCKET, World};
 
@@ -43,14 +42,14 @@ fn left(world: &World) -> Vec<String> {
 fn all_versions_of_a_folder_go_and_nothing_beside_it() {
     let world = world();
     let listing = all().page_size(7);
-    let removals = world
+    let deletions = world
         .bucket
         .delete_many("a", &listing, &DeleteManyOptions::new())
         .unwrap();
-    let removed: Vec<_> = removals.map(Result::unwrap).collect();
+    let removed: Vec<_> = deletions.map(Result::unwrap).collect();
     let distinct: BTreeSet<_> = removed.iter().map(|r| r.file.file_id.as_str()).collect();
     assert_eq!((removed.len(), distinct.len()), (34, 34));
-    assert!(removed.iter().all(|r| r.outcome == RemovalOutcome::Deleted));
+    assert!(removed.iter().all(|r| r.outcome == DeleteOutcome::Deleted));
     assert_eq!(left(&world), ["a.txt", "ab", "b/00"]);
     assert_eq!(world.count(Operation::DeleteFileVersion), 34);
 }
@@ -106,7 +105,7 @@ fn a_dry_run_tells_what_would_go_and_sends_nothing_but_listings() {
     let options = DeleteManyOptions::new().dry_run(true);
     let results = world.bucket.delete_many("a", &all(), &options).unwrap();
     let outcomes: Vec<_> = results.map(|r| r.unwrap().outcome).collect();
-    assert_eq!(outcomes, [RemovalOutcome::WouldBeRemoved; 34]);
+    assert_eq!(outcomes, [DeleteOutcome::DryRun; 34]);
     assert_eq!(world.total(), world.count(Operation::ListFileVersions));
     assert_eq!(left(&world).len(), 37);
 }
@@ -114,25 +113,19 @@ fn a_dry_run_tells_what_would_go_and_sends_nothing_but_listings() {
 #[test]
 fn hiding_keeps_all_versions_and_is_for_the_latest_only() {
     let world = world();
-    let options = DeleteManyOptions::new().removal(Removal::Hide);
+    let options = DeleteManyOptions::new().mode(DeleteMode::Hide);
     let latest = LsOptions::new().recursive(true);
     let results = world
         .bucket
         .delete_many("a/sub", &latest, &options)
         .unwrap();
     let outcomes: Vec<_> = results.map(|r| r.unwrap().outcome).collect();
-    assert_eq!(outcomes, [RemovalOutcome::Hidden; 2]);
+    assert_eq!(outcomes, [DeleteOutcome::Hidden; 2]);
     let versions = world.versions("a/sub/y");
     let actions: Vec<_> = versions.iter().map(|version| &version.action).collect();
     assert_eq!(actions, [&FileAction::Hide, &FileAction::Upload]);
     let refused = world.bucket.delete_many("a", &all(), &options).unwrap_err();
-    assert!(matches!(
-        refused,
-        Error::InvalidInput {
-            what: "removal",
-            ..
-        }
-    ));
+    assert!(matches!(refused, Error::InvalidInput { what: "mode", .. }));
     let again = versions.into_iter().map(Ok);
     let results = world.bucket.delete_versions(again, &options).unwrap();
     let outcomes: BTreeSet<_> = results
@@ -251,8 +244,8 @@ fn versions_that_are_gone_already_are_no_failure() {
         let results = world.bucket.delete_versions(named, &options).unwrap();
         let outcomes: Vec<_> = results.map(|r| r.unwrap().outcome).collect();
         let expected = match world.count(Operation::DeleteFileVersion) {
-            2 => RemovalOutcome::Deleted,
-            _ => RemovalOutcome::WasGone,
+            2 => DeleteOutcome::Deleted,
+            _ => DeleteOutcome::WasGone,
         };
         assert_eq!(outcomes, [expected; 2]);
     }

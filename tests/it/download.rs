@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use b2sdk::progress::{TransferProgress, TransferStage};
 use b2sdk::simulator::Fault;
 use b2sdk::{
-    ByteRange, DownloadOptions, Error, FileInfo, Operation, RetryPolicy, Timeouts,
-    TransferProgress, TransferStage, UploadOptions, Verification,
+    ByteRange, DownloadOptions, Error, FileInfo, Operation, RetryPolicy, Timeouts, UploadOptions,
+    Verification,
 };
 
 use crate::support::{World, noise};

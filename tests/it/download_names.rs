@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use b2sdk::local::{LocalDirectory, LocalNameRules, UnsafeNameReason};
 use b2sdk::simulator::Fault;
-use b2sdk::{
-    DownloadOptions, Error, LocalDirectory, LocalNameRules, Operation, Saved, UnsafeNameReason,
-};
+use b2sdk::{DownloadOptions, Error, Operation, Saved};
 use tempfile::TempDir;
 
 use crate::support::{World, noise};
@@ -199,12 +198,13 @@ fn a_folder_that_becomes_a_link_meanwhile_is_noticed() {
     place.upload("folder/x", &noise(300_000));
     let (folder, moved) = (place.root().join("folder"), outside.clone());
     // The last bytes arrive, the file is not renamed yet.
-    let options = DownloadOptions::new().progress(move |progress: &b2sdk::TransferProgress| {
-        if Some(progress.bytes) == progress.total && !folder.is_symlink() {
-            std::fs::rename(&folder, folder.with_file_name("old")).unwrap();
-            std::os::unix::fs::symlink(&moved, &folder).unwrap();
-        }
-    });
+    let options =
+        DownloadOptions::new().progress(move |progress: &b2sdk::progress::TransferProgress| {
+            if Some(progress.bytes) == progress.total && !folder.is_symlink() {
+                std::fs::rename(&folder, folder.with_file_name("old")).unwrap();
+                std::os::unix::fs::symlink(&moved, &folder).unwrap();
+            }
+        });
     let download = place
         .world
         .bucket

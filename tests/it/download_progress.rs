@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
-use b2sdk::TransferStage::{Done, Finishing, Transferring};
+use b2sdk::local::LocalDirectory;
+use b2sdk::progress::TransferStage::{Done, Finishing, Transferring};
+use b2sdk::progress::{Progress, TransferId, TransferProgress, TransferStage};
 use b2sdk::simulator::Fault;
-use b2sdk::{
-    Clock, CopyOptions, DownloadOptions, Error, LocalDirectory, Operation, Progress, TransferId,
-    TransferProgress, TransferStage, UploadOptions,
-};
+use b2sdk::testing::Clock;
+use b2sdk::{CopyOptions, DownloadOptions, Error, Operation, UploadOptions};
 
 use crate::support::{World, noise};
 

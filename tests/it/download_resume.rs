@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::testing::Clock;
 use b2sdk::{
-    B2Api, BucketType, CancelToken, Clock, DownloadOptions, Error, InMemoryAccountInfo,
-    LargeFileSha1, Operation, Saved, TransferProgress, UploadOptions, Verification,
+    B2Api, BucketType, CancelToken, DownloadOptions, Error, InMemoryAccountInfo, LargeFileSha1,
+    Operation, Saved, UploadOptions, Verification,
 };
 use tempfile::TempDir;
 

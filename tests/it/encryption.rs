@@ -2,10 +2,12 @@
 
 use std::io::Read;
 
+use b2sdk::encryption::{Encryption, EncryptionMode, SseCustomerKey};
+use b2sdk::error::KeyProblem;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    BucketType, CreateBucketOptions, DownloadOptions, Encryption, EncryptionMode, Error, FileInfo,
-    KeyProblem, Operation, Resume, SseCustomerKey, UpdateBucketOptions, UploadOptions,
+    BucketType, CreateBucketOptions, DownloadOptions, Error, FileInfo, Operation, Resume,
+    UpdateBucketOptions, UploadOptions,
 };
 
 use crate::support::settings::{assert_problem, key, mode};

@@ -10,10 +10,11 @@ mod rows;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use b2sdk::keys::Capability;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
-    ApplicationKeyId, B2Api, Bucket, BucketType, Capability, CreateBucketOptions, Error, FileId,
-    Filtered, InMemoryAccountInfo, Operation, UploadOptions,
+    ApplicationKeyId, B2Api, Bucket, BucketType, CreateBucketOptions, Error, FileId, Filtered,
+    InMemoryAccountInfo, Operation, UploadOptions,
 };
 
 use self::raw_calls::RawCalls;

@@ -6,12 +6,17 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use b2sdk::account_info::{
+    AccountAuth, AccountInfo, AuthSnapshot, Generation, Identity, Refresh, RefreshTicket,
+    UploadTarget, UploadUrl,
+};
+use b2sdk::error::{Sent, StoreError, TransportKind};
+use b2sdk::limits::RequestBudget;
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, BucketId, BucketType, CancelToken, Download,
-    DownloadOptions, Error, Generation, Identity, InMemoryAccountInfo, Operation, Refresh,
-    RefreshTicket, RequestBudget, RetryPolicy, Sent, SqliteAccountInfo, StoreError, Timeouts,
-    TransportKind, UpdateBucketOptions, UploadOptions, UploadTarget, UploadUrl,
+    B2Api, BucketId, BucketType, CancelToken, Download, DownloadOptions, Error,
+    InMemoryAccountInfo, Operation, RetryPolicy, SqliteAccountInfo, Timeouts, UpdateBucketOptions,
+    UploadOptions,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};
@@ -85,7 +90,7 @@ fn kinds() -> Vec<(&'static str, Error)> {
         (
             "Credentials",
             B2Api::new(InMemoryAccountInfo::new())
-                .authorize_with(|| Err::<b2sdk::Credentials, _>("the vault is sealed"))
+                .authorize_with(|| Err::<b2sdk::credentials::Credentials, _>("the vault is sealed"))
                 .unwrap_err(),
         ),
         (
@@ -99,7 +104,7 @@ fn kinds() -> Vec<(&'static str, Error)> {
             let world = World::new();
             world.bucket.upload_bytes(b"x", "../x").unwrap();
             let download = world.bucket.download_file_by_name("../x").unwrap();
-            let directory = b2sdk::LocalDirectory::new(std::env::temp_dir());
+            let directory = b2sdk::local::LocalDirectory::new(std::env::temp_dir());
             download.save_under(&directory).unwrap_err()
         }),
         ("CapExceeded", {
@@ -258,7 +263,7 @@ fn kinds() -> Vec<(&'static str, Error)> {
 
 /// The names of all kinds, out of the source.
 fn all_names() -> BTreeSet<String> {
-    let source = include_str!("../../src/error.rs");
+    let source = include_str!("../../src/error/kinds.rs");
     let body = source
         .split("pub enum Error {")
         .nth(1)

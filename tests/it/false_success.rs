@@ -5,11 +5,11 @@ use std::io::Read;
 use std::sync::Barrier;
 use std::time::Duration;
 
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
     B2Api, BucketType, CancelToken, DownloadOptions, Error, FileAction, FileInfo,
-    InMemoryAccountInfo, Operation, RetryPolicy, Timeouts, TransferProgress, UpdateBucketOptions,
-    UploadOptions,
+    InMemoryAccountInfo, Operation, RetryPolicy, Timeouts, UpdateBucketOptions, UploadOptions,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};

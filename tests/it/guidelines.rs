@@ -79,68 +79,86 @@ macro_rules! types {
 types! {
     id { AccountId, ApplicationKeyId, BucketId, FileId }
     open_enum {
-        BucketType, Capability, CorsOperation, EncryptionAlgorithm, EncryptionMode, ErrorCode, EventType,
-        FileAction, LegalHold, ReplicationStatus, RetentionMode, RetentionUnit, TargetType,
+        BucketType, FileAction, encryption::EncryptionAlgorithm, encryption::EncryptionMode,
+        error::ErrorCode, keys::Capability, lock::LegalHold, lock::RetentionMode,
+        lock::RetentionUnit, notifications::EventType, notifications::TargetType,
+        replication::ReplicationStatus, rules::CorsOperation,
     }
-    text { BillingClass, Operation, Sha1Digest, Timestamp }
+    text { Operation, Sha1Digest, Timestamp, limits::BillingClass }
     model {
-        Allowed, AllowedBucket, BucketDetails, BucketRetention, ContentSha1, CorsRule, EncryptionInfo,
-        EventNotification, FileInfo, FileRetention, FileVersion, KeyDetails, LifecycleRule, Part,
-        ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
-        RetentionPeriod,
+        BucketDetails, ContentSha1, FileInfo, FileVersion, encryption::EncryptionInfo,
+        keys::Allowed, keys::AllowedBucket, keys::KeyDetails, listing::Part, lock::BucketRetention,
+        lock::FileRetention, lock::RetentionPeriod, notifications::EventNotification,
+        replication::ReplicationConfiguration, replication::ReplicationDestination,
+        replication::ReplicationRule, replication::ReplicationSource, rules::CorsRule,
+        rules::LifecycleRule,
     }
     value {
-        AccountAuth, AuthSnapshot, ByteRange, CopyMetadata, CreatedKey, Credentials, CustomHeader,
-        DefaultRetention, Encryption, Entry, EventNotificationRule, EventTarget, FileIdAndName,
-        FileLockConfiguration, Filter, Filtered<u8>, Generation, Identity, Realm,
-        Removed, RequestBudget, RequestCounts, ResponseHeaders, Resume, RetryPolicy, ServiceError,
-        SseCustomerKey, TransferProgress, UnsafeNameReason, UploadTarget, UploadUrl,
-        replication::Count, replication::Pair, replication::PairState, replication::Replication,
-        replication::Report, replication::Side,
+        ByteRange, CopyMetadata, Entry, Filtered<u8>, ResponseHeaders, Resume, RetryPolicy,
+        account_info::AccountAuth, account_info::AuthSnapshot, account_info::Generation,
+        account_info::Identity, account_info::UploadTarget, account_info::UploadUrl,
+        credentials::Credentials, credentials::Realm, delete::Deleted, delete::FileIdAndName,
+        encryption::Encryption, encryption::SseCustomerKey, error::ServiceError, keys::CreatedKey,
+        limits::RequestBudget, limits::RequestCounts, listing::Filter, local::UnsafeNameReason,
+        lock::DefaultRetention, lock::FileLockConfiguration, notifications::CustomHeader,
+        notifications::EventNotificationRule, notifications::EventTarget,
+        progress::TransferProgress, replication::Count, replication::Pair, replication::PairState,
+        replication::Replication, replication::Report, replication::Side,
     }
     choice {
-        KeyProblem, KeyRestriction, LargeFileSha1, LocalNameRules, NameRule, Overlap, Removal,
-        RemovalOutcome, Sent, TestMode, Timeouts, TransferId, TransferStage, TransportKind,
-        Verification, Versions, WhyLeft,
+        LargeFileSha1, Timeouts, Verification, Versions, compose::Overlap, delete::DeleteMode,
+        delete::DeleteOutcome, error::KeyProblem, error::KeyRestriction, error::NameRule,
+        error::Sent, error::TransportKind, error::WhyLeft, local::LocalNameRules,
+        progress::TransferId, progress::TransferStage, testing::TestMode,
     }
     secret {
-        ApplicationKey, AuthToken, CustomHeaderValue, DownloadToken, SigningSecret, UploadToken,
+        account_info::AuthToken, account_info::UploadToken, credentials::ApplicationKey,
+        credentials::DownloadToken, notifications::CustomHeaderValue, notifications::SigningSecret,
     }
     options {
-        ComposeOptions, CopyOptions, CreateBucketOptions, CreateKeyOptions, DeleteFileVersionOptions,
-        DeleteManyOptions, DownloadOptions, LsOptions, SqliteAccountInfoBuilder, UpdateBucketOptions,
-        UpdateFileRetentionOptions, UploadOptions, replication::SetupOptions,
+        CopyOptions, CreateBucketOptions, DownloadOptions, LsOptions, UpdateBucketOptions,
+        UploadOptions, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
+        delete::DeleteFileVersionOptions, delete::DeleteManyOptions, keys::CreateKeyOptions,
+        lock::UpdateFileRetentionOptions, replication::SetupOptions,
     }
     error {
-        Error, InvalidSha1, InvalidTimestamp, LargeFileLeft, NotAllowed, RemovalFailed, TransportError,
-        UnknownName, UnsafeName, notifications::WebhookError,
+        Error, delete::DeleteFailed, error::InvalidSha1, error::InvalidTimestamp,
+        error::LargeFileLeft, error::NotAllowed, error::TransportError, error::UnknownName,
+        local::UnsafeName, notifications::WebhookError,
     }
     listing {
-        FileVersions, Keys, ListedVersions, Ls, Parts, UnfinishedLargeFiles, replication::Pairs,
+        delete::ListedVersions, keys::Keys, listing::FileVersions, listing::Ls, listing::Parts,
+        listing::UnfinishedLargeFiles, replication::Pairs,
     }
     handle {
-        B2Api, Bucket, CancelToken, Clock, CommandCredentials, EnvironmentCredentials, Piece<'static>,
-        Saved, Uploaded, notifications::WebhookVerifier, raw::Connections, replication::Monitor,
+        B2Api, Bucket, CancelToken, Saved, Uploaded, compose::Piece<'static>,
+        credentials::CommandCredentials, credentials::EnvironmentCredentials,
+        notifications::WebhookVerifier, raw::Connections, replication::Monitor, testing::Clock,
     }
     single {
-        B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, LocalDirectory, Refresh, RefreshTicket,
-        SqliteAccountInfo, StoreError }
-    one_thread { Removals<u8> }
+        B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
+        account_info::Refresh, account_info::RefreshTicket, error::StoreError,
+        local::LocalDirectory,
+    }
+    one_thread { delete::Deletions<u8> }
 }
 
 /// What is offered and is no type.
 const OTHERS: [&str; 6] = [
-    "AccountInfo",
-    "CredentialError",
-    "CredentialProvider",
-    "StoreContext",
-    "Progress",
+    "account_info::AccountInfo",
+    "credentials::CredentialError",
+    "credentials::CredentialProvider",
+    "error::StoreContext",
+    "progress::Progress",
     "Result",
 ];
 
-/// The modules whose types are listed here. The simulator has its own; of `raw`, what is sent and
-/// answered is its own test's.
-const MODULES: [&str; 2] = ["notifications", "replication"];
+/// The modules whose types are listed here are all but these. The types of the simulator are for tests
+/// only, and those of `raw` are checked with what is sent and answered.
+const UNLISTED: [&str; 2] = ["raw", "simulator"];
+
+/// How many names the root of the crate may offer, modules aside: one page to read.
+const ROOT: usize = 50;
 
 /// What can never grow without becoming something else, and so can be matched in full.
 const COMPLETE: [(&str, &str); 5] = [
@@ -162,14 +180,45 @@ fn every_public_type_has_a_kind() {
     let named = TYPES.iter().map(|(_, name)| name.replace(' ', ""));
     let named: BTreeSet<String> = named.collect();
     assert_eq!(named.len(), TYPES.len(), "one stands here twice");
-    let mut offered = offered_by("lib.rs");
-    for module in MODULES {
-        let names = offered_by(&format!("{module}.rs"));
+    let mut offered = offered_by(&source("lib.rs"));
+    for module in modules() {
+        let names = offered_by(&module_source(&module));
         offered.extend(names.into_iter().map(|name| format!("{module}::{name}")));
     }
     let is_known = |name: &str| named.contains(name) || OTHERS.contains(&name);
     let unknown: Vec<_> = offered.iter().filter(|name| !is_known(name)).collect();
     assert!(unknown.is_empty(), "without a kind: {unknown:#?}");
+}
+
+#[test]
+fn the_root_offers_what_fits_on_one_page_and_each_name_has_one_place() {
+    let root = offered_by(&source("lib.rs"));
+    assert!(root.len() <= ROOT, "{} names: {root:#?}", root.len());
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in root {
+        places.entry(name).or_default().push("the root".to_owned());
+    }
+    for module in modules() {
+        for name in offered_by(&module_source(&module)) {
+            places.entry(name).or_default().push(module.clone());
+        }
+    }
+    places.retain(|_, modules| modules.len() > 1);
+    assert!(places.is_empty(), "in several places: {places:#?}");
+}
+
+#[test]
+fn every_module_says_what_it_is_for_and_links_to_it() {
+    let modules = modules();
+    assert!(modules.len() > 10, "{modules:?}");
+    for module in modules {
+        let text = fs::read_to_string(module_source(&module)).unwrap();
+        let opening = text.lines().take_while(|line| line.starts_with("//!"));
+        let opening: Vec<_> = opening.collect();
+        assert!(opening.len() >= 2, "{module} has no description");
+        let links = opening.iter().any(|line| line.contains("[`"));
+        assert!(links, "{module} links to nothing");
+    }
 }
 
 #[test]
@@ -259,21 +308,21 @@ fn text_leads_back_to_what_it_is_of_and_wrong_text_is_told() {
             .for_each(|value| assert_eq!(value.as_ref(), value.to_string()));
     }
     all(b2sdk::BucketType::KNOWN);
-    all(b2sdk::Capability::KNOWN);
-    all(b2sdk::CorsOperation::KNOWN);
-    all(b2sdk::EncryptionAlgorithm::KNOWN);
-    all(b2sdk::EncryptionMode::KNOWN);
-    all(b2sdk::ErrorCode::KNOWN);
-    all(b2sdk::EventType::KNOWN);
+    all(b2sdk::keys::Capability::KNOWN);
+    all(b2sdk::rules::CorsOperation::KNOWN);
+    all(b2sdk::encryption::EncryptionAlgorithm::KNOWN);
+    all(b2sdk::encryption::EncryptionMode::KNOWN);
+    all(b2sdk::error::ErrorCode::KNOWN);
+    all(b2sdk::notifications::EventType::KNOWN);
     all(b2sdk::FileAction::KNOWN);
-    all(b2sdk::LegalHold::KNOWN);
-    all(b2sdk::ReplicationStatus::KNOWN);
-    all(b2sdk::RetentionMode::KNOWN);
-    all(b2sdk::RetentionUnit::KNOWN);
-    all(b2sdk::TargetType::KNOWN);
+    all(b2sdk::lock::LegalHold::KNOWN);
+    all(b2sdk::replication::ReplicationStatus::KNOWN);
+    all(b2sdk::lock::RetentionMode::KNOWN);
+    all(b2sdk::lock::RetentionUnit::KNOWN);
+    all(b2sdk::notifications::TargetType::KNOWN);
     all(&[
-        b2sdk::Capability::from("flyFiles"),
-        b2sdk::Capability::from(""),
+        b2sdk::keys::Capability::from("flyFiles"),
+        b2sdk::keys::Capability::from(""),
     ]);
     for id in ["", "4_z", "é/\u{0}"] {
         all(&[b2sdk::FileId::from(id)]);
@@ -283,9 +332,9 @@ fn text_leads_back_to_what_it_is_of_and_wrong_text_is_told() {
     }
     b2sdk::Operation::ALL.iter().for_each(back);
     [
-        b2sdk::BillingClass::A,
-        b2sdk::BillingClass::B,
-        b2sdk::BillingClass::C,
+        b2sdk::limits::BillingClass::A,
+        b2sdk::limits::BillingClass::B,
+        b2sdk::limits::BillingClass::C,
     ]
     .iter()
     .for_each(back);
@@ -302,7 +351,7 @@ fn text_leads_back_to_what_it_is_of_and_wrong_text_is_told() {
         "\"b2_fly\" is no operation",
     );
     told(
-        &"D".parse::<b2sdk::BillingClass>().unwrap_err(),
+        &"D".parse::<b2sdk::limits::BillingClass>().unwrap_err(),
         "there are A, B and C",
     );
     told(
@@ -373,38 +422,40 @@ fn models_come_back_from_json_as_they_were() {
         "fileLockConfiguration": wrapped(json!({"isFileLockEnabled": true, "defaultRetention": default.clone()})),
         "revision": 7, "options": ["s3"], "later": [1],
     }));
-    back::<b2sdk::CorsRule>(cors);
-    back::<b2sdk::LifecycleRule>(lifecycle);
-    back::<b2sdk::ReplicationConfiguration>(replication.clone());
-    back::<b2sdk::ReplicationSource>(replication["asReplicationSource"].clone());
-    back::<b2sdk::ReplicationDestination>(replication["asReplicationDestination"].clone());
-    back::<b2sdk::ReplicationRule>(
+    back::<b2sdk::rules::CorsRule>(cors);
+    back::<b2sdk::rules::LifecycleRule>(lifecycle);
+    back::<b2sdk::replication::ReplicationConfiguration>(replication.clone());
+    back::<b2sdk::replication::ReplicationSource>(replication["asReplicationSource"].clone());
+    back::<b2sdk::replication::ReplicationDestination>(
+        replication["asReplicationDestination"].clone(),
+    );
+    back::<b2sdk::replication::ReplicationRule>(
         replication["asReplicationSource"]["replicationRules"][0].clone(),
     );
-    back::<b2sdk::KeyDetails>(json!({
+    back::<b2sdk::keys::KeyDetails>(json!({
         "accountId": "a", "applicationKeyId": "k", "keyName": "n", "capabilities": ["listFiles", "flyFiles"],
         "bucketIds": ["b"], "namePrefix": "p/", "expirationTimestamp": 5, "options": ["s3"],
     }));
-    back::<b2sdk::Allowed>(json!({
+    back::<b2sdk::keys::Allowed>(json!({
         "buckets": [{"id": "b", "name": null}], "capabilities": ["listFiles"], "namePrefix": "p/",
     }));
-    back::<b2sdk::AllowedBucket>(json!({"id": "b", "name": "photos"}));
-    back::<b2sdk::Part>(json!({
+    back::<b2sdk::keys::AllowedBucket>(json!({"id": "b", "name": "photos"}));
+    back::<b2sdk::listing::Part>(json!({
         "contentLength": 5, "contentMd5": "m", "contentSha1": "none", "fileId": "f", "partNumber": 1,
         "uploadTimestamp": 5, "serverSideEncryption": {"mode": null, "algorithm": null}, "later": 1,
     }));
-    back::<b2sdk::EncryptionInfo>(json!({"mode": "SSE-B2", "algorithm": "AES256"}));
+    back::<b2sdk::encryption::EncryptionInfo>(json!({"mode": "SSE-B2", "algorithm": "AES256"}));
     back::<b2sdk::FileInfo>(json!({"a": "b"}));
     back::<b2sdk::ContentSha1>(json!("unverified:aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d"));
     let until = b2sdk::Timestamp::from_millis(5);
-    back::<b2sdk::FileRetention>(
-        serde_json::to_value(b2sdk::FileRetention::governance(until)).unwrap(),
+    back::<b2sdk::lock::FileRetention>(
+        serde_json::to_value(b2sdk::lock::FileRetention::governance(until)).unwrap(),
     );
-    let period = b2sdk::RetentionPeriod::days(7);
-    back::<b2sdk::RetentionPeriod>(serde_json::to_value(&period).unwrap());
-    let retention = b2sdk::BucketRetention::compliance(period);
-    back::<b2sdk::BucketRetention>(serde_json::to_value(retention).unwrap());
-    back::<b2sdk::EventNotification>(json!({
+    let period = b2sdk::lock::RetentionPeriod::days(7);
+    back::<b2sdk::lock::RetentionPeriod>(serde_json::to_value(&period).unwrap());
+    let retention = b2sdk::lock::BucketRetention::compliance(period);
+    back::<b2sdk::lock::BucketRetention>(serde_json::to_value(retention).unwrap());
+    back::<b2sdk::notifications::EventNotification>(json!({
         "accountId": "a", "bucketId": "b", "bucketName": "photos", "eventId": "e", "eventTimestamp": 5,
         "eventType": "b2:ObjectCreated:Upload", "eventVersion": 1, "matchedRuleName": "r",
         "objectName": "x", "objectSize": 3, "objectVersionId": "f", "later": null,
@@ -424,8 +475,38 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name)
 }
 
-/// The names that a module offers: re-exported, or its own.
-fn offered_by(name: &str) -> BTreeSet<String> {
+/// The public modules of the root, but for those that are listed elsewhere.
+fn modules() -> Vec<String> {
+    let mut modules: Vec<_> = public_modules("lib.rs");
+    modules.extend(public_modules("topics.rs"));
+    modules.retain(|module| !UNLISTED.contains(&&**module));
+    modules
+}
+
+/// The public modules that a file declares, without the pages of documentation, which are inline.
+fn public_modules(name: &str) -> Vec<String> {
+    let file = syn::parse_file(&fs::read_to_string(source(name)).unwrap()).unwrap();
+    let declared = file.items.iter().filter_map(|item| match item {
+        Item::Mod(item) if is_public(&item.vis) && item.content.is_none() => {
+            Some(item.ident.to_string())
+        }
+        _ => None,
+    });
+    declared.collect()
+}
+
+/// The file of a public module.
+fn module_source(module: &str) -> PathBuf {
+    let topic = source(&format!("topics/{module}.rs"));
+    if topic.exists() {
+        topic
+    } else {
+        source(&format!("{module}.rs"))
+    }
+}
+
+/// The names that a file offers: re-exported, or its own.
+fn offered_by(path: &Path) -> BTreeSet<String> {
     fn named(tree: &UseTree, names: &mut BTreeSet<String>) {
         match tree {
             UseTree::Path(path) => named(&path.tree, names),
@@ -435,13 +516,14 @@ fn offered_by(name: &str) -> BTreeSet<String> {
             UseTree::Glob(_) => panic!("a glob hides what is offered"),
         }
     }
-    let file = syn::parse_file(&fs::read_to_string(source(name)).unwrap()).unwrap();
+    let file = syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap();
     let mut names = BTreeSet::new();
     for item in &file.items {
         match item {
             Item::Use(item) if is_public(&item.vis) => named(&item.tree, &mut names),
             Item::Struct(item) if is_public(&item.vis) => _ = names.insert(item.ident.to_string()),
             Item::Enum(item) if is_public(&item.vis) => _ = names.insert(item.ident.to_string()),
+            Item::Trait(item) if is_public(&item.vis) => _ = names.insert(item.ident.to_string()),
             _ => {}
         }
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use b2sdk::keys::{Capability, CreateKeyOptions};
 use b2sdk::simulator::{Fault, KeyRequest};
-use b2sdk::{B2Api, Capability, CreateKeyOptions, Error, InMemoryAccountInfo, Operation};
+use b2sdk::{B2Api, Error, InMemoryAccountInfo, Operation};
 
 use crate::support::{BUCKET, World};
 

@@ -8,10 +8,12 @@ mod sources;
 
 use std::collections::BTreeSet;
 
+use b2sdk::error::WhyLeft;
 use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::testing::Clock;
 use b2sdk::{
-    B2Api, Bucket, BucketType, CancelToken, Clock, ContentSha1, Error, InMemoryAccountInfo,
-    LargeFileSha1, Operation, Sha1Digest, UploadOptions, Verification, WhyLeft,
+    B2Api, Bucket, BucketType, CancelToken, ContentSha1, Error, InMemoryAccountInfo, LargeFileSha1,
+    Operation, Sha1Digest, UploadOptions, Verification,
 };
 
 use crate::support::{BUCKET, authorize, noise};

@@ -7,10 +7,11 @@ use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use b2sdk::limits::{BillingClass, RequestBudget};
 use b2sdk::simulator::Simulator;
+use b2sdk::testing::Clock;
 use b2sdk::{
-    B2Api, B2ApiBuilder, BillingClass, Bucket, BucketType, Clock, Error, InMemoryAccountInfo,
-    Operation, RequestBudget, UploadOptions,
+    B2Api, B2ApiBuilder, Bucket, BucketType, Error, InMemoryAccountInfo, Operation, UploadOptions,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};

@@ -1,7 +1,8 @@
 //! Listing: folders, versions, pages.
 
+use b2sdk::listing::Filter;
 use b2sdk::simulator::Fault;
-use b2sdk::{Error, FileAction, Filter, LsOptions, Operation, Versions};
+use b2sdk::{Error, FileAction, LsOptions, Operation, Versions};
 
 use crate::support::World;
 

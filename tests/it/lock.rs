@@ -1,10 +1,14 @@
 //! Object lock: retention, legal hold, what they forbid, and who may bypass it.
 
+use b2sdk::delete::DeleteFileVersionOptions;
+use b2sdk::error::ErrorCode;
+use b2sdk::lock::{
+    BucketRetention, FileRetention, LegalHold, RetentionMode, RetentionPeriod,
+    UpdateFileRetentionOptions,
+};
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    BucketRetention, DeleteFileVersionOptions, Error, ErrorCode, FileRetention, FileVersion,
-    Filtered, LegalHold, Operation, Resume, RetentionMode, RetentionPeriod, Timestamp,
-    UpdateBucketOptions, UpdateFileRetentionOptions, UploadOptions,
+    Error, FileVersion, Filtered, Operation, Resume, Timestamp, UpdateBucketOptions, UploadOptions,
 };
 
 use crate::support::settings::FAR;

@@ -3,8 +3,8 @@
 
 mod rules;
 
-use b2sdk::notifications::{WebhookError, WebhookVerifier};
-use b2sdk::{Error, EventNotification, EventType, Timestamp};
+use b2sdk::notifications::{EventNotification, EventType, WebhookError, WebhookVerifier};
+use b2sdk::{Error, Timestamp};
 
 struct Vector {
     body: String,

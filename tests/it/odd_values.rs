@@ -4,12 +4,18 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
+use b2sdk::compose::{ComposeOptions, Piece};
+use b2sdk::delete::{DeleteOutcome, FileIdAndName};
+use b2sdk::encryption::Encryption;
+use b2sdk::error::NameRule;
+use b2sdk::keys::{Capability, CreateKeyOptions};
+use b2sdk::limits::RequestBudget;
+use b2sdk::lock::FileRetention;
+use b2sdk::replication::ReplicationConfiguration;
+use b2sdk::rules::LifecycleRule;
 use b2sdk::{
-    BucketType, ByteRange, Capability, ComposeOptions, CopyOptions, CreateKeyOptions,
-    DownloadOptions, Encryption, Error, FileIdAndName, FileInfo, FileRetention,
-    InMemoryAccountInfo, LargeFileSha1, LifecycleRule, LsOptions, NameRule, Piece, RemovalOutcome,
-    ReplicationConfiguration, RequestBudget, RetryPolicy, Timeouts, Timestamp, UpdateBucketOptions,
-    UploadOptions,
+    BucketType, ByteRange, CopyOptions, DownloadOptions, Error, FileInfo, InMemoryAccountInfo,
+    LargeFileSha1, LsOptions, RetryPolicy, Timeouts, Timestamp, UpdateBucketOptions, UploadOptions,
 };
 use proptest::prelude::{ProptestConfig, proptest};
 
@@ -693,7 +699,7 @@ fn lists_of_nothing_and_of_the_same_twice() {
         .unwrap();
     let outcomes: Vec<_> = removed.map(|removed| removed.unwrap().outcome).collect();
     assert!(
-        outcomes.contains(&RemovalOutcome::Deleted) && outcomes.len() == 2,
+        outcomes.contains(&DeleteOutcome::Deleted) && outcomes.len() == 2,
         "{outcomes:?}"
     );
 

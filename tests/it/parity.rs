@@ -11,15 +11,6 @@ const TABLE: &str = include_str!("../../docs/parity.md");
 /// What tests/scripts/parity_names.py printed.
 const PYTHON: &str = include_str!("../../fixtures/parity/b2sdk_v3.txt");
 
-/// What has a path of its own below the crate's root.
-const MODULES: [&str; 5] = [
-    "account_info",
-    "notifications",
-    "raw",
-    "replication",
-    "simulator",
-];
-
 /// A row: what Python has, what stands for it here, and a word on it.
 struct Row {
     python: Vec<&'static str>,
@@ -109,13 +100,30 @@ fn rows_name_only_what_there_is_here() {
 struct Items {
     /// Methods, variants, fields and constants of a type.
     members: BTreeMap<String, BTreeSet<String>>,
-    /// What the root of the crate, or a public module, offers.
-    offered: BTreeSet<String>,
+    /// What the root of the crate offers.
+    root: BTreeSet<String>,
+    /// What each public module offers.
+    modules: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Items {
     fn read() -> Self {
-        let mut items = Self::default();
+        let mut items = Self {
+            root: offered_by("lib.rs"),
+            ..Self::default()
+        };
+        for (folder, declaring) in [("", "lib.rs"), ("topics/", "topics.rs")] {
+            for item in &syntax(declaring).items {
+                if let Item::Mod(module) = item
+                    && is_public(&module.vis)
+                    && module.content.is_none()
+                {
+                    let name = module.ident.to_string();
+                    let offered = offered_by(&format!("{folder}{name}.rs"));
+                    items.modules.insert(name, offered);
+                }
+            }
+        }
         let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
@@ -139,7 +147,6 @@ impl Items {
 
     fn note(&mut self, item: &Item) {
         match item {
-            Item::Use(item) if is_public(&item.vis) => offered(&item.tree, &mut self.offered),
             Item::Struct(item) if is_public(&item.vis) => {
                 let name = item.ident.to_string();
                 if let Fields::Named(fields) = &item.fields {
@@ -210,26 +217,50 @@ impl Items {
         self.members.entry(name.to_owned()).or_default()
     }
 
-    /// Whether there is such a `Type`, `function`, `Type::member` or `module::item`.
+    /// Whether there is such a `Type`, `Type::member`, `module::function`, `module::Type` or
+    /// `module::Type::member`, under the path that a program writes.
     fn has(&self, path: &str) -> bool {
         let segments: Vec<_> = path.trim_end_matches("()").split("::").collect();
-        let (modules, path) = match segments[..] {
-            [module, ref path @ ..] if MODULES.contains(&module) => (true, path),
-            ref path => (false, path),
+        let (offered, path) = match segments[..] {
+            [module, ref path @ ..] if self.modules.contains_key(module) => {
+                (&self.modules[module], path)
+            }
+            ref path => (&self.root, path),
         };
-        let is_offered = |name: &str| modules || self.offered.contains(name);
+        let members = |owner: &str| self.members.get(owner);
         match *path {
             [owner, member] => {
-                is_offered(owner)
-                    && self
-                        .members
-                        .get(owner)
-                        .is_some_and(|members| members.contains(member))
+                offered.contains(owner)
+                    && members(owner).is_some_and(|members| members.contains(member))
             }
-            [item] => is_offered(item) && self.members.contains_key(item),
+            [item] => offered.contains(item) && members(item).is_some(),
+            // The module itself.
+            [] => true,
             _ => false,
         }
     }
+}
+
+fn syntax(file: &str) -> syn::File {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
+    syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The names that a file re-exports or defines for everybody.
+fn offered_by(file: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for item in &syntax(file).items {
+        match item {
+            Item::Use(item) if is_public(&item.vis) => offered(&item.tree, &mut names),
+            Item::Struct(item) if is_public(&item.vis) => _ = names.insert(item.ident.to_string()),
+            Item::Enum(item) if is_public(&item.vis) => _ = names.insert(item.ident.to_string()),
+            Item::Trait(item) if is_public(&item.vis) => _ = names.insert(item.ident.to_string()),
+            Item::Fn(item) if is_public(&item.vis) => _ = names.insert(item.sig.ident.to_string()),
+            Item::Const(item) if is_public(&item.vis) => _ = names.insert(item.ident.to_string()),
+            _ => {}
+        }
+    }
+    names
 }
 
 fn is_public(visibility: &Visibility) -> bool {

@@ -18,10 +18,10 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use b2sdk::account_info::{AccountInfo, UploadTarget, UploadUrl};
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
-    AccountInfo, B2Api, BucketType, LargeFileSha1, Operation, SqliteAccountInfo, Timestamp,
-    UploadOptions, UploadTarget, UploadUrl,
+    B2Api, BucketType, LargeFileSha1, Operation, SqliteAccountInfo, Timestamp, UploadOptions,
 };
 use tempfile::TempDir;
 

@@ -7,11 +7,13 @@ mod uploads;
 use std::io::Read;
 use std::sync::Arc;
 
+use b2sdk::error::{ErrorCode, TransportKind};
+use b2sdk::keys::Capability;
+use b2sdk::limits::{BillingClass, RequestBudget};
 use b2sdk::raw::{CreateBucketRequest, DownloadParameters, ListBucketsRequest, ListFilesRequest};
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
-    B2Api, BillingClass, BucketType, CancelToken, Capability, Error, ErrorCode,
-    InMemoryAccountInfo, Operation, RequestBudget, Result, Timestamp, TransportKind,
+    B2Api, BucketType, CancelToken, Error, InMemoryAccountInfo, Operation, Result, Timestamp,
 };
 use serde_json::{Value, json};
 

@@ -3,12 +3,9 @@
 mod moving;
 mod setup;
 
-use b2sdk::replication::{Monitor, Pair, PairState, Side};
+use b2sdk::replication::{Monitor, Pair, PairState, ReplicationRule, ReplicationStatus, Side};
 use b2sdk::simulator::Fault;
-use b2sdk::{
-    B2Api, Bucket, BucketType, CancelToken, Error, Operation, ReplicationRule, ReplicationStatus,
-    UploadOptions,
-};
+use b2sdk::{B2Api, Bucket, BucketType, CancelToken, Error, Operation, UploadOptions};
 
 use crate::support::World;
 

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use b2sdk::account_info::UploadTarget;
+use b2sdk::compose::{ComposeOptions, Piece};
+use b2sdk::encryption::SseCustomerKey;
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
-    B2Api, BucketType, ComposeOptions, CopyOptions, DownloadOptions, InMemoryAccountInfo,
-    Operation, Piece, RetryPolicy, SqliteAccountInfo, SseCustomerKey, UpdateBucketOptions,
-    UploadOptions, UploadTarget,
+    B2Api, BucketType, CopyOptions, DownloadOptions, InMemoryAccountInfo, Operation, RetryPolicy,
+    SqliteAccountInfo, UpdateBucketOptions, UploadOptions,
 };
 
 use crate::support::{Lines, World, authorize};
@@ -92,7 +94,7 @@ fn faulty_run(world: &World) -> String {
     shown
 }
 
-fn identity(api: &B2Api) -> b2sdk::Identity {
+fn identity(api: &B2Api) -> b2sdk::account_info::Identity {
     api.account_info()
         .auth()
         .unwrap()

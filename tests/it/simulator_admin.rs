@@ -4,10 +4,11 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, UNIX_EPOCH};
 
+use b2sdk::lock::FileRetention;
+use b2sdk::rules::LifecycleRule;
 use b2sdk::simulator::{KeyRequest, Simulator};
 use b2sdk::{
-    B2Api, BucketType, CreateBucketOptions, FileRetention, InMemoryAccountInfo, LifecycleRule,
-    Operation, UploadOptions,
+    B2Api, BucketType, CreateBucketOptions, InMemoryAccountInfo, Operation, UploadOptions,
 };
 use serde_json::{Value, json};
 

@@ -8,9 +8,9 @@ fn source_of(test: &str) -> (String, &str) {
     let (module, name) = test.rsplit_once("::").unwrap();
     let path = match module.split_once("::").unwrap_or((module, "")) {
         ("contract", "") => "tests/contract.rs".to_owned(),
-        ("tests", "") => "src/simulator/route/tests.rs".to_owned(),
+        ("tests", "") => "src/simulator/api/route/tests.rs".to_owned(),
         ("it", rest) => format!("tests/it/{}.rs", rest.replace("::", "/")),
-        _ => format!("src/simulator/route/tests/{module}.rs"),
+        _ => format!("src/simulator/api/route/tests/{module}.rs"),
     };
     (path, name)
 }

@@ -133,3 +133,44 @@ fn it_stops_cleanly_whatever_is_under_way() {
         assert_eq!(user.get("/file/my-bucket/whole").unwrap(), b"hello");
     }
 }
+
+#[test]
+fn a_lost_database_ends_the_start_and_lost_content_is_named_before_serving() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    {
+        let program = Program::start(&["--data-dir", path]);
+        let user = program.authorize();
+        let bucket = user.create_bucket("my-bucket");
+        user.upload(&bucket, "gone.txt", b"hello").unwrap();
+        program.kill();
+    }
+    let bodies = dir.path().join("bodies");
+    let body = fs::read_dir(&bodies)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let content = fs::read(&body).unwrap();
+    fs::remove_file(&body).unwrap();
+    let program = Program::start(&["--data-dir", path]);
+    // While it runs, another one gets in neither with its lock file nor without it.
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    let (code, _, err) = run(&["--data-dir", path]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("in use by another simulator"), "{err}");
+    let (code, log) = program.stop("TERM");
+    assert_eq!(code, Some(0));
+    assert!(
+        log.contains("WARNING: file \"gone.txt\"") && log.contains("missing or too short"),
+        "{log}"
+    );
+
+    fs::write(&body, content).unwrap();
+    fs::write(dir.path().join("simulator.sqlite"), b"").unwrap();
+    let (code, out, err) = run(&["--data-dir", path]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.contains("there is no account"), "{err}");
+    assert!(body.exists());
+}

@@ -1,7 +1,8 @@
 //! `X-Bz-Test-Mode`: what the service lets go wrong when asked, and that we get over it.
 
 use b2sdk::simulator::Simulator;
-use b2sdk::{B2Api, Error, InMemoryAccountInfo, Operation, TestMode};
+use b2sdk::testing::TestMode;
+use b2sdk::{B2Api, Error, InMemoryAccountInfo, Operation};
 
 use crate::support::{World, authorize, noise};
 

@@ -6,10 +6,10 @@ pub(crate) mod tls;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
+use b2sdk::keys::Capability;
 use b2sdk::simulator::{Fault, Simulator};
-use b2sdk::{
-    B2Api, B2ApiBuilder, Bucket, BucketType, Capability, Clock, InMemoryAccountInfo, Operation,
-};
+use b2sdk::testing::Clock;
+use b2sdk::{B2Api, B2ApiBuilder, Bucket, BucketType, InMemoryAccountInfo, Operation};
 
 /// The name of the bucket in every world.
 pub(crate) const BUCKET: &str = "example-mybucket-b2-1";

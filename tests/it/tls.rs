@@ -1,9 +1,10 @@
 //! TLS that breaks: what is final, what is tried again, and that no damage on the way reaches anybody.
 
+use b2sdk::error::TransportKind;
 use b2sdk::simulator::Simulator;
+use b2sdk::testing::Clock;
 use b2sdk::{
-    B2Api, Bucket, BucketType, CancelToken, Clock, Error, InMemoryAccountInfo, Operation,
-    TransportKind, UploadOptions,
+    B2Api, Bucket, BucketType, CancelToken, Error, InMemoryAccountInfo, Operation, UploadOptions,
 };
 
 use crate::support::BUCKET;

@@ -4,10 +4,12 @@ use std::io::Read;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use b2sdk::error::NameRule;
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    B2Api, BucketType, Error, FileInfo, InMemoryAccountInfo, LsOptions, NameRule, Operation,
-    RetryPolicy, Timeouts, Timestamp, TransferProgress, UploadOptions, Versions,
+    B2Api, BucketType, Error, FileInfo, InMemoryAccountInfo, LsOptions, Operation, RetryPolicy,
+    Timeouts, Timestamp, UploadOptions, Versions,
 };
 
 use crate::support::{BUCKET, World, authorize, noise};
@@ -165,7 +167,10 @@ fn four_failures_in_a_row_end_in_success_on_the_fifth_url() {
         (5, 5),
         "no failed URL was used again"
     );
-    assert!(world.clock.sleeps().is_empty(), "another URL is tried at once");
+    assert!(
+        world.clock.sleeps().is_empty(),
+        "another URL is tried at once"
+    );
     assert_eq!(content(&world, "x"), noise(200_000));
 }
 

@@ -487,7 +487,7 @@ fn the_error_names_the_file_that_is_left_to_be_resumed() {
     let Error::LargeFileLeft(left) = &error else {
         panic!("{error:?}")
     };
-    assert_eq!(left.why, b2sdk::WhyLeft::ForResuming);
+    assert_eq!(left.why, b2sdk::error::WhyLeft::ForResuming);
     assert!(matches!(left.failure, Error::CapExceeded(_)), "{error:?}");
     let text = error.to_string();
     assert!(

@@ -1,4 +1,4 @@
-//! What a removal is about, and what became of it.
+//! Which version a deletion is about, and how it ended.
 
 use std::fmt;
 
@@ -43,17 +43,17 @@ impl From<Entry> for FileIdAndName {
 /// What became of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Removed {
+pub struct Deleted {
     /// Which version.
     pub file: FileIdAndName,
     /// What became of it.
-    pub outcome: RemovalOutcome,
+    pub outcome: DeleteOutcome,
 }
 
-/// How a removal that did not fail ended.
+/// How the deletion of one version ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum RemovalOutcome {
+pub enum DeleteOutcome {
     /// It is deleted.
     Deleted,
     /// Its file is hidden.
@@ -61,14 +61,14 @@ pub enum RemovalOutcome {
     /// There is no such version of that name, or its file is hidden already: somebody else was faster,
     /// or the name does not belong to the id.
     WasGone,
-    /// It would be removed; this is a dry run.
-    WouldBeRemoved,
+    /// Nothing was done, because this is a dry run.
+    DryRun,
 }
 
-/// A version that was not removed, or a listing that broke.
+/// A version that was not deleted, or a listing that broke.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub struct RemovalFailed {
+pub struct DeleteFailed {
     /// Which version; none if the listing failed or all was cancelled. Nothing more is started then;
     /// what ran already is still reported.
     pub file: Option<FileIdAndName>,
@@ -77,13 +77,13 @@ pub struct RemovalFailed {
     pub error: Error,
 }
 
-impl fmt::Display for RemovalFailed {
+impl fmt::Display for DeleteFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             Some(FileIdAndName { file_id, file_name }) => {
-                write!(f, "{file_name:?} ({file_id}) was not removed")
+                write!(f, "{file_name:?} ({file_id}) was not deleted")
             }
-            None => f.write_str("what is to be removed was not listed to its end"),
+            None => f.write_str("the versions to delete were not listed to the end"),
         }
     }
 }

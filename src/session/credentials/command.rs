@@ -29,7 +29,8 @@ const POLL: Duration = Duration::from_millis(5);
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use b2sdk::{B2Api, CommandCredentials, InMemoryAccountInfo};
+/// use b2sdk::credentials::CommandCredentials;
+/// use b2sdk::{B2Api, InMemoryAccountInfo};
 ///
 /// let vault = CommandCredentials::new("vault")
 ///     .args(["kv", "get", "-format=json", "-field=data", "secret/b2"])

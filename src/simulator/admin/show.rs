@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::model::operation::Operation;
+use crate::simulator::account::world::{Settings, World};
 use crate::simulator::clock::Clock;
 use crate::simulator::faults::{Faults, Shaping};
 use crate::simulator::log::{LogEntry, RequestLog};
-use crate::simulator::world::{Settings, World};
 
 pub(super) fn faults(faults: &Faults) -> Value {
     let list = faults

@@ -1,6 +1,8 @@
 //! Which of the requests that a fault could meet it does meet: file names by pattern, and chance
 //! that comes out the same for the same seed.
 
+use crate::simulator::random::draw;
+
 /// A sequence of draws from a seed (SplitMix64, whose whole state is one number that can be written
 /// down and taken up again).
 #[derive(Debug, Clone, Copy)]
@@ -13,15 +15,6 @@ impl Chance {
     pub(super) fn hits(&mut self) -> bool {
         draw(&mut self.state) % 100 < u64::from(self.percent)
     }
-}
-
-/// The next number of the sequence.
-pub(crate) fn draw(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// Whether `name` is what `pattern` says, where `*` stands for any characters, `/` among them.

@@ -1,9 +1,9 @@
 //! A mixture of faults from a seed, for tests that run long: each is one that a client must
 //! survive, or refuse without harm.
 
-use super::chance::draw;
 use super::{Fault, Faults};
 use crate::model::operation::Operation;
+use crate::simulator::random::draw;
 
 impl Faults {
     /// Injects a mixture that lasts until [`clear`](Self::clear): busy and failing services,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::shaping::{Link, Shaping};
-use super::{Fault, Pace, Plan};
+use super::shaping::{Shaping, SharedRates};
+use super::{Fault, Plan, RateLimiter};
 use crate::model::operation::Operation;
 
 /// Which of the faults of one simulator: they are numbered from 1 in the order of injection, and no
@@ -38,7 +38,7 @@ pub struct Faults {
 struct Shared {
     list: Vec<(FaultId, Fault)>,
     injected: u64,
-    link: Link,
+    rates: SharedRates,
 }
 
 impl Faults {
@@ -98,18 +98,18 @@ impl Faults {
 
     /// Makes every request slow in this way, whatever faults it meets, from the next one on.
     pub fn shape(&self, shaping: Shaping) {
-        self.shared().link = Link::new(shaping);
+        self.shared().rates = SharedRates::new(shaping);
     }
 
     /// How slow every request is.
     #[must_use]
     pub fn shaping(&self) -> Shaping {
-        self.shared().link.shaping().clone()
+        self.shared().rates.shaping().clone()
     }
 
-    /// The paces that all requests share: of bodies that arrive, and of answers.
-    pub(crate) fn paces(&self) -> (Option<Pace>, Option<Pace>) {
-        self.shared().link.paces()
+    /// The limiters that all requests share: of bodies that arrive, and of answers.
+    pub(crate) fn limiters(&self) -> (Option<RateLimiter>, Option<RateLimiter>) {
+        self.shared().rates.limiters()
     }
 
     /// The plan for this request, if it meets a fault.

@@ -21,19 +21,19 @@ pub(crate) struct Plan {
     pub(crate) continues: bool,
     /// This many bytes of the body are read first (without `after_effect`).
     pub(crate) read: u64,
-    pub(crate) instead: Option<Instead>,
+    pub(crate) replacement: Option<Replacement>,
     pub(crate) edits: Edits,
 }
 
 /// What replaces the service's answer.
 #[derive(Debug, Clone)]
-pub(crate) enum Instead {
+pub(crate) enum Replacement {
     Answer {
         status: u16,
         content_type: String,
         body: Vec<u8>,
     },
-    Leave(Ending),
+    End(Ending),
 }
 
 /// How a connection ends that is not kept.
@@ -109,9 +109,9 @@ impl Plan {
         } else if self.continues {
             words.push("after 100 Continue".to_owned());
         }
-        match &self.instead {
-            Some(Instead::Answer { status, .. }) => words.push(format!("answer {status}")),
-            Some(Instead::Leave(ending)) => words.push(ending.to_string()),
+        match &self.replacement {
+            Some(Replacement::Answer { status, .. }) => words.push(format!("answer {status}")),
+            Some(Replacement::End(ending)) => words.push(ending.to_string()),
             None => {}
         }
         words.extend(self.edits.describe());

@@ -62,17 +62,17 @@ impl Shaping {
 
 /// What all connections share.
 #[derive(Debug, Default)]
-pub(super) struct Link {
+pub(super) struct SharedRates {
     shaping: Shaping,
-    up: Option<Pace>,
-    down: Option<Pace>,
+    up: Option<RateLimiter>,
+    down: Option<RateLimiter>,
 }
 
-impl Link {
+impl SharedRates {
     pub(super) fn new(shaping: Shaping) -> Self {
         Self {
-            up: shaping.upload_rate.map(Pace::new),
-            down: shaping.download_rate.map(Pace::new),
+            up: shaping.upload_rate.map(RateLimiter::new),
+            down: shaping.download_rate.map(RateLimiter::new),
             shaping,
         }
     }
@@ -81,21 +81,21 @@ impl Link {
         &self.shaping
     }
 
-    pub(super) fn paces(&self) -> (Option<Pace>, Option<Pace>) {
+    pub(super) fn limiters(&self) -> (Option<RateLimiter>, Option<RateLimiter>) {
         (self.up.clone(), self.down.clone())
     }
 }
 
 /// A rate at which bytes pass; clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     rate: NonZeroU64,
     watch: Stopwatch,
     /// Until when, by the watch, bytes that were let in are still passing.
     busy_until: Arc<Mutex<Duration>>,
 }
 
-impl Pace {
+impl RateLimiter {
     pub(crate) fn new(rate: NonZeroU64) -> Self {
         Self {
             rate,
@@ -130,35 +130,39 @@ mod tests {
     use std::num::NonZeroU64;
     use std::time::Duration;
 
-    use super::Pace;
+    use super::RateLimiter;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn pace(rate: u64) -> Pace {
-        Pace::new(NonZeroU64::new(rate).unwrap())
+    fn limiter(rate: u64) -> RateLimiter {
+        RateLimiter::new(NonZeroU64::new(rate).unwrap())
     }
 
     #[test]
     fn bytes_pass_one_behind_the_other_and_a_pause_is_not_made_up_for() {
-        let pace = pace(1000);
-        let other = pace.clone();
-        assert_eq!(pace.enter_at(Duration::ZERO, 1000), SECOND);
+        let limiter = limiter(1000);
+        let other = limiter.clone();
+        assert_eq!(limiter.enter_at(Duration::ZERO, 1000), SECOND);
         assert_eq!(other.enter_at(Duration::ZERO, 500), SECOND * 3 / 2);
-        assert_eq!(pace.enter_at(SECOND, 500), SECOND);
-        assert_eq!(pace.enter_at(SECOND * 60, 1000), SECOND);
+        assert_eq!(limiter.enter_at(SECOND, 500), SECOND);
+        assert_eq!(limiter.enter_at(SECOND * 60, 1000), SECOND);
     }
 
     #[test]
     fn no_rate_and_no_length_overflow() {
         assert_eq!(
-            pace(u64::MAX).enter_at(Duration::ZERO, 1),
+            limiter(u64::MAX).enter_at(Duration::ZERO, 1),
             Duration::from_nanos(1)
         );
-        let slow = pace(1);
+        let slow = limiter(1);
         slow.enter_at(Duration::MAX, usize::MAX);
         slow.enter_at(Duration::MAX, usize::MAX);
         assert_eq!(
-            (pace(1).piece(), pace(19).piece(), pace(2000).piece()),
+            (
+                limiter(1).piece(),
+                limiter(19).piece(),
+                limiter(2000).piece()
+            ),
             (1, 1, 100)
         );
     }

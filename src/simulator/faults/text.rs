@@ -6,9 +6,9 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Edits, Ending, Fault, Framing, Instead, Plan};
+use super::{Edits, Ending, Fault, Framing, Plan, Replacement};
 use crate::model::operation::Operation;
-use crate::simulator::decode;
+use crate::simulator::protocol::decode;
 
 /// Why a text is no [`Fault`]: which word is wrong, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,7 +194,7 @@ impl AnswerWords {
             Some(status) if !(200..=599).contains(&status) => {
                 Err(wrong(format!("status={status} is no final status")))
             }
-            Some(_) if fault.plan.instead.is_some() => {
+            Some(_) if fault.plan.replacement.is_some() => {
                 Err(wrong("status excludes close, half-close, reset and stall"))
             }
             Some(_) if own_form && raw => Err(wrong("code and message exclude type and body")),
@@ -262,7 +262,7 @@ fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         after_effect,
         continues,
         read,
-        instead,
+        replacement,
         edits,
     } = plan;
     if !delay.is_zero() {
@@ -280,18 +280,18 @@ fn write_plan(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     if *after_effect {
         f.write_str(" after-effect")?;
     }
-    write_instead(f, instead.as_ref())?;
+    write_replacement(f, replacement.as_ref())?;
     write_edits(f, edits)
 }
 
-fn write_instead(f: &mut fmt::Formatter<'_>, instead: Option<&Instead>) -> fmt::Result {
-    match instead {
+fn write_replacement(f: &mut fmt::Formatter<'_>, replacement: Option<&Replacement>) -> fmt::Result {
+    match replacement {
         None => Ok(()),
-        Some(Instead::Leave(Ending::Close)) => f.write_str(" close"),
-        Some(Instead::Leave(Ending::HalfClose)) => f.write_str(" half-close"),
-        Some(Instead::Leave(Ending::Reset)) => f.write_str(" reset"),
-        Some(Instead::Leave(Ending::Stall)) => f.write_str(" stall"),
-        Some(Instead::Answer {
+        Some(Replacement::End(Ending::Close)) => f.write_str(" close"),
+        Some(Replacement::End(Ending::HalfClose)) => f.write_str(" half-close"),
+        Some(Replacement::End(Ending::Reset)) => f.write_str(" reset"),
+        Some(Replacement::End(Ending::Stall)) => f.write_str(" stall"),
+        Some(Replacement::Answer {
             status,
             content_type,
             body,

@@ -10,23 +10,23 @@ use hyper::{Response, StatusCode, Version};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Sleep, sleep};
 
-use crate::simulator::faults::{Edits, Ending, Framing, Pace};
-use crate::simulator::front::connection::{Line, SURPLUS};
-use crate::simulator::front::pacing;
-use crate::simulator::message::{Reply, ReplyBody};
+use crate::simulator::faults::{Edits, Ending, Framing, RateLimiter};
+use crate::simulator::front::handle::{ConnectionHandle, SURPLUS};
+use crate::simulator::front::rates;
+use crate::simulator::protocol::message::{Reply, ReplyBody};
 
 /// How much of a file is read at once.
 const CHUNK: u64 = 256 * 1024;
 
 /// What the answer has to know about its request.
-pub(crate) struct Circumstances<'a> {
-    pub(crate) line: &'a Line,
+pub(crate) struct AnswerContext<'a> {
+    pub(crate) connection: &'a ConnectionHandle,
     pub(crate) to_head: bool,
     /// No request can follow on this connection.
     pub(crate) last: bool,
     /// The `Date`.
     pub(crate) date: String,
-    pub(crate) paces: Vec<Pace>,
+    pub(crate) limiters: Vec<RateLimiter>,
 }
 
 /// The answer as hyper sends it. A header that HTTP does not allow is a bug of ours or of a test:
@@ -34,9 +34,9 @@ pub(crate) struct Circumstances<'a> {
 pub(crate) fn response(
     reply: Reply,
     edits: &Edits,
-    about: &Circumstances<'_>,
+    context: &AnswerContext<'_>,
 ) -> Response<AnswerBody> {
-    built(reply, edits, about).unwrap_or_else(|error| {
+    built(reply, edits, context).unwrap_or_else(|error| {
         let text = format!("the simulator cannot send this answer: {error}");
         let mut response = Response::new(AnswerBody::of(Source::Bytes(text.into())));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -47,10 +47,10 @@ pub(crate) fn response(
 fn built(
     reply: Reply,
     edits: &Edits,
-    about: &Circumstances<'_>,
+    context: &AnswerContext<'_>,
 ) -> Result<Response<AnswerBody>, hyper::http::Error> {
     let status = StatusCode::from_u16(reply.status)?;
-    let (length, source) = source(edited(reply.body, edits), about.to_head);
+    let (length, source) = source(edited(reply.body, edits), context.to_head);
     let mut headers = HeaderMap::new();
     for (name, value) in &reply.headers {
         headers.append(
@@ -58,11 +58,11 @@ fn built(
             HeaderValue::from_bytes(value.as_bytes())?,
         );
     }
-    headers.insert(DATE, HeaderValue::from_str(&about.date)?);
+    headers.insert(DATE, HeaderValue::from_str(&context.date)?);
     if edits.framing == Framing::ContentLength {
         headers.insert(CONTENT_LENGTH, length.into());
     }
-    if about.last || edits.framing == Framing::Close {
+    if context.last || edits.framing == Framing::Close {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     for (name, value) in &edits.headers {
@@ -73,13 +73,13 @@ fn built(
     }
 
     let is_promised = headers.get(CONTENT_LENGTH) == Some(&length.into());
-    let surplus = if about.to_head { 0 } else { edits.surplus };
+    let surplus = if context.to_head { 0 } else { edits.surplus };
     let mut body = AnswerBody::of(source);
     body.corrupt = edits.corrupt;
-    body.cut = cut(edits, about);
+    body.cut = cut(edits, context);
     body.surplus = if is_promised { 0 } else { surplus };
-    body.behind = (is_promised && surplus > 0).then(|| (surplus, about.line.clone()));
-    body.paces.clone_from(&about.paces);
+    body.behind = (is_promised && surplus > 0).then(|| (surplus, context.connection.clone()));
+    body.limiters.clone_from(&context.limiters);
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -90,10 +90,14 @@ fn built(
     Ok(response)
 }
 
-fn cut(edits: &Edits, about: &Circumstances<'_>) -> Option<Cut> {
-    let (at, ending) = edits.cut.filter(|_| !about.to_head)?;
-    let line = about.line.clone();
-    Some(Cut { at, ending, line })
+fn cut(edits: &Edits, context: &AnswerContext<'_>) -> Option<Cut> {
+    let (at, ending) = edits.cut.filter(|_| !context.to_head)?;
+    let connection = context.connection.clone();
+    Some(Cut {
+        at,
+        ending,
+        connection,
+    })
 }
 
 /// The body with its JSON changed, if it is JSON and somebody wants to change it.
@@ -128,8 +132,8 @@ pub(crate) struct AnswerBody {
     /// Bytes to send when the source is over.
     surplus: u64,
     /// Bytes to send behind an end that was promised, and where.
-    behind: Option<(u64, Line)>,
-    paces: Vec<Pace>,
+    behind: Option<(u64, ConnectionHandle)>,
+    limiters: Vec<RateLimiter>,
     /// A piece of what is held that is passing, and until when.
     passing: Option<(usize, Pin<Box<Sleep>>)>,
 }
@@ -138,7 +142,7 @@ pub(crate) struct AnswerBody {
 struct Cut {
     at: u64,
     ending: Ending,
-    line: Line,
+    connection: ConnectionHandle,
 }
 
 type Reader = Box<dyn Read + Send>;
@@ -162,7 +166,7 @@ impl AnswerBody {
             cut: None,
             surplus: 0,
             behind: None,
-            paces: Vec::new(),
+            limiters: Vec::new(),
             passing: None,
         }
     }
@@ -205,12 +209,12 @@ impl AnswerBody {
 
     /// How much of what is held may be sent now.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<usize> {
-        if self.paces.is_empty() {
+        if self.limiters.is_empty() {
             return Poll::Ready(self.held.len());
         }
         let (piece, time) = self.passing.get_or_insert_with(|| {
-            let piece = pacing::piece(&self.paces, self.held.len());
-            (piece, Box::pin(sleep(pacing::enter(&self.paces, piece))))
+            let piece = rates::piece(&self.limiters, self.held.len());
+            (piece, Box::pin(sleep(rates::enter(&self.limiters, piece))))
         });
         ready!(time.as_mut().poll(context));
         let piece = *piece;
@@ -228,7 +232,7 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if let Some(cut) = self.cut.as_ref().filter(|cut| cut.at == self.sent) {
-            cut.line.end(cut.ending);
+            cut.connection.end(cut.ending);
             return Poll::Pending;
         }
         if !ready!(self.poll_hold(context))? {
@@ -249,10 +253,10 @@ impl Body for AnswerBody {
 impl Drop for AnswerBody {
     /// hyper drops a body when it has written all of it.
     fn drop(&mut self) {
-        if let Some((surplus, line)) = self.behind.take()
+        if let Some((surplus, connection)) = self.behind.take()
             && self.is_end_stream()
         {
-            line.add_surplus(surplus);
+            connection.add_surplus(surplus);
         }
     }
 }

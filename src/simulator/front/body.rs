@@ -16,8 +16,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::simulator::faults::Pace;
-use crate::simulator::front::pacing;
+use crate::simulator::faults::RateLimiter;
+use crate::simulator::front::rates;
 
 /// Frames under way between the socket and the service.
 const FRAMES: usize = 4;
@@ -33,7 +33,7 @@ pub(crate) struct RequestBody {
     held_back: bool,
     /// Arrived, but not passed on yet.
     waiting: Bytes,
-    paces: Vec<Pace>,
+    limiters: Vec<RateLimiter>,
     ended: bool,
     broken: bool,
     /// How long nothing may come of it.
@@ -47,7 +47,7 @@ impl RequestBody {
         expects_continue: bool,
         received: Arc<AtomicU64>,
         idle_time: Duration,
-        paces: Vec<Pace>,
+        limiters: Vec<RateLimiter>,
     ) -> Self {
         Self {
             ended: incoming.is_end_stream(),
@@ -55,7 +55,7 @@ impl RequestBody {
             received,
             held_back: expects_continue,
             waiting: Bytes::new(),
-            paces,
+            limiters,
             broken: false,
             idle_time,
             timed_out: false,
@@ -66,12 +66,12 @@ impl RequestBody {
     /// ended: see [`is_broken`](Self::is_broken) and [`is_timed_out`](Self::is_timed_out).
     async fn next(&mut self) -> Option<Bytes> {
         self.fill().await;
-        let piece = pacing::piece(&self.paces, self.waiting.len());
+        let piece = rates::piece(&self.limiters, self.waiting.len());
         let bytes = self.waiting.split_to(piece);
         if bytes.is_empty() {
             return None;
         }
-        pacing::pass(&self.paces, bytes.len()).await;
+        rates::pass(&self.limiters, bytes.len()).await;
         Some(bytes)
     }
 

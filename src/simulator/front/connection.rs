@@ -1,7 +1,7 @@
 //! One connection, from accept to close.
 //!
 //! hyper speaks HTTP; this module takes the socket back from it when the connection has to end in a
-//! particular way. An exchange asks for that by giving an [`Ending`] to its [`Line`]; what hyper
+//! particular way. An exchange asks for that by giving an [`Ending`] to its [`ConnectionHandle`]; what hyper
 //! has buffered by then is sent first.
 //!
 //! A connection that ends because an answer said `Connection: close` is closed gently: we send FIN
@@ -25,55 +25,24 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use crate::simulator::faults::Ending;
 use crate::simulator::front::Front;
 use crate::simulator::front::answer::AnswerBody;
 use crate::simulator::front::exchange;
+use crate::simulator::front::handle::{ConnectionHandle, Requests, SURPLUS};
 use crate::simulator::front::limits::{HEAD_BYTES, HEADERS};
 
 /// How much a refused client may go on sending before it is cut off, and for how long.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
-/// What an answer that is too long has too much.
-pub(super) const SURPLUS: &[u8] = &[b'x'; 4096];
-
-/// An exchange's end of its connection.
-#[derive(Clone)]
-pub(crate) struct Line {
-    pub(crate) number: u64,
-    /// Whether the client is on this machine.
-    pub(crate) is_local: bool,
-    orders: mpsc::UnboundedSender<Ending>,
-    surplus: Arc<AtomicU64>,
-}
-
-impl Line {
-    /// Ends the connection in this way, once everything written so far is sent.
-    pub(crate) fn end(&self, ending: Ending) {
-        // Nobody listens when the connection has ended by itself.
-        let _ = self.orders.send(ending);
-    }
-
-    /// Sends this many bytes that belong to nothing, once everything written so far is sent.
-    pub(crate) fn add_surplus(&self, bytes: u64) {
-        self.surplus.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
 
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, front: Arc<Front>) {
     // An answer is small or written in large pieces; never worth waiting for more.
     let _ = stream.set_nodelay(true);
-    let (orders, orders_in) = mpsc::unbounded_channel();
-    let line = Line {
-        number,
-        is_local: is_local(peer.ip()),
-        orders,
-        surplus: Arc::default(),
-    };
-    let (stream, ending) = speak_http(stream, &line, orders_in, front).await;
+    let (handle, requests) = ConnectionHandle::new(number, is_local(peer.ip()));
+    let (stream, ending) = speak_http(stream, &handle, requests, front).await;
     match ending {
         None => linger(stream).await,
         Some(ending) => end(stream, ending).await,
@@ -107,19 +76,19 @@ type Exchange = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infalli
 /// Serves requests until the connection is done (`None`) or an exchange ends it.
 async fn speak_http(
     stream: TcpStream,
-    line: &Line,
-    mut orders: mpsc::UnboundedReceiver<Ending>,
+    handle: &ConnectionHandle,
+    mut requests: Requests,
     front: Arc<Front>,
 ) -> (TcpStream, Option<Ending>) {
     let service = service_fn(|request: Request<Incoming>| -> Exchange {
-        let (front, line) = (Arc::clone(&front), line.clone());
-        Box::pin(async move { Ok(exchange::answer(&front, &line, request).await) })
+        let (front, handle) = (Arc::clone(&front), handle.clone());
+        Box::pin(async move { Ok(exchange::answer(&front, &handle, request).await) })
     });
     let flushed = Arc::new(AtomicBool::new(true));
     let wire = TokioIo::new(Wire {
         stream,
         flushed: Arc::clone(&flushed),
-        surplus: Arc::clone(&line.surplus),
+        surplus: Arc::clone(&requests.surplus),
         idle_time: front.limits.idle_time,
         untaken: None,
     });
@@ -134,20 +103,20 @@ async fn speak_http(
         .auto_date_header(false)
         .serve_connection(wire, service);
 
-    let mut order = None;
+    let mut asked = None;
     let ending = poll_fn(|context| {
-        // First, because an order is given while hyper polls an answer's body: when this returns,
-        // hyper has tried to write all of the body that came before the order.
+        // First, because an exchange asks for an ending while hyper polls an answer's body: when this returns,
+        // hyper has tried to write all of the body that came before.
         if connection.poll_without_shutdown(context).is_ready() {
             return Poll::Ready(None);
         }
-        if order.is_none() {
-            order = match orders.poll_recv(context) {
-                Poll::Ready(order) => order,
+        if asked.is_none() {
+            asked = match requests.endings.poll_recv(context) {
+                Poll::Ready(ending) => ending,
                 Poll::Pending => None,
             };
         }
-        match order {
+        match asked {
             Some(ending) if flushed.load(Ordering::Relaxed) => Poll::Ready(Some(ending)),
             _ => Poll::Pending,
         }

@@ -14,32 +14,33 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request as HttpRequest, Response};
 use tokio::task::spawn_blocking;
 
-use crate::simulator::faults::{Edits, Ending, Instead, Pace, Plan};
-use crate::simulator::front::answer::{AnswerBody, Circumstances, response};
+use crate::simulator::faults::{Edits, Ending, Plan, RateLimiter, Replacement};
+use crate::simulator::front::answer::{AnswerBody, AnswerContext, response};
 use crate::simulator::front::body::RequestBody;
-use crate::simulator::front::connection::Line;
+use crate::simulator::front::handle::ConnectionHandle;
 use crate::simulator::front::limits::TARGET_BYTES;
-use crate::simulator::front::{Front, base_url, is_loopback};
-use crate::simulator::message::{Reply, ReplyBody, Request};
+use crate::simulator::front::{Front, base_url};
+use crate::simulator::protocol::host::is_loopback;
+use crate::simulator::protocol::message::{Reply, ReplyBody, Request};
 
 /// What a request leads to.
 enum Outcome {
     Reply(Reply),
-    Leave(Ending),
+    End(Ending),
 }
 
 pub(crate) async fn answer(
     front: &Arc<Front>,
-    line: &Line,
+    connection: &ConnectionHandle,
     request: HttpRequest<Incoming>,
 ) -> Response<AnswerBody> {
     let (head, incoming) = request.into_parts();
     let request = Arc::new(message(&head, front));
-    if is_for_people(line, &head) {
-        return status_page(front, line, &head).await;
+    if is_for_people(connection, &head) {
+        return status_page(front, connection, &head).await;
     }
-    if front.takes_orders && line.is_local && front.service.is_order(&request) {
-        return obey(front, line, request, incoming).await;
+    if front.admin_enabled && connection.is_local && front.service.is_admin(&request) {
+        return administer(front, connection, request, incoming).await;
     }
     let operation = front.service.operation_of(&request);
     let mut arrival = front.log.arrive(&request, operation);
@@ -47,36 +48,39 @@ pub(crate) async fn answer(
     let plan = front
         .faults
         .take(operation, &request.method, file_name.as_deref());
-    arrival.note(line.number, plan.as_ref().map(Plan::describe));
+    arrival.note(connection.number, plan.as_ref().map(Plan::describe));
     let plan = plan.unwrap_or_default();
-    let (up, down) = front.faults.paces();
-    let paces = |shared: Option<Pace>, own: Option<NonZeroU64>| -> Vec<Pace> {
-        shared.into_iter().chain(own.map(Pace::new)).collect()
+    let (up, down) = front.faults.limiters();
+    let limiters = |shared: Option<RateLimiter>, own: Option<NonZeroU64>| -> Vec<RateLimiter> {
+        shared
+            .into_iter()
+            .chain(own.map(RateLimiter::new))
+            .collect()
     };
     let mut body = RequestBody::new(
         incoming,
         request.expects_continue(),
         arrival.body_counter(),
         front.limits.idle_time,
-        paces(up, plan.read_rate),
+        limiters(up, plan.read_rate),
     );
     delay(plan.delay.saturating_add(front.faults.shaping().latency)).await;
     match carry_out(&plan, front, &request, &mut body).await {
         Outcome::Reply(reply) => {
-            let about = Circumstances {
-                line,
+            let context = AnswerContext {
+                connection,
                 to_head: request.method == "HEAD",
                 last: !body.is_over(),
                 date: httpdate::fmt_http_date(front.service.now()),
-                paces: paces(down, plan.edits.rate),
+                limiters: limiters(down, plan.edits.rate),
             };
-            let response = response(reply, &plan.edits, &about);
+            let response = response(reply, &plan.edits, &context);
             arrival.answered(response.status().as_u16());
             response
         }
-        Outcome::Leave(ending) => {
+        Outcome::End(ending) => {
             drop(arrival);
-            line.end(ending);
+            connection.end(ending);
             // The connection drops this future when it ends.
             pending().await
         }
@@ -85,32 +89,36 @@ pub(crate) async fn answer(
 
 /// Whether somebody looks at `/`. The page has no password, so it is for this machine, and for those
 /// who call it so: a page elsewhere whose name was made to lead here is told nothing.
-fn is_for_people(line: &Line, head: &Parts) -> bool {
+fn is_for_people(connection: &ConnectionHandle, head: &Parts) -> bool {
     let host = head.headers.get("host").and_then(|host| host.to_str().ok());
     head.uri.path() == "/"
         && matches!(head.method, Method::GET | Method::HEAD)
-        && line.is_local
+        && connection.is_local
         && host.is_some_and(is_loopback)
 }
 
-async fn status_page(front: &Arc<Front>, line: &Line, head: &Parts) -> Response<AnswerBody> {
-    let about = Circumstances {
-        line,
+async fn status_page(
+    front: &Arc<Front>,
+    connection: &ConnectionHandle,
+    head: &Parts,
+) -> Response<AnswerBody> {
+    let context = AnswerContext {
+        connection,
         to_head: head.method == Method::HEAD,
         // It may have a body, which nobody reads.
         last: true,
         date: httpdate::fmt_http_date(front.service.now()),
-        paces: Vec::new(),
+        limiters: Vec::new(),
     };
     let shown = Arc::clone(front);
     let page = spawn_blocking(move || shown.service.status_page(&shown.log, &shown.faults));
     let page = page.await.unwrap_or_else(|_| panicked());
-    response(page, &Edits::default(), &about)
+    response(page, &Edits::default(), &context)
 }
 
-async fn obey(
+async fn administer(
     front: &Arc<Front>,
-    line: &Line,
+    connection: &ConnectionHandle,
     request: Arc<Request>,
     incoming: Incoming,
 ) -> Response<AnswerBody> {
@@ -124,17 +132,19 @@ async fn obey(
         Vec::new(),
     );
     let reply = handled(front, &request, &mut body, |front, request, body| {
-        front.service.obey(request, body, &front.log, &front.faults)
+        front
+            .service
+            .administer(request, body, &front.log, &front.faults)
     })
     .await;
-    let about = Circumstances {
-        line,
+    let context = AnswerContext {
+        connection,
         to_head: request.method == "HEAD",
         last: !body.is_over(),
         date: httpdate::fmt_http_date(front.service.now()),
-        paces: Vec::new(),
+        limiters: Vec::new(),
     };
-    response(reply, &Edits::default(), &about)
+    response(reply, &Edits::default(), &context)
 }
 
 /// Lets time pass; a client that goes away meanwhile takes the request with it.
@@ -152,7 +162,7 @@ async fn carry_out(
 ) -> Outcome {
     let own = if request.path.len() + request.query.as_ref().map_or(0, String::len) > TARGET_BYTES {
         Some(too_long())
-    } else if plan.instead.is_none() || plan.after_effect {
+    } else if plan.replacement.is_none() || plan.after_effect {
         Some(served(front, request, body).await)
     } else {
         if plan.continues {
@@ -163,15 +173,15 @@ async fn carry_out(
     };
     if body.is_broken() {
         // Whatever the service made of it, nobody is there to hear.
-        return Outcome::Leave(Ending::Close);
+        return Outcome::End(Ending::Close);
     }
     if body.is_timed_out() {
         return Outcome::Reply(timed_out());
     }
-    match (&plan.instead, own) {
-        (Some(Instead::Leave(ending)), _) => Outcome::Leave(*ending),
+    match (&plan.replacement, own) {
+        (Some(Replacement::End(ending)), _) => Outcome::End(*ending),
         (
-            Some(Instead::Answer {
+            Some(Replacement::Answer {
                 status,
                 content_type,
                 body,

@@ -17,7 +17,7 @@ use crate::model::operation::Operation;
 use crate::simulator::faults::{Fault, Faults};
 use crate::simulator::front::{Front, Limits, Server, Service, base_url, listen};
 use crate::simulator::log::{LogEntry, RequestLog};
-use crate::simulator::message::{Reply, ReplyBody, Request};
+use crate::simulator::protocol::message::{Reply, ReplyBody, Request};
 
 const UPLOAD: &str = "/b2api/v4/b2_upload_file/x";
 const LIST: &str = "/b2api/v4/b2_list_buckets";
@@ -62,14 +62,14 @@ impl Service for Stub {
         }
     }
 
-    fn is_order(&self, request: &Request) -> bool {
-        request.path == "/order"
+    fn is_admin(&self, request: &Request) -> bool {
+        request.path == "/admin"
     }
 
-    fn obey(&self, _: &Request, body: &mut dyn Read, _: &RequestLog, _: &Faults) -> Reply {
+    fn administer(&self, _: &Request, body: &mut dyn Read, _: &RequestLog, _: &Faults) -> Reply {
         let mut text = String::new();
         body.read_to_string(&mut text).unwrap();
-        json(200, &format!("obeyed {text}"))
+        json(200, &format!("administered {text}"))
     }
 
     fn status_page(&self, _: &RequestLog, _: &Faults) -> Reply {
@@ -104,7 +104,7 @@ fn front(is_open: bool) -> Front {
         log: RequestLog::new(None),
         url: "http://127.0.0.1:1".to_owned(),
         is_open,
-        takes_orders: !is_open,
+        admin_enabled: !is_open,
         limits: Limits::default(),
     }
 }
@@ -571,16 +571,16 @@ fn the_page_is_for_this_machine_and_is_no_request_to_the_service() {
 }
 
 #[test]
-fn orders_are_for_this_machine_and_are_no_requests_to_the_service() {
+fn admin_calls_are_for_this_machine_and_are_no_requests_to_the_service() {
     let running = Running::with(Fault::on_any().status(503, "a", ""));
     let mut client = running.client();
-    let answer = client.call("POST", "/order", b"something").unwrap();
-    assert_eq!(answer.text(), "obeyed something");
+    let answer = client.call("POST", "/admin", b"something").unwrap();
+    assert_eq!(answer.text(), "administered something");
     // The connection serves on.
-    client.send(b"POST /order HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n");
+    client.send(b"POST /admin HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n");
     assert_eq!(client.answer().unwrap().status, 100);
     client.send(b"x");
-    assert_eq!(client.answer().unwrap().text(), "obeyed x");
+    assert_eq!(client.answer().unwrap().text(), "administered x");
     assert_eq!((running.log.total(), running.faults.remaining()), (0, 1));
 
     for (address, expected) in [

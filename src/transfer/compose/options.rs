@@ -33,7 +33,8 @@ pub enum Overlap {
 /// Options for a file that is composed of pieces.
 ///
 /// ```
-/// use b2sdk::{ComposeOptions, FileInfo, Overlap};
+/// use b2sdk::compose::{ComposeOptions, Overlap};
+/// use b2sdk::FileInfo;
 ///
 /// let options = ComposeOptions::new()
 ///     .content_type("application/x-tar")

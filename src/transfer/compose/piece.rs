@@ -25,7 +25,8 @@ const MAX_KNOWN: usize = 10_000;
 /// A piece of a file that is to be composed: a local file, bytes, a stored file, or a range of one.
 ///
 /// ```
-/// use b2sdk::{FileId, Piece};
+/// use b2sdk::compose::Piece;
+/// use b2sdk::FileId;
 ///
 /// let pieces = [
 ///     Piece::bytes(b"header"),

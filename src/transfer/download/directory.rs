@@ -25,14 +25,14 @@ use crate::model::local_name::{
 /// refused, and so is one that some system would take for a name that came before.
 ///
 /// ```
-/// use b2sdk::{LocalDirectory, UnsafeNameReason};
+/// use b2sdk::local::{LocalDirectory, UnsafeNameReason};
 ///
 /// let directory = LocalDirectory::new("/backup");
 /// assert_eq!(directory.path_for("photos/photo.jpg")?, std::path::Path::new("/backup/photos/photo.jpg"));
 /// let refused = directory.path_for("../photo.jpg").unwrap_err();
 /// assert_eq!(refused.reason, UnsafeNameReason::DotSegment);
 /// assert!(directory.path_for("Photos/Photo.jpg").is_err());
-/// # Ok::<(), b2sdk::UnsafeName>(())
+/// # Ok::<(), b2sdk::local::UnsafeName>(())
 /// ```
 #[derive(Debug)]
 pub struct LocalDirectory {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use b2sdk::delete::{DeleteManyOptions, DeleteMode, DeleteOutcome, FileIdAndName};
+use b2sdk::limits::RequestBudget;
 use b2sdk::simulator::Fault;
-use b2sdk::{
-    B2Api, CancelToken, DeleteManyOptions, Error, FileAction, FileIdAndName, InMemoryAccountInfo,
-    LsOptions, Operation, Removal, RemovalOutcome, RequestBudget,
-};
+use b2sdk::{B2Api, CancelToken, Error, FileAction, InMemoryAccountInfo, LsOptions, Operation};
 
 use super::{all, left};
 use crate::support::{BUCKET, World, authorize};
@@ -53,7 +52,7 @@ fn a_failure_of_any_request_that_can_be_repeated_keeps_nothing_from_going() {
                 let options = DeleteManyOptions::new();
                 let results = world.bucket.delete_many("", &listing, &options).unwrap();
                 let outcomes: Vec<_> = results.map(|result| result.unwrap().outcome).collect();
-                assert_eq!(outcomes, [RemovalOutcome::Deleted; 7], "{told}");
+                assert_eq!(outcomes, [DeleteOutcome::Deleted; 7], "{told}");
                 assert_eq!(world.service.faults().remaining(), 0, "{told}");
                 let sent = world.count(DeleteFileVersion) + world.count(ListFileVersions);
                 assert_eq!(sent, 7 + 4 + 1, "{told}");
@@ -72,11 +71,11 @@ fn a_hiding_whose_answer_is_lost_is_looked_up_and_hides_once() {
             .drop_connection()
             .after_effect(),
     );
-    let options = DeleteManyOptions::new().removal(Removal::Hide);
+    let options = DeleteManyOptions::new().mode(DeleteMode::Hide);
     let listing = LsOptions::new();
     let results = world.bucket.delete_many("", &listing, &options).unwrap();
     let outcomes: Vec<_> = results.map(|result| result.unwrap().outcome).collect();
-    assert_eq!(outcomes, [RemovalOutcome::Hidden; 5]);
+    assert_eq!(outcomes, [DeleteOutcome::Hidden; 5]);
     for name in left(&world) {
         let actions: Vec<_> = world
             .versions(&name)
@@ -101,7 +100,10 @@ fn all_threads_that_meet_an_old_token_authorize_once() {
 #[test]
 fn a_budget_that_is_used_up_stops_all_of_it() {
     let world = world(30);
-    let used = world.api.request_counts().of_class(b2sdk::BillingClass::A);
+    let used = world
+        .api
+        .request_counts()
+        .of_class(b2sdk::limits::BillingClass::A);
     world
         .api
         .set_request_budget(RequestBudget::new().class_a(used + 5));

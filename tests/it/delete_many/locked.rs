@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use b2sdk::delete::{DeleteManyOptions, DeleteMode, DeleteOutcome};
+use b2sdk::lock::{FileRetention, LegalHold};
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
-use b2sdk::{
-    Bucket, DeleteManyOptions, Error, FileRetention, LegalHold, Operation, Removal, RemovalOutcome,
-    Timestamp, UploadOptions,
-};
+use b2sdk::{Bucket, Error, Operation, Timestamp, UploadOptions};
 
 use super::all;
 use crate::support::World;
@@ -47,7 +46,7 @@ fn delete_all(bucket: &Bucket, options: &DeleteManyOptions) -> (Vec<String>, Vec
     for result in bucket.delete_many("", &all(), options).unwrap() {
         match result {
             Ok(removed) => {
-                assert_eq!(removed.outcome, RemovalOutcome::Deleted);
+                assert_eq!(removed.outcome, DeleteOutcome::Deleted);
                 gone.push(removed.file.file_name);
             }
             Err(failed) => {
@@ -179,12 +178,12 @@ fn hiding_is_hindered_by_no_lock_and_needs_no_bypass() {
     let api = world.restricted(KeyRequest::new(["listBuckets", "listFiles", "writeFiles"]));
     let bucket = api.get_bucket_by_name(world.bucket.name()).unwrap();
     let options = DeleteManyOptions::new()
-        .removal(Removal::Hide)
+        .mode(DeleteMode::Hide)
         .bypass_governance();
     let listing = b2sdk::LsOptions::new().recursive(true);
     let results = bucket.delete_many("", &listing, &options).unwrap();
     let outcomes: Vec<_> = results.map(|result| result.unwrap().outcome).collect();
-    assert_eq!(outcomes, [RemovalOutcome::Hidden; 6]);
+    assert_eq!(outcomes, [DeleteOutcome::Hidden; 6]);
     let (gone, held) = delete_all(&world.bucket, &DeleteManyOptions::new());
     assert_eq!(gone.len(), 7, "six markers and a file");
     assert_eq!(held.len(), 5);

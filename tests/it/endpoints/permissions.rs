@@ -4,8 +4,10 @@ mod cases;
 
 use std::collections::BTreeSet;
 
+use b2sdk::error::{KeyRestriction, NotAllowed};
+use b2sdk::keys::Capability;
 use b2sdk::simulator::KeyRequest;
-use b2sdk::{B2Api, Capability, Error, KeyRestriction, NotAllowed, Operation};
+use b2sdk::{B2Api, Error, Operation};
 
 use self::cases::{CASES, Case};
 use super::{LOCKABLE, Scene, rows};

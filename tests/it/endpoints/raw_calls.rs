@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use b2sdk::encryption::Encryption;
+use b2sdk::lock::LegalHold;
 use b2sdk::raw::{Raw, StartLargeFileRequest, UploadBody, UploadFileRequest};
-use b2sdk::{Encryption, FileId, FileInfo, FileVersion, LegalHold, Operation, Result};
+use b2sdk::{FileId, FileInfo, FileVersion, Operation, Result};
 
 use super::{Scene, rows};
 

@@ -9,7 +9,8 @@ mod large_files;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use b2sdk::{B2Api, Bucket, CopyOptions, Error, FileRetention};
+use b2sdk::lock::FileRetention;
+use b2sdk::{B2Api, Bucket, CopyOptions, Error};
 
 use super::{FILE, Row, Scene};
 use crate::support::{World, noise};

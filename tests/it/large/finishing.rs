@@ -1,7 +1,8 @@
 //! Finishing a large file, and what is left when nobody knows whether it is finished.
 
+use b2sdk::error::WhyLeft;
 use b2sdk::simulator::Fault;
-use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo, Operation, UploadOptions, WhyLeft};
+use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo, Operation, UploadOptions};
 
 use super::Large;
 use crate::support::{BUCKET, noise};

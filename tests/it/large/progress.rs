@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::Fault;
-use b2sdk::{Operation, Resume, TransferProgress, UploadOptions};
+use b2sdk::{Operation, Resume, UploadOptions};
 
 use super::{Large, PART};
 use crate::support::noise;
@@ -85,7 +86,7 @@ fn a_progress_receiver_that_panics_is_not_told_more_and_the_transfer_goes_on() {
 
 #[test]
 fn progress_tells_stages_parts_and_retries_and_the_result_what_was_sent() {
-    use b2sdk::TransferStage::{Done, Finishing, Hashing, Transferring};
+    use b2sdk::progress::TransferStage::{Done, Finishing, Hashing, Transferring};
     let large = Large::with_workers(1);
     large.inject(
         Fault::on(Operation::UploadPart)

@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::Fault;
-use b2sdk::{Error, Operation, TransferProgress, Verification};
+use b2sdk::{Error, Operation, Verification};
 
 use super::{Large, PART};
 use crate::support::noise;
@@ -31,7 +32,7 @@ fn the_cause_of_a_download_that_broke_off_is_told() {
     else {
         panic!("{error:?}")
     };
-    assert_eq!(source.kind, b2sdk::TransportKind::Reset);
+    assert_eq!(source.kind, b2sdk::error::TransportKind::Reset);
 }
 
 /// A large "x" and a place to save it.

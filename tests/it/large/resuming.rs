@@ -124,7 +124,7 @@ fn an_unfinished_file_that_is_another_one_is_passed_over_with_a_reason() {
         (
             "its encryption is another one, or by another key",
             &data,
-            plain().encryption(b2sdk::SseCustomerKey::new([1; 32])),
+            plain().encryption(b2sdk::encryption::SseCustomerKey::new([1; 32])),
         ),
         // As long as the others, and one part longer than ours.
         (

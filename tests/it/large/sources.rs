@@ -4,7 +4,8 @@ use std::io::Read;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use b2sdk::{Error, Operation, TransferProgress, UploadOptions};
+use b2sdk::progress::TransferProgress;
+use b2sdk::{Error, Operation, UploadOptions};
 
 use super::Large;
 use crate::support::noise;
@@ -50,7 +51,7 @@ fn a_source_that_changes_makes_no_large_file_and_others_go_on() {
         let once = Mutex::new(Some(()));
         let options = UploadOptions::new().progress(move |progress: &TransferProgress| {
             clock.advance(Duration::from_secs(1));
-            if progress.stage == b2sdk::TransferStage::Transferring
+            if progress.stage == b2sdk::progress::TransferStage::Transferring
                 && progress.bytes > 150_000
                 && once.lock().unwrap().take().is_some()
             {

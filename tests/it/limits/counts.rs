@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use b2sdk::delete::DeleteManyOptions;
+use b2sdk::keys::Capability;
+use b2sdk::limits::{BillingClass, RequestBudget};
 use b2sdk::simulator::{Fault, Simulator};
-use b2sdk::{
-    BillingClass, Capability, DeleteManyOptions, DownloadOptions, Error, LsOptions, Operation,
-    RequestBudget, Result, UpdateBucketOptions, Versions,
-};
+use b2sdk::{DownloadOptions, Error, LsOptions, Operation, Result, UpdateBucketOptions, Versions};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any};
 

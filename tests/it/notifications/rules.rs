@@ -1,7 +1,9 @@
 //! Event notification rules: set, read, changed and cleared.
 
+use b2sdk::error::ErrorCode;
+use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType};
 use b2sdk::simulator::{Fault, KeyRequest};
-use b2sdk::{Error, ErrorCode, EventNotificationRule, EventTarget, EventType, Operation};
+use b2sdk::{Error, Operation};
 
 use crate::support::{BUCKET, World};
 

@@ -5,10 +5,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use b2sdk::account_info::{AccountAuth, AccountInfo, AuthSnapshot, Identity, Refresh};
+use b2sdk::compose::{ComposeOptions, Piece};
+use b2sdk::credentials::Credentials;
+use b2sdk::testing::Clock;
 use b2sdk::{
-    AccountAuth, AccountInfo, AuthSnapshot, B2Api, Bucket, BucketId, Clock, ComposeOptions,
-    Credentials, DownloadOptions, Error, FileId, Identity, Piece, Refresh, Resume,
-    SqliteAccountInfo, UploadOptions,
+    B2Api, Bucket, BucketId, DownloadOptions, Error, FileId, Resume, SqliteAccountInfo,
+    UploadOptions,
 };
 
 use super::{has_log, target};

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use b2sdk::account_info::AccountInfo as _;
 use b2sdk::simulator::{Fault, KeyRequest, NewKey, Simulator};
 use b2sdk::{
-    AccountInfo as _, ApplicationKeyId, B2Api, BucketType, InMemoryAccountInfo, Operation,
-    SqliteAccountInfo,
+    ApplicationKeyId, B2Api, BucketType, InMemoryAccountInfo, Operation, SqliteAccountInfo,
 };
 use tempfile::TempDir;
 

@@ -1,14 +1,15 @@
 //! Requests under an authorization that the caller keeps: nothing is repeated, nothing stored.
 
+use b2sdk::credentials::Realm;
+use b2sdk::encryption::{Encryption, SseCustomerKey};
+use b2sdk::keys::Capability;
+use b2sdk::limits::RequestBudget;
 use b2sdk::raw::{
     CreateKeyRequest, DownloadAuthorizationRequest, EncryptionSetting, ListBucketsRequest,
     UploadBody,
 };
 use b2sdk::simulator::{Fault, Simulator};
-use b2sdk::{
-    B2Api, Capability, Encryption, Error, InMemoryAccountInfo, Operation, Realm, RequestBudget,
-    SseCustomerKey,
-};
+use b2sdk::{B2Api, Error, InMemoryAccountInfo, Operation};
 
 use crate::support::World;
 

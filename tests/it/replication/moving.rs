@@ -1,7 +1,7 @@
 //! Replication that really moves files: set up by us, done by the simulator, watched by the monitor.
 
-use b2sdk::replication::{Monitor, SetupOptions, set_up, set_up_with};
-use b2sdk::{Bucket, BucketType, Error, FileVersion, ReplicationStatus};
+use b2sdk::replication::{Monitor, ReplicationStatus, SetupOptions, set_up, set_up_with};
+use b2sdk::{Bucket, BucketType, Error, FileVersion};
 
 use super::{bucket, put};
 use crate::support::World;

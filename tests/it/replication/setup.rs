@@ -2,11 +2,13 @@
 
 use std::sync::Barrier;
 
-use b2sdk::replication::{SetupOptions, set_up, set_up_with};
+use b2sdk::keys::{Capability, CreateKeyOptions, KeyDetails};
+use b2sdk::replication::{
+    ReplicationConfiguration, ReplicationRule, SetupOptions, set_up, set_up_with,
+};
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
-    ApplicationKeyId, B2Api, Bucket, BucketDetails, Capability, CreateKeyOptions, Error,
-    KeyDetails, Operation, ReplicationConfiguration, ReplicationRule, UpdateBucketOptions,
+    ApplicationKeyId, B2Api, Bucket, BucketDetails, Error, Operation, UpdateBucketOptions,
 };
 
 use super::bucket;

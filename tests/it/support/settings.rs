@@ -1,9 +1,10 @@
 //! What the tests of encryption, object lock and other settings of files share.
 
+use b2sdk::encryption::{EncryptionMode, SseCustomerKey};
+use b2sdk::error::KeyProblem;
 use b2sdk::simulator::Simulator;
 use b2sdk::{
-    Bucket, BucketType, CreateBucketOptions, DownloadOptions, EncryptionMode, Error, FileVersion,
-    KeyProblem, SseCustomerKey, Timestamp,
+    Bucket, BucketType, CreateBucketOptions, DownloadOptions, Error, FileVersion, Timestamp,
 };
 
 use super::World;

@@ -1,8 +1,9 @@
 //! Calls that need several capabilities at once.
 
+use b2sdk::keys::Capability;
+use b2sdk::lock::LegalHold;
 use b2sdk::{
-    BucketType, Capability, CopyOptions, CreateBucketOptions, LegalHold, Operation,
-    UpdateBucketOptions, UploadOptions,
+    BucketType, CopyOptions, CreateBucketOptions, Operation, UpdateBucketOptions, UploadOptions,
 };
 
 use super::super::rows::{bucket, copy, retention};
@@ -19,8 +20,8 @@ pub(super) const CASES: &[Case] = &[
         Operation::CreateBucket,
         |scene, api| {
             let options = CreateBucketOptions::new()
-                .default_encryption(b2sdk::Encryption::SseB2)
-                .replication_configuration(b2sdk::ReplicationConfiguration::new())
+                .default_encryption(b2sdk::encryption::Encryption::SseB2)
+                .replication_configuration(b2sdk::replication::ReplicationConfiguration::new())
                 .file_lock();
             let (name, kind) = (scene.bucket_name(), BucketType::AllPrivate);
             api.create_bucket_with(&name, kind, &options).map(|_| ())
@@ -36,7 +37,8 @@ pub(super) const CASES: &[Case] = &[
         "the default encryption",
         Operation::UpdateBucket,
         |scene, api| {
-            let options = UpdateBucketOptions::new().default_encryption(b2sdk::Encryption::SseB2);
+            let options =
+                UpdateBucketOptions::new().default_encryption(b2sdk::encryption::Encryption::SseB2);
             bucket(scene, api)?.update(&options).map(|_| ())
         },
         &["writeBuckets", "writeBucketEncryption"],
@@ -63,7 +65,7 @@ pub(super) const CASES: &[Case] = &[
         "the replication",
         Operation::UpdateBucket,
         |scene, api| {
-            let nothing = b2sdk::ReplicationConfiguration::new();
+            let nothing = b2sdk::replication::ReplicationConfiguration::new();
             let options = UpdateBucketOptions::new().replication_configuration(nothing);
             bucket(scene, api)?.update(&options).map(|_| ())
         },
@@ -115,7 +117,7 @@ pub(super) const CASES: &[Case] = &[
         "deleting what is governed",
         Operation::DeleteFileVersion,
         |scene, api| {
-            let options = b2sdk::DeleteFileVersionOptions::new().bypass_governance();
+            let options = b2sdk::delete::DeleteFileVersionOptions::new().bypass_governance();
             api.delete_file_version_with(&scene.retained, RETAINED, &options)
         },
         &["deleteFiles", "bypassGovernance"],
@@ -124,7 +126,7 @@ pub(super) const CASES: &[Case] = &[
         "releasing what is governed",
         Operation::UpdateFileRetention,
         |scene, api| {
-            let options = b2sdk::UpdateFileRetentionOptions::new().bypass_governance();
+            let options = b2sdk::lock::UpdateFileRetentionOptions::new().bypass_governance();
             let (id, name) = (&scene.retained, RETAINED);
             api.update_file_retention_with(id, name, None, &options)
                 .map(|_| ())

@@ -1,7 +1,8 @@
 //! Buckets and their rules.
 
+use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType};
 use b2sdk::raw::{CreateBucketRequest, ListBucketsRequest, UpdateBucketRequest};
-use b2sdk::{Bucket, BucketType, EventNotificationRule, EventTarget, EventType, Operation};
+use b2sdk::{Bucket, BucketType, Operation};
 
 use super::super::raw_calls::RawCalls;
 use super::super::{LOCKABLE, Lost, Row};

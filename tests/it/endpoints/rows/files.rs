@@ -1,12 +1,11 @@
 //! Small files: uploading, listing, copying, locking, deleting.
 
+use b2sdk::encryption::Encryption;
+use b2sdk::lock::{FileRetention, LegalHold};
 use b2sdk::raw::{
     CopyFileRequest, ListFilesRequest, UpdateFileLegalHoldRequest, UpdateFileRetentionRequest,
 };
-use b2sdk::{
-    B2Api, ByteRange, CopyOptions, Encryption, Error, FileAction, FileInfo, FileRetention,
-    Filtered, LegalHold, Operation,
-};
+use b2sdk::{B2Api, ByteRange, CopyOptions, Error, FileAction, FileInfo, Filtered, Operation};
 
 use super::super::raw_calls::HELLO;
 use super::super::{FILE, Lost, Row, Scene};

@@ -1,7 +1,9 @@
 //! Authorizing, and application keys.
 
+use b2sdk::credentials::Realm;
+use b2sdk::keys::Capability;
 use b2sdk::raw::CreateKeyRequest;
-use b2sdk::{B2Api, Capability, InMemoryAccountInfo, Operation, Realm};
+use b2sdk::{B2Api, InMemoryAccountInfo, Operation};
 
 use super::super::raw_calls::RawCalls;
 use super::super::{Lost, Row};
@@ -65,7 +67,8 @@ pub(super) const ROWS: &[Row] = &[
         },
         absent: Some((
             |scene, api| {
-                let options = b2sdk::CreateKeyOptions::new().buckets([deleted(scene, api).id()]);
+                let options =
+                    b2sdk::keys::CreateKeyOptions::new().buckets([deleted(scene, api).id()]);
                 let capabilities = [Capability::ListFiles];
                 api.create_key_with("new", capabilities, &options)
                     .map(|_| ())

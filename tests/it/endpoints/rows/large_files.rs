@@ -1,11 +1,10 @@
 //! Large files and their parts.
 
+use b2sdk::encryption::{Encryption, SseCustomerKey};
 use b2sdk::raw::{
     CopyPartRequest, ListPartsRequest, ListUnfinishedRequest, UploadBody, UploadPartRequest,
 };
-use b2sdk::{
-    B2Api, CopyOptions, Encryption, Error, FileAction, Operation, Sha1Digest, SseCustomerKey,
-};
+use b2sdk::{B2Api, CopyOptions, Error, FileAction, Operation, Sha1Digest};
 
 use super::super::raw_calls::RawCalls;
 use super::super::{Lost, Row, Scene};

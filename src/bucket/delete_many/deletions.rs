@@ -1,0 +1,273 @@
+//! The iterator of results, and the threads behind it.
+
+use std::any::Any;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle, ThreadId};
+
+use crate::bucket::Bucket;
+use crate::bucket::delete_many::outcome::{DeleteFailed, DeleteOutcome, Deleted, FileIdAndName};
+use crate::bucket::delete_many::{DeleteManyOptions, DeleteMode};
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
+use crate::error::{Error, Result};
+use crate::model::auth::Capability;
+use crate::model::operation::Operation;
+
+/// The results of deleting many versions, from [`Bucket::delete_many`] and
+/// [`Bucket::delete_versions`], in the order in which they come about.
+///
+/// **Taking results is what makes it go on**: what is not asked for is not deleted. Dropping it gives
+/// up what is running, and returns when no thread of it is left.
+#[must_use = "nothing is deleted before results are asked for"]
+pub struct Deletions<I> {
+    bucket: Bucket,
+    control: Control,
+    stop: CancelToken,
+    rules: Rules,
+    /// What is still to be read; none once it is at its end or was given up.
+    versions: Option<I>,
+    running: usize,
+    threads: Vec<JoinHandle<()>>,
+    outcomes: (Sender<Outcome>, Receiver<Outcome>),
+}
+
+/// The options, as far as they are about single versions.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    mode: DeleteMode,
+    dry_run: bool,
+    fail_fast: bool,
+    bypass_governance: bool,
+}
+
+struct Outcome {
+    by: ThreadId,
+    file: FileIdAndName,
+    outcome: thread::Result<Result<DeleteOutcome>>,
+}
+
+impl<I> Deletions<I> {
+    pub(super) fn new(bucket: &Bucket, versions: I, options: &DeleteManyOptions) -> Result<Self> {
+        let DeleteManyOptions {
+            mode,
+            dry_run,
+            fail_fast,
+            bypass_governance,
+            cancel,
+        } = options;
+        let rules = Rules {
+            mode: *mode,
+            dry_run: *dry_run,
+            fail_fast: *fail_fast,
+            bypass_governance: *bypass_governance,
+        };
+        let stop = cancel
+            .as_ref()
+            .map_or_else(CancelToken::new, CancelToken::child);
+        let control = bucket.control(Some(&stop));
+        if !rules.dry_run {
+            rules.check_key(bucket, &control)?;
+        }
+        Ok(Self {
+            bucket: bucket.clone(),
+            control,
+            stop,
+            rules,
+            versions: Some(versions),
+            running: 0,
+            threads: Vec::new(),
+            outcomes: channel(),
+        })
+    }
+}
+
+impl Rules {
+    /// Fails if the key can do this to no file at all.
+    fn check_key(self, bucket: &Bucket, control: &Control) -> Result<()> {
+        let session = &bucket.client.session;
+        let operation = match self.mode {
+            DeleteMode::Delete => Operation::DeleteFileVersion,
+            DeleteMode::Hide => Operation::HideFile,
+        };
+        let bypasses = self.bypass_governance && self.mode == DeleteMode::Delete;
+        let needs = bucket
+            .needs(operation)
+            .and_if(bypasses, Capability::BypassGovernance);
+        session.require(&needs, control).map(|_| ())
+    }
+}
+
+impl<I: Iterator<Item = Result<FileIdAndName>>> Deletions<I> {
+    /// Starts deletions until as many run as may; a result that takes no thread is returned.
+    fn start(&mut self) -> Option<Result<Deleted, DeleteFailed>> {
+        while self.running < self.bucket.client.workers.limit() {
+            let versions = self.versions.as_mut()?;
+            let version = match self.control.check() {
+                Ok(()) => versions.next(),
+                Err(cancelled) => Some(Err(cancelled)),
+            };
+            match version {
+                Some(Ok(file)) if self.rules.dry_run => {
+                    let outcome = DeleteOutcome::DryRun;
+                    return Some(Ok(Deleted { file, outcome }));
+                }
+                Some(Ok(file)) => self.spawn(file),
+                Some(Err(error)) => {
+                    self.versions = None;
+                    return Some(Err(DeleteFailed { file: None, error }));
+                }
+                None => self.versions = None,
+            }
+        }
+        None
+    }
+
+    fn spawn(&mut self, file: FileIdAndName) {
+        let task = Task {
+            bucket: self.bucket.clone(),
+            control: self.control.clone(),
+            rules: self.rules,
+            file,
+            outcomes: self.outcomes.0.clone(),
+        };
+        let own = task.clone();
+        self.running += 1;
+        match thread::Builder::new().spawn(move || task.run()) {
+            Ok(thread) => self.threads.push(thread),
+            // If the system has no thread for it, it is done here.
+            Err(_) => own.run(),
+        }
+    }
+
+    fn finished(&mut self, outcome: Outcome) -> Result<Deleted, DeleteFailed> {
+        let Outcome { by, file, outcome } = outcome;
+        self.running -= 1;
+        if let Some(at) = self.threads.iter().position(|own| own.thread().id() == by) {
+            join(self.threads.swap_remove(at));
+        }
+        match outcome.unwrap_or_else(|panic| resume_unwind(panic)) {
+            Ok(outcome) => Ok(Deleted { file, outcome }),
+            Err(error) => {
+                if self.rules.fail_fast || concerns_all(&error) {
+                    self.versions = None;
+                }
+                let file = Some(file);
+                Err(DeleteFailed { file, error })
+            }
+        }
+    }
+}
+
+impl<I: Iterator<Item = Result<FileIdAndName>>> Iterator for Deletions<I> {
+    type Item = Result<Deleted, DeleteFailed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(result) = self.start() {
+            return Some(result);
+        }
+        if self.running == 0 {
+            return None;
+        }
+        // Never fails: this side holds a sender too.
+        let outcome = self.outcomes.1.recv().ok()?;
+        Some(self.finished(outcome))
+    }
+}
+
+impl<I: Iterator<Item = Result<FileIdAndName>>> FusedIterator for Deletions<I> {}
+
+impl<I> Drop for Deletions<I> {
+    fn drop(&mut self) {
+        if self.running > 0 {
+            self.stop.cancel();
+        }
+        self.threads.drain(..).for_each(join);
+    }
+}
+
+/// A panic of the thread came with its outcome.
+fn join(thread: JoinHandle<()>) {
+    let _ended = thread.join();
+}
+
+impl<I> fmt::Debug for Deletions<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deletions")
+            .field("bucket", &self.bucket)
+            .field("rules", &self.rules)
+            .field("running", &self.running)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether every other file would meet the same: going on would only ask again and again. A key that
+/// may not is not among these: it may be limited to some names.
+const fn concerns_all(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotAuthorized
+            | Error::InvalidCredentials(_)
+            | Error::Credentials { .. }
+            | Error::AccountChanged
+            | Error::AccountInfoCorrupt { .. }
+            | Error::AccountInfoTooNew { .. }
+            | Error::CapExceeded(_)
+            | Error::BudgetExceeded { .. }
+            | Error::Store(_)
+            | Error::Cancelled
+    )
+}
+
+/// The deletion of one version.
+#[derive(Clone)]
+struct Task {
+    bucket: Bucket,
+    control: Control,
+    rules: Rules,
+    file: FileIdAndName,
+    outcomes: Sender<Outcome>,
+}
+
+impl Task {
+    fn run(self) {
+        let outcome: Result<_, Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| self.act()));
+        let by = thread::current().id();
+        let Self { file, outcomes, .. } = self;
+        // Whoever waited may be gone.
+        let _sent = outcomes.send(Outcome { by, file, outcome });
+    }
+
+    fn act(&self) -> Result<DeleteOutcome> {
+        let _permit = self.bucket.client.workers.take(&self.control)?;
+        match self.rules.mode {
+            DeleteMode::Delete => self.delete(),
+            DeleteMode::Hide => self.hide(),
+        }
+    }
+
+    fn delete(&self) -> Result<DeleteOutcome> {
+        let FileIdAndName { file_id, file_name } = &self.file;
+        let (session, bypass) = (&self.bucket.client.session, self.rules.bypass_governance);
+        match session.delete_file_version(&self.control, file_id, file_name, bypass) {
+            Err(error) if error.is_not_found() => Ok(DeleteOutcome::WasGone),
+            outcome => outcome.map(|()| DeleteOutcome::Deleted),
+        }
+    }
+
+    fn hide(&self) -> Result<DeleteOutcome> {
+        let file_name = &self.file.file_name;
+        match self.bucket.hide_file_under(&self.control, file_name) {
+            Err(error) if error.is_not_found() || is_hidden(&error) => Ok(DeleteOutcome::WasGone),
+            outcome => outcome.map(|_| DeleteOutcome::Hidden),
+        }
+    }
+}
+
+fn is_hidden(error: &Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| code.as_str() == "already_hidden")
+}

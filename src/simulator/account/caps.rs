@@ -1,0 +1,207 @@
+//! The caps of an account: what it may store, and what it may download and call in a day
+//! (docs/protocol.md, sections 2.0 and 11). A day is one of the service's clock, and begins at
+//! midnight UTC.
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::model::operation::{BillingClass, Operation};
+use crate::simulator::protocol::reply::Refusal;
+
+const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// What an account may store, and what it may do in a day; without a value, as much as it likes. See
+/// [`Simulator::set_caps`](crate::simulator::Simulator::set_caps).
+///
+/// ```
+/// use b2sdk::simulator::{Caps, Simulator};
+///
+/// let simulator = Simulator::start()?;
+/// simulator.set_caps(Caps::new().storage(1_000_000).class_c(2_500));
+/// assert_eq!(simulator.caps().storage, Some(1_000_000));
+/// assert_eq!(simulator.usage().class_c, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caps {
+    /// Bytes stored, all versions and the parts of unfinished files together. Uploads, copies and
+    /// what prepares them are then 403 `storage_cap_exceeded`.
+    pub storage: Option<u64>,
+    /// Bytes downloaded in a day. Downloads are then 403 `download_cap_exceeded`.
+    pub download: Option<u64>,
+    /// Calls of class B in a day: downloads, which are then 403 `download_cap_exceeded`, and
+    /// `b2_get_file_info`, which is then 403 `transaction_cap_exceeded`.
+    pub class_b: Option<u64>,
+    /// Calls of class C in a day, which are then 403 `transaction_cap_exceeded`.
+    pub class_c: Option<u64>,
+}
+
+impl Caps {
+    /// None.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes stored.
+    #[must_use]
+    pub fn storage(mut self, bytes: u64) -> Self {
+        self.storage = Some(bytes);
+        self
+    }
+
+    /// Bytes downloaded in a day.
+    #[must_use]
+    pub fn download(mut self, bytes: u64) -> Self {
+        self.download = Some(bytes);
+        self
+    }
+
+    /// Calls of class B in a day.
+    #[must_use]
+    pub fn class_b(mut self, calls: u64) -> Self {
+        self.class_b = Some(calls);
+        self
+    }
+
+    /// Calls of class C in a day.
+    #[must_use]
+    pub fn class_c(mut self, calls: u64) -> Self {
+        self.class_c = Some(calls);
+        self
+    }
+}
+
+/// What the caps are held against: what is stored, and what the day has seen so far. Calls that
+/// were refused are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Bytes stored.
+    pub storage: u64,
+    /// Bytes downloaded today.
+    pub download: u64,
+    /// Calls of class B today.
+    pub class_b: u64,
+    /// Calls of class C today.
+    pub class_c: u64,
+}
+
+/// The caps, and the day's usage.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    state: Mutex<Day>,
+}
+
+#[derive(Debug, Default)]
+struct Day {
+    caps: Caps,
+    day: u64,
+    /// `storage` is not counted here.
+    used: Usage,
+}
+
+impl Meter {
+    pub(crate) fn caps(&self) -> Caps {
+        self.state().caps
+    }
+
+    pub(crate) fn set_caps(&self, caps: Caps) {
+        self.state().caps = caps;
+    }
+
+    /// The day's usage, without what is stored.
+    pub(crate) fn used(&self, now_millis: u64) -> Usage {
+        self.today(now_millis).used
+    }
+
+    /// Counts a call, if there may be one more of its class today.
+    pub(crate) fn count(&self, operation: Operation, now_millis: u64) -> Result<(), Refusal> {
+        let mut today = self.today(now_millis);
+        let Day { caps, used, .. } = &mut *today;
+        let (cap, calls) = match operation.billing_class() {
+            BillingClass::A => return Ok(()),
+            BillingClass::B => (caps.class_b, &mut used.class_b),
+            BillingClass::C => (caps.class_c, &mut used.class_c),
+        };
+        if cap.is_some_and(|cap| *calls >= cap) {
+            return Err(match operation {
+                Operation::DownloadFileById | Operation::DownloadFileByName => download_exceeded(),
+                _ => Refusal::new(
+                    403,
+                    "transaction_cap_exceeded",
+                    "Cannot perform the operation, transaction cap exceeded.",
+                ),
+            });
+        }
+        *calls += 1;
+        Ok(())
+    }
+
+    /// Counts a download of so many bytes, if there may be one more and if its bytes may be sent.
+    pub(crate) fn count_download(
+        &self,
+        operation: Operation,
+        bytes: u64,
+        now_millis: u64,
+    ) -> Result<(), Refusal> {
+        let is_too_much = |day: &Day| {
+            let after = day.used.download.saturating_add(bytes);
+            day.caps.download.is_some_and(|cap| after > cap)
+        };
+        if is_too_much(&self.today(now_millis)) {
+            return Err(download_exceeded());
+        }
+        self.count(operation, now_millis)?;
+        self.today(now_millis).used.download += bytes;
+        Ok(())
+    }
+
+    /// Whether so many bytes may be added to those stored. An account that has reached its cap
+    /// cannot even store an empty file.
+    pub(crate) fn check_storage(&self, bytes: u64, stored: u64) -> Result<(), Refusal> {
+        let Some(cap) = self.caps().storage else {
+            return Ok(());
+        };
+        if stored < cap && stored.saturating_add(bytes) <= cap {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            403,
+            "storage_cap_exceeded",
+            "Cannot upload or copy files, storage cap exceeded.",
+        ))
+    }
+
+    fn today(&self, now_millis: u64) -> MutexGuard<'_, Day> {
+        let mut state = self.state();
+        let day = now_millis / DAY_MILLIS;
+        if state.day != day {
+            state.day = day;
+            state.used = Usage::default();
+        }
+        state
+    }
+
+    fn state(&self) -> MutexGuard<'_, Day> {
+        self.state.lock()
+    }
+}
+
+/// Whether the call is one that is of no use to an account that may store nothing more.
+pub(crate) fn prepares_storing(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::GetUploadUrl
+            | Operation::GetUploadPartUrl
+            | Operation::StartLargeFile
+            | Operation::CopyFile
+            | Operation::CopyPart
+    )
+}
+
+fn download_exceeded() -> Refusal {
+    let message = "Cannot download file, download bandwidth or transaction (Class B) cap exceeded. See the Caps & \
+                   Alerts page to increase your cap.";
+    Refusal::new(403, "download_cap_exceeded", message)
+}

@@ -1,0 +1,367 @@
+//! What the service remembers: one plain struct per kind of thing, as it is kept in memory and, in
+//! durable mode, written to the data directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::simulator::account::blob::Blob;
+use crate::simulator::account::encryption::Encryption;
+use crate::simulator::account::lock::{DefaultRetention, Lock};
+use crate::simulator::protocol::ids::{self, FileKind};
+use crate::simulator::protocol::reply::Refusal;
+
+/// The one account, and what it counts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    /// Counts the application keys ever made: part of their ids.
+    pub(crate) keys_made: u64,
+    /// Where the server listened last, so that its URLs stay good.
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) name: String,
+    pub(crate) capabilities: Vec<String>,
+    /// `None`: all buckets.
+    pub(crate) bucket_ids: Option<Vec<String>>,
+    pub(crate) name_prefix: Option<String>,
+    pub(crate) expires: Option<u64>,
+    /// The master key is not listed and cannot be deleted.
+    pub(crate) is_master: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AccountToken {
+    pub(crate) token: String,
+    pub(crate) key_id: String,
+    pub(crate) expires: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UploadUrl {
+    pub(crate) token: String,
+    pub(crate) key_id: String,
+    /// The token is good for this very path only.
+    pub(crate) path: String,
+    pub(crate) bucket_id: String,
+    /// Set for the URLs that take parts.
+    pub(crate) large_file_id: Option<String>,
+    pub(crate) expires: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DownloadToken {
+    pub(crate) token: String,
+    pub(crate) key_id: String,
+    pub(crate) bucket_id: String,
+    pub(crate) prefix: String,
+    /// Query parameters that every download with this token must repeat.
+    pub(crate) overrides: BTreeMap<String, String>,
+    pub(crate) expires: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Bucket {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) info: BTreeMap<String, String>,
+    pub(crate) cors_rules: Vec<Value>,
+    pub(crate) lifecycle_rules: Vec<Value>,
+    /// Whether files that ask for nothing are encrypted with SSE-B2.
+    pub(crate) encrypts: bool,
+    #[serde(default)]
+    pub(crate) is_lock_enabled: bool,
+    #[serde(default)]
+    pub(crate) default_retention: DefaultRetention,
+    /// As shown; `null` without any.
+    #[serde(default)]
+    pub(crate) replication: Value,
+    #[serde(default)]
+    pub(crate) notification_rules: Vec<Value>,
+    pub(crate) revision: u64,
+}
+
+impl Bucket {
+    pub(crate) fn is_public(&self) -> bool {
+        self.kind == "allPublic"
+    }
+
+    pub(crate) fn check_lock_enabled(&self) -> Result<(), Refusal> {
+        if self.is_lock_enabled {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            400,
+            "bucket_missing_file_lock",
+            "The bucket is not file lock enabled",
+        ))
+    }
+
+    /// The lock of a new file that asks for this one: its own retention, or else the bucket's
+    /// default retention.
+    pub(crate) fn lock_of_new_file(&self, asked: Lock, now: u64) -> Result<Lock, Refusal> {
+        if asked != Lock::default() {
+            self.check_lock_enabled()?;
+        }
+        asked
+            .retention
+            .map_or(Ok(()), |retention| retention.check_future(now))?;
+        Ok(Lock {
+            retention: asked.retention.or(self.default_retention.from(now)),
+            ..asked
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Action {
+    Upload,
+    Start,
+    Hide,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Version {
+    pub(crate) file_id: String,
+    pub(crate) bucket_id: String,
+    pub(crate) name: String,
+    pub(crate) action: Action,
+    pub(crate) length: u64,
+    pub(crate) content_type: String,
+    /// As shown: hex, `unverified:` and hex, or `none`.
+    pub(crate) sha1: String,
+    pub(crate) md5: Option<String>,
+    pub(crate) info: BTreeMap<String, String>,
+    /// Older data directories have a `bool` of another name.
+    #[serde(alias = "is_encrypted")]
+    pub(crate) encryption: Encryption,
+    #[serde(default)]
+    pub(crate) lock: Lock,
+    #[serde(default)]
+    pub(crate) replication: Replication,
+    pub(crate) uploaded: u64,
+    pub(crate) content: Vec<Chunk>,
+}
+
+impl Version {
+    /// A version that hides all older ones of this name.
+    pub(crate) fn hide_marker(bucket_id: &str, name: &str, uploaded: u64) -> Self {
+        Self {
+            file_id: ids::file_id(bucket_id, FileKind::Small, uploaded),
+            bucket_id: bucket_id.to_owned(),
+            name: name.to_owned(),
+            action: Action::Hide,
+            length: 0,
+            content_type: "application/x-bz-hide-marker".to_owned(),
+            sha1: "none".to_owned(),
+            md5: None,
+            info: BTreeMap::new(),
+            encryption: Encryption::NONE,
+            lock: Lock::default(),
+            replication: Replication::default(),
+            uploaded,
+            content: Vec::new(),
+        }
+    }
+}
+
+/// How far the replication of a version is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Replication {
+    /// `None`: no rule was ever about it.
+    pub(crate) status: Option<ReplicationStatus>,
+    /// The buckets that have got a replica of it.
+    pub(crate) destinations: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ReplicationStatus {
+    Pending,
+    Completed,
+    Failed,
+    Replica,
+}
+
+impl ReplicationStatus {
+    /// In capitals, as the documentation has it (docs/protocol.md, section 12 #8).
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Replica => "REPLICA",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) file_id: String,
+    pub(crate) number: u16,
+    pub(crate) length: u64,
+    pub(crate) sha1: String,
+    pub(crate) md5: String,
+    #[serde(alias = "is_encrypted")]
+    pub(crate) encryption: Encryption,
+    pub(crate) uploaded: u64,
+    pub(crate) content: Vec<Chunk>,
+}
+
+/// A stretch of a stored body; copies and finished large files share bodies instead of repeating
+/// them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Chunk {
+    pub(crate) blob_name: String,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    /// `None` only between reading the record and finding its body.
+    #[serde(skip)]
+    pub(crate) blob: Option<Arc<dyn Blob>>,
+}
+
+impl Chunk {
+    pub(crate) fn whole(blob: Arc<dyn Blob>, length: u64) -> Self {
+        Self {
+            blob_name: blob.name().to_owned(),
+            offset: 0,
+            length,
+            blob: Some(blob),
+        }
+    }
+}
+
+/// Anything that is remembered.
+#[derive(Debug, Clone)]
+pub(crate) enum Record {
+    Account(Account),
+    Key(Arc<Key>),
+    AccountToken(AccountToken),
+    UploadUrl(UploadUrl),
+    DownloadToken(DownloadToken),
+    Bucket(Arc<Bucket>),
+    Version(Arc<Version>),
+    Part(Arc<Part>),
+}
+
+/// The names of the kinds in the data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Account,
+    Key,
+    AccountToken,
+    UploadUrl,
+    DownloadToken,
+    Bucket,
+    Version,
+    Part,
+}
+
+/// One step of a change; the steps of a change are kept together or not at all.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Put(Record),
+    Remove(Kind, String),
+}
+
+impl Kind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Key => "key",
+            Self::AccountToken => "account_token",
+            Self::UploadUrl => "upload_url",
+            Self::DownloadToken => "download_token",
+            Self::Bucket => "bucket",
+            Self::Version => "version",
+            Self::Part => "part",
+        }
+    }
+}
+
+impl Record {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Account(_) => Kind::Account,
+            Self::Key(_) => Kind::Key,
+            Self::AccountToken(_) => Kind::AccountToken,
+            Self::UploadUrl(_) => Kind::UploadUrl,
+            Self::DownloadToken(_) => Kind::DownloadToken,
+            Self::Bucket(_) => Kind::Bucket,
+            Self::Version(_) => Kind::Version,
+            Self::Part(_) => Kind::Part,
+        }
+    }
+
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::Account(_) => String::new(),
+            Self::Key(key) => key.id.clone(),
+            Self::AccountToken(token) => token.token.clone(),
+            Self::UploadUrl(url) => url.token.clone(),
+            Self::DownloadToken(token) => token.token.clone(),
+            Self::Bucket(bucket) => bucket.id.clone(),
+            Self::Version(version) => version.file_id.clone(),
+            Self::Part(part) => part_key(&part.file_id, part.number),
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        match self {
+            Self::Account(account) => serde_json::to_string(account),
+            Self::Key(key) => serde_json::to_string(key.as_ref()),
+            Self::AccountToken(token) => serde_json::to_string(token),
+            Self::UploadUrl(url) => serde_json::to_string(url),
+            Self::DownloadToken(token) => serde_json::to_string(token),
+            Self::Bucket(bucket) => serde_json::to_string(bucket.as_ref()),
+            Self::Version(version) => serde_json::to_string(version.as_ref()),
+            Self::Part(part) => serde_json::to_string(part.as_ref()),
+        }
+    }
+
+    /// Reads a record back. `attach` gives each of its chunks the body that it names.
+    pub(crate) fn from_json(
+        kind: &str,
+        json: &str,
+        attach: &mut dyn FnMut(&mut Chunk),
+    ) -> serde_json::Result<Self> {
+        Ok(match kind {
+            "account" => Self::Account(serde_json::from_str(json)?),
+            "key" => Self::Key(Arc::new(serde_json::from_str(json)?)),
+            "account_token" => Self::AccountToken(serde_json::from_str(json)?),
+            "upload_url" => Self::UploadUrl(serde_json::from_str(json)?),
+            "download_token" => Self::DownloadToken(serde_json::from_str(json)?),
+            "bucket" => Self::Bucket(Arc::new(serde_json::from_str(json)?)),
+            "version" => {
+                let mut version: Version = serde_json::from_str(json)?;
+                version.content.iter_mut().for_each(attach);
+                Self::Version(Arc::new(version))
+            }
+            "part" => {
+                let mut part: Part = serde_json::from_str(json)?;
+                part.content.iter_mut().for_each(attach);
+                Self::Part(Arc::new(part))
+            }
+            other => {
+                let reason = format!("unknown kind of record: {other}");
+                return Err(serde::de::Error::custom(reason));
+            }
+        })
+    }
+}
+
+pub(crate) fn part_key(file_id: &str, number: u16) -> String {
+    format!("{file_id}/{number:05}")
+}
+
+pub(crate) fn split_part_key(key: &str) -> Option<(&str, u16)> {
+    let (file_id, number) = key.split_once('/')?;
+    Some((file_id, number.parse().ok()?))
+}

@@ -1,0 +1,430 @@
+//! The durable data directory: records in one SQLite table, bodies as files beside it.
+//!
+//! ```text
+//! <dir>/lock              held by the process that serves this directory
+//! <dir>/simulator.sqlite  record(kind, key, json); keys and tokens are in here: mode 0600; held as well
+//! <dir>/bodies/<hex>      one file per body; <hex>.tmp while it is being written
+//! ```
+//!
+//! A body is synced and renamed before the record that names it is committed, so a record never
+//! names a body that is not there, unless somebody else removed it.
+//!
+//! A body that no record names is removed at the next start, but only if its name is one that this
+//! module gives and if the database holds an account: a directory that never was a simulator's, or
+//! whose database is lost, keeps all of its files.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use super::{BlobWriter, Loaded, Storage};
+use crate::simulator::account::blob::Blob;
+use crate::simulator::account::records::{Change, Chunk, Record};
+use crate::simulator::random;
+
+const DATABASE: &str = "simulator.sqlite";
+const BODIES: &str = "bodies";
+const NAME_DIGITS: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct DiskStorage {
+    database: Mutex<Connection>,
+    bodies: PathBuf,
+    /// Unlocks when it is dropped.
+    _lock: File,
+}
+
+/// Why a data directory cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("{dir} is in use by another simulator")]
+    InUse { dir: PathBuf },
+    #[error("cannot use {dir} as the simulator's data directory")]
+    Unusable { dir: PathBuf, source: io::Error },
+}
+
+impl DiskStorage {
+    pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
+        let unusable = |source| OpenError::Unusable {
+            dir: dir.to_owned(),
+            source,
+        };
+        let in_use = || OpenError::InUse {
+            dir: dir.to_owned(),
+        };
+        let bodies = dir.join(BODIES);
+        fs::create_dir_all(&bodies).map_err(unusable)?;
+        let lock = private_file(&dir.join("lock")).map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use()),
+            Err(TryLockError::Error(error)) => return Err(unusable(error)),
+        }
+        let database = open_database(&dir.join(DATABASE)).map_err(|error| {
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) {
+                in_use()
+            } else {
+                unusable(io::Error::other(error))
+            }
+        })?;
+        Ok(Self {
+            database: Mutex::new(database),
+            bodies,
+            _lock: lock,
+        })
+    }
+
+    /// Holds the files in `bodies` against the records: returns the bodies that are missing or too
+    /// short, and removes those that no record names. These are left by uploads that were cut off,
+    /// and by deletions that the last process did not live to finish.
+    fn inspect(&self, mut needed: HashMap<String, u64>) -> io::Result<HashSet<String>> {
+        for entry in fs::read_dir(&self.bodies)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|name| is_own_name(name)) else {
+                continue;
+            };
+            match needed.get(name) {
+                Some(length) if entry.metadata()?.len() >= *length => drop(needed.remove(name)),
+                Some(_) => {}
+                None if entry.file_type()?.is_file() => fs::remove_file(entry.path())?,
+                None => {}
+            }
+        }
+        Ok(needed.into_keys().collect())
+    }
+
+    /// Refuses to begin a new account where an older one has left bodies: its database is lost.
+    fn refuse_bodies_without_account(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.bodies)? {
+            let name = entry?.file_name();
+            if name.to_str().is_some_and(is_own_name) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!(
+                        "there is no account in {DATABASE}, but there are bodies of files in {BODIES}; \
+                         restore the database, or move the bodies away to begin anew"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Storage for DiskStorage {
+    fn create_blob(&self) -> io::Result<Box<dyn BlobWriter>> {
+        let name = random::hex(NAME_DIGITS);
+        let temporary = self.bodies.join(format!("{name}.tmp"));
+        let file = new_private_file(&temporary)?;
+        Ok(Box::new(DiskWriter {
+            bodies: self.bodies.clone(),
+            name,
+            file,
+            temporary: Temporary(temporary),
+        }))
+    }
+
+    fn commit(&self, changes: &[Change]) -> io::Result<()> {
+        let mut database = self.database.lock();
+        write_changes(&mut database, changes).map_err(io::Error::other)
+    }
+
+    fn load(&self) -> io::Result<Loaded> {
+        let rows = {
+            let database = self.database.lock();
+            read_rows(&database).map_err(io::Error::other)?
+        };
+        let mut blobs: HashMap<String, Arc<DiskBlob>> = HashMap::new();
+        let mut needed: HashMap<String, u64> = HashMap::new();
+        let mut attach = |chunk: &mut Chunk| {
+            let end = chunk.offset.saturating_add(chunk.length);
+            let length = needed.entry(chunk.blob_name.clone()).or_default();
+            *length = end.max(*length);
+            let blob = blobs
+                .entry(chunk.blob_name.clone())
+                .or_insert_with_key(|name| {
+                    Arc::new(DiskBlob::new(self.bodies.join(name), name.clone(), false))
+                });
+            let blob: Arc<DiskBlob> = Arc::clone(blob);
+            chunk.blob = Some(blob);
+        };
+        let records = rows
+            .iter()
+            .map(|(kind, json)| Record::from_json(kind, json, &mut attach))
+            .collect::<serde_json::Result<Vec<Record>>>()?;
+        let has_account = |record: &Record| matches!(record, Record::Account(_));
+        if !records.iter().any(has_account) {
+            self.refuse_bodies_without_account()?;
+            return Ok(Loaded {
+                records,
+                damaged: HashSet::new(),
+            });
+        }
+        Ok(Loaded {
+            records,
+            damaged: self.inspect(needed)?,
+        })
+    }
+}
+
+/// Whether this module gives such names to bodies: 32 lower-case hexadecimal digits, with `.tmp`
+/// while they are being written.
+fn is_own_name(name: &str) -> bool {
+    let digits = name.strip_suffix(".tmp").unwrap_or(name);
+    digits.len() == NAME_DIGITS
+        && digits
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Opens the database and keeps it locked, so that nobody else gets in although the lock file may
+/// have been deleted.
+fn open_database(path: &Path) -> rusqlite::Result<Connection> {
+    // Made before SQLite sees it, so that its journals inherit the mode. A file that is there is not
+    // opened here: closing it would release the lock of another simulator of this process.
+    let _ = new_private_file(path);
+    let database = Connection::open(path)?;
+    database.busy_timeout(Duration::ZERO)?;
+    database.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         BEGIN EXCLUSIVE;
+         CREATE TABLE IF NOT EXISTS record (
+             kind TEXT NOT NULL, key TEXT NOT NULL, json TEXT NOT NULL,
+             PRIMARY KEY (kind, key)
+         ) WITHOUT ROWID;
+         COMMIT;",
+    )?;
+    Ok(database)
+}
+
+fn write_changes(
+    database: &mut Connection,
+    changes: &[Change],
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let transaction = database.transaction()?;
+    {
+        let mut put = transaction.prepare_cached(
+            "INSERT OR REPLACE INTO record (kind, key, json) VALUES (?1, ?2, ?3)",
+        )?;
+        let mut remove =
+            transaction.prepare_cached("DELETE FROM record WHERE kind = ?1 AND key = ?2")?;
+        for change in changes {
+            match change {
+                Change::Put(record) => {
+                    put.execute((record.kind().name(), record.key(), record.to_json()?))?
+                }
+                Change::Remove(kind, key) => remove.execute((kind.name(), key))?,
+            };
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Versions come before the parts that belong to them: the names of the kinds do not sort so.
+fn read_rows(database: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut query =
+        database.prepare("SELECT kind, json FROM record ORDER BY kind = 'part', kind, key")?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Opens a file that only its owner may read, creating it if need be.
+fn private_file(path: &Path) -> io::Result<File> {
+    private().create(true).truncate(false).open(path)
+}
+
+/// Creates a file that only its owner may read.
+fn new_private_file(path: &Path) -> io::Result<File> {
+    private().create_new(true).open(path)
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+}
+
+/// A name on disk that goes away unless the body was finished.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Gone already once it was renamed; what cannot be removed now is an orphan later.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+struct DiskWriter {
+    bodies: PathBuf,
+    name: String,
+    file: File,
+    temporary: Temporary,
+}
+
+impl Write for DiskWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl BlobWriter for DiskWriter {
+    fn finish(self: Box<Self>) -> io::Result<Arc<dyn Blob>> {
+        self.file.sync_all()?;
+        let path = self.bodies.join(&self.name);
+        fs::rename(&self.temporary.0, &path)?;
+        let blob = DiskBlob::new(path, self.name, true);
+        sync_directory(&self.bodies)?;
+        Ok(Arc::new(blob))
+    }
+}
+
+/// Makes a rename survive a power failure, where the system can.
+#[cfg(unix)]
+fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Counts the records that name it. It removes its file when it is dropped after the last of them
+/// is gone, or before there was any; a body that was found at start stays until then, so that a
+/// start which fails destroys nothing.
+#[derive(Debug)]
+struct DiskBlob {
+    path: PathBuf,
+    name: String,
+    records: AtomicUsize,
+    is_garbage: AtomicBool,
+}
+
+impl DiskBlob {
+    fn new(path: PathBuf, name: String, is_garbage: bool) -> Self {
+        Self {
+            path,
+            name,
+            records: AtomicUsize::new(0),
+            is_garbage: AtomicBool::new(is_garbage),
+        }
+    }
+}
+
+impl Blob for DiskBlob {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Box::new(file))
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        fs::metadata(&self.path).map(|metadata| metadata.len())
+    }
+
+    // Both are called under the lock of the state only, one after the other.
+    fn keep(&self) {
+        self.records.fetch_add(1, Ordering::Relaxed);
+        self.is_garbage.store(false, Ordering::Relaxed);
+    }
+
+    fn release(&self) {
+        if self.records.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.is_garbage.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for DiskBlob {
+    fn drop(&mut self) {
+        if *self.is_garbage.get_mut() {
+            // What cannot be removed now is an orphan at the next start.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::account::encryption::Encryption;
+    use crate::simulator::account::records::{Account, Kind, Part};
+
+    fn part(blob: &Arc<dyn Blob>) -> Change {
+        Change::Put(Record::Part(Arc::new(Part {
+            file_id: "large".to_owned(),
+            number: 1,
+            length: 4,
+            sha1: String::new(),
+            md5: String::new(),
+            encryption: Encryption::NONE,
+            uploaded: 0,
+            content: vec![Chunk::whole(Arc::clone(blob), 4)],
+        })))
+    }
+
+    #[test]
+    fn a_damaged_record_costs_no_body() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let storage = DiskStorage::open(dir.path()).unwrap();
+            let mut writer = storage.create_blob().unwrap();
+            writer.write_all(b"data").unwrap();
+            let blob = writer.finish().unwrap();
+            storage.commit(&[part(&blob)]).unwrap();
+            blob.keep();
+            let database = storage.database.lock();
+            // Read after the part, whose body is known by then.
+            let damage = "INSERT INTO record VALUES ('part', 'x', 'garbage')";
+            database.execute_batch(damage).unwrap();
+        }
+        let storage = DiskStorage::open(dir.path()).unwrap();
+        assert!(storage.load().is_err());
+        drop(storage);
+        assert_eq!(fs::read_dir(dir.path().join("bodies")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_change_is_kept_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = DiskStorage::open(dir.path()).unwrap();
+        let mut writer = storage.create_blob().unwrap();
+        writer.write_all(b"data").unwrap();
+        let blob = writer.finish().unwrap();
+        let account = Change::Put(Record::Account(Account {
+            id: "0123456789ab".to_owned(),
+            keys_made: 0,
+            port: None,
+        }));
+        let key = "large/00001".to_owned();
+        storage
+            .commit(&[account, part(&blob), Change::Remove(Kind::Part, key)])
+            .unwrap();
+        let records = storage.load().unwrap().records;
+        assert!(matches!(&records[..], [Record::Account(_)]), "{records:?}");
+    }
+}

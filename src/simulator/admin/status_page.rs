@@ -1,0 +1,273 @@
+//! The page at `/` for people: what is stored, what was asked, what it would have cost, and what is
+//! set to go wrong. Plain HTML without scripts, and no secret is on it.
+//!
+//! Names in it are chosen by clients: all text goes through [`Page::text`], and the headers forbid
+//! browsers to run or load anything. Nothing is counted by walking through a bucket, so the page
+//! costs the same however much is stored.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use httpdate::fmt_http_date;
+
+use crate::model::operation::{BillingClass, Operation};
+use crate::simulator::account::records::{Action, Bucket, Version};
+use crate::simulator::account::state::{Contents, State};
+use crate::simulator::account::world::World;
+use crate::simulator::faults::Faults;
+use crate::simulator::log::{LogEntry, RequestLog};
+use crate::simulator::protocol::message::{Reply, ReplyBody};
+use crate::simulator::protocol::reply::header;
+
+/// Rows of each table.
+const ROWS: usize = 50;
+
+const STYLE: &str = "body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 75em; \
+    padding: 0 1em; color-scheme: light dark } \
+    table { border-collapse: collapse; margin: .5em 0 1.5em } \
+    th, td { border: 1px solid #8888; padding: .2em .6em; text-align: left } \
+    td { white-space: nowrap } .t { white-space: normal; overflow-wrap: anywhere } .n { text-align: right } \
+    h2 { margin-top: 1.6em } .failed { color: #c33 }";
+
+/// The page as it is now.
+pub(crate) fn page(world: &World, log: &RequestLog, faults: &Faults) -> Reply {
+    let mut page = Page(String::new());
+    page.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+    page.raw("<meta name=\"viewport\" content=\"width=device-width\">");
+    page.raw("<title>b2-simulator</title><link rel=\"icon\" href=\"data:,\"><style>");
+    page.raw(STYLE);
+    page.raw("</style></head><body>\n<h1>b2-simulator</h1>\n<p>Account ");
+    page.text(world.account_id());
+    page.raw(", at ");
+    page.text(&fmt_http_date(world.clock().now()));
+    page.raw(". Reload to see what has changed.</p>\n");
+    stored(&mut page, &world.state());
+    calls(&mut page, log);
+    going_wrong(&mut page, faults);
+    requests(&mut page, &log.latest(ROWS));
+    page.raw("</body></html>\n");
+    reply(page.0)
+}
+
+fn reply(html: String) -> Reply {
+    Reply {
+        status: 200,
+        headers: vec![
+            header("Content-Type", "text/html; charset=utf-8"),
+            header("Cache-Control", "no-store"),
+            header(
+                "Content-Security-Policy",
+                "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                 base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            ),
+            header("X-Content-Type-Options", "nosniff"),
+            header("Referrer-Policy", "no-referrer"),
+        ],
+        body: ReplyBody::Bytes(html.into_bytes()),
+    }
+}
+
+fn stored(page: &mut Page, state: &State) {
+    let buckets: Vec<_> = state.buckets_by_name().collect();
+    page.heading(2, &format!("Buckets: {}", buckets.len()));
+    for bucket in buckets {
+        if let Some(contents) = state.contents(&bucket.id) {
+            stored_in(page, bucket, contents);
+        }
+    }
+}
+
+fn stored_in(page: &mut Page, bucket: &Bucket, contents: &Contents) {
+    page.heading(3, &bucket.name);
+    let (versions, unfinished) = (contents.versions.len(), contents.unfinished.len());
+    page.paragraph(&format!(
+        "{}, {versions} versions, {unfinished} large files unfinished, id {}",
+        bucket.kind, bucket.id
+    ));
+    if versions == 0 {
+        return;
+    }
+    page.table(&["file", "bytes", "uploaded", ""], |page| {
+        for version in contents.versions.values().take(ROWS) {
+            file(page, version);
+        }
+    });
+    if versions > ROWS {
+        page.paragraph(&format!("and {} more", versions - ROWS));
+    }
+}
+
+fn file(page: &mut Page, version: &Version) {
+    let what = match version.action {
+        Action::Upload => "",
+        Action::Start => "unfinished",
+        Action::Hide => "hides the older ones",
+    };
+    let uploaded = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(version.uploaded));
+    page.row(|page| {
+        page.long(&version.name);
+        page.number(&version.length.to_string());
+        page.cell(&uploaded.map(fmt_http_date).unwrap_or_default());
+        page.cell(what);
+    });
+}
+
+fn calls(page: &mut Page, log: &RequestLog) {
+    let counts = log.counts();
+    page.heading(2, &format!("Calls: {}", log.total()));
+    page.table(&["class", "", "calls", "of"], |page| {
+        for (class, name, what) in [
+            (BillingClass::A, "A", "free"),
+            (BillingClass::B, "B", "downloads"),
+            (BillingClass::C, "C", "listings and others"),
+        ] {
+            let of_class = |name: &&str| {
+                Operation::from_name(name).is_some_and(|it| it.billing_class() == class)
+            };
+            let counts = counts.iter().filter(|(name, _)| of_class(name));
+            let total: usize = counts.clone().map(|(_, count)| count).sum();
+            let names: Vec<String> = counts
+                .map(|(name, count)| format!("{name} {count}"))
+                .collect();
+            page.row(|page| {
+                page.cell(name);
+                page.cell(what);
+                page.number(&total.to_string());
+                page.long(&names.join(", "));
+            });
+        }
+    });
+}
+
+fn going_wrong(page: &mut Page, faults: &Faults) {
+    let words: Vec<String> = faults
+        .list()
+        .iter()
+        .map(|(_, fault)| fault.to_string())
+        .collect();
+    page.heading(2, &format!("Faults: {}", words.len()));
+    if words.is_empty() {
+        return;
+    }
+    page.table(&["in words"], |page| {
+        for fault in words.iter().take(ROWS) {
+            page.row(|page| page.long(fault));
+        }
+    });
+}
+
+fn requests(page: &mut Page, entries: &[LogEntry]) {
+    page.heading(2, "Latest requests");
+    let columns = ["request", "file", "status", "ms", "bytes", "fault"];
+    page.table(&columns, |page| {
+        for entry in entries {
+            request(page, entry);
+        }
+    });
+}
+
+fn request(page: &mut Page, entry: &LogEntry) {
+    let what = entry
+        .operation
+        .map_or(entry.method.as_str(), |it| it.name());
+    // Downloads by name have it in their path.
+    let file = match (entry.operation, &entry.file_name) {
+        (_, Some(name)) => name,
+        (None | Some(Operation::DownloadFileByName), None) => &entry.path,
+        (Some(_), None) => "",
+    };
+    let status = entry
+        .status
+        .map_or("none".to_owned(), |status| status.to_string());
+    page.row(|page| {
+        page.cell(what);
+        page.long(file);
+        page.raw(match entry.status {
+            Some(..400) => "<td class=\"n\">",
+            _ => "<td class=\"n failed\">",
+        });
+        page.text(&status);
+        page.number(&entry.elapsed.as_millis().to_string());
+        page.number(&entry.body_bytes.to_string());
+        page.long(entry.fault.as_deref().unwrap_or_default());
+    });
+}
+
+/// Control characters, and those that turn the order of others around: a name must not look like
+/// another one.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// HTML being written.
+struct Page(String);
+
+impl Page {
+    /// Markup of our own.
+    fn raw(&mut self, markup: &str) {
+        self.0.push_str(markup);
+    }
+
+    /// Text, whoever chose it.
+    fn text(&mut self, text: &str) {
+        for character in text.chars() {
+            match character {
+                '&' => self.raw("&amp;"),
+                '<' => self.raw("&lt;"),
+                '>' => self.raw("&gt;"),
+                '"' => self.raw("&quot;"),
+                '\'' => self.raw("&#39;"),
+                other if is_unseen(other) => self.0.extend(other.escape_unicode()),
+                other => self.0.push(other),
+            }
+        }
+    }
+
+    fn heading(&mut self, level: u8, text: &str) {
+        // Writing to a String cannot fail.
+        let _ = write!(self.0, "<h{level}>");
+        self.text(text);
+        let _ = writeln!(self.0, "</h{level}>");
+    }
+
+    fn paragraph(&mut self, text: &str) {
+        self.raw("<p>");
+        self.text(text);
+        self.raw("</p>\n");
+    }
+
+    fn table(&mut self, columns: &[&str], rows: impl FnOnce(&mut Self)) {
+        self.raw("<table><tr>");
+        for column in columns {
+            self.raw("<th>");
+            self.text(column);
+        }
+        self.raw("\n");
+        rows(self);
+        self.raw("</table>\n");
+    }
+
+    fn row(&mut self, cells: impl FnOnce(&mut Self)) {
+        self.raw("<tr>");
+        cells(self);
+        self.raw("\n");
+    }
+
+    fn cell(&mut self, text: &str) {
+        self.raw("<td>");
+        self.text(text);
+    }
+
+    /// A cell whose text may be long.
+    fn long(&mut self, text: &str) {
+        self.raw("<td class=\"t\">");
+        self.text(text);
+    }
+
+    fn number(&mut self, text: &str) {
+        self.raw("<td class=\"n\">");
+        self.text(text);
+    }
+}

@@ -1,0 +1,150 @@
+//! One page of a bucket's names or versions: order, prefix, folders and where the next page starts
+//! (docs/protocol.md, section 9). A folder, or the older versions of a name, are jumped over rather
+//! than walked through, so a page costs its rows times the logarithm of the bucket's size.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::simulator::account::records::{Action, Version};
+use crate::simulator::account::state::Place;
+
+/// What a page shall hold.
+#[derive(Debug)]
+pub(crate) struct Query<'a> {
+    pub(crate) prefix: &'a str,
+    /// Names outside this prefix are passed over although asked for: what version 1 of the API
+    /// does for restricted keys (docs/protocol.md, section 9.5). Otherwise empty.
+    pub(crate) visible_prefix: &'a str,
+    pub(crate) delimiter: Option<&'a str>,
+    pub(crate) start: Place,
+    pub(crate) limit: usize,
+    /// All versions, or just the visible latest of each name?
+    pub(crate) all_versions: bool,
+    /// After this many hidden names a page of names ends early.
+    pub(crate) scan_limit: usize,
+}
+
+#[derive(Debug)]
+pub(crate) enum Row {
+    File(Arc<Version>),
+    Folder(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) rows: Vec<Row>,
+    /// Name, and id where the next row is a version.
+    pub(crate) next: Option<(String, Option<String>)>,
+}
+
+pub(crate) fn read(versions: &BTreeMap<Place, Arc<Version>>, query: &Query<'_>) -> Page {
+    let mut page = Page {
+        rows: Vec::new(),
+        next: None,
+    };
+    let Some(within) = narrower(query.prefix, query.visible_prefix) else {
+        return page;
+    };
+    let mut from = Bound::Included(query.start.clone().max(Place::first(within)));
+    let mut hidden = 0;
+    while let Some((place, version)) = versions.range((from, Bound::Unbounded)).next() {
+        if !place.name.starts_with(within) {
+            break;
+        }
+        if let Some(beyond) = beyond_hidden(query, place, version) {
+            if version.action == Action::Hide {
+                if hidden == query.scan_limit.max(1) {
+                    page.next = Some((place.name.clone(), None));
+                    break;
+                }
+                hidden += 1;
+            }
+            from = beyond;
+            continue;
+        }
+        let folder = folder_of(&place.name, query);
+        if page.rows.len() == query.limit {
+            page.next = Some(match folder {
+                Some(folder) => (folder.to_owned(), None),
+                None => (place.name.clone(), Some(version.file_id.clone())),
+            });
+            break;
+        }
+        let beyond = match folder {
+            Some(folder) => beyond_prefix(folder),
+            None if query.all_versions => Some(Bound::Excluded(place.clone())),
+            None => Some(Bound::Excluded(Place::last(&place.name))),
+        };
+        page.rows.push(match folder {
+            Some(folder) => Row::Folder(folder.to_owned()),
+            None => Row::File(Arc::clone(version)),
+        });
+        let Some(beyond) = beyond else { break };
+        from = beyond;
+    }
+    page
+}
+
+/// Where to go on if a listing of names does not show this version: an unfinished file may stand
+/// before the finished one, a hide marker hides all that is older.
+fn beyond_hidden(query: &Query<'_>, place: &Place, version: &Version) -> Option<Bound<Place>> {
+    match version.action {
+        _ if query.all_versions => None,
+        Action::Upload => None,
+        Action::Start => Some(Bound::Excluded(place.clone())),
+        Action::Hide => Some(Bound::Excluded(Place::last(&place.name))),
+    }
+}
+
+/// The prefix up to and including the first delimiter after what was asked for.
+fn folder_of<'n>(name: &'n str, query: &Query<'_>) -> Option<&'n str> {
+    let delimiter = query.delimiter?;
+    let begin = query.prefix.len();
+    let at = name.get(begin..)?.find(delimiter)?;
+    name.get(..begin + at + delimiter.len())
+}
+
+/// Names that match both prefixes match the longer one; `None` if no name can.
+fn narrower<'p>(one: &'p str, other: &'p str) -> Option<&'p str> {
+    if one.starts_with(other) {
+        Some(one)
+    } else {
+        other.starts_with(one).then_some(other)
+    }
+}
+
+/// The first place after all names with this prefix; `None` if nothing sorts after them. The order
+/// of UTF-8 bytes is the order of characters.
+fn beyond_prefix(prefix: &str) -> Option<Bound<Place>> {
+    let mut characters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = characters.pop() {
+        let next = match last {
+            '\u{d7ff}' => Some('\u{e000}'),
+            other => u32::from(other).checked_add(1).and_then(char::from_u32),
+        };
+        if let Some(next) = next {
+            characters.push(next);
+            let name: String = characters.into_iter().collect();
+            return Some(Bound::Included(Place::first(&name)));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_beyond_a_prefix_is_right_after_its_names() {
+        let beyond = |prefix: &str| match beyond_prefix(prefix) {
+            Some(Bound::Included(place)) => Some(place.name),
+            _ => None,
+        };
+        assert_eq!(beyond("a/").as_deref(), Some("a0"));
+        assert_eq!(beyond("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(beyond("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(beyond("\u{10ffff}"), None);
+    }
+}

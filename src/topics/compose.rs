@@ -1,0 +1,8 @@
+//! Making a file of pieces: bytes of this machine and ranges of files that the service has.
+//!
+//! [`Bucket::concatenate`](crate::Bucket::concatenate) puts [`Piece`]s one after the other, and
+//! [`Bucket::create_file`](crate::Bucket::create_file) gives each piece its offset. Ranges of files in B2 are
+//! copied within the service, so their bytes do not pass through this machine.
+
+pub use crate::transfer::compose::piece::Piece;
+pub use crate::transfer::compose::{ComposeOptions, Overlap};

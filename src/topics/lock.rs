@@ -1,0 +1,9 @@
+//! Object lock: retention, legal holds, and the defaults of a bucket.
+//!
+//! The guide is [`encryption_and_lock`](crate::encryption_and_lock).
+
+pub use crate::bucket::lock::UpdateFileRetentionOptions;
+pub use crate::model::lock::{
+    BucketRetention, DefaultRetention, FileLockConfiguration, FileRetention, LegalHold,
+    RetentionMode, RetentionPeriod, RetentionUnit,
+};

@@ -1,0 +1,8 @@
+//! Rules of a bucket: which web pages may read it (CORS), and when its files are hidden and deleted
+//! (lifecycle).
+//!
+//! Both are set with [`CreateBucketOptions`](crate::CreateBucketOptions) or
+//! [`UpdateBucketOptions`](crate::UpdateBucketOptions). The guide is [`bucket_rules`](crate::bucket_rules).
+
+pub use crate::model::cors::{CorsOperation, CorsRule};
+pub use crate::model::lifecycle::LifecycleRule;
