@@ -25,7 +25,7 @@ pub enum TransportKind {
     Reset,
     /// No byte moved for the idle limit of [`Timeouts`](crate::Timeouts).
     Stalled,
-    /// What arrived is not HTTP as it should be.
+    /// What arrived is not HTTP, or not TLS, as it should be.
     Protocol,
 }
 
@@ -136,7 +136,9 @@ impl fmt::Display for TransportError {
             }
             TransportKind::Reset => "the connection broke",
             TransportKind::Stalled => "the connection stalled",
-            TransportKind::Protocol => "the peer does not speak HTTP as it should",
+            TransportKind::Protocol => {
+                "the peer does not speak HTTP or TLS as it should; check the realm"
+            }
         };
         write!(f, "{}: {what}", self.operation)?;
         if !self.host.is_empty() {
