@@ -332,4 +332,69 @@ mod tests {
         ];
         assert_eq!(route(&both, true, "b.test", 443), "p:1");
     }
+
+    /// Whether curl asks the proxy at this port for a host, given these variables; `None` without curl.
+    fn curl_asks_the_proxy(variables: &[(&str, &str)], url: &str) -> Option<bool> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        listener.set_nonblocking(true).unwrap();
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-s", "--connect-timeout", "1", "--max-time", "1", url]);
+        curl.env_clear();
+        for (name, value) in variables {
+            curl.env(name, value.replace("PORT", &port));
+        }
+        curl.output().ok()?;
+        Some(listener.accept().is_ok())
+    }
+
+    #[test]
+    fn curl_reads_the_environment_in_the_same_way() {
+        let proxy = "http://127.0.0.1:PORT";
+        let (https, http, all) = (
+            ("HTTPS_PROXY", proxy),
+            ("http_proxy", proxy),
+            ("ALL_PROXY", proxy),
+        );
+        let dead = "http://127.0.0.1:1";
+        for (variables, url) in [
+            (&[https][..], "https://b2.test"),
+            (&[https], "http://b2.test"),
+            (&[http], "http://b2.test"),
+            (&[http], "https://b2.test"),
+            (&[all], "https://b2.test"),
+            (&[all, ("HTTPS_PROXY", dead)], "https://b2.test"),
+            (&[all, ("HTTPS_PROXY", "")], "https://b2.test"),
+            (&[https, ("https_proxy", dead)], "https://b2.test"),
+            (&[https, ("NO_PROXY", "*")], "https://b2.test"),
+            (&[https, ("NO_PROXY", "b2.test")], "https://api.b2.test"),
+            (&[https, ("NO_PROXY", "b2.test")], "https://notb2.test"),
+            (&[https, ("NO_PROXY", ".b2.test")], "https://b2.test"),
+            (
+                &[https, ("NO_PROXY", "localhost, b2.test")],
+                "https://b2.test",
+            ),
+            (
+                &[https, ("NO_PROXY", "localhost b2.test")],
+                "https://b2.test",
+            ),
+            (&[https, ("NO_PROXY", "B2.TEST.")], "https://b2.test"),
+            (
+                &[https, ("no_proxy", "a.test"), ("NO_PROXY", "b2.test")],
+                "https://b2.test",
+            ),
+        ] {
+            let Some(asked) = curl_asks_the_proxy(variables, url) else {
+                return;
+            };
+            let (scheme, host) = url.split_once("://").unwrap();
+            let ours = route(variables, scheme == "https", host, 443);
+            // The value holds the word PORT here, so that the proxy in question is an error.
+            assert_eq!(
+                ours.starts_with("error"),
+                asked,
+                "{variables:?} {url}: {ours}"
+            );
+        }
+    }
 }

@@ -39,6 +39,7 @@ mod odd_values;
 mod parity;
 mod persistence;
 mod processes;
+mod proxy;
 mod raw;
 mod replication;
 mod retry;
