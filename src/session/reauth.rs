@@ -16,7 +16,7 @@ use crate::model::id::AccountId;
 use crate::model::operation::Operation;
 use crate::raw;
 use crate::session::credentials::Credentials;
-use crate::session::{Session, remember};
+use crate::session::{Session, log_store_failure};
 
 /// How long one process may take to authorize before another one tries.
 const LEASE: Duration = Duration::from_secs(30);
@@ -153,13 +153,13 @@ impl Session {
                 Refresh::Busy => control.sleep(self.clock(), POLL)?,
                 // Whoever logged out meanwhile is not logged in again by a token that expired.
                 Refresh::Lease(ticket) if stale.is_some() && ticket.identity().is_none() => {
-                    remember("abandoned lease", self.store.abandon_refresh(ticket));
+                    log_store_failure("abandoned lease", self.store.abandon_refresh(ticket));
                     return Ok(None);
                 }
                 Refresh::Lease(ticket) => match self.ask(credentials, account, control) {
                     Ok(auth) => return self.save(auth, ticket),
                     Err(error) => {
-                        remember("abandoned lease", self.store.abandon_refresh(ticket));
+                        log_store_failure("abandoned lease", self.store.abandon_refresh(ticket));
                         return Err(error);
                     }
                 },

@@ -189,8 +189,11 @@ fn entry(stored: Stored) -> Entry {
     }
 }
 
+/// A step in Python's words: the action, the name and the version.
+type Step = (String, String, Option<String>);
+
 /// What our plan has in Python's words, and the names that are newer at the destination.
-fn ours(case: &Case) -> (Vec<(String, String, Option<String>)>, BTreeSet<String>) {
+fn ours(case: &Case) -> (Vec<Step>, BTreeSet<String>) {
     let options = case.options.ours();
     let filters = Arc::new(Filters::new(&options.filters));
     let direction = match (case.source.is_bucket(), case.dest.is_bucket()) {

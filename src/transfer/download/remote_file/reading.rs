@@ -25,7 +25,7 @@ use crate::control::Control;
 use crate::control::caches::Reclaim;
 use crate::control::cancel::{CancelToken, Subscription};
 use crate::control::memory::Loan;
-use crate::control::progress::Tally;
+use crate::control::progress::ProgressCounter;
 use crate::control::workers::Workers;
 use crate::error::Result;
 use crate::http::length_mismatch;
@@ -65,7 +65,7 @@ struct File {
     control: Control,
     version: FileVersion,
     pinned: PinnedVersion,
-    tally: Arc<Tally>,
+    tally: Arc<ProgressCounter>,
     block: u64,
     most_ahead: u64,
     blocks: Mutex<Blocks>,
@@ -160,7 +160,7 @@ impl Reading {
         self.file.pinned.length
     }
 
-    pub(super) fn tally(&self) -> &Tally {
+    pub(super) fn tally(&self) -> &ProgressCounter {
         &self.file.tally
     }
 
@@ -399,7 +399,8 @@ impl File {
         };
         let index = wanted.start / self.block;
         let bytes = self.bytes(&(index..index + 1));
-        let mut content = self.buffer(&bytes);
+        let length = usize::try_from(bytes.end - bytes.start);
+        let mut content = vec![0; length.unwrap_or_default()];
         fill(self.stream(bytes.clone(), &self.control), &mut content)?;
         let block = Block::new(content, None);
         let read = self.copy(index, &block, wanted, buffer);
@@ -424,11 +425,6 @@ impl File {
             }))
         })
         .map(|_: Vec<()>| ())
-    }
-
-    fn buffer(&self, bytes: &Range<u64>) -> Vec<u8> {
-        let length = usize::try_from(bytes.end - bytes.start);
-        vec![0; length.unwrap_or_default()]
     }
 }
 
