@@ -495,7 +495,9 @@ impl Flight {
         let mut stream = file.stream(bytes, &file.control);
         while let Some((index, _)) = self.waiting.front() {
             let index = *index;
-            let mut content = file.buffer(&file.bytes(&(index..index + 1)));
+            let bytes = file.bytes(&(index..index + 1));
+            let length = usize::try_from(bytes.end - bytes.start);
+            let mut content = vec![0; length.unwrap_or_default()];
             fill_next(&mut stream, &mut content)?;
             let Some((_, loan)) = self.waiting.pop_front() else {
                 break;
