@@ -81,6 +81,11 @@ pub mod transfers {}
 #[doc = include_str!("../docs/keys-and-listing.md")]
 pub mod keys_and_listing {}
 
+// Synchronizing: the same.
+#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
+#[doc = include_str!("../docs/sync.md")]
+pub mod synchronizing {}
+
 // Rules of a bucket: the same.
 #[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
 #[doc = include_str!("../docs/bucket-rules.md")]

@@ -3,9 +3,13 @@
 mod control;
 mod copy;
 mod down;
+mod faults;
 mod model;
 mod support;
+#[cfg(unix)]
+mod tree;
 mod up;
+mod versions;
 
 mod cli;
 /// The program that a person would use.
