@@ -132,7 +132,7 @@ fn c39_retained_versions_are_no_failures() {
         .create_bucket_with(
             "example-locked",
             b2sdk::BucketType::AllPrivate,
-            &b2sdk::CreateBucketOptions::new().file_lock(),
+            &b2sdk::CreateBucketOptions::new().file_lock(true),
         )
         .unwrap();
     let until = places.world.service.now() + DAY * 10;
