@@ -75,7 +75,7 @@ use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
 use crate::error::Error;
 use crate::model::operation::Operation;
-use crate::session::needs::Needs;
+use crate::session::capabilities::Needs;
 use crate::sync::act::Actor;
 use crate::sync::content::ContentReader;
 use crate::sync::filter::Filters;

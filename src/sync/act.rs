@@ -14,7 +14,7 @@ use crate::sync::place::Direction;
 use crate::sync::problem::ProblemKind;
 use crate::sync::step::{Action, SyncStep};
 use crate::sync::write::{LocalTree, Obstacle};
-use crate::transfer::copy::CopyMetadata;
+use crate::transfer::options::CopyMetadata;
 
 /// What making a step led to.
 #[derive(Debug)]

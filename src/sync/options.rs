@@ -10,9 +10,9 @@ use crate::model::secret::SseCustomerKey;
 use crate::setters::setters;
 use crate::sync::encryption::SyncEncryption;
 use crate::sync::error::{Refused, SyncError};
-use crate::transfer::copy::CopyOptions;
 use crate::transfer::download::DownloadOptions;
-use crate::transfer::upload::UploadOptions;
+use crate::transfer::options::CopyOptions;
+use crate::transfer::options::UploadOptions;
 
 /// The size from which a copy within the service is preferred to an upload: below it, an upload is one
 /// request as well, and is not billed.

@@ -93,7 +93,7 @@ struct State {
 
 impl State {
     /// Notes that a step was not made, so that nothing is removed that depends on it.
-    fn remember(&mut self, step: &SyncStep) {
+    fn log_store_failure(&mut self, step: &SyncStep) {
         if self.not_transferred.len() >= REMEMBERED {
             self.forgets = true;
             return;
@@ -196,7 +196,7 @@ impl Run<'_> {
     fn transfer(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, step: SyncStep) {
         if !self.settings.approves(&step) {
             self.steps.report().declined += 1;
-            state.remember(&step);
+            state.log_store_failure(&step);
             return;
         }
         state.handed_out = state.handed_out.saturating_add(step.bytes);
@@ -290,7 +290,7 @@ impl Run<'_> {
         if !self.settings.approves(&step) {
             self.steps.report().declined += 1;
             // What is newer must not uncover it.
-            state.remember(&step);
+            state.log_store_failure(&step);
             return;
         }
         state.reporter.now.steps_planned += 1;
@@ -350,7 +350,7 @@ impl Run<'_> {
             }
             Outcome::InTheWay => ProblemKind::InTheWay,
             Outcome::Skipped => {
-                state.remember(&step);
+                state.log_store_failure(&step);
                 return;
             }
             Outcome::Fatal(error) => {
@@ -364,7 +364,7 @@ impl Run<'_> {
             let is_own = matches!(kind, ProblemKind::Vanished | ProblemKind::Unreadable(_));
             state.failed_transfers += u64::from(!is_own);
         }
-        state.remember(&step);
+        state.log_store_failure(&step);
         if matches!(kind, ProblemKind::Retained) {
             self.steps.report().retained += 1;
         }

@@ -64,14 +64,14 @@ mod kinds {
 
 /// Declares the kind of each public type.
 macro_rules! types {
-    ($($kind:ident { $($($segment:ident)::+ $(<$of:tt>)?),* $(,)? })*) => {
+    ($($kind:ident { $($($segment:ident)::+ $(<$($of:tt),+>)?),* $(,)? })*) => {
         const TYPES: &[(&str, &str)] = &[
             $($((stringify!($kind), stringify!($($segment)::+)),)*)*
         ];
 
         #[test]
         fn every_type_can_do_what_its_kind_can() {
-            $($(kinds::$kind::<b2sdk::$($segment)::+ $(<$of>)?>();)*)*
+            $($(kinds::$kind::<b2sdk::$($segment)::+ $(<$($of),+>)?>();)*)*
         }
     };
 }
@@ -122,13 +122,14 @@ types! {
         CopyOptions, CreateBucketOptions, DownloadOptions, LsOptions, UpdateBucketOptions,
         UploadOptions, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
         delete::DeleteFileVersionOptions, delete::DeleteManyOptions, keys::CreateKeyOptions,
-        lock::UpdateFileRetentionOptions, replication::SetupOptions, sync::EncryptionPerSide,
-        sync::SyncOptions, sync::SyncRun,
+        lock::UpdateFileRetentionOptions, many::TransferManyOptions, replication::SetupOptions,
+        streams::OpenFileOptions, sync::EncryptionPerSide, sync::SyncOptions, sync::SyncRun,
     }
     error {
         Error, delete::DeleteFailed, error::InvalidSha1, error::InvalidTimestamp,
         error::LargeFileLeft, error::NotAllowed, error::TransportError, error::UnknownName,
-        local::UnsafeName, notifications::WebhookError, sync::Refused, sync::SyncError,
+        local::UnsafeName, many::TransferFailed, notifications::WebhookError, sync::Refused,
+        sync::SyncError,
     }
     listing {
         delete::ListedVersions, keys::Keys, listing::FileVersions, listing::Ls, listing::Parts,
@@ -137,7 +138,8 @@ types! {
     handle {
         B2Api, Bucket, CancelToken, Saved, Uploaded, compose::Piece<'static>,
         credentials::CommandCredentials, credentials::EnvironmentCredentials,
-        notifications::WebhookVerifier, raw::Connections, replication::Monitor, sync::BucketFolder,
+        many::FileToDownload, many::Transferred<u8>, notifications::WebhookVerifier,
+        raw::Connections, replication::Monitor, streams::RemoteFile, sync::BucketFolder,
         sync::SyncPlace, sync::Synchronizer, testing::Clock,
     }
     single {
@@ -145,7 +147,9 @@ types! {
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,
         local::LocalDirectory, sync::Problem, sync::ProblemKind, sync::SyncReport,
     }
-    one_thread { delete::Deletions<u8>, sync::SyncPlan }
+    one_thread {
+        delete::Deletions<u8>, many::FileToUpload, many::Transfers<'static, u8>, sync::SyncPlan
+    }
 }
 
 /// What is offered and is no type.

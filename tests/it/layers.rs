@@ -26,11 +26,12 @@ const LAYERS: [&str; 16] = [
 ];
 
 /// A module of the simulator may use those to its right.
-const SIMULATOR_LAYERS: [&str; 13] = [
+const SIMULATOR_LAYERS: [&str; 14] = [
     "fuzz",
     "builder",
     "key_request",
     "front",
+    "tls",
     "admin",
     "maintenance",
     "api",
@@ -46,7 +47,7 @@ const SIMULATOR_LAYERS: [&str; 13] = [
 const FOLDERS_WITH_LOOPS: &[&str] = &["replication/"];
 
 /// Words and the only places where they may stand.
-const PLACES: [(&str, &[&str]); 7] = [
+const PLACES: [(&str, &[&str]); 9] = [
     ("ureq", &["http.rs", "http/"]),
     (
         "rusqlite",
@@ -55,6 +56,8 @@ const PLACES: [(&str, &[&str]); 7] = [
     ("tokio", &["simulator/front", "bin/"]),
     ("hyper", &["simulator/front", "bin/"]),
     ("anyhow", &["bin/"]),
+    ("rcgen", &["simulator/tls.rs"]),
+    ("tokio_rustls", &["simulator/front", "simulator/tls.rs"]),
     ("secrecy", &["model/secret.rs"]),
     ("thread::sleep", &["control/clock.rs", "simulator/clock.rs"]),
 ];

@@ -22,7 +22,7 @@ use crate::model::operation::Operation;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
 use crate::raw::ListFilesRequest;
-use crate::session::needs::Needs;
+use crate::session::capabilities::Needs;
 use crate::session::paging::Pages;
 use crate::sync::filter::Filters;
 use crate::sync::item::{At, Details, Entry, Item, Stored};

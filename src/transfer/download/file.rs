@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::local_name::TEMPORARY;
 use crate::transfer::download::Verification;
+use crate::transfer::download::handle::check_at;
 use crate::transfer::download::partial::{Begin, Partial};
 use crate::transfer::download::ranges::{self, RangeTarget};
 use crate::transfer::download::reader::DownloadReader;
@@ -214,7 +215,7 @@ fn save_at_once(
     if reader.is_whole() && reader.length() > options.part_size {
         let target = RangeTarget {
             path,
-            reopen: &|| temporary.reopen(),
+            file: temporary.as_file(),
             partial: None,
         };
         let parts = EqualParts::new(reader.length(), options.part_size);
@@ -226,6 +227,11 @@ fn save_at_once(
     }
     settle(reader, temporary.as_file(), path, replaced)?;
     (options.check)()?;
+    if let Err(replaced) = check_at(temporary.as_file(), temporary.path()) {
+        // What has its name now is not ours to remove.
+        _ = temporary.keep();
+        return Err(failed("replace", replaced));
+    }
     temporary
         .persist(path)
         .map_err(|error| failed("replace", error.error))?;
@@ -250,7 +256,7 @@ fn save_resumable(
     let parts = partial.parts();
     let target = RangeTarget {
         path,
-        reopen: &|| partial.reopen(),
+        file: partial.file(),
         partial: Some(&partial),
     };
     let outcome = (options.check)()
