@@ -4,6 +4,8 @@ mod control;
 mod copy;
 mod down;
 mod faults;
+#[cfg(unix)]
+mod kills;
 mod model;
 mod support;
 #[cfg(unix)]

@@ -112,6 +112,8 @@ fn operations(direction: &str, orphans: Orphans) -> Vec<Operation> {
 /// and withholds removals. Without the fault the next run completes, and the one after it plans nothing.
 #[test]
 fn whatever_fails_each_name_is_old_or_new_and_the_next_run_completes() {
+    let is_full = std::env::var_os("B2SDK_FULL_ROUNDS").is_some();
+    let mut number = 0;
     for direction in DIRECTIONS {
         for orphans in [Orphans::Keep, Orphans::Hide, Orphans::Delete] {
             if direction == "down" && orphans == Orphans::Hide {
@@ -120,6 +122,11 @@ fn whatever_fails_each_name_is_old_or_new_and_the_next_run_completes() {
             for operation in operations(direction, orphans) {
                 for (kind, fault) in FAULTS {
                     for lasting in [false, true] {
+                        number += 1;
+                        // One in five of them meets every operation and every fault.
+                        if number % 5 != 0 && !is_full {
+                            continue;
+                        }
                         let places = places(!lasting);
                         diverge(&places, direction);
                         let before = destination(&places, direction);
