@@ -9,8 +9,8 @@ use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::secret::{SseCustomerKey, UploadToken};
 use crate::model::sha1::Sha1Digest;
-use crate::raw::headers::customer_key;
-use crate::raw::{Raw, UploadBody};
+use crate::raw::customer_key::customer_key_headers;
+use crate::raw::{Raw, UploadBody, agreement};
 use crate::setters::setters;
 use crate::wire::file::FileIdRequest;
 use crate::wire::large_file::{
@@ -45,7 +45,7 @@ impl UploadPartRequest<'_> {
             ("X-Bz-Part-Number", self.part_number.to_string()),
             ("X-Bz-Content-Sha1", body.promise()),
         ];
-        headers.extend(self.customer_key.into_iter().flat_map(customer_key));
+        headers.extend(self.customer_key.into_iter().flat_map(customer_key_headers));
         headers
     }
 }
@@ -118,6 +118,7 @@ impl Raw<'_> {
             self.control,
         )?;
         let part: Part = super::read_json(response)?;
+        agreement::same(operation, &request.part_number, &part.part_number)?;
         body.check(operation, &part.content_sha1, part.content_length)?;
         Ok(part)
     }
