@@ -57,7 +57,6 @@ impl RedisAccountInfo {
     }
 
     /// Returns a builder with the default settings.
-    #[must_use]
     pub fn builder() -> RedisAccountInfoBuilder {
         RedisAccountInfoBuilder::default()
     }

@@ -127,7 +127,7 @@ impl RedisStore {
             .server
             .request(repeat, |connection| invocation.invoke(connection))?;
         let mut values = values.into_iter();
-        let status = values.next().map(|status| String::from_redis_value(status));
+        let status = values.next().map(String::from_redis_value);
         let status = status
             .transpose()
             .map_err(|_| StoreError::new("the Redis server's answer cannot be understood"))?
