@@ -42,6 +42,7 @@ impl Session {
         control: &Control,
     ) -> Result<()> {
         self.http.check_realm(&credentials.realm)?;
+        credentials.check()?;
         self.authorizing
             .run(control.tokens(), credentials.clone(), || {
                 self.authorize_now(credentials, control)
