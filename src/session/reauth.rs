@@ -219,6 +219,7 @@ impl Session {
         if account.is_some_and(|account| *account != auth.account_id) {
             return Err(Error::AccountChanged);
         }
+        tracing::info!(account_id = %auth.account_id, %application_key_id, "authorized");
         Ok(auth)
     }
 }

@@ -195,23 +195,26 @@ impl<'a> LargeFile<'a> {
             customer_key: self.file.customer_key(),
             ..UploadPartRequest::new(part_number(number)?)
         };
-        let (sha1, attempts) =
-            self.transfer
-                .session
-                .with_upload_url(&self.target, None, control, |raw, url| {
-                    self.tally.attempt(&mut again);
-                    let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
-                    let mut body = UploadBody::new(&mut content, length);
-                    let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
-                    content.keep();
-                    part.content_sha1
-                        .digest()
-                        .map(UploadOutcome::Stored)
-                        .ok_or_else(|| Error::UnexpectedReply {
-                            operation: Operation::UploadPart,
-                            source: "it has no SHA-1".into(),
-                        })
-                })?;
+        let (sha1, attempts) = self.transfer.session.with_upload_url(
+            &self.target,
+            self.file.name,
+            None,
+            control,
+            |raw, url| {
+                self.tally.attempt(&mut again);
+                let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
+                let mut body = UploadBody::new(&mut content, length);
+                let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
+                content.keep();
+                part.content_sha1
+                    .digest()
+                    .map(UploadOutcome::Stored)
+                    .ok_or_else(|| Error::UnexpectedReply {
+                        operation: Operation::UploadPart,
+                        source: "it has no SHA-1".into(),
+                    })
+            },
+        )?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
         self.tally.part_arrived();
         Ok(sha1)
