@@ -39,6 +39,8 @@ struct State {
     auth: Option<String>,
     /// The ticket and when it ends, in milliseconds.
     lease: Option<(u64, i64)>,
+    #[serde(default)]
+    logged_out: bool,
     tickets: u64,
     buckets: BTreeMap<String, BucketId>,
     /// By target: URL, token, when it was received.
@@ -145,6 +147,10 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
         self.read(|state| Ok(state.snapshot()?.map(Arc::new)))
     }
 
+    fn is_logged_out(&self) -> Result<bool> {
+        self.read(|state| Ok(state.logged_out))
+    }
+
     fn begin_refresh(&self, stale: Option<Generation>, lease: Duration) -> Result<Refresh> {
         self.write(|state, now| {
             match state.snapshot()? {
@@ -184,6 +190,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
                 }
             }
             state.lease = None;
+            state.logged_out = false;
             let snapshot = AuthSnapshot::new(auth);
             state.auth = Some(snapshot.expose_json()?);
             Ok(Arc::new(snapshot))
@@ -204,6 +211,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
             let tickets = state.tickets;
             *state = State {
                 tickets,
+                logged_out: true,
                 ..State::default()
             };
             Ok(())

@@ -70,6 +70,17 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// Whatever error the store meets.
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError>;
 
+    /// Returns whether somebody logged out: whether the authorization is missing because of
+    /// [`clear`](Self::clear), or because another program did what `clear` does.
+    ///
+    /// An authorization that is missing for any other reason was lost, such as with a file that was
+    /// deleted or a server that was emptied. A program that has credentials then authorizes again. It
+    /// does not after a logout. A new store has not been logged out of.
+    ///
+    /// # Errors
+    /// Whatever error the store meets.
+    fn is_logged_out(&self) -> Result<bool, StoreError>;
+
     /// Asks for the right to replace the authorization of generation `stale`, or a missing one
     /// (`None`).
     ///
@@ -390,6 +401,10 @@ impl UploadUrl {
 impl<T: AccountInfo + ?Sized> AccountInfo for Arc<T> {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         (**self).auth()
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        (**self).is_logged_out()
     }
 
     fn begin_refresh(

@@ -2,10 +2,14 @@
 
 #[cfg(unix)]
 mod again;
+#[cfg(unix)]
+mod degraded;
 mod files;
 #[cfg(unix)]
 mod gone;
 mod legacy;
+#[cfg(unix)]
+mod logged_out;
 mod model;
 mod others;
 #[cfg(unix)]
