@@ -44,6 +44,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde_json::{Map, Value};
+
 pub use account::caps::{Caps, Usage};
 pub use builder::SimulatorBuilder;
 
@@ -56,9 +58,10 @@ use crate::model::operation::Operation;
 use account::world::World;
 use admin::status_page;
 use api::route;
-use maintenance::{lifecycle, replication};
+use maintenance::{lifecycle, planting, replication};
 use protocol::decode;
 use protocol::message::{Reply, Request};
+use protocol::reply::Refusal;
 
 /// A running simulator with one account and its master key. It stops when it is dropped.
 pub struct Simulator {
@@ -214,6 +217,42 @@ impl Simulator {
         replication::run(&self.world)
     }
 
+    /// Puts into the bucket of this name, which is created if there is none, what the native API would
+    /// refuse and a service may hold all the same: rules with overlapping prefixes that were made by the
+    /// S3 API, rules from before today's limits, names with dots. `members` is an object with any of
+    /// `bucketType`, `bucketInfo`, `corsRules`, `lifecycleRules`, `eventNotificationRules` and
+    /// `replicationConfiguration`, as answers show them; nothing in them is checked.
+    ///
+    /// ```
+    /// use b2sdk::simulator::Simulator;
+    /// use serde_json::json;
+    ///
+    /// let simulator = Simulator::start()?;
+    /// simulator.plant_bucket("animals", &json!({ "lifecycleRules": [
+    ///     { "fileNamePrefix": "animals/", "daysFromUploadingToHiding": 7 },
+    ///     { "fileNamePrefix": "animals/cows/", "daysFromUploadingToHiding": 30 },
+    /// ] }))?;
+    /// simulator.plant_file("animals", &json!({ "fileName": "//cow\\1", "content": "moo" }))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` if `members` is no object, has other members, or one of another type; otherwise
+    /// the directory cannot be written.
+    pub fn plant_bucket(&self, name: &str, members: &Value) -> io::Result<()> {
+        planting::bucket(&self.world, name, object(members)?).map_err(planting_error)
+    }
+
+    /// Puts a file into a bucket without any check of its name or info. `members` is an object with
+    /// `fileName` and any of `content` (text), `contentType`, `fileInfo`, `uploadTimestamp`
+    /// (milliseconds since 1970), and `"action": "hide"` for a hide marker. Returns the file id.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such bucket; otherwise as for [`plant_bucket`](Self::plant_bucket).
+    pub fn plant_file(&self, bucket_name: &str, members: &Value) -> io::Result<String> {
+        planting::file(&self.world, bucket_name, object(members)?).map_err(planting_error)
+    }
+
     /// Makes this account and the other's two accounts of the same service, as they are in two of its
     /// regions: each can replicate into the other's buckets, and neither can take the name of one. It
     /// lasts as long as both live.
@@ -308,6 +347,24 @@ impl Simulator {
     pub fn stop(self) {
         drop(self.server);
     }
+}
+
+fn object(members: &Value) -> io::Result<&Map<String, Value>> {
+    members.as_object().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "what is planted is no JSON object",
+        )
+    })
+}
+
+fn planting_error(refusal: Refusal) -> io::Error {
+    let kind = match refusal.status {
+        404 => io::ErrorKind::NotFound,
+        400 => io::ErrorKind::InvalidInput,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, refusal.message)
 }
 
 impl fmt::Debug for Simulator {

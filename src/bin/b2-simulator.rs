@@ -137,8 +137,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
             let given = inline.clone().or_else(|| arguments.next());
             given.with_context(|| format!("{name} needs a value"))
         };
-        let is_flag = inline.is_none();
-        if !(is_flag && flag(&mut parsed, name)) && !option(&mut parsed, name, &mut value)? {
+        let is_flag = inline.is_none() && flag(&mut parsed, name);
+        if !is_flag && !option(&mut parsed, name, &mut value)? {
             anyhow::bail!("unknown argument {text:?}; try --help");
         }
     }

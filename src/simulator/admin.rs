@@ -6,8 +6,8 @@
 //! machine send requests here, so whatever comes with `Origin` or `Sec-Fetch-Site`, or for a host that
 //! is not called a loopback one, is refused.
 //!
-//! Bodies are plain text: faults in their own words, one a line; everything else as `name=value`,
-//! separated by spaces or `&`. Answers are JSON. What is asked here is no request to the service: it
+//! Bodies are plain text: faults in their own words, one a line; what is planted as JSON; everything
+//! else as `name=value`, separated by spaces or `&`. Answers are JSON. What is asked here is no request to the service: it
 //! meets no fault and leaves no entry in the log.
 
 mod parameters;
@@ -17,12 +17,12 @@ pub(crate) mod status_page;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::simulator::account::world::World;
 use crate::simulator::faults::{Fault, Faults};
 use crate::simulator::log::RequestLog;
-use crate::simulator::maintenance::{lifecycle, replication};
+use crate::simulator::maintenance::{lifecycle, planting, replication};
 use crate::simulator::protocol::decode;
 use crate::simulator::protocol::host;
 use crate::simulator::protocol::message::{Reply, Request};
@@ -87,6 +87,14 @@ impl Admin<'_> {
             ("POST", ["caps"]) => self.set_caps(&text),
             ("GET", ["settings"]) => Ok(show::settings(self.world.settings())),
             ("POST", ["settings"]) => self.set_settings(&text),
+            ("POST", ["buckets", name]) => {
+                planting::bucket(self.world, name, &members(&text)?)?;
+                Ok(json!({}))
+            }
+            ("POST", ["buckets", name, "files"]) => {
+                let id = planting::file(self.world, name, &members(&text)?)?;
+                Ok(json!({ "fileId": id }))
+            }
             ("GET", ["log"]) => self.show_log(request),
             ("DELETE", ["log"]) => {
                 self.log.clear();
@@ -225,6 +233,12 @@ impl Admin<'_> {
         parameters.end()?;
         Ok(show::log(self.log, last.unwrap_or(usize::MAX)))
     }
+}
+
+/// The members of a JSON object.
+fn members(text: &str) -> Result<Map<String, Value>, Refusal> {
+    serde_json::from_str(text)
+        .map_err(|wrong| Refusal::bad_request(format!("the body is no JSON object: {wrong}")))
 }
 
 fn clock_usage() -> Refusal {

@@ -46,6 +46,7 @@ mod secrets;
 mod share;
 mod simulator_admin;
 mod simulator_caps;
+mod simulator_dispositions;
 mod simulator_document;
 mod simulator_faults;
 mod simulator_fidelity;

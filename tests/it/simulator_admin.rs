@@ -330,6 +330,44 @@ fn no_answer_has_more_rows_than_is_allowed_and_listings_go_on() {
 }
 
 #[test]
+fn what_the_native_api_refuses_can_be_planted_and_is_listed() {
+    let world = World::new();
+    let service = &world.service;
+    let overlapping = json!([
+        { "fileNamePrefix": "animals/", "daysFromUploadingToHiding": 7, "daysFromHidingToDeleting": null },
+        { "fileNamePrefix": "animals/cows/", "daysFromUploadingToHiding": 30, "daysFromHidingToDeleting": null },
+    ]);
+    let members = json!({ "lifecycleRules": overlapping, "bucketType": "shared" });
+    ok(service, "POST /buckets/with.a.dot", &members.to_string());
+    let planted = json!({ "fileName": "//odd\\name/", "content": "moo", "uploadTimestamp": 1000 });
+    let id = ok(
+        service,
+        "POST /buckets/with.a.dot/files",
+        &planted.to_string(),
+    );
+
+    let bucket = world.api.get_bucket_by_name("with.a.dot").unwrap();
+    assert_eq!(bucket.details().unwrap().lifecycle_rules.len(), 2);
+    let files = bucket.list_file_versions("//odd\\name/").unwrap();
+    let files: Vec<_> = files.map(Result::unwrap).collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0].file_id.as_str(), id["fileId"].as_str().unwrap());
+    assert_eq!(files[0].upload_timestamp, Timestamp::from_millis(1000));
+    let content = bucket.download_file_by_id(&files[0].file_id).unwrap();
+    assert_eq!(content.read_to_vec().unwrap(), b"moo");
+
+    for (line, body, status) in [
+        ("POST /buckets/a", "[]", 400),
+        ("POST /buckets/a", r#"{"revision": 1}"#, 400),
+        ("POST /buckets/a", r#"{"corsRules": {}}"#, 400),
+        ("POST /buckets/none/files", r#"{"fileName": "a"}"#, 404),
+        ("POST /buckets/with.a.dot/files", "{}", 400),
+    ] {
+        assert_eq!(refused(service, line, body).0, status, "{line} {body}");
+    }
+}
+
+#[test]
 fn a_clock_that_began_in_the_past_is_moved_up_to_the_machines_own() {
     let past = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let service = Simulator::builder().start_time(past).start().unwrap();

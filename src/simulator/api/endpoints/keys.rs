@@ -9,8 +9,8 @@ use crate::simulator::api::render;
 use crate::simulator::protocol::json::missing;
 use crate::simulator::protocol::reply::Refusal;
 
-/// 1000 days.
-const MAX_SECONDS: i64 = 86_400_000;
+/// Less than 1000 days.
+const MAX_SECONDS: i64 = 86_400_000 - 1;
 
 pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
     call.check_account()?;
