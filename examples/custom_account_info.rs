@@ -26,6 +26,7 @@ use b2sdk::account_info::{
     AccountAuth, AccountInfo, AuthSnapshot, Generation, Identity, Refresh, RefreshTicket,
     UploadTarget, UploadUrl,
 };
+use b2sdk::credentials::EnvironmentCredentials;
 use b2sdk::error::{StoreContext as _, StoreError};
 use b2sdk::{B2Api, BucketId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -303,11 +304,10 @@ impl<C: Fn() -> SystemTime> JsonAccountInfo<C> {
     clippy::disallowed_methods,
     reason = "the system's clock is the one that a program of its own goes by"
 )]
-fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn main() -> anyhow::Result<()> {
     let account_info = JsonAccountInfo::new("account_info.json", SystemTime::now);
     let b2_api = B2Api::new(account_info);
-    let [key_id, key] = ["B2_APPLICATION_KEY_ID", "B2_APPLICATION_KEY"].map(std::env::var);
-    b2_api.authorize_account("production", key_id?, key?)?;
+    b2_api.authorize_with(EnvironmentCredentials::new())?;
     for bucket in b2_api.list_buckets()? {
         println!("{} {}", bucket.id(), bucket.name());
     }

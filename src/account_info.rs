@@ -386,7 +386,7 @@ impl UploadUrl {
     }
 
     /// How long a URL is used after it was received: 23 hours, which is the service's 24 hours
-    /// ([section 6](crate::protocol#6-upload-urls)) less a margin.
+    /// ([section 6](crate::guide::protocol#6-upload-urls)) less a margin.
     pub const LIFETIME: Duration = Duration::from_secs(23 * 3600);
     /// The number of URLs that a store keeps for one target.
     pub const POOL_SIZE: usize = 100;
