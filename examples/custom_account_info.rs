@@ -198,6 +198,19 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
         })
     }
 
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<()> {
+        self.write(|state, now| {
+            let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+            let ends = now.as_millis().saturating_add(lease);
+            if let Some(held) = &mut state.lease
+                && held.0 == ticket.number()
+            {
+                held.1 = ends;
+            }
+            Ok(())
+        })
+    }
+
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<()> {
         self.write(|state, _| {
             state
@@ -271,6 +284,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
     ) -> Result<()> {
         self.write_of(owner, |state, _| {
             let pool = state.urls.entry(key(target)).or_default();
+            pool.retain(|(known, _, _)| *known != url.url);
             if pool.len() >= UploadUrl::POOL_SIZE {
                 pool.remove(0);
             }

@@ -14,8 +14,9 @@ use crate::model::operation::Operation;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
+use crate::raw::customer_key::{AES256, customer_key_headers};
 use crate::raw::encoding::encode;
-use crate::raw::headers::{self, AES256, customer_key};
+use crate::raw::headers;
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
@@ -79,7 +80,7 @@ impl<'a> UploadFileRequest<'a> {
                 headers.push(fixed(headers::ENCRYPTION, AES256.to_owned()));
             }
             Some(Encryption::SseC(key)) => {
-                headers.extend(customer_key(key).map(|(name, value)| fixed(name, value)));
+                headers.extend(customer_key_headers(key).map(|(name, value)| fixed(name, value)));
             }
             Some(Encryption::None) | None => {}
         }

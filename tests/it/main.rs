@@ -63,3 +63,4 @@ mod tutorial;
 mod upload;
 mod upload_faults;
 mod upload_matrix;
+mod where_is;
