@@ -13,10 +13,10 @@ use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
-use crate::raw::Raw;
 use crate::raw::customer_key::{AES256, customer_key_headers};
 use crate::raw::encoding::encode;
 use crate::raw::headers;
+use crate::raw::{Raw, agreement};
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
@@ -86,13 +86,13 @@ impl<'a> UploadFileRequest<'a> {
         }
         if let Some(FileRetention { mode, until }) = file_retention {
             headers.push(fixed(headers::RETENTION_MODE, mode.to_string()));
-            headers.push(fixed(headers::RETAIN_UNTIL, until.to_string()));
+            headers.push(fixed(headers::RETAIN_UNTIL, until.to_decimal()));
         }
         if let Some(hold) = legal_hold {
             headers.push(fixed(headers::LEGAL_HOLD, hold.to_string()));
         }
         if let Some(timestamp) = custom_upload_timestamp {
-            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_string()));
+            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_decimal()));
         }
         headers
     }
@@ -172,6 +172,7 @@ impl Raw<'_> {
             self.control,
         )?;
         let version: FileVersion = super::read_json(response)?;
+        agreement::same(operation, &request.file_name, &version.file_name.as_str())?;
         body.check(operation, &version.content_sha1, version.content_length)?;
         Ok(version)
     }
