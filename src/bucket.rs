@@ -74,6 +74,12 @@ impl Bucket {
 // The blank lines keep these in the order of the page.
 mod upload;
 
+pub(crate) mod transfer_many;
+
+mod open_file;
+
+mod tasks;
+
 mod download;
 
 pub(crate) mod list;

@@ -1,6 +1,7 @@
 //! What steers one running call: its clock, its cancellation, its progress. Every layer above knows
 //! it; it knows none of them.
 
+pub(crate) mod caches;
 pub(crate) mod cancel;
 pub(crate) mod clock;
 pub(crate) mod memory;

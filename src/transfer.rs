@@ -11,6 +11,7 @@ pub(crate) mod download;
 mod hash;
 mod large;
 pub(crate) mod new_file;
+pub(crate) mod options;
 mod parallel;
 mod parted;
 mod parts;

@@ -112,7 +112,7 @@ impl B2ApiBuilder {
     /// By default the environment decides, as it does for curl: `HTTPS_PROXY` (for plain `http://` realms
     /// `HTTP_PROXY`), then `ALL_PROXY`, each in lower case first; `NO_PROXY` lists hosts, `*.domains`,
     /// `host:port` and `network/bits` that are reached directly. Calls fail with
-    /// [`Error::InvalidInput`] and send nothing if the variable that counts does not name an HTTP proxy
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) and send nothing if the variable that counts does not name an HTTP proxy
     /// (SOCKS is not supported), or if the proxy does not accept the user name and password in its URL.
     /// Connections to this machine itself never go through a proxy.
     #[must_use]

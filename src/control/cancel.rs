@@ -63,7 +63,7 @@ struct Attached {
 }
 
 /// A callback that `cancel` runs; removed when dropped.
-pub(super) struct Subscription {
+pub(crate) struct Subscription {
     token: Arc<Inner>,
     number: u64,
 }
@@ -126,7 +126,7 @@ impl CancelToken {
     /// Runs `callback` when the token is cancelled, on the thread that cancels it and without any lock
     /// of the token, until the subscription is dropped. A token that is cancelled already does not run
     /// it: whoever subscribes asks the token afterwards.
-    pub(super) fn on_cancel(&self, callback: impl Fn() + Send + Sync + 'static) -> Subscription {
+    pub(crate) fn on_cancel(&self, callback: impl Fn() + Send + Sync + 'static) -> Subscription {
         let mut state = self.0.lock();
         let number = state.next_callback;
         state.next_callback += 1;

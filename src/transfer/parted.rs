@@ -9,7 +9,7 @@ use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::Result;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
-use crate::transfer::large::{LargeFile, PartSource};
+use crate::transfer::large::{Beginning, LargeFile, PartSource};
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::parallel;
 use crate::transfer::parts::EqualParts;
@@ -82,8 +82,13 @@ pub(in crate::transfer) fn make(
         None => (None, BTreeMap::new()),
     };
     let resumed_parts = present.len();
-    let kept = (file_id, resume.keeps_failures());
-    let uploaded = LargeFile::make(transfer, file, kept, tally, |large| {
+    let beginning = Beginning {
+        unfinished: file_id,
+        is_kept: resume.keeps_failures(),
+        length: Some((1..=parts.count()).map(|number| parts.length(number)).sum()),
+        parts: Some(parts.count()),
+    };
+    let uploaded = LargeFile::make(transfer, file, beginning, tally, |large| {
         for number in present.keys() {
             tally.part_arrived();
             tally.add(parts.length(*number));

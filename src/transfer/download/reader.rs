@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::control::Control;
@@ -68,6 +69,13 @@ impl DownloadReader {
     #[must_use]
     pub const fn version(&self) -> &FileVersion {
         &self.version
+    }
+
+    /// Returns which bytes of the file are read, counted from 0.
+    #[must_use]
+    pub const fn range(&self) -> Range<u64> {
+        let range = self.stream.range();
+        range.start..range.end
     }
 
     /// How many bytes there are to read in all.

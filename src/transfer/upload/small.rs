@@ -15,6 +15,7 @@ use crate::account_info::{AuthSnapshot, UploadTarget};
 use crate::control::progress::CountingReader;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
+use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
 use crate::raw::UploadBody;
 use crate::session::upload_url::UploadOutcome;
@@ -43,9 +44,15 @@ pub(in crate::transfer) fn upload(
             tally.attempt(&mut again);
             let mut content = CountingReader::new(source.open(0..length)?, &tally);
             let mut body = UploadBody::new(&mut content, length);
-            let outcome = raw.upload_file(&url.url, &url.token, &request, &mut body);
+            let outcome = raw
+                .upload_file(&url.url, &url.token, &request, &mut body)
+                .and_then(|version| check_bucket(file, version));
             let outcome = match (outcome, body.sha1()) {
-                (Ok(version), _) => Ok(UploadOutcome::Stored(version)),
+                (Ok(version), _) => match file.check_info(Operation::UploadFile, &version) {
+                    Ok(()) => Ok(UploadOutcome::Stored(version)),
+                    // It is stored. Sending it again would make another version.
+                    Err(error) => Ok(UploadOutcome::Unknown(error)),
+                },
                 (Err(error), Some(sha1)) if error.is_answer_lost() => {
                     find_uploaded(transfer, file, (length, sha1), started, error)
                 }
@@ -65,6 +72,17 @@ pub(in crate::transfer) fn upload(
         retries: attempts - 1,
         bytes_sent: tally.moved(),
     })
+}
+
+/// Fails if the service tells of a file of another bucket.
+fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion> {
+    match &version.bucket_id {
+        Some(bucket) if bucket != file.bucket => Err(Error::UnexpectedReply {
+            operation: Operation::UploadFile,
+            source: "it is about a file of another bucket".into(),
+        }),
+        _ => Ok(version),
+    }
 }
 
 /// Looks whether the service has what was sent from `started` on.
