@@ -9,6 +9,7 @@ mod error;
 mod guard;
 mod names;
 mod probes;
+mod service_clock;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -32,8 +33,11 @@ use crate::error::{Error, Result, Sent};
 use crate::http::body::{ExactReader, ResponseBody, Source};
 use crate::http::config::{Agents, HttpConfig};
 use crate::http::names::Names;
+use crate::http::service_clock::ServiceClock;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
+
+pub(crate) use self::service_clock::Beginning;
 
 /// After how many requests in a row a host is no longer asked for leave.
 const MOST_UNANSWERED: u32 = 2;
@@ -158,8 +162,7 @@ struct Inner {
     of_tokens: Mutex<Vec<Weak<OfToken>>>,
     /// The connections of tokens that are gone.
     spare: Mutex<Vec<Agents>>,
-    /// The last `Date` of the service, and when it came by our clock.
-    service_date: Mutex<Option<(SystemTime, Duration)>>,
+    service_clock: ServiceClock,
 }
 
 impl Http {
@@ -176,7 +179,7 @@ impl Http {
             closing: CancelToken::new(),
             of_tokens: Mutex::default(),
             spare: Mutex::default(),
-            service_date: Mutex::default(),
+            service_clock: ServiceClock::default(),
         })))
     }
 
@@ -192,11 +195,15 @@ impl Http {
         &self.0.bandwidth
     }
 
-    /// What time it was at the service when our clock showed `elapsed`, to the second that its
-    /// `Date` header tells; `None` before its first answer.
-    pub(crate) fn service_time_at(&self, elapsed: Duration) -> Option<SystemTime> {
-        let (date, seen) = (*self.0.service_date.lock())?;
-        date.checked_sub(seen.saturating_sub(elapsed))
+    /// Takes note of when something begins.
+    pub(crate) fn begin(&self) -> Beginning {
+        self.0.service_clock.begin(&self.0.clock)
+    }
+
+    /// What time it was at the service when something began, rather too early than too late; `None` before
+    /// its first answer.
+    pub(crate) fn service_time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.0.service_clock.time_of(beginning)
     }
 
     /// Cancelled by `shutdown`.
@@ -436,8 +443,7 @@ impl Http {
     fn note_date(&self, headers: &HeaderMap) {
         let date = headers.get("date").and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
-            let seen = self.0.clock.elapsed();
-            *self.0.service_date.lock() = Some((date, seen));
+            self.0.service_clock.note(date, &self.0.clock);
         }
     }
 }

@@ -35,6 +35,7 @@ mod layers;
 mod limits;
 mod listing;
 mod lock;
+mod lost_answers;
 mod notifications;
 mod odd_values;
 mod parity;
