@@ -192,7 +192,7 @@ impl B2Api {
     /// Where all of this is kept.
     #[must_use]
     pub fn account_info(&self) -> &dyn AccountInfo {
-        self.client.session.info()
+        self.client.session.account_info()
     }
 
     /// How many requests this `B2Api` and its clones have sent so far.
@@ -290,7 +290,7 @@ impl B2Api {
 impl fmt::Debug for B2Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("B2Api")
-            .field("account_info", self.client.session.info())
+            .field("account_info", self.client.session.account_info())
             .finish_non_exhaustive()
     }
 }

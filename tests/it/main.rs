@@ -33,6 +33,7 @@ mod keys;
 mod large;
 mod layers;
 mod limits;
+mod links;
 mod listing;
 mod lock;
 mod lost_answers;
