@@ -479,7 +479,10 @@ mod tests {
 
     /// What may happen to a file, and what is said of it.
     #[cfg(unix)]
-    fn changes() -> Vec<(&'static str, fn(&Path), &'static str)> {
+    type Change = (&'static str, fn(&Path), &'static str);
+
+    #[cfg(unix)]
+    fn changes() -> Vec<Change> {
         use std::fs::{File, OpenOptions, remove_file, rename, write};
         fn rewrite(path: &Path) -> File {
             let mut file = File::options().write(true).open(path).unwrap();
