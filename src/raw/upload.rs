@@ -13,9 +13,9 @@ use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
+use crate::raw::customer_key::{AES256, customer_key_headers};
 use crate::raw::encoding::encode;
-use crate::raw::headers::{self, AES256, customer_key};
-use crate::raw::{Raw, agreement};
+use crate::raw::{Raw, agreement, headers};
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
@@ -79,7 +79,7 @@ impl<'a> UploadFileRequest<'a> {
                 headers.push(fixed(headers::ENCRYPTION, AES256.to_owned()));
             }
             Some(Encryption::SseC(key)) => {
-                headers.extend(customer_key(key).map(|(name, value)| fixed(name, value)));
+                headers.extend(customer_key_headers(key).map(|(name, value)| fixed(name, value)));
             }
             Some(Encryption::None) | None => {}
         }

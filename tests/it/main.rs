@@ -63,3 +63,4 @@ mod upload;
 mod upload_changes;
 mod upload_faults;
 mod upload_matrix;
+mod where_is;
