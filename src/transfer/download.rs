@@ -12,6 +12,7 @@ mod handle;
 mod partial;
 mod ranges;
 pub(crate) mod reader;
+mod special;
 mod stream;
 
 use std::io::Write;

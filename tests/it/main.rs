@@ -56,6 +56,7 @@ mod simulator_fidelity;
 mod simulator_program;
 mod simulator_recipe;
 mod simulator_test_mode;
+mod stopping;
 mod support;
 mod threads;
 mod tutorial;
