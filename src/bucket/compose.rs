@@ -13,6 +13,7 @@ use crate::transfer::options::{ComposeOptions, UploadOptions};
 use crate::transfer::source::FileSource;
 use crate::transfer::uploaded::Uploaded;
 
+/// # Composing
 impl Bucket {
     /// Makes a file of pieces, one after the other.
     ///

@@ -9,6 +9,7 @@ use crate::transfer::options::{CopyMetadata, CopyOptions};
 use crate::transfer::source::StoredFile;
 use crate::transfer::uploaded::Uploaded;
 
+/// # Copying
 impl Bucket {
     /// Copies a version, of this or another bucket of the account, into this bucket under that name.
     ///

@@ -85,13 +85,13 @@ impl<'a> UploadFileRequest<'a> {
         }
         if let Some(FileRetention { mode, until }) = file_retention {
             headers.push(fixed(headers::RETENTION_MODE, mode.to_string()));
-            headers.push(fixed(headers::RETAIN_UNTIL, until.to_string()));
+            headers.push(fixed(headers::RETAIN_UNTIL, until.to_decimal()));
         }
         if let Some(hold) = legal_hold {
             headers.push(fixed(headers::LEGAL_HOLD, hold.to_string()));
         }
         if let Some(timestamp) = custom_upload_timestamp {
-            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_string()));
+            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_decimal()));
         }
         headers
     }
