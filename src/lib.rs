@@ -23,6 +23,7 @@ pub mod raw;
 pub mod replication;
 mod session;
 mod setters;
+pub mod sync;
 mod topics;
 mod transfer;
 mod wire;
@@ -59,8 +60,8 @@ pub use transfer::resume::Resume;
 pub use transfer::uploaded::Uploaded;
 
 pub use topics::{
-    compose, credentials, delete, encryption, keys, limits, listing, local, lock, progress, rules,
-    testing,
+    compose, credentials, delete, encryption, keys, limits, listing, local, lock, many, progress,
+    rules, streams, testing,
 };
 
 #[cfg(feature = "simulator")]

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use crate::account_info::AuthSnapshot;
 use crate::control::Control;
-use crate::control::progress::Tally;
+use crate::control::progress::ProgressCounter;
 use crate::control::workers::Workers;
 use crate::error::Result;
 use crate::session::Session;
@@ -53,7 +53,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Begins to report progress for a file.
-    fn tally(self, file_name: &str, total: Option<u64>) -> Tally {
-        Tally::new(self.control, file_name, self.session.clock(), total)
+    fn tally(self, file_name: &str, total: Option<u64>) -> ProgressCounter {
+        ProgressCounter::new(self.control, file_name, self.session.clock(), total)
     }
 }

@@ -12,6 +12,7 @@ mod handle;
 mod partial;
 mod ranges;
 pub(crate) mod reader;
+pub(crate) mod remote_file;
 mod special;
 mod stream;
 
@@ -295,7 +296,9 @@ impl Download {
         self.save(&path, &|| directory.check(&name, &path))
     }
 
-    fn save(self, path: &Path, check: &dyn Fn() -> Result<()>) -> Result<Saved> {
+    /// Saves the file under this path, if `check` allows it: it is asked when the temporary file is there,
+    /// and again before that takes the path's place.
+    pub(crate) fn save(self, path: &Path, check: &dyn Fn() -> Result<()>) -> Result<Saved> {
         let Self {
             reader,
             workers,

@@ -14,7 +14,7 @@ use std::thread;
 
 use crate::account_info::UploadTarget;
 use crate::control::Control;
-use crate::control::progress::{Counted, Tally, TransferStage};
+use crate::control::progress::{CountingReader, ProgressCounter, TransferStage};
 use crate::error::{Error, Result};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
@@ -62,7 +62,7 @@ pub(in crate::transfer) struct LargeFile<'a> {
     id: FileId,
     target: UploadTarget,
     beginning: Beginning,
-    tally: &'a Tally,
+    tally: &'a ProgressCounter,
     retries: AtomicU32,
     /// The bytes of the parts that were made here.
     made: AtomicU64,
@@ -123,7 +123,7 @@ impl<'a> LargeFile<'a> {
         transfer: Transfer<'a>,
         file: &'a NewFile<'a>,
         mut beginning: Beginning,
-        tally: &'a Tally,
+        tally: &'a ProgressCounter,
         make_parts: impl FnOnce(&LargeFile<'_>) -> Result<Vec<Sha1Digest>>,
     ) -> Result<Uploaded> {
         let unfinished = beginning.unfinished.take();
@@ -184,7 +184,7 @@ impl<'a> LargeFile<'a> {
                 .session
                 .with_upload_url(&self.target, None, control, |raw, url| {
                     self.tally.attempt(&mut again);
-                    let mut content = Counted::new(source.open(range.clone())?, self.tally);
+                    let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
                     let mut body = UploadBody::new(&mut content, length);
                     let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
                     let unexpected = |source: &str| Error::UnexpectedReply {

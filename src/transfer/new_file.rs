@@ -22,7 +22,7 @@ use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
 use crate::raw::UploadFileRequest;
 use crate::raw::encoding::encode;
-use crate::session::needs::Needs;
+use crate::session::capabilities::Needs;
 use crate::transfer::source::StoredFile;
 use crate::wire::copy::CopyFileRequest;
 use crate::wire::large_file::StartLargeFileRequest;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::control::Control;
-use crate::control::progress::{Tally, TransferStage};
+use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::Result;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
@@ -58,7 +58,7 @@ pub(in crate::transfer) fn upload(
         session, control, ..
     } = transfer;
     let total = Some(source.len());
-    let tally = Tally::at(stage, control, file.name, session.clock(), total);
+    let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
     let sha1 = match sha1 {
         LargeFileSha1::Compute => Some(hash(source, 0..source.len(), control)?),
         LargeFileSha1::Given(sha1) => Some(sha1),
@@ -74,7 +74,7 @@ pub(in crate::transfer) fn make(
     file: &NewFile<'_>,
     resume: &Resume,
     parts: &dyn PartSource,
-    tally: &Tally,
+    tally: &ProgressCounter,
 ) -> Result<Uploaded> {
     let unfinished = find_unfinished(transfer, file, resume, parts)?;
     let (file_id, mut present) = match unfinished {

@@ -484,10 +484,11 @@ mod tests {
         assert!(matches!(read(&source), Err(Error::SourceChanged { .. })));
     }
 
-    /// What may happen to a file, and what is said of it.
+    /// The name of a change, the change, and what is said of it.
     #[cfg(unix)]
     type Change = (&'static str, fn(&Path), &'static str);
 
+    /// What may happen to a file.
     #[cfg(unix)]
     fn changes() -> Vec<Change> {
         use std::fs::{File, OpenOptions, remove_file, rename, write};

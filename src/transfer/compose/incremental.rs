@@ -5,7 +5,7 @@
 //! 3. If so, the new version is composed: those bytes are copied, what follows is uploaded. If not, or
 //!    where that is not possible, the file is uploaded as a whole.
 
-use crate::control::progress::{Tally, TransferStage};
+use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
 use crate::model::encryption::Encryption;
 use crate::model::secret::SseCustomerKey;
@@ -153,7 +153,7 @@ impl Append<'_> {
             session, control, ..
         } = self.upload.transfer;
         let (name, total) = (self.upload.file_name, Some(source.len()));
-        Tally::at(
+        ProgressCounter::at(
             TransferStage::Hashing,
             control,
             name,

@@ -129,7 +129,7 @@ impl Copy<'_> {
                 && !matches!(file.compare(version), Comparison::Different(_))
         };
         let found =
-            session.find_version(control, file.bucket, file.name, (is_like_it, is_too_old))?;
+            session.find_version(control, file.bucket, file.name, is_like_it, is_too_old)?;
         let Some(version) = found else {
             return Ok(Search::Nothing);
         };

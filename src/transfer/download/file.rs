@@ -4,7 +4,7 @@
 use std::fs::{File, FileTimes, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
@@ -18,6 +18,8 @@ use crate::transfer::download::ranges::{self, RangeTarget};
 use crate::transfer::download::reader::DownloadReader;
 use crate::transfer::download::special::{Special, links, output};
 use crate::transfer::parts::EqualParts;
+
+const HALF_A_MILLISECOND: Duration = Duration::from_micros(500);
 
 /// What was saved.
 #[derive(Debug, Clone)]
@@ -303,7 +305,9 @@ fn settle(
         file.set_permissions(replaced)
             .map_err(|error| failed("set the permissions of", error))?;
     }
-    let modified = SystemTime::from(reader.version().modified());
+    // The middle of the millisecond: programs that compute with floating point, as b2sdk for Python does,
+    // would read some whole milliseconds as the one before.
+    let modified = SystemTime::from(reader.version().modified()) + HALF_A_MILLISECOND;
     file.set_times(FileTimes::new().set_modified(modified))
         .map_err(|error| failed("set the time of", error))?;
     // Before the rename, or a power failure could leave the name with nothing behind it.
@@ -328,7 +332,12 @@ fn temporary_file(
     }
     #[cfg(not(unix))]
     let _ = replaced;
-    builder.tempfile_in(directory)
+    let temporary = builder.tempfile_in(directory)?;
+    // So that what a killed process leaves can be told from what is being written. Elsewhere a lock would
+    // bar our own other handles.
+    #[cfg(unix)]
+    let _locked = temporary.as_file().try_lock();
+    Ok(temporary)
 }
 
 /// Writes the directory's entry through to disk, where that is possible: a rename that is not there

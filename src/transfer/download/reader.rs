@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::control::Control;
-use crate::control::progress::Tally;
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
@@ -46,7 +46,7 @@ impl DownloadReader {
             Some(sha1) => (Some(sha1), Verification::Verified),
         };
         let total = Some(range.end - range.start);
-        let tally = Tally::new(&control, &version.file_name, session.clock(), total);
+        let tally = ProgressCounter::new(&control, &version.file_name, session.clock(), total);
         tally.retried(retries);
         let content = PinnedVersion {
             request: request.pinned_to(&version.file_id),
@@ -114,7 +114,7 @@ impl DownloadReader {
         self.expected
     }
 
-    pub(super) const fn tally(&self) -> &Arc<Tally> {
+    pub(super) const fn tally(&self) -> &Arc<ProgressCounter> {
         self.stream.tally()
     }
 

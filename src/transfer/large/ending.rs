@@ -20,7 +20,7 @@ use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::LARGE_FILE_SHA1;
 use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
-use crate::session::remember;
+use crate::session::log_store_failure;
 use crate::transfer::Transfer;
 use crate::transfer::large::LargeFile;
 use crate::transfer::new_file::NewFile;
@@ -208,7 +208,7 @@ impl LargeFile<'_> {
             version.file_id == self.id && version.action == FileAction::Upload
         };
         let NewFile { bucket, name, .. } = self.file;
-        session.find_version(control, bucket, name, (is_ours, |_| false))
+        session.find_version(control, bucket, name, is_ours, |_| false)
     }
 
     /// The failure, with what it leaves at the service.
@@ -268,7 +268,7 @@ impl LargeFile<'_> {
             let dropped = session
                 .info()
                 .drop_upload_urls(snapshot.identity(), &self.target);
-            remember("upload URLs of parts", dropped);
+            log_store_failure("upload URLs of parts", dropped);
         }
     }
 }

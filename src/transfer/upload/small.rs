@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use crate::account_info::{AuthSnapshot, UploadTarget};
-use crate::control::progress::Counted;
+use crate::control::progress::CountingReader;
 use crate::error::{Error, Result};
 use crate::http::Beginning;
 use crate::model::file::{FileAction, FileVersion};
@@ -42,7 +42,7 @@ pub(in crate::transfer) fn upload(
     let (version, attempts) =
         session.with_upload_url(&target, Some(snapshot), control, |raw, url| {
             tally.attempt(&mut again);
-            let mut content = Counted::new(source.open(0..length)?, &tally);
+            let mut content = CountingReader::new(source.open(0..length)?, &tally);
             let mut body = UploadBody::new(&mut content, length);
             let outcome = raw
                 .upload_file(&url.url, &url.token, &request, &mut body)
@@ -108,7 +108,7 @@ fn find_uploaded(
             && !matches!(file.compare(version), Comparison::Different(_))
             && !is_too_old(version)
     };
-    match session.find_version(control, file.bucket, file.name, (is_ours, is_too_old)) {
+    match session.find_version(control, file.bucket, file.name, is_ours, is_too_old) {
         Ok(Some(version)) if file.compare(&version) == Comparison::Equal => {
             Ok(UploadOutcome::Found(version))
         }
