@@ -24,7 +24,8 @@ pub struct Parts {
 }
 
 impl B2Api {
-    /// Begins to download a version.
+    /// Requests a version by its id and reads its headers. The content is read by the methods of
+    /// the returned [`Download`](crate::Download).
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
