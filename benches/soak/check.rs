@@ -141,7 +141,17 @@ fn compare_name(checked: &mut Checked, name: &str, reported: &Name, rows: &[File
             .position(|digest| Some(digest) == sha1.as_ref())
         {
             Some(at) => drop(perhaps.swap_remove(at)),
-            None => checked.doubled.push(format!("{name} {id}")),
+            None => {
+                // What else has this content tells which call made it twice.
+                let twins = reported.versions.iter();
+                let twins: Vec<_> = twins
+                    .filter(|known| Some(&known.sha1) == sha1.as_ref())
+                    .map(|known| format!("{} by {}", known.id, known.made_by))
+                    .collect();
+                let (length, time) = (row.content_length, row.upload_timestamp);
+                let text = format!("{name} {id}, {length} bytes of {time}, like {twins:?}");
+                checked.doubled.push(text);
+            }
         }
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use b2sdk::B2Api;
-use b2sdk::keys::{Capability, CreatedKey};
 use b2sdk::credentials::{CredentialError, Credentials};
+use b2sdk::keys::{Capability, CreatedKey};
 
 use crate::service::Service;
 

@@ -12,6 +12,8 @@ pub(crate) struct Known {
     pub(crate) id: String,
     pub(crate) sha1: String,
     pub(crate) length: u64,
+    /// The kind of call.
+    pub(crate) made_by: &'static str,
     /// Whether deleting it failed, so that it may be gone.
     pub(crate) may_be_gone: bool,
 }
@@ -99,11 +101,12 @@ impl Ledger {
 }
 
 /// The version that an upload or a copy made.
-pub(crate) fn known(version: &FileVersion, sha1: &str) -> Known {
+pub(crate) fn known(version: &FileVersion, sha1: &str, made_by: &'static str) -> Known {
     Known {
         id: version.file_id.as_str().to_owned(),
         sha1: sha1.to_owned(),
         length: version.content_length,
+        made_by,
         may_be_gone: false,
     }
 }

@@ -77,7 +77,7 @@ impl Worker {
         match self.bucket.upload_bytes(&bytes, &name) {
             Ok(uploaded) => {
                 self.ledger.succeeded("small upload");
-                let version = known(uploaded.version(), &sha1);
+                let version = known(uploaded.version(), &sha1, "small upload");
                 self.ledger.name(&name).versions.push(version);
             }
             Err(error) => self.failed_to_store("small upload", &name, sha1, &error),
@@ -96,7 +96,7 @@ impl Worker {
         match self.bucket.upload_local_file_with(&path, &name, &options) {
             Ok(uploaded) => {
                 self.ledger.succeeded("large upload");
-                let version = known(uploaded.version(), &sha1);
+                let version = known(uploaded.version(), &sha1, "large upload");
                 self.ledger.name(&name).versions.push(version);
             }
             Err(error) => self.failed_to_store("large upload", &name, sha1, &error),
@@ -111,7 +111,7 @@ impl Worker {
         match self.bucket.copy(&source.id.as_str().into(), &name) {
             Ok(version) => {
                 self.ledger.succeeded("copy");
-                let version = known(&version, &source.sha1);
+                let version = known(&version, &source.sha1, "copy");
                 self.ledger.name(&name).versions.push(version);
             }
             Err(Error::FileNotFound { .. }) if source.may_be_gone => {
