@@ -88,8 +88,8 @@ fn stored_in(page: &mut Page, bucket: &Bucket, contents: &Contents) {
         return;
     }
     page.table(&["file", "bytes", "uploaded", ""], |page| {
-        for version in contents.versions.values().take(ROWS) {
-            file(page, version);
+        for version in contents.versions.iter().take(ROWS) {
+            file(page, &version.0);
         }
     });
     if versions > ROWS {
