@@ -296,10 +296,33 @@ fn write_replacement(f: &mut fmt::Formatter<'_>, replacement: Option<&Replacemen
             content_type,
             body,
         }) => {
+            if let Some((code, message)) = own_form(*status, content_type, body) {
+                write!(f, " status={status} code={}", encoded(&code))?;
+                return match message.as_str() {
+                    "" => Ok(()),
+                    message => write!(f, " message={}", encoded(message)),
+                };
+            }
             let body = encoded(&String::from_utf8_lossy(body));
             let content_type = encoded(content_type);
             write!(f, " status={status} type={content_type} body={body}")
         }
+    }
+}
+
+/// Code and message of an answer that [`Fault::status`] makes.
+fn own_form(status: u16, content_type: &str, body: &[u8]) -> Option<(String, String)> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = |member: &str| Some(value.get(member)?.as_str()?.to_owned());
+    let (code, message) = (text("code")?, text("message")?);
+    let same = Fault::on_any().status(status, &code, &message);
+    match same.plan.replacement {
+        Some(Replacement::Answer {
+            content_type: its_type,
+            body: its_body,
+            ..
+        }) if its_type == content_type && its_body == body => Some((code, message)),
+        _ => None,
     }
 }
 
