@@ -24,13 +24,14 @@ use crate::simulator::protocol::reply::{Refusal, header};
 /// Rows of each table.
 const ROWS: usize = 50;
 
-const STYLE: &str = "body { font: 15px/1.4 system-ui, sans-serif; margin: 1.5em auto; max-width: 75em; \
-    padding: 0 1em; color-scheme: light dark } div { overflow-x: auto; margin: .5em 0 1.5em } \
+const STYLE: &str = ":root { color-scheme: light dark } \
+    body { font: 15px/1.4 system-ui, sans-serif; margin: 1.5em auto; max-width: 75em; padding: 0 1em } div { overflow-x: auto; margin: .5em 0 1.5em } \
     table { border-collapse: collapse } \
     th, td { border: 1px solid #8888; padding: .2em .6em; text-align: left; vertical-align: top } \
     td { white-space: nowrap } .t { white-space: normal; overflow-wrap: anywhere; min-width: 9em } \
     .n { text-align: right } h1, h2, h3, p { overflow-wrap: anywhere } h2 { margin-top: 1.6em } \
-    .failed { color: light-dark(#b3261e, #ff8a80) }";
+    .failed { color: light-dark(#b3261e, #ff8a80) } \
+    @media (max-width: 40em) { td { white-space: normal } th, td { padding: .2em .35em } .t { min-width: 6em } }";
 
 /// What a link to a file begins with, behind `/?`.
 const FILE_QUERY: &str = "file=";

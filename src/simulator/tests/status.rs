@@ -40,7 +40,7 @@ fn the_page_shows_what_is_there_and_no_secret() {
         "<td>A<td>free<td class=\"n\">3<td class=\"t\">b2_get_upload_url 1, b2_upload_file 2",
         "<td class=\"t\">\\u{1b}[31m<td class=\"failed\">400 bad_request",
         "Faults: 1",
-        "b2_list_keys:1 times=1 status=503 code=%3Cb%3E\n",
+        "b2_list_keys:1 times=1 status=503 code=&lt;b&gt;\n",
     ] {
         assert!(html.contains(shown), "{shown} in {html}");
     }
