@@ -4,20 +4,23 @@
 //!
 //! A call, when all goes well, is one request. Otherwise:
 //!
-//! 1. the store's authorization is read; none: `NotAuthorized`; another identity than the call is
+//! 1. the store's authorization is read; none: `NotAuthorized`, unless the store lost it and this
+//!    session has the credentials to authorize again (`reauth`); another identity than the call is
 //!    for: `AccountChanged`, and nothing is sent, unless the provider named that key as the successor
 //!    (`credentials`);
-//! 2. a key that lacks what the call needs for certain: `NotAllowed`, and nothing is sent (`needs`);
+//! 2. a key that lacks what the call needs for certain: `NotAllowed`, and nothing is sent (`capabilities`);
 //! 3. the request is sent; `advice` says what a failure calls for;
 //! 4. a token that no longer works is replaced once (`reauth`), and the request sent again.
 
 mod advice;
+pub(crate) mod capabilities;
 pub(crate) mod credentials;
-pub(crate) mod files;
-pub(crate) mod needs;
 pub(crate) mod paging;
 pub(crate) mod reauth;
 pub(crate) mod retry;
+pub(crate) mod shared_calls;
+pub(crate) mod store;
+mod store_policy;
 pub(crate) mod upload_url;
 
 use std::sync::Arc;
@@ -34,9 +37,10 @@ use crate::http::Http;
 use crate::model::auth::Identity;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
+use crate::session::capabilities::Needs;
 use crate::session::credentials::{Credentials, Provided};
-use crate::session::needs::Needs;
 use crate::session::retry::{Loop, Pauses, RetryPolicy, Step};
+use crate::session::store::Store;
 
 /// How long a refusal without a code is remembered: the token may have become too old since.
 const CODELESS_MEMORY: Duration = Duration::from_secs(3600);
@@ -44,7 +48,7 @@ const CODELESS_MEMORY: Duration = Duration::from_secs(3600);
 /// An account's connection to the service.
 #[derive(Debug)]
 pub(crate) struct Session {
-    info: Box<dyn AccountInfo>,
+    store: Store,
     http: Http,
     retry: RetryPolicy,
     pauses: Pauses,
@@ -54,6 +58,10 @@ pub(crate) struct Session {
     authorizing: SingleFlight<Credentials>,
     /// Where the key comes from, if not from the caller's hand.
     provided: Provided,
+    /// The key from the caller's hand.
+    by_hand: Mutex<Option<Credentials>>,
+    /// When restoring a lost authorization was refused last, and how.
+    unrestorable: Mutex<Option<(Duration, Error)>>,
     adopting: SingleFlight<Generation>,
     /// The authorization under which a refusal without a code came although it was new: such
     /// refusals are no reason to ask for yet another one.
@@ -63,7 +71,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(info: Box<dyn AccountInfo>, http: Http, retry: RetryPolicy) -> Self {
         Self {
-            info,
+            store: Store::new(info, http.clock()),
             http,
             retry,
             pauses: Pauses::default(),
@@ -71,13 +79,21 @@ impl Session {
             flight: SingleFlight::default(),
             authorizing: SingleFlight::default(),
             provided: Provided::default(),
+            by_hand: Mutex::default(),
+            unrestorable: Mutex::default(),
             adopting: SingleFlight::default(),
             codeless: Mutex::default(),
         }
     }
 
+    /// The store, whose failures are survived where they can be.
     pub(crate) fn info(&self) -> &dyn AccountInfo {
-        &*self.info
+        &self.store
+    }
+
+    /// The store as its owner gave it.
+    pub(crate) fn account_info(&self) -> &dyn AccountInfo {
+        self.store.account_info()
     }
 
     pub(crate) fn http(&self) -> &Http {
@@ -94,7 +110,10 @@ impl Session {
 
     /// The authorization that this call runs under.
     pub(crate) fn current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
-        let snapshot = self.info.auth()?.ok_or(Error::NotAuthorized)?;
+        let snapshot = match self.store.auth()? {
+            Some(snapshot) => snapshot,
+            None => self.restore(control)?,
+        };
         let pinned = self.pinned();
         let wanted = [control.owner.as_deref(), pinned.as_ref()];
         for identity in wanted.into_iter().flatten() {
@@ -228,12 +247,15 @@ impl Session {
     }
 }
 
-/// Takes note of how the store fared after the service had answered. Its failure must not fail the
-/// call: the caller would repeat what was done already.
-pub(crate) fn remember(what: &str, outcome: Result<(), StoreError>) {
-    if outcome.is_err() {
+/// Logs that the store failed after the service had answered. Its failure must not fail the call: the
+/// caller would repeat what was done already. A store that holds another account by now did not fail.
+pub(crate) fn log_store_failure(what: &str, outcome: Result<(), StoreError>) {
+    if let Err(error) = outcome
+        && !error.is_superseded()
+    {
         tracing::warn!(
             what,
+            error = &error as &(dyn std::error::Error + 'static),
             "the account-info store failed; this will be asked from the service again"
         );
     }

@@ -9,19 +9,20 @@ use crate::model::auth::Capability;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::key::{CreatedKey, KeyDetails};
 use crate::model::operation::Operation;
-use crate::session::needs::Needs;
-use crate::session::paging::Pages;
+use crate::session::capabilities::Needs;
+use crate::session::paging::KeyPages;
+use crate::setters::setters;
 use crate::wire::key::CreateKeyRequest;
 
 /// The longest that a key may be valid: 1000 days (docs/protocol.md, section 2.22).
 const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
 
-/// What may be said about a new key.
+/// Restrictions of a new application key.
 ///
 /// ```
 /// use std::time::Duration;
-/// use b2sdk::keys::CreateKeyOptions;
 /// use b2sdk::BucketId;
+/// use b2sdk::keys::CreateKeyOptions;
 ///
 /// let options = CreateKeyOptions::new()
 ///     .buckets([BucketId::from("e50ba23e791f80c74c619dd4")])
@@ -32,40 +33,24 @@ const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct CreateKeyOptions {
-    /// The only buckets that it may use; all if not given.
+    /// The buckets that the key may use; all buckets if not set.
     pub buckets: Option<Vec<BucketId>>,
-    /// The only file names it may use start so.
+    /// What the names of files begin with that the key may use; all names if not set.
     pub name_prefix: Option<String>,
-    /// How long it is valid, in whole seconds, at most 1000 days; for ever if not given.
+    /// How long the key is valid, in whole seconds, from 1 second to 1000 days. A key for which this is
+    /// not set never expires.
     pub valid_for: Option<Duration>,
 }
 
-impl CreateKeyOptions {
-    /// No restriction.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+setters! {
+    new CreateKeyOptions {
+        valid_for: Duration,
     }
-
-    /// The only buckets that it may use.
-    #[must_use]
-    pub fn buckets(mut self, ids: impl IntoIterator<Item = BucketId>) -> Self {
-        self.buckets = Some(ids.into_iter().collect());
-        self
+    into {
+        name_prefix: String,
     }
-
-    /// The only file names it may use start so.
-    #[must_use]
-    pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.name_prefix = Some(prefix.into());
-        self
-    }
-
-    /// How long it is valid.
-    #[must_use]
-    pub const fn valid_for(mut self, time: Duration) -> Self {
-        self.valid_for = Some(time);
-        self
+    list {
+        buckets: BucketId,
     }
 }
 
@@ -73,7 +58,7 @@ impl CreateKeyOptions {
 #[derive(Debug)]
 pub struct Keys {
     client: Client,
-    pages: Pages<ApplicationKeyId, KeyDetails>,
+    pages: KeyPages,
 }
 
 impl B2Api {
@@ -142,7 +127,7 @@ impl B2Api {
     pub fn list_keys(&self) -> Result<Keys> {
         Ok(Keys {
             client: self.client.clone(),
-            pages: Pages::default(),
+            pages: KeyPages::default(),
         })
     }
 
@@ -151,14 +136,7 @@ impl B2Api {
     /// # Errors
     /// As the items of [`list_keys`](Self::list_keys).
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
-        let session = &self.client.session;
-        let page = session.call(Operation::ListKeys, &self.client.control(None), |raw| {
-            raw.list_keys(Some(id), 1)
-        })?;
-        Ok(page
-            .keys
-            .into_iter()
-            .find(|key| key.application_key_id == *id))
+        KeyPages::find(&self.client.session, &self.client.control(None), id)
     }
 
     /// Deletes a key for good, and tells what it was. Tokens that were made with it stop working soon.
@@ -236,13 +214,7 @@ impl Iterator for Keys {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Self { client, pages } = self;
-        pages.next(Operation::ListKeys, |start| {
-            let control = client.control(None);
-            let answer = client.session.call(Operation::ListKeys, &control, |raw| {
-                raw.list_keys(start, 1000)
-            })?;
-            Ok((answer.keys, answer.next_application_key_id))
-        })
+        pages.next(&client.session, &client.control(None))
     }
 }
 

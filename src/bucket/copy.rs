@@ -4,10 +4,12 @@ use crate::bucket::Bucket;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
-use crate::transfer::copy::{Copy, CopyMetadata, CopyOptions};
+use crate::transfer::copy::Copy;
+use crate::transfer::options::{CopyMetadata, CopyOptions};
 use crate::transfer::source::StoredFile;
 use crate::transfer::uploaded::Uploaded;
 
+/// # Copying
 impl Bucket {
     /// Copies a version, of this or another bucket of the account, into this bucket under that name.
     ///

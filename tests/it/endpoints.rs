@@ -2,6 +2,7 @@
 //! when it is refused, when the token is too old, when the service is busy, when its answer is lost or
 //! cannot be read. An operation without a row fails.
 
+mod answers;
 mod failures;
 mod permissions;
 mod raw_calls;
@@ -82,7 +83,7 @@ impl Scene {
         let maker = B2Api::builder(InMemoryAccountInfo::new()).workers(1);
         let maker = maker.clock(&world.clock).build().unwrap();
         authorize(&maker, &world.service);
-        let options = CreateBucketOptions::new().file_lock();
+        let options = CreateBucketOptions::new().file_lock(true);
         let bucket = maker
             .create_bucket_with(LOCKABLE, BucketType::AllPrivate, &options)
             .unwrap();

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module of the client may use those to its right.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
+    "sync",
     "replication",
     "notifications",
     "api",
