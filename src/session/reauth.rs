@@ -93,7 +93,7 @@ impl Session {
             if replaced {
                 return Ok(());
             }
-            let (credentials, failure) = self.credentials_for(stale)?;
+            let (credentials, failure) = self.credentials_for(stale, control)?;
             self.note_successor(stale.identity(), &credentials);
             let account = Some(&stale.auth().account_id);
             match self.replace(Some(stale.generation()), &credentials, account, control) {
@@ -113,7 +113,7 @@ impl Session {
     /// its server was emptied. Nothing of the kind happens after a logout, nor to a session that only
     /// uses what others authorized.
     pub(super) fn restore(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
-        let credentials = match self.provided_credentials()? {
+        let credentials = match self.provided_credentials(control)? {
             Some(credentials) => credentials,
             None => self.by_hand.lock().clone().ok_or(Error::NotAuthorized)?,
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -16,15 +16,19 @@ use crate::session::credentials::{CredentialError, CredentialProvider, Credentia
 
 /// More than this no key takes.
 const LONGEST_OUTPUT: u64 = 64 * 1024;
-/// How often to look whether a command has ended that has closed its output.
+/// How often to look whether a command has ended.
 const POLL: Duration = Duration::from_millis(5);
+/// How long a command that has ended may take to have its output read. A process that it left behind may
+/// keep the output open for as long as it lives.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// A command whose output names the key, run whenever the key is asked for.
 ///
 /// The output is either a JSON object - `{"applicationKeyId": "..", "applicationKey": ".."}`, perhaps with
 /// `"realm"`; other members are ignored, so the answer of `b2_create_key` will do - or two lines: the key
-/// id, and the key. It must end with status 0 within the time limit (30 s), after which it is killed. No
-/// shell is involved: arguments reach the command as they are. Its standard input is empty, and what it
+/// id, and the key. It must end with status 0 within the time limit (30 s), after which it is killed,
+/// on Unix with all processes that it started. A process that it leaves behind in the background does no harm. It
+/// cannot ask anything at the terminal. No shell is involved: arguments reach the command as they are. Its standard input is empty, and what it
 /// writes to its standard error is discarded. Its output is never shown or logged.
 ///
 /// ```no_run
@@ -81,18 +85,21 @@ impl CommandCredentials {
     }
 
     fn run(&self) -> Result<Vec<u8>, CredentialError> {
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::null());
+        // A group of its own, which can be ended as a whole.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .spawn()
             .map_err(|error| format!("{} cannot be started: {error}", self.program))?;
         let outcome = self.wait(&mut child);
         if outcome.is_err() {
-            // It may have ended by itself.
-            let _killed = child.kill();
-            let _ended = child.wait();
+            end(&mut child);
         }
         let (output, status) = outcome?;
         if !status.success() {
@@ -101,44 +108,78 @@ impl CommandCredentials {
         Ok(output)
     }
 
-    /// Reads the output to its end and waits for the command's.
+    /// Waits for the command's end, and reads its output meanwhile.
     fn wait(&self, child: &mut Child) -> Result<(Vec<u8>, ExitStatus), CredentialError> {
         // Not the account's clock: a command takes real time.
         let clock = Clock::default();
         let started = clock.elapsed();
-        let too_long = || {
-            let (program, seconds) = (&self.program, self.time_limit.as_secs_f32());
-            CredentialError::from(format!("{program} did not end within {seconds} s"))
-        };
-        let output = match read(child)?.recv_timeout(self.time_limit) {
-            Ok(output) => output?,
-            Err(RecvTimeoutError::Timeout) => return Err(too_long()),
-            Err(RecvTimeoutError::Disconnected) => return Err("its output was not read".into()),
-        };
-        if output.len() as u64 > LONGEST_OUTPUT {
-            return Err(format!("{} printed too much", self.program).into());
-        }
-        loop {
+        let pieces = read(child)?;
+        let mut output = Vec::new();
+        let status = loop {
+            self.take(pieces.try_iter(), &mut output)?;
             if let Some(status) = child.try_wait()? {
-                return Ok((output, status));
+                break status;
             }
             if clock.elapsed().saturating_sub(started) > self.time_limit {
-                return Err(too_long());
+                let (program, seconds) = (&self.program, self.time_limit.as_secs_f32());
+                return Err(format!("{program} did not end within {seconds} s").into());
             }
             clock.sleep(POLL, None);
+        };
+        // All that it wrote is in the pipe by now.
+        while let Ok(piece) = pieces.recv_timeout(LINGER) {
+            self.take([piece], &mut output)?;
         }
+        Ok((output, status))
     }
+
+    fn take(
+        &self,
+        pieces: impl IntoIterator<Item = std::io::Result<Vec<u8>>>,
+        output: &mut Vec<u8>,
+    ) -> Result<(), CredentialError> {
+        for piece in pieces {
+            output.extend(piece?);
+            if output.len() as u64 > LONGEST_OUTPUT {
+                return Err(format!("{} printed too much", self.program).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends the command, which may have ended by itself, and what it started.
+fn end(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        let _ended = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _killed = child.kill();
+    let _ended = child.wait();
 }
 
 /// Reads on a thread of its own, because reading from a pipe has no time limit.
 fn read(child: &mut Child) -> Result<Receiver<std::io::Result<Vec<u8>>>, CredentialError> {
-    let output = child.stdout.take().ok_or("its output cannot be read")?;
-    let (sender, receiver) = channel();
+    let mut output = child.stdout.take().ok_or("its output cannot be read")?;
+    let (sender, receiver) = sync_channel(16);
     thread::Builder::new().spawn(move || {
-        let mut bytes = Vec::new();
-        let read = output.take(LONGEST_OUTPUT + 1).read_to_end(&mut bytes);
-        // Whoever waited may have given up.
-        let _sent = sender.send(read.map(|_| bytes));
+        let mut buffer = vec![0; 4096];
+        loop {
+            let piece = match output.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => Ok(buffer.get(..read).unwrap_or_default().to_vec()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let is_last = piece.is_err();
+            // Whoever waited may have given up.
+            if sender.send(piece).is_err() || is_last {
+                return;
+            }
+        }
     })?;
     Ok(receiver)
 }
