@@ -110,7 +110,7 @@ types! {
         LargeFileSha1, Timeouts, Verification, Versions, compose::Overlap, delete::DeleteMode,
         delete::DeleteOutcome, error::KeyProblem, error::KeyRestriction, error::NameRule,
         error::Sent, error::TransportKind, error::WhyLeft, local::LocalNameRules,
-        progress::TransferId, progress::TransferStage, sync::Compare, sync::Count, sync::Existing,
+        progress::TransferId, progress::TransferStage, sync::Compare, sync::FileCount, sync::Existing,
         sync::Links, sync::Newer, sync::OldVersions, sync::Orphans, sync::RemovalLimit,
         sync::Renames, sync::Touched, sync::VersionKind, sync::WithheldReason, testing::TestMode,
     }
@@ -120,7 +120,7 @@ types! {
     }
     options {
         CopyOptions, CreateBucketOptions, DownloadOptions, LsOptions, UpdateBucketOptions,
-        UploadOptions, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
+        UploadOptions, account_info::RedisAccountInfoBuilder, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
         delete::DeleteFileVersionOptions, delete::DeleteManyOptions, keys::CreateKeyOptions,
         lock::UpdateFileRetentionOptions, many::TransferManyOptions, replication::SetupOptions,
         streams::OpenFileOptions, sync::EncryptionPerSide, sync::SyncOptions, sync::SyncRun,
@@ -144,6 +144,7 @@ types! {
     }
     single {
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
+        account_info::RedisAccountInfo,
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,
         local::LocalDirectory, sync::Problem, sync::ProblemKind, sync::SyncReport,
     }
