@@ -3,7 +3,9 @@
 
 mod buffered;
 pub(in crate::transfer) mod small;
+pub(crate) mod writer;
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ use crate::transfer::parted;
 use crate::transfer::parts::PartLimits;
 use crate::transfer::resume::Resume;
 use crate::transfer::source::{BytesSource, ReaderSource, UploadSource};
-use crate::transfer::upload::buffered::PartReader;
+use crate::transfer::upload::buffered::{CallersReader, Input, PartReader};
 use crate::transfer::uploaded::Uploaded;
 
 /// The part size for streams of unknown length, in bytes: each worker holds one part in memory.
@@ -46,6 +48,12 @@ const STREAM_PART: u64 = 16_000_000;
 pub struct UploadOptions {
     /// The MIME type. The service derives it from the name's extension if there is none.
     pub content_type: Option<String>,
+    /// Whether the MIME type is derived from the name's extension here, by a larger table than that of the
+    /// service, which knows no `.rs`, `.jsonl` or `.avif`. Names with other extensions are left to the service.
+    /// It has no effect if `content_type` is set.
+    #[cfg(feature = "mime-guess")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "mime-guess")))]
+    pub guess_content_type: bool,
     /// The names and values to store with the file.
     pub file_info: FileInfo,
     /// When the source was last changed. A local file's own time is used if this is not set.
@@ -100,6 +108,30 @@ setters! {
 }
 
 impl UploadOptions {
+    #[doc = sets!(guess_content_type)]
+    #[cfg(feature = "mime-guess")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "mime-guess")))]
+    #[must_use]
+    pub const fn guess_content_type(mut self, guess: bool) -> Self {
+        self.guess_content_type = guess;
+        self
+    }
+
+    /// The MIME type that was asked for, or that the name tells.
+    fn content_type_of(&self, name: &str) -> Option<Cow<'_, str>> {
+        let given = self.content_type.as_deref().map(Into::into);
+        #[cfg(feature = "mime-guess")]
+        let given = given.or_else(|| {
+            let guessed = self
+                .guess_content_type
+                .then(|| mime_guess::from_path(name).first_raw());
+            guessed.flatten().map(Into::into)
+        });
+        #[cfg(not(feature = "mime-guess"))]
+        let _ = name;
+        given
+    }
+
     #[doc = sets!(progress)]
     #[must_use]
     pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
@@ -111,7 +143,7 @@ impl UploadOptions {
         NewFile {
             bucket,
             name,
-            content_type: self.content_type.as_deref().map(Into::into),
+            content_type: self.content_type_of(name),
             info: self.file_info.clone(),
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
@@ -146,7 +178,7 @@ impl<'a> Upload<'a> {
     }
 
     /// Uploads exactly `length` bytes of a reader.
-    pub(crate) fn send_reader(&self, mut reader: impl Read, length: u64) -> Result<Uploaded> {
+    pub(crate) fn send_reader(&self, reader: impl Read, length: u64) -> Result<Uploaded> {
         let Transfer {
             workers, control, ..
         } = self.transfer;
@@ -164,13 +196,19 @@ impl<'a> Upload<'a> {
             let source = ReaderSource::new(reader, length);
             small::upload(self.transfer, snapshot, &file, &source)
         } else {
-            let parts = PartReader::of_length(&mut reader, parts, memory);
+            let mut input = CallersReader(reader);
+            let parts = PartReader::of_length(&mut input, parts, memory);
             self.send_buffered(&file, parts)
         }
     }
 
     /// Uploads a reader to its end.
-    pub(crate) fn send_stream(&self, mut reader: impl Read) -> Result<Uploaded> {
+    pub(crate) fn send_stream(&self, reader: impl Read) -> Result<Uploaded> {
+        self.send_input(&mut CallersReader(reader))
+    }
+
+    /// Uploads an input to its end.
+    fn send_input(&self, input: &mut dyn Input) -> Result<Uploaded> {
         let Transfer {
             workers, control, ..
         } = self.transfer;
@@ -181,11 +219,11 @@ impl<'a> Upload<'a> {
         let memory = workers.memory();
         memory.check(1)?;
         let file = self.new_file(&snapshot, None)?;
-        let mut parts = PartReader::of_stream(&mut reader, limits, memory);
+        let mut parts = PartReader::of_stream(input, limits, memory);
         let Some(first) = parts.next_part(control)? else {
             return small::upload(self.transfer, snapshot, &file, &BytesSource(&[]));
         };
-        if parts.goes_on()? {
+        if parts.goes_on(control)? {
             // Smaller parts than the service takes would be refused when all of them are there.
             memory.check(limits.wanted())?;
             parts.put_back(first);

@@ -138,6 +138,7 @@ types! {
         raw::Connections, replication::Monitor, streams::RemoteFile, testing::Clock,
     }
     single {
+        streams::UploadWriter,
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,
         local::LocalDirectory,
