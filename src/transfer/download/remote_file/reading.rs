@@ -399,7 +399,7 @@ impl File {
         };
         let index = wanted.start / self.block;
         let bytes = self.bytes(&(index..index + 1));
-        let mut content = self.buffer(&bytes);
+        let mut content = room_for(&bytes);
         fill(self.stream(bytes.clone(), &self.control), &mut content)?;
         let block = Block::new(content, None);
         let read = self.copy(index, &block, wanted, buffer);
@@ -425,17 +425,18 @@ impl File {
         })
         .map(|_: Vec<()>| ())
     }
-
-    fn buffer(&self, bytes: &Range<u64>) -> Vec<u8> {
-        let length = usize::try_from(bytes.end - bytes.start);
-        vec![0; length.unwrap_or_default()]
-    }
 }
 
 impl Reclaim for File {
     fn reclaim(&self) {
         self.blocks.lock().clear();
     }
+}
+
+/// A buffer for these bytes.
+fn room_for(bytes: &Range<u64>) -> Vec<u8> {
+    let length = usize::try_from(bytes.end - bytes.start);
+    vec![0; length.unwrap_or_default()]
 }
 
 /// Fills a buffer with all that a stream has.
@@ -499,7 +500,7 @@ impl Flight {
         let mut stream = file.stream(bytes, &file.control);
         while let Some((index, _)) = self.waiting.front() {
             let index = *index;
-            let mut content = file.buffer(&file.bytes(&(index..index + 1)));
+            let mut content = room_for(&file.bytes(&(index..index + 1)));
             fill_next(&mut stream, &mut content)?;
             let Some((_, loan)) = self.waiting.pop_front() else {
                 break;
