@@ -26,6 +26,7 @@ use b2sdk::account_info::{
     AccountAuth, AccountInfo, AuthSnapshot, Generation, Identity, Refresh, RefreshTicket,
     UploadTarget, UploadUrl,
 };
+use b2sdk::credentials::EnvironmentCredentials;
 use b2sdk::error::{StoreContext as _, StoreError};
 use b2sdk::{B2Api, BucketId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -197,6 +198,19 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
         })
     }
 
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<()> {
+        self.write(|state, now| {
+            let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+            let ends = now.as_millis().saturating_add(lease);
+            if let Some(held) = &mut state.lease
+                && held.0 == ticket.number()
+            {
+                held.1 = ends;
+            }
+            Ok(())
+        })
+    }
+
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<()> {
         self.write(|state, _| {
             state
@@ -270,6 +284,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
     ) -> Result<()> {
         self.write_of(owner, |state, _| {
             let pool = state.urls.entry(key(target)).or_default();
+            pool.retain(|(known, _, _)| *known != url.url);
             if pool.len() >= UploadUrl::POOL_SIZE {
                 pool.remove(0);
             }
@@ -303,11 +318,10 @@ impl<C: Fn() -> SystemTime> JsonAccountInfo<C> {
     clippy::disallowed_methods,
     reason = "the system's clock is the one that a program of its own goes by"
 )]
-fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn main() -> anyhow::Result<()> {
     let account_info = JsonAccountInfo::new("account_info.json", SystemTime::now);
     let b2_api = B2Api::new(account_info);
-    let [key_id, key] = ["B2_APPLICATION_KEY_ID", "B2_APPLICATION_KEY"].map(std::env::var);
-    b2_api.authorize_account("production", key_id?, key?)?;
+    b2_api.authorize_with(EnvironmentCredentials::new())?;
     for bucket in b2_api.list_buckets()? {
         println!("{} {}", bucket.id(), bucket.name());
     }

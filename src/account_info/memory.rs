@@ -169,6 +169,16 @@ impl AccountInfo for InMemoryAccountInfo {
         Ok(snapshot)
     }
 
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let ends = self.clock.elapsed() + lease;
+        if let Some(held) = &mut self.lock().lease
+            && held.ticket == ticket.number()
+        {
+            held.ends = ends;
+        }
+        Ok(())
+    }
+
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
         let mut contents = self.lock();
         if contents
@@ -258,6 +268,7 @@ impl AccountInfo for InMemoryAccountInfo {
     ) -> Result<(), StoreError> {
         let mut contents = self.owned_by(owner)?;
         let pool = contents.urls.entry(target.clone()).or_default();
+        pool.retain(|known| known.url != url.url);
         if pool.len() >= UploadUrl::POOL_SIZE {
             pool.remove(0);
         }

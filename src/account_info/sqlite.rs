@@ -15,7 +15,6 @@ mod read_only;
 mod rows;
 mod schema;
 mod shared;
-mod url_cache;
 mod url_file;
 mod url_rows;
 mod urls;
@@ -32,7 +31,7 @@ use self::builder::SqliteAccountInfoBuilder;
 use self::files::Files;
 use self::read_only::ReadOnly;
 use crate::account_info::{
-    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+    AccountInfo, AuthSnapshot, Cached, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
 #[cfg(any(test, feature = "test-util"))]
 use crate::control::clock::Clock;
@@ -73,7 +72,7 @@ pub struct SqliteAccountInfo {
 }
 
 enum Backend {
-    Files(Box<Files>),
+    Files(Box<Cached<Files>>),
     ReadOnly(Box<ReadOnly>),
 }
 
@@ -123,7 +122,7 @@ impl SqliteAccountInfo {
     #[must_use]
     pub fn path(&self) -> &Path {
         match &self.backend {
-            Backend::Files(files) => files.path(),
+            Backend::Files(files) => files.store().path(),
             Backend::ReadOnly(read) => read.path(),
         }
     }
@@ -164,6 +163,10 @@ impl AccountInfo for SqliteAccountInfo {
 
     fn is_logged_out(&self) -> Result<bool, StoreError> {
         self.store()?.is_logged_out()
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        self.store()?.renew_lease(ticket, lease)
     }
 
     fn begin_refresh(

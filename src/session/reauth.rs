@@ -10,18 +10,22 @@ use std::time::Duration;
 
 use crate::account_info::{AccountInfo as _, AuthSnapshot, Generation, Refresh, RefreshTicket};
 use crate::control::Control;
+use crate::control::clock::jitter;
 use crate::error::{Error, Result};
 use crate::model::auth::AccountAuth;
 use crate::model::id::AccountId;
 use crate::model::operation::Operation;
 use crate::raw;
 use crate::session::credentials::Credentials;
+use crate::session::retry::Step;
 use crate::session::{Session, remember};
 
 /// How long one process may take to authorize before another one tries.
 const LEASE: Duration = Duration::from_secs(30);
-/// How often to look whether another process is done.
-const POLL: Duration = Duration::from_millis(20);
+/// How long to wait at first before looking whether another process is done; twice as long each time,
+/// up to the longest wait, and spread, so that a fleet does not ask its store all at once.
+const FIRST_POLL: Duration = Duration::from_millis(20);
+const LONGEST_POLL: Duration = Duration::from_secs(1);
 /// How long a key that was refused is not sent again.
 const REFUSAL_MEMORY: Duration = Duration::from_secs(60);
 
@@ -147,16 +151,20 @@ impl Session {
         account: Option<&AccountId>,
         control: &Control,
     ) -> Result<Option<Arc<AuthSnapshot>>> {
+        let mut wait = FIRST_POLL;
         loop {
             match self.store.begin_refresh(stale, LEASE)? {
                 Refresh::Newer(_) => return Ok(None),
-                Refresh::Busy => control.sleep(self.clock(), POLL)?,
+                Refresh::Busy => {
+                    control.sleep(self.clock(), wait + jitter(wait / 2))?;
+                    wait = LONGEST_POLL.min(wait * 2);
+                }
                 // Whoever logged out meanwhile is not logged in again by a token that expired.
                 Refresh::Lease(ticket) if stale.is_some() && ticket.identity().is_none() => {
                     remember("abandoned lease", self.store.abandon_refresh(ticket));
                     return Ok(None);
                 }
-                Refresh::Lease(ticket) => match self.ask(credentials, account, control) {
+                Refresh::Lease(ticket) => match self.ask(credentials, account, &ticket, control) {
                     Ok(auth) => return self.save(auth, ticket),
                     Err(error) => {
                         remember("abandoned lease", self.store.abandon_refresh(ticket));
@@ -184,6 +192,7 @@ impl Session {
         &self,
         credentials: &Credentials,
         account: Option<&AccountId>,
+        ticket: &RefreshTicket,
         control: &Control,
     ) -> Result<AccountAuth> {
         let Credentials {
@@ -193,7 +202,11 @@ impl Session {
         } = credentials;
         let auth = self
             .attempts(Operation::AuthorizeAccount, control)
-            .run(|_| {
+            .run(|step| {
+                if step != Step::First {
+                    // The service is slow: others need not begin because of that.
+                    remember("renewed lease", self.store.renew_lease(ticket, LEASE));
+                }
                 raw::authorize(
                     &self.http,
                     control,

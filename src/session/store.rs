@@ -279,6 +279,19 @@ impl AccountInfo for Store {
         Ok(Refresh::Lease(RefreshTicket::new(NO_LEASE, identity)))
     }
 
+    fn max_staleness(&self) -> Duration {
+        self.info.max_staleness()
+    }
+
+    fn pool_size(&self) -> usize {
+        self.info.pool_size()
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let outcome = self.info.renew_lease(ticket, lease);
+        self.survive(StoreCall::RenewLease, outcome, ())
+    }
+
     fn save_auth(
         &self,
         auth: AccountAuth,

@@ -13,6 +13,7 @@ pub(super) enum StoreCall {
     Auth,
     IsLoggedOut,
     BeginRefresh,
+    RenewLease,
     SaveAuth,
     AbandonRefresh,
     Clear,
@@ -25,10 +26,11 @@ pub(super) enum StoreCall {
 
 impl StoreCall {
     #[cfg(test)]
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Auth,
         Self::IsLoggedOut,
         Self::BeginRefresh,
+        Self::RenewLease,
         Self::SaveAuth,
         Self::AbandonRefresh,
         Self::Clear,
@@ -91,7 +93,11 @@ pub(super) const fn survive(call: StoreCall, failure: StoreFailure) -> Survival 
         (Call::SaveAuth, _) => Survival::KeepInMemory,
         (Call::ReadBuckets | Call::TakeUploadUrl, _) => Survival::AskService,
         (
-            Call::AbandonRefresh | Call::WriteBuckets | Call::PutUploadUrl | Call::DropUploadUrls,
+            Call::RenewLease
+            | Call::AbandonRefresh
+            | Call::WriteBuckets
+            | Call::PutUploadUrl
+            | Call::DropUploadUrls,
             _,
         ) => Survival::Forget,
     }
@@ -109,6 +115,7 @@ mod tests {
             (Call::Auth, S::LastSnapshot, S::Fail),
             (Call::IsLoggedOut, S::Fail, S::Fail),
             (Call::BeginRefresh, S::WithoutLease, S::WithoutLease),
+            (Call::RenewLease, S::Forget, S::Forget),
             (Call::SaveAuth, S::KeepInMemory, S::KeepInMemory),
             (Call::AbandonRefresh, S::Forget, S::Forget),
             (Call::Clear, S::Fail, S::Fail),

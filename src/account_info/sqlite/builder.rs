@@ -2,12 +2,14 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::connection::Options;
 use super::files::Files;
 use super::location::{Location, Named, VARIABLE};
 use super::read_only::ReadOnly;
 use super::{Backend, SqliteAccountInfo};
+use crate::account_info::Cached;
 use crate::control::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -120,7 +122,10 @@ impl SqliteAccountInfoBuilder {
             .make_directory()
             .and_then(|()| Files::open(&path, &self.options));
         let backend = match opened {
-            Ok(files) => Backend::Files(Box::new(files)),
+            Ok(files) => {
+                let clock = self.options.clock.clone();
+                Backend::Files(Box::new(Cached::reading(files, Duration::ZERO, clock)))
+            }
             Err(error) if self.read_only_fallback && is_refused(&error) => {
                 Backend::ReadOnly(Box::new(self.fall_back(&path, &error)?))
             }

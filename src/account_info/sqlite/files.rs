@@ -3,7 +3,7 @@
 //! - `shared.rs`: the authorization and the bucket names, in the file and the form of Backblaze's
 //!   own tools; whoever logs in with either is logged in with both.
 //! - `urls.rs`: upload URLs and the refresh lease, in a file beside it that is ours alone; those that
-//!   are in constant use here stay in memory meanwhile (`url_cache.rs`).
+//!   are in constant use here stay in memory in front of this store (`cached.rs`).
 //!
 //! What touches both goes in this order, so that no two callers wait for each other and no lease
 //! ends before the authorization that it was for is there to be seen:
@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use super::connection::Options;
 use super::shared::Shared;
-use super::url_cache::UrlCache;
 use super::url_rows;
 use super::urls::Urls;
 use super::{file_stamp, legacy, rows};
@@ -37,7 +36,6 @@ use crate::model::id::BucketId;
 pub(super) struct Files {
     shared: Shared,
     urls: Urls,
-    url_cache: UrlCache,
     is_default: bool,
 }
 
@@ -69,7 +67,6 @@ impl Files {
         Ok(Self {
             shared,
             urls,
-            url_cache: UrlCache::new(&options.clock),
             is_default: options.is_default,
         })
     }
@@ -168,7 +165,6 @@ impl AccountInfo for Files {
             url_rows::end_lease(now, None)?;
             // Python may have logged out in between, and knows nothing of the URLs.
             let kept = same.then_some(snapshot.identity());
-            self.url_cache.keep_only(kept);
             url_rows::keep_only(now, kept)
         });
         match settled {
@@ -181,6 +177,13 @@ impl AccountInfo for Files {
         Ok(snapshot)
     }
 
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let number = ticket.number();
+        Ok(self
+            .urls
+            .write(|now| url_rows::renew_lease(now, number, self.urls.now(), lease))?)
+    }
+
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
         let number = Some(ticket.number());
         Ok(self.urls.write(|now| url_rows::end_lease(now, number))?)
@@ -189,7 +192,6 @@ impl AccountInfo for Files {
     fn clear(&self) -> Result<(), StoreError> {
         self.urls.write(|now| {
             self.shared.clear()?;
-            self.url_cache.keep_only(None);
             url_rows::end_lease(now, None)?;
             url_rows::keep_only(now, None)
         })?;
@@ -225,7 +227,6 @@ impl AccountInfo for Files {
             Ok(())
         })?;
         let target = UploadTarget::Bucket(id.clone());
-        self.url_cache.drop_target(owner, &target);
         Ok(self.urls.drop_target(owner, &target)?)
     }
 
@@ -244,16 +245,8 @@ impl AccountInfo for Files {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        // The caller has just read whose account it is, and what is kept here is this owner's alone.
-        if let Some(url) = self.url_cache.take(owner, target) {
-            return Ok(Some(url));
-        }
         self.check_owner(owner)?;
-        let taken = self.urls.take(owner, target)?;
-        if taken.is_some() {
-            self.url_cache.note_taken(owner, target);
-        }
-        Ok(taken)
+        Ok(self.urls.take(owner, target)?)
     }
 
     fn put_upload_url(
@@ -262,31 +255,12 @@ impl AccountInfo for Files {
         target: &UploadTarget,
         url: UploadUrl,
     ) -> Result<(), StoreError> {
-        let urls = self.url_cache.put(owner, target, url);
-        if urls.is_empty() {
-            return Ok(());
-        }
         self.check_owner(owner)?;
-        Ok(self.urls.put(owner, target, &urls)?)
+        Ok(self.urls.put(owner, target, &url)?)
     }
 
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         self.check_owner(owner)?;
-        self.url_cache.drop_target(owner, target);
         Ok(self.urls.drop_target(owner, target)?)
-    }
-}
-
-impl Drop for Files {
-    /// Leaves to others what stayed in memory; not after a logout.
-    fn drop(&mut self) {
-        for (owner, target, url) in self.url_cache.drain() {
-            let left = self
-                .check_owner(&owner)
-                .and_then(|()| self.urls.put(&owner, &target, &[url]));
-            if let Err(error) = left {
-                tracing::debug!(%error, "an upload URL is lost with the store that held it");
-            }
-        }
     }
 }

@@ -217,6 +217,10 @@ impl AccountInfo for ReadOnly {
         self.followed()?.save_auth(auth, ticket)
     }
 
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        self.memory.renew_lease(ticket, lease)
+    }
+
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
         self.memory.abandon_refresh(ticket)
     }

@@ -17,7 +17,7 @@ mod places;
 mod schema;
 #[cfg(unix)]
 mod settled;
-mod url_cache;
+mod url_pools;
 mod urls;
 #[cfg(unix)]
 mod warnings;

@@ -7,7 +7,6 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::connection::Failure;
 use crate::account_info::{UploadTarget, UploadUrl};
-use crate::error::{Error, Result, StoreError};
 use crate::model::auth::Identity;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
@@ -58,7 +57,7 @@ pub(super) fn drain(connection: &Connection) -> Result<Vec<StoredUrl>, Failure> 
 pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Result<(), Failure> {
     match owner {
         Some(owner) => {
-            let owner = owner_key(owner)?;
+            let owner = owner.to_string();
             connection.execute("DELETE FROM upload_url WHERE owner <> ?1", [owner])?
         }
         None => connection.execute("DELETE FROM upload_url", [])?,
@@ -93,6 +92,21 @@ pub(super) fn draw_lease(
     Ok(true)
 }
 
+/// Extends the lease of this ticket, if it is still held.
+pub(super) fn renew_lease(
+    connection: &Connection,
+    ticket: u64,
+    now: Timestamp,
+    lease: Duration,
+) -> Result<(), Failure> {
+    let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+    connection.execute(
+        "UPDATE refresh_lease SET ends = ?2 WHERE ticket = ?1",
+        (as_stored(ticket), now.as_millis().saturating_add(lease)),
+    )?;
+    Ok(())
+}
+
 /// Ends the lease of this ticket, or of any.
 pub(super) fn end_lease(connection: &Connection, ticket: Option<u64>) -> Result<(), Failure> {
     match ticket {
@@ -116,7 +130,7 @@ pub(super) fn take(
             "DELETE FROM upload_url WHERE owner = ?1 AND target = ?2
              AND (received <= ?3 OR received > ?4)",
         )?
-        .execute((owner, target, oldest(now), now.as_millis()))?;
+        .execute((owner, target, oldest(now), newest(now)))?;
     let found = connection
         .prepare_cached(
             "SELECT id, url, token, received FROM upload_url
@@ -147,6 +161,9 @@ pub(super) fn put(
     url: &UploadUrl,
 ) -> Result<(), Failure> {
     connection
+        .prepare_cached("DELETE FROM upload_url WHERE owner = ?1 AND target = ?2 AND url = ?3")?
+        .execute((owner, target, &url.url))?;
+    connection
         .prepare_cached(
             "INSERT INTO upload_url (owner, target, url, token, received)
              VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -176,14 +193,13 @@ pub(super) fn purge_old(connection: &Connection, now: Timestamp) -> Result<(), F
     Ok(())
 }
 
-fn oldest(now: Timestamp) -> i64 {
-    now.earlier(UploadUrl::LIFETIME).as_millis()
+fn newest(now: Timestamp) -> i64 {
+    let slack = i64::try_from(UploadUrl::CLOCK_SLACK.as_millis()).unwrap_or(i64::MAX);
+    now.as_millis().saturating_add(slack)
 }
 
-/// One text for the three parts of an identity, different for every identity.
-pub(super) fn owner_key(owner: &Identity) -> Result<String> {
-    let parts = (&owner.account_id, &owner.application_key_id, &owner.realm);
-    serde_json::to_string(&parts).map_err(|error| Error::Store(StoreError::new(error)))
+fn oldest(now: Timestamp) -> i64 {
+    now.earlier(UploadUrl::LIFETIME).as_millis()
 }
 
 pub(super) fn target_key(target: &UploadTarget) -> String {

@@ -20,7 +20,7 @@ use rusqlite::Transaction;
 use super::connection::{Database, Failure, Options};
 use super::file_stamp::FileId;
 use super::url_file::UrlFile;
-use super::url_rows::{self, TABLES, owner_key, target_key};
+use super::url_rows::{self, TABLES, target_key};
 use super::{journal, legacy};
 use crate::account_info::{UploadTarget, UploadUrl};
 use crate::error::{Error, Result};
@@ -179,7 +179,7 @@ impl Urls {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>> {
-        let (owner, target) = (owner_key(owner)?, target_key(target));
+        let (owner, target) = (owner.to_string(), target_key(target));
         // What is handed out is what a commit has removed: a `DELETE .. RETURNING` without a
         // transaction could return a row and yet fail to delete it.
         self.write(|now| url_rows::take(now, &owner, &target, self.now()))
@@ -189,18 +189,17 @@ impl Urls {
         &self,
         owner: &Identity,
         target: &UploadTarget,
-        urls: &[UploadUrl],
+        url: &UploadUrl,
     ) -> Result<()> {
-        let (owner, target) = (owner_key(owner)?, target_key(target));
+        let (owner, target) = (owner.to_string(), target_key(target));
         self.write(|now| {
             url_rows::purge_old(now, self.now())?;
-            urls.iter()
-                .try_for_each(|url| url_rows::put(now, &owner, &target, url))
+            url_rows::put(now, &owner, &target, url)
         })
     }
 
     pub(super) fn drop_target(&self, owner: &Identity, target: &UploadTarget) -> Result<()> {
-        let (owner, target) = (owner_key(owner)?, target_key(target));
+        let (owner, target) = (owner.to_string(), target_key(target));
         self.write(|now| {
             now.execute(
                 "DELETE FROM upload_url WHERE owner = ?1 AND target = ?2",

@@ -21,7 +21,7 @@ fn another_token(scratch: &Scratch, token: &str) {
 
 fn shared(store: &SqliteAccountInfo) -> &Shared {
     match &store.backend {
-        Backend::Files(files) => files.shared(),
+        Backend::Files(files) => files.store().shared(),
         Backend::ReadOnly(_) => panic!("it can be written"),
     }
 }
