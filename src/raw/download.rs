@@ -15,8 +15,9 @@ use crate::model::range::ByteRange;
 use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::SseCustomerKey;
 use crate::raw::Raw;
+use crate::raw::customer_key::customer_key_headers;
 use crate::raw::encoding::{encode, encode_query};
-use crate::raw::headers::{customer_key, file_version};
+use crate::raw::headers::file_version;
 use crate::raw::unexpected;
 use crate::setters::setters;
 
@@ -52,7 +53,7 @@ impl DownloadParameters<'_> {
 
     fn headers(&self) -> Vec<(&'static str, String)> {
         let range = self.range.map(|range| ("Range", range.to_string()));
-        let key = self.customer_key.map(customer_key);
+        let key = self.customer_key.map(customer_key_headers);
         range.into_iter().chain(key.into_iter().flatten()).collect()
     }
 

@@ -9,7 +9,7 @@ use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::secret::{SseCustomerKey, UploadToken};
 use crate::model::sha1::Sha1Digest;
-use crate::raw::headers::customer_key;
+use crate::raw::customer_key::customer_key_headers;
 use crate::raw::{Raw, UploadBody};
 use crate::setters::setters;
 use crate::wire::file::FileIdRequest;
@@ -45,7 +45,7 @@ impl UploadPartRequest<'_> {
             ("X-Bz-Part-Number", self.part_number.to_string()),
             ("X-Bz-Content-Sha1", body.promise()),
         ];
-        headers.extend(self.customer_key.into_iter().flat_map(customer_key));
+        headers.extend(self.customer_key.into_iter().flat_map(customer_key_headers));
         headers
     }
 }

@@ -14,8 +14,9 @@ use crate::model::operation::Operation;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
+use crate::raw::customer_key::{AES256, customer_key_headers};
 use crate::raw::encoding::encode;
-use crate::raw::headers::{self, AES256, customer_key};
+use crate::raw::headers;
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
@@ -79,19 +80,19 @@ impl<'a> UploadFileRequest<'a> {
                 headers.push(fixed(headers::ENCRYPTION, AES256.to_owned()));
             }
             Some(Encryption::SseC(key)) => {
-                headers.extend(customer_key(key).map(|(name, value)| fixed(name, value)));
+                headers.extend(customer_key_headers(key).map(|(name, value)| fixed(name, value)));
             }
             Some(Encryption::None) | None => {}
         }
         if let Some(FileRetention { mode, until }) = file_retention {
             headers.push(fixed(headers::RETENTION_MODE, mode.to_string()));
-            headers.push(fixed(headers::RETAIN_UNTIL, until.to_string()));
+            headers.push(fixed(headers::RETAIN_UNTIL, until.to_decimal()));
         }
         if let Some(hold) = legal_hold {
             headers.push(fixed(headers::LEGAL_HOLD, hold.to_string()));
         }
         if let Some(timestamp) = custom_upload_timestamp {
-            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_string()));
+            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_decimal()));
         }
         headers
     }

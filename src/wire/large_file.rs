@@ -37,7 +37,7 @@ pub struct StartLargeFileRequest<'a> {
     /// The upload time that the file shall have; for accounts that may choose one.
     #[serde(
         skip_serializing_if = "Option::is_none",
-        serialize_with = "crate::wire::as_text"
+        serialize_with = "crate::wire::as_decimal"
     )]
     pub custom_upload_timestamp: Option<Timestamp>,
 }

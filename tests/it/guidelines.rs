@@ -360,7 +360,7 @@ fn text_leads_back_to_what_it_is_of_and_wrong_text_is_told() {
     );
     told(
         &"today".parse::<b2sdk::Timestamp>().unwrap_err(),
-        "milliseconds since 1970",
+        "such as 2024-03-09T08:15:42Z",
     );
     told(
         &"ab".parse::<b2sdk::Sha1Digest>().unwrap_err(),

@@ -62,3 +62,4 @@ mod tutorial;
 mod upload;
 mod upload_faults;
 mod upload_matrix;
+mod where_is;
