@@ -1,37 +1,31 @@
-//! The entrance: an account, and how its calls are made.
-
-pub(crate) mod buckets;
-pub(crate) mod files;
-pub(crate) mod keys;
-mod raw;
+//! The entry point of the crate: an account, and the calls that are not about one bucket.
+//!
+//! The order of the `mod` lines, and of the `impl` blocks in them, is the order of the sections on the
+//! documentation page of [`B2Api`].
 
 use std::fmt;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::account_info::AccountInfo;
+use crate::account_info::memory::InMemoryAccountInfo;
 use crate::client::Client;
-use crate::control::bandwidth::Bandwidth;
-use crate::control::cancel::CancelToken;
-use crate::control::clock::Clock;
-use crate::control::memory::Memory;
-use crate::control::meter::{RequestBudget, RequestCounts};
-use crate::control::workers::Workers;
-use crate::error::{Error, Result};
-use crate::http::Http;
-use crate::http::config::{HttpConfig, ProxyChoice, TestMode, Timeouts};
+use crate::error::Result;
 use crate::model::auth::Allowed;
 use crate::model::id::{AccountId, ApplicationKeyId};
 use crate::model::realm::Realm;
 use crate::model::secret::ApplicationKey;
-use crate::session::Session;
-use crate::session::credentials::{CredentialProvider, Credentials};
-use crate::session::retry::RetryPolicy;
+use crate::session::credentials::{CredentialProvider, Credentials, EnvironmentCredentials};
 
-/// An account at Backblaze B2.
+pub use self::builder::B2ApiBuilder;
+
+/// An account at Backblaze B2: the starting point of every program.
 ///
-/// Cheap to clone; clones share connections, the authorization and the counts, and all of them may
-/// be used from many threads at once.
+/// A `B2Api` authorizes an application key, creates and finds [`Bucket`](crate::Bucket)s, and makes the
+/// calls that are about the account or about a file's id. Uploads, downloads by name and listings are
+/// methods of `Bucket`.
+///
+/// It is cheap to clone. Clones share connections, the authorization, limits and counts, and all of them
+/// can be used from many threads at once. Calls block until they are done.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,14 +42,31 @@ use crate::session::retry::RetryPolicy;
 /// # }
 /// # Ok(()) }
 /// ```
+///
+/// # Errors of any call
+///
+/// Every call that sends a request can fail in these ways, which the `# Errors` sections do not repeat:
+///
+/// - nothing is authorized: [`Error::NotAuthorized`](crate::Error::NotAuthorized),
+///   [`Error::InvalidCredentials`](crate::Error::InvalidCredentials),
+///   [`Error::Credentials`](crate::Error::Credentials),
+///   [`Error::AccountChanged`](crate::Error::AccountChanged);
+/// - the store fails: [`Error::Store`](crate::Error::Store) and the other variants about the account info;
+/// - the network or the service fails, after as many attempts as
+///   [`RetryPolicy`](crate::RetryPolicy) allows: [`Error::Connection`](crate::Error::Connection),
+///   [`Error::Busy`](crate::Error::Busy), [`Error::UnexpectedReply`](crate::Error::UnexpectedReply);
+/// - a limit is reached: [`Error::CapExceeded`](crate::Error::CapExceeded) or
+///   [`Error::BudgetExceeded`](crate::Error::BudgetExceeded);
+/// - the call is cancelled: [`Error::Cancelled`](crate::Error::Cancelled).
 #[derive(Clone)]
 pub struct B2Api {
     client: Client,
 }
 
+/// # Creating and authorizing
 impl B2Api {
-    /// An account whose authorization, bucket names and upload URLs are kept in `info`. Nothing is
-    /// sent yet; what the store already holds is used.
+    /// Creates a handle whose authorization, bucket names and upload URLs are kept in `info`. Nothing is
+    /// sent; an authorization that the store already holds is used.
     #[must_use]
     pub fn new(info: impl AccountInfo + 'static) -> Self {
         Self::builder(info)
@@ -63,32 +74,54 @@ impl B2Api {
             .expect("the default configuration has nothing that can be wrong")
     }
 
-    /// The same with other settings.
-    #[must_use]
-    pub fn builder(info: impl AccountInfo + 'static) -> B2ApiBuilder {
-        B2ApiBuilder {
-            info: Box::new(info),
-            http: HttpConfig::default(),
-            retry: RetryPolicy::default(),
-            workers: 10,
-            memory: None,
-            clock: Clock::default(),
-        }
-    }
-
-    /// Authorizes an application key, once: if the account info already holds an authorization of
-    /// the same realm, key id and key, it is used and nothing is sent. Should its token turn out to
-    /// be too old, it is replaced at the first call that meets that.
+    /// Creates a handle and authorizes the application key in the environment variables
+    /// `B2_APPLICATION_KEY_ID` and `B2_APPLICATION_KEY`, which the tools of Backblaze read too. The
+    /// variable `B2_ENVIRONMENT` may name another realm.
     ///
-    /// `realm` is `"production"`, or the URL of another service. From here on this `B2Api` serves
-    /// only this identity: if somebody authorizes another one in the same account info, its calls
-    /// fail with [`Error::AccountChanged`](crate::Error::AccountChanged).
+    /// Everything is kept in memory. For other stores, use [`new`](Self::new) and
+    /// [`authorize_with`](Self::authorize_with) with
+    /// [`EnvironmentCredentials`](crate::credentials::EnvironmentCredentials).
+    ///
+    /// ```no_run
+    /// use b2sdk::B2Api;
+    ///
+    /// let b2_api = B2Api::from_env()?;
+    /// for bucket in b2_api.list_buckets()? {
+    ///     println!("{}", bucket.name());
+    /// }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a realm to which credentials must not
-    /// be sent; [`Error::InvalidCredentials`](crate::Error::InvalidCredentials);
-    /// [`Error::Busy`](crate::Error::Busy) and [`Error::Connection`](crate::Error::Connection) when
-    /// all attempts failed; the errors of the store.
+    /// [`Error::Credentials`](crate::Error::Credentials) if a variable is not set, and otherwise as
+    /// [`authorize_account`](Self::authorize_account).
+    pub fn from_env() -> Result<Self> {
+        let api = Self::new(InMemoryAccountInfo::new());
+        api.authorize_with(EnvironmentCredentials::new())?;
+        Ok(api)
+    }
+
+    /// Starts to build a handle with settings of its own: retries, time-outs, workers, a proxy.
+    #[must_use]
+    pub fn builder(info: impl AccountInfo + 'static) -> B2ApiBuilder {
+        B2ApiBuilder::new(Box::new(info))
+    }
+
+    /// Authorizes an application key.
+    ///
+    /// If the account info already holds an authorization for the same realm, key id and key, it is used
+    /// and nothing is sent. A token that turns out to be too old is replaced by the first call that
+    /// notices it.
+    ///
+    /// `realm` is `"production"` or the URL of another service. From this call on, the `B2Api` serves only
+    /// this account, key and realm: if another one is authorized in the same account info, its calls fail
+    /// with [`Error::AccountChanged`](crate::Error::AccountChanged).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a realm to which credentials must not be
+    /// sent; [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) if the service refuses the
+    /// key; [`Error::Busy`](crate::Error::Busy) and [`Error::Connection`](crate::Error::Connection) if all
+    /// attempts fail; the errors of the store.
     pub fn authorize_account(
         &self,
         realm: impl Into<Realm>,
@@ -102,26 +135,26 @@ impl B2Api {
             .authorize(credentials.realm(realm), &control)
     }
 
-    /// Authorizes the key that a provider names: an environment's
-    /// ([`EnvironmentCredentials`](crate::credentials::EnvironmentCredentials)), a command's
-    /// ([`CommandCredentials`](crate::credentials::CommandCredentials)), or one that the caller's own code looks up. As
-    /// with [`authorize_account`](Self::authorize_account) nothing is sent if the account info already
-    /// holds its authorization.
+    /// Authorizes the application key that a provider supplies:
+    /// [`EnvironmentCredentials`](crate::credentials::EnvironmentCredentials),
+    /// [`CommandCredentials`](crate::credentials::CommandCredentials), or the program's own code. If the
+    /// account info already holds the key's authorization, nothing is sent.
     ///
-    /// From now on the provider is asked whenever a token no longer works, until a key is authorized by
-    /// hand. So a key that was revoked and replaced is picked up by a running program, with one request,
-    /// also by its [`Bucket`](crate::Bucket)s, listings and transfers, if the new key is of the same
-    /// account at the same realm; another account's fails with
-    /// [`Error::AccountChanged`](crate::Error::AccountChanged) and is not stored. A key that was refused
-    /// is not sent again for a minute, so that its calls fail without asking for a token each.
+    /// The provider is asked again whenever a token no longer works, until a key is authorized with
+    /// [`authorize_account`](Self::authorize_account). A running program therefore picks up a key that
+    /// replaced a revoked one, with one request, also in its [`Bucket`](crate::Bucket)s, listings and
+    /// transfers. The new key must belong to the same account and realm: a key of another account fails
+    /// with [`Error::AccountChanged`](crate::Error::AccountChanged) and is not stored. A key that the
+    /// service refused is not sent again for a minute; calls fail with that refusal.
     ///
-    /// The key is kept in the account info, as with `authorize_account`: in memory with
-    /// [`InMemoryAccountInfo`](crate::InMemoryAccountInfo), **in its file, in clear,** with
-    /// `SqliteAccountInfo`, as b2sdk does.
+    /// The key is kept in the account info: in memory with
+    /// [`InMemoryAccountInfo`](crate::InMemoryAccountInfo), and **unencrypted in a file** with
+    /// `SqliteAccountInfo`, as the tools of Backblaze do.
     ///
     /// # Errors
     /// [`Error::Credentials`](crate::Error::Credentials) if the provider fails; otherwise as
-    /// `authorize_account`. What was authorized before stays so.
+    /// [`authorize_account`](Self::authorize_account). After an error, an earlier authorization remains in
+    /// use.
     pub fn authorize_with(&self, provider: impl CredentialProvider + 'static) -> Result<()> {
         let control = self.client.control(None);
         self.client
@@ -129,17 +162,17 @@ impl B2Api {
             .authorize_with(Arc::new(provider), &control)
     }
 
-    /// Asks for a new token in any case, with the credentials of the provider, or without one those in
-    /// the account info.
+    /// Requests a new token, with the credentials of the provider or, if there is none, with those in the
+    /// account info. Programs rarely need this, because a token that is too old is replaced automatically.
     ///
     /// # Errors
-    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are none; otherwise as
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are no credentials; otherwise as
     /// [`authorize_account`](Self::authorize_account).
     pub fn reauthorize(&self) -> Result<()> {
         self.client.session.reauthorize(&self.client.control(None))
     }
 
-    /// The authorized account.
+    /// Returns the id of the authorized account. Nothing is sent.
     ///
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized),
@@ -154,10 +187,11 @@ impl B2Api {
             .clone())
     }
 
-    /// What the application key may do.
+    /// Returns what the application key is allowed to do. Nothing is sent.
     ///
     /// # Errors
-    /// As [`account_id`](Self::account_id).
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized),
+    /// [`Error::AccountChanged`](crate::Error::AccountChanged), the errors of the store.
     pub fn allowed(&self) -> Result<Allowed> {
         Ok(self
             .client
@@ -168,310 +202,30 @@ impl B2Api {
             .clone())
     }
 
-    /// The same account, whose calls are cancelled by this token, unless they are given one of their
-    /// own; so are those of the buckets that it hands out.
-    ///
-    /// Connections are not shared with calls under other tokens, so that cancelling breaks only its own.
-    ///
-    /// ```
-    /// use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo};
-    ///
-    /// let token = CancelToken::new();
-    /// let b2_api = B2Api::new(InMemoryAccountInfo::new()).with_cancel(&token);
-    /// token.cancel();
-    /// let outcome = b2_api.authorize_account("http://127.0.0.1:1", "id", "key");
-    /// assert!(matches!(outcome, Err(Error::Cancelled)));
-    /// ```
-    #[must_use]
-    pub fn with_cancel(&self, token: &CancelToken) -> Self {
-        let mut api = self.clone();
-        api.client.cancel = Some(token.clone());
-        api
-    }
-
-    /// Where all of this is kept.
+    /// Returns the store of this account.
     #[must_use]
     pub fn account_info(&self) -> &dyn AccountInfo {
-        self.client.session.info()
-    }
-
-    /// How many requests this `B2Api` and its clones have sent so far.
-    #[must_use]
-    pub fn request_counts(&self) -> RequestCounts {
-        self.client.session.http().meter().read()
-    }
-
-    /// How many requests may be sent since this `B2Api` was made, see [`RequestBudget`]; holds from now on, for
-    /// calls that run, too.
-    pub fn set_request_budget(&self, budget: RequestBudget) {
-        self.client.session.http().meter().set_budget(budget);
-    }
-
-    /// How many requests may be sent.
-    #[must_use]
-    pub fn request_budget(&self) -> RequestBudget {
-        self.client.session.http().meter().budget()
-    }
-
-    /// How many threads may move data at the same time from now on, at least 1; see
-    /// [`workers`](B2ApiBuilder::workers). Parts that are on their way go on; a reader that is being uploaded
-    /// has as many buffers as there were workers when that began.
-    ///
-    /// ```
-    /// use b2sdk::{B2Api, InMemoryAccountInfo};
-    ///
-    /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
-    /// b2_api.set_workers(2);
-    /// assert_eq!(b2_api.clone().workers(), 2);
-    /// ```
-    pub fn set_workers(&self, threads: usize) {
-        self.client.workers.set_limit(threads);
-    }
-
-    /// How many threads may move data at the same time.
-    #[must_use]
-    pub fn workers(&self) -> usize {
-        self.client.workers.limit()
-    }
-
-    /// How many bytes of content this `B2Api` and its clones hold in memory at the moment; see
-    /// [`memory_limit`](B2ApiBuilder::memory_limit).
-    #[must_use]
-    pub fn memory_in_use(&self) -> u64 {
-        self.client.workers.memory().lent()
-    }
-
-    /// How many bytes of file content a second all uploads of this `B2Api` and its clones together may
-    /// send from now on, those that run included; `None` for no limit.
-    ///
-    /// ```
-    /// use std::num::NonZeroU64;
-    /// use b2sdk::{B2Api, InMemoryAccountInfo};
-    ///
-    /// let b2_api = B2Api::new(InMemoryAccountInfo::new());
-    /// b2_api.set_upload_limit(NonZeroU64::new(500_000));
-    /// assert_eq!(b2_api.upload_limit().map(NonZeroU64::get), Some(500_000));
-    /// b2_api.set_upload_limit(None);
-    /// ```
-    pub fn set_upload_limit(&self, bytes_per_second: Option<NonZeroU64>) {
-        self.bandwidth().up.set_limit(bytes_per_second);
-    }
-
-    /// The limit on uploads, in bytes a second.
-    #[must_use]
-    pub fn upload_limit(&self) -> Option<NonZeroU64> {
-        self.bandwidth().up.limit()
-    }
-
-    /// The same as [`set_upload_limit`](Self::set_upload_limit) for what downloads receive.
-    pub fn set_download_limit(&self, bytes_per_second: Option<NonZeroU64>) {
-        self.bandwidth().down.set_limit(bytes_per_second);
-    }
-
-    /// The limit on downloads, in bytes a second.
-    #[must_use]
-    pub fn download_limit(&self) -> Option<NonZeroU64> {
-        self.bandwidth().down.limit()
-    }
-
-    fn bandwidth(&self) -> &Bandwidth {
-        self.client.session.http().bandwidth()
-    }
-
-    /// Breaks all connections, for good, for a process that wants to end while threads are busy: calls
-    /// that run or come later fail with [`Error::Cancelled`], also those that wait: between two
-    /// attempts, for a worker, for memory or for bandwidth. Nothing can be cleared up any more: large
-    /// files that were being uploaded stay unfinished.
-    pub fn shutdown(&self) {
-        self.client.session.http().shutdown();
+        self.client.session.account_info()
     }
 }
+
+// The blank lines keep these in the order of the page.
+pub(crate) mod buckets;
+
+pub(crate) mod files;
+
+pub(crate) mod keys;
+
+mod limits;
+
+mod raw;
+
+mod builder;
 
 impl fmt::Debug for B2Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("B2Api")
-            .field("account_info", self.client.session.info())
+            .field("account_info", self.client.session.account_info())
             .finish_non_exhaustive()
-    }
-}
-
-/// Settings of a [`B2Api`].
-///
-/// ```
-/// use std::time::Duration;
-/// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy, Timeouts};
-///
-/// let b2_api = B2Api::builder(InMemoryAccountInfo::new())
-///     .user_agent("backup-tool/1.2")
-///     .retry(RetryPolicy::default().max_attempts(20))
-///     .timeouts(Timeouts::default().connect(Duration::from_secs(120)))
-///     .build()?;
-/// # let _ = b2_api;
-/// # Ok::<_, b2sdk::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct B2ApiBuilder {
-    info: Box<dyn AccountInfo>,
-    http: HttpConfig,
-    retry: RetryPolicy,
-    workers: usize,
-    memory: Option<u64>,
-    clock: Clock,
-}
-
-impl B2ApiBuilder {
-    /// How your program calls itself: `name/version`. The crate's own name follows it.
-    #[must_use]
-    pub fn user_agent(mut self, product: &str) -> Self {
-        let own = HttpConfig::default().user_agent;
-        self.http.user_agent = format!("{product} {own}");
-        self
-    }
-
-    /// How long and how often to try.
-    #[must_use]
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
-        self
-    }
-
-    /// How many threads may move data at the same time, for all transfers of this `B2Api` and its
-    /// clones together. Default 10, at least 1. [`B2Api::set_workers`] changes it later; as many
-    /// connections are kept open between requests as are said here.
-    #[must_use]
-    pub fn workers(mut self, threads: usize) -> Self {
-        self.workers = threads.max(1);
-        self.http.connections = self.http.connections.max(self.workers);
-        self
-    }
-
-    /// The most bytes of content that all transfers of this `B2Api` and its clones may hold in memory
-    /// together. No limit if this is not called.
-    ///
-    /// Only uploads of what can be read just once hold any: of readers and streams, a part for each
-    /// request, which are as small as the limit asks for where no
-    /// [`part_size`](crate::UploadOptions::part_size) is given. Uploads that find no memory left wait
-    /// until others give some back; a part that would never fit is an error. Beside that each thread
-    /// that moves data has buffers of less than 1 MiB.
-    ///
-    /// ```
-    /// use b2sdk::{B2Api, InMemoryAccountInfo};
-    ///
-    /// let b2_api = B2Api::builder(InMemoryAccountInfo::new()).memory_limit(64_000_000).build()?;
-    /// # let _ = b2_api;
-    /// # Ok::<_, b2sdk::Error>(())
-    /// ```
-    #[must_use]
-    pub const fn memory_limit(mut self, bytes: u64) -> Self {
-        self.memory = Some(bytes);
-        self
-    }
-
-    /// How long to wait for what.
-    #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.http.timeouts = timeouts.that_end();
-        self
-    }
-
-    /// An HTTP proxy's URL, instead of the ones in `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY`;
-    /// `None` for no proxy whatever the environment says. This machine itself is never reached
-    /// through a proxy.
-    #[must_use]
-    pub fn proxy(mut self, url: Option<&str>) -> Self {
-        self.http.proxy = url.map_or(ProxyChoice::None, |url| ProxyChoice::Url(url.to_owned()));
-        self
-    }
-
-    /// Root certificates in PEM form to trust instead of Mozilla's.
-    #[must_use]
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.http.roots = Some(pem.into());
-        self
-    }
-
-    /// Also talks plain `http://` to realms that are not this machine. Credentials and data then
-    /// travel readable for anybody on the way: for trusted networks only.
-    #[must_use]
-    pub fn allow_plain_http(mut self, allow: bool) -> Self {
-        self.http.allow_http = allow;
-        self
-    }
-
-    /// Also calls this host with the account's tokens, if the service names it: a gateway in front of
-    /// it. Without this only hosts of the realm are called.
-    #[must_use]
-    pub fn trust_host(mut self, host: &str) -> Self {
-        self.http.trusted_hosts.push(host.to_owned());
-        self
-    }
-
-    /// From how many bytes on an upload asks for leave (`Expect: 100-continue`), so that a refusal
-    /// costs no data. Default 1 MiB; `u64::MAX` for never.
-    #[must_use]
-    pub fn expect_continue_from(mut self, bytes: u64) -> Self {
-        self.http.expect_continue_from = bytes;
-        self
-    }
-
-    /// Asks the service to let something go wrong now and then, so that a program can be tried
-    /// against it. Not for use with anything of value.
-    ///
-    /// ```
-    /// use b2sdk::testing::TestMode;
-    /// use b2sdk::{B2Api, InMemoryAccountInfo};
-    ///
-    /// let api = B2Api::builder(InMemoryAccountInfo::new())
-    ///     .test_mode(TestMode::FailSomeUploads)
-    ///     .build()?;
-    /// # Ok::<(), b2sdk::Error>(())
-    /// ```
-    #[must_use]
-    pub fn test_mode(mut self, mode: TestMode) -> Self {
-        self.http.test_mode = Some(mode);
-        self
-    }
-
-    /// The clock to go by (feature `test-util`).
-    #[cfg(feature = "test-util")]
-    #[must_use]
-    pub fn clock(mut self, clock: &Clock) -> Self {
-        self.clock = clock.clone();
-        self
-    }
-
-    /// The account with these settings.
-    ///
-    /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a proxy that is no URL of an HTTP
-    /// proxy, a user agent that is no header value, and root certificates that are none.
-    pub fn build(self) -> Result<B2Api> {
-        let Self {
-            info,
-            http,
-            retry,
-            workers,
-            memory,
-            clock,
-        } = self;
-        if !http
-            .user_agent
-            .bytes()
-            .all(|byte| (0x20..0x7f).contains(&byte))
-        {
-            return Err(Error::invalid_input(
-                "user agent",
-                "it is not printable ASCII",
-            ));
-        }
-        let http = Http::new(http, clock)?;
-        Ok(B2Api {
-            client: Client {
-                session: Arc::new(Session::new(info, http, retry)),
-                workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
-                calls: Arc::default(),
-                cancel: None,
-            },
-        })
     }
 }

@@ -1,20 +1,7 @@
-//! A bucket: what can be done in it stands in a file a topic.
-
-mod compose;
-mod copy;
-pub(crate) mod delete;
-pub(crate) mod delete_many;
-mod download;
-pub(crate) mod list;
-pub(crate) mod lock;
-mod notifications;
-mod open_file;
-pub(crate) mod settings;
-pub(crate) mod share;
-mod tasks;
-pub(crate) mod transfer_many;
-pub(crate) mod unfinished;
-mod upload;
+//! A bucket, and the calls that are about it: a file for each topic.
+//!
+//! The order of the `mod` lines, and of the `impl` blocks in them, is the order of the sections on the
+//! documentation page of [`Bucket`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,11 +18,12 @@ use crate::model::operation::Operation;
 use crate::session::needs::Needs;
 use crate::session::remember;
 
-/// A bucket of an account.
+/// A bucket of an account: uploads, downloads, listings, and everything else that is about its files.
 ///
-/// It knows name and id; [`details`](Self::details) asks the service for the rest. Cheap to clone;
-/// clones share everything. It belongs to the identity that it was got under: if the account info
-/// is authorized for another one, its calls fail with [`Error::AccountChanged`].
+/// A `Bucket` is returned by [`B2Api::get_bucket_by_name`](crate::B2Api::get_bucket_by_name),
+/// [`B2Api::create_bucket`](crate::B2Api::create_bucket) and their neighbours. It holds the bucket's name
+/// and id; [`details`](Self::details) requests the settings. It is cheap to clone, clones share everything,
+/// and it can be used from many threads at once.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
@@ -53,14 +41,75 @@ use crate::session::remember;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Should the service no longer know the id, because the bucket was deleted and made anew, it is
-/// looked up by its name and the call is sent once more.
+/// A bucket belongs to the account, key and realm under which it was obtained. If another one is authorized
+/// in the same account info, its calls fail with [`Error::AccountChanged`]. If the bucket was deleted and
+/// created again, the service no longer knows its id: the id is then looked up by the name, and the call is
+/// sent once more.
+///
+/// [Every call](crate::B2Api#errors-of-any-call) that sends a request can also fail because of the
+/// authorization, the network, the service, a limit or a cancellation.
 #[derive(Clone)]
 pub struct Bucket {
     client: Client,
     owner: Arc<Identity>,
     name: Arc<str>,
     id: Arc<RwLock<BucketId>>,
+}
+
+/// # Name and id
+impl Bucket {
+    /// Returns the bucket's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the bucket's id. It changes only if the bucket was deleted and created again.
+    #[must_use]
+    pub fn id(&self) -> BucketId {
+        self.id.read().clone()
+    }
+}
+
+// The blank lines keep these in the order of the page.
+mod upload;
+
+mod download;
+
+pub(crate) mod transfer_many;
+
+mod open_file;
+
+pub(crate) mod list;
+
+pub(crate) mod delete;
+
+pub(crate) mod delete_many;
+
+pub(crate) mod share;
+
+mod copy;
+
+mod compose;
+
+pub(crate) mod unfinished;
+
+pub(crate) mod settings;
+
+pub(crate) mod lock;
+
+mod notifications;
+
+/// # Cancelling
+impl Bucket {
+    /// Returns a handle of this bucket whose calls end when `token` is cancelled, unless a call is given a
+    /// token of its own. See [`B2Api::with_cancel`](crate::B2Api::with_cancel).
+    #[must_use]
+    pub fn with_cancel(&self, token: &CancelToken) -> Self {
+        let mut bucket = self.clone();
+        bucket.client.cancel = Some(token.clone());
+        bucket
+    }
 }
 
 impl Bucket {
@@ -73,29 +122,8 @@ impl Bucket {
         }
     }
 
-    /// The bucket's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The bucket's id.
-    #[must_use]
-    pub fn id(&self) -> BucketId {
-        self.id.read().clone()
-    }
-
     pub(crate) fn client(&self) -> &Client {
         &self.client
-    }
-
-    /// The same bucket, whose calls are cancelled by this token, unless they are given one of their own;
-    /// see [`B2Api::with_cancel`](crate::B2Api::with_cancel).
-    #[must_use]
-    pub fn with_cancel(&self, token: &CancelToken) -> Self {
-        let mut bucket = self.clone();
-        bucket.client.cancel = Some(token.clone());
-        bucket
     }
 
     pub(crate) fn owner(&self) -> &Identity {
@@ -106,12 +134,12 @@ impl Bucket {
         self.client.control(cancel).owned_by(&self.owner)
     }
 
-    /// What a call about the bucket takes of its key.
+    /// What a call about the bucket requires of the key.
     fn needs(&self, operation: Operation) -> Needs<'_> {
         Needs::from(operation).about(&self.name)
     }
 
-    /// Does something with the bucket's id; once more if there is a new one.
+    /// Calls `act` with the bucket's id, and again if the name has got another id.
     fn with_id<T>(
         &self,
         control: &Control,
@@ -134,7 +162,7 @@ impl Bucket {
         })
     }
 
-    /// The id that now belongs to the name, if it is another one.
+    /// Looks up the id of the name, and returns it if it is another one than `gone`.
     fn look_up(&self, control: &Control, gone: &BucketId) -> Result<Option<BucketId>> {
         let info = self.client.session.info();
         remember("bucket that is gone", info.remove_bucket(&self.owner, gone));
@@ -175,3 +203,5 @@ impl fmt::Debug for Bucket {
             .finish_non_exhaustive()
     }
 }
+
+mod tasks;

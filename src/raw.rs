@@ -43,6 +43,7 @@ mod auth;
 mod bucket;
 mod connections;
 mod copy;
+mod customer_key;
 mod download;
 pub(crate) mod encoding;
 mod file;

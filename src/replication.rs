@@ -30,13 +30,15 @@
 
 mod keys;
 mod monitor;
+mod options;
 mod plan;
 mod report;
 mod setup;
 
 pub use self::monitor::{Monitor, Pair, Pairs};
+pub use self::options::SetupOptions;
 pub use self::report::{Count, PairState, Report, Side};
-pub use self::setup::{Replication, SetupOptions, set_up, set_up_with};
+pub use self::setup::{Replication, set_up, set_up_with};
 pub use crate::model::replication::{
     ReplicationConfiguration, ReplicationDestination, ReplicationRule, ReplicationSource,
     ReplicationStatus,

@@ -10,7 +10,7 @@
 ///         recursive: bool,                  // takes a value; a field may be `Option<bool>` as well
 ///     }
 ///     into { label: String, }               // takes whatever becomes a value
-///     list { filters: Filter, }             // takes an iterator of values, for a `Vec`
+///     list { filters: Filter, }             // takes an iterator of values, for a `Vec` or an `Option<Vec>`
 ///     shared { cancel: CancelToken, }       // takes a reference and clones it
 /// }
 /// ```
@@ -56,7 +56,8 @@ macro_rules! setters {
                 #[doc = $crate::setters::sets!($list)]
                 #[must_use]
                 pub fn $list(mut self, $list: impl IntoIterator<Item = $item>) -> Self {
-                    self.$list = $list.into_iter().collect();
+                    let list: Vec<$item> = $list.into_iter().collect();
+                    self.$list = list.into();
                     self
                 }
             )*)?

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::account_info::AuthSnapshot;
 use crate::api::B2Api;
 use crate::bucket::Bucket;
-use crate::bucket::settings::{Protection, check_settings};
+use crate::bucket::settings::{Protection, check_settings, text_pairs};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::auth::AllowedBucket;
@@ -20,13 +20,14 @@ use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
 use crate::session::needs::Needs;
 use crate::session::remember;
+use crate::setters::setters;
 use crate::wire::bucket::CreateBucketRequest;
 
-/// What may be said about a new bucket.
+/// Options for a new bucket.
 ///
 /// ```
-/// use b2sdk::rules::LifecycleRule;
 /// use b2sdk::CreateBucketOptions;
+/// use b2sdk::rules::LifecycleRule;
 ///
 /// let options = CreateBucketOptions::new()
 ///     .info([("purpose", "photos")])
@@ -36,76 +37,44 @@ use crate::wire::bucket::CreateBucketRequest;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct CreateBucketOptions {
-    /// Names and values to store with the bucket; `Cache-Control` becomes the header of all
+    /// Names and values to store with the bucket. The value of `Cache-Control` becomes that header of all
     /// downloads from it.
     pub info: BTreeMap<String, String>,
-    /// Which web pages may access it from a browser.
+    /// Which web pages may use the bucket from a browser.
     pub cors_rules: Vec<CorsRule>,
-    /// When the service hides, deletes and cancels by itself.
+    /// When the service hides and deletes files and cancels unfinished ones.
     pub lifecycle_rules: Vec<LifecycleRule>,
-    /// How files are encrypted that are given no encryption of their own; what the service does by
-    /// default if not given, which needs no capability. Otherwise it needs `writeBucketEncryption`.
+    /// How files are encrypted that are uploaded without an encryption of their own. Setting it requires
+    /// the capability `writeBucketEncryption`; the service's default applies otherwise.
     pub default_encryption: Option<Encryption>,
-    /// Whether files can be locked; once they can, that stays so. Needs `writeBucketRetentions`. A
-    /// default retention is set by an update afterwards.
+    /// Whether files can be locked. Object lock cannot be disabled again, and setting it requires the
+    /// capability `writeBucketRetentions`. A default retention is set with [`Bucket::update`] afterwards.
     pub file_lock: bool,
-    /// How it takes part in replication; see
-    /// [`replication::set_up`](crate::replication::set_up) for the usual way.
+    /// How the bucket takes part in replication. [`replication::set_up`](crate::replication::set_up) is
+    /// the usual way to set it.
     pub replication_configuration: Option<ReplicationConfiguration>,
 }
 
-impl CreateBucketOptions {
-    /// Nothing said.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+setters! {
+    new CreateBucketOptions {
+        default_encryption: Encryption,
+        file_lock: bool,
+        replication_configuration: ReplicationConfiguration,
     }
+    list {
+        cors_rules: CorsRule,
+        lifecycle_rules: LifecycleRule,
+    }
+}
 
-    /// Names and values to store with the bucket.
+impl CreateBucketOptions {
+    /// Sets [`info`](#structfield.info).
     #[must_use]
     pub fn info<N: Into<String>, V: Into<String>>(
         mut self,
         info: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        self.info = info
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
-        self
-    }
-
-    /// Which web pages may access it from a browser.
-    #[must_use]
-    pub fn cors_rules(mut self, rules: impl IntoIterator<Item = CorsRule>) -> Self {
-        self.cors_rules = rules.into_iter().collect();
-        self
-    }
-
-    /// When the service hides, deletes and cancels by itself.
-    #[must_use]
-    pub fn lifecycle_rules(mut self, rules: impl IntoIterator<Item = LifecycleRule>) -> Self {
-        self.lifecycle_rules = rules.into_iter().collect();
-        self
-    }
-
-    /// How files are encrypted that are given no encryption of their own.
-    #[must_use]
-    pub fn default_encryption(mut self, encryption: Encryption) -> Self {
-        self.default_encryption = Some(encryption);
-        self
-    }
-
-    /// Lets files be locked.
-    #[must_use]
-    pub const fn file_lock(mut self) -> Self {
-        self.file_lock = true;
-        self
-    }
-
-    /// How it takes part in replication.
-    #[must_use]
-    pub fn replication_configuration(mut self, configuration: ReplicationConfiguration) -> Self {
-        self.replication_configuration = Some(configuration);
+        self.info = text_pairs(info);
         self
     }
 }
@@ -224,6 +193,8 @@ impl B2Api {
                 Err(Error::BucketNotFound { .. }) => Err(taken),
                 outcome => outcome,
             },
+            // It may have been created; if that cannot be seen, this error says so.
+            Err(lost) if lost.is_answer_lost() => self.get_bucket_by_name(name).or(Err(lost)),
             outcome => outcome,
         }
     }

@@ -11,17 +11,18 @@ use crate::model::key::{CreatedKey, KeyDetails};
 use crate::model::operation::Operation;
 use crate::session::needs::Needs;
 use crate::session::paging::Pages;
+use crate::setters::setters;
 use crate::wire::key::CreateKeyRequest;
 
 /// The longest that a key may be valid: 1000 days (docs/protocol.md, section 2.22).
 const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
 
-/// What may be said about a new key.
+/// Restrictions of a new application key.
 ///
 /// ```
 /// use std::time::Duration;
-/// use b2sdk::keys::CreateKeyOptions;
 /// use b2sdk::BucketId;
+/// use b2sdk::keys::CreateKeyOptions;
 ///
 /// let options = CreateKeyOptions::new()
 ///     .buckets([BucketId::from("e50ba23e791f80c74c619dd4")])
@@ -32,40 +33,24 @@ const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct CreateKeyOptions {
-    /// The only buckets that it may use; all if not given.
+    /// The buckets that the key may use; all buckets if not set.
     pub buckets: Option<Vec<BucketId>>,
-    /// The only file names it may use start so.
+    /// What the names of files begin with that the key may use; all names if not set.
     pub name_prefix: Option<String>,
-    /// How long it is valid, in whole seconds, at most 1000 days; for ever if not given.
+    /// How long the key is valid, in whole seconds, from 1 second to 1000 days. A key for which this is
+    /// not set never expires.
     pub valid_for: Option<Duration>,
 }
 
-impl CreateKeyOptions {
-    /// No restriction.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+setters! {
+    new CreateKeyOptions {
+        valid_for: Duration,
     }
-
-    /// The only buckets that it may use.
-    #[must_use]
-    pub fn buckets(mut self, ids: impl IntoIterator<Item = BucketId>) -> Self {
-        self.buckets = Some(ids.into_iter().collect());
-        self
+    into {
+        name_prefix: String,
     }
-
-    /// The only file names it may use start so.
-    #[must_use]
-    pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.name_prefix = Some(prefix.into());
-        self
-    }
-
-    /// How long it is valid.
-    #[must_use]
-    pub const fn valid_for(mut self, time: Duration) -> Self {
-        self.valid_for = Some(time);
-        self
+    list {
+        buckets: BucketId,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::transfer::source::FileSource;
 use crate::transfer::upload::UploadOptions;
 use crate::transfer::uploaded::Uploaded;
 
+/// # Composing
 impl Bucket {
     /// Makes a file of pieces, one after the other.
     ///

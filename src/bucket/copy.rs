@@ -8,6 +8,7 @@ use crate::transfer::copy::{Copy, CopyMetadata, CopyOptions};
 use crate::transfer::source::StoredFile;
 use crate::transfer::uploaded::Uploaded;
 
+/// # Copying
 impl Bucket {
     /// Copies a version, of this or another bucket of the account, into this bucket under that name.
     ///

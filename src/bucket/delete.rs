@@ -1,45 +1,42 @@
-//! Hiding files and deleting versions.
+//! Hiding files, and deleting one version or all versions of a name.
 
 use crate::bucket::Bucket;
+use crate::bucket::delete_many::DeleteManyOptions;
+use crate::bucket::delete_many::outcome::DeleteOutcome;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::session::needs::Needs;
+use crate::setters::setters;
 
-/// What may be said about the deletion of a version.
+/// Options for deleting a version.
 ///
 /// ```
 /// use b2sdk::delete::DeleteFileVersionOptions;
 ///
-/// assert!(DeleteFileVersionOptions::new().bypass_governance().bypass_governance);
+/// let options = DeleteFileVersionOptions::new().bypass_governance(true);
+/// assert!(options.bypass_governance);
 /// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DeleteFileVersionOptions {
-    /// Delete it although it is retained in the mode `governance`. Needs `bypassGovernance`.
+    /// Whether to delete a version that is retained in governance mode. This requires the capability
+    /// `bypassGovernance`. Off by default.
     pub bypass_governance: bool,
 }
 
-impl DeleteFileVersionOptions {
-    /// Nothing said.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Delete it although it is retained in the mode `governance`.
-    #[must_use]
-    pub const fn bypass_governance(mut self) -> Self {
-        self.bypass_governance = true;
-        self
+setters! {
+    new DeleteFileVersionOptions {
+        bypass_governance: bool,
     }
 }
 
+/// # Hiding and deleting
 impl Bucket {
-    /// Hides a file: from now on its name is not found. Its versions remain, below the hide marker
-    /// that is returned.
+    /// Hides a file, so that its name is no longer found, and returns the hide marker. Its versions remain
+    /// stored and billed below the hide marker.
     ///
     /// # Errors
     /// [`Error::FileNotFound`]; [`Error::Service`] with the code `already_hidden`;
@@ -60,7 +57,7 @@ impl Bucket {
                 .call(needs, control, |raw| raw.hide_file(id, file_name))
         });
         match hidden {
-            // Its answer may be lost: the file is hidden, or it is not.
+            // The answer may be lost although the file is hidden.
             Err(error) if error.is_answer_lost() || error.is_after_lost_answer() => {
                 match self.latest(control, file_name) {
                     Ok(Some(latest)) if latest.action == FileAction::Hide => Ok(latest),
@@ -71,7 +68,7 @@ impl Bucket {
         }
     }
 
-    /// Shows a hidden file again by deleting its hide marker, which is returned.
+    /// Makes a hidden file visible again by deleting its hide marker, and returns the hide marker.
     ///
     /// # Errors
     /// [`Error::FileNotFound`]; [`Error::InvalidInput`] if the file is not hidden;
@@ -92,7 +89,7 @@ impl Bucket {
         Ok(latest)
     }
 
-    /// The newest version of a file; an unfinished upload is none.
+    /// The newest version of a file, unfinished uploads aside.
     fn latest(&self, control: &Control, file_name: &str) -> Result<Option<FileVersion>> {
         let is_there = |version: &FileVersion| version.action != FileAction::Start;
         let session = &self.client.session;
@@ -101,16 +98,18 @@ impl Bucket {
         })
     }
 
-    /// Deletes a version for good. The version before it, if there is one, appears in its place.
+    /// Deletes a version permanently. If it was the latest version of its file, the version before it
+    /// becomes the latest; [`delete_all_versions`](Self::delete_all_versions) deletes all of them.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`], also if the id belongs to another name; [`Error::Locked`] by a retention
-    /// that has not ended, or a legal hold; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::FileNotFound`] if there is no such version, or if the id belongs to another name;
+    /// [`Error::Locked`] if a retention has not ended or a legal hold is on; [`Error::NotAllowed`]; the
+    /// errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
         self.delete_file_version_with(file_id, file_name, &DeleteFileVersionOptions::default())
     }
 
-    /// Deletes a version for good, with settings.
+    /// Deletes a version permanently, with options.
     ///
     /// # Errors
     /// As [`delete_file_version`](Self::delete_file_version).
@@ -127,5 +126,74 @@ impl Bucket {
             file_name,
             bypass_governance,
         )
+    }
+
+    /// Deletes all versions of a file permanently, hide markers and unfinished large files of that name
+    /// included, and returns how many there were. A name without versions is no error, so the call can be
+    /// repeated.
+    ///
+    /// The latest version is deleted last, and only if all others are gone: at no time does an older
+    /// version appear under the name.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// bucket.upload_bytes(b"draft", "letter.txt")?;
+    /// bucket.upload_bytes(b"final", "letter.txt")?;
+    /// assert_eq!(bucket.delete_all_versions("letter.txt")?, 2);
+    /// assert_eq!(bucket.delete_all_versions("letter.txt")?, 0);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if a version is retained or on legal hold; [`Error::NotAllowed`] if the key may not
+    /// list and delete files of this name; the errors of any call. After an error the latest version is
+    /// still there, and some of the others may be deleted; the call can be repeated.
+    ///
+    /// # Consequences
+    /// An upload of a large file to this name that is running at the same time fails, because its
+    /// unfinished file is deleted. Versions that are uploaded while the call runs remain.
+    pub fn delete_all_versions(&self, file_name: &str) -> Result<u64> {
+        self.delete_all_versions_with(file_name, &DeleteFileVersionOptions::default())
+    }
+
+    /// Deletes all versions of a file permanently, with options.
+    ///
+    /// # Errors
+    /// As [`delete_all_versions`](Self::delete_all_versions).
+    pub fn delete_all_versions_with(
+        &self,
+        file_name: &str,
+        options: &DeleteFileVersionOptions,
+    ) -> Result<u64> {
+        let versions = self.list_file_versions(file_name)?;
+        let mut versions: Vec<_> = versions.collect::<Result<_>>()?;
+        let latest = versions
+            .iter()
+            .position(|version| version.action != FileAction::Start)
+            .map(|at| versions.remove(at));
+        let many = DeleteManyOptions::new().bypass_governance(options.bypass_governance);
+        let (mut deleted, mut failure) = (0, None);
+        for result in self.delete_versions(versions.into_iter().map(Ok), &many)? {
+            match result {
+                Ok(one) => deleted += u64::from(one.outcome == DeleteOutcome::Deleted),
+                Err(failed) => _ = failure.get_or_insert(failed.error),
+            }
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let Some(latest) = latest else {
+            return Ok(deleted);
+        };
+        match self.delete_file_version_with(&latest.file_id, file_name, options) {
+            Ok(()) => Ok(deleted + 1),
+            Err(error) if error.is_not_found() => Ok(deleted),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -22,20 +22,22 @@ use crate::bucket::list::{LsOptions, Versions};
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::file::FileAction;
+use crate::setters::setters;
 
-/// What becomes of each version.
+/// How [`Bucket::delete_many`] makes versions disappear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum DeleteMode {
-    /// It is deleted for good. If it was a file's latest, the version before it appears in its place.
+    /// Deletes each version permanently. Where the latest version of a file is deleted, the version before
+    /// it becomes the latest.
     #[default]
     Delete,
-    /// The file is hidden: its name is not found any more, and all versions remain. Only for the
-    /// latest versions.
+    /// Hides each file: its name is no longer found, and all versions remain stored and billed. Only for
+    /// listings of the latest versions.
     Hide,
 }
 
-/// What may be said about deleting many versions.
+/// Options for deleting many versions.
 ///
 /// ```
 /// use b2sdk::delete::{DeleteManyOptions, DeleteMode};
@@ -46,59 +48,32 @@ pub enum DeleteMode {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DeleteManyOptions {
-    /// What becomes of each version.
+    /// Whether versions are deleted or files hidden.
     pub mode: DeleteMode,
-    /// Only tell what would be deleted.
+    /// Whether to report what would be deleted, and delete nothing. The listing itself is requested and
+    /// billed.
     pub dry_run: bool,
-    /// Start no more after the first failure. Those that run already are still reported.
+    /// Whether to start no further deletion after the first failure. Deletions that run at that moment
+    /// finish and are reported.
     pub fail_fast: bool,
-    /// Delete also what is retained in the mode `governance`. Needs `bypassGovernance`; `compliance` and
-    /// legal hold yield to nobody, and hiding is not hindered by any of them.
+    /// Whether to delete versions that are retained in governance mode too. This requires the capability
+    /// `bypassGovernance`. Retention in compliance mode and legal holds cannot be bypassed; hiding a file
+    /// is possible in any case.
     pub bypass_governance: bool,
-    /// Cancels all of it. What was being deleted at that moment may be deleted or not.
+    /// Cancels the listing and the deletions. Whether a version that was being deleted at that moment
+    /// still exists is unknown.
     pub cancel: Option<CancelToken>,
 }
 
-impl DeleteManyOptions {
-    /// Nothing said.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+setters! {
+    new DeleteManyOptions {
+        mode: DeleteMode,
+        dry_run: bool,
+        fail_fast: bool,
+        bypass_governance: bool,
     }
-
-    /// What becomes of each version.
-    #[must_use]
-    pub const fn mode(mut self, mode: DeleteMode) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    /// Only tell what would be deleted.
-    #[must_use]
-    pub const fn dry_run(mut self, dry_run: bool) -> Self {
-        self.dry_run = dry_run;
-        self
-    }
-
-    /// Start no more after the first failure.
-    #[must_use]
-    pub const fn fail_fast(mut self, fail_fast: bool) -> Self {
-        self.fail_fast = fail_fast;
-        self
-    }
-
-    /// Delete also what is retained in the mode `governance`.
-    #[must_use]
-    pub const fn bypass_governance(mut self) -> Self {
-        self.bypass_governance = true;
-        self
-    }
-
-    /// Cancels all of it.
-    #[must_use]
-    pub fn cancel(mut self, token: &CancelToken) -> Self {
-        self.cancel = Some(token.clone());
-        self
+    shared {
+        cancel: CancelToken,
     }
 }
 
@@ -121,6 +96,7 @@ impl Iterator for ListedVersions {
 
 impl std::iter::FusedIterator for ListedVersions {}
 
+/// # Deleting many
 impl Bucket {
     /// Deletes what [`ls_with`](Self::ls_with) of the same folder and options lists, folders excepted:
     /// what is below them takes [`LsOptions::recursive`]. Nothing that does not begin with the folder's

@@ -9,6 +9,7 @@ use crate::model::secret::SseCustomerKey;
 use crate::raw::DownloadRequest;
 use crate::transfer::download::{Download, DownloadOptions};
 
+/// # Downloading
 impl Bucket {
     /// Begins to download the latest version of a file: its headers are read, its content waits in
     /// the [`Download`].

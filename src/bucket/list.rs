@@ -1,5 +1,5 @@
-//! Listing a bucket, page by page: one page in memory, no request before the first item is asked
-//! for, and no end before the service says so (`session::paging`).
+//! Listing a bucket page by page. One page is in memory, nothing is requested before the first item is
+//! taken, and a listing ends only when the service says so (`session::paging`).
 
 pub(super) mod pages;
 
@@ -11,18 +11,19 @@ use crate::model::file::{FileAction, FileVersion};
 use crate::model::pattern::{Filter, Filters, Pattern};
 use crate::setters::setters;
 
-/// Which versions a listing shows.
+/// Which versions a listing yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Versions {
     /// The latest version of each file that is not hidden.
     #[default]
     Latest,
-    /// All versions, newest first: hidden ones, hide markers and unfinished large files too.
+    /// All versions of each file, newest first, including hidden versions, hide markers and unfinished large
+    /// files.
     All,
 }
 
-/// What may be said about a listing.
+/// Options for a listing.
 ///
 /// ```
 /// use b2sdk::{LsOptions, Versions};
@@ -33,19 +34,20 @@ pub enum Versions {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LsOptions {
-    /// Also what is in the folders below, instead of the folders.
+    /// Whether to list the files in the folders below instead of the folders themselves.
     pub recursive: bool,
-    /// Which versions.
+    /// Which versions to list: the latest ones by default.
     pub versions: Versions,
-    /// The folder is no folder but a pattern of whole file names: `*` is any number of characters,
-    /// `/` among them, `?` one, `[a-z]` one of these, `[!a-z]` one that is none of these. Without any
-    /// of them it is the name of one file. Only together with `recursive`.
+    /// Whether the folder argument is a pattern that is matched against whole file names: `*` stands for
+    /// any number of characters including `/`, `?` for one character, `[a-z]` for one of these, `[!a-z]`
+    /// for one that is not among these. A pattern without any of them is the name of one file. This
+    /// requires `recursive`.
     pub with_wildcard: bool,
-    /// Which files, by patterns of their whole names; the last one that matches decides. A folder is
-    /// shown if there is a file in it that passes.
+    /// Which files to list, by patterns of their whole names. The last filter that matches a name decides.
+    /// A folder is listed if a file in it passes.
     pub filters: Vec<Filter>,
-    /// How many entries to ask for at a time: 1 to 10,000, 1000 by default. The service bills each
-    /// started 1000 as one call.
+    /// How many entries to request at a time: 1 to 10,000, by default 1000. The service bills every 1000
+    /// entries that it returns, or part of them, as one call.
     pub page_size: Option<u32>,
     /// Cancels the listing.
     pub cancel: Option<CancelToken>,
@@ -66,41 +68,57 @@ setters! {
     }
 }
 
-/// One entry of a listing: a file version, or a folder.
+/// An entry of a listing: a file version or a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The version; for a folder a row that has a name and nothing else.
+    /// The version. For a folder, a row with the folder's name and no other values.
     pub version: FileVersion,
-    /// The folder's full name with the `/` at its end, if this is one.
+    /// The full name of the folder with the `/` at its end, or `None` for a file.
     pub folder: Option<String>,
 }
 
-/// The entries of a folder, from [`Bucket::ls`]. After an error it ends.
+/// An iterator over the entries of a folder, from [`Bucket::ls`] and [`Bucket::ls_with`].
+///
+/// It requests a page of entries when it needs one. After an error it ends.
 #[derive(Debug)]
 pub struct Ls(FilePages);
 
-/// The versions of one file, newest first, from [`Bucket::list_file_versions`]. After an error it
-/// ends.
+/// An iterator over the versions of one file, newest first, from [`Bucket::list_file_versions`].
+///
+/// It requests a page of versions when it needs one. After an error it ends.
 #[derive(Debug)]
 pub struct FileVersions(FilePages);
 
+/// # Listing
 impl Bucket {
-    /// Lists a folder: its files, and the folders in it. `""` is the root of the bucket; `"photos"`
-    /// and `"photos/"` are the same.
+    /// Lists the files of a folder, and the folders in it. `""` is the root of the bucket; `"photos"` and
+    /// `"photos/"` name one folder.
+    ///
+    /// ```no_run
+    /// # fn list(bucket: &b2sdk::Bucket) -> b2sdk::Result<()> {
+    /// for entry in bucket.ls("photos")? {
+    ///     let entry = entry?;
+    ///     match entry.folder {
+    ///         Some(folder) => println!("{folder}"),
+    ///         None => println!("{} ({} bytes)", entry.version.file_name, entry.version.content_length),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// None here: nothing is sent before the first entry is asked for. The entries are
-    /// [`Error::NotAllowed`], [`Error::BucketNotFound`], or the errors of any call.
+    /// This call sends nothing. The entries can be [`Error::NotAllowed`], [`Error::BucketNotFound`], or the
+    /// errors of any call.
     pub fn ls(&self, folder: &str) -> Result<Ls> {
         self.ls_with(folder, &LsOptions::default())
     }
 
-    /// Lists a folder, or the files of a pattern, with settings.
+    /// Lists a folder, or the files that match a pattern, with options.
     ///
-    /// Of a pattern, what stands before the first `*`, `?` or `[` is sent to the service, which lists
-    /// only the names that begin so; the rest, and the filters, are applied here: what they leave out
-    /// was listed and is billed all the same.
+    /// Of a pattern, the part before the first `*`, `?` or `[` is sent to the service, which lists only
+    /// names that begin with it. The rest of the pattern and the filters are applied to what the service
+    /// returns, so entries that they leave out are billed.
     ///
     /// ```no_run
     /// # fn list(bucket: &b2sdk::Bucket) -> b2sdk::Result<()> {
@@ -116,8 +134,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a page size that the service does not have, and for a pattern
-    /// without `recursive`; otherwise as [`ls`](Self::ls).
+    /// [`Error::InvalidInput`] for a page size outside 1 to 10,000 and for a pattern without `recursive`;
+    /// otherwise as [`ls`](Self::ls).
     pub fn ls_with(&self, folder: &str, options: &LsOptions) -> Result<Ls> {
         Ok(Ls(self.pages(folder, options)?))
     }
@@ -166,7 +184,7 @@ impl Bucket {
         ))
     }
 
-    /// Lists all versions of one file, newest first: hide markers and unfinished large files too.
+    /// Lists all versions of one file, newest first, including hide markers and unfinished large files.
     ///
     /// # Errors
     /// As [`ls`](Self::ls).
@@ -174,7 +192,36 @@ impl Bucket {
         Ok(FileVersions(self.versions_of(file_name, 100)))
     }
 
-    /// All versions of the files whose names begin so: in the order of names, newest first.
+    /// Returns whether there is a file of this name that is not hidden. This is one request, which is
+    /// billed in class C.
+    ///
+    /// The answer is true also for a file that is encrypted with a key of the customer, and for one that
+    /// this key may list and not read.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// assert!(!bucket.exists("hello.txt")?);
+    /// bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// assert!(bucket.exists("hello.txt")?);
+    /// bucket.hide_file("hello.txt")?;
+    /// assert!(!bucket.exists("hello.txt")?);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] if the key may not list files of this name; [`Error::BucketNotFound`]; the
+    /// errors of any call.
+    pub fn exists(&self, file_name: &str) -> Result<bool> {
+        let mut latest = FilePages::latest_of_one_file(self, file_name);
+        Ok(latest.next().transpose()?.is_some())
+    }
+
+    /// All versions of the files whose names begin with this prefix, in the order of names, newest first.
     pub(crate) fn versions_with_prefix(
         &self,
         prefix: &str,

@@ -4,36 +4,31 @@ use crate::bucket::Bucket;
 use crate::error::Result;
 use crate::model::id::FileId;
 use crate::model::lock::{FileRetention, LegalHold};
+use crate::setters::setters;
 
-/// What may be said about a change of retention.
+/// Options for changing the retention of a version.
 ///
 /// ```
 /// use b2sdk::lock::UpdateFileRetentionOptions;
 ///
-/// assert!(UpdateFileRetentionOptions::new().bypass_governance().bypass_governance);
+/// let options = UpdateFileRetentionOptions::new().bypass_governance(true);
+/// assert!(options.bypass_governance);
 /// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct UpdateFileRetentionOptions {
-    /// Shorten or remove a retention in the mode `governance`. Needs `bypassGovernance`.
+    /// Whether a retention in governance mode may be shortened or removed. This requires the capability
+    /// `bypassGovernance`. Off by default.
     pub bypass_governance: bool,
 }
 
-impl UpdateFileRetentionOptions {
-    /// Nothing said.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Shorten or remove a retention in the mode `governance`.
-    #[must_use]
-    pub const fn bypass_governance(mut self) -> Self {
-        self.bypass_governance = true;
-        self
+setters! {
+    new UpdateFileRetentionOptions {
+        bypass_governance: bool,
     }
 }
 
+/// # Object lock
 impl Bucket {
     /// Retains a version, or with `None` no more, and returns what the service stored, which may be cut
     /// to whole seconds. The bucket must have object lock.

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::notification::{EventNotificationRule, check_notification_rules};
 use crate::model::operation::Operation;
 
+/// # Event notifications
 impl Bucket {
     /// The bucket's event notification rules, in the order of their names. They hold their signing
     /// secrets in clear; `Debug` does not show them.

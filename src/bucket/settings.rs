@@ -18,10 +18,13 @@ use crate::model::lock::DefaultRetention;
 use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
 use crate::session::needs::Needs;
+use crate::setters::setters;
 use crate::wire::bucket::UpdateBucketRequest;
 
-/// What to change about a bucket. What is not named stays; what is named replaces the old value as
-/// a whole.
+/// A change of a bucket's settings.
+///
+/// Settings that are not set here stay as they are. A setting that is set replaces the old value as a
+/// whole: to add a rule, read the rules first, as [`Bucket::modify`] does.
 ///
 /// ```
 /// use b2sdk::{BucketType, UpdateBucketOptions};
@@ -34,105 +37,58 @@ use crate::wire::bucket::UpdateBucketRequest;
 pub struct UpdateBucketOptions {
     /// Who may download.
     pub bucket_type: Option<BucketType>,
-    /// Names and values stored with the bucket.
+    /// Names and values that are stored with the bucket.
     pub info: Option<BTreeMap<String, String>>,
-    /// Which web pages may access it from a browser.
+    /// Which web pages may use the bucket from a browser.
     pub cors_rules: Option<Vec<CorsRule>>,
-    /// When the service hides, deletes and cancels by itself.
+    /// When the service hides and deletes files and cancels unfinished ones.
     pub lifecycle_rules: Option<Vec<LifecycleRule>>,
-    /// How files are encrypted that are given no encryption of their own. [`Encryption::None`] takes
-    /// back what was set. Needs `writeBucketEncryption`.
+    /// How files are encrypted that are uploaded without an encryption of their own.
+    /// [`Encryption::None`] removes the setting. This requires the capability `writeBucketEncryption`.
     pub default_encryption: Option<Encryption>,
-    /// Let files be locked from now on; that cannot be taken back. Needs `writeBucketRetentions`.
+    /// Whether to enable object lock, which cannot be disabled again. This requires the capability
+    /// `writeBucketRetentions`.
     pub enable_file_lock: bool,
-    /// How files are retained that are given no retention of their own. Needs `writeBucketRetentions`,
-    /// and a bucket with object lock.
+    /// How files are retained that are uploaded without a retention of their own. This requires the
+    /// capability `writeBucketRetentions` and a bucket with object lock.
     pub default_retention: Option<DefaultRetention>,
-    /// How it takes part in replication; see
-    /// [`replication::set_up`](crate::replication::set_up) for the usual way.
+    /// How the bucket takes part in replication. [`replication::set_up`](crate::replication::set_up) is
+    /// the usual way to set it.
     pub replication_configuration: Option<ReplicationConfiguration>,
-    /// Change nothing unless this is still the revision: for changes that build on what was read.
+    /// The revision of the bucket that the change is based on. If the bucket has another revision by
+    /// now, nothing changes and the call fails with [`Error::Conflict`].
     pub if_revision_is: Option<u64>,
 }
 
+setters! {
+    new UpdateBucketOptions {
+        bucket_type: BucketType,
+        default_encryption: Encryption,
+        enable_file_lock: bool,
+        replication_configuration: ReplicationConfiguration,
+        if_revision_is: u64,
+    }
+    into {
+        default_retention: DefaultRetention,
+    }
+    list {
+        cors_rules: CorsRule,
+        lifecycle_rules: LifecycleRule,
+    }
+}
+
 impl UpdateBucketOptions {
-    /// Nothing to change.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Who may download.
-    #[must_use]
-    pub fn bucket_type(mut self, kind: BucketType) -> Self {
-        self.bucket_type = Some(kind);
-        self
-    }
-
-    /// Names and values stored with the bucket.
+    /// Sets [`info`](#structfield.info).
     #[must_use]
     pub fn info<N: Into<String>, V: Into<String>>(
         mut self,
         info: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        self.info = Some(
-            info.into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        );
+        self.info = Some(text_pairs(info));
         self
     }
 
-    /// Which web pages may access it from a browser.
-    #[must_use]
-    pub fn cors_rules(mut self, rules: impl IntoIterator<Item = CorsRule>) -> Self {
-        self.cors_rules = Some(rules.into_iter().collect());
-        self
-    }
-
-    /// When the service hides, deletes and cancels by itself.
-    #[must_use]
-    pub fn lifecycle_rules(mut self, rules: impl IntoIterator<Item = LifecycleRule>) -> Self {
-        self.lifecycle_rules = Some(rules.into_iter().collect());
-        self
-    }
-
-    /// How files are encrypted that are given no encryption of their own.
-    #[must_use]
-    pub fn default_encryption(mut self, encryption: Encryption) -> Self {
-        self.default_encryption = Some(encryption);
-        self
-    }
-
-    /// Let files be locked from now on; that cannot be taken back.
-    #[must_use]
-    pub const fn enable_file_lock(mut self) -> Self {
-        self.enable_file_lock = true;
-        self
-    }
-
-    /// How files are retained that are given no retention of their own; `None` clears it.
-    #[must_use]
-    pub fn default_retention(mut self, retention: impl Into<DefaultRetention>) -> Self {
-        self.default_retention = Some(retention.into());
-        self
-    }
-
-    /// How it takes part in replication.
-    #[must_use]
-    pub fn replication_configuration(mut self, configuration: ReplicationConfiguration) -> Self {
-        self.replication_configuration = Some(configuration);
-        self
-    }
-
-    /// Change nothing unless this is still the revision.
-    #[must_use]
-    pub const fn if_revision_is(mut self, revision: u64) -> Self {
-        self.if_revision_is = Some(revision);
-        self
-    }
-
-    /// Whether it names no setting.
+    /// Returns whether no setting is set.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         let Self {
@@ -155,6 +111,16 @@ impl UpdateBucketOptions {
             && default_retention.is_none()
             && replication_configuration.is_none()
     }
+}
+
+/// The names and values of a bucket, as the caller gave them.
+pub(crate) fn text_pairs<N: Into<String>, V: Into<String>>(
+    pairs: impl IntoIterator<Item = (N, V)>,
+) -> BTreeMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
 }
 
 /// Checks the settings that new and changed buckets have in common.
@@ -216,6 +182,7 @@ impl Protection<'_> {
     }
 }
 
+/// # Settings
 impl Bucket {
     /// Everything about the bucket as of now.
     ///

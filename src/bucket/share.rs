@@ -14,6 +14,7 @@ use crate::wire::share::DownloadAuthorizationRequest;
 /// The longest that a download token may be valid: a week (docs/protocol.md, section 2.25).
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// # Sharing
 impl Bucket {
     /// The URL of a file by its name. From a public bucket anybody may download it; from a private one
     /// who has a token for it.

@@ -19,6 +19,7 @@ pub struct UnfinishedLargeFiles {
     pages: UnfinishedPages,
 }
 
+/// # Unfinished large files
 impl Bucket {
     /// Lists the unfinished large files whose names start so; all for `""`.
     ///

@@ -12,6 +12,7 @@ use crate::transfer::upload::writer::UploadWriter;
 use crate::transfer::upload::{Upload, UploadOptions};
 use crate::transfer::uploaded::Uploaded;
 
+/// # Uploading
 impl Bucket {
     /// Uploads bytes as a file of that name. An existing file is kept as an older version.
     ///

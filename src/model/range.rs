@@ -1,13 +1,16 @@
 //! Byte ranges of a file, as a caller asks for them (docs/protocol.md, section 8.2).
 
 use std::fmt;
-use std::ops::{RangeFrom, RangeInclusive};
+use std::ops::{Range, RangeFrom, RangeInclusive};
 
-/// A part of a file's bytes.
+/// A range of a file's bytes, made from a Rust range of positions, or the end of a file.
+///
+/// An empty range is refused by the call that it is given to, before anything is sent.
 ///
 /// ```
 /// use b2sdk::ByteRange;
 ///
+/// assert_eq!(ByteRange::from(0..100).to_string(), "bytes=0-99");
 /// assert_eq!(ByteRange::from(0..=99).to_string(), "bytes=0-99");
 /// assert_eq!(ByteRange::from(100..).to_string(), "bytes=100-");
 /// assert_eq!(ByteRange::last(10).to_string(), "bytes=-10");
@@ -23,18 +26,10 @@ enum Form {
 }
 
 impl ByteRange {
-    /// The last `length` bytes; the whole file if it is shorter.
+    /// Selects the last `length` bytes, or the whole file if it is shorter.
     #[must_use]
     pub const fn last(length: u64) -> Self {
         Self(Form::Last { length })
-    }
-
-    /// The bytes of a half-open range that is not empty.
-    pub(crate) const fn of(range: &std::ops::Range<u64>) -> Self {
-        Self(Form::Bounded {
-            first: range.start,
-            last: range.end.saturating_sub(1),
-        })
     }
 
     /// Whether it has a beginning and an end.
@@ -64,7 +59,7 @@ impl ByteRange {
 
     /// The half-open range of bytes that this selects from a file of `total` bytes; `None` if it
     /// selects nothing.
-    pub(crate) fn within(self, total: u64) -> Option<std::ops::Range<u64>> {
+    pub(crate) fn within(self, total: u64) -> Option<Range<u64>> {
         let range = match self.0 {
             Form::Bounded { first, last } => first..last.saturating_add(1).min(total),
             Form::From { first } => first..total,
@@ -72,17 +67,26 @@ impl ByteRange {
         };
         (range.start < range.end).then_some(range)
     }
-}
 
-impl ByteRange {
-    /// The same, if the file has all bytes of it.
-    pub(crate) fn inside(self, total: u64) -> Option<std::ops::Range<u64>> {
+    /// The half-open range of bytes that this selects from a file of `total` bytes, if the file has all
+    /// of them.
+    pub(crate) fn inside(self, total: u64) -> Option<Range<u64>> {
         let has_all = match self.0 {
             Form::Bounded { last, .. } => last < total,
             Form::From { first } => first < total,
             Form::Last { length } => length <= total,
         };
         self.within(total).filter(|_| has_all)
+    }
+}
+
+impl From<Range<u64>> for ByteRange {
+    fn from(range: Range<u64>) -> Self {
+        match range.end.checked_sub(1) {
+            Some(last) => Self::from(range.start..=last),
+            // No byte is before the first one.
+            None => Self::last(0),
+        }
     }
 }
 
@@ -102,7 +106,7 @@ impl From<RangeFrom<u64>> for ByteRange {
 }
 
 impl fmt::Display for ByteRange {
-    /// The value of a `Range` header.
+    /// Writes the value of a `Range` header, such as `bytes=0-99`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Form::Bounded { first, last } => write!(f, "bytes={first}-{last}"),
@@ -119,6 +123,8 @@ mod tests {
     #[test]
     fn a_range_selects_what_its_header_means() {
         assert_eq!(ByteRange::from(2..=4).within(10), Some(2..5));
+        assert_eq!(ByteRange::from(2..5).within(10), Some(2..5));
+        assert_eq!(ByteRange::from(2..5), ByteRange::from(2..=4));
         assert_eq!(ByteRange::from(2..=99).within(10), Some(2..10));
         assert_eq!(ByteRange::from(0..=u64::MAX).within(10), Some(0..10));
         assert_eq!(ByteRange::from(9..).within(10), Some(9..10));
@@ -130,5 +136,22 @@ mod tests {
         assert_eq!(ByteRange::from(2..=10).inside(10), None);
         assert_eq!(ByteRange::last(30).inside(10), None);
         assert_eq!(ByteRange::from(10..).inside(10), None);
+    }
+
+    #[test]
+    #[expect(clippy::reversed_empty_ranges, reason = "callers may pass such")]
+    fn a_range_without_bytes_is_empty_whatever_its_form() {
+        for range in [
+            ByteRange::from(0..0),
+            ByteRange::from(5..5),
+            ByteRange::from(5..4),
+            ByteRange::from(5..=4),
+            ByteRange::from(5..0),
+            ByteRange::last(0),
+        ] {
+            assert!(range.is_empty(), "{range:?}");
+            assert_eq!(range.within(10), None);
+        }
+        assert!(!ByteRange::from(0..1).is_empty());
     }
 }

@@ -15,14 +15,15 @@ use crate::model::range::ByteRange;
 use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::SseCustomerKey;
 use crate::raw::Raw;
+use crate::raw::customer_key::customer_key_headers;
 use crate::raw::encoding::{encode, encode_query};
-use crate::raw::headers::{customer_key, file_version};
+use crate::raw::headers::file_version;
 use crate::raw::unexpected;
 use crate::setters::setters;
 
 pub use self::response::DownloadResponse;
 
-/// What a download asks for beside the file ([section 8.1](crate::protocol#81-requests)).
+/// What a download asks for beside the file ([section 8.1](crate::guide::protocol#81-requests)).
 ///
 /// ```
 /// use b2sdk::ByteRange;
@@ -52,7 +53,7 @@ impl DownloadParameters<'_> {
 
     fn headers(&self) -> Vec<(&'static str, String)> {
         let range = self.range.map(|range| ("Range", range.to_string()));
-        let key = self.customer_key.map(customer_key);
+        let key = self.customer_key.map(customer_key_headers);
         range.into_iter().chain(key.into_iter().flatten()).collect()
     }
 
@@ -200,7 +201,7 @@ impl Target<'_> {
 }
 
 impl Raw<'_> {
-    /// [`b2_download_file_by_id`](crate::protocol#226-b2_download_file_by_id) requests a version by
+    /// [`b2_download_file_by_id`](crate::guide::protocol#226-b2_download_file_by_id) requests a version by
     /// its id and returns its headers, with the content still to be read. Needs `readFiles`; billed
     /// in class B.
     ///
@@ -215,7 +216,7 @@ impl Raw<'_> {
         self.download_of(Target::ById(file_id), parameters)
     }
 
-    /// [`b2_download_file_by_name`](crate::protocol#227-b2_download_file_by_name) requests the
+    /// [`b2_download_file_by_name`](crate::guide::protocol#227-b2_download_file_by_name) requests the
     /// latest version of a file and returns its headers, with the content still to be read. Needs
     /// `readFiles`; billed in class B.
     ///
@@ -235,7 +236,7 @@ impl Raw<'_> {
     }
 
     /// Requests only the headers of a version
-    /// ([`b2_download_file_by_id`](crate::protocol#83-response-headers) with HEAD). The range of
+    /// ([`b2_download_file_by_id`](crate::guide::protocol#83-response-headers) with HEAD). The range of
     /// the request is ignored. An answer to HEAD has no body; where the
     /// status of a refusal does not tell the reason, the request is sent once more with GET. Needs `readFiles`; billed in class B.
     ///
@@ -252,7 +253,7 @@ impl Raw<'_> {
 
     /// Requests only the headers of a file's latest version, as
     /// [`head_file_by_id`](Self::head_file_by_id) does by id
-    /// ([`b2_download_file_by_name`](crate::protocol#83-response-headers) with HEAD). Needs
+    /// ([`b2_download_file_by_name`](crate::guide::protocol#83-response-headers) with HEAD). Needs
     /// `readFiles`; billed in class B.
     ///
     /// # Errors

@@ -1,5 +1,4 @@
-//! A file version out of the headers of a download (docs/protocol.md, section 8.3), and the headers
-//! that carry a customer's key (section 3.9).
+//! A file version out of the headers of a download (docs/protocol.md, section 8.3).
 
 use crate::error::Result;
 use crate::http::{HeaderMap, Response};
@@ -11,9 +10,9 @@ use crate::model::filtered::Filtered;
 use crate::model::id::FileId;
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::replication::ReplicationStatus;
-use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
+use crate::raw::customer_key::{CUSTOMER_ALGORITHM, CUSTOMER_KEY_MD5};
 use crate::raw::encoding::decode;
 use crate::raw::unexpected;
 
@@ -29,9 +28,6 @@ const STANDARD: [(&str, &str); 5] = [
 ];
 
 pub(super) const ENCRYPTION: &str = "X-Bz-Server-Side-Encryption";
-pub(super) const CUSTOMER_ALGORITHM: &str = "X-Bz-Server-Side-Encryption-Customer-Algorithm";
-pub(super) const CUSTOMER_KEY: &str = "X-Bz-Server-Side-Encryption-Customer-Key";
-pub(super) const CUSTOMER_KEY_MD5: &str = "X-Bz-Server-Side-Encryption-Customer-Key-Md5";
 pub(super) const RETENTION_MODE: &str = "X-Bz-File-Retention-Mode";
 pub(super) const RETAIN_UNTIL: &str = "X-Bz-File-Retention-Retain-Until-Timestamp";
 pub(super) const LEGAL_HOLD: &str = "X-Bz-File-Legal-Hold";
@@ -39,18 +35,6 @@ pub(super) const UPLOAD_TIMESTAMP: &str = "X-Bz-Custom-Upload-Timestamp";
 /// Names the headers that the key may not read, but not of every file (docs/protocol.md, section
 /// 8.3).
 const HIDDEN: &str = "X-Bz-Client-Unauthorized-To-Read";
-
-/// The only algorithm there is.
-pub(super) const AES256: &str = "AES256";
-
-/// What goes with each request that writes or reads content under a customer's key.
-pub(super) fn customer_key(key: &SseCustomerKey) -> [(&'static str, String); 3] {
-    [
-        (CUSTOMER_ALGORITHM, AES256.to_owned()),
-        (CUSTOMER_KEY, key.expose_base64()),
-        (CUSTOMER_KEY_MD5, key.md5().to_owned()),
-    ]
-}
 
 /// The file that a download's headers describe; `total` is its whole length, `allowed` what the key
 /// that asked may do.

@@ -14,14 +14,15 @@ use crate::model::operation::Operation;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
+use crate::raw::customer_key::{AES256, customer_key_headers};
 use crate::raw::encoding::encode;
-use crate::raw::headers::{self, AES256, customer_key};
+use crate::raw::headers;
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
 pub use self::body::UploadBody;
 
-/// The headers of [`b2_upload_file`](crate::protocol#27-b2_upload_file).
+/// The headers of [`b2_upload_file`](crate::guide::protocol#27-b2_upload_file).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UploadFileRequest<'a> {
@@ -79,19 +80,19 @@ impl<'a> UploadFileRequest<'a> {
                 headers.push(fixed(headers::ENCRYPTION, AES256.to_owned()));
             }
             Some(Encryption::SseC(key)) => {
-                headers.extend(customer_key(key).map(|(name, value)| fixed(name, value)));
+                headers.extend(customer_key_headers(key).map(|(name, value)| fixed(name, value)));
             }
             Some(Encryption::None) | None => {}
         }
         if let Some(FileRetention { mode, until }) = file_retention {
             headers.push(fixed(headers::RETENTION_MODE, mode.to_string()));
-            headers.push(fixed(headers::RETAIN_UNTIL, until.to_string()));
+            headers.push(fixed(headers::RETAIN_UNTIL, until.to_decimal()));
         }
         if let Some(hold) = legal_hold {
             headers.push(fixed(headers::LEGAL_HOLD, hold.to_string()));
         }
         if let Some(timestamp) = custom_upload_timestamp {
-            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_string()));
+            headers.push(fixed(headers::UPLOAD_TIMESTAMP, timestamp.to_decimal()));
         }
         headers
     }
@@ -107,7 +108,7 @@ setters! {
 }
 
 impl Raw<'_> {
-    /// [`b2_get_upload_url`](crate::protocol#26-b2_get_upload_url) returns a URL for uploads to
+    /// [`b2_get_upload_url`](crate::guide::protocol#26-b2_get_upload_url) returns a URL for uploads to
     /// this bucket. It takes one upload at a time. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
@@ -120,7 +121,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_upload_file`](crate::protocol#27-b2_upload_file) uploads `body`, of at most 5 GB, to
+    /// [`b2_upload_file`](crate::guide::protocol#27-b2_upload_file) uploads `body`, of at most 5 GB, to
     /// the URL, and with the token, that [`get_upload_url`](Self::get_upload_url) returned. The
     /// answer is checked against what was sent. The URL's token comes from a key with `writeFiles`;
     /// object lock also needs `writeFileRetentions` or `writeFileLegalHolds`. Billed in class A.

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::model::bucket::BucketDetails;
 use crate::model::filtered::Filtered;
 use crate::model::replication::{DEFAULT_PRIORITY, ReplicationConfiguration, ReplicationRule};
-use crate::replication::setup::SetupOptions;
+use crate::replication::options::SetupOptions;
 
 /// How far above the others a new rule is put, so that there is room between them.
 const PRIORITY_STEP: u32 = 5;
@@ -123,7 +123,7 @@ mod tests {
     use super::{free_name, rule, with_rule};
     use crate::model::bucket::BucketDetails;
     use crate::model::replication::ReplicationRule;
-    use crate::replication::setup::SetupOptions;
+    use crate::replication::options::SetupOptions;
 
     fn destination() -> BucketDetails {
         serde_json::from_str(

@@ -7,69 +7,11 @@ use crate::model::bucket::BucketDetails;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
 use crate::replication::keys::Keys;
+use crate::replication::options::SetupOptions;
 use crate::replication::plan;
 
 /// How often to begin anew when somebody else configures the source bucket at the same time.
 const TRIES: u32 = 3;
-
-/// What may be said about the replication that is to be set up.
-///
-/// ```
-/// use b2sdk::replication::SetupOptions;
-///
-/// let options = SetupOptions::new().file_name_prefix("photos/").include_existing_files(true);
-/// assert_eq!(options.file_name_prefix, "photos/");
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct SetupOptions {
-    /// The rule's name; the destination bucket's, perhaps with a number, if not given.
-    pub rule_name: Option<String>,
-    /// The files it is about; empty for all.
-    pub file_name_prefix: String,
-    /// Also replicate the files that are there already. A rule that does stays so.
-    pub include_existing_files: bool,
-    /// Which of several rules for a file wins: the one with the highest, 1 to 2,147,483,647. If not
-    /// given, a rule that is there keeps its own, the first one has 128, and another stands 5 above
-    /// the highest.
-    pub priority: Option<u32>,
-}
-
-impl SetupOptions {
-    /// All new files.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The rule's name.
-    #[must_use]
-    pub fn rule_name(mut self, name: impl Into<String>) -> Self {
-        self.rule_name = Some(name.into());
-        self
-    }
-
-    /// The files it is about.
-    #[must_use]
-    pub fn file_name_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.file_name_prefix = prefix.into();
-        self
-    }
-
-    /// Also replicate the files that are there already.
-    #[must_use]
-    pub const fn include_existing_files(mut self, include: bool) -> Self {
-        self.include_existing_files = include;
-        self
-    }
-
-    /// Which of several rules for a file wins.
-    #[must_use]
-    pub const fn priority(mut self, priority: u32) -> Self {
-        self.priority = Some(priority);
-        self
-    }
-}
 
 /// A replication as it was set up.
 #[derive(Debug, Clone, PartialEq, Eq)]

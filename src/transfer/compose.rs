@@ -162,7 +162,7 @@ impl Compose<'_> {
             file: self.file.clone(),
             keeps_metadata: false,
             source,
-            range: Some(ByteRange::of(&range)),
+            range: Some(ByteRange::from(range.clone())),
             length: Some(range.end - range.start),
             large_file_sha1: self.large_file_sha1,
             // It is one part.

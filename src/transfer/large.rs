@@ -228,7 +228,7 @@ impl<'a> LargeFile<'a> {
         let length = range.end - range.start;
         let number = part_number(number)?;
         let request = CopyPartRequest {
-            range: Some(ByteRange::of(&range)),
+            range: Some(ByteRange::from(range.clone())),
             source_server_side_encryption: source.key.map(Into::into),
             destination_server_side_encryption: self.file.customer_key().map(Into::into),
             ..CopyPartRequest::new(source.file_id, &self.id, number)

@@ -178,7 +178,8 @@ impl<'a> NewFile<'a> {
         if let (Some(time), None) = (time, self.info.get(SRC_LAST_MODIFIED_MILLIS))
             && self.info.len() < MAX_INFOS
         {
-            self.info.insert(SRC_LAST_MODIFIED_MILLIS, time.to_string());
+            self.info
+                .insert(SRC_LAST_MODIFIED_MILLIS, time.to_decimal());
         }
         self
     }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod locked;
+mod one_name;
 
 use std::collections::BTreeSet;
 

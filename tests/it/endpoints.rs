@@ -82,7 +82,7 @@ impl Scene {
         let maker = B2Api::builder(InMemoryAccountInfo::new()).workers(1);
         let maker = maker.clock(&world.clock).build().unwrap();
         authorize(&maker, &world.service);
-        let options = CreateBucketOptions::new().file_lock();
+        let options = CreateBucketOptions::new().file_lock(true);
         let bucket = maker
             .create_bucket_with(LOCKABLE, BucketType::AllPrivate, &options)
             .unwrap();

@@ -147,10 +147,12 @@ types! {
 }
 
 /// What is offered and is no type.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     "account_info::AccountInfo",
     "credentials::CredentialError",
     "credentials::CredentialProvider",
+    // It is generic: what it can do depends on the store in it.
+    "account_info::Cached",
     "error::StoreContext",
     "progress::Progress",
     "Result",
@@ -359,7 +361,7 @@ fn text_leads_back_to_what_it_is_of_and_wrong_text_is_told() {
     );
     told(
         &"today".parse::<b2sdk::Timestamp>().unwrap_err(),
-        "milliseconds since 1970",
+        "such as 2024-03-09T08:15:42Z",
     );
     told(
         &"ab".parse::<b2sdk::Sha1Digest>().unwrap_err(),

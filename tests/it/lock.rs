@@ -35,7 +35,7 @@ fn upload(world: &World, options: &UploadOptions) -> FileVersion {
 }
 
 fn bypass() -> DeleteFileVersionOptions {
-    DeleteFileVersionOptions::new().bypass_governance()
+    DeleteFileVersionOptions::new().bypass_governance(true)
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_retention_is_made_stricter_by_all_and_weaker_by_who_bypasses_it() {
     assert!(matches!(outcome, Err(Error::Locked(_))), "{outcome:?}");
     let outcome = world.bucket.update_file_retention(id, "x", None);
     assert!(matches!(outcome, Err(Error::Locked(_))), "{outcome:?}");
-    let options = UpdateFileRetentionOptions::new().bypass_governance();
+    let options = UpdateFileRetentionOptions::new().bypass_governance(true);
     let cleared = world
         .bucket
         .update_file_retention_with(id, "x", None, &options);
@@ -192,7 +192,10 @@ fn a_bucket_gains_lock_and_default_retention_in_one_update() {
     let outcome = world.bucket.update(&unlocked);
     let missing = ErrorCode::BucketMissingFileLock;
     assert_eq!(outcome.unwrap_err().code(), Some(&missing));
-    let details = world.bucket.update(&unlocked.enable_file_lock()).unwrap();
+    let details = world
+        .bucket
+        .update(&unlocked.enable_file_lock(true))
+        .unwrap();
     let lock = details.file_lock_configuration.readable().unwrap();
     assert!(lock.is_file_lock_enabled);
     assert_eq!(lock.default_retention, Some(week));

@@ -566,7 +566,7 @@ fn times_that_cannot_be_are_refused_and_odd_ones_kept() {
 #[test]
 fn retentions_at_the_ends_of_time_are_for_the_service_to_judge() {
     let world = World::with(|builder| builder.retry(RetryPolicy::none()));
-    let update = UpdateBucketOptions::new().enable_file_lock();
+    let update = UpdateBucketOptions::new().enable_file_lock(true);
     world.bucket.update(&update).unwrap();
     let upload = |millis| {
         let retention = FileRetention::governance(Timestamp::from_millis(millis));

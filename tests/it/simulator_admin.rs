@@ -136,7 +136,7 @@ fn shaping_is_set_and_lifted_in_parts() {
 fn the_clock_moves_forward_to_the_end_of_a_retention() {
     let world = World::new();
     let service = &world.service;
-    let options = CreateBucketOptions::new().file_lock();
+    let options = CreateBucketOptions::new().file_lock(true);
     let bucket = world
         .api
         .create_bucket_with("locked-bucket-1", BucketType::AllPrivate, &options)

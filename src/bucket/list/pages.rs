@@ -1,8 +1,8 @@
-//! The rows of a listing, and which of them are shown.
+//! The rows of a listing, and which of them are yielded.
 //!
-//! Folders are the service's own (`delimiter`), which tells each in one row. Only with filters they
-//! are made here, because a folder is then shown for the sake of a file in it: the listing is of all
-//! files, and goes on behind a folder once it is shown (docs/protocol.md, section 9.3).
+//! Folders come from the service (`delimiter`), which returns each as one row. With filters they are made
+//! on this side, because a folder is then listed only if a file in it passes: all files are listed, and the
+//! listing continues behind a folder as soon as the folder was yielded (docs/protocol.md, section 9.3).
 
 use crate::bucket::Bucket;
 use crate::bucket::list::Versions;
@@ -18,10 +18,10 @@ use crate::wire::file::{ListFilesRequest, ListFilesResponse};
 /// Where a page starts.
 type Start = (String, Option<FileId>);
 
-/// What is to be shown.
+/// Which rows a listing yields.
 #[derive(Debug)]
 pub(in crate::bucket) struct Selection {
-    /// The service lists only names that begin so.
+    /// The service lists only names that begin with this.
     pub(in crate::bucket) prefix: String,
     pub(in crate::bucket) pattern: Option<Pattern>,
     pub(in crate::bucket) filters: Filters,
@@ -30,7 +30,7 @@ pub(in crate::bucket) struct Selection {
 
 impl Selection {
     fn includes(&self, name: &str) -> bool {
-        // The prefix again: whoever deletes what is listed relies on it.
+        // The prefix is checked again, because callers delete what is listed.
         name.starts_with(&self.prefix)
             && self
                 .pattern
@@ -39,7 +39,7 @@ impl Selection {
             && self.filters.includes(name)
     }
 
-    /// Whether folders are made here.
+    /// Whether folders are made on this side.
     fn folds(&self) -> bool {
         !self.is_recursive && !self.filters.is_empty()
     }
@@ -60,9 +60,9 @@ pub(in crate::bucket) struct FilePages {
     request: ListFilesRequest,
     versions: Versions,
     selection: Selection,
-    /// End at the first other name.
+    /// The listing ends at the first other name.
     only: Option<String>,
-    /// The folder that was shown last, if folders are made here.
+    /// The folder that was yielded last, if folders are made on this side.
     shown: Option<String>,
     rows: Pages<Start, FileVersion>,
 }
@@ -110,6 +110,14 @@ impl FilePages {
         }
     }
 
+    /// The latest version of one file, if it is not hidden.
+    pub(super) fn latest_of_one_file(bucket: &Bucket, file_name: &str) -> Self {
+        Self {
+            versions: Versions::Latest,
+            ..Self::of_one_file(bucket, file_name, 1)
+        }
+    }
+
     fn next_row(&mut self) -> Option<Result<FileVersion>> {
         let Self {
             bucket,
@@ -147,8 +155,8 @@ impl FilePages {
         })
     }
 
-    /// The folder that stands for this row, and lets the listing go on behind it; `None` if that
-    /// folder was shown already.
+    /// The folder that stands for this row, after which the listing continues behind the folder; `None` if
+    /// the folder was yielded already.
     fn fold(&mut self, folder: &str) -> Option<FileVersion> {
         if self.shown.as_deref() == Some(folder) {
             return None;

@@ -39,7 +39,7 @@ impl<'s, 'p> Assembled<'s, 'p> {
         let mut options = DownloadOptions::new();
         options.encryption_key.clone_from(&remote.key);
         if range != (0..remote.length) {
-            options = options.range(ByteRange::of(&range));
+            options = options.range(ByteRange::from(range.clone()));
         }
         let request = DownloadRequest::by_id(remote.file_id.clone());
         let download = Download::open(self.transfer.under(&self.control), request, &options)?;

@@ -214,7 +214,7 @@ impl ByteStream {
     fn connect(&self) -> Result<ResponseBody> {
         let operation = Operation::DownloadFileById;
         let (content, mut again) = (&self.content, false);
-        let range = ByteRange::of(&(self.position..self.range.end));
+        let range = ByteRange::from(self.position..self.range.end);
         let response = self.session.call(operation, &self.control, |raw| {
             self.tally.attempt(&mut again);
             raw.download(&content.request, Some(range))

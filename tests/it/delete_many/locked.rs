@@ -65,7 +65,7 @@ fn what_is_locked_is_reported_for_each_file_and_the_others_go() {
     let world = world();
     let (plain, bypass) = (
         DeleteManyOptions::new(),
-        DeleteManyOptions::new().bypass_governance(),
+        DeleteManyOptions::new().bypass_governance(true),
     );
     let (gone, held) = delete_all(&world.bucket, &plain);
     assert_eq!(gone, ["free"]);
@@ -111,7 +111,10 @@ fn what_is_locked_is_reported_for_each_file_and_the_others_go() {
 #[test]
 fn a_bypass_takes_only_the_governed_ones_at_once() {
     let world = world();
-    let (gone, held) = delete_all(&world.bucket, &DeleteManyOptions::new().bypass_governance());
+    let (gone, held) = delete_all(
+        &world.bucket,
+        &DeleteManyOptions::new().bypass_governance(true),
+    );
     assert_eq!(gone, ["free", "governance", "soon"]);
     assert_eq!(held, ["compliance", "held", "held and governed"]);
 }
@@ -123,7 +126,7 @@ fn a_key_that_may_not_bypass_is_told_so_before_anything_is_sent() {
     let api = world.restricted(KeyRequest::new(capabilities));
     let bucket = api.get_bucket_by_name(world.bucket.name()).unwrap();
     world.service.log().clear();
-    let options = DeleteManyOptions::new().bypass_governance();
+    let options = DeleteManyOptions::new().bypass_governance(true);
     let error = bucket.delete_many("", &all(), &options).unwrap_err();
     assert!(matches!(error, Error::NotAllowed(_)), "{error:?}");
     assert!(
@@ -158,7 +161,7 @@ fn a_bypass_that_the_service_refuses_fails_for_each_file_and_asks_for_no_token()
     let api = world.restricted(KeyRequest::new(["listBuckets", "listFiles", "deleteFiles"]));
     let bucket = api.get_bucket_by_name(world.bucket.name()).unwrap();
     world.service.log().clear();
-    let options = DeleteManyOptions::new().bypass_governance();
+    let options = DeleteManyOptions::new().bypass_governance(true);
     let results = bucket.delete_many("", &all(), &options).unwrap();
     let files: BTreeMap<_, _> = results
         .map(|result| {
@@ -179,7 +182,7 @@ fn hiding_is_hindered_by_no_lock_and_needs_no_bypass() {
     let bucket = api.get_bucket_by_name(world.bucket.name()).unwrap();
     let options = DeleteManyOptions::new()
         .mode(DeleteMode::Hide)
-        .bypass_governance();
+        .bypass_governance(true);
     let listing = b2sdk::LsOptions::new().recursive(true);
     let results = bucket.delete_many("", &listing, &options).unwrap();
     let outcomes: Vec<_> = results.map(|result| result.unwrap().outcome).collect();

@@ -16,7 +16,7 @@ impl World {
     /// A world whose bucket has object lock.
     pub(crate) fn with_object_lock(service: Simulator) -> Self {
         let mut world = Self::of(service, |builder| builder);
-        let options = CreateBucketOptions::new().file_lock();
+        let options = CreateBucketOptions::new().file_lock(true);
         world.bucket = world
             .api
             .create_bucket_with("locked-bucket-1", BucketType::AllPrivate, &options)

@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[
             let options = CreateBucketOptions::new()
                 .default_encryption(b2sdk::encryption::Encryption::SseB2)
                 .replication_configuration(b2sdk::replication::ReplicationConfiguration::new())
-                .file_lock();
+                .file_lock(true);
             let (name, kind) = (scene.bucket_name(), BucketType::AllPrivate);
             api.create_bucket_with(&name, kind, &options).map(|_| ())
         },
@@ -56,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
         "the object lock",
         Operation::UpdateBucket,
         |scene, api| {
-            let options = UpdateBucketOptions::new().enable_file_lock();
+            let options = UpdateBucketOptions::new().enable_file_lock(true);
             bucket(scene, api)?.update(&options).map(|_| ())
         },
         &["writeBuckets", "writeBucketRetentions"],
@@ -117,7 +117,7 @@ pub(super) const CASES: &[Case] = &[
         "deleting what is governed",
         Operation::DeleteFileVersion,
         |scene, api| {
-            let options = b2sdk::delete::DeleteFileVersionOptions::new().bypass_governance();
+            let options = b2sdk::delete::DeleteFileVersionOptions::new().bypass_governance(true);
             api.delete_file_version_with(&scene.retained, RETAINED, &options)
         },
         &["deleteFiles", "bypassGovernance"],
@@ -126,7 +126,7 @@ pub(super) const CASES: &[Case] = &[
         "releasing what is governed",
         Operation::UpdateFileRetention,
         |scene, api| {
-            let options = b2sdk::lock::UpdateFileRetentionOptions::new().bypass_governance();
+            let options = b2sdk::lock::UpdateFileRetentionOptions::new().bypass_governance(true);
             let (id, name) = (&scene.retained, RETAINED);
             api.update_file_retention_with(id, name, None, &options)
                 .map(|_| ())

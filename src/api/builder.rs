@@ -1,0 +1,210 @@
+//! Building a [`B2Api`]: connections, retries, limits.
+
+use std::sync::Arc;
+
+use crate::account_info::AccountInfo;
+use crate::api::B2Api;
+use crate::client::Client;
+use crate::control::clock::Clock;
+use crate::control::memory::Memory;
+use crate::control::workers::Workers;
+use crate::error::{Error, Result};
+use crate::http::Http;
+use crate::http::config::{HttpConfig, ProxyChoice, TestMode, Timeouts};
+use crate::session::Session;
+use crate::session::retry::RetryPolicy;
+
+/// Builds a [`B2Api`] with settings of its own, from [`B2Api::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy, Timeouts};
+///
+/// let b2_api = B2Api::builder(InMemoryAccountInfo::new())
+///     .user_agent("backup-tool/1.2")
+///     .retry(RetryPolicy::default().max_attempts(20))
+///     .timeouts(Timeouts::default().connect(Duration::from_secs(120)))
+///     .build()?;
+/// # let _ = b2_api;
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct B2ApiBuilder {
+    info: Box<dyn AccountInfo>,
+    http: HttpConfig,
+    retry: RetryPolicy,
+    workers: usize,
+    memory: Option<u64>,
+    clock: Clock,
+}
+
+impl B2ApiBuilder {
+    pub(super) fn new(info: Box<dyn AccountInfo>) -> Self {
+        Self {
+            info,
+            http: HttpConfig::default(),
+            retry: RetryPolicy::default(),
+            workers: 10,
+            memory: None,
+            clock: Clock::default(),
+        }
+    }
+
+    /// Sets what the program calls itself in the `User-Agent` header, as `name/version`. The crate's own
+    /// name follows it.
+    #[must_use]
+    pub fn user_agent(mut self, product: &str) -> Self {
+        let own = HttpConfig::default().user_agent;
+        self.http.user_agent = format!("{product} {own}");
+        self
+    }
+
+    /// Sets how often, and for how long, calls are repeated that fail for the moment.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Sets how many threads may move data at the same time, for all transfers of this `B2Api` and its
+    /// clones together. The default is 10, the least is 1.
+    ///
+    /// [`B2Api::set_workers`] changes the number later. The number that is set here is also how many
+    /// connections are kept open between requests.
+    #[must_use]
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads.max(1);
+        self.http.connections = self.http.connections.max(self.workers);
+        self
+    }
+
+    /// Limits the bytes of content that all transfers of this `B2Api` and its clones hold in memory
+    /// together. There is no limit by default.
+    ///
+    /// Only uploads from readers and streams hold content in memory, one part for each request, because
+    /// they can be read only once. Where no [`part_size`](crate::UploadOptions::part_size) is set, parts are
+    /// as small as the limit requires. An upload that finds no memory left waits until another one releases
+    /// some; a part that can never fit is an error. In addition, each thread that moves data has buffers of
+    /// less than 1 MiB.
+    ///
+    /// ```
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
+    ///
+    /// let b2_api = B2Api::builder(InMemoryAccountInfo::new()).memory_limit(64_000_000).build()?;
+    /// # let _ = b2_api;
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Sets how long to wait for connections and for answers.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.http.timeouts = timeouts.that_end();
+        self
+    }
+
+    /// Sets the URL of an HTTP proxy, instead of the ones in the variables `ALL_PROXY`, `HTTPS_PROXY` and
+    /// `HTTP_PROXY`. With `None` no proxy is used, whatever the environment says. Connections to this
+    /// machine itself never go through a proxy.
+    #[must_use]
+    pub fn proxy(mut self, url: Option<&str>) -> Self {
+        self.http.proxy = url.map_or(ProxyChoice::None, |url| ProxyChoice::Url(url.to_owned()));
+        self
+    }
+
+    /// Sets the root certificates to trust instead of Mozilla's, in PEM form.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.http.roots = Some(pem.into());
+        self
+    }
+
+    /// Allows `http://` URLs for realms that are not on this machine. Credentials and data then travel
+    /// unencrypted, so use this in trusted networks only.
+    #[must_use]
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.http.allow_http = allow;
+        self
+    }
+
+    /// Trusts a host outside the realm with the account's tokens, if the service names it: a gateway in
+    /// front of the service, for example. By default only hosts of the realm are called.
+    #[must_use]
+    pub fn trust_host(mut self, host: &str) -> Self {
+        self.http.trusted_hosts.push(host.to_owned());
+        self
+    }
+
+    /// Sets from how many bytes on an upload sends `Expect: 100-continue` and waits for the service to
+    /// agree, so that a refused upload sends no content. The default is 1 MiB; `u64::MAX` turns it off.
+    #[must_use]
+    pub fn expect_continue_from(mut self, bytes: u64) -> Self {
+        self.http.expect_continue_from = bytes;
+        self
+    }
+
+    /// Asks the service to let some requests fail, to test how a program copes with it. Do not use this
+    /// with data that matters.
+    ///
+    /// ```
+    /// use b2sdk::testing::TestMode;
+    /// use b2sdk::{B2Api, InMemoryAccountInfo};
+    ///
+    /// let api = B2Api::builder(InMemoryAccountInfo::new())
+    ///     .test_mode(TestMode::FailSomeUploads)
+    ///     .build()?;
+    /// # Ok::<(), b2sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn test_mode(mut self, mode: TestMode) -> Self {
+        self.http.test_mode = Some(mode);
+        self
+    }
+
+    /// Sets the clock to use (feature `test-util`).
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = clock.clone();
+        self
+    }
+
+    /// Builds the `B2Api`. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if the proxy is not the URL of an HTTP proxy, if the user agent is not
+    /// printable ASCII, or if the root certificates cannot be read.
+    pub fn build(self) -> Result<B2Api> {
+        let Self {
+            info,
+            http,
+            retry,
+            workers,
+            memory,
+            clock,
+        } = self;
+        if !http
+            .user_agent
+            .bytes()
+            .all(|byte| (0x20..0x7f).contains(&byte))
+        {
+            return Err(Error::invalid_input(
+                "user agent",
+                "it is not printable ASCII",
+            ));
+        }
+        let http = Http::new(http, clock)?;
+        Ok(B2Api {
+            client: Client {
+                session: Arc::new(Session::new(info, http, retry)),
+                workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
+                calls: Arc::default(),
+                cancel: None,
+            },
+        })
+    }
+}
