@@ -45,7 +45,7 @@ impl ByteRange {
             Form::Last { .. } => total,
         };
         let range = self.within(total);
-        Self::of(&range.unwrap_or_else(|| behind..behind.saturating_add(1)))
+        Self::from(range.unwrap_or_else(|| behind..behind.saturating_add(1)))
     }
 
     /// Whether no byte can be in it, whatever the file.
