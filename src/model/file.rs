@@ -43,7 +43,8 @@ pub struct FileVersion {
     /// The bucket that holds the file; absent in what a download tells.
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
-    /// What this version is.
+    /// What this version is; [`FileAction::Other`] with an empty text if the service does not say.
+    #[serde(default = "untold_action", deserialize_with = "action_or_untold")]
     pub action: FileAction,
     /// The version's id. Folders have none: theirs is empty.
     #[serde(default = "no_id", deserialize_with = "id_or_empty")]
@@ -139,6 +140,14 @@ impl FileVersion {
 
 fn id_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Error> {
     Ok(Option::<FileId>::deserialize(deserializer)?.unwrap_or_else(|| FileId::from("")))
+}
+
+fn action_or_untold<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileAction, D::Error> {
+    Ok(Option::<FileAction>::deserialize(deserializer)?.unwrap_or_else(untold_action))
+}
+
+fn untold_action() -> FileAction {
+    FileAction::Other("".into())
 }
 
 fn no_id() -> FileId {

@@ -21,6 +21,7 @@ fn a_guess_is_made_where_it_is_asked_for_and_nothing_else_is_said() {
         ("photos/1.avif", "image/avif"),
         ("src/main.rs", "text/x-rust"),
         ("a.JSON", "application/json"),
+        ("rows.jsonl", "application/x-ndjson"),
     ] {
         for length in [10, 25_000] {
             assert_eq!(stored(name, length, &guessed()), expected, "{name}");
@@ -35,7 +36,7 @@ fn a_guess_is_made_where_it_is_asked_for_and_nothing_else_is_said() {
     assert_eq!(plain, "application/octet-stream");
     let given = guessed().content_type("text/plain");
     assert_eq!(stored("src/main.rs", 10, &given), "text/plain");
-    assert_eq!(world.count(Operation::StartLargeFile), 3);
+    assert_eq!(world.count(Operation::StartLargeFile), 4);
 }
 
 #[test]

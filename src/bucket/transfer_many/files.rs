@@ -14,7 +14,7 @@ use crate::model::id::FileId;
 use crate::transfer::download::directory::LocalDirectory;
 use crate::transfer::download::file::Saved;
 use crate::transfer::download::{Download, DownloadOptions};
-use crate::transfer::upload::UploadOptions;
+use crate::transfer::options::UploadOptions;
 use crate::transfer::uploaded::Uploaded;
 
 /// A file for [`Bucket::upload_many`]: where its content comes from, its name in the bucket, and options.

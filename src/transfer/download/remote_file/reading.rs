@@ -25,7 +25,7 @@ use crate::control::Control;
 use crate::control::caches::Reclaim;
 use crate::control::cancel::{CancelToken, Subscription};
 use crate::control::memory::Loan;
-use crate::control::progress::Tally;
+use crate::control::progress::ProgressCounter;
 use crate::control::workers::Workers;
 use crate::error::Result;
 use crate::model::file::FileVersion;
@@ -63,7 +63,7 @@ struct File {
     control: Control,
     version: FileVersion,
     pinned: PinnedVersion,
-    tally: Arc<Tally>,
+    tally: Arc<ProgressCounter>,
     block: u64,
     most_ahead: u64,
     blocks: Mutex<Blocks>,
@@ -158,7 +158,7 @@ impl Reading {
         self.file.pinned.length
     }
 
-    pub(super) fn tally(&self) -> &Tally {
+    pub(super) fn tally(&self) -> &ProgressCounter {
         &self.file.tally
     }
 
