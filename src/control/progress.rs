@@ -5,6 +5,7 @@
 //! another stage, of an attempt that is repeated and of the end always come. A receiver that panics
 //! gets no more of them, and the transfer goes on: it is about the data, not about its being watched.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,6 +93,35 @@ impl fmt::Debug for dyn Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Progress")
     }
+}
+
+thread_local! {
+    /// Whether this thread runs a receiver's code.
+    static IS_REPORTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, this thread runs a receiver's code.
+struct Reporting {
+    was: bool,
+}
+
+impl Reporting {
+    fn begin() -> Self {
+        Self {
+            was: IS_REPORTING.replace(true),
+        }
+    }
+}
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        IS_REPORTING.set(self.was);
+    }
+}
+
+/// Whether this is called from a receiver, which must not wait for transfers: it holds one up.
+pub(crate) fn is_reporting() -> bool {
+    IS_REPORTING.get()
 }
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -235,7 +265,10 @@ impl ProgressCounter {
         // The receiver may take its time, and other threads need not wait for it.
         drop(state);
         // It is not asked again, so nobody sees what the panic left of it.
-        let outcome = catch_unwind(AssertUnwindSafe(|| receiver.update(&progress)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let _reporting = Reporting::begin();
+            receiver.update(&progress);
+        }));
         if outcome.is_err() && !self.is_mute.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "the progress receiver panicked; it gets no more reports of this transfer"

@@ -15,8 +15,7 @@ use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
 use crate::raw::customer_key::{AES256, customer_key_headers};
 use crate::raw::encoding::encode;
-use crate::raw::headers;
-use crate::raw::{Raw, agreement};
+use crate::raw::{Raw, agreement, headers};
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 

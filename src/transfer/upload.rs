@@ -66,7 +66,7 @@ impl<'a> Upload<'a> {
         let file = self.new_file(&snapshot, None)?;
         if limits.fits_one_request(length) {
             let _loan = memory.borrow(length, control)?;
-            let source = ReaderSource::new(reader, length);
+            let source = ReaderSource::new(reader, length, control);
             small::upload(self.transfer, snapshot, &file, &source)
         } else {
             let mut input = CallersReader(reader);

@@ -119,7 +119,7 @@ impl<'a> PartReader<'a> {
     pub(super) fn goes_on(&mut self, control: &Control) -> Result<bool> {
         let mut byte = [0];
         if self.peeked.is_none() && !self.ended && self.wanted() > 0 {
-            match fill(&mut Under(self.input, control), &mut byte)? {
+            match fill(&mut Under(self.input, control), &mut byte, control)? {
                 0 => self.ended = true,
                 _ => self.peeked = Some(byte[0]),
             }
@@ -158,7 +158,7 @@ impl<'a> PartReader<'a> {
             start = 1;
         }
         let rest = part.bytes.get_mut(start..).unwrap_or_default();
-        let filled = start + fill(&mut Under(self.input, control), rest)?;
+        let filled = start + fill(&mut Under(self.input, control), rest, control)?;
         // A terminal, or a file that grows, may go on after its end.
         self.ended = filled < size;
         self.index += 1;
