@@ -292,6 +292,10 @@ impl Provided {
         self.state.lock()
     }
 
+    pub(super) fn is_there(&self) -> bool {
+        self.provider.lock().is_some()
+    }
+
     /// Whether what belongs to the one identity may be done under the other.
     pub(super) fn continues(&self, old: &Identity, new: &Identity) -> bool {
         let State { lineage, .. } = &*self.state();
