@@ -93,7 +93,7 @@ impl Session {
             if replaced {
                 return Ok(());
             }
-            let (credentials, failure) = self.credentials_for(stale)?;
+            let (credentials, failure) = self.credentials_for(stale, control)?;
             self.note_successor(stale.identity(), &credentials);
             let account = Some(&stale.auth().account_id);
             match self.replace(Some(stale.generation()), &credentials, account, control) {
@@ -120,7 +120,7 @@ impl Session {
         if self.store.is_logged_out()? {
             return Err(Error::NotAuthorized);
         }
-        let credentials = match self.provided_credentials()? {
+        let credentials = match self.provided_credentials(control)? {
             Some(credentials) => credentials,
             None => by_hand.ok_or(Error::NotAuthorized)?,
         };
