@@ -26,6 +26,7 @@ use b2sdk::account_info::{
     AccountAuth, AccountInfo, AuthSnapshot, Generation, Identity, Refresh, RefreshTicket,
     UploadTarget, UploadUrl,
 };
+use b2sdk::credentials::EnvironmentCredentials;
 use b2sdk::error::{StoreContext as _, StoreError};
 use b2sdk::{B2Api, BucketId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ struct State {
     auth: Option<String>,
     /// The ticket and when it ends, in milliseconds.
     lease: Option<(u64, i64)>,
+    #[serde(default)]
+    logged_out: bool,
     tickets: u64,
     buckets: BTreeMap<String, BucketId>,
     /// By target: URL, token, when it was received.
@@ -145,6 +148,10 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
         self.read(|state| Ok(state.snapshot()?.map(Arc::new)))
     }
 
+    fn is_logged_out(&self) -> Result<bool> {
+        self.read(|state| Ok(state.logged_out))
+    }
+
     fn begin_refresh(&self, stale: Option<Generation>, lease: Duration) -> Result<Refresh> {
         self.write(|state, now| {
             match state.snapshot()? {
@@ -184,9 +191,23 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
                 }
             }
             state.lease = None;
+            state.logged_out = false;
             let snapshot = AuthSnapshot::new(auth);
             state.auth = Some(snapshot.expose_json()?);
             Ok(Arc::new(snapshot))
+        })
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<()> {
+        self.write(|state, now| {
+            let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+            let ends = now.as_millis().saturating_add(lease);
+            if let Some(held) = &mut state.lease
+                && held.0 == ticket.number()
+            {
+                held.1 = ends;
+            }
+            Ok(())
         })
     }
 
@@ -204,6 +225,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
             let tickets = state.tickets;
             *state = State {
                 tickets,
+                logged_out: true,
                 ..State::default()
             };
             Ok(())
@@ -262,6 +284,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
     ) -> Result<()> {
         self.write_of(owner, |state, _| {
             let pool = state.urls.entry(key(target)).or_default();
+            pool.retain(|(known, _, _)| *known != url.url);
             if pool.len() >= UploadUrl::POOL_SIZE {
                 pool.remove(0);
             }
@@ -295,11 +318,10 @@ impl<C: Fn() -> SystemTime> JsonAccountInfo<C> {
     clippy::disallowed_methods,
     reason = "the system's clock is the one that a program of its own goes by"
 )]
-fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn main() -> anyhow::Result<()> {
     let account_info = JsonAccountInfo::new("account_info.json", SystemTime::now);
     let b2_api = B2Api::new(account_info);
-    let [key_id, key] = ["B2_APPLICATION_KEY_ID", "B2_APPLICATION_KEY"].map(std::env::var);
-    b2_api.authorize_account("production", key_id?, key?)?;
+    b2_api.authorize_with(EnvironmentCredentials::new())?;
     for bucket in b2_api.list_buckets()? {
         println!("{} {}", bucket.id(), bucket.name());
     }

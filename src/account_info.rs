@@ -28,6 +28,7 @@
 //! # Ok::<_, b2sdk::error::StoreError>(())
 //! ```
 
+pub(crate) mod cached;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
 pub(crate) mod memory;
@@ -36,10 +37,13 @@ pub(crate) mod sqlite;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod url_pools;
 
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use self::sqlite::builder::SqliteAccountInfoBuilder;
+
+pub use self::cached::Cached;
 
 use std::fmt;
 use std::sync::Arc;
@@ -61,7 +65,19 @@ use crate::model::time::Timestamp;
 /// `test-util`) on it. `examples/custom_account_info.rs` is such a store.
 ///
 /// Any number of threads call a store at the same time. No method sends a request to B2, and none keeps
-/// a lock after it returns.
+/// a lock after it returns. Calls cannot be cancelled, so each method of a store on a server gives up
+/// after about two seconds and returns [`StoreError::unavailable`].
+///
+/// # Lost answers
+/// A store on a server may not know whether a request took effect. It may repeat everything but
+/// [`put_upload_url`](Self::put_upload_url), because another process may have taken the URL in between:
+/// - `begin_refresh`, if the store draws the ticket's number before the first attempt and a repetition
+///   finds that number's lease to be its own;
+/// - `take_upload_url`, which then loses a URL but never hands one out twice;
+/// - the others, which have no further effect the second time. A repeated `save_auth` finds its own
+///   authorization, which is a success.
+///
+/// An upload URL that could not be put is dropped; the client asks for another one.
 pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// Returns the authorization in the store. The client calls this before every request, so it
     /// should be fast.
@@ -69,6 +85,32 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever error the store meets.
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError>;
+
+    /// Returns whether somebody logged out: whether the authorization is missing because of
+    /// [`clear`](Self::clear), or because another program did what `clear` does.
+    ///
+    /// An authorization that is missing for any other reason was lost, such as with a file that was
+    /// deleted or a server that was emptied. A program that has credentials then authorizes again. It
+    /// does not after a logout. A new store has not been logged out of.
+    ///
+    /// # Errors
+    /// Whatever error the store meets.
+    fn is_logged_out(&self) -> Result<bool, StoreError>;
+
+    /// Returns how old the answers of [`auth`](Self::auth) and of the bucket methods may be: a change by
+    /// another process is seen after this time at the latest. The default is zero.
+    ///
+    /// An old token or bucket does no harm, because the service refuses it. A logout, and another
+    /// account, take effect so much later.
+    fn max_staleness(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Returns the number of upload URLs that the store keeps for one target, at least
+    /// [`UploadUrl::POOL_SIZE`], which is the default.
+    fn pool_size(&self) -> usize {
+        UploadUrl::POOL_SIZE
+    }
 
     /// Asks for the right to replace the authorization of generation `stale`, or a missing one
     /// (`None`).
@@ -98,6 +140,18 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
         auth: AccountAuth,
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError>;
+
+    /// Extends a lease that is still held, to `lease` from now on.
+    ///
+    /// A holder that waits for the service calls this now and then, so that nobody else begins to
+    /// authorize in the meantime. The default does nothing: the lease then ends as it was drawn.
+    ///
+    /// # Errors
+    /// Whatever error the store meets.
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let _ = (ticket, lease);
+        Ok(())
+    }
 
     /// Ends a lease without saving, so that the next caller gets one at once.
     ///
@@ -164,8 +218,9 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError>;
 
-    /// Puts an upload URL into the pool of a target, for anybody to take. A pool holds at most
-    /// [`UploadUrl::POOL_SIZE`] URLs; the oldest is dropped to make room.
+    /// Puts an upload URL into the pool of a target, for anybody to take. A URL that is in the pool
+    /// already stays there once. A pool holds at most [`pool_size`](Self::pool_size) URLs; the oldest
+    /// is dropped to make room.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
@@ -375,21 +430,43 @@ impl UploadUrl {
     }
 
     /// How long a URL is used after it was received: 23 hours, which is the service's 24 hours
-    /// ([section 6](crate::protocol#6-upload-urls)) less a margin.
+    /// ([section 6](crate::guide::protocol#6-upload-urls)) less a margin.
     pub const LIFETIME: Duration = Duration::from_secs(23 * 3600);
-    /// The number of URLs that a store keeps for one target.
+    /// The number of URLs that a store keeps for one target, unless it is set otherwise.
     pub const POOL_SIZE: usize = 100;
 
-    /// Returns whether the URL may still be used at this time.
+    /// How far the clocks of two machines that share a store may differ: a URL that was received up to
+    /// this long in the future is used.
+    pub(crate) const CLOCK_SLACK: Duration = Duration::from_secs(300);
+
+    /// Returns whether the URL may still be used at this time. A URL that seems to be received in the
+    /// future is not, beyond what two machines' clocks may differ (5 minutes).
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        self.received > now.earlier(Self::LIFETIME) && self.received <= now
+        self.received > now.earlier(Self::LIFETIME)
+            && self.received.earlier(Self::CLOCK_SLACK) <= now
     }
 }
 
 impl<T: AccountInfo + ?Sized> AccountInfo for Arc<T> {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         (**self).auth()
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        (**self).is_logged_out()
+    }
+
+    fn max_staleness(&self) -> Duration {
+        (**self).max_staleness()
+    }
+
+    fn pool_size(&self) -> usize {
+        (**self).pool_size()
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        (**self).renew_lease(ticket, lease)
     }
 
     fn begin_refresh(

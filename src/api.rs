@@ -205,7 +205,7 @@ impl B2Api {
     /// Returns the store of this account.
     #[must_use]
     pub fn account_info(&self) -> &dyn AccountInfo {
-        self.client.session.info()
+        self.client.session.account_info()
     }
 }
 
@@ -225,7 +225,7 @@ mod builder;
 impl fmt::Debug for B2Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("B2Api")
-            .field("account_info", self.client.session.info())
+            .field("account_info", self.client.session.account_info())
             .finish_non_exhaustive()
     }
 }

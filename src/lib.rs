@@ -1,9 +1,11 @@
 //! Client SDK for Backblaze B2 Cloud Storage.
 //!
 
-// The README follows. Its code needs features, so it is tested with those only.
+// The README follows, its links leading to pages of this documentation (see `guide`). Its code needs
+// features, so it is tested with those only.
 #![cfg_attr(
     any(not(doctest), all(feature = "sqlite", feature = "simulator")),
+    doc = include_str!("../docs/rustdoc-links.txt"),
     doc = include_str!("../README.md")
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -65,32 +67,6 @@ pub use topics::{
 #[cfg(feature = "simulator")]
 pub mod simulator;
 
-// The tutorial: only a page of the documentation, and tests.
-#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
-#[doc = include_str!("../docs/tutorial.md")]
-pub mod tutorial {}
-
-// Large files: the same.
-#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
-#[doc = include_str!("../docs/transfers.md")]
-pub mod transfers {}
-
-// Keys, listing, deleting many, sharing: the same.
-#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
-#[doc = include_str!("../docs/keys-and-listing.md")]
-pub mod keys_and_listing {}
-
-// Rules of a bucket: the same.
-#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
-#[doc = include_str!("../docs/bucket-rules.md")]
-pub mod bucket_rules {}
-
-// Encryption and object lock: the same.
-#[cfg(all(doc, feature = "sqlite", feature = "simulator", feature = "test-util"))]
-#[doc = include_str!("../docs/encryption-and-lock.md")]
-pub mod encryption_and_lock {}
-
-// What is known of the wire: only a page of the documentation, and no examples.
+// Pages of the documentation, without code.
 #[cfg(doc)]
-#[doc = include_str!("../docs/protocol.md")]
-pub mod protocol {}
+pub mod guide;

@@ -5,7 +5,7 @@
 //! the body of each request to a [`WebhookVerifier`], which checks the signature first and then returns
 //! the events.
 //!
-//! The form of rules and events is [section 3.8](crate::protocol#38-event-notifications) of the protocol.
+//! The form of rules and events is [section 3.8](crate::guide::protocol#38-event-notifications) of the protocol.
 //!
 //! This module opens no port and depends on no web framework. Answer with 200 as soon as the events are
 //! stored: the service repeats a delivery that was not accepted, and suspends a rule whose webhook keeps

@@ -4,7 +4,8 @@
 //!
 //! A call, when all goes well, is one request. Otherwise:
 //!
-//! 1. the store's authorization is read; none: `NotAuthorized`; another identity than the call is
+//! 1. the store's authorization is read; none: `NotAuthorized`, unless the store lost it and this
+//!    session has the credentials to authorize again (`reauth`); another identity than the call is
 //!    for: `AccountChanged`, and nothing is sent, unless the provider named that key as the successor
 //!    (`credentials`);
 //! 2. a key that lacks what the call needs for certain: `NotAllowed`, and nothing is sent (`needs`);
@@ -18,6 +19,8 @@ pub(crate) mod needs;
 pub(crate) mod paging;
 pub(crate) mod reauth;
 pub(crate) mod retry;
+pub(crate) mod store;
+mod store_policy;
 pub(crate) mod upload_url;
 
 use std::sync::Arc;
@@ -37,6 +40,7 @@ use crate::raw::Raw;
 use crate::session::credentials::{Credentials, Provided};
 use crate::session::needs::Needs;
 use crate::session::retry::{Loop, Pauses, RetryPolicy, Step};
+use crate::session::store::Store;
 
 /// How long a refusal without a code is remembered: the token may have become too old since.
 const CODELESS_MEMORY: Duration = Duration::from_secs(3600);
@@ -44,7 +48,7 @@ const CODELESS_MEMORY: Duration = Duration::from_secs(3600);
 /// An account's connection to the service.
 #[derive(Debug)]
 pub(crate) struct Session {
-    info: Box<dyn AccountInfo>,
+    store: Store,
     http: Http,
     retry: RetryPolicy,
     pauses: Pauses,
@@ -54,6 +58,10 @@ pub(crate) struct Session {
     authorizing: SingleFlight<Credentials>,
     /// Where the key comes from, if not from the caller's hand.
     provided: Provided,
+    /// The key from the caller's hand.
+    by_hand: Mutex<Option<Credentials>>,
+    /// When restoring a lost authorization was refused last, and how.
+    unrestorable: Mutex<Option<(Duration, Error)>>,
     adopting: SingleFlight<Generation>,
     /// The authorization under which a refusal without a code came although it was new: such
     /// refusals are no reason to ask for yet another one.
@@ -63,7 +71,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(info: Box<dyn AccountInfo>, http: Http, retry: RetryPolicy) -> Self {
         Self {
-            info,
+            store: Store::new(info, http.clock()),
             http,
             retry,
             pauses: Pauses::default(),
@@ -71,13 +79,21 @@ impl Session {
             flight: SingleFlight::default(),
             authorizing: SingleFlight::default(),
             provided: Provided::default(),
+            by_hand: Mutex::default(),
+            unrestorable: Mutex::default(),
             adopting: SingleFlight::default(),
             codeless: Mutex::default(),
         }
     }
 
+    /// The store, whose failures are survived where they can be.
     pub(crate) fn info(&self) -> &dyn AccountInfo {
-        &*self.info
+        &self.store
+    }
+
+    /// The store as its owner gave it.
+    pub(crate) fn account_info(&self) -> &dyn AccountInfo {
+        self.store.account_info()
     }
 
     pub(crate) fn http(&self) -> &Http {
@@ -94,7 +110,10 @@ impl Session {
 
     /// The authorization that this call runs under.
     pub(crate) fn current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
-        let snapshot = self.info.auth()?.ok_or(Error::NotAuthorized)?;
+        let snapshot = match self.store.auth()? {
+            Some(snapshot) => snapshot,
+            None => self.restore(control)?,
+        };
         let pinned = self.pinned();
         let wanted = [control.owner.as_deref(), pinned.as_ref()];
         for identity in wanted.into_iter().flatten() {

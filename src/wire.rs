@@ -5,6 +5,8 @@ use std::fmt::Display;
 
 use serde::Serializer;
 
+use crate::model::time::Timestamp;
+
 pub(crate) mod auth;
 pub(crate) mod bucket;
 pub(crate) mod copy;
@@ -21,6 +23,14 @@ pub(crate) mod upload;
 fn as_text<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// For `serialize_with`: a time that travels as text, in decimal milliseconds.
+fn as_decimal<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.serialize_str(&time.to_decimal()),
         None => serializer.serialize_none(),
     }
 }

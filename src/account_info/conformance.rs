@@ -28,8 +28,11 @@
 //! # }
 //! ```
 //!
-//! A store that has no clock of its own ignores it, and then fails what is checked by moving the
-//! time: that upload URLs and leases end. [`Clock::now`] is the time that such a store goes by.
+//! A store reads the time from the clock, because the checks move it to have upload URLs and leases end.
+//! [`Clock::now`] is the time of a store that goes by its own; a store that goes by the time of a server
+//! adds [`Clock::moved`] to that. A store whose answers may be old
+//! ([`max_staleness`](AccountInfo::max_staleness)) is given so much time by the clock before another
+//! process's change has to be seen.
 
 mod authorization;
 mod buckets;
@@ -47,6 +50,8 @@ use crate::control::clock::Clock;
 
 pub use self::authorization::check_authorization;
 pub use self::buckets::check_buckets;
+#[cfg(test)]
+pub(super) use self::fixture::auth;
 pub use self::refresh::check_refresh;
 pub use self::restart::check_restart;
 pub use self::threads::check_threads;

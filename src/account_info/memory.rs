@@ -34,6 +34,7 @@ pub struct InMemoryAccountInfo {
 #[derive(Debug, Default)]
 struct Contents {
     auth: Option<Arc<AuthSnapshot>>,
+    is_logged_out: bool,
     lease: Option<Lease>,
     tickets: u64,
     buckets: BTreeMap<String, BucketId>,
@@ -76,6 +77,17 @@ impl InMemoryAccountInfo {
         }
     }
 
+    /// Empties the store, as if its contents were lost: nobody has logged out.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn lose_contents(&self) {
+        let mut contents = self.lock();
+        let tickets = contents.tickets;
+        *contents = Contents {
+            tickets,
+            ..Contents::default()
+        };
+    }
+
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock()
     }
@@ -93,6 +105,10 @@ impl InMemoryAccountInfo {
 impl AccountInfo for InMemoryAccountInfo {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         Ok(self.lock().auth.clone())
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        Ok(self.lock().is_logged_out)
     }
 
     fn begin_refresh(
@@ -148,8 +164,19 @@ impl AccountInfo for InMemoryAccountInfo {
             }
         }
         contents.lease = None;
+        contents.is_logged_out = false;
         contents.auth = Some(Arc::clone(&snapshot));
         Ok(snapshot)
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let ends = self.clock.elapsed() + lease;
+        if let Some(held) = &mut self.lock().lease
+            && held.ticket == ticket.number()
+        {
+            held.ends = ends;
+        }
+        Ok(())
     }
 
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
@@ -169,6 +196,7 @@ impl AccountInfo for InMemoryAccountInfo {
         let tickets = contents.tickets;
         *contents = Contents {
             tickets,
+            is_logged_out: true,
             ..Contents::default()
         };
         Ok(())
@@ -240,6 +268,7 @@ impl AccountInfo for InMemoryAccountInfo {
     ) -> Result<(), StoreError> {
         let mut contents = self.owned_by(owner)?;
         let pool = contents.urls.entry(target.clone()).or_default();
+        pool.retain(|known| known.url != url.url);
         if pool.len() >= UploadUrl::POOL_SIZE {
             pool.remove(0);
         }

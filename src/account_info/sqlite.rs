@@ -15,7 +15,8 @@ mod read_only;
 mod rows;
 mod schema;
 mod shared;
-mod url_cache;
+mod url_file;
+mod url_rows;
 mod urls;
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ use self::builder::SqliteAccountInfoBuilder;
 use self::files::Files;
 use self::read_only::ReadOnly;
 use crate::account_info::{
-    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+    AccountInfo, AuthSnapshot, Cached, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
 #[cfg(any(test, feature = "test-util"))]
 use crate::control::clock::Clock;
@@ -50,9 +51,9 @@ use crate::model::id::BucketId;
 /// Any number of threads may use one store, and any number of stores and processes one file. A change by
 /// another process is seen at the next call. A process that forks has to open its store after forking.
 ///
-/// Deleting the file while it is in use logs out: nothing that was in it is returned, read or written
-/// again, and the next authorization creates a new file. If the file is replaced, the new one is used
-/// from the next call on.
+/// Nothing that was in a deleted file is returned, read or written again. That counts as a loss, not as
+/// a logout: a program that authorized by itself does so again and creates a new file. If the file is
+/// replaced, the new one is used from the next call on.
 ///
 /// ```
 /// use b2sdk::account_info::AccountInfo;
@@ -67,16 +68,23 @@ use crate::model::id::BucketId;
 /// ```
 pub struct SqliteAccountInfo {
     backend: Backend,
+    process: u32,
 }
 
 enum Backend {
-    Files(Box<Files>),
+    Files(Box<Cached<Files>>),
     ReadOnly(Box<ReadOnly>),
 }
 
 impl SqliteAccountInfo {
     /// Opens the current user's account info, which Backblaze's own tools use too, and creates it if it
     /// does not exist. [`SqliteAccountInfoBuilder::open`] documents which file that is.
+    ///
+    /// # Consequences
+    /// This is the login of the person who uses the `b2` command-line tool. Authorizing another key
+    /// with it replaces that login, and logs a warning. A program with a key of its own should use
+    /// [`builder().profile("...")`](SqliteAccountInfoBuilder::profile) or
+    /// [`open`](Self::open) with a path.
     ///
     /// # Errors
     /// As [`SqliteAccountInfoBuilder::open`].
@@ -114,7 +122,7 @@ impl SqliteAccountInfo {
     #[must_use]
     pub fn path(&self) -> &Path {
         match &self.backend {
-            Backend::Files(files) => files.path(),
+            Backend::Files(files) => files.store().path(),
             Backend::ReadOnly(read) => read.path(),
         }
     }
@@ -126,11 +134,16 @@ impl SqliteAccountInfo {
         matches!(self.backend, Backend::ReadOnly(_))
     }
 
-    fn store(&self) -> &dyn AccountInfo {
-        match &self.backend {
+    /// Checked before any lock is taken: a thread that does not exist in a forked process may have
+    /// held it for good.
+    fn store(&self) -> Result<&dyn AccountInfo, StoreError> {
+        if self.process != std::process::id() {
+            return Err(connection::forked());
+        }
+        Ok(match &self.backend {
             Backend::Files(files) => &**files,
             Backend::ReadOnly(read) => &**read,
-        }
+        })
     }
 }
 
@@ -145,7 +158,15 @@ impl fmt::Debug for SqliteAccountInfo {
 
 impl AccountInfo for SqliteAccountInfo {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
-        self.store().auth()
+        self.store()?.auth()
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        self.store()?.is_logged_out()
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        self.store()?.renew_lease(ticket, lease)
     }
 
     fn begin_refresh(
@@ -153,7 +174,7 @@ impl AccountInfo for SqliteAccountInfo {
         stale: Option<Generation>,
         lease: Duration,
     ) -> Result<Refresh, StoreError> {
-        self.store().begin_refresh(stale, lease)
+        self.store()?.begin_refresh(stale, lease)
     }
 
     fn save_auth(
@@ -161,35 +182,35 @@ impl AccountInfo for SqliteAccountInfo {
         auth: AccountAuth,
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        self.store().save_auth(auth, ticket)
+        self.store()?.save_auth(auth, ticket)
     }
 
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
-        self.store().abandon_refresh(ticket)
+        self.store()?.abandon_refresh(ticket)
     }
 
     fn clear(&self) -> Result<(), StoreError> {
-        self.store().clear()
+        self.store()?.clear()
     }
 
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
-        self.store().bucket_id(owner, name)
+        self.store()?.bucket_id(owner, name)
     }
 
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
-        self.store().bucket_name(owner, id)
+        self.store()?.bucket_name(owner, id)
     }
 
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        self.store().buckets(owner)
+        self.store()?.buckets(owner)
     }
 
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
-        self.store().save_bucket(owner, name, id)
+        self.store()?.save_bucket(owner, name, id)
     }
 
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
-        self.store().remove_bucket(owner, id)
+        self.store()?.remove_bucket(owner, id)
     }
 
     fn replace_buckets(
@@ -197,7 +218,7 @@ impl AccountInfo for SqliteAccountInfo {
         owner: &Identity,
         buckets: &[(String, BucketId)],
     ) -> Result<(), StoreError> {
-        self.store().replace_buckets(owner, buckets)
+        self.store()?.replace_buckets(owner, buckets)
     }
 
     fn take_upload_url(
@@ -205,7 +226,7 @@ impl AccountInfo for SqliteAccountInfo {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        self.store().take_upload_url(owner, target)
+        self.store()?.take_upload_url(owner, target)
     }
 
     fn put_upload_url(
@@ -214,10 +235,10 @@ impl AccountInfo for SqliteAccountInfo {
         target: &UploadTarget,
         url: UploadUrl,
     ) -> Result<(), StoreError> {
-        self.store().put_upload_url(owner, target, url)
+        self.store()?.put_upload_url(owner, target, url)
     }
 
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
-        self.store().drop_upload_urls(owner, target)
+        self.store()?.drop_upload_urls(owner, target)
     }
 }

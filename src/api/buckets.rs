@@ -193,6 +193,8 @@ impl B2Api {
                 Err(Error::BucketNotFound { .. }) => Err(taken),
                 outcome => outcome,
             },
+            // It may have been created; if that cannot be seen, this error says so.
+            Err(lost) if lost.is_answer_lost() => self.get_bucket_by_name(name).or(Err(lost)),
             outcome => outcome,
         }
     }

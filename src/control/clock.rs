@@ -58,6 +58,27 @@ impl Clock {
         }
     }
 
+    /// How far tests have moved this clock: what a store adds to the time of a server, which they
+    /// cannot move.
+    #[cfg_attr(
+        not(any(test, feature = "test-util")),
+        expect(unreachable_pub, reason = "public with the feature test-util")
+    )]
+    #[cfg_attr(
+        not(any(test, feature = "test-util")),
+        allow(dead_code, reason = "not every store asks a server for the time")
+    )]
+    #[must_use]
+    pub fn moved(&self) -> Duration {
+        match &self.0 {
+            Source::System => Duration::ZERO,
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Manual(manual) => manual.moved(),
+            #[cfg(any(test, feature = "test-util"))]
+            Source::Ahead(by) => *by,
+        }
+    }
+
     /// Sleeps, or until the token is cancelled.
     pub(crate) fn sleep(&self, duration: Duration, cancel: Option<&CancelToken>) {
         match &self.0 {

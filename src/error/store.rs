@@ -195,8 +195,22 @@ impl<T, E: Into<Box<dyn StdError + Send + Sync>>> StoreContext<T> for Result<T, 
 }
 
 impl From<Error> for StoreError {
+    /// A local file that is locked, on a full disk or on a drive that is away makes a store
+    /// unavailable.
     fn from(error: Error) -> Self {
-        Self::new(error)
+        use std::io::ErrorKind as Kind;
+        match error {
+            Error::Store(own) => own,
+            Error::LocalFile { ref source, .. }
+                if matches!(
+                    source.kind(),
+                    Kind::ResourceBusy | Kind::StorageFull | Kind::QuotaExceeded | Kind::Other
+                ) =>
+            {
+                Self::unavailable(error)
+            }
+            other => Self::new(other),
+        }
     }
 }
 

@@ -176,7 +176,15 @@ impl From<AllowedForms> for Allowed {
     }
 }
 
-/// Whose data a store holds: nothing of one identity is ever used for another.
+/// An account, a key and a realm: whose data a store holds. Nothing of one identity is ever used for
+/// another.
+///
+/// ```
+/// use b2sdk::account_info::Identity;
+///
+/// let identity = Identity::new("5b2e9f07c1d4", "key-id", "production");
+/// assert_eq!(Identity::from_text(&identity.to_string()), Some(identity));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Identity {
@@ -186,6 +194,39 @@ pub struct Identity {
     pub application_key_id: ApplicationKeyId,
     /// The realm as given to `authorize_account`: a name or a URL.
     pub realm: String,
+}
+
+impl Identity {
+    /// Creates an identity.
+    #[must_use]
+    pub fn new(
+        account_id: impl Into<AccountId>,
+        application_key_id: impl Into<ApplicationKeyId>,
+        realm: impl Into<String>,
+    ) -> Self {
+        Self {
+            account_id: account_id.into(),
+            application_key_id: application_key_id.into(),
+            realm: realm.into(),
+        }
+    }
+
+    /// Reads the text that `Display` writes.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (account_id, application_key_id, realm): (AccountId, ApplicationKeyId, String) =
+            serde_json::from_str(text).ok()?;
+        Some(Self::new(account_id, application_key_id, realm))
+    }
+}
+
+impl fmt::Display for Identity {
+    /// Writes the identity as one text that no other identity has, for stores that keep or compare text: a
+    /// JSON array of the account, the key and the realm.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = (&self.account_id, &self.application_key_id, &self.realm);
+        f.write_str(&serde_json::to_string(&parts).map_err(|_| fmt::Error)?)
+    }
 }
 
 /// One authorization: what the service answered, and what it takes to ask again.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// How Backblaze bills a call ([section 9.4](crate::protocol#94-limits-and-billing)).
+/// How Backblaze bills a call ([section 9.4](crate::guide::protocol#94-limits-and-billing)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BillingClass {
     /// Free: uploads, deletions, hiding.
@@ -94,7 +94,7 @@ macro_rules! operations {
 
             /// Whether sending the same request twice leaves the service as sending it once does,
             /// so that a request whose answer was lost may simply be sent again
-            /// ([section 6](crate::protocol#6-upload-urls)).
+            /// ([section 6](crate::guide::protocol#6-upload-urls)).
             #[must_use]
             pub const fn is_repeatable(self) -> bool {
                 match self { $(Self::$variant => $repeatable,)* }

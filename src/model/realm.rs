@@ -22,7 +22,7 @@ impl Realm {
         Self("production".to_owned())
     }
 
-    /// The realm as it was given.
+    /// Returns the realm as it was given; a URL without slashes at its end.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -34,9 +34,7 @@ impl Realm {
             "production" => Some("https://api.backblazeb2.com"),
             "staging" => Some("https://api.backblaze.net"),
             "dev" => Some("http://api.backblazeb2.xyz:8180"),
-            url if url.starts_with("https://") || url.starts_with("http://") => {
-                Some(url.trim_end_matches('/'))
-            }
+            url if url.starts_with("https://") || url.starts_with("http://") => Some(url),
             _ => None,
         }
     }
@@ -93,19 +91,26 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 impl From<&str> for Realm {
     fn from(realm: &str) -> Self {
+        let is_url = realm.starts_with("https://") || realm.starts_with("http://");
+        // `http://host/` and `http://host` are one place, and so one realm.
+        let realm = if is_url {
+            realm.trim_end_matches('/')
+        } else {
+            realm
+        };
         Self(realm.to_owned())
     }
 }
 
 impl From<String> for Realm {
     fn from(realm: String) -> Self {
-        Self(realm)
+        Self::from(realm.as_str())
     }
 }
 
 impl From<&String> for Realm {
     fn from(realm: &String) -> Self {
-        Self(realm.clone())
+        Self::from(realm.as_str())
     }
 }
 

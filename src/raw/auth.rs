@@ -16,7 +16,7 @@ use crate::raw::Raw;
 use crate::wire::auth::AuthorizeAccountResponse;
 
 impl Raw<'_> {
-    /// [`b2_authorize_account`](crate::protocol#21-b2_authorize_account) with any key at any realm:
+    /// [`b2_authorize_account`](crate::guide::protocol#21-b2_authorize_account) with any key at any realm:
     /// tells whether the service accepts the key and what the key may do. This [`Raw`] keeps its
     /// own authorization. Needs no capability; billed in class C.
     ///

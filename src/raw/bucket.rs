@@ -12,7 +12,7 @@ use crate::wire::bucket::{
 };
 
 impl Raw<'_> {
-    /// [`b2_create_bucket`](crate::protocol#22-b2_create_bucket) creates a bucket. Needs
+    /// [`b2_create_bucket`](crate::guide::protocol#22-b2_create_bucket) creates a bucket. Needs
     /// `writeBuckets`, and for encryption, object lock or replication also `writeBucketEncryption`,
     /// `writeBucketRetentions` or `writeBucketReplications`; billed in class C.
     ///
@@ -27,7 +27,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_update_bucket`](crate::protocol#25-b2_update_bucket) changes a bucket: each field that
+    /// [`b2_update_bucket`](crate::guide::protocol#25-b2_update_bucket) changes a bucket: each field that
     /// is given replaces the stored value as a whole, and the others stay as they are. Needs
     /// `writeBuckets`, and for encryption, object lock or replication the capabilities that
     /// [`create_bucket`](Self::create_bucket) needs; billed in class C.
@@ -43,7 +43,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_delete_bucket`](crate::protocol#23-b2_delete_bucket) deletes an empty bucket and
+    /// [`b2_delete_bucket`](crate::guide::protocol#23-b2_delete_bucket) deletes an empty bucket and
     /// returns what it was. Needs `deleteBuckets`; billed in class A.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_list_buckets`](crate::protocol#24-b2_list_buckets) lists the buckets that this key may
+    /// [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets) lists the buckets that this key may
     /// see, all in one answer. If no bucket has the requested id or name, the list is empty. Needs
     /// `listBuckets`; billed in class C.
     ///

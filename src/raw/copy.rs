@@ -9,7 +9,7 @@ use crate::raw::Raw;
 use crate::wire::copy::{CopyFileRequest, CopyPartRequest};
 
 impl Raw<'_> {
-    /// [`b2_copy_file`](crate::protocol#213-b2_copy_file) copies a file, or a range of it, of less
+    /// [`b2_copy_file`](crate::guide::protocol#213-b2_copy_file) copies a file, or a range of it, of less
     /// than 5 GB. The call returns when the copy is complete, which may take minutes. Needs
     /// `writeFiles`, and `readFiles` if the source's bucket is private; billed in class C.
     ///
@@ -27,7 +27,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_copy_part`](crate::protocol#217-b2_copy_part) copies a file, or a range of it, into a
+    /// [`b2_copy_part`](crate::guide::protocol#217-b2_copy_part) copies a file, or a range of it, into a
     /// part of a large file. A part with the same number is replaced. Needs `writeFiles`, and
     /// `readFiles` if the source's bucket is private; billed in class C.
     ///

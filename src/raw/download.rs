@@ -22,7 +22,7 @@ use crate::setters::setters;
 
 pub use self::response::DownloadResponse;
 
-/// What a download asks for beside the file ([section 8.1](crate::protocol#81-requests)).
+/// What a download asks for beside the file ([section 8.1](crate::guide::protocol#81-requests)).
 ///
 /// ```
 /// use b2sdk::ByteRange;
@@ -200,7 +200,7 @@ impl Target<'_> {
 }
 
 impl Raw<'_> {
-    /// [`b2_download_file_by_id`](crate::protocol#226-b2_download_file_by_id) requests a version by
+    /// [`b2_download_file_by_id`](crate::guide::protocol#226-b2_download_file_by_id) requests a version by
     /// its id and returns its headers, with the content still to be read. Needs `readFiles`; billed
     /// in class B.
     ///
@@ -215,7 +215,7 @@ impl Raw<'_> {
         self.download_of(Target::ById(file_id), parameters)
     }
 
-    /// [`b2_download_file_by_name`](crate::protocol#227-b2_download_file_by_name) requests the
+    /// [`b2_download_file_by_name`](crate::guide::protocol#227-b2_download_file_by_name) requests the
     /// latest version of a file and returns its headers, with the content still to be read. Needs
     /// `readFiles`; billed in class B.
     ///
@@ -235,7 +235,7 @@ impl Raw<'_> {
     }
 
     /// Requests only the headers of a version
-    /// ([`b2_download_file_by_id`](crate::protocol#83-response-headers) with HEAD). The range of
+    /// ([`b2_download_file_by_id`](crate::guide::protocol#83-response-headers) with HEAD). The range of
     /// the request is ignored. An answer to HEAD has no body; where the
     /// status of a refusal does not tell the reason, the request is sent once more with GET. Needs `readFiles`; billed in class B.
     ///
@@ -252,7 +252,7 @@ impl Raw<'_> {
 
     /// Requests only the headers of a file's latest version, as
     /// [`head_file_by_id`](Self::head_file_by_id) does by id
-    /// ([`b2_download_file_by_name`](crate::protocol#83-response-headers) with HEAD). Needs
+    /// ([`b2_download_file_by_name`](crate::guide::protocol#83-response-headers) with HEAD). Needs
     /// `readFiles`; billed in class B.
     ///
     /// # Errors

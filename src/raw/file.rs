@@ -12,7 +12,7 @@ use crate::wire::file::{
 };
 
 impl Raw<'_> {
-    /// [`b2_list_file_names`](crate::protocol#28-b2_list_file_names) returns a page of the latest
+    /// [`b2_list_file_names`](crate::guide::protocol#28-b2_list_file_names) returns a page of the latest
     /// versions, without hidden files. Needs `listFiles`; billed in class C, once for each started
     /// 1,000 rows that are returned.
     ///
@@ -26,7 +26,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_list_file_versions`](crate::protocol#29-b2_list_file_versions) returns a page of all
+    /// [`b2_list_file_versions`](crate::guide::protocol#29-b2_list_file_versions) returns a page of all
     /// versions, including hide markers and unfinished large files. Needs `listFiles`; billed in
     /// class C, once for each started 1,000 rows that are returned.
     ///
@@ -40,7 +40,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_get_file_info`](crate::protocol#210-b2_get_file_info) describes a version. Needs
+    /// [`b2_get_file_info`](crate::guide::protocol#210-b2_get_file_info) describes a version. Needs
     /// `readFiles`; billed in class B.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_hide_file`](crate::protocol#211-b2_hide_file) hides a file by creating a hide marker,
+    /// [`b2_hide_file`](crate::guide::protocol#211-b2_hide_file) hides a file by creating a hide marker,
     /// and returns the marker. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_delete_file_version`](crate::protocol#212-b2_delete_file_version) permanently deletes a
+    /// [`b2_delete_file_version`](crate::guide::protocol#212-b2_delete_file_version) permanently deletes a
     /// version, or an unfinished large file. Needs `deleteFiles`, and `bypassGovernance` to bypass
     /// governance; billed in class A.
     ///

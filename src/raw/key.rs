@@ -12,7 +12,7 @@ use crate::wire::key::{
 use crate::wire::share::{DownloadAuthorizationRequest, DownloadAuthorizationResponse};
 
 impl Raw<'_> {
-    /// [`b2_create_key`](crate::protocol#222-b2_create_key) creates an application key. This answer
+    /// [`b2_create_key`](crate::guide::protocol#222-b2_create_key) creates an application key. This answer
     /// is the only place where its secret appears. Needs `writeKeys`; billed in class C.
     ///
     /// # Errors
@@ -21,7 +21,7 @@ impl Raw<'_> {
         self.call(Operation::CreateKey, Subject::Account, request)
     }
 
-    /// [`b2_list_keys`](crate::protocol#223-b2_list_keys) returns a page of at most
+    /// [`b2_list_keys`](crate::guide::protocol#223-b2_list_keys) returns a page of at most
     /// `max_key_count` keys (1 to 10,000), starting with the given id. The master key is never listed; keys that have
     /// expired may be. Needs `listKeys`; billed in class C, once for each started 1,000 keys that
     /// are returned.
@@ -42,7 +42,7 @@ impl Raw<'_> {
         self.call(Operation::ListKeys, Subject::Account, &request)
     }
 
-    /// [`b2_delete_key`](crate::protocol#224-b2_delete_key) permanently deletes a key and returns
+    /// [`b2_delete_key`](crate::guide::protocol#224-b2_delete_key) permanently deletes a key and returns
     /// what it was. Needs `deleteKeys`; billed in class A.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_get_download_authorization`](crate::protocol#225-b2_get_download_authorization) returns
+    /// [`b2_get_download_authorization`](crate::guide::protocol#225-b2_get_download_authorization) returns
     /// a token with which others can download, by name, the files whose names start with the
     /// prefix. Needs `shareFiles`; billed in class C.
     ///

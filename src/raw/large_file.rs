@@ -19,7 +19,7 @@ use crate::wire::large_file::{
 };
 use crate::wire::upload::UploadUrlResponse;
 
-/// The headers of [`b2_upload_part`](crate::protocol#216-b2_upload_part).
+/// The headers of [`b2_upload_part`](crate::guide::protocol#216-b2_upload_part).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UploadPartRequest<'a> {
@@ -57,7 +57,7 @@ setters! {
 }
 
 impl Raw<'_> {
-    /// [`b2_start_large_file`](crate::protocol#214-b2_start_large_file) starts a large file. Parts
+    /// [`b2_start_large_file`](crate::guide::protocol#214-b2_start_large_file) starts a large file. Parts
     /// are sent to the id that the answer contains. They are stored and billed until the file is
     /// finished or cancelled. Needs `writeFiles`, and for object lock also `writeFileRetentions` or
     /// `writeFileLegalHolds`; billed in class A.
@@ -72,7 +72,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_get_upload_part_url`](crate::protocol#215-b2_get_upload_part_url) returns a URL for
+    /// [`b2_get_upload_part_url`](crate::guide::protocol#215-b2_get_upload_part_url) returns a URL for
     /// parts of this large file. It takes one upload at a time. Needs `writeFiles`; billed in class
     /// A.
     ///
@@ -87,7 +87,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_upload_part`](crate::protocol#216-b2_upload_part) sends one part to the URL, and with
+    /// [`b2_upload_part`](crate::guide::protocol#216-b2_upload_part) sends one part to the URL, and with
     /// the token, that [`get_upload_part_url`](Self::get_upload_part_url) returned. A part with the
     /// same number is replaced. [`upload_file`](Self::upload_file) explains when the URL can be
     /// used again and why `body` serves one attempt only. The URL's token comes from a key with
@@ -122,7 +122,7 @@ impl Raw<'_> {
         Ok(part)
     }
 
-    /// [`b2_finish_large_file`](crate::protocol#218-b2_finish_large_file) assembles the parts into
+    /// [`b2_finish_large_file`](crate::guide::protocol#218-b2_finish_large_file) assembles the parts into
     /// a file. `parts` holds their checksums, from part 1 on. Needs `writeFiles`; billed in class
     /// A.
     ///
@@ -144,7 +144,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_cancel_large_file`](crate::protocol#219-b2_cancel_large_file) deletes an unfinished
+    /// [`b2_cancel_large_file`](crate::guide::protocol#219-b2_cancel_large_file) deletes an unfinished
     /// large file and its parts. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_list_parts`](crate::protocol#221-b2_list_parts) returns a page of the parts that an
+    /// [`b2_list_parts`](crate::guide::protocol#221-b2_list_parts) returns a page of the parts that an
     /// unfinished large file has so far. Needs `writeFiles`; billed in class C.
     ///
     /// # Errors
@@ -171,7 +171,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_list_unfinished_large_files`](crate::protocol#220-b2_list_unfinished_large_files)
+    /// [`b2_list_unfinished_large_files`](crate::guide::protocol#220-b2_list_unfinished_large_files)
     /// returns a page of the large files that were started but neither finished nor cancelled,
     /// oldest first. Needs `listFiles`; billed in class C.
     ///

@@ -10,7 +10,7 @@ use crate::wire::lock::{
 };
 
 impl Raw<'_> {
-    /// [`b2_update_file_retention`](crate::protocol#228-b2_update_file_retention) sets or removes
+    /// [`b2_update_file_retention`](crate::guide::protocol#228-b2_update_file_retention) sets or removes
     /// the retention of a version. Needs `writeFileRetentions`, and `bypassGovernance` to weaken
     /// governance; billed in class A.
     ///
@@ -30,7 +30,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_update_file_legal_hold`](crate::protocol#229-b2_update_file_legal_hold) puts a version
+    /// [`b2_update_file_legal_hold`](crate::guide::protocol#229-b2_update_file_legal_hold) puts a version
     /// on legal hold or releases it. Needs `writeFileLegalHolds`; billed in class A.
     ///
     /// # Errors

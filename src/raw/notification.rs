@@ -11,7 +11,7 @@ use crate::wire::notification::{
 };
 
 impl Raw<'_> {
-    /// [`b2_get_bucket_notification_rules`](crate::protocol#230-b2_get_bucket_notification_rules)
+    /// [`b2_get_bucket_notification_rules`](crate::guide::protocol#230-b2_get_bucket_notification_rules)
     /// returns the event notification rules of a bucket. Needs `readBucketNotifications`; billed in
     /// class C.
     ///
@@ -28,7 +28,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_set_bucket_notification_rules`](crate::protocol#231-b2_set_bucket_notification_rules)
+    /// [`b2_set_bucket_notification_rules`](crate::guide::protocol#231-b2_set_bucket_notification_rules)
     /// replaces all event notification rules of a bucket. Needs `writeBucketNotifications`; billed
     /// in class C.
     ///

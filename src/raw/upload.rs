@@ -21,7 +21,7 @@ use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
 pub use self::body::UploadBody;
 
-/// The headers of [`b2_upload_file`](crate::protocol#27-b2_upload_file).
+/// The headers of [`b2_upload_file`](crate::guide::protocol#27-b2_upload_file).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UploadFileRequest<'a> {
@@ -107,7 +107,7 @@ setters! {
 }
 
 impl Raw<'_> {
-    /// [`b2_get_upload_url`](crate::protocol#26-b2_get_upload_url) returns a URL for uploads to
+    /// [`b2_get_upload_url`](crate::guide::protocol#26-b2_get_upload_url) returns a URL for uploads to
     /// this bucket. It takes one upload at a time. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_upload_file`](crate::protocol#27-b2_upload_file) uploads `body`, of at most 5 GB, to
+    /// [`b2_upload_file`](crate::guide::protocol#27-b2_upload_file) uploads `body`, of at most 5 GB, to
     /// the URL, and with the token, that [`get_upload_url`](Self::get_upload_url) returned. The
     /// answer is checked against what was sent. The URL's token comes from a key with `writeFiles`;
     /// object lock also needs `writeFileRetentions` or `writeFileLegalHolds`. Billed in class A.

@@ -282,6 +282,12 @@ impl Session {
         Ok(())
     }
 
+    /// The credentials that the provider names now, if there is a provider.
+    pub(super) fn provided_credentials(&self) -> Result<Option<Credentials>> {
+        let provider = self.provided.provider();
+        provider.map(|provider| ask(&*provider)).transpose()
+    }
+
     /// The credentials to replace an authorization with: the provider's, or if there is none, or it
     /// fails, those of the authorization; then also why it failed.
     pub(super) fn credentials_for(

@@ -8,20 +8,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::account_info::{AuthSnapshot, Generation, Refresh};
+use crate::account_info::{AccountInfo as _, AuthSnapshot, Generation, Refresh, RefreshTicket};
 use crate::control::Control;
+use crate::control::clock::jitter;
 use crate::error::{Error, Result};
 use crate::model::auth::AccountAuth;
 use crate::model::id::AccountId;
 use crate::model::operation::Operation;
 use crate::raw;
 use crate::session::credentials::Credentials;
+use crate::session::retry::Step;
 use crate::session::{Session, remember};
 
 /// How long one process may take to authorize before another one tries.
 const LEASE: Duration = Duration::from_secs(30);
-/// How often to look whether another process is done.
-const POLL: Duration = Duration::from_millis(20);
+/// How long to wait at first before looking whether another process is done; twice as long each time,
+/// up to the longest wait, and spread, so that a fleet does not ask its store all at once.
+const FIRST_POLL: Duration = Duration::from_millis(20);
+const LONGEST_POLL: Duration = Duration::from_secs(1);
+/// How long a key that was refused is not sent again.
+const REFUSAL_MEMORY: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Authorizes this key, unless the store holds its authorization already; from now on this
@@ -29,6 +35,7 @@ impl Session {
     pub(crate) fn authorize(&self, credentials: Credentials, control: &Control) -> Result<()> {
         self.authorize_credentials(&credentials, control)?;
         self.provided.forget();
+        *self.by_hand.lock() = Some(credentials);
         Ok(())
     }
 
@@ -47,7 +54,11 @@ impl Session {
 
     fn authorize_now(&self, credentials: &Credentials, control: &Control) -> Result<()> {
         loop {
-            let stored = self.info.auth()?;
+            let stored = match self.store.auth() {
+                // The token is then kept in memory.
+                Err(error) if error.is_unavailable() => None,
+                stored => stored?,
+            };
             if let Some(snapshot) = stored
                 .as_ref()
                 .filter(|snapshot| credentials.made(snapshot.auth()))
@@ -75,7 +86,7 @@ impl Session {
     pub(super) fn refresh(&self, stale: &AuthSnapshot, control: &Control) -> Result<()> {
         self.flight.run(control.tokens(), stale.generation(), || {
             let replaced = self
-                .info
+                .store
                 .auth()?
                 .is_none_or(|current| current.generation() != stale.generation());
             if replaced {
@@ -97,6 +108,36 @@ impl Session {
         })
     }
 
+    /// Authorizes again if the store has lost the authorization of this session: its file was deleted,
+    /// its server was emptied. Nothing of the kind happens after a logout, nor to a session that only
+    /// uses what others authorized.
+    pub(super) fn restore(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
+        let credentials = match self.provided_credentials()? {
+            Some(credentials) => credentials,
+            None => self.by_hand.lock().clone().ok_or(Error::NotAuthorized)?,
+        };
+        if self.store.is_logged_out()? {
+            return Err(Error::NotAuthorized);
+        }
+        let now = self.clock().elapsed();
+        if let Some((since, refusal)) = &*self.unrestorable.lock()
+            && now.saturating_sub(*since) < REFUSAL_MEMORY
+            && let Some(refusal) = refusal.duplicate()
+        {
+            return Err(refusal);
+        }
+        tracing::warn!("the account-info store has lost its authorization; authorizing again");
+        if let Err(error) = self.authorize_credentials(&credentials, control) {
+            if matches!(error, Error::InvalidCredentials(_)) {
+                let refusal = error.duplicate().map(|refusal| (now, refusal));
+                *self.unrestorable.lock() = refusal;
+            }
+            return Err(error);
+        }
+        *self.unrestorable.lock() = None;
+        self.store.auth()?.ok_or(Error::NotAuthorized)
+    }
+
     fn pin(&self, snapshot: &AuthSnapshot) {
         *self.pinned.lock() = Some(snapshot.identity().clone());
     }
@@ -110,19 +151,23 @@ impl Session {
         account: Option<&AccountId>,
         control: &Control,
     ) -> Result<Option<Arc<AuthSnapshot>>> {
+        let mut wait = FIRST_POLL;
         loop {
-            match self.info.begin_refresh(stale, LEASE)? {
+            match self.store.begin_refresh(stale, LEASE)? {
                 Refresh::Newer(_) => return Ok(None),
-                Refresh::Busy => control.sleep(self.clock(), POLL)?,
+                Refresh::Busy => {
+                    control.sleep(self.clock(), wait + jitter(wait / 2))?;
+                    wait = LONGEST_POLL.min(wait * 2);
+                }
                 // Whoever logged out meanwhile is not logged in again by a token that expired.
                 Refresh::Lease(ticket) if stale.is_some() && ticket.identity().is_none() => {
-                    remember("abandoned lease", self.info.abandon_refresh(ticket));
+                    remember("abandoned lease", self.store.abandon_refresh(ticket));
                     return Ok(None);
                 }
-                Refresh::Lease(ticket) => match self.ask(credentials, account, control) {
-                    Ok(auth) => return Ok(Some(self.info.save_auth(auth, Some(ticket))?)),
+                Refresh::Lease(ticket) => match self.ask(credentials, account, &ticket, control) {
+                    Ok(auth) => return self.save(auth, ticket),
                     Err(error) => {
-                        remember("abandoned lease", self.info.abandon_refresh(ticket));
+                        remember("abandoned lease", self.store.abandon_refresh(ticket));
                         return Err(error);
                     }
                 },
@@ -130,10 +175,24 @@ impl Session {
         }
     }
 
+    /// Stores an authorization; `None` if another process stored one of this identity first, because
+    /// it took the lease over: that one is as good, and perhaps newer.
+    fn save(&self, auth: AccountAuth, ticket: RefreshTicket) -> Result<Option<Arc<AuthSnapshot>>> {
+        let identity = auth.identity();
+        match self.store.save_auth(auth, Some(ticket)) {
+            Err(error) if error.is_superseded() => match self.store.auth()? {
+                Some(stored) if *stored.identity() == identity => Ok(None),
+                _ => Err(error.into()),
+            },
+            saved => Ok(Some(saved?)),
+        }
+    }
+
     fn ask(
         &self,
         credentials: &Credentials,
         account: Option<&AccountId>,
+        ticket: &RefreshTicket,
         control: &Control,
     ) -> Result<AccountAuth> {
         let Credentials {
@@ -143,7 +202,11 @@ impl Session {
         } = credentials;
         let auth = self
             .attempts(Operation::AuthorizeAccount, control)
-            .run(|_| {
+            .run(|step| {
+                if step != Step::First {
+                    // The service is slow: others need not begin because of that.
+                    remember("renewed lease", self.store.renew_lease(ticket, LEASE));
+                }
                 raw::authorize(
                     &self.http,
                     control,

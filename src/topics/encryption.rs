@@ -2,7 +2,7 @@
 //! (SSE-C).
 //!
 //! [`Encryption`] is what an upload, a copy or a bucket's default asks for, and [`EncryptionInfo`] is what the
-//! service reports about a file. The guide is [`encryption_and_lock`](crate::encryption_and_lock).
+//! service reports about a file. The guide is [`encryption_and_lock`](crate::guide::encryption_and_lock).
 
 pub use crate::model::encryption::{
     Encryption, EncryptionAlgorithm, EncryptionInfo, EncryptionMode,

@@ -2,7 +2,7 @@
 //!
 //! [`B2Api::create_key`](crate::B2Api::create_key) creates a key with [`Capability`]s and
 //! [`CreateKeyOptions`]; [`B2Api::allowed`](crate::B2Api::allowed) tells what the key in use may do.
-//! The guide is [`keys_and_listing`](crate::keys_and_listing).
+//! The guide is [`keys_and_listing`](crate::guide::keys_and_listing).
 
 pub use crate::api::keys::{CreateKeyOptions, Keys};
 pub use crate::model::auth::{Allowed, AllowedBucket, Capability};

@@ -1,6 +1,6 @@
 //! Object lock: retention, legal holds, and the defaults of a bucket.
 //!
-//! The guide is [`encryption_and_lock`](crate::encryption_and_lock).
+//! The guide is [`encryption_and_lock`](crate::guide::encryption_and_lock).
 
 pub use crate::bucket::lock::UpdateFileRetentionOptions;
 pub use crate::model::lock::{

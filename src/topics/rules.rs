@@ -2,7 +2,7 @@
 //! (lifecycle).
 //!
 //! Both are set with [`CreateBucketOptions`](crate::CreateBucketOptions) or
-//! [`UpdateBucketOptions`](crate::UpdateBucketOptions). The guide is [`bucket_rules`](crate::bucket_rules).
+//! [`UpdateBucketOptions`](crate::UpdateBucketOptions). The guide is [`bucket_rules`](crate::guide::bucket_rules).
 
 pub use crate::model::cors::{CorsOperation, CorsRule};
 pub use crate::model::lifecycle::LifecycleRule;

@@ -15,7 +15,7 @@ use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 use crate::wire::lock::DefaultRetentionSetting;
 
-/// The body of [`b2_create_bucket`](crate::protocol#22-b2_create_bucket).
+/// The body of [`b2_create_bucket`](crate::guide::protocol#22-b2_create_bucket).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -81,7 +81,7 @@ setters! {
     }
 }
 
-/// The body of [`b2_update_bucket`](crate::protocol#25-b2_update_bucket): what is `None` stays as
+/// The body of [`b2_update_bucket`](crate::guide::protocol#25-b2_update_bucket): what is `None` stays as
 /// it is.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -163,7 +163,7 @@ pub(crate) struct DeleteBucketRequest<'a> {
     pub(crate) bucket_id: &'a BucketId,
 }
 
-/// The body of [`b2_list_buckets`](crate::protocol#24-b2_list_buckets).
+/// The body of [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -9,7 +9,7 @@ use crate::model::range::ByteRange;
 use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 
-/// The body of [`b2_copy_file`](crate::protocol#213-b2_copy_file).
+/// The body of [`b2_copy_file`](crate::guide::protocol#213-b2_copy_file).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -85,7 +85,7 @@ setters! {
     }
 }
 
-/// The body of [`b2_copy_part`](crate::protocol#217-b2_copy_part).
+/// The body of [`b2_copy_part`](crate::guide::protocol#217-b2_copy_part).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -8,8 +8,8 @@ use crate::model::id::{BucketId, FileId};
 use crate::model::lenient;
 use crate::setters::setters;
 
-/// The body of [`b2_list_file_names`](crate::protocol#28-b2_list_file_names) and
-/// [`b2_list_file_versions`](crate::protocol#29-b2_list_file_versions).
+/// The body of [`b2_list_file_names`](crate::guide::protocol#28-b2_list_file_names) and
+/// [`b2_list_file_versions`](crate::guide::protocol#29-b2_list_file_versions).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

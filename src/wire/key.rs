@@ -10,7 +10,7 @@ use crate::model::lenient;
 use crate::model::secret::ApplicationKey;
 use crate::setters::setters;
 
-/// The body of [`b2_create_key`](crate::protocol#222-b2_create_key).
+/// The body of [`b2_create_key`](crate::guide::protocol#222-b2_create_key).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

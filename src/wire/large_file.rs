@@ -13,7 +13,7 @@ use crate::model::time::Timestamp;
 use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 
-/// The body of [`b2_start_large_file`](crate::protocol#214-b2_start_large_file).
+/// The body of [`b2_start_large_file`](crate::guide::protocol#214-b2_start_large_file).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -38,7 +38,7 @@ pub struct StartLargeFileRequest<'a> {
     /// The upload time that the file shall have; for accounts that may choose one.
     #[serde(
         skip_serializing_if = "Option::is_none",
-        serialize_with = "crate::wire::as_text"
+        serialize_with = "crate::wire::as_decimal"
     )]
     pub custom_upload_timestamp: Option<Timestamp>,
 }
@@ -104,7 +104,7 @@ pub struct CancelLargeFileResponse {
     pub extra: Map<String, Value>,
 }
 
-/// The body of [`b2_list_parts`](crate::protocol#221-b2_list_parts).
+/// The body of [`b2_list_parts`](crate::guide::protocol#221-b2_list_parts).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -154,7 +154,7 @@ pub struct ListPartsResponse {
 }
 
 /// The body of
-/// [`b2_list_unfinished_large_files`](crate::protocol#220-b2_list_unfinished_large_files).
+/// [`b2_list_unfinished_large_files`](crate::guide::protocol#220-b2_list_unfinished_large_files).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

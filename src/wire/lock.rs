@@ -11,7 +11,7 @@ use crate::model::lock::{
 };
 use crate::setters::setters;
 
-/// The body of [`b2_update_file_retention`](crate::protocol#228-b2_update_file_retention).
+/// The body of [`b2_update_file_retention`](crate::guide::protocol#228-b2_update_file_retention).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -84,7 +84,7 @@ fn told<'de, D: serde::Deserializer<'de>>(
     Ok(form.map(<FileRetention as filtered::Setting>::from_form))
 }
 
-/// The body of [`b2_update_file_legal_hold`](crate::protocol#229-b2_update_file_legal_hold).
+/// The body of [`b2_update_file_legal_hold`](crate::guide::protocol#229-b2_update_file_legal_hold).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -9,7 +9,7 @@ use crate::model::id::BucketId;
 use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::DownloadToken;
 
-/// The body of [`b2_get_download_authorization`](crate::protocol#225-b2_get_download_authorization).
+/// The body of [`b2_get_download_authorization`](crate::guide::protocol#225-b2_get_download_authorization).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

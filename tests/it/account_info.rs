@@ -1,5 +1,8 @@
 //! Stores as their users meet them: one of a third party, one that fails, and what stays on disk.
 
+mod faults;
+mod lost;
+
 use std::fmt;
 use std::io;
 use std::process::Command;
@@ -75,8 +78,8 @@ impl fmt::Display for Flames {
 impl std::error::Error for Flames {}
 
 /// A store that does something before every call, of which it is told the name.
-struct Hooked<F> {
-    store: InMemoryAccountInfo,
+pub(crate) struct Hooked<F> {
+    store: Arc<dyn AccountInfo>,
     hook: F,
 }
 
@@ -86,23 +89,30 @@ impl<F> fmt::Debug for Hooked<F> {
     }
 }
 
-type Hook = Result<(), StoreError>;
+pub(crate) type Hook = Result<(), StoreError>;
 
-impl<F: Fn(&InMemoryAccountInfo, &str) -> Hook> Hooked<F> {
+impl<F: Fn(&dyn AccountInfo, &str) -> Hook> Hooked<F> {
     fn new(hook: F) -> Self {
-        let store = InMemoryAccountInfo::new();
+        Self::around(Arc::new(InMemoryAccountInfo::new()), hook)
+    }
+
+    pub(crate) fn around(store: Arc<dyn AccountInfo>, hook: F) -> Self {
         Self { store, hook }
     }
 
-    fn before(&self, method: &str) -> Result<&InMemoryAccountInfo, StoreError> {
-        (self.hook)(&self.store, method)?;
-        Ok(&self.store)
+    fn before(&self, method: &str) -> Result<&dyn AccountInfo, StoreError> {
+        (self.hook)(&*self.store, method)?;
+        Ok(&*self.store)
     }
 }
 
-impl<F: Fn(&InMemoryAccountInfo, &str) -> Hook + Send + Sync> AccountInfo for Hooked<F> {
+impl<F: Fn(&dyn AccountInfo, &str) -> Hook + Send + Sync> AccountInfo for Hooked<F> {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         self.before("auth")?.auth()
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        self.before("is_logged_out")?.is_logged_out()
     }
 
     fn begin_refresh(

@@ -519,6 +519,10 @@ impl AccountInfo for Broken {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         Err(StoreError::new(Flooded).context("reading the token"))
     }
+    fn is_logged_out(&self) -> std::result::Result<bool, StoreError> {
+        Err(StoreError::new(Flooded))
+    }
+
     fn begin_refresh(&self, _: Option<Generation>, _: Duration) -> Result<Refresh, StoreError> {
         Err(StoreError::new(Flooded))
     }
@@ -590,6 +594,10 @@ impl AccountInfo for Forgetful {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         self.0.auth()
     }
+    fn is_logged_out(&self) -> std::result::Result<bool, StoreError> {
+        self.0.is_logged_out()
+    }
+
     fn begin_refresh(
         &self,
         stale: Option<Generation>,

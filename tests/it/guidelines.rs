@@ -144,10 +144,12 @@ types! {
 }
 
 /// What is offered and is no type.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     "account_info::AccountInfo",
     "credentials::CredentialError",
     "credentials::CredentialProvider",
+    // It is generic: what it can do depends on the store in it.
+    "account_info::Cached",
     "error::StoreContext",
     "progress::Progress",
     "Result",

@@ -32,6 +32,7 @@ mod keys;
 mod large;
 mod layers;
 mod limits;
+mod links;
 mod listing;
 mod lock;
 mod notifications;

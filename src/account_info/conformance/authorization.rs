@@ -30,6 +30,8 @@ pub fn check_authorization(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 
 fn empty_at_first(store: &dyn AccountInfo) {
     assert_eq!(current(store), None, "a new store holds no authorization");
+    let is_logged_out = fine("is_logged_out", store.is_logged_out());
+    assert!(!is_logged_out, "nobody has logged out of a new store");
     refused("buckets", store.buckets(&auth("ada", "1").identity()));
 }
 
@@ -40,6 +42,8 @@ fn what_is_saved_comes_back(store: &dyn AccountInfo) {
         ..auth("ada", "it's a token; DROP TABLE account")
     };
     for auth in [auth("ada", "1"), unusual] {
+        // The second time as after an answer that was lost.
+        save(store, auth.clone());
         let saved = save(store, auth.clone());
         assert_eq!(*saved.auth(), auth, "save_auth returns what was saved");
         assert_eq!(saved.generation(), AuthSnapshot::new(auth).generation());
@@ -151,9 +155,13 @@ fn clear_forgets_everything(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     );
     fine("clear", store.clear());
     assert_eq!(current(&*store), None, "clear forgets the authorization");
+    let is_logged_out = fine("is_logged_out", store.is_logged_out());
+    assert!(is_logged_out, "clear is a logout");
     everything_is_refused(&*store, &owner, &clock);
 
     save(&*store, auth("ada", "1"));
+    let is_logged_out = fine("is_logged_out", store.is_logged_out());
+    assert!(!is_logged_out, "who authorizes is logged in");
     assert_eq!(
         fine("buckets", store.buckets(&owner)),
         [],

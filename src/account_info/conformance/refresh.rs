@@ -19,6 +19,7 @@ pub fn check_refresh(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     a_lease_lapses(make);
     only_the_holder_gives_a_lease_back(make);
     clear_ends_the_lease(&*make(Clock::manual()));
+    a_lease_can_be_renewed(make);
 }
 
 fn one_lease_at_a_time(store: &dyn AccountInfo) {
@@ -100,6 +101,21 @@ fn only_the_holder_gives_a_lease_back(make: &impl Fn(Clock) -> Box<dyn AccountIn
         is_busy(&*store, None),
         "a lapsed ticket does not end another's lease"
     );
+    fine("abandon_refresh", store.abandon_refresh(holder));
+    let _free = lease(&*store, None);
+}
+
+/// A store may do nothing about it, but a lease that was renewed never harms the next one.
+fn a_lease_can_be_renewed(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let clock = Clock::manual();
+    let store = make(clock.clone());
+    let slow = lease(&*store, None);
+    clock.advance(LEASE - Duration::from_secs(5));
+    fine("renew_lease", store.renew_lease(&slow, LEASE));
+    assert!(is_busy(&*store, None), "it is held as before");
+    clock.advance(LEASE + Duration::from_secs(5));
+    let holder = lease(&*store, None);
+    fine("renew_lease", store.renew_lease(&slow, LEASE));
     fine("abandon_refresh", store.abandon_refresh(holder));
     let _free = lease(&*store, None);
 }

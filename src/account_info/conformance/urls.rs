@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::fixture::{auth, authorized, bucket, fine, put, save, take, url};
 use crate::account_info::{AccountInfo, UploadTarget, UploadUrl};
 use crate::control::clock::Clock;
+use crate::model::time::Timestamp;
 
 const NEW: Duration = Duration::ZERO;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -21,6 +22,8 @@ pub fn check_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     the_pool_is_bounded(make);
     dropping_is_for_one_target(make);
     a_new_token_keeps_the_pool(make);
+    a_url_that_is_put_twice_is_one(make);
+    a_clock_that_is_ahead_does_no_harm(make);
 }
 
 fn the_last_one_comes_first_and_once(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
@@ -95,13 +98,15 @@ fn the_pool_is_bounded(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let target = bucket("b");
     let other = url("other", &clock, NEW);
     put(&*store, &owner, &bucket("other"), other.clone());
-    let urls: Vec<UploadUrl> = (0..UploadUrl::POOL_SIZE + 3)
+    let size = store.pool_size();
+    assert!(size >= UploadUrl::POOL_SIZE, "a pool is large enough");
+    let urls: Vec<UploadUrl> = (0..size + 3)
         .map(|number| url(&number.to_string(), &clock, NEW))
         .collect();
     for url in &urls {
         put(&*store, &owner, &target, url.clone());
     }
-    for url in urls.iter().rev().take(UploadUrl::POOL_SIZE) {
+    for url in urls.iter().rev().take(size) {
         assert_eq!(take(&*store, &owner, &target).as_ref(), Some(url));
     }
     assert_eq!(
@@ -129,6 +134,40 @@ fn dropping_is_for_one_target(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     );
     assert_eq!(take(&*store, &owner, &large_file), None);
     assert!(take(&*store, &owner, &bucket("f")).is_some());
+}
+
+/// As after an answer that was lost.
+fn a_url_that_is_put_twice_is_one(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let (target, twice) = (bucket("b"), url("twice", &clock, NEW));
+    put(&*store, &owner, &target, twice.clone());
+    put(&*store, &owner, &target, url("other", &clock, NEW));
+    put(&*store, &owner, &target, twice.clone());
+    assert_eq!(
+        take(&*store, &owner, &target),
+        Some(twice),
+        "put last, it comes first"
+    );
+    assert!(take(&*store, &owner, &target).is_some(), "the other one");
+    let left = take(&*store, &owner, &target);
+    assert_eq!(
+        left, None,
+        "it is handed out once, however often it was put"
+    );
+}
+
+/// The machines of a fleet do not agree about the time.
+fn a_clock_that_is_ahead_does_no_harm(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, clock) = authorized(make);
+    let target = bucket("b");
+    let mut ahead = url("ahead", &clock, NEW);
+    ahead.received = Timestamp::from(clock.now() + Duration::from_secs(90));
+    put(&*store, &owner, &target, ahead.clone());
+    assert_eq!(
+        take(&*store, &owner, &target),
+        Some(ahead),
+        "a minute and a half is no future"
+    );
 }
 
 fn a_new_token_keeps_the_pool(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {

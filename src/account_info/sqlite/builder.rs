@@ -2,12 +2,14 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::connection::Options;
 use super::files::Files;
-use super::location::{Location, Named};
+use super::location::{Location, Named, VARIABLE};
 use super::read_only::ReadOnly;
 use super::{Backend, SqliteAccountInfo};
+use crate::account_info::Cached;
 use crate::control::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -79,6 +81,12 @@ impl SqliteAccountInfoBuilder {
     }
 
     #[cfg(test)]
+    pub(super) fn urls_timeout(mut self, timeout: std::time::Duration) -> Self {
+        self.options.urls_timeout = Some(timeout);
+        self
+    }
+
+    #[cfg(test)]
     pub(super) fn max_pages(mut self, pages: u32) -> Self {
         self.options.max_pages = Some(pages);
         self
@@ -105,7 +113,8 @@ impl SqliteAccountInfoBuilder {
     ///   is not changed.
     /// - [`LocalFile`](Error::LocalFile): the path is a directory, the file may not be read or written,
     ///   the disk is full, or another program holds the file for longer than 30 seconds.
-    pub fn open(self) -> Result<SqliteAccountInfo> {
+    pub fn open(mut self) -> Result<SqliteAccountInfo> {
+        self.options.is_default = self.named.is_nothing() && std::env::var_os(VARIABLE).is_none();
         let location = Location::of_this_process(&self.named)?;
         let path = std::path::absolute(&location.file)
             .map_err(|error| Error::local_file("open", &location.file, error))?;
@@ -113,13 +122,19 @@ impl SqliteAccountInfoBuilder {
             .make_directory()
             .and_then(|()| Files::open(&path, &self.options));
         let backend = match opened {
-            Ok(files) => Backend::Files(Box::new(files)),
+            Ok(files) => {
+                let clock = self.options.clock.clone();
+                Backend::Files(Box::new(Cached::reading(files, Duration::ZERO, clock)))
+            }
             Err(error) if self.read_only_fallback && is_refused(&error) => {
                 Backend::ReadOnly(Box::new(self.fall_back(&path, &error)?))
             }
             Err(error) => return Err(error),
         };
-        Ok(SqliteAccountInfo { backend })
+        Ok(SqliteAccountInfo {
+            backend,
+            process: std::process::id(),
+        })
     }
 
     fn fall_back(self, path: &Path, refusal: &Error) -> Result<ReadOnly> {

@@ -9,7 +9,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -24,10 +24,35 @@ use crate::error::{Error, StoreError};
 pub(super) struct Options {
     pub(super) clock: Clock,
     pub(super) network_home: bool,
+    /// Whether this is the login of Backblaze's own tools, which nobody named.
+    pub(super) is_default: bool,
+    /// The file whose owner and permissions the URLs' file takes over.
+    pub(super) account_info: Option<PathBuf>,
     /// How large the shared file may grow, which is how a test fills the disk.
     #[cfg(test)]
     pub(super) max_pages: Option<u32>,
+    /// How long to wait for the lock of the URLs' file.
+    #[cfg(test)]
+    pub(super) urls_timeout: Option<Duration>,
 }
+
+impl Options {
+    /// How long to wait for the lock of the URLs' file. Nothing in it is worth a long wait.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests wait less"))]
+    pub(super) fn urls_timeout(&self) -> Duration {
+        #[cfg(test)]
+        if let Some(timeout) = self.urls_timeout {
+            return timeout;
+        }
+        URLS_TIMEOUT
+    }
+}
+
+/// How long to wait for the lock of the URLs' file.
+const URLS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest path that SQLite opens, in bytes, less the longest suffix of the files beside it.
+const LONGEST_PATH: usize = 512 - "-urls-journal".len();
 
 /// How long a statement waits for other threads and programs. A holder needs milliseconds; this is
 /// for a machine that is busy or asleep.
@@ -85,6 +110,7 @@ impl Failure {
             error if unknown_name(error).is_some() => true,
             rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::Utf8Error(..)
             | rusqlite::Error::IntegralValueOutOfRange(..) => true,
             other => matches!(
                 other.sqlite_error_code(),
@@ -154,6 +180,7 @@ fn damage(error: &rusqlite::Error) -> String {
             format!("the column {column} holds a value of type {found}")
         }
         rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::Utf8Error(..)
         | rusqlite::Error::IntegralValueOutOfRange(..) => {
             "a value in it cannot be understood".to_owned()
         }
@@ -175,8 +202,9 @@ pub(super) fn corrupt(path: &Path, what: &str) -> Error {
     }
 }
 
-/// Creates the file if there is none; nobody but its owner may read it.
-pub(super) fn create_private(path: &Path) -> Result<(), Error> {
+/// Creates the file if there is none; nobody but its owner may read it. With `like`, the new file
+/// belongs to whom that file belongs to, and its group may do with it what it may do with that.
+pub(super) fn create_private(path: &Path, like: Option<&Path>) -> Result<(), Error> {
     // Closing any descriptor of a file drops all of this process' locks on it, also those of SQLite
     // (fcntl(2)). So only a file that is new is opened here, and while a thread has it open no other
     // one gets past this point to lock it.
@@ -187,7 +215,12 @@ pub(super) fn create_private(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Ok(_) => Ok(()),
+        Ok(created) => {
+            if let Some(like) = like {
+                take_over_owner(&created, like);
+            }
+            Ok(())
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // Windows says so of a directory, too.
         Err(_) if path.is_dir() => Ok(()),
@@ -195,7 +228,33 @@ pub(super) fn create_private(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// A connection and the process that may use it.
+/// Where this cannot be done, the file stays its creator's, and others keep their URLs in memory.
+#[cfg(unix)]
+fn take_over_owner(created: &std::fs::File, like: &Path) {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    let (Ok(own), Ok(like)) = (created.metadata(), std::fs::metadata(like)) else {
+        return;
+    };
+    let owner = (own.uid() != like.uid()).then(|| like.uid());
+    let group = (own.gid() != like.gid()).then(|| like.gid());
+    if owner.or(group).is_some() && fchown(created, owner, group).is_err() {
+        let _ = fchown(created, None, group);
+    }
+    let is_of_group = created.metadata().is_ok_and(|now| now.gid() == like.gid());
+    let mode = if is_of_group { like.mode() & 0o660 } else { 0 };
+    let permissions = std::fs::Permissions::from_mode(mode | 0o600);
+    let _ = created.set_permissions(permissions);
+}
+
+#[cfg(not(unix))]
+fn take_over_owner(_: &std::fs::File, _: &Path) {}
+
+/// What a process gets that uses what its parent had opened.
+pub(super) fn forked() -> StoreError {
+    StoreError::new("the account info was opened before this process forked; open it afterwards")
+}
+
+/// A connection to a database, and the process that may use it.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Option<Connection>,
@@ -203,9 +262,9 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens a file that exists.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    /// Opens a file that exists. Its statements wait so long for the locks of others.
+    pub(super) fn open(path: &Path, timeout: Duration) -> Result<Self, Failure> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, timeout)?;
         // SQLite quietly falls back to reading where it may not write.
         if connection.is_readonly(rusqlite::MAIN_DB)? {
             let kind = io::ErrorKind::PermissionDenied;
@@ -219,7 +278,7 @@ impl Database {
 
     /// Opens a file that exists and will not be written.
     pub(super) fn open_to_read(path: &Path) -> Result<Self, Failure> {
-        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(Self::with)
+        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, BUSY_TIMEOUT).map(Self::with)
     }
 
     /// A database that only this connection sees.
@@ -237,10 +296,7 @@ impl Database {
     pub(super) fn connection(&mut self) -> Result<&mut Connection, Failure> {
         match &mut self.connection {
             Some(connection) if self.process == std::process::id() => Ok(connection),
-            _ => Err(Error::Store(StoreError::new(
-                "the account info was opened before this process forked; open it afterwards",
-            ))
-            .into()),
+            _ => Err(Error::Store(forked()).into()),
         }
     }
 
@@ -274,6 +330,14 @@ impl Database {
         Ok(value)
     }
 
+    /// Closes the connection, as [`close`](Self::close) does, but leaves the log as it is.
+    pub(super) fn close_without_cleaning(&mut self) {
+        if let Some(connection) = &self.connection {
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+        self.close();
+    }
+
     /// Closes the connection; every use from now on fails.
     pub(super) fn close(&mut self) {
         drop(self.connection.take());
@@ -290,7 +354,7 @@ impl Drop for Database {
     }
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
+fn connect(path: &Path, access: OpenFlags, timeout: Duration) -> Result<Connection, Failure> {
     let source = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => io::Error::new(
             io::ErrorKind::IsADirectory,
@@ -300,17 +364,25 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
             io::ErrorKind::InvalidInput,
             "it is a device or a pipe; name a file",
         ),
-        _ => return connect_to_file(path, access),
+        _ if path.as_os_str().len() > LONGEST_PATH => io::Error::new(
+            io::ErrorKind::InvalidFilename,
+            format!("SQLite opens no path of more than {LONGEST_PATH} bytes; name a shorter one"),
+        ),
+        _ => return connect_to_file(path, access, timeout),
     };
     Err(Error::local_file("open", path, source).into())
 }
 
-fn connect_to_file(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
+fn connect_to_file(
+    path: &Path,
+    access: OpenFlags,
+    timeout: Duration,
+) -> Result<Connection, Failure> {
     // No URI: a path may begin with "file:".
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| why_not(path, error))?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(timeout)?;
     // With its statistics compiled in, SQLite would prepare a statement anew whenever other values are
     // bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

@@ -5,11 +5,7 @@
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::Path;
-#[cfg(unix)]
 use std::time::Duration;
-
-#[cfg(unix)]
-use crate::control::clock::Clock;
 
 /// Which file it is, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +34,13 @@ pub(super) struct Stamp {
     changed: (i64, i64),
 }
 
-/// A file system that tells nanoseconds takes them from a clock of the kernel that moves every 10 ms at
-/// the latest.
+/// The longest tick of a file system that stamps files with nanoseconds: it takes them from a clock of
+/// the kernel that moves every 10 ms at the latest.
 #[cfg(unix)]
-const TICKS: Duration = Duration::from_millis(30);
-/// The coarsest file system tells every other second.
+const TICK: Duration = Duration::from_millis(30);
+/// The longest tick of any other: the coarsest moves every other second.
 #[cfg(unix)]
-const COARSE: Duration = Duration::from_secs(5);
+const COARSE_TICK: Duration = Duration::from_secs(5);
 
 impl Stamp {
     /// That of the file at this path, or none. Costs about a microsecond, and opens nothing (to close
@@ -70,28 +66,46 @@ impl Stamp {
         Self { file: FileId(()) }
     }
 
-    /// Whether every write from now on will give the file another stamp: none could still fall into the
-    /// same tick. The clock is the system's, which is the one that stamps files of this machine.
+    /// How long it takes until every further write gives the file another stamp.
     #[cfg(unix)]
-    pub(super) fn is_settled(&self) -> bool {
-        let (seconds, nanoseconds) = self.changed;
-        let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u32::try_from(nanoseconds))
-        else {
-            return false;
-        };
-        let margin = match nanoseconds % 1_000_000 {
-            0 => COARSE,
-            _ => TICKS,
-        };
-        let changed = std::time::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
-        let age = Clock::default().now().duration_since(changed);
-        age.is_ok_and(|age| age > margin)
+    fn tick(&self) -> Duration {
+        match self.changed.1 % 1_000_000 {
+            0 => COARSE_TICK,
+            _ => TICK,
+        }
+    }
+}
+
+/// Decides from when on the stamp of a file tells whether it was written.
+///
+/// Two writes within one tick of the clock that stamps files leave one stamp, so what was read between
+/// them would count for ever. A stamp that was already there a tick ago is safe: the next write falls
+/// into a later tick. Only time that passed here counts, because the clocks of this machine and of the
+/// file system may differ, and this process may have been stopped in between.
+#[derive(Debug, Default)]
+pub(super) struct StampAge {
+    seen: Option<(Stamp, Duration)>,
+}
+
+impl StampAge {
+    /// Takes note of the file's stamp, which was read after `begun` and before `read` by a clock that
+    /// only moves forward. Returns whether what is read from the file from now on counts as long as
+    /// the file has this stamp.
+    #[cfg(unix)]
+    pub(super) fn observe(&mut self, stamp: Stamp, begun: Duration, read: Duration) -> bool {
+        match &self.seen {
+            Some((seen, since)) if *seen == stamp => begun >= since.saturating_add(stamp.tick()),
+            _ => {
+                self.seen = Some((stamp, read));
+                false
+            }
+        }
     }
 
     /// Elsewhere it is not known when a file changed last.
     #[cfg(not(unix))]
-    #[expect(clippy::unused_self, reason = "it has to be there")]
-    pub(super) const fn is_settled(&self) -> bool {
+    pub(super) fn observe(&mut self, stamp: Stamp, _: Duration, read: Duration) -> bool {
+        self.seen = Some((stamp, read));
         false
     }
 }
@@ -113,4 +127,48 @@ pub(super) fn warn_if_others_can_read(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::{Duration, FileId, Stamp, StampAge};
+
+    const fn at(nanoseconds: i64) -> Stamp {
+        Stamp {
+            file: FileId((1, 1)),
+            changed: (1_000, nanoseconds),
+        }
+    }
+
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn a_stamp_counts_once_it_was_seen_a_tick_before_the_look_began() {
+        let mut age = StampAge::default();
+        assert!(!age.observe(at(1), ms(0), ms(1)));
+        assert!(!age.observe(at(1), ms(30), ms(31)));
+        assert!(age.observe(at(1), ms(31), ms(32)));
+        assert!(!age.observe(at(2), ms(90), ms(91)), "another stamp");
+        assert!(age.observe(at(2), ms(121), ms(122)));
+    }
+
+    /// A write, a look, and a process that is stopped while another write falls into the same tick.
+    #[test]
+    fn time_in_which_a_look_was_stopped_does_not_count() {
+        let mut age = StampAge::default();
+        assert!(!age.observe(at(1), ms(0), ms(1000)), "stopped within it");
+        assert!(!age.observe(at(1), ms(1001), ms(1002)));
+        // Begun before it was stopped: what it reads afterwards is newer than the stamp.
+        assert!(age.observe(at(1), ms(1030), ms(9000)));
+    }
+
+    #[test]
+    fn a_coarse_file_system_takes_longer() {
+        let mut age = StampAge::default();
+        assert!(!age.observe(at(0), ms(0), ms(0)));
+        assert!(!age.observe(at(0), ms(4_999), ms(4_999)));
+        assert!(age.observe(at(0), ms(5_000), ms(5_000)));
+    }
 }

@@ -3,7 +3,7 @@
 //! - `shared.rs`: the authorization and the bucket names, in the file and the form of Backblaze's
 //!   own tools; whoever logs in with either is logged in with both.
 //! - `urls.rs`: upload URLs and the refresh lease, in a file beside it that is ours alone; those that
-//!   are in constant use here stay in memory meanwhile (`url_cache.rs`).
+//!   are in constant use here stay in memory in front of this store (`cached.rs`).
 //!
 //! What touches both goes in this order, so that no two callers wait for each other and no lease
 //! ends before the authorization that it was for is there to be seen:
@@ -16,14 +16,14 @@
 //! identity, which nobody reads.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::Options;
 use super::shared::Shared;
-use super::url_cache::UrlCache;
-use super::urls::{self, Urls};
+use super::url_rows;
+use super::urls::Urls;
 use super::{file_stamp, legacy, rows};
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
@@ -36,7 +36,7 @@ use crate::model::id::BucketId;
 pub(super) struct Files {
     shared: Shared,
     urls: Urls,
-    url_cache: UrlCache,
+    is_default: bool,
 }
 
 impl Files {
@@ -45,8 +45,8 @@ impl Files {
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
         let (mut shared, urls) = match Shared::open(path, options) {
             Err(Error::AccountInfoCorrupt { .. }) if is_legacy(path)? => {
-                let urls = Urls::open(beside(path)?, options)?;
-                urls.write(|_| Ok(legacy::migrate(path)?))?;
+                let urls = Urls::open(path, options)?;
+                urls.locked(|| legacy::migrate(path))?;
                 (Shared::open(path, options)?, urls)
             }
             opened => {
@@ -55,15 +55,19 @@ impl Files {
                     Err(Error::AccountInfoCorrupt { .. }) => Shared::open(path, options)?,
                     other => other?,
                 };
-                (shared, Urls::open(beside(path)?, options)?)
+                (shared, Urls::open(path, options)?)
             }
         };
         file_stamp::warn_if_others_can_read(path);
+        if matches!(shared.auth(), Ok(None)) {
+            // Another program may have logged out, and knows nothing of the URLs and their tokens.
+            urls.write(|now| url_rows::keep_only(now, None))?;
+        }
         shared.trust_stamps(urls.is_local());
         Ok(Self {
             shared,
             urls,
-            url_cache: UrlCache::new(&options.clock),
+            is_default: options.is_default,
         })
     }
 
@@ -74,6 +78,22 @@ impl Files {
     #[cfg(test)]
     pub(super) const fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Warns that the login of a person, and not only this program's, is about to be replaced.
+    fn warn_of_other_login(&self, new: &Identity) {
+        if self.is_default
+            && let Ok(Some(old)) = self.shared.auth()
+            && old.identity() != new
+        {
+            tracing::warn!(
+                path = %self.path().display(),
+                account_id = %old.identity().account_id,
+                application_key_id = %old.identity().application_key_id,
+                "this replaces the login that the b2 command-line tool uses; a program with a key of \
+                 its own should use a profile (SqliteAccountInfo::builder().profile(\"...\"))"
+            );
+        }
     }
 
     fn check_owner(&self, owner: &Identity) -> Result<()> {
@@ -90,14 +110,6 @@ fn is_legacy(path: &Path) -> Result<bool> {
         .map_err(|error| Error::local_file("read", path, error))
 }
 
-/// The URLs' file: beside the real file, so that all who reach that through links share it.
-fn beside(path: &Path) -> Result<PathBuf> {
-    let real = path
-        .canonicalize()
-        .map_err(|error| Error::local_file("open", path, error))?;
-    Ok(legacy::with_suffix(&real, "-urls"))
-}
-
 /// A number that no other ticket has, in this process or another, so that nobody ends a lease that
 /// is not theirs.
 fn ticket_number() -> u64 {
@@ -107,6 +119,10 @@ fn ticket_number() -> u64 {
 impl AccountInfo for Files {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         Ok(self.shared.auth()?)
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        Ok(self.shared.is_logged_out()?)
     }
 
     fn begin_refresh(
@@ -121,7 +137,7 @@ impl AccountInfo for Files {
                 Some(snapshot) if Some(snapshot.generation()) != stale => {
                     Ok(Refresh::Newer(snapshot))
                 }
-                current if urls::draw_lease(now, ticket, self.urls.now(), lease)? => {
+                current if url_rows::draw_lease(now, ticket, self.urls.now(), lease)? => {
                     let identity = current.map(|snapshot| snapshot.identity().clone());
                     Ok(Refresh::Lease(RefreshTicket::new(ticket, identity)))
                 }
@@ -137,35 +153,47 @@ impl AccountInfo for Files {
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
         let snapshot = Arc::new(AuthSnapshot::new(auth));
-        let mut saved = false;
+        self.warn_of_other_login(snapshot.identity());
+        let mut saved = None;
         let settled = self.urls.write(|now| {
-            let same = self.shared.save_auth(snapshot.auth(), ticket.as_ref())?;
-            saved = true;
-            urls::end_lease(now, None)?;
-            // Python may have logged out meanwhile, and knows nothing of the URLs.
+            let same = match saved {
+                // The URLs' file could not be used, and this is the second time.
+                Some(same) => same,
+                None => self.shared.save_auth(snapshot.auth(), ticket.as_ref())?,
+            };
+            saved = Some(same);
+            url_rows::end_lease(now, None)?;
+            // Python may have logged out in between, and knows nothing of the URLs.
             let kept = same.then_some(snapshot.identity());
-            self.url_cache.keep_only(kept);
-            urls::keep_only(now, kept)
+            url_rows::keep_only(now, kept)
         });
         match settled {
             // The authorization is there, and that is what counts: see above what is left behind.
-            Err(error) if saved => tracing::warn!(%error, "upload URLs were not tidied up"),
+            Err(error) if saved.is_some() => {
+                tracing::warn!(%error, "upload URLs were not tidied up");
+            }
             other => other?,
         }
         Ok(snapshot)
     }
 
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let number = ticket.number();
+        Ok(self
+            .urls
+            .write(|now| url_rows::renew_lease(now, number, self.urls.now(), lease))?)
+    }
+
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
         let number = Some(ticket.number());
-        Ok(self.urls.write(|now| urls::end_lease(now, number))?)
+        Ok(self.urls.write(|now| url_rows::end_lease(now, number))?)
     }
 
     fn clear(&self) -> Result<(), StoreError> {
         self.urls.write(|now| {
             self.shared.clear()?;
-            self.url_cache.keep_only(None);
-            urls::end_lease(now, None)?;
-            urls::keep_only(now, None)
+            url_rows::end_lease(now, None)?;
+            url_rows::keep_only(now, None)
         })?;
         self.urls.empty_log();
         Ok(())
@@ -199,7 +227,6 @@ impl AccountInfo for Files {
             Ok(())
         })?;
         let target = UploadTarget::Bucket(id.clone());
-        self.url_cache.drop_target(owner, &target);
         Ok(self.urls.drop_target(owner, &target)?)
     }
 
@@ -218,16 +245,8 @@ impl AccountInfo for Files {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
-        // The caller has just read whose account it is, and what is kept here is this owner's alone.
-        if let Some(url) = self.url_cache.take(owner, target) {
-            return Ok(Some(url));
-        }
         self.check_owner(owner)?;
-        let taken = self.urls.take(owner, target)?;
-        if taken.is_some() {
-            self.url_cache.note_taken(owner, target);
-        }
-        Ok(taken)
+        Ok(self.urls.take(owner, target)?)
     }
 
     fn put_upload_url(
@@ -236,31 +255,12 @@ impl AccountInfo for Files {
         target: &UploadTarget,
         url: UploadUrl,
     ) -> Result<(), StoreError> {
-        let urls = self.url_cache.put(owner, target, url);
-        if urls.is_empty() {
-            return Ok(());
-        }
         self.check_owner(owner)?;
-        Ok(self.urls.put(owner, target, &urls)?)
+        Ok(self.urls.put(owner, target, &url)?)
     }
 
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         self.check_owner(owner)?;
-        self.url_cache.drop_target(owner, target);
         Ok(self.urls.drop_target(owner, target)?)
-    }
-}
-
-impl Drop for Files {
-    /// Leaves to others what stayed in memory; not after a logout.
-    fn drop(&mut self) {
-        for (owner, target, url) in self.url_cache.drain() {
-            let left = self
-                .check_owner(&owner)
-                .and_then(|()| self.urls.put(&owner, &target, &[url]));
-            if let Err(error) = left {
-                tracing::debug!(%error, "an upload URL is lost with the store that held it");
-            }
-        }
     }
 }

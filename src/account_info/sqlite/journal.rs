@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::connection::{BUSY_TIMEOUT, Database, Failure};
+use super::connection::{Database, Failure, Options};
 use crate::control::clock::Clock;
 use crate::error::Error;
 
@@ -31,11 +31,11 @@ const WITHOUT_LOG: i32 = 0x6232_4e48;
 pub(super) fn choose(
     database: &mut Database,
     path: &Path,
-    network_home: bool,
+    options: &Options,
 ) -> Result<(), Failure> {
     let connection = database.connection()?;
-    if network_home {
-        take_log_away(connection, path)?;
+    if options.network_home {
+        take_log_away(connection, path, options)?;
     } else if !is_without_log(connection)? {
         switch_to_log(connection)?;
     }
@@ -58,7 +58,8 @@ pub(super) fn has_log(connection: &Connection) -> Result<bool, rusqlite::Error> 
     Ok(mode.eq_ignore_ascii_case("wal"))
 }
 
-fn is_without_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
+/// Whether the file is marked as one that must have no log.
+pub(super) fn is_without_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
     connection.query_row("PRAGMA application_id", [], |row| {
         Ok(row.get::<_, i32>(0)? == WITHOUT_LOG)
     })
@@ -79,7 +80,7 @@ fn switch_to_log(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-fn take_log_away(connection: &Connection, path: &Path) -> Result<(), Failure> {
+fn take_log_away(connection: &Connection, path: &Path, options: &Options) -> Result<(), Failure> {
     let clock = Clock::default();
     // A log that is in use stays in use for as long as another program runs: no use to wait long.
     connection.busy_timeout(PAUSE)?;
@@ -87,7 +88,7 @@ fn take_log_away(connection: &Connection, path: &Path) -> Result<(), Failure> {
         match try_without_log(connection) {
             Err(error) if is_busy(&error) => clock.sleep(PAUSE, None),
             other => {
-                connection.busy_timeout(BUSY_TIMEOUT)?;
+                connection.busy_timeout(options.urls_timeout())?;
                 return Ok(other?);
             }
         }

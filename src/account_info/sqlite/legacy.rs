@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::connection::{Database, Failure, create_private};
+use super::connection::{BUSY_TIMEOUT, Database, Failure, create_private};
 use super::{rows, schema};
 use crate::error::{Error, Result};
 use crate::model::auth::{AccountAuth, Allowed, Capability};
@@ -92,7 +92,7 @@ pub(super) fn migrate(path: &Path) -> Result<()> {
     };
     let new = with_suffix(path, "-new");
     remove_new(&new)?;
-    create_private(&new)?;
+    create_private(&new, None)?;
     write(&new, &old).map_err(|failure| failure.explain("write", &new))?;
     std::fs::rename(&new, path).map_err(|error| Error::local_file("replace", path, error))?;
     sync_directory(path);
@@ -102,10 +102,11 @@ pub(super) fn migrate(path: &Path) -> Result<()> {
 
 /// What was not known in those days stays `NULL`, as Python leaves it.
 fn write(path: &Path, old: &AccountAuth) -> Result<(), Failure> {
-    let mut database = Database::open(path)?;
+    let mut database = Database::open(path, BUSY_TIMEOUT)?;
     schema::prepare(&mut database, path)?;
     database.write(|now| {
         rows::insert_account(now, old)?;
+        schema::mark_as_used(now)?;
         now.execute(
             "UPDATE account
              SET allowed = NULL, account_id_or_app_key_id = NULL, s3_api_url = NULL",

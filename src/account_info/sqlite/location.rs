@@ -16,7 +16,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-const VARIABLE: &str = "B2_ACCOUNT_INFO";
+pub(super) const VARIABLE: &str = "B2_ACCOUNT_INFO";
 const XDG: &str = "XDG_CONFIG_HOME";
 const LONGEST_PROFILE: usize = 64;
 
@@ -25,6 +25,13 @@ const LONGEST_PROFILE: usize = 64;
 pub(super) struct Named {
     pub(super) path: Option<PathBuf>,
     pub(super) profile: Option<String>,
+}
+
+impl Named {
+    /// Whether the rules alone decide.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.path.is_none() && self.profile.as_ref().is_none_or(String::is_empty)
+    }
 }
 
 /// Whatever the rules look at.

@@ -42,7 +42,9 @@ struct Seen {
 /// What a look at the file brought.
 enum Look {
     Same,
-    Empty,
+    /// There is no file, or nobody has used it.
+    Nothing,
+    LoggedOut,
     New(Box<Content>),
 }
 
@@ -77,7 +79,11 @@ impl ReadOnly {
             .map_err(|failure| failure.explain("read", &self.path))?;
         let outcome = match look {
             Look::Same => Ok(()),
-            Look::Empty => self.memory.clear(),
+            Look::Nothing => {
+                self.memory.lose_contents();
+                Ok(())
+            }
+            Look::LoggedOut => self.memory.clear(),
             Look::New(content) => self.memory.save_auth(content.auth, None).and_then(|saved| {
                 self.memory
                     .replace_buckets(saved.identity(), &content.buckets)
@@ -107,7 +113,7 @@ impl Seen {
             *self = Self::default();
         }
         if file.is_none() {
-            return Ok(Look::Empty);
+            return Ok(Look::Nothing);
         }
         let look = self.read(path)?;
         self.file = file;
@@ -119,15 +125,20 @@ impl Seen {
             Some(database) => database,
             None => Database::open_to_read(path)?,
         };
-        let copied = database.read(|now| Ok((data_version(now)?, copy(now)?)));
-        let (version, mut copy) = match copied {
+        let copied =
+            database.read(|now| Ok((data_version(now)?, schema::is_unused(now)?, copy(now)?)));
+        let (version, is_unused, mut copy) = match copied {
             Err(failure) if failure.is_damage() => return of_old_tool(path, failure),
             other => other?,
         };
         schema::prepare(&mut copy, path)?;
         let look = copy.read(|now| {
             let Some(auth) = rows::account(now, path)? else {
-                return Ok(Look::Empty);
+                return Ok(if is_unused {
+                    Look::Nothing
+                } else {
+                    Look::LoggedOut
+                });
             };
             let buckets = rows::buckets(now)?;
             Ok(Look::New(Box::new(Content { auth, buckets })))
@@ -144,27 +155,33 @@ fn of_old_tool(path: &Path, failure: Failure) -> Result<Look, Failure> {
     Ok(Look::New(Box::new(Content { auth, buckets })))
 }
 
-/// A copy in memory, which can be brought to the present form where the file cannot.
+/// The tables that an account info has had in any version; what else is in the file is not needed.
+const TABLES: [&str; 4] = ["update_done", "account", "bucket", "bucket_upload_url"];
+
+/// A copy in memory, which can be brought to the present form where the file cannot. No SQL of the
+/// file is run for it.
 fn copy(from: &Transaction<'_>) -> Result<Database, Failure> {
     let mut copy = Database::in_memory()?;
     let to = copy.connection()?;
-    let mut tables =
-        from.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql NOT NULL")?;
-    let tables = tables
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<Vec<(String, String)>, _>>()?;
-    for (name, sql) in tables {
-        to.execute_batch(&sql)?;
-        copy_rows(from, to, &name.replace('"', "\"\""))?;
+    for table in TABLES {
+        let mut columns = from.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        let columns = columns
+            .query_map([table], |row| row.get(0))?
+            .map(|name: Result<String, _>| Ok(format!("\"{}\"", name?.replace('"', "\"\""))))
+            .collect::<Result<Vec<String>, rusqlite::Error>>()?;
+        if !columns.is_empty() {
+            to.execute_batch(&format!("CREATE TABLE {table} ({})", columns.join(", ")))?;
+            copy_rows(from, to, table)?;
+        }
     }
     Ok(copy)
 }
 
 fn copy_rows(from: &Connection, to: &Connection, table: &str) -> Result<(), Failure> {
-    let mut rows = from.prepare(&format!("SELECT * FROM \"{table}\""))?;
+    let mut rows = from.prepare(&format!("SELECT * FROM {table}"))?;
     let columns = rows.column_count();
     let marks = vec!["?"; columns].join(", ");
-    let mut insert = to.prepare(&format!("INSERT INTO \"{table}\" VALUES ({marks})"))?;
+    let mut insert = to.prepare(&format!("INSERT INTO {table} VALUES ({marks})"))?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let values = (0..columns)
@@ -178,6 +195,10 @@ fn copy_rows(from: &Connection, to: &Connection, table: &str) -> Result<(), Fail
 impl AccountInfo for ReadOnly {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         self.followed()?.auth()
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        self.followed()?.is_logged_out()
     }
 
     fn begin_refresh(
@@ -194,6 +215,10 @@ impl AccountInfo for ReadOnly {
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
         self.followed()?.save_auth(auth, ticket)
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        self.memory.renew_lease(ticket, lease)
     }
 
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {

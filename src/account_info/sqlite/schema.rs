@@ -105,11 +105,13 @@ enum Missing {
     Unknown,
 }
 
-fn missing(connection: &Connection, path: &Path) -> Result<Missing, Failure> {
+fn table_names(connection: &Connection) -> Result<BTreeSet<String>, rusqlite::Error> {
     let mut names = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?;
-    let names = names
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<BTreeSet<String>, _>>()?;
+    names.query_map([], |row| row.get(0))?.collect()
+}
+
+fn missing(connection: &Connection, path: &Path) -> Result<Missing, Failure> {
+    let names = table_names(connection)?;
     if names.is_empty() {
         return Ok(Missing::Upgrades((1..=LATEST).collect()));
     }
@@ -134,9 +136,31 @@ fn missing(connection: &Connection, path: &Path) -> Result<Missing, Failure> {
     })
 }
 
+/// Marks, as SQLite's `user_version`, a file in which nobody has logged in yet. Python's b2sdk uses no
+/// such number. An account that is missing in a file without the mark was logged out.
+const UNUSED: i64 = 0x6232_6e65;
+
+/// Whether nobody has logged in since the file was created.
+pub(super) fn is_unused(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.query_row("PRAGMA user_version", [], |row| {
+        Ok(row.get::<_, i64>(0)? == UNUSED)
+    })
+}
+
+/// Takes the mark of a new file away.
+pub(super) fn mark_as_used(connection: &Connection) -> Result<(), rusqlite::Error> {
+    if is_unused(connection)? {
+        connection.execute_batch("PRAGMA user_version = 0")?;
+    }
+    Ok(())
+}
+
 fn upgrade(connection: &Connection, numbers: &[i64]) -> Result<Tables, Failure> {
     // Creating tables of version 0 in a file that lost one of a later version would hide the loss.
     if numbers.len() as i64 == LATEST {
+        if table_names(connection)?.is_empty() {
+            connection.execute_batch(&format!("PRAGMA user_version = {UNUSED}"))?;
+        }
         connection.execute_batch(BASE)?;
     }
     for number in numbers {

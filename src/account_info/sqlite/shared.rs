@@ -21,13 +21,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use rusqlite::Transaction;
 
-use super::connection::{Database, Failure, Options, corrupt, create_private, data_version};
-use super::file_stamp::{FileId, Stamp};
+use super::connection::{
+    BUSY_TIMEOUT, Database, Failure, Options, corrupt, create_private, data_version,
+};
+use super::file_stamp::{FileId, Stamp, StampAge};
 use super::journal::has_log;
 use super::legacy;
 use super::rows::{account, check_owner, identity, insert_account, save_bucket};
 use super::schema::{self, Tables};
 use crate::account_info::{AuthSnapshot, RefreshTicket};
+use crate::control::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::auth::{AccountAuth, Identity};
 
@@ -62,6 +65,7 @@ struct OpenFile {
     file: Option<FileId>,
     tables: Tables,
     known: Option<Known>,
+    stamp_age: StampAge,
 }
 
 /// What was read last, the `data_version` it was read at, and the last look that found it so.
@@ -70,6 +74,7 @@ struct Known {
     version: i64,
     look: u64,
     has_log: bool,
+    is_unused: bool,
     auth: Option<Arc<AuthSnapshot>>,
 }
 
@@ -115,18 +120,26 @@ impl Shared {
             return Ok(known.auth.clone());
         }
         let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
-        // Before the look, so that what is written meanwhile gives the file another one.
-        let stamp = Stamp::at(&self.path);
-        match &mut *self.renew(open, IfDeleted::Leave)? {
-            None => Ok(None),
-            Some(open) => {
-                let auth = open
-                    .auth(look, &self.path)
-                    .map_err(|failure| open.explain("read", failure, &self.path))?;
-                self.settle(stamp.unwrap_or(None), open);
-                Ok(auth)
-            }
+        // Before the look, so that a write after it gives the file another stamp. The time is the
+        // system's even where tests move another clock: it is what passes for the file system.
+        let clock = Clock::default();
+        let begun = clock.elapsed();
+        let stamp = Stamp::at(&self.path).unwrap_or(None);
+        let read = clock.elapsed();
+        let mut current = self.renew(open, IfDeleted::Leave)?;
+        let Some(open) = &mut *current else {
+            return Ok(None);
+        };
+        let mut auth = open.auth(look, &self.path);
+        if auth.as_ref().is_err_and(Failure::is_damage) && is_empty(&self.path) {
+            // Somebody has emptied it, which is not damage.
+            *open = OpenFile::at(&self.path, &self.options)?;
+            auth = open.auth(look, &self.path);
         }
+        let auth = auth.map_err(|failure| open.explain("read", failure, &self.path))?;
+        let counts = stamp.is_some_and(|stamp| open.stamp_age.observe(stamp, begun, read));
+        self.settle(stamp.filter(|_| counts), open);
+        Ok(auth)
     }
 
     /// What the last look found, if the file is as it was before it.
@@ -138,11 +151,9 @@ impl Shared {
         holds.then(|| settled.clone())
     }
 
-    /// Takes note of what was found in the open file after it had this stamp.
+    /// Takes note of what was found in the open file, which counts as long as the file has this stamp.
     fn settle(&self, stamp: Option<Stamp>, open: &OpenFile) {
-        let tells = |stamp: &Stamp| {
-            self.trusts_stamps && open.file == Some(stamp.file) && stamp.is_settled()
-        };
+        let tells = |stamp: &Stamp| self.trusts_stamps && open.file == Some(stamp.file);
         let known = open.known.as_ref().filter(|known| !known.has_log);
         let settled = stamp.filter(tells).zip(known);
         *self.settled.write() = settled.map(|(stamp, known)| Settled {
@@ -170,6 +181,7 @@ impl Shared {
                 now.execute("DELETE FROM bucket", [])?;
             }
             insert_account(now, auth)?;
+            schema::mark_as_used(now)?;
             for bucket in auth.allowed.buckets.iter().flatten() {
                 if let Some(name) = &bucket.name {
                     save_bucket(now, name, &bucket.id)?;
@@ -183,13 +195,24 @@ impl Shared {
         let cleared = self.write(IfDeleted::Leave, |now| {
             now.execute("DELETE FROM account", [])?;
             now.execute("DELETE FROM bucket", [])?;
-            Ok(())
+            Ok(schema::mark_as_used(now)?)
         });
         match cleared {
             // There is no file, so there is nothing to forget.
             Err(Error::AccountChanged) => Ok(()),
             other => other,
         }
+    }
+
+    /// Whether somebody logged out: there is a file that was used, and no account in it.
+    pub(super) fn is_logged_out(&self) -> Result<bool> {
+        let mut current = self.current(IfDeleted::Leave)?;
+        let Some(open) = current.as_mut() else {
+            return Ok(false);
+        };
+        open.database
+            .read(|now| Ok(identity(now)?.is_none() && !schema::is_unused(now)?))
+            .map_err(|failure| open.explain("read", failure, &self.path))
     }
 
     /// Reads what belongs to `owner`.
@@ -265,10 +288,10 @@ impl Shared {
         mut open: MutexGuard<'a, Option<OpenFile>>,
         if_deleted: IfDeleted,
     ) -> Result<MutexGuard<'a, Option<OpenFile>>> {
-        // Who cannot look, such as while a network drive is away, has not seen it go.
         let file = match FileId::at(&self.path) {
+            // Who cannot look, such as while a network drive is away, has not seen it go.
             Err(_) if open.is_some() => return Ok(open),
-            other => other.unwrap_or(None),
+            looked => looked.map_err(|error| Error::local_file("read", &self.path, error))?,
         };
         let same = open.as_ref().map(|open| open.file) == Some(file);
         if same || (file.is_none() && open.is_none() && if_deleted == IfDeleted::Leave) {
@@ -282,6 +305,11 @@ impl Shared {
         }
         Ok(open)
     }
+}
+
+/// Whether the file has no content, as one that was created or emptied by hand.
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
 }
 
 /// The file was deleted or replaced while it was written.
@@ -305,9 +333,9 @@ impl OpenFile {
         expect(unused_variables, reason = "only tests limit the size")
     )]
     fn once(path: &Path, options: &Options) -> Result<Self> {
-        create_private(path)?;
+        create_private(path, None)?;
         let file = FileId::at(path).unwrap_or(None);
-        let opened = Database::open(path).and_then(|mut database| {
+        let opened = Database::open(path, BUSY_TIMEOUT).and_then(|mut database| {
             #[cfg(test)]
             if let Some(pages) = options.max_pages {
                 let limit = format!("PRAGMA max_page_count = {pages}");
@@ -330,6 +358,7 @@ impl OpenFile {
             file,
             tables,
             known: None,
+            stamp_age: StampAge::default(),
         })
     }
 
@@ -349,9 +378,15 @@ impl OpenFile {
                 version: data_version(now)?,
                 look,
                 has_log: has_log(now)?,
+                is_unused: schema::is_unused(now)?,
                 auth: account(now, path)?.map(|auth| Arc::new(AuthSnapshot::new(auth))),
             })
         })?;
+        if known.is_unused && known.auth.is_some() {
+            // Another program authorized. When it logs out, that is to be seen. Where the file cannot
+            // be written, nobody could log out either.
+            let _ = self.database.write(|now| Ok(schema::mark_as_used(now)?));
+        }
         let auth = known.auth.clone();
         self.known = Some(known);
         Ok(auth)

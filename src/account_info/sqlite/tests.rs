@@ -2,10 +2,14 @@
 
 #[cfg(unix)]
 mod again;
+#[cfg(unix)]
+mod degraded;
 mod files;
 #[cfg(unix)]
 mod gone;
 mod legacy;
+#[cfg(unix)]
+mod logged_out;
 mod model;
 mod others;
 #[cfg(unix)]
@@ -13,7 +17,7 @@ mod places;
 mod schema;
 #[cfg(unix)]
 mod settled;
-mod url_cache;
+mod url_pools;
 mod urls;
 #[cfg(unix)]
 mod warnings;

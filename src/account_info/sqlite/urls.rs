@@ -1,9 +1,13 @@
 //! The file beside the shared one that is ours alone: upload URLs, and the lease of whoever is
 //! replacing the authorization.
 //!
-//! It is a cache. It may be lost at any time, so it is written without waiting for the disk
-//! (`journal.rs`), and made anew when it is damaged or gone. Every row names the identity it belongs
-//! to, so a row that was left behind when another program changed the account is never used.
+//! It is a cache, so it never fails a call. It is written without waiting for the disk (`journal.rs`),
+//! and replaced when it is damaged. Where it cannot be used at all, because the disk is full, another
+//! process holds its lock or it belongs to another user, one warning says why, and the same tables in
+//! memory serve this process until the file is tried again.
+//!
+//! Every row names the identity that it belongs to, so a row that was left behind when another program
+//! changed the account is never used.
 //!
 //! Where both files are needed at once, this one is locked first.
 
@@ -11,96 +15,158 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::Transaction;
 
-use super::connection::{Database, Failure, Options, create_private};
+use super::connection::{Database, Failure, Options};
 use super::file_stamp::FileId;
+use super::url_file::UrlFile;
+use super::url_rows::{self, TABLES, target_key};
 use super::{journal, legacy};
 use crate::account_info::{UploadTarget, UploadUrl};
-use crate::error::{Error, Result, StoreError};
+use crate::error::{Error, Result};
 use crate::model::auth::Identity;
-use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
 
-const FORM: i64 = 1;
-
-const TABLES: &str = "
-    CREATE TABLE upload_url (
-        id INTEGER PRIMARY KEY, owner TEXT NOT NULL, target TEXT NOT NULL,
-        url TEXT NOT NULL, token TEXT NOT NULL, received INTEGER NOT NULL);
-    CREATE INDEX upload_url_target ON upload_url (owner, target, id);
-    CREATE INDEX upload_url_received ON upload_url (received);
-    CREATE TABLE refresh_lease (
-        ticket INTEGER NOT NULL, begun INTEGER NOT NULL, ends INTEGER NOT NULL);
-    PRAGMA user_version = 1;";
-
-/// How far the clocks of two readings may disagree before a lease from the future is taken for one
-/// of before the system's clock was set back.
-const CLOCK_SLACK_MILLIS: i64 = 60_000;
+/// How long the file is left alone after it could not be used.
+const PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Urls {
-    path: PathBuf,
+    /// The path of the account info, as its user named it.
+    shared: PathBuf,
     options: Options,
-    open: Mutex<OpenFile>,
+    state: Mutex<UrlState>,
 }
 
 #[derive(Debug)]
-struct OpenFile {
-    database: Database,
-    file: Option<FileId>,
+struct UrlState {
+    /// Where the file is, and the account info that it is beside.
+    path: PathBuf,
+    beside: Option<FileId>,
+    file: Option<UrlFile>,
+    /// The same tables, for when the file cannot be used.
+    memory: Database,
+    memory_is_used: bool,
+    /// When to try the file again, by the clock that only moves forward.
+    paused_until: Option<Duration>,
 }
 
 impl Urls {
-    pub(super) fn open(path: PathBuf, options: &Options) -> Result<Self> {
-        let opened = match connect(&path, options) {
-            Err(failure) if failure.is_damage() => recreate(&path, options),
-            other => other,
+    /// Opens the file beside the account info, which exists. Only what keeps the account info from
+    /// being written too is an error: a directory in which nothing can be created.
+    pub(super) fn open(shared: &Path, options: &Options) -> Result<Self> {
+        let mut memory =
+            Database::in_memory().map_err(|failure| failure.explain("open", shared))?;
+        memory
+            .connection()
+            .and_then(|connection| Ok(connection.execute_batch(TABLES)?))
+            .map_err(|failure| failure.explain("open", shared))?;
+        let mut options = options.clone();
+        options.account_info = Some(shared.to_owned());
+        let mut state = UrlState {
+            path: beside(shared)?,
+            beside: FileId::at(shared).unwrap_or(None),
+            file: None,
+            memory,
+            memory_is_used: false,
+            paused_until: None,
         };
-        let open = opened.map_err(|failure| failure.explain("open", &path))?;
-        let urls = Self {
-            path,
-            options: options.clone(),
-            open: Mutex::new(open),
-        };
-        urls.write(|now| purge_old(now, urls.now()))?;
-        Ok(urls)
+        match UrlFile::open(&state.path, &options) {
+            Ok(file) => state.file = Some(file),
+            Err(failure) => {
+                let error = failure.explain("open", &state.path);
+                if is_about_directory(&error, &state.path) {
+                    return Err(error);
+                }
+                state.pause(&error, options.clock.elapsed());
+            }
+        }
+        Ok(Self {
+            shared: shared.to_owned(),
+            options,
+            state: Mutex::new(state),
+        })
     }
 
-    /// Whether this file has a log, which needs memory that all who use it share: then it is one machine's.
+    /// Whether the file has a log, whose users share memory and so are on one machine.
     pub(super) fn is_local(&self) -> bool {
-        let mut open = self.open.lock();
-        let connection = open.database.connection();
+        let mut state = self.lock();
+        let Some(file) = &mut state.file else {
+            return false;
+        };
+        let connection = file.database.connection();
         connection.is_ok_and(|connection| journal::has_log(connection).unwrap_or(false))
     }
 
-    /// Runs `work` in a transaction of its own; a second time in a new file if this one is damaged.
+    /// Runs `work` in a transaction of its own, in the file or, where that cannot be used, in memory.
+    ///
+    /// `work` runs again if the first transaction failed. An [`Error`] that it returns itself is not
+    /// the file's, and ends the call.
     pub(super) fn write<T>(
         &self,
         mut work: impl FnMut(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T> {
-        let mut open = self.lock();
-        let written = self
-            .follow(&mut open)
-            .and_then(|()| match open.database.write(&mut work) {
-                Err(failure) if failure.is_damage() => {
-                    // Closing comes first: it may remove side files by their names.
-                    open.database.close();
-                    *open = recreate(&self.path, &self.options)?;
-                    open.database.write(&mut work)
+        let mut state = self.lock();
+        let now = self.options.clock.elapsed();
+        if state.paused_until.is_none_or(|until| until <= now) {
+            match self.write_file(&mut state, &mut work) {
+                Ok(value) => {
+                    state.resume();
+                    return Ok(value);
                 }
-                other => other,
-            });
-        written.map_err(|failure| failure.explain("write", &self.path))
+                Err(Unwritten::Work(error)) => return Err(error),
+                Err(Unwritten::File(error)) => state.pause(&error, self.options.clock.elapsed()),
+            }
+        }
+        state.memory_is_used = true;
+        let path = state.path.clone();
+        state
+            .memory
+            .write(work)
+            .map_err(|failure| failure.explain("write", &path))
     }
 
-    /// Goes over to the file that is at the path now: others look there, too.
-    fn follow(&self, open: &mut OpenFile) -> Result<(), Failure> {
-        if FileId::at(&self.path).is_ok_and(|file| file != open.file) {
-            open.database.close();
-            *open = connect(&self.path, &self.options)?;
+    /// Runs `work` while the file's lock keeps other processes out.
+    pub(super) fn locked(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut state = self.lock();
+        let path = state.path.clone();
+        let Some(file) = &mut state.file else {
+            let busy = std::io::Error::new(
+                std::io::ErrorKind::ResourceBusy,
+                "the file of upload URLs, whose lock is needed, cannot be used",
+            );
+            return Err(Error::local_file("lock", &path, busy));
+        };
+        let locked = file.database.write(|_| Ok(work()?));
+        locked.map_err(|failure| failure.explain("lock", &path))
+    }
+
+    fn write_file<T>(
+        &self,
+        state: &mut UrlState,
+        work: &mut impl FnMut(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Unwritten> {
+        state.follow(&self.shared, &self.options)?;
+        let path = state.path.clone();
+        let of_file = |failure: Failure| Unwritten::File(failure.explain("write", &path));
+        let mut file = match state.file.take() {
+            Some(file) => file,
+            None => UrlFile::open(&path, &self.options).map_err(of_file)?,
+        };
+        let mut written = file.database.write(&mut *work);
+        if written.as_ref().is_err_and(Failure::is_damage) {
+            file = file.replace(&self.options).map_err(of_file)?;
+            written = file.database.write(&mut *work);
         }
-        Ok(())
+        if written.is_ok() && state.memory_is_used {
+            state.memory_is_used = false;
+            move_urls(&mut state.memory, &mut file.database);
+        }
+        state.file = Some(file);
+        written.map_err(|failure| match failure {
+            Failure::Explained(error) => Unwritten::Work(error),
+            failure => of_file(failure),
+        })
     }
 
     /// The time; within a transaction, so that it is not before that of the one ahead of us.
@@ -113,28 +179,27 @@ impl Urls {
         owner: &Identity,
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>> {
-        let (owner, target) = (owner_key(owner)?, target_key(target));
+        let (owner, target) = (owner.to_string(), target_key(target));
         // What is handed out is what a commit has removed: a `DELETE .. RETURNING` without a
         // transaction could return a row and yet fail to delete it.
-        self.write(|now| take(now, &owner, &target, self.now()))
+        self.write(|now| url_rows::take(now, &owner, &target, self.now()))
     }
 
     pub(super) fn put(
         &self,
         owner: &Identity,
         target: &UploadTarget,
-        urls: &[UploadUrl],
+        url: &UploadUrl,
     ) -> Result<()> {
-        let (owner, target) = (owner_key(owner)?, target_key(target));
+        let (owner, target) = (owner.to_string(), target_key(target));
         self.write(|now| {
-            purge_old(now, self.now())?;
-            urls.iter()
-                .try_for_each(|url| put(now, &owner, &target, url))
+            url_rows::purge_old(now, self.now())?;
+            url_rows::put(now, &owner, &target, url)
         })
     }
 
     pub(super) fn drop_target(&self, owner: &Identity, target: &UploadTarget) -> Result<()> {
-        let (owner, target) = (owner_key(owner)?, target_key(target));
+        let (owner, target) = (owner.to_string(), target_key(target));
         self.write(|now| {
             now.execute(
                 "DELETE FROM upload_url WHERE owner = ?1 AND target = ?2",
@@ -146,197 +211,108 @@ impl Urls {
 
     /// Wipes what was deleted from the log, too, where it would stay until that is written over.
     pub(super) fn empty_log(&self) {
-        let emptied = self.lock().database.connection().and_then(|connection| {
+        let mut state = self.lock();
+        let path = state.path.clone();
+        let Some(file) = &mut state.file else { return };
+        let emptied = file.database.connection().and_then(|connection| {
             Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
         });
         if let Err(failure) = emptied {
-            let error = failure.explain("write", &self.path);
+            let error = failure.explain("write", &path);
             tracing::warn!(%error, "tokens of upload URLs may stay in the log for a while");
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, OpenFile> {
-        self.open.lock()
+    fn lock(&self) -> MutexGuard<'_, UrlState> {
+        self.state.lock()
     }
 }
 
-/// Drops the URLs of everybody but `owner`, or of everybody.
-pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Result<(), Failure> {
-    match owner {
-        Some(owner) => {
-            let owner = owner_key(owner)?;
-            connection.execute("DELETE FROM upload_url WHERE owner <> ?1", [owner])?
-        }
-        None => connection.execute("DELETE FROM upload_url", [])?,
-    };
-    Ok(())
+/// Why a transaction in the file did not take place.
+enum Unwritten {
+    /// The file cannot be used.
+    File(Error),
+    /// What was to be done in it failed for a reason of its own.
+    Work(Error),
 }
 
-/// Draws the lease, unless somebody holds it.
-pub(super) fn draw_lease(
-    connection: &Connection,
-    ticket: u64,
-    now: Timestamp,
-    lease: Duration,
-) -> Result<bool, Failure> {
-    let now = now.as_millis();
-    let held: bool = connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM refresh_lease WHERE begun <= ?1 AND ends > ?2)",
-        )?
-        .query_row((now.saturating_add(CLOCK_SLACK_MILLIS), now), |row| {
-            row.get(0)
-        })?;
-    if held {
-        return Ok(false);
-    }
-    end_lease(connection, None)?;
-    let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-    connection.execute(
-        "INSERT INTO refresh_lease (ticket, begun, ends) VALUES (?1, ?2, ?3)",
-        (as_stored(ticket), now, now.saturating_add(lease)),
-    )?;
-    Ok(true)
-}
-
-/// Ends the lease of that ticket, or whoever's it is.
-pub(super) fn end_lease(connection: &Connection, ticket: Option<u64>) -> Result<(), Failure> {
-    match ticket {
-        Some(ticket) => connection.execute(
-            "DELETE FROM refresh_lease WHERE ticket = ?1",
-            [as_stored(ticket)],
-        )?,
-        None => connection.execute("DELETE FROM refresh_lease", [])?,
-    };
-    Ok(())
-}
-
-fn take(
-    connection: &Connection,
-    owner: &str,
-    target: &str,
-    now: Timestamp,
-) -> Result<Option<UploadUrl>, Failure> {
-    connection
-        .prepare_cached(
-            "DELETE FROM upload_url WHERE owner = ?1 AND target = ?2
-             AND (received <= ?3 OR received > ?4)",
-        )?
-        .execute((owner, target, oldest(now), now.as_millis()))?;
-    let found = connection
-        .prepare_cached(
-            "SELECT id, url, token, received FROM upload_url
-             WHERE owner = ?1 AND target = ?2 ORDER BY id DESC LIMIT 1",
-        )?
-        .query_row((owner, target), |row| {
-            let url = UploadUrl {
-                url: row.get(1)?,
-                token: UploadToken::from(row.get::<_, String>(2)?),
-                received: Timestamp::from_millis(row.get(3)?),
-            };
-            Ok((row.get::<_, i64>(0)?, url))
-        })
-        .optional()?;
-    let Some((id, url)) = found else {
-        return Ok(None);
-    };
-    connection
-        .prepare_cached("DELETE FROM upload_url WHERE id = ?1")?
-        .execute([id])?;
-    Ok(Some(url))
-}
-
-fn put(connection: &Connection, owner: &str, target: &str, url: &UploadUrl) -> Result<(), Failure> {
-    connection
-        .prepare_cached(
-            "INSERT INTO upload_url (owner, target, url, token, received)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute((
-            owner,
-            target,
-            &url.url,
-            url.token.expose(),
-            url.received.as_millis(),
-        ))?;
-    connection
-        .prepare_cached(
-            "DELETE FROM upload_url WHERE owner = ?1 AND target = ?2 AND id <= (
-                 SELECT id FROM upload_url WHERE owner = ?1 AND target = ?2
-                 ORDER BY id DESC LIMIT 1 OFFSET ?3)",
-        )?
-        .execute((owner, target, UploadUrl::POOL_SIZE as i64))?;
-    Ok(())
-}
-
-/// Drops what nobody may use any more, whoever's it is.
-fn purge_old(connection: &Connection, now: Timestamp) -> Result<(), Failure> {
-    connection
-        .prepare_cached("DELETE FROM upload_url WHERE received <= ?1")?
-        .execute([oldest(now)])?;
-    Ok(())
-}
-
-fn oldest(now: Timestamp) -> i64 {
-    now.earlier(UploadUrl::LIFETIME).as_millis()
-}
-
-/// One text for the three parts of an identity that no other identity has.
-fn owner_key(owner: &Identity) -> Result<String> {
-    let parts = (&owner.account_id, &owner.application_key_id, &owner.realm);
-    serde_json::to_string(&parts).map_err(|error| Error::Store(StoreError::new(error)))
-}
-
-fn target_key(target: &UploadTarget) -> String {
-    match target {
-        UploadTarget::Bucket(id) => format!("bucket {id}"),
-        UploadTarget::LargeFile(id) => format!("file {id}"),
-    }
-}
-
-/// SQLite has no unsigned numbers; only equality matters.
-const fn as_stored(ticket: u64) -> i64 {
-    i64::from_ne_bytes(ticket.to_ne_bytes())
-}
-
-fn connect(path: &Path, options: &Options) -> Result<OpenFile, Failure> {
-    create_private(path)?;
-    let file = FileId::at(path).unwrap_or(None);
-    let mut database = Database::open(path)?;
-    journal::choose(&mut database, path, options.network_home)?;
-    let found = database.write(|now| {
-        let form: i64 = now.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if form == 0 {
-            now.execute_batch(TABLES)?;
-        }
-        if options.network_home && form <= FORM {
-            journal::mark(now)?;
-        }
-        Ok(form.max(FORM))
-    })?;
-    if found != FORM {
-        // A newer version of this crate uses that file. It is not worth a quarrel.
-        tracing::warn!(
-            path = %path.display(),
-            "upload URLs are not kept: a newer program has its own in this file"
-        );
-        database = Database::in_memory()?;
-        database.connection()?.execute_batch(TABLES)?;
-    }
-    Ok(OpenFile { database, file })
-}
-
-/// Starts over with an empty file.
-fn recreate(path: &Path, options: &Options) -> Result<OpenFile, Failure> {
-    tracing::warn!(path = %path.display(), "the file of upload URLs is damaged; making a new one");
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        let file = legacy::with_suffix(path, suffix);
-        match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::local_file("remove", &file, error).into());
+impl UrlState {
+    /// Goes over to the file that others use now: beside another account info if a link was
+    /// changed, or a new one where the old one was deleted.
+    fn follow(&mut self, shared: &Path, options: &Options) -> Result<(), Unwritten> {
+        let beside_now = FileId::at(shared).unwrap_or(None);
+        if beside_now.is_some() && beside_now != self.beside {
+            self.beside = beside_now;
+            let path = beside(shared).map_err(Unwritten::File)?;
+            if path != self.path {
+                self.path = path;
+                // It stays what it is to those who use it.
+                self.file = None;
             }
-            _ => {}
+        }
+        if self.file.as_ref().is_some_and(|file| !file.is_current())
+            && let Some(file) = self.file.take()
+        {
+            file.abandon();
+            let opened = UrlFile::open(&self.path, options);
+            let file =
+                opened.map_err(|failure| Unwritten::File(failure.explain("open", &self.path)));
+            self.file = Some(file?);
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, error: &Error, now: Duration) {
+        // One warning until the file has worked again.
+        if self.paused_until.is_none() {
+            let reason = std::error::Error::source(error).map(ToString::to_string);
+            tracing::warn!(
+                path = %self.path.display(),
+                %error,
+                reason = reason.as_deref(),
+                "the file of upload URLs cannot be used; they are kept in memory"
+            );
+        }
+        self.paused_until = Some(now.saturating_add(PAUSE));
+    }
+
+    fn resume(&mut self) {
+        if self.paused_until.take().is_some() {
+            tracing::info!(path = %self.path.display(), "the file of upload URLs is used again");
         }
     }
-    connect(path, options)
+}
+
+/// Moves what was kept in memory into the file. What fails is lost, and asked for again.
+fn move_urls(memory: &mut Database, file: &mut Database) {
+    let moved = memory.write(|from| url_rows::drain(from)).and_then(|urls| {
+        file.write(|to: &Transaction<'_>| {
+            urls.iter().try_for_each(|stored| {
+                url_rows::put(to, &stored.owner, &stored.target, &stored.url)
+            })
+        })
+    });
+    if moved.is_err() {
+        tracing::debug!("upload URLs that were kept in memory are lost");
+    }
+}
+
+/// Whether nothing can be created beside the account info, so that it cannot be written either:
+/// SQLite needs a journal there.
+fn is_about_directory(error: &Error, path: &Path) -> bool {
+    matches!(
+        error,
+        Error::LocalFile {
+            action: "create",
+            ..
+        }
+    ) && !path.exists()
+}
+
+/// The URLs' file: beside the real file, so that all who reach that through links share it.
+fn beside(shared: &Path) -> Result<PathBuf> {
+    let real = shared
+        .canonicalize()
+        .map_err(|error| Error::local_file("open", shared, error))?;
+    Ok(legacy::with_suffix(&real, "-urls"))
 }

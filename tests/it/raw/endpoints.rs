@@ -32,7 +32,7 @@ fn documentation() -> Vec<String> {
 fn each_endpoint_is_documented_with_a_link_to_the_protocol_its_capability_and_its_class() {
     let all = documentation();
     for operation in Operation::ALL {
-        let name = format!("[`{operation}`](crate::protocol#2");
+        let name = format!("[`{operation}`](crate::guide::protocol#2");
         let text = all.iter().find(|text| text.starts_with(&name));
         let text = text.unwrap_or_else(|| panic!("{operation} is not documented"));
         let capability = operation.capability().map(|needed| format!("`{needed}`"));

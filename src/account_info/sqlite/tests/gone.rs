@@ -11,7 +11,7 @@ fn is_superseded<T>(result: Result<T, StoreError>) -> bool {
 }
 
 #[test]
-fn a_deleted_file_is_a_logout() {
+fn nothing_of_a_deleted_file_is_used() {
     let scratch = Scratch::new();
     let (store, ada) = scratch.authorized();
     let (owner, url) = (ada.identity(), scratch.url("u"));

@@ -255,11 +255,16 @@ fn a_log_that_is_there_already_is_removed_unless_it_is_in_use() {
         .put_upload_url(owner, &bucket("b"), url.clone())
         .unwrap();
     assert!(names(scratch.directory.path()).contains("account_info-urls-wal"));
-    let error = network(&scratch).unwrap_err();
+    let said = warnings(|| {
+        let second = network(&scratch).unwrap();
+        assert_eq!(second.take_upload_url(owner, &bucket("b")).unwrap(), None);
+        second
+            .put_upload_url(owner, &bucket("b"), scratch.url("of its own"))
+            .unwrap();
+    });
     assert!(
-        matches!(&error, Error::LocalFile { path, source, .. }
-            if **path == *scratch.urls_path() && source.kind() == ErrorKind::ResourceBusy),
-        "{error:?}"
+        matches!(&said[..], [one] if one.contains("write-ahead log")),
+        "{said:?}"
     );
     assert!(
         store.auth().unwrap().is_some(),
@@ -316,6 +321,86 @@ fn a_full_disk_is_named_and_changes_nothing() {
         .unwrap_err();
     assert!(
         matches!(&error, Error::LocalFile { source, .. } if source.kind() == ErrorKind::StorageFull),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_file_with_statistics_can_be_read_and_none_of_its_sql_is_run() {
+    if unprivileged(
+        module_path!(),
+        "a_file_with_statistics_can_be_read_and_none_of_its_sql_is_run",
+    ) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (store, ada) = scratch.authorized();
+    drop(store);
+    scratch.raw().execute_batch("ANALYZE").unwrap();
+    let place = ReadOnlyPlace::of(&scratch);
+    assert_eq!(place.open(true).unwrap().auth().unwrap(), Some(ada));
+    drop(place);
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let foreign = elsewhere.path().join("foreign");
+    scratch
+        .raw()
+        .execute_batch(&format!(
+            "PRAGMA writable_schema = 1;
+             UPDATE sqlite_master SET sql = sql || '; ATTACH ''{}'' AS e; CREATE TABLE e.t (x)'
+                 WHERE name = 'bucket'",
+            foreign.display()
+        ))
+        .unwrap();
+    let place = ReadOnlyPlace::of(&scratch);
+    let error = place.open(true).unwrap_err();
+    assert!(
+        matches!(error, Error::AccountInfoCorrupt { .. }),
+        "{error:?}"
+    );
+    assert!(!foreign.exists());
+}
+
+#[test]
+fn a_directory_that_cannot_be_searched_is_named_as_that() {
+    if unprivileged(
+        module_path!(),
+        "a_directory_that_cannot_be_searched_is_named_as_that",
+    ) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (store, ada) = scratch.authorized();
+    let file = scratch.path();
+    fs::remove_file(&file).unwrap();
+    assert_eq!(store.auth().unwrap(), None);
+    set_mode(scratch.directory.path(), 0o000);
+    let errors = [
+        store.auth().map(drop).unwrap_err(),
+        store.buckets(ada.identity()).map(drop).unwrap_err(),
+    ];
+    set_mode(scratch.directory.path(), 0o700);
+    for error in errors.map(Error::from) {
+        assert!(
+            matches!(&error, Error::LocalFile { source, .. }
+                if source.kind() == ErrorKind::PermissionDenied),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_path_that_is_too_long_for_sqlite_is_named_as_that() {
+    let scratch = Scratch::new();
+    let mut long = scratch.directory.path().to_owned();
+    for _ in 0..5 {
+        long.push("d".repeat(100));
+    }
+    fs::create_dir_all(&long).unwrap();
+    let error = SqliteAccountInfo::open(long.join("account_info")).unwrap_err();
+    assert!(
+        matches!(&error, Error::LocalFile { source, .. }
+            if source.kind() == ErrorKind::InvalidFilename && source.to_string().contains("shorter")),
         "{error:?}"
     );
 }

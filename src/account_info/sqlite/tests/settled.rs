@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use super::{Scratch, auth};
 use crate::account_info::AccountInfo;
 use crate::account_info::sqlite::file_stamp::Stamp;
+use crate::account_info::sqlite::shared::Shared;
 use crate::account_info::sqlite::{Backend, SqliteAccountInfo};
+use crate::control::clock::Clock;
 
 /// A write through another program's connection.
 fn another_token(scratch: &Scratch, token: &str) {
@@ -16,8 +19,17 @@ fn another_token(scratch: &Scratch, token: &str) {
     assert_eq!(changed.unwrap(), 1);
 }
 
-fn wait_until_settled(scratch: &Scratch) {
-    while !Stamp::at(&scratch.path()).unwrap().unwrap().is_settled() {
+fn shared(store: &SqliteAccountInfo) -> &Shared {
+    match &store.backend {
+        Backend::Files(files) => files.store().shared(),
+        Backend::ReadOnly(_) => panic!("it can be written"),
+    }
+}
+
+/// Has the store look until it need not any more.
+fn settle(store: &SqliteAccountInfo) {
+    while shared(store).settled().is_none() {
+        store.auth().unwrap();
         thread::yield_now();
     }
 }
@@ -31,7 +43,7 @@ fn token(store: &impl AccountInfo) -> String {
 fn who_has_looked_does_not_wait_for_a_lock() {
     let scratch = Scratch::new();
     let (store, saved) = scratch.authorized();
-    wait_until_settled(&scratch);
+    settle(&store);
     assert_eq!(store.auth().unwrap(), Some(Arc::clone(&saved)));
     let other = scratch.raw();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -45,7 +57,7 @@ fn what_others_write_is_seen_at_once_whenever_they_do() {
     let (store, _) = scratch.authorized();
     for round in 0..60 {
         if round % 3 == 0 {
-            wait_until_settled(&scratch);
+            settle(&store);
         }
         for _ in 0..round % 4 {
             store.auth().unwrap();
@@ -61,12 +73,12 @@ fn what_this_store_writes_is_seen_at_once() {
     let scratch = Scratch::new();
     let (store, _) = scratch.authorized();
     for round in 0..20 {
-        wait_until_settled(&scratch);
+        settle(&store);
         store.auth().unwrap();
         let saved = store.save_auth(auth("ada", &round.to_string()), None);
         assert_eq!(store.auth().unwrap(), Some(saved.unwrap()));
     }
-    wait_until_settled(&scratch);
+    settle(&store);
     store.auth().unwrap();
     store.clear().unwrap();
     assert_eq!(store.auth().unwrap(), None);
@@ -76,15 +88,14 @@ fn what_this_store_writes_is_seen_at_once() {
 fn commits_to_a_log_are_seen_at_once() {
     let scratch = Scratch::new();
     let (store, _) = scratch.authorized();
-    wait_until_settled(&scratch);
+    settle(&store);
     store.auth().unwrap();
     let other = scratch.raw();
     let mode = "PRAGMA journal_mode = WAL";
     let mode: String = other.query_row(mode, [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     for round in 0..5 {
-        wait_until_settled(&scratch);
-        store.auth().unwrap();
+        look_for_a_while(&store);
         let written = format!("token-{round}");
         let stamp = Stamp::at(&scratch.path()).unwrap();
         let changed = other.execute("UPDATE account SET account_auth_token = ?", [&written]);
@@ -94,19 +105,25 @@ fn commits_to_a_log_are_seen_at_once() {
     }
 }
 
+/// Looks for longer than it takes until the stamp of a file counts.
+fn look_for_a_while(store: &SqliteAccountInfo) {
+    let clock = Clock::default();
+    let end = clock.elapsed() + Duration::from_millis(100);
+    while clock.elapsed() < end {
+        store.auth().unwrap();
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn on_a_network_home_every_call_looks() {
     let scratch = Scratch::new();
     drop(scratch.authorized());
-    wait_until_settled(&scratch);
     // The last one is not told, but finds the other file as the one before it left it.
     for (network_home, looks) in [(false, false), (true, true), (false, true)] {
         let builder = SqliteAccountInfo::builder().path(scratch.path());
         let store = builder.network_home(network_home).open().unwrap();
-        let Backend::Files(files) = &store.backend else {
-            panic!("it can be written");
-        };
-        store.auth().unwrap();
-        assert_eq!(files.shared().settled().is_none(), looks, "{network_home}");
+        look_for_a_while(&store);
+        assert_eq!(shared(&store).settled().is_none(), looks, "{network_home}");
     }
 }

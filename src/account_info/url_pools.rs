@@ -1,10 +1,10 @@
-//! The upload URLs that this store hands out again and again, in memory meanwhile.
+//! The upload URLs that this process uses again and again, in memory in front of a store.
 //!
-//! Taking a URL out of the file and putting it back are two transactions, and with small files these
-//! cost several times what the files do. So a bucket's URL that comes back while many do, one soon
-//! after the other, stays here, and goes to the file with the first one that comes back after a
-//! pause, or when the store is closed. A process that is killed takes with it what is here: the next
-//! one asks the service for others.
+//! Taking a URL out of a store and putting it back are two transactions or two round trips, and with small
+//! files these cost several times what the files do. So a bucket's URL that comes back while many do, one
+//! soon after the other, stays here. It goes to the store with the first one that comes back after a
+//! pause, or when the store is dropped. A process that is killed loses what is here, and the next one asks
+//! the service for others.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,8 +23,9 @@ const FEW: u32 = 16;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct UrlCache {
+pub(super) struct UrlPools {
     clock: Clock,
+    size: usize,
     pools: Mutex<HashMap<(Identity, UploadTarget), Pool>>,
 }
 
@@ -36,10 +37,11 @@ struct Pool {
     last: Duration,
 }
 
-impl UrlCache {
-    pub(super) fn new(clock: &Clock) -> Self {
+impl UrlPools {
+    pub(super) fn new(clock: &Clock, size: usize) -> Self {
         Self {
             clock: clock.clone(),
+            size,
             pools: Mutex::default(),
         }
     }
@@ -89,7 +91,7 @@ impl UrlCache {
         if pool.came_back <= FEW {
             return std::mem::take(&mut pool.urls);
         }
-        let excess = pool.urls.len().saturating_sub(UploadUrl::POOL_SIZE);
+        let excess = pool.urls.len().saturating_sub(self.size);
         pool.urls.drain(..excess);
         Vec::new()
     }

@@ -1,0 +1,316 @@
+//! A store with a memory in front of it: the authorization for a moment, bucket names for a minute, and the
+//! upload URLs that are in constant use.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::url_pools::UrlPools;
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+use crate::control::clock::Clock;
+use crate::error::StoreError;
+use crate::model::auth::{AccountAuth, Identity};
+use crate::model::id::BucketId;
+
+/// How long a bucket's name and id are taken from memory.
+const NAMES_LIFETIME: Duration = Duration::from_secs(60);
+
+/// A store that answers from memory what it has read or written just now.
+///
+/// It is meant for a store on a server: an upload of a small file through an upload URL that is in
+/// constant use then costs no round trip. Upload URLs that were kept in memory go back to the store when
+/// this is dropped, and one by one when the program pauses.
+///
+/// # Consequences
+/// What another process changes is seen after the staleness given to [`new`](Self::new) at the latest. An
+/// old token does no harm, because the service refuses it and the store is asked. A logout and another
+/// account take effect so much later.
+///
+/// ```
+/// use std::time::Duration;
+/// use b2sdk::InMemoryAccountInfo;
+/// use b2sdk::account_info::{AccountInfo, Cached};
+///
+/// let store = Cached::new(InMemoryAccountInfo::new(), Duration::from_secs(1));
+/// assert_eq!(store.max_staleness(), Duration::from_secs(1));
+/// ```
+#[derive(Debug)]
+pub struct Cached<S: AccountInfo> {
+    store: S,
+    clock: Clock,
+    staleness: Duration,
+    read: RwLock<Option<Read>>,
+    names: Mutex<HashMap<String, NamedBucket>>,
+    urls: UrlPools,
+    /// A forked process must not use the URLs that its parent has in memory.
+    process: u32,
+}
+
+#[derive(Debug)]
+struct Read {
+    auth: Option<Arc<AuthSnapshot>>,
+    at: Duration,
+}
+
+#[derive(Debug)]
+struct NamedBucket {
+    owner: Identity,
+    id: BucketId,
+    at: Duration,
+}
+
+impl<S: AccountInfo> Cached<S> {
+    /// Puts a memory in front of a store. What the store holds is read again after `staleness`; with
+    /// zero only upload URLs are kept in memory.
+    #[must_use]
+    pub fn new(store: S, staleness: Duration) -> Self {
+        Self::reading(store, staleness, Clock::default())
+    }
+
+    /// As [`new`](Self::new), with a clock that tests can move (feature `test-util`).
+    #[cfg(any(test, feature = "test-util"))]
+    #[must_use]
+    pub fn with_clock(store: S, staleness: Duration, clock: Clock) -> Self {
+        Self::reading(store, staleness, clock)
+    }
+
+    pub(crate) fn reading(store: S, staleness: Duration, clock: Clock) -> Self {
+        Self {
+            urls: UrlPools::new(&clock, store.pool_size()),
+            staleness,
+            clock,
+            read: RwLock::default(),
+            names: Mutex::default(),
+            process: std::process::id(),
+            store,
+        }
+    }
+
+    /// Returns the store behind the memory.
+    #[must_use]
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    fn note(&self, auth: Option<&Arc<AuthSnapshot>>) {
+        if !self.staleness.is_zero() {
+            *self.read.write() = Some(Read {
+                auth: auth.cloned(),
+                at: self.clock.elapsed(),
+            });
+        }
+    }
+
+    fn forget(&self) {
+        *self.read.write() = None;
+        self.names.lock().clear();
+    }
+
+    /// Passes on what the store said of somebody's data; that it holds another identity is news.
+    fn heed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if outcome.as_ref().is_err_and(StoreError::is_superseded) {
+            self.forget();
+        }
+        outcome
+    }
+
+    fn note_bucket(&self, owner: &Identity, name: &str, id: &BucketId) {
+        if !self.staleness.is_zero() {
+            let mut names = self.names.lock();
+            names.retain(|_, known| known.id != *id);
+            let named = NamedBucket {
+                owner: owner.clone(),
+                id: id.clone(),
+                at: self.clock.elapsed(),
+            };
+            names.insert(name.to_owned(), named);
+        }
+    }
+
+    fn is_recent(&self, owner: &Identity, known: &NamedBucket) -> bool {
+        known.owner == *owner && self.clock.elapsed().saturating_sub(known.at) < NAMES_LIFETIME
+    }
+}
+
+impl<S: AccountInfo> AccountInfo for Cached<S> {
+    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+        if let Some(read) = &*self.read.read()
+            && self.clock.elapsed().saturating_sub(read.at) < self.staleness
+            && !self.is_forked()
+        {
+            return Ok(read.auth.clone());
+        }
+        let auth = self.store.auth()?;
+        self.note(auth.as_ref());
+        Ok(auth)
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        self.store.is_logged_out()
+    }
+
+    fn max_staleness(&self) -> Duration {
+        self.staleness.saturating_add(self.store.max_staleness())
+    }
+
+    fn pool_size(&self) -> usize {
+        self.store.pool_size()
+    }
+
+    fn begin_refresh(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<Refresh, StoreError> {
+        let refresh = self.store.begin_refresh(stale, lease)?;
+        match &refresh {
+            Refresh::Newer(newer) => self.note(Some(newer)),
+            // Somebody is about to save a newer one.
+            Refresh::Busy | Refresh::Lease(_) => *self.read.write() = None,
+        }
+        Ok(refresh)
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        self.store.renew_lease(ticket, lease)
+    }
+
+    fn save_auth(
+        &self,
+        auth: AccountAuth,
+        ticket: Option<RefreshTicket>,
+    ) -> Result<Arc<AuthSnapshot>, StoreError> {
+        let saved = self.heed(self.store.save_auth(auth, ticket))?;
+        self.urls.keep_only(Some(saved.identity()));
+        self.names.lock().clear();
+        self.note(Some(&saved));
+        Ok(saved)
+    }
+
+    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
+        self.store.abandon_refresh(ticket)
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        self.urls.keep_only(None);
+        self.forget();
+        self.store.clear()
+    }
+
+    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
+        if let Some(known) = self.names.lock().get(name)
+            && self.is_recent(owner, known)
+        {
+            return Ok(Some(known.id.clone()));
+        }
+        let found = self.heed(self.store.bucket_id(owner, name))?;
+        if let Some(id) = &found {
+            self.note_bucket(owner, name, id);
+        }
+        Ok(found)
+    }
+
+    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
+        let known = self.names.lock().iter().find_map(|(name, known)| {
+            (known.id == *id && self.is_recent(owner, known)).then(|| name.clone())
+        });
+        if known.is_some() {
+            return Ok(known);
+        }
+        let found = self.heed(self.store.bucket_name(owner, id))?;
+        if let Some(name) = &found {
+            self.note_bucket(owner, name, id);
+        }
+        Ok(found)
+    }
+
+    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
+        self.heed(self.store.buckets(owner))
+    }
+
+    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
+        self.heed(self.store.save_bucket(owner, name, id))?;
+        self.note_bucket(owner, name, id);
+        Ok(())
+    }
+
+    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
+        self.names.lock().retain(|_, known| known.id != *id);
+        self.urls
+            .drop_target(owner, &UploadTarget::Bucket(id.clone()));
+        self.heed(self.store.remove_bucket(owner, id))
+    }
+
+    fn replace_buckets(
+        &self,
+        owner: &Identity,
+        buckets: &[(String, BucketId)],
+    ) -> Result<(), StoreError> {
+        self.names.lock().clear();
+        self.heed(self.store.replace_buckets(owner, buckets))
+    }
+
+    fn take_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+    ) -> Result<Option<UploadUrl>, StoreError> {
+        if self.is_forked() {
+            return self.store.take_upload_url(owner, target);
+        }
+        // What is kept here is this owner's alone, and the caller has just read whose account it is.
+        if let Some(url) = self.urls.take(owner, target) {
+            return Ok(Some(url));
+        }
+        let taken = self.heed(self.store.take_upload_url(owner, target))?;
+        if taken.is_some() {
+            self.urls.note_taken(owner, target);
+        }
+        Ok(taken)
+    }
+
+    fn put_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+        url: UploadUrl,
+    ) -> Result<(), StoreError> {
+        if self.is_forked() {
+            return self.store.put_upload_url(owner, target, url);
+        }
+        for url in self.urls.put(owner, target, url) {
+            self.heed(self.store.put_upload_url(owner, target, url))?;
+        }
+        Ok(())
+    }
+
+    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
+        self.urls.drop_target(owner, target);
+        self.heed(self.store.drop_upload_urls(owner, target))
+    }
+}
+
+impl<S: AccountInfo> Drop for Cached<S> {
+    /// Leaves to others what stayed in memory; the store refuses it after a logout.
+    fn drop(&mut self) {
+        if self.is_forked() {
+            return;
+        }
+        for (owner, target, url) in self.urls.drain() {
+            if let Err(error) = self.store.put_upload_url(&owner, &target, url) {
+                tracing::debug!(%error, "an upload URL is lost with the store that held it");
+                if error.is_unavailable() {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The rows of the URLs' file: upload URLs, and the lease for authorizing. The transactions around
+//! these statements are those of `urls.rs`.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::connection::Failure;
+use crate::account_info::{UploadTarget, UploadUrl};
+use crate::model::auth::Identity;
+use crate::model::secret::UploadToken;
+use crate::model::time::Timestamp;
+
+pub(super) const TABLES: &str = "
+    CREATE TABLE upload_url (
+        id INTEGER PRIMARY KEY, owner TEXT NOT NULL, target TEXT NOT NULL,
+        url TEXT NOT NULL, token TEXT NOT NULL, received INTEGER NOT NULL);
+    CREATE INDEX upload_url_target ON upload_url (owner, target, id);
+    CREATE INDEX upload_url_received ON upload_url (received);
+    CREATE TABLE refresh_lease (
+        ticket INTEGER NOT NULL, begun INTEGER NOT NULL, ends INTEGER NOT NULL);
+    PRAGMA user_version = 1;";
+
+/// How far two clocks may differ. A lease that seems to begin later than that was drawn before the
+/// system's clock was set back, and is void.
+const CLOCK_SLACK_MILLIS: i64 = 60_000;
+
+/// Every URL with its owner and target, as text.
+pub(super) struct StoredUrl {
+    pub(super) owner: String,
+    pub(super) target: String,
+    pub(super) url: UploadUrl,
+}
+
+/// Removes and returns all URLs, the oldest first.
+pub(super) fn drain(connection: &Connection) -> Result<Vec<StoredUrl>, Failure> {
+    let mut rows = connection
+        .prepare("SELECT owner, target, url, token, received FROM upload_url ORDER BY id")?;
+    let urls = rows
+        .query_map([], |row| {
+            Ok(StoredUrl {
+                owner: row.get(0)?,
+                target: row.get(1)?,
+                url: UploadUrl {
+                    url: row.get(2)?,
+                    token: UploadToken::from(row.get::<_, String>(3)?),
+                    received: Timestamp::from_millis(row.get(4)?),
+                },
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    connection.execute("DELETE FROM upload_url", [])?;
+    Ok(urls)
+}
+
+/// Deletes the URLs of every identity but `owner`, or of all.
+pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Result<(), Failure> {
+    match owner {
+        Some(owner) => {
+            let owner = owner.to_string();
+            connection.execute("DELETE FROM upload_url WHERE owner <> ?1", [owner])?
+        }
+        None => connection.execute("DELETE FROM upload_url", [])?,
+    };
+    Ok(())
+}
+
+/// Takes the lease, unless somebody holds it.
+pub(super) fn draw_lease(
+    connection: &Connection,
+    ticket: u64,
+    now: Timestamp,
+    lease: Duration,
+) -> Result<bool, Failure> {
+    let now = now.as_millis();
+    let held: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM refresh_lease WHERE begun <= ?1 AND ends > ?2)",
+        )?
+        .query_row((now.saturating_add(CLOCK_SLACK_MILLIS), now), |row| {
+            row.get(0)
+        })?;
+    if held {
+        return Ok(false);
+    }
+    end_lease(connection, None)?;
+    let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+    connection.execute(
+        "INSERT INTO refresh_lease (ticket, begun, ends) VALUES (?1, ?2, ?3)",
+        (as_stored(ticket), now, now.saturating_add(lease)),
+    )?;
+    Ok(true)
+}
+
+/// Extends the lease of this ticket, if it is still held.
+pub(super) fn renew_lease(
+    connection: &Connection,
+    ticket: u64,
+    now: Timestamp,
+    lease: Duration,
+) -> Result<(), Failure> {
+    let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+    connection.execute(
+        "UPDATE refresh_lease SET ends = ?2 WHERE ticket = ?1",
+        (as_stored(ticket), now.as_millis().saturating_add(lease)),
+    )?;
+    Ok(())
+}
+
+/// Ends the lease of this ticket, or of any.
+pub(super) fn end_lease(connection: &Connection, ticket: Option<u64>) -> Result<(), Failure> {
+    match ticket {
+        Some(ticket) => connection.execute(
+            "DELETE FROM refresh_lease WHERE ticket = ?1",
+            [as_stored(ticket)],
+        )?,
+        None => connection.execute("DELETE FROM refresh_lease", [])?,
+    };
+    Ok(())
+}
+
+pub(super) fn take(
+    connection: &Connection,
+    owner: &str,
+    target: &str,
+    now: Timestamp,
+) -> Result<Option<UploadUrl>, Failure> {
+    connection
+        .prepare_cached(
+            "DELETE FROM upload_url WHERE owner = ?1 AND target = ?2
+             AND (received <= ?3 OR received > ?4)",
+        )?
+        .execute((owner, target, oldest(now), newest(now)))?;
+    let found = connection
+        .prepare_cached(
+            "SELECT id, url, token, received FROM upload_url
+             WHERE owner = ?1 AND target = ?2 ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row((owner, target), |row| {
+            let url = UploadUrl {
+                url: row.get(1)?,
+                token: UploadToken::from(row.get::<_, String>(2)?),
+                received: Timestamp::from_millis(row.get(3)?),
+            };
+            Ok((row.get::<_, i64>(0)?, url))
+        })
+        .optional()?;
+    let Some((id, url)) = found else {
+        return Ok(None);
+    };
+    connection
+        .prepare_cached("DELETE FROM upload_url WHERE id = ?1")?
+        .execute([id])?;
+    Ok(Some(url))
+}
+
+pub(super) fn put(
+    connection: &Connection,
+    owner: &str,
+    target: &str,
+    url: &UploadUrl,
+) -> Result<(), Failure> {
+    connection
+        .prepare_cached("DELETE FROM upload_url WHERE owner = ?1 AND target = ?2 AND url = ?3")?
+        .execute((owner, target, &url.url))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO upload_url (owner, target, url, token, received)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            owner,
+            target,
+            &url.url,
+            url.token.expose(),
+            url.received.as_millis(),
+        ))?;
+    connection
+        .prepare_cached(
+            "DELETE FROM upload_url WHERE owner = ?1 AND target = ?2 AND id <= (
+                 SELECT id FROM upload_url WHERE owner = ?1 AND target = ?2
+                 ORDER BY id DESC LIMIT 1 OFFSET ?3)",
+        )?
+        .execute((owner, target, UploadUrl::POOL_SIZE as i64))?;
+    Ok(())
+}
+
+/// Deletes URLs that are too old to be used, of any identity.
+pub(super) fn purge_old(connection: &Connection, now: Timestamp) -> Result<(), Failure> {
+    connection
+        .prepare_cached("DELETE FROM upload_url WHERE received <= ?1")?
+        .execute([oldest(now)])?;
+    Ok(())
+}
+
+fn newest(now: Timestamp) -> i64 {
+    let slack = i64::try_from(UploadUrl::CLOCK_SLACK.as_millis()).unwrap_or(i64::MAX);
+    now.as_millis().saturating_add(slack)
+}
+
+fn oldest(now: Timestamp) -> i64 {
+    now.earlier(UploadUrl::LIFETIME).as_millis()
+}
+
+pub(super) fn target_key(target: &UploadTarget) -> String {
+    match target {
+        UploadTarget::Bucket(id) => format!("bucket {id}"),
+        UploadTarget::LargeFile(id) => format!("file {id}"),
+    }
+}
+
+/// SQLite has no unsigned numbers; only equality matters.
+const fn as_stored(ticket: u64) -> i64 {
+    i64::from_ne_bytes(ticket.to_ne_bytes())
+}

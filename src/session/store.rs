@@ -1,0 +1,382 @@
+//! The account-info store as a session uses it: what the store's failures do not have to stop goes on
+//! without it, as `store_policy.rs` has it.
+//!
+//! A token that the store did not take is kept here. From then on:
+//!
+//! 1. the store still holds what the token replaced, or nothing although nobody logged out: the token
+//!    counts, and is offered to the store again from time to time;
+//! 2. the store holds something else, or somebody logged out: that counts, and the token is dropped.
+//!
+//! The first failure of each kind of call is logged with its reason, and the next one after it has
+//! worked again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+use crate::control::clock::Clock;
+use crate::error::StoreError;
+use crate::model::auth::{AccountAuth, Identity};
+use crate::model::id::BucketId;
+use crate::session::store_policy::{StoreCall, StoreFailure, Survival, survive};
+
+/// How long the authorization that was read last is used while the store cannot be read. A logout or
+/// another account is not noticed for so long.
+const GRACE: Duration = Duration::from_secs(3600);
+/// How often a token that the store did not take is offered to it.
+const OFFER_PAUSE: Duration = Duration::from_secs(10);
+/// The number of a ticket that no store gave out.
+const NO_LEASE: u64 = 0;
+
+/// A store, and what is remembered for when it fails.
+#[derive(Debug)]
+pub(crate) struct Store {
+    info: Box<dyn AccountInfo>,
+    clock: Clock,
+    /// The authorization that was read last, and when.
+    last: Mutex<Option<(Arc<AuthSnapshot>, Duration)>>,
+    keeps: AtomicBool,
+    kept: Mutex<Option<Kept>>,
+    /// One bit for each kind of call that fails at present.
+    failing: AtomicU32,
+}
+
+/// A token that the store did not take.
+#[derive(Debug)]
+struct Kept {
+    snapshot: Arc<AuthSnapshot>,
+    replaces: Replaced,
+    offered: Duration,
+}
+
+/// What was in the store when a token was kept.
+#[derive(Debug, PartialEq, Eq)]
+enum Replaced {
+    /// That, or nothing.
+    Known(Option<Generation>),
+    /// The store could not be read.
+    Unknown,
+}
+
+impl Store {
+    pub(crate) fn new(info: Box<dyn AccountInfo>, clock: &Clock) -> Self {
+        Self {
+            info,
+            clock: clock.clone(),
+            last: Mutex::default(),
+            keeps: AtomicBool::new(false),
+            kept: Mutex::default(),
+            failing: AtomicU32::new(0),
+        }
+    }
+
+    /// The store itself, for its owner.
+    pub(crate) fn account_info(&self) -> &dyn AccountInfo {
+        &*self.info
+    }
+
+    /// How to survive a failure of this call, if it failed.
+    fn judge<T>(
+        &self,
+        call: StoreCall,
+        outcome: Result<T, StoreError>,
+    ) -> Result<Result<T, Survival>, StoreError> {
+        let bit = 1 << call as u32;
+        let error = match outcome {
+            Ok(value) => {
+                if self.failing.load(Ordering::Relaxed) & bit != 0 {
+                    self.failing.fetch_and(!bit, Ordering::Relaxed);
+                    tracing::info!(?call, "the account-info store works again");
+                }
+                return Ok(Ok(value));
+            }
+            Err(error) => error,
+        };
+        let survival = survive(call, StoreFailure::of(&error));
+        if survival == Survival::Fail {
+            return Err(error);
+        }
+        let is_new = self.failing.fetch_or(bit, Ordering::Relaxed) & bit == 0;
+        if is_new {
+            let reason = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(
+                ?call,
+                ?survival,
+                %error,
+                reason = reason.as_deref(),
+                "the account-info store failed; this process goes on without it"
+            );
+        }
+        Ok(Err(survival))
+    }
+
+    /// The outcome of this call, or what stands for it where its failure is survived.
+    fn survive<T>(
+        &self,
+        call: StoreCall,
+        outcome: Result<T, StoreError>,
+        otherwise: T,
+    ) -> Result<T, StoreError> {
+        Ok(self.judge(call, outcome)?.unwrap_or(otherwise))
+    }
+
+    /// As [`survive`](Self::survive), for what belongs to an identity. A store that did not take this
+    /// identity's token knows nothing of it, which is no reason to fail.
+    fn survive_of<T>(
+        &self,
+        call: StoreCall,
+        owner: &Identity,
+        outcome: Result<T, StoreError>,
+        otherwise: T,
+    ) -> Result<T, StoreError> {
+        match outcome {
+            Err(error)
+                if error.is_superseded()
+                    && self
+                        .kept_snapshot()
+                        .is_some_and(|kept| kept.identity() == owner) =>
+            {
+                Ok(otherwise)
+            }
+            outcome => self.survive(call, outcome, otherwise),
+        }
+    }
+
+    /// What the store holds, or the kept token if that is newer.
+    fn merge(
+        &self,
+        stored: Option<Arc<AuthSnapshot>>,
+    ) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+        if !self.keeps.load(Ordering::Acquire) {
+            return Ok(stored);
+        }
+        let mut kept = self.kept.lock();
+        let Some(own) = &mut *kept else {
+            return Ok(stored);
+        };
+        let is_behind = match (&stored, &own.replaces) {
+            (None, _) => !self.info.is_logged_out()?,
+            (Some(stored), Replaced::Known(generation)) => Some(stored.generation()) == *generation,
+            // It was authorized for another identity on purpose.
+            (Some(stored), Replaced::Unknown) => stored.identity() != own.snapshot.identity(),
+        };
+        if !is_behind {
+            self.forget_kept(&mut kept);
+            return Ok(stored);
+        }
+        let snapshot = Arc::clone(&own.snapshot);
+        let now = self.clock.elapsed();
+        if now.saturating_sub(own.offered) >= OFFER_PAUSE {
+            own.offered = now;
+            if self.info.save_auth(snapshot.auth().clone(), None).is_ok() {
+                self.forget_kept(&mut kept);
+            }
+        }
+        Ok(Some(snapshot))
+    }
+
+    fn forget_kept(&self, kept: &mut Option<Kept>) {
+        *kept = None;
+        self.keeps.store(false, Ordering::Release);
+    }
+
+    fn kept_snapshot(&self) -> Option<Arc<AuthSnapshot>> {
+        if !self.keeps.load(Ordering::Acquire) {
+            return None;
+        }
+        let kept = self.kept.lock();
+        kept.as_ref().map(|kept| Arc::clone(&kept.snapshot))
+    }
+
+    fn keep(&self, snapshot: &Arc<AuthSnapshot>) {
+        let mut kept = self.kept.lock();
+        let replaces = match kept.take() {
+            // What the store holds is older than both.
+            Some(older) => older.replaces,
+            None => match self.info.auth() {
+                Ok(stored) => Replaced::Known(stored.map(|stored| stored.generation())),
+                Err(_) => match &*self.last.lock() {
+                    Some((last, _)) => Replaced::Known(Some(last.generation())),
+                    None => Replaced::Unknown,
+                },
+            },
+        };
+        *kept = Some(Kept {
+            snapshot: Arc::clone(snapshot),
+            replaces,
+            offered: self.clock.elapsed(),
+        });
+        self.keeps.store(true, Ordering::Release);
+    }
+
+    fn note_read(&self, stored: Option<&Arc<AuthSnapshot>>) {
+        let now = self.clock.elapsed();
+        *self.last.lock() = stored.map(|stored| (Arc::clone(stored), now));
+    }
+
+    /// What was read last, unless that was too long ago.
+    fn last_snapshot(&self) -> Option<Arc<AuthSnapshot>> {
+        let last = self.last.lock();
+        let (snapshot, read) = last.as_ref()?;
+        let is_recent = self.clock.elapsed().saturating_sub(*read) < GRACE;
+        is_recent.then(|| Arc::clone(snapshot))
+    }
+}
+
+impl AccountInfo for Store {
+    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+        let outcome = self.info.auth();
+        // An error is needed again if there is nothing to survive with.
+        let failure = outcome.as_ref().err().cloned();
+        match (self.judge(StoreCall::Auth, outcome)?, failure) {
+            (Ok(stored), _) => {
+                self.note_read(stored.as_ref());
+                self.merge(stored)
+            }
+            (Err(_), failure) => match self.kept_snapshot().or_else(|| self.last_snapshot()) {
+                Some(snapshot) => Ok(Some(snapshot)),
+                None => failure.map_or(Ok(None), Err),
+            },
+        }
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        let outcome = self.info.is_logged_out();
+        self.survive(StoreCall::IsLoggedOut, outcome, true)
+    }
+
+    fn begin_refresh(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<Refresh, StoreError> {
+        let kept = self.kept.lock();
+        let stored = match &*kept {
+            Some(Kept {
+                snapshot,
+                replaces: Replaced::Known(generation),
+                ..
+            }) if Some(snapshot.generation()) == stale => *generation,
+            _ => stale,
+        };
+        drop(kept);
+        let outcome = self.info.begin_refresh(stored, lease);
+        if let Ok(refresh) = self.judge(StoreCall::BeginRefresh, outcome)? {
+            if let Refresh::Newer(newer) = &refresh {
+                self.note_read(Some(newer));
+            }
+            return Ok(refresh);
+        }
+        let identity = self
+            .kept_snapshot()
+            .or_else(|| self.last_snapshot())
+            .map(|snapshot| snapshot.identity().clone());
+        Ok(Refresh::Lease(RefreshTicket::new(NO_LEASE, identity)))
+    }
+
+    fn max_staleness(&self) -> Duration {
+        self.info.max_staleness()
+    }
+
+    fn pool_size(&self) -> usize {
+        self.info.pool_size()
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let outcome = self.info.renew_lease(ticket, lease);
+        self.survive(StoreCall::RenewLease, outcome, ())
+    }
+
+    fn save_auth(
+        &self,
+        auth: AccountAuth,
+        ticket: Option<RefreshTicket>,
+    ) -> Result<Arc<AuthSnapshot>, StoreError> {
+        let outcome = self.info.save_auth(auth.clone(), ticket);
+        Ok(match self.judge(StoreCall::SaveAuth, outcome)? {
+            Ok(saved) => {
+                self.forget_kept(&mut self.kept.lock());
+                self.note_read(Some(&saved));
+                saved
+            }
+            Err(_) => {
+                let snapshot = Arc::new(AuthSnapshot::new(auth));
+                self.keep(&snapshot);
+                snapshot
+            }
+        })
+    }
+
+    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
+        let outcome = self.info.abandon_refresh(ticket);
+        self.survive(StoreCall::AbandonRefresh, outcome, ())
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        let outcome = self.info.clear();
+        self.survive(StoreCall::Clear, outcome, ())
+    }
+
+    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
+        let outcome = self.info.bucket_id(owner, name);
+        self.survive_of(StoreCall::ReadBuckets, owner, outcome, None)
+    }
+
+    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
+        let outcome = self.info.bucket_name(owner, id);
+        self.survive_of(StoreCall::ReadBuckets, owner, outcome, None)
+    }
+
+    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
+        let outcome = self.info.buckets(owner);
+        self.survive_of(StoreCall::ReadBuckets, owner, outcome, Vec::new())
+    }
+
+    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
+        let outcome = self.info.save_bucket(owner, name, id);
+        self.survive_of(StoreCall::WriteBuckets, owner, outcome, ())
+    }
+
+    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
+        let outcome = self.info.remove_bucket(owner, id);
+        self.survive_of(StoreCall::WriteBuckets, owner, outcome, ())
+    }
+
+    fn replace_buckets(
+        &self,
+        owner: &Identity,
+        buckets: &[(String, BucketId)],
+    ) -> Result<(), StoreError> {
+        let outcome = self.info.replace_buckets(owner, buckets);
+        self.survive_of(StoreCall::WriteBuckets, owner, outcome, ())
+    }
+
+    fn take_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+    ) -> Result<Option<UploadUrl>, StoreError> {
+        let outcome = self.info.take_upload_url(owner, target);
+        self.survive_of(StoreCall::TakeUploadUrl, owner, outcome, None)
+    }
+
+    fn put_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+        url: UploadUrl,
+    ) -> Result<(), StoreError> {
+        let outcome = self.info.put_upload_url(owner, target, url);
+        self.survive_of(StoreCall::PutUploadUrl, owner, outcome, ())
+    }
+
+    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
+        let outcome = self.info.drop_upload_urls(owner, target);
+        self.survive_of(StoreCall::DropUploadUrls, owner, outcome, ())
+    }
+}
