@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::model::auth::Capability;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
-use crate::model::lenient::null_is_default;
+use crate::model::lenient::{self, Row, null_is_default};
 use crate::model::secret::ApplicationKey;
 use crate::model::time::Timestamp;
 
@@ -17,10 +17,15 @@ use crate::model::time::Timestamp;
 #[non_exhaustive]
 pub struct KeyDetails {
     /// The account.
+    #[serde(
+        default = "lenient::empty",
+        deserialize_with = "lenient::null_is_empty"
+    )]
     pub account_id: AccountId,
     /// The key's public half.
     pub application_key_id: ApplicationKeyId,
     /// The name it was given; several keys may have the same.
+    #[serde(default, deserialize_with = "null_is_default")]
     pub key_name: String,
     /// What it may do.
     #[serde(default, deserialize_with = "null_is_default")]
@@ -37,6 +42,21 @@ pub struct KeyDetails {
     /// The fields that have no name here.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl Row for KeyDetails {
+    const REQUIRED: &'static [&'static str] = &["applicationKeyId"];
+
+    fn extra(&mut self) -> &mut Map<String, Value> {
+        &mut self.extra
+    }
+
+    /// A restriction that cannot be read is not shown as none.
+    fn hide(&mut self, member: &str) {
+        if member == "bucketIds" {
+            self.bucket_ids = Some(Vec::new());
+        }
+    }
 }
 
 /// A key that was just made. Its secret half is told this once and never again.

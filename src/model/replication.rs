@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::model::filtered::{Filtered, Setting};
 use crate::model::id::{ApplicationKeyId, BucketId};
-use crate::model::lenient::null_is_default;
+use crate::model::lenient::{self, RuleOrigin, kept_rule, null_is_default};
 use crate::model::open_enum::open_enum;
 
 /// How many rules a source bucket may have.
@@ -55,7 +55,7 @@ impl ReplicationStatus {
 /// What this version of the crate does not name stays in [`extra`](Self::extra) and is written back
 /// with the rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 #[non_exhaustive]
 pub struct ReplicationRule {
     /// 1 to 64 letters, digits, `-` and `_`; unique in the bucket.
@@ -74,10 +74,14 @@ pub struct ReplicationRule {
     /// Which of several rules for a file wins: the one with the highest, 1 to 2,147,483,647.
     #[serde(default, deserialize_with = "null_is_default")]
     pub priority: u32,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not name.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+    #[serde(skip)]
+    pub(crate) origin: RuleOrigin,
 }
+
+kept_rule!(serialized ReplicationRule, Self::new("", ""));
 
 impl ReplicationRule {
     /// A rule for all new files, enabled, of priority 128.
@@ -91,6 +95,7 @@ impl ReplicationRule {
             is_enabled: true,
             priority: DEFAULT_PRIORITY,
             extra: Map::new(),
+            origin: RuleOrigin::Program,
         }
     }
 
@@ -144,7 +149,7 @@ impl ReplicationRule {
 #[non_exhaustive]
 pub struct ReplicationSource {
     /// Which files go where; at most two rules.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "lenient::rules")]
     pub replication_rules: Vec<ReplicationRule>,
     /// The key, made for this bucket, with which its files are read.
     #[serde(default)]
@@ -289,15 +294,19 @@ impl Setting for ReplicationConfiguration {
 
 fn check_source(source: &ReplicationSource) -> Result<(), String> {
     let rules = &source.replication_rules;
-    if rules.len() > MAX_RULES {
+    let (own, kept): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.origin.is_program());
+    if rules.len() > MAX_RULES && !own.is_empty() {
         return Err(format!(
             "a bucket has at most {MAX_RULES} replication rules, not {}",
             rules.len()
         ));
     }
-    rules.iter().try_for_each(ReplicationRule::check)?;
-    let mut names = BTreeSet::new();
-    if let Some(twice) = rules
+    own.iter().try_for_each(|rule| rule.check())?;
+    let mut names: BTreeSet<_> = kept
+        .iter()
+        .map(|rule| &rule.replication_rule_name)
+        .collect();
+    if let Some(twice) = own
         .iter()
         .find(|rule| !names.insert(&rule.replication_rule_name))
     {
@@ -307,7 +316,7 @@ fn check_source(source: &ReplicationSource) -> Result<(), String> {
         ));
     }
     let key = source.source_application_key_id.as_ref();
-    if !rules.is_empty() && key.is_none_or(|key| key.as_str().is_empty()) {
+    if !own.is_empty() && key.is_none_or(|key| key.as_str().is_empty()) {
         return Err(
             "rules need a source_application_key_id, a key to read the files with".to_owned(),
         );

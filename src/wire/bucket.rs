@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
 use crate::model::id::{AccountId, BucketId};
+use crate::model::lenient;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::replication::ReplicationConfiguration;
 use crate::setters::setters;
@@ -205,6 +206,7 @@ setters! {
 #[non_exhaustive]
 pub struct ListBucketsResponse {
     /// The buckets that the key may see, of what was asked for.
+    #[serde(deserialize_with = "lenient::rows")]
     pub buckets: Vec<BucketDetails>,
     /// The fields that have no name here.
     #[serde(flatten)]

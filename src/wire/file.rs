@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
+use crate::model::lenient;
 use crate::setters::setters;
 
 /// The body of [`b2_list_file_names`](crate::guide::protocol#28-b2_list_file_names) and
@@ -63,6 +64,7 @@ setters! {
 #[non_exhaustive]
 pub struct ListFilesResponse {
     /// The rows; a page may be empty although there are more.
+    #[serde(deserialize_with = "lenient::rows")]
     pub files: Vec<FileVersion>,
     /// Where the next page starts; `None` at the end.
     #[serde(default)]

@@ -124,7 +124,7 @@ types! {
     error {
         Error, delete::DeleteFailed, error::InvalidSha1, error::InvalidTimestamp,
         error::LargeFileLeft, error::NotAllowed, error::TransportError, error::UnknownName,
-        local::UnsafeName, notifications::WebhookError,
+        local::UnsafeName, notifications::UnreadableEvent, notifications::WebhookError,
     }
     listing {
         delete::ListedVersions, keys::Keys, listing::FileVersions, listing::Ls, listing::Parts,

@@ -36,6 +36,7 @@ mod links;
 mod listing;
 mod lock;
 mod notifications;
+mod odd_rows;
 mod odd_values;
 mod parity;
 mod persistence;
