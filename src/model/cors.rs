@@ -74,7 +74,7 @@ pub struct CorsRule {
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
-    pub(crate) origin: RuleOrigin,
+    pub(crate) origin: RuleOrigin<CorsRule>,
 }
 
 kept_rule! {
@@ -198,7 +198,7 @@ fn is_header_or_beginning(header: &str) -> bool {
 /// Checks what the service would refuse; the reason is a sentence for the caller. Rules that the service
 /// returned, and operations that have no name here, are the service's to judge.
 pub(crate) fn check_cors_rules(rules: &[CorsRule]) -> Result<(), String> {
-    let (own, kept): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.origin.is_program());
+    let (kept, own): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.is_as_read());
     own.iter().try_for_each(|rule| rule.check())?;
     let mut names: BTreeSet<_> = kept.iter().map(|rule| &rule.cors_rule_name).collect();
     match own.iter().find(|rule| !names.insert(&rule.cors_rule_name)) {

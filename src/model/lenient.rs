@@ -91,58 +91,54 @@ pub(crate) fn rows<'de, D: Deserializer<'de>, T: Row>(deserializer: D) -> Result
 
 /// Where a rule of a bucket comes from.
 ///
-/// The service judges its own rules: one that was read is never checked before it is written back, and one
-/// that cannot be read is written back as it came. Where a readable rule comes from makes no difference
-/// when rules are compared.
+/// The service judges its own rules: one that is still as it was read is never checked before it is written
+/// back, and one that cannot be read is written back as it came. Where a readable rule comes from makes no
+/// difference when rules are compared.
 #[derive(Clone, Default)]
-pub(crate) enum RuleOrigin {
+pub(crate) enum RuleOrigin<T> {
     /// The program made it.
     #[default]
     Program,
-    /// The service returned it.
-    Service,
+    /// The service returned it, like this.
+    Service(Box<T>),
     /// The service returned this, which cannot be read as a rule.
     Unreadable(Value),
 }
 
-impl RuleOrigin {
-    pub(crate) const fn is_program(&self) -> bool {
-        matches!(self, Self::Program)
-    }
-
+impl<T> RuleOrigin<T> {
     pub(crate) const fn unreadable(&self) -> Option<&Value> {
         match self {
             Self::Unreadable(value) => Some(value),
-            Self::Program | Self::Service => None,
+            Self::Program | Self::Service(_) => None,
         }
     }
 }
 
-impl PartialEq for RuleOrigin {
+impl<T> PartialEq for RuleOrigin<T> {
     fn eq(&self, other: &Self) -> bool {
         self.unreadable() == other.unreadable()
     }
 }
 
-impl Eq for RuleOrigin {}
+impl<T> Eq for RuleOrigin<T> {}
 
-impl std::fmt::Debug for RuleOrigin {
+impl<T> std::fmt::Debug for RuleOrigin<T> {
     /// Shows nothing of a rule that cannot be read: it may hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Program => "Program",
-            Self::Service => "Service",
+            Self::Service(_) => "Service",
             Self::Unreadable(_) => "Unreadable",
         })
     }
 }
 
 /// A rule of a bucket.
-pub(crate) trait Rule: DeserializeOwned {
+pub(crate) trait Rule: DeserializeOwned + Clone {
     /// The rule that stands for one that cannot be read.
     fn blank() -> Self;
 
-    fn set_origin(&mut self, origin: RuleOrigin);
+    fn set_origin(&mut self, origin: RuleOrigin<Self>);
 }
 
 /// For `deserialize_with`: the rules of a bucket, also those that cannot be read.
@@ -150,20 +146,18 @@ pub(crate) fn rules<'de, D: Deserializer<'de>, T: Rule>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     let values = Option::<Vec<Value>>::deserialize(deserializer)?;
-    let read = |value: Value| match T::deserialize(&value) {
-        Ok(rule) => (rule, RuleOrigin::Service),
-        Err(error) => {
-            tracing::warn!(%error, "a rule of a bucket cannot be read and is kept as it is");
-            (T::blank(), RuleOrigin::Unreadable(value))
-        }
+    let read = |value: Value| {
+        let (mut rule, origin) = match T::deserialize(&value) {
+            Ok(rule) => (rule.clone(), RuleOrigin::Service(Box::new(rule))),
+            Err(error) => {
+                tracing::warn!(%error, "a rule of a bucket cannot be read and is kept as it is");
+                (T::blank(), RuleOrigin::Unreadable(value))
+            }
+        };
+        rule.set_origin(origin);
+        rule
     };
-    let rules = values.into_iter().flatten().map(read);
-    Ok(rules
-        .map(|(mut rule, origin)| {
-            rule.set_origin(origin);
-            rule
-        })
-        .collect())
+    Ok(values.into_iter().flatten().map(read).collect())
 }
 
 /// Implements what a rule shares with the others: where it comes from, and the form in which one that
@@ -177,6 +171,15 @@ macro_rules! kept_rule {
             pub fn unreadable(&self) -> Option<&serde_json::Value> {
                 self.origin.unreadable()
             }
+
+            /// Whether the program has nothing to do with what the rule says.
+            fn is_as_read(&self) -> bool {
+                match &self.origin {
+                    crate::model::lenient::RuleOrigin::Program => false,
+                    crate::model::lenient::RuleOrigin::Service(read) => **read == *self,
+                    crate::model::lenient::RuleOrigin::Unreadable(_) => true,
+                }
+            }
         }
 
         impl crate::model::lenient::Rule for $name {
@@ -184,7 +187,7 @@ macro_rules! kept_rule {
                 $blank
             }
 
-            fn set_origin(&mut self, origin: crate::model::lenient::RuleOrigin) {
+            fn set_origin(&mut self, origin: crate::model::lenient::RuleOrigin<Self>) {
                 self.origin = origin;
             }
         }

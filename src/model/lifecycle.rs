@@ -39,7 +39,7 @@ pub struct LifecycleRule {
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
-    pub(crate) origin: RuleOrigin,
+    pub(crate) origin: RuleOrigin<LifecycleRule>,
 }
 
 kept_rule!(serialized LifecycleRule, Self::new(""));
@@ -111,10 +111,7 @@ impl LifecycleRule {
 /// Rules that the service returned are its own to judge, and so is whether prefixes may overlap: the native
 /// API documents that they must not, and the S3 API has made such rules since 2026.
 pub(crate) fn check_lifecycle_rules(rules: &[LifecycleRule]) -> Result<(), String> {
-    let own: Vec<_> = rules
-        .iter()
-        .filter(|rule| rule.origin.is_program())
-        .collect();
+    let own: Vec<_> = rules.iter().filter(|rule| !rule.is_as_read()).collect();
     if rules.len() > MAX_RULES && !own.is_empty() {
         return Err(format!(
             "a bucket has at most {MAX_RULES} lifecycle rules, not {}",

@@ -289,7 +289,7 @@ pub struct EventNotificationRule {
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
-    pub(crate) origin: RuleOrigin,
+    pub(crate) origin: RuleOrigin<EventNotificationRule>,
 }
 
 kept_rule! {
@@ -393,7 +393,7 @@ fn check_event_types(types: &[EventType]) -> Result<(), String> {
 /// Checks what the service would refuse; the reason is a sentence for the caller and shows no secret.
 /// Event types that have no name here are the service's to judge.
 pub(crate) fn check_notification_rules(rules: &[EventNotificationRule]) -> Result<(), String> {
-    let (own, kept): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.origin.is_program());
+    let (kept, own): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.is_as_read());
     if rules.len() > MAX_RULES && !own.is_empty() {
         return Err(format!(
             "a bucket has at most {MAX_RULES} notification rules, not {}",

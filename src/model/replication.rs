@@ -78,7 +78,7 @@ pub struct ReplicationRule {
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
-    pub(crate) origin: RuleOrigin,
+    pub(crate) origin: RuleOrigin<ReplicationRule>,
 }
 
 kept_rule!(serialized ReplicationRule, Self::new("", ""));
@@ -294,7 +294,7 @@ impl Setting for ReplicationConfiguration {
 
 fn check_source(source: &ReplicationSource) -> Result<(), String> {
     let rules = &source.replication_rules;
-    let (own, kept): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.origin.is_program());
+    let (kept, own): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.is_as_read());
     if rules.len() > MAX_RULES && !own.is_empty() {
         return Err(format!(
             "a bucket has at most {MAX_RULES} replication rules, not {}",
