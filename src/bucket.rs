@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
-use crate::session::needs::Needs;
-use crate::session::remember;
+use crate::session::capabilities::Needs;
+use crate::session::log_store_failure;
 
 /// A bucket of an account: uploads, downloads, listings, and everything else that is about its files.
 ///
@@ -73,6 +73,12 @@ impl Bucket {
 
 // The blank lines keep these in the order of the page.
 mod upload;
+
+pub(crate) mod transfer_many;
+
+mod open_file;
+
+mod tasks;
 
 mod download;
 
@@ -161,7 +167,7 @@ impl Bucket {
     /// Looks up the id of the name, and returns it if it is another one than `gone`.
     fn look_up(&self, control: &Control, gone: &BucketId) -> Result<Option<BucketId>> {
         let info = self.client.session.info();
-        remember("bucket that is gone", info.remove_bucket(&self.owner, gone));
+        log_store_failure("bucket that is gone", info.remove_bucket(&self.owner, gone));
         let found = self
             .client
             .session
@@ -182,7 +188,7 @@ impl Bucket {
         else {
             return Ok(None);
         };
-        remember(
+        log_store_failure(
             "bucket name",
             info.save_bucket(&self.owner, &self.name, &id),
         );

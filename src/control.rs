@@ -1,12 +1,13 @@
 //! What steers one running call: its clock, its cancellation, its progress. Every layer above knows
 //! it; it knows none of them.
 
-pub(crate) mod bandwidth;
+pub(crate) mod caches;
 pub(crate) mod cancel;
 pub(crate) mod clock;
 pub(crate) mod memory;
-pub(crate) mod meter;
 pub(crate) mod progress;
+pub(crate) mod rate_limit;
+pub(crate) mod request_counts;
 pub(crate) mod semaphore;
 pub(crate) mod single_flight;
 pub(crate) mod sync;

@@ -3,40 +3,47 @@
 //! redirect is followed, no body is decoded, bodies have a known length and never end early, and
 //! nothing is repeated here.
 
+mod agents;
 pub(crate) mod body;
 pub(crate) mod config;
+mod connector;
+mod dns_cache;
 mod error;
+mod exchange;
+mod expect_continue;
 mod guard;
-mod names;
-mod probes;
+mod pool_check;
+mod proxy;
+mod retry_after;
+mod token_connections;
 
-use std::collections::HashMap;
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use ureq::Agent;
 use ureq::http as types;
 
 pub(crate) use ureq::http::{HeaderMap, Method};
 
 use crate::control::Control;
-use crate::control::bandwidth::Bandwidth;
 use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
-use crate::control::meter::Meter;
+use crate::control::rate_limit::Bandwidth;
+use crate::control::request_counts::RequestCounter;
 use crate::error::service::Subject;
-use crate::error::{Error, Result, Sent};
-use crate::http::body::{ExactReader, ResponseBody, Source};
-use crate::http::config::{Agents, HttpConfig};
-use crate::http::names::Names;
+use crate::error::{Error, Result};
+use crate::http::agents::{Agents, Blueprint};
+use crate::http::body::ResponseBody;
+use crate::http::config::HttpConfig;
+use crate::http::connector::Shared;
+use crate::http::dns_cache::DnsCache;
+use crate::http::exchange::{Answer, Exchanged, Message};
+use crate::http::expect_continue::Expectations;
+use crate::http::token_connections::TokenConnections;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
-
-/// After how many requests in a row a host is no longer asked for leave.
-const MOST_UNANSWERED: u32 = 2;
 
 /// How a request's body is given.
 pub(crate) enum RequestBody<'a> {
@@ -104,36 +111,9 @@ impl Response {
                 operation,
                 body,
                 Control::default(),
-                (&Clock::default(), &Arc::default()),
+                &Clock::default(),
+                &Arc::default(),
             ),
-        }
-    }
-}
-
-type Outcome = std::result::Result<types::Response<ureq::Body>, ureq::Error>;
-
-/// The connections of one token, which are the next one's after it, unless it broke them.
-#[derive(Debug)]
-struct OfToken {
-    agents: Agents,
-    broken: AtomicBool,
-    /// Held, so that no other can come to stand at its address while the token lives.
-    owner: Http,
-}
-
-impl OfToken {
-    fn interrupt(&self) {
-        self.broken.store(true, Ordering::SeqCst);
-        self.agents.shutdown();
-    }
-}
-
-impl Drop for OfToken {
-    fn drop(&mut self) {
-        let mut spare = self.owner.spare();
-        let is_fit = !self.broken.load(Ordering::SeqCst) && !self.owner.is_closed();
-        if is_fit && spare.len() < self.owner.0.config.connections {
-            spare.push(self.agents.clone());
         }
     }
 }
@@ -145,37 +125,33 @@ pub(crate) struct Http(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: HttpConfig,
+    blueprint: Arc<Blueprint>,
     agents: Agents,
-    names: Names,
     clock: Clock,
-    meter: Meter,
+    request_counter: RequestCounter,
     bandwidth: Arc<Bandwidth>,
-    /// How often in a row a host did not answer `Expect: 100-continue` as ureq needs it.
-    unanswered: Mutex<HashMap<String, u32>>,
+    expectations: Expectations,
     /// No more requests.
     closing: CancelToken,
-    /// The connections of tokens that are still around.
-    of_tokens: Mutex<Vec<Weak<OfToken>>>,
-    /// The connections of tokens that are gone.
-    spare: Mutex<Vec<Agents>>,
+    token_connections: Arc<TokenConnections>,
     /// The last `Date` of the service, and when it came by our clock.
     service_date: Mutex<Option<(SystemTime, Duration)>>,
 }
 
 impl Http {
     pub(crate) fn new(config: HttpConfig, clock: Clock) -> Result<Self> {
-        let names = Names::new(&clock);
+        let shared = Shared::new(DnsCache::new(&clock));
+        let blueprint = Arc::new(Blueprint::new(&config, shared)?);
         Ok(Self(Arc::new(Inner {
-            agents: Agents::new(&config, &names)?,
-            names,
+            agents: Agents::new(&config, &blueprint),
+            token_connections: Arc::new(TokenConnections::new(config.connections)),
+            blueprint,
             config,
             clock,
-            meter: Meter::default(),
+            request_counter: RequestCounter::default(),
             bandwidth: Arc::default(),
-            unanswered: Mutex::default(),
+            expectations: Expectations::default(),
             closing: CancelToken::new(),
-            of_tokens: Mutex::default(),
-            spare: Mutex::default(),
             service_date: Mutex::default(),
         })))
     }
@@ -184,8 +160,8 @@ impl Http {
         &self.0.clock
     }
 
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.0.meter
+    pub(crate) fn request_counter(&self) -> &RequestCounter {
+        &self.0.request_counter
     }
 
     pub(crate) fn bandwidth(&self) -> &Bandwidth {
@@ -222,17 +198,7 @@ impl Http {
     pub(crate) fn shutdown(&self) {
         self.0.closing.cancel();
         self.0.agents.shutdown();
-        let of_tokens = self.0.of_tokens.lock();
-        for own in of_tokens.iter().filter_map(Weak::upgrade) {
-            own.interrupt();
-        }
-        for agents in self.spare().drain(..) {
-            agents.shutdown();
-        }
-    }
-
-    fn spare(&self) -> MutexGuard<'_, Vec<Agents>> {
-        self.0.spare.lock()
+        self.0.token_connections.shutdown();
     }
 
     /// Sends a request and reads the answer's headers. An answer that is no success becomes the
@@ -244,192 +210,101 @@ impl Http {
         }
         let Request {
             operation,
-            method,
             url,
             realm,
             authorization,
-            headers,
-            body,
             subject,
+            ..
         } = request;
         let host = guard::check(realm, url, &self.0.config, operation)?;
-        let agent = self.agent_for(host, control)?;
-        let mut builder = types::Request::builder()
-            .method(method)
-            .uri(url)
-            .header("Authorization", authorization);
-        for (name, value) in headers {
-            builder = builder.header(name, value);
-        }
-        if let Some(mode) = self.0.config.test_mode {
-            builder = builder.header("X-Bz-Test-Mode", mode.header());
-        }
-        self.0.meter.count(operation)?;
-        let started = self.0.clock.elapsed();
-        let (outcome, sent) = match body {
-            RequestBody::None => (self.exchange(&agent, operation, builder, ()), None),
-            RequestBody::Bytes(bytes) => {
-                let mut reader = ExactReader::new(
-                    Source::Bytes(bytes),
-                    bytes.len() as u64,
-                    control,
-                    &self.0.clock,
-                );
-                self.exchange_body(&agent, operation, builder, host, &mut reader)
-            }
-            RequestBody::Reader(reader, length) => {
-                let source = Source::Reader(reader, &self.0.bandwidth.up);
-                let mut reader = ExactReader::new(source, length, control, &self.0.clock);
-                self.exchange_body(&agent, operation, builder, host, &mut reader)
-            }
+        let agent = self.agent_for(url, host, control)?;
+        self.0.request_counter.count(operation)?;
+        let message = Message {
+            operation,
+            host,
+            agent,
+            head: self.head(&request),
         };
-        let millis = self.0.clock.elapsed().saturating_sub(started).as_millis();
-        let response = match outcome {
-            Ok(response) => response,
-            Err(_) if control.is_cancelled() || self.is_closed() => return Err(Error::Cancelled),
-            Err(error) => {
+        let exchanged = self.exchange(message, request.body, control);
+        let response = self.receive(exchanged, operation, host, control)?;
+        match response.status {
+            200..=299 => Ok(response),
+            _ => {
+                let clock = &self.0.clock;
+                Err(error::from_refusal(
+                    response,
+                    url,
+                    authorization,
+                    subject,
+                    clock,
+                ))
+            }
+        }
+    }
+
+    /// Method, URL and headers.
+    fn head(&self, request: &Request<'_>) -> types::request::Builder {
+        let mut head = types::Request::builder()
+            .method(request.method.clone())
+            .uri(request.url)
+            .header("Authorization", request.authorization);
+        for (name, value) in &request.headers {
+            head = head.header(*name, value);
+        }
+        match self.0.config.test_mode {
+            Some(mode) => head.header("X-Bz-Test-Mode", mode.header()),
+            None => head,
+        }
+    }
+
+    /// The response, whatever its status, or what kept it from coming.
+    fn receive(
+        &self,
+        exchanged: Exchanged,
+        operation: Operation,
+        host: &str,
+        control: &Control,
+    ) -> Result<Response> {
+        let millis = exchanged.took.as_millis();
+        let response = match exchanged.answer {
+            Answer::Response(response) => response,
+            _ if control.is_cancelled() || self.is_closed() => return Err(Error::Cancelled),
+            Answer::NotConnected(failure) => {
+                tracing::debug!(%operation, millis, "not connected");
+                return Err(error::from_connecting(operation, host, failure));
+            }
+            Answer::Broken(failure) => {
                 tracing::debug!(%operation, millis, "no answer");
-                return Err(error::from_ureq(operation, host, error, sent));
+                return Err(error::from_ureq(operation, host, failure, exchanged.sent));
             }
         };
         let status = response.status().as_u16();
         tracing::debug!(%operation, status, millis, "answered");
         self.note_date(response.headers());
         let (parts, body) = response.into_parts();
-        let pacing = (&self.0.clock, &self.0.bandwidth);
-        let body = ResponseBody::new(operation, body, control.clone(), pacing);
-        let response = Response {
+        Ok(Response {
             operation,
             status,
             headers: parts.headers,
-            body,
-        };
-        match status {
-            200..=299 => Ok(response),
-            _ => Err(error::from_refusal(
-                response,
-                url,
-                authorization,
-                subject,
+            body: ResponseBody::new(
+                operation,
+                body,
+                control.clone(),
                 &self.0.clock,
-            )),
-        }
-    }
-
-    fn exchange_body(
-        &self,
-        agent: &Agent,
-        operation: Operation,
-        builder: types::request::Builder,
-        host: &str,
-        reader: &mut ExactReader<'_>,
-    ) -> (Outcome, Option<Sent>) {
-        let mut builder = builder.header("Content-Length", reader.length());
-        let expects =
-            reader.length() >= self.0.config.expect_continue_from && self.may_expect(host);
-        if expects {
-            builder = builder.header("Expect", "100-continue");
-        }
-        let started = self.0.clock.elapsed();
-        let outcome = self.exchange(
-            agent,
-            operation,
-            builder,
-            ureq::SendBody::from_reader(reader),
-        );
-        if expects {
-            let waited = reader.first_read().map(|at| at.saturating_sub(started));
-            self.note_expectation(host, waited, self.await_limit(operation), &outcome);
-        }
-        (outcome, Some(reader.sent()))
-    }
-
-    fn exchange(
-        &self,
-        agent: &Agent,
-        operation: Operation,
-        builder: types::request::Builder,
-        body: impl ureq::AsSendBody,
-    ) -> Outcome {
-        let idle = self.0.config.timeouts.idle_for(operation);
-        let request = agent
-            .configure_request(builder.body(body)?)
-            .timeout_per_read(Some(idle))
-            .timeout_per_write(Some(idle))
-            .timeout_await_100(Some(self.await_limit(operation)))
-            .build();
-        agent.run(request)
+                &self.0.bandwidth,
+            ),
+        })
     }
 
     /// The connections to use: this call's token's own, so that cancelling breaks only them.
-    fn agent_for(&self, host: &str, control: &Control) -> Result<Agent> {
-        let Some(token) = &control.cancel else {
-            return self.0.agents.for_host(host);
-        };
-        let own = token.resource(
-            Arc::as_ptr(&self.0) as usize,
-            || {
-                let agents = match self.spare().pop() {
-                    Some(agents) => agents,
-                    None => Agents::new(&self.0.config, &self.0.names)?,
-                };
-                Ok(OfToken {
-                    agents,
-                    broken: AtomicBool::new(false),
-                    owner: self.clone(),
-                })
-            },
-            OfToken::interrupt,
-        )?;
-        self.note_token(&own);
-        own.agents.for_host(host)
-    }
-
-    fn note_token(&self, own: &Arc<OfToken>) {
-        let mut known = self.0.of_tokens.lock();
-        if !known.iter().any(|weak| weak.as_ptr() == Arc::as_ptr(own)) {
-            known.retain(|weak| weak.strong_count() > 0);
-            known.push(Arc::downgrade(own));
-        }
-    }
-
-    /// Below the idle limit, which would fail the upload.
-    fn await_limit(&self, operation: Operation) -> Duration {
-        let timeouts = &self.0.config.timeouts;
-        timeouts
-            .await_continue
-            .min(timeouts.idle_for(operation) / 2)
-    }
-
-    fn may_expect(&self, host: &str) -> bool {
-        let unanswered = self.0.unanswered.lock();
-        unanswered
-            .get(host)
-            .is_none_or(|times| *times < MOST_UNANSWERED)
-    }
-
-    /// A host that lets us wait for its `100 Continue`, or sends one that ureq cannot read, is not
-    /// asked for ever: each such wait costs its time. Once may have been a slow connecting; but a
-    /// `100 Continue` that carries a header makes ureq wait on, to the idle limit, with the body unsent.
-    fn note_expectation(
-        &self,
-        host: &str,
-        waited: Option<Duration>,
-        limit: Duration,
-        outcome: &Outcome,
-    ) {
-        let is_misread = waited.is_none()
-            && matches!(
-                outcome,
-                Err(ureq::Error::Protocol(_) | ureq::Error::Timeout(_))
-            );
-        let mut unanswered = self.0.unanswered.lock();
-        if is_misread {
-            unanswered.insert(host.to_owned(), MOST_UNANSWERED);
-        } else if waited.is_some_and(|waited| waited >= limit) {
-            *unanswered.entry(host.to_owned()).or_default() += 1;
-        } else {
-            unanswered.remove(host);
+    fn agent_for(&self, url: &str, host: &str, control: &Control) -> Result<Agent> {
+        let make = || Ok(Agents::new(&self.0.config, &self.0.blueprint));
+        match &control.cancel {
+            Some(token) => {
+                let agents = self.0.token_connections.of(token, make)?;
+                agents.for_url(url, host)
+            }
+            None => self.0.agents.for_url(url, host),
         }
     }
 

@@ -23,6 +23,7 @@ pub mod raw;
 pub mod replication;
 mod session;
 mod setters;
+pub mod sync;
 mod topics;
 mod transfer;
 mod wire;
@@ -50,18 +51,17 @@ pub use model::response_headers::ResponseHeaders;
 pub use model::sha1::{ContentSha1, Sha1Digest};
 pub use model::time::Timestamp;
 pub use session::retry::RetryPolicy;
-pub use transfer::copy::{CopyMetadata, CopyOptions};
 pub use transfer::download::file::Saved;
 pub use transfer::download::reader::DownloadReader;
 pub use transfer::download::{Download, DownloadOptions, Verification};
 pub use transfer::new_file::LargeFileSha1;
+pub use transfer::options::{CopyMetadata, CopyOptions, UploadOptions};
 pub use transfer::resume::Resume;
-pub use transfer::upload::UploadOptions;
 pub use transfer::uploaded::Uploaded;
 
 pub use topics::{
-    compose, credentials, delete, encryption, keys, limits, listing, local, lock, progress, rules,
-    testing,
+    compose, credentials, delete, encryption, keys, limits, listing, local, lock, many, progress,
+    rules, streams, testing,
 };
 
 #[cfg(feature = "simulator")]

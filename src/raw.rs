@@ -17,7 +17,8 @@
 //! crate has no name for in `extra`, and values it has no name for in `Other` of the enums. What the
 //! key may not read is [`Filtered::NotAuthorized`](crate::Filtered), which is not "unset".
 //!
-//! Nothing is checked before it is sent beyond what types and headers make impossible. No method looks
+//! Nothing is checked before it is sent beyond what types and headers make impossible. An answer that tells
+//! of another file, bucket or key than the request named is [`Error::UnexpectedReply`]. No method looks
 //! whether a file is there already when the answer to an upload is lost, none verifies what a download
 //! brings, and an upload URL is the caller's to use for one upload at a time.
 //!
@@ -39,6 +40,7 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 
+mod agreement;
 mod auth;
 mod bucket;
 mod connections;
@@ -182,8 +184,8 @@ impl<'a> Raw<'a> {
                 format!("{operation} is no call with JSON"),
             )),
             operation => {
-                let mut response = self.post(operation, Subject::Account, request)?;
-                let body = response.body.read_all(ANSWER_LIMIT)?;
+                let request = to_json(request)?;
+                let body = read(self.post(operation, Subject::Account, &request)?)?;
                 // The parser's own text may quote what it did not expect: a key, a token.
                 serde_json::from_slice(&body).map_err(|error| {
                     let place = format!("line {}, column {}", error.line(), error.column());
@@ -200,21 +202,18 @@ impl<'a> Raw<'a> {
         subject: Subject<'_>,
         request: &impl Serialize,
     ) -> Result<T> {
-        read_json(self.post(operation, subject, request)?)
+        let request = to_json(request)?;
+        let answer = read(self.post(operation, subject, &request)?)?;
+        let answered = parse(operation, &answer)?;
+        agreement::check(operation, &request, &answer)?;
+        Ok(answered)
     }
 
-    fn post(
-        &self,
-        operation: Operation,
-        subject: Subject<'_>,
-        request: &impl Serialize,
-    ) -> Result<Response> {
+    fn post(&self, operation: Operation, subject: Subject<'_>, body: &[u8]) -> Result<Response> {
         let url = format!(
             "{}/b2api/v4/{operation}",
             self.auth.api_url.trim_end_matches('/')
         );
-        let body = serde_json::to_vec(request)
-            .map_err(|error| Error::invalid_input("request", error.to_string()))?;
         self.http.send(
             Request {
                 operation,
@@ -226,7 +225,7 @@ impl<'a> Raw<'a> {
                     ("Content-Type", JSON.to_owned()),
                     ("Accept", JSON.to_owned()),
                 ],
-                body: RequestBody::Bytes(&body),
+                body: RequestBody::Bytes(body),
                 subject,
             },
             self.control,
@@ -242,11 +241,22 @@ impl fmt::Debug for Raw<'_> {
     }
 }
 
+fn to_json(request: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(request).map_err(|error| Error::invalid_input("request", error.to_string()))
+}
+
 /// Reads an answer to its end, so that its connection can be used again.
-fn read_json<T: DeserializeOwned>(mut response: Response) -> Result<T> {
+fn read(mut response: Response) -> Result<Vec<u8>> {
+    response.body.read_all(ANSWER_LIMIT)
+}
+
+fn parse<T: DeserializeOwned>(operation: Operation, answer: &[u8]) -> Result<T> {
+    serde_json::from_slice(answer).map_err(|error| unexpected(operation, error))
+}
+
+fn read_json<T: DeserializeOwned>(response: Response) -> Result<T> {
     let operation = response.operation;
-    let body = response.body.read_all(ANSWER_LIMIT)?;
-    serde_json::from_slice(&body).map_err(|error| unexpected(operation, error))
+    parse(operation, &read(response)?)
 }
 
 fn unexpected(

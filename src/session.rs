@@ -8,17 +8,17 @@
 //!    session has the credentials to authorize again (`reauth`); another identity than the call is
 //!    for: `AccountChanged`, and nothing is sent, unless the provider named that key as the successor
 //!    (`credentials`);
-//! 2. a key that lacks what the call needs for certain: `NotAllowed`, and nothing is sent (`needs`);
+//! 2. a key that lacks what the call needs for certain: `NotAllowed`, and nothing is sent (`capabilities`);
 //! 3. the request is sent; `advice` says what a failure calls for;
 //! 4. a token that no longer works is replaced once (`reauth`), and the request sent again.
 
 mod advice;
+pub(crate) mod capabilities;
 pub(crate) mod credentials;
-pub(crate) mod files;
-pub(crate) mod needs;
 pub(crate) mod paging;
 pub(crate) mod reauth;
 pub(crate) mod retry;
+pub(crate) mod shared_calls;
 pub(crate) mod store;
 mod store_policy;
 pub(crate) mod upload_url;
@@ -37,8 +37,8 @@ use crate::http::Http;
 use crate::model::auth::Identity;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
+use crate::session::capabilities::Needs;
 use crate::session::credentials::{Credentials, Provided};
-use crate::session::needs::Needs;
 use crate::session::retry::{Loop, Pauses, RetryPolicy, Step};
 use crate::session::store::Store;
 
@@ -247,12 +247,15 @@ impl Session {
     }
 }
 
-/// Takes note of how the store fared after the service had answered. Its failure must not fail the
-/// call: the caller would repeat what was done already.
-pub(crate) fn remember(what: &str, outcome: Result<(), StoreError>) {
-    if outcome.is_err() {
+/// Logs that the store failed after the service had answered. Its failure must not fail the call: the
+/// caller would repeat what was done already. A store that holds another account by now did not fail.
+pub(crate) fn log_store_failure(what: &str, outcome: Result<(), StoreError>) {
+    if let Err(error) = outcome
+        && !error.is_superseded()
+    {
         tracing::warn!(
             what,
+            error = &error as &(dyn std::error::Error + 'static),
             "the account-info store failed; this will be asked from the service again"
         );
     }

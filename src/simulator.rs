@@ -36,11 +36,15 @@ mod log;
 mod maintenance;
 mod protocol;
 mod random;
+mod tls;
 
 use std::fmt;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
 
 pub use account::caps::{Caps, Usage};
 pub use builder::SimulatorBuilder;
@@ -48,14 +52,16 @@ pub use builder::SimulatorBuilder;
 pub use faults::{Fault, FaultId, FaultSyntaxError, Faults, Shaping};
 pub use key_request::{KeyRequest, NewKey};
 pub use log::{LogEntry, RequestLog};
+pub use tls::Tls;
 
 use crate::model::operation::Operation;
 use account::world::World;
 use admin::status_page;
 use api::route;
-use maintenance::{lifecycle, replication};
+use maintenance::{lifecycle, planting, replication};
 use protocol::decode;
 use protocol::message::{Reply, Request};
+use protocol::reply::Refusal;
 
 /// A running simulator with one account and its master key. It stops when it is dropped.
 pub struct Simulator {
@@ -65,6 +71,8 @@ pub struct Simulator {
     faults: Faults,
     log: RequestLog,
     url: String,
+    address: SocketAddr,
+    ca_certificate: Option<String>,
     key_id: String,
     key: String,
 }
@@ -83,10 +91,25 @@ impl Simulator {
         SimulatorBuilder::default()
     }
 
-    /// The realm to authorize with: `http://127.0.0.1:PORT`.
+    /// The realm to authorize with: `http://127.0.0.1:PORT`, `https` with
+    /// [TLS](SimulatorBuilder::tls), or the [public URL](SimulatorBuilder::public_url).
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The address and port that the simulator listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate of the authority that signed the simulator's own, in PEM form: what clients
+    /// have to trust. `None` without TLS, and with a certificate that was
+    /// [brought along](Tls::from_pem).
+    #[must_use]
+    pub fn ca_certificate(&self) -> Option<&str> {
+        self.ca_certificate.as_deref()
     }
 
     /// The account.
@@ -145,7 +168,14 @@ impl Simulator {
 
     /// Moves the service's time forward: tokens and keys age, uploads are younger, `Date` differs.
     pub fn advance_clock(&self, by: Duration) {
-        self.world.clock().advance(by);
+        // Only a directory that cannot be written fails here: it then keeps tokens for longer.
+        let _ = self.world.advance_clock(by);
+    }
+
+    /// Moves the service's time forward to the machine's own, if it
+    /// [began](SimulatorBuilder::start_time) in the past and is still behind.
+    pub fn catch_up_clock(&self) {
+        let _ = self.world.catch_up_clock();
     }
 
     /// Applies the lifecycle rules of all buckets once, as the service does about once a day; each
@@ -185,6 +215,42 @@ impl Simulator {
     /// A directory cannot be read or written.
     pub fn run_replication(&self) -> io::Result<()> {
         replication::run(&self.world)
+    }
+
+    /// Puts into the bucket of this name, which is created if there is none, what the native API would
+    /// refuse and a service may hold all the same: rules with overlapping prefixes that were made by the
+    /// S3 API, rules from before today's limits, names with dots. `members` is an object with any of
+    /// `bucketType`, `bucketInfo`, `corsRules`, `lifecycleRules`, `eventNotificationRules` and
+    /// `replicationConfiguration`, as answers show them; nothing in them is checked.
+    ///
+    /// ```
+    /// use b2sdk::simulator::Simulator;
+    /// use serde_json::json;
+    ///
+    /// let simulator = Simulator::start()?;
+    /// simulator.plant_bucket("animals", &json!({ "lifecycleRules": [
+    ///     { "fileNamePrefix": "animals/", "daysFromUploadingToHiding": 7 },
+    ///     { "fileNamePrefix": "animals/cows/", "daysFromUploadingToHiding": 30 },
+    /// ] }))?;
+    /// simulator.plant_file("animals", &json!({ "fileName": "//cow\\1", "content": "moo" }))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` if `members` is no object, has other members, or one of another type; otherwise
+    /// the directory cannot be written.
+    pub fn plant_bucket(&self, name: &str, members: &Value) -> io::Result<()> {
+        planting::bucket(&self.world, name, object(members)?).map_err(planting_error)
+    }
+
+    /// Puts a file into a bucket without any check of its name or info. `members` is an object with
+    /// `fileName` and any of `content` (text), `contentType`, `fileInfo`, `uploadTimestamp`
+    /// (milliseconds since 1970), and `"action": "hide"` for a hide marker. Returns the file id.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such bucket; otherwise as for [`plant_bucket`](Self::plant_bucket).
+    pub fn plant_file(&self, bucket_name: &str, members: &Value) -> io::Result<String> {
+        planting::file(&self.world, bucket_name, object(members)?).map_err(planting_error)
     }
 
     /// Makes this account and the other's two accounts of the same service, as they are in two of its
@@ -281,6 +347,24 @@ impl Simulator {
     pub fn stop(self) {
         drop(self.server);
     }
+}
+
+fn object(members: &Value) -> io::Result<&Map<String, Value>> {
+    members.as_object().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "what is planted is no JSON object",
+        )
+    })
+}
+
+fn planting_error(refusal: Refusal) -> io::Error {
+    let kind = match refusal.status {
+        404 => io::ErrorKind::NotFound,
+        400 => io::ErrorKind::InvalidInput,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, refusal.message)
 }
 
 impl fmt::Debug for Simulator {

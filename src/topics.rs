@@ -10,6 +10,8 @@ pub mod limits;
 pub mod listing;
 pub mod local;
 pub mod lock;
+pub mod many;
 pub mod progress;
 pub mod rules;
+pub mod streams;
 pub mod testing;

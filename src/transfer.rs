@@ -11,6 +11,7 @@ pub(crate) mod download;
 mod hash;
 mod large;
 pub(crate) mod new_file;
+pub(crate) mod options;
 mod parallel;
 mod parted;
 mod parts;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use crate::account_info::AuthSnapshot;
 use crate::control::Control;
-use crate::control::progress::Tally;
+use crate::control::progress::ProgressCounter;
 use crate::control::workers::Workers;
 use crate::error::Result;
 use crate::session::Session;
@@ -52,7 +53,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Begins to report progress for a file.
-    fn tally(self, file_name: &str, total: Option<u64>) -> Tally {
-        Tally::new(self.control, file_name, self.session.clock(), total)
+    fn tally(self, file_name: &str, total: Option<u64>) -> ProgressCounter {
+        ProgressCounter::new(self.control, file_name, self.session.clock(), total)
     }
 }

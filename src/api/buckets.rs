@@ -18,8 +18,8 @@ use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
 use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
-use crate::session::needs::Needs;
-use crate::session::remember;
+use crate::session::capabilities::Needs;
+use crate::session::log_store_failure;
 use crate::setters::setters;
 use crate::wire::bucket::CreateBucketRequest;
 
@@ -242,7 +242,7 @@ impl B2Api {
                 .iter()
                 .map(|details| (details.bucket_name.clone(), details.bucket_id.clone()))
                 .collect();
-            remember(
+            log_store_failure(
                 "bucket names",
                 self.client
                     .session
@@ -280,7 +280,7 @@ impl B2Api {
             .session
             .call(needs, &bucket.control(None), |raw| raw.delete_bucket(&id));
         if outcome.is_ok() || outcome.as_ref().is_err_and(Error::is_not_found) {
-            remember(
+            log_store_failure(
                 "deleted bucket",
                 self.client
                     .session
@@ -320,7 +320,7 @@ impl B2Api {
             bucket_id: id,
             ..
         } = details;
-        remember(
+        log_store_failure(
             "bucket name",
             self.client
                 .session

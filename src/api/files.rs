@@ -13,7 +13,7 @@ use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::raw::DownloadRequest;
 use crate::raw::encoding::encode_query;
-use crate::session::files::PartPages;
+use crate::session::shared_calls::PartPages;
 use crate::transfer::download::{Download, DownloadOptions};
 
 /// The parts of an unfinished large file, from [`B2Api::list_parts`]. After an error it ends.
@@ -121,7 +121,8 @@ impl B2Api {
         let UpdateFileRetentionOptions { bypass_governance } = *options;
         self.client.session.update_file_retention(
             &self.client.control(None),
-            (file_id, file_name),
+            file_id,
+            file_name,
             retention,
             bypass_governance,
         )
@@ -139,7 +140,8 @@ impl B2Api {
     ) -> Result<()> {
         self.client.session.update_file_legal_hold(
             &self.client.control(None),
-            (file_id, file_name),
+            file_id,
+            file_name,
             hold,
         )
     }

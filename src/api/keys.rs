@@ -9,8 +9,8 @@ use crate::model::auth::Capability;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::key::{CreatedKey, KeyDetails};
 use crate::model::operation::Operation;
-use crate::session::needs::Needs;
-use crate::session::paging::Pages;
+use crate::session::capabilities::Needs;
+use crate::session::paging::KeyPages;
 use crate::setters::setters;
 use crate::wire::key::CreateKeyRequest;
 
@@ -58,7 +58,7 @@ setters! {
 #[derive(Debug)]
 pub struct Keys {
     client: Client,
-    pages: Pages<ApplicationKeyId, KeyDetails>,
+    pages: KeyPages,
 }
 
 impl B2Api {
@@ -127,7 +127,7 @@ impl B2Api {
     pub fn list_keys(&self) -> Result<Keys> {
         Ok(Keys {
             client: self.client.clone(),
-            pages: Pages::default(),
+            pages: KeyPages::default(),
         })
     }
 
@@ -136,14 +136,7 @@ impl B2Api {
     /// # Errors
     /// As the items of [`list_keys`](Self::list_keys).
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
-        let session = &self.client.session;
-        let page = session.call(Operation::ListKeys, &self.client.control(None), |raw| {
-            raw.list_keys(Some(id), 1)
-        })?;
-        Ok(page
-            .keys
-            .into_iter()
-            .find(|key| key.application_key_id == *id))
+        KeyPages::find(&self.client.session, &self.client.control(None), id)
     }
 
     /// Deletes a key for good, and tells what it was. Tokens that were made with it stop working soon.
@@ -221,13 +214,7 @@ impl Iterator for Keys {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Self { client, pages } = self;
-        pages.next(Operation::ListKeys, |start| {
-            let control = client.control(None);
-            let answer = client.session.call(Operation::ListKeys, &control, |raw| {
-                raw.list_keys(start, 1000)
-            })?;
-            Ok((answer.keys, answer.next_application_key_id))
-        })
+        pages.next(&client.session, &client.control(None))
     }
 }
 

@@ -3,9 +3,9 @@
 use std::num::NonZeroU64;
 
 use crate::api::B2Api;
-use crate::control::bandwidth::Bandwidth;
 use crate::control::cancel::CancelToken;
-use crate::control::meter::{RequestBudget, RequestCounts};
+use crate::control::rate_limit::Bandwidth;
+use crate::control::request_counts::{RequestBudget, RequestCounts};
 
 /// # Cancelling
 impl B2Api {
@@ -50,7 +50,7 @@ impl B2Api {
     /// Returns how many requests this `B2Api` and its clones have sent, by billing class.
     #[must_use]
     pub fn request_counts(&self) -> RequestCounts {
-        self.client.session.http().meter().read()
+        self.client.session.http().request_counter().read()
     }
 
     /// Limits how many requests may be sent, counted from when this `B2Api` was made.
@@ -58,13 +58,17 @@ impl B2Api {
     /// A request beyond the budget fails with
     /// [`Error::BudgetExceeded`](crate::Error::BudgetExceeded) and is not sent.
     pub fn set_request_budget(&self, budget: RequestBudget) {
-        self.client.session.http().meter().set_budget(budget);
+        self.client
+            .session
+            .http()
+            .request_counter()
+            .set_budget(budget);
     }
 
     /// Returns the limits on requests.
     #[must_use]
     pub fn request_budget(&self) -> RequestBudget {
-        self.client.session.http().meter().budget()
+        self.client.session.http().request_counter().budget()
     }
 
     /// Sets how many threads may move data at the same time, at least 1; see

@@ -6,16 +6,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use b2sdk::Operation;
-use b2sdk::simulator::{Caps, Fault, LogEntry, Shaping, Simulator};
+use b2sdk::simulator::{Caps, Fault, LogEntry, Shaping, Simulator, SimulatorBuilder, Tls};
 
 const HELP: &str = "\
 A local B2 service to develop and test against.
@@ -24,24 +25,39 @@ Usage: b2-simulator [OPTION...]
 
   --port N                   listen on this port (otherwise a free one)
   --listen ADDRESS           listen on this IP address (otherwise 127.0.0.1). Whoever reaches another
-                             address can send requests; nothing is encrypted
+                             address can send requests, and without --tls nothing is encrypted
+  --tls                      speak TLS, with a certificate for localhost, 127.0.0.1 and ::1 made at start
+  --tls-ca FILE              write the certificate that clients have to trust to FILE; implies --tls
+  --tls-cert FILE            speak TLS with the certificate chain in FILE (PEM); needs --tls-key
+  --tls-key FILE             the private key of that certificate (PEM)
+  --public-url URL           tell clients this address instead of the one by which they came
+  --trust-forwarded          tell clients the address in X-Forwarded-Proto and X-Forwarded-Host, for a
+                             simulator that only a proxy reaches
   --data-dir DIR             keep account, files and port in DIR (otherwise nothing is kept)
   --minimum-part-size N      smallest part but the last, in bytes (otherwise 5000000)
   --recommended-part-size N  part size that clients are told (otherwise 100000000)
+  --max-single-file N        largest upload, part or copy in one request, in bytes (otherwise 5000000000)
+  --max-buckets N            how many buckets the account may have (otherwise 100)
+  --listing-scan-limit N     end a page of names after N hidden names (otherwise 100000)
+  --max-rows N               give at most N rows of a listing at a time (otherwise 10000)
+  --custom-timestamps        let uploads choose their timestamp, as few accounts may
   --no-default-encryption    buckets without SSE-B2 unless told otherwise, as before September 2026
   --storage-cap N            store at most N bytes
   --download-cap N           let N bytes be downloaded in a day
   --class-b-cap N            answer N calls of class B in a day
   --class-c-cap N            answer N calls of class C in a day
+  --start-time MILLISECONDS  let the clock begin at this time since 1970 (otherwise now)
   --test-mode-seed N         where the draws of X-Bz-Test-Mode begin (otherwise 0)
   --fault FAULT              let something go wrong; may be given several times
   --latency MILLISECONDS     let every request wait so long
   --upload-rate N            read the bodies of all requests together at N bytes per second
   --download-rate N          send the bodies of all answers together at N bytes per second
-  --chaos SEED               let many things go wrong by chance, the same for the same seed
+  --chaos SEED               let many things go wrong by chance, the same for the same seed. Downloads may
+                             be wrong in a byte; no client can find that out in a range
+  --chaos-without-corruption SEED  the same, but what is downloaded is never wrong
   --admin                    take orders of this machine at /.simulator, also where others can connect
   --no-admin                 take no orders
-  --help                     print this
+  --help, --version          print this, or the version
 
 A FAULT is words: an endpoint or *, with :N from its N-th request on, then
   which requests   method=HEAD file=PATTERN times=N always chance=PERCENT seed=N
@@ -54,8 +70,8 @@ It happens once unless times or always says otherwise. In PATTERN * stands for a
 all values %20 for a space. Example: --fault 'b2_upload_file:3 status=503 retry-after=2'
 
 Standard output gets the realm, the key id and the application key; standard error gets one line
-per request: endpoint, status, milliseconds, bytes of the body, and the file's name and the fault if
-there is one. The realm opened in a browser of this machine shows buckets, files and requests.
+per request: endpoint, status and the code of an error, milliseconds, bytes of the body, and the file's
+name and the fault if there is one. The realm opened in a browser of this machine shows buckets, files and requests.
 Ctrl-C and SIGTERM stop it.
 
 Exit status: 0 stopped, 1 port or directory not usable, 2 wrong arguments.
@@ -68,14 +84,28 @@ struct Arguments {
     data_dir: Option<PathBuf>,
     minimum_part_size: Option<u64>,
     recommended_part_size: Option<u64>,
+    max_single_file: Option<u64>,
+    max_buckets: Option<usize>,
+    listing_scan_limit: Option<usize>,
+    max_rows: Option<usize>,
+    custom_timestamps: bool,
     no_default_encryption: bool,
+    tls: bool,
+    tls_ca: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    public_url: Option<String>,
+    trust_forwarded: bool,
+    start_time: Option<u64>,
     caps: Caps,
     test_mode_seed: Option<u64>,
     faults: Vec<Fault>,
     shaping: Shaping,
     chaos: Option<u64>,
+    milder_chaos: Option<u64>,
     admin: Option<bool>,
     help: bool,
+    version: bool,
 }
 
 fn main() -> ExitCode {
@@ -107,34 +137,76 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
             let given = inline.clone().or_else(|| arguments.next());
             given.with_context(|| format!("{name} needs a value"))
         };
-        match name {
-            "--port" => parsed.port = Some(number(name, &value()?)?),
-            "--listen" => parsed.listen = Some(address(&value()?)?),
-            "--data-dir" => parsed.data_dir = Some(value()?.into()),
-            "--minimum-part-size" => parsed.minimum_part_size = Some(number(name, &value()?)?),
-            "--recommended-part-size" => {
-                parsed.recommended_part_size = Some(number(name, &value()?)?);
-            }
-            "--no-default-encryption" if inline.is_none() => parsed.no_default_encryption = true,
-            "--storage-cap" => parsed.caps.storage = Some(number(name, &value()?)?),
-            "--download-cap" => parsed.caps.download = Some(number(name, &value()?)?),
-            "--class-b-cap" => parsed.caps.class_b = Some(number(name, &value()?)?),
-            "--class-c-cap" => parsed.caps.class_c = Some(number(name, &value()?)?),
-            "--test-mode-seed" => parsed.test_mode_seed = Some(number(name, &value()?)?),
-            "--fault" => parsed.faults.push(fault(&value()?)?),
-            "--latency" => {
-                parsed.shaping.latency = Duration::from_millis(number(name, &value()?)?);
-            }
-            "--upload-rate" => parsed.shaping.upload_rate = Some(number(name, &value()?)?),
-            "--download-rate" => parsed.shaping.download_rate = Some(number(name, &value()?)?),
-            "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
-            "--admin" if inline.is_none() => parsed.admin = Some(true),
-            "--no-admin" if inline.is_none() => parsed.admin = Some(false),
-            "--help" | "-h" => parsed.help = true,
-            _ => anyhow::bail!("unknown argument {text:?}; try --help"),
+        let is_flag = inline.is_none() && flag(&mut parsed, name);
+        if !is_flag && !option(&mut parsed, name, &mut value)? {
+            anyhow::bail!("unknown argument {text:?}; try --help");
         }
     }
+    if parsed.tls_cert.is_some() != parsed.tls_key.is_some() {
+        anyhow::bail!("--tls-cert and --tls-key belong together");
+    }
+    if parsed.tls_cert.is_some() && (parsed.tls || parsed.tls_ca.is_some()) {
+        anyhow::bail!("--tls and --tls-ca make a certificate: they exclude --tls-cert");
+    }
     Ok(parsed)
+}
+
+/// Sets what an argument without a value says; `false` if it is none of these.
+fn flag(parsed: &mut Arguments, name: &str) -> bool {
+    match name {
+        "--no-default-encryption" => parsed.no_default_encryption = true,
+        "--custom-timestamps" => parsed.custom_timestamps = true,
+        "--tls" => parsed.tls = true,
+        "--trust-forwarded" => parsed.trust_forwarded = true,
+        "--admin" => parsed.admin = Some(true),
+        "--no-admin" => parsed.admin = Some(false),
+        "--help" | "-h" => parsed.help = true,
+        "--version" | "-V" => parsed.version = true,
+        _ => return false,
+    }
+    true
+}
+
+/// Sets what an argument with a value says; `false` if it is none of these.
+fn option(
+    parsed: &mut Arguments,
+    name: &str,
+    value: &mut dyn FnMut() -> anyhow::Result<OsString>,
+) -> anyhow::Result<bool> {
+    match name {
+        "--port" => parsed.port = Some(number(name, &value()?)?),
+        "--listen" => parsed.listen = Some(address(&value()?)?),
+        "--tls-ca" => parsed.tls_ca = Some(value()?.into()),
+        "--tls-cert" => parsed.tls_cert = Some(value()?.into()),
+        "--tls-key" => parsed.tls_key = Some(value()?.into()),
+        "--public-url" => parsed.public_url = Some(text(name, &value()?)?),
+        "--data-dir" => parsed.data_dir = Some(value()?.into()),
+        "--minimum-part-size" => parsed.minimum_part_size = Some(number(name, &value()?)?),
+        "--recommended-part-size" => parsed.recommended_part_size = Some(number(name, &value()?)?),
+        "--max-single-file" => parsed.max_single_file = Some(number(name, &value()?)?),
+        "--max-buckets" => parsed.max_buckets = Some(number(name, &value()?)?),
+        "--listing-scan-limit" => parsed.listing_scan_limit = Some(number(name, &value()?)?),
+        "--max-rows" => parsed.max_rows = Some(number(name, &value()?)?),
+        "--storage-cap" => parsed.caps.storage = Some(number(name, &value()?)?),
+        "--download-cap" => parsed.caps.download = Some(number(name, &value()?)?),
+        "--class-b-cap" => parsed.caps.class_b = Some(number(name, &value()?)?),
+        "--class-c-cap" => parsed.caps.class_c = Some(number(name, &value()?)?),
+        "--start-time" => parsed.start_time = Some(number(name, &value()?)?),
+        "--test-mode-seed" => parsed.test_mode_seed = Some(number(name, &value()?)?),
+        "--fault" => parsed.faults.push(fault(&value()?)?),
+        "--latency" => parsed.shaping.latency = Duration::from_millis(number(name, &value()?)?),
+        "--upload-rate" => parsed.shaping.upload_rate = Some(number(name, &value()?)?),
+        "--download-rate" => parsed.shaping.download_rate = Some(number(name, &value()?)?),
+        "--chaos" => parsed.chaos = Some(number(name, &value()?)?),
+        "--chaos-without-corruption" => parsed.milder_chaos = Some(number(name, &value()?)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn text(name: &str, value: &OsStr) -> anyhow::Result<String> {
+    let text = value.to_str().map(str::to_owned);
+    text.with_context(|| format!("{name} is not UTF-8"))
 }
 
 fn number<N: FromStr>(name: &str, value: &OsStr) -> anyhow::Result<N> {
@@ -158,31 +230,11 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         io::stdout().write_all(HELP.as_bytes())?;
         return Ok(());
     }
-    let mut builder = Simulator::builder().on_request(report);
-    if let Some(port) = arguments.port {
-        builder = builder.port(port);
+    if arguments.version {
+        writeln!(io::stdout(), "b2-simulator {}", env!("CARGO_PKG_VERSION"))?;
+        return Ok(());
     }
-    if let Some(address) = arguments.listen {
-        builder = builder.listen(address);
-    }
-    if let Some(dir) = arguments.data_dir {
-        builder = builder.data_dir(dir);
-    }
-    if let Some(bytes) = arguments.minimum_part_size {
-        builder = builder.minimum_part_size(bytes);
-    }
-    if let Some(bytes) = arguments.recommended_part_size {
-        builder = builder.recommended_part_size(bytes);
-    }
-    if let Some(allow) = arguments.admin {
-        builder = builder.admin(allow);
-    }
-    if let Some(seed) = arguments.test_mode_seed {
-        builder = builder.test_mode_seed(seed);
-    }
-    if arguments.no_default_encryption {
-        builder = builder.encrypt_by_default(false);
-    }
+    let builder = configured(&arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
@@ -198,8 +250,16 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         if let Some(seed) = arguments.chaos {
             simulator.faults().chaos(seed);
         }
+        if let Some(seed) = arguments.milder_chaos {
+            simulator.faults().chaos_without_corruption(seed);
+        }
+        if let (Some(file), Some(certificate)) = (&arguments.tls_ca, simulator.ca_certificate()) {
+            fs::write(file, certificate)
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        let has_tls = arguments.tls || arguments.tls_ca.is_some() || arguments.tls_cert.is_some();
         if let Some(address) = arguments.listen.filter(|address| !address.is_loopback()) {
-            warn(address);
+            warn(address, has_tls);
         }
         for warning in simulator.warnings() {
             complain(&format!("b2-simulator: WARNING: {warning}"));
@@ -209,6 +269,89 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         simulator.stop();
         Ok(())
     })
+}
+
+/// The simulator that the arguments ask for, but for what is set when it runs.
+fn configured(arguments: &Arguments) -> anyhow::Result<SimulatorBuilder> {
+    fn set<T>(
+        builder: SimulatorBuilder,
+        value: Option<T>,
+        setter: fn(SimulatorBuilder, T) -> SimulatorBuilder,
+    ) -> SimulatorBuilder {
+        match value {
+            Some(value) => setter(builder, value),
+            None => builder,
+        }
+    }
+    let builder = Simulator::builder()
+        .on_request(report)
+        .custom_timestamps(arguments.custom_timestamps)
+        .encrypt_by_default(!arguments.no_default_encryption)
+        .trust_forwarded_headers(arguments.trust_forwarded);
+    let builder = set(builder, arguments.port, SimulatorBuilder::port);
+    let builder = set(builder, arguments.listen, SimulatorBuilder::listen);
+    let builder = set(
+        builder,
+        arguments.data_dir.clone(),
+        SimulatorBuilder::data_dir,
+    );
+    let builder = set(builder, tls(arguments)?, SimulatorBuilder::tls);
+    let builder = set(
+        builder,
+        arguments.public_url.clone(),
+        SimulatorBuilder::public_url,
+    );
+    let builder = set(
+        builder,
+        arguments.minimum_part_size,
+        SimulatorBuilder::minimum_part_size,
+    );
+    let builder = set(
+        builder,
+        arguments.recommended_part_size,
+        SimulatorBuilder::recommended_part_size,
+    );
+    let builder = set(
+        builder,
+        arguments.max_single_file,
+        SimulatorBuilder::max_single_file,
+    );
+    let builder = set(
+        builder,
+        arguments.max_buckets,
+        SimulatorBuilder::max_buckets,
+    );
+    let builder = set(
+        builder,
+        arguments.listing_scan_limit,
+        SimulatorBuilder::listing_scan_limit,
+    );
+    let builder = set(builder, arguments.max_rows, SimulatorBuilder::max_rows);
+    let builder = set(builder, arguments.admin, SimulatorBuilder::admin);
+    let builder = set(
+        builder,
+        arguments.test_mode_seed,
+        SimulatorBuilder::test_mode_seed,
+    );
+    let start = arguments.start_time.map(|millis| {
+        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
+        time.context("--start-time is too far in the future")
+    });
+    Ok(set(
+        builder,
+        start.transpose()?,
+        SimulatorBuilder::start_time,
+    ))
+}
+
+fn tls(arguments: &Arguments) -> anyhow::Result<Option<Tls>> {
+    let read =
+        |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    if let (Some(certificates), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
+        return Ok(Some(Tls::from_pem(read(certificates)?, read(key)?)));
+    }
+    let is_asked = arguments.tls || arguments.tls_ca.is_some();
+    Ok(is_asked.then(Tls::generated))
 }
 
 fn introduce(simulator: &Simulator) -> io::Result<()> {
@@ -223,11 +366,15 @@ fn introduce(simulator: &Simulator) -> io::Result<()> {
     out.flush()
 }
 
-fn warn(address: IpAddr) {
+fn warn(address: IpAddr, has_tls: bool) {
+    let secrets = if has_tls {
+        ""
+    } else {
+        ", and keys, tokens and files travel unencrypted"
+    };
     complain(&format!(
         "b2-simulator: WARNING: listening on {address}, not on this machine alone. Whoever reaches it \
-         can send requests, and keys, tokens and files travel unencrypted. Use it in networks of your \
-         own only, and for data that anybody may see."
+         can send requests{secrets}. Use it in networks of your own only, and for data that anybody may see."
     ));
 }
 
@@ -247,9 +394,12 @@ fn line(entry: &LogEntry) -> String {
         }
         Some(operation) => operation.to_string(),
     };
-    let status = entry
+    let mut status = entry
         .status
         .map_or("no answer".to_owned(), |status| status.to_string());
+    if let Some(code) = &entry.error_code {
+        let _ = write!(status, " {}", code.escape_debug());
+    }
     let mut line = format!("{what} {status} {} ms", entry.elapsed.as_millis());
     // Writing to a String cannot fail.
     if entry.body_bytes > 0 {

@@ -6,11 +6,11 @@ use crate::bucket::Bucket;
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::id::BucketId;
+use crate::transfer::compose::Compose;
 use crate::transfer::compose::incremental::Append;
 use crate::transfer::compose::piece::Piece;
-use crate::transfer::compose::{Compose, ComposeOptions};
+use crate::transfer::options::{ComposeOptions, UploadOptions};
 use crate::transfer::source::FileSource;
-use crate::transfer::upload::UploadOptions;
 use crate::transfer::uploaded::Uploaded;
 
 /// # Composing

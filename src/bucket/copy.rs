@@ -4,7 +4,8 @@ use crate::bucket::Bucket;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
-use crate::transfer::copy::{Copy, CopyMetadata, CopyOptions};
+use crate::transfer::copy::Copy;
+use crate::transfer::options::{CopyMetadata, CopyOptions};
 use crate::transfer::source::StoredFile;
 use crate::transfer::uploaded::Uploaded;
 

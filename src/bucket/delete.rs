@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
-use crate::session::needs::Needs;
+use crate::session::capabilities::Needs;
 use crate::setters::setters;
 
 /// Options for deleting a version.
@@ -94,7 +94,7 @@ impl Bucket {
         let is_there = |version: &FileVersion| version.action != FileAction::Start;
         let session = &self.client.session;
         self.with_id(control, |id| {
-            session.find_version(control, id, file_name, (is_there, |_| false))
+            session.find_version(control, id, file_name, is_there, |_| false)
         })
     }
 

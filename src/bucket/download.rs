@@ -1,6 +1,7 @@
 //! Downloading from a bucket.
 
 use crate::bucket::Bucket;
+use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
@@ -81,9 +82,16 @@ impl Bucket {
     }
 
     fn describe(&self, request: &DownloadRequest) -> Result<FileVersion> {
-        let control = self.control(None);
+        self.describe_under(&self.control(None), request)
+    }
+
+    pub(super) fn describe_under(
+        &self,
+        control: &Control,
+        request: &DownloadRequest,
+    ) -> Result<FileVersion> {
         let session = &self.client.session;
-        let mut version = session.call(request, &control, |raw| raw.head(request))?;
+        let mut version = session.call(request, control, |raw| raw.head(request))?;
         version.account_id = Some(self.owner.account_id.clone());
         version.bucket_id = Some(self.id());
         Ok(version)
@@ -96,7 +104,7 @@ impl Bucket {
         Download::open(self.client.transfer(&control), request, options)
     }
 
-    fn by_name(&self, file_name: &str) -> DownloadRequest {
+    pub(super) fn by_name(&self, file_name: &str) -> DownloadRequest {
         DownloadRequest::by_name(self.name.to_string(), file_name.to_owned())
     }
 }

@@ -69,7 +69,8 @@ impl Bucket {
         let UpdateFileRetentionOptions { bypass_governance } = *options;
         self.client.session.update_file_retention(
             &self.control(None),
-            (file_id, file_name),
+            file_id,
+            file_name,
             retention,
             bypass_governance,
         )
@@ -90,6 +91,6 @@ impl Bucket {
     ) -> Result<()> {
         self.client
             .session
-            .update_file_legal_hold(&self.control(None), (file_id, file_name), hold)
+            .update_file_legal_hold(&self.control(None), file_id, file_name, hold)
     }
 }

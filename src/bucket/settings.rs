@@ -17,7 +17,7 @@ use crate::model::lifecycle::{LifecycleRule, check_lifecycle_rules};
 use crate::model::lock::DefaultRetention;
 use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
-use crate::session::needs::Needs;
+use crate::session::capabilities::Needs;
 use crate::setters::setters;
 use crate::wire::bucket::UpdateBucketRequest;
 

@@ -7,8 +7,9 @@ use crate::bucket::Bucket;
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::id::BucketId;
+use crate::transfer::options::UploadOptions;
 use crate::transfer::source::{BytesSource, FileSource, UploadSource};
-use crate::transfer::upload::{Upload, UploadOptions};
+use crate::transfer::upload::Upload;
 use crate::transfer::uploaded::Uploaded;
 
 /// # Uploading

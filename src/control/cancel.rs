@@ -48,14 +48,22 @@ struct State {
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
+/// What somebody keeps with a token.
+pub(crate) trait Attachment: Any + Send + Sync {
+    /// The token is cancelled.
+    fn interrupt(&self);
+
+    /// Whether nobody but the token knows it any more.
+    fn is_abandoned(&self) -> bool;
+}
+
 struct Attached {
     owner: usize,
-    resource: Arc<dyn Any + Send + Sync>,
-    interrupt: Callback,
+    attachment: Arc<dyn Attachment>,
 }
 
 /// A callback that `cancel` runs; removed when dropped.
-pub(super) struct Subscription {
+pub(crate) struct Subscription {
     token: Arc<Inner>,
     number: u64,
 }
@@ -118,7 +126,7 @@ impl CancelToken {
     /// Runs `callback` when the token is cancelled, on the thread that cancels it and without any lock
     /// of the token, until the subscription is dropped. A token that is cancelled already does not run
     /// it: whoever subscribes asks the token afterwards.
-    pub(super) fn on_cancel(&self, callback: impl Fn() + Send + Sync + 'static) -> Subscription {
+    pub(crate) fn on_cancel(&self, callback: impl Fn() + Send + Sync + 'static) -> Subscription {
         let mut state = self.0.lock();
         let number = state.next_callback;
         state.next_callback += 1;
@@ -130,55 +138,56 @@ impl CancelToken {
     }
 
     /// What `owner` keeps with this token: made at the first call, interrupted by `cancel`, dropped
-    /// with the token.
-    pub(crate) fn resource<T: Any + Send + Sync>(
+    /// with the token or once it is abandoned.
+    pub(crate) fn attach<T: Attachment>(
         &self,
         owner: usize,
         make: impl FnOnce() -> Result<T>,
-        interrupt: impl Fn(&T) + Send + Sync + 'static,
     ) -> Result<Arc<T>> {
         let mut state = self.0.lock();
-        let known = state
+        let known = state.attached.iter().find(|known| known.owner == owner);
+        if let Some(known) = known {
+            let any: Arc<dyn Any + Send + Sync> = Arc::<dyn Attachment>::clone(&known.attachment);
+            if let Ok(known) = any.downcast() {
+                return Ok(known);
+            }
+        }
+        state
             .attached
-            .iter()
-            .find(|attached| attached.owner == owner);
-        if let Some(known) =
-            known.and_then(|attached| Arc::clone(&attached.resource).downcast::<T>().ok())
-        {
-            return Ok(known);
-        }
-        let resource = Arc::new(make()?);
-        let held = Arc::clone(&resource);
-        let interrupt = Arc::new(move || interrupt(&held));
+            .retain(|known| !known.attachment.is_abandoned());
+        let attachment = Arc::new(make()?);
         if self.is_cancelled() {
-            interrupt();
+            attachment.interrupt();
         }
-        let any = Arc::clone(&resource) as Arc<dyn Any + Send + Sync>;
         state.attached.push(Attached {
             owner,
-            resource: any,
-            interrupt,
+            attachment: Arc::<T>::clone(&attachment),
         });
-        Ok(resource)
+        Ok(attachment)
     }
 }
 
 impl Inner {
     fn cancel(&self) {
-        let (interrupts, children) = {
+        let (attached, callbacks, children) = {
             // Set under the lock, so that nobody starts to wait between our setting and our waking.
             let state = self.lock();
             if self.cancelled.swap(true, Ordering::SeqCst) {
                 return;
             }
             self.wake.notify_all();
-            let attached = state.attached.iter().map(|attached| &attached.interrupt);
-            let callbacks = attached.chain(state.callbacks.values());
-            let interrupts: Vec<_> = callbacks.map(Arc::clone).collect();
-            (interrupts, state.children.clone())
+            let attached = state.attached.iter();
+            let attached: Vec<_> = attached
+                .map(|known| Arc::clone(&known.attachment))
+                .collect();
+            let callbacks: Vec<_> = state.callbacks.values().map(Arc::clone).collect();
+            (attached, callbacks, state.children.clone())
         };
-        for interrupt in interrupts {
-            interrupt();
+        for attachment in attached {
+            attachment.interrupt();
+        }
+        for callback in callbacks {
+            callback();
         }
         for child in children.iter().filter_map(Weak::upgrade) {
             child.cancel();

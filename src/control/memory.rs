@@ -3,9 +3,13 @@
 //! A transfer borrows the size of a buffer before it allocates it, and gives it back with the buffer;
 //! others wait, in the order in which they came. Nobody waits for memory while holding a worker's
 //! permit, nor for a second buffer while holding one that is not being sent: whoever holds memory gives
-//! it back without anybody else's help, so there is no deadlock.
+//! it back without anybody else's help, so there is no deadlock. Caches hold memory that nobody needs;
+//! they never wait for it, and give it back as soon as a transfer waits (`caches`).
+
+use std::sync::Arc;
 
 use crate::control::Control;
+use crate::control::caches::Caches;
 use crate::control::semaphore::Semaphore;
 use crate::error::{Error, Result};
 
@@ -14,6 +18,7 @@ use crate::error::{Error, Result};
 pub(crate) struct Memory {
     limit: Option<u64>,
     bytes: Semaphore,
+    caches: Arc<Caches>,
 }
 
 /// Memory that was borrowed; given back when dropped.
@@ -28,6 +33,7 @@ impl Memory {
         Self {
             limit,
             bytes: Semaphore::new(limit.unwrap_or(u64::MAX)),
+            caches: Arc::default(),
         }
     }
 
@@ -54,11 +60,30 @@ impl Memory {
     /// Borrows that many bytes, as soon as they are there.
     pub(crate) fn borrow(&self, bytes: u64, control: &Control) -> Result<Loan> {
         self.check(bytes)?;
-        self.bytes.acquire(bytes, control.tokens())?;
-        Ok(Loan {
+        if !self.bytes.try_acquire(bytes) {
+            let _waiting = self.caches.give_way();
+            self.bytes.acquire(bytes, control.tokens())?;
+        }
+        Ok(self.lend(bytes))
+    }
+
+    /// Borrows that many bytes for a cache, if they are free and no transfer waits for memory.
+    pub(crate) fn try_borrow(&self, bytes: u64) -> Option<Loan> {
+        let is_free = !self.caches.are_unwelcome() && self.bytes.try_acquire(bytes);
+        is_free.then(|| self.lend(bytes))
+    }
+
+    /// The caches that borrow from it.
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
+    /// A loan of bytes that were acquired.
+    fn lend(&self, bytes: u64) -> Loan {
+        Loan {
             memory: self.clone(),
             bytes,
-        })
+        }
     }
 }
 

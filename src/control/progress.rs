@@ -97,7 +97,7 @@ impl fmt::Debug for dyn Progress {
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Counts the bytes of one transfer, from all its threads, and reports them.
-pub(crate) struct Tally {
+pub(crate) struct ProgressCounter {
     receiver: Option<Arc<dyn Progress>>,
     /// The receiver has panicked.
     is_mute: AtomicBool,
@@ -112,7 +112,7 @@ struct State {
     reported: Duration,
 }
 
-impl Tally {
+impl ProgressCounter {
     /// Reports a beginning to whoever watches the call.
     pub(crate) fn new(
         control: &Control,
@@ -248,23 +248,23 @@ impl Tally {
     }
 }
 
-impl fmt::Debug for Tally {
+impl fmt::Debug for ProgressCounter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tally")
+        f.debug_struct("ProgressCounter")
             .field("progress", &self.lock().progress)
             .finish_non_exhaustive()
     }
 }
 
 /// A reader whose bytes count towards a transfer, unless the attempt comes to nothing.
-pub(crate) struct Counted<'a, R> {
+pub(crate) struct CountingReader<'a, R> {
     content: R,
-    tally: &'a Tally,
+    tally: &'a ProgressCounter,
     counted: u64,
 }
 
-impl<'a, R: Read> Counted<'a, R> {
-    pub(crate) const fn new(content: R, tally: &'a Tally) -> Self {
+impl<'a, R: Read> CountingReader<'a, R> {
+    pub(crate) const fn new(content: R, tally: &'a ProgressCounter) -> Self {
         Self {
             content,
             tally,
@@ -278,7 +278,7 @@ impl<'a, R: Read> Counted<'a, R> {
     }
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read> Read for CountingReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(buffer)?;
         self.counted += read as u64;
@@ -288,7 +288,7 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-impl<R> Drop for Counted<'_, R> {
+impl<R> Drop for CountingReader<'_, R> {
     fn drop(&mut self) {
         if self.counted > 0 {
             self.tally.take_back(self.counted);

@@ -63,8 +63,7 @@ impl Semaphore {
         tokens: impl IntoIterator<Item = &'t CancelToken>,
     ) -> Result<()> {
         let mut state = self.0.lock();
-        if state.queue.is_empty() && state.has_room_for(units) {
-            state.taken += units;
+        if state.try_take(units) {
             return Ok(());
         }
         let turn = Arc::new(Condvar::new());
@@ -99,6 +98,11 @@ impl Semaphore {
         outcome
     }
 
+    /// Takes `units` if they are free and nobody waits. Returns whether it did.
+    pub(super) fn try_acquire(&self, units: u64) -> bool {
+        self.0.lock().try_take(units)
+    }
+
     /// Gives back what was acquired.
     pub(crate) fn release(&self, units: u64) {
         let mut state = self.0.lock();
@@ -110,6 +114,14 @@ impl Semaphore {
 impl State {
     fn has_room_for(&self, units: u64) -> bool {
         self.limit.saturating_sub(self.taken) >= units
+    }
+
+    fn try_take(&mut self, units: u64) -> bool {
+        let is_free = self.queue.is_empty() && self.has_room_for(units);
+        if is_free {
+            self.taken += units;
+        }
+        is_free
     }
 
     fn is_head(&self, turn: &Arc<Condvar>) -> bool {

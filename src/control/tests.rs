@@ -6,9 +6,9 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Control;
-use crate::control::bandwidth::Pace;
 use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
+use crate::control::rate_limit::RateLimiter;
 use crate::error::Error;
 
 /// Whether a wait of an hour ends with the token.
@@ -33,10 +33,10 @@ fn a_wait_ends_with_its_call_and_with_a_shutdown() {
 
 #[test]
 fn a_shutdown_ends_the_wait_for_bandwidth() {
-    let (pace, closing) = (Pace::default(), CancelToken::new());
-    pace.set_limit(NonZeroU64::new(1));
+    let (limiter, closing) = (RateLimiter::default(), CancelToken::new());
+    limiter.set_limit(NonZeroU64::new(1));
     closing.cancel();
     let control = Control::default().closed_by(&closing);
-    let outcome = pace.moved(1 << 40, &Clock::default(), &control);
+    let outcome = limiter.moved(1 << 40, &Clock::default(), &control);
     assert!(matches!(outcome, Err(Error::Cancelled)));
 }

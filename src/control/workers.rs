@@ -52,6 +52,11 @@ impl Workers {
         self.permits.acquire(1, control.tokens())?;
         Ok(Permit(self))
     }
+
+    /// Takes a permit if one is free and nobody waits for it.
+    pub(crate) fn try_take(&self) -> Option<Permit<'_>> {
+        self.permits.try_acquire(1).then(|| Permit(self))
+    }
 }
 
 impl Drop for Permit<'_> {

@@ -15,13 +15,17 @@ pub enum TransportKind {
     Dns,
     /// No connection could be made, or not in time.
     Connect,
-    /// The TLS handshake failed: a certificate, or something that is not TLS.
+    /// The certificate of the service was not accepted. No other problem of TLS is final.
     Tls,
-    /// The peer closed the connection.
+    /// The proxy could not be reached, or made no connection to the service.
+    Proxy,
+    /// This process, or the system, has no file descriptor left for another connection.
+    NoDescriptors,
+    /// The peer closed the connection, or TLS found it damaged.
     Reset,
     /// No byte moved for the idle limit of [`Timeouts`](crate::Timeouts).
     Stalled,
-    /// What arrived is not HTTP as it should be.
+    /// What arrived is not HTTP, or not TLS, as it should be.
     Protocol,
 }
 
@@ -46,7 +50,8 @@ pub struct TransportError {
     pub kind: TransportKind,
     /// How much of the request had left.
     pub sent: Sent,
-    /// The host that was called; empty for uploads, whose hosts are the service's own affair.
+    /// The host that was called, or the proxy that failed; empty for uploads, which go to hosts that the
+    /// service chooses anew each time.
     pub host: Box<str>,
     /// How often the request was sent.
     pub attempts: u32,
@@ -82,6 +87,14 @@ impl TransportError {
     }
 }
 
+impl TransportError {
+    /// The same at this proxy.
+    pub(crate) fn at_proxy(mut self, proxy: &str) -> Self {
+        self.host = proxy.into();
+        self
+    }
+}
+
 impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -113,11 +126,19 @@ impl fmt::Display for TransportError {
                 "no connection to the service; check the network, the realm and the proxy"
             }
             TransportKind::Tls => {
-                "no secure connection to the service; check its certificate and the roots in use"
+                "the certificate of the service was not accepted; check the clock, the realm and the roots in use"
+            }
+            TransportKind::Proxy => {
+                "no connection through the proxy; check it and the setting that names it"
+            }
+            TransportKind::NoDescriptors => {
+                "no file descriptor is left for a connection; raise the limit, or use fewer workers"
             }
             TransportKind::Reset => "the connection broke",
             TransportKind::Stalled => "the connection stalled",
-            TransportKind::Protocol => "the peer does not speak HTTP as it should",
+            TransportKind::Protocol => {
+                "the peer does not speak HTTP or TLS as it should; check the realm"
+            }
         };
         write!(f, "{}: {what}", self.operation)?;
         if !self.host.is_empty() {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::Control;
-use crate::control::bandwidth::{Bandwidth, Pace};
 use crate::control::clock::Clock;
+use crate::control::rate_limit::{Bandwidth, RateLimiter};
 use crate::error::{Error, Sent};
 use crate::http::error;
 use crate::model::operation::Operation;
@@ -16,8 +16,8 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 
 pub(super) enum Source<'a> {
     Bytes(&'a [u8]),
-    /// The content of a file, at this pace.
-    Reader(&'a mut dyn Read, &'a Pace),
+    /// The content of a file, at this rate.
+    Reader(&'a mut dyn Read, &'a RateLimiter),
 }
 
 /// Yields exactly `length` bytes or fails. A source that ends early must never look like the end of
@@ -76,16 +76,16 @@ impl Read for ExactReader<'_> {
             .min(buffer.len());
         let room = match &self.source {
             Source::Bytes(_) => room,
-            Source::Reader(_, pace) => pace.piece(room),
+            Source::Reader(_, limiter) => limiter.piece(room),
         };
         let Some(buffer) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else {
             return Ok(0);
         };
         let read = match &mut self.source {
             Source::Bytes(bytes) => bytes.read(buffer)?,
-            Source::Reader(reader, pace) => {
+            Source::Reader(reader, limiter) => {
                 let read = read_uninterrupted(reader, buffer)?;
-                pace.moved(read, self.clock, self.control)?;
+                limiter.moved(read, self.clock, self.control)?;
                 read
             }
         };
@@ -181,7 +181,7 @@ pub(crate) struct ResponseBody {
     reader: Box<dyn Read + Send + Sync>,
     control: Control,
     clock: Clock,
-    /// The pace of file content.
+    /// The rate limit of file content.
     bandwidth: Option<Arc<Bandwidth>>,
 }
 
@@ -190,7 +190,8 @@ impl ResponseBody {
         operation: Operation,
         body: ureq::Body,
         control: Control,
-        (clock, bandwidth): (&Clock, &Arc<Bandwidth>),
+        clock: &Clock,
+        bandwidth: &Arc<Bandwidth>,
     ) -> Self {
         let reader = Box::new(body.into_with_config().limit(u64::MAX).reader());
         let is_content = matches!(
@@ -226,11 +227,21 @@ impl ResponseBody {
     }
 }
 
+impl ResponseBody {
+    /// Up to `limit` bytes of the body, which may break off: what came is enough for whoever only wants
+    /// to know why a request was refused.
+    pub(super) fn read_what_comes(&mut self, limit: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _broken_off = self.take(limit).read_to_end(&mut bytes);
+        bytes
+    }
+}
+
 impl Read for ResponseBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.control.check()?;
-        let pace = self.bandwidth.as_ref().map(|bandwidth| &bandwidth.down);
-        let room = pace.map_or(buffer.len(), |pace| pace.piece(buffer.len()));
+        let limiter = self.bandwidth.as_ref().map(|bandwidth| &bandwidth.down);
+        let room = limiter.map_or(buffer.len(), |limiter| limiter.piece(buffer.len()));
         let outcome = self.reader.read(buffer.get_mut(..room).unwrap_or_default());
         let read = outcome.map_err(|error| {
             if self.control.is_cancelled() {
@@ -239,8 +250,8 @@ impl Read for ResponseBody {
                 error::from_body(self.operation, error)
             }
         })?;
-        if let Some(pace) = pace {
-            pace.moved(read, &self.clock, &self.control)?;
+        if let Some(limiter) = limiter {
+            limiter.moved(read, &self.clock, &self.control)?;
         }
         Ok(read)
     }
@@ -260,8 +271,8 @@ mod tests {
 
     use super::{ExactReader, Sha1AtEnd, Source};
     use crate::control::Control;
-    use crate::control::bandwidth::Pace;
     use crate::control::clock::Clock;
+    use crate::control::rate_limit::RateLimiter;
     use crate::error::Sent;
 
     /// Yields its pieces one at a time, with an interruption before each.
@@ -305,9 +316,10 @@ mod tests {
 
     #[test]
     fn a_source_that_ends_early_is_an_error_not_an_end() {
-        let (control, clock, pace) = (Control::default(), Clock::default(), Pace::default());
+        let (control, clock, limiter) =
+            (Control::default(), Clock::default(), RateLimiter::default());
         let mut pieces = Pieces(vec![b"hel"], false);
-        let source = Source::Reader(&mut pieces, &pace);
+        let source = Source::Reader(&mut pieces, &limiter);
         let mut reader = ExactReader::new(source, 5, &control, &clock);
         assert_eq!(reader.sent(), Sent::Nothing);
         let mut sent = Vec::new();

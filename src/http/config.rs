@@ -1,16 +1,8 @@
-//! How connections are made: limits, proxy, roots, user agent. Two agents come of it, one for this
-//! machine (plain HTTP, never through a proxy) and one for the world.
+//! How connections are made: time limits, proxy, roots, user agent.
 
 use std::time::Duration;
 
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Proxy, ProxyProtocol};
-
-use crate::error::{Error, Result};
-use crate::http::names::Names;
-use crate::http::probes::Sparing;
 use crate::model::operation::Operation;
-use crate::model::realm::is_loopback;
 
 /// A limit that is never reached.
 const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -150,8 +142,9 @@ pub(crate) struct HttpConfig {
     pub(crate) timeouts: Timeouts,
     /// A proxy's URL; it may carry credentials.
     pub(crate) proxy: ProxyChoice,
-    /// PEM certificates to trust instead of the compiled-in ones.
-    pub(crate) roots: Option<Vec<u8>>,
+    /// PEM certificates to trust besides the compiled-in ones.
+    pub(crate) extra_roots: Option<Vec<u8>>,
+    pub(crate) ipv4_only: bool,
     pub(crate) allow_http: bool,
     /// Hosts beyond the realm's own that may be called.
     pub(crate) trusted_hosts: Vec<String>,
@@ -184,7 +177,8 @@ impl Default for HttpConfig {
             user_agent: concat!("b2sdk-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
             proxy: ProxyChoice::Environment,
-            roots: None,
+            extra_roots: None,
+            ipv4_only: false,
             allow_http: false,
             trusted_hosts: Vec::new(),
             expect_continue_from: 1 << 20,
@@ -192,118 +186,4 @@ impl Default for HttpConfig {
             test_mode: None,
         }
     }
-}
-
-/// The connections of one configuration. Clones share them.
-#[derive(Debug, Clone)]
-pub(super) struct Agents {
-    /// None where the environment names a proxy that cannot be used: nothing may go past it.
-    public: Option<Agent>,
-    loopback: Agent,
-}
-
-impl Agents {
-    pub(super) fn new(config: &HttpConfig, names: &Names) -> Result<Self> {
-        let proxy = match &config.proxy {
-            ProxyChoice::Environment => {
-                let found = Proxy::try_from_env();
-                if found.as_ref().is_some_and(is_socks) {
-                    return Ok(Self {
-                        public: None,
-                        loopback: agent((config, names), None, false)?,
-                    });
-                }
-                found
-            }
-            ProxyChoice::None => None,
-            ProxyChoice::Url(url) => {
-                let proxy = Proxy::new(url).ok().filter(|proxy| !is_socks(proxy));
-                let invalid =
-                    || Error::invalid_input("proxy", "it is not the URL of an HTTP proxy");
-                Some(proxy.ok_or_else(invalid)?)
-            }
-        };
-        Ok(Self {
-            public: Some(agent((config, names), proxy, !config.allow_http)?),
-            loopback: agent((config, names), None, false)?,
-        })
-    }
-
-    pub(super) fn for_host(&self, host: &str) -> Result<Agent> {
-        if is_loopback(host) {
-            return Ok(self.loopback.clone());
-        }
-        let unusable = "the environment names a SOCKS proxy, which is not supported; name an HTTP proxy, or none, \
-                        when building the B2Api";
-        self.public
-            .clone()
-            .ok_or_else(|| Error::invalid_input("proxy", unusable))
-    }
-
-    pub(super) fn shutdown(&self) {
-        for agent in self.public.iter().chain([&self.loopback]) {
-            agent.clone().shutdown();
-        }
-    }
-}
-
-fn is_socks(proxy: &Proxy) -> bool {
-    !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
-}
-
-fn agent(
-    (config, names): (&HttpConfig, &Names),
-    proxy: Option<Proxy>,
-    https_only: bool,
-) -> Result<Agent> {
-    let timeouts = &config.timeouts;
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .https_only(https_only)
-        .proxy(proxy)
-        .user_agent(config.user_agent.as_str())
-        .accept_encoding("")
-        .timeout_resolve(Some(timeouts.resolve))
-        .timeout_connect(Some(timeouts.connect))
-        .max_idle_connections(4 * config.connections)
-        .max_idle_connections_per_host(config.connections)
-        // Below the service's keep-alive, or the first request after a pause meets a closed connection.
-        .max_idle_age(Duration::from_secs(4))
-        .input_buffer_size(256 * 1024)
-        .output_buffer_size(128 * 1024)
-        .tls_config(TlsConfig::builder().root_certs(roots(config)?).build())
-        .build();
-    Ok(Agent::with_parts(
-        config,
-        Sparing::new(names.clock()),
-        names.clone(),
-    ))
-}
-
-fn roots(config: &HttpConfig) -> Result<RootCerts> {
-    let Some(pem) = &config.roots else {
-        return Ok(RootCerts::WebPki);
-    };
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(_) => {
-                return Err(Error::invalid_input(
-                    "root certificates",
-                    "they are not in PEM form",
-                ));
-            }
-        }
-    }
-    if certificates.is_empty() {
-        return Err(Error::invalid_input(
-            "root certificates",
-            "there is no certificate in them",
-        ));
-    }
-    Ok(RootCerts::from(certificates))
 }

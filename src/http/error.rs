@@ -1,13 +1,15 @@
 //! What ureq and the service report, as our errors.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ureq::Timeout;
 
 use crate::control::clock::Clock;
 use crate::error::service::Subject;
 use crate::error::{Error, ErrorCode, Sent, ServiceError, TransportError, TransportKind};
+use crate::http::connector::{NotConnected, is_out_of_descriptors};
+use crate::http::retry_after::retry_after;
 use crate::http::{Response, path_of};
 use crate::model::operation::Operation;
 
@@ -16,29 +18,53 @@ const REFUSAL_LIMIT: u64 = 64 * 1024;
 /// The most that is kept of an answer that is not the service's JSON.
 const EXCERPT: usize = 1024;
 
-/// A request that got no answer; `sent` tells how much of its body had left, if it has one. An error of ours that a body's reader raised comes out as itself.
+/// A connection that could not be made. Nothing was sent.
+pub(super) fn from_connecting(operation: Operation, host: &str, failure: NotConnected) -> Error {
+    let NotConnected { error, proxy } = failure;
+    let kind = kind_of(&error);
+    let Some(proxy) = proxy else {
+        let error = TransportError::new(operation, kind, Sent::Nothing, error);
+        return connection(error.at(host));
+    };
+    match &error {
+        ureq::Error::ConnectProxyFailed(answer) if answer.contains("407") => {
+            let reason = format!(
+                "the proxy {proxy} asks for a user name and a password, or does not accept those in its URL (407)"
+            );
+            Error::invalid_input("proxy", reason)
+        }
+        _ => {
+            let kind = match kind {
+                TransportKind::NoDescriptors => kind,
+                _ => TransportKind::Proxy,
+            };
+            connection(TransportError::new(operation, kind, Sent::Nothing, error).at_proxy(&proxy))
+        }
+    }
+}
+
+/// A request that got no answer over a connection that there was; `sent` tells how much of its body had
+/// left, if it has one. An error of ours that a body's reader raised comes out as itself.
 pub(super) fn from_ureq(
     operation: Operation,
     host: &str,
     error: ureq::Error,
     sent: Option<Sent>,
 ) -> Error {
-    let (kind, sent) = match (kind_of(&error), sent) {
-        (TransportKind::Dns, _) => (TransportKind::Dns, Sent::Nothing),
-        // Once a body is on its way the connection exists: then it is that which broke.
-        (TransportKind::Connect | TransportKind::Tls, Some(sent @ (Sent::Partial | Sent::All))) => {
-            (TransportKind::Reset, sent)
-        }
-        (kind @ (TransportKind::Connect | TransportKind::Tls), _) => (kind, Sent::Nothing),
-        (kind, sent) => (kind, sent.unwrap_or(Sent::All)),
+    let kind = kind_of(&error);
+    let sent = match kind {
+        // Looked up for each request, also where a connection is open.
+        TransportKind::Dns => Sent::Nothing,
+        _ => sent.unwrap_or(Sent::All),
     };
-    match error {
+    let transport = match error {
         ureq::Error::Io(error) => match Error::from_io(error) {
-            Ok(own) => own,
-            Err(error) => connection(TransportError::new(operation, kind, sent, error).at(host)),
+            Ok(own) => return own,
+            Err(error) => TransportError::new(operation, kind, sent, error),
         },
-        error => connection(TransportError::new(operation, kind, sent, error).at(host)),
-    }
+        error => TransportError::new(operation, kind, sent, error),
+    };
+    connection(transport.at(host))
 }
 
 /// A response whose body broke off.
@@ -64,7 +90,8 @@ fn kind_of(error: &ureq::Error) -> TransportKind {
             TransportKind::Connect
         }
         ureq::Error::Timeout(_) => TransportKind::Stalled,
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => TransportKind::Tls,
+        ureq::Error::Tls(_) | ureq::Error::Pem(_) => TransportKind::Tls,
+        ureq::Error::Rustls(error) => kind_of_tls(error),
         _ => TransportKind::Protocol,
     }
 }
@@ -76,6 +103,12 @@ fn kind_of_io(error: &io::Error) -> TransportKind {
     {
         return kind_of(inner);
     }
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        return kind_of_tls(tls);
+    }
+    if is_out_of_descriptors(error) {
+        return TransportKind::NoDescriptors;
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::HostUnreachable
@@ -83,10 +116,22 @@ fn kind_of_io(error: &io::Error) -> TransportKind {
         | io::ErrorKind::NetworkDown
         | io::ErrorKind::AddrNotAvailable => TransportKind::Connect,
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TransportKind::Stalled,
-        // rustls reports a bad certificate or record as invalid data.
-        io::ErrorKind::InvalidData => TransportKind::Tls,
         // The resolver's failure has no kind of its own.
         _ if error.to_string().contains("lookup address") => TransportKind::Dns,
+        _ => TransportKind::Reset,
+    }
+}
+
+/// Only a certificate stays what it is. A record that was damaged, an alert, and what is not TLS at all
+/// may come from something on the way, and end the connection.
+fn kind_of_tls(error: &rustls::Error) -> TransportKind {
+    use rustls::Error as Tls;
+    match error {
+        Tls::InvalidCertificate(_)
+        | Tls::NoCertificatesPresented
+        | Tls::UnsupportedNameType
+        | Tls::PeerIncompatible(_) => TransportKind::Tls,
+        Tls::InvalidMessage(_) => TransportKind::Protocol,
         _ => TransportKind::Reset,
     }
 }
@@ -100,16 +145,9 @@ pub(super) fn from_refusal(
     subject: Subject<'_>,
     clock: &Clock,
 ) -> Error {
-    let answered = response
-        .header("date")
-        .and_then(|date| httpdate::parse_http_date(date).ok());
-    let answered = answered.unwrap_or_else(|| clock.now());
-    let retry_after = response
-        .header("retry-after")
-        .and_then(|value| retry_after(value, answered));
+    let retry_after = retry_after(&response.headers, clock);
     let status = response.status;
-    // A body that breaks off leaves what came of it: the status alone says most.
-    let body = response.body.read_all(REFUSAL_LIMIT).unwrap_or_default();
+    let body = response.body.read_what_comes(REFUSAL_LIMIT);
     let (code, message) = code_and_message(&body);
     ServiceError {
         operation: response.operation,
@@ -161,19 +199,6 @@ fn scrub(message: &str, secret: &str) -> String {
     } else {
         message.replace(secret, "***")
     }
-}
-
-/// Seconds, or a date (RFC 9110, section 10.2.3), which is counted from the answer's own. A day is as
-/// good as for ever.
-fn retry_after(value: &str, answered: SystemTime) -> Option<Duration> {
-    let wait = match value.trim().parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()?
-            .duration_since(answered)
-            .unwrap_or_default(),
-    };
-    Some(wait.min(Duration::from_secs(24 * 3600)))
 }
 
 #[cfg(test)]

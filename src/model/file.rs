@@ -43,7 +43,8 @@ pub struct FileVersion {
     /// The bucket that holds the file; absent in what a download tells.
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
-    /// What this version is.
+    /// What this version is; [`FileAction::Other`] with an empty text if the service does not say.
+    #[serde(default = "empty", deserialize_with = "null_is_empty")]
     pub action: FileAction,
     /// The version's id. Folders have none: theirs is empty.
     #[serde(default = "empty", deserialize_with = "null_is_empty")]
@@ -138,7 +139,7 @@ impl FileVersion {
 }
 
 impl Row for FileVersion {
-    const REQUIRED: &'static [&'static str] = &["fileName", "action"];
+    const REQUIRED: &'static [&'static str] = &["fileName"];
 
     fn extra(&mut self) -> &mut Map<String, Value> {
         &mut self.extra

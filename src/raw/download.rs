@@ -14,11 +14,10 @@ use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::response_headers::ResponseHeaders;
 use crate::model::secret::SseCustomerKey;
-use crate::raw::Raw;
 use crate::raw::customer_key::customer_key_headers;
 use crate::raw::encoding::{encode, encode_query};
 use crate::raw::headers::file_version;
-use crate::raw::unexpected;
+use crate::raw::{Raw, agreement, unexpected};
 use crate::setters::setters;
 
 pub use self::response::DownloadResponse;
@@ -192,6 +191,17 @@ impl Target<'_> {
         }
     }
 
+    /// Fails if an answer is about another file.
+    fn check(self, version: &FileVersion) -> Result<()> {
+        let operation = self.operation();
+        match self {
+            Self::ByName { file_name, .. } => {
+                agreement::same(operation, &file_name, &version.file_name.as_str())
+            }
+            Self::ById(id) => agreement::same(operation, id, &version.file_id),
+        }
+    }
+
     fn subject(&self) -> Subject<'_> {
         Subject::File(match self {
             Self::ByName { file_name, .. } => file_name,
@@ -318,6 +328,7 @@ impl Raw<'_> {
             }
         };
         let version = file_version(&response, total, &self.auth.allowed)?;
+        target.check(&version)?;
         Ok(DownloadResponse::new(version, range, response.body))
     }
 
@@ -340,7 +351,9 @@ impl Raw<'_> {
             Err(error) => return Err(error),
         };
         let length = response.content_length()?;
-        file_version(&response, length, &self.auth.allowed)
+        let version = file_version(&response, length, &self.auth.allowed)?;
+        target.check(&version)?;
+        Ok(version)
     }
 
     fn get(

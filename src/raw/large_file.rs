@@ -10,7 +10,7 @@ use crate::model::part::Part;
 use crate::model::secret::{SseCustomerKey, UploadToken};
 use crate::model::sha1::Sha1Digest;
 use crate::raw::customer_key::customer_key_headers;
-use crate::raw::{Raw, UploadBody};
+use crate::raw::{Raw, UploadBody, agreement};
 use crate::setters::setters;
 use crate::wire::file::FileIdRequest;
 use crate::wire::large_file::{
@@ -118,6 +118,7 @@ impl Raw<'_> {
             self.control,
         )?;
         let part: Part = super::read_json(response)?;
+        agreement::same(operation, &request.part_number, &part.part_number)?;
         body.check(operation, &part.content_sha1, part.content_length)?;
         Ok(part)
     }

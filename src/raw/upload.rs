@@ -13,10 +13,10 @@ use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
-use crate::raw::Raw;
 use crate::raw::customer_key::{AES256, customer_key_headers};
 use crate::raw::encoding::encode;
 use crate::raw::headers;
+use crate::raw::{Raw, agreement};
 use crate::setters::setters;
 use crate::wire::upload::{GetUploadUrlRequest, UploadUrlResponse};
 
@@ -172,6 +172,7 @@ impl Raw<'_> {
             self.control,
         )?;
         let version: FileVersion = super::read_json(response)?;
+        agreement::same(operation, &request.file_name, &version.file_name.as_str())?;
         body.check(operation, &version.content_sha1, version.content_length)?;
         Ok(version)
     }

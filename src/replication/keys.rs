@@ -9,8 +9,8 @@ use crate::model::id::ApplicationKeyId;
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
-use crate::session::needs::Needs;
-use crate::session::paging::Pages;
+use crate::session::capabilities::Needs;
+use crate::session::paging::KeyPages;
 use crate::wire::key::CreateKeyRequest;
 
 /// What a key of a source bucket does: read files, and how they are locked.
@@ -77,12 +77,7 @@ impl<'a> Keys<'a> {
 
     pub(super) fn by_id(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
         let session = &self.bucket.client().session;
-        let control = self.bucket.control(None);
-        let page = session.call(Operation::ListKeys, &control, |raw| {
-            raw.list_keys(Some(id), 1)
-        })?;
-        let mut keys = page.keys.into_iter();
-        Ok(keys.find(|key| key.application_key_id == *id))
+        KeyPages::find(session, &self.bucket.control(None), id)
     }
 
     /// A key that was made for this before, or a new one.
@@ -119,17 +114,9 @@ impl<'a> Keys<'a> {
         let session = &self.bucket.client().session;
         let control = self.bucket.control(None);
         let only = [self.bucket.id()];
-        let mut pages = Pages::default();
-        let mut next = || {
-            pages.next(Operation::ListKeys, |start| {
-                let page = session.call(Operation::ListKeys, &control, |raw| {
-                    raw.list_keys(start, 1000)
-                })?;
-                Ok((page.keys, page.next_application_key_id))
-            })
-        };
         let mut lowest = None;
-        while let Some(key) = next() {
+        let mut pages = KeyPages::default();
+        while let Some(key) = pages.next(session, &control) {
             let key = key?;
             let is_ours = key.key_name == name
                 && key.expiration_timestamp.is_none()

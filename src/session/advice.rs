@@ -9,6 +9,9 @@ use crate::model::operation::Operation;
 /// with it.
 const DAMAGED: &str = "did not match data received";
 
+/// How often what is not HTTP is asked again: it will hardly become HTTP.
+const MOST_NOT_HTTP: u32 = 3;
+
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
@@ -44,7 +47,7 @@ pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> 
         (Error::UnexpectedReply { .. }, _) if operation == Operation::CopyPart => {
             Advice::Again { after: None }
         }
-        (Error::Connection(transport), _) if uploads => on_upload_break(transport),
+        (Error::Connection(transport), _) if uploads => on_upload_break(transport, history),
         (Error::Connection(transport), _) => on_break(operation, transport, history),
         // Also a refusal without a code that was taken for one for lack of permission.
         (Error::NotAllowed(_), _) if !uploads => Advice::Stop,
@@ -71,6 +74,10 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
             }
         }
         (501, _) => Advice::Stop,
+        // Leave to send the body is not asked for a second time.
+        (417, _) if history.attempts == 1 => Advice::Again {
+            after: Some(Duration::ZERO),
+        },
         // Something in between answered; the service may have acted.
         _ if service.is_lost_answer() && !operation.is_repeatable() => Advice::Stop,
         (408 | 429 | 500..=599, _) => Advice::Again {
@@ -93,6 +100,8 @@ fn on_upload_refusal(service: &ServiceError, history: &History) -> Advice {
         // Whatever the code: the token belongs to the URL. Asking for another one re-authorizes
         // where that is needed. A second time it is the key.
         (401, _) if history.fresh_urls == 0 => Advice::FreshUploadUrl,
+        // Leave to send the body is not asked for a second time.
+        (417, _) if history.attempts == 1 => Advice::FreshUploadUrl,
         // The one answer that leaves the URL good.
         (429, _) => Advice::Again {
             after: asked_wait(service),
@@ -108,9 +117,12 @@ fn asked_wait(service: &ServiceError) -> Option<Duration> {
     service.retry_after.filter(|wait| !wait.is_zero())
 }
 
-fn on_upload_break(transport: &TransportError) -> Advice {
+fn on_upload_break(transport: &TransportError, history: &History) -> Advice {
     match transport.kind {
         TransportKind::Tls => Advice::Stop,
+        TransportKind::Protocol if history.attempts >= MOST_NOT_HTTP => Advice::Stop,
+        // Nothing that another URL would mend.
+        TransportKind::Proxy | TransportKind::NoDescriptors => Advice::Again { after: None },
         _ => Advice::FreshUploadUrl,
     }
 }
@@ -118,6 +130,7 @@ fn on_upload_break(transport: &TransportError) -> Advice {
 fn on_break(operation: Operation, transport: &TransportError, history: &History) -> Advice {
     match (transport.kind, transport.sent) {
         (TransportKind::Tls, _) => Advice::Stop,
+        (TransportKind::Protocol, _) if history.attempts >= MOST_NOT_HTTP => Advice::Stop,
         (_, Sent::All) if !operation.is_repeatable() => Advice::Stop,
         // Most often a pooled connection that the service had closed: a new one works at once.
         (TransportKind::Reset, _) if history.attempts == 1 => Advice::Again {

@@ -8,10 +8,11 @@ use std::vec;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
-use crate::model::id::{BucketId, FileId};
+use crate::model::id::{ApplicationKeyId, BucketId, FileId};
+use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::session::Session;
-use crate::session::needs::Needs;
+use crate::session::capabilities::Needs;
 use crate::wire::large_file::ListUnfinishedRequest;
 
 /// A listing whose pages begin at a `K`.
@@ -105,6 +106,38 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
         if let Some(start) = self.start.as_ref().and_then(later) {
             self.start = Some(start);
         }
+    }
+}
+
+/// The application keys of the account.
+#[derive(Debug, Default)]
+pub(crate) struct KeyPages(Pages<ApplicationKeyId, KeyDetails>);
+
+impl KeyPages {
+    pub(crate) fn next(
+        &mut self,
+        session: &Session,
+        control: &Control,
+    ) -> Option<Result<KeyDetails>> {
+        self.0.next(Operation::ListKeys, |start| {
+            let page = session.call(Operation::ListKeys, control, |raw| {
+                raw.list_keys(start, 1000)
+            })?;
+            Ok((page.keys, page.next_application_key_id))
+        })
+    }
+
+    /// The key of that id, if there is one: the listing begins there.
+    pub(crate) fn find(
+        session: &Session,
+        control: &Control,
+        id: &ApplicationKeyId,
+    ) -> Result<Option<KeyDetails>> {
+        let page = session.call(Operation::ListKeys, control, |raw| {
+            raw.list_keys(Some(id), 1)
+        })?;
+        let mut keys = page.keys.into_iter();
+        Ok(keys.find(|key| key.application_key_id == *id))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::operation::Operation;
 use crate::raw;
 use crate::session::credentials::Credentials;
 use crate::session::retry::Step;
-use crate::session::{Session, remember};
+use crate::session::{Session, log_store_failure};
 
 /// How long one process may take to authorize before another one tries.
 const LEASE: Duration = Duration::from_secs(30);
@@ -161,13 +161,13 @@ impl Session {
                 }
                 // Whoever logged out meanwhile is not logged in again by a token that expired.
                 Refresh::Lease(ticket) if stale.is_some() && ticket.identity().is_none() => {
-                    remember("abandoned lease", self.store.abandon_refresh(ticket));
+                    log_store_failure("abandoned lease", self.store.abandon_refresh(ticket));
                     return Ok(None);
                 }
                 Refresh::Lease(ticket) => match self.ask(credentials, account, &ticket, control) {
                     Ok(auth) => return self.save(auth, ticket),
                     Err(error) => {
-                        remember("abandoned lease", self.store.abandon_refresh(ticket));
+                        log_store_failure("abandoned lease", self.store.abandon_refresh(ticket));
                         return Err(error);
                     }
                 },
@@ -205,7 +205,7 @@ impl Session {
             .run(|step| {
                 if step != Step::First {
                     // The service is slow: others need not begin because of that.
-                    remember("renewed lease", self.store.renew_lease(ticket, LEASE));
+                    log_store_failure("renewed lease", self.store.renew_lease(ticket, LEASE));
                 }
                 raw::authorize(
                     &self.http,

@@ -16,7 +16,7 @@ use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
 use crate::session::retry::Step;
-use crate::session::{Session, remember};
+use crate::session::{Session, log_store_failure};
 
 /// How an upload ended that did not plainly fail.
 pub(crate) enum UploadOutcome<T> {
@@ -56,7 +56,7 @@ impl Session {
             };
             match upload(&Raw::new(self.http(), control, snapshot.auth()), &url) {
                 Ok(UploadOutcome::Stored(value)) => {
-                    remember(
+                    log_store_failure(
                         "upload URL",
                         self.info().put_upload_url(snapshot.identity(), target, url),
                     );

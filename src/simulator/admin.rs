@@ -6,8 +6,8 @@
 //! machine send requests here, so whatever comes with `Origin` or `Sec-Fetch-Site`, or for a host that
 //! is not called a loopback one, is refused.
 //!
-//! Bodies are plain text: faults in their own words, one a line; everything else as `name=value`,
-//! separated by spaces or `&`. Answers are JSON. What is asked here is no request to the service: it
+//! Bodies are plain text: faults in their own words, one a line; what is planted as JSON; everything
+//! else as `name=value`, separated by spaces or `&`. Answers are JSON. What is asked here is no request to the service: it
 //! meets no fault and leaves no entry in the log.
 
 mod parameters;
@@ -17,12 +17,12 @@ pub(crate) mod status_page;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::simulator::account::world::World;
 use crate::simulator::faults::{Fault, Faults};
 use crate::simulator::log::RequestLog;
-use crate::simulator::maintenance::{lifecycle, replication};
+use crate::simulator::maintenance::{lifecycle, planting, replication};
 use crate::simulator::protocol::decode;
 use crate::simulator::protocol::host;
 use crate::simulator::protocol::message::{Reply, Request};
@@ -85,8 +85,16 @@ impl Admin<'_> {
             ("POST", ["replication"]) => done(replication::run(self.world)),
             ("GET", ["caps"]) => Ok(show::caps(self.world)),
             ("POST", ["caps"]) => self.set_caps(&text),
-            ("GET", ["limits"]) => Ok(show::limits(self.world.settings())),
-            ("POST", ["limits"]) => self.set_limits(&text),
+            ("GET", ["settings"]) => Ok(show::settings(self.world.settings())),
+            ("POST", ["settings"]) => self.set_settings(&text),
+            ("POST", ["buckets", name]) => {
+                planting::bucket(self.world, name, &members(&text)?)?;
+                Ok(json!({}))
+            }
+            ("POST", ["buckets", name, "files"]) => {
+                let id = planting::file(self.world, name, &members(&text)?)?;
+                Ok(json!({ "fileId": id }))
+            }
             ("GET", ["log"]) => self.show_log(request),
             ("DELETE", ["log"]) => {
                 self.log.clear();
@@ -101,7 +109,7 @@ impl Admin<'_> {
             "caps": show::caps(self.world),
             "clock": show::clock(self.world.clock()),
             "faults": show::faults(self.faults)["faults"],
-            "limits": show::limits(self.world.settings()),
+            "settings": show::settings(self.world.settings()),
             "requests": self.log.counts(),
             "shaping": show::shaping(&self.faults.shaping()),
         })
@@ -133,9 +141,14 @@ impl Admin<'_> {
 
     fn start_chaos(&self, text: &str) -> Result<Value, Refusal> {
         let mut parameters = Parameters::of(text)?;
-        let seed = parameters.number("seed")?;
+        let seed = parameters.number("seed")?.unwrap_or(0);
+        let corruption = parameters.boolean("corruption")?;
         parameters.end()?;
-        self.faults.chaos(seed.unwrap_or(0));
+        if corruption == Some(false) {
+            self.faults.chaos_without_corruption(seed);
+        } else {
+            self.faults.chaos(seed);
+        }
         Ok(show::faults(self.faults))
     }
 
@@ -154,23 +167,22 @@ impl Admin<'_> {
 
     fn move_clock(&self, text: &str) -> Result<Value, Refusal> {
         let mut parameters = Parameters::of(text)?;
-        let (seconds, to) = (parameters.number("advance")?, parameters.number("to")?);
+        let seconds = parameters.number("advance")?;
+        let to = parameters.text("to");
         parameters.end()?;
-        let clock = self.world.clock();
-        let by = match (seconds, to) {
-            (Some(seconds), None) => Duration::from_secs(seconds),
+        match (seconds, to) {
+            (Some(seconds), None) => self.world.advance_clock(Duration::from_secs(seconds))?,
+            (None, Some("system")) => self.world.catch_up_clock()?,
             (None, Some(to)) => {
-                let ahead = u64::checked_sub(to, clock.now_millis());
+                let to = decode::decimal(to).ok_or_else(clock_usage)?;
+                let ahead = to.checked_sub(self.world.clock().now_millis());
                 let back = || Refusal::bad_request("the clock moves forward only");
-                Duration::from_millis(ahead.ok_or_else(back)?)
+                let ahead = Duration::from_millis(ahead.ok_or_else(back)?);
+                self.world.advance_clock(ahead)?;
             }
-            _ => {
-                let message = "either advance=SECONDS or to=MILLISECONDS since 1970";
-                return Err(Refusal::bad_request(message));
-            }
-        };
-        clock.advance(by);
-        Ok(show::clock(clock))
+            _ => return Err(clock_usage()),
+        }
+        Ok(show::clock(self.world.clock()))
     }
 
     fn set_caps(&self, text: &str) -> Result<Value, Refusal> {
@@ -185,22 +197,34 @@ impl Admin<'_> {
         Ok(show::caps(self.world))
     }
 
-    fn set_limits(&self, text: &str) -> Result<Value, Refusal> {
+    /// Changes what [`SimulatorBuilder`](crate::simulator::SimulatorBuilder) sets under the same names.
+    fn set_settings(&self, text: &str) -> Result<Value, Refusal> {
         let mut parameters = Parameters::of(text)?;
         let minimum = parameters.number("minimum-part-size")?;
         let recommended = parameters.number("recommended-part-size")?;
         let single = parameters.number("max-single-file")?;
+        let encrypt = parameters.boolean("encrypt-by-default")?;
+        let timestamps = parameters.boolean("custom-timestamps")?;
         let buckets = parameters.number("max-buckets")?;
         let scanned = parameters.number("listing-scan-limit")?;
+        let rows: Option<usize> = parameters.number("max-rows")?;
+        let seed = parameters.number("test-mode-seed")?;
         parameters.end()?;
         self.world.change_settings(|settings| {
             set(&mut settings.absolute_minimum_part_size, minimum);
             set(&mut settings.recommended_part_size, recommended);
             set(&mut settings.max_single_file, single);
+            set(&mut settings.encrypt_by_default, encrypt);
+            set(&mut settings.custom_timestamps, timestamps);
             set(&mut settings.max_buckets, buckets);
             set(&mut settings.listing_scan_limit, scanned);
+            set(&mut settings.max_rows, rows.map(|rows| rows.max(1)));
+            set(&mut settings.test_mode_seed, seed);
         });
-        Ok(show::limits(self.world.settings()))
+        if let Some(seed) = seed {
+            self.world.test_modes().restart(seed);
+        }
+        Ok(show::settings(self.world.settings()))
     }
 
     fn show_log(&self, request: &Request) -> Result<Value, Refusal> {
@@ -209,6 +233,16 @@ impl Admin<'_> {
         parameters.end()?;
         Ok(show::log(self.log, last.unwrap_or(usize::MAX)))
     }
+}
+
+/// The members of a JSON object.
+fn members(text: &str) -> Result<Map<String, Value>, Refusal> {
+    serde_json::from_str(text)
+        .map_err(|wrong| Refusal::bad_request(format!("the body is no JSON object: {wrong}")))
+}
+
+fn clock_usage() -> Refusal {
+    Refusal::bad_request("one of advance=SECONDS, to=MILLISECONDS since 1970, to=system")
 }
 
 fn set<T>(value: &mut T, new: Option<T>) {

@@ -10,13 +10,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::Simulator;
 use super::account::world::{Settings, World};
+use super::clock::Clock;
 use super::faults::Faults;
 use super::front::{Front, Limits, Server, listen};
 use super::log::{LogEntry, Observer, RequestLog};
+use super::protocol::host;
 use super::random;
+use super::tls::{Tls, certified_names};
 
 const LASTING_PORTS: Range<u16> = 20_000..32_768;
 
@@ -37,6 +41,10 @@ pub struct SimulatorBuilder {
     settings: Settings,
     observer: Option<Observer>,
     admin: Option<bool>,
+    tls: Option<Tls>,
+    public_url: Option<String>,
+    trusts_forwarded: bool,
+    start_time: Option<SystemTime>,
 }
 
 impl SimulatorBuilder {
@@ -107,6 +115,13 @@ impl SimulatorBuilder {
         self
     }
 
+    /// How many rows of a listing of files, unfinished files, parts or keys one answer has at most,
+    /// whatever the request asks for: small numbers make several pages of a few files.
+    pub fn max_rows(mut self, rows: usize) -> Self {
+        self.settings.max_rows = rows.max(1);
+        self
+    }
+
     /// Where the draws of `X-Bz-Test-Mode` begin (0): the same requests in the same order fail for the
     /// same seed.
     pub fn test_mode_seed(mut self, seed: u64) -> Self {
@@ -123,6 +138,36 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Speaks TLS instead of plain HTTP. [`Simulator::url`] then begins with `https`, and clients have to
+    /// trust [`Simulator::ca_certificate`].
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Tells clients this address in every answer, and in [`Simulator::url`], instead of the one by
+    /// which they reached the simulator: for proxies, containers and programs that terminate TLS.
+    /// A path is allowed where a proxy removes it.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
+        self
+    }
+
+    /// Whether clients are told the address that a proxy puts into `X-Forwarded-Proto` and
+    /// `X-Forwarded-Host`; without this, both headers are ignored. Only for simulators that nobody
+    /// reaches but through that proxy: anybody else can send these headers too.
+    pub fn trust_forwarded_headers(mut self, trust: bool) -> Self {
+        self.trusts_forwarded = trust;
+        self
+    }
+
+    /// Lets the service's clock begin at this time instead of the machine's own, for instance in the
+    /// past. It runs on from there, and can be [moved forward](Simulator::advance_clock).
+    pub fn start_time(mut self, time: SystemTime) -> Self {
+        self.start_time = Some(time);
+        self
+    }
+
     /// Calls `observer` with each entry of the request log, just before the request is answered.
     pub fn on_request(mut self, observer: impl Fn(&LogEntry) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
@@ -133,8 +178,14 @@ impl SimulatorBuilder {
     ///
     /// # Errors
     /// The port is taken (the message names it), or the directory cannot be used, for instance
-    /// because another simulator uses it.
+    /// because another simulator uses it, or because the database in it is lost; `InvalidInput` if
+    /// the public URL, the certificate or its key is none.
     pub fn start(self) -> io::Result<Simulator> {
+        let public = self
+            .public_url
+            .as_deref()
+            .map(PublicUrl::parse)
+            .transpose()?;
         let world = match &self.data_dir {
             Some(dir) => World::open(dir, self.settings).map_err(io::Error::other)?,
             None => World::in_memory(self.settings),
@@ -149,8 +200,46 @@ impl SimulatorBuilder {
         if self.data_dir.is_some() && world.port() != Some(port) {
             world.set_port(port)?;
         }
+        if let Some(time) = self.start_time {
+            world.clock().begin_at(time);
+        }
         let log = RequestLog::new(self.observer);
-        serve(Arc::new(world), listener, log, self.admin)
+        let address = listener.local_addr()?;
+        let names = certified_names(address.ip(), public.as_ref().map(|url| url.host.as_str()));
+        let year = Clock::default().year();
+        let tls = self.tls.map(|tls| tls.acceptor(&names, year)).transpose()?;
+        let (tls, ca_certificate) = tls.map_or((None, None), |(tls, ca)| (Some(tls), ca));
+        let is_open = !address.ip().is_loopback();
+        let faults = Faults::default();
+        let world = Arc::new(world);
+        let front = Front {
+            service: Arc::<World>::clone(&world),
+            faults: faults.clone(),
+            log: log.clone(),
+            url: url_of(address, tls.is_some()),
+            public_url: public.map(|url| url.text),
+            trusts_forwarded: self.trusts_forwarded,
+            tls,
+            is_open,
+            admin_enabled: self.admin.unwrap_or(!is_open),
+            limits: Limits::default(),
+        };
+        let url = front
+            .public_url
+            .clone()
+            .unwrap_or_else(|| front.url.clone());
+        let (key_id, key) = world.master_key();
+        Ok(Simulator {
+            server: Server::start(listener, front)?,
+            world,
+            faults,
+            log,
+            url,
+            address,
+            ca_certificate,
+            key_id,
+            key,
+        })
     }
 }
 
@@ -162,6 +251,9 @@ impl fmt::Debug for SimulatorBuilder {
             .field("data_dir", &self.data_dir)
             .field("settings", &self.settings)
             .field("admin", &self.admin)
+            .field("tls", &self.tls)
+            .field("public_url", &self.public_url)
+            .field("start_time", &self.start_time)
             .finish_non_exhaustive()
     }
 }
@@ -193,38 +285,50 @@ fn listen_again(address: IpAddr, world: &World) -> io::Result<TcpListener> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no free port in 20000..32768"))
 }
 
-fn serve(
-    world: Arc<World>,
-    listener: TcpListener,
-    log: RequestLog,
-    admin: Option<bool>,
-) -> io::Result<Simulator> {
-    let address = listener.local_addr()?;
-    let is_open = !address.ip().is_loopback();
-    // Every address of this machine has no name of its own, but this one is among them.
+/// The URL of a simulator that listens here. Every address of this machine has no name of its own,
+/// but 127.0.0.1 is among them.
+fn url_of(address: SocketAddr, has_tls: bool) -> String {
     let host = match address.ip() {
         ip if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
         _ => address,
     };
-    let url = format!("http://{host}");
-    let faults = Faults::default();
-    let front = Front {
-        service: Arc::<World>::clone(&world),
-        faults: faults.clone(),
-        log: log.clone(),
-        url: url.clone(),
-        is_open,
-        admin_enabled: admin.unwrap_or(!is_open),
-        limits: Limits::default(),
-    };
-    let (key_id, key) = world.master_key();
-    Ok(Simulator {
-        server: Server::start(listener, front)?,
-        world,
-        faults,
-        log,
-        url,
-        key_id,
-        key,
-    })
+    format!("{}://{host}", if has_tls { "https" } else { "http" })
+}
+
+/// An address that clients are told.
+struct PublicUrl {
+    /// Without a slash at its end.
+    text: String,
+    /// Without the port.
+    host: String,
+}
+
+impl PublicUrl {
+    fn parse(text: &str) -> io::Result<Self> {
+        let invalid = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "{text:?} is no public URL: http://HOST[:PORT] or https://HOST[:PORT], perhaps with a path"
+                ),
+            )
+        };
+        let text = text.trim_end_matches('/');
+        let rest = text
+            .strip_prefix("http://")
+            .or(text.strip_prefix("https://"));
+        let (host, path) = rest
+            .map(|rest| rest.split_once('/').unwrap_or((rest, "")))
+            .ok_or_else(invalid)?;
+        let is_path = path
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b));
+        if !host::is_host(host) || !is_path {
+            return Err(invalid());
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            host: host::name_of(host).to_owned(),
+        })
+    }
 }

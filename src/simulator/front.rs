@@ -28,6 +28,7 @@ mod limits;
 mod rates;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::io::{self, Read};
 use std::net::{IpAddr, TcpListener};
@@ -35,8 +36,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use hyper::HeaderMap;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 use crate::model::operation::Operation;
 use crate::simulator::faults::Faults;
@@ -88,6 +91,11 @@ pub(crate) struct Front {
     pub(crate) log: RequestLog,
     /// `http://127.0.0.1:port`, for clients that do not say how they reached us.
     pub(crate) url: String,
+    /// The address that clients are told whatever they say.
+    pub(crate) public_url: Option<String>,
+    /// Whether `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    pub(crate) trusts_forwarded: bool,
+    pub(crate) tls: Option<TlsAcceptor>,
     /// Whether clients may reach us by other than loopback addresses.
     pub(crate) is_open: bool,
     /// Whether clients on this machine may use the admin endpoint.
@@ -166,6 +174,8 @@ async fn accept(listener: TcpListener, front: Arc<Front>) {
                         drop(place);
                     });
                     number += 1;
+                } else if front.tls.is_some() {
+                    drop(stream);
                 } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
                     tokio::spawn(async move {
                         connection::refuse(stream).await;
@@ -184,13 +194,28 @@ pub(crate) fn listen(address: IpAddr, port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((address, port))
 }
 
-/// The base of the URLs that a client is given: the address by which it reached us, so that names
-/// such as `localhost` and forwarded ports keep working. Unless the server is open to others, that
-/// address must be a loopback one.
-fn base_url(host: Option<&str>, front: &Front) -> String {
+/// The base of the URLs that a client is given: the public URL if there is one, or else the address
+/// by which the client reached us, so that names such as `localhost` and forwarded ports keep
+/// working. Unless the server is open to others, that address must be a loopback one. A proxy may
+/// tell what address the client used, if it is trusted.
+fn base_url(head: &HeaderMap, front: &Front) -> String {
+    if let Some(url) = &front.public_url {
+        return url.clone();
+    }
+    let text = |name: &str| head.get(name).and_then(|value| value.to_str().ok());
+    let own_scheme = if front.tls.is_some() { "https" } else { "http" };
+    if front.trusts_forwarded {
+        let scheme = text("x-forwarded-proto").filter(|scheme| ["http", "https"].contains(scheme));
+        let host = text("x-forwarded-host").filter(|host| host::is_host(host));
+        if scheme.is_some() || host.is_some() {
+            let host = host.or(text("host").filter(|host| host::is_host(host)));
+            let host = host.unwrap_or_else(|| front.url.rsplit('/').next().unwrap_or_default());
+            return format!("{}://{host}", scheme.unwrap_or(own_scheme));
+        }
+    }
     let usable = |host: &&str| host::is_loopback(host) || (front.is_open && host::is_host(host));
-    match host.filter(usable) {
-        Some(host) => format!("http://{host}"),
+    match text("host").filter(usable) {
+        Some(host) => format!("{own_scheme}://{host}"),
         None => front.url.clone(),
     }
 }

@@ -20,6 +20,8 @@ use crate::simulator::protocol::message::Request;
 
 /// Entries beyond this many push out the oldest, so that a simulator may run for days.
 const KEPT: usize = 100_000;
+/// Memory of all entries together; beyond it they push out the oldest as well.
+const KEPT_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes kept of a text that a client chose: more than any path or name that the service takes.
 const LONGEST: usize = 4 * 1024;
 
@@ -35,6 +37,8 @@ pub struct LogEntry {
     pub path: String,
     /// The status answered; `None` if the connection ended without an answer.
     pub status: Option<u16>,
+    /// The `code` of an answer that refuses, such as `bad_auth_token`.
+    pub error_code: Option<String>,
     /// The path of the upload URL, when something was uploaded to one.
     pub upload_url: Option<String>,
     /// Bytes of the body that were read.
@@ -81,7 +85,24 @@ struct Shared {
 struct State {
     /// By arrival, rising.
     entries: VecDeque<(u64, LogEntry)>,
+    /// The memory of the entries.
+    bytes: usize,
     counts: BTreeMap<&'static str, usize>,
+}
+
+impl LogEntry {
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        let texts = [
+            &self.error_code,
+            &self.upload_url,
+            &self.fault,
+            &self.file_name,
+            &self.range,
+        ];
+        let texts = texts.into_iter().flatten().map(String::len);
+        size_of::<(u64, Self)>() + self.method.len() + self.path.len() + texts.sum::<usize>()
+    }
 }
 
 impl RequestLog {
@@ -117,7 +138,8 @@ impl RequestLog {
         self.state().counts.clone()
     }
 
-    /// The requests in the order in which they arrived (the last 100 000 of them).
+    /// The requests in the order in which they arrived: the last 100,000 of them, or fewer if they
+    /// take more than 32 MiB.
     #[must_use]
     pub fn entries(&self) -> Vec<LogEntry> {
         self.state()
@@ -156,6 +178,7 @@ impl RequestLog {
                 method: request.method.clone(),
                 path: bounded(&request.path),
                 status: None,
+                error_code: None,
                 upload_url: uploads.then(|| bounded(&request.path)),
                 body_bytes: 0,
                 expect_continue: request.expects_continue(),
@@ -181,9 +204,13 @@ impl RequestLog {
         let place = state
             .entries
             .partition_point(|(earlier, _)| *earlier < order);
+        state.bytes += entry.bytes();
         state.entries.insert(place, (order, entry));
-        if state.entries.len() > KEPT {
-            state.entries.pop_front();
+        while state.entries.len() > KEPT || state.bytes > KEPT_BYTES {
+            let Some((_, oldest)) = state.entries.pop_front() else {
+                break;
+            };
+            state.bytes -= oldest.bytes();
         }
     }
 
@@ -230,13 +257,14 @@ impl Arrival {
         Arc::clone(&self.body_bytes)
     }
 
-    pub(crate) fn answered(mut self, status: u16) {
-        self.write(Some(status));
+    pub(crate) fn answered(mut self, status: u16, error_code: Option<&str>) {
+        self.write(Some(status), error_code);
     }
 
-    fn write(&mut self, status: Option<u16>) {
+    fn write(&mut self, status: Option<u16>, error_code: Option<&str>) {
         if let Some(mut entry) = self.entry.take() {
             entry.status = status;
+            entry.error_code = error_code.map(bounded);
             entry.body_bytes = self.body_bytes.load(Ordering::Relaxed);
             entry.elapsed = self.stopwatch.elapsed();
             self.log.write(self.order, entry);
@@ -246,7 +274,7 @@ impl Arrival {
 
 impl Drop for Arrival {
     fn drop(&mut self) {
-        self.write(None);
+        self.write(None, None);
     }
 }
 
@@ -276,7 +304,7 @@ mod tests {
         let log = RequestLog::new(None);
         let first = log.arrive(&request("/1"), Some(UploadFile));
         let second = log.arrive(&request("/2"), Some(ListBuckets));
-        second.answered(200);
+        second.answered(200, None);
         assert_eq!(log.total(), 1);
         drop(first);
 

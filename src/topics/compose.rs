@@ -5,4 +5,4 @@
 //! copied within the service, so their bytes do not pass through this machine.
 
 pub use crate::transfer::compose::piece::Piece;
-pub use crate::transfer::compose::{ComposeOptions, Overlap};
+pub use crate::transfer::options::{ComposeOptions, Overlap};

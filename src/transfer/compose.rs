@@ -9,7 +9,6 @@
 
 pub(crate) mod assemble;
 pub(crate) mod incremental;
-mod options;
 pub(crate) mod piece;
 mod plan;
 mod planned;
@@ -27,15 +26,14 @@ use crate::transfer::compose::piece::{Opened, Opener, Piece};
 use crate::transfer::compose::plan::{Limits, PartPlan, PlannedPart, Slice, length, plan};
 use crate::transfer::compose::planned::Planned;
 use crate::transfer::copy::Copy;
-use crate::transfer::large::{LargeFile, PartSource};
+use crate::transfer::large::{Beginning, LargeFile, PartSource};
 use crate::transfer::new_file::NewFile;
+use crate::transfer::options::Overlap;
 use crate::transfer::resume::Resume;
 use crate::transfer::source::{BytesSource, hash};
 use crate::transfer::upload::small;
 use crate::transfer::uploaded::Uploaded;
 use crate::transfer::{parallel, parted};
-
-pub use self::options::{ComposeOptions, Overlap};
 
 type Sources<'p> = Arc<Opened<'p>>;
 
@@ -198,7 +196,13 @@ impl Compose<'_> {
         } = self.transfer;
         let file = self.file.with_sha1(self.large_file_sha1)?;
         let tally = self.transfer.tally(file.name, None);
-        LargeFile::make(self.transfer, &file, (None, false), &tally, |large| {
+        let beginning = Beginning {
+            unfinished: None,
+            is_kept: false,
+            length: None,
+            parts: None,
+        };
+        LargeFile::make(self.transfer, &file, beginning, &tally, |large| {
             parallel::run(workers, control, |_| {
                 Box::new((1..).zip(parts).map(|(number, part)| {
                     let part = part?;

@@ -9,24 +9,14 @@
 mod metadata;
 mod one_request;
 
-use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::control::Control;
-use crate::control::cancel::CancelToken;
-use crate::control::progress::Progress;
 use crate::error::{Error, Result};
-use crate::model::encryption::Encryption;
 use crate::model::file::FileVersion;
-use crate::model::file_info::FileInfo;
-use crate::model::id::BucketId;
-use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
-use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
-use crate::setters::{sets, setters};
 use crate::transfer::Transfer;
 use crate::transfer::copy::one_request::Small;
 use crate::transfer::large::{LargeFile, PartSource};
@@ -36,115 +26,6 @@ use crate::transfer::parts::{COPY_PART, EqualParts, MAX_PART, PartLimits};
 use crate::transfer::resume::{PlanEntry, Resume};
 use crate::transfer::source::StoredFile;
 use crate::transfer::uploaded::Uploaded;
-
-/// Whether a copy has the type and file info of its source.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum CopyMetadata {
-    /// Keeps the source's, except for what is not true of the copy: `sse_c_key_id` becomes the id of the
-    /// copy's own key, or is left out, and the `large_file_sha1` of the whole is left out of a range.
-    /// Where either can be the case, the source's file info is requested first, which needs the capability
-    /// `readFiles`.
-    #[default]
-    Keep,
-    /// Uses these instead.
-    Replace {
-        /// The MIME type.
-        content_type: String,
-        /// The names and values to store with the copy.
-        file_info: FileInfo,
-    },
-}
-
-/// Options for a copy.
-///
-/// ```
-/// use b2sdk::{CopyMetadata, CopyOptions, FileInfo};
-///
-/// let options = CopyOptions::new()
-///     .range(0..=99)
-///     .metadata(CopyMetadata::Replace { content_type: "text/plain".into(), file_info: FileInfo::new() });
-/// assert!(options.range.is_some());
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct CopyOptions {
-    /// Copies only these bytes, such as `0..=99`. The service takes ranges with a beginning and an end.
-    pub range: Option<ByteRange>,
-    /// The type and file info of the copy.
-    pub metadata: CopyMetadata,
-    /// The customer's key that the source is encrypted with (SSE-C).
-    pub source_encryption_key: Option<SseCustomerKey>,
-    /// How the service encrypts the copy, whatever the source is encrypted with; the default of the
-    /// destination bucket if not set. The id of a customer's key is recorded in the file info.
-    pub encryption: Option<Encryption>,
-    /// Until when the copy cannot be deleted; the bucket's default if not set. The source's own retention is
-    /// not copied. Needs a bucket with object lock, and the capability `writeFileRetentions`.
-    pub retention: Option<FileRetention>,
-    /// Whether the copy is on legal hold. The source's own hold is not copied. Needs a bucket with object
-    /// lock, and the capability `writeFileLegalHolds`.
-    pub legal_hold: Option<LegalHold>,
-    /// The size of a part, in bytes. A source that is not larger is copied in one request.
-    ///
-    /// If not set, up to 5 GB are copied in one request, and more in parts of 1 GB. At least 5 MB, at most
-    /// 5 GB. Parts are larger than asked for where a file would have more than 10,000 of them.
-    pub part_size: Option<u64>,
-    /// Whether a copy in parts completes an unfinished one of the same source, and leaves one if it fails.
-    /// What it is a copy of is recorded for that, as `plan_id` in its file info. The source is asked for its
-    /// length first unless this is [`Resume::Never`].
-    pub resume: Resume,
-    /// Receives reports of how far the copy is, at the end of each part.
-    pub progress: Option<Arc<dyn Progress>>,
-    /// Cancels the copy, as far as the service has not made it yet.
-    pub cancel: Option<CancelToken>,
-}
-
-setters! {
-    new CopyOptions {
-        metadata: CopyMetadata,
-        retention: FileRetention,
-        legal_hold: LegalHold,
-        part_size: u64,
-        resume: Resume,
-    }
-    into {
-        range: ByteRange,
-        encryption: Encryption,
-    }
-    shared {
-        source_encryption_key: SseCustomerKey,
-        cancel: CancelToken,
-    }
-}
-
-impl CopyOptions {
-    #[doc = sets!(progress)]
-    #[must_use]
-    pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
-        self.progress = Some(Arc::new(receiver));
-        self
-    }
-
-    pub(crate) fn new_file<'a>(&'a self, bucket: &'a BucketId, name: &'a str) -> NewFile<'a> {
-        let (content_type, info) = match &self.metadata {
-            CopyMetadata::Keep => (None, FileInfo::new()),
-            CopyMetadata::Replace {
-                content_type,
-                file_info,
-            } => (Some(Cow::from(content_type)), file_info.clone()),
-        };
-        NewFile {
-            bucket,
-            name,
-            content_type,
-            info,
-            encryption: self.encryption.as_ref(),
-            retention: self.retention.as_ref(),
-            legal_hold: self.legal_hold.as_ref(),
-            upload_timestamp: None,
-        }
-    }
-}
 
 /// One copy: of what, where to, how.
 pub(crate) struct Copy<'a> {

@@ -8,12 +8,15 @@
 
 pub(crate) mod directory;
 pub(crate) mod file;
+mod handle;
 mod partial;
 mod ranges;
 pub(crate) mod reader;
+pub(crate) mod remote_file;
 mod stream;
 
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -203,6 +206,32 @@ impl Download {
         self.reader.length()
     }
 
+    /// Returns which bytes of the file will come, counted from 0: all of them, or the range that was asked
+    /// for, cut at the file's end.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello, world", "hello.txt")?;
+    /// use b2sdk::{ByteRange, DownloadOptions};
+    ///
+    /// // The header of a program that serves the last five bytes.
+    /// let options = DownloadOptions::new().range(ByteRange::last(5));
+    /// let download = bucket.download_file_by_name_with("hello.txt", &options)?;
+    /// let (range, total) = (download.range(), download.version().content_length);
+    /// let content_range = format!("bytes {}-{}/{total}", range.start, range.end - 1);
+    /// assert_eq!(content_range, "bytes 7-11/12");
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn range(&self) -> Range<u64> {
+        self.reader.range()
+    }
+
     /// The bytes as a `Read`. It continues where a connection breaks, and fails at the end if the
     /// checksum is wrong; its errors carry an [`Error`] inside.
     #[must_use]
@@ -266,7 +295,9 @@ impl Download {
         self.save(&path, &|| directory.check(&name, &path))
     }
 
-    fn save(self, path: &Path, check: &dyn Fn() -> Result<()>) -> Result<Saved> {
+    /// Saves the file under this path, if `check` allows it: it is asked when the temporary file is there,
+    /// and again before that takes the path's place.
+    pub(crate) fn save(self, path: &Path, check: &dyn Fn() -> Result<()>) -> Result<Saved> {
         let Self {
             reader,
             workers,

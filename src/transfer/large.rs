@@ -4,29 +4,23 @@
 //!    the whole too. If its answer is lost, another one is started.
 //! 2. For each part, several at a time: an upload URL of its own kind, POST, its SHA-1 after it; or
 //!    `b2_copy_part`. A part that fails is sent again alone; sending a part number again replaces it.
-//! 3. `b2_finish_large_file` with the SHA-1s of all parts. If its answer is lost,
-//!    `b2_get_file_info` tells whether the file is there.
-//! 4. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for;
-//!    unless the file may be resumed (`resume`), or nobody can tell whether it is finished. What is left
-//!    for whatever reason is named by the error ([`LargeFileLeft`]).
+//! 3. `b2_finish_large_file`, or whatever else ends it (`ending`).
+
+mod ending;
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use crate::account_info::UploadTarget;
 use crate::control::Control;
-use crate::control::cancel::CancelToken;
-use crate::control::progress::{Counted, Tally, TransferStage};
-use crate::error::{Error, LargeFileLeft, Result, WhyLeft};
-use crate::model::file::{FileAction, FileVersion};
+use crate::control::progress::{CountingReader, ProgressCounter, TransferStage};
+use crate::error::{Error, Result};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::sha1::Sha1Digest;
 use crate::raw::{UploadBody, UploadPartRequest};
-use crate::session::remember;
 use crate::session::upload_url::UploadOutcome;
 use crate::transfer::Transfer;
 use crate::transfer::new_file::NewFile;
@@ -36,10 +30,6 @@ use crate::wire::copy::CopyPartRequest;
 
 /// How often starting is tried when its answers are lost.
 const START_ROUNDS: u32 = 3;
-/// How often finishing is tried when its answers are lost.
-const FINISH_ROUNDS: u32 = 5;
-/// How long cancelling what failed may take, all attempts together: the caller waits for the reason.
-const CLEAN_UP: Duration = Duration::from_secs(5);
 
 /// The parts of a large file; they are numbered from 1.
 pub(in crate::transfer) trait PartSource: Sync {
@@ -54,16 +44,28 @@ pub(in crate::transfer) trait PartSource: Sync {
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest>;
 }
 
+/// How a large file begins, and what it will have in the end.
+pub(in crate::transfer) struct Beginning {
+    /// The unfinished file that is completed; another one is started if there is none.
+    pub(in crate::transfer) unfinished: Option<FileId>,
+    /// Whether a failure leaves it, to be resumed.
+    pub(in crate::transfer) is_kept: bool,
+    /// Its bytes and the number of its parts, if they are known beforehand.
+    pub(in crate::transfer) length: Option<u64>,
+    pub(in crate::transfer) parts: Option<u64>,
+}
+
 /// A large file at the service that is started and not finished.
 pub(in crate::transfer) struct LargeFile<'a> {
     transfer: Transfer<'a>,
     file: &'a NewFile<'a>,
     id: FileId,
     target: UploadTarget,
-    /// Whether a failure leaves it, to be resumed.
-    is_kept: bool,
-    tally: &'a Tally,
+    beginning: Beginning,
+    tally: &'a ProgressCounter,
     retries: AtomicU32,
+    /// The bytes of the parts that were made here.
+    made: AtomicU64,
 }
 
 /// Cleans up if the caller's own code, such as a reader, panics.
@@ -73,26 +75,11 @@ impl Drop for OnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.drop_upload_urls();
-            if !self.0.is_kept {
+            if !self.0.beginning.is_kept {
                 self.0.cancel();
             }
         }
     }
-}
-
-/// What is known of a large file that was to be cancelled.
-enum Cancelled {
-    Done,
-    /// There is no unfinished file of that id any more: it was finished, or somebody cancelled it.
-    WasGone,
-    Unknown,
-}
-
-/// What is known of a large file that was to be finished.
-enum Finish {
-    Done(Box<FileVersion>),
-    /// The answer is lost, and nobody can tell.
-    Unknown(Error),
 }
 
 /// Starts a large file. If its answer is lost nobody knows its id, and another one is started: what
@@ -131,15 +118,15 @@ fn part_number(number: u64) -> Result<u32> {
 }
 
 impl<'a> LargeFile<'a> {
-    /// Makes a file of parts: of the unfinished one, or of one that is started for it. A failure cancels
-    /// the large file, unless it is kept to be resumed.
+    /// Makes a file of parts. A failure cancels the large file, unless it is kept to be resumed.
     pub(in crate::transfer) fn make(
         transfer: Transfer<'a>,
         file: &'a NewFile<'a>,
-        (unfinished, is_kept): (Option<FileId>, bool),
-        tally: &'a Tally,
+        mut beginning: Beginning,
+        tally: &'a ProgressCounter,
         make_parts: impl FnOnce(&LargeFile<'_>) -> Result<Vec<Sha1Digest>>,
     ) -> Result<Uploaded> {
+        let unfinished = beginning.unfinished.take();
         let id = unfinished.map_or_else(|| start(transfer, file), Ok)?;
         tally.enter(TransferStage::Transferring);
         let large = Self {
@@ -147,39 +134,36 @@ impl<'a> LargeFile<'a> {
             file,
             target: UploadTarget::LargeFile(id.clone()),
             id,
-            is_kept,
+            beginning,
             tally,
             retries: AtomicU32::new(0),
+            made: AtomicU64::new(0),
         };
         let guard = OnPanic(&large);
-        let mut is_finishing = false;
-        let outcome = make_parts(&large).and_then(|parts| {
-            tally.enter(TransferStage::Finishing);
-            is_finishing = true;
-            Ok((large.finish(&parts)?, parts.len()))
-        });
+        let made = make_parts(&large);
+        let parts = made
+            .as_ref()
+            .map_or(large.beginning.parts, |parts| Some(parts.len() as u64));
+        let outcome = match made {
+            Ok(parts) => {
+                tally.enter(TransferStage::Finishing);
+                large.finish(&parts)
+            }
+            Err(error) => large.give_up(error),
+        };
         drop(guard);
         large.drop_upload_urls();
-        match outcome {
-            Ok((Finish::Done(version), parts)) => {
-                tally.finish();
-                Ok(Uploaded {
-                    version: *version,
-                    parts: u32::try_from(parts).unwrap_or(u32::MAX),
-                    resumed_parts: 0,
-                    retries: large.retries.into_inner(),
-                    bytes_sent: tally.moved(),
-                })
-            }
-            // Cancelling what may be finished, or about to be, would lose it.
-            Ok((Finish::Unknown(error), _)) => Err(large.left(WhyLeft::MayBeFinished, error)),
-            Err(error) if large.is_kept => Err(large.left(WhyLeft::ForResuming, error)),
-            Err(error) => Err(match (large.cancel(), is_finishing) {
-                (Cancelled::Done, _) | (Cancelled::WasGone, false) => error,
-                (Cancelled::WasGone, true) => large.left(WhyLeft::MayBeFinished, error),
-                (Cancelled::Unknown, _) => large.left(WhyLeft::NotCancelled, error),
-            }),
-        }
+        let version = outcome?;
+        tally.finish();
+        Ok(Uploaded {
+            version,
+            parts: parts
+                .and_then(|parts| u32::try_from(parts).ok())
+                .unwrap_or(u32::MAX),
+            resumed_parts: 0,
+            retries: large.retries.into_inner(),
+            bytes_sent: tally.moved(),
+        })
     }
 
     /// Sends one part, as often as it takes.
@@ -200,19 +184,23 @@ impl<'a> LargeFile<'a> {
                 .session
                 .with_upload_url(&self.target, None, control, |raw, url| {
                     self.tally.attempt(&mut again);
-                    let mut content = Counted::new(source.open(range.clone())?, self.tally);
+                    let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
                     let mut body = UploadBody::new(&mut content, length);
                     let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
+                    let unexpected = |source: &str| Error::UnexpectedReply {
+                        operation: Operation::UploadPart,
+                        source: source.into(),
+                    };
+                    if part.file_id != self.id {
+                        return Err(unexpected("it is about a part of another file"));
+                    }
+                    let sha1 = part.content_sha1.digest();
+                    let sha1 = sha1.ok_or_else(|| unexpected("it has no SHA-1"))?;
                     content.keep();
-                    part.content_sha1
-                        .digest()
-                        .map(UploadOutcome::Stored)
-                        .ok_or_else(|| Error::UnexpectedReply {
-                            operation: Operation::UploadPart,
-                            source: "it has no SHA-1".into(),
-                        })
+                    Ok(UploadOutcome::Stored(sha1))
                 })?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
+        self.made.fetch_add(length, Ordering::Relaxed);
         self.tally.part_arrived();
         Ok(sha1)
     }
@@ -234,137 +222,24 @@ impl<'a> LargeFile<'a> {
             ..CopyPartRequest::new(source.file_id, &self.id, number)
         };
         let (mut attempts, mut again) = (0, false);
-        let part = self
+        let sha1 = self
             .transfer
             .session
             .call(Operation::CopyPart, control, |raw| {
                 attempts += 1;
                 self.tally.attempt(&mut again);
-                raw.copy_part(&request)
+                let part = raw.copy_part(&request)?;
+                let sha1 = part.content_sha1.digest();
+                sha1.filter(|_| part.content_length == length)
+                    .ok_or_else(|| Error::UnexpectedReply {
+                        operation: Operation::CopyPart,
+                        source: "it is about other bytes than were asked for".into(),
+                    })
             })?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
-        match part.content_sha1.digest() {
-            Some(sha1) if part.content_length == length => {
-                self.tally.part_arrived();
-                self.tally.add(length);
-                Ok(sha1)
-            }
-            _ => Err(Error::UnexpectedReply {
-                operation: Operation::CopyPart,
-                source: "it is about other bytes than were asked for".into(),
-            }),
-        }
-    }
-
-    fn finish(&self, parts: &[Sha1Digest]) -> Result<Finish> {
-        let Transfer {
-            session, control, ..
-        } = self.transfer;
-        let mut lost = None;
-        for round in 0..FINISH_ROUNDS {
-            if round > 0 {
-                control.sleep(session.clock(), session.retry_policy().delay(round - 1))?;
-            }
-            let outcome = session.call(Operation::FinishLargeFile, control, |raw| {
-                raw.finish_large_file(&self.id, parts)
-            });
-            let error = match outcome {
-                Ok(version) => return Ok(Finish::Done(Box::new(version))),
-                Err(error) => error,
-            };
-            // After another attempt, "no active upload" may mean that the first one finished it.
-            if !error.is_answer_lost() && error.attempts() <= 1 && lost.is_none() {
-                return Err(error);
-            }
-            match self.find_finished() {
-                Ok(Some(version)) => return Ok(Finish::Done(Box::new(version))),
-                Ok(None) if error.is_answer_lost() => lost = Some(error),
-                // While an earlier attempt may still be at work, its refusal proves nothing.
-                Ok(None) => return lost.map_or(Err(error), |lost| Ok(Finish::Unknown(lost))),
-                Err(Error::Cancelled) => return Ok(Finish::Unknown(Error::Cancelled)),
-                Err(_) => return Ok(Finish::Unknown(lost.unwrap_or(error))),
-            }
-        }
-        Ok(Finish::Unknown(lost.unwrap_or(Error::Cancelled)))
-    }
-
-    /// The finished file, if it is finished; by its id, or for a key that may not read by listing.
-    fn find_finished(&self) -> Result<Option<FileVersion>> {
-        let Transfer {
-            session, control, ..
-        } = self.transfer;
-        match session.call(Operation::GetFileInfo, control, |raw| {
-            raw.get_file_info(&self.id)
-        }) {
-            Ok(version) => return Ok((version.action == FileAction::Upload).then_some(version)),
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(Error::NotAllowed(_)) => {}
-            Err(error) => return Err(error),
-        }
-        let is_ours = |version: &FileVersion| {
-            version.file_id == self.id && version.action == FileAction::Upload
-        };
-        let NewFile { bucket, name, .. } = self.file;
-        session.find_version(control, bucket, name, (is_ours, |_| false))
-    }
-
-    /// The failure, with what it leaves at the service.
-    fn left(&self, why: WhyLeft, failure: Error) -> Error {
-        Error::LargeFileLeft(Box::new(LargeFileLeft {
-            file_id: self.id.clone(),
-            why,
-            failure,
-        }))
-    }
-
-    /// Leaves no parts behind. That this fails does not change why the upload failed.
-    fn cancel(&self) -> Cancelled {
-        // Not under the caller's token, which may be what ended the upload; but not for long either.
-        let (limit, done) = (CancelToken::new(), CancelToken::new());
-        let control = Control {
-            cancel: Some(limit.clone()),
-            progress: None,
-            ..self.transfer.control.clone()
-        };
-        let session = self.transfer.session;
-        let outcome = thread::scope(|scope| {
-            let watching = thread::Builder::new().spawn_scoped(scope, || {
-                done.wait(CLEAN_UP);
-                limit.cancel();
-            });
-            if watching.is_err() {
-                limit.cancel();
-            }
-            let outcome = session.cancel_large_file(&control, &self.id);
-            done.cancel();
-            outcome
-        });
-        let file_id = &self.id;
-        match outcome {
-            Ok(()) => {
-                tracing::debug!(%file_id, "the unfinished large file was cancelled");
-                Cancelled::Done
-            }
-            Err(error) if error.is_not_found() || error.status() == Some(400) => {
-                tracing::debug!(%file_id, "there is no unfinished large file to cancel any more");
-                Cancelled::WasGone
-            }
-            Err(_) => {
-                tracing::warn!(%file_id, "the unfinished large file could not be cancelled");
-                Cancelled::Unknown
-            }
-        }
-    }
-
-    fn drop_upload_urls(&self) {
-        let session = self.transfer.session;
-        if let Ok(snapshot) = session.current(self.transfer.control) {
-            remember(
-                "upload URLs of parts",
-                session
-                    .info()
-                    .drop_upload_urls(snapshot.identity(), &self.target),
-            );
-        }
+        self.made.fetch_add(length, Ordering::Relaxed);
+        self.tally.part_arrived();
+        self.tally.add(length);
+        Ok(sha1)
     }
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 use crate::model::auth::{Allowed, Capability};
-use crate::model::encryption::{Encryption, EncryptionInfo, EncryptionMode};
+use crate::model::encryption::{Encryption, EncryptionInfo, EncryptionMode, SSE_C_KEY_ID};
 use crate::model::file::FileVersion;
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1, MAX_INFOS, SRC_LAST_MODIFIED_MILLIS};
 use crate::model::filtered::Filtered;
@@ -22,7 +22,7 @@ use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
 use crate::raw::UploadFileRequest;
 use crate::raw::encoding::encode;
-use crate::session::needs::Needs;
+use crate::session::capabilities::Needs;
 use crate::transfer::source::StoredFile;
 use crate::wire::copy::CopyFileRequest;
 use crate::wire::large_file::StartLargeFileRequest;
@@ -293,6 +293,40 @@ impl<'a> NewFile<'a> {
         request
     }
 
+    /// Compares the info that the service says it has stored with what was sent. Something in between may
+    /// drop headers whose names it does not like. That is worth a warning, and an error for the id of a
+    /// customer's key, without which nobody may find the key again.
+    pub(in crate::transfer) fn check_info(
+        &self,
+        operation: Operation,
+        version: &FileVersion,
+    ) -> Result<()> {
+        let is_lost =
+            |(name, value): &(&String, &String)| version.file_info.get(name) != Some(value);
+        let lost: Vec<_> = self
+            .info
+            .iter()
+            .filter(is_lost)
+            .map(|(name, _)| name)
+            .collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let (file_name, file_id) = (self.name, &version.file_id);
+        tracing::warn!(file_name, %file_id, ?lost, "the service did not store all of the file info");
+        if lost.iter().all(|name| *name != SSE_C_KEY_ID) {
+            return Ok(());
+        }
+        let reason = format!(
+            "the file is stored as {file_id}, but without the {SSE_C_KEY_ID} that was sent: something in between \
+             may drop headers"
+        );
+        Err(Error::UnexpectedReply {
+            operation,
+            source: reason.into(),
+        })
+    }
+
     /// Compares a version, finished or not, with this file.
     pub(in crate::transfer) fn compare(&self, version: &FileVersion) -> Comparison {
         let Self {
@@ -314,7 +348,7 @@ impl<'a> NewFile<'a> {
         let comparisons = [
             Comparison::of(version.file_name == *name, "its name is another one"),
             Comparison::of(has_type, "its content type is another one"),
-            Comparison::of(version.file_info == *info, "its file info is another one"),
+            compare_info(&version.file_info, info),
             compare_encryption(&version.server_side_encryption, *encryption),
             compare_retention(version, *retention),
             compare_legal_hold(&version.legal_hold, *legal_hold),
@@ -323,6 +357,18 @@ impl<'a> NewFile<'a> {
         let worst = comparisons.into_iter().max();
         worst.unwrap_or(Comparison::Equal)
     }
+}
+
+/// What is missing may have been dropped by something in between.
+fn compare_info(actual: &FileInfo, wanted: &FileInfo) -> Comparison {
+    if actual == wanted {
+        return Comparison::Equal;
+    }
+    let is_wanted = |(name, value): (&String, &String)| wanted.get(name) == Some(value);
+    if actual.iter().all(is_wanted) {
+        return Comparison::Undecided;
+    }
+    Comparison::Different("its file info is another one")
 }
 
 /// Where nothing is asked for, the bucket's default may be anything but a key that only the caller has.

@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use crate::control::Control;
-use crate::control::progress::{Tally, TransferStage};
+use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::Result;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
-use crate::transfer::large::{LargeFile, PartSource};
+use crate::transfer::large::{Beginning, LargeFile, PartSource};
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::parallel;
 use crate::transfer::parts::EqualParts;
@@ -58,7 +58,7 @@ pub(in crate::transfer) fn upload(
         session, control, ..
     } = transfer;
     let total = Some(source.len());
-    let tally = Tally::at(stage, control, file.name, session.clock(), total);
+    let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
     let sha1 = match sha1 {
         LargeFileSha1::Compute => Some(hash(source, 0..source.len(), control)?),
         LargeFileSha1::Given(sha1) => Some(sha1),
@@ -74,7 +74,7 @@ pub(in crate::transfer) fn make(
     file: &NewFile<'_>,
     resume: &Resume,
     parts: &dyn PartSource,
-    tally: &Tally,
+    tally: &ProgressCounter,
 ) -> Result<Uploaded> {
     let unfinished = find_unfinished(transfer, file, resume, parts)?;
     let (file_id, mut present) = match unfinished {
@@ -82,8 +82,13 @@ pub(in crate::transfer) fn make(
         None => (None, BTreeMap::new()),
     };
     let resumed_parts = present.len();
-    let kept = (file_id, resume.keeps_failures());
-    let uploaded = LargeFile::make(transfer, file, kept, tally, |large| {
+    let beginning = Beginning {
+        unfinished: file_id,
+        is_kept: resume.keeps_failures(),
+        length: Some((1..=parts.count()).map(|number| parts.length(number)).sum()),
+        parts: Some(parts.count()),
+    };
+    let uploaded = LargeFile::make(transfer, file, beginning, tally, |large| {
         for number in present.keys() {
             tally.part_arrived();
             tally.add(parts.length(*number));

@@ -6,7 +6,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Take};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::control::Control;
 use crate::error::{Error, KeyProblem, Result};
@@ -17,7 +17,11 @@ use crate::model::id::FileId;
 use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::model::time::Timestamp;
+use crate::transfer::Transfer;
 use crate::transfer::hash::hash_to_end;
+
+/// Longer than a tick of the clock that stamps files.
+const TICK: Duration = Duration::from_millis(20);
 
 /// The content of one upload.
 pub(crate) trait UploadSource {
@@ -29,8 +33,27 @@ pub(crate) trait UploadSource {
         None
     }
 
+    /// When it was last changed by the clock that stamps it, if a change can be told by that stamp only.
+    fn stamped(&self) -> Option<SystemTime> {
+        None
+    }
+
     /// These bytes of it, from their beginning.
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>>;
+}
+
+/// Waits until a change of the source would get another stamp than it has: two changes within one tick of
+/// the clock that stamps files cannot be told apart.
+pub(in crate::transfer) fn settle(transfer: Transfer<'_>, source: &dyn UploadSource) -> Result<()> {
+    let Transfer {
+        session, control, ..
+    } = transfer;
+    let clock = session.clock();
+    let age = |stamp| clock.now().duration_since(stamp).unwrap_or_default();
+    match source.stamped().map(age).filter(|age| *age < TICK) {
+        Some(age) => control.sleep(clock, TICK - age),
+        None => Ok(()),
+    }
 }
 
 /// The SHA-1 of these bytes of a source.
@@ -108,8 +131,17 @@ pub(crate) struct FileSource {
 struct FileState {
     length: u64,
     modified: Option<SystemTime>,
-    /// Device and inode where there are such: another file under the same name is another file.
+    system: SystemState,
+}
+
+/// What else the system tells of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct SystemState {
+    /// Device and inode: another file under the same name is another file.
     identity: Option<(u64, u64)>,
+    /// When the file or what is known of it was last changed, in seconds and nanoseconds. Unlike the time
+    /// of modification, no program can put it back.
+    changed: Option<(i64, i64)>,
 }
 
 impl FileState {
@@ -117,20 +149,35 @@ impl FileState {
         Self {
             length: metadata.len(),
             modified: metadata.modified().ok(),
-            identity: file_identity(metadata),
+            system: system_state(metadata),
         }
+    }
+
+    /// When it was last changed, as far as the system tells.
+    fn changed(&self) -> Option<SystemTime> {
+        let since_1970 = self.system.changed.and_then(|(seconds, nanos)| {
+            Some(Duration::new(
+                seconds.try_into().ok()?,
+                nanos.try_into().ok()?,
+            ))
+        });
+        let changed = since_1970.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        changed.or(self.modified)
     }
 }
 
 #[cfg(unix)]
-fn file_identity(metadata: &Metadata) -> Option<(u64, u64)> {
+fn system_state(metadata: &Metadata) -> SystemState {
     use std::os::unix::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino()))
+    SystemState {
+        identity: Some((metadata.dev(), metadata.ino())),
+        changed: Some((metadata.ctime(), metadata.ctime_nsec())),
+    }
 }
 
 #[cfg(not(unix))]
-fn file_identity(_: &Metadata) -> Option<(u64, u64)> {
-    None
+fn system_state(_: &Metadata) -> SystemState {
+    SystemState::default()
 }
 
 impl FileSource {
@@ -156,6 +203,10 @@ impl UploadSource for FileSource {
 
     fn modified(&self) -> Option<Timestamp> {
         self.state.modified.map(Timestamp::from)
+    }
+
+    fn stamped(&self) -> Option<SystemTime> {
+        self.state.changed()
     }
 
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
@@ -215,7 +266,8 @@ impl FileReader<'_> {
             .map_err(|_| source.changed("it is gone"))?;
         let wanted = &source.state;
         let (open, named) = (FileState::of(&open), FileState::of(&named));
-        let change = if named.identity != wanted.identity || open.identity != wanted.identity {
+        let is_it = |state: &FileState| state.system.identity == wanted.system.identity;
+        let change = if !is_it(&named) || !is_it(&open) {
             "another file took its place"
         } else if open.length < wanted.length {
             "it became shorter"
@@ -223,6 +275,9 @@ impl FileReader<'_> {
             "it became longer"
         } else if open.modified != wanted.modified {
             "it was written to"
+        } else if open.system != wanted.system {
+            // Its content may have been rewritten, and its time put back.
+            "it, or what is known of it, was changed"
         } else {
             return Ok(());
         };
@@ -377,8 +432,9 @@ pub(crate) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::path::Path;
 
-    use super::{FileSource, ReaderSource, UploadSource};
+    use super::{FileSource, FileState, ReaderSource, UploadSource};
     use crate::error::Error;
 
     fn read(source: &dyn UploadSource) -> std::result::Result<Vec<u8>, Error> {
@@ -421,48 +477,111 @@ mod tests {
         assert!(matches!(read(&source), Err(Error::SourceChanged { .. })));
     }
 
+    /// The name of a change, the change, and what is said of it.
+    #[cfg(unix)]
+    type Change = (&'static str, fn(&Path), &'static str);
+
+    /// What may happen to a file.
+    #[cfg(unix)]
+    fn changes() -> Vec<Change> {
+        use std::fs::{File, OpenOptions, remove_file, rename, write};
+        fn rewrite(path: &Path) -> File {
+            let mut file = File::options().write(true).open(path).unwrap();
+            file.write_all(b"HELLO").unwrap();
+            file
+        }
+        vec![
+            (
+                "append",
+                |path| {
+                    let mut file = OpenOptions::new().append(true).open(path).unwrap();
+                    file.write_all(b"!").unwrap();
+                },
+                "it became longer",
+            ),
+            (
+                "truncate",
+                |path| {
+                    let file = File::options().write(true).open(path).unwrap();
+                    file.set_len(2).unwrap();
+                },
+                "it became shorter",
+            ),
+            ("rewrite", |path| drop(rewrite(path)), "it was written to"),
+            (
+                "rewrite, and put the time back",
+                |path| {
+                    let modified = path.metadata().unwrap().modified().unwrap();
+                    rewrite(path).set_modified(modified).unwrap();
+                },
+                "it, or what is known of it, was changed",
+            ),
+            ("remove", |path| remove_file(path).unwrap(), "it is gone"),
+            (
+                "rename another over it, with its time",
+                |path| {
+                    let other = path.with_extension("new");
+                    write(&other, b"HELLO").unwrap();
+                    let modified = path.metadata().unwrap().modified().unwrap();
+                    let file = File::options().write(true).open(&other).unwrap();
+                    file.set_modified(modified).unwrap();
+                    rename(&other, path).unwrap();
+                },
+                "another file took its place",
+            ),
+        ]
+    }
+
+    #[cfg(unix)]
     #[test]
-    fn a_file_that_changes_between_or_during_attempts_is_noticed() {
-        let change = |act: &dyn Fn(&std::path::Path)| {
-            let directory = tempfile::tempdir().unwrap();
-            let path = directory.path().join("file");
-            std::fs::write(&path, b"hello").unwrap();
-            let source = FileSource::new(&path).unwrap();
-            assert_eq!(read(&source).unwrap(), b"hello");
-            act(&path);
-            match read(&source) {
-                Err(Error::SourceChanged { change, .. }) => change,
-                other => panic!("{other:?}"),
+    fn a_file_that_changes_at_any_moment_until_its_last_byte_is_noticed() {
+        for (what, change, said) in changes() {
+            for moment in 0..3 {
+                let directory = tempfile::tempdir().unwrap();
+                let path = directory.path().join("file");
+                std::fs::write(&path, b"hello").unwrap();
+                let source = older(&path);
+                if moment == 0 {
+                    change(&path);
+                }
+                let outcome =
+                    source
+                        .open(0..5)
+                        .map_err(std::io::Error::from)
+                        .and_then(|mut reader| {
+                            if moment == 1 {
+                                change(&path);
+                            }
+                            reader.read_exact(&mut [0; 3])?;
+                            if moment == 2 {
+                                change(&path);
+                            }
+                            reader.read_to_end(&mut Vec::new())
+                        });
+                match outcome.map_err(|error| Error::from_io(error).unwrap()) {
+                    Err(Error::SourceChanged { change, .. }) => {
+                        assert_eq!(change, said, "{what} at {moment}");
+                    }
+                    other => panic!("{what} at {moment}: {other:?}"),
+                }
             }
-        };
-        let append = |path: &std::path::Path| {
-            std::fs::OpenOptions::new()
-                .append(true)
-                .open(path)
-                .unwrap()
-                .write_all(b"!")
-                .unwrap();
-        };
-        assert_eq!(change(&append), "it became longer");
-        assert_eq!(
-            change(&|path| std::fs::File::options()
-                .write(true)
-                .open(path)
-                .unwrap()
-                .set_len(2)
-                .unwrap()),
-            "it became shorter"
-        );
-        assert_eq!(
-            change(&|path| std::fs::remove_file(path).unwrap()),
-            "it is gone"
-        );
-        assert_eq!(
-            change(&|path| {
-                std::fs::write(path.with_extension("new"), b"hello").unwrap();
-                std::fs::rename(path.with_extension("new"), path).unwrap();
-            }),
-            "another file took its place"
-        );
+        }
+    }
+
+    /// A source whose stamps are older than the next change, however soon that comes.
+    #[cfg(unix)]
+    fn older(path: &Path) -> FileSource {
+        let source = FileSource::new(path).unwrap();
+        let before = source.state.system.changed;
+        // The next change falls into another tick of the clock that stamps files.
+        let probe = path.with_extension("probe");
+        loop {
+            std::fs::write(&probe, b"").unwrap();
+            if FileState::of(&probe.metadata().unwrap()).system.changed > before {
+                break;
+            }
+        }
+        std::fs::remove_file(&probe).unwrap();
+        source
     }
 }

@@ -1,125 +1,28 @@
-//! Uploading: the options for it, what is checked before a byte is sent, and the choice between one
+//! Uploading: what is checked before a byte is sent, and the choice between one
 //! request (`small`) and a large file in parts (`parted`; `buffered` for what can be read only once).
 
 mod buffered;
 pub(in crate::transfer) mod small;
 
 use std::io::Read;
-use std::sync::Arc;
 
 use crate::account_info::AuthSnapshot;
-use crate::control::cancel::CancelToken;
-use crate::control::progress::Progress;
 use crate::error::Result;
 use crate::model::auth::AccountAuth;
-use crate::model::encryption::Encryption;
-use crate::model::file_info::FileInfo;
 use crate::model::id::BucketId;
-use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
-use crate::setters::{sets, setters};
 use crate::transfer::Transfer;
-use crate::transfer::new_file::{LargeFileSha1, NewFile};
+use crate::transfer::new_file::NewFile;
+use crate::transfer::options::UploadOptions;
 use crate::transfer::parted;
 use crate::transfer::parts::PartLimits;
-use crate::transfer::resume::Resume;
-use crate::transfer::source::{BytesSource, ReaderSource, UploadSource};
+use crate::transfer::source::{BytesSource, ReaderSource, UploadSource, settle};
 use crate::transfer::upload::buffered::PartReader;
 use crate::transfer::uploaded::Uploaded;
 
 /// The part size for streams of unknown length, in bytes: each worker holds one part in memory.
 const STREAM_PART: u64 = 16_000_000;
-
-/// Options for an upload.
-///
-/// ```
-/// use b2sdk::{FileInfo, UploadOptions};
-///
-/// let options = UploadOptions::new()
-///     .content_type("text/plain")
-///     .file_info(FileInfo::new().with("author", "Åsa").cache_control("max-age=3600"));
-/// assert_eq!(options.content_type.as_deref(), Some("text/plain"));
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct UploadOptions {
-    /// The MIME type. The service derives it from the name's extension if there is none.
-    pub content_type: Option<String>,
-    /// The names and values to store with the file.
-    pub file_info: FileInfo,
-    /// When the source was last changed. A local file's own time is used if this is not set.
-    pub src_last_modified: Option<Timestamp>,
-    /// How the service encrypts the file; the bucket's default if not set. [`Encryption::None`] cannot
-    /// be asked for. The id of a customer's key is recorded in the file info.
-    pub encryption: Option<Encryption>,
-    /// Until when the file cannot be deleted; the bucket's default if not set. Needs a bucket with object
-    /// lock, and the capability `writeFileRetentions`.
-    pub retention: Option<FileRetention>,
-    /// Whether the file is on legal hold. Needs a bucket with object lock, and the capability
-    /// `writeFileLegalHolds`.
-    pub legal_hold: Option<LegalHold>,
-    /// The upload time that the file gets instead of the present; it cannot lie in the future. A version
-    /// that is older than another one of its name ranks below it. The service allows this to some accounts
-    /// only.
-    pub upload_timestamp: Option<Timestamp>,
-    /// The size of a part, in bytes. A file that is not larger is uploaded in one request.
-    ///
-    /// If not set, this is the size that the service recommends (100 MB), and for streams of unknown length
-    /// 16 MB, growing with the number of parts. At least 5 MB, at most 5 GB. Parts are larger than asked for
-    /// where a file would have more than 10,000 of them.
-    pub part_size: Option<u64>,
-    /// The SHA-1 to record for a file that is uploaded in parts.
-    pub large_file_sha1: LargeFileSha1,
-    /// Whether the upload completes what an earlier upload in parts left unfinished.
-    pub resume: Resume,
-    /// Receives reports of how far the upload is.
-    pub progress: Option<Arc<dyn Progress>>,
-    /// Cancels the upload.
-    pub cancel: Option<CancelToken>,
-}
-
-setters! {
-    new UploadOptions {
-        file_info: FileInfo,
-        retention: FileRetention,
-        legal_hold: LegalHold,
-        part_size: u64,
-        large_file_sha1: LargeFileSha1,
-        resume: Resume,
-    }
-    into {
-        content_type: String,
-        src_last_modified: Timestamp,
-        encryption: Encryption,
-        upload_timestamp: Timestamp,
-    }
-    shared {
-        cancel: CancelToken,
-    }
-}
-
-impl UploadOptions {
-    #[doc = sets!(progress)]
-    #[must_use]
-    pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
-        self.progress = Some(Arc::new(receiver));
-        self
-    }
-
-    fn new_file<'a>(&'a self, bucket: &'a BucketId, name: &'a str) -> NewFile<'a> {
-        NewFile {
-            bucket,
-            name,
-            content_type: self.content_type.as_deref().map(Into::into),
-            info: self.file_info.clone(),
-            encryption: self.encryption.as_ref(),
-            retention: self.retention.as_ref(),
-            legal_hold: self.legal_hold.as_ref(),
-            upload_timestamp: self.upload_timestamp,
-        }
-    }
-}
 
 /// One upload: where to, as what, how.
 #[derive(Clone, Copy)]
@@ -137,6 +40,7 @@ impl<'a> Upload<'a> {
         let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
         let parts = limits.cut(source.len())?;
         let file = self.new_file(&snapshot, source.modified())?;
+        settle(self.transfer, source)?;
         if limits.fits_one_request(source.len()) {
             self.options.resume.check_for_one_request()?;
             return small::upload(self.transfer, snapshot, &file, source);

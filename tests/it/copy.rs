@@ -450,9 +450,13 @@ fn progress_of_a_copy_ends_with_all_bytes() {
 fn a_part_of_other_bytes_than_asked_for_makes_no_file() {
     let world = World::of_small_parts(1000, PART);
     let source = upload(&world, &noise(45_000), "x");
-    world.inject(Fault::on(Operation::CopyPart).after(2).edit_json(|part| {
-        part["contentLength"] = 9_999.into();
-    }));
+    let other = |part: &mut serde_json::Value| part["contentLength"] = 9_999.into();
+    world.inject(
+        Fault::on(Operation::CopyPart)
+            .after(2)
+            .edit_json(other)
+            .always(),
+    );
     let error = world
         .bucket
         .copy_with(&source.file_id, "y", &in_parts())

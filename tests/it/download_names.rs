@@ -45,8 +45,10 @@ impl Place {
     fn save_as(&self, name: &str) -> Result<Saved, Error> {
         let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
         self.world
-            .inject(Fault::on(Operation::DownloadFileByName).header("X-Bz-File-Name", &encoded));
-        self.save("x")
+            .inject(Fault::on(Operation::DownloadFileById).header("X-Bz-File-Name", &encoded));
+        let file_id = self.world.versions("x").remove(0).file_id;
+        let download = self.world.bucket.download_file_by_id(file_id)?;
+        download.save_under(&self.target)
     }
 }
 

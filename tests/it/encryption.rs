@@ -268,3 +268,28 @@ fn a_key_that_may_not_set_or_read_a_default_is_told_so() {
     );
     assert_eq!(world.total(), 0);
 }
+
+#[test]
+fn file_info_that_something_in_between_drops_is_an_error_if_it_names_the_key() {
+    for (dropped, is_error) in [("sse_c_key_id", true), ("src_last_modified_millis", false)] {
+        let world = World::new();
+        let drop = move |answer: &mut serde_json::Value| {
+            let info = answer["fileInfo"].as_object_mut().unwrap();
+            info.remove(dropped).unwrap();
+        };
+        world.inject(Fault::on(Operation::UploadFile).edit_json(drop));
+        let options = UploadOptions::new()
+            .encryption(key(1).with_id("first"))
+            .src_last_modified(b2sdk::Timestamp::from_millis(1));
+        let outcome = world.bucket.upload_bytes_with(b"secret", "x", &options);
+        assert_eq!(world.count(Operation::UploadFile), 1, "{dropped}");
+        match outcome {
+            Ok(_) => assert!(!is_error, "{dropped}"),
+            Err(error) => {
+                assert!(is_error, "{dropped}");
+                let text = std::error::Error::source(&error).unwrap().to_string();
+                assert!(text.contains("sse_c_key_id"), "{text}");
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! when it is refused, when the token is too old, when the service is busy, when its answer is lost or
 //! cannot be read. An operation without a row fails.
 
+mod answers;
 mod failures;
 mod permissions;
 mod raw_calls;

@@ -456,7 +456,8 @@ fn failures_of_the_network_are_told_apart() {
     let https = world.service.url().replace("http://", "https://");
     assert_eq!(
         connection(&authorize_at(&https)),
-        (TransportKind::Tls, Sent::Nothing)
+        (TransportKind::Protocol, Sent::Nothing),
+        "what is no TLS"
     );
     world.inject(Fault::on(Operation::AuthorizeAccount).stall());
     assert_eq!(

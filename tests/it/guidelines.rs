@@ -64,14 +64,14 @@ mod kinds {
 
 /// Declares the kind of each public type.
 macro_rules! types {
-    ($($kind:ident { $($($segment:ident)::+ $(<$of:tt>)?),* $(,)? })*) => {
+    ($($kind:ident { $($($segment:ident)::+ $(<$($of:tt),+>)?),* $(,)? })*) => {
         const TYPES: &[(&str, &str)] = &[
             $($((stringify!($kind), stringify!($($segment)::+)),)*)*
         ];
 
         #[test]
         fn every_type_can_do_what_its_kind_can() {
-            $($(kinds::$kind::<b2sdk::$($segment)::+ $(<$of>)?>();)*)*
+            $($(kinds::$kind::<b2sdk::$($segment)::+ $(<$($of),+>)?>();)*)*
         }
     };
 }
@@ -91,7 +91,7 @@ types! {
         lock::FileRetention, lock::RetentionPeriod, notifications::EventNotification,
         replication::ReplicationConfiguration, replication::ReplicationDestination,
         replication::ReplicationRule, replication::ReplicationSource, rules::CorsRule,
-        rules::LifecycleRule,
+        rules::LifecycleRule, sync::Action, sync::Reason, sync::SyncStep,
     }
     value {
         ByteRange, CopyMetadata, Entry, Filtered<u8>, ResponseHeaders, Resume, RetryPolicy,
@@ -103,13 +103,16 @@ types! {
         lock::DefaultRetention, lock::FileLockConfiguration, notifications::CustomHeader,
         notifications::EventNotificationRule, notifications::EventTarget,
         progress::TransferProgress, replication::Count, replication::Pair, replication::PairState,
-        replication::Replication, replication::Report, replication::Side,
+        replication::Replication, replication::Report, replication::Side, sync::LocalFolder,
+        sync::PlaceName, sync::SyncProgress, sync::Withheld,
     }
     choice {
         LargeFileSha1, Timeouts, Verification, Versions, compose::Overlap, delete::DeleteMode,
         delete::DeleteOutcome, error::KeyProblem, error::KeyRestriction, error::NameRule,
         error::Sent, error::TransportKind, error::WhyLeft, local::LocalNameRules,
-        progress::TransferId, progress::TransferStage, testing::TestMode,
+        progress::TransferId, progress::TransferStage, sync::Compare, sync::Count, sync::Existing,
+        sync::Links, sync::Newer, sync::OldVersions, sync::Orphans, sync::RemovalLimit,
+        sync::Renames, sync::Touched, sync::VersionKind, sync::WithheldReason, testing::TestMode,
     }
     secret {
         account_info::AuthToken, account_info::UploadToken, credentials::ApplicationKey,
@@ -119,12 +122,14 @@ types! {
         CopyOptions, CreateBucketOptions, DownloadOptions, LsOptions, UpdateBucketOptions,
         UploadOptions, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
         delete::DeleteFileVersionOptions, delete::DeleteManyOptions, keys::CreateKeyOptions,
-        lock::UpdateFileRetentionOptions, replication::SetupOptions,
+        lock::UpdateFileRetentionOptions, many::TransferManyOptions, replication::SetupOptions,
+        streams::OpenFileOptions, sync::EncryptionPerSide, sync::SyncOptions, sync::SyncRun,
     }
     error {
         Error, delete::DeleteFailed, error::InvalidSha1, error::InvalidTimestamp,
         error::LargeFileLeft, error::NotAllowed, error::TransportError, error::UnknownName,
-        local::UnsafeName, notifications::UnreadableEvent, notifications::WebhookError,
+        local::UnsafeName, many::TransferFailed, notifications::UnreadableEvent,
+        notifications::WebhookError, sync::Refused, sync::SyncError,
     }
     listing {
         delete::ListedVersions, keys::Keys, listing::FileVersions, listing::Ls, listing::Parts,
@@ -133,18 +138,22 @@ types! {
     handle {
         B2Api, Bucket, CancelToken, Saved, Uploaded, compose::Piece<'static>,
         credentials::CommandCredentials, credentials::EnvironmentCredentials,
-        notifications::WebhookVerifier, raw::Connections, replication::Monitor, testing::Clock,
+        many::FileToDownload, many::Transferred<u8>, notifications::WebhookVerifier,
+        raw::Connections, replication::Monitor, streams::RemoteFile, sync::BucketFolder,
+        sync::SyncPlace, sync::Synchronizer, testing::Clock,
     }
     single {
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,
-        local::LocalDirectory,
+        local::LocalDirectory, sync::Problem, sync::ProblemKind, sync::SyncReport,
     }
-    one_thread { delete::Deletions<u8> }
+    one_thread {
+        delete::Deletions<u8>, many::FileToUpload, many::Transfers<'static, u8>, sync::SyncPlan
+    }
 }
 
 /// What is offered and is no type.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 9] = [
     "account_info::AccountInfo",
     "credentials::CredentialError",
     "credentials::CredentialProvider",
@@ -153,6 +162,8 @@ const OTHERS: [&str; 7] = [
     "error::StoreContext",
     "progress::Progress",
     "Result",
+    "sync::SyncEncryption",
+    "sync::SyncObserver",
 ];
 
 /// The modules whose types are listed here are all but these. The types of the simulator are for tests
@@ -279,6 +290,7 @@ fn options_and_main_types_show_how_they_are_used() {
         "raw",
         "replication",
         "simulator",
+        "sync",
     ] {
         let text = fs::read_to_string(source(&format!("{module}.rs"))).unwrap();
         let shown = text

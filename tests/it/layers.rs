@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module of the client may use those to its right.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
+    "sync",
     "replication",
     "notifications",
     "api",
@@ -25,11 +26,12 @@ const LAYERS: [&str; 15] = [
 ];
 
 /// A module of the simulator may use those to its right.
-const SIMULATOR_LAYERS: [&str; 13] = [
+const SIMULATOR_LAYERS: [&str; 14] = [
     "fuzz",
     "builder",
     "key_request",
     "front",
+    "tls",
     "admin",
     "maintenance",
     "api",
@@ -45,7 +47,7 @@ const SIMULATOR_LAYERS: [&str; 13] = [
 const FOLDERS_WITH_LOOPS: &[&str] = &["replication/"];
 
 /// Words and the only places where they may stand.
-const PLACES: [(&str, &[&str]); 7] = [
+const PLACES: [(&str, &[&str]); 9] = [
     ("ureq", &["http.rs", "http/"]),
     (
         "rusqlite",
@@ -54,6 +56,8 @@ const PLACES: [(&str, &[&str]); 7] = [
     ("tokio", &["simulator/front", "bin/"]),
     ("hyper", &["simulator/front", "bin/"]),
     ("anyhow", &["bin/"]),
+    ("rcgen", &["simulator/tls.rs"]),
+    ("tokio_rustls", &["simulator/front", "simulator/tls.rs"]),
     ("secrecy", &["model/secret.rs"]),
     ("thread::sleep", &["control/clock.rs", "simulator/clock.rs"]),
 ];

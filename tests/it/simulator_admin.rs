@@ -1,4 +1,4 @@
-//! The admin endpoint, by plain HTTP: what each order does to clients, and whom it refuses.
+//! The admin endpoint, by plain HTTP: what each call does to clients, and whom it refuses.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
@@ -8,7 +8,8 @@ use b2sdk::lock::FileRetention;
 use b2sdk::rules::LifecycleRule;
 use b2sdk::simulator::{KeyRequest, Simulator};
 use b2sdk::{
-    B2Api, BucketType, CreateBucketOptions, InMemoryAccountInfo, Operation, UploadOptions,
+    B2Api, BucketType, CreateBucketOptions, InMemoryAccountInfo, Operation, Timestamp,
+    UploadOptions,
 };
 use serde_json::{Value, json};
 
@@ -270,14 +271,14 @@ fn caps_are_set_shown_with_what_is_used_and_lifted() {
 }
 
 #[test]
-fn limits_shrink_while_it_runs() {
+fn settings_change_while_it_runs() {
     let world = World::new();
     let service = &world.service;
-    let order = "minimum-part-size=100 recommended-part-size=1000 max-buckets=1";
-    let all = ok(service, "POST /limits", order);
+    let body = "minimum-part-size=100 recommended-part-size=1000 max-buckets=1";
+    let all = ok(service, "POST /settings", body);
     assert_eq!(all["minimumPartSize"], 100);
     assert_eq!(all["maxSingleFile"], 5_000_000_000_u64);
-    assert_eq!(ok(service, "GET /limits", ""), all);
+    assert_eq!(ok(service, "GET /settings", ""), all);
 
     let api = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
     authorize(&api, service);
@@ -286,6 +287,110 @@ fn limits_shrink_while_it_runs() {
     assert_eq!(world.count(Operation::UploadPart), 3);
     api.create_bucket("one-too-many-1", BucketType::AllPrivate)
         .unwrap_err();
+}
+
+#[test]
+fn uploads_may_choose_their_timestamp_from_the_moment_it_is_allowed() {
+    let world = World::new();
+    let service = &world.service;
+    let options = UploadOptions::new().upload_timestamp(UNIX_EPOCH + Duration::from_secs(1));
+    let upload = || world.bucket.upload_bytes_with(b"x", "a", &options);
+    let refused = upload().unwrap_err();
+    assert!(
+        refused.to_string().contains("custom_timestamp_not_allowed"),
+        "{refused}"
+    );
+    ok(service, "POST /settings", "custom-timestamps=true");
+    let uploaded = upload().unwrap();
+    assert_eq!(
+        uploaded.version().upload_timestamp,
+        Timestamp::from_millis(1000)
+    );
+    ok(service, "POST /settings", "custom-timestamps=false");
+    upload().unwrap_err();
+}
+
+#[test]
+fn no_answer_has_more_rows_than_is_allowed_and_listings_go_on() {
+    let world = World::new();
+    let service = &world.service;
+    for name in ["a", "b", "c", "d", "e"] {
+        world.bucket.upload_bytes(b"x", name).unwrap();
+    }
+    service.log().clear();
+    let names = || {
+        let files = world.bucket.ls("").unwrap();
+        files.map(Result::unwrap).count()
+    };
+    assert_eq!((names(), world.count(Operation::ListFileNames)), (5, 1));
+    ok(service, "POST /settings", "max-rows=2");
+    assert_eq!((names(), world.count(Operation::ListFileNames)), (5, 4));
+    // None would list for ever.
+    assert_eq!(ok(service, "POST /settings", "max-rows=0")["maxRows"], 1);
+}
+
+#[test]
+fn what_the_native_api_refuses_can_be_planted_and_is_listed() {
+    let world = World::new();
+    let service = &world.service;
+    let overlapping = json!([
+        { "fileNamePrefix": "animals/", "daysFromUploadingToHiding": 7, "daysFromHidingToDeleting": null },
+        { "fileNamePrefix": "animals/cows/", "daysFromUploadingToHiding": 30, "daysFromHidingToDeleting": null },
+    ]);
+    let members = json!({ "lifecycleRules": overlapping, "bucketType": "shared" });
+    ok(service, "POST /buckets/with.a.dot", &members.to_string());
+    let planted = json!({ "fileName": "//odd\\name/", "content": "moo", "uploadTimestamp": 1000 });
+    let id = ok(
+        service,
+        "POST /buckets/with.a.dot/files",
+        &planted.to_string(),
+    );
+
+    let bucket = world.api.get_bucket_by_name("with.a.dot").unwrap();
+    assert_eq!(bucket.details().unwrap().lifecycle_rules.len(), 2);
+    let files = bucket.list_file_versions("//odd\\name/").unwrap();
+    let files: Vec<_> = files.map(Result::unwrap).collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0].file_id.as_str(), id["fileId"].as_str().unwrap());
+    assert_eq!(files[0].upload_timestamp, Timestamp::from_millis(1000));
+    let content = bucket.download_file_by_id(&files[0].file_id).unwrap();
+    assert_eq!(content.read_to_vec().unwrap(), b"moo");
+
+    for (line, body, status) in [
+        ("POST /buckets/a", "[]", 400),
+        ("POST /buckets/a", r#"{"revision": 1}"#, 400),
+        ("POST /buckets/a", r#"{"corsRules": {}}"#, 400),
+        ("POST /buckets/none/files", r#"{"fileName": "a"}"#, 404),
+        ("POST /buckets/with.a.dot/files", "{}", 400),
+    ] {
+        assert_eq!(refused(service, line, body).0, status, "{line} {body}");
+    }
+}
+
+#[test]
+fn a_clock_that_began_in_the_past_is_moved_up_to_the_machines_own() {
+    let past = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let service = Simulator::builder().start_time(past).start().unwrap();
+    let shown = ok(&service, "GET /clock", "");
+    assert!(
+        shown["date"]
+            .as_str()
+            .unwrap()
+            .starts_with("Sun, 09 Sep 2001 01:46:4"),
+        "{shown}"
+    );
+    assert!(shown["aheadMillis"].as_i64().unwrap() < 0);
+    assert!(service.now() < past + Duration::from_secs(60));
+    ok(&service, "POST /clock", "advance=86400");
+    assert!(service.now() >= past + Duration::from_secs(86_400));
+    let shown = ok(&service, "POST /clock", "to=system");
+    assert_eq!(shown["aheadMillis"], 0);
+    // Forward only.
+    ok(&service, "POST /clock", "advance=60");
+    assert_eq!(
+        ok(&service, "POST /clock", "to=system")["aheadMillis"],
+        60_000
+    );
 }
 
 #[test]
@@ -328,14 +433,20 @@ fn what_a_browser_may_have_been_made_to_send_is_refused() {
         }
     }
     assert!(service.faults().list().is_empty());
-    for host in ["127.0.0.1", "[::1]:80", "LOCALHOST", "127.0.0.1:80"] {
+    for host in [
+        "127.0.0.1",
+        "[::1]",
+        "[::1]:80",
+        "LOCALHOST",
+        "127.0.0.1:80",
+    ] {
         let (status, _) = ask_with(&service, "GET /log", &format!("Host: {host}\r\n"), "");
         assert_eq!(status, 200, "{host}");
     }
 }
 
 #[test]
-fn what_is_no_order_is_refused() {
+fn what_is_no_admin_call_is_refused() {
     let service = Simulator::start().unwrap();
     for (line, body, status) in [
         ("GET /nothing", "", 404),
@@ -345,7 +456,11 @@ fn what_is_no_order_is_refused() {
         ("POST /caps", "colour=1", 400),
         ("POST /caps", "storage", 400),
         ("POST /caps", "storage=1 storage=2", 400),
-        ("POST /limits", "max-buckets=none", 400),
+        ("POST /settings", "max-buckets=none", 400),
+        ("POST /settings", "custom-timestamps=yes", 400),
+        ("POST /clock", "to=yesterday", 400),
+        ("POST /clock", "to=0", 400),
+        ("POST /clock", "to=system advance=1", 400),
         ("POST /chaos", "seed=x", 400),
         ("GET /log?last=x", "", 400),
         ("DELETE /faults/x", "", 404),

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
+use b2sdk::{B2Api, InMemoryAccountInfo};
 use serde_json::json;
 
 use program::{Program, run};
@@ -28,6 +29,9 @@ fn the_help_is_printed_and_wrong_arguments_are_not_served() {
             "{word} in {out}"
         );
     }
+    let (code, out, err) = run(&["--version"]);
+    let version = format!("b2-simulator {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((code, out, err.as_str()), (Some(0), version, ""));
     let (code, out, err) = run(&["--prot", "1"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(err.contains("--prot") && err.lines().count() == 1, "{err}");
@@ -53,8 +57,8 @@ fn it_says_once_how_to_reach_it_and_then_one_line_per_request() {
         "b2_get_upload_url 200 ",
         "b2_upload_file 200 ",
         "b2_download_file_by_name /file/my-bucket/a%20b/%C3%BC 200 ",
-        "b2_download_file_by_name /file/my-bucket/none 404 ",
-        "GET /nothing%1b[31m 404 ",
+        "b2_download_file_by_name /file/my-bucket/none 404 not_found ",
+        "GET /nothing%1b[31m 404 not_found ",
     ];
     assert_eq!(lines.len(), expected.len(), "{log}");
     for (line, expected) in lines.iter().zip(expected) {
@@ -173,4 +177,32 @@ fn a_lost_database_ends_the_start_and_lost_content_is_named_before_serving() {
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(err.contains("there is no account"), "{err}");
     assert!(body.exists());
+}
+
+#[test]
+fn over_tls_it_writes_what_clients_have_to_trust() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    let program = Program::start(&["--tls-ca", ca.to_str().unwrap()]);
+    assert!(program.url().starts_with("https://127.0.0.1:"));
+    let api = B2Api::builder(InMemoryAccountInfo::new())
+        .root_certificates(fs::read(&ca).unwrap())
+        .build()
+        .unwrap();
+    let (id, key) = (program.key_id(), program.key.clone());
+    api.authorize_account(program.url(), id, &key).unwrap();
+    let (code, log) = program.stop("TERM");
+    assert_eq!(code, Some(0));
+    assert!(log.starts_with("b2_authorize_account 200 "), "{log}");
+
+    for wrong in [
+        &["--tls-cert", "a"][..],
+        &["--tls-key", "a"],
+        &["--tls", "--tls-cert", "a", "--tls-key", "b"],
+    ] {
+        let (code, _, err) = run(wrong);
+        assert!(code == Some(2) && err.contains("--tls"), "{err}");
+    }
+    let (code, _, err) = run(&["--tls-cert", "/nowhere/a.pem", "--tls-key", "b"]);
+    assert!(code == Some(1) && err.contains("/nowhere/a.pem"), "{err}");
 }

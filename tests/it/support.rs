@@ -1,6 +1,7 @@
 //! A world to test in: a simulator, an authorized `B2Api` whose clock the test moves, a bucket.
 
 pub(crate) mod settings;
+pub(crate) mod tls;
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};

@@ -167,7 +167,10 @@ fn four_failures_in_a_row_end_in_success_on_the_fifth_url() {
         (5, 5),
         "no failed URL was used again"
     );
-    assert_eq!(world.clock.sleeps(), [], "another URL is tried at once");
+    assert!(
+        world.clock.sleeps().is_empty(),
+        "another URL is tried at once"
+    );
     assert_eq!(content(&world, "x"), noise(200_000));
 }
 

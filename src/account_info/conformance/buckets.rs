@@ -21,7 +21,7 @@ pub fn check_buckets(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     allowed_buckets_are_added(make);
 }
 
-fn remember(store: &dyn AccountInfo, owner: &Identity, name: &str, id: &str) {
+fn log_store_failure(store: &dyn AccountInfo, owner: &Identity, name: &str, id: &str) {
     fine("save_bucket", store.save_bucket(owner, name, &id.into()));
 }
 
@@ -33,7 +33,7 @@ fn names_and_ids_find_each_other(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
         None
     );
     for (name, id) in [("photos", "p"), ("it's", "i"), ("Zoo", "z")] {
-        remember(&*store, &owner, name, id);
+        log_store_failure(&*store, &owner, name, id);
         assert_eq!(
             fine("bucket_id", store.bucket_id(&owner, name)),
             Some(id.into())
@@ -52,14 +52,14 @@ fn names_and_ids_find_each_other(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
 
 fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
-    remember(&*store, &owner, "photos", "1");
-    remember(&*store, &owner, "pictures", "1");
+    log_store_failure(&*store, &owner, "photos", "1");
+    log_store_failure(&*store, &owner, "pictures", "1");
     assert_eq!(
         names(&*store, &owner),
         pairs(&[("pictures", "1")]),
         "a bucket was renamed"
     );
-    remember(&*store, &owner, "pictures", "2");
+    log_store_failure(&*store, &owner, "pictures", "2");
     assert_eq!(
         names(&*store, &owner),
         pairs(&[("pictures", "2")]),
@@ -69,8 +69,8 @@ fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn 
         fine("bucket_name", store.bucket_name(&owner, &"1".into())),
         None
     );
-    remember(&*store, &owner, "photos", "1");
-    remember(&*store, &owner, "photos", "2");
+    log_store_failure(&*store, &owner, "photos", "1");
+    log_store_failure(&*store, &owner, "photos", "2");
     assert_eq!(
         names(&*store, &owner),
         pairs(&[("photos", "2")]),
@@ -80,7 +80,7 @@ fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn 
 
 fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
-    remember(&*store, &owner, "gone", "g");
+    log_store_failure(&*store, &owner, "gone", "g");
     let listed = [("b".to_owned(), "2".into()), ("a".to_owned(), "1".into())];
     fine("replace_buckets", store.replace_buckets(&owner, &listed));
     assert_eq!(names(&*store, &owner), pairs(&[("a", "1"), ("b", "2")]));
@@ -91,7 +91,7 @@ fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
 fn removing_drops_the_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     for id in ["1", "2"] {
-        remember(&*store, &owner, &format!("bucket-{id}"), id);
+        log_store_failure(&*store, &owner, &format!("bucket-{id}"), id);
         put(
             &*store,
             &owner,
@@ -115,7 +115,7 @@ fn removing_drops_the_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>)
 
 fn a_new_token_keeps_the_map(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
-    remember(&*store, &owner, "photos", "p");
+    log_store_failure(&*store, &owner, "photos", "p");
     save(&*store, auth("ada", "2"));
     assert_eq!(names(&*store, &owner), pairs(&[("photos", "p")]));
 
@@ -131,8 +131,8 @@ fn a_new_token_keeps_the_map(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 
 fn allowed_buckets_are_added(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
-    remember(&*store, &owner, "photos", "p");
-    remember(&*store, &owner, "old-name", "m");
+    log_store_failure(&*store, &owner, "photos", "p");
+    log_store_failure(&*store, &owner, "old-name", "m");
     let allowed = [("m", Some("music")), ("d", None), ("p2", Some("photos"))];
     let saved = save(&*store, auth_for_buckets("ada", &allowed));
     assert_eq!(saved.identity(), &owner);

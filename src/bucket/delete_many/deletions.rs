@@ -1,37 +1,30 @@
-//! The iterator of results, and the threads behind it.
+//! The iterator of results, and the deletions behind it.
 
-use std::any::Any;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::bucket::Bucket;
 use crate::bucket::delete_many::outcome::{DeleteFailed, DeleteOutcome, Deleted, FileIdAndName};
 use crate::bucket::delete_many::{DeleteManyOptions, DeleteMode};
+use crate::bucket::tasks::{Tasks, concerns_all};
 use crate::control::Control;
-use crate::control::cancel::CancelToken;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::auth::Capability;
 use crate::model::operation::Operation;
 
 /// The results of deleting many versions, from [`Bucket::delete_many`] and
-/// [`Bucket::delete_versions`], in the order in which they come about.
+/// [`Bucket::delete_versions`], in the order in which the deletions end.
 ///
-/// **Taking results is what makes it go on**: what is not asked for is not deleted. Dropping it gives
-/// up what is running, and returns when no thread of it is left.
+/// **Taking results is what makes it continue**: versions for which no result is asked are not deleted.
+/// Dropping it cancels what is running, and returns when none of its threads is left.
 #[must_use = "nothing is deleted before results are asked for"]
 pub struct Deletions<I> {
     bucket: Bucket,
     control: Control,
-    stop: CancelToken,
     rules: Rules,
     /// What is still to be read; none once it is at its end or was given up.
     versions: Option<I>,
-    running: usize,
-    threads: Vec<JoinHandle<()>>,
-    outcomes: (Sender<Outcome>, Receiver<Outcome>),
+    tasks: Tasks<Result<Deleted, DeleteFailed>>,
 }
 
 /// The options, as far as they are about single versions.
@@ -41,12 +34,6 @@ struct Rules {
     dry_run: bool,
     fail_fast: bool,
     bypass_governance: bool,
-}
-
-struct Outcome {
-    by: ThreadId,
-    file: FileIdAndName,
-    outcome: thread::Result<Result<DeleteOutcome>>,
 }
 
 impl<I> Deletions<I> {
@@ -64,22 +51,17 @@ impl<I> Deletions<I> {
             fail_fast: *fail_fast,
             bypass_governance: *bypass_governance,
         };
-        let stop = cancel
-            .as_ref()
-            .map_or_else(CancelToken::new, CancelToken::child);
-        let control = bucket.control(Some(&stop));
+        let tasks = Tasks::new(cancel.as_ref().or(bucket.client.cancel.as_ref()));
+        let control = bucket.control(Some(tasks.stop()));
         if !rules.dry_run {
             rules.check_key(bucket, &control)?;
         }
         Ok(Self {
             bucket: bucket.clone(),
             control,
-            stop,
             rules,
             versions: Some(versions),
-            running: 0,
-            threads: Vec::new(),
-            outcomes: channel(),
+            tasks,
         })
     }
 }
@@ -103,7 +85,7 @@ impl Rules {
 impl<I: Iterator<Item = Result<FileIdAndName>>> Deletions<I> {
     /// Starts deletions until as many run as may; a result that takes no thread is returned.
     fn start(&mut self) -> Option<Result<Deleted, DeleteFailed>> {
-        while self.running < self.bucket.client.workers.limit() {
+        while self.tasks.running() < self.bucket.client.workers.limit() {
             let versions = self.versions.as_mut()?;
             let version = match self.control.check() {
                 Ok(()) => versions.next(),
@@ -126,38 +108,13 @@ impl<I: Iterator<Item = Result<FileIdAndName>>> Deletions<I> {
     }
 
     fn spawn(&mut self, file: FileIdAndName) {
-        let task = Task {
+        let deletion = Deletion {
             bucket: self.bucket.clone(),
             control: self.control.clone(),
             rules: self.rules,
             file,
-            outcomes: self.outcomes.0.clone(),
         };
-        let own = task.clone();
-        self.running += 1;
-        match thread::Builder::new().spawn(move || task.run()) {
-            Ok(thread) => self.threads.push(thread),
-            // If the system has no thread for it, it is done here.
-            Err(_) => own.run(),
-        }
-    }
-
-    fn finished(&mut self, outcome: Outcome) -> Result<Deleted, DeleteFailed> {
-        let Outcome { by, file, outcome } = outcome;
-        self.running -= 1;
-        if let Some(at) = self.threads.iter().position(|own| own.thread().id() == by) {
-            join(self.threads.swap_remove(at));
-        }
-        match outcome.unwrap_or_else(|panic| resume_unwind(panic)) {
-            Ok(outcome) => Ok(Deleted { file, outcome }),
-            Err(error) => {
-                if self.rules.fail_fast || concerns_all(&error) {
-                    self.versions = None;
-                }
-                let file = Some(file);
-                Err(DeleteFailed { file, error })
-            }
-        }
+        self.tasks.start(move || deletion.run());
     }
 }
 
@@ -168,76 +125,47 @@ impl<I: Iterator<Item = Result<FileIdAndName>>> Iterator for Deletions<I> {
         if let Some(result) = self.start() {
             return Some(result);
         }
-        if self.running == 0 {
-            return None;
+        let outcome = self.tasks.wait()?;
+        if let Err(failed) = &outcome
+            && (self.rules.fail_fast || concerns_all(&failed.error))
+        {
+            self.versions = None;
         }
-        // Never fails: this side holds a sender too.
-        let outcome = self.outcomes.1.recv().ok()?;
-        Some(self.finished(outcome))
+        Some(outcome)
     }
 }
 
 impl<I: Iterator<Item = Result<FileIdAndName>>> FusedIterator for Deletions<I> {}
-
-impl<I> Drop for Deletions<I> {
-    fn drop(&mut self) {
-        if self.running > 0 {
-            self.stop.cancel();
-        }
-        self.threads.drain(..).for_each(join);
-    }
-}
-
-/// A panic of the thread came with its outcome.
-fn join(thread: JoinHandle<()>) {
-    let _ended = thread.join();
-}
 
 impl<I> fmt::Debug for Deletions<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deletions")
             .field("bucket", &self.bucket)
             .field("rules", &self.rules)
-            .field("running", &self.running)
+            .field("tasks", &self.tasks)
             .finish_non_exhaustive()
     }
 }
 
-/// Whether every other file would meet the same: going on would only ask again and again. A key that
-/// may not is not among these: it may be limited to some names.
-const fn concerns_all(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NotAuthorized
-            | Error::InvalidCredentials(_)
-            | Error::Credentials { .. }
-            | Error::AccountChanged
-            | Error::AccountInfoCorrupt { .. }
-            | Error::AccountInfoTooNew { .. }
-            | Error::CapExceeded(_)
-            | Error::BudgetExceeded { .. }
-            | Error::Store(_)
-            | Error::Cancelled
-    )
-}
-
 /// The deletion of one version.
-#[derive(Clone)]
-struct Task {
+struct Deletion {
     bucket: Bucket,
     control: Control,
     rules: Rules,
     file: FileIdAndName,
-    outcomes: Sender<Outcome>,
 }
 
-impl Task {
-    fn run(self) {
-        let outcome: Result<_, Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| self.act()));
-        let by = thread::current().id();
-        let Self { file, outcomes, .. } = self;
-        // Whoever waited may be gone.
-        let _sent = outcomes.send(Outcome { by, file, outcome });
+impl Deletion {
+    fn run(self) -> Result<Deleted, DeleteFailed> {
+        let outcome = self.act();
+        let file = self.file;
+        match outcome {
+            Ok(outcome) => Ok(Deleted { file, outcome }),
+            Err(error) => Err(DeleteFailed {
+                file: Some(file),
+                error,
+            }),
+        }
     }
 
     fn act(&self) -> Result<DeleteOutcome> {

@@ -29,7 +29,11 @@ pub struct UploadBody<'a> {
 
 enum BodyContent<'a> {
     Hashed(Sha1AtEnd<'a>),
-    Plain(&'a mut dyn Read, Option<Sha1Digest>),
+    Plain {
+        content: &'a mut dyn Read,
+        sha1: Option<Sha1Digest>,
+        read: u64,
+    },
 }
 
 impl<'a> UploadBody<'a> {
@@ -47,7 +51,7 @@ impl<'a> UploadBody<'a> {
     #[must_use]
     pub fn with_sha1(content: &'a mut dyn Read, length: u64, sha1: Sha1Digest) -> Self {
         Self {
-            content: BodyContent::Plain(content, Some(sha1)),
+            content: BodyContent::plain(content, Some(sha1)),
             length,
         }
     }
@@ -58,7 +62,7 @@ impl<'a> UploadBody<'a> {
     #[must_use]
     pub fn unverified(content: &'a mut dyn Read, length: u64) -> Self {
         Self {
-            content: BodyContent::Plain(content, None),
+            content: BodyContent::plain(content, None),
             length,
         }
     }
@@ -74,7 +78,7 @@ impl<'a> UploadBody<'a> {
     pub fn sha1(&self) -> Option<Sha1Digest> {
         match &self.content {
             BodyContent::Hashed(content) => content.digest(),
-            BodyContent::Plain(_, sha1) => *sha1,
+            BodyContent::Plain { sha1, .. } => *sha1,
         }
     }
 
@@ -82,30 +86,35 @@ impl<'a> UploadBody<'a> {
     pub(in crate::raw) fn promise(&self) -> String {
         match &self.content {
             BodyContent::Hashed(_) => "hex_digits_at_end".to_owned(),
-            BodyContent::Plain(_, Some(sha1)) => sha1.to_string(),
-            BodyContent::Plain(_, None) => "do_not_verify".to_owned(),
+            BodyContent::Plain {
+                sha1: Some(sha1), ..
+            } => sha1.to_string(),
+            BodyContent::Plain { sha1: None, .. } => "do_not_verify".to_owned(),
         }
     }
 
     pub(in crate::raw) fn request_body(&mut self) -> RequestBody<'_> {
         let trailer = match self.content {
             BodyContent::Hashed(_) => Sha1AtEnd::TRAILER,
-            BodyContent::Plain(..) => 0,
+            BodyContent::Plain { .. } => 0,
         };
         let length = self.length.saturating_add(trailer);
         RequestBody::Reader(&mut self.content, length)
     }
 
-    /// Whether the service has stored what was sent.
+    /// Fails if the service has not stored what was sent, be it that it answered before all was sent.
     pub(in crate::raw) fn check(
         &self,
         operation: Operation,
         stored: &ContentSha1,
         length: u64,
     ) -> Result<()> {
-        let is_same = match self.content {
-            BodyContent::Plain(_, None) => true,
-            _ => stored.digest() == self.sha1(),
+        let is_same = match &self.content {
+            BodyContent::Plain { read, .. } if *read < self.length => false,
+            BodyContent::Plain { sha1: None, .. } => true,
+            _ => self
+                .sha1()
+                .is_some_and(|sent| stored.digest() == Some(sent)),
         };
         if is_same && length == self.length {
             return Ok(());
@@ -117,12 +126,24 @@ impl<'a> UploadBody<'a> {
     }
 }
 
+impl<'a> BodyContent<'a> {
+    fn plain(content: &'a mut dyn Read, sha1: Option<Sha1Digest>) -> Self {
+        Self::Plain {
+            content,
+            sha1,
+            read: 0,
+        }
+    }
+}
+
 impl Read for BodyContent<'_> {
     /// The caller's failures as errors of ours; otherwise they would look like the connection's.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let outcome = match self {
             Self::Hashed(content) => content.read(buffer),
-            Self::Plain(content, _) => content.read(buffer),
+            Self::Plain { content, read, .. } => content.read(buffer).inspect(|count| {
+                *read += *count as u64;
+            }),
         };
         match outcome {
             // Whoever reads does not ask beyond the end.

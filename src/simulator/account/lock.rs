@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::simulator::protocol::reply::Refusal;
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
+/// The end of the year 9999. No retention ends later: clients could not show the date.
+pub(crate) const LAST_MILLIS: u64 = 253_402_300_799_999;
+/// 3000 years: whenever a file is made, its retention then ends before [`LAST_MILLIS`].
+pub(crate) const MAX_DEFAULT_DAYS: u64 = 3000 * 365;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,7 +80,9 @@ impl Period {
     fn from(self, now: u64) -> Retention {
         Retention {
             mode: self.mode,
-            until: now.saturating_add(self.days().saturating_mul(DAY_MILLIS)),
+            until: now
+                .saturating_add(self.days().saturating_mul(DAY_MILLIS))
+                .min(LAST_MILLIS),
         }
     }
 }

@@ -271,6 +271,18 @@ pub(crate) enum Change {
     Remove(Kind, String),
 }
 
+impl Change {
+    pub(crate) fn makes_token(&self) -> bool {
+        let Self::Put(record) = self else {
+            return false;
+        };
+        matches!(
+            record,
+            Record::AccountToken(_) | Record::UploadUrl(_) | Record::DownloadToken(_)
+        )
+    }
+}
+
 impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -1,11 +1,13 @@
 //! The replication rules of a bucket (docs/protocol.md, section 3.7) as they concern one file.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::encryption::Encryption;
 use super::records::{Bucket, Replication, ReplicationStatus};
+use crate::simulator::protocol::names;
 
 /// A rule as a bucket keeps it, with the key that the bucket's rules read with.
 #[derive(Debug)]
@@ -40,10 +42,27 @@ pub(crate) fn rules_for(bucket: &Bucket, name: &str) -> Vec<ReplicationRule> {
     matching
 }
 
-/// The replication state of a file that is made in this bucket: it waits if there is a rule for it.
-pub(crate) fn of_new_file(bucket: &Bucket, name: &str) -> Replication {
+/// The replication state of a file that is made in this bucket: it waits if there is a rule for it and
+/// if it is one that can be replicated at all.
+pub(crate) fn of_new_file(
+    bucket: &Bucket,
+    name: &str,
+    info: &BTreeMap<String, String>,
+    encryption: &Encryption,
+) -> Replication {
+    let waits = can_be_replicated(name, info, encryption) && !rules_for(bucket, name).is_empty();
     Replication {
-        status: (!rules_for(bucket, name).is_empty()).then_some(ReplicationStatus::Pending),
+        status: waits.then_some(ReplicationStatus::Pending),
         destinations: BTreeSet::new(),
     }
+}
+
+/// Files under a customer's key are not replicated, nor are those whose name and info take more than
+/// 2048 bytes. They never get a status.
+pub(crate) fn can_be_replicated(
+    name: &str,
+    info: &BTreeMap<String, String>,
+    encryption: &Encryption,
+) -> bool {
+    !encryption.is_customer() && names::info_size(name, info) <= names::MAX_INFO_SIZE_ENCRYPTED
 }

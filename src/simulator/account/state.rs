@@ -139,9 +139,9 @@ impl State {
         match kind {
             Kind::Account => self.account = None,
             Kind::Key => drop(self.keys.remove(key)),
-            Kind::AccountToken => drop(self.account_tokens.remove(key)),
-            Kind::UploadUrl => drop(self.upload_urls.remove(key)),
-            Kind::DownloadToken => drop(self.download_tokens.remove(key)),
+            Kind::AccountToken => remove_token(&mut self.account_tokens, key),
+            Kind::UploadUrl => remove_token(&mut self.upload_urls, key),
+            Kind::DownloadToken => remove_token(&mut self.download_tokens, key),
             Kind::Bucket => {
                 let bucket = self.buckets.remove(key)?;
                 self.bucket_names.remove(&bucket.name.to_ascii_lowercase());
@@ -174,6 +174,11 @@ impl State {
         release(&version.content);
         self.stored_bytes -= version.length;
         Some(Record::Version(version))
+    }
+
+    /// How many tokens of all kinds are known.
+    pub(crate) fn count_tokens(&self) -> usize {
+        self.account_tokens.len() + self.upload_urls.len() + self.download_tokens.len()
     }
 
     /// How much is stored, old versions and unfinished files included.
@@ -268,6 +273,14 @@ impl State {
             .into_iter()
             .flat_map(move |contents| contents.versions.range(range.clone()))
             .map(|(_, version)| version)
+    }
+}
+
+/// Removes a token; gives room back when most of it is unused.
+fn remove_token<T>(tokens: &mut HashMap<String, T>, key: &str) {
+    tokens.remove(key);
+    if tokens.len() < tokens.capacity() / 8 {
+        tokens.shrink_to_fit();
     }
 }
 

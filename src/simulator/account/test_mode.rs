@@ -40,6 +40,11 @@ impl TestModes {
         }
     }
 
+    /// Begins the draws again from this seed.
+    pub(crate) fn restart(&self, seed: u64) {
+        self.state.lock().draws = seed;
+    }
+
     fn upload_fails(&self) -> bool {
         let mut state = self.state.lock();
         draw(&mut state.draws).is_multiple_of(UPLOADS)

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -28,6 +29,11 @@ pub(crate) use crate::simulator::account::storage::disk::OpenError;
 
 /// A day: how long account tokens and upload URLs are good (docs/protocol.md, sections 2.0 and 6).
 pub(crate) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// An hour: how long a token that has expired answers so.
+const EXPIRED_MILLIS: u64 = 60 * 60 * 1000;
+/// So few tokens are not worth looking through.
+const FEW_TOKENS: usize = 1024;
 
 /// The damaged files that are named one by one.
 const MOST_WARNINGS: usize = 20;
@@ -52,6 +58,8 @@ pub(crate) struct Settings {
     /// After this many hidden names a listing of names ends its page early, so that a small number
     /// makes the short and empty pages of docs/protocol.md, section 9.3.
     pub(crate) listing_scan_limit: usize,
+    /// How many rows of a listing one answer has at most.
+    pub(crate) max_rows: usize,
     /// Where the draws of `X-Bz-Test-Mode` begin.
     pub(crate) test_mode_seed: u64,
 }
@@ -66,6 +74,7 @@ impl Default for Settings {
             custom_timestamps: false,
             max_buckets: 100,
             listing_scan_limit: 100_000,
+            max_rows: usize::MAX,
             test_mode_seed: 0,
         }
     }
@@ -82,6 +91,8 @@ pub(crate) struct World {
     state: RwLock<State>,
     /// Upload tokens with an upload under way.
     busy: Mutex<HashSet<String>>,
+    /// Tokens made since the stale ones were looked for.
+    tokens_made: AtomicUsize,
     /// Makes the upload URLs of this process distinct.
     urls_made: AtomicU64,
     /// Other accounts of the same service.
@@ -149,6 +160,7 @@ impl World {
             storage,
             state: RwLock::new(state),
             busy: Mutex::default(),
+            tokens_made: AtomicUsize::new(0),
             urls_made: AtomicU64::new(0),
             peers: Mutex::default(),
             warnings: Vec::new(),
@@ -247,9 +259,10 @@ impl World {
 
     /// From now on every account token issued so far answers 401 `expired_auth_token`.
     pub(crate) fn expire_tokens(&self) -> io::Result<()> {
+        let now = self.clock.now_millis();
         self.change_tokens(|token| {
             Change::Put(Record::AccountToken(AccountToken {
-                expires: 0,
+                expires: now.min(token.expires),
                 ..token.clone()
             }))
         })
@@ -257,10 +270,11 @@ impl World {
 
     /// From now on this account token answers 401 `expired_auth_token`.
     pub(crate) fn expire_token(&self, token: &str) -> io::Result<()> {
+        let now = self.clock.now_millis();
         self.apply(|state| {
             let known = state.account_tokens.get(token);
             let expired = known.map(|known| AccountToken {
-                expires: 0,
+                expires: now,
                 ..known.clone()
             });
             let changes = expired.map(|token| Change::Put(Record::AccountToken(token)));
@@ -371,10 +385,22 @@ impl World {
         })
     }
 
-    /// Tokens are told apart as expired for another day, then they are unknown.
+    /// Moves the time forward, and forgets what has become old by that.
+    pub(crate) fn advance_clock(&self, by: Duration) -> io::Result<()> {
+        self.clock.advance(by);
+        self.forget_stale_tokens()
+    }
+
+    /// Moves the time forward to the system's, if it is behind.
+    pub(crate) fn catch_up_clock(&self) -> io::Result<()> {
+        self.clock.catch_up();
+        self.forget_stale_tokens()
+    }
+
+    /// Tokens answer "expired" for a while, then they are unknown.
     fn forget_stale_tokens(&self) -> io::Result<()> {
         let now = self.clock.now_millis();
-        let is_stale = |expires: u64| expires.saturating_add(TOKEN_LIFETIME_MILLIS) < now;
+        let is_stale = |expires: u64| expires.saturating_add(EXPIRED_MILLIS) < now;
         self.apply(|state| {
             let account = state
                 .account_tokens
@@ -415,9 +441,26 @@ impl World {
         if !changes.is_empty() {
             self.storage.commit(&changes)?;
         }
+        let tokens = changes.iter().filter(|change| change.makes_token()).count();
         removed.extend(changes.into_iter().filter_map(|change| state.apply(change)));
+        let known = state.count_tokens();
         drop(state);
+        self.count_made_tokens(tokens, known)?;
         Ok(result)
+    }
+
+    /// Looks for stale tokens whenever as many were made as there are, so that they take no more
+    /// than twice the memory of those that are needed.
+    fn count_made_tokens(&self, made: usize, known: usize) -> io::Result<()> {
+        if made == 0 {
+            return Ok(());
+        }
+        let since = self.tokens_made.fetch_add(made, Ordering::Relaxed) + made;
+        if since < known.max(FEW_TOKENS) {
+            return Ok(());
+        }
+        self.tokens_made.store(0, Ordering::Relaxed);
+        self.forget_stale_tokens()
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {

@@ -1,4 +1,4 @@
-//! Orders as parameters: `name=value`, separated by spaces or `&`, each name once and none too many.
+//! The parameters of admin calls: `name=value`, separated by spaces or `&`, each name once and none too many.
 
 use std::str::FromStr;
 
@@ -38,6 +38,22 @@ impl<'a> Parameters<'a> {
         number
             .map(Some)
             .map_err(|_| Refusal::bad_request(format!("{name}={value} is no number that fits")))
+    }
+
+    /// A text as it stands, if it is given.
+    pub(super) fn text(&mut self, name: &str) -> Option<&'a str> {
+        self.take(name)
+    }
+
+    pub(super) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(value) => Err(Refusal::bad_request(format!(
+                "{name}={value} is neither true nor false"
+            ))),
+        }
     }
 
     /// A number, or `none`; nothing where the name is not given.
@@ -90,7 +106,7 @@ mod tests {
     use super::Parameters;
 
     #[test]
-    fn words_are_taken_once_and_none_is_left_over() {
+    fn parameters_are_taken_once_and_none_is_left_over() {
         let mut parameters = Parameters::of(" a=1&b=none\n c=x ").unwrap();
         assert_eq!(parameters.number::<u8>("a").unwrap(), Some(1));
         assert_eq!(parameters.number::<u8>("a").unwrap(), None);
@@ -99,6 +115,10 @@ mod tests {
         assert!(parameters.end().is_err(), "nobody took c");
         assert!(Parameters::of("c=x").unwrap().number::<u8>("c").is_err());
         assert!(Parameters::of("a=1 a=2").is_err());
+        let mut flags = Parameters::of("a=true b=false c=1").unwrap();
+        assert_eq!(flags.boolean("a").unwrap(), Some(true));
+        assert_eq!(flags.boolean("b").unwrap(), Some(false));
+        assert!(flags.boolean("c").is_err() && flags.boolean("d").unwrap().is_none());
         assert!(Parameters::of("").unwrap().end().is_ok());
     }
 

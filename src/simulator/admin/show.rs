@@ -26,7 +26,7 @@ pub(super) fn shaping(shaping: &Shaping) -> Value {
 
 pub(super) fn clock(clock: &Clock) -> Value {
     json!({
-        "aheadMillis": millis(clock.ahead()),
+        "aheadMillis": clock.ahead_millis(),
         "date": httpdate::fmt_http_date(clock.now()),
         "millis": clock.now_millis(),
     })
@@ -59,13 +59,29 @@ pub(super) fn caps(world: &World) -> Value {
     })
 }
 
-pub(super) fn limits(settings: Settings) -> Value {
+/// What can be set while it runs: see `Admin::set_settings`.
+pub(super) fn settings(settings: Settings) -> Value {
+    let Settings {
+        absolute_minimum_part_size,
+        recommended_part_size,
+        max_single_file,
+        encrypt_by_default,
+        custom_timestamps,
+        max_buckets,
+        listing_scan_limit,
+        max_rows,
+        test_mode_seed,
+    } = settings;
     json!({
-        "listingScanLimit": settings.listing_scan_limit,
-        "maxBuckets": settings.max_buckets,
-        "maxSingleFile": settings.max_single_file,
-        "minimumPartSize": settings.absolute_minimum_part_size,
-        "recommendedPartSize": settings.recommended_part_size,
+        "customTimestamps": custom_timestamps,
+        "encryptByDefault": encrypt_by_default,
+        "listingScanLimit": listing_scan_limit,
+        "maxBuckets": max_buckets,
+        "maxRows": max_rows,
+        "maxSingleFile": max_single_file,
+        "minimumPartSize": absolute_minimum_part_size,
+        "recommendedPartSize": recommended_part_size,
+        "testModeSeed": test_mode_seed,
     })
 }
 
@@ -83,6 +99,7 @@ fn entry(entry: &LogEntry) -> Value {
         method,
         path,
         status,
+        error_code,
         upload_url: _,
         body_bytes,
         expect_continue,
@@ -95,6 +112,7 @@ fn entry(entry: &LogEntry) -> Value {
     json!({
         "bodyBytes": body_bytes,
         "connection": connection,
+        "errorCode": error_code,
         "elapsedMillis": millis(*elapsed),
         "expectContinue": expect_continue,
         "fault": fault,

@@ -100,6 +100,12 @@ fn store(world: &World, body: &mut dyn Read, length: u64) -> Result<Received, Re
     })
 }
 
+/// Stores these bytes.
+pub(crate) fn keep(world: &World, mut bytes: &[u8]) -> Result<Received, Refusal> {
+    let length = bytes.len() as u64;
+    store(world, &mut bytes, length)
+}
+
 /// The checksums of content that is stored already.
 pub(crate) fn hash(content: &[Chunk], length: u64) -> Result<Received, Refusal> {
     check_readable(content)?;

@@ -77,6 +77,12 @@ impl Call<'_> {
         Ok(version)
     }
 
+    /// How many rows a listing gives: as many as this field asks for, within the simulator's limit.
+    fn count(&self, field: &str, default: usize, max: usize) -> Result<usize, Refusal> {
+        let count = self.fields.count(field, default, max)?;
+        Ok(count.min(self.world.settings().max_rows))
+    }
+
     fn now(&self) -> u64 {
         self.world.clock().now_millis()
     }

@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::account::lock::{DefaultRetention, Lock, Mode, Period, Retention};
+use crate::simulator::account::lock::{
+    DefaultRetention, LAST_MILLIS, Lock, MAX_DEFAULT_DAYS, Mode, Period, Retention,
+};
 use crate::simulator::api::auth::Caller;
 use crate::simulator::protocol::decode;
 use crate::simulator::protocol::json::{Fields, missing};
@@ -99,11 +101,16 @@ pub(crate) fn default_retention(fields: &Fields) -> Result<Option<DefaultRetenti
             )));
         }
     };
-    Ok(Some(DefaultRetention(Some(Period {
+    let period = Period {
         mode,
         duration,
         in_years,
-    }))))
+    };
+    if period.days() > MAX_DEFAULT_DAYS {
+        let message = format!("period: duration must be at most {MAX_DEFAULT_DAYS} days");
+        return Err(Refusal::bad_request(message));
+    }
+    Ok(Some(DefaultRetention(Some(period))))
 }
 
 /// Reads `{mode, retainUntilTimestamp}`: both of them, or `None` for two nulls.
@@ -116,6 +123,9 @@ fn retention(setting: &Fields) -> Result<Option<Retention>, Refusal> {
 fn of_both(mode: Option<Mode>, until: Option<u64>) -> Result<Option<Retention>, Refusal> {
     match (mode, until) {
         (None, None) => Ok(None),
+        (Some(_), Some(until)) if until > LAST_MILLIS => Err(Refusal::bad_request(format!(
+            "retainUntilTimestamp must be at most {LAST_MILLIS}"
+        ))),
         (Some(mode), Some(until)) => Ok(Some(Retention { mode, until })),
         _ => Err(Refusal::bad_request(
             "Retention mode and retainUntilTimestamp must be given together",

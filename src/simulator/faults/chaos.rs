@@ -8,7 +8,8 @@ use crate::simulator::random::draw;
 impl Faults {
     /// Injects a mixture that lasts until [`clear`](Self::clear): busy and failing services,
     /// expired tokens, requests cut inside the body, answers lost after the effect, downloads that
-    /// end early or are wrong in one byte. The same seed and the same order of requests give the
+    /// end early or are wrong in one byte, which a client cannot find out if it downloads a range. The
+    /// same seed and the same order of requests give the
     /// same faults. No connection stalls, so nobody has to wait for a time-out.
     ///
     /// ```
@@ -20,10 +21,23 @@ impl Faults {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn chaos(&self, seed: u64) {
+        self.inject_mixture(seed, |_| true);
+    }
+
+    /// Injects the mixture of [`chaos`](Self::chaos) without answers that are wrong in one byte. A client
+    /// can verify a whole file, but nothing tells it the checksum of a range: a test that downloads
+    /// ranges and compares them needs this one.
+    pub fn chaos_without_corruption(&self, seed: u64) {
+        self.inject_mixture(seed, |fault| fault.plan.edits.corrupt.is_none());
+    }
+
+    fn inject_mixture(&self, seed: u64, is_wanted: impl Fn(&Fault) -> bool) {
         let mut state = seed;
         for (percent, fault) in mixture(&mut state) {
             let seed = draw(&mut state);
-            self.inject(fault.always().chance(percent, seed));
+            if is_wanted(&fault) {
+                self.inject(fault.always().chance(percent, seed));
+            }
         }
     }
 }
@@ -88,6 +102,24 @@ mod tests {
             .map(|_| faults.take(Some(Operation::UploadFile), "POST", None))
             .map(|plan| plan.map(|plan| plan.describe()))
             .collect()
+    }
+
+    #[test]
+    fn without_corruption_all_but_the_wrong_bytes_are_there() {
+        let words = |inject: fn(&Faults, u64)| -> Vec<String> {
+            let faults = Faults::default();
+            inject(&faults, 7);
+            let list = faults.list().into_iter();
+            list.map(|(_, fault)| fault.to_string()).collect()
+        };
+        let (all, milder) = (
+            words(Faults::chaos),
+            words(Faults::chaos_without_corruption),
+        );
+        let (wrong, others): (Vec<String>, Vec<String>) = all
+            .into_iter()
+            .partition(|fault| fault.contains("corrupt="));
+        assert_eq!((wrong.len(), others), (2, milder));
     }
 
     #[test]

@@ -14,8 +14,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -23,16 +23,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
 
 use crate::simulator::faults::Ending;
 use crate::simulator::front::Front;
 use crate::simulator::front::answer::AnswerBody;
 use crate::simulator::front::exchange;
-use crate::simulator::front::handle::{ConnectionHandle, Requests, SURPLUS};
+use crate::simulator::front::handle::{ConnectionHandle, Requests};
 use crate::simulator::front::limits::{HEAD_BYTES, HEADERS};
+use crate::simulator::front::transport::{Transport, Wire};
 
 /// How much a refused client may go on sending before it is cut off, and for how long.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -41,6 +41,10 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, front: Arc<Front>) {
     // An answer is small or written in large pieces; never worth waiting for more.
     let _ = stream.set_nodelay(true);
+    let head_time = front.limits.head_time;
+    let Some(stream) = Transport::accept(stream, front.tls.as_ref(), head_time).await else {
+        return;
+    };
     let (handle, requests) = ConnectionHandle::new(number, is_local(peer.ip()));
     let (stream, ending) = speak_http(stream, &handle, requests, front).await;
     match ending {
@@ -49,7 +53,8 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, fron
     }
 }
 
-/// Answers 503, as the service does when it is busy, without reading a request.
+/// Answers 503, as the service does when it is busy, without reading a request. A client that would
+/// have to shake hands first is better closed.
 pub(crate) async fn refuse(stream: TcpStream) {
     let body = exchange::error_body(503, "service_unavailable", "too many connections");
     let answer = format!(
@@ -62,7 +67,7 @@ pub(crate) async fn refuse(stream: TcpStream) {
         // It fits into the socket's empty buffer.
         let _ = stream.try_write(answer.as_bytes());
     }
-    linger(stream).await;
+    linger(Transport::Plain(stream)).await;
 }
 
 /// Whether a client with this address is on this machine.
@@ -75,11 +80,11 @@ type Exchange = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infalli
 
 /// Serves requests until the connection is done (`None`) or an exchange ends it.
 async fn speak_http(
-    stream: TcpStream,
+    stream: Transport,
     handle: &ConnectionHandle,
     mut requests: Requests,
     front: Arc<Front>,
-) -> (TcpStream, Option<Ending>) {
+) -> (Transport, Option<Ending>) {
     let service = service_fn(|request: Request<Incoming>| -> Exchange {
         let (front, handle) = (Arc::clone(&front), handle.clone());
         Box::pin(async move { Ok(exchange::answer(&front, &handle, request).await) })
@@ -125,15 +130,10 @@ async fn speak_http(
     (connection.into_parts().io.into_inner().stream, ending)
 }
 
-async fn linger(mut stream: TcpStream) {
-    if finish(&mut stream).await.is_ok() {
-        let _ = tokio::time::timeout(LINGER_TIME, drain(&stream, LINGER_BYTES)).await;
+async fn linger(mut stream: Transport) {
+    if stream.finish().await.is_ok() {
+        let _ = tokio::time::timeout(LINGER_TIME, drain(stream.socket(), LINGER_BYTES)).await;
     }
-}
-
-/// Sends FIN.
-async fn finish(stream: &mut TcpStream) -> io::Result<()> {
-    poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await
 }
 
 /// Reads and drops up to this much.
@@ -152,20 +152,20 @@ async fn drain(stream: &TcpStream, limit: usize) -> io::Result<()> {
     Ok(())
 }
 
-async fn end(mut stream: TcpStream, ending: Ending) {
+async fn end(mut stream: Transport, ending: Ending) {
     match ending {
         Ending::Close => {
-            let _ = finish(&mut stream).await;
+            let _ = stream.cut().await;
         }
         Ending::HalfClose => {
-            if finish(&mut stream).await.is_ok() {
-                let _ = drain(&stream, usize::MAX).await;
+            if stream.cut().await.is_ok() {
+                let _ = drain(stream.socket(), usize::MAX).await;
             }
         }
         Ending::Reset => {
-            let _ = stream.set_zero_linger();
+            let _ = stream.socket().set_zero_linger();
         }
-        Ending::Stall => until_gone(&stream).await,
+        Ending::Stall => until_gone(stream.socket()).await,
     }
 }
 
@@ -179,101 +179,5 @@ async fn until_gone(stream: &TcpStream) {
         let _ = stream.try_io(Interest::READABLE, || -> io::Result<()> {
             Err(io::ErrorKind::WouldBlock.into())
         });
-    }
-}
-
-/// The socket, and whether all that hyper wrote is sent: hyper flushes when it has nothing left.
-struct Wire {
-    stream: TcpStream,
-    flushed: Arc<AtomicBool>,
-    surplus: Arc<AtomicU64>,
-    idle_time: Duration,
-    /// Runs while the client takes nothing of what is to be sent.
-    untaken: Option<Pin<Box<Sleep>>>,
-}
-
-impl Wire {
-    /// Sends what belongs to no answer: hyper would not.
-    fn poll_surplus(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            let left = self.surplus.load(Ordering::Relaxed);
-            let piece = usize::try_from(left).unwrap_or(usize::MAX);
-            let Some(piece) = SURPLUS.get(..piece.min(SURPLUS.len())) else {
-                return Poll::Ready(Ok(()));
-            };
-            if piece.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let written = Pin::new(&mut self.stream).poll_write(context, piece);
-            let sent = ready!(self.watch(context, written))?;
-            self.surplus.fetch_sub(sent as u64, Ordering::Relaxed);
-        }
-    }
-
-    /// Fails if what was to be written has waited too long.
-    fn watch(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.untaken = None;
-            return written;
-        }
-        let idle_time = self.idle_time;
-        let untaken = self
-            .untaken
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_time)));
-        let is_over = untaken.as_mut().poll(context);
-        is_over.map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.flushed.store(false, Ordering::Relaxed);
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.flushed.store(false, Ordering::Relaxed);
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = match self.poll_surplus(context) {
-            Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(context),
-            unsent => unsent,
-        };
-        self.flushed.store(flushed.is_ready(), Ordering::Relaxed);
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

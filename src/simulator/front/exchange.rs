@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::{Method, Request as HttpRequest, Response};
 use tokio::task::spawn_blocking;
@@ -35,6 +36,15 @@ pub(crate) async fn answer(
     request: HttpRequest<Incoming>,
 ) -> Response<AnswerBody> {
     let (head, incoming) = request.into_parts();
+    if head.headers.get_all(HOST).iter().count() > 1 {
+        // Which of them was meant is anybody's guess, a proxy's too.
+        let reply = failure(400, "bad_request", "more than one Host header");
+        return response(
+            reply,
+            &Edits::default(),
+            &context_of(front, connection, &head),
+        );
+    }
     let request = Arc::new(message(&head, front));
     if is_for_people(connection, &head) {
         return status_page(front, connection, &head).await;
@@ -74,8 +84,9 @@ pub(crate) async fn answer(
                 date: httpdate::fmt_http_date(front.service.now()),
                 limiters: limiters(down, plan.edits.rate),
             };
+            let code = error_code(&reply);
             let response = response(reply, &plan.edits, &context);
-            arrival.answered(response.status().as_u16());
+            arrival.answered(response.status().as_u16(), code.as_deref());
             response
         }
         Outcome::End(ending) => {
@@ -84,6 +95,21 @@ pub(crate) async fn answer(
             // The connection drops this future when it ends.
             pending().await
         }
+    }
+}
+
+/// The code of an answer that refuses, if it is in the service's form.
+fn error_code(reply: &Reply) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        code: String,
+    }
+    match &reply.body {
+        ReplyBody::Bytes(bytes) if reply.status >= 400 => {
+            let body: Option<Body> = serde_json::from_slice(bytes).ok();
+            body.map(|body| body.code)
+        }
+        _ => None,
     }
 }
 
@@ -97,19 +123,27 @@ fn is_for_people(connection: &ConnectionHandle, head: &Parts) -> bool {
         && host.is_some_and(is_loopback)
 }
 
+/// For an answer that meets no fault, to a request whose body nobody reads.
+fn context_of<'a>(
+    front: &Front,
+    connection: &'a ConnectionHandle,
+    head: &Parts,
+) -> AnswerContext<'a> {
+    AnswerContext {
+        connection,
+        to_head: head.method == Method::HEAD,
+        last: true,
+        date: httpdate::fmt_http_date(front.service.now()),
+        limiters: Vec::new(),
+    }
+}
+
 async fn status_page(
     front: &Arc<Front>,
     connection: &ConnectionHandle,
     head: &Parts,
 ) -> Response<AnswerBody> {
-    let context = AnswerContext {
-        connection,
-        to_head: head.method == Method::HEAD,
-        // It may have a body, which nobody reads.
-        last: true,
-        date: httpdate::fmt_http_date(front.service.now()),
-        limiters: Vec::new(),
-    };
+    let context = context_of(front, connection, head);
     let shown = Arc::clone(front);
     let page = spawn_blocking(move || shown.service.status_page(&shown.log, &shown.faults));
     let page = page.await.unwrap_or_else(|_| panicked());
@@ -282,7 +316,7 @@ fn message(head: &Parts, front: &Front) -> Request {
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         content_length: text("content-length").and_then(|length| length.trim().parse().ok()),
-        base_url: base_url(text("host"), front),
+        base_url: base_url(&head.headers, front),
         headers,
     }
 }

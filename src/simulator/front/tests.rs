@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use client::{Answer, Client, End};
+use hyper::HeaderMap;
 
 use crate::model::operation::Operation;
 use crate::simulator::faults::{Fault, Faults};
@@ -105,6 +106,9 @@ fn front(is_open: bool) -> Front {
         url: "http://127.0.0.1:1".to_owned(),
         is_open,
         admin_enabled: !is_open,
+        public_url: None,
+        trusts_forwarded: false,
+        tls: None,
         limits: Limits::default(),
     }
 }
@@ -294,32 +298,92 @@ fn stopping_ends_connections_and_frees_the_port() {
     listen(LOOPBACK, port).unwrap();
 }
 
+/// The base URL for a request with these headers.
+fn base_url_with(front: &Front, headers: &[(&'static str, &str)]) -> String {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.insert(*name, value.parse().unwrap());
+    }
+    base_url(&map, front)
+}
+
 #[test]
 fn the_base_url_follows_a_loopback_host_only() {
     let mut front = front(false);
     let own = front.url.clone();
+    let of_host = |front: &Front, host: &str| base_url_with(front, &[("host", host)]);
     for host in [
         "localhost:80",
         "127.0.0.1:5",
         "[::1]:9",
+        "[::1]",
         "127.8.9.1",
         "LOCALHOST",
     ] {
-        assert_eq!(base_url(Some(host), &front), format!("http://{host}"));
+        assert_eq!(of_host(&front, host), format!("http://{host}"));
     }
     let others = ["example.com", "10.0.0.1:80", "[fe80::1]:80", "my_host:8080"];
     let nonsense = ["localhost:x", "a/b", "a@b", "a?", "a b", ":80", ""];
     for host in others.iter().chain(&nonsense) {
-        assert_eq!(base_url(Some(host), &front), own, "{host}");
+        assert_eq!(of_host(&front, host), own, "{host}");
     }
-    assert_eq!(base_url(None, &front), own);
+    assert_eq!(base_url_with(&front, &[]), own);
 
     front.is_open = true;
     for host in others {
-        assert_eq!(base_url(Some(host), &front), format!("http://{host}"));
+        assert_eq!(of_host(&front, host), format!("http://{host}"));
     }
     for host in nonsense {
-        assert_eq!(base_url(Some(host), &front), own, "{host}");
+        assert_eq!(of_host(&front, host), own, "{host}");
+    }
+}
+
+#[test]
+fn forwarded_headers_count_only_if_they_are_trusted_and_a_public_url_always() {
+    let mut front = front(false);
+    let own = front.url.clone();
+    let forwarded = [
+        ("host", "sim:80"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "b2.example:8443"),
+    ];
+    assert_eq!(base_url_with(&front, &forwarded), own);
+    front.trusts_forwarded = true;
+    assert_eq!(base_url_with(&front, &forwarded), "https://b2.example:8443");
+    assert_eq!(base_url_with(&front, &forwarded[..2]), "https://sim:80");
+    assert_eq!(
+        base_url_with(&front, &forwarded[2..]),
+        "http://b2.example:8443"
+    );
+    // What is no scheme and no host changes nothing.
+    let nonsense = [("x-forwarded-proto", "ftp"), ("x-forwarded-host", "a/b")];
+    assert_eq!(base_url_with(&front, &nonsense), own);
+    assert_eq!(base_url_with(&front, &forwarded[..1]), own);
+    front.public_url = Some("https://public.example/b2".to_owned());
+    assert_eq!(
+        base_url_with(&front, &forwarded),
+        "https://public.example/b2"
+    );
+    assert_eq!(base_url_with(&front, &[]), "https://public.example/b2");
+}
+
+#[test]
+fn two_hosts_are_refused_whatever_they_ask_for() {
+    let running = start();
+    for path in ["/", "/admin", "/x"] {
+        for hosts in [
+            ["127.0.0.1", "evil.example"],
+            ["evil.example", "127.0.0.1"],
+            ["a", "a"],
+        ] {
+            let mut client = running.client();
+            let head = format!(
+                "GET {path} HTTP/1.1\r\nHost: {}\r\nHost: {}\r\n\r\n",
+                hosts[0], hosts[1]
+            );
+            client.send(head.as_bytes());
+            assert_eq!(client.answer().unwrap().status, 400, "{hosts:?}");
+        }
     }
 }
 

@@ -13,26 +13,38 @@ use crate::simulator::account::world::World;
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
-/// A rule as a bucket keeps it.
-struct Rule<'a> {
-    prefix: &'a str,
+/// What the rules of a bucket do to the versions of one name: after how many milliseconds, or never.
+#[derive(Default)]
+struct Actions {
     hide_after: Option<u64>,
     delete_after: Option<u64>,
     cancel_after: Option<u64>,
 }
 
-impl<'a> Rule<'a> {
-    fn of(kept: &'a Value) -> Self {
-        let millis = |name: &str| Some(kept.get(name)?.as_u64()?.saturating_mul(DAY_MILLIS));
-        Self {
-            prefix: kept
-                .get("fileNamePrefix")
-                .and_then(Value::as_str)
-                .unwrap_or(""),
-            hide_after: millis("daysFromUploadingToHiding"),
-            delete_after: millis("daysFromHidingToDeleting"),
-            cancel_after: millis("daysFromStartingToCancelingUnfinishedLargeFiles"),
+impl Actions {
+    /// Of several rules for one name, which only the S3 API can make, the earliest action counts.
+    fn of(bucket: &Bucket, name: &str) -> Self {
+        let mut actions = Self::default();
+        for rule in &bucket.lifecycle_rules {
+            let prefix = rule["fileNamePrefix"].as_str().unwrap_or("");
+            if !name.starts_with(prefix) {
+                continue;
+            }
+            let earliest = |known: Option<u64>, field: &str| -> Option<u64> {
+                let days = rule.get(field).and_then(Value::as_u64);
+                let millis = days.map(|days| days.saturating_mul(DAY_MILLIS));
+                known.into_iter().chain(millis).min()
+            };
+            actions = Self {
+                hide_after: earliest(actions.hide_after, "daysFromUploadingToHiding"),
+                delete_after: earliest(actions.delete_after, "daysFromHidingToDeleting"),
+                cancel_after: earliest(
+                    actions.cancel_after,
+                    "daysFromStartingToCancelingUnfinishedLargeFiles",
+                ),
+            };
         }
+        actions
     }
 }
 
@@ -45,60 +57,72 @@ pub(crate) fn run(world: &World) -> io::Result<()> {
 fn changes(state: &State, now: u64) -> Vec<Change> {
     let mut changes = Vec::new();
     for bucket in state.buckets.values() {
-        for rule in bucket.lifecycle_rules.iter().map(Rule::of) {
-            apply(state, bucket, &rule, now, &mut changes);
+        if !bucket.lifecycle_rules.is_empty() {
+            apply(state, bucket, now, &mut changes);
         }
     }
     changes
 }
 
-fn apply(state: &State, bucket: &Bucket, rule: &Rule<'_>, now: u64, changes: &mut Vec<Change>) {
+fn apply(state: &State, bucket: &Bucket, now: u64, changes: &mut Vec<Change>) {
     let Some(contents) = state.contents(&bucket.id) else {
         return;
     };
-    let matching = contents.versions.values();
-    let matching: Vec<&Arc<Version>> = matching
-        .filter(|version| version.name.starts_with(rule.prefix))
-        .collect();
-    for versions in matching.chunk_by(|one, next| one.name == next.name) {
+    let versions: Vec<&Arc<Version>> = contents.versions.values().collect();
+    for versions in versions.chunk_by(|one, next| one.name == next.name) {
+        let actions = Actions::of(bucket, &versions[0].name);
         let (unfinished, finished): (Vec<&Version>, Vec<&Version>) = versions
             .iter()
             .map(AsRef::as_ref)
             .partition(|version| version.action == Action::Start);
         for version in unfinished {
-            if is_due(rule.cancel_after, version.uploaded, now) {
+            if is_due(actions.cancel_after, version.uploaded, now) {
                 changes.extend(state.removal(version));
             }
         }
-        age(state, rule, &finished, now, changes);
+        age(state, &actions, &finished, now, changes);
     }
 }
 
 /// The finished versions of one name, newest first.
-fn age(state: &State, rule: &Rule<'_>, versions: &[&Version], now: u64, changes: &mut Vec<Change>) {
+fn age(
+    state: &State,
+    actions: &Actions,
+    versions: &[&Version],
+    now: u64,
+    changes: &mut Vec<Change>,
+) {
     let Some((current, hidden)) = versions.split_first() else {
         return;
     };
     let mut left = hidden.len();
     for (version, successor) in hidden.iter().zip(versions) {
-        let is_due = is_due(rule.delete_after, successor.uploaded, now);
+        let is_due = is_due(actions.delete_after, successor.uploaded, now);
         if is_due && version.lock.check_delete(now, false).is_ok() {
             changes.extend(state.removal(version));
             left -= 1;
         }
     }
     match current.action {
-        // A marker goes when there is nothing left for it to hide.
-        Action::Hide if left == 0 && is_due(rule.delete_after, current.uploaded, now) => {
+        // A marker goes when there is nothing left for it to hide: at once if nothing was there, by any
+        // rule that hides or deletes.
+        Action::Hide
+            if is_orphan(actions, hidden)
+                || left == 0 && is_due(actions.delete_after, current.uploaded, now) =>
+        {
             changes.extend(state.removal(current));
         }
-        Action::Upload if is_due(rule.hide_after, current.uploaded, now) => {
+        Action::Upload if is_due(actions.hide_after, current.uploaded, now) => {
             let time = state.next_upload_time(&current.bucket_id, &current.name, now);
             let marker = Version::hide_marker(&current.bucket_id, &current.name, time);
             changes.push(Change::Put(Record::Version(Arc::new(marker))));
         }
         Action::Hide | Action::Upload | Action::Start => {}
     }
+}
+
+fn is_orphan(actions: &Actions, hidden: &[&Version]) -> bool {
+    hidden.is_empty() && (actions.hide_after.is_some() || actions.delete_after.is_some())
 }
 
 fn is_due(after: Option<u64>, since: u64, now: u64) -> bool {

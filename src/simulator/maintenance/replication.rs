@@ -16,14 +16,13 @@ use crate::simulator::account::lock::Lock;
 use crate::simulator::account::records::{
     Action, Bucket, Change, Record, Replication, ReplicationStatus, Version,
 };
-use crate::simulator::account::replication_rules::{ReplicationRule, rules_for};
+use crate::simulator::account::replication_rules::{ReplicationRule, can_be_replicated, rules_for};
 use crate::simulator::account::state::State;
 use crate::simulator::account::world::World;
 use crate::simulator::api::auth::{self, Caller};
 use crate::simulator::api::content;
 use crate::simulator::api::lock_fields;
 use crate::simulator::protocol::ids::{self, FileKind};
-use crate::simulator::protocol::names;
 use crate::simulator::protocol::reply::Refusal;
 
 /// Replicates what is to be replicated now.
@@ -39,7 +38,7 @@ fn replicate_all(world: &World) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Hide markers are not replicated, nor are replicas.
+/// Hide markers are not replicated, nor are replicas and files that cannot be replicated at all.
 fn candidates(state: &State) -> Vec<(Arc<Bucket>, Arc<Version>)> {
     let of_bucket = |bucket: &Arc<Bucket>| {
         let versions = state
@@ -47,6 +46,8 @@ fn candidates(state: &State) -> Vec<(Arc<Bucket>, Arc<Version>)> {
             .map(|contents| &contents.versions);
         let versions = versions.into_iter().flatten().map(|(_, version)| version);
         let finished = versions.filter(|version| version.action == Action::Upload);
+        let finished = finished
+            .filter(|version| can_be_replicated(&version.name, &version.info, &version.encryption));
         let own = finished
             .filter(|version| version.replication.status != Some(ReplicationStatus::Replica));
         let pairs = own.map(|version| (Arc::clone(bucket), Arc::clone(version)));
@@ -102,10 +103,6 @@ fn deliver(world: &World, version: &Version, rule: &ReplicationRule) -> Result<(
     reader.require("readFiles")?;
     reader.require_bucket(&version.bucket_id)?;
     reader.require_name(&version.name)?;
-    if version.encryption.is_customer() {
-        return Err(Refusal::bad_request("Files with SSE-C are not replicated"));
-    }
-    names::check_file_info(&version.name, &version.info, names::MAX_INFO_SIZE_ENCRYPTED)?;
     let peer = world.peer_with(&rule.destination);
     let destination = peer.as_deref().unwrap_or(world);
     replica(&destination.state(), destination, version, rule)?;

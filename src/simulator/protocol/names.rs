@@ -79,12 +79,11 @@ pub(crate) fn check_file_info(
             "More than {MAX_INFO} file info entries"
         )));
     }
-    let mut size = decode::encode(file_name).len();
     for (name, value) in info {
         check_info_name(name)?;
         check_info_value(name, value)?;
-        size += name.len() + decode::encode(value).len();
     }
+    let size = info_size(file_name, info);
     if size > limit {
         return Err(Refusal::bad_request(format!(
             "File name and file info take {size} bytes, the limit is {limit}"
@@ -93,7 +92,15 @@ pub(crate) fn check_file_info(
     Ok(())
 }
 
-fn check_info_name(name: &str) -> Result<(), Refusal> {
+/// What file name and info take together, as encoded header bytes.
+pub(crate) fn info_size(file_name: &str, info: &BTreeMap<String, String>) -> usize {
+    let pairs = info.iter();
+    let pairs = pairs.map(|(name, value)| name.len() + decode::encode(value).len());
+    decode::encode(file_name).len() + pairs.sum::<usize>()
+}
+
+/// Whether an info may have this name: of a file, and of a bucket.
+pub(crate) fn check_info_name(name: &str) -> Result<(), Refusal> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.`~!#$%^&*'|+".contains(&b);
     if name.is_empty() || name.len() > 50 || !name.bytes().all(allowed) {
         return Err(Refusal::bad_request(format!(
@@ -144,9 +151,9 @@ pub(crate) fn is_value_of(info_name: &str, value: &str) -> bool {
         "b2-expires" => httpdate::parse_http_date(value).is_ok(),
         "b2-content-encoding" => value.split(',').all(|item| is_token(item.trim())),
         "b2-content-language" => value.split(',').all(|item| is_language(item.trim())),
-        "b2-cache-control" => value
-            .split(',')
-            .all(|item| is_parameter(item.trim(), false)),
+        "b2-cache-control" => unquoted_split(value, ',')
+            .into_iter()
+            .all(|item| is_directive(item.trim())),
         "b2-content-disposition" => is_disposition(value),
         _ => true,
     }
@@ -169,9 +176,9 @@ fn is_language(text: &str) -> bool {
 }
 
 /// `name` or `name=value`, the value a token or quoted.
-fn is_parameter(text: &str, value_required: bool) -> bool {
+fn is_directive(text: &str) -> bool {
     match text.split_once('=') {
-        None => !value_required && is_token(text),
+        None => is_token(text),
         Some((name, value)) => is_token(name.trim()) && is_parameter_value(value.trim()),
     }
 }
@@ -181,19 +188,76 @@ fn is_parameter_value(value: &str) -> bool {
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'));
     match quoted {
-        Some(inner) => inner.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"'),
+        Some(inner) => is_quoted_text(inner),
         None => is_token(value),
     }
 }
 
-/// RFC 6266 without the `filename*=` form, which the service refuses.
+/// What stands between quotes: printable characters, of which a quote and a backslash are escaped.
+fn is_quoted_text(inner: &str) -> bool {
+    let mut is_escaped = false;
+    for byte in inner.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return false,
+            b' '..=b'~' => {}
+            _ => return false,
+        }
+    }
+    !is_escaped
+}
+
+/// RFC 6266: a type and parameters. Extended values (`filename*=UTF-8''na%C3%AFve.txt`) are in UTF-8
+/// and name no language; continuations (`filename*0=`) are not supported.
 fn is_disposition(value: &str) -> bool {
-    let mut parts = value.split(';').map(str::trim);
+    let mut parts = unquoted_split(value, ';').into_iter().map(str::trim);
     parts.next().is_some_and(is_token)
-        && parts.all(|part| {
-            let name = part.split_once('=').map_or(part, |(name, _)| name);
-            !name.contains('*') && is_parameter(part, true)
+        && parts.all(|part| match part.split_once('=') {
+            None => false,
+            Some((name, value)) => {
+                let (name, value) = (name.trim(), value.trim());
+                let is_plain = |name: &str| is_token(name) && !name.contains('*');
+                match name.strip_suffix('*') {
+                    Some(name) => is_plain(name) && is_extended_value(value),
+                    None => is_plain(name) && is_parameter_value(value),
+                }
+            }
         })
+}
+
+/// RFC 5987 with the charset UTF-8, in any case, and without a language.
+fn is_extended_value(value: &str) -> bool {
+    let mut parts = value.splitn(3, '\'');
+    let (Some(charset), Some(""), Some(encoded)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$&+-.^_`|~%".contains(&b);
+    charset.eq_ignore_ascii_case("utf-8")
+        && encoded.bytes().all(allowed)
+        // A plus sign is one, not a space.
+        && decode::percent(&encoded.replace('+', "%2B")).is_some()
+}
+
+/// The text between separators that are not in a quoted string.
+fn unquoted_split(text: &str, separator: char) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut begin, mut is_quoted, mut is_escaped) = (0, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            other if other == separator && !is_quoted => {
+                parts.push(&text[begin..at]);
+                begin = at + other.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[begin..]);
+    parts
 }
 
 /// What to store for the content type that was asked for.
@@ -314,10 +378,6 @@ mod tests {
         )]));
         assert!(check(&[("b2-expires", "Thu, 01 Dec 1994 16:00:00 GMT")]));
         assert!(check(&[("b2-cache-control", "public, max-age=60")]));
-        assert!(!check(&[(
-            "b2-content-disposition",
-            "attachment; filename*=UTF-8''a"
-        )]));
         assert!(!check(&[("b2-expires", "tomorrow")]));
         assert!(!check(&[("b2-unknown", "x")]));
         assert!(!check(&[("src_last_modified_millis", "12.5")]));
@@ -327,6 +387,42 @@ mod tests {
         let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
         assert!(check(&many[..10]));
         assert!(!check(&many));
+    }
+
+    #[test]
+    fn dispositions_follow_their_grammar() {
+        let is_good = |value| is_value_of("b2-content-disposition", value);
+        for good in [
+            "inline",
+            "attachment; filename=a.txt",
+            "attachment; filename=\"a; b, \\\"c\\\".txt\"",
+            "attachment; filename*=UTF-8''a",
+            "attachment; filename*=utf-8''na%C3%AFve%20%28+%29.txt",
+            "attachment; filename=\"naive.txt\" ; filename*=UTF-8''na%C3%AFve.txt",
+        ] {
+            assert!(is_good(good), "{good}");
+        }
+        for bad in [
+            "",
+            "attachment;",
+            "attachment; filename",
+            "attachment; filename=",
+            "attachment; filename=\"a",
+            "attachment; filename=\"a\\\"",
+            "attachment; filename=a b",
+            "attachment; filename*=a",
+            "attachment; filename*=ISO-8859-1''a",
+            "attachment; filename*=UTF-8'en'a",
+            "attachment; filename*=UTF-8''a b",
+            "attachment; filename*=UTF-8''%zz",
+            "attachment; filename*=UTF-8''%ff",
+            "attachment; filename*=UTF-8''a'b",
+            "attachment; filename*0=a",
+            "attachment; filename*0*=UTF-8''a",
+            "attachment; filename=na\u{ef}ve",
+        ] {
+            assert!(!is_good(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! 3. If so, the new version is composed: those bytes are copied, what follows is uploaded. If not, or
 //!    where that is not possible, the file is uploaded as a whole.
 
-use crate::control::progress::{Tally, TransferStage};
+use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
 use crate::model::encryption::Encryption;
 use crate::model::secret::SseCustomerKey;
@@ -13,12 +13,12 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::DownloadRequest;
 use crate::transfer::Transfer;
 use crate::transfer::compose::Compose;
-use crate::transfer::compose::options::Overlap;
 use crate::transfer::compose::piece::{Opened, PieceSource, Remote};
 use crate::transfer::compose::plan::{Limits, plan};
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
+use crate::transfer::options::Overlap;
 use crate::transfer::resume::Resume;
-use crate::transfer::source::{FileSource, UploadSource, feed};
+use crate::transfer::source::{FileSource, UploadSource, feed, settle};
 use crate::transfer::upload::Upload;
 use crate::transfer::uploaded::Uploaded;
 
@@ -35,6 +35,7 @@ impl Append<'_> {
         let snapshot = self.upload.transfer.authorization()?;
         let file = self.upload.new_file(&snapshot, source.modified())?;
         let limits = Limits::new(snapshot.auth(), self.upload.options.part_size)?;
+        settle(self.upload.transfer, source)?;
         let Some(stored) = self.latest()? else {
             return self.upload.send(source);
         };
@@ -152,7 +153,7 @@ impl Append<'_> {
             session, control, ..
         } = self.upload.transfer;
         let (name, total) = (self.upload.file_name, Some(source.len()));
-        Tally::at(
+        ProgressCounter::at(
             TransferStage::Hashing,
             control,
             name,

@@ -17,7 +17,7 @@ use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
 use crate::transfer::compose::plan::Placed;
-use crate::transfer::source::{BytesSource, FileSource, StoredFile, UploadSource};
+use crate::transfer::source::{BytesSource, FileSource, StoredFile, UploadSource, settle};
 
 /// How many stored files a stream of pieces remembers.
 const MAX_KNOWN: usize = 10_000;
@@ -263,6 +263,7 @@ impl<'a> Opener<'a> {
         let (source, length) = match content {
             PieceContent::File(path) => {
                 let file = FileSource::new(&path)?;
+                settle(self.transfer, &file)?;
                 let length = file.len();
                 (PieceSource::File(file), length)
             }

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::model::auth::AccountAuth;
-use crate::transfer::compose::options::Overlap;
+use crate::transfer::options::Overlap;
 use crate::transfer::parts::{COPY_PART, MAX_FILE, MAX_PART, MAX_PARTS, PartLimits};
 
 /// How many parts of a stream have one size: it can still become the largest file.

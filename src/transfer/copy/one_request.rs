@@ -43,14 +43,17 @@ impl Copy<'_> {
         let mut request = file.copy_request(self.source, replacement.is_none());
         request.range = self.range;
         let described = source.and_then(|source| self.selected_length(source));
-        let tally = self.transfer.tally(file.name, self.length.or(described));
+        let total = self.length.or(described);
+        let tally = self.transfer.tally(file.name, total);
         let started = session.clock().elapsed();
         let policy = session.retry_policy();
         let (mut round, mut again) = (0, false);
         loop {
             let outcome = session.call(Operation::CopyFile, control, |raw| {
                 tally.attempt(&mut again);
-                raw.copy_file(&request)
+                let version = raw.copy_file(&request)?;
+                self.check_copy(&version, total, source)?;
+                Ok(version)
             });
             let version = match outcome {
                 Ok(version) => version,
@@ -79,6 +82,28 @@ impl Copy<'_> {
         }
     }
 
+    /// Fails if the service tells of other bytes than those of the source, as far as they are known.
+    fn check_copy(
+        &self,
+        version: &FileVersion,
+        length: Option<u64>,
+        source: Option<&FileVersion>,
+    ) -> Result<()> {
+        let sha1 = source.and_then(|source| self.whole_sha1(source));
+        let has_length = length.is_none_or(|length| version.content_length == length);
+        let has_sha1 = match (sha1, version.content_sha1.digest()) {
+            (Some(wanted), Some(told)) => wanted == told,
+            _ => true,
+        };
+        if has_length && has_sha1 {
+            return Ok(());
+        }
+        Err(Error::UnexpectedReply {
+            operation: Operation::CopyFile,
+            source: "it is about other bytes than those of the source".into(),
+        })
+    }
+
     /// Looks whether the service has made the copy that was asked for from `started` on.
     fn find_copy(&self, started: Duration, replacement: Option<&NewFile<'_>>) -> Result<Search> {
         let Transfer {
@@ -101,7 +126,7 @@ impl Copy<'_> {
                 && !matches!(file.compare(version), Comparison::Different(_))
         };
         let found =
-            session.find_version(control, file.bucket, file.name, (is_like_it, is_too_old))?;
+            session.find_version(control, file.bucket, file.name, is_like_it, is_too_old)?;
         let Some(version) = found else {
             return Ok(Search::Nothing);
         };

@@ -4,7 +4,7 @@
 use std::fs::{File, FileTimes, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
@@ -12,10 +12,13 @@ use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::local_name::TEMPORARY;
 use crate::transfer::download::Verification;
+use crate::transfer::download::handle::check_at;
 use crate::transfer::download::partial::{Begin, Partial};
 use crate::transfer::download::ranges::{self, RangeTarget};
 use crate::transfer::download::reader::DownloadReader;
 use crate::transfer::parts::EqualParts;
+
+const HALF_A_MILLISECOND: Duration = Duration::from_micros(500);
 
 /// What was saved.
 #[derive(Debug, Clone)]
@@ -212,7 +215,7 @@ fn save_at_once(
     if reader.is_whole() && reader.length() > options.part_size {
         let target = RangeTarget {
             path,
-            reopen: &|| temporary.reopen(),
+            file: temporary.as_file(),
             partial: None,
         };
         let parts = EqualParts::new(reader.length(), options.part_size);
@@ -224,6 +227,11 @@ fn save_at_once(
     }
     settle(reader, temporary.as_file(), path, replaced)?;
     (options.check)()?;
+    if let Err(replaced) = check_at(temporary.as_file(), temporary.path()) {
+        // What has its name now is not ours to remove.
+        _ = temporary.keep();
+        return Err(failed("replace", replaced));
+    }
     temporary
         .persist(path)
         .map_err(|error| failed("replace", error.error))?;
@@ -248,7 +256,7 @@ fn save_resumable(
     let parts = partial.parts();
     let target = RangeTarget {
         path,
-        reopen: &|| partial.reopen(),
+        file: partial.file(),
         partial: Some(&partial),
     };
     let outcome = (options.check)()
@@ -299,7 +307,9 @@ fn settle(
         file.set_permissions(replaced)
             .map_err(|error| failed("set the permissions of", error))?;
     }
-    let modified = SystemTime::from(reader.version().modified());
+    // The middle of the millisecond: programs that compute with floating point, as b2sdk for Python does,
+    // would read some whole milliseconds as the one before.
+    let modified = SystemTime::from(reader.version().modified()) + HALF_A_MILLISECOND;
     file.set_times(FileTimes::new().set_modified(modified))
         .map_err(|error| failed("set the time of", error))?;
     // Before the rename, or a power failure could leave the name with nothing behind it.
@@ -324,7 +334,12 @@ fn temporary_file(
     }
     #[cfg(not(unix))]
     let _ = replaced;
-    builder.tempfile_in(directory)
+    let temporary = builder.tempfile_in(directory)?;
+    // So that what a killed process leaves can be told from what is being written. Elsewhere a lock would
+    // bar our own other handles.
+    #[cfg(unix)]
+    let _locked = temporary.as_file().try_lock();
+    Ok(temporary)
 }
 
 /// Writes the directory's entry through to disk, where that is possible: a rename that is not there

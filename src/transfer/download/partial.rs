@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::local_name::TEMPORARY;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
+use crate::transfer::download::handle::{RangeReader, check_at, is_at};
 use crate::transfer::download::partial::record::{Header, Record, Step};
 use crate::transfer::hash::hash_to_end;
 use crate::transfer::parts::EqualParts;
@@ -140,12 +141,6 @@ impl Partial {
         &self.data
     }
 
-    /// Another handle, with a position of its own.
-    pub(super) fn reopen(&self) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).open(&self.paths.data)
-    }
-
     /// What was there of a part when this was opened.
     pub(super) fn present(&self, part: u64) -> Present {
         self.present.get(&part).cloned().unwrap_or_default()
@@ -171,15 +166,9 @@ impl Partial {
         !self.header.has_sha1()
     }
 
-    /// Notes that so many bytes of a part are there, which were written through `file`.
-    pub(super) fn note(
-        &self,
-        file: &File,
-        part: u64,
-        bytes: u64,
-        hasher: &Sha1Hasher,
-    ) -> io::Result<()> {
-        file.sync_data()?;
+    /// Notes that so many bytes of a part are there.
+    pub(super) fn note(&self, part: u64, bytes: u64, hasher: &Sha1Hasher) -> io::Result<()> {
+        self.data.sync_data()?;
         let sha1 = self.wants_sha1().then(|| hasher.clone().finish());
         let line = Step { part, bytes, sha1 }.line();
         let mut record = self.record.lock();
@@ -194,8 +183,13 @@ impl Partial {
         Ok(())
     }
 
-    /// Puts the data, which is complete and on disk, into the destination's place.
+    /// Puts the data, which is complete and on disk, into the destination's place. If another file has
+    /// taken the place of the data, nothing is there to be resumed, and that file stays as it is.
     pub(super) fn persist(self, destination: &Path) -> io::Result<()> {
+        if let Err(replaced) = check_at(&self.data, &self.paths.data) {
+            self.paths.remove_record(self.record.into_inner());
+            return Err(replaced);
+        }
         fs::rename(&self.paths.data, destination)?;
         self.discard();
         Ok(())
@@ -222,6 +216,10 @@ impl Paths {
     /// Removes both; what cannot be removed counts for nothing without the other.
     fn remove(&self, record: File) {
         _ = fs::remove_file(&self.data);
+        self.remove_record(record);
+    }
+
+    fn remove_record(&self, record: File) {
         // Under its lock, where open files can be removed: nobody else shall begin in between.
         #[cfg(unix)]
         let _ = fs::remove_file(&self.record);
@@ -259,30 +257,19 @@ fn open_record(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is a link"));
     }
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     // Nobody can remove it (FILE_SHARE_DELETE) while it is open, so that who has the lock has the file.
     #[cfg(windows)]
     std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 1 | 2);
-    options.open(path)
-}
-
-/// Whether the path, followed through no link, leads to this file.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let own = file.metadata()?;
-    match path.symlink_metadata() {
-        Ok(found) => Ok(found.is_file() && (found.dev(), found.ino()) == (own.dev(), own.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
+    // A link that took its place since would be followed, but nothing is made where it leads.
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            options.create_new(true).open(path)
+        }
+        outcome => outcome,
     }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> io::Result<bool> {
-    Ok(path.symlink_metadata()?.is_file())
 }
 
 type Found = (File, Header, BTreeMap<u64, Present>);
@@ -294,7 +281,7 @@ fn resume(
     wanted: &Header,
     control: &Control,
 ) -> Result<std::result::Result<Found, String>> {
-    let (mut file, found) = match inspect(record, data, wanted) {
+    let (file, found) = match inspect(record, data, wanted) {
         Ok(found) => found,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -302,7 +289,7 @@ fn resume(
     let mut present = BTreeMap::new();
     for step in found.steps.values() {
         let start = parts.range(step.part).start;
-        match check(&mut file, data, start, step, control) {
+        match check(&file, data, start, step, control) {
             Ok(Some(part)) => _ = present.insert(step.part, part),
             Ok(None) => {}
             Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -347,7 +334,7 @@ fn inspect(
 
 /// What is on the disk of a step, if its bytes are those that were recorded.
 fn check(
-    file: &mut File,
+    file: &File,
     path: &Path,
     start: u64,
     step: &Step,
@@ -356,8 +343,8 @@ fn check(
     let mut hasher = Sha1Hasher::default();
     if let Some(recorded) = step.sha1 {
         let failed = |error| Error::local_file("read", path, error);
-        file.seek(SeekFrom::Start(start)).map_err(failed)?;
-        hash_to_end(&mut hasher, file.take(step.bytes), control, failed)?;
+        let part = RangeReader::new(file, start..start + step.bytes);
+        hash_to_end(&mut hasher, part, control, failed)?;
         if hasher.clone().finish() != recorded {
             tracing::warn!(part = step.part, "the disk has other bytes than it had");
             return Ok(None);

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
+use crate::transfer::download::handle::{RangeReader, write_at};
 use crate::transfer::download::partial::{Partial, Present};
 use crate::transfer::download::reader::{DownloadReader, verify};
 use crate::transfer::download::stream::ByteStream;
@@ -33,22 +34,15 @@ const BUFFER: usize = 256 * 1024;
 /// How many bytes of a range at most are not yet noted in the record of a download that can be resumed.
 pub(super) const STEP: u64 = 16 * 1024 * 1024;
 
-/// Where the bytes go; each thread has a handle of its own.
+/// Where the bytes go, by one handle for all threads.
 pub(super) struct RangeTarget<'a> {
     pub(super) path: &'a Path,
-    pub(super) reopen: &'a (dyn Fn() -> io::Result<File> + Sync),
+    pub(super) file: &'a File,
     /// Where it is noted what has arrived, if it is.
     pub(super) partial: Option<&'a Partial>,
 }
 
 impl RangeTarget<'_> {
-    fn at(&self, position: u64) -> Result<File> {
-        let mut file = (self.reopen)().map_err(|error| self.failed(error))?;
-        file.seek(SeekFrom::Start(position))
-            .map_err(|error| self.failed(error))?;
-        Ok(file)
-    }
-
     fn failed(&self, error: io::Error) -> Error {
         Error::local_file("write", self.path, error)
     }
@@ -152,13 +146,12 @@ impl<'a> Sink<'a> {
 
     /// Writes all that comes. Where it breaks off, it is noted how far it came.
     fn write(mut self, source: &mut impl Read) -> Result<()> {
-        let mut file = self.target.at(self.position)?;
-        let outcome = self.copy(source, &mut file);
-        let noted = self.note(&file);
+        let outcome = self.copy(source);
+        let noted = self.note();
         outcome.and(noted)
     }
 
-    fn copy(&mut self, source: &mut impl Read, file: &mut File) -> Result<()> {
+    fn copy(&mut self, source: &mut impl Read) -> Result<()> {
         let mut buffer = vec![0; BUFFER];
         loop {
             let read = source.read(&mut buffer).map_err(|error| {
@@ -167,25 +160,25 @@ impl<'a> Sink<'a> {
             let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
                 return Ok(());
             };
-            file.write_all(bytes)
+            write_at(self.target.file, bytes, self.position)
                 .map_err(|error| self.target.failed(error))?;
             self.position += read as u64;
             if self.target.partial.is_some_and(Partial::wants_sha1) {
                 self.hasher.update(bytes);
             }
             if self.position - self.noted >= STEP {
-                self.note(file)?;
+                self.note()?;
             }
         }
     }
 
-    fn note(&mut self, file: &File) -> Result<()> {
+    fn note(&mut self) -> Result<()> {
         let Some(partial) = self.target.partial.filter(|_| self.position > self.noted) else {
             return Ok(());
         };
         let bytes = self.position - self.start;
         partial
-            .note(file, self.index, bytes, &self.hasher)
+            .note(self.index, bytes, &self.hasher)
             .map_err(|error| self.target.failed(error))?;
         self.noted = self.position;
         Ok(())
@@ -240,12 +233,11 @@ impl Frontier {
         control: &Control,
     ) -> Result<Sha1Hasher> {
         let mut hasher = Sha1Hasher::default();
-        let mut file = target.at(0)?;
         for (index, range) in (0..).zip(parts.iter()) {
             if !self.wait_for(index) {
                 break;
             }
-            let part = (&mut file).take(range.end - range.start);
+            let part = RangeReader::new(target.file, range);
             hash_to_end(&mut hasher, part, control, |error| target.failed(error))?;
         }
         Ok(hasher)

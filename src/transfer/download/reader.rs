@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::control::Control;
-use crate::control::progress::Tally;
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
@@ -45,7 +46,7 @@ impl DownloadReader {
             Some(sha1) => (Some(sha1), Verification::Verified),
         };
         let total = Some(range.end - range.start);
-        let tally = Tally::new(&control, &version.file_name, session.clock(), total);
+        let tally = ProgressCounter::new(&control, &version.file_name, session.clock(), total);
         tally.retried(retries);
         let content = PinnedVersion {
             request: request.pinned_to(&version.file_id),
@@ -68,6 +69,13 @@ impl DownloadReader {
     #[must_use]
     pub const fn version(&self) -> &FileVersion {
         &self.version
+    }
+
+    /// Returns which bytes of the file are read, counted from 0.
+    #[must_use]
+    pub const fn range(&self) -> Range<u64> {
+        let range = self.stream.range();
+        range.start..range.end
     }
 
     /// How many bytes there are to read in all.
@@ -106,7 +114,7 @@ impl DownloadReader {
         self.expected
     }
 
-    pub(super) const fn tally(&self) -> &Arc<Tally> {
+    pub(super) const fn tally(&self) -> &Arc<ProgressCounter> {
         self.stream.tally()
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::control::Control;
-use crate::control::progress::Tally;
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::http::body::ResponseBody;
 use crate::http::length_mismatch;
@@ -47,14 +47,14 @@ pub(super) struct ByteStream {
     /// Where the present connection began.
     connected_at: u64,
     /// Counts what arrives, and how often it was asked for again.
-    tally: Arc<Tally>,
+    tally: Arc<ProgressCounter>,
 }
 
 impl ByteStream {
     /// A range of a version, asked for by its id; `body` is a response that begins there, if there is one already.
     pub(super) fn new(
         session: &Arc<Session>,
-        (control, tally): (Control, &Arc<Tally>),
+        (control, tally): (Control, &Arc<ProgressCounter>),
         content: PinnedVersion,
         range: Range<u64>,
         body: Option<ResponseBody>,
@@ -98,7 +98,7 @@ impl ByteStream {
         &self.range
     }
 
-    pub(super) const fn tally(&self) -> &Arc<Tally> {
+    pub(super) const fn tally(&self) -> &Arc<ProgressCounter> {
         &self.tally
     }
 

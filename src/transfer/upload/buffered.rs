@@ -11,7 +11,7 @@ use crate::control::semaphore::Semaphore;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
-use crate::transfer::large::LargeFile;
+use crate::transfer::large::{Beginning, LargeFile};
 use crate::transfer::new_file::NewFile;
 use crate::transfer::parallel;
 use crate::transfer::parts::{EqualParts, MAX_PARTS, PartLimits};
@@ -180,7 +180,13 @@ pub(super) fn upload(
     // Memory that is short is for whoever can use it now.
     let is_short = parts.memory.limit().is_some();
     let buffers = Buffers::new(workers.limit() + 1, !is_short);
-    LargeFile::make(transfer, file, (None, false), &tally, |large| {
+    let beginning = Beginning {
+        unfinished: None,
+        is_kept: false,
+        length: parts.total(),
+        parts: None,
+    };
+    LargeFile::make(transfer, file, beginning, &tally, |large| {
         parallel::run(workers, control, |control| {
             let (buffers, parts) = (&buffers, &mut parts);
             let mut number = 0;

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account_info::{AuthSnapshot, UploadTarget};
-use crate::control::progress::Counted;
+use crate::control::progress::CountingReader;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
+use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
 use crate::raw::UploadBody;
 use crate::session::upload_url::UploadOutcome;
@@ -41,11 +42,17 @@ pub(in crate::transfer) fn upload(
     let (version, attempts) =
         session.with_upload_url(&target, Some(snapshot), control, |raw, url| {
             tally.attempt(&mut again);
-            let mut content = Counted::new(source.open(0..length)?, &tally);
+            let mut content = CountingReader::new(source.open(0..length)?, &tally);
             let mut body = UploadBody::new(&mut content, length);
-            let outcome = raw.upload_file(&url.url, &url.token, &request, &mut body);
+            let outcome = raw
+                .upload_file(&url.url, &url.token, &request, &mut body)
+                .and_then(|version| check_bucket(file, version));
             let outcome = match (outcome, body.sha1()) {
-                (Ok(version), _) => Ok(UploadOutcome::Stored(version)),
+                (Ok(version), _) => match file.check_info(Operation::UploadFile, &version) {
+                    Ok(()) => Ok(UploadOutcome::Stored(version)),
+                    // It is stored. Sending it again would make another version.
+                    Err(error) => Ok(UploadOutcome::Unknown(error)),
+                },
                 (Err(error), Some(sha1)) if error.is_answer_lost() => {
                     find_uploaded(transfer, file, (length, sha1), started, error)
                 }
@@ -65,6 +72,17 @@ pub(in crate::transfer) fn upload(
         retries: attempts - 1,
         bytes_sent: tally.moved(),
     })
+}
+
+/// Fails if the service tells of a file of another bucket.
+fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion> {
+    match &version.bucket_id {
+        Some(bucket) if bucket != file.bucket => Err(Error::UnexpectedReply {
+            operation: Operation::UploadFile,
+            source: "it is about a file of another bucket".into(),
+        }),
+        _ => Ok(version),
+    }
 }
 
 /// Looks whether the service has what was sent from `started` on.
@@ -90,7 +108,7 @@ fn find_uploaded(
             && !matches!(file.compare(version), Comparison::Different(_))
             && !is_too_old(version)
     };
-    match session.find_version(control, file.bucket, file.name, (is_ours, is_too_old)) {
+    match session.find_version(control, file.bucket, file.name, is_ours, is_too_old) {
         Ok(Some(version)) if file.compare(&version) == Comparison::Equal => {
             Ok(UploadOutcome::Found(version))
         }

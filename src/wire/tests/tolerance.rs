@@ -21,7 +21,7 @@ const BUCKET: [&str; 11] = [
 ];
 
 /// Not even an id: a folder has none.
-const FILE: [&str; 2] = ["action", "fileName"];
+const FILE: [&str; 1] = ["fileName"];
 
 const PART: [&str; 3] = ["fileId", "partNumber", "contentLength"];
 

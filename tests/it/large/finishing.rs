@@ -2,7 +2,7 @@
 
 use b2sdk::error::WhyLeft;
 use b2sdk::simulator::Fault;
-use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo, Operation, UploadOptions};
+use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo, Operation, Resume, UploadOptions};
 
 use super::Large;
 use crate::support::{BUCKET, noise};
@@ -85,28 +85,47 @@ fn a_file_whose_finishing_may_be_under_way_is_not_cancelled() {
 }
 
 #[test]
-fn a_call_that_is_cancelled_while_the_file_is_finished_says_that_it_may_be_there() {
+fn a_call_that_is_cancelled_while_the_file_is_finished_tells_what_became_of_it() {
+    for resume in [Resume::Never, Resume::Matching] {
+        let large = Large::with_workers(1);
+        large.inject(Fault::on(Operation::FinishLargeFile).after_effect().stall());
+        let outcome = cancelled_while_finishing(&large, &resume);
+        assert_eq!(outcome.unwrap().version().content_length, 45_000);
+        assert_eq!(large.content("x"), noise(45_000));
+        assert_eq!(large.bucket.list_file_versions("x").unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_while_the_file_is_finished_says_if_it_cannot_be_known() {
     let large = Large::with_workers(1);
     large.inject(Fault::on(Operation::FinishLargeFile).after_effect().stall());
-    let token = CancelToken::new();
-    let options = UploadOptions::new().cancel(&token);
-    let error = std::thread::scope(|scope| {
-        let upload = scope.spawn(|| {
-            let data = noise(45_000);
-            large.bucket.upload_bytes_with(&data, "x", &options)
-        });
-        while large.is_clean() || large.bucket.ls("").unwrap().next().is_none() {
-            std::thread::yield_now();
-        }
-        token.cancel();
-        upload.join().unwrap().unwrap_err()
-    });
+    for operation in [Operation::GetFileInfo, Operation::CancelLargeFile] {
+        large.inject(Fault::on(operation).status(400, "bad_request", "").always());
+    }
+    let error = cancelled_while_finishing(&large, &Resume::Matching).unwrap_err();
     let Error::LargeFileLeft(left) = &error else {
         panic!("{error:?}")
     };
     assert_eq!(left.why, WhyLeft::MayBeFinished);
     assert!(matches!(left.failure, Error::Cancelled), "{error:?}");
-    assert_eq!(large.content("x"), noise(45_000));
+}
+
+/// Uploads 45,000 bytes and cancels when the service has made the file and does not answer.
+fn cancelled_while_finishing(large: &Large, resume: &Resume) -> b2sdk::Result<b2sdk::Uploaded> {
+    let token = CancelToken::new();
+    let options = UploadOptions::new().resume(resume.clone()).cancel(&token);
+    std::thread::scope(|scope| {
+        let upload = scope.spawn(|| {
+            let data = noise(45_000);
+            large.bucket.upload_bytes_with(&data, "x", &options)
+        });
+        while large.bucket.ls("").unwrap().next().is_none() {
+            std::thread::yield_now();
+        }
+        token.cancel();
+        upload.join().unwrap()
+    })
 }
 
 #[test]
@@ -135,7 +154,7 @@ fn a_file_that_is_not_finished_is_not_taken_for_finished() {
     large.inject(Fault::on(Operation::GetFileInfo).after_effect().body(
         200,
         "application/json",
-        r#"{"action":"start","fileId":"i","fileName":"x","contentLength":0,"uploadTimestamp":1}"#,
+        r#"{"action":"start","fileName":"x","contentLength":0,"uploadTimestamp":1}"#,
     ));
     let version = large
         .bucket

@@ -1,12 +1,18 @@
 //! Going on with an unfinished large file, and passing over those of others.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use b2sdk::error::WhyLeft;
+use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::Fault;
-use b2sdk::{ContentSha1, Error, LargeFileSha1, Operation, Resume, Sha1Digest, UploadOptions};
+use b2sdk::{
+    B2Api, ContentSha1, Error, InMemoryAccountInfo, LargeFileSha1, Operation, Resume, Sha1Digest,
+    UploadOptions,
+};
 
 use super::Large;
-use crate::support::{Lines, noise};
+use crate::support::{BUCKET, Lines, authorize, noise};
 
 #[test]
 fn an_upload_that_may_be_resumed_sends_only_what_is_missing() {
@@ -304,4 +310,91 @@ fn what_can_be_read_only_once_cannot_be_resumed() {
         "{error:?}"
     );
     assert_eq!(large.count(Operation::StartLargeFile), 0);
+}
+
+/// Lets a run of a resumable upload be overtaken by another one, which resumes and finishes its file.
+fn overtaken(sha1: LargeFileSha1) -> (Large, b2sdk::Result<b2sdk::Uploaded>, b2sdk::Uploaded) {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
+    authorize(&other, &large.service);
+    let other = other.get_bucket_by_name(BUCKET).unwrap();
+    let faster = Arc::new(Mutex::new(None));
+    let options = UploadOptions::new()
+        .resume(Resume::Matching)
+        .large_file_sha1(sha1);
+    let overtake = {
+        let (data, options, faster) = (data.clone(), options.clone(), Arc::clone(&faster));
+        move |progress: &TransferProgress| {
+            let mut faster = faster.lock().unwrap();
+            if progress.retries > 0 && faster.is_none() {
+                *faster = Some(other.upload_bytes_with(&data, "x", &options).unwrap());
+            }
+        }
+    };
+    // The third part is sent twice, which is reported.
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .status(503, "busy", ""),
+    );
+    let options = options.progress(overtake);
+    let slower = large.bucket.upload_bytes_with(&data, "x", &options);
+    let faster = faster.lock().unwrap().take().unwrap();
+    assert!(faster.resumed_parts() > 0);
+    assert_eq!(large.content("x"), data);
+    (large, slower, faster)
+}
+
+#[test]
+fn two_overlapping_runs_of_a_resumable_upload_make_one_version() {
+    let (large, slower, faster) = overtaken(LargeFileSha1::Compute);
+    let slower = slower.unwrap();
+    assert_eq!(slower.version().file_id, faster.version().file_id);
+    assert_eq!(slower.parts(), 5);
+    let versions = large.bucket.list_file_versions("x").unwrap();
+    assert_eq!(versions.count(), 1);
+}
+
+#[test]
+fn of_two_overlapping_runs_the_slower_says_if_it_cannot_tell_whose_content_it_is() {
+    let (large, slower, faster) = overtaken(LargeFileSha1::Omit);
+    match slower.unwrap_err() {
+        Error::LargeFileLeft(left) => {
+            assert_eq!(left.why, WhyLeft::MayBeFinished);
+            assert_eq!(left.file_id, faster.version().file_id);
+        }
+        other => panic!("{other:?}"),
+    }
+    let versions = large.bucket.list_file_versions("x").unwrap();
+    assert_eq!(versions.count(), 1);
+}
+
+#[test]
+fn a_file_that_somebody_cancelled_is_not_told_as_left() {
+    let large = Large::with_workers(1);
+    let other = B2Api::builder(InMemoryAccountInfo::new()).build().unwrap();
+    authorize(&other, &large.service);
+    let cancel = move |progress: &TransferProgress| {
+        if progress.retries > 0 {
+            let bucket = other.get_bucket_by_name(BUCKET).unwrap();
+            for file in bucket.list_unfinished_large_files("").unwrap() {
+                other.cancel_large_file(&file.unwrap().file_id).unwrap();
+            }
+        }
+    };
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .status(503, "busy", ""),
+    );
+    let options = UploadOptions::new()
+        .resume(Resume::Matching)
+        .progress(cancel);
+    let error = large
+        .bucket
+        .upload_bytes_with(&noise(45_000), "x", &options)
+        .unwrap_err();
+    assert!(!matches!(error, Error::LargeFileLeft(_)), "{error:?}");
+    assert!(large.is_clean());
 }

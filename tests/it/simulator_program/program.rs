@@ -75,6 +75,14 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         connect(&self.url).unwrap()
     }

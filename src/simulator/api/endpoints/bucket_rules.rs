@@ -12,6 +12,9 @@ use crate::simulator::protocol::reply::Refusal;
 
 const MAX_RULES: usize = 100;
 const MAX_INFO: usize = 10;
+/// All values of a bucket's info together.
+const MAX_INFO_BYTES: usize = 10_000;
+const MAX_CORS_RULE_BYTES: usize = 1000;
 const CORS_OPERATIONS: [&str; 9] = [
     "b2_download_file_by_name",
     "b2_download_file_by_id",
@@ -38,8 +41,7 @@ pub(super) fn info(fields: &Fields) -> Result<Option<BTreeMap<String, String>>, 
     };
     let mut info = BTreeMap::new();
     for (name, value) in given.pairs() {
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if name.is_empty() || name.len() > 50 || !name.bytes().all(is_name) {
+        if names::check_info_name(name).is_err() {
             return Err(Refusal::bad_request(format!(
                 "Invalid bucketInfo name: {name}"
             )));
@@ -59,6 +61,11 @@ pub(super) fn info(fields: &Fields) -> Result<Option<BTreeMap<String, String>>, 
     if info.len() > MAX_INFO {
         return Err(Refusal::bad_request(format!(
             "More than {MAX_INFO} bucketInfo entries"
+        )));
+    }
+    if info.values().map(String::len).sum::<usize>() > MAX_INFO_BYTES {
+        return Err(Refusal::bad_request(format!(
+            "The values of bucketInfo take more than {MAX_INFO_BYTES} bytes"
         )));
     }
     Ok(Some(info))
@@ -142,7 +149,7 @@ pub(super) fn cors_rules(fields: &Fields) -> Result<Option<Vec<Value>>, Refusal>
 fn cors_rule(rule: &Fields, name: &str) -> Result<Value, Refusal> {
     let refuse = |what: &str| Err(Refusal::bad_request(format!("corsRules {name}: {what}")));
     let is_name = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    if !(6..=50).contains(&name.len()) || !name.bytes().all(is_name) || name.starts_with("b2-") {
+    if !(6..=63).contains(&name.len()) || !name.bytes().all(is_name) || name.starts_with("b2-") {
         return refuse("invalid corsRuleName");
     }
     let origins = some_strings(rule, "allowedOrigins")?;
@@ -161,35 +168,38 @@ fn cors_rule(rule: &Fields, name: &str) -> Result<Value, Refusal> {
     }
     let allowed_headers = rule.strings("allowedHeaders")?;
     let exposed_headers = rule.strings("exposeHeaders")?;
-    let is_prefix = |name: &String| names::is_token(name.strip_suffix('*').unwrap_or(name));
-    let allowed = allowed_headers.iter().flatten();
-    if let Some(bad) = allowed
-        .filter(|name| *name != "*" && !is_prefix(name))
-        .chain(
-            exposed_headers
-                .iter()
-                .flatten()
-                .filter(|name| !names::is_token(name)),
-        )
-        .next()
-    {
+    let all: &[String] = allowed_headers.as_deref().unwrap_or_default();
+    if all.len() > 1 && all.iter().any(|name| name == "*") {
+        return refuse("the header * must stand alone");
+    }
+    // Exposed headers are whole names, allowed ones may end with `*`.
+    let is_name = |name: &str| names::is_token(name) && !name.contains('*');
+    let is_allowed = |name: &String| name == "*" || is_name(name.strip_suffix('*').unwrap_or(name));
+    let bad = all.iter().find(|name| !is_allowed(name));
+    let bad = bad.or(exposed_headers.iter().flatten().find(|name| !is_name(name)));
+    if let Some(bad) = bad {
         return refuse(&format!("invalid header {bad}"));
     }
     let max_age = rule.required_integer("maxAgeSeconds")?;
-    if !(1..=86_400).contains(&max_age) {
-        return refuse("maxAgeSeconds must be in range 1 - 86400");
+    if !(0..=86_400).contains(&max_age) {
+        return refuse("maxAgeSeconds must be in range 0 - 86400");
     }
-    Ok(json!({
+    let shown = json!({
         "allowedHeaders": allowed_headers,
         "allowedOperations": operations,
         "allowedOrigins": origins,
         "corsRuleName": name,
         "exposeHeaders": exposed_headers,
         "maxAgeSeconds": max_age,
-    }))
+    });
+    if shown.to_string().len() >= MAX_CORS_RULE_BYTES {
+        return refuse("the rule takes 1000 bytes or more");
+    }
+    Ok(shown)
 }
 
-/// `*`, a scheme alone, or scheme and host, where the host may begin with `*.` and end with a port.
+/// `*`, a scheme alone, or scheme and host, where the host may be `*` or begin with `*.` and end with a
+/// port.
 fn is_origin(origin: &str) -> bool {
     if origin == "*" {
         return true;
@@ -203,6 +213,7 @@ fn is_origin(origin: &str) -> bool {
             Some((host, port)) => (host, Some(port)),
             None => (rest, None),
         };
+        let host = if host == "*" { "any" } else { host };
         let host = host.strip_prefix("*.").unwrap_or(host);
         let is_label = |label: &str| {
             !label.is_empty()

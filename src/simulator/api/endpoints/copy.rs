@@ -55,10 +55,10 @@ pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
             content_type,
             sha1: copied.sha1,
             md5: (!encryption.is_customer()).then_some(copied.md5),
+            lock: bucket.lock_of_new_file(lock, now)?,
+            replication: replication_rules::of_new_file(bucket, name, &info, &encryption),
             info,
             encryption,
-            lock: bucket.lock_of_new_file(lock, now)?,
-            replication: replication_rules::of_new_file(bucket, name),
             uploaded,
             content: copied.content,
         });

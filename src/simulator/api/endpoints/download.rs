@@ -209,6 +209,11 @@ fn serve(
     let key = KeyCheck::of_headers(request)?;
     file.encryption.check_reader(key.as_ref())?;
     let mut headers = file_headers(bucket, file, overrides);
+    if caller.is_none() {
+        // Other than on the service, a page of this origin shows the account: no browser may take a
+        // public file for a script.
+        headers.push(header("X-Content-Type-Options", "nosniff"));
+    }
     if bucket.is_lock_enabled {
         let may = |capability| match caller {
             Some(DownloadCaller::Account(caller)) => caller.may(capability),

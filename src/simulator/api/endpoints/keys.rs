@@ -9,8 +9,8 @@ use crate::simulator::api::render;
 use crate::simulator::protocol::json::missing;
 use crate::simulator::protocol::reply::Refusal;
 
-/// 1000 days.
-const MAX_SECONDS: i64 = 86_400_000;
+/// Less than 1000 days.
+const MAX_SECONDS: i64 = 86_400_000 - 1;
 
 pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
     call.check_account()?;
@@ -123,7 +123,7 @@ fn valid_seconds(call: &Call<'_>) -> Result<Option<u64>, Refusal> {
 
 pub(crate) fn list(call: &Call<'_>) -> Result<Value, Refusal> {
     call.check_account()?;
-    let count = call.fields.count("maxKeyCount", 100, 10_000)?;
+    let count = call.count("maxKeyCount", 100, 10_000)?;
     let start = call
         .fields
         .string("startApplicationKeyId")?

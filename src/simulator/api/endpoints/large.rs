@@ -40,6 +40,7 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Value, Refusal> {
         names::check_file_info(name, &info, info_limit(encryption.is_some(), bucket))?;
         let now = call.now();
         let uploaded = custom.unwrap_or_else(|| state.next_upload_time(bucket_id, name, now));
+        let encryption = encryption.unwrap_or(Encryption::Service(bucket.encrypts));
         let version = Arc::new(Version {
             file_id: ids::file_id(bucket_id, FileKind::Large, uploaded),
             bucket_id: bucket_id.to_owned(),
@@ -49,10 +50,10 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Value, Refusal> {
             content_type,
             sha1: "none".to_owned(),
             md5: None,
-            info,
-            encryption: encryption.unwrap_or(Encryption::Service(bucket.encrypts)),
             lock: bucket.lock_of_new_file(lock, now)?,
-            replication: replication_rules::of_new_file(bucket, name),
+            replication: replication_rules::of_new_file(bucket, name, &info, &encryption),
+            info,
+            encryption,
             uploaded,
             content: Vec::new(),
         });
@@ -186,9 +187,7 @@ pub(crate) fn cancel(call: &Call<'_>) -> Result<Value, Refusal> {
 
 pub(crate) fn list_parts(call: &Call<'_>) -> Result<Value, Refusal> {
     let id = call.file_id("fileId")?;
-    let count = call
-        .fields
-        .count("maxPartCount", DEFAULT_PARTS, MAX_PARTS)?;
+    let count = call.count("maxPartCount", DEFAULT_PARTS, MAX_PARTS)?;
     let start = call.fields.integer("startPartNumber")?.unwrap_or(1);
     if !(1..=10_000).contains(&start) {
         let message = format!("startPartNumber out of range: {start}");

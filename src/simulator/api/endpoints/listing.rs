@@ -69,9 +69,7 @@ fn read(
             .string("delimiter")?
             .filter(|delimiter| !delimiter.is_empty()),
         start,
-        limit: call
-            .fields
-            .count("maxFileCount", DEFAULT_COUNT, MAX_COUNT)?,
+        limit: call.count("maxFileCount", DEFAULT_COUNT, MAX_COUNT)?,
         all_versions,
         scan_limit: call.world.settings().listing_scan_limit,
     };
@@ -94,9 +92,7 @@ pub(crate) fn unfinished_large_files(call: &Call<'_>) -> Result<Value, Refusal> 
     let bucket_id = bucket_id(call)?;
     let prefix = call.fields.string("namePrefix")?.unwrap_or_default();
     let visible_prefix = visible_prefix(call, prefix)?;
-    let count = call
-        .fields
-        .count("maxFileCount", DEFAULT_COUNT, MAX_UNFINISHED)?;
+    let count = call.count("maxFileCount", DEFAULT_COUNT, MAX_UNFINISHED)?;
     let start = match call.fields.string("startFileId")? {
         None => (0, String::new()),
         Some(id) => {

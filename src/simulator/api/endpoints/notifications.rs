@@ -16,13 +16,15 @@ const MAX_RULES: usize = 25;
 const MAX_HEADERS: usize = 10;
 const MAX_HEADERS_SIZE: usize = 2048;
 const SECRET_LENGTH: usize = 32;
-const EVENT_TYPES: [&str; 12] = [
+const EVENT_TYPES: [&str; 14] = [
     "b2:ObjectCreated:*",
     "b2:ObjectCreated:Upload",
     "b2:ObjectCreated:MultipartUpload",
     "b2:ObjectCreated:Copy",
     "b2:ObjectCreated:Replica",
     "b2:ObjectCreated:MultipartReplica",
+    "b2:MultipartUploadCreated:*",
+    "b2:MultipartUploadCreated:LiveRead",
     "b2:ObjectDeleted:*",
     "b2:ObjectDeleted:Delete",
     "b2:ObjectDeleted:LifecycleRule",

@@ -5,7 +5,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
 use super::{Limits, PartPlan, Placed, PlannedPart, Slice, plan};
 use crate::error::{Error, Result};
-use crate::transfer::compose::options::Overlap;
+use crate::transfer::options::Overlap;
 
 const LIMITS: Limits = Limits {
     min: 5,

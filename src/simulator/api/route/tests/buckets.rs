@@ -109,7 +109,9 @@ fn settings_are_checked() {
         json!({ "lifecycleRules": [rule("a/"), rule("a/b")] }),
         json!({ "lifecycleRules": [{ "fileNamePrefix": "", "daysFromHidingToDeleting": 0 }] }),
         cors("b2_fly", 1),
-        cors("b2_upload_file", 0),
+        cors("b2_upload_file", -1),
+        json!({ "bucketInfo": { "b2-own": "x" } }),
+        json!({ "bucketInfo": { "n": "x".repeat(5001), "m": "x".repeat(5000) } }),
         json!({ "fileLockEnabled": "yes" }),
         json!({ "bucketInfo": "text" }),
     ] {
@@ -120,7 +122,10 @@ fn settings_are_checked() {
     let shown = json!({ "fileNamePrefix": "a/", "daysFromUploadingToHiding": 3,
         "daysFromHidingToDeleting": null });
     assert_eq!(bucket["lifecycleRules"][0], shown);
-    create(&user, "bucket-2", cors("b2_upload_file", 60)).ok();
+    create(&user, "bucket-2", cors("b2_upload_file", 0)).ok();
+    let info = json!({ "with.dot`~": "x".repeat(9999), "b2-cache-control": "a" });
+    let bucket = create(&user, "bucket-3", json!({ "bucketInfo": info })).ok();
+    assert_eq!(bucket["bucketInfo"], info);
 }
 
 #[test]
@@ -239,8 +244,12 @@ fn cors_rules_are_checked() {
             "allowedOrigins",
             json!(["https://*.example.com", "http://b"]),
         ),
-        ("allowedHeaders", json!(["range", "x-bz-info-*", "*"])),
+        ("allowedOrigins", json!(["https://*:8443", "http://*"])),
+        ("allowedHeaders", json!(["range", "x-bz-info-*"])),
+        ("allowedHeaders", json!(["*"])),
         ("exposeHeaders", json!(["x-bz-content-sha1"])),
+        ("maxAgeSeconds", json!(0)),
+        ("corsRuleName", json!("r".repeat(63))),
     ] {
         let rules = json!({ "corsRules": [rule(std::slice::from_ref(&change))] });
         let bucket = create(&user, "bucket-1", rules).ok();
@@ -257,7 +266,13 @@ fn cors_rules_are_checked() {
         ("allowedOrigins", json!(["https://a.*.example"])),
         ("allowedHeaders", json!(["x bz"])),
         ("allowedHeaders", json!(["x bz*"])),
+        ("allowedHeaders", json!(["range", "*"])),
+        ("exposeHeaders", json!(["x-bz-*"])),
+        ("exposeHeaders", json!(["*"])),
         ("exposeHeaders", json!([""])),
+        ("exposeHeaders", json!(["x".repeat(900)])),
+        ("maxAgeSeconds", json!(-1)),
+        ("corsRuleName", json!("r".repeat(64))),
         ("maxAgeSeconds", json!(86_401)),
         ("corsRuleName", json!("b2-rule")),
         ("corsRuleName", json!("short")),

@@ -137,6 +137,8 @@ fn private_needs_a_token_public_does_not() {
     }
     user.upload(&bucket, "plain", b"x");
     let answer = get(&world, "/file/bucket-1/plain", &[]);
+    assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"));
+    assert_eq!(user.get(by_name).header("X-Content-Type-Options"), None);
     assert_eq!(answer.header("Cache-Control"), Some("max-age=1"));
     assert_eq!(answer.header("X-Bz-Server-Side-Encryption"), Some("AES256"));
     get(&world, "/file/bucket-1/plain?b2ContentType=a/b", &[]).refused(401, "unauthorized");

@@ -54,13 +54,14 @@ fn bad_keys_are_refused() {
         json!({ "capabilities": ["fly"] }),
         json!({ "capabilities": "listFiles" }),
         json!({ "validDurationInSeconds": 0 }),
-        json!({ "validDurationInSeconds": 86_400_001 }),
+        json!({ "validDurationInSeconds": 86_400_000 }),
         json!({ "bucketIds": [] }),
         json!({ "bucketId": bucket }),
         json!({ "bucketIds": [bucket], "capabilities": ["writeKeys"] }),
     ] {
         create(&user, bad).refused(400, "bad_request");
     }
+    create(&user, json!({ "validDurationInSeconds": 86_399_999 })).ok();
     let unknown = json!({ "bucketIds": ["a70c34e19f10595d73db0e28"] });
     create(&user, unknown).refused(400, "bad_bucket_id");
     let weak = User::restricted(&world, &["writeKeys", "listFiles"], None, None);

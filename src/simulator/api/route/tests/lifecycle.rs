@@ -1,7 +1,7 @@
 //! Runs of the lifecycle rules.
 
 use super::*;
-use crate::simulator::maintenance::lifecycle;
+use crate::simulator::maintenance::{lifecycle, planting};
 
 fn bucket_with(user: &User<'_>, rules: Value) -> String {
     let body = json!({ "bucketName": "bucket-1", "bucketType": "allPrivate",
@@ -130,4 +130,56 @@ fn days_count_from_what_took_a_versions_place() {
     user.upload(&bucket, "a", b"2");
     assert_eq!(after(&world, &bucket, 2), two);
     assert_eq!(after(&world, &bucket, 2), one);
+}
+
+#[test]
+fn a_marker_that_hides_nothing_goes_at_once_by_rules_that_hide_too() {
+    let world = world();
+    let user = User::master(&world);
+    let rule = json!([{ "fileNamePrefix": "a/", "daysFromUploadingToHiding": 3 },
+        { "fileNamePrefix": "b/", "daysFromStartingToCancelingUnfinishedLargeFiles": 1 }]);
+    let bucket = bucket_with(&user, rule);
+    for name in ["a/orphan", "a/hidden", "b/orphan", "c"] {
+        let file = user.upload(&bucket, name, b"x");
+        user.hide(&bucket, name).ok();
+        if name != "a/hidden" {
+            let body = json!({ "fileId": file["fileId"], "fileName": name });
+            user.call("b2_delete_file_version", body).ok();
+        }
+    }
+    let expected = [
+        ("a/hidden", "hide"),
+        ("a/hidden", "upload"),
+        ("b/orphan", "hide"),
+        ("c", "hide"),
+    ];
+    assert_eq!(after(&world, &bucket, 0), pairs(&expected));
+    assert_eq!(after(&world, &bucket, 1000), pairs(&expected));
+}
+
+#[test]
+fn of_overlapping_rules_that_were_planted_the_earliest_action_counts() {
+    let world = world();
+    let user = User::master(&world);
+    let rules = json!([
+        { "fileNamePrefix": "", "daysFromUploadingToHiding": 9, "daysFromHidingToDeleting": 1 },
+        { "fileNamePrefix": "a/", "daysFromUploadingToHiding": 3 },
+        { "fileNamePrefix": "a/b", "daysFromUploadingToHiding": 5 },
+    ]);
+    let bucket = user.create_bucket("bucket-1");
+    let body = json!({ "bucketId": bucket, "lifecycleRules": rules });
+    user.account_call("b2_update_bucket", body)
+        .refused(400, "bad_request");
+    let planted = json!({ "lifecycleRules": rules });
+    planting::bucket(&world, "bucket-1", planted.as_object().unwrap()).unwrap();
+    user.upload(&bucket, "a/b", b"x");
+    user.upload(&bucket, "c", b"x");
+    let hidden = pairs(&[("a/b", "hide"), ("a/b", "upload"), ("c", "upload")]);
+    assert_eq!(after(&world, &bucket, 3), hidden);
+    // The file goes a day later, and its marker with it.
+    assert_eq!(after(&world, &bucket, 1), pairs(&[("c", "upload")]));
+    assert_eq!(
+        after(&world, &bucket, 5),
+        pairs(&[("c", "hide"), ("c", "upload")])
+    );
 }

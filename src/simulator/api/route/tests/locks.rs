@@ -184,6 +184,7 @@ fn bad_locks_are_refused() {
         json!({ "mode": "governance" }),
         json!({ "mode": null, "retainUntilTimestamp": in_days(&world, 1) }),
         json!({ "mode": "governance", "retainUntilTimestamp": -1 }),
+        json!({ "mode": "governance", "retainUntilTimestamp": 253_402_300_800_000_u64 }),
         json!("governance"),
         json!(null),
     ] {
@@ -316,6 +317,41 @@ fn buckets_put_their_retention_on_new_files() {
     update(json!({ "defaultRetention": { "mode": null } })).ok();
     let file = user.upload(&bucket, "a", b"x");
     assert_eq!(file["fileRetention"]["value"]["mode"], Value::Null);
+}
+
+#[test]
+fn no_default_retention_outlasts_the_year_9999() {
+    let world = world();
+    let user = User::master(&world);
+    let bucket = locked_bucket(&user, "bucket-1");
+    let set = |duration: u64, unit: &str| {
+        let period = json!({ "duration": duration, "unit": unit });
+        let body = json!({ "bucketId": bucket,
+            "defaultRetention": { "mode": "governance", "period": period } });
+        user.account_call("b2_update_bucket", body)
+    };
+    for (duration, unit) in [
+        (1_000_000_000, "years"),
+        (3001, "years"),
+        (1_095_001, "days"),
+    ] {
+        set(duration, unit).refused(400, "bad_request");
+    }
+    set(3000, "years").ok();
+    // However late it is.
+    world.clock().advance(DAY * 1_200_000);
+    let user = User::master(&world);
+    user.upload(&bucket, "a", b"x");
+    let page = user
+        .call("b2_list_file_names", json!({ "bucketId": bucket }))
+        .ok();
+    let until = &page["files"][0]["fileRetention"]["value"]["retainUntilTimestamp"];
+    assert!(
+        until
+            .as_i64()
+            .is_some_and(|until| until <= 253_402_300_799_999),
+        "{until}"
+    );
 }
 
 #[test]

@@ -100,6 +100,29 @@ fn bad_rules_are_refused() {
 
 /// Section 12 #21: accepted in the rule and in its target, answered in the rule.
 #[test]
+fn every_family_of_events_is_taken_whole_or_in_its_parts() {
+    let world = world();
+    let user = User::master(&world);
+    let bucket = user.create_bucket("bucket-1");
+    let families = [
+        "ObjectCreated",
+        "MultipartUploadCreated",
+        "ObjectDeleted",
+        "HideMarkerCreated",
+    ];
+    let whole: Vec<String> = families
+        .iter()
+        .map(|family| format!("b2:{family}:*"))
+        .collect();
+    let whole: Vec<&str> = whole.iter().map(String::as_str).collect();
+    set(&user, &bucket, json!([rule("rule-1", &whole, "")])).ok();
+    let part = ["b2:MultipartUploadCreated:LiveRead"];
+    set(&user, &bucket, json!([rule("rule-1", &part, "")])).ok();
+    let both = ["b2:MultipartUploadCreated:*", part[0]];
+    set(&user, &bucket, json!([rule("rule-1", &both, "")])).refused(400, "event_type_overlap");
+}
+
+#[test]
 fn the_size_of_batches_is_taken_from_either_place() {
     let world = world();
     let user = User::master(&world);

@@ -8,9 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ureq::Error;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use crate::control::clock::Clock;
 
@@ -18,33 +16,33 @@ use crate::control::clock::Clock;
 /// it meanwhile, that is a failed connection like any other.
 const RECENT: Duration = Duration::from_millis(50);
 
-/// ureq's own connections, looked at sparingly.
+/// Connections of another connector, looked at sparingly.
 #[derive(Debug)]
-pub(super) struct Sparing {
+pub(super) struct CheckingConnector<C> {
     clock: Clock,
-    connector: DefaultConnector,
+    connector: C,
 }
 
-impl Sparing {
-    pub(super) fn new(clock: &Clock) -> Self {
+impl<C> CheckingConnector<C> {
+    pub(super) fn new(clock: &Clock, connector: C) -> Self {
         Self {
             clock: clock.clone(),
-            connector: DefaultConnector::default(),
+            connector,
         }
     }
 }
 
-impl Connector<()> for Sparing {
-    type Out = Seen;
+impl<C: Connector> Connector for CheckingConnector<C> {
+    type Out = CheckedConnection;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
-    ) -> Result<Option<Seen>, Error> {
+    ) -> Result<Option<CheckedConnection>, Error> {
         let connected = self.connector.connect(details, chained)?;
-        Ok(connected.map(|transport| Seen {
-            transport,
+        Ok(connected.map(|transport| CheckedConnection {
+            transport: Box::new(transport),
             clock: self.clock.clone(),
             open_at: None,
         }))
@@ -52,13 +50,13 @@ impl Connector<()> for Sparing {
 }
 
 /// A connection, and when it was seen open since it was used last.
-pub(super) struct Seen {
+pub(super) struct CheckedConnection {
     transport: Box<dyn Transport>,
     clock: Clock,
     open_at: Option<Duration>,
 }
 
-impl Transport for Seen {
+impl Transport for CheckedConnection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.transport.buffers()
     }
@@ -89,7 +87,7 @@ impl Transport for Seen {
     }
 }
 
-impl fmt::Debug for Seen {
+impl fmt::Debug for CheckedConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.transport.fmt(f)
     }
@@ -99,7 +97,7 @@ impl fmt::Debug for Seen {
 mod tests {
     use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport, time};
 
-    use super::{RECENT, Seen};
+    use super::{CheckedConnection, RECENT};
     use crate::control::clock::Clock;
 
     /// Closed at the second look.
@@ -122,8 +120,8 @@ mod tests {
         }
     }
 
-    fn seen(clock: &Clock) -> Seen {
-        let mut seen = Seen {
+    fn seen(clock: &Clock) -> CheckedConnection {
+        let mut seen = CheckedConnection {
             transport: Box::new(Closing(LazyBuffers::new(1, 1), 0)),
             clock: clock.clone(),
             open_at: None,

@@ -23,13 +23,13 @@ const PIECES: u64 = 20;
 /// The limits of both directions.
 #[derive(Debug, Default)]
 pub(crate) struct Bandwidth {
-    pub(crate) up: Pace,
-    pub(crate) down: Pace,
+    pub(crate) up: RateLimiter,
+    pub(crate) down: RateLimiter,
 }
 
 /// The limit of one direction, and who is to move when.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     /// Bytes a second; 0 for no limit.
     limit: AtomicU64,
     schedule: Mutex<Schedule>,
@@ -43,7 +43,7 @@ struct Schedule {
     changes: u64,
 }
 
-impl Pace {
+impl RateLimiter {
     /// Bytes a second.
     pub(crate) fn limit(&self) -> Option<NonZeroU64> {
         NonZeroU64::new(self.limit.load(Ordering::Relaxed))
@@ -107,16 +107,16 @@ mod tests {
     use std::num::NonZeroU64;
     use std::time::Duration;
 
-    use super::Pace;
+    use super::RateLimiter;
     use crate::control::Control;
     use crate::control::cancel::CancelToken;
     use crate::control::clock::Clock;
     use crate::error::Error;
 
-    fn limited(limit: u64) -> Pace {
-        let pace = Pace::default();
-        pace.set_limit(NonZeroU64::new(limit));
-        pace
+    fn limited(limit: u64) -> RateLimiter {
+        let limiter = RateLimiter::default();
+        limiter.set_limit(NonZeroU64::new(limit));
+        limiter
     }
 
     fn slept(clock: &Clock) -> Duration {
@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn bytes_take_the_time_that_they_take_at_the_limit() {
-        let (pace, clock) = (limited(1000), Clock::manual());
+        let (limiter, clock) = (limited(1000), Clock::manual());
         for _ in 0..100 {
-            pace.moved(50, &clock, &Control::default()).unwrap();
+            limiter.moved(50, &clock, &Control::default()).unwrap();
         }
         // The clock also runs by itself, so that a little less was slept.
         let slept = slept(&clock);
@@ -137,10 +137,12 @@ mod tests {
 
     #[test]
     fn without_a_limit_nobody_waits() {
-        let (pace, clock) = (Pace::default(), Clock::manual());
-        pace.moved(usize::MAX, &clock, &Control::default()).unwrap();
+        let (limiter, clock) = (RateLimiter::default(), Clock::manual());
+        limiter
+            .moved(usize::MAX, &clock, &Control::default())
+            .unwrap();
         assert!(clock.sleeps().is_empty());
-        assert_eq!(pace.piece(1 << 20), 1 << 20);
+        assert_eq!(limiter.piece(1 << 20), 1 << 20);
     }
 
     #[test]
@@ -152,23 +154,23 @@ mod tests {
 
     #[test]
     fn another_limit_ends_the_waits_for_the_old_one() {
-        let pace = limited(1);
+        let limiter = limited(1);
         let clock = Clock::default();
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| pace.moved(1 << 40, &clock, &Control::default()));
-            while pace.lock().free_at.is_zero() {
+            let waiting = scope.spawn(|| limiter.moved(1 << 40, &clock, &Control::default()));
+            while limiter.lock().free_at.is_zero() {
                 std::thread::yield_now();
             }
-            pace.set_limit(None);
+            limiter.set_limit(None);
             waiting.join().unwrap().unwrap();
         });
     }
 
     #[test]
     fn who_is_cancelled_waits_no_longer() {
-        let (pace, token) = (limited(1), CancelToken::new());
+        let (limiter, token) = (limited(1), CancelToken::new());
         token.cancel();
-        let outcome = pace.moved(1 << 40, &Clock::default(), &Control::new(Some(&token)));
+        let outcome = limiter.moved(1 << 40, &Clock::default(), &Control::new(Some(&token)));
         assert!(matches!(outcome, Err(Error::Cancelled)));
     }
 }

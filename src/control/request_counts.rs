@@ -9,13 +9,13 @@ use crate::model::operation::{BillingClass, Operation};
 
 /// Counts requests. A request is counted when it is sent, whatever becomes of it.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct RequestCounter {
     counts: Box<[AtomicU64]>,
     /// How much is left of it stands in the counts; held while one is compared and raised.
     budget: Mutex<RequestBudget>,
 }
 
-impl Default for Meter {
+impl Default for RequestCounter {
     fn default() -> Self {
         Self {
             counts: Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -24,7 +24,7 @@ impl Default for Meter {
     }
 }
 
-impl Meter {
+impl RequestCounter {
     /// Counts a request that is about to be sent; fails if the budget has none left.
     pub(crate) fn count(&self, operation: Operation) -> Result<()> {
         let budget = self.lock();
@@ -169,21 +169,21 @@ impl RequestCounts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Meter, RequestBudget};
+    use super::{RequestBudget, RequestCounter};
     use crate::error::Error;
     use crate::model::operation::{BillingClass, Operation};
 
     #[test]
     fn requests_are_counted_by_operation_and_class() {
-        let meter = Meter::default();
+        let request_counter = RequestCounter::default();
         for operation in [
             Operation::UploadFile,
             Operation::UploadFile,
             Operation::SetBucketNotificationRules,
         ] {
-            meter.count(operation).unwrap();
+            request_counter.count(operation).unwrap();
         }
-        let counts = meter.read();
+        let counts = request_counter.read();
         assert_eq!(
             (
                 counts.of(Operation::UploadFile),
@@ -203,13 +203,13 @@ mod tests {
 
     #[test]
     fn many_threads_never_send_more_than_the_budget() {
-        let meter = Meter::default();
-        meter.set_budget(RequestBudget::new().class_b(100));
+        let request_counter = RequestCounter::default();
+        request_counter.set_budget(RequestBudget::new().class_b(100));
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        let outcome = meter.count(Operation::GetFileInfo);
+                        let outcome = request_counter.count(Operation::GetFileInfo);
                         assert!(matches!(
                             outcome,
                             Ok(()) | Err(Error::BudgetExceeded { .. })
@@ -218,7 +218,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(meter.read().of_class(BillingClass::B), 100);
-        meter.count(Operation::ListKeys).unwrap();
+        assert_eq!(request_counter.read().of_class(BillingClass::B), 100);
+        request_counter.count(Operation::ListKeys).unwrap();
     }
 }

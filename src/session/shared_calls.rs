@@ -1,4 +1,4 @@
-//! Calls that more than one room above makes in the same way.
+//! Calls that several layers above make in the same way.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::time::Timestamp;
 use crate::session::Session;
-use crate::session::needs::Needs;
+use crate::session::capabilities::Needs;
 use crate::session::paging::Pages;
 use crate::wire::file::ListFilesRequest;
 use crate::wire::large_file::ListPartsRequest;
@@ -44,7 +44,8 @@ impl Session {
     pub(crate) fn update_file_retention(
         &self,
         control: &Control,
-        (file_id, file_name): (&FileId, &str),
+        file_id: &FileId,
+        file_name: &str,
         retention: Option<&FileRetention>,
         bypass_governance: bool,
     ) -> Result<Option<FileRetention>> {
@@ -68,7 +69,8 @@ impl Session {
     pub(crate) fn update_file_legal_hold(
         &self,
         control: &Control,
-        (file_id, file_name): (&FileId, &str),
+        file_id: &FileId,
+        file_name: &str,
         legal_hold: &LegalHold,
     ) -> Result<()> {
         let needs = Needs::from(Operation::UpdateFileLegalHold).named(file_name);
@@ -114,7 +116,8 @@ impl Session {
         control: &Control,
         bucket: &BucketId,
         file_name: &str,
-        (is_wanted, is_too_old): (impl Fn(&FileVersion) -> bool, impl Fn(&FileVersion) -> bool),
+        is_wanted: impl Fn(&FileVersion) -> bool,
+        is_too_old: impl Fn(&FileVersion) -> bool,
     ) -> Result<Option<FileVersion>> {
         let mut request = ListFilesRequest::new(bucket.clone())
             .max_file_count(100)

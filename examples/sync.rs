@@ -1,0 +1,311 @@
+//! Makes a folder of a bucket equal to a local directory, or the other way round.
+//!
+//! ```sh
+//! sync [OPTION]... SOURCE DESTINATION
+//! ```
+//!
+//! A place is `b2://bucket/folder` or the path of a directory. The key comes from `B2_APPLICATION_KEY_ID`
+//! and `B2_APPLICATION_KEY`, the realm from `B2_ENVIRONMENT`; the account info is kept in memory, or in the
+//! file that `B2_ACCOUNT_INFO` names. Standard output has one line for each step, the same ones with
+//! `--dry-run`; standard error has problems and a summary. The exit code is 0 if everything was done that was
+//! asked for, 1 if something was not, 2 if nothing was changed because the run was refused.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use b2sdk::credentials::{CredentialProvider as _, Credentials, EnvironmentCredentials};
+use b2sdk::listing::Filter;
+use b2sdk::sync::{
+    Compare, Links, Newer, OldVersions, Orphans, PlaceName, Problem, RemovalLimit, SyncError,
+    SyncObserver, SyncOptions, SyncPlace, SyncReport, SyncRun, SyncStep, Synchronizer,
+};
+use b2sdk::{B2Api, InMemoryAccountInfo, SqliteAccountInfo};
+
+const USAGE: &str = "\
+usage: sync [OPTION]... SOURCE DESTINATION
+
+  --dry-run                 only print what would be done
+  --delete                  delete what the source does not have
+  --hide                    hide what the source does not have
+  --keep-days N             delete versions that were superseded more than N days ago
+  --exclude PATTERN         leave out names that match (may be repeated)
+  --compare HOW             size-and-time, time, size, sha1 or name
+  --newer WHAT              report, skip or replace what is newer at the destination
+  --links WHAT              follow, files-only or skip
+  --allow-empty-source      go on if the source has no file
+  --removal-limit N|none    how many names may be removed; half of them without this
+  --threads N               how many transfers at a time
+
+SOURCE and DESTINATION are b2://bucket/folder, or a path.";
+
+const COMPLETE: u8 = 0;
+const INCOMPLETE: u8 = 1;
+const REFUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let account = match EnvironmentCredentials::new().credentials() {
+        Ok(credentials) => Ok(Account {
+            credentials,
+            store: env::var_os("B2_ACCOUNT_INFO").map(PathBuf::from),
+        }),
+        Err(error) => Err(error.to_string()),
+    };
+    ExitCode::from(sync(
+        &arguments,
+        account,
+        Box::new(io::stdout()),
+        Box::new(io::stderr()),
+    ))
+}
+
+/// Whom to act for, and where what is known of the account is kept.
+pub(crate) struct Account {
+    pub(crate) credentials: Credentials,
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// The whole program: the exit code.
+pub(crate) fn sync(
+    arguments: &[String],
+    account: Result<Account, String>,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+) -> u8 {
+    let console = Arc::new(Console {
+        out: Mutex::new(out),
+        err: Mutex::new(err),
+    });
+    if arguments.iter().any(|argument| argument == "--help") {
+        console.step(&USAGE);
+        return COMPLETE;
+    }
+    let arguments = match Arguments::parse(arguments) {
+        Ok(arguments) => arguments,
+        Err(problem) => {
+            console.message(&format!("{problem}\n{USAGE}"));
+            return REFUSED;
+        }
+    };
+    let sync = match account.and_then(|account| arguments.synchronizer(&account)) {
+        Ok(sync) => sync,
+        Err(problem) => {
+            console.message(&problem);
+            return REFUSED;
+        }
+    };
+    let outcome = match arguments.is_dry_run {
+        true => dry_run(&sync, &console),
+        false => {
+            let observer = Arc::clone(&console);
+            sync.run_with(&SyncRun::new().observer(Lines(observer)))
+        }
+    };
+    console.finish(outcome)
+}
+
+/// Prints the plan. What is wrong is told at the end.
+fn dry_run(sync: &Synchronizer, console: &Console) -> Result<SyncReport, SyncError> {
+    let mut plan = sync.plan()?;
+    for step in &mut plan {
+        console.step(&step?);
+    }
+    for problem in &plan.report().problems {
+        console.message(problem);
+    }
+    plan.into_report()
+}
+
+/// What was asked for.
+struct Arguments {
+    is_dry_run: bool,
+    options: SyncOptions,
+    links: Links,
+    threads: Option<usize>,
+    source: PlaceName,
+    destination: PlaceName,
+}
+
+impl Arguments {
+    fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut options = SyncOptions::new();
+        let (mut is_dry_run, mut links, mut threads) = (false, Links::Follow, None);
+        let mut places = Vec::new();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let mut value = || {
+                let value = rest.next().map(String::as_str);
+                value.ok_or_else(|| format!("{argument} takes a value"))
+            };
+            match argument.as_str() {
+                "--dry-run" => is_dry_run = true,
+                "--delete" | "--hide" if options.orphans != Orphans::Keep => {
+                    return Err("--delete and --hide exclude each other".to_owned());
+                }
+                "--delete" => options.orphans = Orphans::Delete,
+                "--hide" => options.orphans = Orphans::Hide,
+                "--keep-days" => options.old_versions = OldVersions::days(number(value()?)?),
+                "--exclude" => options.filters.push(Filter::exclude(value()?)),
+                "--compare" => options.compare = compare(value()?)?,
+                "--newer" => options.newer = newer(value()?)?,
+                "--links" => links = links_from(value()?)?,
+                "--allow-empty-source" => options.allow_empty_source = true,
+                "--removal-limit" => {
+                    options.removal_limit = match value()? {
+                        "none" => RemovalLimit::None,
+                        count => RemovalLimit::Count(number(count)?),
+                    };
+                }
+                "--threads" => threads = Some(number(value()?)?),
+                option if option.starts_with("--") => {
+                    return Err(format!("there is no option {option}"));
+                }
+                place => places.push(place.parse().map_err(told)?),
+            }
+        }
+        match <[PlaceName; 2]>::try_from(places) {
+            Ok([source, destination]) => Ok(Self {
+                is_dry_run,
+                options,
+                links,
+                threads,
+                source,
+                destination,
+            }),
+            Err(places) => Err(format!("there are two places, not {}", places.len())),
+        }
+    }
+
+    fn synchronizer(&self, account: &Account) -> Result<Synchronizer, String> {
+        let builder = match &account.store {
+            Some(path) => B2Api::builder(
+                SqliteAccountInfo::builder()
+                    .path(path)
+                    .open()
+                    .map_err(told)?,
+            ),
+            None => B2Api::builder(InMemoryAccountInfo::new()),
+        };
+        let builder = match self.threads {
+            Some(threads) => builder.workers(threads),
+            None => builder,
+        };
+        let b2_api = builder.build().map_err(told)?;
+        let Credentials {
+            realm,
+            application_key_id,
+            application_key,
+            ..
+        } = account.credentials.clone();
+        b2_api
+            .authorize_account(realm, application_key_id, application_key)
+            .map_err(told)?;
+        let mut source = self.source.open(&b2_api).map_err(told)?;
+        if let SyncPlace::Local(folder) = &mut source {
+            folder.links = self.links;
+        }
+        let destination = self.destination.open(&b2_api).map_err(told)?;
+        Ok(Synchronizer::new(source, destination).options(self.options.clone()))
+    }
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no number that fits here"))
+}
+
+fn compare(text: &str) -> Result<Compare, String> {
+    Ok(match text {
+        "size-and-time" => Compare::SIZE_AND_TIME,
+        "time" => Compare::TIME,
+        "size" => Compare::SIZE,
+        "sha1" => Compare::Sha1,
+        "name" => Compare::Name,
+        other => return Err(format!("files are not compared by {other:?}")),
+    })
+}
+
+fn newer(text: &str) -> Result<Newer, String> {
+    Ok(match text {
+        "report" => Newer::Report,
+        "skip" => Newer::Skip,
+        "replace" => Newer::Replace,
+        other => return Err(format!("{other:?} is none of report, skip, replace")),
+    })
+}
+
+fn links_from(text: &str) -> Result<Links, String> {
+    Ok(match text {
+        "follow" => Links::Follow,
+        "files-only" => Links::FilesOnly,
+        "skip" => Links::Skip,
+        other => return Err(format!("{other:?} is none of follow, files-only, skip")),
+    })
+}
+
+/// An error with its causes, on one line.
+fn told(error: impl std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Where lines go.
+struct Console {
+    out: Mutex<Box<dyn Write + Send>>,
+    err: Mutex<Box<dyn Write + Send>>,
+}
+
+impl Console {
+    fn step(&self, line: &dyn std::fmt::Display) {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody may be reading any more; what was asked for is done all the same.
+        let _ = writeln!(out, "{line}");
+    }
+
+    fn message(&self, line: &dyn std::fmt::Display) {
+        let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(err, "{line}");
+    }
+
+    /// Tells how it ended.
+    fn finish(&self, outcome: Result<SyncReport, SyncError>) -> u8 {
+        let (code, report) = match outcome {
+            Ok(report) => (COMPLETE, report),
+            Err(SyncError::Incomplete(report)) => (INCOMPLETE, *report),
+            Err(error @ SyncError::Refused(_)) => {
+                self.message(&told(error));
+                return REFUSED;
+            }
+            Err(error) => {
+                self.message(&told(error));
+                return INCOMPLETE;
+            }
+        };
+        for filter in &report.unused_filters {
+            self.message(&format!("no name matches {filter:?}"));
+        }
+        self.message(&report);
+        code
+    }
+}
+
+/// Prints what a run does.
+struct Lines(Arc<Console>);
+
+impl SyncObserver for Lines {
+    fn step(&self, step: &SyncStep) {
+        self.0.step(step);
+    }
+
+    fn problem(&self, problem: &Problem) {
+        self.0.message(problem);
+    }
+}

@@ -1,0 +1,86 @@
+//! Opening stored files that are read like local ones.
+
+use crate::bucket::Bucket;
+use crate::error::Result;
+use crate::model::file::FileVersion;
+use crate::model::id::FileId;
+use crate::raw::DownloadRequest;
+use crate::transfer::download::remote_file::{OpenFileOptions, RemoteFile};
+
+/// # Reading files in pieces
+impl Bucket {
+    /// Opens the latest version of a file for reading at any position, with one request.
+    ///
+    /// # Errors
+    /// As [`download_file_by_name`](Self::download_file_by_name).
+    pub fn open_file(&self, file_name: &str) -> Result<RemoteFile> {
+        self.open_file_with(file_name, &OpenFileOptions::default())
+    }
+
+    /// Opens the latest version of a file with these options, with one request.
+    ///
+    /// # Errors
+    /// As [`download_file_by_name`](Self::download_file_by_name).
+    pub fn open_file_with(&self, file_name: &str, options: &OpenFileOptions) -> Result<RemoteFile> {
+        self.open(&self.by_name(file_name), options)
+    }
+
+    /// Opens a version for reading at any position, with one request.
+    ///
+    /// # Errors
+    /// As [`download_file_by_name`](Self::download_file_by_name).
+    pub fn open_file_by_id(&self, file_id: impl Into<FileId>) -> Result<RemoteFile> {
+        self.open_file_by_id_with(file_id, &OpenFileOptions::default())
+    }
+
+    /// Opens a version with these options, with one request.
+    ///
+    /// # Errors
+    /// As [`download_file_by_name`](Self::download_file_by_name).
+    pub fn open_file_by_id_with(
+        &self,
+        file_id: impl Into<FileId>,
+        options: &OpenFileOptions,
+    ) -> Result<RemoteFile> {
+        self.open(&DownloadRequest::by_id(file_id.into()), options)
+    }
+
+    /// Opens a version that a listing or an upload described, without a request.
+    ///
+    /// Whether the key may read it, and whether it is still there, shows when something is read.
+    ///
+    /// ```
+    /// # fn lines(bucket: &b2sdk::Bucket) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::io::{BufRead, BufReader};
+    ///
+    /// for entry in bucket.ls("logs")? {
+    ///     let file = bucket.open_version(&entry?.version, &Default::default())?;
+    ///     if let Some(first) = BufReader::new(file).lines().next() {
+    ///         println!("{}", first?);
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the version is a folder, a hide marker or an
+    /// unfinished large file.
+    pub fn open_version(
+        &self,
+        version: &FileVersion,
+        options: &OpenFileOptions,
+    ) -> Result<RemoteFile> {
+        let request = DownloadRequest::by_id(version.file_id.clone());
+        let control = self.control(options.cancel.as_ref());
+        let transfer = self.client.transfer(&control);
+        RemoteFile::new(transfer, &request, version.clone(), options)
+    }
+
+    fn open(&self, request: &DownloadRequest, options: &OpenFileOptions) -> Result<RemoteFile> {
+        let request = request.clone().with_key(options.encryption_key.as_ref());
+        let control = self.control(options.cancel.as_ref());
+        let version = self.describe_under(&control, &request)?;
+        let transfer = self.client.transfer(&control);
+        RemoteFile::new(transfer, &request, version, options)
+    }
+}

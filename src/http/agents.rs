@@ -1,0 +1,153 @@
+//! The connection pools of one configuration: one for this machine (plain HTTP, never through a proxy),
+//! one for the world, and one for each proxy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use ureq::config::IpFamily;
+use ureq::http::Uri;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Proxy};
+
+use crate::error::{Error, Result};
+use crate::http::config::{HttpConfig, ProxyChoice};
+use crate::http::connector::Shared;
+use crate::http::proxy::Proxies;
+use crate::model::realm::is_loopback;
+
+/// What all pools of a `B2Api` are made of.
+#[derive(Debug)]
+pub(super) struct Blueprint {
+    shared: Shared,
+    proxies: Proxies,
+    tls: TlsConfig,
+}
+
+impl Blueprint {
+    pub(super) fn new(config: &HttpConfig, shared: Shared) -> Result<Self> {
+        let proxies = match &config.proxy {
+            ProxyChoice::Environment => Proxies::from_environment(),
+            ProxyChoice::None => Proxies::default(),
+            ProxyChoice::Url(url) => Proxies::of_url(url)?,
+        };
+        let tls = TlsConfig::builder().root_certs(roots(config)?).build();
+        Ok(Self {
+            shared,
+            proxies,
+            tls,
+        })
+    }
+}
+
+/// Connections. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Agents {
+    loopback: Agent,
+    direct: Agent,
+    proxied: Vec<(Proxy, Agent)>,
+    blueprint: Arc<Blueprint>,
+}
+
+impl Agents {
+    pub(super) fn new(config: &HttpConfig, blueprint: &Arc<Blueprint>) -> Self {
+        let https_only = !config.allow_http;
+        let mut proxied: Vec<(Proxy, Agent)> = Vec::new();
+        for proxy in blueprint.proxies.iter() {
+            if proxied.iter().all(|(known, _)| known != proxy) {
+                let agent = agent(config, blueprint, Some(proxy.clone()), https_only);
+                proxied.push((proxy.clone(), agent));
+            }
+        }
+        Self {
+            loopback: agent(config, blueprint, None, false),
+            direct: agent(config, blueprint, None, https_only),
+            proxied,
+            blueprint: Arc::clone(blueprint),
+        }
+    }
+
+    /// The pool for a URL at this host.
+    pub(super) fn for_url(&self, url: &str, host: &str) -> Result<Agent> {
+        if is_loopback(host) {
+            return Ok(self.loopback.clone());
+        }
+        let is_https = url.starts_with("https://");
+        let port = url.parse().ok().and_then(|url: Uri| url.port_u16());
+        let port = port.unwrap_or(if is_https { 443 } else { 80 });
+        let proxy = self.blueprint.proxies.for_host(is_https, host, port)?;
+        let through = proxy.and_then(|proxy| {
+            let mut proxied = self.proxied.iter();
+            proxied.find(|(known, _)| known == proxy)
+        });
+        Ok(through.map_or(&self.direct, |(_, agent)| agent).clone())
+    }
+
+    pub(super) fn shutdown(&self) {
+        let proxied = self.proxied.iter().map(|(_, agent)| agent);
+        for agent in [&self.loopback, &self.direct].into_iter().chain(proxied) {
+            agent.clone().shutdown();
+        }
+    }
+}
+
+fn agent(
+    config: &HttpConfig,
+    blueprint: &Blueprint,
+    proxy: Option<Proxy>,
+    https_only: bool,
+) -> Agent {
+    let timeouts = &config.timeouts;
+    let family = if config.ipv4_only {
+        IpFamily::Ipv4Only
+    } else {
+        IpFamily::Any
+    };
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .https_only(https_only)
+        .proxy(proxy)
+        .ip_family(family)
+        .user_agent(config.user_agent.as_str())
+        .accept_encoding("")
+        .timeout_resolve(Some(timeouts.resolve))
+        .timeout_connect(Some(timeouts.connect))
+        .max_idle_connections(4 * config.connections)
+        .max_idle_connections_per_host(config.connections)
+        // Below the service's keep-alive, or the first request after a pause meets a closed connection.
+        .max_idle_age(Duration::from_secs(4))
+        .input_buffer_size(256 * 1024)
+        .output_buffer_size(128 * 1024)
+        .tls_config(blueprint.tls.clone())
+        .build();
+    let shared = &blueprint.shared;
+    Agent::with_parts(config, shared.connector(), shared.dns_cache.clone())
+}
+
+/// The compiled-in roots, and those that the caller added.
+fn roots(config: &HttpConfig) -> Result<RootCerts> {
+    let Some(pem) = &config.extra_roots else {
+        return Ok(RootCerts::WebPki);
+    };
+    let invalid = |reason: &str| Error::invalid_input("root certificates", reason.to_owned());
+    let mut roots: Vec<Certificate<'static>> = Vec::new();
+    let mut checked = RootCertStore::empty();
+    for item in parse_pem(pem) {
+        let item = item.map_err(|_| invalid("they are not in PEM form"))?;
+        if let PemItem::Certificate(certificate) = item {
+            checked
+                .add(CertificateDer::from(certificate.der()).into_owned())
+                .map_err(|_| invalid("one of them is no certificate that can be trusted"))?;
+            roots.push(certificate);
+        }
+    }
+    if roots.is_empty() {
+        return Err(invalid("there is no certificate in them"));
+    }
+    let compiled_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    roots.extend(compiled_in.map(|root| Certificate::from_der(root).to_owned()));
+    Ok(RootCerts::from(roots))
+}

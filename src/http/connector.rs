@@ -1,0 +1,246 @@
+//! How a connection is made: the addresses of a host are tried in turn, a proxy is asked for a tunnel,
+//! and TLS is put on top.
+//!
+//! What fails here fails before anything of the request was sent, and is marked as such
+//! ([`NotConnected`]). All connections of a `B2Api` share one TLS configuration, so that each host's
+//! sessions are resumed; ureq would make another one for each connection, because our time limits are
+//! set for each request.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::Error;
+use ureq::unversioned::resolver::ResolvedSocketAddrs;
+use ureq::unversioned::transport::time::Duration as Limit;
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
+    TcpConnector, Transport,
+};
+
+use crate::http::dns_cache::DnsCache;
+use crate::http::pool_check::{CheckedConnection, CheckingConnector};
+
+/// How long each address of a host may take in the first rounds; in the last one they share what is
+/// left. The first is longer than nearly every way there and back, and short enough not to be noticed
+/// where an address swallows everything (RFC 8305).
+const ROUNDS: [Duration; 3] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+];
+
+/// What the connections of one `B2Api` share. Clones share it too.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) dns_cache: DnsCache,
+    tls: Arc<RustlsConnector>,
+}
+
+impl Shared {
+    pub(super) fn new(dns_cache: DnsCache) -> Self {
+        Self {
+            dns_cache,
+            tls: Arc::default(),
+        }
+    }
+
+    /// A connector whose connections end in another pool.
+    pub(super) fn connector(&self) -> impl Connector<Out = CheckedConnection> {
+        let route = ()
+            .chain(ProxyConnector::default())
+            .chain(AddressConnector {
+                dns_cache: self.dns_cache.clone(),
+                tcp: TcpConnector::default(),
+            })
+            .chain(TlsConnector(Arc::clone(&self.tls)));
+        CheckingConnector::new(self.dns_cache.clock(), route)
+    }
+}
+
+/// A connection that could not be made: nothing of the request was sent.
+#[derive(Debug)]
+pub(super) struct NotConnected {
+    pub(super) error: Error,
+    /// The proxy that could not be reached, or that made no connection.
+    pub(super) proxy: Option<Box<str>>,
+}
+
+impl NotConnected {
+    fn mark(error: Error, proxy: Option<Box<str>>) -> Error {
+        let marked = match error {
+            Error::Other(other) => match other.downcast::<Self>() {
+                Ok(inner) => Self {
+                    proxy: proxy.or(inner.proxy),
+                    error: inner.error,
+                },
+                Err(other) => Self {
+                    error: Error::Other(other),
+                    proxy,
+                },
+            },
+            error => Self { error, proxy },
+        };
+        Error::Other(Box::new(marked))
+    }
+}
+
+impl fmt::Display for NotConnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl StdError for NotConnected {}
+
+/// Asks the proxy for a tunnel, if there is one.
+#[derive(Debug, Default)]
+struct ProxyConnector(ConnectProxyConnector);
+
+impl<In: Transport> Connector<In> for ProxyConnector {
+    type Out = Either<In, Box<dyn Transport>>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        self.0.connect(details, chained).map_err(|error| {
+            let proxy = details.config.proxy();
+            let name = proxy.map(|proxy| format!("{}:{}", proxy.host(), proxy.port()).into());
+            NotConnected::mark(error, name)
+        })
+    }
+}
+
+/// Connects to the first address of a host that answers.
+#[derive(Debug)]
+struct AddressConnector {
+    dns_cache: DnsCache,
+    tcp: TcpConnector,
+}
+
+impl<In: Transport> Connector<In> for AddressConnector {
+    type Out = <TcpConnector as Connector<In>>::Out;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let connected = match chained {
+            Some(tunnel) => self.tcp.connect(details, Some(tunnel)),
+            None => self.connect_in_turn(details),
+        };
+        connected.map_err(|error| NotConnected::mark(error, None))
+    }
+}
+
+impl AddressConnector {
+    /// Tries the addresses in rounds, each round more patient than the one before: the one that
+    /// answered last comes first, and one that refuses is not tried again.
+    fn connect_in_turn<In: Transport>(
+        &self,
+        details: &ConnectionDetails<'_>,
+    ) -> Result<Option<<TcpConnector as Connector<In>>::Out>, Error> {
+        let mut addresses = self.dns_cache.in_order(details.uri, &details.addrs);
+        if addresses.len() < 2 {
+            return self.tcp.connect(details, None);
+        }
+        let clock = self.dns_cache.clock();
+        let started = clock.elapsed();
+        let (mut silent, mut failure) = (Vec::new(), None);
+        for round in ROUNDS.map(Some).into_iter().chain([None]) {
+            let mut untried = addresses.len() as u32;
+            for address in addresses.clone() {
+                let spent = clock.elapsed().saturating_sub(started);
+                let left = details.timeout.after.saturating_sub(spent);
+                if left.is_zero() {
+                    return Err(Error::Timeout(details.timeout.reason));
+                }
+                let limit = round.unwrap_or(left / untried).min(left);
+                untried -= 1;
+                match self.tcp.connect(&only(details, address, limit), None) {
+                    Ok(connected) => {
+                        self.dns_cache.note_answer(details.uri, address, &silent);
+                        return Ok(connected);
+                    }
+                    Err(error @ Error::Timeout(_)) => {
+                        silent.push(address);
+                        failure = Some(error);
+                    }
+                    Err(Error::Io(error)) if !is_out_of_descriptors(&error) => {
+                        addresses.retain(|other| *other != address);
+                        failure = Some(Error::Io(error));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(failure.unwrap_or(Error::ConnectionFailed))
+    }
+}
+
+/// The details of a connection to this address alone, within this time.
+fn only<'a>(
+    details: &ConnectionDetails<'a>,
+    address: SocketAddr,
+    limit: Duration,
+) -> ConnectionDetails<'a> {
+    let mut only = with(details, details.resolver.empty());
+    only.addrs.push(address);
+    only.timeout = NextTimeout {
+        after: Limit::Exact(limit),
+        ..details.timeout
+    };
+    only
+}
+
+/// The same details with other addresses.
+fn with<'a>(details: &ConnectionDetails<'a>, addrs: ResolvedSocketAddrs) -> ConnectionDetails<'a> {
+    ConnectionDetails {
+        uri: details.uri,
+        addrs,
+        config: details.config,
+        request_level: details.request_level,
+        resolver: details.resolver,
+        now: (details.current_time)(),
+        timeout: details.timeout,
+        current_time: Arc::clone(&details.current_time),
+        run_connector: Arc::clone(&details.run_connector),
+        register_shutdown: Arc::clone(&details.register_shutdown),
+    }
+}
+
+/// Whether the process, or the whole system, has no file descriptor left.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[23, 24] };
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
+}
+
+/// Puts TLS on a connection, with the configuration that all connections share.
+#[derive(Debug)]
+struct TlsConnector(Arc<RustlsConnector>);
+
+impl<In: Transport> Connector<In> for TlsConnector {
+    type Out = <RustlsConnector as Connector<In>>::Out;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        // No request has TLS settings of its own.
+        let shared = ConnectionDetails {
+            request_level: false,
+            ..with(details, details.addrs.clone())
+        };
+        let connected = self.0.connect(&shared, chained);
+        connected.map_err(|error| NotConnected::mark(error, None))
+    }
+}

@@ -1,0 +1,136 @@
+//! One exchange: a message goes out, perhaps after the host was asked for leave to send its body, and an
+//! answer comes back.
+
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::http as types;
+
+use crate::control::Control;
+use crate::error::Sent;
+use crate::http::body::{ExactReader, Source};
+use crate::http::connector::NotConnected;
+use crate::http::expect_continue::Asked;
+use crate::http::{Http, RequestBody};
+use crate::model::operation::Operation;
+
+/// What came back.
+pub(super) enum Answer {
+    Response(types::Response<ureq::Body>),
+    /// No connection could be made: nothing was sent.
+    NotConnected(NotConnected),
+    /// The connection broke, or what came over it is not an answer.
+    Broken(ureq::Error),
+}
+
+impl From<Result<types::Response<ureq::Body>, ureq::Error>> for Answer {
+    fn from(outcome: Result<types::Response<ureq::Body>, ureq::Error>) -> Self {
+        match outcome {
+            Ok(response) => Self::Response(response),
+            Err(ureq::Error::Other(other)) => match other.downcast() {
+                Ok(failure) => Self::NotConnected(*failure),
+                Err(other) => Self::Broken(ureq::Error::Other(other)),
+            },
+            Err(error) => Self::Broken(error),
+        }
+    }
+}
+
+/// How an exchange ended.
+pub(super) struct Exchanged {
+    pub(super) answer: Answer,
+    /// How much of the body had left, if there is one.
+    pub(super) sent: Option<Sent>,
+    pub(super) took: Duration,
+}
+
+/// A request that is ready to be sent but for its body.
+pub(super) struct Message<'a> {
+    pub(super) operation: Operation,
+    pub(super) host: &'a str,
+    pub(super) agent: Agent,
+    pub(super) head: types::request::Builder,
+}
+
+impl Http {
+    pub(super) fn exchange(
+        &self,
+        message: Message<'_>,
+        body: RequestBody<'_>,
+        control: &Control,
+    ) -> Exchanged {
+        let clock = &self.0.clock;
+        let started = clock.elapsed();
+        let (answer, sent) = match body {
+            RequestBody::None => (self.run(message, ()), None),
+            RequestBody::Bytes(bytes) => {
+                let length = bytes.len() as u64;
+                let source = Source::Bytes(bytes);
+                self.send_body(message, ExactReader::new(source, length, control, clock))
+            }
+            RequestBody::Reader(reader, length) => {
+                let source = Source::Reader(reader, &self.0.bandwidth.up);
+                self.send_body(message, ExactReader::new(source, length, control, clock))
+            }
+        };
+        Exchanged {
+            answer,
+            sent,
+            took: clock.elapsed().saturating_sub(started),
+        }
+    }
+
+    fn send_body(
+        &self,
+        mut message: Message<'_>,
+        mut reader: ExactReader<'_>,
+    ) -> (Answer, Option<Sent>) {
+        let (operation, host) = (message.operation, message.host);
+        message.head = message.head.header("Content-Length", reader.length());
+        let expectations = &self.0.expectations;
+        let asks =
+            reader.length() >= self.0.config.expect_continue_from && expectations.may_ask(host);
+        if asks {
+            message.head = message.head.header("Expect", "100-continue");
+        }
+        let started = self.0.clock.elapsed();
+        let answer = self.run(message, ureq::SendBody::from_reader(&mut reader));
+        if asks {
+            let asked = Asked {
+                host,
+                waited: reader.first_read().map(|at| at.saturating_sub(started)),
+                limit: self.await_limit(operation),
+            };
+            expectations.note(&asked, &answer);
+        }
+        (answer, Some(reader.sent()))
+    }
+
+    fn run(&self, message: Message<'_>, body: impl ureq::AsSendBody) -> Answer {
+        let Message {
+            operation,
+            agent,
+            head,
+            ..
+        } = message;
+        let idle = self.0.config.timeouts.idle_for(operation);
+        let run = || {
+            let request = agent
+                .configure_request(head.body(body)?)
+                .timeout_per_read(Some(idle))
+                .timeout_per_write(Some(idle))
+                .timeout_await_100(Some(self.await_limit(operation)))
+                .build();
+            agent.run(request)
+        };
+        run().into()
+    }
+
+    /// Below the idle limit, which would fail the upload.
+    fn await_limit(&self, operation: Operation) -> Duration {
+        let timeouts = &self.0.config.timeouts;
+        timeouts
+            .await_continue
+            .min(timeouts.idle_for(operation) / 2)
+    }
+}

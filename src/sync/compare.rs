@@ -1,0 +1,147 @@
+//! Whether a file has to be transferred: pure.
+
+use crate::sync::options::{Compare, Existing, Newer, SyncOptions};
+use crate::sync::step::Reason;
+
+/// What is compared of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) size: u64,
+    pub(super) modified: i64,
+    /// Whether the time is that of the content. A file in a bucket without a recorded time has the time
+    /// of its upload.
+    pub(super) has_time: bool,
+}
+
+/// What a comparison leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// The destination has it.
+    Same,
+    /// It is to be transferred.
+    Transfer(Reason),
+    /// Only its time is wrong.
+    RefreshTime(Reason),
+    /// The destination is newer, and the caller wants that reported.
+    ReportNewer { source: i64, destination: i64 },
+    /// The destination is newer, or may not be changed, and the caller wants that left alone.
+    Skip,
+    /// The caller forbids to change existing files.
+    Immutable(Reason),
+    /// The sizes are equal, and only the content can tell. If it differs, or cannot be had, the other
+    /// decision counts.
+    Content {
+        otherwise: Box<Decision>,
+        equal: Equal,
+    },
+}
+
+/// What equal content calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Equal {
+    Nothing,
+    /// Only the time is wrong.
+    RefreshTime,
+}
+
+/// Compares a file that both sides have.
+pub(super) fn compare(source: Facts, destination: Facts, options: &SyncOptions) -> Decision {
+    if options.existing == Existing::Keep {
+        return Decision::Same;
+    }
+    let decision = by_rule(source, destination, options);
+    match decision {
+        Decision::Transfer(reason) if options.existing == Existing::Immutable => {
+            Decision::Immutable(reason)
+        }
+        other => other,
+    }
+}
+
+fn by_rule(source: Facts, destination: Facts, options: &SyncOptions) -> Decision {
+    let sizes = Reason::SizeDiffers {
+        source: source.size,
+        destination: destination.size,
+    };
+    let differ_in_size = source.size != destination.size;
+    match options.compare {
+        Compare::Name => Decision::Same,
+        Compare::Size { tolerance } => {
+            if source.size.abs_diff(destination.size) > tolerance {
+                Decision::Transfer(sizes)
+            } else {
+                Decision::Same
+            }
+        }
+        Compare::Time { tolerance } => by_time(source, destination, millis(tolerance), options),
+        Compare::SizeAndTime { tolerance } => {
+            let tolerance = millis(tolerance);
+            if differ_in_size {
+                return newer_rule(source, destination, tolerance, options, sizes);
+            }
+            let by_time = by_time(source, destination, tolerance, options);
+            match by_time {
+                Decision::Same => Decision::Same,
+                // Uploaded by something that records no times: the time tells nothing of the content.
+                otherwise if !destination.has_time => content(otherwise, Equal::Nothing),
+                Decision::Transfer(reason) if refreshes(source, options) => {
+                    content(Decision::Transfer(reason), Equal::RefreshTime)
+                }
+                otherwise => otherwise,
+            }
+        }
+        Compare::Sha1 => {
+            if differ_in_size {
+                Decision::Transfer(sizes)
+            } else {
+                content(Decision::Transfer(Reason::Sha1Differs), Equal::Nothing)
+            }
+        }
+    }
+}
+
+fn content(otherwise: Decision, equal: Equal) -> Decision {
+    Decision::Content {
+        otherwise: Box::new(otherwise),
+        equal,
+    }
+}
+
+const fn refreshes(source: Facts, options: &SyncOptions) -> bool {
+    matches!(options.touched.from(), Some(from) if source.size >= from)
+}
+
+fn by_time(source: Facts, destination: Facts, tolerance: i64, options: &SyncOptions) -> Decision {
+    let reason = Reason::TimeDiffers {
+        source: source.modified,
+        destination: destination.modified,
+    };
+    let distance = source.modified.abs_diff(destination.modified);
+    if distance <= tolerance.unsigned_abs() {
+        return Decision::Same;
+    }
+    newer_rule(source, destination, tolerance, options, reason)
+}
+
+/// A transfer for this reason, unless the destination is newer.
+fn newer_rule(
+    source: Facts,
+    destination: Facts,
+    tolerance: i64,
+    options: &SyncOptions,
+    reason: Reason,
+) -> Decision {
+    let is_newer = destination.modified.saturating_sub(source.modified) > tolerance;
+    match options.newer {
+        Newer::Report if is_newer => Decision::ReportNewer {
+            source: source.modified,
+            destination: destination.modified,
+        },
+        Newer::Skip if is_newer => Decision::Skip,
+        _ => Decision::Transfer(reason),
+    }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

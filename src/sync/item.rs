@@ -1,0 +1,122 @@
+//! What a scan finds, in the order of names: files, and markers for what it passes over.
+//!
+//! A marker stands where a name, or everything below a directory, would stand. Whatever the other
+//! side has there is left alone, because nobody knows what this side has.
+
+use crate::model::encryption::EncryptionMode;
+use crate::model::file_info::FileInfo;
+use crate::model::id::FileId;
+use crate::model::sha1::Sha1Digest;
+use crate::sync::local_state::LocalState;
+use crate::sync::problem::{Problem, ProblemKind};
+
+/// One item of a scan.
+#[derive(Debug)]
+pub(super) enum Item<E> {
+    /// A file, by its name below the place.
+    File(String, E),
+    /// An older version of the file before it: only of a bucket whose versions are listed.
+    Older(Stored),
+    /// Something that the scan passes over.
+    Marker(Marker),
+    /// Something to be reported, which no name at the other side can correspond to.
+    Problem(Problem),
+}
+
+/// A name, or a directory with everything below it, that a scan passes over.
+#[derive(Debug)]
+pub(super) struct Marker {
+    /// The name; with a `/` at its end it stands for everything below.
+    pub(super) name: String,
+    pub(super) cover: Cover,
+    /// What the report says of it, if anything.
+    pub(super) problem: Option<ProblemKind>,
+}
+
+/// Why a scan passes over something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cover {
+    /// It could not be read, or is nothing that is synchronized.
+    Unknown,
+    /// The filters leave it out.
+    Excluded,
+}
+
+impl<E> Item<E> {
+    /// Where it stands in the order.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::File(name, _) => Some(name),
+            Self::Marker(marker) => Some(&marker.name),
+            Self::Older(_) | Self::Problem(_) => None,
+        }
+    }
+}
+
+/// A file on either side.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) size: u64,
+    /// Milliseconds since 1970, never less than 0.
+    pub(super) modified: i64,
+    pub(super) at: At,
+}
+
+/// What one side alone knows of a file.
+#[derive(Debug, Clone)]
+pub(super) enum At {
+    Local(LocalState),
+    Stored(Box<Stored>),
+}
+
+/// A version in a bucket, without what synchronizing does not ask for.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) file_id: FileId,
+    pub(super) size: u64,
+    pub(super) is_marker: bool,
+    pub(super) modified: i64,
+    /// Whether the modification time was recorded by whoever uploaded the file.
+    pub(super) has_time: bool,
+    pub(super) uploaded: i64,
+    pub(super) sha1: Option<Sha1Digest>,
+    pub(super) encryption: Option<EncryptionMode>,
+    /// Retained or on legal hold, as far as the key may see that.
+    pub(super) is_held: bool,
+    /// Content type and info, where a copy may have to repeat them.
+    pub(super) details: Option<Box<Details>>,
+}
+
+/// What a copy with another time repeats of its source.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Details {
+    pub(super) content_type: String,
+    pub(super) info: FileInfo,
+}
+
+impl Stored {
+    pub(super) fn is_sse_c(&self) -> bool {
+        self.encryption == Some(EncryptionMode::SseC)
+    }
+}
+
+impl Entry {
+    pub(super) fn stored(&self) -> Option<&Stored> {
+        match &self.at {
+            At::Stored(stored) => Some(stored),
+            At::Local(_) => None,
+        }
+    }
+
+    pub(super) fn local(&self) -> Option<&LocalState> {
+        match &self.at {
+            At::Local(state) => Some(state),
+            At::Stored(_) => None,
+        }
+    }
+
+    /// A hide marker: there is no such file.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.stored().is_some_and(|stored| stored.is_marker)
+    }
+}

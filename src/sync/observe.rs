@@ -1,0 +1,206 @@
+//! What a run tells its caller, and how the caller steers it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::control::cancel::CancelToken;
+use crate::control::progress::{Progress, TransferProgress};
+use crate::setters::setters;
+use crate::sync::problem::Problem;
+use crate::sync::step::SyncStep;
+
+/// How often progress is reported at most.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct SyncProgress {
+    /// Files found at the source so far, after filtering.
+    pub source_files: u64,
+    /// Files found at the destination so far, after filtering.
+    pub destination_files: u64,
+    /// Whether both sides are scanned, so that what is planned is all that there will be.
+    pub scan_ended: bool,
+    /// Steps planned so far.
+    pub steps_planned: u64,
+    /// Steps made so far.
+    pub steps_made: u64,
+    /// Bytes of content in the steps planned so far.
+    pub bytes_planned: u64,
+    /// Bytes of content moved so far, those of running transfers included.
+    pub bytes_moved: u64,
+    /// Problems so far that make the run incomplete.
+    pub failures: u64,
+}
+
+/// Receives what a run does. All methods are called from the thread that runs the synchronization, and
+/// should return soon.
+pub trait SyncObserver: Send + Sync {
+    /// Decides whether a step is made. A step that is declined is counted, and does not make the run
+    /// incomplete.
+    fn approve(&self, step: &SyncStep) -> bool {
+        let _ = step;
+        true
+    }
+
+    /// A step is about to be made.
+    fn step(&self, step: &SyncStep) {
+        let _ = step;
+    }
+
+    /// Something went wrong, or is worth saying.
+    fn problem(&self, problem: &Problem) {
+        let _ = problem;
+    }
+
+    /// The run is this far. It is called at most about ten times a second, and once at the end.
+    fn progress(&self, progress: &SyncProgress) {
+        let _ = progress;
+    }
+}
+
+impl fmt::Debug for dyn SyncObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SyncObserver")
+    }
+}
+
+/// Options for one run.
+///
+/// ```
+/// use b2sdk::sync::SyncRun;
+/// use std::time::Duration;
+///
+/// let token = b2sdk::CancelToken::new();
+/// let run = SyncRun::new().cancel(&token).stop_after(Duration::from_secs(3600));
+/// assert!(run.cancel.is_some());
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SyncRun {
+    /// Receives what the run does.
+    pub observer: Option<Arc<dyn SyncObserver>>,
+    /// Cancels the run. Scans stop at the next file, transfers at the next read, and nothing is removed.
+    pub cancel: Option<CancelToken>,
+    /// No transfer starts later than this after the run began. Those that run are finished, nothing is
+    /// removed, and the run is incomplete if something was left.
+    pub stop_after: Option<Duration>,
+    /// No transfer starts once those that were started have this many bytes. Otherwise as
+    /// [`stop_after`](Self::stop_after).
+    pub stop_after_bytes: Option<u64>,
+}
+
+setters! {
+    new SyncRun {
+        stop_after: Duration,
+        stop_after_bytes: u64,
+    }
+    shared {
+        cancel: CancelToken,
+    }
+}
+
+impl SyncRun {
+    /// Sets [`observer`](#structfield.observer).
+    #[must_use]
+    pub fn observer(mut self, observer: impl SyncObserver + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Whether the step is made.
+    pub(super) fn approves(&self, step: &SyncStep) -> bool {
+        match &self.observer {
+            Some(observer) => observer.approve(step),
+            None => true,
+        }
+    }
+
+    pub(super) fn step(&self, step: &SyncStep) {
+        if let Some(observer) = &self.observer {
+            observer.step(step);
+        }
+    }
+
+    pub(super) fn problem(&self, problem: &Problem) {
+        if let Some(observer) = &self.observer {
+            observer.problem(problem);
+        }
+    }
+}
+
+/// Reports progress, not too often.
+#[derive(Debug, Default)]
+pub(super) struct Reporter {
+    pub(super) now: SyncProgress,
+    reported: Option<Duration>,
+}
+
+impl Reporter {
+    /// Reports if enough time has passed, or if it `must`.
+    pub(super) fn report(&mut self, settings: &SyncRun, elapsed: Duration, must: bool) {
+        let Some(observer) = &settings.observer else {
+            return;
+        };
+        let is_due = self
+            .reported
+            .is_none_or(|reported| elapsed.saturating_sub(reported) >= INTERVAL);
+        if is_due || must {
+            self.reported = Some(elapsed);
+            observer.progress(&self.now);
+        }
+    }
+}
+
+/// Bytes that running transfers have moved, from all threads.
+#[derive(Debug, Default)]
+pub(super) struct Moved(AtomicI64);
+
+impl Moved {
+    pub(super) fn bytes(&self) -> u64 {
+        u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    fn add(&self, bytes: i64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Counts the bytes of one transfer, and passes its reports on.
+pub(super) struct TransferWatch {
+    moved: Arc<Moved>,
+    last: AtomicU64,
+    also: Option<Arc<dyn Progress>>,
+}
+
+impl TransferWatch {
+    pub(super) fn new(moved: &Arc<Moved>, also: Option<&Arc<dyn Progress>>) -> Self {
+        Self {
+            moved: Arc::clone(moved),
+            last: AtomicU64::new(0),
+            also: also.cloned(),
+        }
+    }
+}
+
+impl Progress for TransferWatch {
+    fn update(&self, progress: &TransferProgress) {
+        let last = self.last.swap(progress.bytes, Ordering::Relaxed);
+        let difference = i128::from(progress.bytes) - i128::from(last);
+        self.moved.add(i64::try_from(difference).unwrap_or(0));
+        if let Some(also) = &self.also {
+            also.update(progress);
+        }
+    }
+}
+
+impl Drop for TransferWatch {
+    /// The step itself counts from now on, if it is made.
+    fn drop(&mut self) {
+        let last = self.last.load(Ordering::Relaxed);
+        self.moved.add(-i64::try_from(last).unwrap_or(0));
+    }
+}

@@ -1,0 +1,266 @@
+//! The two places of a synchronization: a local directory, a folder of a bucket.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::api::B2Api;
+use crate::bucket::Bucket;
+use crate::error::Result;
+use crate::model::time::Timestamp;
+use crate::setters::setters;
+use crate::sync::error::{Refused, SyncError};
+
+/// A source or a destination.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum SyncPlace {
+    /// A local directory.
+    Local(LocalFolder),
+    /// A folder of a bucket.
+    Bucket(BucketFolder),
+}
+
+/// What is done with links in a local source. A local destination never follows one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Links {
+    /// Links to files and to directories are followed, also out of the source. A link to a directory
+    /// that it lies in is not.
+    #[default]
+    Follow,
+    /// Links to files are followed, links to directories are skipped.
+    FilesOnly,
+    /// Links are skipped.
+    Skip,
+}
+
+/// A local directory.
+///
+/// ```
+/// use b2sdk::sync::{Links, LocalFolder};
+///
+/// let home = LocalFolder::new("/home/me").links(Links::Skip).marker(".backed-up");
+/// assert_eq!(home.links, Links::Skip);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LocalFolder {
+    /// The directory. It may be a link.
+    pub root: PathBuf,
+    /// What is done with links in it, if it is the source.
+    pub links: Links,
+    /// Whether directories on other file systems are left out.
+    pub one_file_system: bool,
+    /// A file that the directory must have for it to be the right one: without it nothing is even listed,
+    /// and if it vanishes during the run, nothing is removed. It is synchronized like any other file.
+    pub marker: Option<PathBuf>,
+    /// A file whose presence leaves out the directory that it is in, with everything below: the
+    /// customary one is `CACHEDIR.TAG`.
+    pub exclude_if_present: Option<String>,
+    /// Whether names are brought into the Unicode form NFC, in which most systems type them. macOS
+    /// stores some in another form.
+    pub nfc: bool,
+}
+
+setters! {
+    LocalFolder {
+        links: Links,
+        one_file_system: bool,
+        nfc: bool,
+    }
+    into {
+        marker: PathBuf,
+        exclude_if_present: String,
+    }
+}
+
+impl LocalFolder {
+    /// Names a directory.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Where the marker file has to be.
+    pub(super) fn marker_path(&self) -> Option<PathBuf> {
+        self.marker.as_ref().map(|marker| self.root.join(marker))
+    }
+}
+
+/// A folder of a bucket, from [`Bucket::folder`].
+#[derive(Debug, Clone)]
+pub struct BucketFolder {
+    pub(super) bucket: Bucket,
+    /// Empty, or ending with `/`.
+    pub(super) prefix: String,
+    pub(super) as_of: Option<Timestamp>,
+}
+
+impl Bucket {
+    /// Names a folder of this bucket as a place to synchronize: `"photos"` and `"photos/"` are the same
+    /// folder, and `""` is the whole bucket. Nothing is sent.
+    ///
+    /// ```no_run
+    /// # fn restore(bucket: b2sdk::Bucket) -> Result<(), b2sdk::sync::SyncError> {
+    /// use b2sdk::sync::{LocalFolder, Synchronizer};
+    ///
+    /// let report = Synchronizer::new(bucket.folder("photos"), LocalFolder::new("/restored")).run()?;
+    /// println!("{report}");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn folder(&self, prefix: &str) -> BucketFolder {
+        let prefix = prefix.trim_end_matches('/');
+        BucketFolder {
+            bucket: self.clone(),
+            prefix: match prefix {
+                "" => String::new(),
+                prefix => format!("{prefix}/"),
+            },
+            as_of: None,
+        }
+    }
+}
+
+impl BucketFolder {
+    /// The folder as it was at that time, by the times at which versions and hide markers were made. Only
+    /// for a source. All versions are listed for it.
+    #[must_use]
+    pub fn as_of(mut self, time: impl Into<Timestamp>) -> Self {
+        self.as_of = Some(time.into());
+        self
+    }
+
+    /// The bucket.
+    #[must_use]
+    pub const fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// What the names of the folder begin with: empty, or ending with `/`.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+impl fmt::Display for BucketFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b2://{}/{}", self.bucket.name(), self.prefix)
+    }
+}
+
+impl fmt::Display for SyncPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(folder) => write!(f, "{}", folder.root.display()),
+            Self::Bucket(folder) => write!(f, "{folder}"),
+        }
+    }
+}
+
+impl From<LocalFolder> for SyncPlace {
+    fn from(folder: LocalFolder) -> Self {
+        Self::Local(folder)
+    }
+}
+
+impl From<BucketFolder> for SyncPlace {
+    fn from(folder: BucketFolder) -> Self {
+        Self::Bucket(folder)
+    }
+}
+
+/// Which way files go.
+#[derive(Debug, Clone)]
+pub(super) enum Direction {
+    /// From this directory into a bucket.
+    Up { root: PathBuf },
+    /// From a bucket into this directory.
+    Down { root: PathBuf },
+    /// From one folder of buckets to another.
+    Copy,
+}
+
+/// A place in words, as a command line has it: `b2://bucket/folder`, or the path of a directory.
+///
+/// ```
+/// use b2sdk::sync::PlaceName;
+///
+/// let place: PlaceName = "b2://photos-2026/summer/".parse()?;
+/// let expected = PlaceName::Bucket { bucket: "photos-2026".into(), prefix: "summer".into() };
+/// assert_eq!(place, expected);
+/// assert!("bs://photos-2026".parse::<PlaceName>().is_err());
+/// # Ok::<_, b2sdk::sync::SyncError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlaceName {
+    /// The path of a directory.
+    Local(PathBuf),
+    /// A folder of a bucket.
+    Bucket {
+        /// The bucket's name.
+        bucket: String,
+        /// The folder, without a `/` at its end; empty for the whole bucket.
+        prefix: String,
+    },
+}
+
+impl PlaceName {
+    /// The place that is meant. A bucket's id is looked up, where the account info does not have it.
+    ///
+    /// # Errors
+    /// As [`B2Api::get_bucket_by_name`].
+    pub fn open(&self, api: &B2Api) -> Result<SyncPlace> {
+        Ok(match self {
+            Self::Local(path) => LocalFolder::new(path).into(),
+            Self::Bucket { bucket, prefix } => {
+                api.get_bucket_by_name(bucket)?.folder(prefix).into()
+            }
+        })
+    }
+}
+
+impl FromStr for PlaceName {
+    type Err = SyncError;
+
+    fn from_str(text: &str) -> Result<Self, SyncError> {
+        let refused = |reason: &str| {
+            Err(SyncError::Refused(Refused::Place {
+                text: text.into(),
+                reason: reason.into(),
+            }))
+        };
+        if text.is_empty() {
+            return refused("it is empty");
+        }
+        if let Some(rest) = text.strip_prefix("b2://") {
+            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+            if bucket.is_empty() {
+                return refused("the name of the bucket is missing after b2://");
+            }
+            if prefix.split('/').any(str::is_empty) && !prefix.is_empty() {
+                return refused("the folder has an empty part between slashes");
+            }
+            return Ok(Self::Bucket {
+                bucket: bucket.to_owned(),
+                prefix: prefix.to_owned(),
+            });
+        }
+        let scheme = text.split(':').next().unwrap_or_default();
+        let is_scheme = scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_b2 = ["b2", "b2id"].contains(&scheme.to_ascii_lowercase().as_str());
+        if scheme.len() < text.len() && is_scheme && (is_b2 || text.contains("://")) {
+            return refused(
+                "a folder of a bucket is b2://bucket/folder; write ./ before a path that looks like one",
+            );
+        }
+        Ok(Self::Local(Path::new(text).to_owned()))
+    }
+}

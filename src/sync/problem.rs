@@ -1,0 +1,135 @@
+//! What goes wrong with one name, or is worth saying about it.
+
+use std::fmt;
+use std::io;
+
+use crate::error::Error;
+use crate::model::local_name::UnsafeName;
+
+/// Something that went wrong with one name, or was worth saying about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The name below the place; with `/` at its end it stands for everything below.
+    pub name: String,
+    /// What it is.
+    pub kind: ProblemKind,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// A local file or directory could not be read. Nothing that the destination has under its name is
+    /// changed.
+    Unreadable(io::Error),
+    /// A link, a pipe, a socket or a device that is not synchronized. Nothing that the destination has
+    /// under its name is changed. This does not make the run incomplete.
+    NotRegular,
+    /// A link to a directory that it lies in. This does not make the run incomplete.
+    LinkLoop,
+    /// The name cannot be used at the destination.
+    UnfitName(Box<str>),
+    /// The name in the bucket cannot become a local path.
+    UnsafeName(UnsafeName),
+    /// The file vanished after it was scanned. This does not make the run incomplete.
+    Vanished,
+    /// A local file changed after it was scanned, and was left alone.
+    Changed,
+    /// The destination has a newer file, which was left alone.
+    DestinationNewer {
+        /// When the file at the source was changed, in milliseconds since 1970.
+        source: i64,
+        /// When the one at the destination was changed.
+        destination: i64,
+    },
+    /// The destination has another file, and existing files may not be changed.
+    Immutable,
+    /// On this file system the name is the same as another one, or a file and a directory want the same
+    /// place.
+    Collision,
+    /// Something stands in the place of the file or of one of its directories, and may not be removed.
+    InTheWay,
+    /// The file is encrypted with a customer's key that was not given.
+    NoKey,
+    /// A version was retained and could not be deleted. This does not make the run incomplete.
+    Retained,
+    /// The step is of a saved plan, and what it was made for has changed since.
+    Outdated(Box<str>),
+    /// The step failed.
+    Failed(Error),
+}
+
+impl ProblemKind {
+    /// Whether it makes the run incomplete.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        !matches!(
+            self,
+            Self::NotRegular | Self::LinkLoop | Self::Vanished | Self::Retained
+        )
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", Printable(&self.name))?;
+        match &self.kind {
+            ProblemKind::Unreadable(error) => write!(f, "it cannot be read: {error}"),
+            ProblemKind::NotRegular => {
+                f.write_str("it is neither a file nor a directory, or a link that is not followed")
+            }
+            ProblemKind::LinkLoop => f.write_str("the link leads to a directory that it lies in"),
+            ProblemKind::UnfitName(reason) => write!(f, "{reason}"),
+            ProblemKind::UnsafeName(unsafe_name) => write!(f, "{}", unsafe_name.reason),
+            ProblemKind::Vanished => f.write_str("it vanished"),
+            ProblemKind::Changed => f.write_str("the local file changed after it was scanned"),
+            ProblemKind::DestinationNewer {
+                source,
+                destination,
+            } => write!(
+                f,
+                "the destination is newer ({destination} and {source} milliseconds since 1970)"
+            ),
+            ProblemKind::Immutable => f.write_str(
+                "it differs at the destination, where existing files may not be changed",
+            ),
+            ProblemKind::Collision => f.write_str("another file or directory has its place"),
+            ProblemKind::InTheWay => {
+                f.write_str("something that may not be removed stands in its place")
+            }
+            ProblemKind::NoKey => {
+                f.write_str("it is encrypted with a customer's key that was not given")
+            }
+            ProblemKind::Retained => f.write_str("a version is retained and was kept"),
+            ProblemKind::Outdated(change) => write!(f, "the plan no longer holds: {change}"),
+            ProblemKind::Failed(error) => {
+                write!(f, "{error}")?;
+                let mut cause = std::error::Error::source(error);
+                while let Some(inner) = cause {
+                    write!(f, ": {inner}")?;
+                    cause = inner.source();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A name on one line of a terminal: control characters are escaped.
+pub(super) struct Printable<'a>(pub(super) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
+    }
+}

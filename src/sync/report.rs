@@ -1,0 +1,209 @@
+//! What a run did, what it left alone, and what went wrong.
+
+use std::fmt;
+
+use crate::error::Error;
+use crate::sync::problem::{Problem, ProblemKind};
+use crate::sync::step::{Action, SyncStep};
+
+/// How many problems a report keeps in full.
+const KEPT_PROBLEMS: usize = 1000;
+
+/// What a run did.
+///
+/// `Display` is one line for a person.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct SyncReport {
+    /// Files uploaded.
+    pub uploaded: Count,
+    /// Files downloaded.
+    pub downloaded: Count,
+    /// Files copied within the service, renamed ones included.
+    pub copied: Count,
+    /// Files that got another time by a copy within the service.
+    pub refreshed: Count,
+    /// Files hidden.
+    pub hidden: u64,
+    /// Versions deleted from the bucket, hide markers included.
+    pub deleted_versions: u64,
+    /// Local files deleted.
+    pub deleted_local: u64,
+    /// Local files moved into the directory for files set aside, also those that a download replaced.
+    pub set_aside: u64,
+    /// Files that the source has, after filtering.
+    pub source_files: u64,
+    /// Files that the destination has, after filtering. Hidden files do not count.
+    pub destination_files: u64,
+    /// Files that were equal on both sides.
+    pub unchanged: u64,
+    /// Files at the destination that the source does not have, and that [`Orphans::Keep`](crate::sync::Orphans::Keep)
+    /// keeps.
+    pub kept_orphans: u64,
+    /// Names that the filters left out, of both sides.
+    pub excluded: u64,
+    /// Files at the destination that stayed because the source could not be read at their place, or has
+    /// something there that is not synchronized.
+    pub protected: u64,
+    /// Files that are newer at the destination and were left alone by [`Newer::Skip`](crate::sync::Newer::Skip).
+    pub newer_skipped: u64,
+    /// Files that vanished from the source after they were scanned.
+    pub vanished: u64,
+    /// Versions that were kept because they are retained or on legal hold.
+    pub retained: u64,
+    /// Steps that [`SyncObserver::approve`](crate::sync::SyncObserver::approve) declined.
+    pub declined: u64,
+    /// What went wrong, or was worth saying, with the first 1000 in full.
+    pub problems: Vec<Problem>,
+    /// How many of the problems make the run incomplete, however many are kept in full.
+    pub failures: u64,
+    /// How many problems there were that do not make the run incomplete.
+    pub notices: u64,
+    /// Removals that were not made because something else went wrong.
+    pub withheld: Option<Withheld>,
+    /// Filters that matched no name on either side, which is often a mistake.
+    pub unused_filters: Vec<String>,
+    /// What ended the run early.
+    pub fatal: Option<Error>,
+    /// Whether the run stopped at a limit of the caller before everything was transferred.
+    pub stopped: bool,
+}
+
+/// Files and their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct Count {
+    /// How many files.
+    pub files: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+/// Removals that were not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Withheld {
+    /// How many steps were not made.
+    pub removals: u64,
+    /// Why.
+    pub reason: WithheldReason,
+}
+
+/// Why removals were not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WithheldReason {
+    /// A transfer failed.
+    TransferFailed,
+    /// The run ended early: a listing failed, or it was cancelled.
+    EndedEarly,
+    /// The run stopped at a limit of the caller.
+    Stopped,
+    /// The directory of the source is not the one that was scanned: it was unmounted, for instance.
+    SourceReplaced,
+    /// The marker file of the source has vanished.
+    MarkerMissing,
+}
+
+impl SyncReport {
+    /// Whether everything happened that was asked for.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.failures == 0 && self.fatal.is_none() && self.withheld.is_none() && !self.stopped
+    }
+
+    /// Notes a problem, which the caller has been told of.
+    pub(super) fn note(&mut self, problem: Problem) {
+        match problem.kind.is_failure() {
+            true => self.failures += 1,
+            false => self.notices += 1,
+        }
+        if matches!(problem.kind, ProblemKind::Vanished) {
+            self.vanished += 1;
+        }
+        if self.problems.len() < KEPT_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Counts a step that was made.
+    pub(super) fn count(&mut self, step: &SyncStep) {
+        match &step.action {
+            Action::Upload | Action::UploadAppended => self.uploaded.add(step.bytes),
+            Action::Download => self.downloaded.add(step.bytes),
+            Action::Copy | Action::CopyRenamed { .. } => self.copied.add(step.bytes),
+            Action::RefreshTime => self.refreshed.add(step.bytes),
+            Action::Hide => self.hidden += 1,
+            Action::DeleteVersion { .. } => self.deleted_versions += 1,
+            Action::DeleteLocal => self.deleted_local += 1,
+            Action::SetAside => self.set_aside += 1,
+        }
+    }
+}
+
+impl Count {
+    const fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+impl fmt::Display for SyncReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files = [
+            ("uploaded", self.uploaded),
+            ("downloaded", self.downloaded),
+            ("copied", self.copied),
+            ("touched", self.refreshed),
+        ];
+        let numbers = [
+            ("hidden", self.hidden),
+            ("versions deleted", self.deleted_versions),
+            ("local files deleted", self.deleted_local),
+            ("set aside", self.set_aside),
+        ];
+        write!(f, "{} unchanged", self.unchanged)?;
+        for (what, count) in files.into_iter().filter(|(_, count)| count.files > 0) {
+            write!(f, ", {} {what} ({} bytes)", count.files, count.bytes)?;
+        }
+        let kept = [
+            ("orphans kept", self.kept_orphans),
+            ("excluded", self.excluded),
+            ("protected", self.protected),
+            ("newer and skipped", self.newer_skipped),
+            ("vanished", self.vanished),
+            ("retained", self.retained),
+            ("declined", self.declined),
+            ("failed", self.failures),
+        ];
+        for (what, number) in numbers.into_iter().chain(kept).filter(|(_, n)| *n > 0) {
+            write!(f, ", {number} {what}")?;
+        }
+        if let Some(withheld) = &self.withheld {
+            write!(
+                f,
+                ", {} removals withheld ({})",
+                withheld.removals, withheld.reason
+            )?;
+        }
+        if let Some(fatal) = &self.fatal {
+            write!(f, "; ended early: {fatal}")?;
+        }
+        if self.stopped {
+            f.write_str("; stopped at a limit")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for WithheldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TransferFailed => "a transfer failed",
+            Self::EndedEarly => "the run ended early",
+            Self::Stopped => "the run stopped at a limit",
+            Self::SourceReplaced => "the directory of the source was replaced",
+            Self::MarkerMissing => "the marker file of the source has vanished",
+        })
+    }
+}

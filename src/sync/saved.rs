@@ -1,0 +1,138 @@
+//! Whether a step of a plan that was made earlier still holds: what the plan saw is what is there.
+//!
+//! Each step costs one listing of its name in each bucket that it is about, which a run that makes its
+//! own plan does without.
+
+use std::fs;
+
+use crate::bucket::Bucket;
+use crate::error::Error;
+use crate::model::file::{FileAction, FileVersion};
+use crate::model::id::FileId;
+use crate::sync::act::{Actor, Change};
+use crate::sync::local_state::LocalState;
+use crate::sync::place::Direction;
+use crate::sync::step::{Action, Reason, SyncStep, VersionKind};
+
+impl Actor {
+    /// Fails if something is not what the plan saw.
+    pub(super) fn still_holds(&self, step: &SyncStep) -> Result<(), Change> {
+        match &step.action {
+            Action::Upload | Action::UploadAppended => {
+                self.local_source_holds(step)?;
+                self.destination_holds(step)
+            }
+            Action::Copy => {
+                self.stored_source_holds(step)?;
+                self.destination_holds(step)
+            }
+            Action::CopyRenamed { .. } => {
+                self.local_source_holds(step)?;
+                self.destination_holds(step)
+            }
+            Action::RefreshTime if self.tree.is_none() => {
+                self.local_source_holds(step)?;
+                self.destination_holds(step)
+            }
+            // The local file itself is looked at in any case.
+            Action::Download | Action::RefreshTime => self.stored_source_holds(step),
+            Action::Hide => {
+                self.is_still_orphan(step)?;
+                self.destination_holds(step)
+            }
+            Action::DeleteVersion { file_id, version } => {
+                self.version_holds(step, file_id, *version)
+            }
+            Action::DeleteLocal | Action::SetAside => {
+                self.is_still_orphan(step)?;
+                let tree = self.tree.as_ref();
+                match tree.is_some_and(|tree| tree.is_as_seen(&step.name, step.seen.local.as_ref()))
+                {
+                    true => Ok(()),
+                    false => Err(Change::Outdated("the local file has changed")),
+                }
+            }
+        }
+    }
+
+    fn local_source_holds(&self, step: &SyncStep) -> Result<(), Change> {
+        let (Direction::Up { root }, Some(seen)) = (&self.direction, &step.seen.local) else {
+            return Err(Change::Outdated("it was made for other kinds of places"));
+        };
+        let found = fs::metadata(root.join(seen.below(&step.name)));
+        match found.is_ok_and(|found| LocalState::of(&found).is(seen)) {
+            true => Ok(()),
+            false => Err(Change::Outdated("the source has changed")),
+        }
+    }
+
+    fn stored_source_holds(&self, step: &SyncStep) -> Result<(), Change> {
+        let Some((bucket, _)) = &self.source else {
+            return Err(Change::Outdated("it was made for other kinds of places"));
+        };
+        let newest = newest(bucket, &self.source_name(step))?;
+        let seen = step.seen.source.as_ref().map(|source| &source.file_id);
+        match newest.filter(|newest| newest.action != FileAction::Hide) {
+            Some(newest) if Some(&newest.file_id) == seen => Ok(()),
+            _ => Err(Change::Outdated("the source has changed")),
+        }
+    }
+
+    fn destination_holds(&self, step: &SyncStep) -> Result<(), Change> {
+        let (bucket, name) = self.stored(step)?;
+        let newest = newest(bucket, &name)?;
+        let is_as_seen = match (&newest, &step.seen.destination) {
+            (Some(newest), Some(seen)) => newest.file_id == *seen,
+            (Some(newest), None) => newest.action == FileAction::Hide,
+            (None, seen) => seen.is_none(),
+        };
+        match is_as_seen {
+            true => Ok(()),
+            false => Err(Change::Outdated("the destination has changed")),
+        }
+    }
+
+    /// A version may be deleted if its name is still an orphan, or if a newer one is there.
+    fn version_holds(
+        &self,
+        step: &SyncStep,
+        file_id: &FileId,
+        kind: VersionKind,
+    ) -> Result<(), Change> {
+        if step.reason == Reason::Orphan {
+            self.is_still_orphan(step)?;
+            return self.destination_holds(step);
+        }
+        let (bucket, name) = self.stored(step)?;
+        let newest = newest(bucket, &name)?;
+        let is_newest = newest.is_none_or(|newest| newest.file_id == *file_id);
+        match is_newest && kind != VersionKind::HideMarker {
+            true => Err(Change::Outdated("it is the newest version")),
+            false => Ok(()),
+        }
+    }
+
+    fn is_still_orphan(&self, step: &SyncStep) -> Result<(), Change> {
+        let is_there = match (&self.direction, &self.source) {
+            (Direction::Up { root }, _) => root.join(&step.name).symlink_metadata().is_ok(),
+            (_, Some((bucket, _))) => newest(bucket, &self.source_name(step))?
+                .is_some_and(|newest| newest.action != FileAction::Hide),
+            (_, None) => true,
+        };
+        match is_there {
+            true => Err(Change::Outdated("the source has the file")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The newest version of a name, a hide marker included; an unfinished upload is none.
+fn newest(bucket: &Bucket, name: &str) -> Result<Option<FileVersion>, Error> {
+    let mut versions = bucket.list_file_versions(name)?;
+    let is_finished = |version: &Result<FileVersion, Error>| {
+        version
+            .as_ref()
+            .map_or(true, |version| version.action != FileAction::Start)
+    };
+    versions.find(is_finished).transpose()
+}

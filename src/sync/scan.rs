@@ -1,0 +1,46 @@
+//! Scanning one side, file by file in the order of names, with nothing more in memory than one
+//! directory of each depth, or one page of a listing.
+
+pub(super) mod bucket;
+pub(super) mod local;
+
+use crate::error::Error;
+use crate::sync::item::{Entry, Item};
+
+/// A scan of either kind.
+#[derive(Debug)]
+pub(super) enum Scan {
+    Local(Box<local::LocalScan>),
+    Bucket(Box<bucket::BucketScan>),
+    /// A local destination that is not there yet.
+    Nothing,
+    #[cfg(test)]
+    Listed(std::vec::IntoIter<Item<Entry>>),
+}
+
+impl Scan {
+    /// How many names the filters left out.
+    pub(super) const fn excluded(&self) -> u64 {
+        match self {
+            Self::Local(scan) => scan.excluded,
+            Self::Bucket(scan) => scan.excluded,
+            Self::Nothing => 0,
+            #[cfg(test)]
+            Self::Listed(_) => 0,
+        }
+    }
+}
+
+impl Iterator for Scan {
+    type Item = Result<Item<Entry>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Local(scan) => scan.next(),
+            Self::Bucket(scan) => scan.next(),
+            Self::Nothing => None,
+            #[cfg(test)]
+            Self::Listed(items) => items.next().map(Ok),
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! Scanning a local directory in the order that a bucket lists in.
+//!
+//! A bucket orders whole names by their bytes, in which `/` is a byte like any other: `a b/x`, `a.txt`
+//! and `a-b` come before `a/x`, and `a0` after it. Within a directory, files are therefore sorted by
+//! their name and directories by their name with a `/` behind it, and a directory is entered where it
+//! stands in that order. Of two such keys that differ at a byte of both, everything below keeps that
+//! order; and a key that is the beginning of another one has no `/` at its end, so it is a file, which
+//! comes before everything that begins with its name.
+//!
+//! 1. A directory is read to its end; its names stand in one piece of memory, with eight bytes more for
+//!    each.
+//! 2. They are sorted.
+//! 3. Each is looked at when its turn comes: a file's size and time are read then, a directory is
+//!    entered.
+//!
+//! So memory holds one directory of each depth, whatever the number of files.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+use crate::control::cancel::CancelToken;
+use crate::error::Error;
+use crate::model::local_name::TEMPORARY;
+use crate::model::name::check_file_name;
+use crate::sync::filter::Filters;
+use crate::sync::item::{At, Cover, Entry, Item, Marker};
+use crate::sync::local_state::{LocalState, identity};
+use crate::sync::order;
+use crate::sync::place::{Links, LocalFolder};
+use crate::sync::problem::{Problem, ProblemKind};
+use crate::sync::write::{TEMPORARY_OF_PYTHON, remove_stale};
+
+/// A scan of a directory.
+#[derive(Debug)]
+pub(in crate::sync) struct LocalScan {
+    rules: Rules,
+    filters: Arc<Filters>,
+    cancel: CancelToken,
+    levels: Vec<Level>,
+    root: PathBuf,
+    /// The directory that is being scanned.
+    path: PathBuf,
+    /// Its name below the root: empty, or ending with `/`.
+    name: String,
+    /// What stands for everything below names of which it is not known what they are, for later in the
+    /// order.
+    pending: BTreeSet<String>,
+    ready: VecDeque<Item<Entry>>,
+    device: Option<u64>,
+    pub(in crate::sync) excluded: u64,
+}
+
+/// How a directory is scanned.
+#[derive(Debug, Clone)]
+pub(in crate::sync) struct Rules {
+    pub(in crate::sync) links: LinkRule,
+    pub(in crate::sync) one_file_system: bool,
+    pub(in crate::sync) nfc: bool,
+    pub(in crate::sync) exclude_if_present: Option<String>,
+    /// What the names in the bucket have before those of the scan, if they must be possible there.
+    pub(in crate::sync) prefix: Option<String>,
+    /// Whether what killed downloads left is removed, and what time it is.
+    pub(in crate::sync) cleans_at: Option<SystemTime>,
+}
+
+/// What is done with links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sync) enum LinkRule {
+    Follow,
+    FilesOnly,
+    /// Also at a destination: what a link leads to is not ours to change.
+    Skip,
+}
+
+impl Rules {
+    /// For a source whose files go to names that begin so, if they go to a bucket.
+    pub(in crate::sync) fn of_source(folder: &LocalFolder, prefix: &str) -> Self {
+        Self {
+            links: match folder.links {
+                Links::Follow => LinkRule::Follow,
+                Links::FilesOnly => LinkRule::FilesOnly,
+                Links::Skip => LinkRule::Skip,
+            },
+            one_file_system: folder.one_file_system,
+            nfc: folder.nfc,
+            exclude_if_present: folder.exclude_if_present.clone(),
+            prefix: Some(prefix.to_owned()),
+            cleans_at: None,
+        }
+    }
+
+    pub(in crate::sync) fn of_destination(
+        folder: &LocalFolder,
+        cleans_at: Option<SystemTime>,
+    ) -> Self {
+        Self {
+            links: LinkRule::Skip,
+            one_file_system: false,
+            nfc: folder.nfc,
+            exclude_if_present: folder.exclude_if_present.clone(),
+            prefix: None,
+            cleans_at,
+        }
+    }
+}
+
+/// A directory that is being scanned.
+#[derive(Debug)]
+struct Level {
+    names: Vec<u8>,
+    rows: std::vec::IntoIter<Row>,
+    /// The names that were changed into NFC, by where they begin.
+    original: BTreeMap<u32, OsString>,
+    /// How long the name of the directory around it is.
+    outer_name: usize,
+    identity: Option<(u64, u64)>,
+}
+
+/// An entry of a directory.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    start: u32,
+    length: u16,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Directory,
+    /// A directory that is reached by a link.
+    LinkedDirectory,
+    /// A link that is skipped.
+    Link,
+    /// Something of which it cannot be told what it is: a link that leads nowhere, most often.
+    Unknown(io::ErrorKind),
+    /// A pipe, a socket, a device.
+    Special,
+    /// A temporary file of a download.
+    Temporary,
+    /// A name that is no UTF-8; the one kept here is only similar.
+    NotUtf8,
+    /// Another name that becomes one that was there already in NFC.
+    Twice,
+}
+
+impl Kind {
+    const fn is_directory(self) -> bool {
+        matches!(self, Self::Directory | Self::LinkedDirectory)
+    }
+}
+
+impl Row {
+    fn of<'n>(&self, names: &'n [u8]) -> &'n [u8] {
+        let start = self.start as usize;
+        let end = start + usize::from(self.length);
+        names.get(start..end).unwrap_or_default()
+    }
+}
+
+impl LocalScan {
+    /// Begins to scan a directory.
+    pub(in crate::sync) fn new(
+        root: &Path,
+        rules: Rules,
+        filters: &Arc<Filters>,
+        cancel: &CancelToken,
+    ) -> io::Result<Self> {
+        let metadata = root.metadata()?;
+        let mut scan = Self {
+            rules,
+            filters: Arc::clone(filters),
+            cancel: cancel.clone(),
+            levels: Vec::new(),
+            root: root.to_owned(),
+            path: root.to_owned(),
+            name: String::new(),
+            pending: BTreeSet::new(),
+            ready: VecDeque::new(),
+            device: identity(&metadata).map(|(device, _)| device),
+            excluded: 0,
+        };
+        let level = scan.read(identity(&metadata), 0)?;
+        scan.levels.push(level);
+        Ok(scan)
+    }
+
+    /// Reads and sorts the directory at `path`.
+    fn read(&self, identity: Option<(u64, u64)>, outer_name: usize) -> io::Result<Level> {
+        let mut names = Vec::new();
+        let mut rows = Vec::new();
+        let mut original = BTreeMap::new();
+        for entry in fs::read_dir(&self.path)? {
+            if self.cancel.is_cancelled() {
+                // The next item is that error.
+                break;
+            }
+            let entry = entry?;
+            let file_name = entry.file_name();
+            let (text, mut kind) = match file_name.to_str() {
+                Some(text) => (text.into(), self.kind(&entry, text)),
+                None => (file_name.to_string_lossy(), Kind::NotUtf8),
+            };
+            let start = u32::try_from(names.len()).map_err(io::Error::other)?;
+            if self.rules.nfc && kind != Kind::NotUtf8 && !is_nfc(&text) {
+                names.extend(text.nfc().collect::<String>().into_bytes());
+                original.insert(start, file_name);
+            } else {
+                names.extend_from_slice(text.as_bytes());
+            }
+            let length = names.len() - start as usize;
+            let length = u16::try_from(length).unwrap_or_else(|_| {
+                kind = Kind::NotUtf8;
+                u16::MAX
+            });
+            rows.push(Row {
+                start,
+                length,
+                kind,
+            });
+        }
+        let key = |row: &Row| (row.of(&names), row.kind.is_directory());
+        rows.sort_unstable_by(|one, other| {
+            // Of two equal names the one that was not changed comes first.
+            let changed = |row: &Row| original.contains_key(&row.start);
+            order::compare(key(one), key(other)).then_with(|| changed(one).cmp(&changed(other)))
+        });
+        for at in 1..rows.len() {
+            if let Some([before, row]) = rows.get(at - 1..=at)
+                && row.of(&names) == before.of(&names)
+                && row.kind != Kind::NotUtf8
+                && let Some(row) = rows.get_mut(at)
+            {
+                row.kind = Kind::Twice;
+            }
+        }
+        Ok(Level {
+            names,
+            rows: rows.into_iter(),
+            original,
+            outer_name,
+            identity,
+        })
+    }
+
+    fn kind(&self, entry: &fs::DirEntry, text: &str) -> Kind {
+        let file_type = match entry.file_type() {
+            Ok(file_type) => file_type,
+            Err(error) => return Kind::Unknown(error.kind()),
+        };
+        if file_type.is_dir() {
+            return Kind::Directory;
+        }
+        if text.starts_with(TEMPORARY) || text.ends_with(TEMPORARY_OF_PYTHON) {
+            return Kind::Temporary;
+        }
+        if !file_type.is_symlink() {
+            return match file_type.is_file() {
+                true => Kind::File,
+                false => Kind::Special,
+            };
+        }
+        if self.rules.links == LinkRule::Skip {
+            return Kind::Link;
+        }
+        match entry.path().metadata() {
+            Err(error) => Kind::Unknown(error.kind()),
+            Ok(target) if target.is_file() => Kind::File,
+            Ok(target) if !target.is_dir() => Kind::Special,
+            Ok(_) if self.rules.links == LinkRule::FilesOnly => Kind::Link,
+            Ok(_) => Kind::LinkedDirectory,
+        }
+    }
+
+    fn visit(&mut self, row: Row) {
+        let Some(level) = self.levels.last() else {
+            return;
+        };
+        let text = std::str::from_utf8(row.of(&level.names)).unwrap_or_default();
+        let mut name = format!("{}{text}", self.name);
+        let on_disk: OsString = match level.original.get(&row.start) {
+            Some(original) => original.clone(),
+            None => OsStr::new(text).to_owned(),
+        };
+        if row.kind.is_directory() {
+            name.push('/');
+        }
+        self.catch_up(&name);
+        let is_included = match row.kind.is_directory() {
+            true => !self.filters.excludes_all_below(&name),
+            false => self.filters.includes(&name),
+        };
+        if !is_included {
+            // The other side leaves it out by the same filters.
+            self.excluded += 1;
+            return;
+        }
+        match row.kind {
+            Kind::NotUtf8 => {
+                let reason = "the name is not UTF-8";
+                self.problem(name, ProblemKind::UnfitName(reason.into()));
+            }
+            Kind::Twice => self.problem(name, ProblemKind::Collision),
+            Kind::Temporary => {
+                if let Some(now) = self.rules.cleans_at {
+                    remove_stale(&self.path.join(&on_disk), now);
+                }
+                self.mark(name, Cover::Excluded, None);
+            }
+            Kind::Special => self.mark(name, Cover::Unknown, Some(ProblemKind::NotRegular)),
+            Kind::Link => {
+                // Links at a destination are only in the way of what would be written there.
+                let problem = self.rules.prefix.as_ref().map(|_| ProblemKind::NotRegular);
+                self.mark_all(name, problem);
+            }
+            Kind::Unknown(kind) => self.mark_all(name, Some(ProblemKind::Unreadable(kind.into()))),
+            Kind::File => self.visit_file(name, &on_disk),
+            Kind::Directory | Kind::LinkedDirectory => {
+                self.visit_directory(name, &on_disk, row.kind)
+            }
+        }
+    }
+
+    fn visit_file(&mut self, name: String, on_disk: &OsStr) {
+        if let Err(reason) = self.check_name(&name) {
+            return self.mark(name, Cover::Unknown, Some(ProblemKind::UnfitName(reason)));
+        }
+        self.path.push(on_disk);
+        let metadata = match self.rules.links {
+            LinkRule::Skip => self.path.symlink_metadata(),
+            LinkRule::Follow | LinkRule::FilesOnly => self.path.metadata(),
+        };
+        self.path.pop();
+        match metadata {
+            Ok(metadata) if metadata.is_file() => {
+                let entry = entry(&metadata, self.path_of(&name, on_disk));
+                self.ready.push_back(Item::File(name, entry));
+            }
+            // It was replaced since the directory was read.
+            Ok(_) => self.mark_all(name, Some(ProblemKind::NotRegular)),
+            Err(error) => self.mark(name, Cover::Unknown, Some(unreadable(error))),
+        }
+    }
+
+    fn visit_directory(&mut self, name: String, on_disk: &OsStr, kind: Kind) {
+        let segment = name.trim_end_matches('/');
+        if let Err(reason) = self.check_name(segment) {
+            return self.mark(name, Cover::Unknown, Some(ProblemKind::UnfitName(reason)));
+        }
+        self.path.push(on_disk);
+        let entered = self.enter(&name, kind);
+        match entered {
+            Ok(Some(level)) => {
+                self.levels.push(level);
+                self.name = name;
+                return;
+            }
+            Ok(None) => {}
+            Err(error) => self.mark(name, Cover::Unknown, Some(unreadable(error))),
+        }
+        self.path.pop();
+    }
+
+    /// The directory at `path`, unless it is left out.
+    fn enter(&mut self, name: &str, kind: Kind) -> io::Result<Option<Level>> {
+        let metadata = self.path.metadata()?;
+        let own = identity(&metadata);
+        let is_ancestor = |level: &Level| own.is_some() && level.identity == own;
+        if kind == Kind::LinkedDirectory && self.levels.iter().any(is_ancestor) {
+            let name = name.trim_end_matches('/').to_owned();
+            self.mark_all(name, Some(ProblemKind::LinkLoop));
+            return Ok(None);
+        }
+        let is_elsewhere = own.map(|(device, _)| device) != self.device;
+        let has_tag = |tag: &String| self.path.join(tag).symlink_metadata().is_ok();
+        if (self.rules.one_file_system && is_elsewhere)
+            || self.rules.exclude_if_present.as_ref().is_some_and(has_tag)
+        {
+            self.excluded += 1;
+            self.mark(name.to_owned(), Cover::Excluded, None);
+            return Ok(None);
+        }
+        self.read(own, self.name.len()).map(Some)
+    }
+
+    fn leave(&mut self) {
+        if let Some(level) = self.levels.pop()
+            && !self.levels.is_empty()
+        {
+            self.name.truncate(level.outer_name);
+            self.path.pop();
+        }
+    }
+
+    /// The path of a file below the root, if it is not its name.
+    fn path_of(&self, name: &str, on_disk: &OsStr) -> Option<Box<Path>> {
+        let below = self.path.strip_prefix(&self.root).ok()?;
+        (self.rules.nfc && below.join(on_disk) != Path::new(name))
+            .then(|| below.join(on_disk).into())
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), Box<str>> {
+        let Some(prefix) = &self.rules.prefix else {
+            return Ok(());
+        };
+        let checked = match prefix.as_str() {
+            "" => check_file_name(name),
+            prefix => check_file_name(&format!("{prefix}{name}")),
+        };
+        checked.map_err(|rule| rule.to_string().into())
+    }
+
+    fn problem(&mut self, name: String, kind: ProblemKind) {
+        // At a destination it stays as it is.
+        if self.rules.prefix.is_some() {
+            self.ready.push_back(Item::Problem(Problem { name, kind }));
+        }
+    }
+
+    fn mark(&mut self, name: String, cover: Cover, problem: Option<ProblemKind>) {
+        let problem = problem.filter(|problem| self.rules.prefix.is_some() || problem.is_failure());
+        self.ready.push_back(Item::Marker(Marker {
+            name,
+            cover,
+            problem,
+        }));
+    }
+
+    /// Marks a name that was a file at the last run, or a directory.
+    fn mark_all(&mut self, name: String, problem: Option<ProblemKind>) {
+        self.pending.insert(format!("{name}/"));
+        self.mark(name, Cover::Unknown, problem);
+    }
+
+    /// Has what stands before this name in the order come first.
+    fn catch_up(&mut self, name: &str) {
+        while let Some(first) = self.pending.first() {
+            if first.as_bytes() >= name.as_bytes() {
+                break;
+            }
+            self.mark_pending();
+        }
+    }
+
+    fn mark_pending(&mut self) {
+        if let Some(name) = self.pending.pop_first() {
+            self.mark(name, Cover::Unknown, None);
+        }
+    }
+}
+
+impl Iterator for LocalScan {
+    type Item = Result<Item<Entry>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(Ok(item));
+            }
+            if self.cancel.is_cancelled() {
+                self.levels.clear();
+                return Some(Err(Error::Cancelled));
+            }
+            match self.levels.last_mut().map(|level| level.rows.next()) {
+                Some(Some(row)) => self.visit(row),
+                Some(None) => self.leave(),
+                None if self.pending.is_empty() => return None,
+                None => self.mark_pending(),
+            }
+        }
+    }
+}
+
+fn unreadable(error: io::Error) -> ProblemKind {
+    match error.kind() {
+        io::ErrorKind::NotFound => ProblemKind::Vanished,
+        _ => ProblemKind::Unreadable(error),
+    }
+}
+
+fn entry(metadata: &Metadata, path: Option<Box<Path>>) -> Entry {
+    let state = LocalState {
+        path,
+        ..LocalState::of(metadata)
+    };
+    Entry {
+        size: state.size,
+        modified: state.modified_nanos.div_euclid(1_000_000).max(0),
+        at: At::Local(state),
+    }
+}

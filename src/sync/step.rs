@@ -1,0 +1,265 @@
+//! One step of a plan: what is done to which name, why, and what has to be true for it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::file_info::FileInfo;
+use crate::model::id::FileId;
+use crate::sync::item::{At, Details, Entry, Stored};
+use crate::sync::local_state::LocalState;
+use crate::sync::problem::Printable;
+
+/// One step of a plan.
+///
+/// A step can be kept as JSON and executed later with
+/// [`Synchronizer::execute`](crate::sync::Synchronizer::execute): it carries what the plan saw of both
+/// files, and is refused if that is no longer true.
+///
+/// `Display` is the verb and the name, with control characters escaped: `upload photos/1.jpg`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SyncStep {
+    /// The name below source and destination.
+    pub name: String,
+    /// What is done.
+    pub action: Action,
+    /// Why it is done.
+    pub reason: Reason,
+    /// How many bytes of content it moves, on this machine or within the service.
+    pub bytes: u64,
+    /// What has to be true when it is done.
+    #[serde(default)]
+    pub(super) seen: Seen,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
+#[non_exhaustive]
+pub enum Action {
+    /// A local file is uploaded.
+    Upload,
+    /// A local file that has grown is uploaded: what the bucket has of it is copied within the service.
+    UploadAppended,
+    /// A file is copied onto itself within the service, with another time.
+    RefreshTime,
+    /// A file is downloaded.
+    Download,
+    /// A file is copied within the service.
+    Copy,
+    /// A file whose content is at the destination already, under another name, is copied from there
+    /// within the service.
+    CopyRenamed {
+        /// That other name.
+        from: String,
+    },
+    /// A file is hidden.
+    Hide,
+    /// A version is deleted for good.
+    DeleteVersion {
+        /// Which version of the name.
+        file_id: FileId,
+        /// What the version is.
+        version: VersionKind,
+    },
+    /// A local file is deleted.
+    DeleteLocal,
+    /// A local file is moved into the directory for files set aside.
+    SetAside,
+}
+
+/// What a version is that is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum VersionKind {
+    /// The newest version of its name.
+    Newest,
+    /// An older version.
+    Old,
+    /// A hide marker.
+    HideMarker,
+}
+
+/// Why a step is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The destination does not have the file, or has it hidden.
+    Absent,
+    /// The sizes differ.
+    SizeDiffers {
+        /// Bytes at the source.
+        source: u64,
+        /// Bytes at the destination.
+        destination: u64,
+    },
+    /// The times differ.
+    TimeDiffers {
+        /// Milliseconds since 1970 at the source.
+        source: i64,
+        /// Milliseconds since 1970 at the destination.
+        destination: i64,
+    },
+    /// The SHA-1 checksums differ.
+    Sha1Differs,
+    /// The source does not have the file.
+    Orphan,
+    /// The version was superseded at that time.
+    OldVersion {
+        /// Milliseconds since 1970, by the service's clock; none if the run itself supersedes it.
+        since: Option<i64>,
+    },
+}
+
+/// What the plan saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Seen {
+    /// The local file that is read, replaced or deleted; none where there must not be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) local: Option<LocalState>,
+    /// The version that is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<SeenVersion>,
+    /// The newest version at the destination.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) destination: Option<FileId>,
+    /// Only after the transfer of this name has succeeded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) after_transfer: bool,
+    /// Not done: the version is retained, so that newer versions of the name stay too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_held: bool,
+}
+
+/// A version that is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SeenVersion {
+    pub(super) file_id: FileId,
+    /// The time that the copy is to have.
+    pub(super) modified: i64,
+    /// Type and info that the copy repeats, where it is to have another time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) details: Option<Details>,
+    /// Whether it takes a customer's key to read it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_sse_c: bool,
+}
+
+impl SyncStep {
+    pub(super) fn new(name: String, action: Action, reason: Reason, bytes: u64) -> Self {
+        Self {
+            name,
+            action,
+            reason,
+            bytes,
+            seen: Seen::default(),
+        }
+    }
+
+    /// With what was seen at both sides.
+    pub(super) fn seeing(mut self, source: Option<&Entry>, destination: Option<&Entry>) -> Self {
+        match source.map(|entry| &entry.at) {
+            Some(At::Local(state)) => self.seen.local = Some(state.clone()),
+            Some(At::Stored(stored)) => self.seen.source = Some(SeenVersion::of(stored)),
+            None => {}
+        }
+        match destination.map(|entry| &entry.at) {
+            Some(At::Local(state)) => self.seen.local = Some(state.clone()),
+            Some(At::Stored(stored)) => self.seen.destination = Some(stored.file_id.clone()),
+            None => {}
+        }
+        self
+    }
+
+    /// That reads this version at the destination, and gives it this time.
+    pub(super) fn reading(mut self, stored: &Stored, modified: i64) -> Self {
+        self.seen.source = Some(SeenVersion {
+            file_id: stored.file_id.clone(),
+            modified,
+            details: stored.details.as_deref().cloned(),
+            is_sse_c: stored.is_sse_c(),
+        });
+        self
+    }
+
+    /// Whether the step takes something away from the destination.
+    #[must_use]
+    pub const fn is_removal(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Hide | Action::DeleteVersion { .. } | Action::DeleteLocal | Action::SetAside
+        )
+    }
+}
+
+impl SeenVersion {
+    fn of(stored: &Stored) -> Self {
+        Self {
+            file_id: stored.file_id.clone(),
+            modified: stored.modified,
+            details: stored
+                .details
+                .as_deref()
+                .filter(|_| !stored.has_time)
+                .cloned(),
+            is_sse_c: stored.is_sse_c(),
+        }
+    }
+}
+
+impl Details {
+    /// The info with this time.
+    pub(super) fn info_at(&self, modified: i64) -> FileInfo {
+        let mut info = self.info.clone();
+        info.insert(
+            crate::model::file_info::SRC_LAST_MODIFIED_MILLIS,
+            modified.to_string(),
+        );
+        info
+    }
+}
+
+impl Action {
+    /// The verb of the step's line.
+    const fn verb(&self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::UploadAppended => "append",
+            Self::RefreshTime => "touch",
+            Self::Download => "download",
+            Self::Copy | Self::CopyRenamed { .. } => "copy",
+            Self::Hide => "hide",
+            Self::DeleteVersion { .. } | Self::DeleteLocal => "delete",
+            Self::SetAside => "set-aside",
+        }
+    }
+}
+
+impl fmt::Display for SyncStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.action.verb(), Printable(&self.name))?;
+        match &self.action {
+            Action::CopyRenamed { from } => write!(f, " (from {})", Printable(from)),
+            Action::DeleteVersion { version, .. } => f.write_str(match version {
+                VersionKind::Newest => "",
+                VersionKind::Old => " (old version)",
+                VersionKind::HideMarker => " (hide marker)",
+            }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Where a run gets its steps: from a plan that is made as it goes, or from one that was made earlier.
+
+use crate::sync::error::{Refused, SyncError};
+use crate::sync::plan::{Planned, Planner};
+use crate::sync::report::SyncReport;
+use crate::sync::step::SyncStep;
+
+/// The steps of a run.
+pub(super) enum Steps<'a> {
+    Plan(Box<Planner>),
+    Saved(Box<Saved<'a>>),
+}
+
+/// The steps of a plan that was made earlier: transfers, then removals.
+pub(super) struct Saved<'a> {
+    steps: &'a mut dyn Iterator<Item = SyncStep>,
+    /// The first removal, until the barrier is behind.
+    first_removal: Option<SyncStep>,
+    is_removing: bool,
+    report: SyncReport,
+}
+
+impl<'a> Saved<'a> {
+    pub(super) fn new(steps: &'a mut dyn Iterator<Item = SyncStep>) -> Self {
+        Self {
+            steps,
+            first_removal: None,
+            is_removing: false,
+            report: SyncReport::default(),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Planned>, SyncError> {
+        if let Some(step) = self.first_removal.take() {
+            self.is_removing = true;
+            return Ok(Some(Planned::Step(step)));
+        }
+        match self.steps.next() {
+            Some(step) if step.is_removal() && !self.is_removing => {
+                self.first_removal = Some(step);
+                // How many more there are is not known without reading them.
+                Ok(Some(Planned::Barrier(0)))
+            }
+            Some(step) if !step.is_removal() && self.is_removing => Err(Refused::contradiction(
+                "the saved plan has a transfer after a removal",
+            )),
+            Some(step) => Ok(Some(Planned::Step(step))),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Steps<'_> {
+    pub(super) fn next(&mut self) -> Result<Option<Planned>, SyncError> {
+        match self {
+            Self::Plan(planner) => planner.next(),
+            Self::Saved(saved) => saved.next(),
+        }
+    }
+
+    pub(super) const fn report(&mut self) -> &mut SyncReport {
+        match self {
+            Self::Plan(planner) => &mut planner.report,
+            Self::Saved(saved) => &mut saved.report,
+        }
+    }
+
+    pub(super) fn into_report(self) -> SyncReport {
+        match self {
+            Self::Plan(planner) => planner.report,
+            Self::Saved(saved) => saved.report,
+        }
+    }
+
+    /// Whether no more transfers can be found.
+    pub(super) const fn has_scanned(&self) -> bool {
+        match self {
+            Self::Plan(planner) => planner.has_scanned(),
+            Self::Saved(_) => true,
+        }
+    }
+
+    /// How many removals of a saved plan are left, none of which is made.
+    pub(super) fn rest(&mut self) -> u64 {
+        match self {
+            Self::Plan(_) => 0,
+            Self::Saved(saved) => {
+                let first = saved.first_removal.take().into_iter();
+                let rest = first.chain(&mut *saved.steps).filter(SyncStep::is_removal);
+                u64::try_from(rest.count()).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
+    /// How many removals wait for the barrier, as far as it is known.
+    pub(super) const fn waiting_removals(&self) -> u64 {
+        match self {
+            Self::Plan(planner) => planner.waiting_removals(),
+            Self::Saved(_) => 0,
+        }
+    }
+}

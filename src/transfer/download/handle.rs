@@ -1,0 +1,93 @@
+//! One handle of a file that several threads write and read at positions of their own. Nobody opens the file
+//! a second time: its path may lead to another file by then.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+/// Writes all bytes at a position.
+pub(super) fn write_at(file: &File, mut bytes: &[u8], mut position: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match write_some(file, bytes, position) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                position += written as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn write_some(file: &File, bytes: &[u8], position: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, position)
+}
+
+#[cfg(windows)]
+fn write_some(file: &File, bytes: &[u8], position: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, position)
+}
+
+#[cfg(unix)]
+fn read_some(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, position)
+}
+
+#[cfg(windows)]
+fn read_some(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, position)
+}
+
+/// Reads these bytes of a file.
+pub(super) struct RangeReader<'a> {
+    file: &'a File,
+    range: Range<u64>,
+}
+
+impl<'a> RangeReader<'a> {
+    pub(super) const fn new(file: &'a File, range: Range<u64>) -> Self {
+        Self { file, range }
+    }
+}
+
+impl Read for RangeReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
+        let room = left.min(buffer.len());
+        let room = buffer.get_mut(..room).unwrap_or_default();
+        let read = read_some(self.file, room, self.range.start)?;
+        self.range.start += read as u64;
+        Ok(read)
+    }
+}
+
+/// Whether the path, followed through no link, leads to this file.
+#[cfg(unix)]
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata()?;
+    match path.symlink_metadata() {
+        Ok(found) => Ok(found.is_file() && (found.dev(), found.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    Ok(path.symlink_metadata()?.is_file())
+}
+
+/// Fails if the path no longer leads to this file, which is about to be renamed by it.
+pub(super) fn check_at(file: &File, path: &Path) -> io::Result<()> {
+    if is_at(file, path)? {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "another program replaced the temporary file while it was written",
+    ))
+}

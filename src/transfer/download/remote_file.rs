@@ -1,0 +1,338 @@
+//! A stored file that is read like a local one: from any position, by several threads.
+//!
+//! 1. Opening describes the version (HEAD), or takes the description that a listing gave (no request).
+//!    Every later request names the version's id, so that a newer version never slips in.
+//! 2. What is read comes out of blocks in memory (`blocks`), which `reading` fetches: when they are read,
+//!    or ahead of that where reads follow one another (`pattern`).
+//! 3. A handle that has handed out all bytes in their order compares their SHA-1 before it hands out the
+//!    last ones.
+
+mod blocks;
+mod pattern;
+mod reading;
+
+use std::fmt;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use self::reading::{KeptBlock, Reading, Settings};
+use crate::control::cancel::CancelToken;
+use crate::error::{Error, Result};
+use crate::model::file::{FileAction, FileVersion};
+use crate::model::secret::SseCustomerKey;
+use crate::model::sha1::Sha1Hasher;
+use crate::raw::DownloadRequest;
+use crate::setters::setters;
+use crate::transfer::Transfer;
+use crate::transfer::download::Verification;
+use crate::transfer::download::reader::verify;
+use crate::transfer::download::stream::PinnedVersion;
+
+/// The size of the cache if none is set, in bytes.
+const CACHE_SIZE: u64 = 32 * 1024 * 1024;
+
+/// Options for opening a stored file as a [`RemoteFile`].
+///
+/// ```
+/// use b2sdk::streams::OpenFileOptions;
+///
+/// let options = OpenFileOptions::new().cache_size(4_000_000).read_ahead(false);
+/// assert_eq!(options.cache_size, 4_000_000);
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OpenFileOptions {
+    /// The most memory that the file's cache takes, in bytes; 32 MiB unless set. All handles of one file
+    /// share it. It counts against [`B2ApiBuilder::memory_limit`](crate::B2ApiBuilder::memory_limit), and
+    /// is given up when a transfer waits for memory.
+    ///
+    /// With 0 nothing is cached, and each read is a request.
+    pub cache_size: u64,
+    /// Whether ranges ahead of sequential reads are fetched before they are read, on threads of their own;
+    /// yes, unless set. At most half of the cache is used for that. Random reads cause none of it.
+    pub read_ahead: bool,
+    /// The customer's key that the file is encrypted with (SSE-C).
+    pub encryption_key: Option<SseCustomerKey>,
+    /// Cancels opening and all reads.
+    pub cancel: Option<CancelToken>,
+}
+
+impl Default for OpenFileOptions {
+    fn default() -> Self {
+        Self {
+            cache_size: CACHE_SIZE,
+            read_ahead: true,
+            encryption_key: None,
+            cancel: None,
+        }
+    }
+}
+
+setters! {
+    new OpenFileOptions {
+        cache_size: u64,
+        read_ahead: bool,
+    }
+    shared {
+        encryption_key: SseCustomerKey,
+        cancel: CancelToken,
+    }
+}
+
+/// A version of a stored file that is read like a local file: [`Read`] and [`Seek`], or
+/// [`read_at`](Self::read_at) from several threads.
+///
+/// It is for programs that need parts of a file, in whatever order: archives, databases, media, range
+/// servers. To get all of a file, a [`Download`](crate::Download) is simpler, and saves it in parallel.
+///
+/// Only what is read is downloaded, in blocks of 256 KiB, which stay in a cache of limited size. Where
+/// reads follow one another, ranges ahead of them are fetched at the same time, more of them the longer
+/// that goes on. A connection that breaks is replaced. The version is pinned by its id: an upload under
+/// the same name changes nothing. If the version is deleted, reads of what is not cached fail with
+/// [`Error::FileNotFound`].
+///
+/// Clones share the cache and have a position of their own. The connection's threads end with the last
+/// clone. Each request to the service is billed as a download (class B).
+///
+/// # Verification
+///
+/// The service knows one SHA-1, that of the whole file. A handle that has handed out all bytes in their order, from
+/// the first to the last, has verified them, however small its reads were and whatever it read in between:
+/// the read that would hand out the last byte fails with [`Error::ChecksumMismatch`] if they are wrong.
+/// What was read in pieces is not verified; [`verification`](Self::verification) tells.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+///
+/// bucket.upload_bytes(b"first line\nsecond line\n", "notes.txt")?;
+/// let mut file = bucket.open_file("notes.txt")?;
+/// file.seek(SeekFrom::End(-5))?;
+/// let mut end = String::new();
+/// file.read_to_string(&mut end)?;
+/// assert_eq!(end, "line\n");
+///
+/// let mut first = [0; 5];
+/// file.read_exact_at(&mut first, 0)?;
+/// assert_eq!(&first, b"first");
+///
+/// file.rewind()?;
+/// assert_eq!(BufReader::new(&mut file).lines().count(), 2);
+/// assert_eq!(file.verification(), b2sdk::Verification::Verified);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct RemoteFile {
+    reading: Arc<Reading>,
+    position: u64,
+    in_order: InOrder,
+    kept: Option<KeptBlock>,
+}
+
+/// How many bytes were handed out in their order, and their hash.
+#[derive(Clone, Default)]
+struct InOrder {
+    until: u64,
+    hasher: Sha1Hasher,
+    is_complete: bool,
+}
+
+impl RemoteFile {
+    /// A version that `request` asked about.
+    pub(crate) fn new(
+        transfer: Transfer<'_>,
+        request: &DownloadRequest,
+        version: FileVersion,
+        options: &OpenFileOptions,
+    ) -> Result<Self> {
+        let OpenFileOptions {
+            cache_size,
+            read_ahead,
+            encryption_key,
+            cancel: _,
+        } = options;
+        if version.action != FileAction::Upload {
+            return Err(Error::invalid_input(
+                "version",
+                "it is no file with content",
+            ));
+        }
+        let pinned = PinnedVersion {
+            request: request
+                .pinned_to(&version.file_id)
+                .with_key(encryption_key.as_ref()),
+            file_id: version.file_id.clone(),
+            length: version.content_length,
+        };
+        let settings = Settings {
+            cache_size: *cache_size,
+            read_ahead: *read_ahead,
+        };
+        let reading = Reading::new(transfer, version, pinned, &settings);
+        Ok(Self {
+            reading: Arc::new(reading),
+            position: 0,
+            in_order: InOrder::default(),
+            kept: None,
+        })
+    }
+
+    /// The version that is read.
+    #[must_use]
+    pub fn version(&self) -> &FileVersion {
+        self.reading.version()
+    }
+
+    /// The length of the file, in bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.reading.length()
+    }
+
+    /// Whether what this handle has handed out is known to be right:
+    /// [`Verified`](Verification::Verified), or [`NoChecksum`](Verification::NoChecksum) where nobody
+    /// recorded one, once it was all of the file in its order; before that, and for what
+    /// [`read_at`](Self::read_at) returns, [`PartOfFile`](Verification::PartOfFile).
+    #[must_use]
+    pub fn verification(&self) -> Verification {
+        match self.version().sha1() {
+            _ if !self.in_order.is_complete => Verification::PartOfFile,
+            Some(_) => Verification::Verified,
+            None => Verification::NoChecksum,
+        }
+    }
+
+    /// How many bytes of content have arrived so far, for all clones, with those that were read ahead.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.reading.tally().moved()
+    }
+
+    /// How often something was asked for again, for all clones: because an attempt failed, or because
+    /// its connection broke.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.reading.tally().retries()
+    }
+
+    /// Reads bytes that begin at `offset`, and returns how many; 0 at the end of the file. It may be fewer than fit into
+    /// the buffer. The handle's position is not used and stays where it is, so that several threads can
+    /// read through one handle at the same time.
+    ///
+    /// # Errors
+    /// An [`Error`] inside the `io::Error`, as [`Read`] has it: `io::Error::downcast` gives it back.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(self.reading.read_at(buffer, offset, None)?)
+    }
+
+    /// Fills the buffer with the bytes that begin at `offset`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends before that; otherwise as [`read_at`](Self::read_at).
+    pub fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            let read = self.read_at(buffer, offset)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            buffer = buffer.get_mut(read..).unwrap_or_default();
+            offset += read as u64;
+        }
+        Ok(())
+    }
+
+    /// The next bytes from the cache, or from the block that is kept beside it.
+    fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if let Some(kept) = &self.kept {
+            let rest = self
+                .position
+                .checked_sub(kept.start)
+                .and_then(|skipped| kept.bytes.get(usize::try_from(skipped).ok()?..))
+                .filter(|rest| !rest.is_empty());
+            if let Some(mut rest) = rest {
+                // Copying from memory does not fail.
+                return Ok(rest.read(buffer).unwrap_or_default());
+            }
+            self.kept = None;
+        }
+        self.reading
+            .read_at(buffer, self.position, Some(&mut self.kept))
+    }
+
+    /// Takes note of bytes that are about to be handed out.
+    fn note(&mut self, bytes: &[u8]) -> Result<()> {
+        let end = self.position + bytes.len() as u64;
+        let skipped = self.in_order.until.checked_sub(self.position);
+        let new = skipped
+            .and_then(|skipped| bytes.get(usize::try_from(skipped).ok()?..))
+            .filter(|_| !self.in_order.is_complete);
+        let Some(new) = new else {
+            return Ok(());
+        };
+        let expected = self.version().sha1();
+        let is_complete = end == self.length();
+        let mut hasher = self.in_order.hasher.clone();
+        if expected.is_some() {
+            hasher.update(new);
+        }
+        if is_complete && let Err(wrong) = verify(expected, hasher.clone()) {
+            // Any block may be the wrong one.
+            self.reading.forget();
+            self.kept = None;
+            return Err(wrong);
+        }
+        self.in_order = InOrder {
+            until: end.max(self.in_order.until),
+            hasher,
+            is_complete,
+        };
+        Ok(())
+    }
+}
+
+impl Read for RemoteFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let read = self.next(buffer)?;
+        self.note(buffer.get(..read).unwrap_or_default())?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for RemoteFile {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        let wanted = match position {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::End(offset) => self.length().checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = wanted.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "there is no position before the beginning of a file",
+            )
+        })?;
+        Ok(self.position)
+    }
+
+    fn stream_position(&mut self) -> io::Result<u64> {
+        Ok(self.position)
+    }
+}
+
+impl fmt::Debug for RemoteFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteFile")
+            .field("version", self.version())
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,270 @@
+//! Which blocks of a file are in memory, and which are on their way.
+//!
+//! The bytes of both together stay within the capacity. What was used longest ago makes room first, and
+//! before it what a sequential reader has passed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::control::memory::Loan;
+
+/// One block of a file.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) bytes: Vec<u8>,
+    _loan: Option<Loan>,
+}
+
+impl Block {
+    pub(super) const fn new(bytes: Vec<u8>, loan: Option<Loan>) -> Self {
+        Self { bytes, _loan: loan }
+    }
+}
+
+/// The blocks of one file, by their index.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    capacity: u64,
+    /// The bytes of what is cached or in flight.
+    held: u64,
+    cached: BTreeMap<u64, Cached>,
+    /// The blocks in the order in which they make room.
+    order: BTreeMap<Use, u64>,
+    in_flight: BTreeMap<u64, u64>,
+    /// Counts uses.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Cached {
+    block: Arc<Block>,
+    last_use: Use,
+}
+
+/// When a block was used last; blocks that are not needed any more come before all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Use {
+    is_needed: bool,
+    number: u64,
+}
+
+impl Blocks {
+    pub(super) const fn new(capacity: u64) -> Self {
+        Self {
+            capacity,
+            held: 0,
+            cached: BTreeMap::new(),
+            order: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            uses: 0,
+        }
+    }
+
+    /// A block that is cached; it counts as used now.
+    pub(super) fn get(&mut self, index: u64) -> Option<Arc<Block>> {
+        let block = Arc::clone(&self.cached.get(&index)?.block);
+        self.set_use(index, true);
+        Some(block)
+    }
+
+    pub(super) fn is_in_flight(&self, index: u64) -> bool {
+        self.in_flight.contains_key(&index)
+    }
+
+    /// How many of these blocks, from the first one on, are neither cached nor in flight.
+    pub(super) fn missing(&self, indices: Range<u64>) -> u64 {
+        let is_missing =
+            |index: &u64| !self.cached.contains_key(index) && !self.is_in_flight(*index);
+        indices.take_while(is_missing).count() as u64
+    }
+
+    /// Makes room for a block that is about to be fetched. Returns whether there is room; if there is none, the block
+    /// is not in flight.
+    pub(super) fn take_off(&mut self, index: u64, bytes: u64) -> bool {
+        if bytes > self.capacity || self.is_in_flight(index) {
+            return false;
+        }
+        while self.held + bytes > self.capacity {
+            let Some((_, oldest)) = self.order.first_key_value() else {
+                return false;
+            };
+            self.evict(*oldest);
+        }
+        self.held += bytes;
+        self.in_flight.insert(index, bytes);
+        true
+    }
+
+    /// A block in flight has arrived, and is cached.
+    pub(super) fn land(&mut self, index: u64, block: &Arc<Block>) {
+        let Some(bytes) = self.in_flight.remove(&index) else {
+            return;
+        };
+        self.evict(index);
+        debug_assert_eq!(bytes, block.bytes.len() as u64, "as announced");
+        let block = Arc::clone(block);
+        let last_use = self.next_use(true);
+        self.order.insert(last_use, index);
+        self.cached.insert(index, Cached { block, last_use });
+    }
+
+    /// A block in flight does not arrive, or is not to be cached.
+    pub(super) fn abandon(&mut self, index: u64) {
+        if let Some(bytes) = self.in_flight.remove(&index) {
+            self.held -= bytes;
+        }
+    }
+
+    /// A reader has passed a block, and does not need it any more.
+    pub(super) fn pass(&mut self, index: u64) {
+        self.set_use(index, false);
+    }
+
+    /// Drops everything that is cached.
+    pub(super) fn clear(&mut self) {
+        let all: BTreeSet<u64> = self.cached.keys().copied().collect();
+        all.into_iter().for_each(|index| self.evict(index));
+    }
+
+    fn evict(&mut self, index: u64) {
+        if let Some(cached) = self.cached.remove(&index) {
+            self.order.remove(&cached.last_use);
+            self.held -= cached.block.bytes.len() as u64;
+        }
+    }
+
+    fn set_use(&mut self, index: u64, is_needed: bool) {
+        let next = self.next_use(is_needed);
+        if let Some(cached) = self.cached.get_mut(&index) {
+            self.order.remove(&cached.last_use);
+            cached.last_use = next;
+            self.order.insert(next, index);
+        }
+    }
+
+    const fn next_use(&mut self, is_needed: bool) -> Use {
+        self.uses += 1;
+        Use {
+            is_needed,
+            number: self.uses,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use proptest::prelude::{Strategy, prop, prop_oneof, proptest};
+
+    use super::{Block, Blocks};
+
+    fn block(length: u64) -> Arc<Block> {
+        Arc::new(Block::new(vec![0; length as usize], None))
+    }
+
+    fn fill(blocks: &mut Blocks, indices: impl IntoIterator<Item = u64>) {
+        for index in indices {
+            assert!(blocks.take_off(index, 10));
+            blocks.land(index, &block(10));
+        }
+    }
+
+    fn cached(blocks: &Blocks) -> Vec<u64> {
+        blocks.cached.keys().copied().collect()
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_makes_room() {
+        let mut blocks = Blocks::new(30);
+        fill(&mut blocks, [0, 1, 2]);
+        assert!(blocks.get(0).is_some());
+        fill(&mut blocks, [3]);
+        assert_eq!(cached(&blocks), [0, 2, 3]);
+    }
+
+    #[test]
+    fn what_was_passed_makes_room_before_what_is_needed() {
+        let mut blocks = Blocks::new(30);
+        fill(&mut blocks, [0, 1, 2]);
+        blocks.pass(2);
+        fill(&mut blocks, [3]);
+        assert_eq!(cached(&blocks), [0, 1, 3]);
+    }
+
+    #[test]
+    fn what_is_in_flight_keeps_its_place_and_is_not_missing() {
+        let mut blocks = Blocks::new(20);
+        assert!(blocks.take_off(0, 10) && blocks.take_off(1, 10));
+        assert!(!blocks.take_off(2, 10), "there is nothing to evict");
+        assert!(!blocks.take_off(0, 10), "it is in flight already");
+        assert_eq!((blocks.missing(0..4), blocks.missing(2..4)), (0, 2));
+        blocks.abandon(1);
+        assert!(blocks.take_off(2, 10));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        TakeOff(u64),
+        Land(u64),
+        Abandon(u64),
+        Get(u64),
+        Pass(u64),
+        Clear,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let index = || 0..8_u64;
+        prop_oneof![
+            index().prop_map(Step::TakeOff),
+            index().prop_map(Step::Land),
+            index().prop_map(Step::Abandon),
+            index().prop_map(Step::Get),
+            index().prop_map(Step::Pass),
+            proptest::prelude::Just(Step::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_bytes_that_are_held_are_those_that_are_there(
+            steps in prop::collection::vec(step(), 1..100),
+            capacity in 0..60_u64,
+        ) {
+            let mut blocks = Blocks::new(capacity);
+            // Blocks of different lengths, as the last one of a file is.
+            let length = |index: u64| 3 + index;
+            let mut flying = BTreeSet::new();
+            for step in steps {
+                match step {
+                    Step::TakeOff(index) => {
+                        if blocks.take_off(index, length(index)) {
+                            flying.insert(index);
+                        }
+                    }
+                    Step::Land(index) => {
+                        blocks.land(index, &block(length(index)));
+                        flying.remove(&index);
+                    }
+                    Step::Abandon(index) => {
+                        blocks.abandon(index);
+                        flying.remove(&index);
+                    }
+                    Step::Get(index) => assert_eq!(
+                        blocks.get(index).map(|block| block.bytes.len() as u64),
+                        blocks.cached.contains_key(&index).then(|| length(index))
+                    ),
+                    Step::Pass(index) => blocks.pass(index),
+                    Step::Clear => blocks.clear(),
+                }
+                let there = cached(&blocks).into_iter().chain(flying.iter().copied());
+                assert_eq!(blocks.held, there.map(length).sum::<u64>());
+                assert!(blocks.held <= capacity);
+                assert_eq!(blocks.order.len(), blocks.cached.len());
+                assert!(blocks.in_flight.keys().eq(flying.iter()));
+            }
+        }
+    }
+}

@@ -1,0 +1,541 @@
+//! Bringing the blocks of a file into memory, for one handle or several.
+//!
+//! 1. A read takes what is cached. It waits for a block that another thread is fetching, and fetches
+//!    those that nobody is fetching with one request, on its own thread.
+//! 2. What is worth reading ahead is cut into ranges, which are fetched side by side on threads of their
+//!    own. Each waits for a worker's permit; memory is only taken where nobody waits for it.
+//! 3. What a thread in the background fails with is not told: the read that needs the block asks for it
+//!    again, and gets an error of its own.
+//!
+//! Nobody waits for memory here, because a reader may be the source of an upload, which holds some: where
+//! there is none a read asks for its own bytes, and nothing is cached. When somebody else waits for
+//! memory, the cache gives up what it has.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::blocks::{Block, Blocks};
+use super::pattern::Pattern;
+use crate::control::Control;
+use crate::control::caches::Reclaim;
+use crate::control::cancel::{CancelToken, Subscription};
+use crate::control::memory::Loan;
+use crate::control::progress::ProgressCounter;
+use crate::control::workers::Workers;
+use crate::error::Result;
+use crate::http::length_mismatch;
+use crate::model::file::FileVersion;
+use crate::model::operation::Operation;
+use crate::session::Session;
+use crate::transfer::Transfer;
+use crate::transfer::download::stream::{ByteStream, PinnedVersion};
+use crate::transfer::parallel;
+
+/// What a block has, in bytes, and the least that it has where the cache is small.
+const BLOCK: u64 = 256 * 1024;
+const MIN_BLOCK: u64 = 64 * 1024;
+/// The most that is asked for ahead with one request, in bytes.
+const MAX_SPAN: u64 = 2 * 1024 * 1024;
+/// How many ranges a window of reading ahead is cut into.
+const SPANS: u64 = 8;
+/// Missing bytes of one read from which on they go straight to where they are wanted, in ranges side by
+/// side.
+const DIRECT: u64 = 4 * 1024 * 1024;
+/// The least that such a range has, in bytes.
+const MIN_RANGE: usize = 1024 * 1024;
+
+/// What the handles of one file share; dropping it ends its threads.
+pub(super) struct Reading {
+    file: Arc<File>,
+    stop: CancelToken,
+    /// Wake readers that wait for another thread's block when they are cancelled.
+    _wakers: Vec<Subscription>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What its threads share.
+struct File {
+    session: Arc<Session>,
+    workers: Arc<Workers>,
+    control: Control,
+    version: FileVersion,
+    pinned: PinnedVersion,
+    tally: Arc<ProgressCounter>,
+    block: u64,
+    most_ahead: u64,
+    blocks: Mutex<Blocks>,
+    /// A block has arrived, or will not.
+    arrived: Condvar,
+    pattern: Mutex<Pattern>,
+    /// What was read ahead last failed: a read has to succeed first.
+    is_failing: AtomicBool,
+}
+
+/// A block that a reader keeps for itself because the cache has no room.
+#[derive(Debug, Clone)]
+pub(super) struct KeptBlock {
+    pub(super) start: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// How a file is read.
+pub(super) struct Settings {
+    pub(super) cache_size: u64,
+    pub(super) read_ahead: bool,
+}
+
+impl Reading {
+    pub(super) fn new(
+        transfer: Transfer<'_>,
+        version: FileVersion,
+        pinned: PinnedVersion,
+        settings: &Settings,
+    ) -> Self {
+        let Transfer {
+            session,
+            workers,
+            control,
+        } = transfer;
+        let parent = control.cancel.as_ref();
+        let stop = parent.map_or_else(CancelToken::new, CancelToken::child);
+        let control = Control {
+            cancel: Some(stop.clone()),
+            ..control.clone()
+        };
+        let tally = transfer
+            .under(&control)
+            .tally(&version.file_name, Some(pinned.length));
+        let cache_size = match workers.memory().limit() {
+            Some(limit) => settings.cache_size.min(limit),
+            None => settings.cache_size,
+        };
+        let file = Arc::new(File {
+            session: Arc::clone(session),
+            workers: Arc::clone(workers),
+            control,
+            version,
+            pinned,
+            tally: Arc::new(tally),
+            block: (cache_size / 4).clamp(MIN_BLOCK, BLOCK),
+            most_ahead: if settings.read_ahead {
+                cache_size / 2
+            } else {
+                0
+            },
+            blocks: Mutex::new(Blocks::new(cache_size)),
+            arrived: Condvar::new(),
+            pattern: Mutex::default(),
+            is_failing: AtomicBool::new(false),
+        });
+        let reclaim: Arc<dyn Reclaim> = Arc::clone(&file) as _;
+        workers.memory().caches().add(&reclaim);
+        let wakers = file.control.tokens().map(|token| {
+            let file = Arc::downgrade(&file);
+            token.on_cancel(move || {
+                if let Some(file) = file.upgrade() {
+                    // Under the lock: a reader either waits already or has yet to ask the token.
+                    let _blocks = file.blocks.lock();
+                    file.arrived.notify_all();
+                }
+            })
+        });
+        Self {
+            _wakers: wakers.collect(),
+            file: Arc::clone(&file),
+            stop,
+            threads: Mutex::default(),
+        }
+    }
+
+    pub(super) fn version(&self) -> &FileVersion {
+        &self.file.version
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.file.pinned.length
+    }
+
+    pub(super) fn tally(&self) -> &ProgressCounter {
+        &self.file.tally
+    }
+
+    /// Forgets what is cached: something of it is wrong.
+    pub(super) fn forget(&self) {
+        self.file.blocks.lock().clear();
+    }
+
+    /// Reads some bytes at `offset`, none at the end. A block that cannot be cached is left in `kept`,
+    /// if there is such a place.
+    pub(super) fn read_at(
+        &self,
+        buffer: &mut [u8],
+        offset: u64,
+        kept: Option<&mut Option<KeptBlock>>,
+    ) -> Result<usize> {
+        let file = &self.file;
+        file.control.check()?;
+        let end = offset
+            .saturating_add(buffer.len() as u64)
+            .min(self.length());
+        if offset >= end {
+            return Ok(0);
+        }
+        let wanted = offset..end;
+        let ahead = file
+            .pattern
+            .lock()
+            .note(&wanted, file.block, file.most_ahead);
+        let ahead = end..end.saturating_add(ahead).min(self.length());
+        match file.look(&wanted, buffer, !ahead.is_empty())? {
+            Found::Cached(read) => {
+                self.read_ahead(&ahead);
+                Ok(read)
+            }
+            Found::Missing(flight) => {
+                self.read_ahead(&ahead);
+                let read = file.fetch_into(flight, &wanted, buffer)?;
+                file.is_failing.store(false, Ordering::Relaxed);
+                Ok(read)
+            }
+            Found::Large(bytes) => {
+                let part = buffer.get_mut(..bytes).unwrap_or_default();
+                file.fetch_side_by_side(part, offset)?;
+                Ok(bytes)
+            }
+            Found::NoRoom => file.fetch_uncached(&wanted, buffer, kept),
+        }
+    }
+
+    /// Starts threads for what is missing in this range, as far as there are permits and memory for it.
+    fn read_ahead(&self, ahead: &Range<u64>) {
+        while !ahead.is_empty() && !self.file.is_failing.load(Ordering::Relaxed) {
+            let Some(flight) = File::plan(&self.file, ahead) else {
+                return;
+            };
+            let thread = thread::Builder::new().spawn(move || flight.fetch_in_background());
+            let mut threads = self.threads.lock();
+            threads.retain(|thread| !thread.is_finished());
+            match thread {
+                Ok(thread) => threads.push(thread),
+                // The system has no thread for it: it is fetched when it is read.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        for thread in self.threads.lock().drain(..) {
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// What there is of a read.
+enum Found {
+    /// So many bytes were cached, and are copied.
+    Cached(usize),
+    /// These blocks are to be fetched first.
+    Missing(Flight),
+    /// So many bytes are missing that they are not worth caching.
+    Large(usize),
+    /// There is no room for the block.
+    NoRoom,
+}
+
+impl File {
+    /// The blocks that hold these bytes.
+    fn indices(&self, bytes: &Range<u64>) -> Range<u64> {
+        bytes.start / self.block..bytes.end.div_ceil(self.block)
+    }
+
+    /// The bytes of these blocks.
+    fn bytes(&self, indices: &Range<u64>) -> Range<u64> {
+        let end = (indices.end * self.block).min(self.pinned.length);
+        indices.start * self.block..end
+    }
+
+    /// Copies what is cached at the beginning of a read, waiting for it if another thread is about to
+    /// bring it. Otherwise decides how it is to be fetched.
+    fn look(
+        self: &Arc<Self>,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+        passes: bool,
+    ) -> Result<Found> {
+        let indices = self.indices(wanted);
+        let mut blocks = self.blocks.lock();
+        // A block that others push out before this thread finds it is fetched here in the end.
+        for _ in 0..2 {
+            while blocks.is_in_flight(indices.start) {
+                self.control.check()?;
+                self.arrived.wait(&mut blocks);
+            }
+            let read = self.copy_cached(&mut blocks, wanted, buffer, passes);
+            if read > 0 {
+                return Ok(Found::Cached(read));
+            }
+            if !blocks.is_in_flight(indices.start) {
+                break;
+            }
+        }
+        let count = blocks.missing(indices.clone());
+        if count == 0 {
+            return Ok(Found::NoRoom);
+        }
+        let end = self.bytes(&(indices.start..indices.start + count)).end;
+        let missing = end.min(wanted.end).saturating_sub(wanted.start);
+        if missing >= DIRECT {
+            return Ok(Found::Large(usize::try_from(missing).unwrap_or(usize::MAX)));
+        }
+        let mut span = indices.start..indices.start + count;
+        // The last block may be short, and what is before it is often read next.
+        let is_short = self.bytes(&span).end - self.bytes(&span).start < self.block;
+        if is_short && span.start > 0 && blocks.missing(span.start - 1..span.start) == 1 {
+            span.start -= 1;
+        }
+        let flight = Flight::take_off(self, &mut blocks, span);
+        drop(blocks);
+        Ok(match flight {
+            Some(flight) if flight.covers(indices.start) => Found::Missing(flight),
+            _ => Found::NoRoom,
+        })
+    }
+
+    fn copy_cached(
+        &self,
+        blocks: &mut Blocks,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+        passes: bool,
+    ) -> usize {
+        let mut read = 0;
+        for index in self.indices(wanted) {
+            let Some(block) = blocks.get(index) else {
+                break;
+            };
+            read += self.copy(index, &block, wanted, buffer);
+            if passes && self.bytes(&(index..index + 1)).end <= wanted.end {
+                blocks.pass(index);
+            }
+        }
+        read
+    }
+
+    /// Copies what a block has of a read to where it belongs in its buffer.
+    fn copy(&self, index: u64, block: &Block, wanted: &Range<u64>, buffer: &mut [u8]) -> usize {
+        let start = index * self.block;
+        let from = wanted.start.max(start);
+        let to = wanted.end.min(start + block.bytes.len() as u64);
+        let place = |from: u64, to: u64| {
+            let (from, to) = (usize::try_from(from).ok()?, usize::try_from(to).ok()?);
+            (from < to).then_some(from..to)
+        };
+        let source = place(from.saturating_sub(start), to.saturating_sub(start))
+            .and_then(|range| block.bytes.get(range));
+        let target = place(from - wanted.start, to.saturating_sub(wanted.start))
+            .and_then(|range| buffer.get_mut(range));
+        match (source, target) {
+            (Some(source), Some(target)) => {
+                target.copy_from_slice(source);
+                source.len()
+            }
+            _ => 0,
+        }
+    }
+
+    /// The next range that is to be fetched ahead, if there is one.
+    fn plan(self: &Arc<Self>, ahead: &Range<u64>) -> Option<Flight> {
+        // Who asks for a permit in vain does so again with the next read.
+        self.workers.try_take()?;
+        let window = self.indices(ahead);
+        let span = ((ahead.end - ahead.start) / SPANS).clamp(self.block, MAX_SPAN) / self.block;
+        let mut blocks = self.blocks.lock();
+        let mut first = window.start;
+        while first < window.end && blocks.missing(first..first + 1) == 0 {
+            first += 1;
+        }
+        let count = blocks.missing(first..window.end);
+        let is_cut_off = first + count == window.end && ahead.end < self.pinned.length;
+        if count == 0 || (count < span && is_cut_off) {
+            // A whole range is asked for when the window has moved on.
+            return None;
+        }
+        Flight::take_off(self, &mut blocks, first..first + count.min(span))
+    }
+
+    fn stream(&self, range: Range<u64>, control: &Control) -> ByteStream {
+        let steering = (control.clone(), &self.tally);
+        ByteStream::new(&self.session, steering, self.pinned.clone(), range, None)
+    }
+
+    /// Fetches blocks, and copies what they have of a read.
+    fn fetch_into(&self, flight: Flight, wanted: &Range<u64>, buffer: &mut [u8]) -> Result<usize> {
+        let mut read = 0;
+        flight.fetch(|index, block| read += self.copy(index, block, wanted, buffer))?;
+        Ok(read)
+    }
+
+    /// Fetches the bytes of a read alone; or its block, if the reader keeps it.
+    fn fetch_uncached(
+        &self,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+        kept: Option<&mut Option<KeptBlock>>,
+    ) -> Result<usize> {
+        let Some(kept) = kept else {
+            let length = wanted.end - wanted.start;
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            let buffer = buffer.get_mut(..length).unwrap_or_default();
+            fill(self.stream(wanted.clone(), &self.control), buffer)?;
+            return Ok(length);
+        };
+        let index = wanted.start / self.block;
+        let bytes = self.bytes(&(index..index + 1));
+        let length = usize::try_from(bytes.end - bytes.start);
+        let mut content = vec![0; length.unwrap_or_default()];
+        fill(self.stream(bytes.clone(), &self.control), &mut content)?;
+        let block = Block::new(content, None);
+        let read = self.copy(index, &block, wanted, buffer);
+        *kept = Some(KeptBlock {
+            start: bytes.start,
+            bytes: block.bytes,
+        });
+        Ok(read)
+    }
+
+    /// Fills a large buffer in several ranges at a time.
+    fn fetch_side_by_side(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        let size = buffer.len().div_ceil(self.workers.limit()).max(MIN_RANGE);
+        parallel::run(&self.workers, &self.control, |_| {
+            let offsets = (offset..).step_by(size);
+            let ranges = offsets.zip(buffer.chunks_mut(size));
+            Box::new(ranges.map(|(start, part)| {
+                Ok(move |control: &Control| {
+                    let range = start..start + part.len() as u64;
+                    fill(self.stream(range, control), part)
+                })
+            }))
+        })
+        .map(|_: Vec<()>| ())
+    }
+}
+
+impl Reclaim for File {
+    fn reclaim(&self) {
+        self.blocks.lock().clear();
+    }
+}
+
+/// Fills a buffer with all that a stream has.
+fn fill(mut stream: ByteStream, buffer: &mut [u8]) -> Result<()> {
+    fill_next(&mut stream, buffer)?;
+    stream.drain()
+}
+
+fn fill_next(stream: &mut ByteStream, mut buffer: &mut [u8]) -> Result<()> {
+    while !buffer.is_empty() {
+        let read = stream.next(buffer)?;
+        if read == 0 {
+            return Err(length_mismatch(Operation::DownloadFileById));
+        }
+        buffer = buffer.get_mut(read..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Blocks that follow one another and that this thread is going to fetch. What has not arrived when it is
+/// dropped is no longer in flight.
+struct Flight {
+    file: Arc<File>,
+    /// Their indices, and the memory for each.
+    waiting: VecDeque<(u64, Loan)>,
+}
+
+impl Flight {
+    /// Marks blocks as being in flight, from the first one on, as far as there is room.
+    fn take_off(file: &Arc<File>, blocks: &mut Blocks, indices: Range<u64>) -> Option<Self> {
+        let mut waiting = VecDeque::new();
+        for index in indices {
+            let bytes = file.bytes(&(index..index + 1));
+            let length = bytes.end - bytes.start;
+            let Some(loan) = file.workers.memory().try_borrow(length) else {
+                break;
+            };
+            if !blocks.take_off(index, length) {
+                break;
+            }
+            waiting.push_back((index, loan));
+        }
+        (!waiting.is_empty()).then(|| Self {
+            file: Arc::clone(file),
+            waiting,
+        })
+    }
+
+    fn covers(&self, index: u64) -> bool {
+        self.waiting.iter().any(|(own, _)| *own == index)
+    }
+
+    /// Fetches the blocks with one request, if no connection breaks; `arrived` is called with each.
+    fn fetch(mut self, mut arrived: impl FnMut(u64, &Block)) -> Result<()> {
+        let file = Arc::clone(&self.file);
+        let (Some((first, _)), Some((last, _))) = (self.waiting.front(), self.waiting.back())
+        else {
+            return Ok(());
+        };
+        let bytes = file.bytes(&(*first..last + 1));
+        let mut stream = file.stream(bytes, &file.control);
+        while let Some((index, _)) = self.waiting.front() {
+            let index = *index;
+            let bytes = file.bytes(&(index..index + 1));
+            let length = usize::try_from(bytes.end - bytes.start);
+            let mut content = vec![0; length.unwrap_or_default()];
+            fill_next(&mut stream, &mut content)?;
+            let Some((_, loan)) = self.waiting.pop_front() else {
+                break;
+            };
+            let block = Arc::new(Block::new(content, Some(loan)));
+            arrived(index, &block);
+            let mut blocks = file.blocks.lock();
+            // Whoever waits for memory came after this block took off, and found it not yet here.
+            if file.workers.memory().caches().are_unwelcome() {
+                blocks.abandon(index);
+            } else {
+                blocks.land(index, &block);
+            }
+            drop(blocks);
+            file.arrived.notify_all();
+        }
+        stream.drain()
+    }
+
+    fn fetch_in_background(self) {
+        let file = Arc::clone(&self.file);
+        let Some(_permit) = file.workers.try_take() else {
+            return;
+        };
+        if let Err(error) = self.fetch(|_, _| ()) {
+            tracing::debug!(%error, "reading ahead failed");
+            file.is_failing.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut blocks = self.file.blocks.lock();
+        for (index, _) in self.waiting.drain(..) {
+            blocks.abandon(index);
+        }
+        drop(blocks);
+        self.file.arrived.notify_all();
+    }
+}

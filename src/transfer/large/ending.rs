@@ -1,0 +1,274 @@
+//! How a large file ends: finished, cancelled or left.
+//!
+//! 1. `b2_finish_large_file` with the SHA-1s of all parts. If its answer is lost, `b2_get_file_info` tells
+//!    whether the file is there.
+//! 2. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for; unless
+//!    nobody can tell whether the file is finished.
+//! 3. A file that may be resumed is left instead. The service is asked first what became of it, because
+//!    another run that resumes the same file may have finished it: `b2_get_file_info`, then `b2_list_parts`.
+//!
+//! What is left for whatever reason is named by the error ([`LargeFileLeft`]).
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
+use crate::error::{Error, LargeFileLeft, Result, WhyLeft};
+use crate::model::file::{FileAction, FileVersion};
+use crate::model::file_info::LARGE_FILE_SHA1;
+use crate::model::operation::Operation;
+use crate::model::sha1::Sha1Digest;
+use crate::session::log_store_failure;
+use crate::transfer::Transfer;
+use crate::transfer::large::LargeFile;
+use crate::transfer::new_file::NewFile;
+use crate::transfer::resume::PLAN_ID;
+use crate::wire::large_file::ListPartsRequest;
+
+/// How often finishing is tried when its answers are lost.
+const ROUNDS: u32 = 5;
+/// How long clearing up after a failure may take, all attempts together: the caller waits for the reason.
+const CLEAN_UP: Duration = Duration::from_secs(5);
+
+/// What the service tells of a large file that was started.
+enum State {
+    Finished(Box<FileVersion>),
+    Unfinished,
+    /// Somebody cancelled it.
+    Gone,
+}
+
+/// What is known of a large file that was to be cancelled.
+pub(super) enum Cancelled {
+    Done,
+    /// There is no unfinished file of that id any more: it was finished, or somebody cancelled it.
+    WasGone,
+    Unknown,
+}
+
+/// Why finishing failed.
+enum Unfinished {
+    /// The service refused it.
+    Refused(Error),
+    /// The request was, or may have been, sent, and its effect is not known.
+    Unknown(Error),
+}
+
+impl LargeFile<'_> {
+    /// Makes a file of these parts.
+    pub(super) fn finish(&self, parts: &[Sha1Digest]) -> Result<FileVersion> {
+        if let Err(cancelled) = self.transfer.control.check() {
+            return self.give_up(cancelled);
+        }
+        let (error, is_refused) = match self.request_finish(parts) {
+            Ok(version) => return Ok(version),
+            Err(Unfinished::Refused(error)) => (error, true),
+            Err(Unfinished::Unknown(error)) => (error, false),
+        };
+        if !self.beginning.is_kept && (is_refused || matches!(error, Error::Cancelled)) {
+            match self.cancel() {
+                Cancelled::Done => return Err(error),
+                Cancelled::WasGone => {}
+                Cancelled::Unknown => return Err(self.left(WhyLeft::NotCancelled, error)),
+            }
+        }
+        match self.limited(|control| self.state(control)) {
+            Ok(State::Finished(version)) if self.check(&version).is_ok() => Ok(*version),
+            Ok(State::Unfinished) if is_refused && self.beginning.is_kept => {
+                Err(self.left(WhyLeft::ForResuming, error))
+            }
+            Ok(State::Gone) if is_refused => Err(error),
+            // Cancelling what may be finished, or about to be, would lose it.
+            _ => Err(self.left(WhyLeft::MayBeFinished, error)),
+        }
+    }
+
+    /// Ends a file whose parts could not all be made: cancels it, or leaves it to be resumed. Finished it is
+    /// all the same if another run has done that with this content.
+    pub(super) fn give_up(&self, error: Error) -> Result<FileVersion> {
+        if !self.beginning.is_kept {
+            return Err(match self.cancel() {
+                Cancelled::Done | Cancelled::WasGone => error,
+                Cancelled::Unknown => self.left(WhyLeft::NotCancelled, error),
+            });
+        }
+        // Who cancels waits for nothing more.
+        if matches!(error, Error::Cancelled) {
+            return Err(self.left(WhyLeft::ForResuming, error));
+        }
+        match self.limited(|control| self.state(control)) {
+            Ok(State::Finished(version)) if self.is_of_this_content(&version) => Ok(*version),
+            Ok(State::Finished(_)) => Err(self.left(WhyLeft::MayBeFinished, error)),
+            Ok(State::Gone) => Err(error),
+            Ok(State::Unfinished) | Err(_) => Err(self.left(WhyLeft::ForResuming, error)),
+        }
+    }
+
+    fn request_finish(&self, parts: &[Sha1Digest]) -> std::result::Result<FileVersion, Unfinished> {
+        let Transfer {
+            session, control, ..
+        } = self.transfer;
+        let mut lost = None;
+        for round in 0..ROUNDS {
+            if round > 0 {
+                let pause = session.retry_policy().delay(round - 1);
+                let slept = control.sleep(session.clock(), pause);
+                slept.map_err(Unfinished::Unknown)?;
+            }
+            let outcome = session.call(Operation::FinishLargeFile, control, |raw| {
+                let version = raw.finish_large_file(&self.id, parts)?;
+                self.check(&version)?;
+                Ok(version)
+            });
+            let error = match outcome {
+                Ok(version) => return Ok(version),
+                Err(Error::Cancelled) => return Err(Unfinished::Unknown(Error::Cancelled)),
+                Err(error) => error,
+            };
+            // After another attempt, "no active upload" may mean that the first one finished it.
+            if !error.is_answer_lost() && error.attempts() <= 1 && lost.is_none() {
+                return Err(Unfinished::Refused(error));
+            }
+            match self.find_finished(control) {
+                Ok(Some(version)) => {
+                    return match self.check(&version) {
+                        Ok(()) => Ok(version),
+                        Err(error) => Err(Unfinished::Unknown(error)),
+                    };
+                }
+                Ok(None) if error.is_answer_lost() => lost = Some(error),
+                // While an earlier attempt may still be at work, its refusal proves nothing.
+                Ok(None) => {
+                    let refused = || Unfinished::Refused(error);
+                    return Err(lost.map_or_else(refused, Unfinished::Unknown));
+                }
+                Err(Error::Cancelled) => return Err(Unfinished::Unknown(Error::Cancelled)),
+                Err(_) => return Err(Unfinished::Unknown(lost.unwrap_or(error))),
+            }
+        }
+        Err(Unfinished::Unknown(lost.unwrap_or(Error::Cancelled)))
+    }
+
+    /// Fails if the service tells of another file than the one that the parts make.
+    fn check(&self, version: &FileVersion) -> Result<()> {
+        let length = self.beginning.length;
+        let length = length.unwrap_or_else(|| self.made.load(Ordering::Relaxed));
+        let is_it = version.file_id == self.id
+            && version.file_name == self.file.name
+            && version.content_length == length;
+        if is_it {
+            return Ok(());
+        }
+        Err(Error::UnexpectedReply {
+            operation: Operation::FinishLargeFile,
+            source: "it is about another file, or about other bytes than the parts have".into(),
+        })
+    }
+
+    /// Whether a file that another run finished has the content that this one would have made.
+    fn is_of_this_content(&self, version: &FileVersion) -> bool {
+        let (ours, theirs) = (&self.file.info, &version.file_info);
+        let has_same = |name| ours.get(name).is_some() && ours.get(name) == theirs.get(name);
+        self.check(version).is_ok() && (has_same(LARGE_FILE_SHA1) || has_same(PLAN_ID))
+    }
+
+    /// What the service tells of the file.
+    fn state(&self, control: &Control) -> Result<State> {
+        if let Some(version) = self.find_finished(control)? {
+            return Ok(State::Finished(Box::new(version)));
+        }
+        let request = ListPartsRequest {
+            max_part_count: 1,
+            ..ListPartsRequest::new(&self.id)
+        };
+        let session = self.transfer.session;
+        match session.call(Operation::ListParts, control, |raw| {
+            raw.list_parts(&request)
+        }) {
+            Ok(_) => Ok(State::Unfinished),
+            Err(error) if error.is_not_found() || error.status() == Some(400) => Ok(State::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The finished file, if it is finished; by its id, or for a key that may not read by listing.
+    fn find_finished(&self, control: &Control) -> Result<Option<FileVersion>> {
+        let session = self.transfer.session;
+        match session.call(Operation::GetFileInfo, control, |raw| {
+            raw.get_file_info(&self.id)
+        }) {
+            Ok(version) => return Ok((version.action == FileAction::Upload).then_some(version)),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(Error::NotAllowed(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let is_ours = |version: &FileVersion| {
+            version.file_id == self.id && version.action == FileAction::Upload
+        };
+        let NewFile { bucket, name, .. } = self.file;
+        session.find_version(control, bucket, name, is_ours, |_| false)
+    }
+
+    /// The failure, with what it leaves at the service.
+    fn left(&self, why: WhyLeft, failure: Error) -> Error {
+        Error::LargeFileLeft(Box::new(LargeFileLeft {
+            file_id: self.id.clone(),
+            why,
+            failure,
+        }))
+    }
+
+    /// Asks the service for something after a failure. Not under the caller's token, which may be what
+    /// ended the upload; but not for long either.
+    fn limited<T>(&self, act: impl FnOnce(&Control) -> T) -> T {
+        let (limit, done) = (CancelToken::new(), CancelToken::new());
+        let control = Control {
+            cancel: Some(limit.clone()),
+            progress: None,
+            ..self.transfer.control.clone()
+        };
+        thread::scope(|scope| {
+            let watching = thread::Builder::new().spawn_scoped(scope, || {
+                done.wait(CLEAN_UP);
+                limit.cancel();
+            });
+            if watching.is_err() {
+                limit.cancel();
+            }
+            let outcome = act(&control);
+            done.cancel();
+            outcome
+        })
+    }
+
+    /// Leaves no parts behind. That this fails does not change why the upload failed.
+    pub(super) fn cancel(&self) -> Cancelled {
+        let (session, file_id) = (self.transfer.session, &self.id);
+        match self.limited(|control| session.cancel_large_file(control, file_id)) {
+            Ok(()) => {
+                tracing::debug!(%file_id, "the unfinished large file was cancelled");
+                Cancelled::Done
+            }
+            Err(error) if error.is_not_found() || error.status() == Some(400) => {
+                tracing::debug!(%file_id, "there is no unfinished large file to cancel any more");
+                Cancelled::WasGone
+            }
+            Err(_) => {
+                tracing::warn!(%file_id, "the unfinished large file could not be cancelled");
+                Cancelled::Unknown
+            }
+        }
+    }
+
+    pub(super) fn drop_upload_urls(&self) {
+        let session = self.transfer.session;
+        if let Ok(snapshot) = session.current(self.transfer.control) {
+            let dropped = session
+                .info()
+                .drop_upload_urls(snapshot.identity(), &self.target);
+            log_store_failure("upload URLs of parts", dropped);
+        }
+    }
+}

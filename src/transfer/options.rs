@@ -1,0 +1,330 @@
+//! The options for uploads, copies and compositions, and the [`NewFile`] that each of them describes.
+//!
+//! What they share is documented in each of them, because each is read alone.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::control::cancel::CancelToken;
+use crate::control::progress::Progress;
+use crate::model::encryption::Encryption;
+use crate::model::file_info::FileInfo;
+use crate::model::id::BucketId;
+use crate::model::lock::{FileRetention, LegalHold};
+use crate::model::range::ByteRange;
+use crate::model::secret::SseCustomerKey;
+use crate::model::sha1::Sha1Digest;
+use crate::model::time::Timestamp;
+use crate::setters::{sets, setters};
+use crate::transfer::new_file::{LargeFileSha1, NewFile};
+use crate::transfer::resume::Resume;
+
+/// Options for an upload.
+///
+/// ```
+/// use b2sdk::{FileInfo, UploadOptions};
+///
+/// let options = UploadOptions::new()
+///     .content_type("text/plain")
+///     .file_info(FileInfo::new().with("author", "Åsa").cache_control("max-age=3600"));
+/// assert_eq!(options.content_type.as_deref(), Some("text/plain"));
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct UploadOptions {
+    /// The MIME type. The service derives it from the name's extension if there is none.
+    pub content_type: Option<String>,
+    /// The names and values to store with the file.
+    pub file_info: FileInfo,
+    /// When the source was last changed. A local file's own time is used if this is not set.
+    pub src_last_modified: Option<Timestamp>,
+    /// How the service encrypts the file; the bucket's default if not set. [`Encryption::None`] cannot
+    /// be asked for. The id of a customer's key is recorded in the file info.
+    pub encryption: Option<Encryption>,
+    /// Until when the file cannot be deleted; the bucket's default if not set. Needs a bucket with object
+    /// lock, and the capability `writeFileRetentions`.
+    pub retention: Option<FileRetention>,
+    /// Whether the file is on legal hold. Needs a bucket with object lock, and the capability
+    /// `writeFileLegalHolds`.
+    pub legal_hold: Option<LegalHold>,
+    /// The upload time that the file gets instead of the present; it cannot lie in the future. A version
+    /// that is older than another one of its name ranks below it. The service allows this to some accounts
+    /// only.
+    pub upload_timestamp: Option<Timestamp>,
+    /// The size of a part, in bytes. A file that is not larger is uploaded in one request.
+    ///
+    /// If not set, this is the size that the service recommends (100 MB), and for streams of unknown length
+    /// 16 MB, growing with the number of parts. At least 5 MB, at most 5 GB. Parts are larger than asked for
+    /// where a file would have more than 10,000 of them.
+    pub part_size: Option<u64>,
+    /// The SHA-1 to record for a file that is uploaded in parts.
+    pub large_file_sha1: LargeFileSha1,
+    /// Whether the upload completes what an earlier upload in parts left unfinished.
+    pub resume: Resume,
+    /// Receives reports of how far the upload is.
+    pub progress: Option<Arc<dyn Progress>>,
+    /// Cancels the upload.
+    pub cancel: Option<CancelToken>,
+}
+
+setters! {
+    new UploadOptions {
+        file_info: FileInfo,
+        retention: FileRetention,
+        legal_hold: LegalHold,
+        part_size: u64,
+        large_file_sha1: LargeFileSha1,
+        resume: Resume,
+    }
+    into {
+        content_type: String,
+        src_last_modified: Timestamp,
+        encryption: Encryption,
+        upload_timestamp: Timestamp,
+    }
+    shared {
+        cancel: CancelToken,
+    }
+}
+
+impl UploadOptions {
+    #[doc = sets!(progress)]
+    #[must_use]
+    pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
+        self.progress = Some(Arc::new(receiver));
+        self
+    }
+
+    pub(crate) fn new_file<'a>(&'a self, bucket: &'a BucketId, name: &'a str) -> NewFile<'a> {
+        NewFile {
+            bucket,
+            name,
+            content_type: self.content_type.as_deref().map(Into::into),
+            info: self.file_info.clone(),
+            encryption: self.encryption.as_ref(),
+            retention: self.retention.as_ref(),
+            legal_hold: self.legal_hold.as_ref(),
+            upload_timestamp: self.upload_timestamp,
+        }
+    }
+}
+
+/// Whether a copy has the type and file info of its source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum CopyMetadata {
+    /// Keeps the source's, except for what is not true of the copy: `sse_c_key_id` becomes the id of the
+    /// copy's own key, or is left out, and the `large_file_sha1` of the whole is left out of a range.
+    /// Where either can be the case, the source's file info is requested first, which needs the capability
+    /// `readFiles`.
+    #[default]
+    Keep,
+    /// Uses these instead.
+    Replace {
+        /// The MIME type.
+        content_type: String,
+        /// The names and values to store with the copy.
+        file_info: FileInfo,
+    },
+}
+
+/// Options for a copy.
+///
+/// ```
+/// use b2sdk::{CopyMetadata, CopyOptions, FileInfo};
+///
+/// let options = CopyOptions::new()
+///     .range(0..=99)
+///     .metadata(CopyMetadata::Replace { content_type: "text/plain".into(), file_info: FileInfo::new() });
+/// assert!(options.range.is_some());
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CopyOptions {
+    /// Copies only these bytes, such as `0..=99`. The service takes ranges with a beginning and an end.
+    pub range: Option<ByteRange>,
+    /// The type and file info of the copy.
+    pub metadata: CopyMetadata,
+    /// The customer's key that the source is encrypted with (SSE-C).
+    pub source_encryption_key: Option<SseCustomerKey>,
+    /// How the service encrypts the copy, whatever the source is encrypted with; the default of the
+    /// destination bucket if not set. The id of a customer's key is recorded in the file info.
+    pub encryption: Option<Encryption>,
+    /// Until when the copy cannot be deleted; the bucket's default if not set. The source's own retention is
+    /// not copied. Needs a bucket with object lock, and the capability `writeFileRetentions`.
+    pub retention: Option<FileRetention>,
+    /// Whether the copy is on legal hold. The source's own hold is not copied. Needs a bucket with object
+    /// lock, and the capability `writeFileLegalHolds`.
+    pub legal_hold: Option<LegalHold>,
+    /// The size of a part, in bytes. A source that is not larger is copied in one request.
+    ///
+    /// If not set, up to 5 GB are copied in one request, and more in parts of 1 GB. At least 5 MB, at most
+    /// 5 GB. Parts are larger than asked for where a file would have more than 10,000 of them.
+    pub part_size: Option<u64>,
+    /// Whether a copy in parts completes an unfinished one of the same source, and leaves one if it fails.
+    /// What it is a copy of is recorded for that, as `plan_id` in its file info. The source is asked for its
+    /// length first unless this is [`Resume::Never`].
+    pub resume: Resume,
+    /// Receives reports of how far the copy is, at the end of each part.
+    pub progress: Option<Arc<dyn Progress>>,
+    /// Cancels the copy, as far as the service has not made it yet.
+    pub cancel: Option<CancelToken>,
+}
+
+setters! {
+    new CopyOptions {
+        metadata: CopyMetadata,
+        retention: FileRetention,
+        legal_hold: LegalHold,
+        part_size: u64,
+        resume: Resume,
+    }
+    into {
+        range: ByteRange,
+        encryption: Encryption,
+    }
+    shared {
+        source_encryption_key: SseCustomerKey,
+        cancel: CancelToken,
+    }
+}
+
+impl CopyOptions {
+    #[doc = sets!(progress)]
+    #[must_use]
+    pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
+        self.progress = Some(Arc::new(receiver));
+        self
+    }
+
+    pub(crate) fn new_file<'a>(&'a self, bucket: &'a BucketId, name: &'a str) -> NewFile<'a> {
+        let (content_type, info) = match &self.metadata {
+            CopyMetadata::Keep => (None, FileInfo::new()),
+            CopyMetadata::Replace {
+                content_type,
+                file_info,
+            } => (Some(Cow::from(content_type)), file_info.clone()),
+        };
+        NewFile {
+            bucket,
+            name,
+            content_type,
+            info,
+            encryption: self.encryption.as_ref(),
+            retention: self.retention.as_ref(),
+            legal_hold: self.legal_hold.as_ref(),
+            upload_timestamp: None,
+        }
+    }
+}
+
+/// Which piece is used where a local and a remote one provide the same bytes of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Overlap {
+    /// Uses the remote piece, so that as little as possible is uploaded. A remote piece that has not
+    /// enough left for a part of its own (5 MB) yields to a local one.
+    #[default]
+    Remote,
+    /// Uses the local piece; remote pieces fill what is missing.
+    Local,
+    /// Uses the remote piece if it has the SHA-1 of the local one. Otherwise the call fails, and no file is
+    /// created. Parts end where local pieces do, so that they can be compared. Bytes that are too few for
+    /// a part of their own are not compared.
+    Verify,
+}
+
+/// Options for a file that is composed of pieces.
+///
+/// ```
+/// use b2sdk::compose::{ComposeOptions, Overlap};
+/// use b2sdk::FileInfo;
+///
+/// let options = ComposeOptions::new()
+///     .content_type("application/x-tar")
+///     .file_info(FileInfo::new().with("author", "Åsa"))
+///     .overlap(Overlap::Local);
+/// assert_eq!(options.overlap, Overlap::Local);
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ComposeOptions {
+    /// The MIME type. The service derives it from the name's extension if there is none. The types of
+    /// remote pieces are not used.
+    pub content_type: Option<String>,
+    /// The names and values to store with the file. Those of remote pieces are not used.
+    pub file_info: FileInfo,
+    /// Which piece is used where local and remote ones overlap.
+    pub overlap: Overlap,
+    /// How the service encrypts the file, whatever its pieces are encrypted with; the bucket's default
+    /// if not set. The id of a customer's key is recorded in the file info.
+    pub encryption: Option<Encryption>,
+    /// Until when the file cannot be deleted; the bucket's default if not set. Needs a bucket with object
+    /// lock, and the capability `writeFileRetentions`.
+    pub retention: Option<FileRetention>,
+    /// Whether the file is on legal hold. Needs a bucket with object lock, and the capability
+    /// `writeFileLegalHolds`.
+    pub legal_hold: Option<LegalHold>,
+    /// The upload time that the file gets instead of the present, as for
+    /// [`UploadOptions`](crate::UploadOptions::upload_timestamp).
+    pub upload_timestamp: Option<Timestamp>,
+    /// The size of uploaded parts, and the largest size of copied ones, in bytes.
+    ///
+    /// If not set, this is the size that the service recommends (100 MB), and 1 GB for copies. At least
+    /// 5 MB, at most 5 GB. Parts are larger than asked for where a file would have more than 10,000 of
+    /// them.
+    pub part_size: Option<u64>,
+    /// The SHA-1 of the whole, to be recorded if the file is made in parts. It cannot be computed here
+    /// without downloading the remote pieces, and is not checked.
+    pub large_file_sha1: Option<Sha1Digest>,
+    /// Whether a file in parts completes an unfinished one of the same plan, whose uploaded parts have
+    /// the content of the local pieces, and leaves one if it fails. If stored pieces are copied, the plan
+    /// is recorded for that, as `plan_id` in the file info. Streams of pieces cannot be resumed.
+    pub resume: Resume,
+    /// Receives reports of how far the file is. Copied parts count when they are made.
+    pub progress: Option<Arc<dyn Progress>>,
+    /// Cancels the composition.
+    pub cancel: Option<CancelToken>,
+}
+
+setters! {
+    new ComposeOptions {
+        file_info: FileInfo,
+        overlap: Overlap,
+        retention: FileRetention,
+        legal_hold: LegalHold,
+        part_size: u64,
+        large_file_sha1: Sha1Digest,
+        resume: Resume,
+    }
+    into {
+        content_type: String,
+        encryption: Encryption,
+        upload_timestamp: Timestamp,
+    }
+    shared {
+        cancel: CancelToken,
+    }
+}
+
+impl ComposeOptions {
+    #[doc = sets!(progress)]
+    #[must_use]
+    pub fn progress(mut self, receiver: impl Progress + 'static) -> Self {
+        self.progress = Some(Arc::new(receiver));
+        self
+    }
+
+    pub(crate) fn new_file<'a>(&'a self, bucket: &'a BucketId, name: &'a str) -> NewFile<'a> {
+        NewFile {
+            bucket,
+            name,
+            content_type: self.content_type.as_deref().map(Into::into),
+            info: self.file_info.clone(),
+            encryption: self.encryption.as_ref(),
+            retention: self.retention.as_ref(),
+            legal_hold: self.legal_hold.as_ref(),
+            upload_timestamp: self.upload_timestamp,
+        }
+    }
+}

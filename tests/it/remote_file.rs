@@ -1,0 +1,415 @@
+//! Stored files that are read like local ones: what is read, in how many requests, how it is verified, and
+//! what happens when the file or the network changes.
+
+mod faults;
+mod formats;
+mod memory;
+
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use b2sdk::simulator::KeyRequest;
+use b2sdk::streams::{OpenFileOptions, RemoteFile};
+use b2sdk::{CancelToken, Error, FileId, LargeFileSha1, UploadOptions, Verification};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+
+use crate::support::settings::{assert_problem, key};
+use crate::support::{World, noise, other_noise};
+
+/// The size of a block where the cache is not small.
+const BLOCK: u64 = 256 * 1024;
+
+/// A file of that many bytes called `x`; the log begins after it.
+fn store(world: &World, length: usize) -> FileId {
+    let uploaded = world.bucket.upload_bytes(&noise(length), "x").unwrap();
+    world.service.log().clear();
+    uploaded.into_version().file_id
+}
+
+/// How many requests asked for content, those for headers not counted.
+fn downloads(world: &World) -> usize {
+    let log = world.service.log().entries();
+    log.iter().filter(|entry| entry.method == "GET").count()
+}
+
+/// The error inside an `io::Error`.
+#[track_caller]
+fn inner(error: std::io::Error) -> Error {
+    error.downcast::<Error>().unwrap()
+}
+
+fn random() -> OpenFileOptions {
+    OpenFileOptions::new().read_ahead(false)
+}
+
+#[test]
+fn a_whole_file_is_read_ahead_and_verified() {
+    let world = World::new();
+    store(&world, 10_000_000);
+    let mut file = world.bucket.open_file("x").unwrap();
+    assert_eq!(
+        (world.total(), file.length(), file.verification()),
+        (1, 10_000_000, Verification::PartOfFile)
+    );
+    let mut read = Vec::new();
+    std::io::copy(&mut file, &mut read).unwrap();
+    assert!(read == noise(10_000_000));
+    assert_eq!(file.verification(), Verification::Verified);
+    assert_eq!(file.received_bytes(), 10_000_000, "nothing came twice");
+    let most = 10_000_000_usize.div_ceil(BLOCK as usize);
+    let downloads = downloads(&world);
+    assert!((2..most).contains(&downloads), "{downloads}");
+    let connections = world.service.log().entries();
+    let mut connections: Vec<_> = connections.iter().map(|entry| entry.connection).collect();
+    connections.sort_unstable();
+    connections.dedup();
+    assert!(connections.len() > 1, "one request after the other");
+}
+
+#[test]
+fn a_large_buffer_is_filled_side_by_side() {
+    let world = World::new();
+    store(&world, 10_000_000);
+    let file = world.bucket.open_file("x").unwrap();
+    let mut read = vec![0; 9_999_990];
+    file.read_exact_at(&mut read, 7).unwrap();
+    assert!(read == noise(10_000_000)[7..9_999_997]);
+    assert_eq!(file.received_bytes(), 9_999_990, "only what was asked for");
+    assert!((2..=10).contains(&downloads(&world)));
+    assert_eq!(file.verification(), Verification::PartOfFile);
+}
+
+#[test]
+fn random_reads_fetch_their_blocks_and_no_more() {
+    let world = World::new();
+    store(&world, 10_000_000);
+    let file = world.bucket.open_file("x").unwrap();
+    let data = noise(10_000_000);
+    for (number, block) in [30, 3, 20, 7, 15].into_iter().enumerate() {
+        let start = block * BLOCK + 1_000;
+        let mut read = [0; 4_000];
+        file.read_exact_at(&mut read, start).unwrap();
+        assert!(read[..] == data[start as usize..][..4_000]);
+        // What is in memory is not asked for again.
+        file.read_exact_at(&mut read, start + 9_000).unwrap();
+        file.read_exact_at(&mut read, start - 900).unwrap();
+        assert_eq!(downloads(&world), number + 1);
+    }
+    assert_eq!(file.received_bytes(), 5 * BLOCK);
+}
+
+#[test]
+fn clones_share_the_cache_and_have_positions_of_their_own() {
+    let world = World::new();
+    store(&world, 500_000);
+    let mut file = world.bucket.open_file_with("x", &random()).unwrap();
+    let mut read = [0; 100];
+    file.read_exact(&mut read).unwrap();
+    let mut clone = file.clone();
+    assert_eq!(clone.stream_position().unwrap(), 100);
+    clone.read_exact(&mut read).unwrap();
+    assert!(read[..] == noise(200)[100..]);
+    assert_eq!(file.stream_position().unwrap(), 100);
+    drop(file);
+    clone.rewind().unwrap();
+    clone.read_exact(&mut read).unwrap();
+    assert!(read[..] == noise(100));
+    assert_eq!(downloads(&world), 1);
+}
+
+#[test]
+fn sixteen_threads_read_where_they_like() {
+    let world = World::new();
+    store(&world, 5_000_000);
+    let data = noise(5_000_000);
+    let options = OpenFileOptions::new().cache_size(1_000_000);
+    let file = world.bucket.open_file_with("x", &options).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..16_u64 {
+            let (file, data) = (&file, &data);
+            scope.spawn(move || {
+                let mut state = thread + 1;
+                for _ in 0..50 {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    let start = (state >> 33) as usize % data.len();
+                    let length = (state >> 20) as usize % 10_000;
+                    let end = (start + length).min(data.len());
+                    let mut read = vec![0; end - start];
+                    file.read_exact_at(&mut read, start as u64).unwrap();
+                    assert!(read == data[start..end], "{start}..{end}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_block_that_two_threads_need_is_asked_for_once() {
+    let world = World::new();
+    store(&world, 1_000_000);
+    let file = world.bucket.open_file_with("x", &random()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut read = [0; 10_000];
+                file.read_exact_at(&mut read, 300_000).unwrap();
+                assert!(read[..] == noise(310_000)[300_000..]);
+            });
+        }
+    });
+    assert_eq!(downloads(&world), 1);
+}
+
+#[test]
+fn a_version_that_a_listing_told_of_is_opened_without_a_request() {
+    let world = World::new();
+    store(&world, 1_000);
+    let version = world.versions("x").remove(0);
+    let marker = world.bucket.hide_file("x").unwrap();
+    world.service.log().clear();
+    let options = OpenFileOptions::new();
+    let mut file = world.bucket.open_version(&version, &options).unwrap();
+    assert_eq!((world.total(), file.version()), (0, &version));
+    let mut read = Vec::new();
+    file.read_to_end(&mut read).unwrap();
+    assert!(read == noise(1_000));
+    assert_eq!(
+        (world.total(), file.verification()),
+        (1, Verification::Verified)
+    );
+    let refused = world.bucket.open_version(&marker, &options);
+    assert!(
+        matches!(refused, Err(Error::InvalidInput { .. })),
+        "{refused:?}"
+    );
+    let hidden = world.bucket.open_file("x");
+    assert!(
+        matches!(hidden, Err(Error::FileNotFound { .. })),
+        "{hidden:?}"
+    );
+}
+
+#[test]
+fn a_version_is_opened_by_its_id() {
+    let world = World::new();
+    let id = store(&world, 1_000);
+    world.bucket.upload_bytes(b"newer", "x").unwrap();
+    let mut file = world.bucket.open_file_by_id(&id).unwrap();
+    let mut read = Vec::new();
+    file.read_to_end(&mut read).unwrap();
+    assert!(read == noise(1_000));
+}
+
+#[test]
+fn an_empty_file_is_at_its_end_and_right() {
+    let world = World::new();
+    store(&world, 0);
+    let mut file = world.bucket.open_file("x").unwrap();
+    assert_eq!(file.read(&mut [0; 10]).unwrap(), 0);
+    assert_eq!(file.read_at(&mut [0; 10], 0).unwrap(), 0);
+    assert_eq!(file.verification(), Verification::Verified);
+    assert_eq!(downloads(&world), 0);
+    let missing = file.read_exact_at(&mut [0; 1], 0).unwrap_err();
+    assert_eq!(missing.kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn positions_before_the_beginning_are_refused_and_those_behind_the_end_are_empty() {
+    let world = World::new();
+    store(&world, 100);
+    let mut file = world.bucket.open_file("x").unwrap();
+    for position in [SeekFrom::End(-101), SeekFrom::Current(-1)] {
+        let error = file.seek(position).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    }
+    assert_eq!(file.seek(SeekFrom::End(50)).unwrap(), 150);
+    assert_eq!(file.read(&mut [0; 10]).unwrap(), 0);
+    assert_eq!(file.read_at(&mut [0; 10], u64::MAX).unwrap(), 0);
+    assert_eq!(file.verification(), Verification::PartOfFile);
+}
+
+#[test]
+fn a_file_that_is_read_in_its_order_is_verified_whatever_is_read_in_between() {
+    let world = World::new();
+    store(&world, 600_000);
+    let mut file = world.bucket.open_file("x").unwrap();
+    let mut part = vec![0; 250_000];
+    file.seek(SeekFrom::End(-1_000)).unwrap();
+    file.read_exact(&mut part[..1_000]).unwrap();
+    assert_eq!(file.verification(), Verification::PartOfFile);
+    file.rewind().unwrap();
+    file.read_exact(&mut part).unwrap();
+    file.seek(SeekFrom::Start(100_000)).unwrap();
+    file.read_exact(&mut part).unwrap();
+    file.read_exact(&mut part[..249_999]).unwrap();
+    assert_eq!(file.verification(), Verification::PartOfFile);
+    file.read_exact(&mut part[..1]).unwrap();
+    assert_eq!(file.verification(), Verification::Verified);
+    // Without the first byte it is a piece.
+    let mut file = world.bucket.open_file("x").unwrap();
+    file.seek(SeekFrom::Start(1)).unwrap();
+    std::io::copy(&mut file, &mut std::io::sink()).unwrap();
+    assert_eq!(file.verification(), Verification::PartOfFile);
+}
+
+#[test]
+fn a_file_of_which_nobody_knows_the_sha1_says_so() {
+    let world = World::of_small_parts(1_000, 10_000);
+    let options = UploadOptions::new()
+        .part_size(10_000)
+        .large_file_sha1(LargeFileSha1::Omit);
+    let data = noise(25_000);
+    world
+        .bucket
+        .upload_bytes_with(&data, "x", &options)
+        .unwrap();
+    let mut file = world.bucket.open_file("x").unwrap();
+    let mut read = Vec::new();
+    file.read_to_end(&mut read).unwrap();
+    assert!(read == data);
+    assert_eq!(file.verification(), Verification::NoChecksum);
+}
+
+#[test]
+fn a_file_under_a_customers_key_is_read_with_that_key_only() {
+    let world = World::new();
+    let options = UploadOptions::new().encryption(key(1));
+    let data = noise(700_000);
+    let stored = world
+        .bucket
+        .upload_bytes_with(&data, "x", &options)
+        .unwrap();
+    let under = |byte| OpenFileOptions::new().encryption_key(&key(byte));
+    let mut file = world.bucket.open_file_with("x", &under(1)).unwrap();
+    let mut read = Vec::new();
+    file.read_to_end(&mut read).unwrap();
+    assert!(read == data);
+    assert_eq!(file.verification(), Verification::Verified);
+    let problem = b2sdk::error::KeyProblem::Missing;
+    assert_problem(world.bucket.open_file("x"), problem);
+    let problem = b2sdk::error::KeyProblem::Wrong;
+    assert_problem(world.bucket.open_file_with("x", &under(2)), problem);
+    // A description tells nothing of the key; the first read does.
+    let file = world
+        .bucket
+        .open_version(stored.version(), &under(2))
+        .unwrap();
+    let read = file.read_at(&mut [0; 10], 0).map_err(inner);
+    assert_problem(read, problem);
+}
+
+#[test]
+fn who_may_not_read_is_told_so() {
+    let world = World::new();
+    let id = store(&world, 10);
+    let api = world.restricted(KeyRequest::new(["listBuckets", "listFiles"]));
+    let bucket = api.get_bucket_by_name(world.bucket.name()).unwrap();
+    let refused = bucket.open_file_by_id(&id);
+    assert!(matches!(refused, Err(Error::NotAllowed(_))), "{refused:?}");
+}
+
+#[test]
+fn a_file_that_was_cancelled_is_not_read_any_more() {
+    let world = World::new();
+    store(&world, 1_000_000);
+    let token = CancelToken::new();
+    let options = random().cancel(&token);
+    let file = world.bucket.open_file_with("x", &options).unwrap();
+    file.read_exact_at(&mut [0; 10], 0).unwrap();
+    token.cancel();
+    for offset in [0, 500_000] {
+        let error = inner(file.read_at(&mut [0; 10], offset).unwrap_err());
+        assert!(matches!(error, Error::Cancelled), "{error:?}");
+    }
+    assert_eq!(downloads(&world), 1);
+}
+
+/// What is done with a file.
+#[derive(Debug, Clone)]
+enum Step {
+    Seek(SeekFrom),
+    Read(usize),
+    ReadAt(u64, usize),
+    ToEnd,
+    Clone,
+}
+
+const LENGTH: usize = 700_000;
+
+fn step() -> impl Strategy<Value = Step> {
+    let length = || prop_oneof![0..100_usize, 0..20_000_usize, 0..300_000_usize];
+    let offset = || 0..=(LENGTH as u64 + 10);
+    prop_oneof![
+        offset().prop_map(|offset| Step::Seek(SeekFrom::Start(offset))),
+        (-(LENGTH as i64) - 5..=5).prop_map(|offset| Step::Seek(SeekFrom::End(offset))),
+        (-100_000..=100_000_i64).prop_map(|offset| Step::Seek(SeekFrom::Current(offset))),
+        length().prop_map(Step::Read),
+        length().prop_map(Step::Read),
+        length().prop_map(Step::Read),
+        (offset(), length()).prop_map(|(offset, length)| Step::ReadAt(offset, length)),
+        Just(Step::ToEnd),
+        Just(Step::Clone),
+    ]
+}
+
+/// Does the same with both, which have to agree.
+fn check(file: &mut RemoteFile, model: &mut Cursor<&[u8]>, step: &Step) {
+    match step {
+        Step::Seek(position) => {
+            let (ours, theirs) = (file.seek(*position), model.seek(*position));
+            assert_eq!(ours.ok(), theirs.ok(), "{position:?}");
+        }
+        Step::Read(length) => {
+            // As many bytes as come, but some of them if there are any.
+            let mut buffer = vec![0; *length];
+            let read = file.read(&mut buffer).unwrap();
+            let mut expected = vec![0; *length];
+            let most = model.read(&mut expected).unwrap();
+            assert!(read <= most && (read > 0 || most == 0), "{read} of {most}");
+            assert!(buffer[..read] == expected[..read]);
+            let back = i64::try_from(most - read).unwrap();
+            model.seek(SeekFrom::Current(-back)).unwrap();
+        }
+        Step::ReadAt(offset, length) => {
+            let mut buffer = vec![0; *length];
+            let read = file.read_at(&mut buffer, *offset).unwrap();
+            let start = (*offset as usize).min(LENGTH);
+            let most = (*length).min(LENGTH - start);
+            assert!(read <= most && (read > 0 || most == 0), "{read} of {most}");
+            assert!(buffer[..read] == model.get_ref()[start..start + read]);
+        }
+        Step::ToEnd => {
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            file.read_to_end(&mut ours).unwrap();
+            model.read_to_end(&mut theirs).unwrap();
+            assert!(ours == theirs);
+        }
+        Step::Clone => *file = file.clone(),
+    }
+    assert_eq!(file.stream_position().unwrap(), model.position());
+}
+
+#[test]
+fn it_reads_as_a_cursor_does_whatever_its_cache_is() {
+    let world = World::new();
+    let data = other_noise(LENGTH);
+    world.bucket.upload_bytes(&data, "x").unwrap();
+    let version = world.versions("x").remove(0);
+    let runs = AtomicU64::new(0);
+    proptest!(ProptestConfig::with_cases(40), |(
+        steps in prop::collection::vec(step(), 1..30),
+        cache_size in prop_oneof![Just(0), Just(70_000), Just(300_000), Just(32_000_000)],
+        read_ahead in any::<bool>(),
+    )| {
+        let options = OpenFileOptions::new().cache_size(cache_size).read_ahead(read_ahead);
+        let mut file = world.bucket.open_version(&version, &options).unwrap();
+        let mut model = Cursor::new(&data[..]);
+        for step in &steps {
+            check(&mut file, &mut model, step);
+        }
+        runs.fetch_add(1, Ordering::Relaxed);
+    });
+    assert_eq!(runs.into_inner(), 40);
+}
