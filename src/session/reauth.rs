@@ -46,6 +46,7 @@ impl Session {
         control: &Control,
     ) -> Result<()> {
         self.http.check_realm(&credentials.realm)?;
+        credentials.check()?;
         self.authorizing
             .run(control.tokens(), credentials.clone(), || {
                 self.authorize_now(credentials, control)
@@ -218,6 +219,7 @@ impl Session {
         if account.is_some_and(|account| *account != auth.account_id) {
             return Err(Error::AccountChanged);
         }
+        tracing::info!(account_id = %auth.account_id, %application_key_id, "authorized");
         Ok(auth)
     }
 }

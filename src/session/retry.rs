@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use crate::control::Control;
 use crate::control::clock::{Clock, jitter};
 use crate::error::{Error, Result, ServiceError};
+use crate::model::id::BucketId;
 use crate::model::operation::Operation;
 use crate::session::advice::{Advice, History, advise};
 
@@ -107,16 +108,31 @@ pub(crate) enum Step {
 }
 
 /// The loop of one call.
-pub(super) struct Loop<'a> {
+pub(super) struct RetryLoop<'a> {
     pub(super) operation: Operation,
+    /// What the call is about, for the log.
+    pub(super) bucket: Option<&'a BucketId>,
+    pub(super) file_name: Option<&'a str>,
     pub(super) policy: &'a RetryPolicy,
     pub(super) clock: &'a Clock,
     pub(super) pauses: &'a Pauses,
     pub(super) control: &'a Control,
 }
 
-impl Loop<'_> {
-    pub(super) fn run<T>(&self, mut attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
+impl RetryLoop<'_> {
+    /// Makes attempts until one succeeds, or another one makes no sense. What is logged meanwhile stands
+    /// in a span that tells what the call is about.
+    pub(super) fn run<T>(&self, attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
+        let span = tracing::info_span!(
+            "b2sdk",
+            operation = %self.operation,
+            bucket_id = self.bucket.map(BucketId::as_str),
+            file_name = self.file_name,
+        );
+        span.in_scope(|| self.run_attempts(attempt))
+    }
+
+    fn run_attempts<T>(&self, mut attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
         let started = self.clock.elapsed();
         let mut history = History::default();
         let mut step = Step::First;
@@ -146,7 +162,7 @@ impl Loop<'_> {
             {
                 return Err(error);
             }
-            warn_of_retry(self.operation, &error, history.attempts, delay);
+            self.warn_of_retry(&error, history.attempts, delay);
             if !delay.is_zero() {
                 self.control.sleep(self.clock, delay)?;
                 waited = waited.saturating_add(delay);
@@ -178,6 +194,21 @@ impl Loop<'_> {
             waited = waited.saturating_add(left);
         }
         Ok(waited)
+    }
+
+    fn warn_of_retry(&self, error: &Error, attempt: u32, delay: Duration) {
+        let (operation, file_name) = (self.operation, self.file_name);
+        let delay_ms = delay.as_millis();
+        match error {
+            Error::Connection(transport) => tracing::warn!(
+                %operation, file_name, attempt, kind = ?transport.kind, delay_ms,
+                "no answer; trying again"
+            ),
+            other => tracing::warn!(
+                %operation, file_name, attempt, status = other.status(), delay_ms,
+                "refused; trying again"
+            ),
+        }
     }
 
     fn follow(
@@ -212,18 +243,6 @@ impl Loop<'_> {
                 };
                 Some((Step::FreshUploadUrl, delay))
             }
-        }
-    }
-}
-
-fn warn_of_retry(operation: Operation, error: &Error, attempt: u32, delay: Duration) {
-    let delay_ms = delay.as_millis();
-    match error {
-        Error::Connection(transport) => {
-            tracing::warn!(%operation, attempt, kind = ?transport.kind, delay_ms, "no answer; trying again");
-        }
-        other => {
-            tracing::warn!(%operation, attempt, status = other.status(), delay_ms, "refused; trying again")
         }
     }
 }
