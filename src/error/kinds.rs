@@ -1,5 +1,5 @@
-//! The crate's one error type, grouped by who can act on it. It knows the values of `model` and
-//! nothing of the layers that raise it.
+//! The crate's one error type: a variant for each kind of failure, grouped by who can act on it. It knows
+//! the values of `model` and nothing of the layers that raise it.
 
 use std::io;
 use std::path::Path;
@@ -14,13 +14,26 @@ use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
 use crate::model::sha1::Sha1Digest;
 
-/// The result of everything that can fail here.
+/// The result of a call that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, and who can act on it.
+/// The error of every call of this crate.
 ///
-/// `Display` is one line: what was tried, what happened, what to do. The cause below it, where
-/// there is one, is the error's `source()`. No message contains a key or a token.
+/// Most programs print the error or pass it on. Its message is one line that says what was tried, what
+/// happened, and what to do about it; the cause behind it, where there is one, is the error's `source()`. No
+/// message contains an application key or a token.
+///
+/// A call has already repeated what can be repeated when it returns an error, as its
+/// [`RetryPolicy`](crate::RetryPolicy) allows. A program that wants to react itself has three ways:
+///
+/// - ask a question: [`is_not_found`](Self::is_not_found), [`is_retryable`](Self::is_retryable) (the whole
+///   call may succeed later), [`is_auth`](Self::is_auth), [`is_answer_lost`](Self::is_answer_lost) (the call
+///   may have taken effect);
+/// - match a variant. They are grouped by who can act: the caller, the owner of the account, somebody who
+///   looks for another object, nobody (the service or the network failed), or whoever looks after this
+///   machine;
+/// - read the service's own answer: [`code`](Self::code), [`status`](Self::status),
+///   [`service`](Self::service).
 ///
 /// ```
 /// use b2sdk::{B2Api, Error, InMemoryAccountInfo};
@@ -37,82 +50,84 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     // The caller can act.
-    /// The service would refuse this file name; nothing was sent.
-    #[error("the file name {name:?} is not possible: {rule}")]
+    /// The file name breaks a rule of the service. Nothing was sent.
+    #[error("the file name {} is not possible: {rule}", shortened(name))]
     InvalidFileName {
         /// The name.
         name: Box<str>,
         /// The rule that it breaks.
         rule: NameRule,
     },
-    /// A file was not saved, because its name in the bucket must not become a path here.
+    /// A file was not saved, because its name in the bucket would be an unsafe path on this machine.
     #[error(transparent)]
     UnsafeName(Box<UnsafeName>),
-    /// An argument makes no sense; nothing was sent.
+    /// An argument cannot be used. Nothing was sent.
     #[error("{what}: {reason}")]
     InvalidInput {
-        /// Which argument.
+        /// The argument.
         what: &'static str,
         /// What is wrong with it.
         reason: Box<str>,
     },
-    /// The source changed while it was uploaded; no file was made of it.
-    #[error("{} changed while it was being uploaded ({change}); upload it again when it is at rest", path.display())]
+    /// The local file changed while it was uploaded. No version was created.
+    #[error("{} changed while it was being uploaded ({change}); upload it again when nothing writes to it", path.display())]
     SourceChanged {
         /// The local file, or `<reader>` for a reader.
         path: Box<Path>,
-        /// What was seen.
+        /// What changed.
         change: &'static str,
     },
 
-    /// Making a large file failed, and an unfinished one is left at the service, whose parts cost
-    /// storage; [`Error::failure`] says what went wrong. After any other error of such a call nothing is
-    /// left that costs anything: an unfinished file without parts at most, if the answer to starting it
-    /// was lost.
+    /// An upload of a large file failed, and an unfinished file remains at the service, whose parts are
+    /// billed. [`Error::failure`] returns what went wrong.
+    ///
+    /// After any other error of such a call, nothing remains that is billed. If the answer to starting the
+    /// file was lost, an unfinished file without parts may remain.
     #[error(transparent)]
     LargeFileLeft(Box<LargeFileLeft>),
 
     // The account's owner can act.
-    /// Nobody has called `authorize_account` with this account info yet.
+    /// No application key is authorized in this account info.
     #[error("not authorized: call authorize_account first")]
     NotAuthorized,
-    /// The service does not accept the application key: it is wrong, or has expired, or was deleted.
+    /// The service does not accept the application key, because it is wrong, has expired or was deleted.
     #[error(
         "the application key was not accepted ({0}); check the key id, the key and the realm, and \
          whether the key has expired or was deleted"
     )]
     InvalidCredentials(Box<ServiceError>),
-    /// The credential provider did not tell the application key.
-    #[error("the credential provider did not tell the application key")]
+    /// The credential provider failed to supply an application key.
+    #[error("the credential provider failed to supply an application key")]
     Credentials {
-        /// Why not.
+        /// The provider's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The application key may not do this.
+    /// The application key is not allowed to do this: it lacks a capability, or is restricted to other
+    /// buckets or names.
     #[error("{0}")]
     NotAllowed(Box<NotAllowed>),
-    /// A cap of the account is reached; its owner can raise it on Backblaze's web site.
+    /// A cap of the account is reached. The owner of the account can raise it on Backblaze's web site.
     #[error("a cap of the account is reached: {0}")]
     CapExceeded(Box<ServiceError>),
 
     // The object is not what was expected.
-    /// There is no such bucket, or this key cannot see it.
+    /// The bucket does not exist, or this key cannot see it.
     #[error("there is no bucket {bucket:?} that this key can see")]
     BucketNotFound {
-        /// The name or id that was asked for.
+        /// The name or id of the bucket.
         bucket: Box<str>,
-        /// The service's answer, if it was asked.
+        /// The service's answer, if a request was sent.
         service: Option<Box<ServiceError>>,
     },
-    /// There is no such file or version.
-    #[error("there is no file {file:?}, or no such version of it")]
+    /// The file, or this version of it, does not exist.
+    #[error("there is no file {}, or no such version of it", shortened(file))]
     FileNotFound {
-        /// The name or id that was asked for.
+        /// The name or id of the file.
         file: Box<str>,
-        /// The service's answer, if it refused; none if a listing did not have the file.
+        /// The service's answer, or `None` if a listing did not contain the file.
         service: Option<Box<ServiceError>>,
     },
-    /// Another bucket, perhaps of another account, has this name.
+    /// A bucket of this name exists already, perhaps in another account.
     #[error(
         "the bucket name {name:?} is taken; bucket names are unique among all accounts, choose another"
     )]
@@ -122,54 +137,56 @@ pub enum Error {
         /// The service's answer.
         service: Box<ServiceError>,
     },
-    /// The bucket changed meanwhile: read its state again and repeat the change on that.
-    #[error("the bucket was changed by someone else meanwhile: {0}")]
+    /// The bucket was changed by another program at the same time. Read its settings again and repeat the
+    /// change; [`Bucket::modify`](crate::Bucket::modify) does both.
+    #[error("the bucket was changed by another program at the same time: {0}")]
     Conflict(Box<ServiceError>),
-    /// The file is encrypted with a customer's key (SSE-C), and that was not given, or another one.
+    /// The file is encrypted with a customer's key (SSE-C), and the call has no key or another one.
     #[error("{problem}{}", answer(service.as_deref()))]
     EncryptionKey {
         /// What is wrong with the key.
         problem: KeyProblem,
-        /// The service's answer, if it refused; none if what it tells of the file was enough.
+        /// The service's answer, or `None` if the description of the file was enough to tell.
         service: Option<Box<ServiceError>>,
     },
-    /// Object lock forbids it: a retention that has not ended, or a legal hold.
-    #[error("object lock forbids it: {0}")]
+    /// Object lock protects the version: its retention has not ended, or a legal hold is on.
+    #[error("object lock protects the version, by a retention or a legal hold: {0}")]
     Locked(Box<ServiceError>),
 
     // The data is not what it should be.
-    /// The bytes that arrived are not the bytes that were stored.
+    /// The bytes that arrived do not have the recorded checksum.
     #[error(
         "the data has SHA-1 {actual}, but {expected} is recorded: it was damaged on its way, or the record is wrong"
     )]
     ChecksumMismatch {
-        /// What the service reports.
+        /// The checksum that is recorded.
         expected: Box<Sha1Digest>,
-        /// What arrived.
+        /// The checksum of the bytes that arrived.
         actual: Box<Sha1Digest>,
     },
-    /// The download ended early and could not be continued.
+    /// The download ended early, and could not be continued over another connection.
     #[error("the download ended after {actual} of {expected} bytes")]
     Truncated {
-        /// How many bytes there are.
+        /// The number of bytes to receive.
         expected: u64,
-        /// How many arrived.
+        /// The number of bytes that arrived.
         actual: u64,
-        /// What broke the last connection.
+        /// The failure of the last connection.
         source: Option<Box<TransportError>>,
     },
-    /// The range lies outside the file.
+    /// The requested range is outside the file.
     #[error("the range lies outside the file: {0}")]
     RangeNotSatisfiable(Box<ServiceError>),
 
     // The service.
-    /// The service is overloaded or failed; the call was repeated as [`RetryPolicy`](crate::RetryPolicy) allows.
+    /// The service is overloaded or failed, after all attempts that [`RetryPolicy`](crate::RetryPolicy)
+    /// allows.
     #[error("the service cannot answer now: {0}")]
     Busy(Box<ServiceError>),
     /// The service refused the call for a reason that has no variant here.
-    #[error("{0}")]
+    #[error(fmt = with_hint)]
     Service(Box<ServiceError>),
-    /// The service's answer cannot be understood.
+    /// The service's answer cannot be understood. A proxy in between may have written it.
     #[error(
         "the answer to {operation} cannot be understood; the service, or a proxy in between, does not speak this API"
     )]
@@ -181,30 +198,30 @@ pub enum Error {
     },
 
     // The network.
-    /// The service was not reached, or the connection broke.
+    /// The service could not be reached, or the connection broke.
     #[error(transparent)]
     Connection(Box<TransportError>),
 
     // This machine.
-    /// A local file cannot be used.
+    /// A local file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     LocalFile {
         /// What was tried: `"read"`, `"create"`, ...
         action: &'static str,
         /// The file or directory.
         path: Box<Path>,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// Writing to, or reading from, what the caller passed failed.
+    /// The reader or writer that was passed to the call failed.
     #[error("cannot {action} the stream that was passed in")]
     Stream {
         /// `"read"` or `"write"`.
         action: &'static str,
-        /// Why not.
+        /// The reader's or writer's error.
         source: io::Error,
     },
-    /// The account-info file is damaged or is something else; it was left as it is.
+    /// The account-info file is damaged or is not an account-info file. It was not changed.
     #[error("the account info in {} cannot be used: {reason}", path.display())]
     AccountInfoCorrupt {
         /// The file.
@@ -212,7 +229,7 @@ pub enum Error {
         /// What is wrong, and what to do.
         reason: Box<str>,
     },
-    /// A newer program wrote the account-info file in a form that this version cannot read.
+    /// The account-info file was written by a newer program, in a form that this version cannot read.
     #[error("the account info in {} was written by a newer program: {reason}", path.display())]
     AccountInfoTooNew {
         /// The file.
@@ -220,9 +237,9 @@ pub enum Error {
         /// What is missing.
         reason: Box<str>,
     },
-    /// The account info now belongs to another account, key or realm; nothing was sent.
+    /// Another account, key or realm was authorized in the account info. Nothing was sent.
     #[error(
-        "the account info was authorized for another account, key or realm meanwhile; call authorize_account again"
+        "another account, key or realm was authorized in the account info; call authorize_account again"
     )]
     AccountChanged,
     /// The account-info store failed.
@@ -243,7 +260,8 @@ pub enum Error {
         /// The budget.
         limit: u64,
     },
-    /// The call's [`CancelToken`](crate::CancelToken) was cancelled.
+    /// The call's [`CancelToken`](crate::CancelToken) was cancelled, or
+    /// [`B2Api::shutdown`](crate::B2Api::shutdown) was called.
     #[error("cancelled")]
     Cancelled,
 }
@@ -253,13 +271,37 @@ fn answer(service: Option<&ServiceError>) -> String {
     service.map_or_else(String::new, |service| format!(": {service}"))
 }
 
-/// What is wrong with the customer's key that a file is read with.
+/// A name in quotes, without the middle of a very long one.
+fn shortened(name: &str) -> String {
+    const SHOWN: usize = 60;
+    let length = name.chars().count();
+    if length <= 3 * SHOWN {
+        return format!("{name:?}");
+    }
+    let start: String = name.chars().take(SHOWN).collect();
+    let end: String = name.chars().skip(length - SHOWN).collect();
+    format!("{start:?}...{end:?} ({} bytes)", name.len())
+}
+
+/// A refusal, and what to do about it where the service does not say it.
+fn with_hint(service: &ServiceError, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    let hint = match service.code {
+        ErrorCode::CannotDeleteNonEmptyBucket => {
+            "; hidden files, old versions and unfinished large files count too: delete_many with \
+             Versions::All deletes all of them"
+        }
+        _ => "",
+    };
+    write!(f, "{service}{hint}")
+}
+
+/// Why a file that is encrypted with a customer's key cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyProblem {
-    /// None was given.
+    /// The call has no key.
     Missing,
-    /// The file is encrypted with another one.
+    /// The file is encrypted with another key.
     Wrong,
 }
 
@@ -290,8 +332,8 @@ impl Error {
         }
     }
 
-    /// What went wrong, whatever it left behind: the failure inside of
-    /// [`LargeFileLeft`](Self::LargeFileLeft), otherwise the error itself.
+    /// Returns what went wrong: the failure inside a [`LargeFileLeft`](Self::LargeFileLeft), and otherwise
+    /// the error itself.
     ///
     /// ```
     /// use b2sdk::Error;
@@ -306,7 +348,7 @@ impl Error {
         }
     }
 
-    /// The service's answer, if there was one.
+    /// Returns the service's answer, if there was one.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
         match self.failure() {
@@ -345,19 +387,19 @@ impl Error {
         }
     }
 
-    /// The HTTP status of the service's answer.
+    /// Returns the HTTP status of the service's answer, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.service().map(|service| service.status)
     }
 
-    /// The code of the service's answer.
+    /// Returns the error code of the service's answer, if there was one.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.service().map(|service| &service.code)
     }
 
-    /// How often the request that failed was sent; 0 if nothing was sent.
+    /// Returns how often the request that failed was sent, or 0 if nothing was sent.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         match self.failure() {
@@ -366,7 +408,7 @@ impl Error {
         }
     }
 
-    /// Whether the whole call may succeed later without anybody changing anything.
+    /// Returns whether the whole call may succeed if it is repeated later without any change.
     ///
     /// # Consequences
     /// A call that creates something may have taken effect although its answer was lost: see
@@ -381,7 +423,7 @@ impl Error {
         }
     }
 
-    /// Whether what was asked for does not exist, or is not visible to this key.
+    /// Returns whether the bucket or file does not exist, or is not visible to this key.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(
@@ -390,7 +432,7 @@ impl Error {
         )
     }
 
-    /// Whether credentials or permissions are the reason.
+    /// Returns whether the credentials or the permissions of the key are the reason.
     #[must_use]
     pub fn is_auth(&self) -> bool {
         matches!(
@@ -403,8 +445,8 @@ impl Error {
         ) || (self.status() == Some(401) && !matches!(self.failure(), Self::Locked(_)))
     }
 
-    /// Whether the last request may have taken effect although this is what came of it: all of it was
-    /// sent, and no answer came, or none that the service itself has given.
+    /// Returns whether the last request may have taken effect despite this error: all of it was sent, and
+    /// no answer arrived, or none that the service itself wrote.
     ///
     /// ```
     /// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy};
