@@ -15,13 +15,13 @@ mod guard;
 mod pool_check;
 mod proxy;
 mod retry_after;
+mod service_clock;
 mod token_connections;
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use parking_lot::Mutex;
 use ureq::Agent;
 use ureq::http as types;
 
@@ -41,9 +41,12 @@ use crate::http::connector::Shared;
 use crate::http::dns_cache::DnsCache;
 use crate::http::exchange::{Answer, Exchanged, Message};
 use crate::http::expect_continue::Expectations;
+use crate::http::service_clock::ServiceClock;
 use crate::http::token_connections::TokenConnections;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
+
+pub(crate) use self::service_clock::Beginning;
 
 /// How a request's body is given.
 pub(crate) enum RequestBody<'a> {
@@ -134,8 +137,7 @@ struct Inner {
     /// No more requests.
     closing: CancelToken,
     token_connections: Arc<TokenConnections>,
-    /// The last `Date` of the service, and when it came by our clock.
-    service_date: Mutex<Option<(SystemTime, Duration)>>,
+    service_clock: ServiceClock,
 }
 
 impl Http {
@@ -152,7 +154,7 @@ impl Http {
             bandwidth: Arc::default(),
             expectations: Expectations::default(),
             closing: CancelToken::new(),
-            service_date: Mutex::default(),
+            service_clock: ServiceClock::default(),
         })))
     }
 
@@ -168,11 +170,15 @@ impl Http {
         &self.0.bandwidth
     }
 
-    /// What time it was at the service when our clock showed `elapsed`, to the second that its
-    /// `Date` header tells; `None` before its first answer.
-    pub(crate) fn service_time_at(&self, elapsed: Duration) -> Option<SystemTime> {
-        let (date, seen) = (*self.0.service_date.lock())?;
-        date.checked_sub(seen.saturating_sub(elapsed))
+    /// Takes note of when something begins.
+    pub(crate) fn begin(&self) -> Beginning {
+        self.0.service_clock.begin(&self.0.clock)
+    }
+
+    /// What time it was at the service when something began, rather too early than too late; `None` before
+    /// its first answer.
+    pub(crate) fn service_time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.0.service_clock.time_of(beginning)
     }
 
     /// Cancelled by `shutdown`.
@@ -311,8 +317,7 @@ impl Http {
     fn note_date(&self, headers: &HeaderMap) {
         let date = headers.get("date").and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
-            let seen = self.0.clock.elapsed();
-            *self.0.service_date.lock() = Some((date, seen));
+            self.0.service_clock.note(date, &self.0.clock);
         }
     }
 }

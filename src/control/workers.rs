@@ -7,8 +7,9 @@
 
 use crate::control::Control;
 use crate::control::memory::Memory;
+use crate::control::progress::is_reporting;
 use crate::control::semaphore::Semaphore;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The permits of one `B2Api`.
 #[derive(Debug)]
@@ -49,6 +50,10 @@ impl Workers {
 
     /// Waits for its turn.
     pub(crate) fn take(&self, control: &Control) -> Result<Permit<'_>> {
+        if is_reporting() && self.permits.taken() >= self.permits.limit() {
+            let reason = "a receiver must not start transfers, which may wait for the one that it is told of";
+            return Err(Error::invalid_input("progress", reason));
+        }
         self.permits.acquire(1, control.tokens())?;
         Ok(Permit(self))
     }

@@ -174,7 +174,7 @@ impl Subject<'_> {
 impl ServiceError {
     /// Whether this came from something in between, which cannot know what the service did.
     pub(crate) fn is_lost_answer(&self) -> bool {
-        matches!(self.status, 500 | 502 | 504) && self.code.as_str().is_empty()
+        matches!(self.status, 408 | 429 | 500..=599) && self.code.as_str().is_empty()
     }
 
     /// The outcome that a refusal means (docs/protocol.md, section 11).

@@ -102,7 +102,7 @@ impl BucketDetails {
 impl Row for BucketDetails {
     const REQUIRED: &'static [&'static str] = &["bucketId", "bucketName"];
 
-    fn extra(&mut self) -> &mut Map<String, Value> {
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
         &mut self.extra
     }
 

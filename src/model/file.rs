@@ -141,7 +141,7 @@ impl FileVersion {
 impl Row for FileVersion {
     const REQUIRED: &'static [&'static str] = &["fileName"];
 
-    fn extra(&mut self) -> &mut Map<String, Value> {
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
         &mut self.extra
     }
 

@@ -48,7 +48,7 @@ pub struct KeyDetails {
 impl Row for KeyDetails {
     const REQUIRED: &'static [&'static str] = &["applicationKeyId"];
 
-    fn extra(&mut self) -> &mut Map<String, Value> {
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
         &mut self.extra
     }
 

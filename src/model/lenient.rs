@@ -37,7 +37,7 @@ pub(crate) trait Row: DeserializeOwned {
     const REQUIRED: &'static [&'static str];
 
     /// The members that have no name.
-    fn extra(&mut self) -> &mut Map<String, Value>;
+    fn extra_mut(&mut self) -> &mut Map<String, Value>;
 
     /// Takes note that a member is set, and to what is unknown.
     fn hide(&mut self, _member: &str) {}

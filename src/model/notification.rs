@@ -472,7 +472,7 @@ pub struct EventNotification {
 impl Row for EventNotification {
     const REQUIRED: &'static [&'static str] = &["eventId", "eventType"];
 
-    fn extra(&mut self) -> &mut Map<String, Value> {
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
         &mut self.extra
     }
 }

@@ -40,7 +40,7 @@ pub struct Part {
 impl Row for Part {
     const REQUIRED: &'static [&'static str] = &["fileId", "partNumber", "contentLength"];
 
-    fn extra(&mut self) -> &mut Map<String, Value> {
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
         &mut self.extra
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::control::Control;
 use crate::error::{ErrorCode, Result};
+use crate::http::Beginning;
 use crate::model::auth::Capability;
 use crate::model::file::FileVersion;
 use crate::model::filtered::Filtered;
@@ -102,10 +103,10 @@ impl Session {
         std::iter::from_fn(|| pages.next(self, control)).collect()
     }
 
-    /// Whether a version was made after this moment of our clock, by the service's own clock, which its
-    /// Date header tells to the second.
-    pub(crate) fn is_made_since(&self, started: Duration, version: &FileVersion) -> bool {
-        let began = self.http().service_time_at(started).map(Timestamp::from);
+    /// Whether a version was made after something began, by the service's own clock, which its Date header
+    /// tells to the second.
+    pub(crate) fn is_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
+        let began = self.http().service_time_of(beginning).map(Timestamp::from);
         began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
     }
 

@@ -13,6 +13,7 @@ mod partial;
 mod ranges;
 pub(crate) mod reader;
 pub(crate) mod remote_file;
+mod special;
 mod stream;
 
 use std::io::Write;

@@ -51,6 +51,8 @@ where
         stop: own,
     };
     thread::scope(|scope| {
+        // The caller's code makes the pieces; a panic in it would wait for those that run.
+        let _stop = StopOnPanic(&outcome.stop);
         let mut pieces = pieces(control.clone()).enumerate();
         while !control.is_cancelled() {
             let Some((index, piece)) = pieces.next() else {

@@ -318,8 +318,9 @@ impl Read for FileReader<'_> {
 
 /// A reader that can be read only once. What was read is kept, so that another attempt can send it
 /// again.
-pub(crate) struct ReaderSource<R> {
+pub(crate) struct ReaderSource<'c, R> {
     length: u64,
+    control: &'c Control,
     state: RefCell<ReaderState<R>>,
 }
 
@@ -328,11 +329,12 @@ struct ReaderState<R> {
     kept: Vec<u8>,
 }
 
-impl<R: Read> ReaderSource<R> {
-    /// `length` bytes of the reader, all of which may have to be kept.
-    pub(crate) const fn new(reader: R, length: u64) -> Self {
+impl<'c, R: Read> ReaderSource<'c, R> {
+    /// `length` bytes of the reader, all of which may have to be kept; none once the call is cancelled.
+    pub(crate) const fn new(reader: R, length: u64, control: &'c Control) -> Self {
         Self {
             length,
+            control,
             state: RefCell::new(ReaderState {
                 reader,
                 kept: Vec::new(),
@@ -341,7 +343,7 @@ impl<R: Read> ReaderSource<R> {
     }
 }
 
-impl<R: Read> UploadSource for ReaderSource<R> {
+impl<R: Read> UploadSource for ReaderSource<'_, R> {
     fn len(&self) -> u64 {
         self.length
     }
@@ -355,14 +357,15 @@ impl<R: Read> UploadSource for ReaderSource<R> {
     }
 }
 
-struct Replay<'a, R> {
-    source: &'a ReaderSource<R>,
+struct Replay<'a, 'c, R> {
+    source: &'a ReaderSource<'c, R>,
     position: u64,
     end: u64,
 }
 
-impl<R: Read> Read for Replay<'_, R> {
+impl<R: Read> Read for Replay<'_, '_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.control.check()?;
         let state = &mut *self.source.state.borrow_mut();
         let kept = usize::try_from(self.position)
             .ok()
@@ -415,10 +418,11 @@ fn read_callers(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> 
     }
 }
 
-/// Reads from the caller's reader until `buffer` is full or the reader ends.
-pub(crate) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+/// Reads from the caller's reader until `buffer` is full, the reader ends, or the call is cancelled.
+pub(crate) fn fill(reader: &mut impl Read, buffer: &mut [u8], control: &Control) -> Result<usize> {
     let mut filled = 0;
     while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        control.check()?;
         match read_callers(reader, room) {
             Ok(0) => break,
             Ok(read) => filled += read,
@@ -435,6 +439,7 @@ mod tests {
     use std::path::Path;
 
     use super::{FileSource, FileState, ReaderSource, UploadSource};
+    use crate::control::Control;
     use crate::error::Error;
 
     fn read(source: &dyn UploadSource) -> std::result::Result<Vec<u8>, Error> {
@@ -448,7 +453,8 @@ mod tests {
     #[test]
     fn a_reader_is_replayed_and_never_read_beyond_its_length() {
         let mut rest: &[u8] = b"hello, world";
-        let source = ReaderSource::new(&mut rest, 5);
+        let control = Control::default();
+        let source = ReaderSource::new(&mut rest, 5, &control);
         let mut piece = [0; 2];
         source.open(0..5).unwrap().read_exact(&mut piece).unwrap();
         assert_eq!(read(&source).unwrap(), b"hello");
@@ -473,7 +479,8 @@ mod tests {
 
     #[test]
     fn a_reader_that_ends_early_is_an_error() {
-        let source = ReaderSource::new(&b"hel"[..], 5);
+        let control = Control::default();
+        let source = ReaderSource::new(&b"hel"[..], 5, &control);
         assert!(matches!(read(&source), Err(Error::SourceChanged { .. })));
     }
 

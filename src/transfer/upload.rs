@@ -65,7 +65,7 @@ impl<'a> Upload<'a> {
         let file = self.new_file(&snapshot, None)?;
         if limits.fits_one_request(length) {
             let _loan = memory.borrow(length, control)?;
-            let source = ReaderSource::new(reader, length);
+            let source = ReaderSource::new(reader, length, control);
             small::upload(self.transfer, snapshot, &file, &source)
         } else {
             let parts = PartReader::of_length(&mut reader, parts, memory);
@@ -89,7 +89,7 @@ impl<'a> Upload<'a> {
         let Some(first) = parts.next_part(control)? else {
             return small::upload(self.transfer, snapshot, &file, &BytesSource(&[]));
         };
-        if parts.goes_on()? {
+        if parts.goes_on(control)? {
             // Smaller parts than the service takes would be refused when all of them are there.
             memory.check(limits.wanted())?;
             parts.put_back(first);

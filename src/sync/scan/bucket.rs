@@ -200,7 +200,7 @@ pub(in crate::sync) fn service_now(bucket: &Bucket) -> Timestamp {
     let session = &bucket.client().session;
     let clock = session.clock();
     let own = Timestamp::from(clock.now());
-    let service = session.http().service_time_at(clock.elapsed());
+    let service = session.http().service_time_of(&session.http().begin());
     service.map_or(own, |service| own.min(Timestamp::from(service)))
 }
 

@@ -5,9 +5,8 @@
 //!    `b2_list_file_versions` whether it is there. Found: that is the answer. Not found: once more.
 //!    Something that cannot be told from it: the failure is reported.
 
-use std::time::Duration;
-
 use crate::error::{Error, ErrorCode, Result};
+use crate::http::Beginning;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::operation::Operation;
 use crate::transfer::Transfer;
@@ -45,7 +44,7 @@ impl Copy<'_> {
         let described = source.and_then(|source| self.selected_length(source));
         let total = self.length.or(described);
         let tally = self.transfer.tally(file.name, total);
-        let started = session.clock().elapsed();
+        let beginning = session.http().begin();
         let policy = session.retry_policy();
         let (mut round, mut again) = (0, false);
         loop {
@@ -61,7 +60,7 @@ impl Copy<'_> {
                     return Ok(Small::TooLarge(error));
                 }
                 Err(error) if !error.is_answer_lost() => return Err(error),
-                Err(error) => match self.find_copy(started, replacement) {
+                Err(error) => match self.find_copy(&beginning, replacement) {
                     Ok(Search::Found(version)) => *version,
                     Ok(Search::Nothing) => {
                         round += 1;
@@ -104,8 +103,12 @@ impl Copy<'_> {
         })
     }
 
-    /// Looks whether the service has made the copy that was asked for from `started` on.
-    fn find_copy(&self, started: Duration, replacement: Option<&NewFile<'_>>) -> Result<Search> {
+    /// Looks whether the service has made the copy that was asked for since the beginning.
+    fn find_copy(
+        &self,
+        beginning: &Beginning,
+        replacement: Option<&NewFile<'_>>,
+    ) -> Result<Search> {
         let Transfer {
             session, control, ..
         } = self.transfer;
@@ -117,7 +120,7 @@ impl Copy<'_> {
             self.file
                 .with_metadata(content_type, source.file_info.clone())
         });
-        let is_too_old = |version: &FileVersion| !session.is_made_since(started, version);
+        let is_too_old = |version: &FileVersion| !session.is_made_since(beginning, version);
         let is_like_it = |version: &FileVersion| {
             version.action == FileAction::Upload
                 && version.content_length == range.end - range.start

@@ -1,7 +1,7 @@
 //! A download to a path: a temporary file beside it, verified, written through to disk, renamed. With
 //! `resume` it is a file of a name that the next process finds (`partial`).
 
-use std::fs::{File, FileTimes, OpenOptions, Permissions};
+use std::fs::{File, FileTimes, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -16,6 +16,7 @@ use crate::transfer::download::handle::check_at;
 use crate::transfer::download::partial::{Begin, Partial};
 use crate::transfer::download::ranges::{self, RangeTarget};
 use crate::transfer::download::reader::DownloadReader;
+use crate::transfer::download::special::{Special, links, output};
 use crate::transfer::parts::EqualParts;
 
 const HALF_A_MILLISECOND: Duration = Duration::from_micros(500);
@@ -114,8 +115,8 @@ impl RangeCounts {
 enum Destination {
     /// A path that does not exist, or a regular file, links resolved.
     File(PathBuf),
-    /// A pipe, a device: something that a rename would replace instead of feeding it.
-    Special,
+    /// A pipe, a device, or what the program's own output goes to, whose handle this is then.
+    Special(Option<File>),
 }
 
 pub(super) fn save(
@@ -125,10 +126,18 @@ pub(super) fn save(
 ) -> Result<Saved> {
     let counts = match destination(path)? {
         Destination::File(path) => save_file(&mut reader, &path, options)?,
-        Destination::Special => {
-            let mut file =
-                open_special(path).map_err(|error| Error::local_file("write", path, error))?;
-            reader.copy_to(&mut file, |error| Error::local_file("write", path, error))?;
+        Destination::Special(output) => {
+            let failed = |error| {
+                Error::from_io(error)
+                    .unwrap_or_else(|error| Error::local_file("write", path, error))
+            };
+            let control = &reader.stream().control().clone();
+            let clock = reader.stream().session().clock().clone();
+            let mut special = match output {
+                Some(file) => Special::new(file, control),
+                None => Special::open(path, &clock, control).map_err(failed)?,
+            };
+            reader.copy_to(&mut special, failed)?;
             RangeCounts::ONE_RESPONSE
         }
     };
@@ -146,6 +155,10 @@ pub(super) fn save(
 }
 
 fn destination(path: &Path) -> Result<Destination> {
+    if let Some(output) = output(path) {
+        let output = output.map_err(|error| Error::local_file("write", path, error))?;
+        return Ok(Destination::Special(Some(output)));
+    }
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => {
             let reason = io::Error::new(
@@ -160,29 +173,14 @@ fn destination(path: &Path) -> Result<Destination> {
                 .map_err(|error| Error::local_file("resolve", path, error))?;
             Ok(Destination::File(resolved))
         }
-        Ok(_) => Ok(Destination::Special),
+        Ok(_) => Ok(Destination::Special(None)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(Destination::File(end_of_links(path)))
+            // Where links lead that lead to nothing yet.
+            let end = links(path).last();
+            Ok(Destination::File(end.unwrap_or_else(|| path.to_owned())))
         }
         Err(error) => Err(Error::local_file("write", path, error)),
     }
-}
-
-/// Where a link leads that leads to nothing yet; a path that is no link leads to itself.
-fn end_of_links(path: &Path) -> PathBuf {
-    let mut end = path.to_owned();
-    // As many links as systems follow.
-    for _ in 0..40 {
-        let Ok(next) = end.read_link() else { break };
-        end = end
-            .parent()
-            .map_or(next.clone(), |parent| parent.join(next));
-    }
-    end
-}
-
-fn open_special(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).open(path)
 }
 
 fn save_file(

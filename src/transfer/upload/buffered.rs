@@ -87,10 +87,10 @@ impl<'a> PartReader<'a> {
 
     /// Whether another part follows. One byte tells: a buffer for it would be a second one, for which
     /// nobody may wait who holds the first.
-    pub(super) fn goes_on(&mut self) -> Result<bool> {
+    pub(super) fn goes_on(&mut self, control: &Control) -> Result<bool> {
         let mut byte = [0];
         if self.peeked.is_none() && !self.ended && self.wanted() > 0 {
-            match fill(&mut self.reader, &mut byte)? {
+            match fill(&mut self.reader, &mut byte, control)? {
                 0 => self.ended = true,
                 _ => self.peeked = Some(byte[0]),
             }
@@ -129,7 +129,7 @@ impl<'a> PartReader<'a> {
             start = 1;
         }
         let rest = part.bytes.get_mut(start..).unwrap_or_default();
-        let filled = start + fill(&mut self.reader, rest)?;
+        let filled = start + fill(&mut self.reader, rest, control)?;
         // A terminal, or a file that grows, may go on after its end.
         self.ended = filled < size;
         self.index += 1;

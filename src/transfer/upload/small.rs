@@ -9,11 +9,11 @@
 //!    two equal versions.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::account_info::{AuthSnapshot, UploadTarget};
 use crate::control::progress::CountingReader;
 use crate::error::{Error, Result};
+use crate::http::Beginning;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::operation::Operation;
 use crate::model::sha1::Sha1Digest;
@@ -37,7 +37,7 @@ pub(in crate::transfer) fn upload(
     let length = source.len();
     let tally = transfer.tally(file.name, Some(length));
     let target = UploadTarget::Bucket(file.bucket.clone());
-    let (started, mut again) = (session.clock().elapsed(), false);
+    let (beginning, mut again) = (session.http().begin(), false);
     let request = file.upload_request();
     let (version, attempts) =
         session.with_upload_url(&target, file.name, Some(snapshot), control, |raw, url| {
@@ -54,7 +54,7 @@ pub(in crate::transfer) fn upload(
                     Err(error) => Ok(UploadOutcome::Unknown(error)),
                 },
                 (Err(error), Some(sha1)) if error.is_answer_lost() => {
-                    find_uploaded(transfer, file, (length, sha1), started, error)
+                    find_uploaded(transfer, file, (length, sha1), &beginning, error)
                 }
                 (Err(error), _) => Err(error),
             };
@@ -85,12 +85,12 @@ fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion>
     }
 }
 
-/// Looks whether the service has what was sent from `started` on.
+/// Looks whether the service has what was sent since the beginning.
 fn find_uploaded(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
     (length, sha1): (u64, Sha1Digest),
-    started: Duration,
+    beginning: &Beginning,
     lost: Error,
 ) -> Result<UploadOutcome<FileVersion>> {
     let Transfer {
@@ -99,7 +99,7 @@ fn find_uploaded(
     // A custom time is told as it was given; otherwise it must be one of after the attempt.
     let is_too_old = |version: &FileVersion| match file.upload_timestamp {
         Some(time) => version.upload_timestamp < time,
-        None => !session.is_made_since(started, version),
+        None => !session.is_made_since(beginning, version),
     };
     let is_ours = |version: &FileVersion| {
         version.action == FileAction::Upload

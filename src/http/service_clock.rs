@@ -1,0 +1,135 @@
+//! What time it is at the service, as far as its `Date` headers tell.
+
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+
+use crate::control::clock::Clock;
+
+/// The last `Date` of the service, and when it came.
+#[derive(Debug, Default)]
+pub(super) struct ServiceClock(Mutex<Option<(SystemTime, Moment)>>);
+
+/// A moment by our clocks: the one that only moves forward, and the time of the day, which goes on while the
+/// machine sleeps.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    elapsed: Duration,
+    time: SystemTime,
+}
+
+impl Moment {
+    fn now(clock: &Clock) -> Self {
+        Self {
+            elapsed: clock.elapsed(),
+            time: clock.now(),
+        }
+    }
+
+    /// The time from an earlier moment on, by the clock that counts more of it.
+    fn since(&self, earlier: &Self) -> Duration {
+        let by_time = self.time.duration_since(earlier.time).unwrap_or_default();
+        let elapsed = self.elapsed.saturating_sub(earlier.elapsed);
+        elapsed.max(by_time)
+    }
+}
+
+/// When something began, and what time it was then at the service, as far as that was known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beginning {
+    at: Moment,
+    known: Option<SystemTime>,
+}
+
+impl ServiceClock {
+    pub(super) fn note(&self, date: SystemTime, clock: &Clock) {
+        *self.0.lock() = Some((date, Moment::now(clock)));
+    }
+
+    pub(super) fn begin(&self, clock: &Clock) -> Beginning {
+        self.begin_at(Moment::now(clock))
+    }
+
+    fn begin_at(&self, at: Moment) -> Beginning {
+        let last = *self.0.lock();
+        let known = last.and_then(|(date, seen)| date.checked_add(at.since(&seen)));
+        Beginning { at, known }
+    }
+
+    /// What time it was at the service when something began, to the second; `None` before its first answer.
+    /// Rather too early than too late: the last `Date` from before counts as well as that of now, because
+    /// the machine, and one of our clocks with it, may have slept in between.
+    pub(super) fn time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        let Beginning { at, known } = beginning;
+        let last = *self.0.lock();
+        let told = last.and_then(|(date, seen)| date.checked_sub(seen.since(at)));
+        match (told, *known) {
+            (Some(told), Some(known)) => Some(told.min(known)),
+            (told, known) => told.or(known),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{Moment, ServiceClock};
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// So many seconds by the clock that stands still while the machine sleeps, and by the time of the day.
+    fn moment(elapsed: u64, time: u64) -> Moment {
+        Moment {
+            elapsed: seconds(elapsed),
+            time: UNIX_EPOCH + seconds(time),
+        }
+    }
+
+    /// What a request is thought to have begun at that began at 1000 by the service's clock, which is 500
+    /// seconds ahead of ours; dates come from it at these moments.
+    fn began(before: Option<Moment>, at: Moment, after: Option<Moment>) -> Option<u64> {
+        let clock = ServiceClock::default();
+        let tell = |moment: Moment| {
+            let date = moment.time + seconds(500);
+            *clock.0.lock() = Some((date, moment));
+        };
+        before.into_iter().for_each(tell);
+        let beginning = clock.begin_at(at);
+        after.into_iter().for_each(tell);
+        let time = clock.time_of(&beginning)?;
+        Some(time.duration_since(UNIX_EPOCH).unwrap().as_secs())
+    }
+
+    #[test]
+    fn a_beginning_is_known_by_dates_from_before_and_after_it() {
+        let (before, at, after) = (moment(0, 490), moment(10, 500), moment(30, 520));
+        assert_eq!(began(None, at, None), None);
+        for (before, after) in [
+            (Some(before), None),
+            (None, Some(after)),
+            (Some(before), Some(after)),
+        ] {
+            assert_eq!(began(before, at, after), Some(1000));
+        }
+    }
+
+    #[test]
+    fn a_machine_that_slept_does_not_move_a_beginning_forward() {
+        // For an hour while the answer was due, or before the request was sent.
+        let (before, at, after) = (moment(0, 490), moment(10, 500), moment(30, 4120));
+        assert_eq!(began(None, at, Some(after)), Some(1000));
+        assert_eq!(began(Some(before), at, Some(after)), Some(1000));
+        let long_before = moment(0, 490 - 3600);
+        assert_eq!(
+            began(Some(long_before), at, Some(moment(30, 520))),
+            Some(1000)
+        );
+        // The clock of the day was set back meanwhile, or forward.
+        assert_eq!(began(Some(before), at, Some(moment(30, 20))), Some(500));
+        let forward = began(Some(before), at, Some(moment(30, 9000)));
+        assert!(forward <= Some(1000), "{forward:?}");
+    }
+}
