@@ -71,7 +71,7 @@ pub(crate) fn row<T: Row>(value: &Value) -> Result<T, serde_json::Error> {
     for name in odd.keys() {
         row.hide(name);
     }
-    row.extra()
+    row.extra_mut()
         .insert(UNREADABLE.to_owned(), Value::Object(odd));
     Ok(row)
 }
