@@ -143,6 +143,7 @@ types! {
         sync::SyncPlace, sync::Synchronizer, testing::Clock,
     }
     single {
+        streams::UploadWriter,
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
         account_info::RedisAccountInfo,
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,
