@@ -40,6 +40,7 @@ mod listing;
 mod lock;
 mod lost_answers;
 mod notifications;
+mod odd_rows;
 mod odd_values;
 mod parity;
 mod persistence;
