@@ -139,6 +139,9 @@ impl Bucket {
     /// Uploads a new version of a local file that only grows, such as a log: what the latest version has
     /// is copied within the service, and only what was appended is uploaded.
     ///
+    /// A file that has not changed makes no version, unless settings are asked for that its latest version does
+    /// not have; [`Uploaded::is_unchanged`] tells.
+    ///
     /// The file is read to see that it begins with that version: its SHA-1 must be known, and it must
     /// have at least 5 MB. Otherwise, and for a key that may not read, the whole file is uploaded as by
     /// [`upload_local_file`](Self::upload_local_file); so it is if the version is encrypted with a customer's

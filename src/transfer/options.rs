@@ -34,7 +34,12 @@ use crate::transfer::resume::Resume;
 pub struct UploadOptions {
     /// The MIME type. The service derives it from the name's extension if there is none.
     pub content_type: Option<String>,
-    /// The names and values to store with the file.
+    /// The names and values to store with the file, at most ten of them.
+    ///
+    /// The crate adds entries of its own as far as there is room beside the caller's. If there is not,
+    /// `src_last_modified_millis` is left out first, then `large_file_sha1`. The id of a customer's key
+    /// (`sse_c_key_id`) is never left out: without room for it the upload is refused with
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput).
     pub file_info: FileInfo,
     /// When the source was last changed. A local file's own time is used if this is not set.
     pub src_last_modified: Option<Timestamp>,
@@ -101,6 +106,7 @@ impl UploadOptions {
             name,
             content_type: self.content_type.as_deref().map(Into::into),
             info: self.file_info.clone(),
+            has_own_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),
@@ -210,6 +216,7 @@ impl CopyOptions {
             name,
             content_type,
             info,
+            has_own_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),
@@ -321,6 +328,7 @@ impl ComposeOptions {
             name,
             content_type: self.content_type.as_deref().map(Into::into),
             info: self.file_info.clone(),
+            has_own_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),

@@ -8,6 +8,7 @@
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
 use crate::model::encryption::Encryption;
+use crate::model::file::FileVersion;
 use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::DownloadRequest;
@@ -39,9 +40,13 @@ impl Append<'_> {
         let Some(stored) = self.latest()? else {
             return self.upload.send(source);
         };
+        let (stored, version) = stored;
         let Some(sha1) = self.grown_from(source, &stored, limits)? else {
             return self.upload.send(source);
         };
+        if stored.length == source.len() && file.is_kept_as(&version) {
+            return Ok(Uploaded::unchanged(version));
+        }
         match self.compose(stored, source, file, (sha1.given(), limits)) {
             // Somebody has deleted the version since.
             Err(error) if error.is_not_found() && !may_be_made(&error) => {
@@ -97,7 +102,7 @@ impl Append<'_> {
 
     /// The latest version under the name; none if there is none that can be seen. It may be under the
     /// key that the new one is to have, or under none.
-    fn latest(&self) -> Result<Option<Remote>> {
+    fn latest(&self) -> Result<Option<(Remote, FileVersion)>> {
         let encryption = self.upload.options.encryption.as_ref();
         let key = encryption.and_then(Encryption::customer_key);
         let outcome = match self.head(key) {
@@ -116,7 +121,7 @@ impl Append<'_> {
         }
     }
 
-    fn head(&self, key: Option<&SseCustomerKey>) -> Result<Remote> {
+    fn head(&self, key: Option<&SseCustomerKey>) -> Result<(Remote, FileVersion)> {
         let Upload {
             transfer,
             file_name,
@@ -127,12 +132,13 @@ impl Append<'_> {
         let version = transfer
             .session
             .call(&request, transfer.control, |raw| raw.head(&request))?;
-        Ok(Remote {
+        let remote = Remote {
             length: version.content_length,
             sha1: version.sha1(),
-            file_id: version.file_id,
+            file_id: version.file_id.clone(),
             key: key.cloned(),
-        })
+        };
+        Ok((remote, version))
     }
 
     /// What to record of the whole, if a file begins with what is stored and a copy of that is possible.
