@@ -31,7 +31,13 @@
 pub(crate) mod cached;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
+#[cfg(feature = "redis")]
+mod forward;
 pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+#[cfg(feature = "redis")]
+mod sealing;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 mod stored;
@@ -44,6 +50,11 @@ mod url_pools;
 pub use self::sqlite::builder::SqliteAccountInfoBuilder;
 
 pub use self::cached::Cached;
+#[cfg(feature = "redis")]
+use self::forward::{forward_account_info, forward_methods};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::redis::{RedisAccountInfo, RedisAccountInfoBuilder};
 
 use std::fmt;
 use std::sync::Arc;
@@ -266,6 +277,18 @@ impl AuthSnapshot {
     /// A [`StoreError`] if the JSON cannot be written, which no value is known to cause.
     pub fn expose_json(&self) -> Result<String, StoreError> {
         serde_json::to_string(&stored::Written::from(&self.auth)).map_err(StoreError::new)
+    }
+
+    /// Returns the authorization as JSON without the application key, for a store that others can read.
+    ///
+    /// An authorization without a key is used by a client that was given the key of that id, and is
+    /// replaced by means of that key. **The JSON contains the token in clear text.**
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the JSON cannot be written, which no value is known to cause.
+    pub fn expose_json_without_key(&self) -> Result<String, StoreError> {
+        let written = stored::Written::from(&self.auth).without_key();
+        serde_json::to_string(&written).map_err(StoreError::new)
     }
 
     /// Reads JSON that [`expose_json`](Self::expose_json) wrote, in this or another version of the

@@ -1,10 +1,11 @@
-//! The endpoints of the native API, version 4, one method of [`Raw`] each: a typed request in, the
-//! typed answer out. No state and no retry: one call is one request (a HEAD that is refused without a
-//! reason is followed by a GET), and what a failed one means is for the caller to decide.
+//! The endpoints of version 4 of the native API, each of them a method of [`Raw`] with a typed
+//! request and a typed answer. This layer keeps no state and repeats nothing: one call is one
+//! request (only a HEAD that is refused without a reason is followed by a GET), and the caller
+//! decides what a failure means.
 //!
-//! [`B2Api`](crate::B2Api) and [`Bucket`](crate::Bucket) are made of these methods; most programs need
-//! nothing else. This layer is for what those do not offer: an option of an endpoint, a page of one's
-//! own size, an answer with all that the service said.
+//! [`B2Api`](crate::B2Api) and [`Bucket`](crate::Bucket) are built on these methods, and are all
+//! that most programs need. Use this layer for what they do not offer: an option of an endpoint, a
+//! page of a chosen size, or the complete answer of the service.
 //!
 //! | wanted | use |
 //! |---|---|
@@ -12,15 +13,17 @@
 //! | single requests for an authorization of one's own, without a store | [`B2Api::raw_connections`](crate::B2Api::raw_connections) |
 //! | an endpoint's field that has no name here yet | [`Raw::call_json`] |
 //!
-//! Requests are structs with public fields: `new` takes what the service requires, and each optional
-//! field has a setter of its name. What is `None` is not sent. Answers keep what this version of the
-//! crate has no name for in `extra`, and values it has no name for in `Other` of the enums. What the
-//! key may not read is [`Filtered::NotAuthorized`](crate::Filtered), which is not "unset".
+//! Requests are structs with public fields. `new` takes what the service requires, and each
+//! optional field has a setter of the same name. Fields that are `None` are not sent. Answers keep
+//! members that this version of the crate does not know in `extra`, and unknown values in the
+//! variant `Other` of the enums. Settings that the key may not read are
+//! [`Filtered::NotAuthorized`](crate::Filtered), which differs from "unset".
 //!
-//! Nothing is checked before it is sent beyond what types and headers make impossible. An answer that tells
-//! of another file, bucket or key than the request named is [`Error::UnexpectedReply`]. No method looks
-//! whether a file is there already when the answer to an upload is lost, none verifies what a download
-//! brings, and an upload URL is the caller's to use for one upload at a time.
+//! Requests are not checked before they are sent, except for what types and headers make
+//! impossible. An answer about another file, bucket or key than the request named fails with
+//! [`Error::UnexpectedReply`]. No method finds out whether a file exists after the answer to an
+//! upload was lost, and none verifies the content of a download. The caller must use an upload URL
+//! for one upload at a time.
 //!
 //! ```
 //! # #[cfg(feature = "simulator")] {
@@ -168,7 +171,7 @@ impl<'a> Raw<'a> {
     /// # Errors
     /// [`Error::InvalidInput`] for the endpoints that do not take JSON or do not answer it: authorizing,
     /// uploads, downloads; or if `request` cannot be written as JSON. [`Error::UnexpectedReply`] if the
-    /// answer is not a `T`. Otherwise [as all](Raw#errors).
+    /// answer is not a `T`. Otherwise [those of every call](Raw#errors).
     pub fn call_json<T: DeserializeOwned>(
         &self,
         operation: Operation,

@@ -39,7 +39,7 @@ use crate::model::operation::Operation;
 use crate::raw::Raw;
 use crate::session::capabilities::Needs;
 use crate::session::credentials::{Credentials, Provided};
-use crate::session::retry::{Loop, Pauses, RetryPolicy, Step};
+use crate::session::retry::{Pauses, RetryLoop, RetryPolicy, Step};
 use crate::session::store::Store;
 
 /// How long a refusal without a code is remembered: the token may have become too old since.
@@ -171,11 +171,16 @@ impl Session {
 
     fn call_in<T>(
         &self,
-        attempts: Loop<'_>,
+        attempts: RetryLoop<'_>,
         needs: &Needs<'_>,
         mut f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
         let control = attempts.control;
+        let attempts = RetryLoop {
+            bucket: needs.bucket_id(),
+            file_name: needs.file_name(),
+            ..attempts
+        };
         let mut used: Option<Arc<AuthSnapshot>> = None;
         attempts.run(|step| {
             if let (Step::Reauthorize, Some(used)) = (step, &used) {
@@ -187,9 +192,11 @@ impl Session {
         })
     }
 
-    fn attempts<'a>(&'a self, operation: Operation, control: &'a Control) -> Loop<'a> {
-        Loop {
+    fn attempts<'a>(&'a self, operation: Operation, control: &'a Control) -> RetryLoop<'a> {
+        RetryLoop {
             operation,
+            bucket: None,
+            file_name: None,
             policy: &self.retry,
             clock: self.clock(),
             pauses: &self.pauses,

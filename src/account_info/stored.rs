@@ -13,6 +13,7 @@ pub(super) struct Written<'a> {
     realm: &'a str,
     account_id: &'a AccountId,
     application_key_id: &'a ApplicationKeyId,
+    #[serde(skip_serializing_if = "str::is_empty")]
     application_key: &'a str,
     authorization_token: &'a str,
     api_url: &'a str,
@@ -21,6 +22,14 @@ pub(super) struct Written<'a> {
     absolute_minimum_part_size: u64,
     recommended_part_size: u64,
     allowed: &'a Allowed,
+}
+
+impl Written<'_> {
+    /// The same, without the application key.
+    pub(super) const fn without_key(mut self) -> Self {
+        self.application_key = "";
+        self
+    }
 }
 
 impl<'a> From<&'a AccountAuth> for Written<'a> {
@@ -54,12 +63,18 @@ impl<'a> From<&'a AccountAuth> for Written<'a> {
     }
 }
 
+fn no_key() -> ApplicationKey {
+    "".into()
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Read {
     realm: String,
     account_id: AccountId,
     application_key_id: ApplicationKeyId,
+    /// Empty where the store keeps none.
+    #[serde(default = "no_key")]
     application_key: ApplicationKey,
     authorization_token: AuthToken,
     api_url: String,

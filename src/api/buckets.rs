@@ -80,7 +80,7 @@ impl CreateBucketOptions {
 }
 
 impl B2Api {
-    /// Makes a bucket.
+    /// Creates a bucket. The request is billed in class C.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a name that no bucket can have, and for rules that break the
@@ -88,12 +88,12 @@ impl B2Api {
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the
-    /// bucket may have been made.
+    /// bucket may exist. [`get_or_create_bucket`](Self::get_or_create_bucket) can be called again.
     pub fn create_bucket(&self, name: &str, kind: BucketType) -> Result<Bucket> {
         self.create_bucket_with(name, kind, &CreateBucketOptions::default())
     }
 
-    /// Makes a bucket with settings.
+    /// Creates a bucket with options.
     ///
     /// # Errors
     /// As [`create_bucket`](Self::create_bucket).
@@ -144,7 +144,9 @@ impl B2Api {
         Ok(self.known(&snapshot, &details))
     }
 
-    /// The bucket of that name. The service is asked only if the account info does not know it.
+    /// Returns the bucket with this name. If the account info knows the name, nothing is sent, so
+    /// the bucket may since have been deleted; calls about its files then fail with
+    /// [`Error::BucketNotFound`].
     ///
     /// # Errors
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets;
@@ -176,8 +178,9 @@ impl B2Api {
             .ok_or_else(|| not_found(name))
     }
 
-    /// The bucket of that name; it is made if this key cannot see one. Several programs may do so at
-    /// the same time: one makes it, and the others find it. A bucket that exists keeps its type.
+    /// Returns the bucket with this name, and creates it if this key cannot see one. Several
+    /// programs can call it at the same time: one creates the bucket, and the others find it. A
+    /// bucket that exists keeps its type.
     ///
     /// # Errors
     /// [`Error::BucketNameTaken`] if the name belongs to another account; otherwise as
@@ -199,7 +202,7 @@ impl B2Api {
         }
     }
 
-    /// The bucket of that id. The service is asked only if the account info does not know it.
+    /// Returns the bucket with this id. If the account info knows the id, nothing is sent.
     ///
     /// # Errors
     /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
@@ -226,8 +229,8 @@ impl B2Api {
             .ok_or_else(|| not_found(id.as_str()))
     }
 
-    /// All buckets that this key can see, in the order of names. A key restricted to some buckets
-    /// costs one request for each of them.
+    /// Returns all buckets that this key can see, in the order of their names. For a key that is
+    /// restricted to buckets, one request is sent for each of them. Requests are billed in class C.
     ///
     /// # Errors
     /// [`Error::NotAllowed`]; the errors of any call.
@@ -265,7 +268,8 @@ impl B2Api {
         Ok(buckets)
     }
 
-    /// Deletes a bucket, which must be empty.
+    /// Deletes a bucket, which must contain no versions, hide markers or unfinished large files.
+    /// Its name can then be taken by any account.
     ///
     /// # Errors
     /// [`Error::BucketNotFound`]; [`Error::Service`] with the code `cannot_delete_non_empty_bucket`;

@@ -110,11 +110,11 @@ impl B2ApiBuilder {
     /// Sets the URL of an HTTP proxy, or `None` for no proxy whatever the environment says.
     ///
     /// By default the environment decides, as it does for curl: `HTTPS_PROXY` (for plain `http://` realms
-    /// `HTTP_PROXY`), then `ALL_PROXY`, each in small letters first; `NO_PROXY` lists hosts, `*.domains`,
+    /// `HTTP_PROXY`), then `ALL_PROXY`, each in lower case first; `NO_PROXY` lists hosts, `*.domains`,
     /// `host:port` and `network/bits` that are reached directly. Calls fail with
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) and send nothing if the variable that counts does
-    /// not name an HTTP proxy (SOCKS is not supported), and if the proxy does not accept the user name and
-    /// password in its URL. This machine itself is never reached through a proxy.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) and send nothing if the variable that counts does not name an HTTP proxy
+    /// (SOCKS is not supported), or if the proxy does not accept the user name and password in its URL.
+    /// Connections to this machine itself never go through a proxy.
     #[must_use]
     pub fn proxy(mut self, url: Option<&str>) -> Self {
         self.http.proxy = url.map_or(ProxyChoice::None, |url| ProxyChoice::Url(url.to_owned()));
@@ -122,15 +122,15 @@ impl B2ApiBuilder {
     }
 
     /// Adds root certificates in PEM form, which are trusted besides Mozilla's, such as those of a
-    /// company's own proxy. [`build`](Self::build) fails if one of them is no certificate.
+    /// company's own proxy. [`build`](Self::build) fails if one of them is not a certificate.
     #[must_use]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.extra_roots = Some(pem.into());
         self
     }
 
-    /// Connects to IPv4 addresses only, where IPv6 is announced but does not work. By default both are
-    /// tried, and the address that answered is remembered.
+    /// Connects to IPv4 addresses only, for networks that announce IPv6 but do not carry it. By default
+    /// both are tried, and the address that answered is remembered.
     #[must_use]
     pub const fn ipv4_only(mut self, only: bool) -> Self {
         self.http.ipv4_only = only;

@@ -16,7 +16,8 @@ use crate::raw::encoding::encode_query;
 use crate::session::shared_calls::PartPages;
 use crate::transfer::download::{Download, DownloadOptions};
 
-/// The parts of an unfinished large file, from [`B2Api::list_parts`]. After an error it ends.
+/// An iterator over the parts of an unfinished large file, from [`B2Api::list_parts`]. It requests
+/// a page when it needs one. After an error it ends.
 #[derive(Debug)]
 pub struct Parts {
     client: Client,
@@ -24,7 +25,8 @@ pub struct Parts {
 }
 
 impl B2Api {
-    /// Begins to download a version.
+    /// Requests a version by its id and reads its headers. The content is read by the methods of
+    /// the returned [`Download`](crate::Download).
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
@@ -32,7 +34,7 @@ impl B2Api {
         self.download_file_by_id_with(file_id, &DownloadOptions::default())
     }
 
-    /// Begins to download a version, or a range of it.
+    /// Requests a version, or a range of it, by its id and with options.
     ///
     /// # Errors
     /// As [`download_file_by_id`](Self::download_file_by_id);
@@ -50,7 +52,7 @@ impl B2Api {
         Download::open(self.client.transfer(&control), request, options)
     }
 
-    /// Describes a version.
+    /// Describes a version, without its content. The request is billed in class B.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
@@ -63,17 +65,19 @@ impl B2Api {
             })
     }
 
-    /// Deletes a version for good. The version before it, if there is one, appears in its place.
+    /// Permanently deletes a version. If it was the latest version of its file, the version before
+    /// it becomes the latest. `file_name` must be the name of the version, as a protection against
+    /// mistakes.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the id belongs to another name;
-    /// [`Error::Locked`](crate::Error::Locked) by a retention that has not ended, or a legal hold; the
-    /// errors of any call.
+    /// [`Error::Locked`](crate::Error::Locked) if a retention has not ended or a legal hold is on;
+    /// the errors of any call.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
         self.delete_file_version_with(file_id, file_name, &DeleteFileVersionOptions::default())
     }
 
-    /// Deletes a version for good, with settings.
+    /// Permanently deletes a version, with options.
     ///
     /// # Errors
     /// As [`delete_file_version`](Self::delete_file_version).
@@ -92,7 +96,7 @@ impl B2Api {
         )
     }
 
-    /// Retains a version, or with `None` no more, as
+    /// Sets the retention of a version, or removes it with `None`, as
     /// [`Bucket::update_file_retention`](crate::Bucket::update_file_retention) does.
     ///
     /// # Errors
@@ -107,7 +111,7 @@ impl B2Api {
         self.update_file_retention_with(file_id, file_name, retention, &options)
     }
 
-    /// Retains a version, with settings.
+    /// Sets or removes the retention of a version, with options.
     ///
     /// # Errors
     /// As [`Bucket::update_file_retention_with`](crate::Bucket::update_file_retention_with).
@@ -128,7 +132,8 @@ impl B2Api {
         )
     }
 
-    /// Puts a version on legal hold, or takes it off.
+    /// Puts a version on legal hold, or releases it. While the hold is on, nobody can delete the
+    /// version.
     ///
     /// # Errors
     /// As [`Bucket::update_file_legal_hold`](crate::Bucket::update_file_legal_hold).
@@ -146,7 +151,8 @@ impl B2Api {
         )
     }
 
-    /// Cancels an unfinished large file and deletes its parts.
+    /// Cancels an unfinished large file and permanently deletes its parts. An upload that is still
+    /// running fails.
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such
@@ -157,10 +163,11 @@ impl B2Api {
             .cancel_large_file(&self.client.control(None), file_id)
     }
 
-    /// Lists the parts of an unfinished large file that are there, in their order; at most 10,000.
+    /// Lists the parts of an unfinished large file that have been uploaded or copied, in order of
+    /// their numbers.
     ///
     /// # Errors
-    /// None here: nothing is sent before the first part is asked for. The items are as
+    /// This call sends nothing. The items can be the errors of
     /// [`cancel_large_file`](Self::cancel_large_file).
     pub fn list_parts(&self, file_id: &FileId) -> Result<Parts> {
         Ok(Parts {
@@ -169,8 +176,8 @@ impl B2Api {
         })
     }
 
-    /// The URL of a file by the names of its bucket and its own, as
-    /// [`Bucket::get_download_url`](crate::Bucket::get_download_url) tells it; neither need exist.
+    /// Returns the URL of a file from the name of its bucket and its own. Neither has to exist.
+    /// Anybody can download it if the bucket is public; otherwise a token is needed.
     ///
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
@@ -179,7 +186,8 @@ impl B2Api {
         Ok(download_url(snapshot.auth(), bucket_name, file_name))
     }
 
-    /// The URL of a version by its id. From a public bucket anybody may download it.
+    /// Returns the URL of a version from its id. Anybody can download it if the bucket is public;
+    /// otherwise the authorization of an account is needed.
     ///
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.

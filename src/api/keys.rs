@@ -54,7 +54,8 @@ setters! {
     }
 }
 
-/// The keys of an account, from [`B2Api::list_keys`]. After an error it ends.
+/// An iterator over the application keys of an account, from [`B2Api::list_keys`]. It requests a
+/// page when it needs one. After an error it ends.
 #[derive(Debug)]
 pub struct Keys {
     client: Client,
@@ -62,16 +63,17 @@ pub struct Keys {
 }
 
 impl B2Api {
-    /// Makes an application key for all buckets that never ends.
+    /// Creates an application key that never expires and works for every bucket. Its secret is
+    /// returned only here. The request is billed in class C.
     ///
     /// # Errors
     /// [`Error::InvalidInput`]; [`Error::NotAllowed`], without a request if this key lacks the capability
     /// to make keys; the errors of any call.
     ///
     /// # Consequences
-    /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the key may
-    /// have been made, and nobody knows its secret half: look for it with
-    /// [`list_keys`](Self::list_keys) and delete it.
+    /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the key
+    /// may exist, and nobody knows its secret. Find it by its name with
+    /// [`list_keys`](Self::list_keys), and delete it.
     pub fn create_key(
         &self,
         name: &str,
@@ -80,7 +82,7 @@ impl B2Api {
         self.create_key_with(name, capabilities, &CreateKeyOptions::default())
     }
 
-    /// Makes an application key with restrictions.
+    /// Creates an application key that is restricted to buckets or names, or expires.
     ///
     /// # Errors
     /// As [`create_key`](Self::create_key).
@@ -118,12 +120,11 @@ impl B2Api {
         })
     }
 
-    /// Lists the application keys of the account, page by page. The master key is not among them, and
-    /// keys that have ended may be.
+    /// Lists the application keys of the account, page by page. The master key is never listed;
+    /// keys that have expired may be. Each started 1,000 keys are billed as one call of class C.
     ///
     /// # Errors
-    /// None here: nothing is sent before the first key is asked for. The items are
-    /// [`Error::NotAllowed`], or the errors of any call.
+    /// This call sends nothing. The items can be [`Error::NotAllowed`], or the errors of any call.
     pub fn list_keys(&self) -> Result<Keys> {
         Ok(Keys {
             client: self.client.clone(),
@@ -131,7 +132,8 @@ impl B2Api {
         })
     }
 
-    /// The key of that id, if there is one; one listing is asked for, beginning there.
+    /// Returns the key with this id, or `None` if there is none. This is one request for a listing
+    /// that starts at the id.
     ///
     /// # Errors
     /// As the items of [`list_keys`](Self::list_keys).
@@ -139,15 +141,16 @@ impl B2Api {
         KeyPages::find(&self.client.session, &self.client.control(None), id)
     }
 
-    /// Deletes a key for good, and tells what it was. Tokens that were made with it stop working soon.
+    /// Permanently deletes an application key and returns what it was. Tokens that were issued for
+    /// it stop working soon afterwards.
     ///
     /// # Errors
     /// [`Error::Service`] with the code `bad_request` if there is no such key; [`Error::NotAllowed`];
     /// the errors of any call.
     ///
     /// # Consequences
-    /// If the answer is lost, it is asked for once more; that there is no such key any more is then an
-    /// error that says so, because nobody can tell what the key was.
+    /// If the answer is lost, the call is repeated. If the first request had taken effect, the
+    /// second one fails because the key no longer exists, and the error says so.
     pub fn delete_key(&self, id: &ApplicationKeyId) -> Result<KeyDetails> {
         self.client
             .session

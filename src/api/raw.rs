@@ -8,17 +8,17 @@ use crate::model::operation::Operation;
 use crate::raw::{Connections, Raw};
 
 impl B2Api {
-    /// Calls an endpoint as such, for what the other methods do not offer: `call` is given this account's
-    /// endpoints and is called as often as it takes and makes sense, as for every other call of this
-    /// `B2Api`. A token that is too old is replaced once; what fails for the moment is repeated as
-    /// [`RetryPolicy`](crate::RetryPolicy) says; [`with_cancel`](Self::with_cancel),
-    /// [`shutdown`](Self::shutdown) and [`set_request_budget`](Self::set_request_budget) hold; all attempts
-    /// are of one account, key and realm.
+    /// Calls an endpoint directly, for what the other methods do not offer. `call` gets access to
+    /// the endpoints of this account and is repeated like every other call of this `B2Api`: an
+    /// expired token is replaced once, passing failures are repeated as
+    /// [`RetryPolicy`](crate::RetryPolicy) says, and [`with_cancel`](Self::with_cancel),
+    /// [`shutdown`](Self::shutdown) and [`set_request_budget`](Self::set_request_budget) apply. All
+    /// attempts are made for one account, key and realm.
     ///
-    /// `operation` is what `call` is about, and says what is repeated: only failures of that operation are,
-    /// and not if its answer was lost and sending it twice could do harm
-    /// ([`Operation::is_repeatable`]). Whatever else `call` returns comes back as it is. So `call` should
-    /// make one request, and build it anew from what it has.
+    /// `operation` names the endpoint that `call` uses. Only failures of this operation are
+    /// repeated, and not if the answer was lost and a second request could do harm
+    /// ([`Operation::is_repeatable`]). All other errors of `call` are returned unchanged. So `call`
+    /// should send a single request, and create the request each time it is called.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -82,8 +82,8 @@ impl B2Api {
         session.call_as_is(operation, &control.owned_by(&owner), call)
     }
 
-    /// The connections of this `B2Api`, for single requests under an authorization that the caller keeps:
-    /// no store, no retry. Whether this `B2Api` is authorized does not matter.
+    /// Returns the connections of this `B2Api`, for single requests under an authorization that the
+    /// caller keeps. They use no store and repeat nothing. This `B2Api` need not be authorized.
     #[must_use]
     pub fn raw_connections(&self) -> Connections {
         let control = self.client.control(None);

@@ -15,28 +15,28 @@ use crate::transfer::uploaded::Uploaded;
 
 /// # Composing
 impl Bucket {
-    /// Makes a file of pieces, one after the other.
+    /// Creates a file from pieces, one after the other.
     ///
-    /// Ranges of stored files are copied by the service, in parts of a large file; local pieces are
-    /// uploaded. A part other than the last has at least 5 MB: a smaller stored piece is downloaded and
-    /// goes up together with its neighbours. If everything fits into one part, it is one upload or one
-    /// copy. What is left of a file in parts whose making failed can be gone on with:
-    /// [`ComposeOptions::resume`].
+    /// The service copies the pieces that are ranges of stored files, as parts of a large file;
+    /// local pieces are uploaded. Every part but the last has at least 5 MB, so a smaller stored
+    /// piece is downloaded and uploaded together with its neighbours. If everything fits into one
+    /// part, a single upload or copy is enough. A composition that fails is cancelled, or can be
+    /// resumed with [`ComposeOptions::resume`].
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece has not all bytes of its range;
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of
+    /// its range; [`Error::FileNotFound`](crate::Error::FileNotFound) for a stored file;
     /// [`Error::LocalFile`](crate::Error::LocalFile) and
-    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local one;
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) for a local file;
     /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if a stored file is encrypted with a
-    /// customer's key that was not given with its piece, or with another one; otherwise as
-    /// [`upload_bytes`](Self::upload_bytes). What can be told to be wrong without asking the service is
-    /// told before anything is sent. The large file is cancelled, unless it may be resumed.
+    /// customer's key and its piece has no key or another one; otherwise as
+    /// [`upload_bytes`](Self::upload_bytes). Mistakes that can be found without a request are
+    /// reported before anything is sent.
     pub fn concatenate(&self, pieces: &[Piece<'_>], file_name: &str) -> Result<Uploaded> {
         self.concatenate_with(pieces, file_name, &ComposeOptions::default())
     }
 
-    /// Makes a file of pieces with settings.
+    /// Creates a file from pieces, one after the other, with options.
     ///
     /// # Errors
     /// As [`concatenate`](Self::concatenate).
@@ -50,19 +50,20 @@ impl Bucket {
         self.compose(file_name, options, |compose| compose.run(pieces()))
     }
 
-    /// Makes a file of pieces, each at its offset in the result.
+    /// Creates a file from pieces, each at its own offset in the result.
     ///
-    /// Pieces may come in any order and may overlap: [`ComposeOptions::overlap`] says which one is used
-    /// there. They must not leave a hole. Otherwise as [`concatenate`](Self::concatenate).
+    /// The pieces may be in any order and may overlap; [`ComposeOptions::overlap`] says which one
+    /// is used there. They must not leave a gap. Stored pieces are copied and local ones uploaded,
+    /// as by [`concatenate`](Self::concatenate).
     ///
     /// # Errors
-    /// As [`concatenate`](Self::concatenate); [`Error::InvalidInput`](crate::Error::InvalidInput) if no
-    /// piece has some of the bytes.
+    /// As [`concatenate`](Self::concatenate); [`Error::InvalidInput`](crate::Error::InvalidInput)
+    /// if the pieces leave a gap.
     pub fn create_file(&self, pieces: &[(u64, Piece<'_>)], file_name: &str) -> Result<Uploaded> {
         self.create_file_with(pieces, file_name, &ComposeOptions::default())
     }
 
-    /// Makes a file of pieces at their offsets with settings.
+    /// Creates a file from pieces at their offsets, with options.
     ///
     /// # Errors
     /// As [`create_file`](Self::create_file).
@@ -80,13 +81,14 @@ impl Bucket {
         self.compose(file_name, options, |compose| compose.run(placed()))
     }
 
-    /// Makes a file of any number of pieces, one after the other, as the iterator yields them.
+    /// Creates a file from any number of pieces, one after the other, as the iterator yields them.
     ///
-    /// No more of them are taken than it takes to make the next part. Parts double in size every 1,000
-    /// parts, and so does what is copied and not downloaded.
+    /// The iterator is advanced only as far as the next part needs. Parts double in size every
+    /// 1,000 parts, and with them the smallest stored piece that is copied and not downloaded.
     ///
     /// # Errors
-    /// As [`concatenate`](Self::concatenate); a piece that cannot be used ends what has begun.
+    /// As [`concatenate`](Self::concatenate). A piece that cannot be used ends the composition
+    /// after it has begun.
     pub fn concatenate_stream<'p>(
         &self,
         pieces: impl IntoIterator<Item = Piece<'p>>,
@@ -95,7 +97,7 @@ impl Bucket {
         self.concatenate_stream_with(pieces, file_name, &ComposeOptions::default())
     }
 
-    /// Makes a file of a stream of pieces with settings.
+    /// Creates a file from a stream of pieces, with options.
     ///
     /// # Errors
     /// As [`concatenate_stream`](Self::concatenate_stream).
@@ -109,7 +111,7 @@ impl Bucket {
         self.compose_once(file_name, options, pieces)
     }
 
-    /// Makes a file of any number of pieces at their offsets, which must not go back.
+    /// Creates a file from any number of pieces at their offsets, which must not decrease.
     ///
     /// # Errors
     /// As [`concatenate_stream`](Self::concatenate_stream) and [`create_file`](Self::create_file).
@@ -121,7 +123,7 @@ impl Bucket {
         self.create_file_stream_with(pieces, file_name, &ComposeOptions::default())
     }
 
-    /// Makes a file of a stream of pieces at their offsets with settings.
+    /// Creates a file from a stream of pieces at their offsets, with options.
     ///
     /// # Errors
     /// As [`create_file_stream`](Self::create_file_stream).
@@ -136,16 +138,16 @@ impl Bucket {
         self.compose_once(file_name, options, pieces)
     }
 
-    /// Uploads a new version of a local file that only grows, such as a log: what the latest version has
-    /// is copied within the service, and only what was appended is uploaded.
+    /// Uploads a new version of a local file that only grows, such as a log. The service copies the
+    /// content of the latest version, and only the appended bytes are uploaded.
     ///
-    /// A file that has not changed makes no version, unless settings are asked for that its latest version does
-    /// not have; [`Uploaded::is_unchanged`] tells.
+    /// A file that has not changed creates no version, unless settings are asked for that its latest version
+    /// does not have; [`Uploaded::is_unchanged`] tells.
     ///
-    /// The file is read to see that it begins with that version: its SHA-1 must be known, and it must
-    /// have at least 5 MB. Otherwise, and for a key that may not read, the whole file is uploaded as by
-    /// [`upload_local_file`](Self::upload_local_file); so it is if the version is encrypted with a customer's
-    /// key, and not with the one that the new version is to have.
+    /// The local file is read to verify that it starts with the latest version. The whole file is
+    /// uploaded, as by [`upload_local_file`](Self::upload_local_file), if it does not; if the
+    /// version has no known SHA-1 or less than 5 MB; if the key may not read it; or if it is
+    /// encrypted with another customer's key than the new version.
     ///
     /// # Errors
     /// As [`upload_local_file`](Self::upload_local_file) and [`copy`](Self::copy).
@@ -157,8 +159,8 @@ impl Bucket {
         self.upload_appended_file_with(path, file_name, &UploadOptions::default())
     }
 
-    /// Uploads a new version of a file that only grows, with settings. Encryption, retention, legal hold
-    /// and upload time are those of the new version, whatever the latest one has.
+    /// Uploads a new version of a local file that only grows, with options. Encryption, retention,
+    /// legal hold and upload time apply to the new version, whatever the latest version has.
     ///
     /// # Errors
     /// As [`upload_appended_file`](Self::upload_appended_file).
@@ -193,8 +195,8 @@ impl Bucket {
         })
     }
 
-    /// Composes of pieces that come only once, so that a bucket that was made anew cannot be found by
-    /// trying.
+    /// Composes pieces that can be read only once. If the bucket was deleted and created again, the
+    /// composition cannot be repeated with the new id.
     fn compose_once<'p>(
         &self,
         file_name: &str,

@@ -11,12 +11,13 @@ use crate::transfer::uploaded::Uploaded;
 
 /// # Copying
 impl Bucket {
-    /// Copies a version, of this or another bucket of the account, into this bucket under that name.
+    /// Copies a version of this or another bucket of the account to this bucket, under a new name.
+    /// The content does not pass through this machine.
     ///
-    /// Up to 5,000,000,000 bytes that is one request. A larger file is copied in parts, several at a
-    /// time: a large file that keeps type and info of its source, and its SHA-1 where one is known.
-    /// Encryption and lock of the source are not taken over: the copy has the defaults of this bucket,
-    /// or what [`CopyOptions`] say.
+    /// A file of up to 5,000,000,000 bytes takes one request. A larger file is copied in parallel
+    /// parts to a large file, which keeps the content type, file info and known SHA-1 of its
+    /// source. Requests for copies are billed in class C. Encryption and object lock of the source
+    /// are never copied: the copy gets the defaults of this bucket, or what [`CopyOptions`] say.
     ///
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
@@ -25,16 +26,18 @@ impl Bucket {
     /// key; [`Error::NotAllowed`](crate::Error::NotAllowed); the errors of any call.
     ///
     /// # Consequences
-    /// If the answer to a copy is lost, the service is asked whether it has made it before it is asked
-    /// again. Where that cannot be told (a key without `listFiles` or `readFiles`, or that may not see the
-    /// lock that it sets; a copy of a range that has something like it under the name) the call fails with
-    /// [`Error::Connection`](crate::Error::Connection), and the copy may have been made. A copy that the
-    /// service is still making is not seen: then there may be two versions in the end.
+    /// If the answer to a copy is lost, the service is asked whether the copy exists before it is
+    /// requested again. If that does not settle it (the key lacks `listFiles` or `readFiles`, or
+    /// may not see the lock that it sets; or the copy is of a range, and a similar version has the
+    /// name), the call fails with [`Error::Connection`](crate::Error::Connection), and the copy may
+    /// exist. A copy that the service is still creating is not found, so there may be two versions
+    /// in the end.
     pub fn copy(&self, source: &FileId, new_name: &str) -> Result<FileVersion> {
         self.copy_with(source, new_name, &CopyOptions::default())
     }
 
-    /// Copies with settings.
+    /// Copies a version with options: a range of it, with other metadata, or with other encryption
+    /// or lock.
     ///
     /// ```
     /// use b2sdk::encryption::SseCustomerKey;
@@ -53,8 +56,9 @@ impl Bucket {
     /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
     ///
     /// # Consequences
-    /// A range with [`CopyMetadata::Keep`], and a copy whose key is not that of its source, cost one more
-    /// request: the source's file info is asked for, because not all of it is true of the copy.
+    /// A range with [`CopyMetadata::Keep`], and a copy under another customer's key than its
+    /// source, take one more request: the source's file info is read, because not all of it applies
+    /// to the copy.
     pub fn copy_with(
         &self,
         source: &FileId,

@@ -77,7 +77,7 @@ setters! {
     }
 }
 
-/// The versions of a listing, without its folders.
+/// An iterator over the versions of a listing, without its folders.
 #[derive(Debug)]
 pub struct ListedVersions(FilePages);
 
@@ -98,14 +98,14 @@ impl std::iter::FusedIterator for ListedVersions {}
 
 /// # Deleting many
 impl Bucket {
-    /// Deletes what [`ls_with`](Self::ls_with) of the same folder and options lists, folders excepted:
-    /// what is below them takes [`LsOptions::recursive`]. Nothing that does not begin with the folder's
-    /// name, or does not match the pattern and the filters, is touched.
+    /// Deletes the files that [`ls_with`](Self::ls_with) lists for this folder and these options.
+    /// Files in folders below need [`LsOptions::recursive`]. A name that does not start with the
+    /// folder's name, or does not match the pattern and the filters, is never deleted.
     ///
-    /// With [`Versions::All`] all versions go, hide markers and **unfinished large files, also those that
-    /// are being uploaded**; with [`Versions::Latest`] only the latest version of each file that is not
-    /// hidden, and the one before it appears in its place: to make files disappear and keep their
-    /// versions, use [`DeleteMode::Hide`].
+    /// With [`Versions::All`], all versions are deleted, including hide markers and **unfinished
+    /// large files, even while they are being uploaded**. With [`Versions::Latest`], only the
+    /// latest version of each file that is not hidden is deleted, and the version before it becomes
+    /// the latest. To make files disappear and keep their versions, use [`DeleteMode::Hide`].
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -131,16 +131,16 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Here: [`Error::NotAllowed`] if the key cannot do this to any file, or lacks `bypassGovernance` where
-    /// that is asked for, [`Error::InvalidInput`] as `ls_with`, and for hiding all versions; nothing is
-    /// sent. The results: what [`delete_file_version`](Self::delete_file_version) and
-    /// [`hide_file`](Self::hide_file) fail with, [`Error::Locked`] above all, each for its own file. A
-    /// version that is gone already is no failure. After an error that is not about a file - of the
-    /// listing, the credentials, the store, a cap, the budget, or because it was cancelled - nothing more is
-    /// started.
+    /// This call sends nothing. It fails with [`Error::NotAllowed`] if the key cannot delete or
+    /// hide any file, or lacks a requested `bypassGovernance`, and with [`Error::InvalidInput`] as
+    /// `ls_with`, or for hiding all versions. The results are the errors of
+    /// [`delete_file_version`](Self::delete_file_version) and [`hide_file`](Self::hide_file),
+    /// mostly [`Error::Locked`], each for its own file. A version that is already gone is not a
+    /// failure. After an error that is not about a single file (of the listing, the credentials,
+    /// the store, a cap, the budget, or because it was cancelled) no further deletion is started.
     ///
     /// # Consequences
-    /// While it runs, or when it is broken off, an older version of a file may be the one that is found.
+    /// While it runs, or after it was interrupted, an older version of a file may be the latest.
     pub fn delete_many(
         &self,
         folder: &str,
@@ -157,8 +157,8 @@ impl Bucket {
         Deletions::new(self, ListedVersions(pages), options)
     }
 
-    /// Deletes these versions, of this bucket: a listing that the caller went through, or versions noted
-    /// down elsewhere. They are read as they are needed.
+    /// Deletes these versions of this bucket, for example from a listing that the caller has
+    /// filtered. The iterator is advanced only as far as it is needed.
     ///
     /// ```
     /// # fn older(bucket: &b2sdk::Bucket, limit: b2sdk::Timestamp) -> b2sdk::Result<()> {
@@ -178,7 +178,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`delete_many`](Self::delete_many). An error among the versions is passed on, and ends it.
+    /// As [`delete_many`](Self::delete_many). An error from the iterator is returned as a result,
+    /// and ends the deletion.
     pub fn delete_versions<I, V>(
         &self,
         versions: I,

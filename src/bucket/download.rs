@@ -11,8 +11,9 @@ use crate::transfer::download::{Download, DownloadOptions};
 
 /// # Downloading
 impl Bucket {
-    /// Begins to download the latest version of a file: its headers are read, its content waits in
-    /// the [`Download`].
+    /// Requests the latest version of a file and reads its headers. The content is read by the
+    /// methods of the returned [`Download`], which save it to a path, write it to a writer, or
+    /// provide a reader. The request is billed in class B.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the file is hidden;
@@ -23,7 +24,7 @@ impl Bucket {
         self.download_file_by_name_with(file_name, &DownloadOptions::default())
     }
 
-    /// Begins to download the latest version of a file, or a range of it.
+    /// Requests the latest version of a file, or a range of it, with options.
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name);
@@ -36,7 +37,8 @@ impl Bucket {
         self.download(self.by_name(file_name), options)
     }
 
-    /// Begins to download a version.
+    /// Requests a version by its id and reads its headers. The content is read by the methods of
+    /// the returned [`Download`].
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).
@@ -44,7 +46,7 @@ impl Bucket {
         self.download_file_by_id_with(file_id, &DownloadOptions::default())
     }
 
-    /// Begins to download a version, or a range of it.
+    /// Requests a version, or a range of it, by its id and with options.
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name);
@@ -57,11 +59,12 @@ impl Bucket {
         self.download(DownloadRequest::by_id(file_id.into()), options)
     }
 
-    /// Describes the latest version of a file without its content (one HEAD request).
+    /// Describes the latest version of a file, without its content. This is one HEAD request,
+    /// billed in class B.
     ///
-    /// Of a file that is encrypted with a customer's key the service tells nothing without it: use
-    /// [`get_file_info_by_name_with`](Self::get_file_info_by_name_with), or
-    /// [`B2Api::get_file_info`](crate::B2Api::get_file_info), which takes an id and no key.
+    /// The service describes a file that is encrypted with a customer's key only if the key is
+    /// sent: use [`get_file_info_by_name_with`](Self::get_file_info_by_name_with), or
+    /// [`B2Api::get_file_info`](crate::B2Api::get_file_info), which takes an id and needs no key.
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).

@@ -30,11 +30,12 @@ setters! {
 
 /// # Object lock
 impl Bucket {
-    /// Retains a version, or with `None` no more, and returns what the service stored, which may be cut
-    /// to whole seconds. The bucket must have object lock.
+    /// Sets the retention of a version, or removes it with `None`. It returns the retention that
+    /// the service has stored, which may be truncated to whole seconds. The bucket must have object
+    /// lock.
     ///
-    /// Making a retention longer, or `compliance` of `governance`, is always possible; a shorter one, or
-    /// none, only in the mode `governance`, with
+    /// A retention can always be extended, and `governance` can always become `compliance`. It can
+    /// be shortened or removed only in the mode `governance`, with
     /// [`bypass_governance`](UpdateFileRetentionOptions::bypass_governance).
     ///
     /// # Errors
@@ -53,7 +54,7 @@ impl Bucket {
         self.update_file_retention_with(file_id, file_name, retention, &options)
     }
 
-    /// Retains a version, with settings.
+    /// Sets or removes the retention of a version, with options.
     ///
     /// # Errors
     /// As [`update_file_retention`](Self::update_file_retention); also
@@ -76,7 +77,8 @@ impl Bucket {
         )
     }
 
-    /// Puts a version on legal hold, or takes it off. The bucket must have object lock.
+    /// Puts a version on legal hold, or releases it. While the hold is on, nobody can delete the
+    /// version. The bucket must have object lock.
     ///
     /// # Errors
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) before anything is sent if the key lacks

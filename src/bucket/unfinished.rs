@@ -10,8 +10,9 @@ use crate::model::file::FileVersion;
 use crate::model::time::Timestamp;
 use crate::session::paging::UnfinishedPages;
 
-/// The unfinished large files of a bucket, oldest first, from
-/// [`Bucket::list_unfinished_large_files`]. After an error it ends.
+/// An iterator over the unfinished large files of a bucket, oldest first, from
+/// [`Bucket::list_unfinished_large_files`]. It requests pages of 100 as it needs them, and ends
+/// after an error.
 #[derive(Debug)]
 pub struct UnfinishedLargeFiles {
     bucket: Bucket,
@@ -21,11 +22,12 @@ pub struct UnfinishedLargeFiles {
 
 /// # Unfinished large files
 impl Bucket {
-    /// Lists the unfinished large files whose names start so; all for `""`.
+    /// Lists the unfinished large files whose names start with this prefix; `""` lists all. Their
+    /// parts are stored and billed until they are finished or cancelled.
     ///
     /// # Errors
-    /// None here: nothing is sent before the first one is asked for. The items are
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed), or the errors of any call.
+    /// This call sends nothing. The items can be [`Error::NotAllowed`](crate::Error::NotAllowed),
+    /// or the errors of any call.
     pub fn list_unfinished_large_files(&self, name_prefix: &str) -> Result<UnfinishedLargeFiles> {
         Ok(UnfinishedLargeFiles {
             bucket: self.clone(),
@@ -34,8 +36,9 @@ impl Bucket {
         })
     }
 
-    /// Cancels the unfinished large files that were started longer ago than that, and tells which.
-    /// Younger ones may be somebody's uploads that are still running.
+    /// Cancels the unfinished large files that were started longer ago than `older_than`, deletes
+    /// their parts, and returns them. Choose a duration that is longer than any upload takes,
+    /// because an upload whose file is cancelled fails.
     ///
     /// # Errors
     /// As the items of [`list_unfinished_large_files`](Self::list_unfinished_large_files).

@@ -14,30 +14,34 @@ use crate::transfer::uploaded::Uploaded;
 
 /// # Uploading
 impl Bucket {
-    /// Uploads bytes as a file of that name. An existing file is kept as an older version.
+    /// Uploads bytes as a file with this name. A file that exists under the name is kept as an
+    /// older version, and is billed until it is deleted.
+    ///
+    /// Content that is larger than [`part_size`](UploadOptions::part_size) is uploaded in parallel
+    /// parts. A file appears in the bucket only when it is complete.
     ///
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) before anything is sent;
     /// [`Error::NotAllowed`](crate::Error::NotAllowed),
     /// [`Error::CapExceeded`](crate::Error::CapExceeded),
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound);
-    /// [`Error::Busy`](crate::Error::Busy) and [`Error::Connection`](crate::Error::Connection) when
-    /// all attempts failed; [`Error::Cancelled`](crate::Error::Cancelled); the errors of the store. Each of
-    /// them inside of [`Error::LargeFileLeft`](crate::Error::LargeFileLeft) if a file in parts was begun and
-    /// is left at the service, to be resumed for instance.
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::Busy`](crate::Error::Busy)
+    /// and [`Error::Connection`](crate::Error::Connection) when all attempts failed;
+    /// [`Error::Cancelled`](crate::Error::Cancelled); the errors of the store. If an unfinished
+    /// large file is left, for example to be resumed, the error is inside
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft).
     ///
     /// # Consequences
     /// If the answer to an upload is lost, the service is asked whether it has the file before
-    /// anything is sent again. A key without `listFiles` cannot ask: there a second, equal version
-    /// may remain. Where it cannot be told (the key may not see whether the file is locked as was asked
-    /// for, or asking fails), the call fails with
-    /// [`Error::Connection`](crate::Error::Connection), and the file may be there.
+    /// anything is sent again. A key without `listFiles` cannot ask, so a second, identical version
+    /// may be created. If the service's answer does not settle it (the key may not see whether the
+    /// file has the requested lock, or asking fails), the call fails with
+    /// [`Error::Connection`](crate::Error::Connection), and the file may exist.
     pub fn upload_bytes(&self, data: &[u8], file_name: &str) -> Result<Uploaded> {
         self.upload_bytes_with(data, file_name, &UploadOptions::default())
     }
 
-    /// Uploads bytes with settings.
+    /// Uploads bytes with options.
     ///
     /// # Errors
     /// As [`upload_bytes`](Self::upload_bytes).
@@ -50,10 +54,12 @@ impl Bucket {
         self.upload(&BytesSource(data), file_name, options)
     }
 
-    /// Uploads a local file, with the time of its last change as `src_last_modified_millis`.
+    /// Uploads a local file. The time of its last change is stored as `src_last_modified_millis`,
+    /// and a download to a path restores it.
     ///
-    /// A file larger than [`part_size`](UploadOptions::part_size) goes up in parts, several at a time,
-    /// each straight from disk. A file that changes meanwhile makes no file.
+    /// A file larger than [`part_size`](UploadOptions::part_size) is uploaded in parallel parts,
+    /// which are read directly from disk, so that memory does not grow with the file. If the file
+    /// changes during the upload, the upload fails and no version is created.
     ///
     /// # Errors
     /// [`Error::LocalFile`](crate::Error::LocalFile) if it cannot be read;
@@ -63,7 +69,7 @@ impl Bucket {
         self.upload_local_file_with(path, file_name, &UploadOptions::default())
     }
 
-    /// Uploads a local file with settings.
+    /// Uploads a local file with options.
     ///
     /// # Errors
     /// As [`upload_local_file`](Self::upload_local_file).
@@ -76,11 +82,13 @@ impl Bucket {
         self.upload(&FileSource::new(path.as_ref())?, file_name, options)
     }
 
-    /// Uploads exactly `length` bytes of a reader, and reads not one more.
+    /// Uploads exactly `length` bytes from a reader, and reads no further.
     ///
-    /// What is read is kept in memory until it has arrived: all of it in one request, up to
-    /// [`part_size`](UploadOptions::part_size); otherwise as many parts as there are workers, and one
-    /// more.
+    /// A reader cannot be read twice, so its content is kept in memory until the service has it:
+    /// everything, if it is not larger than [`part_size`](UploadOptions::part_size); otherwise one
+    /// part for each worker, and one more. With the defaults of 10 workers and parts of 100 MB that
+    /// is up to 1.1 GB; [`memory_limit`](crate::B2ApiBuilder::memory_limit) limits it for all
+    /// uploads together.
     ///
     /// # Errors
     /// [`Error::SourceChanged`](crate::Error::SourceChanged) if the reader ends early;
@@ -95,7 +103,7 @@ impl Bucket {
         self.upload_reader_with(reader, length, file_name, &UploadOptions::default())
     }
 
-    /// Uploads from a reader with settings.
+    /// Uploads from a reader with options.
     ///
     /// # Errors
     /// As [`upload_reader`](Self::upload_reader).
@@ -111,11 +119,14 @@ impl Bucket {
         })
     }
 
-    /// Uploads a reader to its end, whatever its length: a pipe, a socket, the output of a program.
+    /// Uploads a reader to its end, whatever its length, such as a pipe, a socket or the output of
+    /// a program.
     ///
-    /// What fits into one part (16 MB unless [`part_size`](UploadOptions::part_size) says otherwise)
-    /// goes up in one request. Of more, as many parts as there are workers, and one more, are in
-    /// memory at a time; parts double in size every thousand parts.
+    /// Content that fits into one part (16 MB, or [`part_size`](UploadOptions::part_size)) is
+    /// uploaded in one request. For longer content, one part for each worker and one more are in
+    /// memory at a time, 176 MB with the defaults; parts double in size every thousand parts. If
+    /// the reader ends early without an error, as the output of a killed program does, the content
+    /// up to there becomes the file.
     ///
     /// # Errors
     /// As [`upload_reader`](Self::upload_reader).
@@ -123,7 +134,7 @@ impl Bucket {
         self.upload_stream_with(reader, file_name, &UploadOptions::default())
     }
 
-    /// Uploads a stream with settings.
+    /// Uploads a stream with options.
     ///
     /// # Errors
     /// As [`upload_reader`](Self::upload_reader).
@@ -151,8 +162,8 @@ impl Bucket {
         })
     }
 
-    /// Uploads what can be read only once, so that a bucket that was made anew cannot be found by
-    /// trying.
+    /// Uploads content that can be read only once. If the bucket was deleted and created again, the
+    /// upload cannot be repeated with the new id.
     fn upload_once(
         &self,
         file_name: &str,

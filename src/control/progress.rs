@@ -18,7 +18,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::control::Control;
 use crate::control::clock::Clock;
 
-/// Tells one transfer from the others of a `B2Api` and its clones: every call has another one.
+/// The id of a transfer, which differs for every call of a `B2Api` and its clones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TransferId(pub(crate) u64);
 
@@ -28,51 +28,51 @@ impl fmt::Display for TransferId {
     }
 }
 
-/// What a transfer is doing.
+/// The stage of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TransferStage {
-    /// The source is read once for its SHA-1, before anything of it is sent.
+    /// The source is read to compute its SHA-1. Nothing has been sent.
     Hashing,
-    /// Content moves.
+    /// Content is being sent or received.
     #[default]
     Transferring,
-    /// All content has arrived. The service makes one file of the parts that were uploaded or copied;
-    /// what was downloaded to a path is verified, written through to disk and put into its place.
+    /// All content has arrived. The service assembles the parts of an upload or copy; a download to
+    /// a path is being verified, flushed to disk and renamed.
     Finishing,
-    /// It has succeeded. There is no other report after this one.
+    /// The transfer has succeeded. This is its last report.
     Done,
 }
 
-/// How far one transfer is.
+/// A report of how far a transfer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransferProgress {
-    /// Which transfer this is about, for a receiver that is told of several.
+    /// The id of the transfer, for receivers of several transfers.
     pub id: TransferId,
     /// The name of the file in its bucket.
     pub file_name: Arc<str>,
-    /// The bytes of content moved so far; lower than before after a failed attempt.
+    /// The number of bytes of content moved so far. It decreases when a failed attempt is repeated.
     pub bytes: u64,
-    /// The bytes there are, if that is known.
+    /// The total number of bytes, if it is known.
     pub total: Option<u64>,
-    /// What it is doing.
+    /// The stage of the transfer.
     pub stage: TransferStage,
-    /// The parts that have arrived, or the ranges of a download; those that a resumed transfer found
-    /// there included. 1 in the end if it was one request.
+    /// The number of parts, or ranges of a download, that are complete, including those that a
+    /// resumed transfer has found. It is 1 in the end if the transfer was a single request.
     pub parts: u32,
-    /// How often content was sent or asked for again, because an attempt failed or its connection
-    /// broke off.
+    /// The number of times that content was sent or requested again because an attempt failed or
+    /// its connection broke.
     pub retries: u32,
 }
 
-/// Receives reports. Closures are progress receivers too.
+/// A receiver of progress reports. Closures implement it.
 ///
-/// It is called from the threads that move data: it should return soon, and it must not start
-/// transfers on the same `B2Api`. If it panics the transfer goes on without further reports, unless
-/// the program is built to abort at panics.
+/// It is called from the threads that move data, at most ten times a second for each transfer. It
+/// should return soon, and must not start transfers on the same `B2Api`. If it panics, the transfer
+/// continues without further reports, unless the program is built to abort on panics.
 pub trait Progress: Send + Sync {
-    /// The transfer is this far.
+    /// Receives a report.
     fn update(&self, progress: &TransferProgress);
 }
 

@@ -66,12 +66,12 @@ impl RequestCounter {
     }
 }
 
-/// The most requests of each billing class that a `B2Api` and its clones may send, counted from its
-/// making on, repeated ones and cleaning up included.
+/// A budget: the largest number of requests of each billing class that a `B2Api` and its clones may
+/// send, counted since the `B2Api` was created and including repeated requests.
 ///
-/// A request beyond that is not sent: its call fails with
-/// [`Error::BudgetExceeded`](crate::Error::BudgetExceeded). A budget for class A also stops uploads, so
-/// that large files may stay unfinished.
+/// A request beyond the budget is not sent, and its call fails with
+/// [`Error::BudgetExceeded`](crate::Error::BudgetExceeded). A budget of class A also stops uploads,
+/// so that large files may stay unfinished and their parts are billed.
 ///
 /// ```
 /// use b2sdk::limits::RequestBudget;
@@ -84,36 +84,37 @@ impl RequestCounter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RequestBudget {
-    /// Uploads, deletions, hiding; no limit if not given.
+    /// The requests of class A, which are free of charge: uploads, deletions, hiding. `None` means
+    /// no limit.
     pub class_a: Option<u64>,
-    /// Downloads and reading a file's information; no limit if not given.
+    /// The requests of class B: downloads and descriptions of files. `None` means no limit.
     pub class_b: Option<u64>,
-    /// Everything else, listings above all; no limit if not given.
+    /// The requests of class C: everything else, mostly listings. `None` means no limit.
     pub class_c: Option<u64>,
 }
 
 impl RequestBudget {
-    /// No limits.
+    /// Creates a budget without limits.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The most requests of class A.
+    /// Limits the requests of class A.
     #[must_use]
     pub const fn class_a(mut self, requests: u64) -> Self {
         self.class_a = Some(requests);
         self
     }
 
-    /// The most requests of class B.
+    /// Limits the requests of class B.
     #[must_use]
     pub const fn class_b(mut self, requests: u64) -> Self {
         self.class_b = Some(requests);
         self
     }
 
-    /// The most requests of class C.
+    /// Limits the requests of class C.
     #[must_use]
     pub const fn class_c(mut self, requests: u64) -> Self {
         self.class_c = Some(requests);
@@ -129,21 +130,23 @@ impl RequestBudget {
     }
 }
 
-/// How many requests were sent, by operation; see [`B2Api::request_counts`](crate::B2Api::request_counts).
+/// The numbers of requests that were sent, by operation, from
+/// [`B2Api::request_counts`](crate::B2Api::request_counts).
 ///
-/// Each counts once, whatever became of it. The service bills a listing of more than 1000 entries a page
-/// ([`LsOptions::page_size`](crate::LsOptions::page_size)) as several.
+/// Each request counts once, whether or not it succeeded. The service bills a page of more than
+/// 1,000 rows as several requests ([`LsOptions::page_size`](crate::LsOptions::page_size)), so its
+/// bill may be higher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestCounts(Box<[u64]>);
 
 impl RequestCounts {
-    /// The requests of one operation.
+    /// Returns the number of requests of an operation.
     #[must_use]
     pub fn of(&self, operation: Operation) -> u64 {
         self.0.get(operation as usize).copied().unwrap_or(0)
     }
 
-    /// The operations that were called, with their counts.
+    /// Returns an iterator over the operations that were called, with the number of requests.
     pub fn iter(&self) -> impl Iterator<Item = (Operation, u64)> + '_ {
         Operation::ALL
             .iter()
@@ -151,7 +154,7 @@ impl RequestCounts {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// The requests of one billing class.
+    /// Returns the number of requests of a billing class.
     #[must_use]
     pub fn of_class(&self, class: BillingClass) -> u64 {
         self.iter()
@@ -160,7 +163,7 @@ impl RequestCounts {
             .sum()
     }
 
-    /// All requests.
+    /// Returns the number of all requests.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()

@@ -14,13 +14,22 @@ use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
 use crate::model::sha1::Sha1Digest;
 
-/// The result of everything that can fail here.
+/// The result of a call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, and who can act on it.
+/// The error of every call of this crate.
 ///
-/// `Display` is one line: what was tried, what happened, what to do. The cause below it, where
-/// there is one, is the error's `source()`. No message contains a key or a token.
+/// Most programs return or log it. A program that wants to react matches on the variants that it
+/// can do something about, which are grouped below by who can act: the caller, the owner of the
+/// account, or nobody but time. The methods answer the usual questions without a match:
+/// [`is_retryable`](Self::is_retryable), [`is_not_found`](Self::is_not_found),
+/// [`is_auth`](Self::is_auth) and [`is_answer_lost`](Self::is_answer_lost). By the time a call
+/// returns an error it has already been repeated as far as [`RetryPolicy`](crate::RetryPolicy)
+/// allows, so a loop around it should wait for minutes.
+///
+/// `Display` writes one line: what was tried, what happened, and what to do. It does not include
+/// the cause, which is the error's `source()`; `anyhow` prints both. No message contains a key or a
+/// token.
 ///
 /// ```
 /// use b2sdk::{B2Api, Error, InMemoryAccountInfo};
@@ -37,213 +46,224 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     // The caller can act.
-    /// The service would refuse this file name; nothing was sent.
+    /// The file name breaks a rule of the service. Nothing was sent.
     #[error("the file name {name:?} is not possible: {rule}")]
     InvalidFileName {
-        /// The name.
+        /// The name that was given.
         name: Box<str>,
-        /// The rule that it breaks.
+        /// The rule that the name breaks.
         rule: NameRule,
     },
-    /// A file was not saved, because its name in the bucket must not become a path here.
+    /// A file was not saved because its name in the bucket must not become a local path.
     #[error(transparent)]
     UnsafeName(Box<UnsafeName>),
-    /// An argument makes no sense; nothing was sent.
+    /// An argument is not valid. Nothing was sent.
     #[error("{what}: {reason}")]
     InvalidInput {
-        /// Which argument.
+        /// The argument or option.
         what: &'static str,
-        /// What is wrong with it.
+        /// The reason why it is refused.
         reason: Box<str>,
     },
-    /// The source changed while it was uploaded; no file was made of it.
+    /// The local file or reader changed while it was being uploaded. No version was created from
+    /// it.
     #[error("{} changed while it was being uploaded ({change}); upload it again when it is at rest", path.display())]
     SourceChanged {
-        /// The local file, or `<reader>` for a reader.
+        /// The path of the local file, or `<reader>`.
         path: Box<Path>,
-        /// What was seen.
+        /// How the source differs from what it was at the beginning.
         change: &'static str,
     },
 
-    /// Making a large file failed, and an unfinished one is left at the service, whose parts cost
-    /// storage; [`Error::failure`] says what went wrong. After any other error of such a call nothing is
-    /// left that costs anything: an unfinished file without parts at most, if the answer to starting it
-    /// was lost.
+    /// An upload or copy in parts failed, and an unfinished large file is left, whose parts are
+    /// stored and billed. [`Error::failure`] returns what went wrong. After any other error of such
+    /// a call nothing is left that is billed; if the answer to starting the file was lost, there
+    /// may be an unfinished file without parts.
     #[error(transparent)]
     LargeFileLeft(Box<LargeFileLeft>),
 
     // The account's owner can act.
-    /// Nobody has called `authorize_account` with this account info yet.
+    /// The account-info store holds no authorization: `authorize_account` was never called with it,
+    /// or somebody logged out.
     #[error("not authorized: call authorize_account first")]
     NotAuthorized,
-    /// The service does not accept the application key: it is wrong, or has expired, or was deleted.
+    /// The service does not accept the application key. It is wrong, has expired or was deleted.
     #[error(
         "the application key was not accepted ({0}); check the key id, the key and the realm, and \
          whether the key has expired or was deleted"
     )]
     InvalidCredentials(Box<ServiceError>),
-    /// The credential provider did not tell the application key.
+    /// The credential provider failed to supply an application key.
     #[error("the credential provider did not tell the application key")]
     Credentials {
-        /// Why not.
+        /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The application key may not do this.
+    /// The application key lacks a capability, or is restricted to other buckets or names.
     #[error("{0}")]
     NotAllowed(Box<NotAllowed>),
-    /// A cap of the account is reached; its owner can raise it on Backblaze's web site.
+    /// A cap of the account is reached. The owner of the account can raise it on Backblaze's web
+    /// site; daily caps are reset at midnight UTC.
     #[error("a cap of the account is reached: {0}")]
     CapExceeded(Box<ServiceError>),
 
     // The object is not what was expected.
-    /// There is no such bucket, or this key cannot see it.
+    /// The bucket does not exist, or the key cannot see it.
     #[error("there is no bucket {bucket:?} that this key can see")]
     BucketNotFound {
-        /// The name or id that was asked for.
+        /// The name or id that was requested.
         bucket: Box<str>,
-        /// The service's answer, if it was asked.
+        /// The service's answer; `None` if no request was needed to tell.
         service: Option<Box<ServiceError>>,
     },
-    /// There is no such file or version.
+    /// The file or version does not exist, or the file is hidden.
     #[error("there is no file {file:?}, or no such version of it")]
     FileNotFound {
-        /// The name or id that was asked for.
+        /// The name or id that was requested.
         file: Box<str>,
-        /// The service's answer, if it refused; none if a listing did not have the file.
+        /// The service's answer; `None` if the file was missing in a listing.
         service: Option<Box<ServiceError>>,
     },
-    /// Another bucket, perhaps of another account, has this name.
+    /// Another bucket has this name, perhaps one of another account: bucket names are unique among
+    /// all accounts.
     #[error(
         "the bucket name {name:?} is taken; bucket names are unique among all accounts, choose another"
     )]
     BucketNameTaken {
-        /// The name.
+        /// The name that was given.
         name: Box<str>,
         /// The service's answer.
         service: Box<ServiceError>,
     },
-    /// The bucket changed meanwhile: read its state again and repeat the change on that.
+    /// Somebody else changed the bucket since its state was read. Read it again, and repeat the
+    /// change on the new state.
     #[error("the bucket was changed by someone else meanwhile: {0}")]
     Conflict(Box<ServiceError>),
-    /// The file is encrypted with a customer's key (SSE-C), and that was not given, or another one.
+    /// The file is encrypted with a customer's key (SSE-C), and no key or a wrong key was given.
     #[error("{problem}{}", answer(service.as_deref()))]
     EncryptionKey {
         /// What is wrong with the key.
         problem: KeyProblem,
-        /// The service's answer, if it refused; none if what it tells of the file was enough.
+        /// The service's answer; `None` if the description of the file was enough to tell.
         service: Option<Box<ServiceError>>,
     },
-    /// Object lock forbids it: a retention that has not ended, or a legal hold.
+    /// Object lock forbids the call: the version is under retention or legal hold.
     #[error("object lock forbids it: {0}")]
     Locked(Box<ServiceError>),
 
     // The data is not what it should be.
-    /// The bytes that arrived are not the bytes that were stored.
+    /// The bytes that arrived do not match the checksum that was recorded for the file. Do not use
+    /// them.
     #[error(
         "the data has SHA-1 {actual}, but {expected} is recorded: it was damaged on its way, or the record is wrong"
     )]
     ChecksumMismatch {
-        /// What the service reports.
+        /// The recorded checksum.
         expected: Box<Sha1Digest>,
-        /// What arrived.
+        /// The checksum of the bytes that arrived.
         actual: Box<Sha1Digest>,
     },
-    /// The download ended early and could not be continued.
+    /// The download ended early and could not be continued. With
+    /// [`DownloadOptions::resume`](crate::DownloadOptions::resume) the next call continues it.
     #[error("the download ended after {actual} of {expected} bytes")]
     Truncated {
-        /// How many bytes there are.
+        /// The number of bytes that were expected.
         expected: u64,
-        /// How many arrived.
+        /// The number of bytes that arrived.
         actual: u64,
-        /// What broke the last connection.
+        /// The failure of the last connection.
         source: Option<Box<TransportError>>,
     },
-    /// The range lies outside the file.
+    /// The requested range is outside the file.
     #[error("the range lies outside the file: {0}")]
     RangeNotSatisfiable(Box<ServiceError>),
 
     // The service.
-    /// The service is overloaded or failed; the call was repeated as [`RetryPolicy`](crate::RetryPolicy) allows.
+    /// The service is overloaded or has failed, and still was after the call had been repeated as
+    /// far as [`RetryPolicy`](crate::RetryPolicy) allows.
     #[error("the service cannot answer now: {0}")]
     Busy(Box<ServiceError>),
     /// The service refused the call for a reason that has no variant here.
     #[error("{0}")]
     Service(Box<ServiceError>),
-    /// The service's answer cannot be understood.
+    /// The service's answer cannot be understood. Often a proxy or a captive portal has answered
+    /// instead.
     #[error(
         "the answer to {operation} cannot be understood; the service, or a proxy in between, does not speak this API"
     )]
     UnexpectedReply {
-        /// The call.
+        /// The operation that was called.
         operation: Operation,
         /// What is wrong with the answer.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
     // The network.
-    /// The service was not reached, or the connection broke.
+    /// The service could not be reached, or the connection broke. [`TransportError::sent`] says
+    /// whether the request may have taken effect.
     #[error(transparent)]
     Connection(Box<TransportError>),
 
     // This machine.
-    /// A local file cannot be used.
+    /// A local file cannot be read, written or created.
     #[error("cannot {action} {}", path.display())]
     LocalFile {
-        /// What was tried: `"read"`, `"create"`, ...
+        /// The action that failed: `"read"`, `"create"` and so on.
         action: &'static str,
-        /// The file or directory.
+        /// The path of the file or directory.
         path: Box<Path>,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
-    /// Writing to, or reading from, what the caller passed failed.
+    /// Reading from the reader, or writing to the writer, that the caller passed failed.
     #[error("cannot {action} the stream that was passed in")]
     Stream {
         /// `"read"` or `"write"`.
         action: &'static str,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
-    /// The account-info file is damaged or is something else; it was left as it is.
+    /// The account-info file is damaged, or is not an account-info file. It was left as it is.
     #[error("the account info in {} cannot be used: {reason}", path.display())]
     AccountInfoCorrupt {
-        /// The file.
+        /// The path of the file.
         path: Box<Path>,
-        /// What is wrong, and what to do.
+        /// What is wrong with the file, and what to do.
         reason: Box<str>,
     },
-    /// A newer program wrote the account-info file in a form that this version cannot read.
+    /// A newer program wrote the account-info file in a form that this version of the crate cannot
+    /// read. It was left as it is.
     #[error("the account info in {} was written by a newer program: {reason}", path.display())]
     AccountInfoTooNew {
-        /// The file.
+        /// The path of the file.
         path: Box<Path>,
-        /// What is missing.
+        /// What this version needs and the file lacks.
         reason: Box<str>,
     },
-    /// The account info now belongs to another account, key or realm; nothing was sent.
+    /// The account-info store now belongs to another account, key or realm. Nothing was sent.
     #[error(
         "the account info was authorized for another account, key or realm meanwhile; call authorize_account again"
     )]
     AccountChanged,
-    /// The account-info store failed.
+    /// The account-info store failed, and the call could not continue without it.
     #[error("the account-info store failed")]
     Store(#[source] StoreError),
 
     // The caller asked for it.
-    /// The caller's [`RequestBudget`](crate::limits::RequestBudget) has no request of that class left; nothing
-    /// was sent.
+    /// The [`RequestBudget`](crate::limits::RequestBudget) of the caller has no request of this
+    /// class left. Nothing was sent.
     #[error(
         "{operation} was not sent: the budget of {limit} requests of class {class:?} is used up"
     )]
     BudgetExceeded {
-        /// The call.
+        /// The operation that was called.
         operation: Operation,
-        /// Its class.
+        /// The billing class of the operation.
         class: BillingClass,
-        /// The budget.
+        /// The number of requests that the budget allows.
         limit: u64,
     },
-    /// The call's [`CancelToken`](crate::CancelToken) was cancelled.
+    /// The call's [`CancelToken`](crate::CancelToken) was cancelled, or the `B2Api` was shut down.
     #[error("cancelled")]
     Cancelled,
 }
@@ -253,13 +273,13 @@ fn answer(service: Option<&ServiceError>) -> String {
     service.map_or_else(String::new, |service| format!(": {service}"))
 }
 
-/// What is wrong with the customer's key that a file is read with.
+/// The problem with the customer's key that a file was read with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyProblem {
-    /// None was given.
+    /// The file needs a key, and none was given.
     Missing,
-    /// The file is encrypted with another one.
+    /// The file is encrypted with another key.
     Wrong,
 }
 
@@ -290,8 +310,8 @@ impl Error {
         }
     }
 
-    /// What went wrong, whatever it left behind: the failure inside of
-    /// [`LargeFileLeft`](Self::LargeFileLeft), otherwise the error itself.
+    /// Returns what went wrong: the failure inside [`LargeFileLeft`](Self::LargeFileLeft), or
+    /// otherwise the error itself.
     ///
     /// ```
     /// use b2sdk::Error;
@@ -306,7 +326,7 @@ impl Error {
         }
     }
 
-    /// The service's answer, if there was one.
+    /// Returns the service's answer, if there was one.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
         match self.failure() {
@@ -345,19 +365,19 @@ impl Error {
         }
     }
 
-    /// The HTTP status of the service's answer.
+    /// Returns the HTTP status of the service's answer, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.service().map(|service| service.status)
     }
 
-    /// The code of the service's answer.
+    /// Returns the error code of the service's answer, if there was one.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.service().map(|service| &service.code)
     }
 
-    /// How often the request that failed was sent; 0 if nothing was sent.
+    /// Returns how often the request that failed was sent; 0 if nothing was sent.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         match self.failure() {
@@ -366,10 +386,11 @@ impl Error {
         }
     }
 
-    /// Whether the whole call may succeed later without anybody changing anything.
+    /// Returns whether the whole call may succeed later without anybody changing anything.
     ///
     /// # Consequences
-    /// A call that creates something may have taken effect although its answer was lost: see
+    /// A call that creates something may have taken effect although its answer was lost, so that
+    /// repeating it creates it twice: see [`is_answer_lost`](Self::is_answer_lost) and
     /// [`TransportError::sent`].
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -381,7 +402,7 @@ impl Error {
         }
     }
 
-    /// Whether what was asked for does not exist, or is not visible to this key.
+    /// Returns whether the bucket or file does not exist, or is not visible to this key.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(
@@ -390,7 +411,7 @@ impl Error {
         )
     }
 
-    /// Whether credentials or permissions are the reason.
+    /// Returns whether credentials or permissions are the reason.
     #[must_use]
     pub fn is_auth(&self) -> bool {
         matches!(
@@ -403,8 +424,8 @@ impl Error {
         ) || (self.status() == Some(401) && !matches!(self.failure(), Self::Locked(_)))
     }
 
-    /// Whether the last request may have taken effect although this is what came of it: all of it was
-    /// sent, and no answer came, or none that the service itself has given.
+    /// Returns whether the last request may have taken effect despite this error: it was sent
+    /// completely, and no answer of the service itself came back.
     ///
     /// ```
     /// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy};

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::error::Error;
 use crate::model::id::FileId;
 
-/// A failure, and the unfinished large file that it left, whose parts cost storage.
+/// A failure that left an unfinished large file behind. The parts of the file are stored and billed
+/// until it is finished or cancelled.
 ///
 /// ```no_run
 /// use b2sdk::error::WhyLeft;
@@ -25,25 +26,26 @@ use crate::model::id::FileId;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct LargeFileLeft {
-    /// The unfinished file: to go on with ([`Resume::From`](crate::Resume::From)), or to be cancelled
+    /// The id of the unfinished file, with which it can be resumed
+    /// ([`Resume::From`](crate::Resume::From)) or cancelled
     /// ([`B2Api::cancel_large_file`](crate::B2Api::cancel_large_file)).
     pub file_id: FileId,
-    /// Why it is still there.
+    /// The reason why the file was not cancelled.
     pub why: WhyLeft,
-    /// What went wrong.
+    /// The failure of the call.
     pub failure: Error,
 }
 
-/// Why an unfinished large file was not cancelled.
+/// The reason why an unfinished large file was not cancelled after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhyLeft {
-    /// The upload was to be resumed: the same call goes on with it.
+    /// The options ask for resuming. Making the same call again continues the file.
     ForResuming,
-    /// Cancelling it failed, too.
+    /// Cancelling it failed as well.
     NotCancelled,
-    /// It was to be finished, and nobody could tell whether it is: look for the file before making it
-    /// again.
+    /// The answer to finishing it was lost, and it could not be found out whether the file is
+    /// complete. Look for the file before you create it again.
     MayBeFinished,
 }
 

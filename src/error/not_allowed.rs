@@ -6,32 +6,32 @@ use crate::error::ServiceError;
 use crate::model::auth::{Allowed, Capability};
 use crate::model::operation::Operation;
 
-/// What a key was refused, what that takes, and what the key may do.
+/// A call that the application key does not allow: what the call needs, and what the key may do.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub struct NotAllowed {
-    /// The call.
+    /// The operation that was called.
     pub operation: Operation,
-    /// What the call was about: a bucket or file name; empty if it is about the account.
+    /// The bucket or file name that the call was about; empty if it was about the account.
     pub subject: Box<str>,
-    /// Every capability that the call needs, or may need, and the key lacks; none if it lacks none, or
-    /// if it is not known what it has.
+    /// The capabilities that the call needs, or may need, and that the key lacks. Empty if it lacks
+    /// none, or if its capabilities are not known.
     pub missing: Vec<Capability>,
-    /// The limit of the key that the call exceeds, where that is certain.
+    /// The restriction of the key that forbids the call, if that is certain.
     pub restriction: Option<KeyRestriction>,
-    /// What the key may do.
+    /// The key's capabilities and restrictions, if they are known.
     pub allowed: Option<Box<Allowed>>,
-    /// The service's answer; none if the call was refused before it was sent.
+    /// The service's answer; `None` if the call was refused without a request.
     pub service: Option<Box<ServiceError>>,
 }
 
-/// A limit of an application key other than its capabilities.
+/// A restriction of an application key other than its capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyRestriction {
-    /// The key is for other buckets.
+    /// The key is restricted to other buckets.
     Buckets,
-    /// The key is for files whose names begin otherwise.
+    /// The key is restricted to files whose names start with another prefix.
     NamePrefix,
 }
 

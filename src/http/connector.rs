@@ -244,3 +244,78 @@ impl<In: Transport> Connector<In> for TlsConnector {
         connected.map_err(|error| NotConnected::mark(error, None))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use ureq::Agent;
+
+    use super::Shared;
+    use crate::control::clock::Clock;
+    use crate::http::dns_cache::DnsCache;
+
+    /// An address that takes no more connections and does not refuse them either: its queue is full.
+    /// Both are to be kept.
+    fn silent() -> (TcpListener, Vec<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let soon = Duration::from_millis(50);
+        let connecting = std::iter::from_fn(|| TcpStream::connect_timeout(&address, soon).ok());
+        let waiting = connecting.take(10_000).collect();
+        (listener, waiting)
+    }
+
+    /// Answers each connection once.
+    fn answering() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _request = stream.read(&mut [0; 4096]).unwrap();
+                stream
+                    .write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+                    .unwrap();
+            }
+        });
+        address
+    }
+
+    fn get(cache: &DnsCache, url: &str) -> Result<u16, ureq::Error> {
+        let config = Agent::config_builder()
+            .proxy(None)
+            .timeout_connect(Some(Duration::from_secs(20)))
+            .build();
+        let connector = Shared::new(cache.clone()).connector();
+        let agent = Agent::with_parts(config, connector, cache.clone());
+        Ok(agent.get(url).call()?.status().as_u16())
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_address_that_swallows_everything_is_passed_over_and_then_tried_last() {
+        let (silent, _waiting) = silent();
+        let (silent, answering) = (silent.local_addr().unwrap(), answering());
+        let (cache, url) = (DnsCache::new(&Clock::default()), "http://b2.test/");
+        cache.know(&url.parse().unwrap(), &[silent, answering]);
+        assert_eq!(get(&cache, url).unwrap(), 204);
+        let next = cache.in_order(&url.parse().unwrap(), &[silent, answering]);
+        assert_eq!(next, [answering, silent]);
+    }
+
+    #[test]
+    fn an_address_that_refuses_is_passed_over() {
+        let refusing = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let (cache, url) = (DnsCache::new(&Clock::default()), "http://b2.test/");
+        cache.know(&url.parse().unwrap(), &[refusing, answering()]);
+        assert_eq!(get(&cache, url).unwrap(), 204);
+        cache.know(&url.parse().unwrap(), &[refusing, refusing]);
+        get(&cache, url).unwrap_err();
+    }
+}

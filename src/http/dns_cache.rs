@@ -101,6 +101,19 @@ impl DnsCache {
         answers.by_host.insert(host_key(uri), address);
     }
 
+    /// These are the addresses of a host, for tests.
+    #[cfg(test)]
+    pub(super) fn know(&self, uri: &Uri, addresses: &[SocketAddr]) {
+        let mut known = Known {
+            since: self.clock.elapsed(),
+            addresses: self.empty(),
+        };
+        addresses
+            .iter()
+            .for_each(|address| known.addresses.push(*address));
+        self.known.lock().insert(host_key(uri), known);
+    }
+
     fn is_fresh(&self, known: &Known) -> bool {
         self.clock.elapsed().saturating_sub(known.since) < LIFETIME
     }

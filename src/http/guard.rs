@@ -45,8 +45,15 @@ pub(super) fn check<'u>(
 /// `authorize_account` are easily swapped, and it may be the key.
 pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
     let url = realm.url();
+    let is_odd = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '\'' | '`');
     let reason = match url.map(|url| (url, host_of(url))) {
-        None => "it is neither \"production\" nor a URL that starts with https://",
+        _ if realm.as_str().contains(is_odd) => {
+            "it contains white space, quotes or characters that are not ASCII"
+        }
+        None => {
+            "it is neither \"production\" nor a URL that starts with https://, or with http:// for a service \
+             on this machine"
+        }
         Some((_, None)) => "the URL has no host, or carries credentials",
         Some((url, Some(_))) if url.contains(['?', '#']) => {
             "the URL has more than scheme, host, port and path"
@@ -158,6 +165,11 @@ mod tests {
             "https://s3.us-west-002.backblazeb2.com",
             "ftp://x",
             "https://x?y",
+            "production\n",
+            "https://b2.example.org\n",
+            "https://b2.example.org/ ",
+            "\"production\"",
+            "127.0.0.1:8180",
         ] {
             let error = check_realm(&Realm::from(realm), false).unwrap_err();
             assert!(!error.to_string().contains(secret));

@@ -11,7 +11,7 @@ use crate::model::open_enum::open_enum;
 use crate::model::secret::{ApplicationKey, AuthToken};
 
 open_enum! {
-    /// Something that an application key may do.
+    /// A capability of an application key: one kind of call that the key allows.
     Capability {
         /// List application keys.
         ListKeys = "listKeys",
@@ -76,18 +76,18 @@ open_enum! {
     }
 }
 
-/// A bucket that a key is restricted to.
+/// A bucket that an application key is restricted to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AllowedBucket {
     /// The bucket's id.
     pub id: BucketId,
-    /// The bucket's name; none if the bucket was deleted or the key may not see names.
+    /// The bucket's name. `None` if the bucket was deleted, or if the key may not see its name.
     #[serde(default)]
     pub name: Option<String>,
 }
 
-/// What an application key may do.
+/// What an application key may do: its capabilities and its restrictions.
 ///
 /// Reading accepts the forms of all API versions, because an account-info file may hold what an
 /// older program stored: a single `bucketId` becomes a list of one, never "all buckets".
@@ -95,16 +95,17 @@ pub struct AllowedBucket {
 #[serde(rename_all = "camelCase", from = "AllowedForms")]
 #[non_exhaustive]
 pub struct Allowed {
-    /// The only buckets that the key may use; `None` for all.
+    /// The buckets that the key is restricted to; `None` if it may use all buckets.
     pub buckets: Option<Vec<AllowedBucket>>,
-    /// What it may do.
+    /// The key's capabilities, in no particular order.
     pub capabilities: Vec<Capability>,
-    /// The only file names it may use start so; `None` for all.
+    /// The prefix that the names of all files must have; `None` if the key may use all names.
     pub name_prefix: Option<String>,
 }
 
 impl Allowed {
-    /// Whether the key has this capability.
+    /// Returns whether the key has this capability. Restrictions to buckets and names are not
+    /// considered.
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
         self.capabilities.contains(capability)
@@ -176,8 +177,8 @@ impl From<AllowedForms> for Allowed {
     }
 }
 
-/// An account, a key and a realm: whose data a store holds. Nothing of one identity is ever used for
-/// another.
+/// An account, a key and a realm: the owner of what an account-info store holds. Data of one
+/// identity is never used for another.
 ///
 /// ```
 /// use b2sdk::account_info::Identity;
@@ -188,9 +189,9 @@ impl From<AllowedForms> for Allowed {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The account.
+    /// The id of the account.
     pub account_id: AccountId,
-    /// The key that authorized it.
+    /// The id of the application key that was authorized.
     pub application_key_id: ApplicationKeyId,
     /// The realm as given to `authorize_account`: a name or a URL.
     pub realm: String,
@@ -229,36 +230,38 @@ impl fmt::Display for Identity {
     }
 }
 
-/// One authorization: what the service answered, and what it takes to ask again.
+/// An authorization: the service's answer, and the key and realm that are needed to authorize
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccountAuth {
     /// The realm as given to `authorize_account`: a name or a URL.
     pub realm: String,
-    /// The account.
+    /// The id of the account.
     pub account_id: AccountId,
-    /// The key that authorized it.
+    /// The id of the application key that was authorized.
     pub application_key_id: ApplicationKeyId,
-    /// That key's secret half.
+    /// The secret of that key.
     pub application_key: ApplicationKey,
-    /// The token for the following calls; good for at most 24 hours.
+    /// The token for all further calls, valid for at most 24 hours.
     pub token: AuthToken,
-    /// Where API calls go.
+    /// The base URL of API calls.
     pub api_url: String,
-    /// Where downloads come from.
+    /// The base URL of downloads.
     pub download_url: String,
-    /// Where the S3 API lives; empty if not known.
+    /// The base URL of the S3-compatible API; empty if it is not known.
     pub s3_api_url: String,
-    /// The smallest part of a large file, in bytes (the last part may be smaller).
+    /// The size of the smallest part that the service accepts in a large file, in bytes. Only the
+    /// last part may be smaller.
     pub absolute_minimum_part_size: u64,
     /// The part size that the service recommends, in bytes.
     pub recommended_part_size: u64,
-    /// What the key may do.
+    /// The key's capabilities and restrictions.
     pub allowed: Allowed,
 }
 
 impl AccountAuth {
-    /// Whose authorization this is.
+    /// Returns the identity that this authorization belongs to.
     #[must_use]
     pub fn identity(&self) -> Identity {
         Identity {
@@ -268,7 +271,7 @@ impl AccountAuth {
         }
     }
 
-    /// Whether this is `identity`'s.
+    /// Returns whether this authorization belongs to `identity`.
     #[must_use]
     pub fn belongs_to(&self, identity: &Identity) -> bool {
         self.account_id == identity.account_id

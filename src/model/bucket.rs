@@ -16,13 +16,13 @@ use crate::model::open_enum::open_enum;
 use crate::model::replication::ReplicationConfiguration;
 
 open_enum! {
-    /// Who may download from a bucket.
+    /// The type of a bucket, which says who may download from it.
     BucketType {
-        /// Anybody, without authorization.
+        /// Anybody can download, without authorization.
         AllPublic = "allPublic",
-        /// Only keys of the account, and whom they authorize.
+        /// Only keys of the account can download, and people who have a download token from them.
         AllPrivate = "allPrivate",
-        /// A snapshot made by the service.
+        /// A snapshot that the service has created.
         Snapshot = "snapshot",
         /// A bucket whose use is restricted by the service.
         Restricted = "restricted",
@@ -31,46 +31,52 @@ open_enum! {
     }
 }
 
-/// Everything the service says about a bucket, as of one moment.
+/// The service's description of a bucket at one moment. Settings that the key may not read are
+/// [`Filtered::NotAuthorized`].
 ///
-/// What this version of the crate does not name stays readable in [`extra`](Self::extra).
+/// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BucketDetails {
-    /// The account that owns the bucket.
+    /// The id of the account that owns the bucket.
     pub account_id: AccountId,
     /// The bucket's id; it never changes and is never used again.
     pub bucket_id: BucketId,
     /// The bucket's name, unique among all accounts.
     pub bucket_name: String,
-    /// Who may download.
+    /// Who may download from the bucket.
     pub bucket_type: BucketType,
-    /// Names and values stored with the bucket.
+    /// The names and values that are stored with the bucket. `Cache-Control` is the default of that
+    /// header for all downloads.
     #[serde(default, deserialize_with = "null_is_default")]
     pub bucket_info: BTreeMap<String, String>,
-    /// Which web pages may access the bucket from a browser.
+    /// The rules that let web pages access the bucket from a browser.
     #[serde(default, deserialize_with = "null_is_default")]
     pub cors_rules: Vec<CorsRule>,
-    /// When the service hides, deletes and cancels by itself.
+    /// The rules by which the service hides and deletes files and cancels unfinished ones.
     #[serde(default, deserialize_with = "null_is_default")]
     pub lifecycle_rules: Vec<LifecycleRule>,
-    /// How the bucket takes part in replication; needs `readBucketReplications`.
+    /// The bucket's part in replication. Reading it needs `readBucketReplications`.
     #[serde(default, with = "filtered::wrapped")]
     pub replication_configuration: Filtered<ReplicationConfiguration>,
-    /// How files are encrypted that are given no encryption of their own; needs `readBucketEncryption`.
+    /// How new files are encrypted if their upload asks for no encryption. Reading it needs
+    /// `readBucketEncryption`.
     #[serde(default, with = "filtered::wrapped")]
     pub default_server_side_encryption: Filtered<EncryptionInfo>,
-    /// Whether files can be locked, and for how long they are by default; needs `readBucketRetentions`.
+    /// Whether files can be locked, and their default retention. Reading it needs
+    /// `readBucketRetentions`.
     #[serde(default, with = "filtered::wrapped")]
     pub file_lock_configuration: Filtered<FileLockConfiguration>,
-    /// Grows with every change of the bucket.
+    /// A number that grows with every change of the bucket.
+    /// [`UpdateBucketOptions`](crate::UpdateBucketOptions) can require it, so that no change of
+    /// somebody else is overwritten.
     #[serde(default, deserialize_with = "null_is_default")]
     pub revision: u64,
     /// Features of the bucket, such as `s3`.
     #[serde(default, deserialize_with = "null_is_default")]
     pub options: Vec<String>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

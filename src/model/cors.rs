@@ -11,7 +11,7 @@ use crate::model::open_enum::open_enum;
 const LONGEST: u32 = 86_400;
 
 open_enum! {
-    /// A call that a CORS rule allows to web pages.
+    /// A kind of request that a CORS rule can allow to web pages.
     CorsOperation {
         /// Download a file by its name.
         DownloadFileByName = "b2_download_file_by_name",
@@ -34,7 +34,7 @@ open_enum! {
     }
 }
 
-/// Lets web pages of some origins access the bucket from a browser.
+/// A CORS rule: it lets web pages of some origins access the bucket from a browser.
 ///
 /// ```
 /// use b2sdk::rules::{CorsOperation, CorsRule};
@@ -44,34 +44,36 @@ open_enum! {
 /// assert_eq!(rule.max_age_seconds, 3600);
 /// ```
 ///
-/// What this version of the crate does not name stays in [`extra`](Self::extra) and is written back
-/// with the rule.
+/// Members that this version of the crate does not know are kept in [`extra`](Self::extra) and
+/// written back with the rule, so that an update does not lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CorsRule {
-    /// 6 to 50 letters, digits and `-`, not beginning with `b2-`; unique in the bucket.
+    /// The name of the rule: 6 to 50 letters, digits and `-`, not starting with `b2-`, unique in
+    /// the bucket.
     pub cors_rule_name: String,
-    /// Origins: `https://example.com:8443`, `https://*.example.com`, `https` for all that use it, or
-    /// `*` alone for all.
+    /// The origins of the web pages: `https://example.com:8443`, `https://*.example.com`, `https`
+    /// for all origins that use it, or only `*` for all.
     pub allowed_origins: Vec<String>,
-    /// What pages may do.
+    /// The requests that the pages may send.
     pub allowed_operations: Vec<CorsOperation>,
-    /// Request headers that a page may send: a name, a beginning ending in `*`, or `*`.
+    /// The request headers that a page may send: names, prefixes that end in `*`, or only `*` for
+    /// all.
     #[serde(default)]
     pub allowed_headers: Option<Vec<String>>,
-    /// Response headers that a page may read.
+    /// The response headers that a page may read.
     #[serde(default)]
     pub expose_headers: Option<Vec<String>>,
-    /// How long a browser may remember the rule: 1 to 86400 seconds.
+    /// How long a browser may cache the rule, in seconds, up to 86,400.
     pub max_age_seconds: u32,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl CorsRule {
-    /// A rule that allows these operations from these origins.
+    /// Creates a rule that allows these operations to pages of these origins.
     #[must_use]
     pub fn new<O: Into<String>, P: Into<CorsOperation>>(
         name: impl Into<String>,
@@ -90,7 +92,8 @@ impl CorsRule {
         }
     }
 
-    /// The request headers that a page may send.
+    /// Sets the request headers that a page may send. Without them a page may send only those that
+    /// browsers always allow.
     #[must_use]
     pub fn allowed_headers<H: Into<String>>(
         mut self,
@@ -100,7 +103,8 @@ impl CorsRule {
         self
     }
 
-    /// The response headers that a page may read.
+    /// Sets the response headers that a page may read. Without them a page may read only those that
+    /// browsers always show.
     #[must_use]
     pub fn expose_headers<H: Into<String>>(mut self, headers: impl IntoIterator<Item = H>) -> Self {
         self.expose_headers = Some(headers.into_iter().map(Into::into).collect());

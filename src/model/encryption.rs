@@ -11,8 +11,8 @@ use crate::model::secret::SseCustomerKey;
 /// The id of the customer's key, in file info. Other tools of Backblaze write and read it too.
 pub(crate) const SSE_C_KEY_ID: &str = "sse_c_key_id";
 
-/// How the service is to encrypt a file, or the files of a bucket. Where a call is given none, the
-/// bucket's default holds.
+/// How the service encrypts a file, or by default the files of a bucket. If a call does not choose,
+/// the bucket's default is used.
 ///
 /// ```
 /// use b2sdk::encryption::{Encryption, SseCustomerKey};
@@ -23,14 +23,13 @@ pub(crate) const SSE_C_KEY_ID: &str = "sse_c_key_id";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encryption {
-    /// Nothing beyond what the service does anyway. Only as a bucket's default, where it takes back
-    /// what was set: since September 2026 the service then encrypts with SSE-B2. For a file it cannot
-    /// be asked for.
+    /// Resets the default of a bucket. Since September 2026 the service then encrypts with SSE-B2.
+    /// It cannot be asked for when a file is uploaded or copied.
     None,
-    /// With keys of the service.
+    /// The service encrypts with keys of its own (SSE-B2). Downloads need nothing special.
     SseB2,
-    /// With this key, which the service does not keep: without it nobody can read the file. Not as a
-    /// bucket's default.
+    /// The service encrypts with this key of yours and does not keep it (SSE-C). **If the key is
+    /// lost, nobody can read the file again.** It cannot be the default of a bucket.
     SseC(SseCustomerKey),
 }
 
@@ -41,7 +40,7 @@ impl From<SseCustomerKey> for Encryption {
 }
 
 impl Encryption {
-    /// The customer's key, if there is one.
+    /// Returns the customer's key, if there is one.
     #[must_use]
     pub const fn customer_key(&self) -> Option<&SseCustomerKey> {
         match self {
@@ -90,34 +89,35 @@ impl Encryption {
 }
 
 open_enum! {
-    /// Who has the key.
+    /// Who holds the encryption key.
     EncryptionMode {
-        /// The service.
+        /// The service holds the key.
         SseB2 = "SSE-B2",
-        /// The customer.
+        /// The customer holds the key; each download has to send it.
         SseC = "SSE-C",
     }
 }
 
 open_enum! {
-    /// How it is encrypted.
+    /// The algorithm.
     EncryptionAlgorithm {
         /// AES with 256 bits.
         Aes256 = "AES256",
     }
 }
 
-/// How a file is encrypted, or a bucket's new files are, as the service reports it.
+/// The service's report of how a file is encrypted, or the new files of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EncryptionInfo {
-    /// Who has the key.
+    /// Who holds the encryption key.
     pub mode: EncryptionMode,
-    /// How it is encrypted.
+    /// The algorithm.
     #[serde(default)]
     pub algorithm: Option<EncryptionAlgorithm>,
-    /// The MD5 of the customer's key in base64: [`SseCustomerKey::md5`]. Listings may leave it out.
+    /// The MD5 of the customer's key in base64, which [`SseCustomerKey::md5`] can be compared with.
+    /// Listings may omit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_key_md5: Option<String>,
 }

@@ -15,8 +15,13 @@ pub(crate) const SRC_LAST_MODIFIED_MILLIS: &str = "src_last_modified_millis";
 /// The SHA-1 of a whole large file, as its uploader gave it.
 pub(crate) const LARGE_FILE_SHA1: &str = "large_file_sha1";
 
-/// Up to ten names and values stored with a file. Names are kept in lower case, as the service
-/// does; a value is any text.
+/// File info: up to ten names and values that are stored with a file. Names are converted to lower
+/// case, as the service does; a value can be any text. File info cannot be changed later, except by
+/// copying the file.
+///
+/// Together with the file's name it may take up to 7,000 bytes of headers, or 2,048 if the file is
+/// encrypted or its bucket has object lock. An upload that exceeds this fails with
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) or is refused.
 ///
 /// ```
 /// use b2sdk::FileInfo;
@@ -30,84 +35,85 @@ pub(crate) const LARGE_FILE_SHA1: &str = "large_file_sha1";
 pub struct FileInfo(BTreeMap<String, String>);
 
 impl FileInfo {
-    /// Nothing yet.
+    /// Creates empty file info.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets a value; an earlier one of that name is replaced.
+    /// Sets a value. An earlier value of the same name is replaced.
     pub fn insert(&mut self, name: &str, value: impl Into<String>) {
         self.0.insert(name.to_ascii_lowercase(), value.into());
     }
 
-    /// Takes out the value of that name, in whatever case it is asked for.
+    /// Removes the value of a name and returns it. The case of the name does not matter.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         self.0.remove(&name.to_ascii_lowercase())
     }
 
-    /// This info with one more value.
+    /// Adds a value, replacing an earlier one of the same name.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.insert(name, value);
         self
     }
 
-    /// The value of that name, in whatever case it is asked for.
+    /// Returns the value of a name. The case of the name does not matter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
-    /// Names and values in the order of names.
+    /// Returns an iterator over names and values, in the order of names.
     pub fn iter(&self) -> btree_map::Iter<'_, String, String> {
         self.0.iter()
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The `Cache-Control` header that downloads of the file will carry.
+    /// Sets the `Cache-Control` header that downloads of the file carry.
     #[must_use]
     pub fn cache_control(self, value: impl Into<String>) -> Self {
         self.with("b2-cache-control", value)
     }
 
-    /// The `Content-Disposition` header that downloads of the file will carry.
+    /// Sets the `Content-Disposition` header that downloads of the file carry.
     #[must_use]
     pub fn content_disposition(self, value: impl Into<String>) -> Self {
         self.with("b2-content-disposition", value)
     }
 
-    /// The `Content-Encoding` header that downloads of the file will carry. It is only a label:
-    /// the service stores and serves the bytes as they were uploaded.
+    /// Sets the `Content-Encoding` header that downloads of the file carry. It is only a label: the
+    /// service stores and serves the bytes as they were uploaded, and this crate does not decode
+    /// them.
     #[must_use]
     pub fn content_encoding(self, value: impl Into<String>) -> Self {
         self.with("b2-content-encoding", value)
     }
 
-    /// The `Content-Language` header that downloads of the file will carry.
+    /// Sets the `Content-Language` header that downloads of the file carry.
     #[must_use]
     pub fn content_language(self, value: impl Into<String>) -> Self {
         self.with("b2-content-language", value)
     }
 
-    /// The `Expires` header that downloads of the file will carry: an HTTP date.
+    /// Sets the `Expires` header that downloads of the file carry. The value is an HTTP date.
     #[must_use]
     pub fn expires(self, value: impl Into<String>) -> Self {
         self.with("b2-expires", value)
     }
 
-    /// The modification time of the source that the uploader recorded.
+    /// Returns the source's modification time, if the uploader recorded it.
     #[must_use]
     pub fn src_last_modified(&self) -> Option<Timestamp> {
         let millis = self.get(SRC_LAST_MODIFIED_MILLIS)?.parse().ok()?;

@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A setting that may be hidden from the key that asks.
+/// A setting that the service may hide from the application key that asks for it.
 ///
 /// ```
 /// use b2sdk::Filtered;
@@ -15,18 +15,18 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Filtered<T> {
-    /// It is set, to this.
+    /// The setting has this value.
     Readable(T),
-    /// There is none.
+    /// The setting has no value.
     #[default]
     Unset,
-    /// The key may not read it, or the service told only a part of it: whether there is one is not
-    /// known.
+    /// The key may not read the setting, or the service reported only part of it. Whether it has a
+    /// value is not known.
     NotAuthorized,
 }
 
 impl<T> Filtered<T> {
-    /// The setting, if there is one that may be read.
+    /// Returns the value, if there is one and the key may read it.
     pub const fn readable(&self) -> Option<&T> {
         match self {
             Self::Readable(value) => Some(value),
@@ -34,7 +34,7 @@ impl<T> Filtered<T> {
         }
     }
 
-    /// Whether nobody can tell with this key if it is set.
+    /// Returns whether the setting is hidden from the key, so that it may or may not have a value.
     pub const fn is_hidden(&self) -> bool {
         matches!(self, Self::NotAuthorized)
     }

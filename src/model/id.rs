@@ -9,7 +9,7 @@ macro_rules! ids {
         pub struct $name(String);
 
         impl $name {
-            /// The id as the service spells it.
+            /// Returns the id as the service writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -69,12 +69,12 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An account, as reported by the service when it is authorized.
+    /// The id of an account, which the service reports when a key is authorized.
     AccountId
-    /// The public half of an application key.
+    /// The id of an application key. It is not secret.
     ApplicationKeyId
-    /// A bucket.
+    /// The id of a bucket. It stays the same for the life of the bucket and is never reused.
     BucketId
-    /// One version of a file, or an unfinished large file.
+    /// The id of one version of a file, or of an unfinished large file.
     FileId
 }

@@ -9,42 +9,44 @@ use crate::model::lenient::null_is_default;
 use crate::model::secret::ApplicationKey;
 use crate::model::time::Timestamp;
 
-/// An application key without its secret half.
+/// An application key without its secret.
 ///
-/// What this version of the crate does not name stays readable in [`extra`](Self::extra).
+/// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct KeyDetails {
-    /// The account.
+    /// The id of the account.
     pub account_id: AccountId,
-    /// The key's public half.
+    /// The key's id.
     pub application_key_id: ApplicationKeyId,
-    /// The name it was given; several keys may have the same.
+    /// The key's name. Several keys may have the same name.
     pub key_name: String,
-    /// What it may do.
+    /// The key's capabilities.
     #[serde(default, deserialize_with = "null_is_default")]
     pub capabilities: Vec<Capability>,
-    /// The only buckets that it may use; `None` for all.
+    /// The buckets that the key is restricted to; `None` if it may use all buckets.
     #[serde(default)]
     pub bucket_ids: Option<Vec<BucketId>>,
-    /// The only file names it may use start so; `None` for all.
+    /// The prefix that the names of all files must have; `None` if the key may use all names.
     #[serde(default)]
     pub name_prefix: Option<String>,
-    /// When it ends; `None` for never.
+    /// When the key expires; `None` if it never does. Listings may still contain keys that have
+    /// expired.
     #[serde(default)]
     pub expiration_timestamp: Option<Timestamp>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// A key that was just made. Its secret half is told this once and never again.
+/// An application key that was just created. This is the only place where its secret can be read:
+/// the service never reports it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreatedKey {
-    /// The secret half.
+    /// The key's secret. Store it before the value is dropped, which wipes it from memory.
     pub application_key: ApplicationKey,
-    /// Everything else.
+    /// The key's id, name, capabilities and restrictions.
     pub details: KeyDetails,
 }

@@ -8,7 +8,8 @@ use crate::model::prefix::overlapping;
 /// How many rules a bucket may have.
 const MAX_RULES: usize = 100;
 
-/// When the service hides, deletes and cancels files by itself; it looks about once a day.
+/// A lifecycle rule: after how many days the service hides and deletes files and cancels unfinished
+/// ones. The service applies rules about once a day, so files may live up to a day longer.
 ///
 /// ```
 /// use b2sdk::rules::LifecycleRule;
@@ -17,31 +18,34 @@ const MAX_RULES: usize = 100;
 /// assert_eq!(rule.days_from_uploading_to_hiding, Some(30));
 /// ```
 ///
-/// A bucket has at most 100 rules, and no two whose prefixes overlap: a file falls under one rule
-/// or none. What this version of the crate does not name stays in [`extra`](Self::extra) and is
-/// written back with the rule.
+/// A bucket has at most 100 rules. No prefix may be the beginning of another rule's prefix, so at
+/// most one rule applies to a file. Members that this version of the crate does not know are kept
+/// in [`extra`](Self::extra) and written back with the rule, so that an update does not lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LifecycleRule {
-    /// The files it is about; empty for all.
+    /// The prefix of the files that the rule applies to; empty for all files.
     pub file_name_prefix: String,
-    /// Hide a file so many days after its upload.
+    /// The number of days from the upload of a file until it is hidden. The data stays, and is
+    /// billed, until it is deleted.
     #[serde(default)]
     pub days_from_uploading_to_hiding: Option<u32>,
-    /// Delete a version so many days after it was hidden or replaced.
+    /// The number of days from hiding or replacing a version until it is permanently deleted.
     #[serde(default)]
     pub days_from_hiding_to_deleting: Option<u32>,
-    /// Cancel a large file so many days after it was started and not finished.
+    /// The number of days from starting a large file until it is cancelled, if it is not finished
+    /// by then. Uploads that may still be resumed need longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_from_starting_to_canceling_unfinished_large_files: Option<u32>,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl LifecycleRule {
-    /// A rule for the files whose names start so; at least one of the periods must follow.
+    /// Creates a rule for files whose names start with the prefix. It needs at least one period
+    /// before it can be stored.
     #[must_use]
     pub fn new(file_name_prefix: impl Into<String>) -> Self {
         Self {
@@ -53,21 +57,23 @@ impl LifecycleRule {
         }
     }
 
-    /// Hide a file so many days after its upload.
+    /// The number of days from the upload of a file until it is hidden. The data stays, and is
+    /// billed, until it is deleted.
     #[must_use]
     pub const fn hide_after_days(mut self, days: u32) -> Self {
         self.days_from_uploading_to_hiding = Some(days);
         self
     }
 
-    /// Delete a version so many days after it was hidden or replaced.
+    /// The number of days from hiding or replacing a version until it is permanently deleted.
     #[must_use]
     pub const fn delete_hidden_after_days(mut self, days: u32) -> Self {
         self.days_from_hiding_to_deleting = Some(days);
         self
     }
 
-    /// Cancel a large file so many days after it was started and not finished.
+    /// The number of days from starting a large file until it is cancelled, if it is not finished
+    /// by then. Uploads that may still be resumed need longer.
     #[must_use]
     pub const fn cancel_unfinished_after_days(mut self, days: u32) -> Self {
         self.days_from_starting_to_canceling_unfinished_large_files = Some(days);

@@ -12,16 +12,17 @@ pub(crate) const TEMPORARY: &str = ".b2-download-";
 /// The most that file systems take for one part of a path, in bytes.
 const MAX_SEGMENT: usize = 255;
 
-/// Which names are let through.
+/// The names of bucket files that a download accepts as local paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum LocalNameRules {
-    /// Names that Windows, macOS and Linux all keep as they are, and keep apart.
+    /// Accepts names that Windows, macOS and Linux all store unchanged and distinguish from each
+    /// other.
     #[default]
     Portable,
-    /// On Unix also those with characters and endings that only other systems do not keep (`:`, `\`,
-    /// `aux.txt`, a dot at the end), and names that differ only by case or Unicode form: for file
-    /// systems that keep these apart. Elsewhere as [`Portable`](Self::Portable).
+    /// On Unix also accepts names that only other systems change or reject (`:`, `\`, `aux.txt`, a
+    /// dot at the end), and names that differ only in case or Unicode form. Use it for file systems
+    /// that distinguish these. On other systems it is the same as [`Portable`](Self::Portable).
     Native,
 }
 
@@ -34,53 +35,55 @@ impl LocalNameRules {
     }
 }
 
-/// The name of a file in a bucket that must not, or cannot, become a path on this machine.
+/// The error for a file whose name in the bucket must not, or cannot, become a path on this
+/// machine. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the file name {name:?} cannot be used below a directory of this machine: {reason}")]
 #[non_exhaustive]
 pub struct UnsafeName {
-    /// The name.
+    /// The name of the file in the bucket.
     pub name: Box<str>,
-    /// What it would do.
+    /// The reason why the name is refused.
     pub reason: UnsafeNameReason,
 }
 
-/// Why a name is not used.
+/// The reason why a name is refused as a local path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnsafeNameReason {
-    /// It is empty.
+    /// The name is empty.
     Empty,
-    /// It begins with `/`.
+    /// The name starts with `/`.
     Absolute,
-    /// Two slashes in a row, or one at the end: different names would mean the same path.
+    /// The name has two slashes in a row, or one at its end, so that different names would mean the
+    /// same path.
     EmptySegment,
-    /// A part of it is `.` or `..`, which leads elsewhere.
+    /// A segment of the name is `.` or `..`, which leads elsewhere.
     DotSegment,
-    /// A `\`, which leads elsewhere on Windows.
+    /// The name contains `\`, which separates folders on Windows.
     Backslash,
-    /// It begins with a drive, such as `C:`.
+    /// The name starts with a drive letter, such as `C:`.
     DriveLetter,
-    /// A character that moves the cursor of a terminal or ends the name early: below U+0020, U+007F to
-    /// U+009F.
+    /// The name contains a control character (below U+0020, or U+007F to U+009F), which can end a
+    /// name early or control a terminal.
     ControlCharacter,
-    /// One of `< > : " | ? *`, which Windows does not keep or takes for something else.
+    /// The name contains one of `< > : " | ? *`, which Windows rejects or gives another meaning.
     ForbiddenCharacter(char),
-    /// A part of it is a device on Windows, such as `CON` or `lpt1.txt`.
+    /// A segment of the name is a device on Windows, such as `CON` or `lpt1.txt`.
     DeviceName,
-    /// A part of it ends with a dot or a space, which Windows drops.
+    /// A segment of the name ends with a dot or a space, which Windows drops.
     TrailingDotOrSpace,
-    /// A part of it has more than 255 bytes of UTF-8.
+    /// A segment of the name has more than 255 bytes of UTF-8.
     SegmentTooLong,
-    /// A part of it begins with `.b2-download-`, as the temporary files of downloads do.
+    /// A segment of the name starts with `.b2-download-`, as the temporary files of downloads do.
     TemporaryName,
-    /// Another file has this name on a system that does not tell upper from lower case, or one Unicode
-    /// form from another; or that other file would have to be a folder.
+    /// An earlier file would have the same path on a system that ignores case or Unicode form, or
+    /// would have to be a folder.
     Collision {
-        /// The name that came first.
+        /// The name of the earlier file.
         with: Box<str>,
     },
-    /// A link stands where a folder of it, or the file, would be.
+    /// A symbolic link is where a folder of the path, or the file itself, would be.
     Link,
 }
 

@@ -8,36 +8,38 @@ use crate::model::open_enum::open_enum;
 use crate::model::time::Timestamp;
 
 open_enum! {
-    /// How strictly a version is retained.
+    /// How strictly a version is protected until its retention ends.
     RetentionMode {
-        /// A key with `bypassGovernance` may shorten it, remove it, and delete the version.
+        /// A key with `bypassGovernance` may shorten or remove the retention, and may delete the
+        /// version.
         Governance = "governance",
-        /// Nobody may shorten or remove it, not even the account's owner.
+        /// Nobody may shorten or remove the retention, not even the account's owner.
         Compliance = "compliance",
     }
 }
 
 open_enum! {
-    /// Whether a version is on legal hold: then it cannot be deleted, however old it is, by nobody.
+    /// The legal hold of a version. While it is on, nobody can delete the version, whatever its
+    /// retention.
     LegalHold {
-        /// It is.
+        /// The version is on legal hold.
         On = "on",
-        /// It is not, any more.
+        /// The version was released from legal hold.
         Off = "off",
     }
 }
 
 open_enum! {
-    /// What a period is counted in.
+    /// The unit of a retention period.
     RetentionUnit {
-        /// Days.
+        /// The period is counted in days.
         Days = "days",
-        /// Years.
+        /// The period is counted in years.
         Years = "years",
     }
 }
 
-/// Until when a version cannot be deleted, and how strictly.
+/// The retention of a version: until when it cannot be deleted, and how strictly.
 ///
 /// ```
 /// use b2sdk::lock::{FileRetention, RetentionMode};
@@ -49,15 +51,17 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileRetention {
-    /// How strictly.
+    /// How strictly the version is protected.
     pub mode: RetentionMode,
-    /// The end, which lies in the future when it is set. The service may cut it to whole seconds.
+    /// The end of the retention. It must be in the future when it is set. The service may truncate
+    /// it to whole seconds.
     #[serde(rename = "retainUntilTimestamp")]
     pub until: Timestamp,
 }
 
 impl FileRetention {
-    /// Until then, unless a key with `bypassGovernance` decides otherwise.
+    /// Creates a retention until this time that a key with `bypassGovernance` can shorten or
+    /// remove.
     #[must_use]
     pub fn governance(until: impl Into<Timestamp>) -> Self {
         Self {
@@ -66,7 +70,8 @@ impl FileRetention {
         }
     }
 
-    /// Until then; there is no way back.
+    /// Creates a retention until this time that nobody can shorten or remove. **The version is
+    /// stored and billed until then**, whatever happens.
     #[must_use]
     pub fn compliance(until: impl Into<Timestamp>) -> Self {
         Self {
@@ -76,7 +81,7 @@ impl FileRetention {
     }
 }
 
-/// How long.
+/// A retention period: a number of days or years.
 ///
 /// ```
 /// use b2sdk::lock::{RetentionPeriod, RetentionUnit};
@@ -86,14 +91,14 @@ impl FileRetention {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RetentionPeriod {
-    /// How many of the unit; at least one.
+    /// The number of units, at least 1.
     pub duration: u32,
-    /// What is counted.
+    /// The unit that is counted.
     pub unit: RetentionUnit,
 }
 
 impl RetentionPeriod {
-    /// So many days.
+    /// Creates a period of this many days.
     #[must_use]
     pub const fn days(days: u32) -> Self {
         Self {
@@ -102,7 +107,7 @@ impl RetentionPeriod {
         }
     }
 
-    /// So many years.
+    /// Creates a period of this many years.
     #[must_use]
     pub const fn years(years: u32) -> Self {
         Self {
@@ -112,7 +117,8 @@ impl RetentionPeriod {
     }
 }
 
-/// How long the new files of a bucket are retained that are given no retention of their own.
+/// The default retention of a bucket, which applies to new files that are uploaded or copied
+/// without a retention of their own. Changing it does not affect files that exist.
 ///
 /// ```
 /// use b2sdk::lock::{BucketRetention, RetentionPeriod};
@@ -123,14 +129,15 @@ impl RetentionPeriod {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BucketRetention {
-    /// How strictly.
+    /// How strictly the version is protected.
     pub mode: RetentionMode,
-    /// How long from the upload on.
+    /// How long a file is retained, counted from its upload.
     pub period: RetentionPeriod,
 }
 
 impl BucketRetention {
-    /// So long, unless a key with `bypassGovernance` decides otherwise.
+    /// Creates a default retention that a key with `bypassGovernance` can shorten or remove for
+    /// each file.
     #[must_use]
     pub const fn governance(period: RetentionPeriod) -> Self {
         Self {
@@ -139,7 +146,7 @@ impl BucketRetention {
         }
     }
 
-    /// So long; there is no way back.
+    /// Creates a default retention that nobody can shorten or remove once a file has it.
     #[must_use]
     pub const fn compliance(period: RetentionPeriod) -> Self {
         Self {
@@ -157,13 +164,13 @@ impl BucketRetention {
     }
 }
 
-/// A change of a bucket's default retention.
+/// A change to a bucket's default retention.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DefaultRetention {
-    /// New files are retained like this.
+    /// New files get this retention by default.
     Set(BucketRetention),
-    /// New files are not retained.
+    /// New files get no retention by default.
     Cleared,
 }
 
@@ -179,13 +186,13 @@ impl From<BucketRetention> for DefaultRetention {
     }
 }
 
-/// A bucket's object lock.
+/// The object lock settings of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileLockConfiguration {
-    /// Whether files of the bucket can be locked. Once they can, that stays so.
+    /// Whether object lock is enabled. Once enabled, it cannot be disabled.
     pub is_file_lock_enabled: bool,
-    /// How new files are retained that are given no retention of their own.
+    /// The retention of new files that are given none of their own; `None` if there is no default.
     pub default_retention: Option<BucketRetention>,
 }
 

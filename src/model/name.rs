@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// The rule that a name breaks.
+/// The rule that a file name breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NameRule {

@@ -22,9 +22,9 @@ const MAX_CUSTOM_HEADER_BYTES: usize = 2048;
 const SECRET_LENGTH: usize = 32;
 
 open_enum! {
-    /// What happened to a file, or, ending in `*`, everything of a family.
+    /// The type of an event. A type that ends in `*` stands for all types of its family.
     EventType {
-        /// A file came into being, in whatever way.
+        /// A file was created, in any way.
         ObjectCreatedAny = "b2:ObjectCreated:*",
         /// A small file was uploaded.
         ObjectCreatedUpload = "b2:ObjectCreated:Upload",
@@ -36,19 +36,19 @@ open_enum! {
         ObjectCreatedReplica = "b2:ObjectCreated:Replica",
         /// A large file was replicated into the bucket.
         ObjectCreatedMultipartReplica = "b2:ObjectCreated:MultipartReplica",
-        /// A file version was deleted, in whatever way.
+        /// A file version was deleted, in any way.
         ObjectDeletedAny = "b2:ObjectDeleted:*",
-        /// Somebody deleted a file version.
+        /// A call deleted a file version.
         ObjectDeletedDelete = "b2:ObjectDeleted:Delete",
         /// A lifecycle rule deleted a file version.
         ObjectDeletedLifecycleRule = "b2:ObjectDeleted:LifecycleRule",
-        /// A file was hidden, in whatever way.
+        /// A file was hidden, in any way.
         HideMarkerCreatedAny = "b2:HideMarkerCreated:*",
-        /// Somebody hid a file.
+        /// A call hid a file.
         HideMarkerCreatedHide = "b2:HideMarkerCreated:Hide",
         /// A lifecycle rule hid a file.
         HideMarkerCreatedLifecycleRule = "b2:HideMarkerCreated:LifecycleRule",
-        /// A test that somebody asked for on the web site. It is received, never subscribed to.
+        /// A test event, requested on Backblaze's web site. It is received without a subscription.
         TestEvent = "b2:TestEvent",
     }
 }
@@ -67,9 +67,9 @@ impl EventType {
 }
 
 open_enum! {
-    /// What kind of receiver a rule has.
+    /// The kind of receiver that a rule has.
     TargetType {
-        /// An address that events are posted to.
+        /// A URL that events are posted to.
         Webhook = "webhook",
     }
 }
@@ -85,14 +85,14 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct CustomHeader {
-    /// The name; it must not begin with `X-Bz-`.
+    /// The name of the header, which must not start with `X-Bz-`.
     pub name: String,
-    /// The value, which may be a password: it is not printed.
+    /// The value of the header. It may be a password, so `Debug` does not show it.
     pub value: CustomHeaderValue,
 }
 
 impl CustomHeader {
-    /// A header.
+    /// Creates a header.
     #[must_use]
     pub fn new(name: impl Into<String>, value: impl Into<CustomHeaderValue>) -> Self {
         Self {
@@ -102,24 +102,25 @@ impl CustomHeader {
     }
 }
 
-/// Where the events of a rule go.
+/// The receiver of a rule's events.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EventTarget {
-    /// What kind of receiver it is.
+    /// The kind of receiver.
     pub target_type: TargetType,
-    /// Its address, which begins with `https://`.
+    /// The receiver's URL, which starts with `https://`.
     #[serde(default, deserialize_with = "null_is_default")]
     pub url: String,
-    /// Up to ten headers that each request will carry; 2048 bytes in all.
+    /// The headers of each request to the receiver: at most 10, of at most 2,048 bytes in all.
     #[serde(default)]
     pub custom_headers: Option<Vec<CustomHeader>>,
-    /// What each request is signed with, so that the receiver can tell it from a forged one: see
-    /// [`WebhookVerifier`](crate::notifications::WebhookVerifier). 32 letters and digits.
+    /// The secret that each request is signed with: 32 letters and digits. The receiver can then
+    /// reject forged requests with [`WebhookVerifier`](crate::notifications::WebhookVerifier). A
+    /// key that may read the rules sees this secret.
     #[serde(default)]
     pub hmac_sha256_signing_secret: Option<SigningSecret>,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -141,7 +142,7 @@ impl fmt::Debug for EventTarget {
 }
 
 impl EventTarget {
-    /// A webhook: an address, beginning with `https://`, that events are posted to.
+    /// Creates a webhook: a URL, starting with `https://`, that events are posted to.
     #[must_use]
     pub fn webhook(url: impl Into<String>) -> Self {
         Self {
@@ -153,7 +154,7 @@ impl EventTarget {
         }
     }
 
-    /// One more header that each request will carry.
+    /// Adds a header to each request.
     #[must_use]
     pub fn custom_header(
         mut self,
@@ -165,7 +166,7 @@ impl EventTarget {
         self
     }
 
-    /// Sign each request with this: 32 letters and digits.
+    /// Signs each request with this secret: 32 letters and digits.
     #[must_use]
     pub fn signing_secret(mut self, secret: impl Into<SigningSecret>) -> Self {
         self.hmac_sha256_signing_secret = Some(secret.into());
@@ -240,7 +241,7 @@ pub(crate) fn check_signing_secret(secret: &SigningSecret) -> Result<(), String>
     }
 }
 
-/// Which events of a bucket are told to whom.
+/// An event notification rule of a bucket: which events are sent to which webhook.
 ///
 /// ```
 /// use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType};
@@ -252,42 +253,43 @@ pub(crate) fn check_signing_secret(secret: &SigningSecret) -> Result<(), String>
 /// assert!(rule.is_enabled);
 /// ```
 ///
-/// A bucket has at most 25 rules; two rules for the same event type must not have prefixes of which
-/// one begins with the other. What this version of the crate does not name stays in
-/// [`extra`](Self::extra) and is written back with the rule.
+/// A bucket has at most 25 rules. If two rules have an event type in common, neither prefix may be
+/// the beginning of the other. Members that this version of the crate does not know are kept in
+/// [`extra`](Self::extra) and written back with the rule, so that an update does not lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EventNotificationRule {
-    /// 6 to 63 letters, digits and `-`, not beginning with `b2-`; unique in the bucket.
+    /// The name of the rule: 6 to 63 letters, digits and `-`, not starting with `b2-`, unique in
+    /// the bucket.
     pub name: String,
-    /// What is told; at least one, none of which covers another.
+    /// The types of events that are sent. There is at least one, and none of them includes another.
     pub event_types: Vec<EventType>,
-    /// The files it is about; empty for all.
+    /// The prefix of the files that the rule applies to; empty for all files.
     #[serde(default, deserialize_with = "null_is_default")]
     pub object_name_prefix: String,
-    /// Whether events are sent.
+    /// Whether the rule is active.
     #[serde(default, deserialize_with = "null_is_default")]
     pub is_enabled: bool,
-    /// Where they are sent.
+    /// The receiver of the events.
     pub target_configuration: EventTarget,
-    /// How many events one request may bring: 1 to 50, 1 if not given.
+    /// The largest number of events in one request: 1 to 50. The service's default is 1.
     #[serde(default)]
     pub max_events_per_batch: Option<u32>,
-    /// Whether the service has stopped sending, because the receiver did not take events. It only
-    /// tells; setting it changes nothing.
+    /// Whether the service has suspended the rule because the receiver did not accept events. The
+    /// service ignores this member in requests.
     #[serde(default)]
     pub is_suspended: Option<bool>,
-    /// Why it has; empty if it has not.
+    /// The reason for the suspension; empty if the rule is not suspended.
     #[serde(default)]
     pub suspension_reason: Option<String>,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl EventNotificationRule {
-    /// A rule for all files, enabled.
+    /// Creates an active rule for all files.
     #[must_use]
     pub fn new<E: Into<EventType>>(
         name: impl Into<String>,
@@ -307,21 +309,21 @@ impl EventNotificationRule {
         }
     }
 
-    /// The files it is about.
+    /// Restricts the rule to files whose names start with this prefix.
     #[must_use]
     pub fn object_name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.object_name_prefix = prefix.into();
         self
     }
 
-    /// Whether events are sent.
+    /// Whether the rule is active.
     #[must_use]
     pub const fn enabled(mut self, enabled: bool) -> Self {
         self.is_enabled = enabled;
         self
     }
 
-    /// How many events one request may bring.
+    /// Sets the largest number of events in one request, 1 to 50.
     #[must_use]
     pub const fn max_events_per_batch(mut self, events: u32) -> Self {
         self.max_events_per_batch = Some(events);
@@ -408,28 +410,28 @@ pub(crate) fn check_notification_rules(rules: &[EventNotificationRule]) -> Resul
     Ok(())
 }
 
-/// One event that a webhook received. The same event may come more than once, and events come in no
-/// order: [`event_id`](Self::event_id) tells them apart.
+/// An event that a webhook received. Events may arrive more than once and in any order; a repeated
+/// event has an equal [`event_id`](Self::event_id).
 ///
-/// What this version of the crate does not name stays readable in [`extra`](Self::extra).
+/// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EventNotification {
-    /// The event's id; the same if it comes once more.
+    /// The id of the event. A repetition of the event has the same id.
     pub event_id: String,
     /// What happened.
     pub event_type: EventType,
     /// When it happened.
     #[serde(default, deserialize_with = "null_is_default")]
     pub event_timestamp: Timestamp,
-    /// The version of the form in which it is told.
+    /// The version of the event's format.
     #[serde(default, deserialize_with = "null_is_default")]
     pub event_version: u32,
-    /// The rule that it is told for.
+    /// The name of the rule that caused the delivery.
     #[serde(default, deserialize_with = "null_is_default")]
     pub matched_rule_name: String,
-    /// The account.
+    /// The id of the account.
     #[serde(default)]
     pub account_id: Option<AccountId>,
     /// The bucket's id.
@@ -438,7 +440,7 @@ pub struct EventNotification {
     /// The bucket's name.
     #[serde(default, deserialize_with = "null_is_default")]
     pub bucket_name: String,
-    /// The file's name; none for a test.
+    /// The name of the file; `None` for a test event.
     #[serde(default)]
     pub object_name: Option<String>,
     /// The file's size in bytes; none where it was hidden or deleted, and for a test.
@@ -447,7 +449,7 @@ pub struct EventNotification {
     /// The version's id; none for a test.
     #[serde(default)]
     pub object_version_id: Option<FileId>,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -8,15 +8,15 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* #[doc = concat!("`", $text, "`")] $variant,)*
-            /// A value that this version of the crate does not name.
+            /// A value that this version of the crate does not know.
             Other(Box<str>),
         }
 
         impl $name {
-            /// Every value that this version of the crate names.
+            /// All values that this version of the crate knows.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The value as the service spells it.
+            /// Returns the value as the service writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {

@@ -9,29 +9,29 @@ use crate::model::id::FileId;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
 
-/// A part of a large file.
+/// A part of a large file, as the service describes it.
 ///
-/// What this version of the crate does not name stays readable in [`extra`](Self::extra).
+/// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Part {
-    /// The large file.
+    /// The id of the large file.
     pub file_id: FileId,
-    /// Which part of it, from 1 on.
+    /// The number of the part, from 1 on.
     pub part_number: u32,
     /// The size in bytes.
     pub content_length: u64,
     /// The SHA-1 of the content.
     #[serde(default)]
     pub content_sha1: ContentSha1,
-    /// How it is encrypted.
+    /// How the part is encrypted.
     #[serde(default, with = "filtered::plain")]
     pub server_side_encryption: Filtered<EncryptionInfo>,
     /// When the upload began, by the service's clock.
     #[serde(default)]
     pub upload_timestamp: Option<Timestamp>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

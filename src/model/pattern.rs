@@ -131,12 +131,14 @@ fn high(members: &mut Peekable<Chars<'_>>) -> Option<char> {
     Some(high)
 }
 
-/// One step of a list of filters, with a pattern over the whole file name: `*` any number of
-/// characters, `/` among them; `?` one; `[a-z]` one of these; `[!a-z]` one that is none of these.
+/// A filter of a listing: a pattern that is matched against whole file names. `*` matches any
+/// number of characters, including `/`; `?` matches one character; `[a-z]` matches one of these
+/// characters, and `[!a-z]` one other character.
 ///
-/// Of the filters that match a name **the last one** decides. A name that none matches is included,
-/// unless there are only [`Include`](Self::Include) filters: then it is excluded. These are the rules
-/// of b2sdk and of `b2 ls --include --exclude`.
+/// If several filters match a name, **the last one** decides. A name that no filter matches is
+/// included, unless all filters are [`Include`](Self::Include) filters. These are the rules of
+/// Python's b2sdk and of `b2 ls --include --exclude`. Filters are applied on this machine, so
+/// excluded rows are billed too.
 ///
 /// ```
 /// use b2sdk::listing::Filter;
@@ -150,20 +152,20 @@ fn high(members: &mut Peekable<Chars<'_>>) -> Option<char> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Filter {
-    /// Names of this pattern are in.
+    /// Includes names that match this pattern.
     Include(String),
-    /// Names of this pattern are out.
+    /// Excludes names that match this pattern.
     Exclude(String),
 }
 
 impl Filter {
-    /// Names of this pattern are in.
+    /// Includes names that match this pattern.
     #[must_use]
     pub fn include(pattern: impl Into<String>) -> Self {
         Self::Include(pattern.into())
     }
 
-    /// Names of this pattern are out.
+    /// Excludes names that match this pattern.
     #[must_use]
     pub fn exclude(pattern: impl Into<String>) -> Self {
         Self::Exclude(pattern.into())

@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-/// Where to authorize: a name that Backblaze gave, or the URL of another service.
+/// The service to authorize at: one of Backblaze's names for its own, or the URL of another
+/// service, such as a simulator.
 ///
 /// ```
 /// use b2sdk::credentials::Realm;
@@ -16,7 +17,7 @@ use std::net::IpAddr;
 pub struct Realm(String);
 
 impl Realm {
-    /// Backblaze's service.
+    /// Returns the realm of Backblaze's production service.
     #[must_use]
     pub fn production() -> Self {
         Self("production".to_owned())

@@ -17,15 +17,16 @@ const MAX_PRIORITY: u32 = i32::MAX as u32;
 pub(crate) const DEFAULT_PRIORITY: u32 = 128;
 
 open_enum! {
-    /// What became of the replication of a file version.
+    /// The state of a file version's replication.
     ReplicationStatus {
-        /// It is to be replicated, or is being replicated now.
+        /// The version is going to be replicated, or is being replicated now.
         Pending = "pending",
-        /// It was replicated.
+        /// The version was replicated.
         Completed = "completed",
-        /// It could not be replicated.
+        /// The version could not be replicated. The service tries again once a day if the rule
+        /// includes existing files.
         Failed = "failed",
-        /// It is itself the result of replication.
+        /// The version is itself a replica. Replicas are not replicated further.
         Replica = "replica",
     }
 }
@@ -40,7 +41,7 @@ impl ReplicationStatus {
     }
 }
 
-/// Which files of a bucket are replicated into which other bucket.
+/// A replication rule: which files of a bucket are replicated to which other bucket.
 ///
 /// ```
 /// use b2sdk::replication::ReplicationRule;
@@ -52,35 +53,37 @@ impl ReplicationStatus {
 /// assert_eq!(rule.priority, 128);
 /// ```
 ///
-/// What this version of the crate does not name stays in [`extra`](Self::extra) and is written back
-/// with the rule.
+/// Members that this version of the crate does not know are kept in [`extra`](Self::extra) and
+/// written back with the rule, so that an update does not lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReplicationRule {
-    /// 1 to 64 letters, digits, `-` and `_`; unique in the bucket.
+    /// The name of the rule: 1 to 64 letters, digits, `-` and `_`, unique in the bucket.
     pub replication_rule_name: String,
-    /// The bucket that the files are replicated into; it must exist.
+    /// The bucket that the files are replicated to. It must exist.
     pub destination_bucket_id: BucketId,
-    /// The files it is about; empty for all.
+    /// The prefix of the files that the rule applies to; empty for all files.
     #[serde(default, deserialize_with = "null_is_default")]
     pub file_name_prefix: String,
-    /// Whether files that were there before the rule are replicated too.
+    /// Whether files that existed before the rule are replicated as well. The service takes them up
+    /// once a day.
     #[serde(default, deserialize_with = "null_is_default")]
     pub include_existing_files: bool,
-    /// Whether it replicates at all.
+    /// Whether the rule is active.
     #[serde(default, deserialize_with = "null_is_default")]
     pub is_enabled: bool,
-    /// Which of several rules for a file wins: the one with the highest, 1 to 2,147,483,647.
+    /// The priority, 1 to 2,147,483,647. If several rules apply to a file, the one with the highest
+    /// priority is used.
     #[serde(default, deserialize_with = "null_is_default")]
     pub priority: u32,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl ReplicationRule {
-    /// A rule for all new files, enabled, of priority 128.
+    /// Creates an active rule of priority 128 for all new files.
     #[must_use]
     pub fn new(name: impl Into<String>, destination: impl Into<BucketId>) -> Self {
         Self {
@@ -94,28 +97,30 @@ impl ReplicationRule {
         }
     }
 
-    /// The files it is about.
+    /// Restricts the rule to files whose names start with this prefix.
     #[must_use]
     pub fn file_name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.file_name_prefix = prefix.into();
         self
     }
 
-    /// Whether files that were there before the rule are replicated too.
+    /// Whether files that existed before the rule are replicated as well. The service takes them up
+    /// once a day.
     #[must_use]
     pub const fn include_existing_files(mut self, include: bool) -> Self {
         self.include_existing_files = include;
         self
     }
 
-    /// Whether it replicates at all.
+    /// Whether the rule is active.
     #[must_use]
     pub const fn enabled(mut self, enabled: bool) -> Self {
         self.is_enabled = enabled;
         self
     }
 
-    /// Which of several rules for a file wins: the one with the highest.
+    /// Sets the priority, 1 to 2,147,483,647. If several rules apply to a file, the one with the
+    /// highest priority is used.
     #[must_use]
     pub const fn priority(mut self, priority: u32) -> Self {
         self.priority = priority;
@@ -138,37 +143,38 @@ impl ReplicationRule {
     }
 }
 
-/// What is replicated out of a bucket.
+/// The replication of a bucket's files to other buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReplicationSource {
-    /// Which files go where; at most two rules.
+    /// The rules, at most two.
     #[serde(default, deserialize_with = "null_is_default")]
     pub replication_rules: Vec<ReplicationRule>,
-    /// The key, made for this bucket, with which its files are read.
+    /// The id of the application key, restricted to this bucket, that the service reads the files
+    /// with.
     #[serde(default)]
     pub source_application_key_id: Option<ApplicationKeyId>,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// What is replicated into a bucket.
+/// The replication of other buckets' files to a bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReplicationDestination {
-    /// For each key of a source bucket that is accepted, the key of this bucket with which its files
-    /// are written.
+    /// For the id of each source bucket's key that is accepted, the id of the key of this bucket
+    /// that the service writes with.
     #[serde(default, deserialize_with = "null_is_default")]
     pub source_to_destination_key_mapping: BTreeMap<ApplicationKeyId, ApplicationKeyId>,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// How a bucket takes part in replication; a bucket may do both.
+/// A bucket's part in replication: as a source, as a destination, or both.
 ///
 /// ```
 /// use b2sdk::replication::{ReplicationConfiguration, ReplicationRule};
@@ -181,30 +187,32 @@ pub struct ReplicationDestination {
 /// assert!(source.as_replication_source.is_some() && !destination.is_empty());
 /// ```
 ///
-/// Writing one replaces the one before as a whole; an empty one ends replication.
+/// Storing a configuration replaces the earlier one as a whole; storing an empty one ends
+/// replication. Replicas that exist stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReplicationConfiguration {
-    /// What is replicated out of the bucket.
+    /// The replication of the bucket's files to other buckets.
     #[serde(default)]
     pub as_replication_source: Option<ReplicationSource>,
-    /// What is replicated into the bucket.
+    /// The replication of other buckets' files to the bucket.
     #[serde(default)]
     pub as_replication_destination: Option<ReplicationDestination>,
-    /// The members that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl ReplicationConfiguration {
-    /// No replication.
+    /// Creates an empty configuration, without replication.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Replicate out of the bucket by these rules, reading with this key.
+    /// Replicates files of the bucket by these rules. The service reads them with the application
+    /// key of this id.
     #[must_use]
     pub fn source(
         mut self,
@@ -217,7 +225,8 @@ impl ReplicationConfiguration {
         self
     }
 
-    /// Accept what is read with the key of a source bucket, writing with a key of this bucket.
+    /// Accepts files that are read with this key of a source bucket, and lets the service write
+    /// them with this key of the destination.
     #[must_use]
     pub fn accept(
         mut self,
@@ -230,7 +239,7 @@ impl ReplicationConfiguration {
         self
     }
 
-    /// Whether there is nothing in it, which ends replication.
+    /// Returns whether the configuration is empty. Storing an empty configuration ends replication.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Self {
@@ -241,7 +250,7 @@ impl ReplicationConfiguration {
         as_replication_source.is_none() && as_replication_destination.is_none() && extra.is_empty()
     }
 
-    /// The rules by which files leave the bucket.
+    /// Returns the rules by which the bucket's files are replicated.
     #[must_use]
     pub fn rules(&self) -> &[ReplicationRule] {
         match &self.as_replication_source {

@@ -17,28 +17,30 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHeaders {
-    /// `Content-Disposition`: whether a browser shows or saves it, and under which name.
+    /// The `Content-Disposition` header: whether a browser shows or saves the file, and under which
+    /// name.
     pub content_disposition: Option<String>,
-    /// `Content-Language`.
+    /// The `Content-Language` header.
     pub content_language: Option<String>,
-    /// `Expires`: an HTTP date.
+    /// The `Expires` header, an HTTP date.
     pub expires: Option<String>,
-    /// `Cache-Control`.
+    /// The `Cache-Control` header.
     pub cache_control: Option<String>,
-    /// `Content-Encoding`. It is only a label: the bytes are served as they were uploaded.
+    /// The `Content-Encoding` header. It is only a label: the bytes are served as they were
+    /// uploaded.
     pub content_encoding: Option<String>,
-    /// `Content-Type`.
+    /// The `Content-Type` header.
     pub content_type: Option<String>,
 }
 
 impl ResponseHeaders {
-    /// The file's own.
+    /// Creates an empty set: every header is the file's own.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// `Content-Disposition`, as it stands.
+    /// Sets the `Content-Disposition` header, verbatim.
     #[must_use]
     pub fn content_disposition(mut self, value: impl Into<String>) -> Self {
         self.content_disposition = Some(value.into());
@@ -57,35 +59,35 @@ impl ResponseHeaders {
         self.content_disposition(format!("attachment; filename=\"{name}\""))
     }
 
-    /// `Content-Language`.
+    /// The `Content-Language` header.
     #[must_use]
     pub fn content_language(mut self, value: impl Into<String>) -> Self {
         self.content_language = Some(value.into());
         self
     }
 
-    /// `Expires`: an HTTP date.
+    /// The `Expires` header, an HTTP date.
     #[must_use]
     pub fn expires(mut self, value: impl Into<String>) -> Self {
         self.expires = Some(value.into());
         self
     }
 
-    /// `Cache-Control`.
+    /// The `Cache-Control` header.
     #[must_use]
     pub fn cache_control(mut self, value: impl Into<String>) -> Self {
         self.cache_control = Some(value.into());
         self
     }
 
-    /// `Content-Encoding`.
+    /// Sets the `Content-Encoding` header.
     #[must_use]
     pub fn content_encoding(mut self, value: impl Into<String>) -> Self {
         self.content_encoding = Some(value.into());
         self
     }
 
-    /// `Content-Type`.
+    /// The `Content-Type` header.
     #[must_use]
     pub fn content_type(mut self, value: impl Into<String>) -> Self {
         self.content_type = Some(value.into());

@@ -25,7 +25,7 @@ macro_rules! secrets {
         pub struct $name(SecretString);
 
         impl $name {
-            /// The secret itself. Keep it out of logs, messages and command lines.
+            /// Returns the secret in clear. Keep it out of logs, messages and command lines.
             #[must_use]
             pub fn expose(&self) -> &str {
                 self.0.expose_secret()
@@ -74,24 +74,28 @@ macro_rules! secrets {
 }
 
 secrets! {
-    /// The secret half of an application key.
+    /// The secret of an application key.
     ApplicationKey
-    /// What `b2_authorize_account` hands out; good for at most 24 hours.
+    /// The token of an authorization. It allows everything that its key allows, for at most 24
+    /// hours.
     AuthToken
-    /// What belongs to one upload URL.
+    /// The token of an upload URL. It allows one upload at a time to that URL, for at most 24
+    /// hours.
     UploadToken
-    /// What lets others download.
+    /// A token for downloads, by name, of the files whose names start with a prefix. Anybody who
+    /// has it can download them until it expires.
     DownloadToken
-    /// What the requests to a webhook are signed with.
+    /// The secret that requests to a webhook are signed with.
     SigningSecret
-    /// The value of a header that the service sends to a webhook; it may be a password.
+    /// The value of a header that the service sends to a webhook. It may be a password.
     CustomHeaderValue
 }
 
-/// A key of the customer's own for SSE-C, 256 random bits: it goes with each request that writes or
-/// reads the content, and the service does not keep it. Lost, it takes the files with it.
+/// A key of your own for server-side encryption (SSE-C): 256 random bits. It is sent with each
+/// request that writes or reads the content, and the service does not keep it. **If the key is
+/// lost, the files that it encrypts cannot be read again.**
 ///
-/// `Debug` shows no part of it; clones share its memory, which is wiped when the last one is dropped.
+/// `Debug` does not show it. Clones share its memory, which is wiped when the last one is dropped.
 ///
 /// ```
 /// use b2sdk::encryption::SseCustomerKey;
@@ -109,7 +113,7 @@ pub struct SseCustomerKey {
 }
 
 impl SseCustomerKey {
-    /// A key. Its bytes must come from a source of randomness that is fit for keys.
+    /// Creates a key from 32 bytes, which must come from a cryptographic source of randomness.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         let md5 = BASE64_STANDARD.encode(Md5::digest(key));
@@ -120,27 +124,29 @@ impl SseCustomerKey {
         }
     }
 
-    /// The key under a name of yours, which is recorded as `sse_c_key_id` in the file info of what is
-    /// encrypted with it, for all to see who may list: it tells later which key is needed.
+    /// Gives the key a name. The name is stored as `sse_c_key_id` in the file info of everything
+    /// that is encrypted with the key, and tells later which key is needed. Every key that may list
+    /// files can see it.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into().into());
         self
     }
 
-    /// The name of the key.
+    /// Returns the name of the key, if it has one.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// The MD5 of the key in base64, as the service reports it of a file: it tells keys apart.
+    /// Returns the MD5 of the key in base64. The service reports it for files that are encrypted
+    /// with the key.
     #[must_use]
     pub fn md5(&self) -> &str {
         &self.md5
     }
 
-    /// The key itself. Keep it out of logs, messages and command lines.
+    /// Returns the key in clear. Keep it out of logs, messages and command lines.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         self.key.expose_secret()

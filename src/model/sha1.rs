@@ -20,13 +20,13 @@ use sha1::Digest;
 pub struct Sha1Digest([u8; 20]);
 
 impl Sha1Digest {
-    /// The checksum of these bytes.
+    /// Computes the checksum of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha1::Sha1::digest(bytes).into())
     }
 
-    /// The 20 bytes.
+    /// Returns the 20 bytes of the checksum.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for Sha1Digest {
     }
 }
 
-/// The text is not 40 hexadecimal digits.
+/// The error for text that is not 40 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-1 checksum is 40 hexadecimal digits")]
 pub struct InvalidSha1;
@@ -99,21 +99,22 @@ impl Sha1Hasher {
     }
 }
 
-/// What the service knows of a file's checksum.
+/// The SHA-1 that the service has recorded for a file, and whether it was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ContentSha1 {
-    /// The service compared it with the bytes it received.
+    /// The service has verified the checksum against the bytes that it received.
     Verified(Sha1Digest),
-    /// The uploader gave it, or asked the service not to compare.
+    /// The service has not verified the checksum: the uploader asked for that.
     Unverified(Sha1Digest),
-    /// There is none, as for large files.
+    /// The service has no checksum of the whole file, as for large files. Their file info may
+    /// contain one (`large_file_sha1`).
     #[default]
     Absent,
 }
 
 impl ContentSha1 {
-    /// The checksum, whoever vouches for it.
+    /// Returns the checksum, verified or not.
     #[must_use]
     pub const fn digest(&self) -> Option<Sha1Digest> {
         match self {

@@ -22,7 +22,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a realm to which credentials must not be sent, with nothing sent;
-    /// [`Error::InvalidCredentials`]; otherwise [as all](Raw#errors).
+    /// [`Error::InvalidCredentials`]; otherwise [those of every call](Raw#errors).
     pub fn authorize_account(
         &self,
         realm: &Realm,

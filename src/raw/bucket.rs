@@ -18,7 +18,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::BucketNameTaken`](crate::Error::BucketNameTaken), also if an earlier request, whose answer
-    /// was lost, has made it; otherwise [as all](Raw#errors).
+    /// was lost, has made it; otherwise [those of every call](Raw#errors).
     pub fn create_bucket(&self, request: &CreateBucketRequest<'_>) -> Result<BucketDetails> {
         self.call(
             Operation::CreateBucket,
@@ -34,7 +34,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) if the bucket has another revision than the one asked
-    /// for; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    /// for; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
     pub fn update_bucket(&self, request: &UpdateBucketRequest<'_>) -> Result<BucketDetails> {
         self.call(
             Operation::UpdateBucket,
@@ -48,7 +48,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::Service`](crate::Error::Service)
-    /// with the code `cannot_delete_non_empty_bucket`; otherwise [as all](Raw#errors).
+    /// with the code `cannot_delete_non_empty_bucket`; otherwise [those of every call](Raw#errors).
     pub fn delete_bucket(&self, bucket_id: &BucketId) -> Result<BucketDetails> {
         let request = DeleteBucketRequest {
             account_id: &self.auth.account_id,
@@ -67,7 +67,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) also for a key that is restricted to buckets, if
-    /// none of them is asked for; otherwise [as all](Raw#errors).
+    /// none of them is asked for; otherwise [those of every call](Raw#errors).
     pub fn list_buckets(&self, request: &ListBucketsRequest<'_>) -> Result<ListBucketsResponse> {
         let subject = request
             .bucket_name

@@ -18,7 +18,7 @@ impl Raw<'_> {
     /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable);
     /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) for the source's key;
     /// [`Error::Service`](crate::Error::Service) with the code `source_too_large`; otherwise
-    /// [as all](Raw#errors).
+    /// [those of every call](Raw#errors).
     pub fn copy_file(&self, request: &CopyFileRequest<'_>) -> Result<FileVersion> {
         self.call(
             Operation::CopyFile,

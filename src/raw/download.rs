@@ -217,7 +217,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::FileNotFound`]; [`Error::EncryptionKey`]; [`Error::RangeNotSatisfiable`]; otherwise
-    /// [as all](Raw#errors).
+    /// [those of every call](Raw#errors).
     pub fn download_file_by_id(
         &self,
         file_id: &FileId,

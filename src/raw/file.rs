@@ -17,7 +17,7 @@ impl Raw<'_> {
     /// 1,000 rows that are returned.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
     pub fn list_file_names(&self, request: &ListFilesRequest) -> Result<ListFilesResponse> {
         self.call(
             Operation::ListFileNames,
@@ -44,7 +44,7 @@ impl Raw<'_> {
     /// `readFiles`; billed in class B.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound); otherwise [as all](Raw#errors).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound); otherwise [those of every call](Raw#errors).
     pub fn get_file_info(&self, file_id: &FileId) -> Result<FileVersion> {
         self.call(
             Operation::GetFileInfo,
@@ -59,7 +59,7 @@ impl Raw<'_> {
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); [`Error::Service`](crate::Error::Service) with
     /// the code `already_hidden`; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise
-    /// [as all](Raw#errors).
+    /// [those of every call](Raw#errors).
     pub fn hide_file(&self, bucket_id: &BucketId, file_name: &str) -> Result<FileVersion> {
         self.call(
             Operation::HideFile,
@@ -77,7 +77,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if an earlier request, whose answer was
-    /// lost, has deleted it; [`Error::Locked`](crate::Error::Locked); otherwise [as all](Raw#errors).
+    /// lost, has deleted it; [`Error::Locked`](crate::Error::Locked); otherwise [those of every call](Raw#errors).
     pub fn delete_file_version(
         &self,
         file_id: &FileId,

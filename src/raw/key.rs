@@ -16,7 +16,7 @@ impl Raw<'_> {
     /// is the only place where its secret appears. Needs `writeKeys`; billed in class C.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
     pub fn create_key(&self, request: &CreateKeyRequest<'_>) -> Result<CreateKeyResponse> {
         self.call(Operation::CreateKey, Subject::Account, request)
     }
@@ -27,7 +27,7 @@ impl Raw<'_> {
     /// are returned.
     ///
     /// # Errors
-    /// [As all](Raw#errors).
+    /// [The errors of every call](Raw#errors).
     pub fn list_keys(
         &self,
         start: Option<&ApplicationKeyId>,
@@ -47,7 +47,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such key;
-    /// otherwise [as all](Raw#errors).
+    /// otherwise [those of every call](Raw#errors).
     pub fn delete_key(&self, application_key_id: &ApplicationKeyId) -> Result<KeyDetails> {
         self.call(
             Operation::DeleteKey,
@@ -61,7 +61,7 @@ impl Raw<'_> {
     /// prefix. Needs `shareFiles`; billed in class C.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
     pub fn get_download_authorization(
         &self,
         request: &DownloadAuthorizationRequest<'_>,

@@ -63,7 +63,7 @@ impl Raw<'_> {
     /// `writeFileLegalHolds`; billed in class A.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
     pub fn start_large_file(&self, request: &StartLargeFileRequest<'_>) -> Result<FileVersion> {
         self.call(
             Operation::StartLargeFile,
@@ -78,7 +78,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such unfinished
-    /// file; otherwise [as all](Raw#errors).
+    /// file; otherwise [those of every call](Raw#errors).
     pub fn get_upload_part_url(&self, file_id: &FileId) -> Result<UploadUrlResponse> {
         self.call(
             Operation::GetUploadPartUrl,
@@ -131,7 +131,7 @@ impl Raw<'_> {
     /// [`Error::Service`](crate::Error::Service) with the code `missing_part` or `part_sha1_mismatch`, or
     /// with `bad_request` for a part that is too small, and if there is no such unfinished file: that may
     /// mean that an earlier request, whose answer was lost, has finished it, which
-    /// [`get_file_info`](Self::get_file_info) tells. Otherwise [as all](Raw#errors).
+    /// [`get_file_info`](Self::get_file_info) tells. Otherwise [those of every call](Raw#errors).
     pub fn finish_large_file(&self, file_id: &FileId, parts: &[Sha1Digest]) -> Result<FileVersion> {
         let part_sha1_array = parts.iter().map(ToString::to_string).collect();
         let request = FinishLargeFileRequest {
@@ -150,7 +150,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such unfinished
-    /// file; otherwise [as all](Raw#errors).
+    /// file; otherwise [those of every call](Raw#errors).
     pub fn cancel_large_file(&self, file_id: &FileId) -> Result<CancelLargeFileResponse> {
         self.call(
             Operation::CancelLargeFile,
@@ -177,7 +177,7 @@ impl Raw<'_> {
     /// oldest first. Needs `listFiles`; billed in class C.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
     pub fn list_unfinished_large_files(
         &self,
         request: &ListUnfinishedRequest,

@@ -18,7 +18,7 @@ impl Raw<'_> {
     /// [`Error::Locked`](crate::Error::Locked) for a weakening that is not allowed, and for a key that
     /// lacks the capability: the service tells them not apart;
     /// [`Error::FileNotFound`](crate::Error::FileNotFound); [`Error::Service`](crate::Error::Service) with
-    /// the code `bucket_missing_file_lock`; otherwise [as all](Raw#errors).
+    /// the code `bucket_missing_file_lock`; otherwise [those of every call](Raw#errors).
     pub fn update_file_retention(
         &self,
         request: &UpdateFileRetentionRequest<'_>,

@@ -16,7 +16,7 @@ impl Raw<'_> {
     /// class C.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [as all](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
     pub fn get_bucket_notification_rules(
         &self,
         bucket_id: &BucketId,
@@ -34,7 +34,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::Service`](crate::Error::Service)
-    /// with a code such as `event_type_overlap`; otherwise [as all](Raw#errors).
+    /// with a code such as `event_type_overlap`; otherwise [those of every call](Raw#errors).
     pub fn set_bucket_notification_rules(
         &self,
         bucket_id: &BucketId,

@@ -111,7 +111,7 @@ impl Raw<'_> {
     /// this bucket. It takes one upload at a time. Needs `writeFiles`; billed in class A.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`]; otherwise [as all](Raw#errors).
+    /// [`Error::BucketNotFound`]; otherwise [those of every call](Raw#errors).
     pub fn get_upload_url(&self, bucket_id: &BucketId) -> Result<UploadUrlResponse> {
         self.call(
             Operation::GetUploadUrl,
@@ -134,7 +134,7 @@ impl Raw<'_> {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a content type that cannot stand in a header; [`Error::Stream`] if the
-    /// content cannot be read or ends early, with nothing stored; otherwise [as all](Raw#errors).
+    /// content cannot be read or ends early, with nothing stored; otherwise [those of every call](Raw#errors).
     ///
     /// # Consequences
     /// After an error whose answer was lost ([`Error::is_answer_lost`]) the file may be there. Sending it

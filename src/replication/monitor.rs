@@ -14,10 +14,11 @@ use crate::model::operation::Operation;
 use crate::model::replication::ReplicationRule;
 use crate::replication::report::{PairState, Report, Side};
 
-/// Looks how far the replication of a rule is.
+/// Compares the source and the destination of a replication rule, to see how far its replication
+/// is.
 ///
-/// All versions of the files that the rule is about are listed, on both sides: each started 1000 is
-/// billed as one call.
+/// It lists all versions of the files that the rule applies to, on both sides. Each started 1,000
+/// versions are billed as one call of class C.
 #[derive(Debug, Clone)]
 pub struct Monitor {
     source: Bucket,
@@ -27,7 +28,8 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Looks at the source bucket of this rule, and tells what became of its files by its own account.
+    /// Creates a monitor that lists only the source bucket and reports the replication status of
+    /// its files.
     #[must_use]
     pub fn new(source: &Bucket, rule: &ReplicationRule) -> Self {
         Self {
@@ -38,21 +40,21 @@ impl Monitor {
         }
     }
 
-    /// Looks at the rule's destination bucket too, and compares.
+    /// Lists the rule's destination bucket as well, and compares both sides.
     #[must_use]
     pub fn destination(mut self, bucket: &Bucket) -> Self {
         self.destination = Some(bucket.clone());
         self
     }
 
-    /// Cancels the listings.
+    /// Sets a token that cancels the listings.
     #[must_use]
     pub fn cancel(mut self, token: &CancelToken) -> Self {
         self.cancel = Some(token.clone());
         self
     }
 
-    /// Each name with its newest version on both sides, in the order of names.
+    /// Returns an iterator over all names, in order, with the newest version on both sides.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] if the destination is not the rule's; nothing is sent before the first
@@ -89,7 +91,7 @@ impl Monitor {
         })
     }
 
-    /// Goes through all names and counts them.
+    /// Lists all names and counts them by state. For a large bucket this takes many requests.
     ///
     /// # Errors
     /// As [`pairs`](Self::pairs).
@@ -107,7 +109,7 @@ impl Monitor {
     }
 }
 
-/// One name on both sides.
+/// A name and its newest version on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pair {
@@ -119,7 +121,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// What the two are beside each other.
+    /// Compares the two versions.
     #[must_use]
     pub fn state(&self) -> PairState {
         let both = match (&self.source, &self.destination) {
@@ -160,7 +162,7 @@ fn content_differs(source: &FileVersion, destination: &FileVersion) -> bool {
     source.content_length != destination.content_length || sums.is_some_and(|(a, b)| a != b)
 }
 
-/// The pairs of [`Monitor::pairs`].
+/// The iterator that [`Monitor::pairs`] returns.
 #[derive(Debug)]
 pub struct Pairs {
     source: Peekable<Newest>,

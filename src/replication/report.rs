@@ -4,51 +4,51 @@ use std::collections::BTreeMap;
 
 use crate::model::replication::ReplicationStatus;
 
-/// What a name is on one side: its newest version.
+/// The state of a name on one side, according to its newest version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Side {
-    /// Nobody looked: there was no destination to compare with.
+    /// The side was not listed, because no destination was given.
     NotScanned,
-    /// There is no file of that name.
+    /// There is no file with this name.
     Missing,
     /// The newest version is a hide marker.
     Hidden,
-    /// There is a file, and this became of its replication; none where no rule applies to it.
+    /// There is a file, with this replication status; `None` if no rule applies to it.
     File(Option<ReplicationStatus>),
 }
 
-/// What a name is on both sides.
+/// The state of a name on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct PairState {
-    /// In the source bucket.
+    /// The state in the source bucket.
     pub source: Side,
-    /// In the destination bucket.
+    /// The state in the destination bucket.
     pub destination: Side,
-    /// Both are files, and sizes or checksums differ.
+    /// Whether both are files and their sizes or checksums differ.
     pub content_differs: bool,
-    /// Both are files, and content types or file info differ.
+    /// Whether both are files and their content types or file info differ.
     pub metadata_differs: bool,
 }
 
-/// The names of one state.
+/// The number of names in one state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Count {
-    /// How many.
+    /// The number of names.
     pub files: u64,
-    /// How many bytes they have, in the source if they are there.
+    /// The total size of the files, measured in the source if they exist there.
     pub bytes: u64,
-    /// The first of them, and the last: somewhere to look.
+    /// The first and the last of the names, as examples.
     pub samples: Option<(String, String)>,
 }
 
-/// What the monitor has seen.
+/// The result of [`Monitor::scan`](crate::replication::Monitor::scan).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// How many names there are of each state.
+    /// The number of names in each state.
     pub counts: BTreeMap<PairState, Count>,
 }
 
@@ -63,13 +63,14 @@ impl Report {
         }
     }
 
-    /// How many names are of such a state.
+    /// Returns the number of names whose state satisfies the predicate.
     pub fn files(&self, is_counted: impl Fn(&PairState) -> bool) -> u64 {
         let counted = self.counts.iter().filter(|(state, _)| is_counted(state));
         counted.map(|(_, count)| count.files).sum()
     }
 
-    /// How many files of the source have this status; `None` for those that no rule applies to.
+    /// Returns the number of files of the source with this replication status; `None` counts those
+    /// that no rule applies to.
     #[must_use]
     pub fn with_status(&self, status: Option<&ReplicationStatus>) -> u64 {
         self.files(|state| match &state.source {
@@ -78,7 +79,7 @@ impl Report {
         })
     }
 
-    /// How many files of the source are not, or only hidden, in the destination.
+    /// Returns the number of files of the source that are missing or hidden in the destination.
     #[must_use]
     pub fn missing_on_destination(&self) -> u64 {
         self.files(|state| {
@@ -87,7 +88,7 @@ impl Report {
         })
     }
 
-    /// How many files are in the destination only.
+    /// Returns the number of files that exist only in the destination.
     #[must_use]
     pub fn missing_on_source(&self) -> u64 {
         self.files(|state| {
@@ -95,20 +96,20 @@ impl Report {
         })
     }
 
-    /// How many files differ in content or metadata.
+    /// Returns the number of files that differ in content or metadata.
     #[must_use]
     pub fn differing(&self) -> u64 {
         self.files(|state| state.content_differs || state.metadata_differs)
     }
 
-    /// How many names are hidden in the source.
+    /// Returns the number of names that are hidden in the source.
     #[must_use]
     pub fn hidden_on_source(&self) -> u64 {
         self.files(|state| state.source == Side::Hidden)
     }
 
-    /// Whether each file of the source that a rule applies to, and that is no replica itself, is in
-    /// the destination as it is in the source. Only a scan of both sides can tell.
+    /// Returns whether each file of the source that a rule applies to, except replicas, exists
+    /// unchanged in the destination. Only a scan of both sides can show that.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.files(|state| match (&state.source, &state.destination) {

@@ -65,6 +65,14 @@ impl<'a> Needs<'a> {
         self.operation
     }
 
+    pub(super) const fn bucket_id(&self) -> Option<&'a BucketId> {
+        self.bucket
+    }
+
+    pub(super) const fn file_name(&self) -> Option<&'a str> {
+        self.name
+    }
+
     /// What the call is about.
     pub(crate) const fn about(mut self, subject: &'a str) -> Self {
         self.subject = subject;

@@ -86,10 +86,58 @@ impl Credentials {
         .realm(auth.realm.as_str())
     }
 
+    /// Fails if they cannot be what they should be. The values are never shown: they may be in each
+    /// other's place.
+    pub(super) fn check(&self) -> Result<()> {
+        let (id, key) = (
+            self.application_key_id.as_str(),
+            self.application_key.expose(),
+        );
+        for (what, text) in [("application key id", id), ("application key", key)] {
+            let is_odd = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '\'' | '`');
+            let reason = if text.is_empty() {
+                "it is empty"
+            } else if text.ends_with(['\n', '\r']) {
+                "it ends with a line break, as files do; remove it"
+            } else if text.contains(is_odd) {
+                "it contains white space, quotes or characters that are not ASCII"
+            } else {
+                continue;
+            };
+            return Err(Error::invalid_input(what, reason));
+        }
+        if id.contains(':') {
+            return Err(Error::invalid_input(
+                "application key id",
+                "it contains a colon",
+            ));
+        }
+        if is_key_id(key) && !is_key_id(id) {
+            let reason = "it and the application key seem to be in each other's place";
+            return Err(Error::invalid_input("application key id", reason));
+        }
+        Ok(())
+    }
+
     /// Whether that authorization was made with these.
     pub(super) fn made(&self, auth: &AccountAuth) -> bool {
-        *self == Self::of(auth)
+        let stored = Self::of(auth);
+        if auth.application_key.expose().is_empty() {
+            // A store that keeps no keys: the service decides about this one when the token ends.
+            return self.realm == stored.realm
+                && self.application_key_id == stored.application_key_id;
+        }
+        *self == stored
     }
+}
+
+/// Whether this has the form of an id of the service: an account's, which is also its master key's, or
+/// that of another key.
+fn is_key_id(text: &str) -> bool {
+    matches!(text.len(), 12 | 25)
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// What a provider fails with. It must not say anything of the key: it becomes the source of an
@@ -178,7 +226,9 @@ impl CredentialProvider for EnvironmentCredentials {
 fn from_variables(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Credentials, CredentialError> {
-    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    // A value that was read from a file ends as its last line does.
+    let trimmed = |name: &str| Some(variable(name)?.trim_end_matches(['\r', '\n']).to_owned());
+    let set = |name: &str| trimmed(name).filter(|value| !value.is_empty());
     let needed =
         |name: &str| set(name).ok_or(format!("the environment variable {name} is not set"));
     let credentials = Credentials::new(
@@ -294,8 +344,17 @@ impl Session {
         &self,
         stale: &AuthSnapshot,
     ) -> Result<(Credentials, Option<Error>)> {
-        let stored = Credentials::of(stale.auth());
+        let mut stored = Credentials::of(stale.auth());
+        if stored.application_key.expose().is_empty()
+            && let Some(own) = &*self.by_hand.lock()
+            && own.made(stale.auth())
+        {
+            stored = own.clone();
+        }
         let Some(provider) = self.provided.provider() else {
+            if stored.application_key.expose().is_empty() {
+                return Err(Error::NotAuthorized);
+            }
             return Ok((stored, None));
         };
         let (credentials, failure) = match ask(&*provider) {
@@ -395,14 +454,51 @@ impl Session {
 }
 
 fn ask(provider: &dyn CredentialProvider) -> Result<Credentials> {
-    provider
-        .credentials()
-        .map_err(|source| Error::Credentials { source })
+    let credentials = provider.credentials();
+    let credentials = credentials.map_err(|source| Error::Credentials { source })?;
+    credentials.check()?;
+    Ok(credentials)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Credentials, from_variables};
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused_without_being_shown() {
+        let hint = |id: &str, key: &str| match Credentials::new(id, key).check() {
+            Ok(()) => "fine".to_owned(),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(!text.contains("K0027") && !text.contains("7c41f"), "{text}");
+                text
+            }
+        };
+        let (id, key) = (
+            "0027c41f09d3be8000000000c",
+            "K0027p/Rx0Q+cb9ZJ7a4aJ3kB1T5wPs",
+        );
+        assert_eq!(hint(id, key), "fine");
+        assert_eq!(hint("id", "key"), "fine");
+        assert_eq!(hint("7c41f09d3be8", "7c41f09d3be8"), "fine");
+        assert!(hint(key, id).contains("each other's place"));
+        assert!(hint(id, &format!("{key}\n")).contains("line break"));
+        assert!(hint(&format!("{id}\r\n"), key).contains("application key id"));
+        for odd in [
+            "",
+            " ",
+            "K0027 x",
+            "\"K0027\"",
+            "'K0027'",
+            "K0027\u{e9}",
+            "K0027\t",
+            "K0027\0",
+        ] {
+            assert_ne!(hint(id, odd), "fine", "{odd:?}");
+            assert_ne!(hint(odd, key), "fine", "{odd:?}");
+        }
+        assert_ne!(hint("a:b", key), "fine");
+    }
 
     #[test]
     fn the_environment_is_read_as_the_b2_tool_reads_it() {
@@ -424,6 +520,11 @@ mod tests {
         assert_eq!(
             read(&[id, key, ("B2_ENVIRONMENT", "http://localhost")]).unwrap(),
             Credentials::new("id", "secret").realm("http://localhost")
+        );
+        let from_file = ("B2_APPLICATION_KEY", "secret\r\n");
+        assert_eq!(
+            read(&[id, from_file]).unwrap(),
+            Credentials::new("id", "secret")
         );
         for variables in [&[id][..], &[key], &[id, ("B2_APPLICATION_KEY", "")]] {
             let error = read(variables).unwrap_err().to_string();

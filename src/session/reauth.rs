@@ -46,6 +46,7 @@ impl Session {
         control: &Control,
     ) -> Result<()> {
         self.http.check_realm(&credentials.realm)?;
+        credentials.check()?;
         self.authorizing
             .run(control.tokens(), credentials.clone(), || {
                 self.authorize_now(credentials, control)
@@ -178,13 +179,15 @@ impl Session {
     /// Stores an authorization; `None` if another process stored one of this identity first, because
     /// it took the lease over: that one is as good, and perhaps newer.
     fn save(&self, auth: AccountAuth, ticket: RefreshTicket) -> Result<Option<Arc<AuthSnapshot>>> {
-        let identity = auth.identity();
-        match self.store.save_auth(auth, Some(ticket)) {
-            Err(error) if error.is_superseded() => match self.store.auth()? {
-                Some(stored) if *stored.identity() == identity => Ok(None),
-                _ => Err(error.into()),
-            },
-            saved => Ok(Some(saved?)),
+        let error = match self.store.save_auth(auth.clone(), Some(ticket)) {
+            Err(error) if error.is_superseded() => error,
+            saved => return Ok(Some(saved?)),
+        };
+        match self.store.auth()? {
+            Some(stored) if auth.belongs_to(stored.identity()) => Ok(None),
+            // The store has lost everything since the lease was drawn.
+            None if !self.store.is_logged_out()? => Ok(Some(self.store.save_auth(auth, None)?)),
+            _ => Err(error.into()),
         }
     }
 
@@ -218,6 +221,7 @@ impl Session {
         if account.is_some_and(|account| *account != auth.account_id) {
             return Err(Error::AccountChanged);
         }
+        tracing::info!(account_id = %auth.account_id, %application_key_id, "authorized");
         Ok(auth)
     }
 }

@@ -8,15 +8,16 @@ use parking_lot::Mutex;
 use crate::control::Control;
 use crate::control::clock::{Clock, jitter};
 use crate::error::{Error, Result, ServiceError};
+use crate::model::id::BucketId;
 use crate::model::operation::Operation;
 use crate::session::advice::{Advice, History, advise};
 
-/// How long and how often to try.
+/// How often and for how long a call is repeated when it fails for a passing reason.
 ///
-/// The first attempt counts. Between attempts the waiting time starts at `base_delay`, doubles up
-/// to `max_delay` and is spread by up to half of itself; where the service says how long to wait
-/// (`Retry-After`), exactly that is done. A call that could only go on after `total_time` fails at
-/// once instead of waiting.
+/// The first attempt counts. The pause between attempts starts at `base_delay`, doubles up to
+/// `max_delay`, and is extended randomly by up to half. If the service says how long to wait
+/// (`Retry-After`), the pause is exactly that long. A call that could continue only after
+/// `total_time` fails at once instead of waiting.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,14 +30,14 @@ use crate::session::advice::{Advice, History, advise};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The most requests for one call. Default 8.
+    /// The largest number of requests for one call. The default is 8.
     pub max_attempts: u32,
-    /// The first waiting time. Default 1 s.
+    /// The first pause. The default is 1 second.
     pub base_delay: Duration,
-    /// The longest waiting time that is not the service's own. Default 64 s.
+    /// The longest pause, unless the service asks for a longer one. The default is 64 seconds.
     pub max_delay: Duration,
-    /// The most time from the first attempt to the beginning of the last; for uploads, the most time
-    /// spent waiting between attempts, because the data itself may take any time. Default 15 minutes.
+    /// The longest time from the first attempt to the beginning of the last. For uploads only the
+    /// pauses count, because the data itself may take any time. The default is 15 minutes.
     pub total_time: Duration,
 }
 
@@ -52,7 +53,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Every call is one attempt.
+    /// Creates a policy under which every call is a single attempt. A call whose token has expired
+    /// fails as well, with status 401.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -61,28 +63,28 @@ impl RetryPolicy {
         }
     }
 
-    /// The most requests for one call.
+    /// Sets the largest number of requests for one call.
     #[must_use]
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts;
         self
     }
 
-    /// The first waiting time.
+    /// Sets the first pause.
     #[must_use]
     pub const fn base_delay(mut self, delay: Duration) -> Self {
         self.base_delay = delay;
         self
     }
 
-    /// The longest waiting time that is not the service's own.
+    /// Sets the longest pause, unless the service asks for a longer one.
     #[must_use]
     pub const fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// The most time from the first attempt to the beginning of the last.
+    /// Sets the longest time from the first attempt to the beginning of the last.
     #[must_use]
     pub const fn total_time(mut self, time: Duration) -> Self {
         self.total_time = time;
@@ -107,16 +109,31 @@ pub(crate) enum Step {
 }
 
 /// The loop of one call.
-pub(super) struct Loop<'a> {
+pub(super) struct RetryLoop<'a> {
     pub(super) operation: Operation,
+    /// What the call is about, for the log.
+    pub(super) bucket: Option<&'a BucketId>,
+    pub(super) file_name: Option<&'a str>,
     pub(super) policy: &'a RetryPolicy,
     pub(super) clock: &'a Clock,
     pub(super) pauses: &'a Pauses,
     pub(super) control: &'a Control,
 }
 
-impl Loop<'_> {
-    pub(super) fn run<T>(&self, mut attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
+impl RetryLoop<'_> {
+    /// Makes attempts until one succeeds, or another one makes no sense. What is logged meanwhile stands
+    /// in a span that tells what the call is about.
+    pub(super) fn run<T>(&self, attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
+        let span = tracing::info_span!(
+            "b2sdk",
+            operation = %self.operation,
+            bucket_id = self.bucket.map(BucketId::as_str),
+            file_name = self.file_name,
+        );
+        span.in_scope(|| self.run_attempts(attempt))
+    }
+
+    fn run_attempts<T>(&self, mut attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
         let started = self.clock.elapsed();
         let mut history = History::default();
         let mut step = Step::First;
@@ -146,7 +163,7 @@ impl Loop<'_> {
             {
                 return Err(error);
             }
-            warn_of_retry(self.operation, &error, history.attempts, delay);
+            self.warn_of_retry(&error, history.attempts, delay);
             if !delay.is_zero() {
                 self.control.sleep(self.clock, delay)?;
                 waited = waited.saturating_add(delay);
@@ -178,6 +195,21 @@ impl Loop<'_> {
             waited = waited.saturating_add(left);
         }
         Ok(waited)
+    }
+
+    fn warn_of_retry(&self, error: &Error, attempt: u32, delay: Duration) {
+        let (operation, file_name) = (self.operation, self.file_name);
+        let delay_ms = delay.as_millis();
+        match error {
+            Error::Connection(transport) => tracing::warn!(
+                %operation, file_name, attempt, kind = ?transport.kind, delay_ms,
+                "no answer; trying again"
+            ),
+            other => tracing::warn!(
+                %operation, file_name, attempt, status = other.status(), delay_ms,
+                "refused; trying again"
+            ),
+        }
     }
 
     fn follow(
@@ -212,18 +244,6 @@ impl Loop<'_> {
                 };
                 Some((Step::FreshUploadUrl, delay))
             }
-        }
-    }
-}
-
-fn warn_of_retry(operation: Operation, error: &Error, attempt: u32, delay: Duration) {
-    let delay_ms = delay.as_millis();
-    match error {
-        Error::Connection(transport) => {
-            tracing::warn!(%operation, attempt, kind = ?transport.kind, delay_ms, "no answer; trying again");
-        }
-        other => {
-            tracing::warn!(%operation, attempt, status = other.status(), delay_ms, "refused; trying again")
         }
     }
 }

@@ -126,7 +126,7 @@ impl Store {
     }
 
     /// As [`survive`](Self::survive), for what belongs to an identity. A store that did not take this
-    /// identity's token knows nothing of it, which is no reason to fail.
+    /// identity's token, or has lost it, knows nothing of it, which is no reason to fail.
     fn survive_of<T>(
         &self,
         call: StoreCall,
@@ -135,16 +135,20 @@ impl Store {
         otherwise: T,
     ) -> Result<T, StoreError> {
         match outcome {
-            Err(error)
-                if error.is_superseded()
-                    && self
-                        .kept_snapshot()
-                        .is_some_and(|kept| kept.identity() == owner) =>
-            {
-                Ok(otherwise)
-            }
+            Err(error) if error.is_superseded() && self.is_only_lost(owner) => Ok(otherwise),
             outcome => self.survive(call, outcome, otherwise),
         }
+    }
+
+    /// Whether nobody else has taken this identity's place in the store, and nobody has logged out.
+    fn is_only_lost(&self, owner: &Identity) -> bool {
+        let is_kept = |kept: Arc<AuthSnapshot>| kept.identity() == owner;
+        self.kept_snapshot().is_some_and(is_kept)
+            || match self.info.auth() {
+                Ok(Some(stored)) => stored.identity() == owner,
+                Ok(None) => matches!(self.info.is_logged_out(), Ok(false)),
+                Err(_) => false,
+            }
     }
 
     /// What the store holds, or the kept token if that is newer.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
-use crate::session::retry::Step;
+use crate::session::retry::{RetryLoop, Step};
 use crate::session::{Session, log_store_failure};
 
 /// How an upload ended that did not plainly fail.
@@ -34,6 +34,7 @@ impl Session {
     pub(crate) fn with_upload_url<T>(
         &self,
         target: &UploadTarget,
+        file_name: &str,
         mut known: Option<Arc<AuthSnapshot>>,
         control: &Control,
         mut upload: impl FnMut(&Raw<'_>, &UploadUrl) -> Result<UploadOutcome<T>>,
@@ -42,9 +43,17 @@ impl Session {
             UploadTarget::Bucket(_) => Operation::UploadFile,
             UploadTarget::LargeFile(_) => Operation::UploadPart,
         };
+        let retry_loop = RetryLoop {
+            bucket: match target {
+                UploadTarget::Bucket(id) => Some(id),
+                UploadTarget::LargeFile(_) => None,
+            },
+            file_name: Some(file_name),
+            ..self.attempts(operation, control)
+        };
         let mut held = None;
         let mut attempts = 0;
-        let outcome = self.attempts(operation, control).run(|step| {
+        let outcome = retry_loop.run(|step| {
             attempts += 1;
             let snapshot = match known.take() {
                 Some(known) => known,

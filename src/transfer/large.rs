@@ -180,26 +180,29 @@ impl<'a> LargeFile<'a> {
             customer_key: self.file.customer_key(),
             ..UploadPartRequest::new(part_number(number)?)
         };
-        let (sha1, attempts) =
-            self.transfer
-                .session
-                .with_upload_url(&self.target, None, control, |raw, url| {
-                    self.tally.attempt(&mut again);
-                    let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
-                    let mut body = UploadBody::new(&mut content, length);
-                    let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
-                    let unexpected = |source: &str| Error::UnexpectedReply {
-                        operation: Operation::UploadPart,
-                        source: source.into(),
-                    };
-                    if part.file_id != self.id {
-                        return Err(unexpected("it is about a part of another file"));
-                    }
-                    let sha1 = part.content_sha1.digest();
-                    let sha1 = sha1.ok_or_else(|| unexpected("it has no SHA-1"))?;
-                    content.keep();
-                    Ok(UploadOutcome::Stored(sha1))
-                })?;
+        let (sha1, attempts) = self.transfer.session.with_upload_url(
+            &self.target,
+            self.file.name,
+            None,
+            control,
+            |raw, url| {
+                self.tally.attempt(&mut again);
+                let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
+                let mut body = UploadBody::new(&mut content, length);
+                let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
+                let unexpected = |source: &str| Error::UnexpectedReply {
+                    operation: Operation::UploadPart,
+                    source: source.into(),
+                };
+                if part.file_id != self.id {
+                    return Err(unexpected("it is about a part of another file"));
+                }
+                let sha1 = part.content_sha1.digest();
+                let sha1 = sha1.ok_or_else(|| unexpected("it has no SHA-1"))?;
+                content.keep();
+                Ok(UploadOutcome::Stored(sha1))
+            },
+        )?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
         self.made.fetch_add(length, Ordering::Relaxed);
         self.tally.part_arrived();

@@ -9,51 +9,52 @@ use crate::model::lenient::null_is_default;
 use crate::model::secret::AuthToken;
 use crate::model::time::Timestamp;
 
-/// What `b2_authorize_account` answers.
+/// The answer to [`b2_authorize_account`](crate::guide::protocol#21-b2_authorize_account).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AuthorizeAccountResponse {
-    /// The account that the key belongs to.
+    /// The id of the account that the key belongs to.
     pub account_id: AccountId,
-    /// The token for the following calls; good for at most 24 hours.
+    /// The token for all further calls, valid for at most 24 hours.
     pub authorization_token: AuthToken,
-    /// When the key ends; `None` for never.
+    /// When the key expires; `None` if it never does.
     #[serde(default)]
     pub application_key_expiration_timestamp: Option<Timestamp>,
-    /// Where the APIs are, and what the key may do there.
+    /// The URLs of the APIs, and what the key may do there.
     pub api_info: ApiInfo,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// The APIs that a key opens.
+/// The APIs that a key can use.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ApiInfo {
-    /// The API of this crate.
+    /// The API that this crate speaks.
     pub storage_api: StorageApi,
-    /// Other APIs, and the fields that have no name here.
+    /// Other APIs, and the members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// Where the API is, and what the key may do.
+/// The URLs of the storage API, and what the key may do there.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StorageApi {
-    /// The smallest part of a large file, in bytes (the last part may be smaller).
+    /// The size of the smallest part that the service accepts in a large file, in bytes. Only the
+    /// last part may be smaller.
     pub absolute_minimum_part_size: u64,
     /// The part size that the service recommends, in bytes.
     pub recommended_part_size: u64,
-    /// Where API calls go.
+    /// The base URL of API calls.
     pub api_url: String,
-    /// Where downloads come from.
+    /// The base URL of downloads.
     pub download_url: String,
-    /// Where the S3 API lives; empty if not known.
+    /// The base URL of the S3-compatible API; empty if it is not known.
     #[serde(default, deserialize_with = "null_is_default")]
     pub s3_api_url: String,
     /// Where version 4 writes what the key may do (docs/protocol.md, section 1.2).
@@ -62,14 +63,13 @@ pub struct StorageApi {
     /// Where version 3 did.
     #[serde(flatten)]
     flattened: Allowed,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl StorageApi {
-    /// What the key may do, wherever it stands: overlooking it would make a restricted key look like
-    /// one for everything.
+    /// Returns the key's capabilities and restrictions, wherever this version of the API puts them.
     #[must_use]
     pub fn allowed(&self) -> &Allowed {
         self.allowed.as_ref().unwrap_or(&self.flattened)

@@ -19,34 +19,36 @@ use crate::wire::lock::DefaultRetentionSetting;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CreateBucketRequest<'a> {
-    /// The account: the one that is authorized.
+    /// The id of the authorized account.
     pub account_id: &'a AccountId,
-    /// 6 to 63 letters, digits and hyphens, not beginning with `b2-`; unique among all accounts.
+    /// The name: 6 to 63 letters, digits and hyphens, not starting with `b2-`, unique among all
+    /// accounts.
     pub bucket_name: &'a str,
-    /// Who may download.
+    /// Who may download from the bucket.
     pub bucket_type: &'a BucketType,
     /// Names and values to store with the bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_info: Option<&'a BTreeMap<String, String>>,
-    /// Which web pages may access the bucket from a browser; at most 100.
+    /// The rules that let web pages access the bucket from a browser, at most 100.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub cors_rules: &'a [CorsRule],
-    /// When the service hides, deletes and cancels by itself; at most 100.
+    /// The rules by which the service hides and deletes files and cancels unfinished ones, at most
+    /// 100.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub lifecycle_rules: &'a [LifecycleRule],
-    /// How files are encrypted that do not say; SSE-B2 or none.
+    /// How new files are encrypted if their upload asks for no encryption.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_server_side_encryption: Option<EncryptionSetting<'a>>,
-    /// Whether files can be locked; that stays so.
+    /// Whether files can be locked. This cannot be undone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub file_lock_enabled: bool,
-    /// How the bucket takes part in replication.
+    /// The bucket's part in replication.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replication_configuration: Option<&'a ReplicationConfiguration>,
 }
 
 impl<'a> CreateBucketRequest<'a> {
-    /// A bucket with nothing but a name and a type.
+    /// Creates a request for a bucket with a name and a type.
     #[must_use]
     pub const fn new(
         account_id: &'a AccountId,
@@ -80,47 +82,48 @@ setters! {
     }
 }
 
-/// The body of [`b2_update_bucket`](crate::guide::protocol#25-b2_update_bucket): what is `None` stays as
-/// it is.
+/// The body of [`b2_update_bucket`](crate::guide::protocol#25-b2_update_bucket). Settings that are
+/// `None` stay as they are.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateBucketRequest<'a> {
-    /// The account: the one that is authorized.
+    /// The id of the authorized account.
     pub account_id: &'a AccountId,
-    /// The bucket.
+    /// The id of the bucket.
     pub bucket_id: &'a BucketId,
-    /// Who may download.
+    /// Who may download from the bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_type: Option<&'a BucketType>,
-    /// Names and values to store with the bucket, instead of those that it has.
+    /// Names and values to store with the bucket. They replace all that it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_info: Option<&'a BTreeMap<String, String>>,
-    /// Instead of those that it has; at most 100.
+    /// The rules that replace all that the bucket has, at most 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors_rules: Option<&'a [CorsRule]>,
-    /// Instead of those that it has; at most 100.
+    /// The rules that replace all that the bucket has, at most 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle_rules: Option<&'a [LifecycleRule]>,
-    /// How files are encrypted that do not say; SSE-B2 or none.
+    /// How new files are encrypted if their upload asks for no encryption.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_server_side_encryption: Option<EncryptionSetting<'a>>,
-    /// Lets files be locked from now on; `false` says nothing.
+    /// `true` enables object lock, which cannot be undone; `false` changes nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub file_lock_enabled: bool,
-    /// How new files are retained that do not say.
+    /// The retention of new files whose upload sets none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_retention: Option<DefaultRetentionSetting<'a>>,
-    /// How the bucket takes part in replication.
+    /// The bucket's part in replication.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replication_configuration: Option<&'a ReplicationConfiguration>,
-    /// Only if the bucket has this revision; otherwise the answer is 409.
+    /// The revision that the bucket must have. If it has another one, nothing changes and the
+    /// answer is 409.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub if_revision_is: Option<u64>,
 }
 
 impl<'a> UpdateBucketRequest<'a> {
-    /// An update of nothing.
+    /// Creates a request that changes nothing.
     #[must_use]
     pub const fn new(account_id: &'a AccountId, bucket_id: &'a BucketId) -> Self {
         Self {
@@ -167,20 +170,20 @@ pub(crate) struct DeleteBucketRequest<'a> {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListBucketsRequest<'a> {
-    /// The account: the one that is authorized.
+    /// The id of the authorized account.
     pub account_id: &'a AccountId,
-    /// Only this bucket.
+    /// Lists only the bucket with this id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_id: Option<&'a BucketId>,
-    /// Only the bucket of this name.
+    /// Lists only the bucket with this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_name: Option<&'a str>,
-    /// Only buckets of these types; `all` stands for every type.
+    /// Lists only buckets of these types; `all` means every type.
     pub bucket_types: &'a [&'a str],
 }
 
 impl<'a> ListBucketsRequest<'a> {
-    /// All buckets of all types.
+    /// Creates a request for all buckets of all types.
     #[must_use]
     pub const fn new(account_id: &'a AccountId) -> Self {
         Self {
@@ -200,13 +203,13 @@ setters! {
     }
 }
 
-/// What `b2_list_buckets` answers.
+/// The answer to [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets).
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct ListBucketsResponse {
-    /// The buckets that the key may see, of what was asked for.
+    /// The requested buckets that the key may see.
     pub buckets: Vec<BucketDetails>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -14,43 +14,45 @@ use crate::wire::encryption::EncryptionSetting;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CopyFileRequest<'a> {
-    /// The version to copy.
+    /// The id of the version to copy.
     pub source_file_id: &'a FileId,
     /// The name of the copy.
     pub file_name: &'a str,
-    /// The bucket of the copy; the source's if not given.
+    /// The id of the copy's bucket; by default the bucket of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination_bucket_id: Option<&'a BucketId>,
-    /// The bytes to copy, at most 5,000,000,000; all if not given.
+    /// The range to copy, at most 5,000,000,000 bytes; by default the whole file.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "crate::wire::as_text"
     )]
     pub range: Option<ByteRange>,
-    /// `COPY` keeps content type and file info; `REPLACE` takes those given here.
+    /// `COPY` keeps the content type and file info of the source; `REPLACE` uses those of this
+    /// request.
     pub metadata_directive: &'a str,
-    /// With `REPLACE` only, and needed there.
+    /// The content type, required with `REPLACE` and not allowed with `COPY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<&'a str>,
-    /// With `REPLACE` only.
+    /// The file info, allowed with `REPLACE` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_info: Option<&'a FileInfo>,
-    /// Until when the copy cannot be deleted.
+    /// The retention of the copy. The retention of the source is never copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_retention: Option<&'a FileRetention>,
-    /// Whether the copy is on legal hold.
+    /// The legal hold of the copy. The legal hold of the source is never copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub legal_hold: Option<&'a LegalHold>,
-    /// The customer's key of the source.
+    /// The customer's key that the source is encrypted with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_server_side_encryption: Option<EncryptionSetting<'a>>,
-    /// How the copy is encrypted.
+    /// The encryption of the copy; by default that of its bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination_server_side_encryption: Option<EncryptionSetting<'a>>,
 }
 
 impl<'a> CopyFileRequest<'a> {
-    /// A copy of a whole file in its own bucket, with its content type and file info.
+    /// Creates a request to copy a whole file within its bucket, with its content type and file
+    /// info.
     #[must_use]
     pub const fn new(source_file_id: &'a FileId, file_name: &'a str) -> Self {
         Self {
@@ -90,28 +92,29 @@ setters! {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CopyPartRequest<'a> {
-    /// The version to copy from.
+    /// The id of the version to copy from.
     pub source_file_id: &'a FileId,
-    /// The large file that the part is for.
+    /// The id of the large file that the part belongs to.
     pub large_file_id: &'a FileId,
-    /// Which part of it, from 1 to 10,000.
+    /// The number of the part, 1 to 10,000.
     pub part_number: u32,
-    /// The bytes to copy, at most 5,000,000,000; all if not given.
+    /// The range to copy, at most 5,000,000,000 bytes; by default the whole file.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "crate::wire::as_text"
     )]
     pub range: Option<ByteRange>,
-    /// The customer's key of the source.
+    /// The customer's key that the source is encrypted with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_server_side_encryption: Option<EncryptionSetting<'a>>,
-    /// Of a large file under a customer's key only; what else was said when it was started holds.
+    /// The customer's key that the large file was started with. Any other encryption is not
+    /// repeated for parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination_server_side_encryption: Option<EncryptionSetting<'a>>,
 }
 
 impl<'a> CopyPartRequest<'a> {
-    /// A part that is a whole file.
+    /// Creates a request to copy a whole file into a part.
     #[must_use]
     pub const fn new(
         source_file_id: &'a FileId,

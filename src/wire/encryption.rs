@@ -9,9 +9,9 @@ use crate::model::secret::SseCustomerKey;
 
 const AES256: &str = "AES256";
 
-/// An encryption as a request asks for it: made from an [`Encryption`] or a customer's key.
+/// The encryption in a request, converted from an [`Encryption`] or a customer's key.
 ///
-/// `Debug` shows no part of a key.
+/// `Debug` does not show the key.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionSetting<'a> {

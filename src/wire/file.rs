@@ -13,25 +13,28 @@ use crate::setters::setters;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListFilesRequest {
-    /// The bucket.
+    /// The id of the bucket.
     pub bucket_id: BucketId,
-    /// The first name to list, or the one after which there is something to list.
+    /// The name to start at. It need not exist: the listing starts at the first name that is not
+    /// less.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_file_name: Option<String>,
-    /// Only for versions, and only together with a name.
+    /// The id of the version to start at. It is allowed only in listings of versions, and only
+    /// together with a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_file_id: Option<FileId>,
-    /// The most rows of the answer, 1 to 10,000; each 1000 are billed as one call.
+    /// The largest number of rows in the answer, 1 to 10,000. Each started 1,000 rows that are
+    /// returned are billed as one call.
     pub max_file_count: u32,
-    /// Only names that start so.
+    /// Lists only names that start with this prefix.
     pub prefix: String,
-    /// Lists names up to this, behind the prefix, as folders: most often `/`.
+    /// Groups names that contain this text after the prefix into one folder each; usually `/`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
 }
 
 impl ListFilesRequest {
-    /// The first 1000 rows of a bucket.
+    /// Creates a request for the first 1,000 rows of a bucket.
     #[must_use]
     pub const fn new(bucket_id: BucketId) -> Self {
         Self {
@@ -57,20 +60,21 @@ setters! {
     }
 }
 
-/// What `b2_list_file_names` and `b2_list_file_versions` answer.
+/// The answer to [`b2_list_file_names`](crate::guide::protocol#28-b2_list_file_names) and
+/// [`b2_list_file_versions`](crate::guide::protocol#29-b2_list_file_versions).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListFilesResponse {
-    /// The rows; a page may be empty although there are more.
+    /// The rows. A page may be empty although more pages follow.
     pub files: Vec<FileVersion>,
-    /// Where the next page starts; `None` at the end.
+    /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_file_name: Option<String>,
-    /// The version where the next page starts; not for names.
+    /// The id of the version at which the next page starts; only in listings of versions.
     #[serde(default)]
     pub next_file_id: Option<FileId>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -97,17 +101,17 @@ pub(crate) struct DeleteFileVersionRequest<'a> {
     pub(crate) bypass_governance: bool,
 }
 
-/// What `b2_delete_file_version` answers.
+/// The answer to [`b2_delete_file_version`](crate::guide::protocol#212-b2_delete_file_version).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DeleteFileVersionResponse {
-    /// The version that is gone.
+    /// The id of the deleted version.
     pub file_id: FileId,
-    /// Its name.
+    /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -14,25 +14,26 @@ use crate::setters::setters;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CreateKeyRequest<'a> {
-    /// The account: the one that is authorized.
+    /// The id of the authorized account.
     pub account_id: &'a AccountId,
-    /// What the key may do; at least one, and none that the calling key has not.
+    /// The key's capabilities: at least one, and none that the calling key lacks.
     pub capabilities: &'a [Capability],
-    /// 1 to 100 letters, digits and hyphens; need not be unique.
+    /// The name of the key: 1 to 100 letters, digits and hyphens. It need not be unique.
     pub key_name: &'a str,
-    /// When the key ends, at most 86,400,000 seconds (1000 days); never if not given.
+    /// The seconds until the key expires, at most 86,400,000 (1,000 days). By default it never
+    /// expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_duration_in_seconds: Option<u64>,
-    /// The only buckets that it may use.
+    /// The ids of the buckets that the key is restricted to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_ids: Option<&'a [BucketId]>,
-    /// The only file names it may use start so; needs `bucket_ids`.
+    /// The prefix that the names of all files must have; needs `bucket_ids`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_prefix: Option<&'a str>,
 }
 
 impl<'a> CreateKeyRequest<'a> {
-    /// A key for all buckets and for ever.
+    /// Creates a request for a key that never expires and works for every bucket.
     #[must_use]
     pub const fn new(
         account_id: &'a AccountId,
@@ -58,14 +59,15 @@ setters! {
     }
 }
 
-/// What `b2_create_key` answers. The secret half is told this once and never again.
+/// The answer to [`b2_create_key`](crate::guide::protocol#222-b2_create_key), which is the only
+/// place where the secret appears.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CreateKeyResponse {
-    /// The secret half.
+    /// The secret of the key.
     pub application_key: ApplicationKey,
-    /// Everything else.
+    /// The key's id, name, capabilities and restrictions.
     #[serde(flatten)]
     pub details: KeyDetails,
 }
@@ -79,17 +81,17 @@ pub(crate) struct ListKeysRequest<'a> {
     pub(crate) max_key_count: u32,
 }
 
-/// What `b2_list_keys` answers.
+/// The answer to [`b2_list_keys`](crate::guide::protocol#223-b2_list_keys).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListKeysResponse {
     /// The keys.
     pub keys: Vec<KeyDetails>,
-    /// Where the next page starts; `None` at the end.
+    /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_application_key_id: Option<ApplicationKeyId>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

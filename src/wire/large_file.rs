@@ -17,7 +17,7 @@ use crate::wire::encryption::EncryptionSetting;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StartLargeFileRequest<'a> {
-    /// The bucket.
+    /// The id of the bucket.
     pub bucket_id: &'a BucketId,
     /// The name of the file.
     pub file_name: &'a str,
@@ -25,16 +25,16 @@ pub struct StartLargeFileRequest<'a> {
     pub content_type: &'a str,
     /// Names and values to store with the file.
     pub file_info: &'a FileInfo,
-    /// How it is encrypted; as the bucket says if not given.
+    /// The encryption of the file; by default that of its bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_side_encryption: Option<EncryptionSetting<'a>>,
-    /// Until when it cannot be deleted.
+    /// The retention of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_retention: Option<&'a FileRetention>,
-    /// Whether it is on legal hold.
+    /// The legal hold of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub legal_hold: Option<&'a LegalHold>,
-    /// The upload time that the file shall have; for accounts that may choose one.
+    /// The upload time to record; only for accounts that may choose it.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "crate::wire::as_decimal"
@@ -43,7 +43,7 @@ pub struct StartLargeFileRequest<'a> {
 }
 
 impl<'a> StartLargeFileRequest<'a> {
-    /// A large file that is kept as its bucket says.
+    /// Creates a request with the settings of the bucket.
     #[must_use]
     pub const fn new(
         bucket_id: &'a BucketId,
@@ -82,23 +82,23 @@ pub(crate) struct FinishLargeFileRequest<'a> {
     pub(crate) part_sha1_array: Vec<String>,
 }
 
-/// What `b2_cancel_large_file` answers.
+/// The answer to [`b2_cancel_large_file`](crate::guide::protocol#219-b2_cancel_large_file).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CancelLargeFileResponse {
-    /// The large file that is gone.
+    /// The id of the cancelled file.
     pub file_id: FileId,
-    /// Its account.
+    /// The id of the account.
     #[serde(default)]
     pub account_id: Option<AccountId>,
-    /// Its bucket.
+    /// The id of the bucket.
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
-    /// Its name.
+    /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -108,17 +108,17 @@ pub struct CancelLargeFileResponse {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListPartsRequest<'a> {
-    /// The large file.
+    /// The id of the large file.
     pub file_id: &'a FileId,
-    /// The first part to list, from 1 on.
+    /// The number of the first part to list, from 1 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_part_number: Option<u32>,
-    /// The most parts of the answer, 1 to 1000.
+    /// The largest number of parts in the answer, 1 to 1,000.
     pub max_part_count: u32,
 }
 
 impl<'a> ListPartsRequest<'a> {
-    /// The first 1000 parts.
+    /// Creates a request for the first 1,000 parts.
     #[must_use]
     pub const fn new(file_id: &'a FileId) -> Self {
         Self {
@@ -136,17 +136,17 @@ setters! {
     }
 }
 
-/// What `b2_list_parts` answers.
+/// The answer to [`b2_list_parts`](crate::guide::protocol#221-b2_list_parts).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListPartsResponse {
-    /// The parts that are there.
+    /// The parts that have been uploaded or copied.
     pub parts: Vec<Part>,
-    /// Where the next page starts; `None` at the end.
+    /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_part_number: Option<u32>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -157,20 +157,20 @@ pub struct ListPartsResponse {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListUnfinishedRequest {
-    /// The bucket.
+    /// The id of the bucket.
     pub bucket_id: BucketId,
-    /// Only names that start so.
+    /// Lists only files whose names start with this prefix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_prefix: Option<String>,
-    /// The first file to list.
+    /// The id of the first file to list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_file_id: Option<FileId>,
-    /// The most files of the answer, 1 to 100.
+    /// The largest number of files in the answer, 1 to 100.
     pub max_file_count: u32,
 }
 
 impl ListUnfinishedRequest {
-    /// The first 100 of a bucket.
+    /// Creates a request for the first 100 unfinished files of a bucket.
     #[must_use]
     pub const fn new(bucket_id: BucketId) -> Self {
         Self {
@@ -192,17 +192,18 @@ setters! {
     }
 }
 
-/// What `b2_list_unfinished_large_files` answers.
+/// The answer to
+/// [`b2_list_unfinished_large_files`](crate::guide::protocol#220-b2_list_unfinished_large_files).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListUnfinishedResponse {
     /// The large files that were started and neither finished nor cancelled.
     pub files: Vec<FileVersion>,
-    /// Where the next page starts; `None` at the end.
+    /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_file_id: Option<FileId>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

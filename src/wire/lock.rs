@@ -16,14 +16,15 @@ use crate::setters::setters;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateFileRetentionRequest<'a> {
-    /// The name of the version.
+    /// The name of the file.
     pub file_name: &'a str,
-    /// The version.
+    /// The id of the version.
     pub file_id: &'a FileId,
-    /// The retention, or none: that clears it, both members being null.
+    /// The new retention; without one, the retention is removed.
     #[serde(serialize_with = "both_or_nulls")]
     pub file_retention: Option<&'a FileRetention>,
-    /// Also shortens or clears governance retention; needs the capability of that name.
+    /// Whether governance retention may be shortened or removed, which needs the capability
+    /// `bypassGovernance`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bypass_governance: bool,
 }
@@ -36,7 +37,7 @@ fn both_or_nulls<S: Serializer>(
 }
 
 impl<'a> UpdateFileRetentionRequest<'a> {
-    /// Sets the retention of a version, or clears it.
+    /// Creates a request that sets the retention of a version, or removes it.
     #[must_use]
     pub const fn new(
         file_id: &'a FileId,
@@ -58,21 +59,22 @@ setters! {
     }
 }
 
-/// What `b2_update_file_retention` answers.
+/// The answer to [`b2_update_file_retention`](crate::guide::protocol#228-b2_update_file_retention).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateFileRetentionResponse {
-    /// The version.
+    /// The id of the version.
     #[serde(default)]
     pub file_id: Option<FileId>,
-    /// Its name.
+    /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// What the service stored: it may have cut it to whole seconds. `None` if it does not say.
+    /// The retention that the service has stored, perhaps truncated to whole seconds. `None` if the
+    /// answer does not contain it.
     #[serde(default, deserialize_with = "told")]
     pub file_retention: Option<Filtered<FileRetention>>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -89,16 +91,16 @@ fn told<'de, D: serde::Deserializer<'de>>(
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateFileLegalHoldRequest<'a> {
-    /// The name of the version.
+    /// The name of the file.
     pub file_name: &'a str,
-    /// The version.
+    /// The id of the version.
     pub file_id: &'a FileId,
-    /// On or off.
+    /// The legal hold, on or off.
     pub legal_hold: &'a LegalHold,
 }
 
 impl<'a> UpdateFileLegalHoldRequest<'a> {
-    /// Puts a version on legal hold, or takes it off.
+    /// Creates a request that puts a version on legal hold, or releases it.
     #[must_use]
     pub const fn new(file_id: &'a FileId, file_name: &'a str, legal_hold: &'a LegalHold) -> Self {
         Self {
@@ -109,26 +111,26 @@ impl<'a> UpdateFileLegalHoldRequest<'a> {
     }
 }
 
-/// What `b2_update_file_legal_hold` answers.
+/// The answer to
+/// [`b2_update_file_legal_hold`](crate::guide::protocol#229-b2_update_file_legal_hold).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateFileLegalHoldResponse {
-    /// The version.
+    /// The id of the version.
     pub file_id: FileId,
-    /// Its name.
+    /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// On or off.
+    /// The legal hold, on or off.
     #[serde(default)]
     pub legal_hold: Option<LegalHold>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// A bucket's default retention as a request sets it: made from a [`DefaultRetention`]. A null mode
-/// clears it.
+/// The default retention of a bucket in a request, converted from a [`DefaultRetention`].
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct DefaultRetentionSetting<'a>(Form<'a>);

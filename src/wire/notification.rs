@@ -24,17 +24,20 @@ pub(crate) struct SetNotificationRulesRequest<'a> {
     pub(crate) event_notification_rules: Vec<RuleForm<'a>>,
 }
 
-/// What `b2_get_bucket_notification_rules` and `b2_set_bucket_notification_rules` answer.
+/// The answer to
+/// [`b2_get_bucket_notification_rules`](crate::guide::protocol#230-b2_get_bucket_notification_rules)
+/// and
+/// [`b2_set_bucket_notification_rules`](crate::guide::protocol#231-b2_set_bucket_notification_rules).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct NotificationRulesResponse {
-    /// The bucket.
+    /// The id of the bucket.
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
     /// The bucket's rules.
     pub event_notification_rules: Vec<EventNotificationRule>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -14,19 +14,20 @@ use crate::model::secret::DownloadToken;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DownloadAuthorizationRequest<'a> {
-    /// The bucket.
+    /// The id of the bucket.
     pub bucket_id: &'a BucketId,
-    /// The names that may be downloaded start so; empty for all.
+    /// The prefix of the names that may be downloaded; empty for all.
     pub file_name_prefix: &'a str,
-    /// How long, 1 to 604,800 seconds (a week).
+    /// How long the token is valid, 1 to 604,800 seconds (a week).
     pub valid_duration_in_seconds: u64,
-    /// `b2ContentDisposition` and the like: the downloads must ask for the same.
+    /// `b2ContentDisposition` and its like. Downloads with the token must send identical
+    /// parameters.
     #[serde(flatten)]
     pub overrides: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> DownloadAuthorizationRequest<'a> {
-    /// Downloads of the names that start so, with the headers that the files have.
+    /// Creates a request for downloads of names with this prefix, with the files' own headers.
     #[must_use]
     pub const fn new(
         bucket_id: &'a BucketId,
@@ -41,7 +42,7 @@ impl<'a> DownloadAuthorizationRequest<'a> {
         }
     }
 
-    /// Downloads that answer with these headers.
+    /// Restricts the token to downloads that ask for these response headers.
     #[must_use]
     pub fn overrides(mut self, headers: &'a ResponseHeaders) -> Self {
         self.overrides = headers.parameters().collect();
@@ -49,20 +50,21 @@ impl<'a> DownloadAuthorizationRequest<'a> {
     }
 }
 
-/// What `b2_get_download_authorization` answers.
+/// The answer to
+/// [`b2_get_download_authorization`](crate::guide::protocol#225-b2_get_download_authorization).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DownloadAuthorizationResponse {
-    /// What lets others download.
+    /// The token that lets others download.
     pub authorization_token: DownloadToken,
-    /// The bucket.
+    /// The id of the bucket.
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
-    /// The names that may be downloaded start so.
+    /// The prefix of the names that may be downloaded.
     #[serde(default)]
     pub file_name_prefix: Option<String>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

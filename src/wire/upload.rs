@@ -12,23 +12,24 @@ pub(crate) struct GetUploadUrlRequest<'a> {
     pub(crate) bucket_id: &'a BucketId,
 }
 
-/// What `b2_get_upload_url` and `b2_get_upload_part_url` answer: a URL that one upload at a time may
-/// use, for 24 hours or until an upload to it fails.
+/// The answer to [`b2_get_upload_url`](crate::guide::protocol#26-b2_get_upload_url) and
+/// [`b2_get_upload_part_url`](crate::guide::protocol#215-b2_get_upload_part_url): a URL for one
+/// upload at a time, valid for 24 hours or until an upload to it fails.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UploadUrlResponse {
-    /// Where to upload.
+    /// The URL to upload to.
     pub upload_url: String,
-    /// The token that goes with it.
+    /// The token that belongs to the URL.
     pub authorization_token: UploadToken,
-    /// The bucket, if it is for whole files.
+    /// The id of the bucket, if the URL is for whole files.
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
-    /// The large file, if it is for parts.
+    /// The id of the large file, if the URL is for parts.
     #[serde(default)]
     pub file_id: Option<FileId>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -484,6 +484,28 @@ fn failures_of_the_network_are_told_apart() {
 }
 
 #[test]
+fn a_refusal_whose_body_stalls_behind_its_json_keeps_its_code() {
+    let service = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", service.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = service.accept().unwrap();
+        let body = r#"{"code": "unauthorized", "message": "no such key", "status": 401}"#;
+        write!(
+            stream,
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 9999\r\n\r\n{body}"
+        )
+        .unwrap();
+        _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let error = authorize_at(&url);
+    assert!(
+        matches!(&error, Error::InvalidCredentials(refusal) if refusal.code.as_str() == "unauthorized"),
+        "{error:?}"
+    );
+    server.join().unwrap();
+}
+
+#[test]
 fn settings_that_cannot_work_are_refused_when_they_are_made() {
     let builder = || B2Api::builder(InMemoryAccountInfo::new());
     for (what, built) in [

@@ -117,3 +117,16 @@ fn a_pod_whose_answer_cannot_be_read_costs_attempts_but_not_the_upload() {
     assert_eq!(uploaded.retries(), 1);
     assert_eq!(asked.try_iter().collect::<Vec<_>>(), [true, false]);
 }
+
+#[test]
+fn a_pod_that_does_not_know_the_question_is_not_asked_again_and_gets_the_body() {
+    let (url, asked) =
+        pod(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let world = world(url);
+    let data = noise(2 << 20);
+    for retries in [1, 0] {
+        let uploaded = world.bucket.upload_bytes(&data, "x").unwrap();
+        assert_eq!(uploaded.retries(), retries);
+    }
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), [true, false, false]);
+}

@@ -120,7 +120,7 @@ types! {
     }
     options {
         CopyOptions, CreateBucketOptions, DownloadOptions, LsOptions, UpdateBucketOptions,
-        UploadOptions, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
+        UploadOptions, account_info::RedisAccountInfoBuilder, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
         delete::DeleteFileVersionOptions, delete::DeleteManyOptions, keys::CreateKeyOptions,
         lock::UpdateFileRetentionOptions, many::TransferManyOptions, replication::SetupOptions,
         streams::OpenFileOptions, sync::EncryptionPerSide, sync::SyncOptions, sync::SyncRun,
@@ -144,6 +144,7 @@ types! {
     }
     single {
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
+        account_info::RedisAccountInfo,
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,
         local::LocalDirectory, sync::Problem, sync::ProblemKind, sync::SyncReport,
     }

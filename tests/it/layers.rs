@@ -47,7 +47,7 @@ const SIMULATOR_LAYERS: [&str; 14] = [
 const FOLDERS_WITH_LOOPS: &[&str] = &["replication/"];
 
 /// Words and the only places where they may stand.
-const PLACES: [(&str, &[&str]); 9] = [
+const PLACES: [(&str, &[&str]); 10] = [
     ("ureq", &["http.rs", "http/"]),
     (
         "rusqlite",
@@ -59,6 +59,7 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("rcgen", &["simulator/tls.rs"]),
     ("tokio_rustls", &["simulator/front", "simulator/tls.rs"]),
     ("secrecy", &["model/secret.rs"]),
+    ("chacha20poly1305", &["account_info/sealing.rs"]),
     ("thread::sleep", &["control/clock.rs", "simulator/clock.rs"]),
 ];
 

@@ -16,6 +16,7 @@ mod copy;
 mod copy_settings;
 mod credentials;
 mod delete_many;
+mod descriptors;
 mod download;
 mod download_faults;
 mod download_names;

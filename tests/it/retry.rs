@@ -5,7 +5,7 @@ use std::time::Duration;
 use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{B2Api, BucketType, Error, Operation, RetryPolicy};
 
-use crate::support::{BUCKET, World};
+use crate::support::{BUCKET, Lines, World};
 
 #[test]
 fn a_busy_service_is_asked_again_with_growing_pauses() {
@@ -284,4 +284,32 @@ fn a_key_without_the_capability_is_refused_once_for_uploads_too() {
         2,
         "one fresh URL is tried"
     );
+}
+
+#[test]
+fn what_is_logged_of_a_retry_names_the_file_and_stands_in_the_span_of_its_call() {
+    let world = World::new();
+    for operation in [Operation::UploadFile, Operation::DownloadFileByName] {
+        world.inject(Fault::on(operation).status(503, "service_unavailable", ""));
+    }
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), || {
+        world.bucket.upload_bytes(b"x", "photos/cat.jpg").unwrap();
+        world
+            .bucket
+            .download_file_by_name("photos/cat.jpg")
+            .unwrap();
+    });
+    let told = lines.told();
+    for operation in ["b2_upload_file", "b2_download_file_by_name"] {
+        let named = format!("operation={operation} file_name=\"photos/cat.jpg\"");
+        let retried = |line: &&str| line.contains("trying again") && line.contains(&named);
+        assert_eq!(told.lines().filter(retried).count(), 1, "{told}");
+        let is_span = |line: &&str| {
+            line.starts_with("span ") && line.contains(operation) && line.contains("cat.jpg")
+        };
+        assert_eq!(told.lines().filter(is_span).count(), 1, "{told}");
+    }
+    let bucket = format!("bucket_id=\"{}\"", world.bucket.id());
+    assert!(told.contains(&bucket), "{told}");
 }

@@ -151,6 +151,14 @@ pub(crate) fn other_noise(length: usize) -> Vec<u8> {
     noise(length).iter().map(|byte| !byte).collect()
 }
 
+struct Fields<'a>(&'a mut String);
+
+impl tracing::field::Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        write!(self.0, "{field}={value:?} ").unwrap();
+    }
+}
+
 /// Collects everything that is logged on this thread.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<String>>);
@@ -159,18 +167,16 @@ impl tracing::Subscriber for Lines {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
         true
     }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        let mut lines = self.0.lock().unwrap();
+        lines.push_str("span ");
+        span.record(&mut Fields(&mut lines));
+        lines.push('\n');
         tracing::span::Id::from_u64(1)
     }
     fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
     fn event(&self, event: &tracing::Event<'_>) {
-        struct Fields<'a>(&'a mut String);
-        impl tracing::field::Visit for Fields<'_> {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                write!(self.0, "{field}={value:?} ").unwrap();
-            }
-        }
         let mut lines = self.0.lock().unwrap();
         event.record(&mut Fields(&mut lines));
         lines.push('\n');

@@ -15,8 +15,8 @@ use crate::model::operation::Operation;
 /// The results of deleting many versions, from [`Bucket::delete_many`] and
 /// [`Bucket::delete_versions`], in the order in which the deletions end.
 ///
-/// **Taking results is what makes it continue**: versions for which no result is asked are not deleted.
-/// Dropping it cancels what is running, and returns when none of its threads is left.
+/// **Nothing more is deleted unless the iterator is advanced.** Dropping it cancels the running
+/// deletions and waits for their threads to end.
 #[must_use = "nothing is deleted before results are asked for"]
 pub struct Deletions<I> {
     bucket: Bucket,

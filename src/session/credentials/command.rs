@@ -19,13 +19,16 @@ const LONGEST_OUTPUT: u64 = 64 * 1024;
 /// How often to look whether a command has ended that has closed its output.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A command whose output names the key, run whenever the key is asked for.
+/// A credential provider that runs a command, such as the client of a secret store, and reads the
+/// key from its output. The command runs each time the key is needed: when the program authorizes,
+/// and when a token has expired.
 ///
-/// The output is either a JSON object - `{"applicationKeyId": "..", "applicationKey": ".."}`, perhaps with
-/// `"realm"`; other members are ignored, so the answer of `b2_create_key` will do - or two lines: the key
-/// id, and the key. It must end with status 0 within the time limit (30 s), after which it is killed. No
-/// shell is involved: arguments reach the command as they are. Its standard input is empty, and what it
-/// writes to its standard error is discarded. Its output is never shown or logged.
+/// The output is either a JSON object, `{"applicationKeyId": "..", "applicationKey": ".."}`, with
+/// an optional `"realm"` and any other members, so that the answer to `b2_create_key` works; or it
+/// is two lines, the key id and the key. The command must end with status 0 within the time limit
+/// (30 s by default), or it is killed. It runs without a shell, so arguments reach it unchanged.
+/// Its standard input is empty, its standard error is discarded, and its output is never shown or
+/// logged.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -48,7 +51,7 @@ pub struct CommandCredentials {
 }
 
 impl CommandCredentials {
-    /// This program, which is looked for in `PATH` unless it is a path.
+    /// Creates a provider that runs this program, which is searched in `PATH` unless it is a path.
     #[must_use]
     pub fn new(program: impl Into<String>) -> Self {
         Self {
@@ -59,21 +62,21 @@ impl CommandCredentials {
         }
     }
 
-    /// With these arguments.
+    /// Adds arguments.
     #[must_use]
     pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args = args.into_iter().map(A::into).collect();
         self
     }
 
-    /// For this realm, if the output names none. `production` if not given.
+    /// Sets the realm to use if the output does not name one. The default is `production`.
     #[must_use]
     pub fn realm(mut self, realm: impl Into<Realm>) -> Self {
         self.realm = realm.into();
         self
     }
 
-    /// How long it may take.
+    /// Sets how long the command may run before it is killed. The default is 30 seconds.
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;

@@ -18,11 +18,13 @@ use crate::model::local_name::{
     LocalNameRules, UnsafeName, UnsafeNameReason, check_local_name, collision_key,
 };
 
-/// A directory of this machine, below which files of a bucket are saved under their own names.
+/// A local directory in which files of a bucket are saved under their own names.
 ///
-/// Whoever may write to the bucket chooses these names, and may mean harm: `../../.ssh/config`,
-/// `C:x`, `CON`. A name that would lead out of the directory, or that some system would not keep, is
-/// refused, and so is one that some system would take for a name that came before.
+/// Anybody who can write to the bucket can choose these names, and some names are harmful:
+/// `../../.ssh/config`, `C:x`, `CON`. A name is refused if it would lead out of the directory, if
+/// some operating system would change it, or if some operating system would confuse it with an
+/// earlier name. Nothing is written then, and the error is
+/// [`Error::UnsafeName`](crate::Error::UnsafeName).
 ///
 /// ```
 /// use b2sdk::local::{LocalDirectory, UnsafeNameReason};
@@ -49,8 +51,8 @@ struct Taken {
 }
 
 impl LocalDirectory {
-    /// A directory, which is made when the first file is saved. It may be a link; what is below it may
-    /// not.
+    /// Uses this directory, which is created when the first file is saved. The directory itself may
+    /// be a symbolic link; nothing below it may be one.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
@@ -60,24 +62,24 @@ impl LocalDirectory {
         }
     }
 
-    /// The same directory with other rules for names.
+    /// Sets which names are accepted. The default is [`LocalNameRules::Portable`].
     #[must_use]
     pub fn rules(mut self, rules: LocalNameRules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// The directory itself.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The path below the directory for a file of that name. The name has it from then on: others that
-    /// some system would take for the same are refused. Nothing is looked up on the disk.
+    /// Returns the local path for a file of the bucket and reserves it: later names that some
+    /// operating system would confuse with it are refused. The disk is not accessed.
     ///
     /// # Errors
-    /// [`UnsafeName`] with the reason.
+    /// [`UnsafeName`], which contains the reason.
     pub fn path_for(&self, file_name: &str) -> Result<PathBuf, UnsafeName> {
         let refused = |reason| UnsafeName {
             name: file_name.into(),

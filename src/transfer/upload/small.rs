@@ -40,7 +40,7 @@ pub(in crate::transfer) fn upload(
     let (beginning, mut again) = (session.http().begin(), false);
     let request = file.upload_request();
     let (version, attempts) =
-        session.with_upload_url(&target, Some(snapshot), control, |raw, url| {
+        session.with_upload_url(&target, file.name, Some(snapshot), control, |raw, url| {
             tally.attempt(&mut again);
             let mut content = CountingReader::new(source.open(0..length)?, &tally);
             let mut body = UploadBody::new(&mut content, length);

@@ -90,6 +90,43 @@ fn who_has_credentials_authorizes_again_once_after_a_loss_and_not_after_a_logout
 }
 
 #[test]
+fn a_loss_in_the_middle_of_a_call_fails_nothing() {
+    for moment in [
+        "take_upload_url",
+        "put_upload_url",
+        "begin_refresh",
+        "save_auth",
+        "bucket_id",
+    ] {
+        let service = Simulator::start().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("account_info");
+        let is_armed = Arc::new(AtomicBool::new(false));
+        let (armed, lost) = (Arc::clone(&is_armed), path.clone());
+        let store: Arc<dyn AccountInfo> = Arc::new(SqliteAccountInfo::open(&path).unwrap());
+        let api = B2Api::new(Hooked::around(store, move |_, method| {
+            if method == moment && armed.swap(false, Ordering::SeqCst) {
+                fs::remove_file(&lost).unwrap();
+            }
+            Ok(())
+        }));
+        authorize(&api, &service);
+        let bucket = api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+        bucket.upload_bytes(b"x", "x").unwrap();
+        service.expire_tokens().unwrap();
+        service.log().clear();
+        is_armed.store(true, Ordering::SeqCst);
+        bucket.upload_bytes(b"x", "x").unwrap();
+        api.get_bucket_by_name(BUCKET).unwrap();
+        api.list_buckets().unwrap();
+        bucket.upload_bytes(b"x", "x").unwrap();
+        assert!(!is_armed.load(Ordering::SeqCst), "{moment}");
+        let count = service.log().count(Operation::AuthorizeAccount);
+        assert!((1..=2).contains(&count), "{moment}: {count}");
+    }
+}
+
+#[test]
 fn a_key_that_was_revoked_is_sent_once_after_a_loss() {
     let service = Simulator::start().unwrap();
     let directory = tempfile::tempdir().unwrap();

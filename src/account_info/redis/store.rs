@@ -1,0 +1,408 @@
+//! The methods of the store, each of which is one script.
+
+use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::{FromRedisValue as _, Script, Value};
+
+use super::scripts;
+use super::server::{Repeat, Server};
+use crate::account_info::sealing::Sealing;
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+use crate::control::clock::Clock;
+use crate::error::{StoreContext as _, StoreError};
+use crate::model::auth::{AccountAuth, Identity};
+use crate::model::id::BucketId;
+use crate::model::time::Timestamp;
+
+#[derive(Debug)]
+pub(super) struct RedisStore {
+    server: Server,
+    prefix: String,
+    scripts: Scripts,
+    pub(super) sealing: Sealing,
+    pub(super) pool_size: usize,
+    pub(super) clock: Clock,
+    /// What was read last: as long as the server holds that, it sends nothing.
+    last: Mutex<Option<Arc<AuthSnapshot>>>,
+}
+
+#[derive(Debug)]
+struct Scripts {
+    auth: Script,
+    begin: Script,
+    renew: Script,
+    abandon: Script,
+    save: Script,
+    clear: Script,
+    look_up: Script,
+    buckets: Script,
+    save_bucket: Script,
+    remove_bucket: Script,
+    replace_buckets: Script,
+    take: Script,
+    put: Script,
+    drop_pool: Script,
+}
+
+/// What a script returned.
+struct Reply {
+    status: String,
+    rest: Vec<Value>,
+}
+
+impl Reply {
+    fn text(&self, at: usize) -> Result<String, StoreError> {
+        match self.rest.get(at) {
+            Some(value) => String::from_redis_value_ref(value)
+                .map_err(|_| StoreError::new("the Redis server's answer cannot be understood")),
+            None => Ok(String::new()),
+        }
+    }
+
+    fn is_missing(&self, at: usize) -> bool {
+        matches!(self.rest.get(at), None | Some(Value::Nil))
+    }
+}
+
+impl RedisStore {
+    pub(super) fn new(
+        server: Server,
+        account: &str,
+        sealing: Sealing,
+        pool_size: usize,
+        clock: Clock,
+    ) -> Self {
+        let script = |code: String| Script::new(&code);
+        Self {
+            server,
+            prefix: format!("b2:{{{account}}}:"),
+            scripts: Scripts {
+                auth: Script::new(scripts::AUTH),
+                begin: script(scripts::begin()),
+                renew: script(scripts::renew()),
+                abandon: Script::new(scripts::ABANDON),
+                save: script(scripts::save()),
+                clear: Script::new(scripts::CLEAR),
+                look_up: script(scripts::look_up()),
+                buckets: script(scripts::buckets()),
+                save_bucket: script(scripts::save_bucket()),
+                remove_bucket: script(scripts::remove_bucket()),
+                replace_buckets: script(scripts::replace_buckets()),
+                take: script(scripts::take()),
+                put: script(scripts::put()),
+                drop_pool: script(scripts::drop_pool()),
+            },
+            sealing,
+            pool_size,
+            clock,
+            last: Mutex::default(),
+        }
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    fn run(
+        &self,
+        script: &Script,
+        repeat: Repeat,
+        keys: &[&str],
+        arguments: &[&str],
+    ) -> Result<Reply, StoreError> {
+        let mut invocation = script.prepare_invoke();
+        for key in keys {
+            invocation.key(format!("{}{key}", self.prefix));
+        }
+        for argument in arguments {
+            invocation.arg(*argument);
+        }
+        let values: Vec<Value> = self
+            .server
+            .request(repeat, |connection| invocation.invoke(connection))?;
+        let mut values = values.into_iter();
+        let status = values.next().map(String::from_redis_value);
+        let status = status
+            .transpose()
+            .map_err(|_| StoreError::new("the Redis server's answer cannot be understood"))?
+            .unwrap_or_default();
+        if status == "superseded" {
+            return Err(StoreError::superseded());
+        }
+        let rest = values.collect();
+        Ok(Reply { status, rest })
+    }
+
+    fn snapshot(&self, stored: &str) -> Result<Arc<AuthSnapshot>, StoreError> {
+        let json = self.sealing.open("auth", stored)?;
+        let snapshot = Arc::new(AuthSnapshot::from_json(&json)?);
+        *self.last.lock() = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// How far tests have moved the clock, for the server's time.
+    fn moved(&self) -> String {
+        self.clock.moved().as_millis().to_string()
+    }
+}
+
+fn hex(generation: Generation) -> String {
+    generation
+        .as_bytes()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// A number that nobody else draws.
+fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+fn pool(target: &UploadTarget) -> String {
+    match target {
+        UploadTarget::Bucket(id) => format!("pool:b:{id}"),
+        UploadTarget::LargeFile(id) => format!("pool:f:{id}"),
+    }
+}
+
+impl AccountInfo for RedisStore {
+    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+        let last = self.last.lock().clone();
+        let known = last.as_deref().map(AuthSnapshot::generation).map(hex);
+        let known = known.unwrap_or_default();
+        let reply = self.run(&self.scripts.auth, Repeat::Yes, &["auth"], &[&known])?;
+        match reply.status.as_str() {
+            "known" => Ok(last),
+            "auth" => self.snapshot(&reply.text(0)?).map(Some),
+            _ => {
+                *self.last.lock() = None;
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        let reply = self.run(&self.scripts.auth, Repeat::Yes, &["auth"], &[""])?;
+        Ok(reply.status == "none" && reply.text(0)? == "logged_out")
+    }
+
+    fn pool_size(&self) -> usize {
+        self.pool_size
+    }
+
+    fn begin_refresh(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<Refresh, StoreError> {
+        // Drawn before the first attempt: a second one finds its own lease.
+        let number = random();
+        let stale = stale.map(hex).unwrap_or_default();
+        let (ticket, lease) = (number.to_string(), lease.as_millis().to_string());
+        let reply = self.run(
+            &self.scripts.begin,
+            Repeat::Yes,
+            &["auth", "lease"],
+            &[&self.moved(), &stale, &ticket, &lease],
+        )?;
+        Ok(match reply.status.as_str() {
+            "newer" => Refresh::Newer(self.snapshot(&reply.text(0)?)?),
+            "lease" => {
+                let identity = Identity::from_text(&reply.text(0)?);
+                Refresh::Lease(RefreshTicket::new(number, identity))
+            }
+            _ => Refresh::Busy,
+        })
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let (number, lease) = (ticket.number().to_string(), lease.as_millis().to_string());
+        self.run(
+            &self.scripts.renew,
+            Repeat::Yes,
+            &["lease"],
+            &[&self.moved(), &number, &lease],
+        )?;
+        Ok(())
+    }
+
+    fn save_auth(
+        &self,
+        auth: AccountAuth,
+        ticket: Option<RefreshTicket>,
+    ) -> Result<Arc<AuthSnapshot>, StoreError> {
+        let snapshot = Arc::new(AuthSnapshot::new(auth));
+        let json = self.sealing.seal("auth", &self.sealing.json(&snapshot)?)?;
+        let (has_ticket, drawn) = match &ticket {
+            Some(ticket) => ("1", ticket.identity().map(ToString::to_string)),
+            None => ("0", None),
+        };
+        let drawn = drawn.unwrap_or_default();
+        let identity = snapshot.identity().to_string();
+        let generation = hex(snapshot.generation());
+        let epoch = format!("{:016x}", random());
+        let mut arguments = vec![has_ticket, &drawn, &identity, &generation, &json, &epoch];
+        for bucket in snapshot.auth().allowed.buckets.iter().flatten() {
+            if let Some(name) = &bucket.name {
+                arguments.extend([name.as_str(), bucket.id.as_str()]);
+            }
+        }
+        let keys = ["auth", "names", "ids", "lease"];
+        self.run(&self.scripts.save, Repeat::Yes, &keys, &arguments)?;
+        *self.last.lock() = None;
+        Ok(snapshot)
+    }
+
+    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
+        let number = ticket.number().to_string();
+        self.run(&self.scripts.abandon, Repeat::Yes, &["lease"], &[&number])?;
+        Ok(())
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        let epoch = format!("{:016x}", random());
+        let keys = ["auth", "names", "ids", "lease"];
+        self.run(&self.scripts.clear, Repeat::Yes, &keys, &[&epoch])?;
+        *self.last.lock() = None;
+        Ok(())
+    }
+
+    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
+        let owner = owner.to_string();
+        let keys = ["auth", "names"];
+        let reply = self.run(&self.scripts.look_up, Repeat::Yes, &keys, &[&owner, name])?;
+        if reply.is_missing(0) {
+            return Ok(None);
+        }
+        Ok(Some(reply.text(0)?.into()))
+    }
+
+    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
+        let owner = owner.to_string();
+        let keys = ["auth", "ids"];
+        let arguments = [owner.as_str(), id.as_str()];
+        let reply = self.run(&self.scripts.look_up, Repeat::Yes, &keys, &arguments)?;
+        if reply.is_missing(0) {
+            return Ok(None);
+        }
+        reply.text(0).map(Some)
+    }
+
+    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
+        let owner = owner.to_string();
+        let keys = ["auth", "names"];
+        let reply = self.run(&self.scripts.buckets, Repeat::Yes, &keys, &[&owner])?;
+        let flat = reply.rest.first().map(Vec::<String>::from_redis_value_ref);
+        let flat = flat
+            .transpose()
+            .map_err(|_| StoreError::new("the Redis server's answer cannot be understood"))?
+            .unwrap_or_default();
+        let mut buckets: Vec<(String, BucketId)> = flat
+            .chunks_exact(2)
+            .map(|pair| (pair[0].clone(), pair[1].as_str().into()))
+            .collect();
+        buckets.sort();
+        Ok(buckets)
+    }
+
+    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
+        let owner = owner.to_string();
+        let keys = ["auth", "names", "ids"];
+        let arguments = [owner.as_str(), name, id.as_str()];
+        self.run(&self.scripts.save_bucket, Repeat::Yes, &keys, &arguments)?;
+        Ok(())
+    }
+
+    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
+        let owner = owner.to_string();
+        let pool = pool(&UploadTarget::Bucket(id.clone()));
+        let keys = ["auth", "names", "ids", &pool];
+        let arguments = [owner.as_str(), id.as_str()];
+        self.run(&self.scripts.remove_bucket, Repeat::Yes, &keys, &arguments)?;
+        Ok(())
+    }
+
+    fn replace_buckets(
+        &self,
+        owner: &Identity,
+        buckets: &[(String, BucketId)],
+    ) -> Result<(), StoreError> {
+        let owner = owner.to_string();
+        let mut arguments = vec![owner.as_str()];
+        for (name, id) in buckets {
+            arguments.extend([name.as_str(), id.as_str()]);
+        }
+        let keys = ["auth", "names", "ids"];
+        self.run(
+            &self.scripts.replace_buckets,
+            Repeat::Yes,
+            &keys,
+            &arguments,
+        )?;
+        Ok(())
+    }
+
+    fn take_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+    ) -> Result<Option<UploadUrl>, StoreError> {
+        let owner = owner.to_string();
+        let now = Timestamp::from(self.clock.now());
+        let slack = i64::try_from(UploadUrl::CLOCK_SLACK.as_millis()).unwrap_or(i64::MAX);
+        let after = now.earlier(UploadUrl::LIFETIME).as_millis().to_string();
+        let until = now.as_millis().saturating_add(slack).to_string();
+        let keys = ["auth", &pool(target)];
+        let arguments = [owner.as_str(), &after, &until];
+        // Whose answer is lost loses a URL, and never hands one out twice.
+        let reply = self.run(&self.scripts.take, Repeat::Yes, &keys, &arguments)?;
+        if reply.status != "url" {
+            return Ok(None);
+        }
+        let received = reply.text(0)?.parse().context("reading an upload URL")?;
+        let (url, token): (String, String) = serde_json::from_str(&reply.text(1)?)
+            .map_err(|_| StoreError::new("a stored upload URL cannot be read"))?;
+        let token = self.sealing.open(&url, &token)?;
+        Ok(Some(UploadUrl::new(
+            url,
+            token.into(),
+            Timestamp::from_millis(received),
+        )))
+    }
+
+    fn put_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+        url: UploadUrl,
+    ) -> Result<(), StoreError> {
+        let owner = owner.to_string();
+        let token = self.sealing.seal(&url.url, url.token.expose())?;
+        let stored = serde_json::to_string(&(&url.url, token)).context("writing an upload URL")?;
+        let received = url.received.as_millis().to_string();
+        let (size, lifetime) = (
+            self.pool_size.to_string(),
+            UploadUrl::LIFETIME.as_secs().to_string(),
+        );
+        let keys = ["auth", &pool(target), "seq"];
+        let arguments = [owner.as_str(), &received, &stored, &size, &lifetime];
+        self.run(&self.scripts.put, Repeat::No, &keys, &arguments)?;
+        Ok(())
+    }
+
+    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
+        let owner = owner.to_string();
+        let keys = ["auth", &pool(target)];
+        self.run(&self.scripts.drop_pool, Repeat::Yes, &keys, &[&owner])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! Stores on real servers, which the tests start as child processes.
+//!
+//! Without the servers these tests cannot run, so they are ignored unless they are asked for:
+//!
+//! ```text
+//! tests/scripts/test-servers.sh
+//! ```
+//!
+//! The fleet is small at first; in full (8 processes of 3 clocks, 1,000 uploads each):
+//!
+//! ```text
+//! B2SDK_FULL_ROUNDS=1 tests/scripts/test-servers.sh
+//! ```
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "servers/fleet.rs"]
+mod fleet;
+#[path = "servers/redis.rs"]
+mod redis;
+#[path = "servers/redis_server.rs"]
+mod redis_server;
+#[path = "servers/worker.rs"]
+mod worker;

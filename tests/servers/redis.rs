@@ -1,0 +1,266 @@
+//! `RedisAccountInfo` over a real server: the contract, what the server holds, and its failures.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use b2sdk::account_info::{
+    AccountInfo, AuthSnapshot, RedisAccountInfo, RedisAccountInfoBuilder, UploadTarget, UploadUrl,
+    conformance,
+};
+use b2sdk::simulator::Simulator;
+use b2sdk::testing::Clock;
+use b2sdk::{B2Api, BucketType, Error, Operation, Timestamp};
+
+use crate::redis_server::RedisServer;
+
+const BUCKET: &str = "example-mybucket-b2-1";
+
+/// Another account info on the server for each place.
+fn keeps_the_contract(settings: fn(RedisAccountInfoBuilder) -> RedisAccountInfoBuilder) {
+    let server = RedisServer::start();
+    let places = AtomicUsize::new(0);
+    conformance::check_persistent(
+        || places.fetch_add(1, Ordering::Relaxed),
+        |place, clock| {
+            let builder = RedisAccountInfo::builder()
+                .account(format!("place-{place}"))
+                .store_application_key(true)
+                .pool_size(100)
+                .clock(&clock);
+            Box::new(settings(builder).open(&server.url()).unwrap())
+        },
+    );
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn the_store_keeps_the_contract() {
+    keeps_the_contract(|builder| builder);
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn the_store_keeps_the_contract_without_its_memory_and_sealed() {
+    keeps_the_contract(|builder| {
+        builder
+            .staleness(Duration::ZERO)
+            .seal_with("a secret of the whole fleet")
+    });
+}
+
+fn authorize(api: &B2Api, service: &Simulator) {
+    api.authorize_account(
+        service.url(),
+        service.application_key_id(),
+        service.application_key(),
+    )
+    .unwrap();
+}
+
+fn open(server: &RedisServer, clock: &Clock) -> B2Api {
+    let store = RedisAccountInfo::builder().clock(clock);
+    let store = store.open(&server.url()).unwrap();
+    B2Api::builder(store).clock(clock).build().unwrap()
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn without_the_key_in_the_store_a_second_machine_authorizes_nothing() {
+    let (service, server, clock) = (
+        Simulator::start().unwrap(),
+        RedisServer::start(),
+        Clock::manual(),
+    );
+    let first = open(&server, &clock);
+    authorize(&first, &service);
+    let bucket = first.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
+    bucket.upload_bytes(b"x", "x").unwrap();
+    drop((bucket, first));
+    assert!(
+        !server
+            .command("HGET b2:{default}:auth json")
+            .contains(service.application_key())
+    );
+
+    service.log().clear();
+    let second = open(&server, &clock);
+    authorize(&second, &service);
+    let bucket = second.get_bucket_by_name(BUCKET).unwrap();
+    bucket.upload_bytes(b"y", "y").unwrap();
+    assert_eq!(service.log().total(), 1, "the upload alone");
+
+    // An expired token is replaced by means of the key that this machine has.
+    service.expire_tokens().unwrap();
+    second.list_buckets().unwrap();
+    assert_eq!(service.log().count(Operation::AuthorizeAccount), 1);
+    // A machine without a key uses the token as long as it is good.
+    let keyless = open(&server, &clock);
+    keyless.list_buckets().unwrap();
+    service.expire_tokens().unwrap();
+    let error = keyless.list_buckets().unwrap_err();
+    assert!(matches!(error, Error::NotAuthorized), "{error:?}");
+}
+
+fn auth() -> AuthSnapshot {
+    let stored = r#"{"realm": "production", "accountId": "ada", "applicationKeyId": "key-id",
+        "applicationKey": "the-secret-key", "authorizationToken": "the-account-token",
+        "apiUrl": "https://api001.backblazeb2.com", "downloadUrl": "https://f001.backblazeb2.com",
+        "s3ApiUrl": "", "absoluteMinimumPartSize": 5000000, "recommendedPartSize": 100000000,
+        "allowed": {"buckets": null, "capabilities": ["listFiles"], "namePrefix": null}}"#;
+    AuthSnapshot::from_json(stored).unwrap()
+}
+
+fn url(clock: &Clock) -> UploadUrl {
+    let received = Timestamp::from(clock.now());
+    UploadUrl::new(
+        "https://pod/u".to_owned(),
+        "the-upload-token".into(),
+        received,
+    )
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn a_sealed_store_holds_no_secret_and_opens_only_with_its_secret() {
+    let (server, clock) = (RedisServer::start(), Clock::manual());
+    let open = |secret: &str| {
+        let builder = RedisAccountInfo::builder().store_application_key(true);
+        builder
+            .seal_with(secret)
+            .clock(&clock)
+            .open(&server.url())
+            .unwrap()
+    };
+    let store = open("a secret of the whole fleet");
+    let saved = store.save_auth(auth().auth().clone(), None).unwrap();
+    let target = UploadTarget::Bucket("b".into());
+    store
+        .put_upload_url(saved.identity(), &target, url(&clock))
+        .unwrap();
+    let held = server.command("HGETALL b2:{default}:auth")
+        + &server.command("ZRANGE b2:{default}:pool:b:b 0 -1");
+    assert!(held.contains("https://pod/u"), "{held}");
+    for secret in ["the-secret-key", "the-account-token", "the-upload-token"] {
+        assert!(!held.contains(secret), "{secret}");
+    }
+    let second = open("a secret of the whole fleet");
+    assert_eq!(second.auth().unwrap(), Some(saved));
+    let error = open("another secret than that").auth().unwrap_err();
+    assert!(error.to_string().contains("the same one"), "{error}");
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn a_server_that_fails_is_named_with_what_to_do_and_without_a_secret() {
+    let mut server = RedisServer::start_with(&["--requirepass", "the-password"]);
+    let name = format!("127.0.0.1:{}", server.port());
+    let refused = |url: &str| {
+        let store = RedisAccountInfo::open(url).unwrap();
+        let error = store.auth().unwrap_err();
+        let shown = format!("{error} {error:?} {store:?}");
+        assert!(shown.contains(&name), "{shown}");
+        assert!(
+            !shown.contains("the-password") && !shown.contains("a-guess"),
+            "{shown}"
+        );
+        (error.is_unavailable(), error.to_string())
+    };
+    let (is_away, text) = refused(&server.url());
+    assert!(!is_away && text.contains("check the user"), "{text}");
+    let (is_away, text) = refused(&format!("redis://:a-guess@{name}"));
+    assert!(!is_away && text.contains("check the user"), "{text}");
+
+    let good = format!("redis://:the-password@{name}");
+    let store = RedisAccountInfo::open(&good).unwrap();
+    assert_eq!(store.auth().unwrap(), None);
+    let provided = RedisAccountInfo::builder()
+        .password_with(|| Ok::<_, std::io::Error>("the-password".to_owned()))
+        .open(&server.url())
+        .unwrap();
+    assert_eq!(provided.auth().unwrap(), None);
+
+    server.kill();
+    let (is_away, text) = refused(&good);
+    assert!(is_away && text.contains("cannot be reached"), "{text}");
+    for url in ["http://host", "redis://", "nonsense:the-password"] {
+        let error = RedisAccountInfo::open(url).map(drop).unwrap_err();
+        assert!(
+            matches!(error, Error::InvalidInput { .. }),
+            "{url}: {error:?}"
+        );
+        assert!(!error.to_string().contains("the-password"));
+    }
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn a_server_that_is_full_read_only_or_silent_is_away() {
+    let server = RedisServer::start();
+    let store = RedisAccountInfo::builder()
+        .timeout(Duration::from_millis(200))
+        .open(&server.url())
+        .unwrap();
+    let saved = store.save_auth(auth().auth().clone(), None).unwrap();
+    let target = UploadTarget::Bucket("b".into());
+    let put = || {
+        let put = store.put_upload_url(saved.identity(), &target, url(&Clock::manual()));
+        put.unwrap_err()
+    };
+    server.command("CONFIG SET maxmemory 1");
+    let error = put();
+    assert!(
+        error.is_unavailable() && error.to_string().contains("is full"),
+        "{error}"
+    );
+    server.command("CONFIG SET maxmemory 0");
+
+    server.command("REPLICAOF 127.0.0.1 1");
+    let error = put();
+    assert!(
+        error.is_unavailable() && error.to_string().contains("replica"),
+        "{error}"
+    );
+    server.command("REPLICAOF NO ONE");
+
+    server.signal("STOP");
+    let error = put();
+    assert!(
+        error.is_unavailable() && error.to_string().contains("reached"),
+        "{error}"
+    );
+    server.signal("CONT");
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn a_flush_costs_one_authorization_and_a_logout_stays_one() {
+    let (service, server, clock) = (
+        Simulator::start().unwrap(),
+        RedisServer::start(),
+        Clock::manual(),
+    );
+    let apis = [(); 4].map(|()| open(&server, &clock));
+    for api in &apis {
+        authorize(api, &service);
+    }
+    assert_eq!(service.log().count(Operation::AuthorizeAccount), 1);
+    server.command("FLUSHALL");
+    clock.advance(Duration::from_secs(1));
+    let apis = Arc::new(apis);
+    std::thread::scope(|scope| {
+        for api in apis.iter() {
+            scope.spawn(|| api.list_buckets().unwrap());
+        }
+    });
+    assert_eq!(service.log().count(Operation::AuthorizeAccount), 2);
+
+    apis[0].account_info().clear().unwrap();
+    clock.advance(Duration::from_secs(1));
+    service.log().clear();
+    for api in apis.iter() {
+        let error = api.list_buckets().unwrap_err();
+        assert!(matches!(error, Error::NotAuthorized), "{error:?}");
+    }
+    assert_eq!(service.log().total(), 0);
+}

@@ -1,0 +1,72 @@
+//! A worker of the fleet: this program again, in a process of its own, which runs the example
+//! `fleet_worker` with a clock that is ahead or not.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use b2sdk::B2Api;
+use b2sdk::account_info::RedisAccountInfo;
+use b2sdk::credentials::EnvironmentCredentials;
+use b2sdk::simulator::Simulator;
+use b2sdk::testing::Clock;
+
+#[expect(dead_code, reason = "the program of the example")]
+#[path = "../../examples/fleet_worker.rs"]
+mod fleet_worker;
+
+const ROLE: &str = "B2SDK_TEST_FLEET";
+const TEST: &str = "worker::in_a_process_of_the_fleet";
+
+/// Starts a worker, which waits for names of files on its standard input.
+pub(crate) fn start(url: &str, service: &Simulator, ahead: u64) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", TEST, "--nocapture"])
+        .env(ROLE, url)
+        .env("B2SDK_TEST_AHEAD", ahead.to_string())
+        .env("B2_APPLICATION_KEY_ID", service.application_key_id())
+        .env("B2_APPLICATION_KEY", service.application_key())
+        .env("B2_ENVIRONMENT", service.url())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Gives a worker its lines and waits for it; what it printed about each.
+pub(crate) fn finish(mut child: Child, lines: &[String]) -> Vec<String> {
+    let mut stdin = child.stdin.take().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for line in lines {
+                writeln!(stdin, "{line}").unwrap();
+            }
+        });
+        let told = output
+            .lines()
+            .map(Result::unwrap)
+            .filter(|line| line.starts_with("ok ") || line.starts_with("failed "))
+            .collect();
+        child.wait().unwrap();
+        told
+    })
+}
+
+#[test]
+fn in_a_process_of_the_fleet() {
+    let Ok(url) = std::env::var(ROLE) else { return };
+    let ahead = std::env::var("B2SDK_TEST_AHEAD").unwrap().parse().unwrap();
+    let clock = Clock::ahead(Duration::from_secs(ahead));
+    let store = RedisAccountInfo::builder()
+        .clock(&clock)
+        .open(&url)
+        .unwrap();
+    let api = B2Api::builder(store).clock(&clock).build().unwrap();
+    api.authorize_with(EnvironmentCredentials::new()).unwrap();
+    let bucket = api.get_bucket_by_name(crate::fleet::BUCKET).unwrap();
+    let input = BufReader::new(std::io::stdin());
+    // The harness may have begun a line.
+    println!();
+    fleet_worker::upload_lines(&bucket, 2, input, std::io::stdout()).unwrap();
+}
