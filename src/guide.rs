@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`tutorial`] | the basics, step by step |
 //! | [`transfers`] | large files, streams, resuming, progress, limits, copying and composing |
+//! | [`synchronizing`] | making a directory and a folder of a bucket equal: what it removes, and when |
 //! | [`keys_and_listing`] | application keys, listing, deleting many files, sharing links |
 //! | [`encryption_and_lock`] | encryption, retention and legal hold |
 //! | [`bucket_rules`] | lifecycle, CORS, replication, event notifications |
@@ -37,6 +38,7 @@ macro_rules! page {
 
 page!(tutorial, "tutorial.md");
 page!(transfers, "transfers.md");
+page!(synchronizing, "sync.md");
 page!(keys_and_listing, "keys-and-listing.md");
 page!(encryption_and_lock, "encryption-and-lock.md");
 page!(bucket_rules, "bucket-rules.md");

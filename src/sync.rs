@@ -25,6 +25,9 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The guide `docs/sync.md` says what a run can remove and when, and has tables for those who come from
+//! other programs.
+//!
 //! A run has these phases:
 //!
 //! 1. What can be refused is refused: contradicting options, missing capabilities, places inside of each
@@ -94,7 +97,7 @@ pub use self::options::{
 };
 pub use self::place::{BucketFolder, Links, LocalFolder, PlaceName, SyncPlace};
 pub use self::problem::{Problem, ProblemKind};
-pub use self::report::{Count, SyncReport, Withheld, WithheldReason};
+pub use self::report::{FileCount, SyncReport, Withheld, WithheldReason};
 pub use self::step::{Action, Reason, SyncStep, VersionKind};
 
 /// Makes one place equal to another one.

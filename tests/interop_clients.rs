@@ -30,3 +30,5 @@ mod recipes;
 mod simulator_program;
 #[path = "interop_clients/support.rs"]
 mod support;
+#[path = "interop_clients/sync.rs"]
+mod sync;

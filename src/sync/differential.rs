@@ -30,10 +30,13 @@ const CASES: &str = include_str!("../../fixtures/sync/python_plans.jsonl");
 /// The time in the script.
 const NOW: i64 = 1_700_000_000_000;
 
+/// An action's class, its name, and the id of the version that it reads or deletes.
+type PythonStep = (String, String, Option<String>);
+
 #[derive(Deserialize)]
 struct Recorded {
     case: Case,
-    plan: Vec<(String, String, Option<String>)>,
+    plan: Vec<PythonStep>,
 }
 
 #[derive(Deserialize)]
@@ -189,11 +192,8 @@ fn entry(stored: Stored) -> Entry {
     }
 }
 
-/// A step in Python's words: the action, the name and the version.
-type Step = (String, String, Option<String>);
-
 /// What our plan has in Python's words, and the names that are newer at the destination.
-fn ours(case: &Case) -> (Vec<Step>, BTreeSet<String>) {
+fn ours(case: &Case) -> (Vec<PythonStep>, BTreeSet<String>) {
     let options = case.options.ours();
     let filters = Arc::new(Filters::new(&options.filters));
     let direction = match (case.source.is_bucket(), case.dest.is_bucket()) {
@@ -232,7 +232,7 @@ fn ours(case: &Case) -> (Vec<Step>, BTreeSet<String>) {
     (steps, newer)
 }
 
-fn in_python(step: SyncStep) -> (String, String, Option<String>) {
+fn in_python(step: SyncStep) -> PythonStep {
     let source = || {
         step.seen
             .source
@@ -253,7 +253,7 @@ fn in_python(step: SyncStep) -> (String, String, Option<String>) {
 
 type Steps<'a> = BTreeMap<&'a str, BTreeSet<(&'a str, Option<&'a str>)>>;
 
-fn by_name(steps: &[(String, String, Option<String>)]) -> Steps<'_> {
+fn by_name(steps: &[PythonStep]) -> Steps<'_> {
     let mut by_name = Steps::new();
     for (kind, name, id) in steps {
         let steps = by_name.entry(name).or_default();

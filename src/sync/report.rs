@@ -16,13 +16,13 @@ const KEPT_PROBLEMS: usize = 1000;
 #[non_exhaustive]
 pub struct SyncReport {
     /// Files uploaded.
-    pub uploaded: Count,
+    pub uploaded: FileCount,
     /// Files downloaded.
-    pub downloaded: Count,
+    pub downloaded: FileCount,
     /// Files copied within the service, renamed ones included.
-    pub copied: Count,
+    pub copied: FileCount,
     /// Files that got another time by a copy within the service.
-    pub refreshed: Count,
+    pub refreshed: FileCount,
     /// Files hidden.
     pub hidden: u64,
     /// Versions deleted from the bucket, hide markers included.
@@ -72,7 +72,7 @@ pub struct SyncReport {
 /// Files and their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub struct Count {
+pub struct FileCount {
     /// How many files.
     pub files: u64,
     /// How many bytes they have.
@@ -141,7 +141,7 @@ impl SyncReport {
     }
 }
 
-impl Count {
+impl FileCount {
     const fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);

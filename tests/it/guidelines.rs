@@ -110,7 +110,7 @@ types! {
         LargeFileSha1, Timeouts, Verification, Versions, compose::Overlap, delete::DeleteMode,
         delete::DeleteOutcome, error::KeyProblem, error::KeyRestriction, error::NameRule,
         error::Sent, error::TransportKind, error::WhyLeft, local::LocalNameRules,
-        progress::TransferId, progress::TransferStage, sync::Compare, sync::Count, sync::Existing,
+        progress::TransferId, progress::TransferStage, sync::Compare, sync::FileCount, sync::Existing,
         sync::Links, sync::Newer, sync::OldVersions, sync::Orphans, sync::RemovalLimit,
         sync::Renames, sync::Touched, sync::VersionKind, sync::WithheldReason, testing::TestMode,
     }

@@ -3,9 +3,15 @@
 mod control;
 mod copy;
 mod down;
+mod faults;
+#[cfg(unix)]
+mod kills;
 mod model;
 mod support;
+#[cfg(unix)]
+mod tree;
 mod up;
+mod versions;
 
 mod cli;
 /// The program that a person would use.

@@ -1,0 +1,333 @@
+//! What stands in a local tree: links, special files, unfit names, files that change.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use b2sdk::Operation;
+use b2sdk::listing::Filter;
+use b2sdk::sync::{
+    Links, Orphans, Refused, SyncError, SyncObserver, SyncOptions, SyncRun, SyncStep, Synchronizer,
+    WithheldReason,
+};
+
+use super::support::{Places, incomplete, plan, run, set_time};
+
+/// All others are synchronized, and each problem is reported once with its reason.
+#[test]
+fn c3_c28_one_bad_entry_ends_nothing() {
+    let places = Places::new();
+    places.write("fine", "1", 1_000_000_000);
+    places.write("z/fine", "1", 1_000_000_000);
+    symlink("nowhere", places.path("dangling")).unwrap();
+    symlink("round", places.path("round")).unwrap();
+    symlink("..", places.path("z/loop")).unwrap();
+    let _socket = UnixListener::bind(places.path("socket")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"odd-\xff");
+    fs::write(places.root().join(odd), "1").unwrap();
+    places.write("back\\slash", "1", 1_000_000_000);
+    places.write(&"x".repeat(251), "1", 1_000_000_000);
+    let (outcome, told) = run(&places.up(SyncOptions::new()));
+    let report = incomplete(outcome);
+    assert_eq!(told.lines(), ["upload fine", "upload z/fine"]);
+    assert_eq!(
+        (report.uploaded.files, report.failures, report.notices),
+        (2, 5, 2)
+    );
+    let mut problems = told.problems.lock().clone();
+    problems.sort();
+    let starts = [
+        "back\\slash: a file name must not",
+        "dangling: it cannot be read",
+        "odd-\u{fffd}: the name is not UTF-8",
+        "round: it cannot be read",
+        "socket: it is neither",
+        "xxx",
+        "z/loop: the link leads to a directory",
+    ];
+    for (problem, start) in problems.iter().zip(starts) {
+        assert!(problem.starts_with(start), "{problem}");
+    }
+    assert_eq!(problems.len(), starts.len());
+}
+
+/// Three settings; a loop yields no duplicate, and two links to one directory yield both.
+#[test]
+fn c29_links_are_followed_or_skipped_as_asked_for() {
+    let places = Places::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("f"), "1").unwrap();
+    places.write("a", "1", 1_000_000_000);
+    symlink("a", places.path("file")).unwrap();
+    symlink(elsewhere.path(), places.path("one")).unwrap();
+    symlink(elsewhere.path(), places.path("two")).unwrap();
+    symlink(".", places.path("self")).unwrap();
+    let sync = |links| {
+        Synchronizer::new(
+            places.local().links(links),
+            places.world.bucket.folder("home"),
+        )
+        .options(SyncOptions::new().orphans(Orphans::Delete))
+    };
+    let follow = ["upload a", "upload file", "upload one/f", "upload two/f"];
+    assert_eq!(plan(&sync(Links::Follow)), follow);
+    assert_eq!(plan(&sync(Links::FilesOnly)), follow[..2]);
+    assert_eq!(plan(&sync(Links::Skip)), follow[..1]);
+    sync(Links::Follow).run().unwrap();
+    // What is skipped is not absent.
+    assert_eq!(plan(&sync(Links::FilesOnly)), Vec::<String>::new());
+    assert_eq!(plan(&sync(Links::Skip)), Vec::<String>::new());
+}
+
+/// An excluded name is in no step, whatever is removed, and an excluded directory is not entered.
+#[test]
+fn p3_c11_what_is_excluded_stays_at_the_destination() {
+    let places = Places::new();
+    for name in ["a.tmp", "keep", "cache/1", "cache/sub/2"] {
+        places.write(name, "1", 1_000_000_000);
+    }
+    places.up(SyncOptions::new()).run().unwrap();
+    fs::remove_file(places.path("a.tmp")).unwrap();
+    fs::remove_dir_all(places.path("cache")).unwrap();
+    symlink("nowhere", places.path("cache")).unwrap();
+    let filters = [
+        Filter::exclude("*.tmp"),
+        Filter::exclude("cache*"),
+        Filter::exclude("typo/*"),
+    ];
+    let options = SyncOptions::new().orphans(Orphans::Delete).filters(filters);
+    let report = places.up(options).run().unwrap();
+    assert_eq!((report.deleted_versions, report.unchanged), (0, 1));
+    assert_eq!(places.stored().len(), 4);
+    // C12: a filter that matched nothing is named.
+    assert_eq!(report.unused_filters, ["typo/*"]);
+}
+
+/// Unmounted while running: no removal.
+#[test]
+fn c14_a_source_that_is_replaced_at_the_barrier_removes_nothing() {
+    struct Unmount(std::path::PathBuf);
+    impl SyncObserver for Unmount {
+        fn step(&self, _: &SyncStep) {
+            if fs::rename(&self.0, self.0.with_extension("gone")).is_ok() {
+                fs::create_dir(&self.0).unwrap();
+                fs::write(self.0.join("new"), "1").unwrap();
+            }
+        }
+    }
+    let places = Places::new();
+    places.write("old", "1", 1_000_000_000);
+    places.up(SyncOptions::new()).run().unwrap();
+    fs::remove_file(places.path("old")).unwrap();
+    places.write("new", "1", 1_000_000_000);
+    let settings = SyncRun::new().observer(Unmount(places.root()));
+    let options = SyncOptions::new().orphans(Orphans::Delete);
+    let report = incomplete(places.up(options).run_with(&settings));
+    let withheld = report.withheld.unwrap();
+    assert_eq!(
+        (withheld.removals, withheld.reason),
+        (1, WithheldReason::SourceReplaced)
+    );
+    assert!(places.stored().contains_key("old"));
+}
+
+#[test]
+fn c13_without_the_marker_file_nothing_is_even_listed() {
+    let places = Places::new();
+    places.write("a", "1", 1_000_000_000);
+    let sync = Synchronizer::new(
+        places.local().marker(".mounted"),
+        places.world.bucket.folder("home"),
+    );
+    assert!(matches!(
+        sync.run(),
+        Err(SyncError::Refused(Refused::MarkerMissing { .. }))
+    ));
+    assert_eq!(places.world.total(), 0);
+    places.write(".mounted", "", 1_000_000_000);
+    assert_eq!(sync.run().unwrap().uploaded.files, 2);
+}
+
+#[test]
+fn c34_a_single_file_is_no_source() {
+    let places = Places::new();
+    places.write("a", "1", 1_000_000_000);
+    let sync = Synchronizer::new(
+        b2sdk::sync::LocalFolder::new(places.path("a")),
+        places.world.bucket.folder("home"),
+    );
+    let error = sync.run().unwrap_err();
+    assert!(
+        error.to_string().contains("Bucket::upload_local_file"),
+        "{error}"
+    );
+}
+
+/// Files that `upload_local_file` uploaded are not sent again, whatever the nanoseconds of their times.
+#[test]
+fn c6_c7_files_uploaded_otherwise_are_not_sent_again() {
+    let places = Places::new();
+    for nanos in [0, 1, 499_999, 500_000, 999_999, 999_999_999] {
+        let name = format!("f{nanos}");
+        places.write(&name, "1", 1_000_000_000);
+        let time = std::time::UNIX_EPOCH + Duration::new(1_079_999_999, nanos);
+        let file = fs::File::options()
+            .write(true)
+            .open(places.path(&name))
+            .unwrap();
+        file.set_modified(time).unwrap();
+        let bucket = &places.world.bucket;
+        bucket
+            .upload_local_file(places.path(&name), &format!("home/{name}"))
+            .unwrap();
+    }
+    assert_eq!(plan(&places.up(SyncOptions::new())), Vec::<String>::new());
+    assert_eq!(plan(&places.down(SyncOptions::new())), Vec::<String>::new());
+}
+
+/// Counted as vanished, not as a failure; the destination is untouched, and its versions too.
+#[test]
+fn c23_a_file_that_vanishes_is_no_failure() {
+    struct Remove(std::path::PathBuf);
+    impl SyncObserver for Remove {
+        fn step(&self, step: &SyncStep) {
+            let _ = fs::remove_file(self.0.join(&step.name));
+        }
+    }
+    let places = Places::new();
+    places.write("a", "1", 1_000_000_000);
+    let options = SyncOptions::new().old_versions(b2sdk::sync::OldVersions::Delete);
+    places.up(options.clone()).run().unwrap();
+    places.write("a", "22", 1_000_000_000);
+    let settings = SyncRun::new().observer(Remove(places.root()));
+    let report = places.up(options).run_with(&settings).unwrap();
+    assert_eq!((report.vanished, report.failures), (1, 0));
+    assert_eq!(places.versions().len(), 1);
+}
+
+#[test]
+fn tagged_directories_and_other_file_systems_are_left_out_and_not_removed() {
+    let places = Places::new();
+    places.write("a/CACHEDIR.TAG", "", 1_000_000_000);
+    places.write("a/1", "1", 1_000_000_000);
+    places.write("b/1", "1", 1_000_000_000);
+    let sync = |folder| {
+        Synchronizer::new(folder, places.world.bucket.folder("home"))
+            .options(SyncOptions::new().orphans(Orphans::Delete))
+    };
+    sync(places.local()).run().unwrap();
+    let tagged = places
+        .local()
+        .exclude_if_present("CACHEDIR.TAG")
+        .one_file_system(true);
+    let report = sync(tagged).run().unwrap();
+    assert_eq!((report.deleted_versions, report.unchanged), (0, 1));
+    assert_eq!(places.stored().len(), 3);
+}
+
+/// Names in the other Unicode form are the same files with `nfc`, and other files without.
+#[test]
+fn names_are_brought_into_one_unicode_form_if_asked_for() {
+    let places = Places::new();
+    places.write("e\u{301}/e\u{301}", "1", 1_000_000_000);
+    places.write("f", "1", 1_000_000_000);
+    let bucket = &places.world.bucket;
+    let sync = Synchronizer::new(places.local().nfc(true), bucket.folder("home"));
+    assert_eq!(plan(&sync), ["upload f", "upload é/é"]);
+    sync.run().unwrap();
+    assert_eq!(plan(&sync), Vec::<String>::new());
+    assert_eq!(
+        plan(&places.up(SyncOptions::new())),
+        ["upload e\u{301}/e\u{301}"]
+    );
+    // The file is replaced where it is, under the name that it has on disk.
+    bucket.upload_bytes(b"22", "home/é/é").unwrap();
+    let down = Synchronizer::new(bucket.folder("home"), places.local().nfc(true));
+    down.run().unwrap();
+    let names: Vec<_> = places.files().into_iter().collect();
+    assert_eq!(names[0], ("e\u{301}/e\u{301}".to_owned(), "22".to_owned()));
+    assert_eq!(names.len(), 2);
+}
+
+/// Touched: the content is not sent, and the next run plans nothing.
+#[test]
+fn c8_a_touched_file_gets_its_time_without_its_content() {
+    let places = Places::new();
+    places.write("a", "content", 1_000_000_000);
+    let touched = b2sdk::sync::Touched::Refresh { from: 1 };
+    let sync = places.up(SyncOptions::new().touched(touched));
+    sync.run().unwrap();
+    set_time(&places.path("a"), 1_000_000_009);
+    assert_eq!(plan(&sync), ["touch a"]);
+    places.world.service.log().clear();
+    let report = sync.run().unwrap();
+    assert_eq!((report.refreshed.files, report.uploaded.files), (1, 0));
+    assert_eq!(places.world.count(Operation::CopyFile), 1);
+    assert_eq!(places.world.total(), 2);
+    assert_eq!(plan(&sync), Vec::<String>::new());
+    let down = places.down(
+        SyncOptions::new()
+            .touched(touched)
+            .newer(b2sdk::sync::Newer::Replace),
+    );
+    set_time(&places.path("a"), 1_000_000_000);
+    assert_eq!(plan(&down), ["touch a"]);
+    down.run().unwrap();
+    assert_eq!(places.world.count(Operation::DownloadFileById), 0);
+    assert_eq!(plan(&sync), Vec::<String>::new());
+}
+
+/// The same size and time with other content is transferred; another time with the same content is not.
+#[test]
+fn c9_files_can_be_compared_by_content() {
+    let places = Places::new();
+    places.write("content", "1", 1_000_000_000);
+    places.write("time", "1", 1_000_000_000);
+    let sync = places.up(SyncOptions::new().compare(b2sdk::sync::Compare::Sha1));
+    sync.run().unwrap();
+    places.write("content", "2", 1_000_000_000);
+    places.write("time", "1", 1_000_000_009);
+    assert_eq!(plan(&sync), ["upload content"]);
+    sync.run().unwrap();
+    assert_eq!(plan(&sync), Vec::<String>::new());
+}
+
+/// A directory renamed: no content is sent, and the old names go after the copies.
+#[test]
+fn c10_renamed_files_are_copied() {
+    let places = Places::new();
+    for n in 0..5 {
+        places.write(
+            &format!("old/{n}"),
+            &format!("content {n}"),
+            1_000_000_000 + n,
+        );
+    }
+    let options = SyncOptions::new()
+        .orphans(Orphans::Hide)
+        .removal_limit(b2sdk::sync::RemovalLimit::None)
+        .renames(b2sdk::sync::Renames::Sha1 { from: 1 });
+    let sync = places.up(options);
+    sync.run().unwrap();
+    fs::rename(places.path("old"), places.path("new")).unwrap();
+    places.write("new/other", "as long", 1_000_000_000);
+    let expected = ["copy new/0 (from old/0)", "hide old/0"];
+    let planned = plan(&sync);
+    assert!(
+        expected
+            .iter()
+            .all(|line| planned.iter().any(|own| own == line)),
+        "{planned:?}"
+    );
+    places.world.service.log().clear();
+    let report = sync.run().unwrap();
+    assert_eq!(
+        (report.copied.files, report.uploaded.files, report.hidden),
+        (5, 1, 5)
+    );
+    assert_eq!(places.world.count(Operation::CopyFile), 5);
+    assert_eq!(places.stored(), places.files());
+    assert_eq!(plan(&sync), Vec::<String>::new());
+}
