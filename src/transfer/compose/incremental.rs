@@ -41,10 +41,11 @@ impl Append<'_> {
             return self.upload.send(source);
         };
         let (stored, version) = stored;
-        let Some(sha1) = self.grown_from(source, &stored, limits)? else {
+        let Some((sha1, tally)) = self.grown_from(source, &stored, limits)? else {
             return self.upload.send(source);
         };
         if stored.length == source.len() && file.is_kept_as(&version) {
+            tally.finish();
             return Ok(Uploaded::unchanged(version));
         }
         match self.compose(stored, source, file, (sha1.given(), limits)) {
@@ -147,7 +148,7 @@ impl Append<'_> {
         source: &FileSource,
         stored: &Remote,
         limits: Limits,
-    ) -> Result<Option<LargeFileSha1>> {
+    ) -> Result<Option<(LargeFileSha1, ProgressCounter)>> {
         let Some(expected) = stored.sha1 else {
             return Ok(None);
         };
@@ -159,7 +160,7 @@ impl Append<'_> {
             session, control, ..
         } = self.upload.transfer;
         let (name, total) = (self.upload.file_name, Some(source.len()));
-        ProgressCounter::at(
+        let tally = ProgressCounter::at(
             TransferStage::Hashing,
             control,
             name,
@@ -171,13 +172,14 @@ impl Append<'_> {
         if hasher.clone().finish() != expected {
             return Ok(None);
         }
-        Ok(Some(match self.upload.options.large_file_sha1 {
+        let sha1 = match self.upload.options.large_file_sha1 {
             LargeFileSha1::Compute => {
                 feed(&mut hasher, source, stored.length..source.len(), control)?;
                 LargeFileSha1::Given(hasher.finish())
             }
             other => other,
-        }))
+        };
+        Ok(Some((sha1, tally)))
     }
 }
 
