@@ -122,11 +122,8 @@ mod tests {
         let (before, at, after) = (moment(0, 490), moment(10, 500), moment(30, 4120));
         assert_eq!(began(None, at, Some(after)), Some(1000));
         assert_eq!(began(Some(before), at, Some(after)), Some(1000));
-        let long_before = moment(0, 490 - 3600);
-        assert_eq!(
-            began(Some(long_before), at, Some(moment(30, 520))),
-            Some(1000)
-        );
+        let (at_4100, after) = (moment(10, 4100), moment(30, 4120));
+        assert_eq!(began(Some(before), at_4100, Some(after)), Some(4600));
         // The clock of the day was set back meanwhile, or forward.
         assert_eq!(began(Some(before), at, Some(moment(30, 20))), Some(500));
         let forward = began(Some(before), at, Some(moment(30, 9000)));
