@@ -16,6 +16,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::error::{Error, Result};
+use crate::model::lenient;
 use crate::model::notification::check_signing_secret;
 
 pub use crate::model::notification::{
@@ -23,32 +24,43 @@ pub use crate::model::notification::{
 };
 pub use crate::model::secret::{CustomHeaderValue, SigningSecret};
 
-/// The header in which the service signs what it sends.
+/// The name of the header that carries the service's signature.
 pub const SIGNATURE_HEADER: &str = "X-Bz-Event-Notification-Signature";
 
 /// The one scheme there is: HMAC-SHA256 of the body, in hexadecimal.
 const SCHEME: &str = "v1=";
 
-/// Why what a webhook received was not taken. Answer with 401 for the first two, 400 for the last.
+/// Why a request to a webhook is refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
-    /// Nobody signed it: the rule has no signing secret, or it is forged.
+    /// The request is not signed: the rule has no signing secret, or the request is forged. Answer with 401.
     #[error(
         "the request is not signed in {SIGNATURE_HEADER}; give the rule a signing secret, or the request is forged"
     )]
     NotSigned,
-    /// It was not signed with a secret that the verifier knows, or was changed on its way.
+    /// The request is signed with another secret, or it was changed on its way. Answer with 401.
     #[error(
         "the signature belongs to another secret or another body; it must be computed over the body exactly as received"
     )]
     WrongSignature,
-    /// It is signed, but cannot be read as events.
+    /// The request is signed, and its body is not a list of events. Answer with 400.
     #[error("the signed body does not hold events in the form that the service documents")]
     Malformed(#[source] serde_json::Error),
 }
 
-/// Tells what the service sent from what anybody might send to the same address.
+/// An event that cannot be read: it has no id or no type.
+#[derive(Debug, thiserror::Error)]
+#[error("an event has no id or no type that can be read")]
+#[non_exhaustive]
+pub struct UnreadableEvent {
+    /// The event as the service sent it.
+    pub event: serde_json::Value,
+    /// Why it cannot be read.
+    pub source: serde_json::Error,
+}
+
+/// Verifies that a request to a webhook comes from the service, and reads its events.
 ///
 /// ```
 /// use b2sdk::notifications::EventType;
@@ -59,7 +71,9 @@ pub enum WebhookError {
 /// let body = br#"{"events":[{"eventId":"1","eventType":"b2:TestEvent"}]}"#;
 /// let signature = "v1=09ffb9d9e1b146e3d2ab295c7f006662cd9f0bd15732c774d0dd16b5445be1de";
 /// let events = verifier.receive(Some(signature), body)?;
-/// assert_eq!(events[0].event_type, EventType::TestEvent);
+/// for event in events {
+///     assert_eq!(event?.event_type, EventType::TestEvent);
+/// }
 ///
 /// let forged = verifier.receive(Some("v1=00"), body);
 /// assert!(matches!(forged, Err(WebhookError::WrongSignature)));
@@ -71,11 +85,12 @@ pub struct WebhookVerifier {
 }
 
 impl WebhookVerifier {
-    /// Takes what is signed with this secret, the one that the rule was given.
+    /// Creates a verifier that accepts requests that are signed with this secret, which is the signing secret
+    /// of the rule.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if it does not have exactly 32 letters and digits, as every secret of
-    /// the service has. An empty one, from a variable that is not set, would let everybody sign.
+    /// [`Error::InvalidInput`] if the secret does not consist of exactly 32 letters and digits, as every
+    /// signing secret does. An empty secret, from a variable that is not set, would accept any request.
     pub fn new(secret: impl Into<SigningSecret>) -> Result<Self> {
         let verifier = Self {
             secrets: Vec::new(),
@@ -83,8 +98,8 @@ impl WebhookVerifier {
         verifier.or(secret)
     }
 
-    /// Takes also what is signed with this one: while a secret is replaced by another, requests are
-    /// still under way with the old one.
+    /// Also accepts requests that are signed with this secret. While the secret of a rule is being replaced,
+    /// requests with the old one still arrive.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -96,25 +111,30 @@ impl WebhookVerifier {
         Ok(self)
     }
 
-    /// Verifies what a webhook received, and reads it. `signature` is the value of the header
-    /// [`SIGNATURE_HEADER`], if there was one; `body` is the whole body as it came: not decoded,
-    /// not parsed and written anew.
+    /// Verifies a request that a webhook received, and returns its events.
     ///
-    /// Nothing of the body is looked at before its signature is known to be right, and comparing
-    /// takes the same time wherever the two differ. A signature says nothing of when the request was
-    /// sent: who sees one can send it again. Events that were handled already are known by their
-    /// [`event_id`](EventNotification::event_id).
+    /// `signature` is the value of the header [`SIGNATURE_HEADER`], or `None` if the request has none.
+    /// `body` is the whole body exactly as it was received, neither decoded nor parsed and written again.
+    ///
+    /// The body is not read before its signature is verified, in constant time. A signature does not tell
+    /// when a request was sent, so whoever has seen a request can send it again: events that were handled
+    /// before are recognized by their [`event_id`](EventNotification::event_id).
+    ///
+    /// Each event is a result of its own: one that cannot be read does not hide the others of its request.
+    /// Answer with 200 once all events are stored, the unreadable ones with their
+    /// [`event`](UnreadableEvent::event); any other answer makes the service deliver all of them again.
     ///
     /// # Errors
-    /// [`WebhookError::NotSigned`], [`WebhookError::WrongSignature`], [`WebhookError::Malformed`].
+    /// [`WebhookError::NotSigned`] and [`WebhookError::WrongSignature`], to be answered with 401;
+    /// [`WebhookError::Malformed`] if the body is no list of events, to be answered with 400.
     pub fn receive(
         &self,
         signature: Option<&str>,
         body: &[u8],
-    ) -> Result<Vec<EventNotification>, WebhookError> {
+    ) -> Result<Vec<Result<EventNotification, UnreadableEvent>>, WebhookError> {
         let header = signature.map(str::trim).filter(|header| !header.is_empty());
         let header = header.ok_or(WebhookError::NotSigned)?;
-        // While a secret is being replaced, one request may carry a signature with each.
+        // While a secret is replaced, one request may carry a signature with each.
         let given = header
             .split(',')
             .filter_map(|one| hex::decode(one.trim().strip_prefix(SCHEME)?).ok());
@@ -127,7 +147,10 @@ impl WebhookVerifier {
             return Err(WebhookError::WrongSignature);
         }
         let Body { events } = serde_json::from_slice(body).map_err(WebhookError::Malformed)?;
-        Ok(events)
+        let events = events
+            .into_iter()
+            .map(|event| lenient::row(&event).map_err(|source| UnreadableEvent { event, source }));
+        Ok(events.collect())
     }
 }
 
@@ -142,5 +165,5 @@ fn is_signed_with(secret: &SigningSecret, body: &[u8], signature: &[u8]) -> bool
 
 #[derive(Deserialize)]
 struct Body {
-    events: Vec<EventNotification>,
+    events: Vec<serde_json::Value>,
 }

@@ -60,8 +60,8 @@ pub(crate) struct Session {
     provided: Provided,
     /// The key from the caller's hand.
     by_hand: Mutex<Option<Credentials>>,
-    /// When restoring a lost authorization was refused last, and how.
-    unrestorable: Mutex<Option<(Duration, Error)>>,
+    /// What was refused when a lost authorization was to be restored, when, and how.
+    unrestorable: Mutex<Option<(Credentials, Duration, Error)>>,
     adopting: SingleFlight<Generation>,
     /// The authorization under which a refusal without a code came although it was new: such
     /// refusals are no reason to ask for yet another one.

@@ -408,8 +408,8 @@ impl front::Service for World {
         admin::Admin { world, log, faults }.answer(request, body)
     }
 
-    fn status_page(&self, log: &RequestLog, faults: &Faults) -> Reply {
-        status_page::page(self, log, faults)
+    fn status_page(&self, request: &Request, log: &RequestLog, faults: &Faults) -> Reply {
+        status_page::answer(self, request, log, faults)
     }
 
     fn now(&self) -> SystemTime {

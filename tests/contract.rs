@@ -11,6 +11,8 @@
 //! test works in a bucket of its own, named `b2sdk-contract-` and a random number, and empties and
 //! deletes it at its end, also when it fails; only a killed run leaves one behind.
 //!
+//! `questions` asks the service what nobody has published.
+//!
 //! All but the last test speak plain HTTP, without the code that they are to be compared with. Nothing
 //! is asserted that docs/protocol.md marks as uncertain.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -24,6 +26,8 @@ use base64::prelude::BASE64_STANDARD;
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
+#[path = "contract/questions.rs"]
+mod questions;
 #[path = "contract/service.rs"]
 mod service;
 

@@ -71,6 +71,17 @@ impl RedisAccountInfo {
 forward_account_info!(RedisAccountInfo);
 
 /// A builder for [`RedisAccountInfo`].
+///
+/// ```
+/// use b2sdk::account_info::RedisAccountInfo;
+///
+/// let store = RedisAccountInfo::builder()
+///     .account("uploads")
+///     .seal_with("a random secret that all machines share")
+///     .open("redis://redis.internal")?;
+/// assert_eq!(store.server(), "redis.internal:6379");
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 #[derive(Clone)]
 #[must_use = "nothing happens before it is opened"]
 pub struct RedisAccountInfoBuilder {

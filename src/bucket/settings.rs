@@ -144,6 +144,31 @@ pub(crate) fn check_settings(
         .map_err(refused("replication configuration"))
 }
 
+/// Refuses to replace a setting of which the program has not seen the old value.
+fn check_is_readable(details: &BucketDetails, update: &UpdateBucketOptions) -> Result<()> {
+    let replaced = [
+        ("bucketInfo", update.info.is_some()),
+        ("corsRules", update.cors_rules.is_some()),
+        ("lifecycleRules", update.lifecycle_rules.is_some()),
+        (
+            "replicationConfiguration",
+            update.replication_configuration.is_some(),
+        ),
+    ];
+    match replaced
+        .iter()
+        .find(|(member, is_replaced)| *is_replaced && details.is_unreadable(member))
+    {
+        Some((member, _)) => Err(Error::invalid_input(
+            "change",
+            format!(
+                "the bucket's {member} cannot be read, and replacing it would undo what is there"
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// How the files of a bucket are kept that say nothing of their own.
 pub(crate) struct Protection<'a> {
     pub(crate) encryption: Option<&'a Encryption>,
@@ -305,6 +330,7 @@ impl Bucket {
             if update.is_empty() {
                 return Ok(details);
             }
+            check_is_readable(&details, &update)?;
             match self.update(&update.if_revision_is(details.revision)) {
                 Err(Error::Conflict(_)) if conflicts + 1 < policy.max_attempts => {
                     let delay = jitter(policy.delay(conflicts));

@@ -1,4 +1,4 @@
-//! Letting others download: URLs, and tokens that go with them.
+//! Sharing files: download URLs, and the tokens that authorize them.
 
 use std::time::Duration;
 
@@ -16,8 +16,13 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// # Sharing
 impl Bucket {
-    /// The URL of a file by its name. From a public bucket anybody may download it; from a private one
-    /// who has a token for it.
+    /// Returns the URL of a file by its name. Anybody can download it from a public bucket; from a private
+    /// one, a token is needed. Nothing is sent, and the file need not exist.
+    ///
+    /// Browsers and curl shorten a path in which a segment is `.` or `..`. A file with such a name, such as
+    /// `a/../b`, is downloaded by its id
+    /// ([`B2Api::get_download_url_by_id`](crate::B2Api::get_download_url_by_id)), by this crate, or with
+    /// `curl --path-as-is`.
     ///
     /// # Errors
     /// [`Error::NotAuthorized`], [`Error::AccountChanged`], the errors of the store; nothing is sent.
@@ -26,12 +31,18 @@ impl Bucket {
         Ok(download_url(snapshot.auth(), &self.name, file_name))
     }
 
-    /// A token with which anybody may download the files whose names start so, for that long: 1 second
-    /// to a week, in whole seconds. It is good for downloads by name only.
+    /// Returns a token with which anybody can download the files whose names begin with the prefix. It is
+    /// valid for 1 second to 7 days, in whole seconds, and for downloads by name only. An empty prefix
+    /// stands for all files of the bucket.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`]; [`Error::NotAllowed`], without a request if the key lacks the capability
-    /// or is restricted to other names; the errors of any call.
+    /// [`Error::InvalidInput`] for a time outside these limits and for headers that are not printable ASCII;
+    /// [`Error::NotAllowed`], without a request if the key lacks the capability `shareFiles` or is
+    /// restricted to other names; the errors of any call.
+    ///
+    /// # Consequences
+    /// A token cannot be revoked before it ends. It stops working when the application key that it was made
+    /// with is deleted.
     pub fn get_download_authorization(
         &self,
         file_name_prefix: &str,
@@ -44,8 +55,9 @@ impl Bucket {
         )
     }
 
-    /// The same, for downloads that answer with these headers: each must ask for them in its query, as
-    /// [`get_signed_download_url_with`](Self::get_signed_download_url_with) does.
+    /// Returns a token for downloads that answer with these headers. Each download must ask for exactly
+    /// these headers in its query, as the URLs of
+    /// [`get_signed_download_url_with`](Self::get_signed_download_url_with) do.
     ///
     /// # Errors
     /// As [`get_download_authorization`](Self::get_download_authorization).
@@ -83,16 +95,19 @@ impl Bucket {
         Ok(answer.authorization_token)
     }
 
-    /// A URL with which anybody may download this file, and those whose names begin with its name, for
-    /// that long. **It holds a token**: whoever sees it may use it.
+    /// Returns a URL with which anybody can download this file for 1 second to 7 days.
+    ///
+    /// **The URL contains a token**: whoever sees it can use it, also for other files whose names begin with
+    /// the name of this file.
     ///
     /// # Errors
-    /// As [`get_download_authorization`](Self::get_download_authorization).
+    /// [`Error::InvalidInput`] for an empty name, whose token would open the whole bucket; otherwise as
+    /// [`get_download_authorization`](Self::get_download_authorization).
     pub fn get_signed_download_url(&self, file_name: &str, valid_for: Duration) -> Result<String> {
         self.get_signed_download_url_with(file_name, valid_for, &ResponseHeaders::default())
     }
 
-    /// The same, and the download answers with these headers.
+    /// Returns a URL with which anybody can download this file, and the download answers with these headers.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -112,13 +127,19 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`get_download_authorization`](Self::get_download_authorization).
+    /// As [`get_signed_download_url`](Self::get_signed_download_url).
     pub fn get_signed_download_url_with(
         &self,
         file_name: &str,
         valid_for: Duration,
         headers: &ResponseHeaders,
     ) -> Result<String> {
+        if file_name.is_empty() {
+            return Err(Error::invalid_input(
+                "file_name",
+                "it is empty, and a token for the empty name opens the whole bucket",
+            ));
+        }
         let token = self.get_download_authorization_with(file_name, valid_for, headers)?;
         let mut url = self.get_download_url(file_name)?;
         url.push_str("?Authorization=");

@@ -10,6 +10,7 @@ use crate::model::id::BucketId;
 use crate::transfer::options::UploadOptions;
 use crate::transfer::source::{BytesSource, FileSource, UploadSource};
 use crate::transfer::upload::Upload;
+use crate::transfer::upload::writer::UploadWriter;
 use crate::transfer::uploaded::Uploaded;
 
 /// # Uploading
@@ -145,6 +146,42 @@ impl Bucket {
         options: &UploadOptions,
     ) -> Result<Uploaded> {
         self.upload_once(file_name, options, |upload| upload.send_stream(&mut reader))
+    }
+
+    /// Starts a file that is written piece by piece; it is stored by
+    /// [`UploadWriter::finish`]. No request is made before a part is full.
+    ///
+    /// An open writer holds one part in memory (16 MB, or less under a
+    /// [`memory_limit`](crate::B2ApiBuilder::memory_limit)), and as many again as there are parts being uploaded.
+    /// Under a limit without room for another part, a thread that has a writer open must not upload another
+    /// stream before it has finished that one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), also if the writers that are open leave too little
+    /// of the memory limit for another one; otherwise as [`upload_bytes`](Self::upload_bytes).
+    pub fn upload_writer(&self, file_name: &str) -> Result<UploadWriter> {
+        self.upload_writer_with(file_name, &UploadOptions::default())
+    }
+
+    /// Starts a file that is written piece by piece, with settings.
+    ///
+    /// # Errors
+    /// As [`upload_writer`](Self::upload_writer).
+    pub fn upload_writer_with(
+        &self,
+        file_name: &str,
+        options: &UploadOptions,
+    ) -> Result<UploadWriter> {
+        let control = self.control(options.cancel.as_ref());
+        let memory = self
+            .to_bucket(&self.id(), file_name, options, &control)
+            .prepare_writer()?;
+        let (bucket, file_name) = (self.clone(), file_name.to_owned());
+        let options = options.clone();
+        UploadWriter::start(control.cancel.as_ref(), memory, move |pipe, stop| {
+            let options = options.cancel(stop);
+            bucket.upload_once(&file_name, &options, |upload| upload.send_pipe(pipe))
+        })
     }
 
     fn upload(

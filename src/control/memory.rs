@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::control::Control;
 use crate::control::caches::Caches;
 use crate::control::semaphore::Semaphore;
@@ -19,11 +21,23 @@ pub(crate) struct Memory {
     limit: Option<u64>,
     bytes: Semaphore,
     caches: Arc<Caches>,
+    /// The bytes that open writers keep room for.
+    reserved: Arc<Mutex<u64>>,
 }
 
 /// Memory that was borrowed; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Loan {
+    memory: Memory,
+    bytes: u64,
+}
+
+/// Room for what a writer borrows for as long as its caller likes.
+///
+/// A writer holds a buffer that its caller has not filled yet, and a program may write into several of them
+/// in turn: if all of these buffers did not fit at the same time, the program would wait for itself.
+#[derive(Debug)]
+pub(crate) struct Reservation {
     memory: Memory,
     bytes: u64,
 }
@@ -34,6 +48,7 @@ impl Memory {
             limit,
             bytes: Semaphore::new(limit.unwrap_or(u64::MAX)),
             caches: Arc::default(),
+            reserved: Arc::default(),
         }
     }
 
@@ -73,6 +88,23 @@ impl Memory {
         is_free.then(|| self.lend(bytes))
     }
 
+    /// Keeps room for that many bytes; fails if open writers leave too little. Nothing is borrowed.
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<Reservation> {
+        let mut reserved = self.reserved.lock();
+        let wanted = reserved.saturating_add(bytes);
+        if let Some(limit) = self.limit.filter(|limit| wanted > *limit) {
+            let reason = format!(
+                "{bytes} bytes are needed for this writer, and those that are open need {reserved} of {limit}"
+            );
+            return Err(Error::invalid_input("memory_limit", reason));
+        }
+        *reserved = wanted;
+        Ok(Reservation {
+            memory: self.clone(),
+            bytes,
+        })
+    }
+
     /// The caches that borrow from it.
     pub(crate) fn caches(&self) -> &Caches {
         &self.caches
@@ -84,6 +116,12 @@ impl Memory {
             memory: self.clone(),
             bytes,
         }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        *self.memory.reserved.lock() -= self.bytes;
     }
 }
 

@@ -47,7 +47,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     // The caller can act.
     /// The file name breaks a rule of the service. Nothing was sent.
-    #[error("the file name {name:?} is not possible: {rule}")]
+    #[error("the file name {} is not possible: {rule}", shortened(name))]
     InvalidFileName {
         /// The name that was given.
         name: Box<str>,
@@ -117,7 +117,7 @@ pub enum Error {
         service: Option<Box<ServiceError>>,
     },
     /// The file or version does not exist, or the file is hidden.
-    #[error("there is no file {file:?}, or no such version of it")]
+    #[error("there is no file {}, or no such version of it", shortened(file))]
     FileNotFound {
         /// The name or id that was requested.
         file: Box<str>,
@@ -148,7 +148,7 @@ pub enum Error {
         service: Option<Box<ServiceError>>,
     },
     /// Object lock forbids the call: the version is under retention or legal hold.
-    #[error("object lock forbids it: {0}")]
+    #[error("object lock protects the version, by a retention or a legal hold: {0}")]
     Locked(Box<ServiceError>),
 
     // The data is not what it should be.
@@ -184,7 +184,7 @@ pub enum Error {
     #[error("the service cannot answer now: {0}")]
     Busy(Box<ServiceError>),
     /// The service refused the call for a reason that has no variant here.
-    #[error("{0}")]
+    #[error(fmt = with_hint)]
     Service(Box<ServiceError>),
     /// The service's answer cannot be understood. Often a proxy or a captive portal has answered
     /// instead.
@@ -271,6 +271,30 @@ pub enum Error {
 /// The service's answer behind what it means, where there is one.
 fn answer(service: Option<&ServiceError>) -> String {
     service.map_or_else(String::new, |service| format!(": {service}"))
+}
+
+/// A name in quotes, without the middle of a very long one.
+fn shortened(name: &str) -> String {
+    const SHOWN: usize = 60;
+    let length = name.chars().count();
+    if length <= 3 * SHOWN {
+        return format!("{name:?}");
+    }
+    let start: String = name.chars().take(SHOWN).collect();
+    let end: String = name.chars().skip(length - SHOWN).collect();
+    format!("{start:?}...{end:?} ({} bytes)", name.len())
+}
+
+/// A refusal, and what to do about it where the service does not say it.
+fn with_hint(service: &ServiceError, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    let hint = match service.code {
+        ErrorCode::CannotDeleteNonEmptyBucket => {
+            "; hidden files, old versions and unfinished large files count too: delete_many with \
+             Versions::All deletes all of them"
+        }
+        _ => "",
+    };
+    write!(f, "{service}{hint}")
 }
 
 /// The problem with the customer's key that a file was read with.
@@ -514,7 +538,20 @@ impl From<StoreError> for Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, StoreError};
+    use super::{Error, NameRule, StoreError};
+
+    #[test]
+    fn a_long_name_is_not_shown_whole_and_a_short_one_is() {
+        let told = |name: &str| {
+            let (name, rule) = (name.into(), NameRule::TooLong);
+            Error::InvalidFileName { name, rule }.to_string()
+        };
+        assert!(told("é/x").contains("\"é/x\" is"));
+        let message = told(&format!("start{}end", "é".repeat(2000)));
+        assert!(message.len() < 500, "{message}");
+        assert!(message.contains("\"start"), "{message}");
+        assert!(message.contains("end\" (4008 bytes)"), "{message}");
+    }
 
     #[test]
     fn an_error_stays_small_enough_to_return_by_value() {

@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::model::cors::CorsRule;
 use crate::model::encryption::EncryptionInfo;
+use crate::model::file_info::{NAME_SIGNS, is_name_byte};
 use crate::model::filtered::{self, Filtered};
 use crate::model::id::{AccountId, BucketId};
-use crate::model::lenient::null_is_default;
+use crate::model::lenient::{self, Row, null_is_default};
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::lock::FileLockConfiguration;
 use crate::model::open_enum::open_enum;
@@ -40,22 +41,30 @@ open_enum! {
 #[non_exhaustive]
 pub struct BucketDetails {
     /// The id of the account that owns the bucket.
+    #[serde(
+        default = "lenient::empty",
+        deserialize_with = "lenient::null_is_empty"
+    )]
     pub account_id: AccountId,
     /// The bucket's id; it never changes and is never used again.
     pub bucket_id: BucketId,
     /// The bucket's name, unique among all accounts.
     pub bucket_name: String,
     /// Who may download from the bucket.
+    #[serde(
+        default = "lenient::empty",
+        deserialize_with = "lenient::null_is_empty"
+    )]
     pub bucket_type: BucketType,
     /// The names and values that are stored with the bucket. `Cache-Control` is the default of that
     /// header for all downloads.
     #[serde(default, deserialize_with = "null_is_default")]
     pub bucket_info: BTreeMap<String, String>,
     /// The rules that let web pages access the bucket from a browser.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "lenient::rules")]
     pub cors_rules: Vec<CorsRule>,
     /// The rules by which the service hides and deletes files and cancels unfinished ones.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "lenient::rules")]
     pub lifecycle_rules: Vec<LifecycleRule>,
     /// The bucket's part in replication. Reading it needs `readBucketReplications`.
     #[serde(default, with = "filtered::wrapped")]
@@ -76,19 +85,48 @@ pub struct BucketDetails {
     /// Features of the bucket, such as `s3`.
     #[serde(default, deserialize_with = "null_is_default")]
     pub options: Vec<String>,
-    /// The members that this version of the crate does not know.
+    /// The members that this version of the crate does not name. A member of this description that could
+    /// not be read stands in `unreadable` here, and the field of its name is empty or hidden.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl BucketDetails {
+    /// Whether the service returned a value for this member that could not be read.
+    pub(crate) fn is_unreadable(&self, member: &str) -> bool {
+        let set_aside = self.extra.get(lenient::UNREADABLE);
+        set_aside.is_some_and(|members| members.get(member).is_some())
+    }
+}
+
+impl Row for BucketDetails {
+    const REQUIRED: &'static [&'static str] = &["bucketId", "bucketName"];
+
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.extra
+    }
+
+    fn hide(&mut self, member: &str) {
+        match member {
+            "replicationConfiguration" => {
+                self.replication_configuration = Filtered::NotAuthorized;
+            }
+            "defaultServerSideEncryption" => {
+                self.default_server_side_encryption = Filtered::NotAuthorized;
+            }
+            "fileLockConfiguration" => self.file_lock_configuration = Filtered::NotAuthorized,
+            _ => {}
+        }
+    }
 }
 
 /// Checks what the service would refuse in the names and values stored with a bucket; the reason is
 /// a sentence for the caller. How many there may be is not documented well enough to judge here.
 pub(crate) fn check_bucket_info(info: &BTreeMap<String, String>) -> Result<(), String> {
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     for (name, value) in info {
-        if name.is_empty() || !name.bytes().all(is_name) {
+        if name.is_empty() || !name.bytes().all(is_name_byte) {
             return Err(format!(
-                "the name {name:?} does not consist of letters, digits, '-' and '_'"
+                "the name {name:?} does not consist of letters, digits and {NAME_SIGNS}"
             ));
         }
         let becomes_header = name.eq_ignore_ascii_case("Cache-Control");
@@ -110,7 +148,7 @@ mod tests {
         let check = |name: &str, value: &str| {
             check_bucket_info(&[(name.to_owned(), value.to_owned())].into())
         };
-        for (name, value) in [("", "x"), ("a b", "x"), ("ü", "x"), ("a.b", "x")] {
+        for (name, value) in [("", "x"), ("a b", "x"), ("ü", "x"), ("a:b", "x")] {
             assert!(
                 check(name, value).unwrap_err().contains("letters"),
                 "{name}"
@@ -121,6 +159,6 @@ mod tests {
             assert!(reason.contains("header of every download"), "{reason}");
         }
         assert_eq!(check("Cache-Control", "max-age=3600, private"), Ok(()));
-        assert_eq!(check("owner_1-a", "Zoë\n"), Ok(()));
+        assert_eq!(check("owner_1-a.b", "Zoë\n"), Ok(()));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::model::lenient::{RuleOrigin, kept_rule};
 use crate::model::open_enum::open_enum;
 
 /// How long a browser may remember a rule at most, in seconds: a day.
@@ -41,17 +42,18 @@ open_enum! {
 ///
 /// let operations = [CorsOperation::DownloadFileByName, CorsOperation::DownloadFileById];
 /// let rule = CorsRule::new("downloads", ["https://example.com"], operations, 3600);
-/// assert_eq!(rule.max_age_seconds, 3600);
+/// assert_eq!(rule.max_age_seconds, Some(3600));
 /// ```
 ///
 /// Members that this version of the crate does not know are kept in [`extra`](Self::extra) and
 /// written back with the rule, so that an update does not lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 #[non_exhaustive]
 pub struct CorsRule {
-    /// The name of the rule: 6 to 50 letters, digits and `-`, not starting with `b2-`, unique in
-    /// the bucket.
+    /// The name, unique in the bucket: 6 to 63 letters, digits and `-`, not beginning with `b2-`. A rule
+    /// that was made through the S3 API may have any other name, or an empty one for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cors_rule_name: String,
     /// The origins of the web pages: `https://example.com:8443`, `https://*.example.com`, `https`
     /// for all origins that use it, or only `*` for all.
@@ -65,11 +67,23 @@ pub struct CorsRule {
     /// The response headers that a page may read.
     #[serde(default)]
     pub expose_headers: Option<Vec<String>>,
-    /// How long a browser may cache the rule, in seconds, up to 86,400.
-    pub max_age_seconds: u32,
-    /// The members that this version of the crate does not know.
+    /// How many seconds a browser may remember the rule: 0 to 86,400, which is a day. A rule that was made
+    /// through the S3 API may have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u32>,
+    /// The members that this version of the crate does not name.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+    #[serde(skip)]
+    pub(crate) origin: RuleOrigin<CorsRule>,
+}
+
+kept_rule! {
+    serialized CorsRule,
+    Self {
+        max_age_seconds: None,
+        ..Self::new("", [""; 0], [""; 0], 0)
+    }
 }
 
 impl CorsRule {
@@ -87,8 +101,9 @@ impl CorsRule {
             allowed_operations: operations.into_iter().map(Into::into).collect(),
             allowed_headers: None,
             expose_headers: None,
-            max_age_seconds,
+            max_age_seconds: Some(max_age_seconds),
             extra: Map::new(),
+            origin: RuleOrigin::Program,
         }
     }
 
@@ -120,10 +135,11 @@ impl CorsRule {
             expose_headers,
             max_age_seconds: age,
             extra: _,
+            origin: _,
         } = self;
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        let wrong = if !(6..=50).contains(&name.len()) || !name.bytes().all(is_name) {
-            "a name has 6 to 50 letters, digits and '-'".to_owned()
+        let wrong = if !(6..=63).contains(&name.len()) || !name.bytes().all(is_name) {
+            "a name has 6 to 63 letters, digits and '-'".to_owned()
         } else if name.starts_with("b2-") {
             "a name must not begin with 'b2-'".to_owned()
         } else if let Err(reason) = check_origins(origins) {
@@ -136,7 +152,7 @@ impl CorsRule {
             )
         } else if let Some(header) = bad_header(expose_headers) {
             format!("{header:?} is no exposed header: it is the name of a response header")
-        } else if *age > LONGEST {
+        } else if let Some(age) = age.filter(|age| *age > LONGEST) {
             format!("max_age_seconds is at most {LONGEST}, a day, not {age}")
         } else {
             return Ok(());
@@ -182,15 +198,13 @@ fn is_header_or_beginning(header: &str) -> bool {
     !header.is_empty() && name.bytes().all(is_token)
 }
 
-/// Checks what the service would refuse; the reason is a sentence for the caller. Operations that
-/// have no name here are the service's to judge: it may have learnt them since.
+/// Checks what the service would refuse; the reason is a sentence for the caller. Rules that the service
+/// returned, and operations that have no name here, are the service's to judge.
 pub(crate) fn check_cors_rules(rules: &[CorsRule]) -> Result<(), String> {
-    rules.iter().try_for_each(CorsRule::check)?;
-    let mut names = BTreeSet::new();
-    match rules
-        .iter()
-        .find(|rule| !names.insert(rule.cors_rule_name.as_str()))
-    {
+    let (kept, own): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.is_as_read());
+    own.iter().try_for_each(|rule| rule.check())?;
+    let mut names: BTreeSet<_> = kept.iter().map(|rule| &rule.cors_rule_name).collect();
+    match own.iter().find(|rule| !names.insert(&rule.cors_rule_name)) {
         Some(twice) => Err(format!(
             "there are two rules named {:?}; each needs a name of its own",
             twice.cors_rule_name
@@ -215,12 +229,12 @@ mod tests {
     fn each_broken_rule_is_named_with_what_to_do() {
         let nothing: [&str; 0] = [];
         let too_old = CorsRule {
-            max_age_seconds: 86_401,
+            max_age_seconds: Some(86_401),
             ..rule("downloads")
         };
         for (rules, wanted) in [
-            (vec![rule("short")], "6 to 50"),
-            (vec![rule(&"x".repeat(51))], "6 to 50"),
+            (vec![rule("short")], "6 to 63"),
+            (vec![rule(&"x".repeat(64))], "6 to 63"),
             (vec![rule("under_score")], "letters, digits"),
             (vec![rule("b2-rules")], "'b2-'"),
             (

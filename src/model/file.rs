@@ -1,13 +1,13 @@
 //! File versions as the service describes them (docs/protocol.md, section 3.3).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::encryption::{EncryptionInfo, SSE_C_KEY_ID};
 use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::filtered::{self, Filtered};
 use crate::model::id::{AccountId, BucketId, FileId};
-use crate::model::lenient::null_is_default;
+use crate::model::lenient::{Row, empty, null_is_default, null_is_empty};
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::open_enum::open_enum;
 use crate::model::replication::{ReplicationStatus, status_in_any_case};
@@ -44,10 +44,10 @@ pub struct FileVersion {
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
     /// What this version is; [`FileAction::Other`] with an empty text if the service does not say.
-    #[serde(default = "untold_action", deserialize_with = "action_or_untold")]
+    #[serde(default = "empty", deserialize_with = "null_is_empty")]
     pub action: FileAction,
     /// The version's id. Folders have none: theirs is empty.
-    #[serde(default = "no_id", deserialize_with = "id_or_empty")]
+    #[serde(default = "empty", deserialize_with = "null_is_empty")]
     pub file_id: FileId,
     /// The file's name, or a folder's with a `/` at its end.
     pub file_name: String,
@@ -97,7 +97,7 @@ impl FileVersion {
             account_id: None,
             bucket_id: None,
             action: FileAction::Folder,
-            file_id: no_id(),
+            file_id: empty(),
             file_name: name.to_owned(),
             content_length: 0,
             content_type: None,
@@ -138,20 +138,21 @@ impl FileVersion {
     }
 }
 
-fn id_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Error> {
-    Ok(Option::<FileId>::deserialize(deserializer)?.unwrap_or_else(|| FileId::from("")))
-}
+impl Row for FileVersion {
+    const REQUIRED: &'static [&'static str] = &["fileName"];
 
-fn action_or_untold<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileAction, D::Error> {
-    Ok(Option::<FileAction>::deserialize(deserializer)?.unwrap_or_else(untold_action))
-}
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.extra
+    }
 
-fn untold_action() -> FileAction {
-    FileAction::Other("".into())
-}
-
-fn no_id() -> FileId {
-    FileId::from("")
+    fn hide(&mut self, member: &str) {
+        match member {
+            "serverSideEncryption" => self.server_side_encryption = Filtered::NotAuthorized,
+            "fileRetention" => self.file_retention = Filtered::NotAuthorized,
+            "legalHold" => self.legal_hold = Filtered::NotAuthorized,
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]

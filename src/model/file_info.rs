@@ -131,7 +131,7 @@ impl FileInfo {
         for name in self.0.keys() {
             if name.is_empty() || name.len() > 50 || !name.bytes().all(is_name_byte) {
                 return Err(format!(
-                    "the name {name:?} does not consist of 1 to 50 letters, digits and - _ . ` ~ ! # $ % ^ & * ' | +"
+                    "the name {name:?} does not consist of 1 to 50 letters, digits and {NAME_SIGNS}"
                 ));
             }
         }
@@ -150,8 +150,11 @@ fn is_millis(text: &str) -> bool {
 }
 
 /// RFC 7230 token characters, the ones a header name may have.
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.`~!#$%^&*'|+".contains(&byte)
+/// What a name may have besides letters and digits.
+pub(crate) const NAME_SIGNS: &str = "- _ . ` ~ ! # $ % ^ & * ' | +";
+
+pub(crate) fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || (byte != b' ' && NAME_SIGNS.as_bytes().contains(&byte))
 }
 
 impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for FileInfo {

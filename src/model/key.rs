@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::model::auth::Capability;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
-use crate::model::lenient::null_is_default;
+use crate::model::lenient::{self, Row, null_is_default};
 use crate::model::secret::ApplicationKey;
 use crate::model::time::Timestamp;
 
@@ -17,10 +17,15 @@ use crate::model::time::Timestamp;
 #[non_exhaustive]
 pub struct KeyDetails {
     /// The id of the account.
+    #[serde(
+        default = "lenient::empty",
+        deserialize_with = "lenient::null_is_empty"
+    )]
     pub account_id: AccountId,
     /// The key's id.
     pub application_key_id: ApplicationKeyId,
     /// The key's name. Several keys may have the same name.
+    #[serde(default, deserialize_with = "null_is_default")]
     pub key_name: String,
     /// The key's capabilities.
     #[serde(default, deserialize_with = "null_is_default")]
@@ -38,6 +43,21 @@ pub struct KeyDetails {
     /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl Row for KeyDetails {
+    const REQUIRED: &'static [&'static str] = &["applicationKeyId"];
+
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.extra
+    }
+
+    /// A restriction that cannot be read is not shown as none.
+    fn hide(&mut self, member: &str) {
+        if member == "bucketIds" {
+            self.bucket_ids = Some(Vec::new());
+        }
+    }
 }
 
 /// An application key that was just created. This is the only place where its secret can be read:

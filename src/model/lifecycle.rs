@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::prefix::overlapping;
+use crate::model::lenient::{RuleOrigin, kept_rule};
 
 /// How many rules a bucket may have.
 const MAX_RULES: usize = 100;
@@ -22,7 +22,7 @@ const MAX_RULES: usize = 100;
 /// most one rule applies to a file. Members that this version of the crate does not know are kept
 /// in [`extra`](Self::extra) and written back with the rule, so that an update does not lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 #[non_exhaustive]
 pub struct LifecycleRule {
     /// The prefix of the files that the rule applies to; empty for all files.
@@ -41,7 +41,11 @@ pub struct LifecycleRule {
     /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+    #[serde(skip)]
+    pub(crate) origin: RuleOrigin<LifecycleRule>,
 }
+
+kept_rule!(serialized LifecycleRule, Self::new(""));
 
 impl LifecycleRule {
     /// Creates a rule for files whose names start with the prefix. It needs at least one period
@@ -54,6 +58,7 @@ impl LifecycleRule {
             days_from_hiding_to_deleting: None,
             days_from_starting_to_canceling_unfinished_large_files: None,
             extra: Map::new(),
+            origin: RuleOrigin::Program,
         }
     }
 
@@ -87,6 +92,7 @@ impl LifecycleRule {
             days_from_hiding_to_deleting: delete,
             days_from_starting_to_canceling_unfinished_large_files: cancel,
             extra,
+            origin: _,
         } = self;
         let periods = [hide, delete, cancel];
         if periods.contains(&&Some(0)) {
@@ -107,22 +113,18 @@ impl LifecycleRule {
 }
 
 /// Checks what the service would refuse; the reason is a sentence for the caller.
+///
+/// Rules that the service returned are its own to judge, and so is whether prefixes may overlap: the native
+/// API documents that they must not, and the S3 API has made such rules since 2026.
 pub(crate) fn check_lifecycle_rules(rules: &[LifecycleRule]) -> Result<(), String> {
-    if rules.len() > MAX_RULES {
+    let own: Vec<_> = rules.iter().filter(|rule| !rule.is_as_read()).collect();
+    if rules.len() > MAX_RULES && !own.is_empty() {
         return Err(format!(
             "a bucket has at most {MAX_RULES} lifecycle rules, not {}",
             rules.len()
         ));
     }
-    rules.iter().try_for_each(LifecycleRule::check)?;
-    let prefixes = rules.iter().map(|rule| rule.file_name_prefix.as_str());
-    match overlapping(prefixes) {
-        Some((short, long)) => Err(format!(
-            "the rules for {short:?} and {long:?} overlap, and a file may fall under one rule only; \
-             merge them, or choose prefixes of which none begins with the other"
-        )),
-        None => Ok(()),
-    }
+    own.into_iter().try_for_each(LifecycleRule::check)
 }
 
 #[cfg(test)]
@@ -139,12 +141,6 @@ mod tests {
         for (rules, wanted) in [
             (vec![LifecycleRule::new("a/")], "\"a/\" does nothing"),
             (vec![hide("b/").delete_hidden_after_days(0)], "0 days"),
-            (
-                vec![hide("a/b"), hide("x"), hide("a/")],
-                "\"a/\" and \"a/b\" overlap",
-            ),
-            (vec![hide(""), hide("z")], "\"\" and \"z\" overlap"),
-            (vec![hide("same"), hide("same")], "overlap"),
             (many, "at most 100 lifecycle rules, not 101"),
         ] {
             let reason = check_lifecycle_rules(&rules).unwrap_err();
@@ -155,7 +151,7 @@ mod tests {
     #[test]
     fn rules_at_the_limits_are_fine() {
         let hundred: Vec<_> = (0..100).map(|n| hide(&format!("{n:03}/"))).collect();
-        for rules in [vec![], hundred, vec![hide("a/"), hide("a-"), hide("b")]] {
+        for rules in [vec![], hundred, vec![hide("a/"), hide("a/b/"), hide("")]] {
             assert_eq!(check_lifecycle_rules(&rules), Ok(()));
         }
     }

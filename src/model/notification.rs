@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::id::{AccountId, BucketId, FileId};
-use crate::model::lenient::null_is_default;
+use crate::model::lenient::{Row, RuleOrigin, kept_rule, null_is_default};
 use crate::model::open_enum::open_enum;
 use crate::model::prefix::overlapping;
 use crate::model::secret::{CustomHeaderValue, SigningSecret};
@@ -48,6 +48,10 @@ open_enum! {
         HideMarkerCreatedHide = "b2:HideMarkerCreated:Hide",
         /// A lifecycle rule hid a file.
         HideMarkerCreatedLifecycleRule = "b2:HideMarkerCreated:LifecycleRule",
+        /// A large file was started, in whatever way.
+        MultipartUploadCreatedAny = "b2:MultipartUploadCreated:*",
+        /// A large file was started that can be read while it is uploaded (live read).
+        MultipartUploadCreatedLiveRead = "b2:MultipartUploadCreated:LiveRead",
         /// A test event, requested on Backblaze's web site. It is received without a subscription.
         TestEvent = "b2:TestEvent",
     }
@@ -286,6 +290,13 @@ pub struct EventNotificationRule {
     /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+    #[serde(skip)]
+    pub(crate) origin: RuleOrigin<EventNotificationRule>,
+}
+
+kept_rule! {
+    EventNotificationRule,
+    Self::new("", [""; 0], EventTarget::webhook(""))
 }
 
 impl EventNotificationRule {
@@ -306,6 +317,7 @@ impl EventNotificationRule {
             is_suspended: None,
             suspension_reason: None,
             extra: Map::new(),
+            origin: RuleOrigin::Program,
         }
     }
 
@@ -341,6 +353,7 @@ impl EventNotificationRule {
             is_suspended: _,
             suspension_reason: _,
             extra: _,
+            origin: _,
         } = self;
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let wrong = if !(6..=63).contains(&name.len()) || !name.bytes().all(is_name) {
@@ -382,23 +395,24 @@ fn check_event_types(types: &[EventType]) -> Result<(), String> {
 /// Checks what the service would refuse; the reason is a sentence for the caller and shows no secret.
 /// Event types that have no name here are the service's to judge.
 pub(crate) fn check_notification_rules(rules: &[EventNotificationRule]) -> Result<(), String> {
-    if rules.len() > MAX_RULES {
+    let (kept, own): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.is_as_read());
+    if rules.len() > MAX_RULES && !own.is_empty() {
         return Err(format!(
             "a bucket has at most {MAX_RULES} notification rules, not {}",
             rules.len()
         ));
     }
-    rules.iter().try_for_each(EventNotificationRule::check)?;
-    let mut names = BTreeSet::new();
-    if let Some(twice) = rules.iter().find(|rule| !names.insert(&rule.name)) {
+    own.iter().try_for_each(|rule| rule.check())?;
+    let mut names: BTreeSet<_> = kept.iter().map(|rule| &rule.name).collect();
+    if let Some(twice) = own.iter().find(|rule| !names.insert(&rule.name)) {
         return Err(format!(
             "there are two rules named {:?}; each needs a name of its own",
             twice.name
         ));
     }
-    let types: BTreeSet<_> = rules.iter().flat_map(|rule| &rule.event_types).collect();
+    let types: BTreeSet<_> = own.iter().flat_map(|rule| &rule.event_types).collect();
     for kind in types {
-        let about = rules.iter().filter(|rule| rule.event_types.contains(kind));
+        let about = own.iter().filter(|rule| rule.event_types.contains(kind));
         let prefixes = about.map(|rule| rule.object_name_prefix.as_str());
         if let Some((short, long)) = overlapping(prefixes) {
             return Err(format!(
@@ -419,6 +433,7 @@ pub(crate) fn check_notification_rules(rules: &[EventNotificationRule]) -> Resul
 #[non_exhaustive]
 pub struct EventNotification {
     /// The id of the event. A repetition of the event has the same id.
+    #[serde(deserialize_with = "text_or_number")]
     pub event_id: String,
     /// What happened.
     pub event_type: EventType,
@@ -452,6 +467,23 @@ pub struct EventNotification {
     /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl Row for EventNotification {
+    const REQUIRED: &'static [&'static str] = &["eventId", "eventType"];
+
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.extra
+    }
+}
+
+/// An id that may come as a number.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(serde::de::Error::custom("an id is text")),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::model::encryption::EncryptionInfo;
 use crate::model::filtered::{self, Filtered};
 use crate::model::id::FileId;
+use crate::model::lenient::Row;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
 
@@ -34,4 +35,18 @@ pub struct Part {
     /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl Row for Part {
+    const REQUIRED: &'static [&'static str] = &["fileId", "partNumber", "contentLength"];
+
+    fn extra_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.extra
+    }
+
+    fn hide(&mut self, member: &str) {
+        if member == "serverSideEncryption" {
+            self.server_side_encryption = Filtered::NotAuthorized;
+        }
+    }
 }

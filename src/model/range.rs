@@ -37,6 +37,17 @@ impl ByteRange {
         matches!(self.0, Form::Bounded { .. })
     }
 
+    /// The range with a beginning and an end that selects the same bytes of a file of `total` bytes. If there
+    /// are none, it lies behind the end of the file.
+    pub(crate) fn bounded(self, total: u64) -> Self {
+        let behind = match self.0 {
+            Form::Bounded { first, .. } | Form::From { first } => first.max(total),
+            Form::Last { .. } => total,
+        };
+        let range = self.within(total);
+        Self::from(range.unwrap_or_else(|| behind..behind.saturating_add(1)))
+    }
+
     /// Whether no byte can be in it, whatever the file.
     pub(crate) const fn is_empty(self) -> bool {
         match self.0 {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::model::filtered::{Filtered, Setting};
 use crate::model::id::{ApplicationKeyId, BucketId};
-use crate::model::lenient::null_is_default;
+use crate::model::lenient::{self, RuleOrigin, kept_rule, null_is_default};
 use crate::model::open_enum::open_enum;
 
 /// How many rules a source bucket may have.
@@ -56,7 +56,7 @@ impl ReplicationStatus {
 /// Members that this version of the crate does not know are kept in [`extra`](Self::extra) and
 /// written back with the rule, so that an update does not lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 #[non_exhaustive]
 pub struct ReplicationRule {
     /// The name of the rule: 1 to 64 letters, digits, `-` and `_`, unique in the bucket.
@@ -80,7 +80,11 @@ pub struct ReplicationRule {
     /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+    #[serde(skip)]
+    pub(crate) origin: RuleOrigin<ReplicationRule>,
 }
+
+kept_rule!(serialized ReplicationRule, Self::new("", ""));
 
 impl ReplicationRule {
     /// Creates an active rule of priority 128 for all new files.
@@ -94,6 +98,7 @@ impl ReplicationRule {
             is_enabled: true,
             priority: DEFAULT_PRIORITY,
             extra: Map::new(),
+            origin: RuleOrigin::Program,
         }
     }
 
@@ -149,7 +154,7 @@ impl ReplicationRule {
 #[non_exhaustive]
 pub struct ReplicationSource {
     /// The rules, at most two.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "lenient::rules")]
     pub replication_rules: Vec<ReplicationRule>,
     /// The id of the application key, restricted to this bucket, that the service reads the files
     /// with.
@@ -298,15 +303,19 @@ impl Setting for ReplicationConfiguration {
 
 fn check_source(source: &ReplicationSource) -> Result<(), String> {
     let rules = &source.replication_rules;
-    if rules.len() > MAX_RULES {
+    let (kept, own): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.is_as_read());
+    if rules.len() > MAX_RULES && !own.is_empty() {
         return Err(format!(
             "a bucket has at most {MAX_RULES} replication rules, not {}",
             rules.len()
         ));
     }
-    rules.iter().try_for_each(ReplicationRule::check)?;
-    let mut names = BTreeSet::new();
-    if let Some(twice) = rules
+    own.iter().try_for_each(|rule| rule.check())?;
+    let mut names: BTreeSet<_> = kept
+        .iter()
+        .map(|rule| &rule.replication_rule_name)
+        .collect();
+    if let Some(twice) = own
         .iter()
         .find(|rule| !names.insert(&rule.replication_rule_name))
     {
@@ -316,7 +325,7 @@ fn check_source(source: &ReplicationSource) -> Result<(), String> {
         ));
     }
     let key = source.source_application_key_id.as_ref();
-    if !rules.is_empty() && key.is_none_or(|key| key.as_str().is_empty()) {
+    if !own.is_empty() && key.is_none_or(|key| key.as_str().is_empty()) {
         return Err(
             "rules need a source_application_key_id, a key to read the files with".to_owned(),
         );

@@ -7,7 +7,7 @@ use crate::model::notification::EventNotificationRule;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
 use crate::wire::notification::{
-    GetNotificationRulesRequest, NotificationRulesResponse, RuleForm, SetNotificationRulesRequest,
+    GetNotificationRulesRequest, KeptRule, NotificationRulesResponse, SetNotificationRulesRequest,
 };
 
 impl Raw<'_> {
@@ -42,7 +42,7 @@ impl Raw<'_> {
     ) -> Result<NotificationRulesResponse> {
         let request = SetNotificationRulesRequest {
             bucket_id,
-            event_notification_rules: rules.iter().map(RuleForm::from).collect(),
+            event_notification_rules: rules.iter().map(KeptRule::from).collect(),
         };
         self.call(
             Operation::SetBucketNotificationRules,

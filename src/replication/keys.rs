@@ -3,7 +3,7 @@
 //! to nobody is as good as any.
 
 use crate::bucket::Bucket;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::auth::Capability;
 use crate::model::id::ApplicationKeyId;
 use crate::model::key::KeyDetails;
@@ -81,29 +81,52 @@ impl<'a> Keys<'a> {
     }
 
     /// A key that was made for this before, or a new one.
+    ///
+    /// Several programs may make one at the same time. All of them use the one with the lowest id, which
+    /// was made first, and each deletes its own if that is another one.
     pub(super) fn find_or_make(&self) -> Result<ApplicationKeyId> {
         let name = self.name();
+        if let Some(id) = self.find(&name)? {
+            return Ok(id);
+        }
+        let own = self.make(&name)?;
         match self.find(&name)? {
-            Some(id) => Ok(id),
-            None => self.make(&name),
+            Some(first) if first < own => {
+                self.delete(&own)?;
+                Ok(first)
+            }
+            _ => Ok(own),
         }
     }
 
+    fn delete(&self, id: &ApplicationKeyId) -> Result<()> {
+        let (session, control) = (&self.bucket.client().session, self.bucket.control(None));
+        match session.call(Operation::DeleteKey, &control, |raw| raw.delete_key(id)) {
+            // A key that may not delete leaves one that nobody uses.
+            Ok(_) | Err(Error::NotAllowed(_)) => Ok(()),
+            Err(error) if error.is_after_lost_answer() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The lowest id of the keys that will do.
     fn find(&self, name: &str) -> Result<Option<ApplicationKeyId>> {
         let session = &self.bucket.client().session;
         let control = self.bucket.control(None);
         let only = [self.bucket.id()];
+        let mut lowest = None;
         let mut pages = KeyPages::default();
         while let Some(key) = pages.next(session, &control) {
             let key = key?;
             let is_ours = key.key_name == name
                 && key.expiration_timestamp.is_none()
                 && key.bucket_ids.as_deref() == Some(&only);
-            if is_ours && self.fit(&key) {
-                return Ok(Some(key.application_key_id));
+            let id = key.application_key_id.clone();
+            if is_ours && self.fit(&key) && lowest.as_ref().is_none_or(|lowest| id < *lowest) {
+                lowest = Some(id);
             }
         }
-        Ok(None)
+        Ok(lowest)
     }
 
     fn make(&self, name: &str) -> Result<ApplicationKeyId> {

@@ -18,7 +18,10 @@ mod command;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -148,7 +151,8 @@ pub type CredentialError = Box<dyn StdError + Send + Sync>;
 /// providers.
 ///
 /// It is asked when a program authorizes, and when a token no longer works, which is about once a day;
-/// never by two threads at once for the same reason. It should read the key anew each time: an answer
+/// never by two threads at once for the same reason. It is asked on a thread of its own, and a call that is
+/// cancelled meanwhile does not wait for it. It should read the key anew each time: an answer
 /// from its own memory would keep a program on a revoked key. It must not call the `B2Api` that asks.
 ///
 /// ```
@@ -292,6 +296,10 @@ impl Provided {
         self.state.lock()
     }
 
+    pub(super) fn is_there(&self) -> bool {
+        self.provider.lock().is_some()
+    }
+
     /// Whether what belongs to the one identity may be done under the other.
     pub(super) fn continues(&self, old: &Identity, new: &Identity) -> bool {
         let State { lineage, .. } = &*self.state();
@@ -317,7 +325,7 @@ impl Session {
         control: &Control,
     ) -> Result<()> {
         control.check()?;
-        self.authorize_credentials(&ask(&*provider)?, control)?;
+        self.authorize_credentials(&ask(&provider, control)?, control)?;
         let pinned = self.pinned();
         let mut state = self.provided.state();
         if let Some(identity) = pinned {
@@ -333,9 +341,9 @@ impl Session {
     }
 
     /// The credentials that the provider names now, if there is a provider.
-    pub(super) fn provided_credentials(&self) -> Result<Option<Credentials>> {
+    pub(super) fn provided_credentials(&self, control: &Control) -> Result<Option<Credentials>> {
         let provider = self.provided.provider();
-        provider.map(|provider| ask(&*provider)).transpose()
+        provider.map(|provider| ask(&provider, control)).transpose()
     }
 
     /// The credentials to replace an authorization with: the provider's, or if there is none, or it
@@ -343,6 +351,7 @@ impl Session {
     pub(super) fn credentials_for(
         &self,
         stale: &AuthSnapshot,
+        control: &Control,
     ) -> Result<(Credentials, Option<Error>)> {
         let mut stored = Credentials::of(stale.auth());
         if stored.application_key.expose().is_empty()
@@ -357,7 +366,8 @@ impl Session {
             }
             return Ok((stored, None));
         };
-        let (credentials, failure) = match ask(&*provider) {
+        let (credentials, failure) = match ask(&provider, control) {
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
             Ok(credentials) if credentials.realm != stored.realm => {
                 return Err(Error::AccountChanged);
             }
@@ -440,7 +450,7 @@ impl Session {
             if known {
                 return Ok(());
             }
-            let is_named = ask(&*provider)?.made(held.auth());
+            let is_named = ask(&provider, control)?.made(held.auth());
             let mut state = self.provided.state();
             if is_named {
                 state.lineage.add(held.identity());
@@ -453,9 +463,34 @@ impl Session {
     }
 }
 
-fn ask(provider: &dyn CredentialProvider) -> Result<Credentials> {
-    let credentials = provider.credentials();
-    let credentials = credentials.map_err(|source| Error::Credentials { source })?;
+/// Asks the provider, on a thread of its own: it may take its time, and a call that is cancelled does not
+/// wait for it.
+fn ask(provider: &Arc<dyn CredentialProvider>, control: &Control) -> Result<Credentials> {
+    let (sender, receiver) = channel();
+    let wakers: Vec<_> = control
+        .tokens()
+        .map(|token| {
+            let sender = sender.clone();
+            // Whoever asked may have its answer already.
+            token.on_cancel(move || _ = sender.send(None))
+        })
+        .collect();
+    control.check()?;
+    let asked = Arc::clone(provider);
+    let asking = thread::Builder::new().spawn(move || {
+        let answer = catch_unwind(AssertUnwindSafe(|| asked.credentials()));
+        let answer = answer.unwrap_or_else(|_| Err("it panicked".into()));
+        let _given_up = sender.send(Some(answer));
+    });
+    let answer = match asking {
+        Ok(_asking) => match receiver.recv() {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) => return Err(Error::Cancelled),
+        },
+        Err(_) => provider.credentials(),
+    };
+    drop(wakers);
+    let credentials = answer.map_err(|source| Error::Credentials { source })?;
     credentials.check()?;
     Ok(credentials)
 }

@@ -93,7 +93,7 @@ impl Session {
             if replaced {
                 return Ok(());
             }
-            let (credentials, failure) = self.credentials_for(stale)?;
+            let (credentials, failure) = self.credentials_for(stale, control)?;
             self.note_successor(stale.identity(), &credentials);
             let account = Some(&stale.auth().account_id);
             match self.replace(Some(stale.generation()), &credentials, account, control) {
@@ -113,15 +113,20 @@ impl Session {
     /// its server was emptied. Nothing of the kind happens after a logout, nor to a session that only
     /// uses what others authorized.
     pub(super) fn restore(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
-        let credentials = match self.provided_credentials()? {
-            Some(credentials) => credentials,
-            None => self.by_hand.lock().clone().ok_or(Error::NotAuthorized)?,
-        };
+        let by_hand = self.by_hand.lock().clone();
+        if by_hand.is_none() && !self.provided.is_there() {
+            return Err(Error::NotAuthorized);
+        }
         if self.store.is_logged_out()? {
             return Err(Error::NotAuthorized);
         }
+        let credentials = match self.provided_credentials(control)? {
+            Some(credentials) => credentials,
+            None => by_hand.ok_or(Error::NotAuthorized)?,
+        };
         let now = self.clock().elapsed();
-        if let Some((since, refusal)) = &*self.unrestorable.lock()
+        if let Some((refused, since, refusal)) = &*self.unrestorable.lock()
+            && *refused == credentials
             && now.saturating_sub(*since) < REFUSAL_MEMORY
             && let Some(refusal) = refusal.duplicate()
         {
@@ -130,7 +135,7 @@ impl Session {
         tracing::warn!("the account-info store has lost its authorization; authorizing again");
         if let Err(error) = self.authorize_credentials(&credentials, control) {
             if matches!(error, Error::InvalidCredentials(_)) {
-                let refusal = error.duplicate().map(|refusal| (now, refusal));
+                let refusal = error.duplicate().map(|refusal| (credentials, now, refusal));
                 *self.unrestorable.lock() = refusal;
             }
             return Err(error);

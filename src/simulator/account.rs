@@ -3,6 +3,7 @@
 
 pub(crate) mod blob;
 pub(crate) mod caps;
+pub(crate) mod checksums;
 pub(crate) mod encryption;
 pub(crate) mod keyring;
 pub(crate) mod lock;
@@ -10,5 +11,6 @@ pub(crate) mod records;
 pub(crate) mod replication_rules;
 pub(crate) mod state;
 pub(crate) mod storage;
+pub(crate) mod stored;
 pub(crate) mod test_mode;
 pub(crate) mod world;

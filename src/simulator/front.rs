@@ -77,8 +77,8 @@ pub(crate) trait Service: Send + Sync + 'static {
         faults: &Faults,
     ) -> Reply;
 
-    /// The page for people who look at `/`.
-    fn status_page(&self, log: &RequestLog, faults: &Faults) -> Reply;
+    /// The page for people who look at `/`, or what its links name in their query.
+    fn status_page(&self, request: &Request, log: &RequestLog, faults: &Faults) -> Reply;
 
     /// The service's time, for `Date`.
     fn now(&self) -> SystemTime;

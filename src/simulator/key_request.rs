@@ -77,7 +77,7 @@ impl KeyRequest {
 fn bucket_id(world: &World, name: &str) -> io::Result<String> {
     let state = world.state();
     let bucket = state.bucket_by_name(name);
-    bucket.map(|bucket| bucket.id.clone()).ok_or_else(|| {
+    bucket.map(|bucket| bucket.id.to_string()).ok_or_else(|| {
         io::Error::new(
             io::ErrorKind::NotFound,
             format!("no bucket is named {name}"),

@@ -14,6 +14,11 @@ pub(crate) fn base64_url(length: usize) -> String {
     characters(BASE64_URL, length)
 }
 
+/// Any number.
+pub(crate) fn number() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
 /// A number below `limit`, which must not be 0.
 pub(crate) fn below(limit: usize) -> usize {
     let draw = RandomState::new().hash_one(limit) % limit as u64;

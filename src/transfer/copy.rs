@@ -51,9 +51,16 @@ impl Copy<'_> {
             .file
             .checked(Operation::CopyFile, &snapshot.auth().allowed)?;
         let mut source = None;
+        if self.range.is_some_and(|range| !range.is_bounded()) {
+            // The service takes a beginning and an end.
+            let found = self.describe_source()?;
+            self.range = self.range.map(|range| range.bounded(found.content_length));
+            source = Some(found);
+        }
         if self.part_size.is_some() || *self.resume != Resume::Never {
             let limits = self.limits(self.part_size.unwrap_or(COPY_PART))?;
-            let found = source.insert(self.describe_source()?);
+            let found = source.take().map_or_else(|| self.describe_source(), Ok)?;
+            let found = source.insert(found);
             let most = self.part_size.unwrap_or(MAX_PART);
             // The service says what is wrong with a range that selects nothing.
             if self
@@ -63,7 +70,7 @@ impl Copy<'_> {
                 return self.copy_large(found, &limits);
             }
             self.resume.check_for_one_request()?;
-        } else if self.depends_on_source() {
+        } else if source.is_none() && self.depends_on_source() {
             source = Some(self.describe_source()?);
         }
         match self.copy_small(source.as_ref())? {
@@ -76,14 +83,10 @@ impl Copy<'_> {
     }
 
     fn check_range(&self) -> Result<()> {
-        let reason = match self.range {
-            Some(range) if !range.is_bounded() => {
-                "a copy takes a range with a beginning and an end"
-            }
-            Some(range) if range.is_empty() => "it ends before it begins",
-            _ => return Ok(()),
-        };
-        Err(Error::invalid_input("range", reason))
+        if self.range.is_some_and(ByteRange::is_empty) {
+            return Err(Error::invalid_input("range", "there is no byte in it"));
+        }
+        Ok(())
     }
 
     fn limits(&self, part_size: u64) -> Result<PartLimits> {

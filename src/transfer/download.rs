@@ -9,6 +9,7 @@
 pub(crate) mod directory;
 pub(crate) mod file;
 mod handle;
+mod in_memory;
 mod partial;
 mod ranges;
 pub(crate) mod reader;
@@ -56,7 +57,7 @@ pub struct DownloadOptions {
     /// Downloads only these bytes: `0..=99`, `100..`, or [`ByteRange::last`]. They are not verified,
     /// because the service knows the checksum of the whole only.
     pub range: Option<ByteRange>,
-    /// The size of the ranges, in bytes, in which a larger file is saved to a path, several at a time.
+    /// The size of the ranges, in bytes, in which a larger download goes to a path or into memory, several at a time.
     ///
     /// If not set, there is one range for each worker, or two, three, ... for each, so that they have
     /// 10,000,000 to 128,000,000 bytes. Each range waits once for the service's answer.
@@ -240,17 +241,24 @@ impl Download {
         self.reader
     }
 
-    /// All bytes, in memory.
+    /// Returns all bytes, in memory. What is larger than one range
+    /// ([`part_size`](DownloadOptions::part_size)) is downloaded in several ranges at a time.
     ///
     /// # Errors
     /// As [`write_to`](Self::write_to).
-    pub fn read_to_vec(self) -> Result<Vec<u8>> {
+    pub fn read_to_vec(mut self) -> Result<Vec<u8>> {
+        let range_size = usize::try_from(self.range_size()).unwrap_or(usize::MAX);
+        if self.length() > range_size as u64 {
+            return in_memory::read(&mut self.reader, range_size, &self.workers);
+        }
         let mut bytes = Vec::new();
         self.write_to(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Writes all bytes to `writer` and returns their number.
+    /// Writes all bytes to `writer`, as one stream, and returns their number. A
+    /// [`RemoteFile`](crate::streams::RemoteFile) that is copied into a writer is fetched in several ranges at a
+    /// time.
     ///
     /// # Errors
     /// [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] after the bytes that
@@ -296,19 +304,25 @@ impl Download {
         self.save(&path, &|| directory.check(&name, &path))
     }
 
+    /// The size of its ranges.
+    fn range_size(&self) -> u64 {
+        let size = || range_size(self.length(), self.workers.limit());
+        self.part_size.unwrap_or_else(size)
+    }
+
     /// Saves the file under this path, if `check` allows it: it is asked when the temporary file is there,
     /// and again before that takes the path's place.
     pub(crate) fn save(self, path: &Path, check: &dyn Fn() -> Result<()>) -> Result<Saved> {
+        let size = self.range_size();
         let Self {
             reader,
             workers,
-            part_size,
+            part_size: _,
             resume,
         } = self;
-        let size = || range_size(reader.length(), workers.limit());
         let options = SaveOptions {
             workers: &workers,
-            part_size: part_size.unwrap_or_else(size),
+            part_size: size,
             resume,
             check,
         };

@@ -3,6 +3,7 @@
 
 mod buffered;
 pub(in crate::transfer) mod small;
+pub(crate) mod writer;
 
 use std::io::Read;
 
@@ -18,7 +19,7 @@ use crate::transfer::options::UploadOptions;
 use crate::transfer::parted;
 use crate::transfer::parts::PartLimits;
 use crate::transfer::source::{BytesSource, ReaderSource, UploadSource, settle};
-use crate::transfer::upload::buffered::PartReader;
+use crate::transfer::upload::buffered::{CallersReader, Input, PartReader};
 use crate::transfer::uploaded::Uploaded;
 
 /// The part size for streams of unknown length, in bytes: each worker holds one part in memory.
@@ -50,7 +51,7 @@ impl<'a> Upload<'a> {
     }
 
     /// Uploads exactly `length` bytes of a reader.
-    pub(crate) fn send_reader(&self, mut reader: impl Read, length: u64) -> Result<Uploaded> {
+    pub(crate) fn send_reader(&self, reader: impl Read, length: u64) -> Result<Uploaded> {
         let Transfer {
             workers, control, ..
         } = self.transfer;
@@ -68,13 +69,19 @@ impl<'a> Upload<'a> {
             let source = ReaderSource::new(reader, length, control);
             small::upload(self.transfer, snapshot, &file, &source)
         } else {
-            let parts = PartReader::of_length(&mut reader, parts, memory);
+            let mut input = CallersReader(reader);
+            let parts = PartReader::of_length(&mut input, parts, memory);
             self.send_buffered(&file, parts)
         }
     }
 
     /// Uploads a reader to its end.
-    pub(crate) fn send_stream(&self, mut reader: impl Read) -> Result<Uploaded> {
+    pub(crate) fn send_stream(&self, reader: impl Read) -> Result<Uploaded> {
+        self.send_input(&mut CallersReader(reader))
+    }
+
+    /// Uploads an input to its end.
+    fn send_input(&self, input: &mut dyn Input) -> Result<Uploaded> {
         let Transfer {
             workers, control, ..
         } = self.transfer;
@@ -85,7 +92,7 @@ impl<'a> Upload<'a> {
         let memory = workers.memory();
         memory.check(1)?;
         let file = self.new_file(&snapshot, None)?;
-        let mut parts = PartReader::of_stream(&mut reader, limits, memory);
+        let mut parts = PartReader::of_stream(input, limits, memory);
         let Some(first) = parts.next_part(control)? else {
             return small::upload(self.transfer, snapshot, &file, &BytesSource(&[]));
         };

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::model::bucket::{BucketDetails, BucketType};
 use crate::model::cors::CorsRule;
 use crate::model::id::{AccountId, BucketId};
+use crate::model::lenient;
 use crate::model::lifecycle::LifecycleRule;
 use crate::model::replication::ReplicationConfiguration;
 use crate::setters::setters;
@@ -208,6 +209,7 @@ setters! {
 #[non_exhaustive]
 pub struct ListBucketsResponse {
     /// The requested buckets that the key may see.
+    #[serde(deserialize_with = "lenient::rows")]
     pub buckets: Vec<BucketDetails>,
     /// The members that this version of the crate does not know.
     #[serde(flatten)]

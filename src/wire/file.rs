@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
+use crate::model::lenient;
 use crate::setters::setters;
 
 /// The body of [`b2_list_file_names`](crate::guide::protocol#28-b2_list_file_names) and
@@ -67,6 +68,7 @@ setters! {
 #[non_exhaustive]
 pub struct ListFilesResponse {
     /// The rows. A page may be empty although more pages follow.
+    #[serde(deserialize_with = "lenient::rows")]
     pub files: Vec<FileVersion>,
     /// The start of the next page; `None` on the last page.
     #[serde(default)]

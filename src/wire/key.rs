@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::model::auth::Capability;
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
 use crate::model::key::KeyDetails;
+use crate::model::lenient;
 use crate::model::secret::ApplicationKey;
 use crate::setters::setters;
 
@@ -87,6 +88,7 @@ pub(crate) struct ListKeysRequest<'a> {
 #[non_exhaustive]
 pub struct ListKeysResponse {
     /// The keys.
+    #[serde(deserialize_with = "lenient::rows")]
     pub keys: Vec<KeyDetails>,
     /// The start of the next page; `None` on the last page.
     #[serde(default)]

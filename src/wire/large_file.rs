@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::model::file::FileVersion;
 use crate::model::file_info::FileInfo;
 use crate::model::id::{AccountId, BucketId, FileId};
+use crate::model::lenient;
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::part::Part;
 use crate::model::time::Timestamp;
@@ -142,6 +143,7 @@ setters! {
 #[non_exhaustive]
 pub struct ListPartsResponse {
     /// The parts that have been uploaded or copied.
+    #[serde(deserialize_with = "lenient::rows")]
     pub parts: Vec<Part>,
     /// The start of the next page; `None` on the last page.
     #[serde(default)]
@@ -199,6 +201,7 @@ setters! {
 #[non_exhaustive]
 pub struct ListUnfinishedResponse {
     /// The large files that were started and neither finished nor cancelled.
+    #[serde(deserialize_with = "lenient::rows")]
     pub files: Vec<FileVersion>,
     /// The start of the next page; `None` on the last page.
     #[serde(default)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::id::BucketId;
+use crate::model::lenient;
 use crate::model::notification::{
     CustomHeader, EventNotificationRule, EventTarget, EventType, TargetType,
 };
@@ -21,7 +22,7 @@ pub(crate) struct GetNotificationRulesRequest<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SetNotificationRulesRequest<'a> {
     pub(crate) bucket_id: &'a BucketId,
-    pub(crate) event_notification_rules: Vec<RuleForm<'a>>,
+    pub(crate) event_notification_rules: Vec<KeptRule<'a>>,
 }
 
 /// The answer to
@@ -36,10 +37,28 @@ pub struct NotificationRulesResponse {
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
     /// The bucket's rules.
+    #[serde(deserialize_with = "lenient::rules")]
     pub event_notification_rules: Vec<EventNotificationRule>,
     /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// A rule, or one that could not be read, as it came.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum KeptRule<'a> {
+    Readable(Box<RuleForm<'a>>),
+    Unreadable(&'a Value),
+}
+
+impl<'a> From<&'a EventNotificationRule> for KeptRule<'a> {
+    fn from(rule: &'a EventNotificationRule) -> Self {
+        match rule.unreadable() {
+            Some(value) => Self::Unreadable(value),
+            None => Self::Readable(Box::new(rule.into())),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -89,6 +108,7 @@ impl<'a> From<&'a EventNotificationRule> for RuleForm<'a> {
             is_suspended: _,
             suspension_reason: _,
             extra,
+            origin: _,
         } = rule;
         Self {
             name,

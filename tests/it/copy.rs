@@ -6,8 +6,8 @@ use std::time::Duration;
 use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::{Fault, KeyRequest, Simulator};
 use b2sdk::{
-    BucketType, CancelToken, CopyMetadata, CopyOptions, Error, FileInfo, FileVersion, Operation,
-    Sha1Digest, UploadOptions,
+    BucketType, ByteRange, CancelToken, CopyMetadata, CopyOptions, DownloadOptions, Error,
+    FileInfo, FileVersion, Operation, Sha1Digest, UploadOptions,
 };
 
 use crate::support::{BUCKET, World, noise};
@@ -104,7 +104,7 @@ fn copies_that_cannot_be_are_refused_with_a_reason() {
             .unwrap_err()
     };
     assert!(matches!(
-        copy(CopyOptions::new().range(5..)),
+        copy(CopyOptions::new().range(ByteRange::last(0))),
         Error::InvalidInput { what: "range", .. }
     ));
     assert!(matches!(
@@ -463,4 +463,39 @@ fn a_part_of_other_bytes_than_asked_for_makes_no_file() {
         .unwrap_err();
     assert!(matches!(error, Error::UnexpectedReply { .. }), "{error:?}");
     assert!(world.versions("y").is_empty());
+}
+
+#[test]
+fn a_copy_takes_the_ranges_that_a_download_takes() {
+    let world = World::of_small_parts(1_000, PART);
+    let data = noise(25_000);
+    let source = upload(&world, &data, "x");
+    for range in [
+        ByteRange::from(5..),
+        ByteRange::from(0..),
+        ByteRange::last(7),
+        ByteRange::last(30_000),
+        ByteRange::from(3..=99),
+        ByteRange::from(24_990..=30_000),
+    ] {
+        let download = DownloadOptions::new().range(range);
+        let download = world.bucket.download_file_by_name_with("x", &download);
+        let expected = download.unwrap().read_to_vec().unwrap();
+        for options in [CopyOptions::new(), in_parts()] {
+            world.service.log().clear();
+            let options = options.range(range);
+            world
+                .bucket
+                .copy_with(&source.file_id, "y", &options)
+                .unwrap();
+            assert_eq!(world.count(Operation::GetFileInfo), 1, "{range}");
+            assert!(world.content("y") == expected, "{range}");
+        }
+    }
+    let behind = CopyOptions::new().range(25_000..);
+    let outcome = world.bucket.copy_with(&source.file_id, "z", &behind);
+    assert!(
+        matches!(outcome, Err(Error::RangeNotSatisfiable(_))),
+        "{outcome:?}"
+    );
 }

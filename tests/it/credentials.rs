@@ -8,7 +8,7 @@ use b2sdk::credentials::{CommandCredentials, Credentials, EnvironmentCredentials
 use b2sdk::keys::Capability;
 use b2sdk::raw::ListBucketsRequest;
 use b2sdk::simulator::KeyRequest;
-use b2sdk::{B2Api, Error, InMemoryAccountInfo, LsOptions, Operation};
+use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo, LsOptions, Operation};
 
 use crate::support::{BUCKET, World};
 
@@ -425,6 +425,64 @@ fn a_command_names_the_key_anew_each_time() {
     write(&new_key(&world));
     delete(&world, &old);
     assert_eq!(api.list_buckets().unwrap().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_process_that_a_command_leaves_behind_with_its_output_open_does_not_count() {
+    let world = World::new();
+    let key = new_key(&world);
+    let (id, secret) = (&key.application_key_id, key.application_key.expose());
+    let script = format!("sleep 20 & printf '%s\\n%s\\n' {id} {secret}");
+    let limit = Duration::from_secs(10);
+    api(&world)
+        .authorize_with(shell(&script, &world).time_limit(limit))
+        .unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_that_takes_too_long_ends_with_all_that_it_started() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pid");
+    let script = format!("sleep 1000 & echo $! > {}; wait", path.display());
+    let command = shell(&script, &world).time_limit(Duration::from_millis(500));
+    let error = api(&world).authorize_with(command).unwrap_err();
+    assert!(matches!(error, Error::Credentials { .. }), "{error}");
+    let pid = std::fs::read_to_string(path).unwrap();
+    let status = format!("/proc/{}/status", pid.trim());
+    // Nobody may be there to collect it.
+    let lives =
+        || std::fs::read_to_string(&status).is_ok_and(|status| !status.contains("State:\tZ"));
+    while lives() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_does_not_wait_for_the_provider() {
+    let world = World::new();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let token = CancelToken::new();
+    let cancelling = token.clone();
+    let provider = move || -> Result<Credentials, &'static str> {
+        cancelling.cancel();
+        _ = released.lock().unwrap().recv();
+        Err("nobody waits for this")
+    };
+    let outcome = api(&world).with_cancel(&token).authorize_with(provider);
+    assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
+    drop(release);
+}
+
+#[test]
+fn a_provider_that_panics_is_a_provider_that_fails() {
+    let world = World::new();
+    let provider = || -> Result<Credentials, &'static str> { panic!("the vault is on fire") };
+    let error = api(&world).authorize_with(provider).unwrap_err();
+    assert!(matches!(error, Error::Credentials { .. }), "{error}");
 }
 
 #[cfg(unix)]

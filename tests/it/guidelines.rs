@@ -128,8 +128,8 @@ types! {
     error {
         Error, delete::DeleteFailed, error::InvalidSha1, error::InvalidTimestamp,
         error::LargeFileLeft, error::NotAllowed, error::TransportError, error::UnknownName,
-        local::UnsafeName, many::TransferFailed, notifications::WebhookError, sync::Refused,
-        sync::SyncError,
+        local::UnsafeName, many::TransferFailed, notifications::UnreadableEvent,
+        notifications::WebhookError, sync::Refused, sync::SyncError,
     }
     listing {
         delete::ListedVersions, keys::Keys, listing::FileVersions, listing::Ls, listing::Parts,
@@ -143,6 +143,7 @@ types! {
         sync::SyncPlace, sync::Synchronizer, testing::Clock,
     }
     single {
+        streams::UploadWriter,
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
         account_info::RedisAccountInfo,
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,

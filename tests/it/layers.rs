@@ -44,7 +44,7 @@ const SIMULATOR_LAYERS: [&str; 14] = [
 ];
 
 /// Folders in which files still use each other in a loop. Remove an entry with its last loop.
-const FOLDERS_WITH_LOOPS: &[&str] = &["replication/"];
+const FOLDERS_WITH_LOOPS: &[&str] = &[];
 
 /// Words and the only places where they may stand.
 const PLACES: [(&str, &[&str]); 10] = [

@@ -3,7 +3,9 @@
 
 mod rules;
 
-use b2sdk::notifications::{EventNotification, EventType, WebhookError, WebhookVerifier};
+use b2sdk::notifications::{
+    EventNotification, EventType, UnreadableEvent, WebhookError, WebhookVerifier,
+};
 use b2sdk::{Error, Timestamp};
 
 struct Vector {
@@ -32,8 +34,10 @@ impl Vector {
     }
 
     fn receive(&self, signature: &str) -> Result<Vec<EventNotification>, WebhookError> {
-        self.verifier()
-            .receive(Some(signature), self.body.as_bytes())
+        let received = self
+            .verifier()
+            .receive(Some(signature), self.body.as_bytes())?;
+        Ok(received.into_iter().map(Result::unwrap).collect())
     }
 }
 
@@ -162,6 +166,71 @@ fn events_are_read_with_what_they_lack_and_what_is_new() {
         EventType::Other("b2:ObjectThawed:Slowly".into())
     );
     assert_eq!(later.extra["temperature"]["celsius"], 4);
+}
+
+fn signed(body: &str) -> Vec<Result<EventNotification, UnreadableEvent>> {
+    use hmac::{Hmac, KeyInit, Mac};
+    let secret = "0123456789abcdefghijABCDEFGHIJxy";
+    let mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    let digest = mac.chain_update(body).finalize().into_bytes();
+    let signature: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let verifier = WebhookVerifier::new(secret).unwrap();
+    verifier
+        .receive(Some(&format!("v1={signature}")), body.as_bytes())
+        .unwrap()
+}
+
+#[test]
+fn an_event_that_cannot_be_read_hides_no_other() {
+    let good = r#"{"eventId":"good","eventType":"b2:ObjectCreated:Upload","objectSize":3}"#;
+    for (odd, is_readable) in [
+        (
+            r#"{"eventId":7,"eventType":"b2:ObjectCreated:Upload"}"#,
+            true,
+        ),
+        (
+            r#"{"eventId":"7","eventType":"b2:x","eventVersion":"1"}"#,
+            true,
+        ),
+        (
+            r#"{"eventId":"7","eventType":"b2:x","objectSize":-1}"#,
+            true,
+        ),
+        (
+            r#"{"eventId":"7","eventType":"b2:x","objectSize":"12"}"#,
+            true,
+        ),
+        (
+            r#"{"eventId":"7","eventType":"b2:x","eventTimestamp":1.7e12}"#,
+            true,
+        ),
+        (
+            r#"{"eventId":"7","eventType":"b2:x","objectName":["x"]}"#,
+            true,
+        ),
+        (r#"{"eventId":"7","eventType":null}"#, false),
+        (r#"{"eventType":"b2:x"}"#, false),
+        ("null", false),
+        ("[]", false),
+        ("7", false),
+    ] {
+        let events = signed(&format!(r#"{{"events":[{odd},{good}]}}"#));
+        let [first, second] = <[_; 2]>::try_from(events).unwrap();
+        assert_eq!(second.unwrap().object_size, Some(3), "{odd}");
+        match first {
+            Ok(event) => assert!(is_readable && event.event_id == "7", "{odd}"),
+            Err(unreadable) => {
+                assert!(!is_readable, "{odd}: {unreadable}");
+                assert_eq!(unreadable.event.to_string(), odd);
+            }
+        }
+    }
+    let events = signed(r#"{"events":[{"eventId":"7","eventType":"b2:x","objectSize":-1}]}"#);
+    let event = events.into_iter().next().unwrap().unwrap();
+    assert_eq!(
+        (event.object_size, &event.extra["unreadable"]["objectSize"]),
+        (None, &(-1).into())
+    );
 }
 
 #[test]

@@ -58,6 +58,16 @@ fn a_signed_url_answers_with_the_headers_that_it_was_made_for() {
 }
 
 #[test]
+fn no_signed_url_opens_the_whole_bucket() {
+    let world = World::new();
+    let error = world.bucket.get_signed_download_url("", HOUR).unwrap_err();
+    assert!(matches!(error, Error::InvalidInput { .. }), "{error:?}");
+    assert_eq!(world.total(), 0);
+    // A token for all files is what the prefix "" asks for.
+    world.bucket.get_download_authorization("", HOUR).unwrap();
+}
+
+#[test]
 fn a_header_that_no_answer_can_carry_is_refused_before_it_is_sent() {
     let world = World::new();
     for headers in [

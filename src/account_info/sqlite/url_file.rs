@@ -10,12 +10,18 @@
 //! 3. create the file, with the owner and the permissions of the account info.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::connection::{Database, Failure, Options, create_private};
 use super::file_stamp::FileId;
 use super::url_rows::TABLES;
 use super::{journal, legacy};
+use crate::control::clock::Clock;
 use crate::error::{Error, Result};
+
+/// How often the lock of the directory is tried.
+const LOCK_ATTEMPTS: usize = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The version of the tables.
 const VERSION: i64 = 1;
@@ -114,8 +120,16 @@ fn create(path: &Path, options: &Options) -> Result<()> {
 /// Locks the directory, where the system can do that. The lock ends with the value.
 fn lock_directory(path: &Path) -> Option<std::fs::File> {
     let directory = std::fs::File::open(path.parent()?).ok()?;
-    directory.lock().ok()?;
-    Some(directory)
+    let clock = Clock::default();
+    for _ in 0..LOCK_ATTEMPTS {
+        match directory.try_lock() {
+            Ok(()) => return Some(directory),
+            // Those who create a file hold it for a moment; nobody else is waited for.
+            Err(std::fs::TryLockError::WouldBlock) => clock.sleep(LOCK_PAUSE, None),
+            Err(std::fs::TryLockError::Error(_)) => return None,
+        }
+    }
+    None
 }
 
 fn remove_side_files(path: &Path) -> Result<()> {

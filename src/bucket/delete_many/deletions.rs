@@ -8,7 +8,7 @@ use crate::bucket::delete_many::outcome::{DeleteFailed, DeleteOutcome, Deleted, 
 use crate::bucket::delete_many::{DeleteManyOptions, DeleteMode};
 use crate::bucket::tasks::{Tasks, concerns_all};
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::model::auth::Capability;
 use crate::model::operation::Operation;
 
@@ -169,6 +169,7 @@ impl Deletion {
     }
 
     fn act(&self) -> Result<DeleteOutcome> {
+        self.check_bucket()?;
         let _permit = self.bucket.client.workers.take(&self.control)?;
         match self.rules.mode {
             DeleteMode::Delete => self.delete(),
@@ -176,12 +177,55 @@ impl Deletion {
         }
     }
 
+    /// The service deletes by id and name, whichever bucket the version is in.
+    fn check_bucket(&self) -> Result<()> {
+        match &self.file.bucket_id {
+            Some(id) if *id != self.bucket.id() => Err(Error::invalid_input(
+                "versions",
+                format!(
+                    "{:?} ({}) is in the bucket {id}, not in {:?}; it was not deleted",
+                    self.file.file_name,
+                    self.file.file_id,
+                    self.bucket.name()
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn delete(&self) -> Result<DeleteOutcome> {
-        let FileIdAndName { file_id, file_name } = &self.file;
+        let FileIdAndName {
+            file_id, file_name, ..
+        } = &self.file;
         let (session, bypass) = (&self.bucket.client.session, self.rules.bypass_governance);
         match session.delete_file_version(&self.control, file_id, file_name, bypass) {
-            Err(error) if error.is_not_found() => Ok(DeleteOutcome::WasGone),
+            Err(error) if error.is_not_found() => self.check_is_gone(),
             outcome => outcome.map(|()| DeleteOutcome::Deleted),
+        }
+    }
+
+    /// The service says that there is no such version also if the name does not belong to the id, as where
+    /// its Unicode form was changed. So it is asked for the id alone.
+    fn check_is_gone(&self) -> Result<DeleteOutcome> {
+        let FileIdAndName {
+            file_id, file_name, ..
+        } = &self.file;
+        let session = &self.bucket.client.session;
+        let found = session.call(Operation::GetFileInfo, &self.control, |raw| {
+            raw.get_file_info(file_id)
+        });
+        match found {
+            Ok(version) if version.file_name != *file_name => Err(Error::invalid_input(
+                "file_name",
+                format!(
+                    "the version {file_id} is one of {:?}, not of {file_name:?}; it was not deleted",
+                    version.file_name
+                ),
+            )),
+            // Somebody else was faster, or this key may not look.
+            Ok(_) | Err(Error::NotAllowed(_)) => Ok(DeleteOutcome::WasGone),
+            Err(error) if is_no_version(&error) => Ok(DeleteOutcome::WasGone),
+            Err(error) => Err(error),
         }
     }
 
@@ -192,6 +236,11 @@ impl Deletion {
             outcome => outcome.map(|_| DeleteOutcome::Hidden),
         }
     }
+}
+
+/// Whether there is no version of this id; an id that the service never gave is a bad request.
+fn is_no_version(error: &Error) -> bool {
+    error.is_not_found() || error.code() == Some(&ErrorCode::BadRequest)
 }
 
 fn is_hidden(error: &Error) -> bool {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -16,8 +16,11 @@ use crate::session::credentials::{CredentialError, CredentialProvider, Credentia
 
 /// More than this no key takes.
 const LONGEST_OUTPUT: u64 = 64 * 1024;
-/// How often to look whether a command has ended that has closed its output.
+/// How often to look whether a command has ended.
 const POLL: Duration = Duration::from_millis(5);
+/// How long a command that has ended may take to have its output read. A process that it left behind may
+/// keep the output open for as long as it lives.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// A credential provider that runs a command, such as the client of a secret store, and reads the
 /// key from its output. The command runs each time the key is needed: when the program authorizes,
@@ -26,9 +29,10 @@ const POLL: Duration = Duration::from_millis(5);
 /// The output is either a JSON object, `{"applicationKeyId": "..", "applicationKey": ".."}`, with
 /// an optional `"realm"` and any other members, so that the answer to `b2_create_key` works; or it
 /// is two lines, the key id and the key. The command must end with status 0 within the time limit
-/// (30 s by default), or it is killed. It runs without a shell, so arguments reach it unchanged.
-/// Its standard input is empty, its standard error is discarded, and its output is never shown or
-/// logged.
+/// (30 s by default), or it is killed, on Unix together with the processes that it started. A
+/// process that it leaves behind in the background is not waited for. It runs without a shell, so
+/// arguments reach it unchanged, and it cannot ask anything at the terminal. Its standard input is
+/// empty, its standard error is discarded, and its output is never shown or logged.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -84,18 +88,21 @@ impl CommandCredentials {
     }
 
     fn run(&self) -> Result<Vec<u8>, CredentialError> {
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::null());
+        // A group of its own, which can be ended as a whole.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .spawn()
             .map_err(|error| format!("{} cannot be started: {error}", self.program))?;
         let outcome = self.wait(&mut child);
         if outcome.is_err() {
-            // It may have ended by itself.
-            let _killed = child.kill();
-            let _ended = child.wait();
+            end(&mut child);
         }
         let (output, status) = outcome?;
         if !status.success() {
@@ -104,44 +111,78 @@ impl CommandCredentials {
         Ok(output)
     }
 
-    /// Reads the output to its end and waits for the command's.
+    /// Waits for the command's end, and reads its output meanwhile.
     fn wait(&self, child: &mut Child) -> Result<(Vec<u8>, ExitStatus), CredentialError> {
         // Not the account's clock: a command takes real time.
         let clock = Clock::default();
         let started = clock.elapsed();
-        let too_long = || {
-            let (program, seconds) = (&self.program, self.time_limit.as_secs_f32());
-            CredentialError::from(format!("{program} did not end within {seconds} s"))
-        };
-        let output = match read(child)?.recv_timeout(self.time_limit) {
-            Ok(output) => output?,
-            Err(RecvTimeoutError::Timeout) => return Err(too_long()),
-            Err(RecvTimeoutError::Disconnected) => return Err("its output was not read".into()),
-        };
-        if output.len() as u64 > LONGEST_OUTPUT {
-            return Err(format!("{} printed too much", self.program).into());
-        }
-        loop {
+        let pieces = read(child)?;
+        let mut output = Vec::new();
+        let status = loop {
+            self.take(pieces.try_iter(), &mut output)?;
             if let Some(status) = child.try_wait()? {
-                return Ok((output, status));
+                break status;
             }
             if clock.elapsed().saturating_sub(started) > self.time_limit {
-                return Err(too_long());
+                let (program, seconds) = (&self.program, self.time_limit.as_secs_f32());
+                return Err(format!("{program} did not end within {seconds} s").into());
             }
             clock.sleep(POLL, None);
+        };
+        // All that it wrote is in the pipe by now.
+        while let Ok(piece) = pieces.recv_timeout(LINGER) {
+            self.take([piece], &mut output)?;
         }
+        Ok((output, status))
     }
+
+    fn take(
+        &self,
+        pieces: impl IntoIterator<Item = std::io::Result<Vec<u8>>>,
+        output: &mut Vec<u8>,
+    ) -> Result<(), CredentialError> {
+        for piece in pieces {
+            output.extend(piece?);
+            if output.len() as u64 > LONGEST_OUTPUT {
+                return Err(format!("{} printed too much", self.program).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends the command, which may have ended by itself, and what it started.
+fn end(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        let _ended = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _killed = child.kill();
+    let _ended = child.wait();
 }
 
 /// Reads on a thread of its own, because reading from a pipe has no time limit.
 fn read(child: &mut Child) -> Result<Receiver<std::io::Result<Vec<u8>>>, CredentialError> {
-    let output = child.stdout.take().ok_or("its output cannot be read")?;
-    let (sender, receiver) = channel();
+    let mut output = child.stdout.take().ok_or("its output cannot be read")?;
+    let (sender, receiver) = sync_channel(16);
     thread::Builder::new().spawn(move || {
-        let mut bytes = Vec::new();
-        let read = output.take(LONGEST_OUTPUT + 1).read_to_end(&mut bytes);
-        // Whoever waited may have given up.
-        let _sent = sender.send(read.map(|_| bytes));
+        let mut buffer = vec![0; 4096];
+        loop {
+            let piece = match output.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => Ok(buffer.get(..read).unwrap_or_default().to_vec()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let is_last = piece.is_err();
+            // Whoever waited may have given up.
+            if sender.send(piece).is_err() || is_last {
+                return;
+            }
+        }
     })?;
     Ok(receiver)
 }

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 /// that names it is gone; then it is removed.
 pub(crate) trait Blob: fmt::Debug + Send + Sync {
     /// What records call it; empty where records are not written down.
-    fn name(&self) -> &str;
+    fn name(&self) -> String;
 
     /// Reads from this byte on.
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>>;

@@ -30,7 +30,7 @@ pub(crate) enum Encryption {
     /// With the service's key (SSE-B2), or not at all.
     Service(bool),
     /// With a key that the customer keeps (SSE-C).
-    Customer(KeyCheck),
+    Customer(Box<KeyCheck>),
 }
 
 impl Encryption {
@@ -51,7 +51,7 @@ impl Encryption {
                 "The object was stored using a form of Server Side Encryption. The correct \
                  parameters must be provided to retrieve the object.",
             )),
-            (Self::Customer(stored), Some(key)) if stored == key => Ok(()),
+            (Self::Customer(stored), Some(key)) if **stored == *key => Ok(()),
             (Self::Customer(_), Some(_)) => Err(Refusal::access_denied()),
         }
     }
@@ -65,7 +65,7 @@ impl Encryption {
             (Self::Customer(_), None) => {
                 refuse("The large file was started with SSE-C: every part needs its key")
             }
-            (Self::Customer(stored), Some(key)) if stored == key => Ok(()),
+            (Self::Customer(stored), Some(key)) if **stored == *key => Ok(()),
             (Self::Customer(_), Some(_)) => refuse("The SSE-C key is not that of the large file"),
         }
     }
@@ -126,7 +126,7 @@ impl KeyCheck {
 pub(crate) fn of_upload(request: &Request) -> Result<Option<Encryption>, Refusal> {
     let customer = KeyCheck::of_headers(request)?;
     if !has(request, SERVICE_HEADER) {
-        return Ok(customer.map(Encryption::Customer));
+        return Ok(customer.map(|key| Encryption::Customer(Box::new(key))));
     }
     match (request.header(SERVICE_HEADER), customer) {
         (_, Some(_)) => Err(Refusal::bad_request("Both SSE-B2 and SSE-C are asked for")),
@@ -163,7 +163,7 @@ pub(crate) fn of_field(fields: &Fields, name: &str) -> Result<Option<Encryption>
             required("customerKey")?,
             required("customerKeyMd5")?,
         )
-        .map(|key| Some(Encryption::Customer(key))),
+        .map(|key| Some(Encryption::Customer(Box::new(key)))),
         _ => Err(Refusal::bad_request(format!(
             "{name}: invalid mode or algorithm: {}",
             mode.unwrap_or("null")
@@ -175,7 +175,7 @@ pub(crate) fn of_field(fields: &Fields, name: &str) -> Result<Option<Encryption>
 pub(crate) fn key_of_field(fields: &Fields, name: &str) -> Result<Option<KeyCheck>, Refusal> {
     match of_field(fields, name)? {
         None => Ok(None),
-        Some(Encryption::Customer(key)) => Ok(Some(key)),
+        Some(Encryption::Customer(key)) => Ok(Some(*key)),
         Some(Encryption::Service(_)) => {
             Err(Refusal::bad_request(format!("{name} is for SSE-C only")))
         }

@@ -2,8 +2,10 @@
 //! only by applying `Change`s, at start as well as later, so that what a restart loads is what
 //! was there before.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::borrow::Borrow;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use crate::simulator::account::records::{
     Account, AccountToken, Action, Bucket, Change, Chunk, DownloadToken, Key, Kind, Part, Record,
     UploadUrl, Version, part_key, split_part_key,
 };
+use crate::simulator::protocol::ids;
 use crate::simulator::protocol::reply::Refusal;
 
 #[derive(Debug, Default)]
@@ -20,11 +23,11 @@ pub(crate) struct State {
     pub(crate) account_tokens: HashMap<String, AccountToken>,
     pub(crate) upload_urls: HashMap<String, UploadUrl>,
     pub(crate) download_tokens: HashMap<String, DownloadToken>,
-    pub(crate) buckets: BTreeMap<String, Arc<Bucket>>,
+    pub(crate) buckets: BTreeMap<Arc<str>, Arc<Bucket>>,
     /// Ids by lower-cased name: names are unique whatever their case.
-    bucket_names: BTreeMap<String, String>,
-    contents: HashMap<String, Contents>,
-    files: HashMap<String, Arc<Version>>,
+    bucket_names: BTreeMap<String, Arc<str>>,
+    contents: HashMap<Arc<str>, Contents>,
+    files: HashSet<BySerial>,
     /// The parts of unfinished large files, by file id.
     parts: HashMap<String, BTreeMap<u16, Arc<Part>>>,
     /// The lengths of all versions and parts.
@@ -34,27 +37,26 @@ pub(crate) struct State {
 /// What one bucket holds.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
-    pub(crate) versions: BTreeMap<Place, Arc<Version>>,
+    pub(crate) versions: BTreeSet<ByPlace>,
     /// Unfinished large files in the order in which they were started.
     pub(crate) unfinished: BTreeSet<(u64, String)>,
 }
 
 /// Where a version stands in listings: by the bytes of its name, newest first (docs/protocol.md,
-/// section 9.1).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// section 9.1), and, since custom timestamps may be equal, by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) name: String,
-    pub(crate) uploaded: Reverse<u64>,
-    /// Custom timestamps may be equal.
-    pub(crate) file_id: String,
+    pub(crate) uploaded: u64,
+    pub(crate) serial: u64,
 }
 
 impl Place {
     pub(crate) fn of(version: &Version) -> Self {
         Self {
-            name: version.name.clone(),
-            uploaded: Reverse(version.uploaded),
-            file_id: version.file_id.clone(),
+            name: version.name.to_string(),
+            uploaded: version.uploaded,
+            serial: version.serial,
         }
     }
 
@@ -62,8 +64,8 @@ impl Place {
     pub(crate) fn first(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            uploaded: Reverse(u64::MAX),
-            file_id: String::new(),
+            uploaded: u64::MAX,
+            serial: 0,
         }
     }
 
@@ -71,9 +73,100 @@ impl Place {
     pub(crate) fn last(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            uploaded: Reverse(0),
-            file_id: char::MAX.to_string(),
+            uploaded: 0,
+            serial: u64::MAX,
         }
+    }
+}
+
+/// What stands at a place, or names one: sets of versions are asked by both.
+pub(crate) trait AtPlace {
+    fn place(&self) -> (&str, Reverse<u64>, u64);
+}
+
+impl AtPlace for Place {
+    fn place(&self) -> (&str, Reverse<u64>, u64) {
+        (&self.name, Reverse(self.uploaded), self.serial)
+    }
+}
+
+impl AtPlace for ByPlace {
+    fn place(&self) -> (&str, Reverse<u64>, u64) {
+        (&self.0.name, Reverse(self.0.uploaded), self.0.serial)
+    }
+}
+
+impl PartialEq for dyn AtPlace + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for dyn AtPlace + '_ {}
+
+impl PartialOrd for dyn AtPlace + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn AtPlace + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+/// A version in the order of listings.
+#[derive(Debug, Clone)]
+pub(crate) struct ByPlace(pub(crate) Arc<Version>);
+
+impl PartialEq for ByPlace {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for ByPlace {}
+
+impl PartialOrd for ByPlace {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByPlace {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl<'a> Borrow<dyn AtPlace + 'a> for ByPlace {
+    fn borrow(&self) -> &(dyn AtPlace + 'a) {
+        self
+    }
+}
+
+/// A version by the serial of its id.
+#[derive(Debug, Clone)]
+struct BySerial(Arc<Version>);
+
+impl PartialEq for BySerial {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.serial == other.0.serial
+    }
+}
+
+impl Eq for BySerial {}
+
+impl Hash for BySerial {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.serial.hash(state);
+    }
+}
+
+impl Borrow<u64> for BySerial {
+    fn borrow(&self) -> &u64 {
+        &self.0.serial
     }
 }
 
@@ -100,9 +193,9 @@ impl State {
             }
             Record::Bucket(bucket) => {
                 self.bucket_names
-                    .insert(bucket.name.to_ascii_lowercase(), bucket.id.clone());
-                self.contents.entry(bucket.id.clone()).or_default();
-                self.buckets.insert(bucket.id.clone(), bucket);
+                    .insert(bucket.name.to_ascii_lowercase(), Arc::clone(&bucket.id));
+                self.contents.entry(Arc::clone(&bucket.id)).or_default();
+                self.buckets.insert(Arc::clone(&bucket.id), bucket);
             }
             Record::Version(version) => return self.put_version(version),
             Record::Part(part) => {
@@ -121,18 +214,48 @@ impl State {
     fn put_version(&mut self, version: Arc<Version>) -> Option<Record> {
         keep(&version.content);
         self.stored_bytes += version.length;
-        let replaced = self.remove_version(&version.file_id);
-        let contents = self.contents.entry(version.bucket_id.clone()).or_default();
+        let replaced = self.take_version(version.serial);
+        let contents = self
+            .contents
+            .entry(Arc::clone(&version.bucket_id))
+            .or_default();
         if version.action == Action::Start {
-            contents
-                .unfinished
-                .insert((version.uploaded, version.file_id.clone()));
+            let place = (version.uploaded, version.file_id());
+            contents.unfinished.insert(place);
         }
-        contents
-            .versions
-            .insert(Place::of(&version), Arc::clone(&version));
-        self.files.insert(version.file_id.clone(), version);
+        contents.versions.insert(ByPlace(Arc::clone(&version)));
+        self.files.insert(BySerial(version));
         replaced
+    }
+
+    /// Takes in all that was kept. Many versions are sorted once instead of being inserted one by one.
+    pub(crate) fn load(&mut self, records: Vec<Record>) {
+        let mut versions: HashMap<Arc<str>, Vec<ByPlace>> = HashMap::new();
+        self.files.reserve(records.len());
+        for record in records {
+            let Record::Version(version) = record else {
+                self.put(record);
+                continue;
+            };
+            keep(&version.content);
+            self.stored_bytes += version.length;
+            let bucket_id = Arc::clone(&version.bucket_id);
+            if version.action == Action::Start {
+                let contents = self.contents.entry(Arc::clone(&bucket_id)).or_default();
+                let place = (version.uploaded, version.file_id());
+                contents.unfinished.insert(place);
+            }
+            self.files.insert(BySerial(Arc::clone(&version)));
+            versions
+                .entry(bucket_id)
+                .or_default()
+                .push(ByPlace(version));
+        }
+        for (bucket_id, mut versions) in versions {
+            versions.sort_unstable();
+            let contents = self.contents.entry(bucket_id).or_default();
+            contents.versions = versions.into_iter().collect();
+        }
     }
 
     fn remove(&mut self, kind: Kind, key: &str) -> Option<Record> {
@@ -164,12 +287,18 @@ impl State {
     }
 
     fn remove_version(&mut self, file_id: &str) -> Option<Record> {
-        let version = self.files.remove(file_id)?;
+        let serial = self.file(file_id)?.serial;
+        self.take_version(serial)
+    }
+
+    fn take_version(&mut self, serial: u64) -> Option<Record> {
+        let BySerial(version) = self.files.take(&serial)?;
         if let Some(contents) = self.contents.get_mut(&version.bucket_id) {
-            contents.versions.remove(&Place::of(&version));
-            contents
-                .unfinished
-                .remove(&(version.uploaded, version.file_id.clone()));
+            contents.versions.remove(&ByPlace(Arc::clone(&version)));
+            if version.action == Action::Start {
+                let place = (version.uploaded, version.file_id());
+                contents.unfinished.remove(&place);
+            }
         }
         release(&version.content);
         self.stored_bytes -= version.length;
@@ -210,11 +339,13 @@ impl State {
     }
 
     pub(crate) fn file(&self, file_id: &str) -> Option<&Arc<Version>> {
-        self.files.get(file_id)
+        let id = ids::parse_file_id(file_id)?;
+        let BySerial(version) = self.files.get(&id.serial)?;
+        (version.file_id() == file_id).then_some(version)
     }
 
     pub(crate) fn all_versions(&self) -> impl Iterator<Item = &Arc<Version>> {
-        self.files.values()
+        self.files.iter().map(|BySerial(version)| version)
     }
 
     pub(crate) fn all_parts(&self) -> impl Iterator<Item = &Arc<Part>> {
@@ -229,8 +360,7 @@ impl State {
 
     /// The large file with this id, if it is still unfinished.
     pub(crate) fn unfinished(&self, file_id: &str) -> Result<&Arc<Version>, Refusal> {
-        self.files
-            .get(file_id)
+        self.file(file_id)
             .filter(|version| version.action == Action::Start)
             .ok_or_else(|| Refusal::no_active_upload(file_id))
     }
@@ -244,9 +374,9 @@ impl State {
 
     /// The changes that remove a version with its parts; only unfinished large files have any.
     pub(crate) fn removal(&self, version: &Version) -> Vec<Change> {
-        let id = &version.file_id;
-        self.parts(id)
-            .map(|part| Change::Remove(Kind::Part, part_key(id, part.number)))
+        let id = version.file_id();
+        self.parts(&id)
+            .map(|part| Change::Remove(Kind::Part, part_key(&id, part.number)))
             .chain([Change::Remove(Kind::Version, id.clone())])
             .collect()
     }
@@ -264,15 +394,14 @@ impl State {
         bucket_id: &str,
         name: &str,
     ) -> impl Iterator<Item = &Arc<Version>> {
-        let range = (
-            Bound::Included(Place::first(name)),
-            Bound::Included(Place::last(name)),
-        );
-        self.contents
-            .get(bucket_id)
-            .into_iter()
-            .flat_map(move |contents| contents.versions.range(range.clone()))
-            .map(|(_, version)| version)
+        let (first, last) = (Place::first(name), Place::last(name));
+        let contents = self.contents.get(bucket_id).into_iter();
+        contents.flat_map(move |contents| {
+            let range: (Bound<&dyn AtPlace>, Bound<&dyn AtPlace>) =
+                (Bound::Included(&first), Bound::Included(&last));
+            let versions = contents.versions.range::<dyn AtPlace, _>(range);
+            versions.map(|ByPlace(version)| version)
+        })
     }
 }
 
@@ -285,15 +414,9 @@ fn remove_token<T>(tokens: &mut HashMap<String, T>, key: &str) {
 }
 
 fn keep(content: &[Chunk]) {
-    content
-        .iter()
-        .filter_map(|chunk| chunk.blob.as_ref())
-        .for_each(|blob| blob.keep());
+    content.iter().for_each(|chunk| chunk.blob.keep());
 }
 
 fn release(content: &[Chunk]) {
-    content
-        .iter()
-        .filter_map(|chunk| chunk.blob.as_ref())
-        .for_each(|blob| blob.release());
+    content.iter().for_each(|chunk| chunk.blob.release());
 }

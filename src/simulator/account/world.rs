@@ -35,6 +35,9 @@ const EXPIRED_MILLIS: u64 = 60 * 60 * 1000;
 /// So few tokens are not worth looking through.
 const FEW_TOKENS: usize = 1024;
 
+/// Beyond so many, texts are no longer shared: a client may send another one with each file.
+const MOST_SHARED_TEXTS: usize = 1000;
+
 /// The damaged files that are named one by one.
 const MOST_WARNINGS: usize = 20;
 
@@ -98,6 +101,8 @@ pub(crate) struct World {
     /// Other accounts of the same service.
     peers: Mutex<Vec<Weak<Self>>>,
     warnings: Vec<String>,
+    /// Content types of versions.
+    texts: Mutex<HashSet<Arc<str>>>,
 }
 
 /// Shows no key and no token.
@@ -126,9 +131,7 @@ impl World {
         };
         let mut state = State::default();
         let loaded = storage.load().map_err(unusable)?;
-        for record in loaded.records {
-            state.apply(Change::Put(record));
-        }
+        state.load(loaded.records);
         let warnings = damage_report(&state, &loaded.damaged);
         let account = match state.account.clone() {
             Some(account) => account.id,
@@ -164,7 +167,21 @@ impl World {
             urls_made: AtomicU64::new(0),
             peers: Mutex::default(),
             warnings: Vec::new(),
+            texts: Mutex::default(),
         }
+    }
+
+    /// This text, shared with others that are equal: for what many versions have in common.
+    pub(crate) fn shared_text(&self, text: &str) -> Arc<str> {
+        let mut texts = self.texts.lock();
+        if let Some(known) = texts.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        if texts.len() < MOST_SHARED_TEXTS {
+            texts.insert(Arc::clone(&new));
+        }
+        new
     }
 
     /// What was found wrong when the account was opened.
@@ -502,14 +519,14 @@ fn damage_report(state: &State, damaged: &HashSet<String>) -> Vec<String> {
         !damaged.is_empty()
             && content
                 .iter()
-                .any(|chunk| damaged.contains(&chunk.blob_name))
+                .any(|chunk| damaged.contains(&chunk.blob.name()))
     };
     let lost = "its content is missing or too short in the data directory";
     let versions = state
         .all_versions()
         .filter(|version| is_damaged(&version.content));
     let versions =
-        versions.map(|version| format!("file {:?} ({}): {lost}", version.name, version.file_id));
+        versions.map(|version| format!("file {:?} ({}): {lost}", version.name, version.file_id()));
     let parts = state.all_parts().filter(|part| is_damaged(&part.content));
     let parts = parts.map(|part| format!("part {} of {}: {lost}", part.number, part.file_id));
     let mut all = versions.chain(parts);

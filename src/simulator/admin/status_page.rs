@@ -14,23 +14,71 @@ use crate::model::operation::{BillingClass, Operation};
 use crate::simulator::account::records::{Action, Bucket, Version};
 use crate::simulator::account::state::{Contents, State};
 use crate::simulator::account::world::World;
+use crate::simulator::api::content::{self, ChunkReader};
 use crate::simulator::faults::Faults;
 use crate::simulator::log::{LogEntry, RequestLog};
-use crate::simulator::protocol::message::{Reply, ReplyBody};
-use crate::simulator::protocol::reply::header;
+use crate::simulator::protocol::decode;
+use crate::simulator::protocol::message::{Reply, ReplyBody, Request};
+use crate::simulator::protocol::reply::{Refusal, header};
 
 /// Rows of each table.
 const ROWS: usize = 50;
 
-const STYLE: &str = "body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 75em; \
-    padding: 0 1em; color-scheme: light dark } \
-    table { border-collapse: collapse; margin: .5em 0 1.5em } \
-    th, td { border: 1px solid #8888; padding: .2em .6em; text-align: left } \
-    td { white-space: nowrap } .t { white-space: normal; overflow-wrap: anywhere } .n { text-align: right } \
-    h2 { margin-top: 1.6em } .failed { color: #c33 }";
+const STYLE: &str = ":root { color-scheme: light dark } \
+    body { font: 15px/1.4 system-ui, sans-serif; margin: 1.5em auto; max-width: 75em; padding: 0 1em } div { overflow-x: auto; margin: .5em 0 1.5em } \
+    table { border-collapse: collapse } \
+    th, td { border: 1px solid #8888; padding: .2em .6em; text-align: left; vertical-align: top } \
+    td { white-space: nowrap } .t { white-space: normal; overflow-wrap: anywhere; min-width: 9em } \
+    .n { text-align: right } h1, h2, h3, p { overflow-wrap: anywhere } h2 { margin-top: 1.6em } \
+    .failed { color: light-dark(#b3261e, #ff8a80) } \
+    @media (max-width: 40em) { td { white-space: normal } th, td { padding: .2em .35em } .t { min-width: 6em } }";
+
+/// What a link to a file begins with, behind `/?`.
+const FILE_QUERY: &str = "file=";
+
+/// The answer to somebody who looks: the page, or a file that a link of the page names.
+pub(crate) fn answer(world: &World, request: &Request, log: &RequestLog, faults: &Faults) -> Reply {
+    let id = request
+        .query
+        .as_deref()
+        .and_then(|query| query.strip_prefix(FILE_QUERY));
+    match id {
+        None => page(world, log, faults),
+        Some(id) => download(world, id).unwrap_or_else(Refusal::into_reply),
+    }
+}
+
+/// The content of a file, for a browser to save and not to show: whoever uploaded it must not be able
+/// to run a script beside the page.
+fn download(world: &World, id: &str) -> Result<Reply, Refusal> {
+    let state = world.state();
+    let file = state.file(id).filter(|file| is_downloadable(file));
+    let file = file.ok_or_else(|| Refusal::not_found(format!("File not present: {id}")))?;
+    content::check_readable(&file.content)?;
+    let name = file.name.rsplit('/').next().unwrap_or_default();
+    let mut headers = safe_headers("application/octet-stream");
+    headers.push(header(
+        "Content-Disposition",
+        // A plus sign would be one in a name.
+        format!(
+            "attachment; filename*=UTF-8''{}",
+            decode::encode(name).replace('+', "%20")
+        ),
+    ));
+    Ok(Reply {
+        status: 200,
+        headers,
+        body: ReplyBody::Stream(Box::new(ChunkReader::new(&file.content)), file.length),
+    })
+}
+
+/// Files under a customer's key are for those who have it.
+fn is_downloadable(version: &Version) -> bool {
+    version.action == Action::Upload && !version.encryption.is_customer()
+}
 
 /// The page as it is now.
-pub(crate) fn page(world: &World, log: &RequestLog, faults: &Faults) -> Reply {
+fn page(world: &World, log: &RequestLog, faults: &Faults) -> Reply {
     let mut page = Page(String::new());
     page.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.raw("<meta name=\"viewport\" content=\"width=device-width\">");
@@ -52,19 +100,24 @@ pub(crate) fn page(world: &World, log: &RequestLog, faults: &Faults) -> Reply {
 fn reply(html: String) -> Reply {
     Reply {
         status: 200,
-        headers: vec![
-            header("Content-Type", "text/html; charset=utf-8"),
-            header("Cache-Control", "no-store"),
-            header(
-                "Content-Security-Policy",
-                "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
-                 base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            ),
-            header("X-Content-Type-Options", "nosniff"),
-            header("Referrer-Policy", "no-referrer"),
-        ],
+        headers: safe_headers("text/html; charset=utf-8"),
         body: ReplyBody::Bytes(html.into_bytes()),
     }
+}
+
+/// Headers that forbid a browser to run, load or keep anything.
+fn safe_headers(content_type: &str) -> Vec<(String, String)> {
+    vec![
+        header("Content-Type", content_type),
+        header("Cache-Control", "no-store"),
+        header(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        header("X-Content-Type-Options", "nosniff"),
+        header("Referrer-Policy", "no-referrer"),
+    ]
 }
 
 fn stored(page: &mut Page, state: &State) {
@@ -81,15 +134,18 @@ fn stored_in(page: &mut Page, bucket: &Bucket, contents: &Contents) {
     page.heading(3, &bucket.name);
     let (versions, unfinished) = (contents.versions.len(), contents.unfinished.len());
     page.paragraph(&format!(
-        "{}, {versions} versions, {unfinished} large files unfinished, id {}",
-        bucket.kind, bucket.id
+        "{}, {versions} {}, {unfinished} large {} unfinished, id {}",
+        bucket.kind,
+        if versions == 1 { "version" } else { "versions" },
+        if unfinished == 1 { "file" } else { "files" },
+        bucket.id
     ));
     if versions == 0 {
         return;
     }
-    page.table(&["file", "bytes", "uploaded", ""], |page| {
-        for version in contents.versions.values().take(ROWS) {
-            file(page, version);
+    page.table(&["file", "bytes", "uploaded", "state"], |page| {
+        for version in contents.versions.iter().take(ROWS) {
+            file(page, &version.0);
         }
     });
     if versions > ROWS {
@@ -99,13 +155,22 @@ fn stored_in(page: &mut Page, bucket: &Bucket, contents: &Contents) {
 
 fn file(page: &mut Page, version: &Version) {
     let what = match version.action {
-        Action::Upload => "",
+        Action::Upload => "complete",
         Action::Start => "unfinished",
         Action::Hide => "hides the older ones",
     };
     let uploaded = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(version.uploaded));
     page.row(|page| {
-        page.long(&version.name);
+        if is_downloadable(version) {
+            page.raw("<td class=\"t\"><a href=\"/?");
+            page.text(FILE_QUERY);
+            page.text(&version.file_id());
+            page.raw("\">");
+            page.text(&version.name);
+            page.raw("</a>");
+        } else {
+            page.long(&version.name);
+        }
         page.number(&version.length.to_string());
         page.cell(&uploaded.map(fmt_http_date).unwrap_or_default());
         page.cell(what);
@@ -115,7 +180,7 @@ fn file(page: &mut Page, version: &Version) {
 fn calls(page: &mut Page, log: &RequestLog) {
     let counts = log.counts();
     page.heading(2, &format!("Calls: {}", log.total()));
-    page.table(&["class", "", "calls", "of"], |page| {
+    page.table(&["class", "what", "calls", "operations"], |page| {
         for (class, name, what) in [
             (BillingClass::A, "A", "free"),
             (BillingClass::B, "B", "downloads"),
@@ -149,7 +214,7 @@ fn going_wrong(page: &mut Page, faults: &Faults) {
     if words.is_empty() {
         return;
     }
-    page.table(&["in words"], |page| {
+    page.table(&["fault"], |page| {
         for fault in words.iter().take(ROWS) {
             page.row(|page| page.long(fault));
         }
@@ -176,15 +241,17 @@ fn request(page: &mut Page, entry: &LogEntry) {
         (None | Some(Operation::DownloadFileByName), None) => &entry.path,
         (Some(_), None) => "",
     };
-    let status = entry
-        .status
-        .map_or("none".to_owned(), |status| status.to_string());
+    let status = match (entry.status, &entry.error_code) {
+        (None, _) => "none".to_owned(),
+        (Some(status), None) => status.to_string(),
+        (Some(status), Some(code)) => format!("{status} {code}"),
+    };
     page.row(|page| {
         page.cell(what);
         page.long(file);
         page.raw(match entry.status {
-            Some(..400) => "<td class=\"n\">",
-            _ => "<td class=\"n failed\">",
+            Some(..400) => "<td>",
+            _ => "<td class=\"failed\">",
         });
         page.text(&status);
         page.number(&entry.elapsed.as_millis().to_string());
@@ -239,14 +306,14 @@ impl Page {
     }
 
     fn table(&mut self, columns: &[&str], rows: impl FnOnce(&mut Self)) {
-        self.raw("<table><tr>");
+        self.raw("<div><table><tr>");
         for column in columns {
             self.raw("<th>");
             self.text(column);
         }
         self.raw("\n");
         rows(self);
-        self.raw("</table>\n");
+        self.raw("</table></div>\n");
     }
 
     fn row(&mut self, cells: impl FnOnce(&mut Self)) {

@@ -53,9 +53,9 @@ pub(crate) fn is_sha1(text: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) length: u64,
-    pub(crate) sha1: String,
-    pub(crate) md5: String,
-    pub(crate) content: Vec<Chunk>,
+    pub(crate) sha1: [u8; 20],
+    pub(crate) md5: [u8; 16],
+    pub(crate) content: Box<[Chunk]>,
 }
 
 /// Reads a body of that content length, stores it and holds it against the promise. Nothing is
@@ -72,7 +72,7 @@ pub(crate) fn receive(
         Promise::AtEnd => read_trailer(body)?,
         Promise::Unverified => return Ok(received),
     };
-    if promised != received.sha1 {
+    if promised != hex::encode(received.sha1) {
         return Err(Refusal::bad_request("Sha1 did not match data received"));
     }
     Ok(received)
@@ -86,12 +86,12 @@ fn store(world: &World, body: &mut dyn Read, length: u64) -> Result<Received, Re
             length,
             sha1,
             md5,
-            content: Vec::new(),
+            content: Box::default(),
         });
     }
     let mut writer = world.storage().create_blob()?;
     let (sha1, md5) = copy_hashed(body, &mut writer, length)?;
-    let content = vec![Chunk::whole(writer.finish()?, length)];
+    let content = Box::new([Chunk::whole(writer.finish()?, length)]);
     Ok(Received {
         length,
         sha1,
@@ -115,7 +115,7 @@ pub(crate) fn hash(content: &[Chunk], length: u64) -> Result<Received, Refusal> 
         length,
         sha1,
         md5,
-        content: content.to_vec(),
+        content: content.into(),
     })
 }
 
@@ -134,11 +134,8 @@ fn read_some(from: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, Refusal> {
 /// directory somebody else may have removed or cut it.
 pub(crate) fn check_readable(content: &[Chunk]) -> Result<(), Refusal> {
     for chunk in content {
-        let length = chunk.blob.as_ref().map(|blob| blob.length());
-        let is_whole = length.is_some_and(|length| {
-            length.is_ok_and(|length| length >= chunk.offset.saturating_add(chunk.length))
-        });
-        if !is_whole {
+        let end = chunk.offset.saturating_add(chunk.length);
+        if chunk.blob.length().map_or(true, |length| length < end) {
             return Err(lost());
         }
     }
@@ -170,7 +167,7 @@ pub(crate) fn duplicate(
     world: &World,
     content: &[Chunk],
     length: u64,
-) -> Result<Vec<Chunk>, Refusal> {
+) -> Result<Box<[Chunk]>, Refusal> {
     check_readable(content)?;
     store(world, &mut ChunkReader::new(content), length).map(|stored| stored.content)
 }
@@ -213,11 +210,7 @@ impl ChunkReader {
         let Some(chunk) = self.waiting.front() else {
             return Ok(false);
         };
-        let blob = chunk
-            .blob
-            .as_ref()
-            .ok_or_else(|| io::Error::other("a body is missing"))?;
-        self.current = Some(blob.open(chunk.offset)?.take(chunk.length));
+        self.current = Some(chunk.blob.open(chunk.offset)?.take(chunk.length));
         Ok(true)
     }
 }

@@ -2,12 +2,12 @@
 //! (docs/protocol.md, section 9). A folder, or the older versions of a name, are jumped over rather
 //! than walked through, so a page costs its rows times the logarithm of the bucket's size.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::simulator::account::records::{Action, Version};
-use crate::simulator::account::state::Place;
+use crate::simulator::account::state::{AtPlace, ByPlace, Place};
 
 /// What a page shall hold.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(crate) struct Page {
     pub(crate) next: Option<(String, Option<String>)>,
 }
 
-pub(crate) fn read(versions: &BTreeMap<Place, Arc<Version>>, query: &Query<'_>) -> Page {
+pub(crate) fn read(versions: &BTreeSet<ByPlace>, query: &Query<'_>) -> Page {
     let mut page = Page {
         rows: Vec::new(),
         next: None,
@@ -46,16 +46,22 @@ pub(crate) fn read(versions: &BTreeMap<Place, Arc<Version>>, query: &Query<'_>) 
     let Some(within) = narrower(query.prefix, query.visible_prefix) else {
         return page;
     };
-    let mut from = Bound::Included(query.start.clone().max(Place::first(within)));
+    let first = Place::first(within);
+    let start = if query.start.place() < first.place() {
+        first
+    } else {
+        query.start.clone()
+    };
+    let mut from = Bound::Included(start);
     let mut hidden = 0;
-    while let Some((place, version)) = versions.range((from, Bound::Unbounded)).next() {
-        if !place.name.starts_with(within) {
+    while let Some(ByPlace(version)) = next_from(versions, &from) {
+        if !version.name.starts_with(within) {
             break;
         }
-        if let Some(beyond) = beyond_hidden(query, place, version) {
+        if let Some(beyond) = beyond_hidden(query, version) {
             if version.action == Action::Hide {
                 if hidden == query.scan_limit.max(1) {
-                    page.next = Some((place.name.clone(), None));
+                    page.next = Some((version.name.to_string(), None));
                     break;
                 }
                 hidden += 1;
@@ -63,18 +69,18 @@ pub(crate) fn read(versions: &BTreeMap<Place, Arc<Version>>, query: &Query<'_>) 
             from = beyond;
             continue;
         }
-        let folder = folder_of(&place.name, query);
+        let folder = folder_of(&version.name, query);
         if page.rows.len() == query.limit {
             page.next = Some(match folder {
                 Some(folder) => (folder.to_owned(), None),
-                None => (place.name.clone(), Some(version.file_id.clone())),
+                None => (version.name.to_string(), Some(version.file_id())),
             });
             break;
         }
         let beyond = match folder {
             Some(folder) => beyond_prefix(folder),
-            None if query.all_versions => Some(Bound::Excluded(place.clone())),
-            None => Some(Bound::Excluded(Place::last(&place.name))),
+            None if query.all_versions => Some(Bound::Excluded(Place::of(version))),
+            None => Some(Bound::Excluded(Place::last(&version.name))),
         };
         page.rows.push(match folder {
             Some(folder) => Row::Folder(folder.to_owned()),
@@ -86,14 +92,21 @@ pub(crate) fn read(versions: &BTreeMap<Place, Arc<Version>>, query: &Query<'_>) 
     page
 }
 
+fn next_from<'v>(versions: &'v BTreeSet<ByPlace>, from: &Bound<Place>) -> Option<&'v ByPlace> {
+    let from = from.as_ref().map(|place| place as &dyn AtPlace);
+    versions
+        .range::<dyn AtPlace, _>((from, Bound::Unbounded))
+        .next()
+}
+
 /// Where to go on if a listing of names does not show this version: an unfinished file may stand
 /// before the finished one, a hide marker hides all that is older.
-fn beyond_hidden(query: &Query<'_>, place: &Place, version: &Version) -> Option<Bound<Place>> {
+fn beyond_hidden(query: &Query<'_>, version: &Version) -> Option<Bound<Place>> {
     match version.action {
         _ if query.all_versions => None,
         Action::Upload => None,
-        Action::Start => Some(Bound::Excluded(place.clone())),
-        Action::Hide => Some(Bound::Excluded(Place::last(&place.name))),
+        Action::Start => Some(Bound::Excluded(Place::of(version))),
+        Action::Hide => Some(Bound::Excluded(Place::last(&version.name))),
     }
 }
 

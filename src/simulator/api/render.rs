@@ -1,15 +1,14 @@
 //! How records look on the wire (docs/protocol.md, section 3), including what a key may not see and
 //! what version 1 of the API shows differently (docs/protocol.md, section 9.5).
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::simulator::account::encryption::Encryption;
-use crate::simulator::account::records::{Action, Bucket, Key, Part, Version};
+use crate::simulator::account::records::{Bucket, Key, Part, Version};
 use crate::simulator::api::auth::Caller;
+use crate::simulator::api::file_answer::{EncryptionAnswer, FileAnswer, FileAnswerV1};
 use crate::simulator::api::lock_fields;
-
-const SHA1_OF_NOTHING: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
-const MD5_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 /// For whom something is shown, and in which version of the API.
 #[derive(Debug, Clone, Copy)]
@@ -28,45 +27,10 @@ impl View<'_> {
     }
 }
 
-/// A file version as calls about single files answer it. Lock fields came with version 2.
+/// A file version as calls about single files answer it.
 pub(crate) fn file(view: View<'_>, version: &Version) -> Value {
-    let mut shown = Map::new();
-    let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
-    put("accountId", json!(view.account_id));
-    put("action", json!(action(version.action)));
-    put("bucketId", json!(version.bucket_id));
-    put("contentLength", json!(version.length));
-    put("contentMd5", json!(version.md5));
-    put("contentSha1", json!(version.sha1));
-    put("contentType", json!(version.content_type));
-    put("fileId", json!(version.file_id));
-    put("fileInfo", json!(version.info));
-    put("fileName", json!(version.name));
-    put("uploadTimestamp", json!(version.uploaded));
-    if version.action == Action::Hide {
-        put("contentMd5", json!(MD5_OF_NOTHING));
-        put("contentSha1", json!(SHA1_OF_NOTHING));
-        return Value::Object(shown);
-    }
-    put("serverSideEncryption", encryption(&version.encryption));
-    if view.version > 1 {
-        let retention = lock_fields::shown_retention(version.lock.retention);
-        put(
-            "fileRetention",
-            view.readable_with("readFileRetentions", &retention),
-        );
-        put(
-            "legalHold",
-            view.readable_with(
-                "readFileLegalHolds",
-                &json!(lock_fields::shown_hold(version.lock)),
-            ),
-        );
-        if let Some(status) = version.replication.status {
-            put("replicationStatus", json!(status.name()));
-        }
-    }
-    Value::Object(shown)
+    // It has string keys and finite numbers only, which always become a value.
+    serde_json::to_value(FileAnswer::of(view, version)).unwrap_or_default()
 }
 
 /// The marker that b2_hide_file answers; version 1 adds its `size`.
@@ -90,26 +54,22 @@ pub(crate) fn started(view: View<'_>, version: &Version) -> Value {
 }
 
 /// A row of a listing.
-pub(crate) fn row(view: View<'_>, version: &Version) -> Value {
-    if view.version > 1 {
-        return file(view, version);
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum RowAnswer<'a> {
+    File(FileAnswer<'a>),
+    FileV1(FileAnswerV1<'a>),
+    Folder(Value),
+}
+
+impl<'a> RowAnswer<'a> {
+    pub(crate) fn of_file(view: View<'a>, version: &'a Version) -> Self {
+        if view.version > 1 {
+            Self::File(FileAnswer::of(view, version))
+        } else {
+            Self::FileV1(FileAnswerV1::of(version))
+        }
     }
-    let sha1 = if version.action == Action::Hide {
-        SHA1_OF_NOTHING
-    } else {
-        &version.sha1
-    };
-    json!({
-        "action": action(version.action),
-        "contentLength": version.length,
-        "contentSha1": sha1,
-        "contentType": version.content_type,
-        "fileId": version.file_id,
-        "fileInfo": version.info,
-        "fileName": version.name,
-        "size": version.length,
-        "uploadTimestamp": version.uploaded,
-    })
 }
 
 /// A folder's row: the time must be a number, or rclone and Java fail (docs/protocol.md, section 3.3).
@@ -155,7 +115,7 @@ pub(crate) fn bucket(view: View<'_>, bucket: &Bucket) -> Value {
     });
     json!({
         "accountId": view.account_id,
-        "bucketId": bucket.id,
+        "bucketId": &*bucket.id,
         "bucketInfo": bucket.info,
         "bucketName": bucket.name,
         "bucketType": bucket.kind,
@@ -191,21 +151,5 @@ pub(crate) fn key(view: View<'_>, key: &Key) -> Value {
 }
 
 fn encryption(encryption: &Encryption) -> Value {
-    match encryption {
-        Encryption::Service(false) => json!({ "algorithm": null, "mode": null }),
-        Encryption::Service(true) => json!({ "algorithm": "AES256", "mode": "SSE-B2" }),
-        Encryption::Customer(key) => json!({
-            "algorithm": "AES256",
-            "customerKeyMd5": key.md5,
-            "mode": "SSE-C",
-        }),
-    }
-}
-
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::Upload => "upload",
-        Action::Start => "start",
-        Action::Hide => "hide",
-    }
+    serde_json::to_value(EncryptionAnswer::of(encryption)).unwrap_or_default()
 }

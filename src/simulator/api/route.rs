@@ -124,7 +124,11 @@ fn answer(world: &World, request: &Request, body: &mut dyn Read) -> Result<Reply
                 caller,
                 fields,
             };
-            json_endpoint(operation, &call).map(|value| reply::ok(&value))
+            match operation {
+                Operation::ListFileNames => listing::file_names(&call),
+                Operation::ListFileVersions => listing::file_versions(&call),
+                operation => json_endpoint(operation, &call).map(|value| reply::ok(&value)),
+            }
         }
     }
 }
@@ -153,8 +157,6 @@ fn json_endpoint(operation: Operation, call: &Call<'_>) -> Result<Value, Refusal
         Operation::UpdateBucket => buckets::update(call),
         Operation::GetUploadUrl => upload::get_url(call),
         Operation::GetUploadPartUrl => upload::get_part_url(call),
-        Operation::ListFileNames => listing::file_names(call),
-        Operation::ListFileVersions => listing::file_versions(call),
         Operation::ListUnfinishedLargeFiles => listing::unfinished_large_files(call),
         Operation::GetFileInfo => files::info(call),
         Operation::HideFile => files::hide(call),

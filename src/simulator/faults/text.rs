@@ -1,7 +1,7 @@
 //! Faults as words, for command lines: `b2_upload_file:3 status=503 retry-after=2`. The words are
 //! described at [`Fault`]'s `FromStr`; `Display` writes them, JSON edits left out.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
@@ -296,10 +296,33 @@ fn write_replacement(f: &mut fmt::Formatter<'_>, replacement: Option<&Replacemen
             content_type,
             body,
         }) => {
+            if let Some((code, message)) = own_form(*status, content_type, body) {
+                write!(f, " status={status} code={}", encoded(&code))?;
+                return match message.as_str() {
+                    "" => Ok(()),
+                    message => write!(f, " message={}", encoded(message)),
+                };
+            }
             let body = encoded(&String::from_utf8_lossy(body));
             let content_type = encoded(content_type);
             write!(f, " status={status} type={content_type} body={body}")
         }
+    }
+}
+
+/// Code and message of an answer that [`Fault::status`] makes.
+fn own_form(status: u16, content_type: &str, body: &[u8]) -> Option<(String, String)> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = |member: &str| Some(value.get(member)?.as_str()?.to_owned());
+    let (code, message) = (text("code")?, text("message")?);
+    let same = Fault::on_any().status(status, &code, &message);
+    match same.plan.replacement {
+        Some(Replacement::Answer {
+            content_type: its_type,
+            body: its_body,
+            ..
+        }) if its_type == content_type && its_body == body => Some((code, message)),
+        _ => None,
     }
 }
 
@@ -314,7 +337,12 @@ fn write_edits(f: &mut fmt::Formatter<'_>, edits: &Edits) -> fmt::Result {
         rate,
     } = edits;
     for (name, value) in headers {
-        write!(f, " header={}", encoded(&format!("{name}:{value}")))?;
+        match value.parse::<u64>() {
+            Ok(seconds) if name == "Retry-After" && seconds.to_string() == *value => {
+                write!(f, " retry-after={seconds}")?;
+            }
+            _ => write!(f, " header={}", encoded(&format!("{name}:{value}")))?,
+        }
     }
     if let Some(offset) = corrupt {
         write!(f, " corrupt={offset}")?;
@@ -339,8 +367,20 @@ fn write_edits(f: &mut fmt::Formatter<'_>, edits: &Edits) -> fmt::Result {
     }
 }
 
+/// A value with what a word cannot hold percent-encoded: spaces, percent signs, and all that is not
+/// printable ASCII.
 fn encoded(text: &str) -> String {
-    decode::encode(text).replace('+', "%20")
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'!'..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
+            other => {
+                // Writing to a String cannot fail.
+                let _ = write!(encoded, "%{other:02X}");
+            }
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

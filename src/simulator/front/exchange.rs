@@ -47,7 +47,7 @@ pub(crate) async fn answer(
     }
     let request = Arc::new(message(&head, front));
     if is_for_people(connection, &head) {
-        return status_page(front, connection, &head).await;
+        return status_page(front, connection, request, &head).await;
     }
     if front.admin_enabled && connection.is_local && front.service.is_admin(&request) {
         return administer(front, connection, request, incoming).await;
@@ -141,11 +141,15 @@ fn context_of<'a>(
 async fn status_page(
     front: &Arc<Front>,
     connection: &ConnectionHandle,
+    request: Arc<Request>,
     head: &Parts,
 ) -> Response<AnswerBody> {
     let context = context_of(front, connection, head);
     let shown = Arc::clone(front);
-    let page = spawn_blocking(move || shown.service.status_page(&shown.log, &shown.faults));
+    let page = spawn_blocking(move || {
+        let service = &shown.service;
+        service.status_page(&request, &shown.log, &shown.faults)
+    });
     let page = page.await.unwrap_or_else(|_| panicked());
     response(page, &Edits::default(), &context)
 }

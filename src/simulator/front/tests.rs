@@ -73,7 +73,7 @@ impl Service for Stub {
         json(200, &format!("administered {text}"))
     }
 
-    fn status_page(&self, _: &RequestLog, _: &Faults) -> Reply {
+    fn status_page(&self, _: &Request, _: &RequestLog, _: &Faults) -> Reply {
         json(200, "the page")
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::simulator::account::records::{Action, Bucket, Change, Record, Version};
-use crate::simulator::account::state::State;
+use crate::simulator::account::state::{ByPlace, State};
 use crate::simulator::account::world::World;
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
@@ -68,7 +68,8 @@ fn apply(state: &State, bucket: &Bucket, now: u64, changes: &mut Vec<Change>) {
     let Some(contents) = state.contents(&bucket.id) else {
         return;
     };
-    let versions: Vec<&Arc<Version>> = contents.versions.values().collect();
+    let versions = contents.versions.iter().map(|ByPlace(version)| version);
+    let versions: Vec<&Arc<Version>> = versions.collect();
     for versions in versions.chunk_by(|one, next| one.name == next.name) {
         let actions = Actions::of(bucket, &versions[0].name);
         let (unfinished, finished): (Vec<&Version>, Vec<&Version>) = versions

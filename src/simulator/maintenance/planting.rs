@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::simulator::account::checksums::{ContentMd5, ContentSha1};
 use crate::simulator::account::encryption::Encryption;
 use crate::simulator::account::lock::{DefaultRetention, Lock};
 use crate::simulator::account::records::{Action, Bucket, Change, Record, Replication, Version};
@@ -42,7 +43,7 @@ pub(crate) fn bucket(
 
 fn empty_bucket(account_id: &str, name: &str, encrypts: bool) -> Bucket {
     Bucket {
-        id: ids::bucket_id(account_id),
+        id: ids::bucket_id(account_id).into(),
         name: name.to_owned(),
         kind: "allPrivate".to_owned(),
         info: BTreeMap::new(),
@@ -117,15 +118,15 @@ pub(crate) fn file(
             Version::hide_marker(&bucket.id, name, uploaded)
         } else {
             Version {
-                file_id: ids::file_id(&bucket.id, FileKind::Small, uploaded),
-                bucket_id: bucket.id.clone(),
-                name: name.to_owned(),
+                serial: ids::file_serial(FileKind::Small),
+                bucket_id: Arc::clone(&bucket.id),
+                name: name.into(),
                 action: Action::Upload,
                 length: stored.length,
-                content_type: content_type.to_owned(),
-                sha1: stored.sha1,
-                md5: Some(stored.md5),
-                info,
+                content_type: world.shared_text(content_type),
+                sha1: ContentSha1::Verified(stored.sha1),
+                md5: Some(ContentMd5(stored.md5)),
+                info: info.into(),
                 encryption: Encryption::Service(bucket.encrypts),
                 lock: Lock::default(),
                 replication: Replication::default(),
@@ -133,7 +134,7 @@ pub(crate) fn file(
                 content: stored.content,
             }
         };
-        let id = version.file_id.clone();
+        let id = version.file_id();
         Ok((vec![Change::Put(Record::Version(Arc::new(version)))], id))
     })
 }

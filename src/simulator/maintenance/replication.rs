@@ -11,13 +11,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use crate::simulator::account::checksums::ContentSha1;
 use crate::simulator::account::encryption::Encryption;
 use crate::simulator::account::lock::Lock;
 use crate::simulator::account::records::{
     Action, Bucket, Change, Record, Replication, ReplicationStatus, Version,
 };
 use crate::simulator::account::replication_rules::{ReplicationRule, can_be_replicated, rules_for};
-use crate::simulator::account::state::State;
+use crate::simulator::account::state::{ByPlace, State};
 use crate::simulator::account::world::World;
 use crate::simulator::api::auth::{self, Caller};
 use crate::simulator::api::content;
@@ -44,7 +45,10 @@ fn candidates(state: &State) -> Vec<(Arc<Bucket>, Arc<Version>)> {
         let versions = state
             .contents(&bucket.id)
             .map(|contents| &contents.versions);
-        let versions = versions.into_iter().flatten().map(|(_, version)| version);
+        let versions = versions
+            .into_iter()
+            .flatten()
+            .map(|ByPlace(version)| version);
         let finished = versions.filter(|version| version.action == Action::Upload);
         let finished = finished
             .filter(|version| can_be_replicated(&version.name, &version.info, &version.encryption));
@@ -86,7 +90,7 @@ fn replicate(world: &World, bucket: &Bucket, version: &Version) -> Result<(), Re
     };
     world.change(|state| {
         let changed = state
-            .file(&version.file_id)
+            .file(&version.file_id())
             .filter(|current| current.replication != replication);
         let changed = changed.map(|current| Version {
             replication,
@@ -135,16 +139,16 @@ fn replica(
     if state.versions_of(&bucket.id, &version.name).any(is_it) {
         return Ok(None);
     }
-    let kind = match version.sha1.as_str() {
-        "none" => FileKind::Large,
-        _ => FileKind::Small,
+    let kind = match version.sha1 {
+        ContentSha1::None => FileKind::Large,
+        ContentSha1::Verified(_) | ContentSha1::Unverified(_) => FileKind::Small,
     };
     Ok(Some(Version {
-        file_id: ids::file_id(&bucket.id, kind, version.uploaded),
-        bucket_id: bucket.id.clone(),
+        serial: ids::file_serial(kind),
+        bucket_id: Arc::clone(&bucket.id),
         encryption: Encryption::Service(bucket.encrypts),
         lock,
-        content: Vec::new(),
+        content: Box::default(),
         replication: Replication {
             status: Some(ReplicationStatus::Replica),
             destinations: BTreeSet::new(),

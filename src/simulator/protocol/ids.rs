@@ -25,6 +25,8 @@ pub(crate) enum FileKind {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FileIdParts<'a> {
     pub(crate) bucket_id: &'a str,
+    /// The digits behind `_f` as a number.
+    pub(crate) serial: u64,
     /// Older ids of the real service have no `_u` part, hence no milliseconds.
     pub(crate) uploaded: Option<u64>,
 }
@@ -51,15 +53,19 @@ pub(crate) fn bucket_id(account_id: &str) -> String {
         .collect()
 }
 
-pub(crate) fn file_id(bucket_id: &str, kind: FileKind, uploaded: u64) -> String {
+/// What tells a file id from the others of its bucket and millisecond: its kind and 15 random digits.
+pub(crate) fn file_serial(kind: FileKind) -> u64 {
     let kind = match kind {
         FileKind::Small => 1,
         FileKind::Large => 2,
     };
-    let random = random::hex(15);
+    kind << 60 | random::number() >> 4
+}
+
+pub(crate) fn file_id(bucket_id: &str, serial: u64, uploaded: u64) -> String {
     let (date, time) = date_and_time(uploaded / 1000);
     format!(
-        "4_z{bucket_id}_f{kind}{random}_d{date}_m{time}_c{CLUSTER}_v0002207_t0035_u{uploaded:014}"
+        "4_z{bucket_id}_f{serial:016x}_d{date:08}_m{time:06}_c{CLUSTER}_v0002207_t0035_u{uploaded:014}"
     )
 }
 
@@ -85,10 +91,11 @@ pub(crate) fn is_bucket_id(id: &str) -> bool {
 pub(crate) fn parse_file_id(id: &str) -> Option<FileIdParts<'_>> {
     let mut parts = id.strip_prefix("4_z")?.split('_');
     let bucket_id = parts.next().filter(|bucket| is_bucket_id(bucket))?;
-    parts
+    let serial = parts
         .next()
         .and_then(|part| part.strip_prefix('f'))
         .filter(|digits| digits.len() == 16 && digits.bytes().all(is_lower_hex))?;
+    let serial = u64::from_str_radix(serial, 16).ok()?;
     for (letter, length) in [('d', 8), ('m', 6), ('c', 3), ('v', 7), ('t', 4)] {
         digits(parts.next()?, letter, length)?;
     }
@@ -98,6 +105,7 @@ pub(crate) fn parse_file_id(id: &str) -> Option<FileIdParts<'_>> {
     };
     parts.next().is_none().then_some(FileIdParts {
         bucket_id,
+        serial,
         uploaded,
     })
 }
@@ -111,9 +119,9 @@ fn is_lower_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// `YYYYMMDD` and `HHMMSS` in UTC; the calendar counted from 1 March 0000, which puts the leap day
+/// `YYYYMMDD` and `HHMMSS` in UTC as numbers; the calendar counted from 1 March 0000, which puts the leap day
 /// at the end of its year.
-fn date_and_time(seconds: u64) -> (String, String) {
+fn date_and_time(seconds: u64) -> (u64, u64) {
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era =
@@ -128,13 +136,8 @@ fn date_and_time(seconds: u64) -> (String, String) {
     };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     (
-        format!("{year:04}{month:02}{day:02}"),
-        format!(
-            "{:02}{:02}{:02}",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        ),
+        year * 10_000 + month * 100 + day,
+        second / 3600 * 10_000 + second / 60 % 60 * 100 + second % 60,
     )
 }
 
@@ -159,12 +162,14 @@ mod tests {
     #[test]
     fn a_file_id_tells_its_bucket_and_time() {
         let bucket = "a70c34e19f10595d73db0e28";
-        let id = file_id(bucket, FileKind::Small, 1_709_972_142_123);
+        let serial = file_serial(FileKind::Small);
+        let id = file_id(bucket, serial, 1_709_972_142_123);
         assert!(id.contains("_d20240309_m081542_"), "{id}");
         assert_eq!(
             parse_file_id(&id),
             Some(FileIdParts {
                 bucket_id: bucket,
+                serial,
                 uploaded: Some(1_709_972_142_123)
             })
         );
@@ -184,9 +189,9 @@ mod tests {
 
     #[test]
     fn dates_are_right_around_leap_days() {
-        assert_eq!(date_and_time(0).0, "19700101");
-        assert_eq!(date_and_time(951_782_400).0, "20000229");
-        assert_eq!(date_and_time(1_735_689_599).0, "20241231");
-        assert_eq!(date_and_time(1_735_689_600).0, "20250101");
+        assert_eq!(date_and_time(0).0, 19700101);
+        assert_eq!(date_and_time(951_782_400).0, 20000229);
+        assert_eq!(date_and_time(1_735_689_599).0, 20241231);
+        assert_eq!(date_and_time(1_735_689_600).0, 20250101);
     }
 }

@@ -3,7 +3,8 @@
 
 use std::io;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::simulator::protocol::message::{Reply, ReplyBody};
 
@@ -89,7 +90,7 @@ impl From<io::Error> for Refusal {
 }
 
 /// `200` with this JSON, which ends with a newline where an error's does not.
-pub(crate) fn ok(value: &Value) -> Reply {
+pub(crate) fn ok(value: &impl Serialize) -> Reply {
     let mut body = pretty(value);
     body.push(b'\n');
     Reply {
@@ -122,7 +123,7 @@ fn json_headers(content_type: &str) -> Vec<(String, String)> {
     ]
 }
 
-fn pretty(value: &Value) -> Vec<u8> {
-    // A `Value` has string keys and finite numbers only, which always print.
+fn pretty(value: &impl Serialize) -> Vec<u8> {
+    // Answers have string keys and finite numbers only, which always print.
     serde_json::to_vec_pretty(value).unwrap_or_default()
 }

@@ -210,7 +210,7 @@ fn save_at_once(
         temporary_file(directory, replaced.as_ref()).map_err(|error| failed("create", error))?;
     (options.check)()?;
     let mut counts = RangeCounts::ONE_RESPONSE;
-    if reader.is_whole() && reader.length() > options.part_size {
+    if reader.length() > options.part_size {
         let target = RangeTarget {
             path,
             file: temporary.as_file(),

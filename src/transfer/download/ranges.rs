@@ -55,6 +55,7 @@ pub(super) fn download(
     workers: &Workers,
     target: &RangeTarget<'_>,
 ) -> Result<()> {
+    let offset = reader.stream().range().start;
     let first = reader.stream().take_body();
     let (session, content) = (
         Arc::clone(reader.stream().session()),
@@ -83,11 +84,11 @@ pub(super) fn download(
                 }
                 let (session, content) = (Arc::clone(&session), content.clone());
                 Some(Ok(move |control: &Control| {
-                    let rest = sink.position..parts.length();
+                    let rest = offset + sink.position..offset + parts.length();
                     tally.add(sink.position - range.start);
                     let steering = (control.clone(), tally);
                     let stream = ByteStream::new(&session, steering, content, rest, body);
-                    sink.write(&mut StreamReader(stream.cut_at(range.end)))?;
+                    sink.write(&mut StreamReader(stream.cut_at(offset + range.end)))?;
                     tally.part_arrived();
                     frontier.complete(index);
                     Ok(())

@@ -104,11 +104,6 @@ impl DownloadReader {
         self.tally().retries()
     }
 
-    /// Whether these are all bytes of the file.
-    pub(super) fn is_whole(&self) -> bool {
-        *self.stream.range() == (0..self.version.content_length)
-    }
-
     /// The checksum that the bytes must have, if one is known for all of them.
     pub(super) const fn expected(&self) -> Option<Sha1Digest> {
         self.expected

@@ -141,6 +141,24 @@ impl ByteStream {
         Ok(0)
     }
 
+    /// Fills a buffer with all that is left.
+    pub(super) fn fill(mut self, buffer: &mut [u8]) -> Result<()> {
+        self.fill_next(buffer)?;
+        self.drain()
+    }
+
+    /// Fills a buffer with the next bytes; there must be as many.
+    pub(super) fn fill_next(&mut self, mut buffer: &mut [u8]) -> Result<()> {
+        while !buffer.is_empty() {
+            let read = self.next(buffer)?;
+            if read == 0 {
+                return Err(length_mismatch(Operation::DownloadFileById));
+            }
+            buffer = buffer.get_mut(read..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
     /// Reads the end of a body that is at its end: without that its connection would not be used
     /// again. Fails once and for all if there is no end.
     pub(super) fn drain(&mut self) -> Result<()> {

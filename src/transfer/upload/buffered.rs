@@ -1,7 +1,7 @@
 //! Large files from what can be read only once. Each part is read into memory by the calling thread
 //! and sent by another one; a fixed number of buffers goes round, one more than there are workers.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use parking_lot::Mutex;
 
@@ -27,9 +27,38 @@ pub(super) struct PartBuffer {
     _loan: Loan,
 }
 
+/// Where the parts come from.
+pub(super) trait Input {
+    /// Reads the next bytes, none at the end; a wait for them ends with the call.
+    fn read(&mut self, buffer: &mut [u8], control: &Control) -> io::Result<usize>;
+
+    /// A large file is about to be started, or was started. What is cancelled in between may leave one that
+    /// nobody knows.
+    fn is_starting(&mut self, _is_starting: bool) {}
+}
+
+/// A reader of the caller, which nothing can interrupt.
+pub(super) struct CallersReader<R>(pub(super) R);
+
+impl<R: Read> Input for CallersReader<R> {
+    fn read(&mut self, buffer: &mut [u8], control: &Control) -> io::Result<usize> {
+        control.check()?;
+        self.0.read(buffer)
+    }
+}
+
+/// An input that is read under a control.
+struct Under<'a>(&'a mut dyn Input, &'a Control);
+
+impl Read for Under<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer, self.1)
+    }
+}
+
 /// The parts of a reader, one after the other.
 pub(super) struct PartReader<'a> {
-    reader: &'a mut dyn Read,
+    input: &'a mut dyn Input,
     cut: Cut,
     memory: &'a Memory,
     index: u64,
@@ -48,24 +77,24 @@ enum Cut {
 
 impl<'a> PartReader<'a> {
     pub(super) fn of_length(
-        reader: &'a mut dyn Read,
+        input: &'a mut dyn Input,
         parts: EqualParts,
         memory: &'a Memory,
     ) -> Self {
-        Self::new(reader, Cut::Known(parts), memory)
+        Self::new(input, Cut::Known(parts), memory)
     }
 
     pub(super) fn of_stream(
-        reader: &'a mut dyn Read,
+        input: &'a mut dyn Input,
         limits: PartLimits,
         memory: &'a Memory,
     ) -> Self {
-        Self::new(reader, Cut::Stream(limits), memory)
+        Self::new(input, Cut::Stream(limits), memory)
     }
 
-    fn new(reader: &'a mut dyn Read, cut: Cut, memory: &'a Memory) -> Self {
+    fn new(input: &'a mut dyn Input, cut: Cut, memory: &'a Memory) -> Self {
         Self {
-            reader,
+            input,
             cut,
             memory,
             index: 0,
@@ -90,7 +119,7 @@ impl<'a> PartReader<'a> {
     pub(super) fn goes_on(&mut self, control: &Control) -> Result<bool> {
         let mut byte = [0];
         if self.peeked.is_none() && !self.ended && self.wanted() > 0 {
-            match fill(&mut self.reader, &mut byte, control)? {
+            match fill(&mut Under(self.input, control), &mut byte, control)? {
                 0 => self.ended = true,
                 _ => self.peeked = Some(byte[0]),
             }
@@ -129,7 +158,7 @@ impl<'a> PartReader<'a> {
             start = 1;
         }
         let rest = part.bytes.get_mut(start..).unwrap_or_default();
-        let filled = start + fill(&mut self.reader, rest, control)?;
+        let filled = start + fill(&mut Under(self.input, control), rest, control)?;
         // A terminal, or a file that grows, may go on after its end.
         self.ended = filled < size;
         self.index += 1;
@@ -186,7 +215,9 @@ pub(super) fn upload(
         length: parts.total(),
         parts: None,
     };
+    parts.input.is_starting(true);
     LargeFile::make(transfer, file, beginning, &tally, |large| {
+        parts.input.is_starting(false);
         parallel::run(workers, control, |control| {
             let (buffers, parts) = (&buffers, &mut parts);
             let mut number = 0;

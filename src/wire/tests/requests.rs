@@ -34,7 +34,7 @@ use crate::wire::large_file::{
 };
 use crate::wire::lock::{UpdateFileLegalHoldRequest, UpdateFileRetentionRequest};
 use crate::wire::notification::{
-    GetNotificationRulesRequest, NotificationRulesResponse, RuleForm, SetNotificationRulesRequest,
+    GetNotificationRulesRequest, KeptRule, NotificationRulesResponse, SetNotificationRulesRequest,
 };
 use crate::wire::share::DownloadAuthorizationRequest;
 use crate::wire::upload::GetUploadUrlRequest;
@@ -531,7 +531,7 @@ fn sent_rules<'a>(
 ) -> SetNotificationRulesRequest<'a> {
     SetNotificationRulesRequest {
         bucket_id,
-        event_notification_rules: rules.iter().map(RuleForm::from).collect(),
+        event_notification_rules: rules.iter().map(KeptRule::from).collect(),
     }
 }
 

@@ -312,3 +312,30 @@ fn two_that_set_up_at_once_agree_on_a_key() {
         assert!(accepts, "{}", other.name());
     }
 }
+
+/// Each makes keys before it sees those of the others: what nobody uses is deleted again.
+#[test]
+fn several_that_set_up_at_once_leave_one_key_for_each_bucket() {
+    let world = World::new();
+    let make = |name: &str| {
+        let made = world.api.create_bucket(name, b2sdk::BucketType::AllPrivate);
+        made.unwrap()
+    };
+    let (source, destination) = (make("crowded-source"), make("crowded-destination"));
+    let start = Barrier::new(6);
+    std::thread::scope(|threads| {
+        for _ in 0..6 {
+            threads.spawn(|| {
+                start.wait();
+                set_up(&source, &destination).unwrap();
+            });
+        }
+    });
+    let keys: Vec<_> = world.api.list_keys().unwrap().map(Result::unwrap).collect();
+    let names: Vec<_> = keys.iter().map(|key| key.key_name.as_str()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let used = set_up(&source, &destination).unwrap();
+    for id in [&used.source_key, &used.destination_key] {
+        assert!(keys.iter().any(|key| key.application_key_id == *id));
+    }
+}

@@ -19,6 +19,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -26,17 +28,21 @@ use rusqlite::Connection;
 
 use super::{BlobWriter, Loaded, Storage};
 use crate::simulator::account::blob::Blob;
-use crate::simulator::account::records::{Change, Chunk, Record};
+use crate::simulator::account::records::{Change, Record};
+use crate::simulator::account::stored::{Reader, to_json};
 use crate::simulator::random;
 
 const DATABASE: &str = "simulator.sqlite";
 const BODIES: &str = "bodies";
 const NAME_DIGITS: usize = 32;
+/// Rows of a batch, and batches under way between the threads that load.
+const BATCH: usize = 1000;
+const BATCHES: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct DiskStorage {
     database: Mutex<Connection>,
-    bodies: PathBuf,
+    bodies: Arc<Path>,
     /// Unlocks when it is dropped.
     _lock: File,
 }
@@ -76,7 +82,7 @@ impl DiskStorage {
         })?;
         Ok(Self {
             database: Mutex::new(database),
-            bodies,
+            bodies: bodies.into(),
             _lock: lock,
         })
     }
@@ -125,7 +131,7 @@ impl Storage for DiskStorage {
         let temporary = self.bodies.join(format!("{name}.tmp"));
         let file = new_private_file(&temporary)?;
         Ok(Box::new(DiskWriter {
-            bodies: self.bodies.clone(),
+            bodies: Arc::clone(&self.bodies),
             name,
             file,
             temporary: Temporary(temporary),
@@ -138,28 +144,17 @@ impl Storage for DiskStorage {
     }
 
     fn load(&self) -> io::Result<Loaded> {
-        let rows = {
-            let database = self.database.lock();
-            read_rows(&database).map_err(io::Error::other)?
+        let mut blobs: HashMap<String, (Arc<DiskBlob>, u64)> = HashMap::new();
+        let mut body = |name: &str, needed: u64| -> Arc<dyn Blob> {
+            if let Some((blob, length)) = blobs.get_mut(name) {
+                *length = needed.max(*length);
+                return Arc::<DiskBlob>::clone(blob);
+            }
+            let blob = Arc::new(DiskBlob::new(&self.bodies, name, false));
+            blobs.insert(name.to_owned(), (Arc::clone(&blob), needed));
+            blob
         };
-        let mut blobs: HashMap<String, Arc<DiskBlob>> = HashMap::new();
-        let mut needed: HashMap<String, u64> = HashMap::new();
-        let mut attach = |chunk: &mut Chunk| {
-            let end = chunk.offset.saturating_add(chunk.length);
-            let length = needed.entry(chunk.blob_name.clone()).or_default();
-            *length = end.max(*length);
-            let blob = blobs
-                .entry(chunk.blob_name.clone())
-                .or_insert_with_key(|name| {
-                    Arc::new(DiskBlob::new(self.bodies.join(name), name.clone(), false))
-                });
-            let blob: Arc<DiskBlob> = Arc::clone(blob);
-            chunk.blob = Some(blob);
-        };
-        let records = rows
-            .iter()
-            .map(|(kind, json)| Record::from_json(kind, json, &mut attach))
-            .collect::<serde_json::Result<Vec<Record>>>()?;
+        let records = self.read_records(&mut Reader::new(&mut body))?;
         let has_account = |record: &Record| matches!(record, Record::Account(_));
         if !records.iter().any(has_account) {
             self.refuse_bodies_without_account()?;
@@ -168,11 +163,60 @@ impl Storage for DiskStorage {
                 damaged: HashSet::new(),
             });
         }
+        let needed = blobs.into_iter();
+        let needed = needed.map(|(name, (_, length))| (name, length)).collect();
         Ok(Loaded {
             records,
             damaged: self.inspect(needed)?,
         })
     }
+}
+
+/// The rows that one thread has read and the other turns into records.
+type Rows = Vec<(String, String)>;
+
+impl DiskStorage {
+    /// Everything in the database: one thread reads rows, this one makes records of them.
+    fn read_records(&self, reader: &mut Reader<'_>) -> io::Result<Vec<Record>> {
+        let (sender, batches) = sync_channel::<Rows>(BATCHES);
+        thread::scope(|scope| {
+            let reading = thread::Builder::new().spawn_scoped(scope, move || {
+                let database = self.database.lock();
+                send_rows(&database, &sender)
+            })?;
+            let mut records = Vec::new();
+            for batch in batches {
+                for (kind, json) in batch {
+                    records.push(reader.read(&kind, &json)?);
+                }
+            }
+            let read = reading.join();
+            read.map_err(|_| io::Error::other("reading the database panicked"))?
+                .map_err(io::Error::other)?;
+            Ok(records)
+        })
+    }
+}
+
+/// Sends all rows in batches, versions before the parts that belong to them. It ends early when
+/// nobody wants any more.
+fn send_rows(database: &Connection, sender: &SyncSender<Rows>) -> rusqlite::Result<()> {
+    for condition in ["kind <> 'part'", "kind = 'part'"] {
+        let mut query =
+            database.prepare(&format!("SELECT kind, json FROM record WHERE {condition}"))?;
+        let mut rows = query.query([])?;
+        let mut batch = Rows::new();
+        while let Some(row) = rows.next()? {
+            batch.push((row.get(0)?, row.get(1)?));
+            if batch.len() == BATCH && sender.send(std::mem::take(&mut batch)).is_err() {
+                return Ok(());
+            }
+        }
+        if sender.send(batch).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// Whether this module gives such names to bodies: 32 lower-case hexadecimal digits, with `.tmp`
@@ -221,7 +265,7 @@ fn write_changes(
         for change in changes {
             match change {
                 Change::Put(record) => {
-                    put.execute((record.kind().name(), record.key(), record.to_json()?))?
+                    put.execute((record.kind().name(), record.key(), to_json(record)?))?
                 }
                 Change::Remove(kind, key) => remove.execute((kind.name(), key))?,
             };
@@ -229,14 +273,6 @@ fn write_changes(
     }
     transaction.commit()?;
     Ok(())
-}
-
-/// Versions come before the parts that belong to them: the names of the kinds do not sort so.
-fn read_rows(database: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
-    let mut query =
-        database.prepare("SELECT kind, json FROM record ORDER BY kind = 'part', kind, key")?;
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
 }
 
 /// Opens a file that only its owner may read, creating it if need be.
@@ -271,7 +307,7 @@ impl Drop for Temporary {
 }
 
 struct DiskWriter {
-    bodies: PathBuf,
+    bodies: Arc<Path>,
     name: String,
     file: File,
     temporary: Temporary,
@@ -292,7 +328,7 @@ impl BlobWriter for DiskWriter {
         self.file.sync_all()?;
         let path = self.bodies.join(&self.name);
         fs::rename(&self.temporary.0, &path)?;
-        let blob = DiskBlob::new(path, self.name, true);
+        let blob = DiskBlob::new(&self.bodies, &self.name, true);
         sync_directory(&self.bodies)?;
         Ok(Arc::new(blob))
     }
@@ -314,36 +350,42 @@ fn sync_directory(_dir: &Path) -> io::Result<()> {
 /// start which fails destroys nothing.
 #[derive(Debug)]
 struct DiskBlob {
-    path: PathBuf,
-    name: String,
+    bodies: Arc<Path>,
+    /// Its name as a number, which takes less room.
+    number: u128,
     records: AtomicUsize,
     is_garbage: AtomicBool,
 }
 
 impl DiskBlob {
-    fn new(path: PathBuf, name: String, is_garbage: bool) -> Self {
+    fn new(bodies: &Arc<Path>, name: &str, is_garbage: bool) -> Self {
         Self {
-            path,
-            name,
+            bodies: Arc::clone(bodies),
+            // A record may have been changed by hand: such a body is missing.
+            number: u128::from_str_radix(name, 16).unwrap_or(0),
             records: AtomicUsize::new(0),
             is_garbage: AtomicBool::new(is_garbage),
         }
     }
+
+    fn path(&self) -> PathBuf {
+        self.bodies.join(self.name())
+    }
 }
 
 impl Blob for DiskBlob {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> String {
+        format!("{:032x}", self.number)
     }
 
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        let mut file = File::open(&self.path)?;
+        let mut file = File::open(self.path())?;
         file.seek(SeekFrom::Start(offset))?;
         Ok(Box::new(file))
     }
 
     fn length(&self) -> io::Result<u64> {
-        fs::metadata(&self.path).map(|metadata| metadata.len())
+        fs::metadata(self.path()).map(|metadata| metadata.len())
     }
 
     // Both are called under the lock of the state only, one after the other.
@@ -363,7 +405,7 @@ impl Drop for DiskBlob {
     fn drop(&mut self) {
         if *self.is_garbage.get_mut() {
             // What cannot be removed now is an orphan at the next start.
-            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(self.path());
         }
     }
 }
@@ -372,7 +414,7 @@ impl Drop for DiskBlob {
 mod tests {
     use super::*;
     use crate::simulator::account::encryption::Encryption;
-    use crate::simulator::account::records::{Account, Kind, Part};
+    use crate::simulator::account::records::{Account, Chunk, Kind, Part};
 
     fn part(blob: &Arc<dyn Blob>) -> Change {
         Change::Put(Record::Part(Arc::new(Part {
@@ -383,7 +425,7 @@ mod tests {
             md5: String::new(),
             encryption: Encryption::NONE,
             uploaded: 0,
-            content: vec![Chunk::whole(Arc::clone(blob), 4)],
+            content: Box::new([Chunk::whole(Arc::clone(blob), 4)]),
         })))
     }
 

@@ -62,8 +62,8 @@ impl std::fmt::Debug for MemoryBlob {
 }
 
 impl Blob for MemoryBlob {
-    fn name(&self) -> &'static str {
-        ""
+    fn name(&self) -> String {
+        String::new()
     }
 
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {

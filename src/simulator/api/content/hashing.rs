@@ -23,14 +23,14 @@ pub(super) fn copy_hashed(
     from: &mut dyn Read,
     to: &mut dyn Write,
     length: u64,
-) -> Result<(String, String), Refusal> {
+) -> Result<([u8; 20], [u8; 16]), Refusal> {
     if length < LARGE {
         let mut md5 = Md5::new();
         let sha1 = copy(from, to, length, vec![0; BUFFER], |buffer, count| {
             md5.update(&buffer[..count]);
             buffer
         })?;
-        return Ok((sha1, hex::encode(md5.finalize())));
+        return Ok((sha1, md5.finalize().into()));
     }
     thread::scope(|scope| {
         let (sender, full) = sync_channel(AHEAD);
@@ -55,7 +55,7 @@ fn copy(
     length: u64,
     mut buffer: Vec<u8>,
     mut pass: impl FnMut(Vec<u8>, usize) -> Vec<u8>,
-) -> Result<String, Refusal> {
+) -> Result<[u8; 20], Refusal> {
     let mut sha1 = Sha1::new();
     let mut left = length;
     while left > 0 {
@@ -66,7 +66,7 @@ fn copy(
         left -= count as u64;
         buffer = pass(buffer, count);
     }
-    Ok(hex::encode(sha1.finalize()))
+    Ok(sha1.finalize().into())
 }
 
 /// Our end of the thread that takes the MD5.
@@ -85,13 +85,13 @@ impl Beside {
     }
 }
 
-fn md5_of(full: &Receiver<(Vec<u8>, usize)>, used: &Sender<Vec<u8>>) -> String {
+fn md5_of(full: &Receiver<(Vec<u8>, usize)>, used: &Sender<Vec<u8>>) -> [u8; 16] {
     let mut md5 = Md5::new();
     for (buffer, count) in full {
         md5.update(&buffer[..count]);
         let _ = used.send(buffer);
     }
-    hex::encode(md5.finalize())
+    md5.finalize().into()
 }
 
 #[cfg(test)]
@@ -108,8 +108,8 @@ mod tests {
             let sums = copy_hashed(&mut &*data, &mut stored, length as u64).unwrap();
             let expected = &data[..length];
             assert!(stored == expected);
-            let sha1 = hex::encode(Sha1::digest(expected));
-            assert_eq!(sums, (sha1, hex::encode(Md5::digest(expected))));
+            let expected = (Sha1::digest(expected).into(), Md5::digest(expected).into());
+            assert_eq!(sums, expected);
         }
     }
 

@@ -70,7 +70,7 @@ impl Facts<'_> {
     fn buckets(&self) -> Option<Vec<(String, Option<String>)>> {
         let state = self.world.state();
         let named = |id: &String| {
-            let bucket: Option<&Arc<Bucket>> = state.buckets.get(id);
+            let bucket: Option<&Arc<Bucket>> = state.buckets.get(id.as_str());
             (id.clone(), bucket.map(|bucket| bucket.name.clone()))
         };
         self.caller

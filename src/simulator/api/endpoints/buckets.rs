@@ -115,7 +115,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Value, Refusal> {
     names::check_bucket_name(name)?;
     let wanted = Wanted::read(call)?;
     let bucket = Bucket {
-        id: ids::bucket_id(call.world.account_id()),
+        id: ids::bucket_id(call.world.account_id()).into(),
         name: name.to_owned(),
         kind: wanted.kind.ok_or_else(|| missing("bucketType"))?,
         info: wanted.info.unwrap_or_default(),
@@ -251,7 +251,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Value, Refusal> {
     let buckets: Vec<Value> = state
         .buckets_by_name()
         .filter(|bucket| call.caller.reaches_bucket(&bucket.id))
-        .filter(|bucket| id.is_none_or(|id| id == bucket.id))
+        .filter(|bucket| id.is_none_or(|id| *id == *bucket.id))
         .filter(|bucket| name.is_none_or(|name| name.eq_ignore_ascii_case(&bucket.name)))
         .filter(|bucket| {
             kinds

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::large::file_info;
 use super::upload::{part_number, store_part};
 use super::{Call, download, info_limit};
+use crate::simulator::account::checksums::{ContentMd5, ContentSha1};
 use crate::simulator::account::encryption::{self, Encryption};
 use crate::simulator::account::records::{Action, Change, Record, Version};
 use crate::simulator::account::replication_rules;
@@ -47,17 +48,17 @@ pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
         let uploaded = state.next_upload_time(bucket_id, name, now);
         let encryption = encryption.unwrap_or(Encryption::Service(bucket.encrypts));
         let version = Arc::new(Version {
-            file_id: ids::file_id(bucket_id, FileKind::Small, uploaded),
-            bucket_id: bucket_id.to_owned(),
-            name: name.to_owned(),
+            serial: ids::file_serial(FileKind::Small),
+            bucket_id: Arc::clone(&bucket.id),
+            name: name.into(),
             action: Action::Upload,
             length: copied.length,
             content_type,
-            sha1: copied.sha1,
-            md5: (!encryption.is_customer()).then_some(copied.md5),
+            sha1: ContentSha1::Verified(copied.sha1),
+            md5: (!encryption.is_customer()).then_some(ContentMd5(copied.md5)),
             lock: bucket.lock_of_new_file(lock, now)?,
             replication: replication_rules::of_new_file(bucket, name, &info, &encryption),
-            info,
+            info: info.into(),
             encryption,
             uploaded,
             content: copied.content,
@@ -108,7 +109,7 @@ fn source(call: &Call<'_>) -> Result<Arc<Version>, Refusal> {
     Ok(Arc::clone(file))
 }
 
-type Metadata = (String, std::collections::BTreeMap<String, String>);
+type Metadata = (Arc<str>, std::collections::BTreeMap<String, String>);
 
 /// Content type and info of the copy: the source's, or all new.
 fn metadata(call: &Call<'_>, source: &Version, name: &str) -> Result<Metadata, Refusal> {
@@ -121,14 +122,14 @@ fn metadata(call: &Call<'_>, source: &Version, name: &str) -> Result<Metadata, R
                     "contentType and fileInfo are not allowed when metadataDirective is COPY",
                 ));
             }
-            Ok((source.content_type.clone(), source.info.clone()))
+            Ok((Arc::clone(&source.content_type), (*source.info).clone()))
         }
         Some("REPLACE") => {
             let asked = asked.ok_or_else(|| {
                 Refusal::bad_request("contentType is required when metadataDirective is REPLACE")
             })?;
             let content_type = names::resolve_content_type(asked, name)?;
-            Ok((content_type, file_info(fields)?))
+            Ok((call.world.shared_text(&content_type), file_info(fields)?))
         }
         Some(other) => Err(Refusal::bad_request(format!(
             "Invalid metadataDirective: {other}"
@@ -139,7 +140,7 @@ fn metadata(call: &Call<'_>, source: &Version, name: &str) -> Result<Metadata, R
 /// The bytes asked for, hashed without holding any lock.
 fn copied(call: &Call<'_>, source: &Version) -> Result<Received, Refusal> {
     let (chunks, length) = match call.fields.string("range")? {
-        None => (source.content.clone(), source.length),
+        None => (source.content.to_vec(), source.length),
         Some(text) => {
             let range = ByteRange::parse_bounded(text)
                 .ok_or_else(|| Refusal::bad_request(format!("Invalid range: {text}")))?;

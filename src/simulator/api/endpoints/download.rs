@@ -109,7 +109,7 @@ pub(crate) fn by_id(
     let file = state.file(id).filter(|file| file.action == Action::Upload);
     let bucket = state.buckets.get(parts.bucket_id);
     let overrides = overrides(fields)?;
-    let name = file.map(|file| file.name.as_str());
+    let name = file.map(|file| &*file.name);
     let caller = caller.cloned().map(DownloadCaller::Account);
     check_access(caller.as_ref(), bucket, parts.bucket_id, name, &overrides)?;
     test_mode::force_cap(request)?;
@@ -260,12 +260,14 @@ pub(super) fn range_not_satisfiable() -> Refusal {
 
 /// The headers of docs/protocol.md, section 8.3.
 fn file_headers(bucket: &Bucket, file: &Version, overrides: &Overrides) -> Vec<(String, String)> {
-    let content_type = overrides.get("b2ContentType").unwrap_or(&file.content_type);
+    let content_type = overrides
+        .get("b2ContentType")
+        .map_or(&*file.content_type, String::as_str);
     let mut headers = vec![
         header("Accept-Ranges", "bytes"),
         header("Content-Type", content_type),
-        header("X-Bz-Content-Sha1", &file.sha1),
-        header("X-Bz-File-Id", &file.file_id),
+        header("X-Bz-Content-Sha1", file.sha1.to_string()),
+        header("X-Bz-File-Id", file.file_id()),
         header("X-Bz-File-Name", decode::encode(&file.name)),
         header("X-Bz-Upload-Timestamp", file.uploaded.to_string()),
     ];
@@ -273,7 +275,7 @@ fn file_headers(bucket: &Bucket, file: &Version, overrides: &Overrides) -> Vec<(
     if let Some(status) = file.replication.status {
         headers.push(header("X-Bz-Replication-Status", status.name()));
     }
-    for (name, value) in &file.info {
+    for (name, value) in &*file.info {
         if names::response_header(name).is_none() {
             headers.push(header(&format!("X-Bz-Info-{name}"), decode::encode(value)));
         }

@@ -36,8 +36,9 @@ pub(crate) fn hide(call: &Call<'_>) -> Result<Value, Refusal> {
     names::check_file_name(name)?;
     let marker = call.world.change(|state| {
         check_can_hide(state, bucket_id, name)?;
+        let bucket = state.bucket(bucket_id)?;
         let uploaded = state.next_upload_time(bucket_id, name, call.now());
-        let marker = Arc::new(Version::hide_marker(bucket_id, name, uploaded));
+        let marker = Arc::new(Version::hide_marker(&bucket.id, name, uploaded));
         Ok((
             vec![Change::Put(Record::Version(Arc::clone(&marker)))],
             marker,
@@ -75,7 +76,7 @@ pub(crate) fn delete_version(call: &Call<'_>) -> Result<Value, Refusal> {
         call.caller.require("bypassGovernance")?;
     }
     call.world.change(|state| {
-        let version = state.file(id).filter(|version| version.name == name);
+        let version = state.file(id).filter(|version| *version.name == *name);
         let version = version.ok_or_else(|| Refusal::file_not_present(name, id))?;
         // What is not finished can always be cancelled.
         if version.action != Action::Start {

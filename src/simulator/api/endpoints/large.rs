@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Call, custom_timestamp, info_limit};
+use crate::simulator::account::checksums::ContentSha1;
 use crate::simulator::account::encryption::{self, Encryption};
 use crate::simulator::account::records::{Action, Change, Kind, Part, Record, Version, part_key};
 use crate::simulator::account::replication_rules;
@@ -42,20 +43,20 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Value, Refusal> {
         let uploaded = custom.unwrap_or_else(|| state.next_upload_time(bucket_id, name, now));
         let encryption = encryption.unwrap_or(Encryption::Service(bucket.encrypts));
         let version = Arc::new(Version {
-            file_id: ids::file_id(bucket_id, FileKind::Large, uploaded),
-            bucket_id: bucket_id.to_owned(),
-            name: name.to_owned(),
+            serial: ids::file_serial(FileKind::Large),
+            bucket_id: Arc::clone(&bucket.id),
+            name: name.into(),
             action: Action::Start,
             length: 0,
-            content_type,
-            sha1: "none".to_owned(),
+            content_type: call.world.shared_text(&content_type),
+            sha1: ContentSha1::None,
             md5: None,
             lock: bucket.lock_of_new_file(lock, now)?,
             replication: replication_rules::of_new_file(bucket, name, &info, &encryption),
-            info,
+            info: info.into(),
             encryption,
             uploaded,
-            content: Vec::new(),
+            content: Box::default(),
         });
         Ok((
             vec![Change::Put(Record::Version(Arc::clone(&version)))],
@@ -111,7 +112,10 @@ pub(crate) fn finish(call: &Call<'_>) -> Result<Value, Refusal> {
         let version = Arc::new(Version {
             action: Action::Upload,
             length,
-            content: parts.iter().flat_map(|part| part.content.clone()).collect(),
+            content: parts
+                .iter()
+                .flat_map(|part| part.content.to_vec())
+                .collect(),
             ..started.clone()
         });
         let mut changes = vec![Change::Put(Record::Version(Arc::clone(&version)))];
@@ -177,7 +181,7 @@ pub(crate) fn cancel(call: &Call<'_>) -> Result<Value, Refusal> {
         let file = call.unfinished(state, id)?;
         let answer = json!({
             "accountId": call.world.account_id(),
-            "bucketId": file.bucket_id,
+            "bucketId": &*file.bucket_id,
             "fileId": id,
             "fileName": file.name,
         });

@@ -1,37 +1,59 @@
 //! Listing names, versions and unfinished large files (docs/protocol.md, sections 2.8, 2.9, 2.20
 //! and 9).
 
-use std::cmp::Reverse;
-
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Call;
 use crate::simulator::account::state::Place;
 use crate::simulator::api::page::{self, Page, Query, Row};
-use crate::simulator::api::render;
+use crate::simulator::api::render::{self, RowAnswer};
 use crate::simulator::protocol::ids;
-use crate::simulator::protocol::reply::Refusal;
+use crate::simulator::protocol::message::Reply;
+use crate::simulator::protocol::reply::{self, Refusal};
 
 const DEFAULT_COUNT: usize = 100;
 const MAX_COUNT: usize = 10_000;
 const MAX_UNFINISHED: usize = 100;
 
-pub(crate) fn file_names(call: &Call<'_>) -> Result<Value, Refusal> {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NamesAnswer<'a> {
+    files: Vec<RowAnswer<'a>>,
+    next_file_name: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VersionsAnswer<'a> {
+    files: Vec<RowAnswer<'a>>,
+    next_file_id: Option<String>,
+    next_file_name: Option<String>,
+}
+
+pub(crate) fn file_names(call: &Call<'_>) -> Result<Reply, Refusal> {
     let bucket_id = bucket_id(call)?;
     let start = Place::first(call.fields.string("startFileName")?.unwrap_or_default());
     let page = read(call, bucket_id, start, false)?;
-    let next_name = page.next.as_ref().map(|(name, _)| name.clone());
-    Ok(json!({ "files": rows(call, bucket_id, &page), "nextFileName": next_name }))
+    let next_file_name = page.next.as_ref().map(|(name, _)| name.clone());
+    let files = rows(call, bucket_id, &page);
+    Ok(reply::ok(&NamesAnswer {
+        files,
+        next_file_name,
+    }))
 }
 
-pub(crate) fn file_versions(call: &Call<'_>) -> Result<Value, Refusal> {
+pub(crate) fn file_versions(call: &Call<'_>) -> Result<Reply, Refusal> {
     let bucket_id = bucket_id(call)?;
     let page = read(call, bucket_id, start_version(call)?, true)?;
     let files = rows(call, bucket_id, &page);
-    let (next_name, next_id) = page
-        .next
-        .map_or((None, None), |(name, id)| (Some(name), id));
-    Ok(json!({ "files": files, "nextFileId": next_id, "nextFileName": next_name }))
+    let next = page.next.clone();
+    let (next_file_name, next_file_id) = next.map_or((None, None), |(name, id)| (Some(name), id));
+    Ok(reply::ok(&VersionsAnswer {
+        files,
+        next_file_id,
+        next_file_name,
+    }))
 }
 
 /// The named version need not exist: its id tells the time at which to go on.
@@ -41,16 +63,15 @@ fn start_version(call: &Call<'_>) -> Result<Place, Refusal> {
         return Ok(Place::first(name.unwrap_or_default()));
     };
     let invalid = || Refusal::new(400, "invalid_file_id", format!("Invalid startFileId: {id}"));
-    let uploaded = ids::parse_file_id(id)
-        .and_then(|parts| parts.uploaded)
-        .ok_or_else(invalid)?;
+    let parts = ids::parse_file_id(id).ok_or_else(invalid)?;
+    let uploaded = parts.uploaded.ok_or_else(invalid)?;
     let Some(name) = name else {
         return Err(Refusal::bad_request("startFileId requires startFileName"));
     };
     Ok(Place {
         name: name.to_owned(),
-        uploaded: Reverse(uploaded),
-        file_id: id.to_owned(),
+        uploaded,
+        serial: parts.serial,
     })
 }
 
@@ -80,10 +101,10 @@ fn read(
     Ok(page::read(&contents.versions, &query))
 }
 
-fn rows(call: &Call<'_>, bucket_id: &str, page: &Page) -> Vec<Value> {
+fn rows<'a>(call: &'a Call<'_>, bucket_id: &str, page: &'a Page) -> Vec<RowAnswer<'a>> {
     let shown = page.rows.iter().map(|row| match row {
-        Row::File(version) => render::row(call.view(), version),
-        Row::Folder(name) => render::folder(call.view(), bucket_id, name),
+        Row::File(version) => RowAnswer::of_file(call.view(), version),
+        Row::Folder(name) => RowAnswer::Folder(render::folder(call.view(), bucket_id, name)),
     });
     shown.collect()
 }
@@ -116,7 +137,7 @@ pub(crate) fn unfinished_large_files(call: &Call<'_>) -> Result<Value, Refusal> 
         .take(count)
         .map(|file| render::started(call.view(), file));
     let files: Vec<Value> = shown.collect();
-    let next = matching.next().map(|file| &file.file_id);
+    let next = matching.next().map(|file| file.file_id());
     Ok(json!({ "files": files, "nextFileId": next, "nextFileName": null }))
 }
 

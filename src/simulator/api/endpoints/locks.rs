@@ -61,7 +61,7 @@ pub(crate) fn update_legal_hold(call: &Call<'_>) -> Result<Value, Refusal> {
 fn lockable<'s>(state: &'s State, id: &str, name: &str) -> Result<&'s Version, Refusal> {
     let version = state
         .file(id)
-        .filter(|version| version.name == name && version.action != Action::Start)
+        .filter(|version| *version.name == *name && version.action != Action::Start)
         .ok_or_else(|| Refusal::file_not_present(name, id))?;
     state.bucket(&version.bucket_id)?.check_lock_enabled()?;
     if version.action == Action::Hide {

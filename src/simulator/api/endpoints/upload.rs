@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Call, custom_timestamp, info_limit};
+use crate::simulator::account::checksums::{ContentMd5, ContentSha1};
 use crate::simulator::account::encryption::{self, Encryption};
 use crate::simulator::account::lock::Lock;
 use crate::simulator::account::records::{
@@ -129,8 +130,8 @@ fn store_file(
     received: Received,
 ) -> Result<Arc<Version>, Refusal> {
     let sha1 = match head.promise {
-        Promise::Unverified => format!("unverified:{}", received.sha1),
-        Promise::Sha1(_) | Promise::AtEnd => received.sha1,
+        Promise::Unverified => ContentSha1::Unverified(received.sha1),
+        Promise::Sha1(_) | Promise::AtEnd => ContentSha1::Verified(received.sha1),
     };
     world.change(|state| {
         let bucket = state.bucket(&url.bucket_id)?;
@@ -142,13 +143,13 @@ fn store_file(
             .encryption
             .unwrap_or(Encryption::Service(bucket.encrypts));
         let version = Arc::new(Version {
-            file_id: ids::file_id(&bucket.id, FileKind::Small, uploaded),
-            bucket_id: bucket.id.clone(),
+            serial: ids::file_serial(FileKind::Small),
+            bucket_id: Arc::clone(&bucket.id),
             action: Action::Upload,
             length: received.length,
-            content_type: head.content_type,
+            content_type: world.shared_text(&head.content_type),
             sha1,
-            md5: (!encryption.is_customer()).then_some(received.md5),
+            md5: (!encryption.is_customer()).then_some(ContentMd5(received.md5)),
             lock,
             replication: replication_rules::of_new_file(
                 bucket,
@@ -158,8 +159,8 @@ fn store_file(
             ),
             encryption,
             uploaded,
-            info: head.info,
-            name: head.name,
+            info: head.info.into(),
+            name: head.name.into(),
             content: received.content,
         });
         Ok((
@@ -223,8 +224,8 @@ pub(super) fn store_part(
             file_id: file_id.to_owned(),
             number,
             length: received.length,
-            sha1: received.sha1,
-            md5: received.md5,
+            sha1: hex::encode(received.sha1),
+            md5: hex::encode(received.md5),
             encryption: file.encryption.clone(),
             uploaded: world.clock().now_millis(),
             content: received.content,

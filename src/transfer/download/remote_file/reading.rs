@@ -28,9 +28,7 @@ use crate::control::memory::Loan;
 use crate::control::progress::ProgressCounter;
 use crate::control::workers::Workers;
 use crate::error::Result;
-use crate::http::length_mismatch;
 use crate::model::file::FileVersion;
-use crate::model::operation::Operation;
 use crate::session::Session;
 use crate::transfer::Transfer;
 use crate::transfer::download::stream::{ByteStream, PinnedVersion};
@@ -394,14 +392,14 @@ impl File {
             let length = wanted.end - wanted.start;
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             let buffer = buffer.get_mut(..length).unwrap_or_default();
-            fill(self.stream(wanted.clone(), &self.control), buffer)?;
+            self.stream(wanted.clone(), &self.control).fill(buffer)?;
             return Ok(length);
         };
         let index = wanted.start / self.block;
         let bytes = self.bytes(&(index..index + 1));
-        let length = usize::try_from(bytes.end - bytes.start);
-        let mut content = vec![0; length.unwrap_or_default()];
-        fill(self.stream(bytes.clone(), &self.control), &mut content)?;
+        let mut content = room_for(&bytes);
+        self.stream(bytes.clone(), &self.control)
+            .fill(&mut content)?;
         let block = Block::new(content, None);
         let read = self.copy(index, &block, wanted, buffer);
         *kept = Some(KeptBlock {
@@ -420,7 +418,7 @@ impl File {
             Box::new(ranges.map(|(start, part)| {
                 Ok(move |control: &Control| {
                     let range = start..start + part.len() as u64;
-                    fill(self.stream(range, control), part)
+                    self.stream(range, control).fill(part)
                 })
             }))
         })
@@ -434,21 +432,10 @@ impl Reclaim for File {
     }
 }
 
-/// Fills a buffer with all that a stream has.
-fn fill(mut stream: ByteStream, buffer: &mut [u8]) -> Result<()> {
-    fill_next(&mut stream, buffer)?;
-    stream.drain()
-}
-
-fn fill_next(stream: &mut ByteStream, mut buffer: &mut [u8]) -> Result<()> {
-    while !buffer.is_empty() {
-        let read = stream.next(buffer)?;
-        if read == 0 {
-            return Err(length_mismatch(Operation::DownloadFileById));
-        }
-        buffer = buffer.get_mut(read..).unwrap_or_default();
-    }
-    Ok(())
+/// A buffer for these bytes.
+fn room_for(bytes: &Range<u64>) -> Vec<u8> {
+    let length = usize::try_from(bytes.end - bytes.start);
+    vec![0; length.unwrap_or_default()]
 }
 
 /// Blocks that follow one another and that this thread is going to fetch. What has not arrived when it is
@@ -495,10 +482,8 @@ impl Flight {
         let mut stream = file.stream(bytes, &file.control);
         while let Some((index, _)) = self.waiting.front() {
             let index = *index;
-            let bytes = file.bytes(&(index..index + 1));
-            let length = usize::try_from(bytes.end - bytes.start);
-            let mut content = vec![0; length.unwrap_or_default()];
-            fill_next(&mut stream, &mut content)?;
+            let mut content = room_for(&file.bytes(&(index..index + 1)));
+            stream.fill_next(&mut content)?;
             let Some((_, loan)) = self.waiting.pop_front() else {
                 break;
             };

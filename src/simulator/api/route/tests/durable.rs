@@ -255,7 +255,13 @@ fn content_that_somebody_else_removed_or_cut_is_named_at_start_and_answered_500(
         Answer::of(handle(&world, &request, &mut Untouchable)).body,
         b"2"
     );
-    let bucket = world.state().buckets_by_name().next().unwrap().id.clone();
+    let bucket = world
+        .state()
+        .buckets_by_name()
+        .next()
+        .unwrap()
+        .id
+        .to_string();
     let page = user
         .call("b2_list_file_names", json!({ "bucketId": bucket }))
         .ok();

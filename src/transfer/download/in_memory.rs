@@ -1,0 +1,72 @@
+//! A large download into memory: ranges side by side, each straight to its place.
+//!
+//! The response that is open already becomes the first range, as in `ranges`.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::control::Control;
+use crate::control::progress::TransferStage;
+use crate::control::workers::Workers;
+use crate::error::{Error, Result};
+use crate::model::sha1::Sha1Hasher;
+use crate::transfer::download::reader::{DownloadReader, verify};
+use crate::transfer::download::stream::ByteStream;
+use crate::transfer::hash::hash_to_end;
+use crate::transfer::parallel;
+
+/// Downloads everything in ranges of that size, and verifies the whole.
+pub(super) fn read(
+    reader: &mut DownloadReader,
+    range_size: usize,
+    workers: &Workers,
+) -> Result<Vec<u8>> {
+    let too_large = || Error::Stream {
+        action: "write",
+        source: io::ErrorKind::OutOfMemory.into(),
+    };
+    let length = usize::try_from(reader.length()).map_err(|_| too_large())?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| too_large())?;
+    bytes.resize(length, 0);
+    let first = reader.stream().take_body();
+    let (session, content, range) = {
+        let stream = reader.stream();
+        (
+            Arc::clone(stream.session()),
+            stream.content().clone(),
+            stream.range().clone(),
+        )
+    };
+    let control = reader.stream().control().clone();
+    let (expected, tally) = (reader.expected(), reader.tally());
+    let token = control.cancel.clone().unwrap_or_default();
+    parallel::run_under(token, workers, &control, |_| {
+        let mut first = first;
+        let starts = range.clone().step_by(range_size);
+        let parts = starts.zip(bytes.chunks_mut(range_size));
+        Box::new(parts.map(move |(start, part)| {
+            let (session, content, body) = (Arc::clone(&session), content.clone(), first.take());
+            let rest = start..range.end;
+            Ok(move |control: &Control| {
+                let steering = (control.clone(), tally);
+                let stream = ByteStream::new(&session, steering, content, rest, body);
+                stream.cut_at(start + part.len() as u64).fill(part)?;
+                tally.part_arrived();
+                Ok(())
+            })
+        }))
+    })
+    .map(|_: Vec<()>| ())?;
+    tally.enter(TransferStage::Finishing);
+    if expected.is_some() {
+        let mut hasher = Sha1Hasher::default();
+        hash_to_end(&mut hasher, &*bytes, &control, |source| Error::Stream {
+            action: "read",
+            source,
+        })?;
+        verify(expected, hasher)?;
+    }
+    tally.finish();
+    Ok(bytes)
+}

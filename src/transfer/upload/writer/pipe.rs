@@ -1,0 +1,239 @@
+//! A pipe in memory, whose reader ends with its call and whose writer learns of it at once.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::control::Control;
+use crate::error::Error;
+use crate::transfer::upload::buffered::Input;
+
+/// How many bytes are written ahead of the reader at most.
+const CAPACITY: usize = 256 * 1024;
+
+pub(super) struct PipeWriter(Arc<Pipe>);
+
+/// How long a writer that is dropped waits for the answer to starting a large file.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The end of a pipe that an upload reads.
+pub(crate) struct PipeReader(Arc<Pipe>);
+
+#[derive(Default)]
+struct Pipe {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    bytes: VecDeque<u8>,
+    end: Option<End>,
+    /// Nobody reads any more.
+    is_closed: bool,
+    /// The reader is about to start a large file.
+    is_starting: bool,
+}
+
+/// How the writer ended.
+#[derive(Clone, Copy)]
+enum End {
+    Finished,
+    /// It was dropped before it was finished.
+    Broken,
+}
+
+pub(super) fn pipe() -> (PipeWriter, PipeReader) {
+    let pipe = Arc::<Pipe>::default();
+    (PipeWriter(Arc::clone(&pipe)), PipeReader(pipe))
+}
+
+impl PipeWriter {
+    /// Writes as many bytes as there is room for, at least one; none if nobody reads any more.
+    pub(super) fn write(&self, buffer: &[u8]) -> Option<usize> {
+        let mut state = self.0.state.lock();
+        let waits = |state: &mut State| {
+            state.bytes.len() >= CAPACITY && !state.is_closed && !buffer.is_empty()
+        };
+        self.0.changed.wait_while(&mut state, waits);
+        if state.is_closed {
+            return None;
+        }
+        let room = CAPACITY.saturating_sub(state.bytes.len());
+        let written = buffer.get(..room).unwrap_or(buffer);
+        state.bytes.extend(written);
+        self.0.changed.notify_all();
+        Some(written.len())
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.state.lock().is_closed
+    }
+
+    /// Breaks the pipe, and gives the reader a moment to learn which large file it has started.
+    pub(super) fn break_off(self) {
+        self.end(End::Broken);
+        let mut state = self.0.state.lock();
+        let waits = |state: &mut State| state.is_starting && !state.is_closed;
+        self.0.changed.wait_while_for(&mut state, waits, PATIENCE);
+    }
+
+    /// Lets the reader come to an end.
+    pub(super) fn finish(self) {
+        self.end(End::Finished);
+    }
+
+    fn end(&self, end: End) {
+        self.0.state.lock().end.get_or_insert(end);
+        self.0.changed.notify_all();
+    }
+}
+
+impl Drop for PipeWriter {
+    fn drop(&mut self) {
+        self.end(End::Broken);
+    }
+}
+
+impl Input for PipeReader {
+    fn read(&mut self, buffer: &mut [u8], control: &Control) -> io::Result<usize> {
+        let subscribe = || {
+            let wake = control.tokens().map(|token| {
+                let pipe = Arc::clone(&self.0);
+                token.on_cancel(move || {
+                    // Under the lock: the reader either waits already or has yet to ask the token.
+                    let _state = pipe.state.lock();
+                    pipe.changed.notify_all();
+                })
+            });
+            wake.collect::<Vec<_>>()
+        };
+        let mut wakers = Vec::new();
+        let mut state = self.0.state.lock();
+        loop {
+            if let Err(cancelled) = control.check() {
+                state.is_closed = true;
+                self.0.changed.notify_all();
+                return Err(cancelled.into());
+            }
+            if !state.bytes.is_empty() {
+                let read = state.bytes.read(buffer);
+                self.0.changed.notify_all();
+                return read;
+            }
+            match state.end {
+                Some(End::Finished) => return Ok(0),
+                Some(End::Broken) => return Err(Error::Cancelled.into()),
+                None => {}
+            }
+            if wakers.is_empty() {
+                wakers = subscribe();
+                continue;
+            }
+            self.0.changed.wait(&mut state);
+        }
+    }
+
+    fn is_starting(&mut self, is_starting: bool) {
+        self.0.state.lock().is_starting = is_starting;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Drop for PipeReader {
+    fn drop(&mut self) {
+        self.0.state.lock().is_closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::thread;
+
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::{CAPACITY, PipeReader, pipe};
+    use crate::control::Control;
+    use crate::control::cancel::CancelToken;
+    use crate::transfer::upload::buffered::Input;
+
+    struct Reader(PipeReader, Control);
+
+    impl Read for Reader {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer, &self.1)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            writes in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..1_000), 0..50),
+            repeat in 1..20_usize,
+        ) {
+            let (writer, reader) = pipe();
+            let expected = writes.concat().repeat(repeat);
+            let read = thread::scope(|scope| {
+                let reading = scope.spawn(move || {
+                    let mut read = Vec::new();
+                    Reader(reader, Control::default()).read_to_end(&mut read).unwrap();
+                    read
+                });
+                for mut write in std::iter::repeat_n(&writes, repeat).flatten().map(Vec::as_slice) {
+                    while !write.is_empty() {
+                        let written = writer.write(write).unwrap();
+                        write = &write[written..];
+                    }
+                }
+                writer.finish();
+                reading.join().unwrap()
+            });
+            assert!(read == expected);
+        }
+    }
+
+    #[test]
+    fn a_writer_that_is_dropped_is_no_end() {
+        let (writer, reader) = pipe();
+        writer.write(b"x").unwrap();
+        drop(writer);
+        let mut read = Vec::new();
+        let outcome = Reader(reader, Control::default()).read_to_end(&mut read);
+        assert!(outcome.is_err() && read == b"x");
+    }
+
+    #[test]
+    fn a_reader_that_is_cancelled_while_it_waits_closes_the_pipe() {
+        let (writer, reader) = pipe();
+        let token = CancelToken::new();
+        let control = Control::new(Some(&token));
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let mut reader = Reader(reader, control);
+                let outcome = reader.read_to_end(&mut Vec::new());
+                // Before it is dropped.
+                assert!(writer.write(b"x").is_none());
+                outcome
+            });
+            token.cancel();
+            assert!(reading.join().unwrap().is_err());
+        });
+    }
+
+    #[test]
+    fn a_writer_that_waits_learns_that_nobody_reads() {
+        let (writer, reader) = pipe();
+        assert_eq!(writer.write(&vec![0; CAPACITY + 1]), Some(CAPACITY));
+        assert_eq!(writer.write(&[]), Some(0));
+        thread::scope(|scope| {
+            let writing = scope.spawn(|| writer.write(b"x"));
+            drop(reader);
+            assert_eq!(writing.join().unwrap(), None);
+        });
+    }
+}
