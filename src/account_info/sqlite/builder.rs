@@ -10,6 +10,7 @@ use super::location::{Location, Named, VARIABLE};
 use super::read_only::ReadOnly;
 use super::{Backend, SqliteAccountInfo};
 use crate::account_info::Cached;
+#[cfg(any(test, feature = "test-util"))]
 use crate::control::clock::Clock;
 use crate::error::{Error, Result};
 
