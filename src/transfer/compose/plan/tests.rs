@@ -1,7 +1,7 @@
 //! Plans against naive assembly.
 
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
 use super::{Limits, PartPlan, Placed, PlannedPart, Slice, plan};
 use crate::error::{Error, Result};
@@ -315,6 +315,8 @@ const REAL: Limits = Limits {
 };
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
     #[test]
     fn a_piece_of_any_length_fits_into_the_parts_of_a_file(
         first in 0_u64..200_000_000,
