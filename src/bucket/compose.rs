@@ -141,6 +141,9 @@ impl Bucket {
     /// Uploads a new version of a local file that only grows, such as a log. The service copies the
     /// content of the latest version, and only the appended bytes are uploaded.
     ///
+    /// A file that has not changed creates no version, unless settings are asked for that its latest version
+    /// does not have; [`Uploaded::is_unchanged`] tells.
+    ///
     /// The local file is read to verify that it starts with the latest version. The whole file is
     /// uploaded, as by [`upload_local_file`](Self::upload_local_file), if it does not; if the
     /// version has no known SHA-1 or less than 5 MB; if the key may not read it; or if it is

@@ -62,7 +62,8 @@ impl ServiceClock {
     pub(super) fn time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
         let Beginning { at, known } = beginning;
         let last = *self.0.lock();
-        let told = last.and_then(|(date, seen)| date.checked_sub(seen.since(at)));
+        let after = last.filter(|(_, seen)| seen.elapsed >= at.elapsed);
+        let told = after.and_then(|(date, seen)| date.checked_sub(seen.since(at)));
         match (told, *known) {
             (Some(told), Some(known)) => Some(told.min(known)),
             (told, known) => told.or(known),

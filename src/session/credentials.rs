@@ -284,6 +284,11 @@ impl fmt::Debug for Provided {
 }
 
 impl Provided {
+    /// Whether there is a provider to ask.
+    pub(super) fn is_set(&self) -> bool {
+        self.provider.lock().is_some()
+    }
+
     fn provider(&self) -> Option<Arc<dyn CredentialProvider>> {
         self.provider.lock().clone()
     }

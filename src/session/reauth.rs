@@ -93,10 +93,17 @@ impl Session {
             if replaced {
                 return Ok(());
             }
-            let (credentials, failure) = self.credentials_for(stale, control)?;
-            self.note_successor(stale.identity(), &credentials);
-            let account = Some(&stale.auth().account_id);
-            match self.replace(Some(stale.generation()), &credentials, account, control) {
+            let (mut credentials, mut failure) = self.credentials_for(stale, control)?;
+            let mut outcome = self.replace_by(stale, &credentials, control);
+            if matches!(outcome, Err(Error::InvalidCredentials(_))) && self.provided.is_set() {
+                // The key may have been replaced, and the old one deleted, since the provider was asked.
+                let (named_now, why) = self.credentials_for(stale, control)?;
+                if named_now != credentials {
+                    (credentials, failure) = (named_now, why);
+                    outcome = self.replace_by(stale, &credentials, control);
+                }
+            }
+            match outcome {
                 Ok(Some(_)) => self.provided.forget_refusal(),
                 Ok(None) => {}
                 Err(error) => {
@@ -107,6 +114,18 @@ impl Session {
             }
             Ok(())
         })
+    }
+
+    /// Replaces an authorization by one of these credentials, if it still stands.
+    fn replace_by(
+        &self,
+        stale: &AuthSnapshot,
+        credentials: &Credentials,
+        control: &Control,
+    ) -> Result<Option<Arc<AuthSnapshot>>> {
+        self.note_successor(stale.identity(), credentials);
+        let account = Some(&stale.auth().account_id);
+        self.replace(Some(stale.generation()), credentials, account, control)
     }
 
     /// Authorizes again if the store has lost the authorization of this session: its file was deleted,

@@ -9,3 +9,4 @@ pub(crate) mod lock_fields;
 pub(crate) mod page;
 pub(crate) mod render;
 pub(crate) mod route;
+pub(crate) mod view;

@@ -74,7 +74,7 @@ impl Copy<'_> {
             source = Some(self.describe_source()?);
         }
         match self.copy_small(source.as_ref())? {
-            Small::Done(version) => Ok(Uploaded::copied(*version)),
+            Small::Done(version, retries) => Ok(Uploaded::copied(*version, retries)),
             Small::TooLarge(refusal) => {
                 let source = source.map_or_else(|| self.describe_source(), Ok)?;
                 self.copy_too_large(&source, refusal)

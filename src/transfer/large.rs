@@ -163,6 +163,7 @@ impl<'a> LargeFile<'a> {
             resumed_parts: 0,
             retries: large.retries.into_inner(),
             bytes_sent: tally.moved(),
+            is_unchanged: false,
         })
     }
 

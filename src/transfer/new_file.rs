@@ -27,6 +27,9 @@ use crate::transfer::source::StoredFile;
 use crate::wire::copy::CopyFileRequest;
 use crate::wire::large_file::StartLargeFileRequest;
 
+/// What a large file that is made of stored ones consists of, in file info: an entry by which b2sdk knows
+/// its own again, made otherwise.
+pub(in crate::transfer) const PLAN_ID: &str = "plan_id";
 /// Lets the service derive the type from the name's extension.
 const CONTENT_TYPE_AUTO: &str = "b2/x-auto";
 /// The most that name and info may take in headers, in bytes (docs/protocol.md, section 4.3).
@@ -73,6 +76,8 @@ pub(crate) struct NewFile<'a> {
     /// The MIME type; the service derives it from the name's extension if there is none.
     pub(crate) content_type: Option<Cow<'a, str>>,
     pub(crate) info: FileInfo,
+    /// Whether the time of the source in the info is not the caller's own entry.
+    pub(crate) has_own_time: bool,
     pub(crate) encryption: Option<&'a Encryption>,
     pub(crate) retention: Option<&'a FileRetention>,
     pub(crate) legal_hold: Option<&'a LegalHold>,
@@ -113,6 +118,7 @@ impl<'a> NewFile<'a> {
             name,
             content_type,
             info,
+            has_own_time: _,
             encryption,
             retention,
             legal_hold,
@@ -145,7 +151,9 @@ impl<'a> NewFile<'a> {
         if let Some(encryption) = encryption {
             encryption.record_key_id(info).map_err(refused)?;
         }
-        info.check()
+        self.make_room(0);
+        self.info
+            .check()
             .map_err(|reason| Error::invalid_input("file_info", reason))?;
         self.check_room()?;
         Ok(self)
@@ -180,14 +188,30 @@ impl<'a> NewFile<'a> {
         {
             self.info
                 .insert(SRC_LAST_MODIFIED_MILLIS, time.to_decimal());
+            self.has_own_time = true;
         }
         self
+    }
+
+    /// Makes room for so many entries, for which the time of the source gives way. Whether there is room.
+    pub(in crate::transfer) fn make_room(&mut self, entries: usize) -> bool {
+        if self.info.len() + entries > MAX_INFOS && self.has_own_time {
+            self.info.remove(SRC_LAST_MODIFIED_MILLIS);
+            self.has_own_time = false;
+        }
+        self.info.len() + entries <= MAX_INFOS
+    }
+
+    /// Whether the SHA-1 of the whole can be recorded.
+    pub(in crate::transfer) fn has_room_for_sha1(&self) -> bool {
+        self.info.get(LARGE_FILE_SHA1).is_some() || self.clone().make_room(1)
     }
 
     /// The file with the SHA-1 of the whole in its info, unless the caller recorded one.
     pub(in crate::transfer) fn with_sha1(&self, sha1: Option<Sha1Digest>) -> Result<Self> {
         let mut file = self.clone();
         if let (Some(sha1), None) = (sha1, file.info.get(LARGE_FILE_SHA1)) {
+            file.make_room(1);
             file.info.insert(LARGE_FILE_SHA1, sha1.to_string());
         }
         file.info.check().map_err(|reason| {
@@ -205,8 +229,22 @@ impl<'a> NewFile<'a> {
         Self {
             content_type: content_type.map(|text| Cow::Owned(text.to_owned())),
             info,
+            has_own_time: false,
             ..self.clone()
         }
+    }
+
+    /// Whether a version of the same content is what this file would be, but for what the crate itself
+    /// recorded.
+    pub(in crate::transfer) fn is_kept_as(&self, version: &FileVersion) -> bool {
+        let (mut wanted, mut found) = (self.clone(), version.clone());
+        let mut own = vec![LARGE_FILE_SHA1, PLAN_ID];
+        own.extend(self.has_own_time.then_some(SRC_LAST_MODIFIED_MILLIS));
+        for name in own {
+            wanted.info.remove(name);
+            found.file_info.remove(name);
+        }
+        wanted.compare(&found) == Comparison::Equal
     }
 
     /// The customer's key that the file is encrypted with.
@@ -225,6 +263,7 @@ impl<'a> NewFile<'a> {
             name,
             content_type: _,
             info,
+            has_own_time: _,
             encryption,
             retention,
             legal_hold,
@@ -246,6 +285,7 @@ impl<'a> NewFile<'a> {
             name,
             content_type: _,
             info,
+            has_own_time: _,
             encryption,
             retention,
             legal_hold,
@@ -271,6 +311,7 @@ impl<'a> NewFile<'a> {
             name,
             content_type: _,
             info,
+            has_own_time: _,
             encryption,
             retention,
             legal_hold,
@@ -334,6 +375,7 @@ impl<'a> NewFile<'a> {
             name,
             content_type,
             info,
+            has_own_time: _,
             encryption,
             retention,
             legal_hold,
@@ -452,6 +494,7 @@ mod tests {
             name: "x",
             content_type: None,
             info: FileInfo::new(),
+            has_own_time: false,
             encryption: None,
             retention: None,
             legal_hold: None,

@@ -40,7 +40,12 @@ pub struct UploadOptions {
     #[cfg(feature = "mime-guess")]
     #[cfg_attr(docsrs, doc(cfg(feature = "mime-guess")))]
     pub guess_content_type: bool,
-    /// The names and values to store with the file.
+    /// The names and values to store with the file, at most ten of them.
+    ///
+    /// The crate adds entries of its own as far as there is room beside the caller's. If there is not,
+    /// `src_last_modified_millis` is left out first, then `large_file_sha1`. The id of a customer's key
+    /// (`sse_c_key_id`) is never left out: without room for it the upload is refused with
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput).
     pub file_info: FileInfo,
     /// When the source was last changed. A local file's own time is used if this is not set.
     pub src_last_modified: Option<Timestamp>,
@@ -137,6 +142,7 @@ impl UploadOptions {
                 .or_else(|| self.guess(name))
                 .map(Into::into),
             info: self.file_info.clone(),
+            has_own_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),
@@ -246,6 +252,7 @@ impl CopyOptions {
             name,
             content_type,
             info,
+            has_own_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),
@@ -357,6 +364,7 @@ impl ComposeOptions {
             name,
             content_type: self.content_type.as_deref().map(Into::into),
             info: self.file_info.clone(),
+            has_own_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),

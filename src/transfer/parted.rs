@@ -50,6 +50,11 @@ pub(in crate::transfer) fn upload(
     source: &(dyn UploadSource + Sync),
     parts: &EqualParts,
 ) -> Result<Uploaded> {
+    let sha1 = match sha1 {
+        // Reading the source for a value that cannot be recorded would be in vain.
+        LargeFileSha1::Compute if !file.has_room_for_sha1() => LargeFileSha1::Omit,
+        sha1 => sha1,
+    };
     let stage = match sha1 {
         LargeFileSha1::Compute => TransferStage::Hashing,
         LargeFileSha1::Given(_) | LargeFileSha1::Omit => TransferStage::Transferring,

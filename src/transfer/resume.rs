@@ -20,11 +20,7 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::session::paging::UnfinishedPages;
 use crate::transfer::Transfer;
 use crate::transfer::large::PartSource;
-use crate::transfer::new_file::{Comparison, NewFile};
-
-/// What a large file that is made of stored ones consists of, in file info: an entry by which b2sdk knows
-/// its own again, made otherwise.
-pub(in crate::transfer) const PLAN_ID: &str = "plan_id";
+use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and leaves one if it fails.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -157,6 +153,7 @@ impl<'a> NewFile<'a> {
         plan: impl Iterator<Item = PlanEntry<'p>>,
     ) -> Result<Self> {
         if *resume != Resume::Never {
+            self.make_room(1);
             self.info.insert(PLAN_ID, plan_id(plan).to_string());
             if self.info.len() > MAX_INFOS {
                 let reason = format!("it leaves no room for {PLAN_ID}, by which to resume");

@@ -10,18 +10,40 @@ pub struct Uploaded {
     pub(in crate::transfer) resumed_parts: u32,
     pub(in crate::transfer) retries: u32,
     pub(in crate::transfer) bytes_sent: u64,
+    pub(in crate::transfer) is_unchanged: bool,
 }
 
 impl Uploaded {
     /// A file that one request made, without content from here.
-    pub(in crate::transfer) const fn copied(version: FileVersion) -> Self {
+    pub(in crate::transfer) const fn copied(version: FileVersion, retries: u32) -> Self {
         Self {
             version,
             parts: 1,
             resumed_parts: 0,
+            retries,
+            bytes_sent: 0,
+            is_unchanged: false,
+        }
+    }
+
+    /// A version that was there already.
+    pub(in crate::transfer) const fn unchanged(version: FileVersion) -> Self {
+        Self {
+            version,
+            parts: 0,
+            resumed_parts: 0,
             retries: 0,
             bytes_sent: 0,
+            is_unchanged: true,
         }
+    }
+
+    /// Returns whether nothing was uploaded, because the latest version of the file has this content and
+    /// these settings already: [`version`](Self::version) is that one then. Only
+    /// [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file) looks for that.
+    #[must_use]
+    pub const fn is_unchanged(&self) -> bool {
+        self.is_unchanged
     }
 
     /// Returns the version that was created.

@@ -409,3 +409,45 @@ fn a_key_that_may_not_read_uploads_the_whole() {
     assert_eq!(world.count(Operation::UploadFile), 1);
     assert_eq!(world.content("log"), noise(9_000));
 }
+
+#[test]
+fn an_appended_file_that_has_not_changed_makes_no_version() {
+    let world = World::of_small_parts(1000, 20_000);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    std::fs::write(&path, noise(10_000)).unwrap();
+    let upload = |options: &UploadOptions| {
+        let uploaded = world
+            .bucket
+            .upload_appended_file_with(&path, "log", options);
+        uploaded.unwrap()
+    };
+    let options = UploadOptions::new();
+    let first = upload(&options);
+    assert!(!first.is_unchanged());
+    let second = upload(&options);
+    assert!(second.is_unchanged());
+    assert_eq!(second.version().file_id, first.version().file_id);
+    // Its time does not count, other settings do.
+    std::fs::write(&path, noise(10_000)).unwrap();
+    assert!(upload(&options).is_unchanged());
+    assert_eq!(world.versions("log").len(), 1);
+    let options = options.file_info(b2sdk::FileInfo::new().with("a", "b"));
+    assert!(!upload(&options).is_unchanged());
+    assert!(upload(&options).is_unchanged());
+    assert_eq!(world.versions("log").len(), 2);
+}
+
+#[test]
+fn the_retries_of_a_copy_are_told() {
+    let world = World::of_small_parts(1000, 20_000);
+    let source = world.bucket.upload_bytes(&noise(10_000), "x").unwrap();
+    world.inject(
+        Fault::on(Operation::CopyFile)
+            .status(503, "busy", "")
+            .times(2),
+    );
+    let pieces = [Piece::remote(&source.version().file_id)];
+    let uploaded = world.bucket.concatenate(&pieces, "y").unwrap();
+    assert_eq!(uploaded.retries(), 2);
+}

@@ -95,6 +95,33 @@ fn a_key_that_is_revoked_and_replaced_is_picked_up_with_one_authorization() {
 }
 
 #[test]
+fn a_key_that_is_replaced_while_it_is_asked_for_fails_no_call() {
+    let world = World::new();
+    let old = new_key(&world);
+    let new = new_key(&world);
+    let named = Mutex::new(vec![new.clone(), old.clone(), old.clone()]);
+    let api = api(&world);
+    // Asked for the second time, it still names the old key, which is gone by then.
+    api.authorize_with(move || {
+        let mut named = named.lock().unwrap();
+        let key = if named.len() > 1 {
+            named.pop()
+        } else {
+            named.first().cloned()
+        };
+        key.ok_or("nothing is left")
+    })
+    .unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    delete(&world, &old);
+    bucket.upload_bytes(b"after", "x").unwrap();
+    // The old key, which is refused, and the new one.
+    assert_eq!(world.count(Operation::AuthorizeAccount), 2);
+    let held = api.account_info().auth().unwrap().unwrap();
+    assert_eq!(held.auth().application_key_id, new.application_key_id);
+}
+
+#[test]
 fn an_endpoint_called_as_such_goes_on_with_the_replacement() {
     let world = World::new();
     let old = new_key(&world);

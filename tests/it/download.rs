@@ -547,3 +547,23 @@ fn decoders_in_the_build_never_change_bytes_unnoticed() {
         );
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_another_owner_stays_theirs_where_this_user_may_decide_that() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let world = World::new();
+    world.bucket.upload_bytes(b"hello", "x").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x");
+    std::fs::write(&path, b"what was there").unwrap();
+    let is_root = chown(&path, Some(1234), Some(4321)).is_ok();
+    let before = path.metadata().unwrap();
+    let download = world.bucket.download_file_by_name("x").unwrap();
+    download.save_to(&path).unwrap();
+    let after = path.metadata().unwrap();
+    assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
+    assert!(!is_root || after.uid() == 1234);
+    assert_eq!(after.mode(), before.mode());
+}

@@ -372,3 +372,40 @@ fn shutdown_breaks_a_large_upload_at_once() {
     assert_eq!(left.why, WhyLeft::NotCancelled);
     assert!(matches!(left.failure, Error::Cancelled), "{error:?}");
 }
+
+#[test]
+fn as_many_file_infos_as_the_service_takes_fit_into_files_of_any_size() {
+    let large = Large::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    // The entries of the crate give way: the time of the source first, then the SHA-1 of the whole.
+    for (own, has_time, has_sha1) in [(8, true, true), (9, false, true), (10, false, false)] {
+        for length in [5000, 35_000] {
+            std::fs::write(&path, noise(length)).unwrap();
+            let info = (0..own).fold(b2sdk::FileInfo::new(), |info, n| {
+                info.with(&format!("own-{n}"), "value")
+            });
+            let options = UploadOptions::new().file_info(info.clone());
+            let uploaded = large.bucket.upload_local_file_with(&path, "x", &options);
+            let version = uploaded.unwrap().into_version();
+            let stored = &version.file_info;
+            assert!(
+                info.iter()
+                    .all(|(name, value)| stored.get(name) == Some(value))
+            );
+            let is_large = length > 10_000;
+            assert_eq!(
+                stored.get("large_file_sha1").is_some(),
+                is_large && has_sha1,
+                "{own}"
+            );
+            let has_time = has_time || (own == 9 && !is_large);
+            assert_eq!(
+                stored.get("src_last_modified_millis").is_some(),
+                has_time,
+                "{own}"
+            );
+            assert_eq!(large.content("x"), noise(length));
+        }
+    }
+}

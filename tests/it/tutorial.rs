@@ -32,10 +32,12 @@ fn the_tutorial_works_from_authorizing_to_deleting() {
         (100_000, Verification::Verified)
     );
     assert_eq!(std::fs::read(&copy).unwrap(), noise(100_000));
-    assert_eq!(copy.metadata().unwrap().modified().unwrap(), {
-        let millis = photo.metadata().unwrap().modified().unwrap();
-        std::time::SystemTime::from(b2sdk::Timestamp::from(millis))
+    // Times are recorded in whole milliseconds.
+    let [saved_at, taken_at] = [&copy, &photo].map(|path| {
+        let modified = path.metadata().unwrap().modified().unwrap();
+        b2sdk::Timestamp::from(modified)
     });
+    assert_eq!(saved_at, taken_at);
 
     let root: Vec<_> = bucket.ls("").unwrap().map(|entry| entry.unwrap()).collect();
     let names: Vec<_> = root

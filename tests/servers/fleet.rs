@@ -48,11 +48,11 @@ fn run(server: &mut RedisServer, mut disturb: impl FnMut(&mut RedisServer)) -> u
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..3 * processes)
             .map(|number| {
-                let child = worker::start(&url, &service, 90 * (number as u64 % 3));
+                let worker = worker::start(&url, &service, 90 * (number as u64 % 3));
                 let lines: Vec<String> = (0..uploads)
                     .map(|upload| format!("{}\t{number}/{upload}", file.display()))
                     .collect();
-                scope.spawn(move || worker::finish(child, &lines))
+                scope.spawn(move || worker::finish(worker, &lines))
             })
             .collect();
         let watch = scope.spawn(|| {
@@ -72,7 +72,7 @@ fn run(server: &mut RedisServer, mut disturb: impl FnMut(&mut RedisServer)) -> u
         }
         watch.join().unwrap();
     });
-    // An URL in two hands is refused by the service: an earlier upload is still running.
+    // A URL in two hands is refused by the service: an earlier upload is still running.
     let entries = service.log().entries();
     let doubled = entries
         .iter()
@@ -149,4 +149,28 @@ fn a_fleet_on_redis_survives_a_server_that_is_stopped() {
         }
     });
     assert_eq!(authorized, 1, "nothing was lost");
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn a_fleet_whose_token_has_expired_authorizes_once() {
+    let (server, service) = (RedisServer::start(), service());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, b"a small file").unwrap();
+    let mut workers: Vec<_> = (0..rounds(64, 12))
+        .map(|_| worker::start(&server.url(), &service, 0))
+        .collect();
+    for worker in &mut workers {
+        worker.wait_until_ready();
+    }
+    assert_eq!(service.log().count(Operation::AuthorizeAccount), 1);
+    service.expire_tokens().unwrap();
+    let line = [format!("{}\tx", file.display())];
+    std::thread::scope(|scope| {
+        for worker in workers {
+            scope.spawn(|| assert_eq!(worker::finish(worker, &line), ["ok x"]));
+        }
+    });
+    assert_eq!(service.log().count(Operation::AuthorizeAccount), 2);
 }

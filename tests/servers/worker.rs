@@ -2,7 +2,7 @@
 //! `fleet_worker` with a clock that is ahead or not.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use b2sdk::B2Api;
@@ -18,9 +18,15 @@ mod fleet_worker;
 const ROLE: &str = "B2SDK_TEST_FLEET";
 const TEST: &str = "worker::in_a_process_of_the_fleet";
 
-/// Starts a worker, which waits for names of files on its standard input.
-pub(crate) fn start(url: &str, service: &Simulator, ahead: u64) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A worker that is authorized and waits for names of files.
+pub(crate) struct Worker {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+/// Starts a worker.
+pub(crate) fn start(url: &str, service: &Simulator, ahead: u64) -> Worker {
+    let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", TEST, "--nocapture"])
         .env(ROLE, url)
         .env("B2SDK_TEST_AHEAD", ahead.to_string())
@@ -30,13 +36,27 @@ pub(crate) fn start(url: &str, service: &Simulator, ahead: u64) -> Child {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    Worker { child, output }
+}
+
+impl Worker {
+    /// Waits until it has authorized.
+    pub(crate) fn wait_until_ready(&mut self) {
+        let mut line = String::new();
+        while line.trim() != "ready" {
+            line.clear();
+            let length = self.output.read_line(&mut line).unwrap();
+            assert!(length > 0, "a worker ended too early");
+        }
+    }
 }
 
 /// Gives a worker its lines and waits for it; what it printed about each.
-pub(crate) fn finish(mut child: Child, lines: &[String]) -> Vec<String> {
+pub(crate) fn finish(worker: Worker, lines: &[String]) -> Vec<String> {
+    let Worker { mut child, output } = worker;
     let mut stdin = child.stdin.take().unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for line in lines {
@@ -67,6 +87,6 @@ fn in_a_process_of_the_fleet() {
     let bucket = api.get_bucket_by_name(crate::fleet::BUCKET).unwrap();
     let input = BufReader::new(std::io::stdin());
     // The harness may have begun a line.
-    println!();
+    println!("\nready");
     fleet_worker::upload_lines(&bucket, 2, input, std::io::stdout()).unwrap();
 }

@@ -4,7 +4,7 @@ use crate::simulator::account::records::{Bucket, Version};
 use crate::simulator::account::state::State;
 use crate::simulator::account::world::World;
 use crate::simulator::api::auth::Caller;
-use crate::simulator::api::render::View;
+use crate::simulator::api::view::View;
 use crate::simulator::protocol::decode;
 use crate::simulator::protocol::ids;
 use crate::simulator::protocol::json::Fields;

@@ -9,7 +9,7 @@ use crate::simulator::account::checksums::{ContentMd5, ContentSha1};
 use crate::simulator::account::encryption::Encryption;
 use crate::simulator::account::records::{Action, Version};
 use crate::simulator::api::lock_fields;
-use crate::simulator::api::render::View;
+use crate::simulator::api::view::View;
 
 const SHA1_OF_NOTHING: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 const MD5_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";

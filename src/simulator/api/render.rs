@@ -6,17 +6,9 @@ use serde_json::{Value, json};
 
 use crate::simulator::account::encryption::Encryption;
 use crate::simulator::account::records::{Bucket, Key, Part, Version};
-use crate::simulator::api::auth::Caller;
 use crate::simulator::api::file_answer::{EncryptionAnswer, FileAnswer, FileAnswerV1};
 use crate::simulator::api::lock_fields;
-
-/// For whom something is shown, and in which version of the API.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct View<'a> {
-    pub(crate) account_id: &'a str,
-    pub(crate) caller: &'a Caller,
-    pub(crate) version: u8,
-}
+use crate::simulator::api::view::View;
 
 impl View<'_> {
     /// The authorization wrapper of docs/protocol.md, section 3.2.

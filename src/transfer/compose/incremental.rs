@@ -8,6 +8,7 @@
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
 use crate::model::encryption::Encryption;
+use crate::model::file::FileVersion;
 use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::raw::DownloadRequest;
@@ -39,9 +40,14 @@ impl Append<'_> {
         let Some(stored) = self.latest()? else {
             return self.upload.send(source);
         };
-        let Some(sha1) = self.grown_from(source, &stored, limits)? else {
+        let (stored, version) = stored;
+        let Some((sha1, tally)) = self.grown_from(source, &stored, limits)? else {
             return self.upload.send(source);
         };
+        if stored.length == source.len() && file.is_kept_as(&version) {
+            tally.finish();
+            return Ok(Uploaded::unchanged(version));
+        }
         match self.compose(stored, source, file, (sha1.given(), limits)) {
             // Somebody has deleted the version since.
             Err(error) if error.is_not_found() && !may_be_made(&error) => {
@@ -97,7 +103,7 @@ impl Append<'_> {
 
     /// The latest version under the name; none if there is none that can be seen. It may be under the
     /// key that the new one is to have, or under none.
-    fn latest(&self) -> Result<Option<Remote>> {
+    fn latest(&self) -> Result<Option<(Remote, FileVersion)>> {
         let encryption = self.upload.options.encryption.as_ref();
         let key = encryption.and_then(Encryption::customer_key);
         let outcome = match self.head(key) {
@@ -116,7 +122,7 @@ impl Append<'_> {
         }
     }
 
-    fn head(&self, key: Option<&SseCustomerKey>) -> Result<Remote> {
+    fn head(&self, key: Option<&SseCustomerKey>) -> Result<(Remote, FileVersion)> {
         let Upload {
             transfer,
             file_name,
@@ -127,12 +133,13 @@ impl Append<'_> {
         let version = transfer
             .session
             .call(&request, transfer.control, |raw| raw.head(&request))?;
-        Ok(Remote {
+        let remote = Remote {
             length: version.content_length,
             sha1: version.sha1(),
-            file_id: version.file_id,
+            file_id: version.file_id.clone(),
             key: key.cloned(),
-        })
+        };
+        Ok((remote, version))
     }
 
     /// What to record of the whole, if a file begins with what is stored and a copy of that is possible.
@@ -141,7 +148,7 @@ impl Append<'_> {
         source: &FileSource,
         stored: &Remote,
         limits: Limits,
-    ) -> Result<Option<LargeFileSha1>> {
+    ) -> Result<Option<(LargeFileSha1, ProgressCounter)>> {
         let Some(expected) = stored.sha1 else {
             return Ok(None);
         };
@@ -153,7 +160,7 @@ impl Append<'_> {
             session, control, ..
         } = self.upload.transfer;
         let (name, total) = (self.upload.file_name, Some(source.len()));
-        ProgressCounter::at(
+        let tally = ProgressCounter::at(
             TransferStage::Hashing,
             control,
             name,
@@ -165,13 +172,14 @@ impl Append<'_> {
         if hasher.clone().finish() != expected {
             return Ok(None);
         }
-        Ok(Some(match self.upload.options.large_file_sha1 {
+        let sha1 = match self.upload.options.large_file_sha1 {
             LargeFileSha1::Compute => {
                 feed(&mut hasher, source, stored.length..source.len(), control)?;
                 LargeFileSha1::Given(hasher.finish())
             }
             other => other,
-        }))
+        };
+        Ok(Some((sha1, tally)))
     }
 }
 

@@ -68,6 +68,40 @@ impl Limits {
     }
 }
 
+/// The sizes of parts, which grow with their number where nobody knows how many there will be.
+#[derive(Clone, Copy)]
+struct Sizes {
+    limits: Limits,
+    grows: bool,
+}
+
+impl Sizes {
+    /// The limits of the next part after so many.
+    fn now(self, made: u64) -> Limits {
+        if self.grows {
+            self.limits.doubled(made / STEP)
+        } else {
+            self.limits
+        }
+    }
+
+    /// The limits of the next part, if it is one of those of so many bytes: they get half of the parts that
+    /// are left at most, because nobody knows what follows.
+    fn of(self, made: u64, bytes: u64) -> Limits {
+        let limits = self.now(made);
+        if !self.grows {
+            return limits;
+        }
+        let left = limits.max_parts.saturating_sub(made) / 2;
+        let least = bytes.div_ceil(left.max(1));
+        Limits {
+            upload: limits.upload.max(least).min(limits.max - limits.min),
+            copy: limits.copy.max(least).min(limits.max),
+            ..limits
+        }
+    }
+}
+
 /// A piece and its place in the result.
 #[derive(Debug, Clone)]
 pub(crate) struct Placed<P> {
@@ -220,10 +254,13 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
     }
 
     fn limits(&self) -> Limits {
-        if self.grows {
-            self.limits.doubled(self.cutter.made / STEP)
-        } else {
-            self.limits
+        self.sizes().now(self.cutter.made)
+    }
+
+    const fn sizes(&self) -> Sizes {
+        Sizes {
+            limits: self.limits,
+            grows: self.grows,
         }
     }
 
@@ -232,7 +269,7 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         let Some(piece) = self.pieces.next().transpose()? else {
             self.choose_up_to(None)?;
             self.settle();
-            self.cutter.flush(self.limits());
+            self.cutter.flush(self.sizes());
             self.is_over = true;
             return Ok(());
         };
@@ -369,8 +406,9 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
                 _ => settled.push(run),
             }
         }
+        let sizes = self.sizes();
         for run in settled {
-            self.cutter.push(run, self.limits());
+            self.cutter.push(run, sizes);
         }
     }
 }
@@ -498,7 +536,8 @@ impl<P> Default for Cutter<P> {
 }
 
 impl<P: Clone> Cutter<P> {
-    fn push(&mut self, mut run: Run<P>, limits: Limits) {
+    fn push(&mut self, mut run: Run<P>, sizes: Sizes) {
+        let limits = sizes.now(self.made);
         let missing = match length(&self.upload) {
             0 => 0,
             waiting => limits.min.saturating_sub(waiting),
@@ -506,33 +545,39 @@ impl<P: Clone> Cutter<P> {
         if run.is_remote && run.length() >= limits.min + missing {
             let borrowed = run.take(missing);
             append(&mut self.upload, borrowed.slices);
-            self.flush(limits);
-            return self.copy(run, limits);
+            self.flush(sizes);
+            return self.copy(run, sizes);
         }
         append(&mut self.upload, run.slices);
-        self.cut(limits);
+        self.cut(sizes);
     }
 
     /// Makes parts of what is to be uploaded, as long as enough for another part is left.
-    fn cut(&mut self, limits: Limits) {
-        while length(&self.upload) >= limits.upload + limits.min {
+    fn cut(&mut self, sizes: Sizes) {
+        loop {
+            let waiting = length(&self.upload);
+            let limits = sizes.of(self.made, waiting);
+            if waiting < limits.upload + limits.min {
+                return;
+            }
             let part = take(&mut self.upload, limits.upload);
             self.make(PlannedPart::Upload(part));
         }
     }
 
-    fn flush(&mut self, limits: Limits) {
-        self.cut(limits);
+    fn flush(&mut self, sizes: Sizes) {
+        self.cut(sizes);
         if !self.upload.is_empty() {
             let part = std::mem::take(&mut self.upload);
             self.make(PlannedPart::Upload(part));
         }
     }
 
-    /// Makes parts of about the same size.
-    fn copy(&mut self, mut run: Run<P>, limits: Limits) {
-        let mut count = run.length().div_ceil(limits.copy);
-        while count > 0 {
+    /// Makes parts of about the same size, which grow with their number.
+    fn copy(&mut self, mut run: Run<P>, sizes: Sizes) {
+        while run.length() > 0 {
+            let limits = sizes.of(self.made, run.length());
+            let count = run.length().div_ceil(limits.copy);
             let Run {
                 slices, witness, ..
             } = run.take(run.length().div_ceil(count));
@@ -542,7 +587,6 @@ impl<P: Clone> Cutter<P> {
                     witness: witness.clone(),
                 });
             }
-            count -= 1;
         }
     }
 

@@ -10,8 +10,7 @@ use crate::model::file_info::{LARGE_FILE_SHA1, MAX_INFOS};
 use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::copy::Copy;
-use crate::transfer::new_file::NewFile;
-use crate::transfer::resume::PLAN_ID;
+use crate::transfer::new_file::{NewFile, PLAN_ID};
 
 impl<'a> Copy<'a> {
     /// Whether what the service would carry over may not be true of the copy.

@@ -18,7 +18,8 @@ const ROUNDS: u32 = 3;
 
 /// The result of asking for a copy in one request.
 pub(super) enum Small {
-    Done(Box<FileVersion>),
+    /// The copy, and how many attempts had failed.
+    Done(Box<FileVersion>, u32),
     TooLarge(Error),
 }
 
@@ -77,7 +78,7 @@ impl Copy<'_> {
             tally.part_arrived();
             tally.add(version.content_length);
             tally.finish();
-            return Ok(Small::Done(Box::new(version)));
+            return Ok(Small::Done(Box::new(version), tally.retries()));
         }
     }
 

@@ -302,6 +302,8 @@ fn settle(
 ) -> Result<()> {
     let failed = |action, error| Error::local_file(action, path, error);
     if let Some(replaced) = replaced {
+        // Before the permissions: another owner takes some of them away.
+        keep_owner(file, path);
         file.set_permissions(replaced)
             .map_err(|error| failed("set the permissions of", error))?;
     }
@@ -313,6 +315,22 @@ fn settle(
     // Before the rename, or a power failure could leave the name with nothing behind it.
     file.sync_all().map_err(|error| failed("write", error))?;
     reader.stream().control().check()
+}
+
+/// Gives a file the owner and group of the one that it will replace, where the system lets this program.
+fn keep_owner(file: &File, replaced: &Path) {
+    #[cfg(unix)]
+    if let (Ok(new), Ok(old)) = (file.metadata(), replaced.metadata()) {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let owner = (old.uid(), old.gid());
+        if owner != (new.uid(), new.gid())
+            && let Err(error) = fchown(file, Some(owner.0), Some(owner.1))
+        {
+            tracing::debug!(%error, "the file gets another owner than the one that it replaces");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (file, replaced);
 }
 
 /// A file that is removed unless it is renamed, with the permissions of the one that it replaces from

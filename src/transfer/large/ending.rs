@@ -23,8 +23,7 @@ use crate::model::sha1::Sha1Digest;
 use crate::session::log_store_failure;
 use crate::transfer::Transfer;
 use crate::transfer::large::LargeFile;
-use crate::transfer::new_file::NewFile;
-use crate::transfer::resume::PLAN_ID;
+use crate::transfer::new_file::{NewFile, PLAN_ID};
 use crate::wire::large_file::ListPartsRequest;
 
 /// How often finishing is tried when its answers are lost.

@@ -71,6 +71,7 @@ pub(in crate::transfer) fn upload(
         resumed_parts: 0,
         retries: attempts - 1,
         bytes_sent: tally.moved(),
+        is_unchanged: false,
     })
 }
 

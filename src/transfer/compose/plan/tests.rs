@@ -1,7 +1,7 @@
 //! Plans against naive assembly.
 
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
 use super::{Limits, PartPlan, Placed, PlannedPart, Slice, plan};
 use crate::error::{Error, Result};
@@ -300,6 +300,41 @@ proptest! {
             Err(part) => {
                 assert!(length <= LIMITS.min);
                 assert_eq!(part.length(), length);
+            }
+        }
+    }
+}
+
+/// What the service takes.
+const REAL: Limits = Limits {
+    min: 5_000_000,
+    upload: 5_000_000,
+    copy: 10_000_000,
+    max: 5_000_000_000,
+    max_parts: 10_000,
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_piece_of_any_length_fits_into_the_parts_of_a_file(
+        first in 0_u64..200_000_000,
+        length in 1_u64..=9_999_000_000_000,
+        last in 0_u64..200_000_000,
+        is_remote in any::<bool>(),
+    ) {
+        let end = first + length;
+        let pieces = place(&[(0, first, false), (first, length, is_remote), (end, last, !is_remote)]);
+        let known = plan(&pieces, REAL, Overlap::Remote).unwrap();
+        let placed = pieces.iter().cloned().map(Ok);
+        let stream = PartPlan::new(placed, REAL, Overlap::Remote).collect::<Result<Vec<_>>>();
+        for parts in [known, stream.unwrap()] {
+            assert!(parts.len() <= 10_000, "{} parts", parts.len());
+            assert_eq!(parts.iter().map(PlannedPart::length).sum::<u64>(), end + last);
+            for (number, part) in (1..).zip(&parts) {
+                let is_last = number == parts.len();
+                assert!(part.length() <= REAL.max && (is_last || part.length() >= REAL.min));
             }
         }
     }

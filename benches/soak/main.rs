@@ -1,0 +1,178 @@
+//! A soak: threads that share one `B2Api` upload, download, copy and delete over TLS for a long time, while
+//! the service misbehaves, is killed and started again, while the application key is replaced, and while the
+//! disk of the account-info store fills up. At the end everything that the calls reported is compared
+//! with what the service holds.
+//!
+//! ```text
+//! cargo bench --features simulator --bench soak -- [--minutes N] [--threads N] [--seed N] [--store-dir DIR]
+//! ```
+//!
+//! `--store-dir` is a directory on a small file system of its own, for instance one that
+//! `mount -t tmpfs -o size=1m tmpfs DIR` made; the soak fills it and empties it again. Without it, no disk
+//! is filled, and the report says so. The exit status is 0 if nothing was lost, doubled or leaked.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a measuring program reads the real clock and prints what it found"
+)]
+
+mod check;
+mod disturb;
+mod ledger;
+mod service;
+mod work;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use b2sdk::{B2Api, Bucket, BucketType, SqliteAccountInfo};
+
+use check::Usage;
+use disturb::Disturber;
+use ledger::Ledger;
+use service::Service;
+use work::Worker;
+
+/// What the command line asks for.
+struct Settings {
+    minutes: f64,
+    threads: usize,
+    seed: u64,
+    store_dir: Option<PathBuf>,
+}
+
+impl Settings {
+    fn read() -> Result<Self> {
+        let mut settings = Self {
+            minutes: 30.0,
+            threads: 16,
+            seed: 1,
+            store_dir: None,
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            // Cargo's own.
+            if word == "--bench" {
+                continue;
+            }
+            let value = words
+                .next()
+                .with_context(|| format!("{word} needs a value"))?;
+            match word.as_str() {
+                "--minutes" => settings.minutes = value.parse()?,
+                "--threads" => settings.threads = value.parse()?,
+                "--seed" => settings.seed = value.parse()?,
+                "--store-dir" => settings.store_dir = Some(value.into()),
+                _ => bail!("unknown argument {word}"),
+            }
+        }
+        Ok(settings)
+    }
+}
+
+fn main() -> ExitCode {
+    match Settings::read().and_then(|settings| soak(&settings)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("soak: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn soak(settings: &Settings) -> Result<bool> {
+    let scratch = tempfile::tempdir()?;
+    let service = Arc::new(Service::start(scratch.path(), settings.seed)?);
+    let store_dir = match &settings.store_dir {
+        Some(dir) => dir.clone(),
+        None => scratch.path().join("store"),
+    };
+    std::fs::create_dir_all(&store_dir)?;
+    let disturber = Disturber::new(
+        Arc::clone(&service),
+        settings.store_dir.is_some().then(|| store_dir.clone()),
+    )?;
+
+    let api = client(&service, &store_dir, &disturber)?;
+    let bucket = api.get_or_create_bucket("soak-bucket", BucketType::AllPrivate)?;
+    // One of everything first, so that what is opened once does not count as leaked.
+    let mut warm_up = Worker::new(
+        bucket.clone(),
+        settings.threads,
+        settings.seed,
+        scratch.path(),
+    )?;
+    warm_up.run_once();
+    let before = Usage::now();
+
+    let ledger = run(settings, &bucket, scratch.path(), &disturber)?.with(warm_up.into_ledger());
+    let restarts = service.restarts();
+    // From here on the service behaves.
+    service.restart(false)?;
+    drop(bucket);
+    drop(api);
+
+    let checked = check::compare(&service, &ledger)?;
+    let after = Usage::now();
+    println!("{}", ledger.report());
+    println!(
+        "service restarts {restarts}, keys replaced {}, disk filled {}",
+        disturber.keys_replaced(),
+        disturber.disks_filled()
+    );
+    println!("{checked}");
+    println!("before {before}; after {after}");
+    Ok(checked.is_clean() && after.is_no_more_than(&before) && !ledger.has_surprises())
+}
+
+/// The client under test: its key comes from a provider, and its store lies on the small disk.
+fn client(service: &Service, store_dir: &Path, disturber: &Disturber) -> Result<B2Api> {
+    let store = SqliteAccountInfo::open(store_dir.join("account_info"))?;
+    let api = service.builder(store).build()?;
+    api.authorize_with(disturber.credentials())?;
+    Ok(api)
+}
+
+/// Runs the workers and what disturbs them until the time is over.
+fn run(
+    settings: &Settings,
+    bucket: &Bucket,
+    scratch: &Path,
+    disturber: &Disturber,
+) -> Result<Ledger> {
+    let end = Instant::now() + Duration::from_secs_f64(settings.minutes * 60.0);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..settings.threads)
+            .map(|number| {
+                let mut worker = Worker::new(bucket.clone(), number, settings.seed, scratch)?;
+                Ok(scope.spawn({
+                    let is_over = &is_over;
+                    move || {
+                        while !is_over.load(Ordering::Relaxed) {
+                            worker.run_once();
+                        }
+                        worker.into_ledger()
+                    }
+                }))
+            })
+            .collect::<Result<_>>()?;
+        let disturbed = disturber.run_until(end);
+        is_over.store(true, Ordering::Relaxed);
+        let mut ledger = Ledger::default();
+        for worker in workers {
+            let Ok(own) = worker.join() else {
+                bail!("a worker panicked");
+            };
+            ledger = ledger.with(own);
+        }
+        disturbed?;
+        Ok(ledger)
+    })
+}
