@@ -1,6 +1,23 @@
 //! Headers that a shared download answers with instead of the file's own (docs/protocol.md, section
 //! 2.25).
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What an extended value encodes: all but `attr-char` of RFC 8187.
+const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
 /// Headers that a download with a token answers with, instead of those that the file was uploaded
 /// with. The token is good for downloads that ask for exactly these; a
 /// [signed URL](crate::Bucket::get_signed_download_url_with) does.
@@ -47,16 +64,33 @@ impl ResponseHeaders {
         self
     }
 
-    /// `Content-Disposition`: a browser saves it, under this name. The service knows no form for
-    /// characters beyond ASCII (it refuses `filename*=`): they, `"` and `\` become `_`.
+    /// Sets `Content-Disposition` so that a browser saves the file under this name.
+    ///
+    /// Characters beyond ASCII are sent in the extended form (`filename*`), which all current browsers
+    /// read; a plain form with `_` in their place goes before it.
+    ///
+    /// ```
+    /// use b2sdk::ResponseHeaders;
+    ///
+    /// let headers = ResponseHeaders::new().attachment("été.pdf");
+    /// assert_eq!(
+    ///     headers.content_disposition.as_deref(),
+    ///     Some("attachment; filename=\"_t_.pdf\"; filename*=UTF-8''%C3%A9t%C3%A9.pdf")
+    /// );
+    /// ```
     #[must_use]
     pub fn attachment(self, file_name: &str) -> Self {
         let safe = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
-        let name: String = file_name
+        let plain: String = file_name
             .chars()
             .map(|c| if safe(c) { c } else { '_' })
             .collect();
-        self.content_disposition(format!("attachment; filename=\"{name}\""))
+        let mut value = format!("attachment; filename=\"{plain}\"");
+        if plain != file_name {
+            value.push_str("; filename*=UTF-8''");
+            value.extend(utf8_percent_encode(file_name, EXTENDED));
+        }
+        self.content_disposition(value)
     }
 
     /// The `Content-Language` header.

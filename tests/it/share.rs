@@ -44,7 +44,8 @@ fn a_signed_url_answers_with_the_headers_that_it_was_made_for() {
     let (status, head) = get(&url);
     assert_eq!(status, "200", "{head}");
     for line in [
-        "content-disposition: attachment; filename=\"_bersicht & _mehr_.pdf\"",
+        "content-disposition: attachment; filename=\"_bersicht & _mehr_.pdf\"; \
+         filename*=utf-8''%c3%9cbersicht%20&%20%22mehr%22.pdf",
         "content-language: de-at",
         "expires: wed, 21 oct 2026 07:28:00 gmt",
         "cache-control: max-age=60, private",
