@@ -111,7 +111,8 @@ impl Input for PipeReader {
             });
             wake.collect::<Vec<_>>()
         };
-        let mut wakers = Vec::new();
+        // Without tokens there is nothing to subscribe to, and still the wait begins.
+        let mut wakers = None;
         let mut state = self.0.state.lock();
         loop {
             if let Err(cancelled) = control.check() {
@@ -129,8 +130,8 @@ impl Input for PipeReader {
                 Some(End::Broken) => return Err(Error::Cancelled.into()),
                 None => {}
             }
-            if wakers.is_empty() {
-                wakers = subscribe();
+            if wakers.is_none() {
+                wakers = Some(subscribe());
                 continue;
             }
             self.0.changed.wait(&mut state);
