@@ -79,6 +79,7 @@ impl CreateBucketOptions {
     }
 }
 
+/// # Buckets
 impl B2Api {
     /// Creates a bucket. The request is billed in class C.
     ///

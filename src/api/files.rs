@@ -24,6 +24,7 @@ pub struct Parts {
     pages: PartPages,
 }
 
+/// # Files by id
 impl B2Api {
     /// Requests a version by its id and reads its headers. The content is read by the methods of
     /// the returned [`Download`](crate::Download).

@@ -62,6 +62,7 @@ pub struct Keys {
     pages: KeyPages,
 }
 
+/// # Application keys
 impl B2Api {
     /// Creates an application key that never expires and works for every bucket. Its secret is
     /// returned only here. The request is billed in class C.

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::model::operation::Operation;
 use crate::raw::{Connections, Raw};
 
+/// # Endpoints
 impl B2Api {
     /// Calls an endpoint directly, for what the other methods do not offer. `call` gets access to
     /// the endpoints of this account and is repeated like every other call of this `B2Api`: an

@@ -1,0 +1,159 @@
+//! Creating a `B2Api` and authorizing an application key.
+
+use std::sync::Arc;
+
+use crate::account_info::AccountInfo;
+use crate::account_info::memory::InMemoryAccountInfo;
+use crate::api::{B2Api, B2ApiBuilder};
+use crate::error::Result;
+use crate::model::auth::Allowed;
+use crate::model::id::{AccountId, ApplicationKeyId};
+use crate::model::realm::Realm;
+use crate::model::secret::ApplicationKey;
+use crate::session::credentials::{CredentialProvider, Credentials, EnvironmentCredentials};
+
+/// # Creating and authorizing
+impl B2Api {
+    /// Creates a handle whose authorization, bucket names and upload URLs are kept in `info`. Nothing is
+    /// sent; an authorization that the store already holds is used.
+    #[must_use]
+    pub fn new(info: impl AccountInfo + 'static) -> Self {
+        Self::builder(info)
+            .build()
+            .expect("the default configuration has nothing that can be wrong")
+    }
+
+    /// Creates a handle and authorizes the application key in the environment variables
+    /// `B2_APPLICATION_KEY_ID` and `B2_APPLICATION_KEY`, which the tools of Backblaze read too. The
+    /// variable `B2_ENVIRONMENT` may name another realm.
+    ///
+    /// Everything is kept in memory. For other stores, use [`new`](Self::new) and
+    /// [`authorize_with`](Self::authorize_with) with
+    /// [`EnvironmentCredentials`](crate::credentials::EnvironmentCredentials).
+    ///
+    /// ```no_run
+    /// use b2sdk::B2Api;
+    ///
+    /// let b2_api = B2Api::from_env()?;
+    /// for bucket in b2_api.list_buckets()? {
+    ///     println!("{}", bucket.name());
+    /// }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Credentials`](crate::Error::Credentials) if a variable is not set, and otherwise as
+    /// [`authorize_account`](Self::authorize_account).
+    pub fn from_env() -> Result<Self> {
+        let api = Self::new(InMemoryAccountInfo::new());
+        api.authorize_with(EnvironmentCredentials::new())?;
+        Ok(api)
+    }
+
+    /// Starts to build a handle with settings of its own: retries, time-outs, workers, a proxy.
+    #[must_use]
+    pub fn builder(info: impl AccountInfo + 'static) -> B2ApiBuilder {
+        B2ApiBuilder::new(Box::new(info))
+    }
+
+    /// Authorizes an application key.
+    ///
+    /// If the account info already holds an authorization for the same realm, key id and key, it is used
+    /// and nothing is sent. A token that turns out to be too old is replaced by the first call that
+    /// notices it.
+    ///
+    /// `realm` is `"production"` or the URL of another service. From this call on, the `B2Api` serves only
+    /// this account, key and realm: if another one is authorized in the same account info, its calls fail
+    /// with [`Error::AccountChanged`](crate::Error::AccountChanged).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for a realm to which credentials must not be
+    /// sent; [`Error::InvalidCredentials`](crate::Error::InvalidCredentials) if the service refuses the
+    /// key; [`Error::Busy`](crate::Error::Busy) and [`Error::Connection`](crate::Error::Connection) if all
+    /// attempts fail; the errors of the store.
+    pub fn authorize_account(
+        &self,
+        realm: impl Into<Realm>,
+        application_key_id: impl Into<ApplicationKeyId>,
+        application_key: impl Into<ApplicationKey>,
+    ) -> Result<()> {
+        let credentials = Credentials::new(application_key_id, application_key);
+        let control = self.client.control(None);
+        self.client
+            .session
+            .authorize(credentials.realm(realm), &control)
+    }
+
+    /// Authorizes the application key that a provider supplies:
+    /// [`EnvironmentCredentials`](crate::credentials::EnvironmentCredentials),
+    /// [`CommandCredentials`](crate::credentials::CommandCredentials), or the program's own code. If the
+    /// account info already holds the key's authorization, nothing is sent.
+    ///
+    /// The provider is asked again whenever a token no longer works, until a key is authorized with
+    /// [`authorize_account`](Self::authorize_account). A running program therefore picks up a key that
+    /// replaced a revoked one, with one request, also in its [`Bucket`](crate::Bucket)s, listings and
+    /// transfers. The new key must belong to the same account and realm: a key of another account fails
+    /// with [`Error::AccountChanged`](crate::Error::AccountChanged) and is not stored. A key that the
+    /// service refused is not sent again for a minute; calls fail with that refusal.
+    ///
+    /// The key is kept in the account info: in memory with
+    /// [`InMemoryAccountInfo`](crate::InMemoryAccountInfo), and **unencrypted in a file** with
+    /// `SqliteAccountInfo`, as the tools of Backblaze do.
+    ///
+    /// # Errors
+    /// [`Error::Credentials`](crate::Error::Credentials) if the provider fails; otherwise as
+    /// [`authorize_account`](Self::authorize_account). After an error, an earlier authorization remains in
+    /// use.
+    pub fn authorize_with(&self, provider: impl CredentialProvider + 'static) -> Result<()> {
+        let control = self.client.control(None);
+        self.client
+            .session
+            .authorize_with(Arc::new(provider), &control)
+    }
+
+    /// Requests a new token, with the credentials of the provider or, if there is none, with those in the
+    /// account info. Programs rarely need this, because a token that is too old is replaced automatically.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are no credentials; otherwise as
+    /// [`authorize_account`](Self::authorize_account).
+    pub fn reauthorize(&self) -> Result<()> {
+        self.client.session.reauthorize(&self.client.control(None))
+    }
+
+    /// Returns the id of the authorized account. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized),
+    /// [`Error::AccountChanged`](crate::Error::AccountChanged), the errors of the store.
+    pub fn account_id(&self) -> Result<AccountId> {
+        Ok(self
+            .client
+            .session
+            .current(&self.client.control(None))?
+            .auth()
+            .account_id
+            .clone())
+    }
+
+    /// Returns what the application key is allowed to do. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthorized`](crate::Error::NotAuthorized),
+    /// [`Error::AccountChanged`](crate::Error::AccountChanged), the errors of the store.
+    pub fn allowed(&self) -> Result<Allowed> {
+        Ok(self
+            .client
+            .session
+            .current(&self.client.control(None))?
+            .auth()
+            .allowed
+            .clone())
+    }
+
+    /// Returns the store of this account.
+    #[must_use]
+    pub fn account_info(&self) -> &dyn AccountInfo {
+        self.client.session.account_info()
+    }
+}
