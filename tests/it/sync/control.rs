@@ -74,7 +74,8 @@ fn a_cancelled_run_removes_nothing_and_its_error_has_the_report() {
     );
     assert!(report.uploaded.files < 100);
     assert_eq!(places.world.count(Operation::DeleteFileVersion), 0);
-    assert_eq!(places.stored().len() as u64, 3 + report.uploaded.files);
+    // An upload that was cancelled on its way may have been stored all the same.
+    assert!(places.stored().len() as u64 >= 3 + report.uploaded.files);
 }
 
 #[test]
