@@ -402,8 +402,14 @@ pub(crate) fn ended_early() -> Error {
     }
 }
 
-/// The error of a reader of the caller that fails.
+/// The error of a reader of the caller that fails. One that was cancelled is no failure of its own; other
+/// errors of ours, such as those of a download that is uploaded again, are those of the reader all the same.
 fn failed_reader(source: io::Error) -> Error {
+    let source = match Error::from_io(source) {
+        Ok(Error::Cancelled) => return Error::Cancelled,
+        Ok(other) => other.into(),
+        Err(source) => source,
+    };
     Error::Stream {
         action: "read",
         source,
