@@ -31,6 +31,8 @@ mod endpoints;
 mod errors;
 mod expect_continue;
 mod false_success;
+// It lists the public types, those of all features.
+#[cfg(feature = "redis")]
 mod guidelines;
 mod keys;
 mod large;
