@@ -154,7 +154,7 @@ fn rclone_reads_what_this_crate_stored() {
     assert!(found == all_files(), "{:?}", found.keys());
     let modified = down.join("empty").metadata().unwrap().modified().unwrap();
     assert_eq!(
-        b2sdk::Timestamp::from(modified).to_string(),
+        b2sdk::Timestamp::from(modified).as_millis().to_string(),
         INFO[2].1,
         "the source's time"
     );

@@ -37,8 +37,10 @@ fn awkward_tree(world: &World) -> PathBuf {
     ];
     for (at, name) in names.iter().enumerate() {
         let path = world.home.write(&format!("tree/{name}"), &vec![b'x'; at]);
-        // Of 2004, whose milliseconds floating point gets wrong.
-        let time = UNIX_EPOCH + Duration::new(1_079_999_999 + at as u64, 1_000_001 * at as u32);
+        // Half a millisecond on, as b2sdk saves files: it reads times as floating point, and would take
+        // whole milliseconds of 2004 for the one before.
+        let nanos = 1_000_000 * at as u32 + 500_000;
+        let time = UNIX_EPOCH + Duration::new(1_079_999_999 + at as u64, nanos);
         fs::File::options()
             .write(true)
             .open(path)
