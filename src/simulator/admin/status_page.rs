@@ -31,8 +31,8 @@ const STYLE: &str = ":root { color-scheme: light dark } \
     td { white-space: nowrap } .t { white-space: normal; overflow-wrap: anywhere; min-width: 9em } \
     .n { text-align: right } h1, h2, h3, p { overflow-wrap: anywhere } h2 { margin-top: 1.6em } \
     .failed { color: light-dark(#b3261e, #ff8a80) } \
-    @media (max-width: 60em) { td { white-space: normal; overflow-wrap: anywhere } .n { white-space: nowrap } .t { min-width: 7em } } \
-    @media (max-width: 30em) { table { font-size: 12px } th, td { padding: .15em .3em } td, .t { min-width: 4em } .n { min-width: 0 } }";
+    @media (max-width: 60em) { td { white-space: normal } .n { white-space: nowrap } .t { min-width: 7em } } \
+    @media (max-width: 30em) { table { font-size: 12px } th, td { padding: .15em .3em } .t { min-width: 5em } }";
 
 /// What a link to a file begins with, behind `/?`.
 const FILE_QUERY: &str = "file=";
@@ -259,13 +259,14 @@ fn request(page: &mut Page, entry: &LogEntry) {
         (Some(status), Some(code)) => format!("{status} {code}"),
     };
     page.row(|page| {
-        page.cell(what);
+        page.raw("<td>");
+        page.name(what);
         page.long(file);
         page.raw(match entry.status {
             Some(..400) => "<td>",
             _ => "<td class=\"failed\">",
         });
-        page.text(&status);
+        page.name(&status);
         page.number(&entry.elapsed.as_millis().to_string());
         page.number(&entry.body_bytes.to_string());
         page.long(entry.fault.as_deref().unwrap_or_default());
@@ -301,6 +302,17 @@ impl Page {
                 other if is_unseen(other) => self.0.extend(other.escape_unicode()),
                 other => self.0.push(other),
             }
+        }
+    }
+
+    /// Text that may be broken behind each underscore, as the names of operations and errors where a
+    /// screen is narrow.
+    fn name(&mut self, text: &str) {
+        let mut pieces = text.split_inclusive('_');
+        self.text(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            self.raw("<wbr>");
+            self.text(piece);
         }
     }
 

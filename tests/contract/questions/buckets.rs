@@ -203,6 +203,6 @@ pub(super) const QUESTIONS: &[Question] = &[
                 Ok(()) => "200".to_owned(),
             }
         },
-        assumed: "400 source_replication_conflict",
+        assumed: "200",
     },
 ];
