@@ -181,6 +181,11 @@ impl Http {
         self.0.service_clock.time_of(beginning)
     }
 
+    /// The later estimate of the same time.
+    pub(crate) fn latest_service_time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.0.service_clock.latest_time_of(beginning)
+    }
+
     /// Cancelled by `shutdown`.
     pub(crate) fn closing(&self) -> &CancelToken {
         &self.0.closing

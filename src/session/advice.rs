@@ -12,6 +12,10 @@ const DAMAGED: &str = "did not match data received";
 /// How often what is not HTTP is asked again: it will hardly become HTTP.
 const MOST_NOT_HTTP: u32 = 3;
 
+/// How many upload URLs in a row may be refused for their token: the key can be replaced between asking
+/// for a URL and using it, but not again and again.
+const MOST_REFUSED_TOKENS: u32 = 2;
+
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
@@ -33,6 +37,8 @@ pub(super) struct History {
     pub(super) waits: u32,
     pub(super) reauthorized: bool,
     pub(super) fresh_urls: u32,
+    /// How many of the upload URLs were refused for their token.
+    pub(super) refused_tokens: u32,
     /// An attempt may have taken effect.
     pub(super) answer_lost: bool,
 }
@@ -62,6 +68,12 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
     match (service.status, &service.code) {
         // A token problem while asking for a token is a wrong key.
         (401, _) if operation == Operation::AuthorizeAccount => Advice::Stop,
+        // Leave to send the body is not asked for a second time.
+        (417, _) if history.attempts == 1 => Advice::Again {
+            after: Some(Duration::ZERO),
+        },
+        // Something in between answered; the service may have acted.
+        _ if service.is_lost_answer() && !operation.is_repeatable() => Advice::Stop,
         // HEAD answers have no body and so no code; a proxy's have none either.
         (401, code)
             if matches!(code, Code::BadAuthToken | Code::ExpiredAuthToken)
@@ -74,12 +86,6 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
             }
         }
         (501, _) => Advice::Stop,
-        // Leave to send the body is not asked for a second time.
-        (417, _) if history.attempts == 1 => Advice::Again {
-            after: Some(Duration::ZERO),
-        },
-        // Something in between answered; the service may have acted.
-        _ if service.is_lost_answer() && !operation.is_repeatable() => Advice::Stop,
         (408 | 429 | 500..=599, _) => Advice::Again {
             after: asked_wait(service),
         },
@@ -98,8 +104,19 @@ fn on_upload_refusal(service: &ServiceError, history: &History) -> Advice {
         // An earlier upload that we gave up is still running over there.
         (400, ErrorCode::AuthTokenLimit) => Advice::FreshUploadUrl,
         // Whatever the code: the token belongs to the URL. Asking for another one re-authorizes
-        // where that is needed. A second time it is the key.
-        (401, _) if history.fresh_urls == 0 => Advice::FreshUploadUrl,
+        // where that is needed.
+        (401, code) => {
+            let most = match code {
+                ErrorCode::BadAuthToken | ErrorCode::ExpiredAuthToken => MOST_REFUSED_TOKENS,
+                // A second time it is the key.
+                _ => 1,
+            };
+            if history.refused_tokens < most {
+                Advice::FreshUploadUrl
+            } else {
+                Advice::Stop
+            }
+        }
         // Leave to send the body is not asked for a second time.
         (417, _) if history.attempts == 1 => Advice::FreshUploadUrl,
         // The one answer that leaves the URL good.
@@ -255,14 +272,22 @@ mod tests {
                 "{status} {code}"
             );
         }
-        let again = History {
-            fresh_urls: 1,
-            ..History::default()
-        };
-        assert_eq!(
-            advise(op, &refused(op, 401, "bad_auth_token", None), &again),
-            Advice::Stop
-        );
+        // Other failures before it say nothing about the key; another refusal of its kind may.
+        for (refused_tokens, code, advice) in [
+            (0, "unauthorized", Advice::FreshUploadUrl),
+            (1, "unauthorized", Advice::Stop),
+            (1, "bad_auth_token", Advice::FreshUploadUrl),
+            (1, "expired_auth_token", Advice::FreshUploadUrl),
+            (2, "bad_auth_token", Advice::Stop),
+        ] {
+            let again = History {
+                fresh_urls: 5,
+                refused_tokens,
+                ..History::default()
+            };
+            let refusal = refused(op, 401, code, None);
+            assert_eq!(advise(op, &refusal, &again), advice, "{code}");
+        }
     }
 
     #[test]

@@ -237,6 +237,7 @@ impl RetryLoop<'_> {
             }
             Advice::FreshUploadUrl => {
                 history.fresh_urls += 1;
+                history.refused_tokens += u32::from(error.status() == Some(401));
                 // Five other URLs at once, as the service's checklist asks; then it is overloaded.
                 let delay = match history.fresh_urls {
                     0..=5 => Duration::ZERO,

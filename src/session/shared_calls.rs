@@ -1,12 +1,13 @@
 //! Calls that several layers above make in the same way.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::control::Control;
 use crate::error::{ErrorCode, Result};
 use crate::http::Beginning;
 use crate::model::auth::Capability;
-use crate::model::file::FileVersion;
+use crate::model::file::{FileAction, FileVersion};
 use crate::model::filtered::Filtered;
 use crate::model::id::{BucketId, FileId};
 use crate::model::lock::{FileRetention, LegalHold};
@@ -105,9 +106,47 @@ impl Session {
 
     /// Whether a version was made after something began, by the service's own clock, which its Date header
     /// tells to the second.
-    pub(crate) fn is_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
+    fn is_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
         let began = self.http().service_time_of(beginning).map(Timestamp::from);
         began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
+    }
+
+    /// Whether a version was made after something began, however its Date header is rounded and whichever of
+    /// our clocks is right.
+    fn is_surely_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
+        let began = self.http().latest_service_time_of(beginning);
+        let second = Duration::from_secs(1);
+        let surely_after = began.and_then(|began| began.checked_add(second));
+        surely_after.is_some_and(|after| version.upload_timestamp > Timestamp::from(after))
+    }
+
+    /// The version of a file that was made since something began, if it is like the one wanted.
+    ///
+    /// The service's time is known to the second, so an equal version from just before may look like it. As the
+    /// latest version that does no harm: the file has the content that was asked for. Below another version
+    /// it counts only if its time leaves no doubt, or the file would be taken to have a content that was
+    /// replaced already.
+    pub(crate) fn find_made(
+        &self,
+        control: &Control,
+        bucket: &BucketId,
+        file_name: &str,
+        beginning: &Beginning,
+        is_like_it: impl Fn(&FileVersion) -> bool,
+    ) -> Result<Option<FileVersion>> {
+        let is_latest = Cell::new(true);
+        let is_wanted = |version: &FileVersion| {
+            let is_latest = match version.action {
+                // What is not finished replaces nothing.
+                FileAction::Start => is_latest.get(),
+                _ => is_latest.replace(false),
+            };
+            is_like_it(version)
+                && self.is_made_since(beginning, version)
+                && (is_latest || self.is_surely_made_since(beginning, version))
+        };
+        let is_too_old = |version: &FileVersion| !self.is_made_since(beginning, version);
+        self.find_version(control, bucket, file_name, is_wanted, is_too_old)
     }
 
     /// The first version of a file that is the one wanted, newest first; behind one that is too old there
