@@ -1,7 +1,12 @@
-//! Going through a listing page by page: one page in memory, no end before the service says so - a
-//! page may be empty in the middle (docs/protocol.md, section 9.3) -, and an end with an error
-//! where the pages go round in circles: such a listing would never end, and a program that deletes
-//! what is listed, or waits for the end of it, neither.
+//! Reads listings page by page.
+//!
+//! One page is in memory at a time. A listing ends only when the service names no next page,
+//! because a page in the middle may be empty (docs/protocol.md, section 9.3). A listing whose pages
+//! lead back to an earlier one ends with an error. It would never end otherwise, and a program that
+//! deletes what is listed, or that waits for the end, would not end either.
+//!
+//! A page that is refused, cut or not answered is repeated by the retry loop like any other call.
+//! After a final error the listing is over: it yields the error once and then nothing.
 
 use std::vec;
 
@@ -15,16 +20,23 @@ use crate::session::Session;
 use crate::session::capabilities::Needs;
 use crate::wire::large_file::ListUnfinishedRequest;
 
-/// A listing whose pages begin at a `K`.
+/// A listing of rows `T` whose pages begin at a `K`, such as a file name. The owner passes the call
+/// that fetches a page to [`Pages::next`], so a listing borrows nothing between rows.
 #[derive(Debug)]
 pub(crate) struct Pages<K, T> {
+    /// The rows of the current page that were not yielded yet.
     page: vec::IntoIter<T>,
+    /// Where the next page begins; `None` stands for the beginning of the listing.
     start: Option<K>,
+    /// Whether the current page is the last one.
     is_last: bool,
-    /// A start seen before. It moves on after 1, 2, 4, ... pages, so that any circle is noticed
-    /// within three times around, whatever the order is that the service lists in.
+    /// A start of an earlier page. It moves on after 1, 2, 4, ... pages, so that a cycle is noticed
+    /// before it has been passed three times, in whatever order the service lists (this is Brent's
+    /// algorithm).
     landmark: Option<K>,
+    /// The number of pages since the landmark was set.
     since_landmark: u64,
+    /// The number of pages after which the landmark moves on.
     next_landmark: u64,
 }
 
@@ -42,7 +54,7 @@ impl<K, T> Default for Pages<K, T> {
 }
 
 impl<K: PartialEq + Clone, T> Pages<K, T> {
-    /// A listing that does not begin at the beginning.
+    /// Creates a listing that begins in the middle.
     pub(crate) fn from(start: K) -> Self {
         Self {
             landmark: Some(start.clone()),
@@ -51,8 +63,10 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
         }
     }
 
-    /// The next row. `fetch` is given the start of a page, `None` for the first one, and tells the
-    /// rows and where the next page starts. After an error the listing is at its end.
+    /// Returns the next row, or `None` at the end.
+    ///
+    /// `fetch` is given the start of a page, `None` for the first one, and returns the rows and the
+    /// start of the following page. After an error the listing is at its end.
     pub(crate) fn next(
         &mut self,
         operation: Operation,
@@ -74,6 +88,8 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
         }
     }
 
+    /// Makes `rows` the current page and notes where the next one starts. Fails if the pages form a
+    /// cycle.
     fn turn(&mut self, operation: Operation, rows: Vec<T>, next: Option<K>) -> Result<()> {
         if next.is_none() {
             self.is_last = true;
@@ -95,13 +111,14 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
         Ok(())
     }
 
-    /// Ends the listing here.
+    /// Ends the listing here; rows that were already fetched are dropped.
     pub(crate) fn end(&mut self) {
         self.is_last = true;
         self.page = Vec::new().into_iter();
     }
 
-    /// Changes where the next page starts, if there is one.
+    /// Moves the start of the next page, if there is one. `later` returns `None` to leave it as it
+    /// is.
     pub(crate) fn skip_to(&mut self, later: impl FnOnce(&K) -> Option<K>) {
         if let Some(start) = self.start.as_ref().and_then(later) {
             self.start = Some(start);
@@ -109,7 +126,8 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
     }
 }
 
-/// The application keys of the account.
+/// The application keys of the account, 1,000 to a page, which is the largest page that is billed
+/// as one request.
 #[derive(Debug, Default)]
 pub(crate) struct KeyPages(Pages<ApplicationKeyId, KeyDetails>);
 
@@ -127,7 +145,8 @@ impl KeyPages {
         })
     }
 
-    /// The key of that id, if there is one: the listing begins there.
+    /// Looks one key up by its id with a single request. Listings begin at an id, so the key is the
+    /// first row if it exists.
     pub(crate) fn find(
         session: &Session,
         control: &Control,
@@ -149,7 +168,8 @@ pub(crate) struct UnfinishedPages {
 }
 
 impl UnfinishedPages {
-    /// Those whose names start so.
+    /// Lists the unfinished large files whose names begin with `name_prefix`, or all if it is
+    /// empty.
     pub(crate) fn new(bucket_id: BucketId, name_prefix: &str) -> Self {
         Self {
             request: ListUnfinishedRequest {
