@@ -33,9 +33,7 @@ pub(super) enum Advice {
     Stop,
     /// Send the request again, after the pause that the service asked for, or after a pause of the
     /// retry policy if `after` is `None`.
-    Again {
-        after: Option<Duration>,
-    },
+    Again { after: Option<Duration> },
     /// Replace the token, then send the request again without a pause.
     Reauthorize,
     /// Get another upload URL, then send the request there.
