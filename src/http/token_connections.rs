@@ -64,7 +64,6 @@ impl TokenConnections {
             Ok(Lease {
                 owner: Arc::downgrade(self),
                 number,
-                /// Whether the connections were broken and must not be used again.
                 is_broken: AtomicBool::new(false),
             })
         })?;
@@ -89,6 +88,7 @@ impl TokenConnections {
 struct Lease {
     owner: Weak<TokenConnections>,
     number: u64,
+    /// Whether the connections were broken and must not be used again.
     is_broken: AtomicBool,
 }
 
