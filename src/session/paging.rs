@@ -15,12 +15,12 @@ use crate::session::Session;
 use crate::session::capabilities::Needs;
 use crate::wire::large_file::ListUnfinishedRequest;
 
-/// A listing whose pages begin at a `K`.
+/// Where the pages of a listing lead.
 #[derive(Debug)]
-pub(crate) struct Pages<K, T> {
-    page: vec::IntoIter<T>,
-    start: Option<K>,
-    is_last: bool,
+pub(super) struct Turns<K> {
+    /// Where the next page starts; `None` for the first one.
+    pub(super) start: Option<K>,
+    pub(super) is_last: bool,
     /// A start seen before. It moves on after 1, 2, 4, ... pages, so that any circle is noticed
     /// within three times around, whatever the order is that the service lists in.
     landmark: Option<K>,
@@ -28,53 +28,21 @@ pub(crate) struct Pages<K, T> {
     next_landmark: u64,
 }
 
-impl<K, T> Default for Pages<K, T> {
-    fn default() -> Self {
+impl<K: Clone> Turns<K> {
+    pub(super) fn from(start: Option<K>) -> Self {
         Self {
-            page: Vec::new().into_iter(),
-            start: None,
+            landmark: start.clone(),
+            start,
             is_last: false,
-            landmark: None,
             since_landmark: 0,
             next_landmark: 1,
         }
     }
 }
 
-impl<K: PartialEq + Clone, T> Pages<K, T> {
-    /// A listing that does not begin at the beginning.
-    pub(crate) fn from(start: K) -> Self {
-        Self {
-            landmark: Some(start.clone()),
-            start: Some(start),
-            ..Self::default()
-        }
-    }
-
-    /// The next row. `fetch` is given the start of a page, `None` for the first one, and tells the
-    /// rows and where the next page starts. After an error the listing is at its end.
-    pub(crate) fn next(
-        &mut self,
-        operation: Operation,
-        mut fetch: impl FnMut(Option<&K>) -> Result<(Vec<T>, Option<K>)>,
-    ) -> Option<Result<T>> {
-        loop {
-            if let Some(row) = self.page.next() {
-                return Some(Ok(row));
-            }
-            if self.is_last {
-                return None;
-            }
-            let fetched = fetch(self.start.as_ref())
-                .and_then(|(rows, next)| self.turn(operation, rows, next));
-            if let Err(error) = fetched {
-                self.end();
-                return Some(Err(error));
-            }
-        }
-    }
-
-    fn turn(&mut self, operation: Operation, rows: Vec<T>, next: Option<K>) -> Result<()> {
+impl<K: PartialEq + Clone> Turns<K> {
+    /// Turns to the page that starts there; `None` for none.
+    pub(super) fn turn(&mut self, operation: Operation, next: Option<K>) -> Result<()> {
         if next.is_none() {
             self.is_last = true;
         } else if next == self.start || next == self.landmark {
@@ -91,20 +59,58 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
             self.next_landmark = self.next_landmark.saturating_mul(2);
         }
         self.start = next;
-        self.page = rows.into_iter();
         Ok(())
     }
+}
 
-    /// Ends the listing here.
-    pub(crate) fn end(&mut self) {
-        self.is_last = true;
-        self.page = Vec::new().into_iter();
+/// A listing whose pages begin at a `K` and are read as a whole.
+#[derive(Debug)]
+pub(crate) struct Pages<K, T> {
+    page: vec::IntoIter<T>,
+    turns: Turns<K>,
+}
+
+impl<K: Clone, T> Default for Pages<K, T> {
+    fn default() -> Self {
+        Self {
+            page: Vec::new().into_iter(),
+            turns: Turns::from(None),
+        }
+    }
+}
+
+impl<K: PartialEq + Clone, T> Pages<K, T> {
+    /// A listing that does not begin at the beginning.
+    pub(crate) fn from(start: K) -> Self {
+        Self {
+            turns: Turns::from(Some(start)),
+            ..Self::default()
+        }
     }
 
-    /// Changes where the next page starts, if there is one.
-    pub(crate) fn skip_to(&mut self, later: impl FnOnce(&K) -> Option<K>) {
-        if let Some(start) = self.start.as_ref().and_then(later) {
-            self.start = Some(start);
+    /// The next row. `fetch` is given the start of a page, `None` for the first one, and tells the
+    /// rows and where the next page starts. After an error the listing is at its end.
+    pub(crate) fn next(
+        &mut self,
+        operation: Operation,
+        mut fetch: impl FnMut(Option<&K>) -> Result<(Vec<T>, Option<K>)>,
+    ) -> Option<Result<T>> {
+        loop {
+            if let Some(row) = self.page.next() {
+                return Some(Ok(row));
+            }
+            if self.turns.is_last {
+                return None;
+            }
+            let fetched = fetch(self.turns.start.as_ref()).and_then(|(rows, next)| {
+                self.page = rows.into_iter();
+                self.turns.turn(operation, next)
+            });
+            if let Err(error) = fetched {
+                self.turns.is_last = true;
+                self.page = Vec::new().into_iter();
+                return Some(Err(error));
+            }
         }
     }
 }
