@@ -1,7 +1,12 @@
-//! Going through a listing page by page: one page in memory, no end before the service says so - a
-//! page may be empty in the middle (docs/protocol.md, section 9.3) -, and an end with an error
-//! where the pages go round in circles: such a listing would never end, and a program that deletes
-//! what is listed, or waits for the end of it, neither.
+//! Reads listings page by page.
+//!
+//! One page is in memory at a time. A listing ends only when the service names no next page,
+//! because a page in the middle may be empty (docs/protocol.md, section 9.3). A listing whose pages
+//! lead back to an earlier one ends with an error. It would never end otherwise, and a program that
+//! deletes what is listed, or that waits for the end, would not end either.
+//!
+//! A page that is refused, cut or not answered is repeated by the retry loop like any other call.
+//! After a final error the listing is over: it yields the error once and then nothing.
 
 use std::vec;
 
@@ -20,11 +25,15 @@ use crate::wire::large_file::ListUnfinishedRequest;
 pub(super) struct Turns<K> {
     /// Where the next page starts; `None` for the first one.
     pub(super) start: Option<K>,
+    /// Whether no page follows.
     pub(super) is_last: bool,
-    /// A start seen before. It moves on after 1, 2, 4, ... pages, so that any circle is noticed
-    /// within three times around, whatever the order is that the service lists in.
+    /// A start of an earlier page. It moves on after 1, 2, 4, ... pages, so that a cycle is noticed
+    /// before it has been passed three times, in whatever order the service lists (this is Brent's
+    /// algorithm).
     landmark: Option<K>,
+    /// The number of pages since the landmark was set.
     since_landmark: u64,
+    /// The number of pages after which the landmark moves on.
     next_landmark: u64,
 }
 
@@ -41,7 +50,7 @@ impl<K: Clone> Turns<K> {
 }
 
 impl<K: PartialEq + Clone> Turns<K> {
-    /// Turns to the page that starts there; `None` for none.
+    /// Notes where the next page starts, `None` for no next page. Fails if the pages form a cycle.
     pub(super) fn turn(&mut self, operation: Operation, next: Option<K>) -> Result<()> {
         if next.is_none() {
             self.is_last = true;
@@ -63,9 +72,11 @@ impl<K: PartialEq + Clone> Turns<K> {
     }
 }
 
-/// A listing whose pages begin at a `K` and are read as a whole.
+/// A listing of rows `T` whose pages begin at a `K` and are read as a whole. The owner passes the
+/// call that fetches a page to [`Pages::next`], so a listing borrows nothing between rows.
 #[derive(Debug)]
 pub(crate) struct Pages<K, T> {
+    /// The rows of the current page that were not yielded yet.
     page: vec::IntoIter<T>,
     turns: Turns<K>,
 }
@@ -80,7 +91,7 @@ impl<K: Clone, T> Default for Pages<K, T> {
 }
 
 impl<K: PartialEq + Clone, T> Pages<K, T> {
-    /// A listing that does not begin at the beginning.
+    /// Creates a listing that begins in the middle.
     pub(crate) fn from(start: K) -> Self {
         Self {
             turns: Turns::from(Some(start)),
@@ -88,8 +99,10 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
         }
     }
 
-    /// The next row. `fetch` is given the start of a page, `None` for the first one, and tells the
-    /// rows and where the next page starts. After an error the listing is at its end.
+    /// Returns the next row, or `None` at the end.
+    ///
+    /// `fetch` is given the start of a page, `None` for the first one, and returns the rows and the
+    /// start of the following page. After an error the listing is at its end.
     pub(crate) fn next(
         &mut self,
         operation: Operation,
@@ -115,7 +128,8 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
     }
 }
 
-/// The application keys of the account.
+/// The application keys of the account, 1,000 to a page, which is the largest page that is billed
+/// as one request.
 #[derive(Debug, Default)]
 pub(crate) struct KeyPages(Pages<ApplicationKeyId, KeyDetails>);
 
@@ -133,7 +147,8 @@ impl KeyPages {
         })
     }
 
-    /// The key of that id, if there is one: the listing begins there.
+    /// Looks one key up by its id with a single request. Listings begin at an id, so the key is the
+    /// first row if it exists.
     pub(crate) fn find(
         session: &Session,
         control: &Control,
@@ -155,7 +170,8 @@ pub(crate) struct UnfinishedPages {
 }
 
 impl UnfinishedPages {
-    /// Those whose names start so.
+    /// Lists the unfinished large files whose names begin with `name_prefix`, or all if it is
+    /// empty.
     pub(crate) fn new(bucket_id: BucketId, name_prefix: &str) -> Self {
         Self {
             request: ListUnfinishedRequest {
