@@ -23,6 +23,7 @@
 mod advice;
 pub(crate) mod capabilities;
 pub(crate) mod credentials;
+pub(crate) mod listed_files;
 pub(crate) mod paging;
 pub(crate) mod reauth;
 pub(crate) mod retry;

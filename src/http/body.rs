@@ -221,12 +221,17 @@ impl ResponseBody {
         self.operation
     }
 
+    /// Returns what a failed read of the body means.
+    pub(crate) fn failure(&self, error: io::Error) -> Error {
+        error::from_body(self.operation, error)
+    }
+
     /// Reads the whole body. Fails if it is longer than `limit` bytes, which protects the memory of
     /// the process.
     pub(crate) fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         let read = self.take(limit.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|error| error::from_body(self.operation, error))?;
+        read.map_err(|error| self.failure(error))?;
         if bytes.len() as u64 > limit {
             let source = format!("it has more than {limit} bytes").into();
             return Err(Error::UnexpectedReply {

@@ -20,16 +20,13 @@ use crate::session::Session;
 use crate::session::capabilities::Needs;
 use crate::wire::large_file::ListUnfinishedRequest;
 
-/// A listing of rows `T` whose pages begin at a `K`, such as a file name. The owner passes the call
-/// that fetches a page to [`Pages::next`], so a listing borrows nothing between rows.
+/// Where the pages of a listing lead.
 #[derive(Debug)]
-pub(crate) struct Pages<K, T> {
-    /// The rows of the current page that were not yielded yet.
-    page: vec::IntoIter<T>,
-    /// Where the next page begins; `None` stands for the beginning of the listing.
-    start: Option<K>,
-    /// Whether the current page is the last one.
-    is_last: bool,
+pub(super) struct Turns<K> {
+    /// Where the next page starts; `None` for the first one.
+    pub(super) start: Option<K>,
+    /// Whether no page follows.
+    pub(super) is_last: bool,
     /// A start of an earlier page. It moves on after 1, 2, 4, ... pages, so that a cycle is noticed
     /// before it has been passed three times, in whatever order the service lists (this is Brent's
     /// algorithm).
@@ -40,15 +37,55 @@ pub(crate) struct Pages<K, T> {
     next_landmark: u64,
 }
 
-impl<K, T> Default for Pages<K, T> {
+impl<K: Clone> Turns<K> {
+    pub(super) fn from(start: Option<K>) -> Self {
+        Self {
+            landmark: start.clone(),
+            start,
+            is_last: false,
+            since_landmark: 0,
+            next_landmark: 1,
+        }
+    }
+}
+
+impl<K: PartialEq + Clone> Turns<K> {
+    /// Notes where the next page starts, `None` for no next page. Fails if the pages form a cycle.
+    pub(super) fn turn(&mut self, operation: Operation, next: Option<K>) -> Result<()> {
+        if next.is_none() {
+            self.is_last = true;
+        } else if next == self.start || next == self.landmark {
+            return Err(Error::UnexpectedReply {
+                operation,
+                source: "the pages of the listing lead back to one of them: it would never end"
+                    .into(),
+            });
+        }
+        self.since_landmark += 1;
+        if self.since_landmark == self.next_landmark {
+            self.landmark.clone_from(&next);
+            self.since_landmark = 0;
+            self.next_landmark = self.next_landmark.saturating_mul(2);
+        }
+        self.start = next;
+        Ok(())
+    }
+}
+
+/// A listing of rows `T` whose pages begin at a `K` and are read as a whole. The owner passes the
+/// call that fetches a page to [`Pages::next`], so a listing borrows nothing between rows.
+#[derive(Debug)]
+pub(crate) struct Pages<K, T> {
+    /// The rows of the current page that were not yielded yet.
+    page: vec::IntoIter<T>,
+    turns: Turns<K>,
+}
+
+impl<K: Clone, T> Default for Pages<K, T> {
     fn default() -> Self {
         Self {
             page: Vec::new().into_iter(),
-            start: None,
-            is_last: false,
-            landmark: None,
-            since_landmark: 0,
-            next_landmark: 1,
+            turns: Turns::from(None),
         }
     }
 }
@@ -57,8 +94,7 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
     /// Creates a listing that begins in the middle.
     pub(crate) fn from(start: K) -> Self {
         Self {
-            landmark: Some(start.clone()),
-            start: Some(start),
+            turns: Turns::from(Some(start)),
             ..Self::default()
         }
     }
@@ -76,52 +112,18 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
             if let Some(row) = self.page.next() {
                 return Some(Ok(row));
             }
-            if self.is_last {
+            if self.turns.is_last {
                 return None;
             }
-            let fetched = fetch(self.start.as_ref())
-                .and_then(|(rows, next)| self.turn(operation, rows, next));
+            let fetched = fetch(self.turns.start.as_ref()).and_then(|(rows, next)| {
+                self.page = rows.into_iter();
+                self.turns.turn(operation, next)
+            });
             if let Err(error) = fetched {
-                self.end();
+                self.turns.is_last = true;
+                self.page = Vec::new().into_iter();
                 return Some(Err(error));
             }
-        }
-    }
-
-    /// Makes `rows` the current page and notes where the next one starts. Fails if the pages form a
-    /// cycle.
-    fn turn(&mut self, operation: Operation, rows: Vec<T>, next: Option<K>) -> Result<()> {
-        if next.is_none() {
-            self.is_last = true;
-        } else if next == self.start || next == self.landmark {
-            return Err(Error::UnexpectedReply {
-                operation,
-                source: "the pages of the listing lead back to one of them: it would never end"
-                    .into(),
-            });
-        }
-        self.since_landmark += 1;
-        if self.since_landmark == self.next_landmark {
-            self.landmark.clone_from(&next);
-            self.since_landmark = 0;
-            self.next_landmark = self.next_landmark.saturating_mul(2);
-        }
-        self.start = next;
-        self.page = rows.into_iter();
-        Ok(())
-    }
-
-    /// Ends the listing here; rows that were already fetched are dropped.
-    pub(crate) fn end(&mut self) {
-        self.is_last = true;
-        self.page = Vec::new().into_iter();
-    }
-
-    /// Moves the start of the next page, if there is one. `later` returns `None` to leave it as it
-    /// is.
-    pub(crate) fn skip_to(&mut self, later: impl FnOnce(&K) -> Option<K>) {
-        if let Some(start) = self.start.as_ref().and_then(later) {
-            self.start = Some(start);
         }
     }
 }
