@@ -1,12 +1,14 @@
-//! A file in one request (docs/protocol.md, sections 2.7 and 6).
+//! Uploads a file in one request (docs/protocol.md, sections 2.7 and 6).
 //!
-//! 1. Take or ask for an upload URL (`session::upload_url`).
-//! 2. POST the content, its SHA-1 after it.
-//! 3. If all of it was sent and the answer is lost, look whether the service has it before anything
-//!    is sent again: `b2_list_file_versions` from the name on. Found: that version is the answer.
-//!    Not found: another URL, another attempt. Found, but the key may not see whether it is locked as was
-//!    asked for: the failure is reported. May not look (no `listFiles`): another attempt, which can leave
-//!    two equal versions.
+//! 1. An upload URL is taken from the pool or requested (`session::upload_url`).
+//! 2. The content is sent, with its SHA-1 after it.
+//! 3. If all of it was sent and the answer is lost, `b2_list_file_versions` shows whether the
+//!    service has it, before anything is sent again: - If the version is found, it is the result. -
+//!    If it is not found, the content is sent again to another URL. - If it is found, but the key
+//!    may not see whether it is locked or encrypted as requested, the upload fails, because
+//!    repeating it could create a second version. - If the key may not list versions, the content
+//!    is sent again. That can leave two equal versions. - If the look itself fails, the upload
+//!    fails with the lost answer, and the version may exist.
 
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use crate::transfer::new_file::{Comparison, NewFile};
 use crate::transfer::source::UploadSource;
 use crate::transfer::uploaded::Uploaded;
 
-/// Uploads a source that fits into one request, under the authorization that was read for it.
+/// Uploads a source that fits into one request, under an authorization that was just read.
 pub(in crate::transfer) fn upload(
     transfer: Transfer<'_>,
     snapshot: Arc<AuthSnapshot>,
@@ -75,7 +77,7 @@ pub(in crate::transfer) fn upload(
     })
 }
 
-/// Fails if the service tells of a file of another bucket.
+/// Fails if the answer is about a file of another bucket.
 fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion> {
     match &version.bucket_id {
         Some(bucket) if bucket != file.bucket => Err(Error::UnexpectedReply {
@@ -86,7 +88,8 @@ fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion>
     }
 }
 
-/// Looks whether the service has what was sent since the beginning.
+/// Looks whether the service has what was sent after `beginning`, and decides how the attempt
+/// ended.
 fn find_uploaded(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
