@@ -1,6 +1,6 @@
 //! Questions about calls, tokens and the form of requests.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Question, length_of, outcome};
 
