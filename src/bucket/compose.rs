@@ -9,8 +9,8 @@ use crate::model::id::BucketId;
 use crate::transfer::compose::Compose;
 use crate::transfer::compose::incremental::Append;
 use crate::transfer::compose::piece::Piece;
+use crate::transfer::growing::GrowingFile;
 use crate::transfer::options::{ComposeOptions, UploadOptions};
-use crate::transfer::source::FileSource;
 use crate::transfer::uploaded::Uploaded;
 
 /// # Composing
@@ -170,7 +170,7 @@ impl Bucket {
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
-        let source = FileSource::new(path.as_ref())?;
+        let source = GrowingFile::new(path.as_ref())?;
         let control = self
             .control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref());

@@ -7,6 +7,7 @@ use crate::bucket::Bucket;
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::id::BucketId;
+use crate::transfer::growing::GrowingFile;
 use crate::transfer::options::UploadOptions;
 use crate::transfer::source::{BytesSource, FileSource, UploadSource};
 use crate::transfer::upload::Upload;
@@ -80,7 +81,12 @@ impl Bucket {
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
-        self.upload(&FileSource::new(path.as_ref())?, file_name, options)
+        let path = path.as_ref();
+        if options.may_grow {
+            self.upload(&GrowingFile::new(path)?, file_name, options)
+        } else {
+            self.upload(&FileSource::new(path)?, file_name, options)
+        }
     }
 
     /// Uploads exactly `length` bytes from a reader, and reads no further.

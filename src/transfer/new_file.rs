@@ -85,6 +85,8 @@ pub(crate) struct NewFile<'a> {
     /// Whether the modification time in the info was added by the crate. It is then left out if
     /// other entries need the room.
     pub(crate) has_own_time: bool,
+    /// Whether that time is the one of the local file, and not one that the caller asked for.
+    pub(crate) has_file_time: bool,
     pub(crate) encryption: Option<&'a Encryption>,
     pub(crate) retention: Option<&'a FileRetention>,
     pub(crate) legal_hold: Option<&'a LegalHold>,
@@ -132,6 +134,7 @@ impl<'a> NewFile<'a> {
             content_type,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -245,6 +248,7 @@ impl<'a> NewFile<'a> {
             content_type: content_type.map(|text| Cow::Owned(text.to_owned())),
             info,
             has_own_time: false,
+            has_file_time: false,
             ..self.clone()
         }
     }
@@ -280,6 +284,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -302,6 +307,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -329,6 +335,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -395,6 +402,7 @@ impl<'a> NewFile<'a> {
             content_type,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -516,6 +524,7 @@ mod tests {
             content_type: None,
             info: FileInfo::new(),
             has_own_time: false,
+            has_file_time: false,
             encryption: None,
             retention: None,
             legal_hold: None,

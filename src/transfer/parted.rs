@@ -39,9 +39,15 @@ impl PartSource for SourceParts<'_> {
         self.parts.length_of(number)
     }
 
-    fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool> {
+    fn is_made(
+        &self,
+        number: u64,
+        sha1: Sha1Digest,
+        (control, tally): (&Control, &ProgressCounter),
+    ) -> Result<bool> {
+        tally.enter(TransferStage::Hashing);
         let range = self.parts.range(number - 1);
-        Ok(hash(self.source, range, control)? == sha1)
+        Ok(hash(self.source, range, control, Some(tally))? == sha1)
     }
 
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {
@@ -72,7 +78,10 @@ pub(in crate::transfer) fn upload(
     let total = Some(source.len());
     let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
     let sha1 = match sha1 {
-        LargeFileSha1::Compute => Some(hash(source, 0..source.len(), control)?),
+        LargeFileSha1::Compute => Some(match source.fix(None, control, &tally)? {
+            Some(fixed) => fixed.whole,
+            None => hash(source, 0..source.len(), control, Some(&tally))?,
+        }),
         LargeFileSha1::Given(sha1) => Some(sha1),
         LargeFileSha1::Omit => None,
     };
@@ -89,8 +98,8 @@ pub(in crate::transfer) fn make(
     parts: &dyn PartSource,
     tally: &ProgressCounter,
 ) -> Result<Uploaded> {
-    let unfinished = find_unfinished(transfer, file, resume, parts)?;
-    let (file_id, mut present) = match unfinished {
+    let search = find_unfinished(transfer, file, resume, parts, tally)?;
+    let (file_id, mut present) = match search.unfinished {
         Some(Unfinished { file_id, present }) => (Some(file_id), present),
         None => (None, BTreeMap::new()),
     };
@@ -122,6 +131,7 @@ pub(in crate::transfer) fn make(
     })?;
     Ok(Uploaded {
         resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
+        passed_over: search.passed_over,
         ..uploaded
     })
 }

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
 use crate::transfer::download::handle::{RangeReader, write_at};
 use crate::transfer::download::partial::{Partial, Present};
-use crate::transfer::download::reader::{DownloadReader, verify};
+use crate::transfer::download::reader::DownloadReader;
 use crate::transfer::download::stream::ByteStream;
 use crate::transfer::hash::hash_to_end;
 use crate::transfer::parallel;
@@ -71,7 +71,7 @@ pub(super) fn download(
     let frontier = &Frontier::default();
     let expected = reader.expected();
     let tally = reader.tally();
-    thread::scope(|scope| {
+    let hashed = thread::scope(|scope| {
         let hashing = expected.map(|_| {
             thread::Builder::new().spawn_scoped(scope, || frontier.hash(parts, target, &control))
         });
@@ -115,8 +115,9 @@ pub(super) fn download(
             _ => Ok(Sha1Hasher::default()),
         };
         outcome?;
-        verify(expected, hashed?)
-    })
+        hashed
+    })?;
+    reader.judge(hashed)
 }
 
 /// One range that is being written to the target.
