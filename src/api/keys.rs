@@ -14,8 +14,8 @@ use crate::session::paging::KeyPages;
 use crate::setters::setters;
 use crate::wire::key::CreateKeyRequest;
 
-/// The longest that a key may be valid: 1000 days (docs/protocol.md, section 2.22).
-const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
+/// A key is valid for less than 1,000 days (docs/protocol.md, section 2.22).
+const TOO_LONG: Duration = Duration::from_secs(1000 * 24 * 3600);
 
 /// Restrictions of a new application key. They cannot be changed later: to change them, create another key
 /// and delete this one.
@@ -41,8 +41,8 @@ pub struct CreateKeyOptions {
     /// What the names of files begin with that the key may use; all names if not set. The key can then list
     /// files only below this prefix, and upload, download, hide, copy and delete only such names.
     pub name_prefix: Option<String>,
-    /// How long the key is valid, in whole seconds, from 1 second to 1000 days. Fractions of a second are
-    /// dropped. A key for which this is not set never expires.
+    /// How long the key is valid, in whole seconds, at least one and less than 1,000 days. Fractions of a
+    /// second are dropped. A key for which this is not set never expires.
     pub valid_for: Option<Duration>,
 }
 
@@ -270,10 +270,12 @@ fn check(name: &str, capabilities: &[Capability], options: &CreateKeyOptions) ->
         ));
     }
     match options.valid_for {
-        Some(time) if time < Duration::from_secs(1) || time > LONGEST => Err(Error::invalid_input(
-            "valid_for",
-            "it is 1 second to 1000 days",
-        )),
+        Some(time) if time < Duration::from_secs(1) || time >= TOO_LONG => {
+            Err(Error::invalid_input(
+                "valid_for",
+                "a key is valid for at least one second and less than 1,000 days",
+            ))
+        }
         _ => Ok(()),
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::bucket::Bucket;
 use crate::control::Control;
@@ -21,23 +22,19 @@ use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
-use crate::raw::ListFilesRequest;
+use crate::raw::{ListFilesRequest, ListedRow};
 use crate::session::capabilities::Needs;
-use crate::session::paging::Pages;
+use crate::session::listed_files::{LARGEST_PAGE, ListedFiles};
 use crate::sync::filter::Filters;
 use crate::sync::item::{At, Details, Entry, Item, Stored};
 use crate::sync::place::BucketFolder;
-
-/// The most rows that the service lists at a time.
-const PAGE: u32 = 10_000;
 
 /// A scan of a folder.
 #[derive(Debug)]
 pub(in crate::sync) struct BucketScan {
     bucket: Bucket,
     control: Control,
-    request: ListFilesRequest,
-    pages: Pages<(String, Option<FileId>), Row>,
+    rows: ListedFiles<Row>,
     view: View,
     as_of: Option<Timestamp>,
     filters: Arc<Filters>,
@@ -74,14 +71,11 @@ impl BucketScan {
         filters: &Arc<Filters>,
     ) -> Self {
         let bucket = folder.bucket.clone();
-        let request = ListFilesRequest::new(bucket.id())
-            .max_file_count(PAGE)
-            .prefix(folder.prefix.as_str());
+        let request = ListFilesRequest::new(bucket.id()).prefix(folder.prefix.as_str());
         Self {
             bucket,
             control,
-            request,
-            pages: Pages::default(),
+            rows: ListedFiles::new(request, Some(LARGEST_PAGE)),
             view: manner.view,
             as_of: folder.as_of,
             filters: Arc::clone(filters),
@@ -93,31 +87,23 @@ impl BucketScan {
     }
 
     fn next_row(&mut self) -> Option<Result<Row, Error>> {
-        let Self {
-            bucket,
-            control,
-            request,
-            pages,
-            ..
-        } = self;
         let operation = match (self.view, self.as_of) {
             (View::Newest, None) => Operation::ListFileNames,
             _ => Operation::ListFileVersions,
         };
-        pages.next(operation, |start| {
-            (request.start_file_name, request.start_file_id) = match start {
-                Some((name, id)) => (Some(name.clone()), id.clone()),
-                None => (None, None),
-            };
-            let session = &bucket.client().session;
+        let Self {
+            bucket,
+            control,
+            rows,
+            ..
+        } = self;
+        let session = &bucket.client().session;
+        rows.next(session, operation, |request| {
             let needs = Needs::from(operation)
                 .about(bucket.name())
                 .bucket(&request.bucket_id)
                 .named(&request.prefix);
-            let page: Page =
-                session.call(needs, control, |raw| raw.call_json(operation, request))?;
-            let next = page.next_file_name.map(|name| (name, page.next_file_id));
-            Ok((page.files, next))
+            session.call(needs, control, |raw| raw.list_rows(operation, request))
         })
     }
 
@@ -125,9 +111,9 @@ impl BucketScan {
         if matches!(row.action, FileAction::Start | FileAction::Folder) {
             return None;
         }
-        let prefix = self.request.prefix.len();
+        let prefix = self.rows.request.prefix.len();
         // Whoever removes what is listed relies on it; and the folder itself is no file in it.
-        if !row.file_name.starts_with(&self.request.prefix) || row.file_name.len() == prefix {
+        if !row.file_name.starts_with(&self.rows.request.prefix) || row.file_name.len() == prefix {
             return None;
         }
         let name = row.file_name.split_off(prefix);
@@ -210,7 +196,7 @@ impl Iterator for BucketScan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Err(cancelled) = self.control.check() {
-                self.pages.end();
+                self.rows.end();
                 return Some(Err(cancelled));
             }
             match self.next_row()? {
@@ -223,16 +209,6 @@ impl Iterator for BucketScan {
             }
         }
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page {
-    files: Vec<Row>,
-    #[serde(default)]
-    next_file_name: Option<String>,
-    #[serde(default)]
-    next_file_id: Option<FileId>,
 }
 
 /// What is read of a row.
@@ -259,4 +235,15 @@ struct Row {
     legal_hold: Filtered<LegalHold>,
     #[serde(default, deserialize_with = "null_is_default")]
     upload_timestamp: Timestamp,
+}
+
+impl ListedRow for Row {
+    fn place(&self) -> (&str, Option<&FileId>) {
+        (&self.file_name, self.file_id.as_ref())
+    }
+
+    /// A file that cannot be read must not look as if it were not there.
+    fn from_odd(value: &Value) -> Result<Option<Self>, serde_json::Error> {
+        Self::deserialize(value).map(Some)
+    }
 }
