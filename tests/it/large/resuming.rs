@@ -415,7 +415,7 @@ fn a_file_that_was_only_touched_is_resumed_by_its_content() {
     upload(&options).unwrap_err();
     let touch = || {
         let file = std::fs::File::options().write(true).open(&path).unwrap();
-        let earlier = std::time::SystemTime::now() - Duration::from_secs(3600);
+        let earlier = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         file.set_modified(earlier).unwrap();
     };
     touch();
