@@ -306,7 +306,7 @@ impl Download {
 
     /// The size of its ranges.
     fn range_size(&self) -> u64 {
-        let size = || range_size(self.length(), self.workers.limit());
+        let size = || range_size(self.length(), self.workers.most());
         self.part_size.unwrap_or_else(size)
     }
 
