@@ -215,6 +215,11 @@ impl Http {
         self.0.service_clock.time_of(beginning)
     }
 
+    /// The later of the two estimates of what time it was at the service when something began.
+    pub(crate) fn latest_service_time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.0.service_clock.latest_time_of(beginning)
+    }
+
     /// The token that `shutdown` cancels.
     pub(crate) fn closing(&self) -> &CancelToken {
         &self.0.closing

@@ -6,13 +6,13 @@
 //!
 //! ```
 //! # #[cfg(feature = "simulator")] {
-//! # let service = b2sdk::simulator::Simulator::start()?;
+//! # let service = b2sdk::simulator::Simulator::start().unwrap();
 //! # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
-//! # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
-//! # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
-//! # let home = tempfile::tempdir()?;
+//! # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key()).unwrap();
+//! # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate).unwrap();
+//! # let home = tempfile::tempdir().unwrap();
 //! # let home = home.path();
-//! # std::fs::write(home.join("notes.txt"), "hello")?;
+//! # std::fs::write(home.join("notes.txt"), "hello").unwrap();
 //! use b2sdk::sync::{LocalFolder, Synchronizer};
 //!
 //! let sync = Synchronizer::new(LocalFolder::new(home), bucket.folder("home"));
@@ -22,7 +22,7 @@
 //! let report = sync.run()?;
 //! assert_eq!(report.uploaded.files, 1);
 //! # }
-//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # Ok::<_, b2sdk::sync::SyncError>(())
 //! ```
 //!
 //! The guide `docs/sync.md` says what a run can remove and when, and has tables for those who come from

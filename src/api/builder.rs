@@ -15,7 +15,10 @@ use crate::http::config::{HttpConfig, ProxyChoice, TestMode, Timeouts};
 use crate::session::Session;
 use crate::session::retry::RetryPolicy;
 
-/// Builds a [`B2Api`] with settings of its own, from [`B2Api::builder`].
+/// Builds a [`B2Api`] whose settings differ from the defaults. [`B2Api::builder`] creates it.
+///
+/// A setting that is set twice has the second value, except for [`trust_host`](Self::trust_host), which adds
+/// a host. Mistakes are reported by [`build`](Self::build).
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,7 +55,8 @@ impl B2ApiBuilder {
     }
 
     /// Sets what the program calls itself in the `User-Agent` header, as `name/version`. The crate's own
-    /// name follows it.
+    /// name and version follow it, as in `backup-tool/1.2 b2sdk-rust/0.1.0`. By default only the latter are
+    /// sent. Backblaze's support finds a program's requests by this header.
     #[must_use]
     pub fn user_agent(mut self, product: &str) -> Self {
         let own = HttpConfig::default().user_agent;
@@ -60,7 +64,9 @@ impl B2ApiBuilder {
         self
     }
 
-    /// Sets how often, and for how long, calls are repeated that fail for the moment.
+    /// Sets how often, and for how long, requests are repeated that fail for a passing reason. The default is
+    /// 8 attempts within 15 minutes; see [`RetryPolicy`] for the pauses, and [`RetryPolicy::none`] for a
+    /// program that repeats by itself.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
@@ -68,11 +74,14 @@ impl B2ApiBuilder {
     }
 
     /// Sets how many threads may move data at the same time, for all transfers of this `B2Api` and its
-    /// clones together. The default is 10, the least is 1. With [`Workers::Auto`], the number follows the
-    /// throughput.
+    /// clones together. The default is 10, the least is 1: 0 counts as 1. With [`Workers::Auto`], the number
+    /// follows the throughput.
+    ///
+    /// More workers help over long distances, where one connection is slow. Each holds a part in memory if
+    /// it uploads from a reader, and a file descriptor for its connection.
     ///
     /// [`B2Api::set_workers`] changes the number later. The largest number that is set here is also how many
-    /// connections are kept open between requests.
+    /// connections are kept open between requests, which are at least 16.
     #[must_use]
     pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
         self.workers = workers.into();
@@ -102,7 +111,8 @@ impl B2ApiBuilder {
         self
     }
 
-    /// Sets how long to wait for connections and for answers.
+    /// Sets how long to wait for connections and for answers. No limit applies to a whole transfer: it may
+    /// take any time as long as bytes move. [`Timeouts`] names the defaults.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.http.timeouts = timeouts.that_end();
@@ -132,7 +142,8 @@ impl B2ApiBuilder {
     }
 
     /// Connects to IPv4 addresses only, for networks that announce IPv6 but do not carry it. By default
-    /// both are tried, and the address that answered is remembered.
+    /// both are tried, and the address that answered is remembered. A proxy makes its own choice when it
+    /// connects to the service.
     #[must_use]
     pub const fn ipv4_only(mut self, only: bool) -> Self {
         self.http.ipv4_only = only;
@@ -140,7 +151,8 @@ impl B2ApiBuilder {
     }
 
     /// Allows `http://` URLs for realms that are not on this machine. Credentials and data then travel
-    /// unencrypted, so use this in trusted networks only.
+    /// unencrypted, so use this in trusted networks only. Without it, authorizing at such a realm fails with
+    /// [`Error::InvalidInput`], and nothing is sent. `http://` URLs of this machine are always allowed.
     #[must_use]
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
         self.http.allow_http = allow;
@@ -148,7 +160,12 @@ impl B2ApiBuilder {
     }
 
     /// Trusts a host outside the realm with the account's tokens, if the service names it: a gateway in
-    /// front of the service, for example. By default only hosts of the realm are called.
+    /// front of the service, for example. It can be called for several hosts; each is a host name without
+    /// scheme and port.
+    ///
+    /// By default only hosts of the realm are called: for `production` those below `backblazeb2.com` and
+    /// `backblaze.com`, for another realm the host of its URL. If the service names a URL elsewhere, the call
+    /// fails with [`Error::UnexpectedReply`], and no token is sent there.
     #[must_use]
     pub fn trust_host(mut self, host: &str) -> Self {
         self.http.trusted_hosts.push(host.to_owned());
@@ -157,14 +174,21 @@ impl B2ApiBuilder {
 
     /// Sets from how many bytes on an upload sends `Expect: 100-continue` and waits for the service to
     /// agree, so that a refused upload sends no content. The default is 1 MiB; `u64::MAX` turns it off.
+    ///
+    /// A service that does not reply is waited for as long as
+    /// [`Timeouts::await_continue`](crate::Timeouts::await_continue) says. The content is then sent all the
+    /// same, and that host is not asked again.
     #[must_use]
     pub fn expect_continue_from(mut self, bytes: u64) -> Self {
         self.http.expect_continue_from = bytes;
         self
     }
 
-    /// Asks the service to let some requests fail, to test how a program copes with it. Do not use this
-    /// with data that matters.
+    /// Asks the service to let some requests fail, to test how a program copes with it. Every request then
+    /// carries the header `X-Bz-Test-Mode`. Do not use this with data that matters.
+    ///
+    /// The real service and the simulator know three such modes; the faults of the simulator
+    /// (feature `simulator`) reach further and need no account.
     ///
     /// ```
     /// use b2sdk::testing::TestMode;
@@ -181,7 +205,8 @@ impl B2ApiBuilder {
         self
     }
 
-    /// Sets the clock to use (feature `test-util`).
+    /// Sets the clock that pauses, leases and the age of upload URLs go by, instead of the system's. A test
+    /// moves it forward and need not wait. Limits on the network, such as time-outs, go by real time.
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(mut self, clock: &Clock) -> Self {

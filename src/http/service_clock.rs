@@ -69,14 +69,21 @@ impl ServiceClock {
     /// It is rather too early than too late. Both the last `Date` before the moment and the newest
     /// one are used, and the earlier result counts, because the machine may have slept in between.
     pub(super) fn time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.estimates(beginning).into_iter().flatten().min()
+    }
+
+    /// The later estimate of what time it was at the service when something began.
+    pub(super) fn latest_time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.estimates(beginning).into_iter().flatten().max()
+    }
+
+    /// By the last `Date` from before, and by that of now.
+    fn estimates(&self, beginning: &Beginning) -> [Option<SystemTime>; 2] {
         let Beginning { at, known } = beginning;
         let last = *self.0.lock();
         let after = last.filter(|(_, seen)| seen.elapsed >= at.elapsed);
         let told = after.and_then(|(date, seen)| date.checked_sub(seen.since(at)));
-        match (told, *known) {
-            (Some(told), Some(known)) => Some(told.min(known)),
-            (told, known) => told.or(known),
-        }
+        [*known, told]
     }
 }
 

@@ -26,6 +26,10 @@ const DAMAGED: &str = "did not match data received";
 /// to start speaking it.
 const MOST_NOT_HTTP: u32 = 3;
 
+/// The number of upload URLs of one call after whose refused tokens the next refusal is final. The key can be
+/// replaced between asking for a URL and using it, but hardly again and again.
+const MOST_REFUSED_TOKENS: u32 = 2;
+
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
@@ -52,6 +56,8 @@ pub(super) struct History {
     pub(super) reauthorized: bool,
     /// The number of upload URLs that were given up during this call.
     pub(super) fresh_urls: u32,
+    /// The number of upload URLs that were refused for their token.
+    pub(super) refused_tokens: u32,
     /// Whether an earlier attempt may have taken effect without our seeing its answer.
     pub(super) answer_lost: bool,
 }
@@ -83,6 +89,12 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
     match (service.status, &service.code) {
         // A 401 to the request for a token means that the key is wrong.
         (401, _) if operation == Operation::AuthorizeAccount => Advice::Stop,
+        // The second request does not ask with `Expect: 100-continue` any more.
+        (417, _) if history.attempts == 1 => Advice::Again {
+            after: Some(Duration::ZERO),
+        },
+        // Something in between answered, and the service behind it may have acted.
+        _ if service.is_lost_answer() && !operation.is_repeatable() => Advice::Stop,
         // Answers to HEAD have no body and so no code; those of a proxy have none either.
         (401, code)
             if matches!(code, Code::BadAuthToken | Code::ExpiredAuthToken)
@@ -95,12 +107,6 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
             }
         }
         (501, _) => Advice::Stop,
-        // The second request does not ask with `Expect: 100-continue` any more.
-        (417, _) if history.attempts == 1 => Advice::Again {
-            after: Some(Duration::ZERO),
-        },
-        // A gateway answered, and the service behind it may have acted.
-        _ if service.is_lost_answer() && !operation.is_repeatable() => Advice::Stop,
         (408 | 429 | 500..=599, _) => Advice::Again {
             after: asked_wait(service),
         },
@@ -121,8 +127,19 @@ fn on_upload_refusal(service: &ServiceError, history: &History) -> Advice {
         // An earlier upload that was given up here is still running at the storage server.
         (400, ErrorCode::AuthTokenLimit) => Advice::FreshUploadUrl,
         // Whatever the code: the token belongs to the URL. Asking for another URL re-authorizes
-        // where that is needed. After a second refusal the key is to blame.
-        (401, _) if history.fresh_urls == 0 => Advice::FreshUploadUrl,
+        // where that is needed.
+        (401, code) => {
+            let most = match code {
+                ErrorCode::BadAuthToken | ErrorCode::ExpiredAuthToken => MOST_REFUSED_TOKENS,
+                // After a second refusal the key is to blame.
+                _ => 1,
+            };
+            if history.refused_tokens < most {
+                Advice::FreshUploadUrl
+            } else {
+                Advice::Stop
+            }
+        }
         // The second request does not ask with `Expect: 100-continue` any more.
         (417, _) if history.attempts == 1 => Advice::FreshUploadUrl,
         // This is the only failure after which the URL is still good.
@@ -283,14 +300,22 @@ mod tests {
                 "{status} {code}"
             );
         }
-        let again = History {
-            fresh_urls: 1,
-            ..History::default()
-        };
-        assert_eq!(
-            advise(op, &refused(op, 401, "bad_auth_token", None), &again),
-            Advice::Stop
-        );
+        // Other failures before it say nothing about the key; another refusal of its kind may.
+        for (refused_tokens, code, advice) in [
+            (0, "unauthorized", Advice::FreshUploadUrl),
+            (1, "unauthorized", Advice::Stop),
+            (1, "bad_auth_token", Advice::FreshUploadUrl),
+            (1, "expired_auth_token", Advice::FreshUploadUrl),
+            (2, "bad_auth_token", Advice::Stop),
+        ] {
+            let again = History {
+                fresh_urls: 5,
+                refused_tokens,
+                ..History::default()
+            };
+            let refusal = refused(op, 401, code, None);
+            assert_eq!(advise(op, &refusal, &again), advice, "{code}");
+        }
     }
 
     #[test]

@@ -170,11 +170,10 @@ pub type CredentialError = Box<dyn StdError + Send + Sync>;
 /// realm; otherwise calls fail with [`Error::AccountChanged`](crate::Error::AccountChanged).
 ///
 /// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # #[cfg(feature = "simulator")] {
-/// # let service = b2sdk::simulator::Simulator::start()?;
-/// # let secrets = tempfile::tempdir()?;
-/// # std::fs::write(secrets.path().join("b2"), format!("{} {}", service.application_key_id(), service.application_key()))?;
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let secrets = tempfile::tempdir().unwrap();
+/// # std::fs::write(secrets.path().join("b2"), format!("{} {}", service.application_key_id(), service.application_key())).unwrap();
 /// # let realm = service.url().to_owned();
 /// use b2sdk::credentials::Credentials;
 /// use b2sdk::{B2Api, InMemoryAccountInfo};
@@ -188,7 +187,7 @@ pub type CredentialError = Box<dyn StdError + Send + Sync>;
 /// })?;
 /// # assert!(b2_api.list_buckets()?.is_empty());
 /// # }
-/// # Ok(()) }
+/// # Ok::<_, b2sdk::Error>(())
 /// ```
 pub trait CredentialProvider: Send + Sync {
     /// Returns the key to use now.

@@ -270,6 +270,7 @@ impl RetryLoop<'_> {
             }
             Advice::FreshUploadUrl => {
                 history.fresh_urls += 1;
+                history.refused_tokens += u32::from(error.status() == Some(401));
                 // Backblaze's integration checklist asks for five other URLs without a pause. After
                 // that the service is overloaded.
                 let delay = match history.fresh_urls {

@@ -5,13 +5,14 @@
 //! lost, the second request finds nothing to delete. That refusal means that the first request took
 //! effect, so the call succeeds.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::control::Control;
 use crate::error::{ErrorCode, Result};
 use crate::http::Beginning;
 use crate::model::auth::Capability;
-use crate::model::file::FileVersion;
+use crate::model::file::{FileAction, FileVersion};
 use crate::model::filtered::Filtered;
 use crate::model::id::{BucketId, FileId};
 use crate::model::lock::{FileRetention, LegalHold};
@@ -117,9 +118,48 @@ impl Session {
     /// Whether a version was created after `beginning`, as far as the service's own clock tells.
     /// Its `Date` header has a resolution of one second, so a version from the second before counts
     /// as well. Returns false if no answer has told the service's time yet.
-    pub(crate) fn is_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
+    fn is_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
         let began = self.http().service_time_of(beginning).map(Timestamp::from);
         began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
+    }
+
+    /// Whether a version was created after `beginning` beyond doubt, however the `Date` header is rounded and
+    /// whichever of our clocks is right.
+    fn is_surely_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
+        let began = self.http().latest_service_time_of(beginning);
+        let second = Duration::from_secs(1);
+        let surely_after = began.and_then(|began| began.checked_add(second));
+        surely_after.is_some_and(|after| version.upload_timestamp > Timestamp::from(after))
+    }
+
+    /// Returns the version of a file that was created after `beginning` and for which `is_like_it` returns
+    /// true.
+    ///
+    /// The service's time is known to the second only, so an equal version from just before may be found.
+    /// As the latest version it does no harm, because the file has the content that was asked for. Below
+    /// another version it counts only if its time leaves no doubt. Otherwise the caller would be told that
+    /// the file has a content that was replaced already.
+    pub(crate) fn find_made(
+        &self,
+        control: &Control,
+        bucket: &BucketId,
+        file_name: &str,
+        beginning: &Beginning,
+        is_like_it: impl Fn(&FileVersion) -> bool,
+    ) -> Result<Option<FileVersion>> {
+        let is_latest = Cell::new(true);
+        let is_wanted = |version: &FileVersion| {
+            let is_latest = match version.action {
+                // A file that is not finished replaces nothing.
+                FileAction::Start => is_latest.get(),
+                _ => is_latest.replace(false),
+            };
+            is_like_it(version)
+                && self.is_made_since(beginning, version)
+                && (is_latest || self.is_surely_made_since(beginning, version))
+        };
+        let is_too_old = |version: &FileVersion| !self.is_made_since(beginning, version);
+        self.find_version(control, bucket, file_name, is_wanted, is_too_old)
     }
 
     /// Returns the newest version of a file for which `is_wanted` returns true.

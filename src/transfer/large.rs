@@ -112,7 +112,9 @@ fn start(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<FileId> {
         match outcome {
             Ok(version) => return Ok(version.file_id),
             Err(error)
-                if error.is_answer_lost() && round < START_ROUNDS.min(policy.max_attempts) =>
+                if error.is_answer_lost()
+                    && error.may_pass()
+                    && round < START_ROUNDS.min(policy.max_attempts) =>
             {
                 tracing::warn!(
                     "the answer to starting a large file is lost; an unfinished file without parts may be left"

@@ -121,7 +121,7 @@ types! {
     }
     options {
         CopyOptions, CreateBucketOptions, DownloadOptions, LsOptions, UpdateBucketOptions,
-        UploadOptions, account_info::RedisAccountInfoBuilder, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
+        UploadOptions, account_info::PostgresAccountInfoBuilder, account_info::RedisAccountInfoBuilder, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
         delete::DeleteFileVersionOptions, delete::DeleteManyOptions, keys::CreateKeyOptions,
         lock::UpdateFileRetentionOptions, many::TransferManyOptions, replication::SetupOptions,
         streams::OpenFileOptions, sync::EncryptionPerSide, sync::SyncOptions, sync::SyncRun,
@@ -146,7 +146,7 @@ types! {
     single {
         streams::UploadWriter,
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
-        account_info::RedisAccountInfo,
+        account_info::PostgresAccountInfo, account_info::RedisAccountInfo,
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,
         local::LocalDirectory, sync::Problem, sync::ProblemKind, sync::SyncReport,
     }

@@ -16,7 +16,27 @@ use crate::model::operation::Operation;
 /// [`Bucket::delete_versions`], in the order in which the deletions end.
 ///
 /// **Nothing more is deleted unless the iterator is advanced.** Dropping it cancels the running
-/// deletions and waits for their threads to end.
+/// deletions and waits for their threads to end; whether a version that was being deleted at that moment
+/// still exists is unknown. After the last result of a listing, or after an error that concerns all files,
+/// it ends.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # bucket.upload_bytes(b"1", "tmp/1")?;
+/// # bucket.upload_bytes(b"2", "tmp/2")?;
+/// use b2sdk::LsOptions;
+/// use b2sdk::delete::DeleteManyOptions;
+///
+/// let deletions = bucket.delete_many("tmp", &LsOptions::new(), &DeleteManyOptions::new())?;
+/// let (deleted, failed): (Vec<_>, Vec<_>) = deletions.partition(Result::is_ok);
+/// assert_eq!((deleted.len(), failed.len()), (2, 0));
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 #[must_use = "nothing is deleted before results are asked for"]
 pub struct Deletions<I> {
     bucket: Bucket,

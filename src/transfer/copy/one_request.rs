@@ -70,7 +70,7 @@ impl Copy<'_> {
                     Ok(Search::Found(version)) => *version,
                     Ok(Search::Nothing) => {
                         round += 1;
-                        if round >= ROUNDS.min(policy.max_attempts) {
+                        if round >= ROUNDS.min(policy.max_attempts) || !error.may_pass() {
                             return Err(error);
                         }
                         control.sleep(session.clock(), policy.delay(round - 1))?;
@@ -127,16 +127,13 @@ impl Copy<'_> {
             self.file
                 .with_metadata(content_type, source.file_info.clone())
         });
-        let is_too_old = |version: &FileVersion| !session.is_made_since(beginning, version);
         let is_like_it = |version: &FileVersion| {
             version.action == FileAction::Upload
                 && version.content_length == range.end - range.start
-                && !is_too_old(version)
                 && (whole.is_none() || version.sha1().is_none_or(|sha1| Some(sha1) == whole))
                 && !matches!(file.compare(version), Comparison::Different(_))
         };
-        let found =
-            session.find_version(control, file.bucket, file.name, is_like_it, is_too_old)?;
+        let found = session.find_made(control, file.bucket, file.name, beginning, is_like_it)?;
         let Some(version) = found else {
             return Ok(Search::Nothing);
         };

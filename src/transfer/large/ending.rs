@@ -62,6 +62,11 @@ enum Unfinished {
     Unknown(Error),
 }
 
+/// Whether the service itself says that there is no unfinished file of that id.
+fn says_gone(error: &Error) -> bool {
+    error.is_not_found() || (error.status() == Some(400) && !error.is_answer_lost())
+}
+
 impl LargeFile<'_> {
     /// Finishes the file with these parts. On failure it is cancelled or left, as the module
     /// describes.
@@ -149,6 +154,10 @@ impl LargeFile<'_> {
                         Err(error) => Err(Unfinished::Unknown(error)),
                     };
                 }
+                // Whoever refuses on the way will refuse again.
+                Ok(None) if error.is_answer_lost() && !error.may_pass() => {
+                    return Err(Unfinished::Unknown(error));
+                }
                 Ok(None) if error.is_answer_lost() => lost = Some(error),
                 // While an earlier attempt may still be at work, its refusal proves nothing.
                 Ok(None) => {
@@ -200,7 +209,7 @@ impl LargeFile<'_> {
             raw.list_parts(&request)
         }) {
             Ok(_) => Ok(State::Unfinished),
-            Err(error) if error.is_not_found() || error.status() == Some(400) => Ok(State::Gone),
+            Err(error) if says_gone(&error) => Ok(State::Gone),
             Err(error) => Err(error),
         }
     }
@@ -265,7 +274,7 @@ impl LargeFile<'_> {
                 tracing::debug!(%file_id, "the unfinished large file was cancelled");
                 Cancelled::Done
             }
-            Err(error) if error.is_not_found() || error.status() == Some(400) => {
+            Err(error) if says_gone(&error) => {
                 tracing::debug!(%file_id, "there is no unfinished large file to cancel any more");
                 Cancelled::WasGone
             }

@@ -100,25 +100,30 @@ fn find_uploaded(
     let Transfer {
         session, control, ..
     } = transfer;
-    // A custom time is told as it was given; otherwise it must be one of after the attempt.
-    let is_too_old = |version: &FileVersion| match file.upload_timestamp {
-        Some(time) => version.upload_timestamp < time,
-        None => !session.is_made_since(beginning, version),
-    };
-    let is_ours = |version: &FileVersion| {
+    let is_like_it = |version: &FileVersion| {
         version.action == FileAction::Upload
             && version.content_length == length
             && version.content_sha1.digest() == Some(sha1)
             && !matches!(file.compare(version), Comparison::Different(_))
-            && !is_too_old(version)
     };
-    match session.find_version(control, file.bucket, file.name, is_ours, is_too_old) {
+    let found = match file.upload_timestamp {
+        None => session.find_made(control, file.bucket, file.name, beginning, is_like_it),
+        // A custom time is told as it was given.
+        Some(time) => {
+            let is_too_old = |version: &FileVersion| version.upload_timestamp < time;
+            let is_ours = |version: &FileVersion| is_like_it(version) && !is_too_old(version);
+            session.find_version(control, file.bucket, file.name, is_ours, is_too_old)
+        }
+    };
+    match found {
         Ok(Some(version)) if file.compare(&version) == Comparison::Equal => {
             Ok(UploadOutcome::Found(version))
         }
         // Not every key may see how it is kept. Another one beside it would be a second version.
         Ok(Some(_)) => Ok(UploadOutcome::Unknown(lost)),
-        Ok(None) | Err(Error::NotAllowed(_)) => Err(lost),
+        Ok(None) => Err(lost),
+        // Whoever may not look sends it again; but a proxy knows nothing of what the key may.
+        Err(error @ Error::NotAllowed(_)) if !error.is_answer_lost() => Err(lost),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(_) => Ok(UploadOutcome::Unknown(lost)),
     }
