@@ -146,7 +146,6 @@ mod tests {
     use crate::control::Control;
     use crate::control::cancel::CancelToken;
     use crate::control::clock::Clock;
-    use crate::control::tuner::Tuner;
     use crate::error::Error;
 
     fn limited(limit: u64) -> RateLimiter {

@@ -106,10 +106,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::Workers;
-    use std::sync::Arc;
-
     use crate::control::Control;
-    use crate::control::adaptive;
     use crate::control::cancel::CancelToken;
     use crate::error::Error;
 
