@@ -382,7 +382,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_reduced_at_once_and_not_reached_again_for_a_while() {
         let mut controller = Controller::new(Workers::Auto);
-        follow(&mut controller, LOSSY, 20, 7);
+        follow(&mut controller, LOSSY, 9, 7);
         assert_eq!(controller.current, 64);
         let refused = Sample {
             is_refused: true,
