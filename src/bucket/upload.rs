@@ -277,10 +277,13 @@ impl Bucket {
     ) -> Result<Uploaded> {
         let control = self
             .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref());
-        self.with_id(&control, |bucket| {
-            self.to_bucket(bucket, file_name, options, &control)
-                .send(source)
+            .watched_by(options.progress.as_ref())
+            .calling("upload", Some(file_name));
+        control.in_span(|| {
+            self.with_id(&control, |bucket| {
+                self.to_bucket(bucket, file_name, options, &control)
+                    .send(source)
+            })
         })
     }
 
@@ -294,8 +297,9 @@ impl Bucket {
     ) -> Result<Uploaded> {
         let control = self
             .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref());
-        send(&self.to_bucket(&self.id(), file_name, options, &control))
+            .watched_by(options.progress.as_ref())
+            .calling("upload", Some(file_name));
+        control.in_span(|| send(&self.to_bucket(&self.id(), file_name, options, &control)))
     }
 
     pub(super) fn to_bucket<'a>(

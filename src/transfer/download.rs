@@ -354,7 +354,8 @@ impl Download {
             resume,
             check,
         };
-        file::save(reader, path, &options)
+        let control = reader.control().clone();
+        control.in_span(|| file::save(reader, path, &options))
     }
 }
 

@@ -149,6 +149,10 @@ impl DownloadReader {
         self.stream.tally()
     }
 
+    pub(super) const fn control(&self) -> &Control {
+        self.stream.control()
+    }
+
     pub(super) const fn stream(&mut self) -> &mut ByteStream {
         &mut self.stream
     }
