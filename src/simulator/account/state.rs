@@ -1,6 +1,5 @@
-//! The service's memory: every record, indexed the way the endpoints look things up. It changes
-//! only by applying `Change`s, at start as well as later, so that what a restart loads is what
-//! was there before.
+//! The service's memory: every record, with the indexes that the endpoints need. It changes only by
+//! applying `Change`s, at start and later, so a restart loads the state from before.
 
 use std::borrow::Borrow;
 use std::cmp::{Ordering, Reverse};
@@ -79,7 +78,7 @@ impl Place {
     }
 }
 
-/// What stands at a place, or names one: sets of versions are asked by both.
+/// A place in a listing, or something that has one: sets of versions can be searched by both.
 pub(crate) trait AtPlace {
     fn place(&self) -> (&str, Reverse<u64>, u64);
 }
@@ -171,8 +170,8 @@ impl Borrow<u64> for BySerial {
 }
 
 impl State {
-    /// Returns what held bodies and is gone now, to be dropped once the lock is: dropping it may
-    /// remove files.
+    /// Applies a change, and returns the record that it removed if that held bodies. Dropping such
+    /// a record may remove files, so the caller does it after releasing the lock.
     pub(crate) fn apply(&mut self, change: Change) -> Option<Record> {
         match change {
             Change::Put(record) => self.put(record),
@@ -228,7 +227,8 @@ impl State {
         replaced
     }
 
-    /// Takes in all that was kept. Many versions are sorted once instead of being inserted one by one.
+    /// Loads everything that was stored. It sorts all versions at once, which is faster than
+    /// inserting each.
     pub(crate) fn load(&mut self, versions: Vec<Arc<Version>>, records: Vec<Record>) {
         let mut of_buckets: HashMap<Arc<str>, Vec<ByPlace>> = HashMap::new();
         self.files.reserve(versions.len());
@@ -304,12 +304,12 @@ impl State {
         Some(Record::Version(version))
     }
 
-    /// How many tokens of all kinds are known.
+    /// Returns the number of tokens of all kinds.
     pub(crate) fn count_tokens(&self) -> usize {
         self.account_tokens.len() + self.upload_urls.len() + self.download_tokens.len()
     }
 
-    /// How much is stored, old versions and unfinished files included.
+    /// Returns the bytes stored, in old versions and unfinished files too.
     pub(crate) fn stored_bytes(&self) -> u64 {
         self.stored_bytes
     }
@@ -380,8 +380,8 @@ impl State {
             .collect()
     }
 
-    /// The time to stamp on the next version of this name: later than all of its versions, so
-    /// that "newest first" never ties.
+    /// The time for the next version of this name. It is later than all of its versions, so no two
+    /// versions have equal times.
     pub(crate) fn next_upload_time(&self, bucket_id: &str, name: &str, now: u64) -> u64 {
         let newest = self.versions_of(bucket_id, name).next();
         newest.map_or(now, |newest| now.max(newest.uploaded + 1))
@@ -404,7 +404,7 @@ impl State {
     }
 }
 
-/// Removes a token; gives room back when most of it is unused.
+/// Removes a token, and returns memory when most of the capacity is unused.
 fn remove_token<T>(tokens: &mut HashMap<String, T>, key: &str) {
     tokens.remove(key);
     if tokens.len() < tokens.capacity() / 8 {

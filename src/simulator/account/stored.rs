@@ -1,4 +1,4 @@
-//! Records as the data directory has them: JSON, in which each body goes by its name.
+//! Records as the data directory stores them: JSON, which refers to each body by its name.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -28,7 +28,7 @@ struct StoredVersion<'a> {
     sha1: ContentSha1,
     md5: Option<ContentMd5>,
     info: Cow<'a, BTreeMap<String, String>>,
-    /// Older data directories have a `bool` of another name.
+    /// Older data directories store a `bool` under another name.
     #[serde(alias = "is_encrypted")]
     encryption: Encryption,
     #[serde(default)]
@@ -112,9 +112,9 @@ pub(crate) fn to_json(record: &Record) -> serde_json::Result<String> {
     }
 }
 
-/// Reads records back. Equal texts of several records become one.
+/// Reads stored records. Equal texts of several records share their memory.
 pub(crate) struct Reader<'a> {
-    /// The body of this name, of which so many bytes are needed.
+    /// Returns the body of this name, of which a record needs so many bytes.
     body: &'a mut dyn FnMut(&str, u64) -> Arc<dyn Blob>,
     texts: HashSet<Arc<str>>,
 }

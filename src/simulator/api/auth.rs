@@ -1,5 +1,5 @@
-//! Who is calling, and what they may do: tokens, capabilities, and the restrictions of keys to
-//! buckets and names (docs/protocol.md, sections 2.0 and 10.2).
+//! The caller of a request and its permissions: tokens, capabilities, and the restrictions of keys
+//! to buckets and names (docs/protocol.md, sections 2.0 and 10.2).
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::simulator::account::world::World;
 use crate::simulator::protocol::message::Request;
 use crate::simulator::protocol::reply::Refusal;
 
-/// The key behind a request. It may have been deleted since.
+/// The key of a request. It may have been deleted since.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     key: Arc<Key>,

@@ -1,6 +1,6 @@
-//! What a bucket may hold although the native API would not put it there: rules that were made by the
-//! S3 API or before today's limits, and files with names of their own kind. Clients have to cope with
-//! it; tests plant it without any check.
+//! Buckets and files that the native API would refuse and the service may hold: rules that the S3
+//! API accepted or that are older than today's limits, and files with unusual names. Clients have
+//! to handle them, so tests create them without any check.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! One round of replication (docs/protocol.md, section 3.7). The service replicates new files as
-//! they come and looks at existing ones, and again at those that failed, once a day; here
-//! everything happens in rounds that somebody asks for.
+//! One round of replication (docs/protocol.md, section 3.7). The service replicates new files
+//! within minutes. Once a day it replicates existing files, and tries again those that failed. Here
+//! everything happens in rounds that a test asks for.
 //!
-//! For each finished file of a source bucket that is not a replica itself: the enabled rules whose
-//! prefix it has, of those for one destination the one with the highest priority; then the replica is
-//! written in the destination's account, and at last the source's status. What is interrupted in
-//! between finds the replica there the next time.
+//! A round handles each finished file of a source bucket that is not a replica. It selects the
+//! enabled rules whose prefix matches, and of those with one destination the rule with the highest
+//! priority. It writes the replica into the destination's account, and then the status of the
+//! source. If it is interrupted in between, the next round finds the replica.
 
 use std::collections::BTreeSet;
 use std::io;
