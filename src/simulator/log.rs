@@ -24,6 +24,8 @@ use crate::simulator::protocol::message::Request;
 const KEPT: usize = 100_000;
 /// The memory of all entries. Beyond it, new entries remove the oldest as well.
 const KEPT_BYTES: usize = 32 * 1024 * 1024;
+/// What an allocation takes beside its content.
+const OF_AN_ALLOCATION: usize = 16;
 /// The longest text from a client that an entry stores. It exceeds every path and name that the
 /// service accepts.
 const LONGEST: usize = 4 * 1024;
@@ -103,8 +105,10 @@ impl LogEntry {
             &self.file_name,
             &self.range,
         ];
-        let texts = texts.into_iter().flatten().map(String::len);
-        size_of::<(u64, Self)>() + self.method.len() + self.path.len() + texts.sum::<usize>()
+        let texts = texts.into_iter().flatten();
+        let texts = texts.chain([&self.method, &self.path]);
+        let texts = texts.map(|text| text.len() + OF_AN_ALLOCATION);
+        size_of::<(u64, Self)>() + texts.sum::<usize>()
     }
 }
 

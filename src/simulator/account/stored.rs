@@ -95,7 +95,7 @@ pub(crate) fn to_json(record: &Record) -> serde_json::Result<String> {
             info: Cow::Borrowed(&version.info),
             encryption: version.encryption.clone(),
             lock: version.lock,
-            replication: version.replication.clone(),
+            replication: (*version.replication).clone(),
             uploaded: version.uploaded,
             content: stored_content(&version.content),
         }),
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
             info: stored.info.into_owned().into(),
             encryption: stored.encryption,
             lock: stored.lock,
-            replication: stored.replication,
+            replication: stored.replication.into(),
             uploaded: stored.uploaded,
             content: self.content(&stored.content),
         })

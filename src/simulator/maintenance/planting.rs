@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::simulator::account::checksums::{ContentMd5, ContentSha1};
 use crate::simulator::account::encryption::Encryption;
 use crate::simulator::account::lock::{DefaultRetention, Lock};
-use crate::simulator::account::records::{Action, Bucket, Change, Record, Replication, Version};
+use crate::simulator::account::records::{Action, Bucket, Change, Rare, Record, Version};
 use crate::simulator::account::world::World;
 use crate::simulator::api::content;
 use crate::simulator::protocol::ids::{self, FileKind};
@@ -129,7 +129,7 @@ pub(crate) fn file(
                 info: info.into(),
                 encryption: Encryption::Service(bucket.encrypts),
                 lock: Lock::default(),
-                replication: Replication::default(),
+                replication: Rare::default(),
                 uploaded,
                 content: stored.content,
             }

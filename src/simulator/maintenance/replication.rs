@@ -15,7 +15,7 @@ use crate::simulator::account::checksums::ContentSha1;
 use crate::simulator::account::encryption::Encryption;
 use crate::simulator::account::lock::Lock;
 use crate::simulator::account::records::{
-    Action, Bucket, Change, Record, Replication, ReplicationStatus, Version,
+    Action, Bucket, Change, Rare, Record, Replication, ReplicationStatus, Version,
 };
 use crate::simulator::account::replication_rules::{ReplicationRule, can_be_replicated, rules_for};
 use crate::simulator::account::state::{ByPlace, State};
@@ -84,10 +84,11 @@ fn replicate(world: &World, bucket: &Bucket, version: &Version) -> Result<(), Re
             Err(_) => new_status = Some(ReplicationStatus::Failed),
         }
     }
-    let replication = Replication {
+    let replication: Rare<Replication> = Replication {
         status: new_status.or(status),
         destinations,
-    };
+    }
+    .into();
     world.change(|state| {
         let changed = state
             .file(&version.file_id())
@@ -152,7 +153,8 @@ fn replica(
         replication: Replication {
             status: Some(ReplicationStatus::Replica),
             destinations: BTreeSet::new(),
-        },
+        }
+        .into(),
         ..version.clone()
     }))
 }
