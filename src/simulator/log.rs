@@ -89,7 +89,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// By arrival, rising.
-    entries: VecDeque<(u64, LogEntry)>,
+    entries: VecDeque<(u64, Box<LogEntry>)>,
     /// The memory of the entries.
     bytes: usize,
     counts: BTreeMap<&'static str, usize>,
@@ -153,7 +153,7 @@ impl RequestLog {
         self.state()
             .entries
             .iter()
-            .map(|(_, entry)| entry.clone())
+            .map(|(_, entry)| LogEntry::clone(entry))
             .collect()
     }
 
@@ -161,7 +161,7 @@ impl RequestLog {
     pub(crate) fn latest(&self, count: usize) -> Vec<LogEntry> {
         let state = self.state();
         let entries = state.entries.iter().rev().take(count);
-        entries.map(|(_, entry)| entry.clone()).collect()
+        entries.map(|(_, entry)| LogEntry::clone(entry)).collect()
     }
 
     /// Removes all entries and counts. A request that has no answer yet is written into the empty
@@ -213,7 +213,7 @@ impl RequestLog {
             .entries
             .partition_point(|(earlier, _)| *earlier < order);
         state.bytes += entry.bytes();
-        state.entries.insert(place, (order, entry));
+        state.entries.insert(place, (order, Box::new(entry)));
         while state.entries.len() > KEPT || state.bytes > KEPT_BYTES {
             let Some((_, oldest)) = state.entries.pop_front() else {
                 break;

@@ -46,27 +46,32 @@ pub(crate) struct AccountToken {
     pub(crate) expires: u64,
 }
 
+/// An upload URL. A client may ask for many thousands in a day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UploadUrl {
-    pub(crate) token: String,
-    pub(crate) key_id: String,
-    /// The token is good for this very path only.
-    pub(crate) path: String,
-    pub(crate) bucket_id: String,
-    /// Set for the URLs that take parts.
-    pub(crate) large_file_id: Option<String>,
+    pub(crate) token: Arc<str>,
+    pub(crate) key_id: Arc<str>,
+    /// The token is valid for this path only.
+    pub(crate) path: Box<str>,
+    pub(crate) bucket_id: Arc<str>,
+    /// The large file, for URLs that take parts.
+    pub(crate) large_file_id: Option<Box<str>>,
     pub(crate) expires: u64,
 }
 
+/// A download authorization. A client may ask for many thousands in a day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct DownloadToken {
-    pub(crate) token: String,
-    pub(crate) key_id: String,
-    pub(crate) bucket_id: String,
-    pub(crate) prefix: String,
+    pub(crate) token: Arc<str>,
+    pub(crate) key_id: Arc<str>,
+    pub(crate) bucket_id: Arc<str>,
+    pub(crate) prefix: Box<str>,
     /// Query parameters that every download with this token must repeat.
     pub(crate) overrides: BTreeMap<String, String>,
     pub(crate) expires: u64,
+    /// Until then, an expired token is known as expired. Older data directories do not have it.
+    #[serde(default)]
+    pub(crate) known_until: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -363,8 +368,8 @@ impl Record {
             Self::Account(_) => String::new(),
             Self::Key(key) => key.id.clone(),
             Self::AccountToken(token) => token.token.clone(),
-            Self::UploadUrl(url) => url.token.clone(),
-            Self::DownloadToken(token) => token.token.clone(),
+            Self::UploadUrl(url) => url.token.to_string(),
+            Self::DownloadToken(token) => token.token.to_string(),
             Self::Bucket(bucket) => bucket.id.to_string(),
             Self::Version(version) => version.file_id(),
             Self::Part(part) => part_key(&part.file_id, part.number),

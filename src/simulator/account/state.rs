@@ -20,8 +20,8 @@ pub(crate) struct State {
     pub(crate) account: Option<Account>,
     pub(crate) keys: BTreeMap<String, Arc<Key>>,
     pub(crate) account_tokens: HashMap<String, AccountToken>,
-    pub(crate) upload_urls: HashMap<String, UploadUrl>,
-    pub(crate) download_tokens: HashMap<String, DownloadToken>,
+    pub(crate) upload_urls: HashMap<Arc<str>, Box<UploadUrl>>,
+    pub(crate) download_tokens: HashMap<Arc<str>, Box<DownloadToken>>,
     pub(crate) buckets: BTreeMap<Arc<str>, Arc<Bucket>>,
     /// Ids by lower-cased name: names are unique whatever their case.
     bucket_names: BTreeMap<String, Arc<str>>,
@@ -186,9 +186,13 @@ impl State {
             Record::AccountToken(token) => {
                 self.account_tokens.insert(token.token.clone(), token);
             }
-            Record::UploadUrl(url) => drop(self.upload_urls.insert(url.token.clone(), url)),
+            Record::UploadUrl(url) => {
+                self.upload_urls
+                    .insert(Arc::clone(&url.token), Box::new(url));
+            }
             Record::DownloadToken(token) => {
-                self.download_tokens.insert(token.token.clone(), token);
+                self.download_tokens
+                    .insert(Arc::clone(&token.token), Box::new(token));
             }
             Record::Bucket(bucket) => {
                 self.bucket_names
@@ -304,9 +308,13 @@ impl State {
         Some(Record::Version(version))
     }
 
-    /// Returns the number of tokens of all kinds.
-    pub(crate) fn count_tokens(&self) -> usize {
-        self.account_tokens.len() + self.upload_urls.len() + self.download_tokens.len()
+    /// Returns the number of account tokens, of upload URLs, and of download authorizations.
+    pub(crate) fn count_tokens(&self) -> [usize; 3] {
+        [
+            self.account_tokens.len(),
+            self.upload_urls.len(),
+            self.download_tokens.len(),
+        ]
     }
 
     /// Returns the bytes stored, in old versions and unfinished files too.
@@ -405,7 +413,7 @@ impl State {
 }
 
 /// Removes a token, and returns memory when most of the capacity is unused.
-fn remove_token<T>(tokens: &mut HashMap<String, T>, key: &str) {
+fn remove_token<K: Borrow<str> + Eq + Hash, T>(tokens: &mut HashMap<K, T>, key: &str) {
     tokens.remove(key);
     if tokens.len() < tokens.capacity() / 8 {
         tokens.shrink_to_fit();

@@ -32,7 +32,7 @@ pub(crate) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// An hour: for so long, an expired token is answered with `expired_auth_token`. Then it is
 /// unknown.
-const EXPIRED_MILLIS: u64 = 60 * 60 * 1000;
+pub(crate) const EXPIRED_MILLIS: u64 = 60 * 60 * 1000;
 /// Fewer tokens than these are not searched for stale ones.
 const FEW_TOKENS: usize = 1024;
 
@@ -95,8 +95,8 @@ pub(crate) struct World {
     state: RwLock<State>,
     /// Upload tokens with an upload under way.
     busy: Mutex<HashSet<String>>,
-    /// When this number of tokens is reached, stale ones are removed.
-    next_look: AtomicUsize,
+    /// When there are so many tokens of a kind (see `State::count_tokens`), stale ones are removed.
+    next_look: [AtomicUsize; 3],
     /// A counter that makes upload URLs distinct.
     urls_made: AtomicU64,
     /// Other accounts of the same service.
@@ -164,7 +164,7 @@ impl World {
             storage,
             state: RwLock::new(state),
             busy: Mutex::default(),
-            next_look: AtomicUsize::new(FEW_TOKENS),
+            next_look: [FEW_TOKENS; 3].map(AtomicUsize::new),
             urls_made: AtomicU64::new(0),
             peers: Mutex::default(),
             warnings: Vec::new(),
@@ -314,7 +314,7 @@ impl World {
         self.apply(|state| {
             let tokens = state.upload_urls.keys();
             tokens
-                .map(|token| Change::Remove(Kind::UploadUrl, token.clone()))
+                .map(|token| Change::Remove(Kind::UploadUrl, token.to_string()))
                 .collect()
         })
     }
@@ -417,7 +417,8 @@ impl World {
         self.forget_stale_tokens()
     }
 
-    /// Removes tokens that expired more than an hour ago.
+    /// Removes account tokens and upload URLs that expired more than an hour ago, and download
+    /// authorizations that are no longer known as expired.
     fn forget_stale_tokens(&self) -> io::Result<()> {
         let now = self.clock.now_millis();
         let is_stale = |expires: u64| expires.saturating_add(EXPIRED_MILLIS) < now;
@@ -430,11 +431,11 @@ impl World {
             let download = state
                 .download_tokens
                 .values()
-                .filter(|t| is_stale(t.expires));
+                .filter(|t| t.known_until.max(t.expires) < now);
             account
                 .map(|t| Change::Remove(Kind::AccountToken, t.token.clone()))
-                .chain(upload.map(|t| Change::Remove(Kind::UploadUrl, t.token.clone())))
-                .chain(download.map(|t| Change::Remove(Kind::DownloadToken, t.token.clone())))
+                .chain(upload.map(|t| Change::Remove(Kind::UploadUrl, t.token.to_string())))
+                .chain(download.map(|t| Change::Remove(Kind::DownloadToken, t.token.to_string())))
                 .collect()
         })
     }
@@ -465,20 +466,22 @@ impl World {
         removed.extend(changes.into_iter().filter_map(|change| state.apply(change)));
         let known = state.count_tokens();
         drop(state);
-        if makes_token && known >= self.next_look.load(Ordering::Relaxed) {
+        let mut known = known.into_iter().zip(&self.next_look);
+        if makes_token && known.any(|(known, next)| known >= next.load(Ordering::Relaxed)) {
             self.look_for_stale_tokens()?;
         }
         Ok(result)
     }
 
-    /// Removes stale tokens, and sets the number of tokens at which that happens again: twice the
-    /// number that is left. So tokens take at most twice the memory that is needed, and each is
-    /// looked at only a few times.
+    /// Removes stale tokens, and sets the numbers of tokens at which that happens again: twice the
+    /// number that is left of each kind. So tokens take at most twice the memory that is needed, and
+    /// each is looked at only a few times.
     fn look_for_stale_tokens(&self) -> io::Result<()> {
         self.forget_stale_tokens()?;
         let left = self.state().count_tokens();
-        let next = left.saturating_mul(2).max(FEW_TOKENS);
-        self.next_look.store(next, Ordering::Relaxed);
+        for (left, next) in left.into_iter().zip(&self.next_look) {
+            next.store(left.saturating_mul(2).max(FEW_TOKENS), Ordering::Relaxed);
+        }
         Ok(())
     }
 

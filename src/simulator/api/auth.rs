@@ -91,8 +91,9 @@ pub(crate) fn upload_caller(
     let url = state
         .upload_urls
         .get(token)
-        .filter(|url| url.path == request.path);
-    let url = url.cloned().ok_or_else(Refusal::bad_auth_token)?;
+        .filter(|url| *url.path == request.path)
+        .ok_or_else(Refusal::bad_auth_token)?;
+    let url = url.as_ref().clone();
     let now = world.clock().now_millis();
     let caller = live_caller(&state, &url.key_id, url.expires, now)?;
     caller.require("writeFiles")?;
@@ -120,7 +121,7 @@ pub(crate) fn download_caller(
         known.expires,
         world.clock().now_millis(),
     )?;
-    Ok(DownloadCaller::Token(known.clone()))
+    Ok(DownloadCaller::Token(known.as_ref().clone()))
 }
 
 /// Whoever acts with this key, if it is there and has not expired.
