@@ -109,8 +109,13 @@ fn each_option_sets_what_the_admin_endpoint_shows() {
         "--start-time=1000000000000",
         "--fault=b2_list_keys status=503",
     ]);
-    let body = program.user("").get("/.simulator").unwrap();
-    let shown: Value = serde_json::from_slice(&body).unwrap();
+    let mut stream = program.connect();
+    let request = "GET /.simulator HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let shown: Value = serde_json::from_str(body).unwrap();
     assert_eq!(
         shown["settings"],
         json!({ "customTimestamps": true, "encryptByDefault": false, "listingScanLimit": 3,

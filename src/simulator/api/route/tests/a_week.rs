@@ -72,7 +72,7 @@ fn a_database_forgets_them_too() {
     let dir = tempfile::tempdir().unwrap();
     let known = {
         let world = World::open(dir.path(), Settings::default()).unwrap();
-        let most = work_for_a_week(&world, 12);
+        let most = work_for_a_week(&world, 8);
         // Of each of the two kinds, a day and an hour make less than half of that.
         assert!(most <= 2 * FEW + 7 * 24 + 1, "{most}");
         known_tokens(&world)
