@@ -57,6 +57,7 @@ mod key;
 mod large_file;
 mod lock;
 mod notification;
+mod rows;
 mod upload;
 
 use std::fmt;

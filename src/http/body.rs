@@ -211,11 +211,16 @@ impl ResponseBody {
         self.operation
     }
 
+    /// What broke the body, from the error of a read.
+    pub(crate) fn failure(&self, error: io::Error) -> Error {
+        error::from_body(self.operation, error)
+    }
+
     /// The whole body, or an error if it is longer than `limit` bytes.
     pub(crate) fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         let read = self.take(limit.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|error| error::from_body(self.operation, error))?;
+        read.map_err(|error| self.failure(error))?;
         if bytes.len() as u64 > limit {
             let source = format!("it has more than {limit} bytes").into();
             return Err(Error::UnexpectedReply {

@@ -8,10 +8,10 @@ use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
-use crate::sync::observe::{Moved, TransferWatch};
 use crate::sync::options::SyncOptions;
 use crate::sync::place::Direction;
 use crate::sync::problem::ProblemKind;
+use crate::sync::reporter::{Reporter, TransferWatch};
 use crate::sync::step::{Action, SyncStep};
 use crate::sync::write::{LocalTree, Obstacle};
 use crate::transfer::options::CopyMetadata;
@@ -47,8 +47,8 @@ pub(super) struct Actor {
     /// Whether links in the source are no files.
     pub(super) skips_links: bool,
     pub(super) cancel: CancelToken,
-    /// What running transfers have moved.
-    pub(super) moved: Arc<Moved>,
+    /// What progress is counted in.
+    pub(super) reporter: Arc<Reporter>,
     /// Whether the steps are of a plan that was made earlier, so that it is looked whether they still
     /// hold.
     pub(super) is_saved: bool,
@@ -114,7 +114,7 @@ impl Actor {
                 change: "a link took its place",
             });
         }
-        let watch = TransferWatch::new(&self.moved, self.options.upload.progress.as_ref());
+        let watch = TransferWatch::new(&self.reporter.moved, self.options.upload.progress.as_ref());
         let mut options = self
             .options
             .upload
@@ -134,7 +134,7 @@ impl Actor {
     fn copy(&self, step: &SyncStep) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         let source = step.seen.source.as_ref().ok_or_else(misplaced)?;
-        let watch = TransferWatch::new(&self.moved, self.options.copy.progress.as_ref());
+        let watch = TransferWatch::new(&self.reporter.moved, self.options.copy.progress.as_ref());
         let mut options = self
             .options
             .copy
@@ -169,7 +169,10 @@ impl Actor {
         let (Some((bucket, _)), Some(source), Some(tree)) = parts else {
             return Err(Obstacle::Failed(misplaced()));
         };
-        let watch = TransferWatch::new(&self.moved, self.options.download.progress.as_ref());
+        let watch = TransferWatch::new(
+            &self.reporter.moved,
+            self.options.download.progress.as_ref(),
+        );
         let mut options = self
             .options
             .download

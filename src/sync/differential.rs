@@ -211,7 +211,9 @@ fn ours(case: &Case) -> (Vec<PythonStep>, BTreeSet<String>) {
         content: ContentReader {
             root: None,
             cancel: CancelToken::new(),
+            reporter: Arc::default(),
         },
+        reporter: Arc::default(),
     };
     let mut planner = Planner::new(
         case.source.scan(&filters),

@@ -2,7 +2,10 @@
 //! directory of each depth, or one page of a listing.
 
 pub(super) mod bucket;
+mod directory;
 pub(super) mod local;
+mod pages;
+pub(super) mod rows;
 
 use crate::error::Error;
 use crate::sync::item::{Entry, Item};
@@ -19,6 +22,13 @@ pub(super) enum Scan {
 }
 
 impl Scan {
+    /// Begins to list a bucket, so that both sides are listed at the same time.
+    pub(super) fn start(&mut self) {
+        if let Self::Bucket(scan) = self {
+            scan.start();
+        }
+    }
+
     /// How many names the filters left out.
     pub(super) const fn excluded(&self) -> u64 {
         match self {
