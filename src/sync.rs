@@ -78,6 +78,9 @@ use crate::sync::steps::{Saved, Steps};
 
 pub use self::encryption::{EncryptionPerSide, SyncEncryption};
 pub use self::error::{Refused, SyncError};
+#[cfg(feature = "regex")]
+pub use self::filter::regex_filters::RegexFilters;
+pub use self::filter::{FileFilter, SourceFile};
 pub use self::observe::{SyncObserver, SyncProgress, SyncRun};
 pub use self::options::{
     Compare, Existing, Newer, OldVersions, Orphans, RemovalLimit, Renames, SyncOptions, Touched,

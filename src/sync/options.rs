@@ -7,9 +7,13 @@ use std::time::Duration;
 use crate::model::id::FileId;
 use crate::model::pattern::Filter;
 use crate::model::secret::SseCustomerKey;
+use crate::model::time::Timestamp;
 use crate::setters::setters;
 use crate::sync::encryption::SyncEncryption;
 use crate::sync::error::{Refused, SyncError};
+#[cfg(feature = "regex")]
+use crate::sync::filter::regex_filters::RegexFilters;
+use crate::sync::filter::{FileFilter, SourceFile};
 use crate::transfer::download::DownloadOptions;
 use crate::transfer::options::CopyOptions;
 use crate::transfer::options::UploadOptions;
@@ -244,6 +248,24 @@ pub struct SyncOptions {
     /// [`LsOptions::filters`](crate::LsOptions::filters), and match the whole name below the place; `*` is
     /// any number of characters, `/` among them.
     pub filters: Vec<Filter>,
+    /// Which names take part by regular expressions, with the rules of b2sdk for Python, on both sides. A name
+    /// takes part if it passes these and [`filters`](Self::filters).
+    #[cfg(feature = "regex")]
+    pub regex_filters: Option<RegexFilters>,
+    /// The smallest size in bytes of a file at the source that takes part.
+    pub min_size: Option<u64>,
+    /// The largest size in bytes of a file at the source that takes part.
+    pub max_size: Option<u64>,
+    /// Files at the source take part that were changed at this time or later.
+    pub modified_after: Option<Timestamp>,
+    /// Files at the source take part that were changed at this time or earlier.
+    pub modified_before: Option<Timestamp>,
+    /// Decides for each file at the source whose name passes the other filters whether it takes part.
+    pub file_filter: Option<FileFilter>,
+    /// Whether what the filters leave out counts as absent from the source, so that it is removed from the
+    /// destination as [`orphans`](Self::orphans) says. Without this, whatever is left out at the source stays as
+    /// it is at the destination. What [`LocalFolder`](crate::sync::LocalFolder) leaves out stays in any case.
+    pub also_remove_excluded: bool,
     /// Whether a source without any file is synchronized. Without this, such a run is refused, because an
     /// empty source is most often one that is not mounted.
     pub allow_empty_source: bool,
@@ -278,6 +300,9 @@ setters! {
         touched: Touched,
         renames: Renames,
         appended: bool,
+        min_size: u64,
+        max_size: u64,
+        also_remove_excluded: bool,
         allow_empty_source: bool,
         removal_limit: RemovalLimit,
         remove_despite_failures: bool,
@@ -286,6 +311,8 @@ setters! {
         copy: CopyOptions,
     }
     into {
+        modified_after: Timestamp,
+        modified_before: Timestamp,
         set_aside: PathBuf,
     }
     list {
@@ -298,6 +325,31 @@ impl SyncOptions {
     #[must_use]
     pub fn encryption(mut self, encryption: impl SyncEncryption + 'static) -> Self {
         self.encryption = Some(Arc::new(encryption));
+        self
+    }
+
+    /// Sets [`file_filter`](#structfield.file_filter).
+    ///
+    /// ```
+    /// use b2sdk::sync::SyncOptions;
+    ///
+    /// let options = SyncOptions::new().file_filter(|file| !file.name.ends_with(".iso") || file.size < 1 << 30);
+    /// assert!(options.file_filter.is_some());
+    /// ```
+    #[must_use]
+    pub fn file_filter(
+        mut self,
+        judge: impl Fn(&SourceFile<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.file_filter = Some(FileFilter::new(judge));
+        self
+    }
+
+    /// Sets [`regex_filters`](#structfield.regex_filters).
+    #[cfg(feature = "regex")]
+    #[must_use]
+    pub fn regex_filters(mut self, filters: RegexFilters) -> Self {
+        self.regex_filters = Some(filters);
         self
     }
 

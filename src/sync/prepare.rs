@@ -76,7 +76,7 @@ impl Synchronizer {
             .unwrap_or_default();
         let parts = Parts {
             direction,
-            filters: Arc::new(Filters::new(&options.filters)),
+            filters: Arc::new(Filters::new(options, self.source.folder().is_some())?),
             reporter: Arc::new(Reporter::new(settings.observer.as_ref(), &clock)),
             cleans_at: cleans.then(|| clock.now()),
             cancel,
@@ -246,6 +246,7 @@ impl Synchronizer {
     fn manner_of_source(&self, parts: &Parts) -> Manner {
         Manner {
             view: View::Newest,
+            is_source: true,
             details: KeptDetails {
                 // A copy repeats them, with the time at which the file was uploaded.
                 without_time: matches!(parts.direction, Direction::Copy),
@@ -261,6 +262,7 @@ impl Synchronizer {
         let copies_from = [options.touched.from(), options.renames.from()];
         Manner {
             view: if lists_all { View::All } else { View::Newest },
+            is_source: false,
             details: KeptDetails {
                 from: copies_from.into_iter().flatten().min().unwrap_or(u64::MAX),
                 without_time: false,

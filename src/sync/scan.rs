@@ -2,7 +2,6 @@
 //! directory of each depth, or one page of a listing.
 
 pub(super) mod bucket;
-mod directory;
 pub(super) mod local;
 mod pages;
 pub(super) mod rows;

@@ -4,6 +4,7 @@ mod control;
 mod copy;
 mod down;
 mod faults;
+mod filters;
 #[cfg(unix)]
 mod kills;
 mod model;

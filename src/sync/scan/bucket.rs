@@ -15,7 +15,7 @@ use crate::model::time::Timestamp;
 use crate::raw::ListFilesRequest;
 use crate::session::paging::Pages;
 use crate::sync::filter::Filters;
-use crate::sync::item::{At, Entry, Item};
+use crate::sync::item::{At, Cover, Entry, Item, Marker};
 use crate::sync::place::BucketFolder;
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::pages::{PageReader, PagesAhead};
@@ -33,6 +33,7 @@ pub(in crate::sync) struct BucketScan {
     pages: PagesAhead,
     page: Rows,
     view: View,
+    is_source: bool,
     as_of: Option<Timestamp>,
     filters: Arc<Filters>,
     reporter: Arc<Reporter>,
@@ -56,6 +57,8 @@ pub(in crate::sync) enum View {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sync) struct Manner {
     pub(in crate::sync) view: View,
+    /// Whether the filters on size and time count.
+    pub(in crate::sync) is_source: bool,
     pub(in crate::sync) details: KeptDetails,
 }
 
@@ -89,6 +92,7 @@ impl BucketScan {
             pages: PagesAhead::new(reader, ahead),
             page: Rows::default(),
             view: manner.view,
+            is_source: manner.is_source,
             as_of: folder.as_of,
             filters: Arc::clone(filters),
             reporter: Arc::clone(reporter),
@@ -117,6 +121,11 @@ impl BucketScan {
         }
     }
 
+    /// Whether the name takes part. What is left out at the source alone is an orphan.
+    fn includes(&self, name: &str) -> bool {
+        (self.filters.removes_excluded() && !self.is_source) || self.filters.includes(name)
+    }
+
     fn item(&mut self, row: Listed) -> Option<Item<Entry>> {
         let Listed {
             mut name,
@@ -129,7 +138,7 @@ impl BucketScan {
         }
         name.drain(..self.prefix.len());
         let is_same = self.current.as_ref() == Some(&name);
-        if !self.filters.includes(&name) {
+        if !self.includes(&name) {
             self.excluded += u64::from(!is_same);
             self.current = Some(name);
             self.is_selected = true;
@@ -148,6 +157,17 @@ impl BucketScan {
         }
         self.is_selected = true;
         stored.is_held |= retained_until.is_some_and(|until| until > service_now(&self.bucket));
+        if self.is_source
+            && !stored.is_marker
+            && !self.filters.selects(&name, stored.size, stored.modified)
+        {
+            self.excluded += 1;
+            return (!self.filters.removes_excluded()).then_some(Item::Marker(Marker {
+                name,
+                cover: Cover::Excluded,
+                problem: None,
+            }));
+        }
         Some(match is_older {
             true => Item::Older(stored),
             false => Item::File(

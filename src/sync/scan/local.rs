@@ -15,6 +15,8 @@
 //!
 //! So memory holds one directory of each depth, whatever the number of files.
 
+mod directory;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -32,7 +34,7 @@ use crate::sync::local_state::{LocalState, identity};
 use crate::sync::place::{Links, LocalFolder};
 use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::reporter::Reporter;
-use crate::sync::scan::directory::{Directory, Kind, Reading, Row};
+use crate::sync::scan::local::directory::{Directory, Kind, Reading, Row};
 use crate::sync::write::remove_stale;
 
 /// A scan of a directory.
@@ -160,7 +162,9 @@ impl LocalScan {
             name.push('/');
         }
         self.catch_up(&name);
+        let is_filtered = self.is_source() || !self.filters.removes_excluded();
         let is_included = match row.kind.is_directory() {
+            _ if !is_filtered => true,
             true => !self.filters.excludes_all_below(&name),
             false => self.filters.includes(&name),
         };
@@ -184,7 +188,7 @@ impl LocalScan {
             Kind::Special => self.mark(name, Cover::Unknown, Some(ProblemKind::NotRegular)),
             Kind::Link => {
                 // Links at a destination are only in the way of what would be written there.
-                let problem = self.rules.prefix.as_ref().map(|_| ProblemKind::NotRegular);
+                let problem = self.is_source().then_some(ProblemKind::NotRegular);
                 self.mark_all(name, problem);
             }
             Kind::Unknown(kind) => self.mark_all(name, Some(ProblemKind::Unreadable(kind.into()))),
@@ -208,7 +212,14 @@ impl LocalScan {
         match metadata {
             Ok(metadata) if metadata.is_file() => {
                 let entry = entry(&metadata, self.path_of(&name, on_disk));
-                self.ready.push_back(Item::File(name, entry));
+                if !self.is_source() || self.filters.selects(&name, entry.size, entry.modified) {
+                    self.ready.push_back(Item::File(name, entry));
+                    return;
+                }
+                self.excluded += 1;
+                if !self.filters.removes_excluded() {
+                    self.mark(name, Cover::Excluded, None);
+                }
             }
             // It was replaced since the directory was read.
             Ok(_) => self.mark_all(name, Some(ProblemKind::NotRegular)),
@@ -273,6 +284,10 @@ impl LocalScan {
             .then(|| below.join(on_disk).into())
     }
 
+    const fn is_source(&self) -> bool {
+        self.rules.prefix.is_some()
+    }
+
     fn check_name(&self, name: &str) -> Result<(), Box<str>> {
         let Some(prefix) = &self.rules.prefix else {
             return Ok(());
@@ -286,13 +301,13 @@ impl LocalScan {
 
     fn problem(&mut self, name: String, kind: ProblemKind) {
         // At a destination it stays as it is.
-        if self.rules.prefix.is_some() {
+        if self.is_source() {
             self.ready.push_back(Item::Problem(Problem { name, kind }));
         }
     }
 
     fn mark(&mut self, name: String, cover: Cover, problem: Option<ProblemKind>) {
-        let problem = problem.filter(|problem| self.rules.prefix.is_some() || problem.is_failure());
+        let problem = problem.filter(|problem| self.is_source() || problem.is_failure());
         self.ready.push_back(Item::Marker(Marker {
             name,
             cover,
