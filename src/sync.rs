@@ -44,6 +44,7 @@ mod content;
 mod differential;
 mod encryption;
 mod error;
+mod file_filter;
 mod filter;
 mod guard;
 mod item;
@@ -56,6 +57,8 @@ mod place;
 mod plan;
 mod prepare;
 mod problem;
+#[cfg(feature = "regex")]
+mod regex_filters;
 mod rename;
 mod report;
 mod reporter;
@@ -66,6 +69,7 @@ mod source;
 mod spool;
 mod step;
 mod steps;
+mod unfinished;
 mod versions;
 mod write;
 
@@ -78,15 +82,16 @@ use crate::sync::steps::{Saved, Steps};
 
 pub use self::encryption::{EncryptionPerSide, SyncEncryption};
 pub use self::error::{Refused, SyncError};
-#[cfg(feature = "regex")]
-pub use self::filter::regex_filters::RegexFilters;
-pub use self::filter::{FileFilter, SourceFile};
+pub use self::file_filter::{FileFilter, SourceFile};
 pub use self::observe::{SyncObserver, SyncProgress, SyncRun};
 pub use self::options::{
     Compare, Existing, Newer, OldVersions, Orphans, RemovalLimit, Renames, SyncOptions, Touched,
 };
 pub use self::place::{BucketFolder, Links, LocalFolder, PlaceName, SyncPlace};
 pub use self::problem::{Problem, ProblemKind};
+#[cfg(feature = "regex")]
+#[cfg_attr(docsrs, doc(cfg(feature = "regex")))]
+pub use self::regex_filters::RegexFilters;
 pub use self::report::{FileCount, SyncReport, Withheld, WithheldReason};
 pub use self::step::{Action, Reason, SyncStep, VersionKind};
 

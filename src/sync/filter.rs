@@ -4,49 +4,18 @@
 //! of the source: what they leave out there stays as it is at the destination.
 
 #[cfg(feature = "regex")]
-pub(super) mod regex_filters;
+mod regexes;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::pattern::{Filter, Pattern};
 use crate::model::time::Timestamp;
 use crate::sync::error::SyncError;
+use crate::sync::file_filter::{FileFilter, SourceFile};
 #[cfg(feature = "regex")]
-use crate::sync::filter::regex_filters::Regexes;
+use crate::sync::filter::regexes::Regexes;
 use crate::sync::options::SyncOptions;
-
-/// A file at the source, as [`FileFilter`] is given it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SourceFile<'a> {
-    /// The name below the place.
-    pub name: &'a str,
-    /// The size in bytes.
-    pub size: u64,
-    /// The time of the last change.
-    pub modified: Timestamp,
-}
-
-/// Decides for each file at the source whether it takes part. See [`SyncOptions::file_filter`].
-#[derive(Clone)]
-pub struct FileFilter(Arc<Judge>);
-
-type Judge = dyn Fn(&SourceFile<'_>) -> bool + Send + Sync;
-
-impl FileFilter {
-    /// A filter that lets those files take part for which `judge` is true.
-    pub fn new(judge: impl Fn(&SourceFile<'_>) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(judge))
-    }
-}
-
-impl fmt::Debug for FileFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FileFilter")
-    }
-}
 
 /// The filters of a run.
 #[derive(Debug)]
@@ -234,7 +203,7 @@ impl RuleKind {
             Self::MaxSize(most) => file.size > *most,
             Self::ModifiedAfter(time) => file.modified < *time,
             Self::ModifiedBefore(time) => file.modified > *time,
-            Self::Closure(filter) => !(filter.0)(file),
+            Self::Closure(filter) => !filter.judge(file),
         }
     }
 }

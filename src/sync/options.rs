@@ -11,9 +11,9 @@ use crate::model::time::Timestamp;
 use crate::setters::setters;
 use crate::sync::encryption::SyncEncryption;
 use crate::sync::error::{Refused, SyncError};
+use crate::sync::file_filter::{FileFilter, SourceFile};
 #[cfg(feature = "regex")]
-use crate::sync::filter::regex_filters::RegexFilters;
-use crate::sync::filter::{FileFilter, SourceFile};
+use crate::sync::regex_filters::RegexFilters;
 use crate::transfer::download::DownloadOptions;
 use crate::transfer::options::CopyOptions;
 use crate::transfer::options::UploadOptions;
@@ -251,6 +251,7 @@ pub struct SyncOptions {
     /// Which names take part by regular expressions, with the rules of b2sdk for Python, on both sides. A name
     /// takes part if it passes these and [`filters`](Self::filters).
     #[cfg(feature = "regex")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "regex")))]
     pub regex_filters: Option<RegexFilters>,
     /// The smallest size in bytes of a file at the source that takes part.
     pub min_size: Option<u64>,
@@ -277,6 +278,11 @@ pub struct SyncOptions {
     /// A directory into which local files are moved that would be deleted or replaced. Only for a local
     /// destination on the same file system.
     pub set_aside: Option<PathBuf>,
+    /// Whether large files are always uploaded from the beginning, and cancelled if that fails. Without this,
+    /// an upload that fails or is killed leaves its parts, which are billed, and the next run completes it:
+    /// see [`Resume::Matching`](crate::Resume::Matching). What is unfinished below the folder is listed once in
+    /// a run, when the first large file is uploaded.
+    pub restart_large_files: bool,
     /// The options of every upload: content type, file info, encryption, retention. Progress and
     /// cancelling are those of the run.
     pub upload: UploadOptions,
@@ -306,6 +312,7 @@ setters! {
         allow_empty_source: bool,
         removal_limit: RemovalLimit,
         remove_despite_failures: bool,
+        restart_large_files: bool,
         upload: UploadOptions,
         download: DownloadOptions,
         copy: CopyOptions,
@@ -347,6 +354,7 @@ impl SyncOptions {
 
     /// Sets [`regex_filters`](#structfield.regex_filters).
     #[cfg(feature = "regex")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "regex")))]
     #[must_use]
     pub fn regex_filters(mut self, filters: RegexFilters) -> Self {
         self.regex_filters = Some(filters);

@@ -25,6 +25,7 @@ use crate::sync::scan::bucket::{BucketScan, Manner, View};
 use crate::sync::scan::local::{LocalScan, Rules};
 use crate::sync::scan::rows::KeptDetails;
 use crate::sync::source::SourceGuard;
+use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::LocalTree;
 
 /// What a plan or a run is made of.
@@ -42,6 +43,8 @@ struct Parts {
     filters: Arc<Filters>,
     reporter: Arc<Reporter>,
     cancel: CancelToken,
+    /// From this size on, files are uploaded in parts.
+    large_from: u64,
     /// The time by which what killed downloads left is old, if it is removed.
     cleans_at: Option<SystemTime>,
 }
@@ -61,7 +64,7 @@ impl Synchronizer {
                 "the directory for files set aside lies in the destination, where it would be synchronized",
             ));
         }
-        self.check_keys()?;
+        let part_size = self.check_keys()?;
         let cancel = settings
             .cancel
             .as_ref()
@@ -79,6 +82,7 @@ impl Synchronizer {
             filters: Arc::new(Filters::new(options, self.source.folder().is_some())?),
             reporter: Arc::new(Reporter::new(settings.observer.as_ref(), &clock)),
             cleans_at: cleans.then(|| clock.now()),
+            large_from: options.upload.part_size.unwrap_or(part_size),
             cancel,
         };
         let (source, destination) = self.scans(&parts)?;
@@ -138,6 +142,8 @@ impl Synchronizer {
                 SyncPlace::Local(folder) if folder.links == Links::Skip
             ),
             cancel: parts.cancel.clone(),
+            unfinished: UnfinishedFiles::default(),
+            large_from: parts.large_from,
             reporter: Arc::clone(&parts.reporter),
             is_saved: false,
         }
@@ -182,13 +188,14 @@ impl Synchronizer {
         }
     }
 
-    /// Refuses what the application keys may certainly not do.
-    fn check_keys(&self) -> Result<(), SyncError> {
+    /// Refuses what the application keys may certainly not do. Returns the part size that the service
+    /// recommends for uploads, if there are any.
+    fn check_keys(&self) -> Result<u64, SyncError> {
         if let SyncPlace::Bucket(folder) = &self.source {
             require(folder, Operation::ListFileNames)?;
         }
         let SyncPlace::Bucket(folder) = &self.destination else {
-            return Ok(());
+            return Ok(u64::MAX);
         };
         if folder.as_of.is_some() {
             return Err(Refused::contradiction(
@@ -196,12 +203,12 @@ impl Synchronizer {
             ));
         }
         require(folder, Operation::ListFileNames)?;
-        require(folder, Operation::UploadFile)?;
+        let part_size = require(folder, Operation::UploadFile)?;
         let options = &self.options;
         if options.orphans == Orphans::Delete || options.old_versions != OldVersions::Keep {
             require(folder, Operation::DeleteFileVersion)?;
         }
-        Ok(())
+        Ok(part_size)
     }
 
     fn scans(&self, parts: &Parts) -> Result<(Scan, Scan), SyncError> {
@@ -271,8 +278,9 @@ impl Synchronizer {
     }
 }
 
-/// Refuses what the key may certainly not do with the files of a folder.
-fn require(folder: &BucketFolder, operation: Operation) -> Result<(), SyncError> {
+/// Refuses what the key may certainly not do with the files of a folder. Returns the part size that the
+/// service recommends.
+fn require(folder: &BucketFolder, operation: Operation) -> Result<u64, SyncError> {
     let bucket: &Bucket = &folder.bucket;
     let id = bucket.id();
     let needs = Needs::from(operation)
@@ -282,6 +290,6 @@ fn require(folder: &BucketFolder, operation: Operation) -> Result<(), SyncError>
     let control = bucket.control(None);
     let session = &bucket.client().session;
     let refused = |error: Error| SyncError::Refused(Refused::NotAllowed(Box::new(error)));
-    session.require(&needs, &control).map_err(refused)?;
-    Ok(())
+    let snapshot = session.require(&needs, &control).map_err(refused)?;
+    Ok(snapshot.auth().recommended_part_size)
 }

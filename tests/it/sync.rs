@@ -1,5 +1,6 @@
 //! Synchronizing: what users see of it, against the simulator.
 
+mod complaints;
 mod control;
 mod copy;
 mod down;
@@ -8,6 +9,7 @@ mod filters;
 #[cfg(unix)]
 mod kills;
 mod model;
+mod settings;
 mod support;
 #[cfg(unix)]
 mod tree;

@@ -13,49 +13,9 @@
 
 use regex::Regex;
 
-use crate::setters::setters;
 use crate::sync::error::{Refused, SyncError};
 use crate::sync::filter::Mark;
-
-/// Filters by regular expressions, as b2sdk for Python's `ScanPoliciesManager` has them.
-///
-/// Every expression is matched at the beginning of a path below the place, with `/` between its parts, and
-/// need not reach the end of it: `a` matches `a.txt` and `ab`, and `a$` matches neither. The syntax is that of
-/// the crate `regex`, which has no look-around and no backreferences.
-///
-/// ```
-/// use b2sdk::sync::{RegexFilters, SyncOptions};
-///
-/// let filters = RegexFilters::new()
-///     .exclude_directories(["cache$".into()])
-///     .exclude_files([r".*\.tmp$".into()]);
-/// let options = SyncOptions::new().regex_filters(filters);
-/// assert!(options.regex_filters.is_some());
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct RegexFilters {
-    /// Leaves out directories with everything below them. From a local source, each directory's path is
-    /// matched. From a bucket, only the path of the directory that a file is in is matched, so that `x$`
-    /// leaves out `x/f` and not `x/y/f`, and an expression that matches an empty text leaves out the files at
-    /// the root as well.
-    pub exclude_directories: Vec<String>,
-    /// Leaves out files, unless [`include_files`](Self::include_files) matches.
-    pub exclude_files: Vec<String>,
-    /// Lets files take part that [`exclude_files`](Self::exclude_files) matches. A run with these alone is
-    /// refused.
-    pub include_files: Vec<String>,
-}
-
-setters! {
-    new RegexFilters {}
-    into {}
-    list {
-        exclude_directories: String,
-        exclude_files: String,
-        include_files: String,
-    }
-}
+use crate::sync::regex_filters::RegexFilters;
 
 /// The expressions of a run.
 #[derive(Debug)]
@@ -164,8 +124,9 @@ fn any(expressions: &[Expression], path: &str) -> bool {
 mod tests {
     use serde::Deserialize;
 
-    use super::{RegexFilters, Regexes};
+    use super::Regexes;
     use crate::sync::error::{Refused, SyncError};
+    use crate::sync::regex_filters::RegexFilters;
 
     /// What `tests/scripts/scan_policies.py` printed.
     const CASES: &str = include_str!("../../../fixtures/sync/python_scan_policies.jsonl");
