@@ -8,8 +8,9 @@
 //! Each line of standard input is `LOCAL PATH<TAB>FILE NAME`. For each a line is printed when it is done:
 //! `ok FILE NAME`, or `failed FILE NAME: reason`. The exit code is 0 if none failed.
 //!
-//! The store is `memory:`, `sqlite:PATH` or `redis://...` (feature `redis`). The key
-//! is read from `B2_APPLICATION_KEY_ID` and `B2_APPLICATION_KEY`, the realm from `B2_ENVIRONMENT`.
+//! The store is `memory:`, `sqlite:PATH`, `redis://...` (feature `redis`) or `postgres://...` (feature
+//! `postgres`, which creates its tables if they are missing). The key is read from `B2_APPLICATION_KEY_ID`
+//! and `B2_APPLICATION_KEY`, the realm from `B2_ENVIRONMENT`.
 
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -75,6 +76,12 @@ pub(crate) fn open_store(url: &str, account: &str) -> Result<Arc<dyn AccountInfo
         Some(("redis" | "rediss", _)) => {
             let builder = b2sdk::account_info::RedisAccountInfo::builder();
             Ok(Arc::new(builder.account(account).open(url)?))
+        }
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", _)) => {
+            let builder = b2sdk::account_info::PostgresAccountInfo::builder();
+            let builder = builder.account(account).migrate(true);
+            Ok(Arc::new(builder.connect(url)?))
         }
         // The URL itself may hold a password.
         _ => Err(format!("no store of this build opens such a URL (account {account})").into()),

@@ -31,12 +31,16 @@
 pub(crate) mod cached;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod fleet;
+#[cfg(any(feature = "redis", feature = "postgres"))]
 mod forward;
 pub(crate) mod memory;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "postgres"))]
 mod sealing;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
@@ -50,8 +54,11 @@ mod url_pools;
 pub use self::sqlite::builder::SqliteAccountInfoBuilder;
 
 pub use self::cached::Cached;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "postgres"))]
 use self::forward::{forward_account_info, forward_methods};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use self::postgres::{PostgresAccountInfo, PostgresAccountInfoBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisAccountInfo, RedisAccountInfoBuilder};

@@ -1,5 +1,8 @@
-//! What steers one running call: its clock, its cancellation, its progress. Every layer above knows
-//! it; it knows none of them.
+//! What steers a running call: its clock, its cancellation, its progress reports, and the limits on
+//! threads, memory, bandwidth and requests that all calls of one `B2Api` share.
+//!
+//! Every layer above passes a [`Control`] down and obeys it: each loop that moves, hashes or waits
+//! checks it. This layer knows none of the others. Nothing here sends a request or touches a file.
 
 pub(crate) mod caches;
 pub(crate) mod cancel;
@@ -21,22 +24,25 @@ use crate::control::progress::{Progress, TransferId};
 use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 
-/// The steering of one call.
+/// What steers one call. Cheap to clone; a transfer hands a clone to each of its threads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Control {
+    /// The token that the caller may cancel, or a child of it that a failure cancels. It is `None`
+    /// for a call that was given no token.
     pub(crate) cancel: Option<CancelToken>,
-    /// Cancelled when the `B2Api` shuts down. Apart from `cancel`, whose calls have connections of
-    /// their own.
+    /// The token that is cancelled when the `B2Api` shuts down. It is separate from `cancel`,
+    /// because the calls under a caller's token have connections of their own.
     pub(crate) closing: Option<CancelToken>,
+    /// The receiver of progress reports, if there is one.
     pub(crate) progress: Option<Arc<dyn Progress>>,
-    /// Tells its reports from those of other calls.
+    /// The id that distinguishes the reports of this call from those of others.
     pub(crate) transfer: TransferId,
-    /// Whose account the call is for; whoever the store holds, if none.
+    /// The identity that the call is for; `None` for whichever the store holds.
     pub(crate) owner: Option<Arc<Identity>>,
 }
 
 impl Control {
-    /// A call that nobody can cancel, or this token can.
+    /// Creates the control of a call that this token cancels, or that nobody can cancel.
     pub(crate) fn new(cancel: Option<&CancelToken>) -> Self {
         Self {
             cancel: cancel.cloned(),
@@ -44,31 +50,31 @@ impl Control {
         }
     }
 
-    /// The same call, watched.
+    /// Sets the receiver of the call's progress reports.
     pub(crate) fn watched_by(mut self, progress: Option<&Arc<dyn Progress>>) -> Self {
         self.progress = progress.map(Arc::clone);
         self
     }
 
-    /// The same call under this number.
+    /// Sets the id of the transfer.
     pub(crate) fn numbered(mut self, number: u64) -> Self {
         self.transfer = TransferId(number);
         self
     }
 
-    /// The same call, for this account only.
+    /// Restricts the call to this identity.
     pub(crate) fn owned_by(mut self, owner: &Arc<Identity>) -> Self {
         self.owner = Some(Arc::clone(owner));
         self
     }
 
-    /// The same call, which a shutdown ends too.
+    /// Sets the token that a shutdown cancels.
     pub(crate) fn closed_by(mut self, closing: &CancelToken) -> Self {
         self.closing = Some(closing.clone());
         self
     }
 
-    /// Fails once the call is cancelled.
+    /// Fails with `Cancelled` once the call is cancelled.
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_cancelled() {
             Err(Error::Cancelled)
@@ -77,16 +83,17 @@ impl Control {
         }
     }
 
+    /// Whether one of the call's tokens is cancelled.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.tokens().any(CancelToken::is_cancelled)
     }
 
-    /// The tokens that end this call.
+    /// The tokens that cancel this call.
     pub(crate) fn tokens(&self) -> impl Iterator<Item = &CancelToken> {
         self.cancel.iter().chain(&self.closing)
     }
 
-    /// Sleeps by this clock; fails at once when the call is cancelled meanwhile.
+    /// Sleeps by this clock. Returns early with `Cancelled` if the call is cancelled.
     pub(crate) fn sleep(&self, clock: &clock::Clock, duration: Duration) -> Result<()> {
         let both = match (&self.cancel, &self.closing) {
             (Some(cancel), Some(closing)) => Some(CancelToken::either(cancel, closing)),

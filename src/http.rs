@@ -1,7 +1,26 @@
-//! One request in, one response out. The only module that names `ureq`, and the one that knows its
-//! traps (`docs/architecture.md` lists them): no status is an error before we read its body, no
-//! redirect is followed, no body is decoded, bodies have a known length and never end early, and
-//! nothing is repeated here.
+//! Sends one request and receives one response. Nothing is repeated here.
+//!
+//! This is the only module that names `ureq`, and the one that knows its traps, which
+//! `docs/architecture.md` lists: a status is no error before its body was read, redirects are not
+//! followed, bodies are not decoded, and a body has a known length and never ends early.
+//!
+//! The steps of [`Http::send`], and how each one fails:
+//!
+//! 1. The URL must belong to the realm (`guard`); otherwise nothing is sent and no credentials
+//!    leave the process.
+//! 2. The connections for the host are chosen: those of the call's token, direct or through a proxy
+//!    (`agents`, `token_connections`). A proxy variable that cannot be used is an error.
+//! 3. The request is counted. One beyond the budget is not sent.
+//! 4. The name is looked up and a connection made, or one from the pool is used (`connector`,
+//!    `dns_cache`). What fails here is marked as not sent.
+//! 5. Head and body are sent (`exchange`). Large bodies first ask whether they are welcome
+//!    (`expect_continue`). If the connection breaks, the error says how much of the body had left.
+//! 6. The head of the answer is read. A status other than 2xx becomes the error that it means
+//!    (`error`). The body of a success is read by the caller, and breaks off with an error of its
+//!    own.
+//!
+//! Every step ends at once when the call is cancelled, except a name lookup and the connecting
+//! after it, which have time limits.
 
 mod agents;
 pub(crate) mod body;
@@ -48,28 +67,34 @@ use crate::model::realm::Realm;
 
 pub(crate) use self::service_clock::Beginning;
 
-/// How a request's body is given.
+/// The body of a request.
 pub(crate) enum RequestBody<'a> {
+    /// No body, as in GET and HEAD requests.
     None,
+    /// JSON that is in memory. The bandwidth limit does not apply to it.
     Bytes(&'a [u8]),
-    /// Exactly this many bytes from the reader.
+    /// Exactly this many bytes from a reader: the content of a file, under the bandwidth limit. A
+    /// reader that ends early makes the request fail.
     Reader(&'a mut dyn Read, u64),
 }
 
 /// One request.
 pub(crate) struct Request<'a> {
+    /// The endpoint: for errors, counts and time limits.
     pub(crate) operation: Operation,
     pub(crate) method: Method,
     pub(crate) url: &'a str,
-    /// Whose hosts may be called.
+    /// The realm whose hosts may receive the credentials.
     pub(crate) realm: &'a Realm,
+    /// The value of the `Authorization` header. It never appears in an error or a log.
     pub(crate) authorization: &'a str,
     pub(crate) headers: Vec<(&'a str, String)>,
     pub(crate) body: RequestBody<'a>,
+    /// What the request is about, for the error that a refusal becomes.
     pub(crate) subject: Subject<'a>,
 }
 
-/// A successful response whose body is still to be read.
+/// A successful response whose body has not been read yet.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) operation: Operation,
@@ -79,12 +104,13 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// The value of a header, if it is there and is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The length that a download announces. The service always tells it; without it a cut body would
-    /// look complete.
+    /// The length of a download. The service always announces it; if it is missing, the call fails,
+    /// because a body that was cut off would look complete.
     pub(crate) fn content_length(&self) -> Result<u64> {
         let length = self
             .header("content-length")
@@ -95,7 +121,7 @@ impl Response {
 
 #[cfg(test)]
 impl Response {
-    /// An answer with these headers and no body, for those who read headers.
+    /// A response with these headers and no body, for tests.
     pub(crate) fn of_headers<'a>(
         operation: Operation,
         status: u16,
@@ -121,26 +147,34 @@ impl Response {
     }
 }
 
-/// Sends requests. Clones share connections.
+/// Sends requests. A clone shares everything with the original; all threads of a `B2Api` use one.
 #[derive(Debug, Clone)]
 pub(crate) struct Http(Arc<Inner>);
 
+/// What the clones share.
 #[derive(Debug)]
 struct Inner {
     config: HttpConfig,
+    /// What the connection pools are made from.
     blueprint: Arc<Blueprint>,
+    /// The connections of calls that run under no token.
     agents: Agents,
     clock: Clock,
     request_counter: RequestCounter,
     bandwidth: Arc<Bandwidth>,
+    /// The hosts that do not answer `Expect: 100-continue`.
     expectations: Expectations,
-    /// No more requests.
+    /// Cancelled by `shutdown`. After that no request is sent.
     closing: CancelToken,
+    /// The connections of calls that run under a token.
     token_connections: Arc<TokenConnections>,
+    /// The time at the service, from the `Date` headers of its answers.
     service_clock: ServiceClock,
 }
 
 impl Http {
+    /// Checks the configuration and prepares the pools. Opens no connection. Fails with
+    /// `InvalidInput` if the proxy or a root certificate cannot be used.
     pub(crate) fn new(config: HttpConfig, clock: Clock) -> Result<Self> {
         let shared = Shared::new(DnsCache::new(&clock));
         let blueprint = Arc::new(Blueprint::new(&config, shared)?);
@@ -170,44 +204,51 @@ impl Http {
         &self.0.bandwidth
     }
 
-    /// Takes note of when something begins.
+    /// Notes the present moment, to compare times of the service with it later.
     pub(crate) fn begin(&self) -> Beginning {
         self.0.service_clock.begin(&self.0.clock)
     }
 
-    /// What time it was at the service when something began, rather too early than too late; `None` before
-    /// its first answer.
+    /// The time at the service at the moment of `beginning`, rather too early than too late; `None`
+    /// before the service's first answer.
     pub(crate) fn service_time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
         self.0.service_clock.time_of(beginning)
     }
 
-    /// Cancelled by `shutdown`.
+    /// The later of the two estimates of what time it was at the service when something began.
+    pub(crate) fn latest_service_time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.0.service_clock.latest_time_of(beginning)
+    }
+
+    /// The token that `shutdown` cancels.
     pub(crate) fn closing(&self) -> &CancelToken {
         &self.0.closing
     }
 
+    /// Whether `shutdown` was called.
     fn is_closed(&self) -> bool {
         self.0.closing.is_cancelled()
     }
 
-    /// Whether credentials may be sent to this realm at all.
+    /// Fails with `InvalidInput` if credentials must not be sent to this realm.
     pub(crate) fn check_realm(&self, realm: &Realm) -> Result<()> {
         guard::check_realm(realm, self.0.config.allow_http)
     }
 
-    /// Whether a URL that the service named belongs to the realm.
+    /// Fails if a URL that the service named does not belong to the realm.
     pub(crate) fn check_url(&self, realm: &Realm, url: &str, operation: Operation) -> Result<()> {
         guard::check(realm, url, &self.0.config, operation).map(|_| ())
     }
 
-    /// Breaks every connection, for good.
+    /// Closes every connection for good. Calls that are running fail with `Cancelled`, and so does
+    /// every later one.
     pub(crate) fn shutdown(&self) {
         self.0.closing.cancel();
         self.0.agents.shutdown();
         self.0.token_connections.shutdown();
     }
 
-    /// Sends a request and reads the answer's headers. An answer that is no success becomes the
+    /// Sends a request and reads the head of the answer. An answer that is no success becomes the
     /// error that it means.
     pub(crate) fn send(&self, request: Request<'_>, control: &Control) -> Result<Response> {
         control.check()?;
@@ -248,7 +289,7 @@ impl Http {
         }
     }
 
-    /// Method, URL and headers.
+    /// The method, the URL and the headers of a request.
     fn head(&self, request: &Request<'_>) -> types::request::Builder {
         let mut head = types::Request::builder()
             .method(request.method.clone())
@@ -263,7 +304,8 @@ impl Http {
         }
     }
 
-    /// The response, whatever its status, or what kept it from coming.
+    /// Turns the end of an exchange into a response, whatever its status, or into an error. A
+    /// failure of a call that was cancelled is `Cancelled`, since cancelling breaks connections.
     fn receive(
         &self,
         exchanged: Exchanged,
@@ -302,7 +344,8 @@ impl Http {
         })
     }
 
-    /// The connections to use: this call's token's own, so that cancelling breaks only them.
+    /// The connections for a URL: those of the call's token, so that cancelling it breaks no
+    /// others, or the common ones.
     fn agent_for(&self, url: &str, host: &str, control: &Control) -> Result<Agent> {
         let make = || Ok(Agents::new(&self.0.config, &self.0.blueprint));
         match &control.cancel {
@@ -314,6 +357,7 @@ impl Http {
         }
     }
 
+    /// Notes the time that an answer's `Date` header tells.
     fn note_date(&self, headers: &HeaderMap) {
         let date = headers.get("date").and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
@@ -322,8 +366,9 @@ impl Http {
     }
 }
 
-/// A download whose length is not announced, or not kept although the connection did not break. With
-/// ureq's decoders in the build, the length of an encoded body is taken away or changes.
+/// The error of a download whose length is not announced, or differs from the announced one
+/// although the connection did not break. Decoders of ureq that are compiled in take the length of
+/// an encoded body away or change it.
 pub(crate) fn length_mismatch(operation: Operation) -> Error {
     Error::UnexpectedReply {
         operation,
@@ -334,7 +379,7 @@ pub(crate) fn length_mismatch(operation: Operation) -> Error {
     }
 }
 
-/// The path of a URL: what a message may show of it.
+/// The path of a URL, without its host and query: as much as a message may show of it.
 pub(crate) fn path_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = rest

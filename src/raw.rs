@@ -55,9 +55,9 @@ mod file;
 mod headers;
 mod key;
 mod large_file;
+mod listed;
 mod lock;
 mod notification;
-mod rows;
 mod upload;
 
 use std::fmt;
@@ -79,6 +79,7 @@ pub use self::connections::Connections;
 pub(crate) use self::download::DownloadRequest;
 pub use self::download::{DownloadParameters, DownloadResponse};
 pub use self::large_file::UploadPartRequest;
+pub(crate) use self::listed::{ListedPage, ListedRow, Start};
 pub use self::upload::{UploadBody, UploadFileRequest};
 pub use crate::wire::auth::{ApiInfo, AuthorizeAccountResponse, StorageApi};
 pub use crate::wire::bucket::{

@@ -1,20 +1,29 @@
-//! The layer that knows the token: every call to the service goes through [`Session::call`], and
-//! every upload through `with_upload_url`. Both run in the one retry loop of `retry`; so does what a
-//! caller wrote on top of the endpoints ([`Session::call_as_is`]).
+//! The layer that knows the account's token, its upload URLs and its retry policy.
 //!
-//! A call, when all goes well, is one request. Otherwise:
+//! The layers above ask for a call and get an answer or a final error; they see neither tokens nor
+//! repeated requests. Every call to the service goes through [`Session::call`], and every upload
+//! through `with_upload_url`. Both use the one retry loop in `retry`. So does
+//! [`Session::call_as_is`], which runs code that a caller of the crate wrote against the endpoints.
 //!
-//! 1. the store's authorization is read; none: `NotAuthorized`, unless the store lost it and this
-//!    session has the credentials to authorize again (`reauth`); another identity than the call is
-//!    for: `AccountChanged`, and nothing is sent, unless the provider named that key as the successor
-//!    (`credentials`);
-//! 2. a key that lacks what the call needs for certain: `NotAllowed`, and nothing is sent (`capabilities`);
-//! 3. the request is sent; `advice` says what a failure calls for;
-//! 4. a token that no longer works is replaced once (`reauth`), and the request sent again.
+//! A call that succeeds at once costs one request. These are its steps:
+//!
+//! 1. The authorization is read from the store (`store`). If the store holds none, the call fails
+//!    with `NotAuthorized`, unless the store lost it and this session has the credentials to
+//!    authorize again (`reauth`). If the store holds another identity than the one that the call
+//!    belongs to, the call fails with `AccountChanged` and nothing is sent, unless the credential
+//!    provider named that key as the successor of the call's own (`credentials`).
+//! 2. A key that certainly lacks what the call needs fails with `NotAllowed`, and nothing is sent
+//!    (`capabilities`).
+//! 3. The request is sent. If it fails, `advice` decides whether to stop, to repeat it after a
+//!    pause, or to replace the token or the upload URL first. An answer that was lost is a failure
+//!    like others, except that a request that must not take effect twice is then not repeated.
+//! 4. A token that no longer works is replaced, at most once for each call, by one thread of one
+//!    process (`reauth`); then the request is sent again.
 
 mod advice;
 pub(crate) mod capabilities;
 pub(crate) mod credentials;
+pub(crate) mod listed_files;
 pub(crate) mod paging;
 pub(crate) mod reauth;
 pub(crate) mod retry;
@@ -42,33 +51,48 @@ use crate::session::credentials::{Credentials, Provided};
 use crate::session::retry::{Pauses, RetryLoop, RetryPolicy, Step};
 use crate::session::store::Store;
 
-/// How long a refusal without a code is remembered: the token may have become too old since.
+/// How long the session remembers that refusals without an error code do not come from the token.
+/// After that time the token may have expired, so the next such refusal replaces it again.
 const CODELESS_MEMORY: Duration = Duration::from_secs(3600);
 
-/// An account's connection to the service.
+/// An account's connection to the service: the store, the HTTP client and the retry policy.
+///
+/// A `B2Api`, its clones and its `Bucket`s share one session. All methods take `&self` and may be
+/// called from any thread. No lock of this type is held while a request is sent or the store is
+/// used, with one exception: a [`SingleFlight`] makes the threads that want the same thing wait for
+/// the one that is doing it.
 #[derive(Debug)]
 pub(crate) struct Session {
     store: Store,
     http: Http,
     retry: RetryPolicy,
     pauses: Pauses,
-    /// Whom this session authorized itself; it serves nobody else from then on.
+    /// The identity that this session authorized itself. From then on the session serves no other
+    /// identity, even if another process logs in to another account in the same store.
     pinned: Mutex<Option<Identity>>,
+    /// Replaces expired tokens: one thread at a time, by the generation of the expired
+    /// authorization.
     flight: SingleFlight<Generation>,
+    /// Authorizes at the caller's request: one thread at a time for the same credentials.
     authorizing: SingleFlight<Credentials>,
-    /// Where the key comes from, if not from the caller's hand.
+    /// The credential provider, if the program gave one, and what is known of its keys.
     provided: Provided,
-    /// The key from the caller's hand.
+    /// The key that the caller passed to `authorize_account`, if there is no provider.
     by_hand: Mutex<Option<Credentials>>,
-    /// What was refused when a lost authorization was to be restored, when, and how.
+    /// The credentials that were refused when a lost authorization was to be restored, the time of
+    /// that refusal, and the error. They are not sent again for a while (`reauth`).
     unrestorable: Mutex<Option<(Credentials, Duration, Error)>>,
+    /// Asks the provider whether a key in the store is its own: one thread at a time, by
+    /// generation.
     adopting: SingleFlight<Generation>,
-    /// The authorization under which a refusal without a code came although it was new: such
-    /// refusals are no reason to ask for yet another one.
+    /// The authorization that was refused without an error code right after it was renewed, and
+    /// when. The next refusals of this kind under it do not cause another authorization.
     codeless: Mutex<Option<(Generation, Duration)>>,
 }
 
 impl Session {
+    /// Creates a session that uses this store. Neither the store nor the service is asked for
+    /// anything.
     pub(crate) fn new(info: Box<dyn AccountInfo>, http: Http, retry: RetryPolicy) -> Self {
         Self {
             store: Store::new(info, http.clock()),
@@ -86,12 +110,13 @@ impl Session {
         }
     }
 
-    /// The store, whose failures are survived where they can be.
+    /// The store as the session uses it: where the service can supply what the store cannot, the
+    /// store's failures are survived (`store`).
     pub(crate) fn info(&self) -> &dyn AccountInfo {
         &self.store
     }
 
-    /// The store as its owner gave it.
+    /// The store as its owner passed it in. Its failures are reported as they are.
     pub(crate) fn account_info(&self) -> &dyn AccountInfo {
         self.store.account_info()
     }
@@ -108,7 +133,11 @@ impl Session {
         &self.retry
     }
 
-    /// The authorization that this call runs under.
+    /// Returns the authorization that a call runs under, without a request in the usual case.
+    ///
+    /// Fails with `NotAuthorized` if the store holds none and it cannot be restored, and with
+    /// `AccountChanged` if it holds another identity than the one that the call is for, or than the
+    /// one that this session authorized.
     pub(crate) fn current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
         let snapshot = match self.store.auth()? {
             Some(snapshot) => snapshot,
@@ -124,12 +153,14 @@ impl Session {
         Ok(snapshot)
     }
 
+    /// The identity that this session authorized, if it did.
     fn pinned(&self) -> Option<Identity> {
         self.pinned.lock().clone()
     }
 
-    /// The authorization that this call runs under, if its key may make it: what is certain to be
-    /// refused is refused here.
+    /// Returns the authorization that a call runs under, after checking that its key may make the
+    /// call. What the service would certainly refuse fails here with `NotAllowed`, without a
+    /// request.
     pub(crate) fn require(
         &self,
         needs: &Needs<'_>,
@@ -140,8 +171,11 @@ impl Session {
         Ok(snapshot)
     }
 
-    /// Calls the service, as often as it takes and makes sense; not at all if the key lacks what the
-    /// call needs.
+    /// Calls the service, and repeats the request as the retry policy and `advice` say.
+    ///
+    /// `f` makes one attempt: it may run several times, each time with the token that is valid
+    /// then, and must send at most one request each time. A key that certainly lacks what the call
+    /// needs fails with `NotAllowed` before the first attempt.
     pub(crate) fn call<'n, T>(
         &self,
         needs: impl Into<Needs<'n>>,
@@ -152,8 +186,11 @@ impl Session {
         self.call_in(self.attempts(needs.operation(), control), &needs, f)
     }
 
-    /// Calls the service with what the caller wrote, whatever is known of the key. An upload's URL is the caller's, who alone can get
-    /// another one and look what became of the last upload: it is sent once.
+    /// Calls the service with requests that the caller of the crate wrote.
+    ///
+    /// Nothing is refused on account of what the key lacks, because the closure may send something
+    /// else than `operation` says. An upload is attempted once: its URL belongs to the caller, who
+    /// alone can get another one and find out what became of the last upload.
     pub(crate) fn call_as_is<T>(
         &self,
         operation: Operation,
@@ -169,6 +206,9 @@ impl Session {
         self.call_in(attempts, &needs, f)
     }
 
+    /// Runs the attempts of one call, and replaces the token between them where `advice` says so.
+    /// The authorization is read anew for each attempt, because another thread may have replaced
+    /// it.
     fn call_in<T>(
         &self,
         attempts: RetryLoop<'_>,
@@ -192,6 +232,7 @@ impl Session {
         })
     }
 
+    /// The retry loop for one call of this operation, under the session's policy.
     fn attempts<'a>(&'a self, operation: Operation, control: &'a Control) -> RetryLoop<'a> {
         RetryLoop {
             operation,
@@ -204,11 +245,13 @@ impl Session {
         }
     }
 
-    /// Adds to a refusal what the key lacks and what it may do.
+    /// Turns a refusal for lack of permission into `NotAllowed`, with what the key lacks and what
+    /// it may do. Other errors stay as they are.
     ///
-    /// A 401 to HEAD has no body and so no code: it means an old token, or a key that may not. Where
-    /// the key's capabilities say the latter, or a new token was refused in the same way before, it is
-    /// taken for that: one authorization for every file that may not be seen would be a storm.
+    /// A 401 to a HEAD request has no body and therefore no code. It means either that the token
+    /// has expired or that the key lacks a permission. It is taken for a lack of permission if the
+    /// key's capabilities say so, or if a new token was refused in the same way a short time ago.
+    /// Otherwise each file that a key cannot see would cost one authorization.
     fn explain(
         &self,
         error: Error,
@@ -254,8 +297,9 @@ impl Session {
     }
 }
 
-/// Logs that the store failed after the service had answered. Its failure must not fail the call: the
-/// caller would repeat what was done already. A store that holds another account by now did not fail.
+/// Logs that the store failed after the service had answered. The call succeeds all the same,
+/// because its caller would otherwise repeat what was already done. Nothing is logged if the store
+/// holds another account by now: that is no failure.
 pub(crate) fn log_store_failure(what: &str, outcome: Result<(), StoreError>) {
     if let Err(error) = outcome
         && !error.is_superseded()

@@ -1,9 +1,16 @@
-//! Moving the content of files. It knows sources and destinations, and asks the session for
-//! everything that goes over the network.
+//! Moves the content of files: uploads, copies, compositions and downloads.
 //!
-//! `new_file` describes the file that an upload, a copy or a composition makes. `large` makes one of parts,
-//! whatever they are made of; `parted` makes those parts that are all known beforehand, and `resume` finds
-//! an unfinished file that has some of them already.
+//! This layer knows sources and destinations, and asks the session for everything that goes over
+//! the network. It sees no tokens and repeats no requests, except where one request is not enough
+//! to know what happened: an answer that was lost is looked into before anything is sent again.
+//!
+//! - `new_file` describes the file that an upload, a copy or a composition creates.
+//! - `upload` sends a file in one request or in parts; `copy` and `compose` make files of stored
+//!   ones.
+//! - `large` makes a file of parts, whatever these are made of. `parted` makes parts that are all
+//!   known beforehand, and `resume` finds an unfinished file that has some of them already.
+//! - `download` receives files: as a stream, to a path, into memory, or piece by piece.
+//! - `parallel` runs the parts of one transfer at the same time.
 
 pub(crate) mod compose;
 pub(crate) mod copy;
@@ -29,8 +36,8 @@ use crate::control::workers::Workers;
 use crate::error::Result;
 use crate::session::Session;
 
-/// What every transfer runs with: the way to the service, the permits for its threads, and the control
-/// that cancels and watches it.
+/// What every transfer needs: the session, the permits for its threads, and the control that
+/// cancels and watches it. It is passed on by value and cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Transfer<'a> {
     pub(crate) session: &'a Arc<Session>,
@@ -39,7 +46,7 @@ pub(crate) struct Transfer<'a> {
 }
 
 impl<'a> Transfer<'a> {
-    /// This transfer under another control, such as that of one of its parts.
+    /// The same transfer under another control, such as that of one of its parts.
     const fn under<'c>(self, control: &'c Control) -> Transfer<'c>
     where
         'a: 'c,
@@ -47,12 +54,12 @@ impl<'a> Transfer<'a> {
         Transfer { control, ..self }
     }
 
-    /// The authorization that it runs under.
+    /// The authorization that the transfer runs under at the moment.
     fn authorization(self) -> Result<Arc<AuthSnapshot>> {
         self.session.current(self.control)
     }
 
-    /// Begins to report progress for a file.
+    /// Starts to report progress for a file.
     fn tally(self, file_name: &str, total: Option<u64>) -> ProgressCounter {
         ProgressCounter::new(self.control, file_name, self.session.clock(), total)
     }

@@ -16,9 +16,15 @@
 
 #[path = "servers/fleet.rs"]
 mod fleet;
+#[path = "servers/postgres.rs"]
+mod postgres;
+#[path = "servers/postgres_server.rs"]
+mod postgres_server;
 #[path = "servers/redis.rs"]
 mod redis;
 #[path = "servers/redis_server.rs"]
 mod redis_server;
+#[path = "servers/server.rs"]
+mod server;
 #[path = "servers/worker.rs"]
 mod worker;

@@ -6,8 +6,7 @@ use std::fmt;
 use std::fs;
 
 use anyhow::Result;
-use b2sdk::FileVersion;
-use b2sdk::{LsOptions, Versions};
+use b2sdk::{FileAction, FileVersion, LsOptions, Versions};
 use sha1::{Digest as _, Sha1};
 
 use crate::ledger::{Ledger, Name};
@@ -79,6 +78,10 @@ pub(crate) fn compare(service: &Service, ledger: &Ledger) -> Result<Checked> {
     let options = LsOptions::new().recursive(true).versions(Versions::All);
     for entry in bucket.ls_with("", &options)? {
         let version = entry?.version;
+        // A large file that was started and not finished is listed too, with its SHA-1: it is looked at below.
+        if version.action != FileAction::Upload {
+            continue;
+        }
         checked.versions += 1;
         held.entry(version.file_name.clone())
             .or_default()

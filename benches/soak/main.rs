@@ -5,11 +5,13 @@
 //!
 //! ```text
 //! cargo bench --features simulator --bench soak -- [--minutes N] [--threads N] [--seed N] [--store-dir DIR]
+//!     [--service-log FILE]
 //! ```
 //!
 //! `--store-dir` is a directory on a small file system of its own, for instance one that
 //! `mount -t tmpfs -o size=1m tmpfs DIR` made; the soak fills it and empties it again. Without it, no disk
-//! is filled, and the report says so. The exit status is 0 if nothing was lost, doubled or leaked.
+//! is filled, and the report says so. `--service-log` keeps one line for each request that the service
+//! got, with the fault that it met. The exit status is 0 if nothing was lost, doubled or leaked.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -44,6 +46,7 @@ struct Settings {
     threads: usize,
     seed: u64,
     store_dir: Option<PathBuf>,
+    service_log: Option<PathBuf>,
 }
 
 impl Settings {
@@ -53,6 +56,7 @@ impl Settings {
             threads: 16,
             seed: 1,
             store_dir: None,
+            service_log: None,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -67,6 +71,7 @@ impl Settings {
                 "--minutes" => settings.minutes = value.parse()?,
                 "--threads" => settings.threads = value.parse()?,
                 "--seed" => settings.seed = value.parse()?,
+                "--service-log" => settings.service_log = Some(value.into()),
                 "--store-dir" => settings.store_dir = Some(value.into()),
                 _ => bail!("unknown argument {word}"),
             }
@@ -88,7 +93,11 @@ fn main() -> ExitCode {
 
 fn soak(settings: &Settings) -> Result<bool> {
     let scratch = tempfile::tempdir()?;
-    let service = Arc::new(Service::start(scratch.path(), settings.seed)?);
+    let service = Arc::new(Service::start(
+        scratch.path(),
+        settings.seed,
+        settings.service_log.as_deref(),
+    )?);
     let store_dir = match &settings.store_dir {
         Some(dir) => dir.clone(),
         None => scratch.path().join("store"),

@@ -2,7 +2,7 @@
 //! that it acknowledged.
 
 use parking_lot::Mutex;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub(crate) struct Service {
     dir: PathBuf,
     port: u16,
     seed: u64,
+    /// Where the service tells of its requests.
+    log: Option<File>,
     /// What clients have to trust, in PEM form.
     certificate: String,
     restarts: AtomicU64,
@@ -31,16 +33,18 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn start(scratch: &Path, seed: u64) -> Result<Self> {
+    pub(crate) fn start(scratch: &Path, seed: u64, log: Option<&Path>) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let dir = scratch.to_owned();
         let certificate = make_certificate(&dir)?;
-        let (child, [realm, key_id, key]) = launch(&dir, port, Some(seed))?;
+        let log = log.map(File::create).transpose()?;
+        let (child, [realm, key_id, key]) = launch(&dir, port, Some(seed), log.as_ref())?;
         Ok(Self {
             child: Mutex::new(child),
             dir,
             port,
             seed,
+            log,
             certificate,
             restarts: AtomicU64::new(0),
             realm,
@@ -56,7 +60,7 @@ impl Service {
         child.wait()?;
         let round = self.restarts.fetch_add(1, Ordering::Relaxed) + 1;
         let chaos = with_chaos.then_some(self.seed + round);
-        *child = launch(&self.dir, self.port, chaos)?.0;
+        *child = launch(&self.dir, self.port, chaos, self.log.as_ref())?.0;
         Ok(())
     }
 
@@ -97,7 +101,12 @@ fn make_certificate(dir: &Path) -> Result<String> {
     Ok(certificate)
 }
 
-fn launch(dir: &Path, port: u16, chaos: Option<u64>) -> Result<(Child, [String; 3])> {
+fn launch(
+    dir: &Path,
+    port: u16,
+    chaos: Option<u64>,
+    log: Option<&File>,
+) -> Result<(Child, [String; 3])> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_b2-simulator"));
     command
         .arg("--data-dir")
@@ -112,10 +121,11 @@ fn launch(dir: &Path, port: u16, chaos: Option<u64>) -> Result<(Child, [String; 
     if let Some(seed) = chaos {
         command.args(["--chaos", &seed.to_string()]);
     }
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let log = match log {
+        Some(file) => Stdio::from(file.try_clone()?),
+        None => Stdio::null(),
+    };
+    let mut child = command.stdout(Stdio::piped()).stderr(log).spawn()?;
     let output = child.stdout.take().context("standard output")?;
     let mut lines = BufReader::new(output).lines();
     let mut setting = || -> Result<String> {

@@ -1,5 +1,9 @@
-//! A store with a memory in front of it: the authorization for a moment, bucket names for a minute, and the
-//! upload URLs that are in constant use.
+//! A store with a memory in front of it. The memory answers for the authorization for a moment and
+//! for bucket names for a minute, and keeps the upload URLs that are in constant use.
+//!
+//! Three rules keep it harmless. What this process writes goes to the store first and then to the
+//! memory. A refusal by the store empties the memory. An answer that is too old is corrected by the
+//! service, which refuses an old token and an unknown bucket.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,19 +20,20 @@ use crate::error::StoreError;
 use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 
-/// How long a bucket's name and id are taken from memory.
+/// How long the name and the id of a bucket are answered from memory.
 const NAMES_LIFETIME: Duration = Duration::from_secs(60);
 
-/// A store that answers from memory what it has read or written just now.
+/// A store that answers from memory what it has just read or written.
 ///
-/// It is meant for a store on a server: an upload of a small file through an upload URL that is in
-/// constant use then costs no round trip. Upload URLs that were kept in memory go back to the store when
-/// this is dropped, and one by one when the program pauses.
+/// It is meant for a store on a server. An upload of a small file, through an upload URL that is in
+/// constant use, then costs no round trip to the store. Upload URLs that were kept in memory return
+/// to the store when this is dropped, and one by one when the program pauses. A process that is
+/// killed loses them, and the next one requests others.
 ///
 /// # Consequences
-/// What another process changes is seen after the staleness given to [`new`](Self::new) at the latest. An
-/// old token does no harm, because the service refuses it and the store is asked. A logout and another
-/// account take effect so much later.
+/// A change by another process is seen after the staleness given to [`new`](Self::new) at the
+/// latest. An old token does no harm, because the service refuses it and the store is asked again.
+/// A logout, or a login to another account, takes effect with that delay.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,19 +48,25 @@ pub struct Cached<S: AccountInfo> {
     store: S,
     clock: Clock,
     staleness: Duration,
+    /// The authorization that was read or saved last.
     read: RwLock<Option<Read>>,
+    /// Buckets by name.
     names: Mutex<HashMap<String, NamedBucket>>,
+    /// The upload URLs that are kept in memory.
     urls: UrlPools,
-    /// A forked process must not use the URLs that its parent has in memory.
+    /// The process that created this. A forked process must not use the URLs that its parent has in
+    /// memory.
     process: u32,
 }
 
+/// What the store held, and when.
 #[derive(Debug)]
 struct Read {
     auth: Option<Arc<AuthSnapshot>>,
     at: Duration,
 }
 
+/// A bucket that was looked up, whose it is, and when that was.
 #[derive(Debug)]
 struct NamedBucket {
     owner: Identity,
@@ -64,20 +75,21 @@ struct NamedBucket {
 }
 
 impl<S: AccountInfo> Cached<S> {
-    /// Puts a memory in front of a store. What the store holds is read again after `staleness`; with
-    /// zero only upload URLs are kept in memory.
+    /// Puts a memory in front of a store. The authorization is read from the store again after
+    /// `staleness`. If that is zero, only upload URLs are kept in memory.
     #[must_use]
     pub fn new(store: S, staleness: Duration) -> Self {
         Self::reading(store, staleness, Clock::default())
     }
 
-    /// As [`new`](Self::new), with a clock that tests can move (feature `test-util`).
+    /// As [`new`](Self::new), with a clock that tests can move. Needs the feature `test-util`.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn with_clock(store: S, staleness: Duration, clock: Clock) -> Self {
         Self::reading(store, staleness, clock)
     }
 
+    /// As [`new`](Self::new), with this clock.
     pub(crate) fn reading(store: S, staleness: Duration, clock: Clock) -> Self {
         Self {
             urls: UrlPools::new(&clock, store.pool_size()),
@@ -96,10 +108,12 @@ impl<S: AccountInfo> Cached<S> {
         &self.store
     }
 
+    /// Whether this is another process than the one that created the memory.
     fn is_forked(&self) -> bool {
         self.process != std::process::id()
     }
 
+    /// Remembers an authorization that was read or saved.
     fn note(&self, auth: Option<&Arc<AuthSnapshot>>) {
         if !self.staleness.is_zero() {
             *self.read.write() = Some(Read {
@@ -109,12 +123,14 @@ impl<S: AccountInfo> Cached<S> {
         }
     }
 
+    /// Empties the memory, except for upload URLs.
     fn forget(&self) {
         *self.read.write() = None;
         self.names.lock().clear();
     }
 
-    /// Passes on what the store said of somebody's data; that it holds another identity is news.
+    /// Passes on the store's answer about somebody's data. If the store holds another identity by
+    /// now, the memory is emptied.
     fn heed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if outcome.as_ref().is_err_and(StoreError::is_superseded) {
             self.forget();
@@ -122,6 +138,7 @@ impl<S: AccountInfo> Cached<S> {
         outcome
     }
 
+    /// Remembers a bucket, in place of an older name of it.
     fn note_bucket(&self, owner: &Identity, name: &str, id: &BucketId) {
         if !self.staleness.is_zero() {
             let mut names = self.names.lock();
@@ -135,6 +152,7 @@ impl<S: AccountInfo> Cached<S> {
         }
     }
 
+    /// Whether a remembered bucket may still be used by this identity.
     fn is_recent(&self, owner: &Identity, known: &NamedBucket) -> bool {
         known.owner == *owner && self.clock.elapsed().saturating_sub(known.at) < NAMES_LIFETIME
     }
@@ -173,7 +191,7 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         let refresh = self.store.begin_refresh(stale, lease)?;
         match &refresh {
             Refresh::Newer(newer) => self.note(Some(newer)),
-            // Somebody is about to save a newer one.
+            // A newer authorization is about to be saved.
             Refresh::Busy | Refresh::Lease(_) => *self.read.write() = None,
         }
         Ok(refresh)
@@ -299,7 +317,8 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
 }
 
 impl<S: AccountInfo> Drop for Cached<S> {
-    /// Leaves to others what stayed in memory; the store refuses it after a logout.
+    /// Returns the upload URLs in memory to the store, for other processes. The store refuses them
+    /// after a logout.
     fn drop(&mut self) {
         if self.is_forked() {
             return;

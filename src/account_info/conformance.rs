@@ -1,10 +1,11 @@
-//! The contract of [`AccountInfo`] as a kit of checks (feature `test-util`): for the author of a
-//! store, and for the two stores of this crate.
+//! The contract of [`AccountInfo`] as a set of checks, for the authors of stores and for the stores
+//! of this crate. Needs the feature `test-util`.
 //!
-//! Each check takes a function that makes a new, empty store which reads the time from the clock it
-//! is given, and panics with the promise that was broken. [`check_all`] runs them all;
-//! [`check_persistent`] does so for a store that outlives the process, and checks in addition what is
-//! left when it is opened again, and what two see that are open in one place.
+//! Each check takes a function that creates a new, empty store, which must read the time from the
+//! clock that it is given. It panics with the promise that was broken. [`check_all`] runs all
+//! checks. [`check_persistent`] is for a store that outlives the process. In addition it checks
+//! what is left when the store is opened again, and what two stores see that are open in the same
+//! place.
 //!
 //! ```
 //! use b2sdk::InMemoryAccountInfo;
@@ -28,11 +29,10 @@
 //! # }
 //! ```
 //!
-//! A store reads the time from the clock, because the checks move it to have upload URLs and leases end.
-//! [`Clock::now`] is the time of a store that goes by its own; a store that goes by the time of a server
-//! adds [`Clock::moved`] to that. A store whose answers may be old
-//! ([`max_staleness`](AccountInfo::max_staleness)) is given so much time by the clock before another
-//! process's change has to be seen.
+//! The checks move the clock to let upload URLs and leases expire. A store that uses the time of
+//! this machine reads [`Clock::now`]; a store that uses the time of a server adds [`Clock::moved`]
+//! to that. If the answers of a store may be old ([`max_staleness`](AccountInfo::max_staleness)),
+//! the checks let that time pass before a change by another process must be visible.
 
 mod authorization;
 mod buckets;
@@ -58,10 +58,10 @@ pub use self::threads::check_threads;
 pub use self::urls::check_upload_urls;
 pub use self::values::check_values;
 
-/// Runs every check, each on new, empty stores made by `make` that read the time from the clock.
+/// Runs all checks, each on new, empty stores that `make` creates with the given clock.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract. The message names the promise.
 pub fn check_all(make: impl Fn(Clock) -> Box<dyn AccountInfo>) {
     check_authorization(&make);
     check_refresh(&make);
@@ -71,19 +71,19 @@ pub fn check_all(make: impl Fn(Clock) -> Box<dyn AccountInfo>) {
     check_threads(&make);
 }
 
-/// Runs every check of a store that outlives the process: [`check_all`] and [`check_restart`].
+/// Runs all checks of a store that outlives the process: [`check_all`] and [`check_restart`].
 ///
-/// `new_place` makes a place without a store, such as an empty directory or a new prefix of keys; it
-/// is dropped when the checks are done. `open` opens the store in a place, and makes it if there is
-/// none yet.
+/// `new_place` creates a place without a store, such as an empty directory or a new key prefix. It
+/// is dropped when the checks are done. `open` opens the store in a place, and creates it if there
+/// is none.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract. The message names the promise.
 pub fn check_persistent<P>(
     new_place: impl Fn() -> P,
     open: impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
 ) {
-    // Stores that are in use have a place that is there.
+    // A place has to exist as long as its store is used.
     let places = RefCell::new(Vec::new());
     check_all(|clock| {
         let place = new_place();

@@ -1,4 +1,5 @@
-//! Stores that are another store with a builder in front of it.
+//! Implements [`AccountInfo`](super::AccountInfo) for a store that is another store with a builder
+//! in front of it.
 
 /// Implements [`AccountInfo`](super::AccountInfo) for a type by its field `store`.
 macro_rules! forward_account_info {
@@ -83,6 +84,7 @@ macro_rules! forward_account_info {
     };
 }
 
+/// Implements methods that return a `Result` by calling the field `store`.
 macro_rules! forward_methods {
     ($(fn $name:ident(&self $(, $argument:ident: $type:ty)* $(,)?) -> $returned:ty;)*) => {
         $(

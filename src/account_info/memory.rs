@@ -1,4 +1,7 @@
 //! The store that ends with the process and writes nothing to disk.
+//!
+//! One lock protects everything, so each method is atomic. The lock is held for the length of one
+//! method, and nothing in it waits or does input and output.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,8 +19,9 @@ use crate::model::time::Timestamp;
 
 /// An account-info store in memory.
 ///
-/// It suits long-running programs, scripts that authorize once, and places where no key may be written
-/// to disk. Everything in it is lost when it is dropped.
+/// It suits programs that run for a long time, scripts that authorize once, and places where no key
+/// may be written to disk. Everything in it is lost when it is dropped, so each new process costs
+/// one authorization and new upload URLs.
 ///
 /// ```
 /// use b2sdk::{B2Api, InMemoryAccountInfo};
@@ -31,16 +35,24 @@ pub struct InMemoryAccountInfo {
     clock: Clock,
 }
 
+/// Everything that the store holds.
 #[derive(Debug, Default)]
 struct Contents {
     auth: Option<Arc<AuthSnapshot>>,
+    /// Whether the authorization is missing because of a logout.
     is_logged_out: bool,
+    /// The lease of the caller that replaces the authorization.
     lease: Option<Lease>,
+    /// The number of leases that were given out. It survives a logout, so that an old ticket never
+    /// fits a new lease.
     tickets: u64,
+    /// Bucket ids by name.
     buckets: BTreeMap<String, BucketId>,
+    /// The pool of each target; the URL that was put last comes last.
     urls: HashMap<UploadTarget, Vec<UploadUrl>>,
 }
 
+/// A lease, and when it ends by the clock's `elapsed`.
 #[derive(Debug)]
 struct Lease {
     ticket: u64,
@@ -48,6 +60,7 @@ struct Lease {
 }
 
 impl Contents {
+    /// Stores a bucket, in place of an older name of it.
     fn name_bucket(&mut self, name: &str, id: &BucketId) {
         self.buckets.retain(|_, known| known != id);
         self.buckets.insert(name.to_owned(), id.clone());
@@ -61,7 +74,7 @@ impl InMemoryAccountInfo {
         Self::default()
     }
 
-    /// Creates an empty store that reads the time from this clock (feature `test-util`).
+    /// Creates an empty store that reads the time from this clock. Needs the feature `test-util`.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn with_clock(clock: Clock) -> Self {
@@ -77,7 +90,7 @@ impl InMemoryAccountInfo {
         }
     }
 
-    /// Empties the store, as if its contents were lost: nobody has logged out.
+    /// Empties the store as if its contents were lost, which is not a logout.
     #[cfg(feature = "sqlite")]
     pub(crate) fn lose_contents(&self) {
         let mut contents = self.lock();
@@ -92,7 +105,7 @@ impl InMemoryAccountInfo {
         self.contents.lock()
     }
 
-    /// Locks the contents, if they belong to `owner`.
+    /// Locks the contents if they belong to `owner`. Fails with `superseded` otherwise.
     fn owned_by(&self, owner: &Identity) -> Result<MutexGuard<'_, Contents>, StoreError> {
         let contents = self.lock();
         match &contents.auth {
@@ -251,7 +264,8 @@ impl AccountInfo for InMemoryAccountInfo {
         target: &UploadTarget,
     ) -> Result<Option<UploadUrl>, StoreError> {
         let mut contents = self.owned_by(owner)?;
-        // Read after locking: a URL that another thread has just put must not seem to be from the future.
+        // Read after locking, or a URL that another thread has just put would seem to be from the
+        // future.
         let now = Timestamp::from(self.clock.now());
         let Some(pool) = contents.urls.get_mut(target) else {
             return Ok(None);

@@ -11,12 +11,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::server::{Password, Server, Settings};
+use self::server::{Server, Settings};
 use self::store::RedisStore;
-use crate::account_info::sealing::Sealing;
-use crate::account_info::{Cached, UploadUrl, forward_account_info};
-use crate::control::clock::Clock;
-use crate::error::{Error, Result};
+use crate::account_info::fleet::{FleetSettings, Password, fleet_setters};
+use crate::account_info::{Cached, forward_account_info};
+use crate::error::Result;
 
 /// An account-info store on a Redis server, which all processes on all machines of a fleet share.
 ///
@@ -85,29 +84,19 @@ forward_account_info!(RedisAccountInfo);
 #[derive(Clone)]
 #[must_use = "nothing happens before it is opened"]
 pub struct RedisAccountInfoBuilder {
-    account: String,
+    fleet: FleetSettings,
     settings: Settings,
-    staleness: Duration,
-    pool_size: usize,
-    secret: Option<Vec<u8>>,
-    stores_application_key: bool,
-    clock: Clock,
 }
 
 impl Default for RedisAccountInfoBuilder {
     fn default() -> Self {
         Self {
-            account: "default".to_owned(),
+            fleet: FleetSettings::default(),
             settings: Settings {
                 timeout: Duration::from_secs(2),
                 tls_roots: None,
                 password: None,
             },
-            staleness: Duration::from_secs(1),
-            pool_size: 10 * UploadUrl::POOL_SIZE,
-            secret: None,
-            stores_application_key: false,
-            clock: Clock::default(),
         }
     }
 }
@@ -115,21 +104,16 @@ impl Default for RedisAccountInfoBuilder {
 impl fmt::Debug for RedisAccountInfoBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisAccountInfoBuilder")
-            .field("account", &self.account)
+            .field("account", &self.fleet.account)
             .field("timeout", &self.settings.timeout)
-            .field("staleness", &self.staleness)
-            .field("pool_size", &self.pool_size)
+            .field("staleness", &self.fleet.staleness)
+            .field("pool_size", &self.fleet.pool_size)
             .finish_non_exhaustive()
     }
 }
 
 impl RedisAccountInfoBuilder {
-    /// Names the account info, so that one server can hold several. The default is `default`. A name has
-    /// 1 to 64 of the characters `a-z A-Z 0-9 _ -`.
-    pub fn account(mut self, name: impl Into<String>) -> Self {
-        self.account = name.into();
-        self
-    }
+    fleet_setters!();
 
     /// Sets how long one attempt to connect, to send or to receive takes at most. The default is two
     /// seconds.
@@ -158,76 +142,23 @@ impl RedisAccountInfoBuilder {
         self
     }
 
-    /// Sets how old an answer from memory may be. The default is one second. A logout and another
-    /// account are noticed so much later; zero asks the server before every request to B2.
-    pub fn staleness(mut self, staleness: Duration) -> Self {
-        self.staleness = staleness;
-        self
-    }
-
-    /// Sets how many upload URLs are kept for one bucket or large file. The default is 1,000; fewer than
-    /// [`UploadUrl::POOL_SIZE`] count as that.
-    pub fn pool_size(mut self, urls: usize) -> Self {
-        self.pool_size = urls.max(UploadUrl::POOL_SIZE);
-        self
-    }
-
-    /// Stores the application key too. By default it stays with the machines: each needs it from a
-    /// [credential provider](crate::credentials) or by hand, and an authorization in the store is used by
-    /// whoever has the key of that id.
-    pub fn store_application_key(mut self, store: bool) -> Self {
-        self.stores_application_key = store;
-        self
-    }
-
-    /// Encrypts tokens, upload URLs' tokens and the application key under this secret
-    /// (XChaCha20-Poly1305). Every machine needs the same one, of at least 16 random bytes; the names of
-    /// buckets and the ids of account and key stay in clear text.
-    pub fn seal_with(mut self, secret: impl Into<Vec<u8>>) -> Self {
-        self.secret = Some(secret.into());
-        self
-    }
-
-    /// Reads the time from this clock (feature `test-util`).
-    #[cfg(any(test, feature = "test-util"))]
-    pub fn clock(mut self, clock: &Clock) -> Self {
-        self.clock = clock.clone();
-        self
-    }
-
     /// Opens the account info on a server. No connection is made before the first call.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] if the URL, the name or the secret cannot be used.
     pub fn open(self, url: &str) -> Result<RedisAccountInfo> {
-        check_name(&self.account)?;
-        let mut sealing = Sealing::default();
-        sealing.stores_application_key = self.stores_application_key;
-        if let Some(secret) = &self.secret {
-            sealing.seal_with(secret)?;
-        }
+        let sealing = self.fleet.sealing()?;
+        let FleetSettings {
+            account,
+            staleness,
+            pool_size,
+            clock,
+            ..
+        } = self.fleet;
         let server = Server::new(url, self.settings)?;
-        let store = RedisStore::new(
-            server,
-            &self.account,
-            sealing,
-            self.pool_size,
-            self.clock.clone(),
-        );
+        let store = RedisStore::new(server, &account, sealing, pool_size, clock.clone());
         Ok(RedisAccountInfo {
-            store: Cached::reading(store, self.staleness, self.clock),
+            store: Cached::reading(store, staleness, clock),
         })
     }
-}
-
-/// A name becomes part of keys.
-fn check_name(name: &str) -> Result<()> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) {
-        return Ok(());
-    }
-    Err(Error::invalid_input(
-        "account info name",
-        "it has 1 to 64 of the characters a-z, A-Z, 0-9, _ and -",
-    ))
 }

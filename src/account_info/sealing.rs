@@ -1,9 +1,10 @@
-//! What a store on a server keeps of the secrets: with or without the application key, in clear or
-//! encrypted under a secret of the fleet.
+//! How a store on a server keeps secrets: with or without the application key, in clear text or
+//! encrypted with a secret that the machines share.
 //!
-//! Encryption is XChaCha20-Poly1305. The nonce is made of the text itself (HMAC-SHA-256), so that
-//! one text has one sealed form: an upload URL that is put twice then is one. What a text belongs to is
-//! authenticated with it, so that nobody can put one in the place of another.
+//! The encryption is XChaCha20-Poly1305. The nonce is derived from the text itself with
+//! HMAC-SHA-256, so one text always has one encrypted form, and an upload URL that is put twice is
+//! recognized. What a text belongs to is authenticated with it, so nobody can exchange two
+//! encrypted texts.
 
 use std::fmt;
 
@@ -17,20 +18,25 @@ use sha2::Sha256;
 use crate::account_info::AuthSnapshot;
 use crate::error::{Error, Result, StoreError};
 
+/// The length of a nonce, in bytes.
 const NONCE: usize = 24;
 /// The shortest secret, in bytes.
 const SHORTEST_SECRET: usize = 16;
 
-/// How a store keeps secrets.
+/// How a store keeps secrets. The default is clear text without the application key.
 #[derive(Clone, Default)]
 pub(super) struct Sealing {
     keys: Option<Keys>,
+    /// Whether the application key is stored.
     pub(super) stores_application_key: bool,
 }
 
+/// The keys that are derived from the shared secret.
 #[derive(Clone)]
 struct Keys {
+    /// Encrypts the texts.
     cipher: XChaCha20Poly1305,
+    /// The key from which nonces are derived.
     nonces: [u8; 32],
 }
 
@@ -44,7 +50,8 @@ impl fmt::Debug for Sealing {
 }
 
 impl Sealing {
-    /// Encrypts from now on, under keys that are made of this secret.
+    /// Encrypts from now on, with keys derived from this secret. Fails with `InvalidInput` if the
+    /// secret is too short.
     pub(super) fn seal_with(&mut self, secret: &[u8]) -> Result<()> {
         if secret.len() < SHORTEST_SECRET {
             return Err(Error::invalid_input(
@@ -62,7 +69,7 @@ impl Sealing {
         Ok(())
     }
 
-    /// The authorization as it is stored, before it is sealed.
+    /// The JSON of an authorization, before it is encrypted.
     pub(super) fn json(&self, snapshot: &AuthSnapshot) -> Result<String, StoreError> {
         if self.stores_application_key {
             snapshot.expose_json()
@@ -71,7 +78,7 @@ impl Sealing {
         }
     }
 
-    /// The text as it is stored; `about` says what it belongs to.
+    /// The form in which a text is stored. `about` names what it belongs to.
     pub(super) fn seal(&self, about: &str, text: &str) -> Result<String, StoreError> {
         let Some(keys) = &self.keys else {
             return Ok(text.to_owned());
@@ -89,7 +96,8 @@ impl Sealing {
         Ok(STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
-    /// Reads what [`seal`](Self::seal) made.
+    /// Reads what [`seal`](Self::seal) wrote. Fails if the secret is another one, or the text
+    /// belongs to something else.
     pub(super) fn open(&self, about: &str, stored: &str) -> Result<String, StoreError> {
         let Some(keys) = &self.keys else {
             return Ok(stored.to_owned());
@@ -115,6 +123,7 @@ impl Sealing {
     }
 }
 
+/// The HMAC-SHA-256 of the parts.
 fn digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     // A key of any length does.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {

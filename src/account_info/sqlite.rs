@@ -1,8 +1,9 @@
-//! The store that outlives the process.
+//! The store in files, which outlives the process.
 //!
-//! `location.rs` and `builder.rs` decide which file it is. `files.rs` keeps the data in two files, and
-//! has the order of steps; `read_only.rs` serves a place that cannot be written: it reads the file and
-//! keeps changes in memory.
+//! `location` and `builder` decide which file is used. `files` keeps the data in two files and has
+//! the order of steps: `shared` is the file of Backblaze's own tools, `urls` the one beside it.
+//! `read_only` serves a place that cannot be written: it reads the file, and keeps changes in
+//! memory.
 
 pub(crate) mod builder;
 mod connection;
@@ -42,18 +43,19 @@ use crate::model::id::BucketId;
 /// An account-info store in files, which other processes and later runs of a program share.
 ///
 /// The authorization and the bucket names are in the file, and in the format, that Backblaze's
-/// command-line tool and Python's b2sdk use. **As with those tools, it contains the application key in
-/// clear text**, readable only by the file's owner (mode 0600); a file that others can use causes a
-/// warning (`tracing`). Upload URLs are in a second file, whose name ends in `-urls` and which may be
-/// deleted at any time. Use [`InMemoryAccountInfo`](crate::InMemoryAccountInfo) where no key may be
-/// written to disk.
+/// command-line tool and Python's b2sdk use. **As with those tools, it contains the application key
+/// in clear text**, readable only by the file's owner (mode 0600); a file that others can use
+/// causes a warning (`tracing`). Upload URLs are in a second file, whose name ends in `-urls` and
+/// which may be deleted at any time. Use [`InMemoryAccountInfo`](crate::InMemoryAccountInfo) where
+/// no key may be written to disk.
 ///
-/// Any number of threads may use one store, and any number of stores and processes one file. A change by
-/// another process is seen at the next call. A process that forks has to open its store after forking.
+/// Any number of threads may use one store, and any number of stores and processes one file. A
+/// change by another process is seen at the next call. A process that forks has to open its store
+/// after forking.
 ///
-/// Nothing that was in a deleted file is returned, read or written again. That counts as a loss, not as
-/// a logout: a program that authorized by itself does so again and creates a new file. If the file is
-/// replaced, the new one is used from the next call on.
+/// Nothing that was in a deleted file is returned, read or written again. That counts as a loss,
+/// not as a logout: a program that authorized by itself does so again and creates a new file. If
+/// the file is replaced, the new one is used from the next call on.
 ///
 /// ```
 /// use b2sdk::account_info::AccountInfo;
@@ -68,11 +70,15 @@ use crate::model::id::BucketId;
 /// ```
 pub struct SqliteAccountInfo {
     backend: Backend,
+    /// The process that opened the store; another one must not use it.
     process: u32,
 }
 
+/// What the store works with.
 enum Backend {
+    /// Two files, with the upload URLs that are in constant use in memory.
     Files(Box<Cached<Files>>),
+    /// One file that cannot be written.
     ReadOnly(Box<ReadOnly>),
 }
 
@@ -134,8 +140,8 @@ impl SqliteAccountInfo {
         matches!(self.backend, Backend::ReadOnly(_))
     }
 
-    /// Checked before any lock is taken: a thread that does not exist in a forked process may have
-    /// held it for good.
+    /// The store, if this is still the process that opened it. This is checked before any lock is
+    /// taken, because a thread that does not exist in a forked process may hold it for good.
     fn store(&self) -> Result<&dyn AccountInfo, StoreError> {
         if self.process != std::process::id() {
             return Err(connection::forked());

@@ -1,5 +1,7 @@
-//! An authorization as JSON, for stores that keep text. Reading and writing have a type each, because
-//! secrets are read as any text is but never written by accident.
+//! The JSON form of an authorization, for stores that keep text.
+//!
+//! Reading and writing have a type each. The types of secrets cannot be serialized, so that no
+//! secret is written by accident; `Written` exposes them in one place.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,7 @@ use crate::model::auth::{AccountAuth, Allowed};
 use crate::model::id::{AccountId, ApplicationKeyId};
 use crate::model::secret::{ApplicationKey, AuthToken};
 
+/// The form that is written.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Written<'a> {
@@ -25,7 +28,7 @@ pub(super) struct Written<'a> {
 }
 
 impl Written<'_> {
-    /// The same, without the application key.
+    /// Leaves the application key out.
     pub(super) const fn without_key(mut self) -> Self {
         self.application_key = "";
         self
@@ -63,17 +66,19 @@ impl<'a> From<&'a AccountAuth> for Written<'a> {
     }
 }
 
+/// The application key of an authorization that was stored without one.
 fn no_key() -> ApplicationKey {
     "".into()
 }
 
+/// The form that is read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Read {
     realm: String,
     account_id: AccountId,
     application_key_id: ApplicationKeyId,
-    /// Empty where the store keeps none.
+    /// The application key; empty if the store keeps none.
     #[serde(default = "no_key")]
     application_key: ApplicationKey,
     authorization_token: AuthToken,

@@ -1,10 +1,10 @@
-//! The upload URLs that this process uses again and again, in memory in front of a store.
+//! Keeps the upload URLs that this process uses again and again in memory, in front of a store.
 //!
-//! Taking a URL out of a store and putting it back are two transactions or two round trips, and with small
-//! files these cost several times what the files do. So a bucket's URL that comes back while many do, one
-//! soon after the other, stays here. It goes to the store with the first one that comes back after a
-//! pause, or when the store is dropped. A process that is killed loses what is here, and the next one asks
-//! the service for others.
+//! Taking a URL out of a store and returning it are two transactions or two round trips, which with
+//! small files take several times as long as the files themselves. So a bucket's URL that is
+//! returned while many others are, in quick succession, stays here. It is stored when the next URL
+//! is returned after a pause, or when the store is dropped. A process that is killed loses what is
+//! here; the next one requests other URLs from the service.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,24 +16,31 @@ use crate::control::clock::Clock;
 use crate::model::auth::Identity;
 use crate::model::time::Timestamp;
 
-/// How many URLs have to come back in a row before one stays: a program that uploads a few files
-/// and is killed leaves them in the file.
+/// The number of URLs that have to be returned in quick succession before one stays in memory. A
+/// program that uploads only a few files leaves them in the store even if it is killed.
 const FEW: u32 = 16;
-/// The longest time between two that come back in a row.
+/// The longest time between two returned URLs that still counts as quick succession.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The pools in memory, one for each identity and target.
 #[derive(Debug)]
 pub(super) struct UrlPools {
     clock: Clock,
+    /// The largest number of URLs in one pool.
     size: usize,
     pools: Mutex<HashMap<(Identity, UploadTarget), Pool>>,
 }
 
+/// The URLs of one target, and how they are used.
 #[derive(Debug, Default)]
 struct Pool {
+    /// The URLs in memory; the one that was returned last comes last.
     urls: Vec<UploadUrl>,
+    /// The number of URLs from the store that are in use.
     handed_out: u32,
+    /// The number of URLs that were returned in quick succession.
     came_back: u32,
+    /// When the last URL was returned, by the clock's `elapsed`.
     last: Duration,
 }
 
@@ -46,7 +53,7 @@ impl UrlPools {
         }
     }
 
-    /// The URL that came back last, if one stayed here.
+    /// Takes the URL that was returned last, if one stayed here.
     pub(super) fn take(&self, owner: &Identity, target: &UploadTarget) -> Option<UploadUrl> {
         let mut pools = self.lock();
         let pool = pools.get_mut(&(owner.clone(), target.clone()))?;
@@ -57,7 +64,7 @@ impl UrlPools {
         Some(url)
     }
 
-    /// Takes note of a URL that the file handed out.
+    /// Notes that the store has handed out a URL.
     pub(super) fn note_taken(&self, owner: &Identity, target: &UploadTarget) {
         if matches!(target, UploadTarget::Bucket(_)) {
             let mut pools = self.lock();
@@ -66,7 +73,7 @@ impl UrlPools {
         }
     }
 
-    /// Keeps a URL that came back, or tells which ones to put into the file.
+    /// Keeps a returned URL, or returns the URLs to put into the store.
     pub(super) fn put(
         &self,
         owner: &Identity,
@@ -82,7 +89,7 @@ impl UrlPools {
             pool.came_back = 0;
         }
         pool.last = now;
-        // A new one may be for somebody else.
+        // A URL that is new to this process may be meant for another one, and does not count.
         if pool.handed_out > 0 {
             pool.handed_out -= 1;
             pool.came_back = pool.came_back.saturating_add(1);
@@ -96,17 +103,17 @@ impl UrlPools {
         Vec::new()
     }
 
-    /// Forgets the URLs of one target.
+    /// Drops the URLs of one target.
     pub(super) fn drop_target(&self, owner: &Identity, target: &UploadTarget) {
         self.lock().remove(&(owner.clone(), target.clone()));
     }
 
-    /// Forgets the URLs of everybody but `owner`, or of everybody.
+    /// Drops the URLs of everybody but `owner`, or of everybody.
     pub(super) fn keep_only(&self, owner: Option<&Identity>) {
         self.lock().retain(|(theirs, _), _| Some(theirs) == owner);
     }
 
-    /// What is here, for the file.
+    /// Removes and returns all URLs, for the store.
     pub(super) fn drain(&self) -> Vec<(Identity, UploadTarget, UploadUrl)> {
         let pools = std::mem::take(&mut *self.lock());
         pools

@@ -1,5 +1,5 @@
-//! Listing a bucket page by page. One page is in memory, nothing is requested before the first item is
-//! taken, and a listing ends only when the service says so (`session::paging`).
+//! Listing a bucket page by page. At most about 1 MiB of a page is in memory, nothing is requested before the
+//! first item is taken, and a listing ends only when the service says so (`session::listed_files`).
 
 pub(super) mod pages;
 
@@ -9,6 +9,7 @@ use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::pattern::{Filter, Filters, Pattern};
+use crate::session::listed_files::LARGEST_PAGE;
 use crate::setters::setters;
 
 /// Which versions a listing yields.
@@ -46,8 +47,11 @@ pub struct LsOptions {
     /// Which files to list, by patterns of their whole names. The last filter that matches a name decides.
     /// A folder is listed if a file in it passes.
     pub filters: Vec<Filter>,
-    /// How many entries to request at a time: 1 to 10,000, by default 1000. The service bills every 1000
-    /// entries that it returns, or part of them, as one call.
+    /// How many entries to request at a time: 1 to 10,000. The service bills every 1000 entries that it
+    /// returns, or part of them, as one call.
+    ///
+    /// By default the first page has 1000 entries, and each page twice as many as the one before it, up to
+    /// 10,000: a listing that is stopped early costs at most about twice what was taken of it.
     pub page_size: Option<u32>,
     /// Cancels the listing.
     pub cancel: Option<CancelToken>,
@@ -80,7 +84,10 @@ pub struct Entry {
 
 /// An iterator over the entries of a folder, from [`Bucket::ls`] and [`Bucket::ls_with`].
 ///
-/// It requests a page of entries when it needs one. After an error it ends.
+/// It requests a page of entries when it needs one, and decodes the entries while they arrive: about 1 MiB of
+/// a page is in memory, whatever its size, unless no entry is taken for five seconds. Then the next one reads the
+/// rest of the page into memory, up to about 10 MB. If the connection breaks in the middle of a large page, the rest
+/// of the page is requested again, which is billed. After an error the iterator ends.
 #[derive(Debug)]
 pub struct Ls(FilePages);
 
@@ -149,11 +156,12 @@ impl Bucket {
             page_size,
             cancel,
         } = options;
-        let max_file_count = page_size.unwrap_or(1000);
-        if !(1..=10_000).contains(&max_file_count) {
+        if let Some(size) = page_size
+            && !(1..=LARGEST_PAGE).contains(size)
+        {
             return Err(Error::invalid_input(
                 "page_size",
-                format!("it is 1 to 10000, not {max_file_count}"),
+                format!("it is 1 to {LARGEST_PAGE}, not {size}"),
             ));
         }
         if *with_wildcard && !recursive {
@@ -176,11 +184,7 @@ impl Bucket {
         };
         let control = self.control(cancel.as_ref());
         Ok(FilePages::new(
-            self,
-            control,
-            *versions,
-            selection,
-            max_file_count,
+            self, control, *versions, selection, *page_size,
         ))
     }
 
@@ -234,7 +238,7 @@ impl Bucket {
             is_recursive: true,
         };
         let (control, all) = (self.control(cancel), Versions::All);
-        FileVersions(FilePages::new(self, control, all, selection, 1000))
+        FileVersions(FilePages::new(self, control, all, selection, None))
     }
 
     pub(super) fn versions_of(&self, file_name: &str, max_file_count: u32) -> FilePages {

@@ -1,4 +1,9 @@
-//! Caches, whose memory is given up as soon as a transfer waits for memory.
+//! Caches that give their memory back as soon as a transfer waits for some.
+//!
+//! A cache borrows from the memory limit of its `B2Api` only what is free (`Memory::try_borrow`).
+//! When a transfer has to wait for memory, all caches are asked to drop what they hold, and none
+//! borrows anything until the transfer has its memory. So a cache can delay a transfer by no more
+//! than the time of dropping its content.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,37 +11,41 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-/// A cache that holds memory which nobody needs.
+/// A cache whose content can be dropped at any time.
 pub(crate) trait Reclaim: Send + Sync {
-    /// Drops what is cached. It must not wait for memory.
+    /// Drops what is cached. It is called from the thread of a transfer, and must not wait for
+    /// memory.
     fn reclaim(&self);
 }
 
 /// The caches that borrow from one `Memory`.
 #[derive(Default)]
 pub(crate) struct Caches {
+    /// The caches, which others own. Those that were dropped are removed when one is added.
     all: Mutex<Vec<Weak<dyn Reclaim>>>,
-    /// How many transfers wait for memory.
+    /// The number of transfers that wait for memory.
     waiting: AtomicUsize,
 }
 
-/// A transfer that waits for memory.
+/// A transfer that waits for memory. Caches may borrow again when the last one is dropped.
 #[derive(Debug)]
 pub(crate) struct Waiting<'a>(&'a Caches);
 
 impl Caches {
+    /// Registers a cache. It is forgotten when its owner drops it.
     pub(crate) fn add(&self, cache: &Arc<dyn Reclaim>) {
         let mut all = self.all.lock();
         all.retain(|cache| cache.strong_count() > 0);
         all.push(Arc::downgrade(cache));
     }
 
-    /// Whether a transfer waits for memory, so that nothing more may be cached.
+    /// Whether a transfer waits for memory, so that nothing may be cached.
     pub(crate) fn are_unwelcome(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
-    /// A transfer begins to wait. From now on nothing is cached, and what is cached already is dropped.
+    /// Notes that a transfer begins to wait, and makes all caches drop their content. Nothing is
+    /// cached until the returned value is dropped.
     pub(crate) fn give_way(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let waiting = Waiting(self);

@@ -1,9 +1,13 @@
-//! Cancelling calls from another thread.
+//! Cancels calls from another thread.
 //!
-//! A token is asked before each request, at every read of a body and inside every back-off; and it
-//! interrupts what hangs on it: the HTTP layer attaches the connections of the calls that run
-//! under it, so that `cancel` breaks blocked input and output at once. A name lookup and the
-//! connecting that follows it cannot be interrupted; they are bounded by their own limits.
+//! A token is checked before each request, at every read of a body and during every pause. It also
+//! interrupts what is attached to it: the HTTP layer attaches the connections of the calls that run
+//! under a token, so that [`CancelToken::cancel`] ends blocked input and output at once. A name
+//! lookup and the connecting after it cannot be interrupted; they end with their own time limits
+//! ([`Timeouts`](crate::Timeouts)).
+//!
+//! Cancelling happens in this order: the flag is set and waiting threads are woken, connections are
+//! interrupted, callbacks run, children are cancelled. It happens once, and there is no way back.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -14,7 +18,12 @@ use std::time::Duration;
 use super::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
 use crate::error::Result;
 
-/// Cancels the calls that were given it. Clones cancel the same calls.
+/// Cancels the calls that it was given to. A clone is the same token and cancels the same calls.
+///
+/// A cancelled call fails with [`Error::Cancelled`](crate::Error::Cancelled), usually within
+/// milliseconds. A request that was already sent may still take effect at the service, so an upload
+/// that is cancelled at its very end may have stored a version. A download to a path that is
+/// cancelled leaves the file that was there before as it was.
 ///
 /// ```
 /// use b2sdk::CancelToken;
@@ -29,63 +38,77 @@ use crate::error::Result;
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<Inner>);
 
+/// What the clones of a token share.
 #[derive(Default)]
 struct Inner {
+    /// Whether the token is cancelled. Set under the lock of `state`, read without it.
     cancelled: AtomicBool,
+    /// Who has to be told when the token is cancelled.
     state: Mutex<State>,
+    /// Wakes the threads that sleep under this token.
     wake: Condvar,
-    /// Keeps the parents alive, so that their cancelling reaches us.
+    /// Keeps the parents alive, so that cancelling them reaches this token.
     _parents: Vec<Arc<Inner>>,
 }
 
+/// Who has to be told when a token is cancelled.
 #[derive(Default)]
 struct State {
+    /// The tokens that are cancelled with this one, as long as somebody uses them.
     children: Vec<Weak<Inner>>,
+    /// What is interrupted, at most one for each owner.
     attached: Vec<Attached>,
+    /// What is called, by the number of its subscription, in the order of subscribing.
     callbacks: BTreeMap<u64, Callback>,
     next_callback: u64,
 }
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
-/// What somebody keeps with a token.
+/// Something that is kept with a token and interrupted when the token is cancelled, such as the
+/// connections of a `B2Api`.
 pub(crate) trait Attachment: Any + Send + Sync {
-    /// The token is cancelled.
+    /// Ends whatever is blocked. Called on the thread that cancels the token.
     fn interrupt(&self);
 
-    /// Whether nobody but the token knows it any more.
+    /// Whether nobody but the token holds it any more, so that the token can drop it.
     fn is_abandoned(&self) -> bool;
 }
 
+/// An attachment, and the address of the object that owns it.
 struct Attached {
     owner: usize,
     attachment: Arc<dyn Attachment>,
 }
 
-/// A callback that `cancel` runs; removed when dropped.
+/// A callback that runs when the token is cancelled. Dropping it removes the callback.
 pub(crate) struct Subscription {
     token: Arc<Inner>,
     number: u64,
 }
 
 impl CancelToken {
-    /// A token of its own.
+    /// Creates a token that nothing but its own `cancel` cancels.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A token that is cancelled with this one, and can be cancelled without it.
+    /// Creates a token that is cancelled together with this one, and can also be cancelled alone.
+    ///
+    /// A child of a token that is already cancelled is cancelled from the beginning.
     #[must_use]
     pub fn child(&self) -> Self {
         Self::under(&[self])
     }
 
-    /// A token that is cancelled with the first of these.
+    /// Creates a token that is cancelled when one of two others is.
     pub(crate) fn either(one: &Self, other: &Self) -> Self {
         Self::under(&[one, other])
     }
 
+    /// Creates a token below these parents. A parent that is cancelled in between is not missed,
+    /// because it is checked again after the child is registered.
     fn under(parents: &[&Self]) -> Self {
         let child = Arc::new(Inner {
             _parents: parents.iter().map(|parent| Arc::clone(&parent.0)).collect(),
@@ -104,18 +127,19 @@ impl CancelToken {
         Self(child)
     }
 
-    /// Cancels the calls under this token and its children, for good.
+    /// Cancels the calls that run under this token and its children. It cannot be undone: a call
+    /// that is given the token later fails at once. Calling it again has no effect.
     pub fn cancel(&self) {
         self.0.cancel();
     }
 
-    /// Whether it was cancelled.
+    /// Returns whether the token, or one of its ancestors, is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Waits for this long, or until it is cancelled.
+    /// Waits for this time, or until the token is cancelled.
     pub(crate) fn wait(&self, duration: Duration) {
         let mut state = self.0.lock();
         self.0
@@ -123,9 +147,11 @@ impl CancelToken {
             .wait_while_for(&mut state, |_| !self.is_cancelled(), duration);
     }
 
-    /// Runs `callback` when the token is cancelled, on the thread that cancels it and without any lock
-    /// of the token, until the subscription is dropped. A token that is cancelled already does not run
-    /// it: whoever subscribes asks the token afterwards.
+    /// Runs `callback` when the token is cancelled, on the thread that cancels it and without a
+    /// lock of the token, until the subscription is dropped.
+    ///
+    /// The callback of a token that is already cancelled does not run. Therefore subscribe first,
+    /// then check the token.
     pub(crate) fn on_cancel(&self, callback: impl Fn() + Send + Sync + 'static) -> Subscription {
         let mut state = self.0.lock();
         let number = state.next_callback;
@@ -137,8 +163,8 @@ impl CancelToken {
         }
     }
 
-    /// What `owner` keeps with this token: made at the first call, interrupted by `cancel`, dropped
-    /// with the token or once it is abandoned.
+    /// Returns what `owner` keeps with this token. The first call creates it with `make`. It is
+    /// interrupted when the token is cancelled, and dropped with the token or once it is abandoned.
     pub(crate) fn attach<T: Attachment>(
         &self,
         owner: usize,
@@ -168,6 +194,8 @@ impl CancelToken {
 }
 
 impl Inner {
+    /// Cancels this token, then everything below it. Locks are not held while others are called,
+    /// since what they do may use this token.
     fn cancel(&self) {
         let (attached, callbacks, children) = {
             // Set under the lock, so that nobody starts to wait between our setting and our waking.
@@ -202,7 +230,7 @@ impl Inner {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let removed = self.token.lock().callbacks.remove(&self.number);
-        // Without the lock: what the callback owns may own this token.
+        // The lock must be free here, because the callback may own this token.
         drop(removed);
     }
 }

@@ -1,4 +1,5 @@
-//! Time: the only place that reads it or sleeps, so that tests can move it by hand.
+//! The clock: the only place that reads the time or sleeps, so that tests can move the time by
+//! hand. Lints forbid `SystemTime::now`, `Instant::now` and `thread::sleep` everywhere else.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::control::cancel::CancelToken;
 
-/// Where time comes from.
+/// A source of time. Clones share it.
 #[cfg_attr(
     not(any(test, feature = "test-util")),
     expect(unreachable_pub, reason = "public with the feature test-util")
@@ -15,18 +16,23 @@ use crate::control::cancel::CancelToken;
 #[derive(Clone, Default)]
 pub struct Clock(Source);
 
+/// The kinds of clocks.
 #[derive(Clone, Default)]
 enum Source {
+    /// The clock of the operating system.
     #[default]
     System,
+    /// A test's clock, which moves when a test moves it or somebody sleeps.
     #[cfg(any(test, feature = "test-util"))]
     Manual(std::sync::Arc<manual::Manual>),
+    /// The system's clock, set forward.
     #[cfg(any(test, feature = "test-util"))]
     Ahead(Duration),
 }
 
 impl Clock {
-    /// The time of the day.
+    /// The time of day, which the operating system may set back or forward at any moment. Use it
+    /// only for times that leave this process.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that reads the time"
@@ -46,7 +52,8 @@ impl Clock {
         }
     }
 
-    /// Time that only moves forward, since some moment in the past.
+    /// The time since some moment in the past. It never goes back, so durations are measured with
+    /// it.
     pub(crate) fn elapsed(&self) -> Duration {
         let real = since_start();
         match &self.0 {
@@ -80,7 +87,8 @@ impl Clock {
         }
     }
 
-    /// Sleeps, or until the token is cancelled.
+    /// Sleeps for this time, or until the token is cancelled. The caller checks which of the two it
+    /// was.
     pub(crate) fn sleep(&self, duration: Duration, cancel: Option<&CancelToken>) {
         match &self.0 {
             Source::System => pause(duration, cancel),
@@ -92,6 +100,7 @@ impl Clock {
     }
 }
 
+/// The time since this process first asked for it.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads the time"
@@ -102,6 +111,7 @@ fn since_start() -> Duration {
     Instant::now().saturating_duration_since(start)
 }
 
+/// Sleeps on the operating system's clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that sleeps"
@@ -113,7 +123,8 @@ fn pause(duration: Duration, cancel: Option<&CancelToken>) {
     }
 }
 
-/// A number below `bound`, different at every call; good enough to spread retries.
+/// A random duration below `bound`. It is not suitable for secrets; it spreads the requests of many
+/// clients.
 pub(crate) fn jitter(bound: Duration) -> Duration {
     let random = RandomState::new().hash_one(0_u8);
     let fraction = random as f64 / u64::MAX as f64;
@@ -140,7 +151,7 @@ pub(crate) mod manual {
 
     use super::{Clock, Duration, Source};
 
-    /// How far a clock was moved, and the sleeps that moved it.
+    /// How far a manual clock was moved, and the sleeps on it.
     #[derive(Debug, Default)]
     pub(crate) struct Manual(Mutex<(Duration, Vec<Duration>)>);
 
@@ -157,28 +168,29 @@ pub(crate) mod manual {
     }
 
     impl Clock {
-        /// A clock on which every sleep is over at once and moves the time on by its length
-        /// (feature `test-util`).
+        /// Creates a clock on which every sleep ends at once and moves the time forward by its
+        /// length. Needs the feature `test-util`.
         #[must_use]
         pub fn manual() -> Self {
             Self(Source::Manual(Arc::default()))
         }
 
-        /// The system's clock, but ahead by this much: for tests of several processes, in which what
-        /// one process does shall have ended for the others (feature `test-util`).
+        /// Creates a clock that is ahead of the system's. With it a test of several processes lets
+        /// something expire for one process and not for the others. Needs the feature `test-util`.
         #[must_use]
         pub const fn ahead(by: Duration) -> Self {
             Self(Source::Ahead(by))
         }
 
-        /// Moves a manual clock; nothing happens to another one.
+        /// Moves a manual clock forward. It has no effect on other clocks.
         pub fn advance(&self, duration: Duration) {
             if let Source::Manual(manual) = &self.0 {
                 manual.0.lock().0 += duration;
             }
         }
 
-        /// The sleeps on a manual clock so far, in order; none for the system's.
+        /// Returns the sleeps on a manual clock so far, in order. The list is empty for other
+        /// clocks.
         #[must_use]
         pub fn sleeps(&self) -> Vec<Duration> {
             match &self.0 {

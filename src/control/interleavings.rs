@@ -1,7 +1,9 @@
-//! Every order in which threads can take their steps, as far as a checker explores it: the semaphore,
-//! the single flight and the cancelling that wakes both are compiled a second time here, against the
-//! locks of `shuttle`, whose scheduler picks the thread that goes on after each of them. A wait in it
-//! never times out, so a lost wake-up is a deadlock that it reports.
+//! Checks the order of steps of concurrent threads with the model checker `shuttle`.
+//!
+//! The semaphore, the single flight and the cancelling that wakes both are compiled a second time
+//! here, against the locks of `shuttle`. Its scheduler chooses after each use of a lock which
+//! thread continues. A wait never times out in this model, so a lost wake-up is a deadlock, which
+//! `shuttle` reports.
 
 #![allow(
     dead_code,
@@ -23,18 +25,18 @@ mod single_flight;
 
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 
-/// How many orders are tried with each way of choosing them.
+/// The number of interleavings that each scheduler tries.
 const ORDERS: usize = 300;
 
-/// Runs a scenario in many orders: the first ones of a search in depth, random ones, and those that few
-/// changes of the running thread make.
+/// Runs a scenario in many interleavings: the first ones of a depth-first search, random ones, and
+/// those that need only a few changes of the running thread.
 pub(crate) fn in_every_order(scenario: fn()) {
     run(DfsScheduler::new(Some(ORDERS), false), scenario);
     run(PctScheduler::new(3, ORDERS), scenario);
     in_random_orders(scenario);
 }
 
-/// Runs a scenario that looks for something in a loop, which an unfair order would never end.
+/// Runs a scenario that polls in a loop. An unfair scheduler would never end such a loop.
 fn in_random_orders(scenario: fn()) {
     run(RandomScheduler::new(ORDERS), scenario);
 }

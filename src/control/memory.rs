@@ -1,10 +1,14 @@
-//! How much memory all transfers of one `B2Api` together may hold for content.
+//! The memory that all transfers of one `B2Api` together may hold for content.
 //!
-//! A transfer borrows the size of a buffer before it allocates it, and gives it back with the buffer;
-//! others wait, in the order in which they came. Nobody waits for memory while holding a worker's
-//! permit, nor for a second buffer while holding one that is not being sent: whoever holds memory gives
-//! it back without anybody else's help, so there is no deadlock. Caches hold memory that nobody needs;
-//! they never wait for it, and give it back as soon as a transfer waits (`caches`).
+//! A transfer borrows the size of a buffer before it allocates it, and returns it with the buffer.
+//! Others wait in the order in which they asked. There is no deadlock, for two reasons: nobody
+//! waits for memory while holding a worker's permit, and nobody waits for a second buffer while
+//! holding one that is not being sent. So whoever holds memory can always finish without more of
+//! it.
+//!
+//! Two kinds of holders need care. Caches hold memory that nobody needs; they never wait for it,
+//! and return it as soon as a transfer waits (`caches`). Writers hold a buffer for as long as their
+//! caller likes to take; they reserve room for it first ([`Reservation`]).
 
 use std::sync::Arc;
 
@@ -15,27 +19,31 @@ use crate::control::caches::Caches;
 use crate::control::semaphore::Semaphore;
 use crate::error::{Error, Result};
 
-/// The memory of one `B2Api`. Clones share it.
+/// The memory limit of one `B2Api`. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
+    /// The limit in bytes; `None` for no limit.
     limit: Option<u64>,
+    /// The bytes that are lent, and the queue of those who wait for some.
     bytes: Semaphore,
+    /// The caches that borrow from this limit.
     caches: Arc<Caches>,
-    /// The bytes that open writers keep room for.
+    /// The bytes that open writers have reserved. They are not lent.
     reserved: Arc<Mutex<u64>>,
 }
 
-/// Memory that was borrowed; given back when dropped.
+/// Borrowed memory, returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Loan {
     memory: Memory,
     bytes: u64,
 }
 
-/// Room for what a writer borrows for as long as its caller likes.
+/// Room for the buffer of an open writer, released when dropped.
 ///
-/// A writer holds a buffer that its caller has not filled yet, and a program may write into several of them
-/// in turn: if all of these buffers did not fit at the same time, the program would wait for itself.
+/// A writer holds a buffer that its caller has not filled yet, and a program may write to several
+/// writers in turn. If the buffers of all of them did not fit at the same time, the program would
+/// wait for itself. So opening another writer fails instead, at a moment when that can be handled.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     memory: Memory,
@@ -43,6 +51,7 @@ pub(crate) struct Reservation {
 }
 
 impl Memory {
+    /// Creates a limit in bytes, or no limit.
     pub(crate) fn new(limit: Option<u64>) -> Self {
         Self {
             limit,
@@ -56,12 +65,12 @@ impl Memory {
         self.limit
     }
 
-    /// How much is lent at the moment, in bytes.
+    /// The number of bytes that are lent at the moment.
     pub(crate) fn lent(&self) -> u64 {
         self.bytes.taken()
     }
 
-    /// Fails if `bytes` exceeds the limit, so that no waiting would help.
+    /// Fails with `InvalidInput` if `bytes` exceeds the limit, because no waiting would help.
     pub(crate) fn check(&self, bytes: u64) -> Result<()> {
         match self.limit {
             Some(limit) if bytes > limit => {
@@ -72,7 +81,10 @@ impl Memory {
         }
     }
 
-    /// Borrows that many bytes, as soon as they are there.
+    /// Borrows `bytes`, waiting for them if necessary. Caches are emptied first if it has to wait.
+    ///
+    /// Fails with `InvalidInput` if the limit is smaller, and with `Cancelled` if the call is
+    /// cancelled.
     pub(crate) fn borrow(&self, bytes: u64, control: &Control) -> Result<Loan> {
         self.check(bytes)?;
         if !self.bytes.try_acquire(bytes) {
@@ -82,13 +94,14 @@ impl Memory {
         Ok(self.lend(bytes))
     }
 
-    /// Borrows that many bytes for a cache, if they are free and no transfer waits for memory.
+    /// Borrows `bytes` for a cache if they are free and no transfer waits for memory.
     pub(crate) fn try_borrow(&self, bytes: u64) -> Option<Loan> {
         let is_free = !self.caches.are_unwelcome() && self.bytes.try_acquire(bytes);
         is_free.then(|| self.lend(bytes))
     }
 
-    /// Keeps room for that many bytes; fails if open writers leave too little. Nothing is borrowed.
+    /// Reserves room for a writer's buffer, without borrowing it. Fails with `InvalidInput` if the
+    /// open writers leave too little room.
     pub(crate) fn reserve(&self, bytes: u64) -> Result<Reservation> {
         let mut reserved = self.reserved.lock();
         let wanted = reserved.saturating_add(bytes);
@@ -105,12 +118,12 @@ impl Memory {
         })
     }
 
-    /// The caches that borrow from it.
+    /// The caches that borrow from this limit.
     pub(crate) fn caches(&self) -> &Caches {
         &self.caches
     }
 
-    /// A loan of bytes that were acquired.
+    /// The loan of bytes that were acquired before.
     fn lend(&self, bytes: u64) -> Loan {
         Loan {
             memory: self.clone(),

@@ -1,9 +1,12 @@
-//! How much all transfers of one `B2Api` together may move in a second.
+//! Limits the bandwidth of all transfers of one `B2Api` together.
 //!
-//! Each direction has a schedule: who has moved bytes waits until the time that they take at the
-//! limit is over, behind those who moved some before. So the threads share the limit in the order in
-//! which they come, whatever their number. It is the content of files that is limited; other
-//! requests and answers are small.
+//! Each direction has a schedule. A thread that has moved some bytes waits until the time that
+//! these bytes take at the limit is over; its time begins where the time of the bytes before it
+//! ends. Therefore the threads share the limit in the order in which they come, however many there
+//! are. Only the content of files is limited, because other requests and answers are small.
+//!
+//! The wait comes after the bytes, so the first piece of a transfer is never delayed, and a pause
+//! of all transfers is not made up for by a burst.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,41 +18,44 @@ use crate::control::Control;
 use crate::control::clock::Clock;
 use crate::error::Result;
 
-/// The longest sleep: a limit that was changed meanwhile counts after that.
+/// The longest single sleep of a waiting thread. A changed limit takes effect after it.
 const LOOK_UP: Duration = Duration::from_millis(100);
-/// How many pieces a second make a steady flow; a piece takes as long as its bytes at the limit.
+/// The number of pieces in which each second's bytes are moved, so that the flow is steady.
 const PIECES: u64 = 20;
 
 /// The limits of both directions.
 #[derive(Debug, Default)]
 pub(crate) struct Bandwidth {
+    /// The limit of uploads.
     pub(crate) up: RateLimiter,
+    /// The limit of downloads.
     pub(crate) down: RateLimiter,
 }
 
-/// The limit of one direction, and who is to move when.
+/// The limit of one direction, and its schedule.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimiter {
-    /// Bytes a second; 0 for no limit.
+    /// The limit in bytes per second; 0 for no limit.
     limit: AtomicU64,
     schedule: Mutex<Schedule>,
 }
 
+/// When the next bytes may move.
 #[derive(Debug, Default)]
 struct Schedule {
-    /// When what was moved so far will have taken its time.
+    /// When the time of all bytes that were moved so far is over, by the clock's `elapsed`.
     free_at: Duration,
-    /// Counts the changes of the limit.
+    /// The number of changes of the limit, by which waiting threads notice one.
     changes: u64,
 }
 
 impl RateLimiter {
-    /// Bytes a second.
+    /// The limit in bytes per second.
     pub(crate) fn limit(&self) -> Option<NonZeroU64> {
         NonZeroU64::new(self.limit.load(Ordering::Relaxed))
     }
 
-    /// Sets another limit, which counts at once.
+    /// Sets or removes the limit. Threads that wait under the old limit stop waiting.
     pub(crate) fn set_limit(&self, limit: Option<NonZeroU64>) {
         let mut schedule = self.lock();
         schedule.free_at = Duration::ZERO;
@@ -58,7 +64,7 @@ impl RateLimiter {
             .store(limit.map_or(0, NonZeroU64::get), Ordering::Relaxed);
     }
 
-    /// How many of these bytes to move at a time, so that no thread takes much at once.
+    /// How many bytes to move before calling [`moved`](Self::moved), if there is room for `room`.
     pub(crate) fn piece(&self, room: usize) -> usize {
         match self.limit() {
             None => room,
@@ -69,7 +75,8 @@ impl RateLimiter {
         }
     }
 
-    /// Waits as long as the bytes take that were moved just now.
+    /// Waits until the time of the `bytes` that were just moved is over. Returns early with
+    /// `Cancelled` if the call is cancelled.
     pub(crate) fn moved(&self, bytes: usize, clock: &Clock, control: &Control) -> Result<()> {
         let Some(limit) = self.limit() else {
             return Ok(());
@@ -97,6 +104,7 @@ impl RateLimiter {
     }
 }
 
+/// The time that bytes take at a limit.
 fn duration_of(bytes: usize, limit: NonZeroU64) -> Duration {
     let nanos = bytes as u128 * 1_000_000_000 / u128::from(limit.get());
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

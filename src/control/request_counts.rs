@@ -1,4 +1,4 @@
-//! Counts the requests that were sent, by operation, and stops what a budget does not allow.
+//! Counts the requests of a `B2Api` by operation, and stops those that exceed its budget.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,11 +7,13 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::error::{Error, Result};
 use crate::model::operation::{BillingClass, Operation};
 
-/// Counts requests. A request is counted when it is sent, whatever becomes of it.
+/// Counts requests. A request is counted just before it is sent, whatever becomes of it.
 #[derive(Debug)]
 pub(crate) struct RequestCounter {
+    /// The number of requests of each operation, in the order of `Operation::ALL`.
     counts: Box<[AtomicU64]>,
-    /// How much is left of it stands in the counts; held while one is compared and raised.
+    /// The budget. The lock is held while the counts are compared with it and raised, so that
+    /// threads cannot exceed it together.
     budget: Mutex<RequestBudget>,
 }
 
@@ -25,7 +27,8 @@ impl Default for RequestCounter {
 }
 
 impl RequestCounter {
-    /// Counts a request that is about to be sent; fails if the budget has none left.
+    /// Counts a request that is about to be sent. Fails with `BudgetExceeded`, without counting it,
+    /// if the budget of its billing class is used up.
     pub(crate) fn count(&self, operation: Operation) -> Result<()> {
         let budget = self.lock();
         let class = operation.billing_class();
@@ -44,6 +47,7 @@ impl RequestCounter {
         Ok(())
     }
 
+    /// The counts at this moment.
     pub(crate) fn read(&self) -> RequestCounts {
         RequestCounts(
             self.counts
@@ -121,6 +125,7 @@ impl RequestBudget {
         self
     }
 
+    /// The limit of a billing class.
     const fn of(&self, class: BillingClass) -> Option<u64> {
         match class {
             BillingClass::A => self.class_a,
@@ -140,7 +145,7 @@ impl RequestBudget {
 pub struct RequestCounts(Box<[u64]>);
 
 impl RequestCounts {
-    /// Returns the number of requests of an operation.
+    /// Returns the number of requests of an operation, repeated ones included.
     #[must_use]
     pub fn of(&self, operation: Operation) -> u64 {
         self.0.get(operation as usize).copied().unwrap_or(0)

@@ -13,14 +13,17 @@ use super::cancel::CancelToken;
 use super::sync::{Condvar, Mutex};
 use crate::error::{Error, Result};
 
-/// Units that clones share.
+/// A number of units that clones share.
 #[derive(Debug, Clone)]
 pub(crate) struct Semaphore(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
+    /// The number of units that may be in use.
     limit: u64,
+    /// The number of units in use. It may exceed a limit that was lowered.
     taken: u64,
+    /// The callers that wait, in the order of their arrival.
     queue: VecDeque<Arc<Condvar>>,
 }
 
@@ -37,26 +40,28 @@ impl Semaphore {
         self.0.lock().limit
     }
 
-    /// The units that are in use.
+    /// The number of units in use.
     pub(crate) fn taken(&self) -> u64 {
         self.0.lock().taken
     }
 
-    /// The callers in the queue.
+    /// The number of callers in the queue.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.0.lock().queue.len()
     }
 
-    /// Sets another limit. Units beyond it that are in use stay in use until they are released.
+    /// Changes the limit. Units beyond it stay in use until they are released.
     pub(crate) fn set_limit(&self, limit: u64) {
         let mut state = self.0.lock();
         state.limit = limit;
         state.wake_head();
     }
 
-    /// Takes `units`, as soon as they are free and everybody who came before was served. Fails with
-    /// `Cancelled` once one of the tokens is cancelled while it waits.
+    /// Takes `units` as soon as they are free and all callers that came before have left the queue.
+    ///
+    /// Fails with `Cancelled`, without taking any, if one of the tokens is cancelled while it
+    /// waits. More units than the limit are never available, so the caller checks that first.
     pub(crate) fn acquire<'t>(
         &self,
         units: u64,
@@ -103,7 +108,7 @@ impl Semaphore {
         self.0.lock().try_take(units)
     }
 
-    /// Gives back what was acquired.
+    /// Returns units that were acquired.
     pub(crate) fn release(&self, units: u64) {
         let mut state = self.0.lock();
         state.taken -= units;
@@ -112,10 +117,12 @@ impl Semaphore {
 }
 
 impl State {
+    /// Whether that many units are free.
     fn has_room_for(&self, units: u64) -> bool {
         self.limit.saturating_sub(self.taken) >= units
     }
 
+    /// Takes units if they are free and the queue is empty.
     fn try_take(&mut self, units: u64) -> bool {
         let is_free = self.queue.is_empty() && self.has_room_for(units);
         if is_free {
@@ -124,12 +131,14 @@ impl State {
         is_free
     }
 
+    /// Whether this caller is the first in the queue.
     fn is_head(&self, turn: &Arc<Condvar>) -> bool {
         self.queue
             .front()
             .is_some_and(|head| Arc::ptr_eq(head, turn))
     }
 
+    /// Wakes the first caller in the queue, which then checks whether there is room for it.
     fn wake_head(&self) {
         if let Some(head) = self.queue.front() {
             head.notify_one();

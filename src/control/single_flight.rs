@@ -1,9 +1,12 @@
-//! Lets one thread act, and those that want the same done share its outcome.
+//! Lets one thread act while others that want the same result wait for it.
 //!
-//! Whoever finds nobody acting acts. Whoever finds somebody acting waits until that ends: a failure
-//! about the same subject is theirs too, and after anything else they look again, one at a time. A
-//! cancelled token ends only the waiting of its own caller; when the one who acts is cancelled or
-//! panics, the next one takes its place.
+//! A caller that finds nobody acting acts itself. A caller that finds somebody acting waits until
+//! that one is done. If it failed, and was about the same subject, the waiting caller fails with
+//! the same error; otherwise it starts again, and its own action first looks whether there is
+//! anything left to do. Waiting callers are served one at a time.
+//!
+//! A cancelled token ends only the wait of its own caller. If the acting thread is cancelled or
+//! panics, the next caller takes its place.
 
 use std::sync::Arc;
 
@@ -11,23 +14,27 @@ use super::cancel::{CancelToken, Subscription};
 use super::sync::{Condvar, Mutex};
 use crate::error::{Error, Result};
 
-/// What callers of one kind are doing about a subject `S`.
+/// The callers that do one kind of thing about subjects of type `S`, such as expired tokens.
 #[derive(Debug)]
 pub(crate) struct SingleFlight<S>(Arc<Shared<S>>);
 
+/// What the callers share, also with the callbacks of their tokens.
 #[derive(Debug)]
 struct Shared<S> {
     state: Mutex<State<S>>,
+    /// Wakes waiting callers when the acting one is done.
     landed: Condvar,
 }
 
+/// Who acts at the moment, and how the last one fared.
 #[derive(Debug)]
 struct State<S> {
-    /// What the thread that acts is about.
+    /// The subject of the thread that acts; `None` if nobody acts.
     subject: Option<S>,
-    /// Counts landings, so that a waiter recognizes the one it waited for.
+    /// The number of actions that ended, by which a waiting caller recognizes the end of the one
+    /// that it waits for.
     landings: u64,
-    /// How the last flight failed, if it did, and what it was about.
+    /// The subject and the error of the last action, if it failed.
     failure: Option<(S, Error)>,
 }
 
@@ -46,8 +53,11 @@ impl<S> Default for SingleFlight<S> {
 }
 
 impl<S: PartialEq + Send + 'static> SingleFlight<S> {
-    /// Runs `act` unless a call about the same subject fails while this one waits for it; then that
-    /// failure is returned. `act` has to look first whether what it is about was done already.
+    /// Runs `act`, unless an action about the same subject fails while this caller waits for it;
+    /// then that error is returned.
+    ///
+    /// `act` must first check whether its work was already done, because another caller may have
+    /// done it. Fails with `Cancelled` if a token is cancelled while the caller waits.
     pub(crate) fn run<'t>(
         &self,
         tokens: impl IntoIterator<Item = &'t CancelToken>,
@@ -65,7 +75,7 @@ impl<S: PartialEq + Send + 'static> SingleFlight<S> {
         outcome
     }
 
-    /// Waits until nobody acts, and takes the place of whoever does.
+    /// Waits until nobody acts, and registers this caller as the one that does.
     fn take_off(&self, tokens: &[&CancelToken], subject: S) -> Result<()> {
         let mut state = self.0.state.lock();
         let mut wakers = Vec::new();
@@ -90,17 +100,18 @@ impl<S: PartialEq + Send + 'static> SingleFlight<S> {
         Ok(())
     }
 
+    /// Makes a cancelled token wake its caller.
     fn wake_by(&self, token: &CancelToken) -> Subscription {
         let shared = Arc::clone(&self.0);
         token.on_cancel(move || {
-            // Under the lock: a caller either waits already or has yet to ask its token.
+            // The lock ensures that a caller either waits already or has yet to check its token.
             let _state = shared.state.lock();
             shared.landed.notify_all();
         })
     }
 }
 
-/// Ends the flight, also when the acting thread panics.
+/// Ends the action when dropped, also if the acting thread panics.
 struct Landing<'a, S> {
     shared: &'a Shared<S>,
     failure: Option<Error>,

@@ -1,9 +1,12 @@
-//! Permits for the threads that move data, and the memory that these may hold.
+//! Permits for the threads that move data, and the memory limit that goes with them.
 //!
-//! There is no pool: a transfer takes a permit, starts a scoped thread for one part, and the permit
-//! is given back when that part ends. So there are never more such threads than permits, however
-//! many transfers run, and their parts take turns in the order in which they asked. Who holds a
-//! permit never waits for another one, hence nothing can lock up.
+//! There is no pool of threads. A transfer takes a permit, starts a scoped thread for one part, and
+//! returns the permit when that part ends. So there are never more such threads than permits,
+//! however many transfers run, and their parts take turns in the order in which they asked for
+//! permits.
+//!
+//! There is no deadlock, because a thread that holds a permit never waits for another one. A
+//! transfer that needs memory, too, borrows the memory first.
 
 use crate::control::Control;
 use crate::control::memory::Memory;
@@ -11,18 +14,19 @@ use crate::control::progress::is_reporting;
 use crate::control::semaphore::Semaphore;
 use crate::error::{Error, Result};
 
-/// The permits of one `B2Api`.
+/// The permits and the memory of one `B2Api`.
 #[derive(Debug)]
 pub(crate) struct Workers {
     permits: Semaphore,
     memory: Memory,
 }
 
-/// The right to run one thread; given back when dropped.
+/// The right to run one thread, returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit<'a>(&'a Workers);
 
 impl Workers {
+    /// Creates this many permits, at least one, without a limit on memory.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             permits: Semaphore::new(limit.max(1) as u64),
@@ -30,7 +34,7 @@ impl Workers {
         }
     }
 
-    /// Gives these workers this much memory.
+    /// Sets the memory limit.
     pub(crate) fn with_memory(self, memory: Memory) -> Self {
         Self { memory, ..self }
     }
@@ -39,7 +43,7 @@ impl Workers {
         usize::try_from(self.permits.limit()).unwrap_or(usize::MAX)
     }
 
-    /// Sets another limit. Permits that are taken stay valid.
+    /// Changes the number of permits. Those that are taken stay valid.
     pub(crate) fn set_limit(&self, limit: usize) {
         self.permits.set_limit(limit.max(1) as u64);
     }
@@ -48,7 +52,11 @@ impl Workers {
         &self.memory
     }
 
-    /// Waits for its turn.
+    /// Waits for a permit.
+    ///
+    /// Fails with `Cancelled` if the call is cancelled. Fails with `InvalidInput` if a progress
+    /// receiver starts a transfer while no permit is free: it could wait for the transfer whose
+    /// report it handles.
     pub(crate) fn take(&self, control: &Control) -> Result<Permit<'_>> {
         if is_reporting() && self.permits.taken() >= self.permits.limit() {
             let reason = "a receiver must not start transfers, which may wait for the one that it is told of";

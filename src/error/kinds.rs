@@ -468,6 +468,12 @@ impl Error {
         }
     }
 
+    /// Whether asking once more may be answered otherwise, after an answer that was lost: what refuses on the
+    /// way, such as a firewall, refuses again.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.is_retryable() || matches!(self.failure(), Self::UnexpectedReply { .. })
+    }
+
     /// Whether an earlier attempt of the same call may have taken effect.
     pub(crate) fn is_after_lost_answer(&self) -> bool {
         self.service()

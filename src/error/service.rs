@@ -172,9 +172,10 @@ impl Subject<'_> {
 }
 
 impl ServiceError {
-    /// Whether this came from something in between, which cannot know what the service did.
+    /// Whether this came from something in between, which cannot know what the service did: the service's
+    /// own refusals have a code. Only a HEAD request is answered without one, and that changes nothing.
     pub(crate) fn is_lost_answer(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500..=599) && self.code.as_str().is_empty()
+        self.code.as_str().is_empty()
     }
 
     /// The outcome that a refusal means (docs/protocol.md, section 11).
@@ -187,6 +188,10 @@ impl ServiceError {
                 | Operation::DownloadFileByName
                 | Operation::CopyFile
                 | Operation::CopyPart
+        );
+        let downloads = matches!(
+            operation,
+            Operation::DownloadFileById | Operation::DownloadFileByName
         );
         let changes_lock = matches!(
             operation,
@@ -224,7 +229,8 @@ impl ServiceError {
                 file: subject.name(),
                 service: Some(service),
             },
-            (404, _) => match subject {
+            // A page of a proxy tells nothing about the file, except to HEAD, whose answers have no body.
+            (404, code) if !code.as_str().is_empty() || downloads => match subject {
                 Subject::File(name) => Error::FileNotFound {
                     file: name.into(),
                     service: Some(service),

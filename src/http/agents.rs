@@ -1,5 +1,7 @@
-//! The connection pools of one configuration: one for this machine (plain HTTP, never through a proxy),
-//! one for the world, and one for each proxy.
+//! The connection pools of a configuration: one for this machine, which uses plain HTTP and never a
+//! proxy, one for all other hosts, and one for each proxy.
+//!
+//! `ureq` calls a pool with its settings an agent. Its settings are made here, in one place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,8 @@ use crate::http::connector::Shared;
 use crate::http::proxy::Proxies;
 use crate::model::realm::is_loopback;
 
-/// What all pools of a `B2Api` are made of.
+/// What all pools of a `B2Api` are made from. Created once, because reading root certificates and
+/// proxy variables takes time and may fail.
 #[derive(Debug)]
 pub(super) struct Blueprint {
     shared: Shared,
@@ -26,6 +29,7 @@ pub(super) struct Blueprint {
 }
 
 impl Blueprint {
+    /// Reads the proxies and the root certificates of a configuration.
     pub(super) fn new(config: &HttpConfig, shared: Shared) -> Result<Self> {
         let proxies = match &config.proxy {
             ProxyChoice::Environment => Proxies::from_environment(),
@@ -41,16 +45,20 @@ impl Blueprint {
     }
 }
 
-/// Connections. Clones share them.
+/// A set of connection pools. Clones share the connections.
 #[derive(Debug, Clone)]
 pub(super) struct Agents {
+    /// The pool for this machine.
     loopback: Agent,
+    /// The pool for all hosts that are reached without a proxy.
     direct: Agent,
+    /// A pool for each proxy.
     proxied: Vec<(Proxy, Agent)>,
     blueprint: Arc<Blueprint>,
 }
 
 impl Agents {
+    /// Creates pools without connections.
     pub(super) fn new(config: &HttpConfig, blueprint: &Arc<Blueprint>) -> Self {
         let https_only = !config.allow_http;
         let mut proxied: Vec<(Proxy, Agent)> = Vec::new();
@@ -68,7 +76,8 @@ impl Agents {
         }
     }
 
-    /// The pool for a URL at this host.
+    /// The pool for a URL at this host. Fails if the environment variable that should name the
+    /// proxy does not name a usable one.
     pub(super) fn for_url(&self, url: &str, host: &str) -> Result<Agent> {
         if is_loopback(host) {
             return Ok(self.loopback.clone());
@@ -84,6 +93,7 @@ impl Agents {
         Ok(through.map_or(&self.direct, |(_, agent)| agent).clone())
     }
 
+    /// Closes all connections of these pools. What is blocked on one of them fails.
     pub(super) fn shutdown(&self) {
         let proxied = self.proxied.iter().map(|(_, agent)| agent);
         for agent in [&self.loopback, &self.direct].into_iter().chain(proxied) {
@@ -92,6 +102,8 @@ impl Agents {
     }
 }
 
+/// Creates a pool. It returns answers of any status, follows no redirect, decodes nothing and sets
+/// no limit on the whole time of a request.
 fn agent(
     config: &HttpConfig,
     blueprint: &Blueprint,
@@ -127,7 +139,8 @@ fn agent(
     Agent::with_parts(config, shared.connector(), shared.dns_cache.clone())
 }
 
-/// The compiled-in roots, and those that the caller added.
+/// The root certificates to trust: those that are compiled in, and those that the caller added. The
+/// caller's are checked, because `ureq` silently skips what it cannot use.
 fn roots(config: &HttpConfig) -> Result<RootCerts> {
     let Some(pem) = &config.extra_roots else {
         return Ok(RootCerts::WebPki);

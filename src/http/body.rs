@@ -1,5 +1,6 @@
-//! Readers between files and sockets: one that yields exactly the promised bytes, one that hashes
-//! and appends the hash, one that turns what breaks a response into our errors.
+//! Readers between files and sockets: one that yields exactly the promised bytes of a request, one
+//! that appends the SHA-1 of what it read, and one that turns what breaks a response into the
+//! crate's errors.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -14,20 +15,27 @@ use crate::http::error;
 use crate::model::operation::Operation;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 
+/// Where the bytes of a request's body come from.
 pub(super) enum Source<'a> {
+    /// Memory, sent as fast as the connection takes it.
     Bytes(&'a [u8]),
-    /// The content of a file, at this rate.
+    /// The content of a file, sent at the rate of this limiter.
     Reader(&'a mut dyn Read, &'a RateLimiter),
 }
 
-/// Yields exactly `length` bytes or fails. A source that ends early must never look like the end of
-/// the body: ureq would wait for the rest for ever, at full speed.
+/// A request's body: exactly `length` bytes, or an error.
+///
+/// A source that ends early must not look like the end of the body, because `ureq` would then wait
+/// for the remaining bytes in a loop that never ends. The reader checks at each read whether the
+/// call is cancelled, and keeps to the bandwidth limit.
 pub(super) struct ExactReader<'a> {
     source: Source<'a>,
     length: u64,
     left: u64,
     control: &'a Control,
     clock: &'a Clock,
+    /// When the first byte was asked for. With `Expect: 100-continue`, that is when the wait for
+    /// leave ended.
     first_read: Option<Duration>,
 }
 
@@ -52,7 +60,7 @@ impl<'a> ExactReader<'a> {
         self.length
     }
 
-    /// How much of the body was handed on.
+    /// How much of the body was handed to `ureq`. Less may have reached the service.
     pub(super) fn sent(&self) -> Sent {
         match self.left {
             0 => Sent::All,
@@ -61,7 +69,7 @@ impl<'a> ExactReader<'a> {
         }
     }
 
-    /// When the body was first asked for.
+    /// When the body was first asked for, by the clock's `elapsed`.
     pub(super) fn first_read(&self) -> Option<Duration> {
         self.first_read
     }
@@ -100,7 +108,7 @@ impl Read for ExactReader<'_> {
     }
 }
 
-/// `Interrupted` means "call again", also to those who do not know.
+/// Reads again after `Interrupted`, which says no more than that a signal arrived.
 fn read_uninterrupted(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {
@@ -110,8 +118,8 @@ fn read_uninterrupted(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<us
     }
 }
 
-/// The content followed by its SHA-1 in hexadecimal, as `hex_digits_at_end` promises
-/// (docs/protocol.md, section 5).
+/// Content followed by its SHA-1 in 40 hexadecimal digits. An upload announces this with
+/// `hex_digits_at_end` and so need not read its source twice (docs/protocol.md, section 5).
 pub(crate) struct Sha1AtEnd<'a> {
     content: &'a mut dyn Read,
     left: u64,
@@ -121,7 +129,7 @@ pub(crate) struct Sha1AtEnd<'a> {
 }
 
 impl<'a> Sha1AtEnd<'a> {
-    /// The trailer's length in bytes.
+    /// The length of the checksum in bytes.
     pub(crate) const TRAILER: u64 = 40;
 
     pub(crate) fn new(content: &'a mut dyn Read, length: u64) -> Self {
@@ -134,13 +142,14 @@ impl<'a> Sha1AtEnd<'a> {
         }
     }
 
-    /// The checksum of the content, once all of it was read.
+    /// The SHA-1 of the content, once all of it was read.
     pub(crate) fn digest(&self) -> Option<Sha1Digest> {
         self.digest
     }
 }
 
 impl Sha1AtEnd<'_> {
+    /// Reads and hashes content, at most what is left of it.
     fn read_content(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = usize::try_from(self.left)
             .unwrap_or(usize::MAX)
@@ -175,13 +184,14 @@ impl Read for Sha1AtEnd<'_> {
     }
 }
 
-/// The body of a response. What breaks it comes out as our error inside the `io::Error`.
+/// The body of a response. What breaks it becomes one of the crate's errors inside an `io::Error`,
+/// so that it survives being read through `std::io`. Reading stops when the call is cancelled.
 pub(crate) struct ResponseBody {
     operation: Operation,
     reader: Box<dyn Read + Send + Sync>,
     control: Control,
     clock: Clock,
-    /// The rate limit of file content.
+    /// The limit, if the body is the content of a file.
     bandwidth: Option<Arc<Bandwidth>>,
 }
 
@@ -211,12 +221,13 @@ impl ResponseBody {
         self.operation
     }
 
-    /// What broke the body, from the error of a read.
+    /// Returns what a failed read of the body means.
     pub(crate) fn failure(&self, error: io::Error) -> Error {
         error::from_body(self.operation, error)
     }
 
-    /// The whole body, or an error if it is longer than `limit` bytes.
+    /// Reads the whole body. Fails if it is longer than `limit` bytes, which protects the memory of
+    /// the process.
     pub(crate) fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         let read = self.take(limit.saturating_add(1)).read_to_end(&mut bytes);
@@ -233,8 +244,8 @@ impl ResponseBody {
 }
 
 impl ResponseBody {
-    /// Up to `limit` bytes of the body, which may break off: what came is enough for whoever only wants
-    /// to know why a request was refused.
+    /// Reads up to `limit` bytes of the body, or as many as come before it breaks off. That is
+    /// enough for the reason of a refusal.
     pub(super) fn read_what_comes(&mut self, limit: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _broken_off = self.take(limit).read_to_end(&mut bytes);

@@ -1,14 +1,18 @@
-//! How connections are made: time limits, proxy, roots, user agent.
+//! How connections are made: time limits, proxy, root certificates, user agent.
 
 use std::time::Duration;
 
 use crate::model::operation::Operation;
 
-/// A limit that is never reached.
+/// A limit of ten years, which is never reached. Longer ones overflow when `ureq` adds them to the
+/// present time.
 const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// How long to wait for what. There is no limit on the whole of a transfer: a slow connection may
-/// take its time as long as bytes move.
+/// The time limits of single steps. There is no limit on a whole transfer: a slow connection may
+/// take as long as it needs while bytes move.
+///
+/// A step that exceeds its limit fails like a broken connection, and is repeated as the
+/// [`RetryPolicy`](crate::RetryPolicy) says.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,17 +24,20 @@ const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Looking up a host name. Default 30 s.
+    /// The limit on looking up the name of a host. The default is 30 seconds.
     pub resolve: Duration,
-    /// Connecting, TLS included. Default 60 s.
+    /// The limit on connecting to all addresses of a host together, including the TLS handshake.
+    /// The default is 60 seconds.
     pub connect: Duration,
-    /// No byte moves in either direction, the wait for an answer included. Default 128 s.
+    /// The limit on the time in which no byte moves in either direction. The wait for an answer
+    /// counts. The default is 128 seconds.
     pub idle: Duration,
-    /// The same for calls during which the service works for long: server-side copies and
-    /// finishing a large file. Default 1200 s.
+    /// The limit that replaces `idle` for calls during which the service works for a long time:
+    /// server-side copies, and finishing a large file. The default is 1,200 seconds.
     pub slow_idle: Duration,
-    /// Waiting for leave to send a body, after which it is sent without. Default 2 s; at most half
-    /// of `idle` is used.
+    /// How long to wait for the service's consent before a large body is sent (`Expect:
+    /// 100-continue`). After that time the body is sent without it. The default is 2 seconds; at
+    /// most half of `idle` is used.
     pub await_continue: Duration,
 }
 
@@ -47,42 +54,43 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// Looking up a host name.
+    /// Sets the limit on looking up the name of a host.
     #[must_use]
     pub const fn resolve(mut self, limit: Duration) -> Self {
         self.resolve = limit;
         self
     }
 
-    /// Connecting, TLS included.
+    /// Sets the limit on connecting, including the TLS handshake.
     #[must_use]
     pub const fn connect(mut self, limit: Duration) -> Self {
         self.connect = limit;
         self
     }
 
-    /// No byte moves.
+    /// Sets the limit on the time in which no byte moves.
     #[must_use]
     pub const fn idle(mut self, limit: Duration) -> Self {
         self.idle = limit;
         self
     }
 
-    /// No byte moves while the service works for long.
+    /// Sets the limit on the time in which no byte moves while the service copies or finishes a
+    /// file.
     #[must_use]
     pub const fn slow_idle(mut self, limit: Duration) -> Self {
         self.slow_idle = limit;
         self
     }
 
-    /// Waiting for leave to send a body.
+    /// Sets how long to wait for consent before a large body is sent.
     #[must_use]
     pub const fn await_continue(mut self, limit: Duration) -> Self {
         self.await_continue = limit;
         self
     }
 
-    /// The same with limits that can be added to the present, which ureq does.
+    /// Caps each limit at ten years, so that it can be added to the present time.
     pub(crate) fn that_end(self) -> Self {
         let Self {
             resolve,
@@ -100,6 +108,7 @@ impl Timeouts {
         }
     }
 
+    /// The idle limit of an operation.
     pub(super) const fn idle_for(&self, operation: Operation) -> Duration {
         match operation {
             Operation::CopyFile | Operation::CopyPart | Operation::FinishLargeFile => {
@@ -110,20 +119,23 @@ impl Timeouts {
     }
 }
 
-/// What the service is asked to let go wrong, so that a program can be tried against it (header
-/// `X-Bz-Test-Mode`). See [`B2ApiBuilder::test_mode`](crate::B2ApiBuilder::test_mode).
+/// A failure that the service is asked to simulate, so that a program can be tested against it. It
+/// is sent with every request, in the header `X-Bz-Test-Mode`. See
+/// [`B2ApiBuilder::test_mode`](crate::B2ApiBuilder::test_mode).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TestMode {
-    /// Some uploads fail, and succeed when they are tried again.
+    /// Some uploads fail. They succeed when they are repeated.
     FailSomeUploads,
-    /// Some account tokens expire before their day is over.
+    /// Some account tokens expire early, and are replaced.
     ExpireSomeAccountAuthorizationTokens,
-    /// Calls exceed a cap: [`Error::CapExceeded`](crate::Error::CapExceeded).
+    /// Calls fail with [`Error::CapExceeded`](crate::Error::CapExceeded), as if a cap of the
+    /// account were reached.
     ForceCapExceeded,
 }
 
 impl TestMode {
+    /// The value of the header.
     pub(super) const fn header(self) -> &'static str {
         match self {
             Self::FailSomeUploads => "fail_some_uploads",
@@ -135,29 +147,37 @@ impl TestMode {
     }
 }
 
-/// What the builder of a `B2Api` collects for us.
+/// The settings that the builder of a `B2Api` collects for this layer.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpConfig {
     pub(crate) user_agent: String,
     pub(crate) timeouts: Timeouts,
-    /// A proxy's URL; it may carry credentials.
+    /// Which proxy to use. Its URL may contain a password.
     pub(crate) proxy: ProxyChoice,
-    /// PEM certificates to trust besides the compiled-in ones.
+    /// Certificates in PEM form that are trusted in addition to the compiled-in ones.
     pub(crate) extra_roots: Option<Vec<u8>>,
     pub(crate) ipv4_only: bool,
+    /// Whether credentials may be sent without TLS to hosts other than this machine.
     pub(crate) allow_http: bool,
-    /// Hosts beyond the realm's own that may be called.
+    /// Hosts that may be called although they do not belong to the realm.
     pub(crate) trusted_hosts: Vec<String>,
-    /// Bodies from this size on ask for leave first.
+    /// The size in bytes from which on a body is sent only after the service agreed, or did not
+    /// answer in time.
     pub(crate) expect_continue_from: u64,
+    /// The number of idle connections that are kept for each host.
     pub(crate) connections: usize,
+    /// The failure that the service is asked to simulate.
     pub(crate) test_mode: Option<TestMode>,
 }
 
+/// Which proxy to use. `Debug` does not show the URL.
 #[derive(Clone)]
 pub(crate) enum ProxyChoice {
+    /// The one that the environment variables name.
     Environment,
+    /// None, whatever the environment says.
     None,
+    /// This one, for all hosts but this machine.
     Url(String),
 }
 

@@ -1,10 +1,12 @@
-//! How a connection is made: the addresses of a host are tried in turn, a proxy is asked for a tunnel,
-//! and TLS is put on top.
+//! How a connection is made: through a proxy if there is one, to one of the host's addresses, with
+//! TLS on top.
 //!
-//! What fails here fails before anything of the request was sent, and is marked as such
-//! ([`NotConnected`]). All connections of a `B2Api` share one TLS configuration, so that each host's
-//! sessions are resumed; ureq would make another one for each connection, because our time limits are
-//! set for each request.
+//! Everything here fails before any of the request was sent, and is marked accordingly
+//! ([`NotConnected`]), because such a request may be repeated whatever it does.
+//!
+//! All connections of a `B2Api` share one TLS configuration, so that TLS sessions are resumed.
+//! Without that, `ureq` would create a configuration for each connection, because the time limits
+//! are set for each request.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -24,16 +26,16 @@ use ureq::unversioned::transport::{
 use crate::http::dns_cache::DnsCache;
 use crate::http::pool_check::{CheckedConnection, CheckingConnector};
 
-/// How long each address of a host may take in the first rounds; in the last one they share what is
-/// left. The first is longer than nearly every way there and back, and short enough not to be noticed
-/// where an address swallows everything (RFC 8305).
+/// How long each address of a host may take, in the first rounds. In the last round the addresses
+/// share the time that is left. The first limit is longer than nearly every round trip, and short
+/// enough not to be noticed if an address does not answer at all (compare RFC 8305).
 const ROUNDS: [Duration; 3] = [
     Duration::from_millis(250),
     Duration::from_secs(1),
     Duration::from_secs(4),
 ];
 
-/// What the connections of one `B2Api` share. Clones share it too.
+/// What all connections of a `B2Api` share. Clones share it too.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     pub(super) dns_cache: DnsCache,
@@ -48,7 +50,8 @@ impl Shared {
         }
     }
 
-    /// A connector whose connections end in another pool.
+    /// Creates a connector. Each pool has its own; all of them use the shared cache and TLS
+    /// configuration.
     pub(super) fn connector(&self) -> impl Connector<Out = CheckedConnection> {
         let route = ()
             .chain(ProxyConnector::default())
@@ -61,15 +64,17 @@ impl Shared {
     }
 }
 
-/// A connection that could not be made: nothing of the request was sent.
+/// A connection that could not be made. Nothing of the request was sent.
 #[derive(Debug)]
 pub(super) struct NotConnected {
     pub(super) error: Error,
-    /// The proxy that could not be reached, or that made no connection.
+    /// The proxy that could not be reached or refused to connect, as host and port.
     pub(super) proxy: Option<Box<str>>,
 }
 
 impl NotConnected {
+    /// Marks an error as having happened before anything was sent. An error that is marked already
+    /// is only completed with the proxy.
     fn mark(error: Error, proxy: Option<Box<str>>) -> Error {
         let marked = match error {
             Error::Other(other) => match other.downcast::<Self>() {
@@ -96,7 +101,7 @@ impl fmt::Display for NotConnected {
 
 impl StdError for NotConnected {}
 
-/// Asks the proxy for a tunnel, if there is one.
+/// Asks the proxy for a tunnel to the host, if the pool has a proxy.
 #[derive(Debug, Default)]
 struct ProxyConnector(ConnectProxyConnector);
 
@@ -116,7 +121,7 @@ impl<In: Transport> Connector<In> for ProxyConnector {
     }
 }
 
-/// Connects to the first address of a host that answers.
+/// Connects to the first address of a host that answers. Through a tunnel there is nothing to do.
 #[derive(Debug)]
 struct AddressConnector {
     dns_cache: DnsCache,
@@ -140,8 +145,11 @@ impl<In: Transport> Connector<In> for AddressConnector {
 }
 
 impl AddressConnector {
-    /// Tries the addresses in rounds, each round more patient than the one before: the one that
-    /// answered last comes first, and one that refuses is not tried again.
+    /// Tries the addresses of a host in rounds, each with more patience than the one before.
+    ///
+    /// The address that answered last comes first. An address that refuses is not tried again; one
+    /// that is silent is. The whole never exceeds the limit on connecting. Running out of file
+    /// descriptors ends it at once, because no other address would help.
     fn connect_in_turn<In: Transport>(
         &self,
         details: &ConnectionDetails<'_>,
@@ -184,7 +192,7 @@ impl AddressConnector {
     }
 }
 
-/// The details of a connection to this address alone, within this time.
+/// The details of a connection to one address, within this time.
 fn only<'a>(
     details: &ConnectionDetails<'a>,
     address: SocketAddr,
@@ -199,7 +207,7 @@ fn only<'a>(
     only
 }
 
-/// The same details with other addresses.
+/// The details of a connection with other addresses.
 fn with<'a>(details: &ConnectionDetails<'a>, addrs: ResolvedSocketAddrs) -> ConnectionDetails<'a> {
     ConnectionDetails {
         uri: details.uri,
@@ -223,7 +231,7 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
         .is_some_and(|code| codes.contains(&code))
 }
 
-/// Puts TLS on a connection, with the configuration that all connections share.
+/// Adds TLS to a connection, with the configuration that all connections share.
 #[derive(Debug)]
 struct TlsConnector(Arc<RustlsConnector>);
 
@@ -235,7 +243,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
-        // No request has TLS settings of its own.
+        // TLS settings of a single request would need a configuration of their own. There are none.
         let shared = ConnectionDetails {
             request_level: false,
             ..with(details, details.addrs.clone())

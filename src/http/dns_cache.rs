@@ -1,8 +1,11 @@
-//! The addresses of hosts, remembered for a moment, and which of them answered.
+//! Remembers the addresses of hosts for a moment, and which of them answered.
 //!
-//! ureq looks the host's name up for every request, also for one that then goes over a connection
-//! that is open, and each time on a new thread, because a lookup cannot be interrupted. With small
-//! files that costs more than everything else together.
+//! `ureq` looks a host name up for every request, even for one that then uses an open connection,
+//! and each time on a new thread, because a lookup cannot be interrupted. With small files that
+//! takes more time than everything else together.
+//!
+//! A lookup that fails is not remembered. One that takes too long is given up; its thread ends when
+//! the operating system answers.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -20,34 +23,40 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::control::clock::Clock;
 
-/// Shorter than the first pauses between attempts together, so that these meet a host that moved.
+/// How long addresses are remembered. It is shorter than the first pauses between attempts
+/// together, so that repeated attempts find a host that has moved.
 const LIFETIME: Duration = Duration::from_secs(5);
-/// Of how many hosts the address that answered is remembered.
+/// The number of hosts whose answering address is remembered. Beyond it all are forgotten.
 const MOST_HOSTS: usize = 1000;
-/// How many addresses of a host are kept, as many as ureq takes.
+/// The number of addresses of a host that are kept, which is as many as `ureq` takes.
 const MOST_ADDRESSES: usize = 16;
 
-/// Clones remember together.
+/// The addresses of hosts. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct DnsCache {
     clock: Clock,
+    /// The addresses by scheme and host.
     known: Arc<Mutex<HashMap<String, Known>>>,
+    /// Which addresses answered, and which did not.
     answers: Arc<Mutex<Answers>>,
 }
 
+/// The addresses of a host, and when they were looked up.
 #[derive(Debug)]
 struct Known {
     since: Duration,
     addresses: ResolvedSocketAddrs,
 }
 
-/// How the addresses fared that were connected to.
+/// How connecting to addresses went.
 #[derive(Debug, Default)]
 struct Answers {
-    /// The address of each host that answered last, where others did not.
+    /// The address of each host that answered last.
     by_host: HashMap<String, SocketAddr>,
-    /// Addresses of this kind swallowed everything where one of the other kind answered.
+    /// Whether an IPv6 address did not answer where an IPv4 address did. Then IPv4 is tried first
+    /// at other hosts as well, because IPv6 probably does not work here at all.
     is_ipv6_silent: bool,
+    /// The opposite case.
     is_ipv4_silent: bool,
 }
 
@@ -64,7 +73,7 @@ impl DnsCache {
         &self.clock
     }
 
-    /// These addresses of a host, those first that are likely to answer.
+    /// The addresses of a host, with those that are likely to answer first.
     pub(super) fn in_order(&self, uri: &Uri, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut ordered = addresses.to_vec();
         if ordered.len() > 1 {
@@ -81,7 +90,7 @@ impl DnsCache {
         ordered
     }
 
-    /// Takes note of the address that answered, after these were tried in vain.
+    /// Notes that an address answered after the `silent` ones did not.
     pub(super) fn note_answer(&self, uri: &Uri, address: SocketAddr, silent: &[SocketAddr]) {
         let mut answers = self.answers.lock();
         let is_ipv6 = address.is_ipv6();
@@ -101,7 +110,7 @@ impl DnsCache {
         answers.by_host.insert(host_key(uri), address);
     }
 
-    /// These are the addresses of a host, for tests.
+    /// Sets the addresses of a host, for tests.
     #[cfg(test)]
     pub(super) fn know(&self, uri: &Uri, addresses: &[SocketAddr]) {
         let mut known = Known {
@@ -114,12 +123,13 @@ impl DnsCache {
         self.known.lock().insert(host_key(uri), known);
     }
 
+    /// Whether these addresses can still be used.
     fn is_fresh(&self, known: &Known) -> bool {
         self.clock.elapsed().saturating_sub(known.since) < LIFETIME
     }
 }
 
-/// With the scheme, which stands for the port where none is given.
+/// The key of a host: its scheme, which implies a port, and its authority.
 fn host_key(uri: &Uri) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     format!("{} {authority}", uri.scheme_str().unwrap_or_default())
@@ -164,7 +174,9 @@ impl Resolver for DnsCache {
     }
 }
 
-/// Asks the system. ureq's own lookup panics where no thread can be made.
+/// Asks the operating system for the addresses of a host, on a thread of its own, so that the wait
+/// can end before the lookup does. `ureq`'s own lookup panics if no thread can be created; here the
+/// calling thread then does it.
 fn look_up(uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
     let name = uri
         .scheme()

@@ -1,4 +1,8 @@
-//! What ureq and the service report, as our errors.
+//! Turns what `ureq` and the service report into the crate's errors.
+//!
+//! Two facts decide what can be done about a failure, so they are determined here: whether anything
+//! was sent ([`Sent`]), and what kind of failure it is ([`TransportKind`]). Messages of the service
+//! are cleaned of tokens and control characters before they become part of an error.
 
 use std::io;
 use std::time::Duration;
@@ -13,12 +17,14 @@ use crate::http::retry_after::retry_after;
 use crate::http::{Response, path_of};
 use crate::model::operation::Operation;
 
-/// The most that is read of an answer that is no success.
+/// The largest part of a refusal's body that is read, in bytes.
 const REFUSAL_LIMIT: u64 = 64 * 1024;
-/// The most that is kept of an answer that is not the service's JSON.
+/// The largest part of a message that is kept, in characters; of an answer that is not the
+/// service's JSON, in bytes.
 const EXCERPT: usize = 1024;
 
-/// A connection that could not be made. Nothing was sent.
+/// The error of a connection that could not be made. Nothing was sent. A proxy that asks for a
+/// password is an error of the configuration, which is not repeated.
 pub(super) fn from_connecting(operation: Operation, host: &str, failure: NotConnected) -> Error {
     let NotConnected { error, proxy } = failure;
     let kind = kind_of(&error);
@@ -43,8 +49,10 @@ pub(super) fn from_connecting(operation: Operation, host: &str, failure: NotConn
     }
 }
 
-/// A request that got no answer over a connection that there was; `sent` tells how much of its body had
-/// left, if it has one. An error of ours that a body's reader raised comes out as itself.
+/// The error of a request that got no answer over an existing connection.
+///
+/// `sent` tells how much of the body had left, if the request has one. Without a body all of the
+/// request counts as sent. An error that one of our own readers raised becomes itself again.
 pub(super) fn from_ureq(
     operation: Operation,
     host: &str,
@@ -53,7 +61,7 @@ pub(super) fn from_ureq(
 ) -> Error {
     let kind = kind_of(&error);
     let sent = match kind {
-        // Looked up for each request, also where a connection is open.
+        // A name is looked up for each request, even if a connection is open.
         TransportKind::Dns => Sent::Nothing,
         _ => sent.unwrap_or(Sent::All),
     };
@@ -67,7 +75,7 @@ pub(super) fn from_ureq(
     connection(transport.at(host))
 }
 
-/// A response whose body broke off.
+/// The error of a response whose body broke off.
 pub(super) fn from_body(operation: Operation, error: io::Error) -> Error {
     match Error::from_io(error) {
         Ok(own) => own,
@@ -82,6 +90,7 @@ fn connection(error: TransportError) -> Error {
     Error::Connection(Box::new(error))
 }
 
+/// The kind of a failure that `ureq` reports.
 fn kind_of(error: &ureq::Error) -> TransportKind {
     match error {
         ureq::Error::Io(error) => kind_of_io(error),
@@ -96,6 +105,7 @@ fn kind_of(error: &ureq::Error) -> TransportKind {
     }
 }
 
+/// The kind of a failure of input or output. `ureq` wraps its own errors and those of TLS in it.
 fn kind_of_io(error: &io::Error) -> TransportKind {
     if let Some(inner) = error
         .get_ref()
@@ -122,8 +132,9 @@ fn kind_of_io(error: &io::Error) -> TransportKind {
     }
 }
 
-/// Only a certificate stays what it is. A record that was damaged, an alert, and what is not TLS at all
-/// may come from something on the way, and end the connection.
+/// The kind of a failure of TLS. Only a certificate that is not accepted will not be accepted later
+/// either. A damaged record, an alert, or data that is not TLS at all may be due to something on
+/// the way, and counts as a broken connection.
 fn kind_of_tls(error: &rustls::Error) -> TransportKind {
     use rustls::Error as Tls;
     match error {
@@ -136,8 +147,8 @@ fn kind_of_tls(error: &rustls::Error) -> TransportKind {
     }
 }
 
-/// An answer that is no success. Its body is read to the end where that is short, so that the
-/// connection can be used again.
+/// The error of an answer that is no success. A short body is read to its end, so that the
+/// connection can be used again. A body that breaks off still gives the error of its status.
 pub(super) fn from_refusal(
     mut response: Response,
     url: &str,
@@ -163,8 +174,8 @@ pub(super) fn from_refusal(
     .into_error(subject)
 }
 
-/// Code and message of an error body; an answer that is not the service's JSON gives its beginning
-/// as the message and no code.
+/// The code and the message of an error body. If the body is not the service's JSON, its beginning
+/// is the message and the code is empty.
 fn code_and_message(body: &[u8]) -> (String, String) {
     let json = serde_json::from_slice::<serde_json::Value>(body).ok();
     let text = |name: &str| json.as_ref()?.get(name)?.as_str().map(escape);
@@ -179,6 +190,7 @@ fn code_and_message(body: &[u8]) -> (String, String) {
     }
 }
 
+/// Replaces control characters, which would disturb a log or a terminal, and limits the length.
 fn escape(text: &str) -> String {
     text.chars()
         .take(EXCERPT)
@@ -192,7 +204,8 @@ fn escape(text: &str) -> String {
         .collect()
 }
 
-/// The service repeats an upload token in one of its messages (`auth_token_limit`).
+/// Removes the request's own token from a message. The service repeats it in the message of
+/// `auth_token_limit`.
 fn scrub(message: &str, secret: &str) -> String {
     if secret.is_empty() {
         message.to_owned()

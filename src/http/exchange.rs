@@ -1,5 +1,8 @@
-//! One exchange: a message goes out, perhaps after the host was asked for leave to send its body, and an
-//! answer comes back.
+//! One exchange with a host: the head of a request goes out, then its body, if necessary after the
+//! host agreed to receive it, and an answer comes back.
+//!
+//! The body may be sent only in part when the host refuses or the connection breaks. The result
+//! therefore tells how much of it was handed over, besides the answer.
 
 use std::time::Duration;
 
@@ -16,10 +19,11 @@ use crate::model::operation::Operation;
 
 /// What came back.
 pub(super) enum Answer {
+    /// An HTTP response with any status.
     Response(types::Response<ureq::Body>),
-    /// No connection could be made: nothing was sent.
+    /// Nothing: no connection could be made, and nothing was sent.
     NotConnected(NotConnected),
-    /// The connection broke, or what came over it is not an answer.
+    /// Nothing usable: the connection broke, or what came over it is not HTTP.
     Broken(ureq::Error),
 }
 
@@ -39,12 +43,13 @@ impl From<Result<types::Response<ureq::Body>, ureq::Error>> for Answer {
 /// How an exchange ended.
 pub(super) struct Exchanged {
     pub(super) answer: Answer,
-    /// How much of the body had left, if there is one.
+    /// How much of the body was handed over; `None` if the request has no body.
     pub(super) sent: Option<Sent>,
+    /// The time from the beginning to the head of the answer, or to the failure.
     pub(super) took: Duration,
 }
 
-/// A request that is ready to be sent but for its body.
+/// A request that lacks only its body.
 pub(super) struct Message<'a> {
     pub(super) operation: Operation,
     pub(super) host: &'a str,
@@ -53,6 +58,7 @@ pub(super) struct Message<'a> {
 }
 
 impl Http {
+    /// Sends a message with its body and waits for the head of the answer.
     pub(super) fn exchange(
         &self,
         message: Message<'_>,
@@ -80,6 +86,8 @@ impl Http {
         }
     }
 
+    /// Sends a message with a body of known length. A large body first asks the host with `Expect:
+    /// 100-continue`, and how the host reacts is noted.
     fn send_body(
         &self,
         mut message: Message<'_>,
@@ -106,6 +114,7 @@ impl Http {
         (answer, Some(reader.sent()))
     }
 
+    /// Runs the request with the time limits of its operation.
     fn run(&self, message: Message<'_>, body: impl ureq::AsSendBody) -> Answer {
         let Message {
             operation,
@@ -126,7 +135,8 @@ impl Http {
         run().into()
     }
 
-    /// Below the idle limit, which would fail the upload.
+    /// How long to wait for the host's consent to a body. It is at most half of the idle limit,
+    /// which would otherwise end the upload.
     fn await_limit(&self, operation: Operation) -> Duration {
         let timeouts = &self.0.config.timeouts;
         timeouts

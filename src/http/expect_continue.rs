@@ -1,7 +1,9 @@
-//! Which hosts are asked for leave to send a body (`Expect: 100-continue`).
+//! Decides which hosts are asked before a large body is sent (`Expect: 100-continue`).
 //!
-//! A host that lets us wait for its `100 Continue`, that sends one that ureq cannot read, or that does
-//! not know the header, is not asked again: each such question costs its time.
+//! Asking makes a refusal cheap: it arrives before the body is sent, and is not lost when the host
+//! closes the connection. It costs one round trip. A host that does not answer the question,
+//! answers in a form that `ureq` cannot read, or refuses it (417) is not asked again, because each
+//! such question costs time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,24 +12,25 @@ use parking_lot::Mutex;
 
 use crate::http::Answer;
 
-/// After how many requests in a row without an answer a host is no longer asked. One may have been a
-/// slow connection.
+/// The number of questions in a row without an answer after which a host is no longer asked. A
+/// single one may be due to a slow connection.
 const MOST_UNANSWERED: u32 = 2;
 
-/// How often in a row each host did not answer as ureq needs it.
+/// The number of unanswered questions in a row, by host.
 #[derive(Debug, Default)]
 pub(super) struct Expectations(Mutex<HashMap<String, u32>>);
 
-/// What became of a request that asked.
+/// What happened to a request that asked.
 pub(super) struct Asked<'a> {
     pub(super) host: &'a str,
     /// The time from the request to the first byte of its body; `None` if none was sent.
     pub(super) waited: Option<Duration>,
-    /// For how long an answer is waited for.
+    /// How long an answer was waited for.
     pub(super) limit: Duration,
 }
 
 impl Expectations {
+    /// Whether this host is still asked.
     pub(super) fn may_ask(&self, host: &str) -> bool {
         let unanswered = self.0.lock();
         unanswered
@@ -35,11 +38,12 @@ impl Expectations {
             .is_none_or(|times| *times < MOST_UNANSWERED)
     }
 
-    /// Takes note of how a host answered.
+    /// Notes how a host reacted.
     pub(super) fn note(&self, asked: &Asked<'_>, answer: &Answer) {
         let is_unknown_there =
             matches!(answer, Answer::Response(response) if response.status().as_u16() == 417);
-        // A `100 Continue` that carries a header makes ureq wait on, to the idle limit, with the body unsent.
+        // `ureq` takes a `100 Continue` with headers for no answer, and waits until the idle limit
+        // with the body unsent.
         let is_misread = asked.waited.is_none()
             && matches!(
                 answer,

@@ -1,12 +1,16 @@
-//! May this URL be called at all? The credentials of a realm are sent to its hosts only, and in
-//! the clear to this machine only (docs/protocol.md, section 1.1).
+//! Decides whether a URL may be called at all. The credentials of a realm are sent only to its own
+//! hosts, and without TLS only to this machine (docs/protocol.md, section 1.1).
+//!
+//! Every URL passes through here, also those that the service names, such as upload URLs. A damaged
+//! or forged answer can therefore not lead a token to another host.
 
 use crate::error::{Error, Result};
 use crate::http::config::HttpConfig;
 use crate::model::operation::Operation;
 use crate::model::realm::{Realm, host_of, is_loopback};
 
-/// The host of `url`, if the realm's credentials may be sent there.
+/// Returns the host of `url` if the realm's credentials may be sent there. Fails with
+/// `UnexpectedReply` otherwise; the message does not contain the URL.
 pub(super) fn check<'u>(
     realm: &Realm,
     url: &'u str,
@@ -41,8 +45,8 @@ pub(super) fn check<'u>(
     })
 }
 
-/// Whether credentials may be sent to this realm. The value is never shown: the arguments of
-/// `authorize_account` are easily swapped, and it may be the key.
+/// Fails with `InvalidInput` if credentials must not be sent to this realm. The message never shows
+/// the value, which may be the key: the arguments of `authorize_account` are easily exchanged.
 pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
     let url = realm.url();
     let is_odd = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '\'' | '`');
@@ -63,7 +67,7 @@ pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
         {
             "http:// is allowed for this machine only; use https://, or allow it when building the B2Api"
         }
-        // A usual mistake: Backblaze shows this URL beside the key.
+        // A common mistake, because Backblaze's web pages show this URL beside the key.
         Some((_, Some(host))) if is_s3_endpoint(host) => {
             "this is an endpoint of the S3 API, which this crate does not speak; use \"production\""
         }
@@ -72,6 +76,7 @@ pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
     Err(Error::invalid_input("realm", reason))
 }
 
+/// Whether a host belongs to the S3-compatible API.
 fn is_s3_endpoint(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.starts_with("s3.") && host.ends_with(".backblazeb2.com")

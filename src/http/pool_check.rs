@@ -1,8 +1,8 @@
-//! Connections that are not looked at twice in a row.
+//! Avoids checking a connection twice in a row.
 //!
-//! ureq looks whether a connection is still open when it puts it into its pool and again when it
-//! takes it out, the second time while all other threads wait for the pool, and each look is three
-//! system calls. Of a connection that is used again at once, the second look tells nothing new.
+//! `ureq` checks whether a connection is still open when it returns it to the pool, and again when
+//! it takes it out, the second time while all other threads wait for the pool. Each check takes
+//! three system calls. If a connection is used again at once, the second check tells nothing new.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 
 use crate::control::clock::Clock;
 
-/// For how long a connection that was seen open is taken to be open. Should the service have closed
-/// it meanwhile, that is a failed connection like any other.
+/// How long a connection that was seen open is assumed to be open. If the service has closed it in
+/// this time, the request fails like on any other broken connection.
 const RECENT: Duration = Duration::from_millis(50);
 
-/// Connections of another connector, looked at sparingly.
+/// A connector whose connections are checked less often.
 #[derive(Debug)]
 pub(super) struct CheckingConnector<C> {
     clock: Clock,
@@ -49,10 +49,11 @@ impl<C: Connector> Connector for CheckingConnector<C> {
     }
 }
 
-/// A connection, and when it was seen open since it was used last.
+/// A connection that remembers when it was last seen open. Any input or output makes it forget.
 pub(super) struct CheckedConnection {
     transport: Box<dyn Transport>,
     clock: Clock,
+    /// When it was seen open, if it was not used since.
     open_at: Option<Duration>,
 }
 

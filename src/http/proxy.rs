@@ -1,9 +1,10 @@
-//! Which proxy leads to a host: what the environment says, as curl reads it.
+//! Decides which proxy leads to a host, from the environment variables, as curl reads them.
 //!
-//! The variable of the URL's scheme (`https_proxy`, `http_proxy`) counts before `all_proxy`, and small
-//! letters before capitals; an empty variable is not set. `no_proxy` lists hosts that are reached
-//! without. A variable that names no usable proxy is an error, because a silent direct connection would
-//! take the application key past the proxy. Its value is never shown: it may hold a password.
+//! The variable of the URL's scheme (`https_proxy`, `http_proxy`) takes precedence over
+//! `all_proxy`, and lower case over upper case. An empty variable counts as not set. `no_proxy`
+//! lists the hosts that are reached directly. A variable that names no usable proxy is an error,
+//! because a silent direct connection would send the application key past the proxy. Its value is
+//! never shown, since it may contain a password.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,7 +14,7 @@ use ureq::{Proxy, ProxyProtocol};
 
 use crate::error::{Error, Result};
 
-/// The proxies of an environment.
+/// The proxies of a process, or the one of its configuration.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Proxies {
     https: Option<Choice>,
@@ -29,7 +30,8 @@ enum Choice {
 }
 
 impl Proxies {
-    /// One proxy for every host that is not this machine.
+    /// Uses one proxy for every host but this machine. Fails with `InvalidInput` if the URL is not
+    /// that of an HTTP proxy.
     pub(super) fn of_url(url: &str) -> Result<Self> {
         let proxy = parse(url).ok_or_else(|| {
             Error::invalid_input(
@@ -44,11 +46,13 @@ impl Proxies {
         })
     }
 
-    /// Those of this process.
+    /// Reads the environment of this process. An unusable variable is reported when a request needs
+    /// it.
     pub(super) fn from_environment() -> Self {
         Self::from_variables(|name| env::var_os(name))
     }
 
+    /// Reads the variables through `variable`.
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let first = |names: &[&'static str]| {
             names.iter().find_map(|name| {
@@ -57,7 +61,8 @@ impl Proxies {
                 Some(proxy.map_or(Choice::Unusable(name), Choice::Proxy))
             })
         };
-        // A web server hands a request's header `Proxy` to a CGI program as HTTP_PROXY.
+        // A web server passes a request's header `Proxy` to a CGI program as HTTP_PROXY, so anybody
+        // could set it.
         let is_cgi = variable("REQUEST_METHOD").is_some();
         let http: &[_] = match is_cgi {
             true => &["http_proxy", "all_proxy", "ALL_PROXY"],
@@ -74,7 +79,8 @@ impl Proxies {
         }
     }
 
-    /// The proxy that leads to this host, if there is one.
+    /// The proxy that leads to this host; `None` for a direct connection. Fails with `InvalidInput`
+    /// if the variable for it is unusable.
     pub(super) fn for_host(&self, is_https: bool, host: &str, port: u16) -> Result<Option<&Proxy>> {
         let choice = if is_https { &self.https } else { &self.http };
         match choice {
@@ -91,7 +97,7 @@ impl Proxies {
         }
     }
 
-    /// The usable ones.
+    /// The proxies that can be used.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Proxy> {
         let choices = self.https.iter().chain(&self.http);
         choices.filter_map(|choice| match choice {
@@ -101,11 +107,12 @@ impl Proxies {
     }
 }
 
+/// Reads the URL of an HTTP proxy; `None` if it is not one.
 fn parse(url: &str) -> Option<Proxy> {
     let proxy = Proxy::new(url).ok()?;
     let is_http = matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
     let authority = proxy.uri().authority()?.as_str();
-    // A port that is none would be taken for the default one.
+    // `ureq` would replace an invalid port by the default one.
     let place = authority
         .rsplit_once('@')
         .map_or(authority, |(_, place)| place);
@@ -121,21 +128,25 @@ fn parse(url: &str) -> Option<Proxy> {
 #[derive(Debug, Clone, Default)]
 struct Bypass(Vec<Pattern>);
 
+/// An entry of `no_proxy`.
 #[derive(Debug, Clone)]
 enum Pattern {
     Everything,
-    /// A host and those below it, at one port or at all.
+    /// A host and its subdomains, at one port or at all ports.
     Host(String, Option<u16>),
-    /// The addresses whose first bits are these.
+    /// The addresses of a network, by the number of their common first bits.
     Network(IpAddr, u32),
 }
 
 impl Bypass {
+    /// Reads a list that is separated by commas or white space. Entries that mean nothing are
+    /// skipped.
     fn parse(list: &str) -> Self {
         let entries = list.split(|c: char| c == ',' || c.is_whitespace());
         Self(entries.filter_map(Pattern::parse).collect())
     }
 
+    /// Whether this host is reached without a proxy.
     fn includes(&self, host: &str, port: u16) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         self.0.iter().any(|pattern| pattern.includes(&host, port))
@@ -143,6 +154,7 @@ impl Bypass {
 }
 
 impl Pattern {
+    /// Reads one entry; `None` if it means nothing.
     fn parse(entry: &str) -> Option<Self> {
         if entry == "*" {
             return Some(Self::Everything);
@@ -173,6 +185,7 @@ impl Pattern {
         (!host.is_empty()).then_some(Self::Host(host, port))
     }
 
+    /// Whether the entry includes this host, which is in lower case and has no final dot.
     fn includes(&self, host: &str, port: u16) -> bool {
         match self {
             Self::Everything => true,
@@ -189,6 +202,7 @@ impl Pattern {
     }
 }
 
+/// Whether an address belongs to a network. Addresses of different families never do.
 fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {

@@ -1,4 +1,4 @@
-//! The `Retry-After` header: for how long the service asks its callers to wait.
+//! Reads the `Retry-After` header: how long the service asks its callers to wait.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use ureq::http::HeaderMap;
 
 use crate::control::clock::Clock;
 
-/// No wait is longer than a day: a call gives up long before.
+/// The longest wait that is returned. A call gives up long before a day is over.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// The time to wait, given in seconds or as a date (RFC 9110, section 10.2.3). A date is compared with
-/// the answer's own `Date`, because our clock may be wrong.
+/// The time to wait, given in seconds or as a date (RFC 9110, section 10.2.3); `None` if the header
+/// is missing or unreadable. A date is compared with the `Date` of the same answer, because the
+/// clock of this machine may be wrong.
 pub(super) fn retry_after(headers: &HeaderMap, clock: &Clock) -> Option<Duration> {
     let header = |name: &str| headers.get(name)?.to_str().ok();
     let value = header("retry-after")?.trim();

@@ -1,4 +1,8 @@
-//! What time it is at the service, as far as its `Date` headers tell.
+//! The time at the service, derived from the `Date` headers of its answers.
+//!
+//! After a lost answer, a client has to tell a version that it has just uploaded from an older one
+//! with the same content. The time of this machine may be wrong, so the versions' upload times are
+//! compared with the service's own time.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,12 +10,12 @@ use parking_lot::Mutex;
 
 use crate::control::clock::Clock;
 
-/// The last `Date` of the service, and when it came.
+/// The last `Date` of the service, and when it was received.
 #[derive(Debug, Default)]
 pub(super) struct ServiceClock(Mutex<Option<(SystemTime, Moment)>>);
 
-/// A moment by our clocks: the one that only moves forward, and the time of the day, which goes on while the
-/// machine sleeps.
+/// A moment on two clocks of this machine: the one that only moves forward, which may stop while
+/// the machine sleeps, and the time of day, which may be set.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
     elapsed: Duration,
@@ -26,7 +30,7 @@ impl Moment {
         }
     }
 
-    /// The time from an earlier moment on, by the clock that counts more of it.
+    /// The time since an earlier moment, by the clock that counted more of it.
     fn since(&self, earlier: &Self) -> Duration {
         let by_time = self.time.duration_since(earlier.time).unwrap_or_default();
         let elapsed = self.elapsed.saturating_sub(earlier.elapsed);
@@ -34,7 +38,7 @@ impl Moment {
     }
 }
 
-/// When something began, and what time it was then at the service, as far as that was known.
+/// A moment, and the time at the service then, as far as it was known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Beginning {
     at: Moment,
@@ -42,32 +46,44 @@ pub(crate) struct Beginning {
 }
 
 impl ServiceClock {
+    /// Notes the `Date` of an answer that has just arrived.
     pub(super) fn note(&self, date: SystemTime, clock: &Clock) {
         *self.0.lock() = Some((date, Moment::now(clock)));
     }
 
+    /// Notes the present moment.
     pub(super) fn begin(&self, clock: &Clock) -> Beginning {
         self.begin_at(Moment::now(clock))
     }
 
+    /// Notes a moment, together with the service's time as derived from the last `Date` before it.
     fn begin_at(&self, at: Moment) -> Beginning {
         let last = *self.0.lock();
         let known = last.and_then(|(date, seen)| date.checked_add(at.since(&seen)));
         Beginning { at, known }
     }
 
-    /// What time it was at the service when something began, to the second; `None` before its first answer.
-    /// Rather too early than too late: the last `Date` from before counts as well as that of now, because
-    /// the machine, and one of our clocks with it, may have slept in between.
+    /// The time at the service at the moment of `beginning`, to the second; `None` before its first
+    /// answer.
+    ///
+    /// It is rather too early than too late. Both the last `Date` before the moment and the newest
+    /// one are used, and the earlier result counts, because the machine may have slept in between.
     pub(super) fn time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.estimates(beginning).into_iter().flatten().min()
+    }
+
+    /// The later estimate of what time it was at the service when something began.
+    pub(super) fn latest_time_of(&self, beginning: &Beginning) -> Option<SystemTime> {
+        self.estimates(beginning).into_iter().flatten().max()
+    }
+
+    /// By the last `Date` from before, and by that of now.
+    fn estimates(&self, beginning: &Beginning) -> [Option<SystemTime>; 2] {
         let Beginning { at, known } = beginning;
         let last = *self.0.lock();
         let after = last.filter(|(_, seen)| seen.elapsed >= at.elapsed);
         let told = after.and_then(|(date, seen)| date.checked_sub(seen.since(at)));
-        match (told, *known) {
-            (Some(told), Some(known)) => Some(told.min(known)),
-            (told, known) => told.or(known),
-        }
+        [*known, told]
     }
 }
 

@@ -1,9 +1,9 @@
 //! The connections of calls that run under cancel tokens.
 //!
-//! Each token has connections of its own, so that cancelling breaks only what runs under it. They
-//! belong to the `B2Api`, and the token holds no more than the right to break them: whichever of the two
-//! is dropped first, nothing stays open. The connections of a token that is gone pass to the next one,
-//! unless it broke them.
+//! Each token has connections of its own, so that cancelling it breaks only what runs under it. The
+//! connections belong to the `B2Api`; the token holds only the right to break them. Whichever of
+//! the two is dropped first, no connection stays open. When a token is dropped, its connections
+//! pass to the next token, unless it broke them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,19 +15,24 @@ use crate::control::cancel::{Attachment, CancelToken};
 use crate::error::Result;
 use crate::http::agents::Agents;
 
-/// Those of one `B2Api`.
+/// The connections of all tokens that are used with one `B2Api`.
 #[derive(Debug)]
 pub(super) struct TokenConnections {
     state: Mutex<State>,
-    /// How many unused ones are kept.
+    /// The number of sets of unused connections that are kept.
     most_spare: usize,
 }
 
+/// Which connections are in use.
 #[derive(Debug, Default)]
 struct State {
+    /// The connections of each living token, by the number of its lease.
     in_use: HashMap<u64, Agents>,
+    /// The connections of tokens that are gone, for the next ones.
     spare: Vec<Agents>,
+    /// The number of the next lease.
     next: u64,
+    /// Whether the `B2Api` has shut down, after which nothing is kept.
     is_closed: bool,
 }
 
@@ -39,7 +44,8 @@ impl TokenConnections {
         }
     }
 
-    /// The connections of this token, made at its first call.
+    /// The connections of this token. They are created, or taken from the spare ones, at its first
+    /// call.
     pub(super) fn of(
         self: &Arc<Self>,
         token: &CancelToken,
@@ -66,7 +72,7 @@ impl TokenConnections {
         known.map_or_else(|| Err(crate::error::Error::Cancelled), Ok)
     }
 
-    /// Breaks all of them, for good.
+    /// Breaks all connections for good.
     pub(super) fn shutdown(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
@@ -77,11 +83,12 @@ impl TokenConnections {
     }
 }
 
-/// What a token holds: the right to break some connections.
+/// The right of a token to break its connections. Dropping it returns them.
 #[derive(Debug)]
 struct Lease {
     owner: Weak<TokenConnections>,
     number: u64,
+    /// Whether the connections were broken and must not be used again.
     is_broken: AtomicBool,
 }
 

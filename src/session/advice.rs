@@ -1,46 +1,72 @@
-//! What a failure calls for: a table without side effects (docs/protocol.md, sections 6 and 11).
+//! Decides what to do about a failed request. The decision is a table without side effects
+//! (docs/protocol.md, sections 6 and 11); the loop in `retry` carries it out, and a unit test
+//! covers each row.
+//!
+//! Three questions decide:
+//!
+//! - Who refused? A refusal by the service with a known code is final or says what helps. A refusal
+//!   by something in between (a proxy, a load balancer) says nothing about the request itself.
+//! - Can the request have taken effect? If it was sent completely and no answer came, a call that
+//!   must not happen twice ends here, and its caller looks for the result. The other calls are
+//!   repeated.
+//! - Is it an upload? An upload URL is good for one attempt after another, but only as long as they
+//!   succeed. After nearly every failure another URL is needed, and with it comes another storage
+//!   server.
 
 use std::time::Duration;
 
 use crate::error::{Error, ErrorCode, Sent, ServiceError, TransportError, TransportKind};
 use crate::model::operation::Operation;
 
-/// The service's words, whatever stands before them, for content that has another SHA-1 than was sent
-/// with it.
+/// What the service's message contains, after varying beginnings, if content arrived with another
+/// SHA-1 than was announced.
 const DAMAGED: &str = "did not match data received";
 
-/// How often what is not HTTP is asked again: it will hardly become HTTP.
+/// The number of attempts after which a peer that does not speak HTTP is given up. It is unlikely
+/// to start speaking it.
 const MOST_NOT_HTTP: u32 = 3;
+
+/// The number of upload URLs of one call after whose refused tokens the next refusal is final. The key can be
+/// replaced between asking for a URL and using it, but hardly again and again.
+const MOST_REFUSED_TOKENS: u32 = 2;
 
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Advice {
+    /// Give up: the error goes to the caller.
     Stop,
-    /// Send the same again: after this time, or after one of our own choice.
-    Again {
-        after: Option<Duration>,
-    },
-    /// Replace the token, then send the same again.
+    /// Send the request again, after the pause that the service asked for, or after a pause of the
+    /// retry policy if `after` is `None`.
+    Again { after: Option<Duration> },
+    /// Replace the token, then send the request again without a pause.
     Reauthorize,
-    /// Ask for another upload URL, then send the same there.
+    /// Get another upload URL, then send the request there.
     FreshUploadUrl,
 }
 
-/// What was tried so far.
+/// What the attempts of one call have been so far. The retry loop keeps it.
 #[derive(Debug, Default)]
 pub(super) struct History {
+    /// The number of attempts, the one that has just failed included.
     pub(super) attempts: u32,
+    /// The number of pauses whose length the retry policy chose. Each is about twice as long as the
+    /// last.
     pub(super) waits: u32,
+    /// Whether the token was replaced during this call. It is replaced at most once.
     pub(super) reauthorized: bool,
+    /// The number of upload URLs that were given up during this call.
     pub(super) fresh_urls: u32,
-    /// An attempt may have taken effect.
+    /// The number of upload URLs that were refused for their token.
+    pub(super) refused_tokens: u32,
+    /// Whether an earlier attempt may have taken effect without our seeing its answer.
     pub(super) answer_lost: bool,
 }
 
+/// Decides what to do about `error`, the outcome of the last attempt of a call of `operation`.
 pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> Advice {
     let uploads = matches!(operation, Operation::UploadFile | Operation::UploadPart);
     match (error, error.service()) {
-        // Sending a part again replaces it, whatever became of it.
+        // Sending a part again replaces it, whatever became of the first attempt.
         (Error::UnexpectedReply { .. }, _) if operation == Operation::UploadPart => {
             Advice::FreshUploadUrl
         }
@@ -49,7 +75,7 @@ pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> 
         }
         (Error::Connection(transport), _) if uploads => on_upload_break(transport, history),
         (Error::Connection(transport), _) => on_break(operation, transport, history),
-        // Also a refusal without a code that was taken for one for lack of permission.
+        // This includes a refusal without a code that `explain` took for a lack of permission.
         (Error::NotAllowed(_), _) if !uploads => Advice::Stop,
         (_, Some(service)) if uploads => on_upload_refusal(service, history),
         (_, Some(service)) => on_refusal(operation, service, history),
@@ -57,12 +83,19 @@ pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> 
     }
 }
 
+/// Decides about an answer that is no success, for all calls but uploads.
 fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -> Advice {
     use ErrorCode as Code;
     match (service.status, &service.code) {
-        // A token problem while asking for a token is a wrong key.
+        // A 401 to the request for a token means that the key is wrong.
         (401, _) if operation == Operation::AuthorizeAccount => Advice::Stop,
-        // HEAD answers have no body and so no code; a proxy's have none either.
+        // The second request does not ask with `Expect: 100-continue` any more.
+        (417, _) if history.attempts == 1 => Advice::Again {
+            after: Some(Duration::ZERO),
+        },
+        // Something in between answered, and the service behind it may have acted.
+        _ if service.is_lost_answer() && !operation.is_repeatable() => Advice::Stop,
+        // Answers to HEAD have no body and so no code; those of a proxy have none either.
         (401, code)
             if matches!(code, Code::BadAuthToken | Code::ExpiredAuthToken)
                 || code.as_str().is_empty() =>
@@ -74,12 +107,6 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
             }
         }
         (501, _) => Advice::Stop,
-        // Leave to send the body is not asked for a second time.
-        (417, _) if history.attempts == 1 => Advice::Again {
-            after: Some(Duration::ZERO),
-        },
-        // Something in between answered; the service may have acted.
-        _ if service.is_lost_answer() && !operation.is_repeatable() => Advice::Stop,
         (408 | 429 | 500..=599, _) => Advice::Again {
             after: asked_wait(service),
         },
@@ -87,22 +114,35 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
     }
 }
 
+/// Decides about an answer that is no success, for `b2_upload_file` and `b2_upload_part`.
 fn on_upload_refusal(service: &ServiceError, history: &History) -> Advice {
     match (service.status, &service.code) {
-        // Damaged on the way: we hash what we send. Nothing is stored (docs/protocol.md, section 5).
+        // The content was damaged on the way, because the SHA-1 is of what is sent. Nothing is
+        // stored (docs/protocol.md, section 5).
         (400, code)
             if code.as_str() == "checksum_mismatch" || service.message.contains(DAMAGED) =>
         {
             Advice::FreshUploadUrl
         }
-        // An earlier upload that we gave up is still running over there.
+        // An earlier upload that was given up here is still running at the storage server.
         (400, ErrorCode::AuthTokenLimit) => Advice::FreshUploadUrl,
-        // Whatever the code: the token belongs to the URL. Asking for another one re-authorizes
-        // where that is needed. A second time it is the key.
-        (401, _) if history.fresh_urls == 0 => Advice::FreshUploadUrl,
-        // Leave to send the body is not asked for a second time.
+        // Whatever the code: the token belongs to the URL. Asking for another URL re-authorizes
+        // where that is needed.
+        (401, code) => {
+            let most = match code {
+                ErrorCode::BadAuthToken | ErrorCode::ExpiredAuthToken => MOST_REFUSED_TOKENS,
+                // After a second refusal the key is to blame.
+                _ => 1,
+            };
+            if history.refused_tokens < most {
+                Advice::FreshUploadUrl
+            } else {
+                Advice::Stop
+            }
+        }
+        // The second request does not ask with `Expect: 100-continue` any more.
         (417, _) if history.attempts == 1 => Advice::FreshUploadUrl,
-        // The one answer that leaves the URL good.
+        // This is the only failure after which the URL is still good.
         (429, _) => Advice::Again {
             after: asked_wait(service),
         },
@@ -112,27 +152,32 @@ fn on_upload_refusal(service: &ServiceError, history: &History) -> Advice {
     }
 }
 
-/// How long the service asks to wait; asking for no time at all is not asking.
+/// The pause that the service asked for with `Retry-After`. A pause of zero counts as none asked
+/// for, so that the retry policy chooses one.
 fn asked_wait(service: &ServiceError) -> Option<Duration> {
     service.retry_after.filter(|wait| !wait.is_zero())
 }
 
+/// Decides about an upload that got no answer. What became of a whole file whose answer was lost is
+/// found out before this is asked (`transfer/upload/small.rs`).
 fn on_upload_break(transport: &TransportError, history: &History) -> Advice {
     match transport.kind {
         TransportKind::Tls => Advice::Stop,
         TransportKind::Protocol if history.attempts >= MOST_NOT_HTTP => Advice::Stop,
-        // Nothing that another URL would mend.
+        // Another URL would not help.
         TransportKind::Proxy | TransportKind::NoDescriptors => Advice::Again { after: None },
         _ => Advice::FreshUploadUrl,
     }
 }
 
+/// Decides about a request that got no answer. If all of it was sent, it may have taken effect, so
+/// it is repeated only if that does no harm.
 fn on_break(operation: Operation, transport: &TransportError, history: &History) -> Advice {
     match (transport.kind, transport.sent) {
         (TransportKind::Tls, _) => Advice::Stop,
         (TransportKind::Protocol, _) if history.attempts >= MOST_NOT_HTTP => Advice::Stop,
         (_, Sent::All) if !operation.is_repeatable() => Advice::Stop,
-        // Most often a pooled connection that the service had closed: a new one works at once.
+        // Most often the service had closed a pooled connection, and a new one works at once.
         (TransportKind::Reset, _) if history.attempts == 1 => Advice::Again {
             after: Some(Duration::ZERO),
         },
@@ -255,14 +300,22 @@ mod tests {
                 "{status} {code}"
             );
         }
-        let again = History {
-            fresh_urls: 1,
-            ..History::default()
-        };
-        assert_eq!(
-            advise(op, &refused(op, 401, "bad_auth_token", None), &again),
-            Advice::Stop
-        );
+        // Other failures before it say nothing about the key; another refusal of its kind may.
+        for (refused_tokens, code, advice) in [
+            (0, "unauthorized", Advice::FreshUploadUrl),
+            (1, "unauthorized", Advice::Stop),
+            (1, "bad_auth_token", Advice::FreshUploadUrl),
+            (1, "expired_auth_token", Advice::FreshUploadUrl),
+            (2, "bad_auth_token", Advice::Stop),
+        ] {
+            let again = History {
+                fresh_urls: 5,
+                refused_tokens,
+                ..History::default()
+            };
+            let refusal = refused(op, 401, code, None);
+            assert_eq!(advise(op, &refusal, &again), advice, "{code}");
+        }
     }
 
     #[test]

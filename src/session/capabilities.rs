@@ -1,8 +1,10 @@
-//! What a call takes of its key, held against what the key may do (docs/protocol.md, section 10).
+//! What a call needs of its application key, compared with what the key may do (docs/protocol.md,
+//! section 10).
 //!
-//! A call that lacks what it needs for certain is refused before anything is sent. What it may need
-//! besides is for the service to say: reading from a public bucket takes nothing, and whether a
-//! bucket is public is not known here. Its refusal is then told with all that the key lacks.
+//! A call that certainly lacks something is refused before anything is sent, with an error that
+//! names all that is missing. For some calls it is not certain: reading from a public bucket needs
+//! no capability, and whether a bucket is public is not known here. Such calls are sent, and if the
+//! service refuses, its refusal is completed with what the key lacks.
 
 use crate::error::{Error, KeyRestriction, NotAllowed, Result, ServiceError};
 use crate::model::auth::{Allowed, Capability};
@@ -10,23 +12,32 @@ use crate::model::id::BucketId;
 use crate::model::operation::Operation;
 use crate::raw::DownloadRequest;
 
-/// What a call takes of its key.
+/// What one call needs of its key. Built for each call by chained methods, beginning with
+/// `Needs::from(operation)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Needs<'a> {
+    /// The endpoint, which determines the basic capability.
     operation: Operation,
-    /// What the call is about, for the error that names it; empty if the request's answer tells.
+    /// What the call is about, such as a file name, for the error that reports a refusal. If it is
+    /// empty, the error takes the subject of the request.
     subject: &'a str,
+    /// The capabilities without which the service certainly refuses the call.
     certain: Vec<Capability>,
+    /// The capabilities without which the service may refuse the call. They are never checked in
+    /// advance.
     perhaps: Vec<Capability>,
+    /// The bucket that the call is about; a key that is restricted to buckets must include it.
     bucket: Option<&'a BucketId>,
-    /// The file's name, or the beginning of the names that are asked for.
+    /// The file's name, or the prefix of a listing. A key that is restricted to a name prefix needs
+    /// a name that begins with it.
     name: Option<&'a str>,
-    /// It is about a bucket that is none of the key's, whatever its id.
+    /// Whether the call is about a bucket that is known not to be one of the key's, although its id
+    /// is not known.
     is_elsewhere: bool,
 }
 
 impl From<Operation> for Needs<'_> {
-    /// What every call of this operation takes.
+    /// What every call of this operation needs, before anything is known of its arguments.
     fn from(operation: Operation) -> Self {
         let own = operation.capability().map(Capability::from);
         // Sources disagree about `b2_list_parts` (docs/protocol.md, section 12, row 12), and public
@@ -51,6 +62,7 @@ impl From<Operation> for Needs<'_> {
 }
 
 impl<'a> From<&'a DownloadRequest> for Needs<'a> {
+    /// What a download needs; a download by name is also subject to the key's name prefix.
     fn from(request: &'a DownloadRequest) -> Self {
         let needs = Self::from(request.operation());
         match request.file_name() {
@@ -73,19 +85,19 @@ impl<'a> Needs<'a> {
         self.name
     }
 
-    /// What the call is about.
+    /// Names what the call is about, for the error message only.
     pub(crate) const fn about(mut self, subject: &'a str) -> Self {
         self.subject = subject;
         self
     }
 
-    /// It is about this bucket, or about files in it.
+    /// Names the bucket that the call is about, or whose files it is about.
     pub(crate) const fn bucket(mut self, id: &'a BucketId) -> Self {
         self.bucket = Some(id);
         self
     }
 
-    /// It is about the file of this name, or about those whose names begin so.
+    /// Names the file that the call is about, or the prefix of the names that a listing asks for.
     pub(crate) const fn named(mut self, name: &'a str) -> Self {
         self.name = Some(name);
         if !name.is_empty() {
@@ -94,13 +106,15 @@ impl<'a> Needs<'a> {
         self
     }
 
-    /// It is about a bucket that is none of the key's.
+    /// States whether the call is about a bucket that is not one of those that the key is
+    /// restricted to.
     pub(crate) const fn elsewhere(mut self, is_elsewhere: bool) -> Self {
         self.is_elsewhere = is_elsewhere;
         self
     }
 
-    /// It takes this too, if it asks for that.
+    /// Adds a capability that the call needs only if it `asks` for something special, such as
+    /// bypassing governance.
     pub(crate) fn and_if(mut self, asks: bool, needed: Capability) -> Self {
         if asks && !self.certain.contains(&needed) {
             self.certain.push(needed);
@@ -108,19 +122,20 @@ impl<'a> Needs<'a> {
         self
     }
 
-    /// It may be refused for want of these.
+    /// Adds capabilities that the service may or may not require.
     pub(crate) fn perhaps(mut self, capabilities: &[Capability]) -> Self {
         self.perhaps.extend_from_slice(capabilities);
         self
     }
 
-    /// Nothing of it is refused before the service does.
+    /// Leaves every refusal to the service: nothing is checked in advance any more.
     pub(crate) fn for_the_service(mut self) -> Self {
         self.perhaps.append(&mut self.certain);
         self
     }
 
-    /// Refuses what the service would refuse for certain.
+    /// Fails with `NotAllowed` if the service would certainly refuse the call. Restrictions to
+    /// buckets and prefixes are not checked for downloads, because the bucket may be public.
     pub(crate) fn check(&self, allowed: &Allowed) -> Result<()> {
         let is_open = matches!(
             self.operation,
@@ -134,12 +149,13 @@ impl<'a> Needs<'a> {
         Ok(())
     }
 
-    /// Whether the key lacks something that the call needs, or may need.
+    /// Whether the key lacks a capability that the call needs or may need.
     pub(super) fn lacks(&self, allowed: &Allowed) -> bool {
         self.missing(allowed).next().is_some()
     }
 
-    /// All that the key lacks, behind a refusal of the service or instead of it.
+    /// Describes all that the key lacks, for an error. `service` is the refusal of the service and
+    /// its subject, or `None` if nothing was sent.
     pub(super) fn refusal(
         &self,
         allowed: &Allowed,
@@ -161,13 +177,17 @@ impl<'a> Needs<'a> {
         }
     }
 
+    /// The capabilities, certain and possible ones, that the key does not have.
     fn missing<'s>(&'s self, allowed: &'s Allowed) -> impl Iterator<Item = &'s Capability> {
         lacking(&self.certain, allowed).chain(lacking(&self.perhaps, allowed))
     }
 
+    /// The restriction of the key that the call violates, if it does. A key that is restricted to
+    /// buckets cannot create one (docs/protocol.md, section 10.2).
     fn restriction(&self, allowed: &Allowed) -> Option<KeyRestriction> {
         if let Some(buckets) = &allowed.buckets {
-            // No key for some buckets makes another one (docs/protocol.md, section 10.2).
+            // A key that is restricted to buckets cannot create one (docs/protocol.md, section
+            // 10.2).
             let is_new = self.operation == Operation::CreateBucket;
             let is_other = |id: &BucketId| !buckets.iter().any(|own| own.id == *id);
             if is_new || self.is_elsewhere || self.bucket.is_some_and(is_other) {
@@ -181,8 +201,9 @@ impl<'a> Needs<'a> {
     }
 }
 
-/// What an older program stored may name no capability at all: then nothing is known of them, for no
-/// key has none.
+/// The needed capabilities that are not allowed. An authorization that an older program stored may
+/// list no capabilities at all. Nothing is known of them then, because every key has at least one,
+/// so nothing counts as lacking.
 fn lacking<'s>(
     needed: &'s [Capability],
     allowed: &'s Allowed,

@@ -1,18 +1,23 @@
-//! Where an application key comes from: the environment, a command, or the caller's own code; and what
-//! happens when a running program's key is replaced.
+//! Where an application key comes from (the environment, a command, or the caller's own code), and
+//! what happens when the key of a running program is replaced.
 //!
 //! A program that was given a provider asks it
 //!
-//! 1. when it authorizes: an authorization of the same key in the store is used, and nothing is sent;
-//! 2. when its token no longer works - it is too old, or the key was revoked: the key that the provider
-//!    then names is the one that is authorized. So a revoked key that was replaced costs one request;
-//! 3. when the store turns out to hold another key of the same account: another process may have met
-//!    the replacement first.
+//! 1. when it authorizes. If the store holds an authorization of the same key, that is used, and
+//!    nothing is sent;
+//! 2. when its token no longer works, because it has expired or its key was deleted. The key that
+//!    the provider then names is the one that is authorized, so a deleted key that was replaced
+//!    costs one request;
+//! 3. when the store turns out to hold another key of the same account, because another process may
+//!    have noticed the replacement first.
 //!
-//! One thread asks, and the others have its outcome. The new key must be of the same account at the
-//! same realm: buckets and pins that were made with the old one then stand for it too
-//! ([`Lineage`]). A key that was refused is not sent again for [`MEMORY`], so that a program whose key
-//! is gone does not ask the service once for each of its calls.
+//! One thread asks, and the others share its outcome. The new key must belong to the same account
+//! at the same realm. Buckets and sessions that were created with the old key then stand for the
+//! new one too ([`Lineage`]). A key that was refused is not sent again for [`MEMORY`], so that a
+//! program whose key was deleted does not ask the service once for each of its calls.
+//!
+//! If the provider fails, a token that has merely expired is replaced with the key in the store. If
+//! that is refused as well, the call fails with the provider's error.
 
 mod command;
 
@@ -37,11 +42,11 @@ use crate::session::Session;
 
 pub use self::command::CommandCredentials;
 
-/// How long a key that was refused is not sent again, and a provider is not asked again about somebody
-/// else's key.
+/// How long a key that was refused is not sent again, and for how long a provider is not asked
+/// again about a key in the store that it did not name.
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// An application key, and where it belongs.
+/// An application key, and the realm that it belongs to. `Debug` does not show the secret half.
 ///
 /// ```
 /// use b2sdk::credentials::Credentials;
@@ -52,16 +57,18 @@ const MEMORY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credentials {
-    /// Where to authorize; `production` if not given.
+    /// The realm to authorize at. The default is `production`.
     pub realm: Realm,
-    /// The key's public half.
+    /// The public half of the key: its id.
     pub application_key_id: ApplicationKeyId,
-    /// Its secret half.
+    /// The secret half of the key, which the service shows only once.
     pub application_key: ApplicationKey,
 }
 
 impl Credentials {
-    /// A key for production.
+    /// Creates credentials for `production`. Their form is checked when they are used: a value that
+    /// is empty, or contains white space, quotes or characters outside of ASCII, fails with
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput).
     #[must_use]
     pub fn new(
         application_key_id: impl Into<ApplicationKeyId>,
@@ -74,13 +81,15 @@ impl Credentials {
         }
     }
 
-    /// A key for another realm.
+    /// Sets the realm: `production`, or the URL of another service, such as a simulator's.
     #[must_use]
     pub fn realm(mut self, realm: impl Into<Realm>) -> Self {
         self.realm = realm.into();
         self
     }
 
+    /// The credentials that an authorization was made with. The secret is empty if the store keeps
+    /// none.
     pub(super) fn of(auth: &AccountAuth) -> Self {
         Self::new(
             auth.application_key_id.clone(),
@@ -89,8 +98,8 @@ impl Credentials {
         .realm(auth.realm.as_str())
     }
 
-    /// Fails if they cannot be what they should be. The values are never shown: they may be in each
-    /// other's place.
+    /// Checks the form of both halves before they are sent. The error never shows them, because the
+    /// caller may have exchanged them.
     pub(super) fn check(&self) -> Result<()> {
         let (id, key) = (
             self.application_key_id.as_str(),
@@ -122,9 +131,10 @@ impl Credentials {
         Ok(())
     }
 
-    /// Whether that authorization was made with these.
+    /// Whether this authorization was made with these credentials.
     pub(super) fn made(&self, auth: &AccountAuth) -> bool {
         let stored = Self::of(auth);
+        // The store keeps no secrets. When the token expires, the service decides about this one.
         if auth.application_key.expose().is_empty() {
             // A store that keeps no keys: the service decides about this one when the token ends.
             return self.realm == stored.realm
@@ -134,8 +144,8 @@ impl Credentials {
     }
 }
 
-/// Whether this has the form of an id of the service: an account's, which is also its master key's, or
-/// that of another key.
+/// Whether a text has the form of a key id. A master key's id is the account id, 12 hexadecimal
+/// digits; that of another key has 25.
 fn is_key_id(text: &str) -> bool {
     matches!(text.len(), 12 | 25)
         && text
@@ -143,17 +153,21 @@ fn is_key_id(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// What a provider fails with. It must not say anything of the key: it becomes the source of an
-/// [`Error`], and may end in a log.
+/// The error of a provider. It must not contain the key, because it becomes the source of an
+/// [`Error`] and may be logged.
 pub type CredentialError = Box<dyn StdError + Send + Sync>;
 
-/// Tells the application key that is to be used now. Closures that return [`Credentials`] are
-/// providers.
+/// A source of the application key, asked whenever the key is needed. Closures that return
+/// [`Credentials`] implement it.
 ///
-/// It is asked when a program authorizes, and when a token no longer works, which is about once a day;
-/// never by two threads at once for the same reason. It is asked on a thread of its own, and a call that is
-/// cancelled meanwhile does not wait for it. It should read the key anew each time: an answer
-/// from its own memory would keep a program on a revoked key. It must not call the `B2Api` that asks.
+/// A provider is asked when a program authorizes, and when a token no longer works, which is about
+/// once a day. Two threads never ask at the same time for the same reason. It is asked on a thread
+/// of its own, and a call that is cancelled does not wait for its answer. It should read the key
+/// again each time, because an answer from its own memory would keep a program on a deleted key. It
+/// must not call the `B2Api` that asks. If it panics, that counts as a failure.
+///
+/// The key may change while a program runs, as long as it belongs to the same account at the same
+/// realm; otherwise calls fail with [`Error::AccountChanged`](crate::Error::AccountChanged).
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -177,11 +191,12 @@ pub type CredentialError = Box<dyn StdError + Send + Sync>;
 /// # Ok(()) }
 /// ```
 pub trait CredentialProvider: Send + Sync {
-    /// The key to use now.
+    /// Returns the key to use now.
     ///
     /// # Errors
-    /// Whatever keeps it from telling. A token that is merely too old is then replaced with the key in
-    /// the account info.
+    /// Any error means that the key could not be determined. Authorizing then fails with
+    /// [`Error::Credentials`](crate::Error::Credentials). A token that has merely expired is
+    /// replaced with the key in the account info instead.
     fn credentials(&self) -> Result<Credentials, CredentialError>;
 }
 
@@ -195,11 +210,12 @@ where
     }
 }
 
-/// The key in the environment variables that the `b2` tool reads: `B2_APPLICATION_KEY_ID`,
-/// `B2_APPLICATION_KEY`, and `B2_ENVIRONMENT` for the realm, `production` if that is not set or empty.
+/// A credential provider that reads the environment variables of the `b2` command-line tool:
+/// `B2_APPLICATION_KEY_ID`, `B2_APPLICATION_KEY`, and `B2_ENVIRONMENT` for the realm, which is
+/// `production` if the variable is not set or empty. Line breaks at the end of a value are ignored.
 ///
-/// The environment of a running program does not change: a key that is replaced is found after a
-/// restart.
+/// The environment of a running program does not change, so a key that is replaced takes effect
+/// after a restart.
 ///
 /// ```no_run
 /// use b2sdk::credentials::EnvironmentCredentials;
@@ -214,7 +230,7 @@ where
 pub struct EnvironmentCredentials;
 
 impl EnvironmentCredentials {
-    /// The environment of this process.
+    /// Creates a provider that reads the environment of this process each time it is asked.
     #[must_use]
     pub const fn new() -> Self {
         Self
@@ -227,10 +243,11 @@ impl CredentialProvider for EnvironmentCredentials {
     }
 }
 
+/// Reads the credentials through `variable`. Fails if the key or its id is not set or empty.
 fn from_variables(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Credentials, CredentialError> {
-    // A value that was read from a file ends as its last line does.
+    // A value that was read from a file may end with a line break.
     let trimmed = |name: &str| Some(variable(name)?.trim_end_matches(['\r', '\n']).to_owned());
     let set = |name: &str| trimmed(name).filter(|value| !value.is_empty());
     let needed =
@@ -245,23 +262,28 @@ fn from_variables(
     })
 }
 
-/// What a session knows of its provider.
+/// What a session knows about its credential provider.
 #[derive(Default)]
 pub(super) struct Provided {
+    /// The provider, if there is one.
     provider: Mutex<Option<Arc<dyn CredentialProvider>>>,
+    /// What is remembered about the keys that it named.
     state: Mutex<State>,
 }
 
+/// What is remembered about the keys that a provider named.
 #[derive(Default)]
 struct State {
+    /// The identities that belong to the session.
     lineage: Lineage,
-    /// What the service refused last, and when.
+    /// The key that the service refused last, when that was, and the refusal.
     refused: Option<(Credentials, Duration, Error)>,
-    /// An authorization in the store that was not the provider's, and when it was asked about that.
+    /// An authorization in the store whose key the provider did not name, and when it was asked.
     foreign: Option<(Generation, Duration)>,
 }
 
-/// The identities that one provider named, each replaced by the next: all of one account at one realm.
+/// The identities that one provider named, each replaced by the next. All belong to one account at
+/// one realm.
 #[derive(Default)]
 struct Lineage(Vec<Identity>);
 
@@ -301,29 +323,28 @@ impl Provided {
         self.state.lock()
     }
 
-    pub(super) fn is_there(&self) -> bool {
-        self.provider.lock().is_some()
-    }
-
-    /// Whether what belongs to the one identity may be done under the other.
+    /// Whether data that belongs to the identity `old` may be used under `new`: both are keys that
+    /// the provider named, one after the other.
     pub(super) fn continues(&self, old: &Identity, new: &Identity) -> bool {
         let State { lineage, .. } = &*self.state();
         lineage.holds(old) && lineage.holds(new)
     }
 
-    /// Forgets the provider: a key was given by hand.
+    /// Forgets the provider and its keys, because the caller passed a key directly.
     pub(super) fn forget(&self) {
         self.set(None);
         *self.state() = State::default();
     }
 
+    /// Forgets the refused key, so that it is sent once more.
     pub(super) fn forget_refusal(&self) {
         self.state().refused = None;
     }
 }
 
 impl Session {
-    /// Authorizes the provider's key, and asks the provider from now on.
+    /// Authorizes the key that the provider names, and asks the provider from now on. On failure
+    /// the session keeps the provider that it had.
     pub(crate) fn authorize_with(
         &self,
         provider: Arc<dyn CredentialProvider>,
@@ -345,14 +366,19 @@ impl Session {
         Ok(())
     }
 
-    /// The credentials that the provider names now, if there is a provider.
+    /// The credentials that the provider names now, or `None` without a provider.
     pub(super) fn provided_credentials(&self, control: &Control) -> Result<Option<Credentials>> {
         let provider = self.provided.provider();
         provider.map(|provider| ask(&provider, control)).transpose()
     }
 
-    /// The credentials to replace an authorization with: the provider's, or if there is none, or it
-    /// fails, those of the authorization; then also why it failed.
+    /// Returns the credentials that replace the authorization `stale`: those of the provider, or if
+    /// there is none or it fails, those of the authorization. In the latter case the provider's
+    /// error is returned as well, because it explains a refusal that may follow.
+    ///
+    /// Fails with `NotAuthorized` if neither the store nor the caller's last login has the secret,
+    /// with `AccountChanged` if the provider names another realm, and with the last refusal if the
+    /// same key was refused a short time ago.
     pub(super) fn credentials_for(
         &self,
         stale: &AuthSnapshot,
@@ -397,8 +423,8 @@ impl Session {
         }
     }
 
-    /// Takes note of a key that the provider named in the place of another one: before it is stored,
-    /// so that no thread meets it in the store and wonders whose it is.
+    /// Notes that the provider named another key in place of `stale`. This happens before the new
+    /// authorization is stored, so that no thread finds it in the store without knowing it.
     pub(super) fn note_successor(&self, stale: &Identity, credentials: &Credentials) {
         let new = Identity {
             account_id: stale.account_id.clone(),
@@ -413,7 +439,7 @@ impl Session {
         }
     }
 
-    /// Takes note of a key that was refused.
+    /// Notes that a key was refused, so that it is not sent again for a while.
     pub(super) fn note_refused(&self, credentials: Credentials, error: &Error) {
         if self.provided.provider().is_none() {
             return;
@@ -426,8 +452,12 @@ impl Session {
         }
     }
 
-    /// Whether what the store holds is the key that the provider names now, of the same account: then
-    /// another process met the replacement first, and this one goes on with it.
+    /// Whether the authorization `held` in the store is of a key that the provider names now, for
+    /// the same account as `wanted`. Then another process noticed the replacement first, and this
+    /// session uses its authorization.
+    ///
+    /// The provider is asked at most once in [`MEMORY`] about each authorization that it does not
+    /// name.
     pub(super) fn adopts(
         &self,
         wanted: &Identity,
@@ -446,7 +476,7 @@ impl Session {
             let now = self.clock().elapsed();
             let known = {
                 let state = self.provided.state();
-                // A provider may learn of a replacement later than another process's.
+                // This process may see the new key later than another one.
                 let is_foreign = state.foreign.is_some_and(|(generation, asked)| {
                     generation == held.generation() && now.saturating_sub(asked) < MEMORY
                 });
@@ -468,15 +498,16 @@ impl Session {
     }
 }
 
-/// Asks the provider, on a thread of its own: it may take its time, and a call that is cancelled does not
-/// wait for it.
+/// Asks the provider on a thread of its own, because it may take its time and a call that is
+/// cancelled must not wait for it. Its answer then goes nowhere. If no thread can be created, the
+/// calling thread asks.
 fn ask(provider: &Arc<dyn CredentialProvider>, control: &Control) -> Result<Credentials> {
     let (sender, receiver) = channel();
     let wakers: Vec<_> = control
         .tokens()
         .map(|token| {
             let sender = sender.clone();
-            // Whoever asked may have its answer already.
+            // The receiver is gone once there is an answer.
             token.on_cancel(move || _ = sender.send(None))
         })
         .collect();

@@ -1,7 +1,12 @@
-//! Going through a listing page by page: one page in memory, no end before the service says so - a
-//! page may be empty in the middle (docs/protocol.md, section 9.3) -, and an end with an error
-//! where the pages go round in circles: such a listing would never end, and a program that deletes
-//! what is listed, or waits for the end of it, neither.
+//! Reads listings page by page.
+//!
+//! One page is in memory at a time. A listing ends only when the service names no next page,
+//! because a page in the middle may be empty (docs/protocol.md, section 9.3). A listing whose pages
+//! lead back to an earlier one ends with an error. It would never end otherwise, and a program that
+//! deletes what is listed, or that waits for the end, would not end either.
+//!
+//! A page that is refused, cut or not answered is repeated by the retry loop like any other call.
+//! After a final error the listing is over: it yields the error once and then nothing.
 
 use std::vec;
 
@@ -15,66 +20,38 @@ use crate::session::Session;
 use crate::session::capabilities::Needs;
 use crate::wire::large_file::ListUnfinishedRequest;
 
-/// A listing whose pages begin at a `K`.
+/// Where the pages of a listing lead.
 #[derive(Debug)]
-pub(crate) struct Pages<K, T> {
-    page: vec::IntoIter<T>,
-    start: Option<K>,
-    is_last: bool,
-    /// A start seen before. It moves on after 1, 2, 4, ... pages, so that any circle is noticed
-    /// within three times around, whatever the order is that the service lists in.
+pub(super) struct Turns<K> {
+    /// Where the next page starts; `None` for the first one.
+    pub(super) start: Option<K>,
+    /// Whether no page follows.
+    pub(super) is_last: bool,
+    /// A start of an earlier page. It moves on after 1, 2, 4, ... pages, so that a cycle is noticed
+    /// before it has been passed three times, in whatever order the service lists (this is Brent's
+    /// algorithm).
     landmark: Option<K>,
+    /// The number of pages since the landmark was set.
     since_landmark: u64,
+    /// The number of pages after which the landmark moves on.
     next_landmark: u64,
 }
 
-impl<K, T> Default for Pages<K, T> {
-    fn default() -> Self {
+impl<K: Clone> Turns<K> {
+    pub(super) fn from(start: Option<K>) -> Self {
         Self {
-            page: Vec::new().into_iter(),
-            start: None,
+            landmark: start.clone(),
+            start,
             is_last: false,
-            landmark: None,
             since_landmark: 0,
             next_landmark: 1,
         }
     }
 }
 
-impl<K: PartialEq + Clone, T> Pages<K, T> {
-    /// A listing that does not begin at the beginning.
-    pub(crate) fn from(start: K) -> Self {
-        Self {
-            landmark: Some(start.clone()),
-            start: Some(start),
-            ..Self::default()
-        }
-    }
-
-    /// The next row. `fetch` is given the start of a page, `None` for the first one, and tells the
-    /// rows and where the next page starts. After an error the listing is at its end.
-    pub(crate) fn next(
-        &mut self,
-        operation: Operation,
-        mut fetch: impl FnMut(Option<&K>) -> Result<(Vec<T>, Option<K>)>,
-    ) -> Option<Result<T>> {
-        loop {
-            if let Some(row) = self.page.next() {
-                return Some(Ok(row));
-            }
-            if self.is_last {
-                return None;
-            }
-            let fetched = fetch(self.start.as_ref())
-                .and_then(|(rows, next)| self.turn(operation, rows, next));
-            if let Err(error) = fetched {
-                self.end();
-                return Some(Err(error));
-            }
-        }
-    }
-
-    fn turn(&mut self, operation: Operation, rows: Vec<T>, next: Option<K>) -> Result<()> {
+impl<K: PartialEq + Clone> Turns<K> {
+    /// Notes where the next page starts, `None` for no next page. Fails if the pages form a cycle.
+    pub(super) fn turn(&mut self, operation: Operation, next: Option<K>) -> Result<()> {
         if next.is_none() {
             self.is_last = true;
         } else if next == self.start || next == self.landmark {
@@ -91,25 +68,68 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
             self.next_landmark = self.next_landmark.saturating_mul(2);
         }
         self.start = next;
-        self.page = rows.into_iter();
         Ok(())
     }
+}
 
-    /// Ends the listing here.
-    pub(crate) fn end(&mut self) {
-        self.is_last = true;
-        self.page = Vec::new().into_iter();
-    }
+/// A listing of rows `T` whose pages begin at a `K` and are read as a whole. The owner passes the
+/// call that fetches a page to [`Pages::next`], so a listing borrows nothing between rows.
+#[derive(Debug)]
+pub(crate) struct Pages<K, T> {
+    /// The rows of the current page that were not yielded yet.
+    page: vec::IntoIter<T>,
+    turns: Turns<K>,
+}
 
-    /// Changes where the next page starts, if there is one.
-    pub(crate) fn skip_to(&mut self, later: impl FnOnce(&K) -> Option<K>) {
-        if let Some(start) = self.start.as_ref().and_then(later) {
-            self.start = Some(start);
+impl<K: Clone, T> Default for Pages<K, T> {
+    fn default() -> Self {
+        Self {
+            page: Vec::new().into_iter(),
+            turns: Turns::from(None),
         }
     }
 }
 
-/// The application keys of the account.
+impl<K: PartialEq + Clone, T> Pages<K, T> {
+    /// Creates a listing that begins in the middle.
+    pub(crate) fn from(start: K) -> Self {
+        Self {
+            turns: Turns::from(Some(start)),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the next row, or `None` at the end.
+    ///
+    /// `fetch` is given the start of a page, `None` for the first one, and returns the rows and the
+    /// start of the following page. After an error the listing is at its end.
+    pub(crate) fn next(
+        &mut self,
+        operation: Operation,
+        mut fetch: impl FnMut(Option<&K>) -> Result<(Vec<T>, Option<K>)>,
+    ) -> Option<Result<T>> {
+        loop {
+            if let Some(row) = self.page.next() {
+                return Some(Ok(row));
+            }
+            if self.turns.is_last {
+                return None;
+            }
+            let fetched = fetch(self.turns.start.as_ref()).and_then(|(rows, next)| {
+                self.page = rows.into_iter();
+                self.turns.turn(operation, next)
+            });
+            if let Err(error) = fetched {
+                self.turns.is_last = true;
+                self.page = Vec::new().into_iter();
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+/// The application keys of the account, 1,000 to a page, which is the largest page that is billed
+/// as one request.
 #[derive(Debug, Default)]
 pub(crate) struct KeyPages(Pages<ApplicationKeyId, KeyDetails>);
 
@@ -127,7 +147,8 @@ impl KeyPages {
         })
     }
 
-    /// The key of that id, if there is one: the listing begins there.
+    /// Looks one key up by its id with a single request. Listings begin at an id, so the key is the
+    /// first row if it exists.
     pub(crate) fn find(
         session: &Session,
         control: &Control,
@@ -149,7 +170,8 @@ pub(crate) struct UnfinishedPages {
 }
 
 impl UnfinishedPages {
-    /// Those whose names start so.
+    /// Lists the unfinished large files whose names begin with `name_prefix`, or all if it is
+    /// empty.
     pub(crate) fn new(bucket_id: BucketId, name_prefix: &str) -> Self {
         Self {
             request: ListUnfinishedRequest {

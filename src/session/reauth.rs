@@ -1,9 +1,20 @@
-//! Authorizing, and replacing a token that no longer works: once, however many threads and
-//! processes meet it.
+//! Authorizes the account, and replaces a token that no longer works: once, however many threads
+//! and processes notice it.
 //!
-//! Among threads the first one that reports a dead token goes ahead and the others wait for its
-//! outcome, good or bad. Among processes the store's lease decides (`account_info`). No lock of a
-//! store is held while the service is asked.
+//! Among the threads of a process, the first one that reports an expired token replaces it, and the
+//! others wait and share its outcome, whether it succeeded or failed. Among processes the store's
+//! lease decides who asks the service (`account_info`). No lock of a store is held while the
+//! service is asked.
+//!
+//! The order of steps:
+//!
+//! 1. The store is read. If it holds a newer authorization, that is used and nothing is sent.
+//! 2. A credential provider, if there is one, names the key (`credentials`).
+//! 3. The lease is taken. A process that finds it taken waits and looks again, with growing pauses.
+//! 4. `b2_authorize_account` is sent. While it is repeated, the lease is renewed.
+//! 5. The new token is stored, which ends the lease. If a process dies before that, its lease
+//!    lapses after 30 seconds and another process takes over. If the request is refused or
+//!    cancelled, the lease is given up at once, so that nobody waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,18 +31,23 @@ use crate::session::credentials::Credentials;
 use crate::session::retry::Step;
 use crate::session::{Session, log_store_failure};
 
-/// How long one process may take to authorize before another one tries.
+/// How long a process may take to authorize before another one may try. Each repeated request
+/// extends the time.
 const LEASE: Duration = Duration::from_secs(30);
-/// How long to wait at first before looking whether another process is done; twice as long each time,
-/// up to the longest wait, and spread, so that a fleet does not ask its store all at once.
+/// The first pause before another look whether the process that holds the lease is done. The pauses
+/// double up to [`LONGEST_POLL`] and are spread at random, so that the processes of a fleet do not
+/// ask their store at the same moment.
 const FIRST_POLL: Duration = Duration::from_millis(20);
+/// The longest pause between two looks.
 const LONGEST_POLL: Duration = Duration::from_secs(1);
-/// How long a key that was refused is not sent again.
+/// How long credentials that the service refused are not sent again to restore a lost
+/// authorization.
 const REFUSAL_MEMORY: Duration = Duration::from_secs(60);
 
 impl Session {
-    /// Authorizes this key, unless the store holds its authorization already; from now on this
-    /// session serves only its identity.
+    /// Authorizes this key, unless the store already holds its authorization, which costs no
+    /// request. From then on the session serves only this key's identity, and no credential
+    /// provider is asked.
     pub(crate) fn authorize(&self, credentials: Credentials, control: &Control) -> Result<()> {
         self.authorize_credentials(&credentials, control)?;
         self.provided.forget();
@@ -39,7 +55,9 @@ impl Session {
         Ok(())
     }
 
-    /// The same, whoever named the key.
+    /// Authorizes these credentials, whoever named them. Checks their form and the realm before
+    /// anything is sent. Threads that authorize the same credentials at the same time share one
+    /// outcome.
     pub(super) fn authorize_credentials(
         &self,
         credentials: &Credentials,
@@ -53,6 +71,8 @@ impl Session {
             })
     }
 
+    /// Authorizes until the store holds an authorization of these credentials. A store that cannot
+    /// be reached does not prevent it: the token is then kept in memory (`store`).
     fn authorize_now(&self, credentials: &Credentials, control: &Control) -> Result<()> {
         loop {
             let stored = match self.store.auth() {
@@ -75,15 +95,19 @@ impl Session {
         }
     }
 
-    /// Asks for a new token with the credentials of the provider, or those in the store, whatever the
-    /// old one is worth.
+    /// Replaces the token even if it still works, with the key that the provider names, or with the
+    /// one in the store.
     pub(crate) fn reauthorize(&self, control: &Control) -> Result<()> {
         let snapshot = self.current(control)?;
         self.provided.forget_refusal();
         self.refresh(&snapshot, control)
     }
 
-    /// Sees to it that the store no longer holds this authorization but a newer one.
+    /// Ensures that the store no longer holds the authorization `stale` but a newer one.
+    ///
+    /// If the key is refused and there is a provider, the provider is asked once more: the key may
+    /// have been replaced between its answer and the request. On failure the store still holds
+    /// `stale`.
     pub(super) fn refresh(&self, stale: &AuthSnapshot, control: &Control) -> Result<()> {
         self.flight.run(control.tokens(), stale.generation(), || {
             let replaced = self
@@ -116,7 +140,8 @@ impl Session {
         })
     }
 
-    /// Replaces an authorization by one of these credentials, if it still stands.
+    /// Replaces the authorization `stale` by one of these credentials, which must belong to the
+    /// same account. Returns `None` if somebody else replaced it first.
     fn replace_by(
         &self,
         stale: &AuthSnapshot,
@@ -128,12 +153,14 @@ impl Session {
         self.replace(Some(stale.generation()), credentials, account, control)
     }
 
-    /// Authorizes again if the store has lost the authorization of this session: its file was deleted,
-    /// its server was emptied. Nothing of the kind happens after a logout, nor to a session that only
-    /// uses what others authorized.
+    /// Authorizes again after the store has lost the authorization of this session, because its
+    /// file was deleted or its server was emptied.
+    ///
+    /// Fails with `NotAuthorized` after a logout, and in a session that only uses what others
+    /// authorized. Credentials that were refused here are not sent again for [`REFUSAL_MEMORY`].
     pub(super) fn restore(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
         let by_hand = self.by_hand.lock().clone();
-        if by_hand.is_none() && !self.provided.is_there() {
+        if by_hand.is_none() && !self.provided.is_set() {
             return Err(Error::NotAuthorized);
         }
         if self.store.is_logged_out()? {
@@ -163,12 +190,16 @@ impl Session {
         self.store.auth()?.ok_or(Error::NotAuthorized)
     }
 
+    /// Binds the session to the identity of this authorization.
     fn pin(&self, snapshot: &AuthSnapshot) {
         *self.pinned.lock() = Some(snapshot.identity().clone());
     }
 
-    /// Authorizes if the lease is ours; `None` if somebody else replaced the authorization, or
-    /// removed it. If it has to be of a certain account, no other one is stored.
+    /// Authorizes under the store's lease and stores the result.
+    ///
+    /// Returns `None` if somebody else replaced the authorization `stale`, or logged out. With
+    /// `account`, an authorization of another account is not stored, and the call fails with
+    /// `AccountChanged`. If the request fails, the lease is given up.
     fn replace(
         &self,
         stale: Option<Generation>,
@@ -184,7 +215,7 @@ impl Session {
                     control.sleep(self.clock(), wait + jitter(wait / 2))?;
                     wait = LONGEST_POLL.min(wait * 2);
                 }
-                // Whoever logged out meanwhile is not logged in again by a token that expired.
+                // Somebody logged out in between; replacing the expired token would log in again.
                 Refresh::Lease(ticket) if stale.is_some() && ticket.identity().is_none() => {
                     log_store_failure("abandoned lease", self.store.abandon_refresh(ticket));
                     return Ok(None);
@@ -200,8 +231,8 @@ impl Session {
         }
     }
 
-    /// Stores an authorization; `None` if another process stored one of this identity first, because
-    /// it took the lease over: that one is as good, and perhaps newer.
+    /// Stores an authorization and ends the lease. Returns `None` if another process took the lease
+    /// over and stored one of this identity first: that one is as good, and perhaps newer.
     fn save(&self, auth: AccountAuth, ticket: RefreshTicket) -> Result<Option<Arc<AuthSnapshot>>> {
         let error = match self.store.save_auth(auth.clone(), Some(ticket)) {
             Err(error) if error.is_superseded() => error,
@@ -209,12 +240,14 @@ impl Session {
         };
         match self.store.auth()? {
             Some(stored) if auth.belongs_to(stored.identity()) => Ok(None),
-            // The store has lost everything since the lease was drawn.
+            // The store has lost everything since the lease was taken.
             None if !self.store.is_logged_out()? => Ok(Some(self.store.save_auth(auth, None)?)),
             _ => Err(error.into()),
         }
     }
 
+    /// Asks the service for a token, with repeated requests as the policy allows. The lease is
+    /// renewed before each repeated request.
     fn ask(
         &self,
         credentials: &Credentials,
@@ -230,6 +263,7 @@ impl Session {
         let auth = self
             .attempts(Operation::AuthorizeAccount, control)
             .run(|step| {
+                // A slow service is no reason for other processes to begin, too.
                 if step != Step::First {
                     // The service is slow: others need not begin because of that.
                     log_store_failure("renewed lease", self.store.renew_lease(ticket, LEASE));

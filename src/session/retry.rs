@@ -1,4 +1,14 @@
-//! The one retry loop.
+//! The one retry loop. Everything that repeats a request goes through it.
+//!
+//! Before each attempt the loop waits until a pause that the service asked for is over. After a
+//! failed attempt it asks `advice` what to do, and stops when that says so, when the attempts or
+//! the time of the [`RetryPolicy`] are used up, or when the call is cancelled. The last error is
+//! returned with the number of attempts and the time that they took. Cancelling ends a pause at
+//! once.
+//!
+//! A call may contain others: an upload asks for an upload URL. Each has a loop of its own, and the
+//! outer loop does not repeat what failed in an inner one, because the inner loop has already tried
+//! as often as the policy allows.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,6 +28,10 @@ use crate::session::advice::{Advice, History, advise};
 /// `max_delay`, and is extended randomly by up to half. If the service says how long to wait
 /// (`Retry-After`), the pause is exactly that long. A call that could continue only after
 /// `total_time` fails at once instead of waiting.
+///
+/// Each repeated request counts towards a [`RequestBudget`](crate::limits::RequestBudget), and one
+/// that the service executed is billed like the first. A request that must not take effect twice is
+/// not repeated if its answer was lost.
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,7 +105,8 @@ impl RetryPolicy {
         self
     }
 
-    /// The waiting time after so many waits.
+    /// The pause after `waits` earlier pauses, lengthened at random by up to half so that many
+    /// clients do not return at the same moment.
     pub(crate) fn delay(&self, waits: u32) -> Duration {
         let doubled = 2_u32.checked_pow(waits).unwrap_or(u32::MAX);
         let delay = self.base_delay.saturating_mul(doubled).min(self.max_delay);
@@ -99,30 +114,39 @@ impl RetryPolicy {
     }
 }
 
-/// What an attempt has to do first.
+/// What an attempt has to do before it sends its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// Nothing: this is the first attempt.
     First,
+    /// Nothing: the request is repeated as it was. An upload keeps its URL.
     Again,
+    /// Replace the token.
     Reauthorize,
+    /// Ask for another upload URL.
     FreshUploadUrl,
 }
 
-/// The loop of one call.
+/// The attempts of one call: what the call is, and what limits and steers it.
 pub(super) struct RetryLoop<'a> {
+    /// The endpoint, which determines what may be repeated and which pauses apply.
     pub(super) operation: Operation,
-    /// What the call is about, for the log.
+    /// The bucket and the file that the call is about, for the log.
     pub(super) bucket: Option<&'a BucketId>,
     pub(super) file_name: Option<&'a str>,
     pub(super) policy: &'a RetryPolicy,
     pub(super) clock: &'a Clock,
+    /// The pauses that the service asked for, shared by all calls of the session.
     pub(super) pauses: &'a Pauses,
     pub(super) control: &'a Control,
 }
 
 impl RetryLoop<'_> {
-    /// Makes attempts until one succeeds, or another one makes no sense. What is logged meanwhile stands
-    /// in a span that tells what the call is about.
+    /// Makes attempts until one succeeds or another one would make no sense. All log events of the
+    /// call are inside a span that names the operation, the bucket and the file.
+    ///
+    /// `attempt` is told what it has to do first. It must send at most one request of the loop's
+    /// operation.
     pub(super) fn run<T>(&self, attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
         let span = tracing::info_span!(
             "b2sdk",
@@ -133,6 +157,8 @@ impl RetryLoop<'_> {
         span.in_scope(|| self.run_attempts(attempt))
     }
 
+    /// The loop itself. An upload may take any time while its data moves: of its time only the
+    /// pauses count against `total_time`.
     fn run_attempts<T>(&self, mut attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
         let started = self.clock.elapsed();
         let mut history = History::default();
@@ -147,7 +173,7 @@ impl RetryLoop<'_> {
                 Err(error) => error,
             };
             let elapsed = self.clock.elapsed().saturating_sub(started);
-            // What a call inside this one could not do was tried there already.
+            // The outer loop does not repeat what a call inside this one has already tried.
             if !note_attempts(&mut error, self.operation, &history, elapsed) {
                 return Err(error);
             }
@@ -156,7 +182,7 @@ impl RetryLoop<'_> {
             let Some((next, delay)) = self.follow(advice, &error, &mut history) else {
                 return Err(error);
             };
-            // Moving data may take its time; what is limited is trying in vain.
+            // Moving data may take any time; only the time between attempts is limited.
             let spent = if self.moves_data() { waited } else { elapsed };
             if history.attempts >= self.policy.max_attempts
                 || spent.saturating_add(delay) > self.policy.total_time
@@ -172,6 +198,7 @@ impl RetryLoop<'_> {
         }
     }
 
+    /// Whether the attempts of this call send content.
     pub(super) const fn moves_data(&self) -> bool {
         matches!(
             self.operation,
@@ -179,8 +206,9 @@ impl RetryLoop<'_> {
         )
     }
 
-    /// Waits until the service's own pause is over, and tells how long that was; fails at once if it
-    /// is longer than `limit`.
+    /// Waits until no pause that the service asked for is left for this operation, and returns the
+    /// time waited. Fails at once with `Busy` if the pause is longer than `limit`, without sending
+    /// anything.
     fn wait_for_pause(&self, limit: Duration) -> Result<Duration> {
         let mut waited = Duration::ZERO;
         while let Some((left, refusal)) = self.pauses.left(self.operation, self.clock) {
@@ -197,6 +225,8 @@ impl RetryLoop<'_> {
         Ok(waited)
     }
 
+    /// Logs that an attempt failed and will be repeated: its number, the status or the kind of
+    /// failure, and the pause. The service's message is not logged.
     fn warn_of_retry(&self, error: &Error, attempt: u32, delay: Duration) {
         let (operation, file_name) = (self.operation, self.file_name);
         let delay_ms = delay.as_millis();
@@ -212,6 +242,9 @@ impl RetryLoop<'_> {
         }
     }
 
+    /// Carries out the advice as far as the loop is concerned: returns the next step and the pause
+    /// before it, or `None` to stop. A pause that the service asked for becomes one for all calls
+    /// of the operation.
     fn follow(
         &self,
         advice: Advice,
@@ -237,7 +270,9 @@ impl RetryLoop<'_> {
             }
             Advice::FreshUploadUrl => {
                 history.fresh_urls += 1;
-                // Five other URLs at once, as the service's checklist asks; then it is overloaded.
+                history.refused_tokens += u32::from(error.status() == Some(401));
+                // Backblaze's integration checklist asks for five other URLs without a pause. After
+                // that the service is overloaded.
                 let delay = match history.fresh_urls {
                     0..=5 => Duration::ZERO,
                     more => self.policy.delay(more - 6),
@@ -248,7 +283,8 @@ impl RetryLoop<'_> {
     }
 }
 
-/// Writes into the error how often and how long was tried; false if it is about another operation.
+/// Writes into the error how many attempts were made and how long they took. Returns false if the
+/// error is about another operation, that is, a call inside this one failed.
 fn note_attempts(
     error: &mut Error,
     operation: Operation,
@@ -276,19 +312,23 @@ fn note_attempts(
     }
 }
 
-/// Until when each operation is paused because the service said so. Limits are counted per
-/// operation and account, so a pause holds for all threads that call the same.
+/// The times until which each operation is paused because the service asked for it.
+///
+/// The service counts its limits by operation and account, so a pause holds for all threads that
+/// call the same operation. Otherwise each of them would be refused once more.
 #[derive(Debug, Default)]
 pub(super) struct Pauses(Mutex<HashMap<Operation, Pause>>);
 
 #[derive(Debug)]
 struct Pause {
+    /// The end of the pause, by the clock's `elapsed`.
     until: Duration,
-    /// What the service said.
+    /// The refusal that asked for the pause; it is returned to callers that do not wait.
     refusal: ServiceError,
 }
 
 impl Pauses {
+    /// The time left of an operation's pause, and the refusal that caused it.
     fn left(&self, operation: Operation, clock: &Clock) -> Option<(Duration, ServiceError)> {
         let pauses = self.0.lock();
         let Pause { until, refusal } = pauses.get(&operation)?;
@@ -296,6 +336,7 @@ impl Pauses {
         (!left.is_zero()).then(|| (left, refusal.clone()))
     }
 
+    /// Pauses an operation from now on. A pause that ends later stays as it is.
     fn extend(&self, operation: Operation, clock: &Clock, pause: Duration, refusal: &ServiceError) {
         let until = clock.elapsed().saturating_add(pause);
         let mut pauses = self.0.lock();

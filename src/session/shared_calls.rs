@@ -1,12 +1,18 @@
-//! Calls that several layers above make in the same way.
+//! Calls that several of the layers above make, each written once: deleting a version, changing its
+//! retention, cancelling a large file, and looking a version up.
+//!
+//! Two of them cannot be repeated without care. If the answer to a deletion or a cancellation is
+//! lost, the second request finds nothing to delete. That refusal means that the first request took
+//! effect, so the call succeeds.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::control::Control;
 use crate::error::{ErrorCode, Result};
 use crate::http::Beginning;
 use crate::model::auth::Capability;
-use crate::model::file::FileVersion;
+use crate::model::file::{FileAction, FileVersion};
 use crate::model::filtered::Filtered;
 use crate::model::id::{BucketId, FileId};
 use crate::model::lock::{FileRetention, LegalHold};
@@ -21,6 +27,8 @@ use crate::wire::large_file::ListPartsRequest;
 use crate::wire::lock::{UpdateFileLegalHoldRequest, UpdateFileRetentionRequest};
 
 impl Session {
+    /// Deletes one version. Deleting a version that does not exist fails, unless an earlier attempt
+    /// of this call whose answer was lost has deleted it.
     pub(crate) fn delete_file_version(
         &self,
         control: &Control,
@@ -41,7 +49,8 @@ impl Session {
         }
     }
 
-    /// Sets the retention of a version, or clears it; what the service stored.
+    /// Sets the retention of a version, or clears it with `None`, and returns what the service
+    /// stored.
     pub(crate) fn update_file_retention(
         &self,
         control: &Control,
@@ -61,12 +70,12 @@ impl Session {
         Ok(match answer.file_retention {
             Some(Filtered::Readable(stored)) => Some(stored),
             Some(Filtered::Unset) => None,
-            // It does not say; that it did not refuse says enough.
+            // The key may not read it. The service did not refuse the change, so it holds.
             Some(Filtered::NotAuthorized) | None => retention.cloned(),
         })
     }
 
-    /// Puts a version on legal hold, or takes it off.
+    /// Places a version under legal hold, or releases it.
     pub(crate) fn update_file_legal_hold(
         &self,
         control: &Control,
@@ -82,6 +91,8 @@ impl Session {
         .map(|_| ())
     }
 
+    /// Cancels an unfinished large file, whose parts are then deleted. Succeeds if an earlier
+    /// attempt of this call whose answer was lost has cancelled it.
     pub(crate) fn cancel_large_file(&self, control: &Control, file_id: &FileId) -> Result<()> {
         let outcome = self.call(Operation::CancelLargeFile, control, |raw| {
             raw.cancel_large_file(file_id)
@@ -97,21 +108,64 @@ impl Session {
         }
     }
 
-    /// All parts of an unfinished large file; there are at most 10,000.
+    /// Returns all parts of an unfinished large file, of which there are at most 10,000. Each 1,000
+    /// parts cost one request.
     pub(crate) fn parts_of(&self, control: &Control, file_id: &FileId) -> Result<Vec<Part>> {
         let mut pages = PartPages::new(file_id.clone());
         std::iter::from_fn(|| pages.next(self, control)).collect()
     }
 
-    /// Whether a version was made after something began, by the service's own clock, which its Date header
-    /// tells to the second.
-    pub(crate) fn is_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
+    /// Whether a version was created after `beginning`, as far as the service's own clock tells.
+    /// Its `Date` header has a resolution of one second, so a version from the second before counts
+    /// as well. Returns false if no answer has told the service's time yet.
+    fn is_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
         let began = self.http().service_time_of(beginning).map(Timestamp::from);
         began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
     }
 
-    /// The first version of a file that is the one wanted, newest first; behind one that is too old there
-    /// are only older ones.
+    /// Whether a version was created after `beginning` beyond doubt, however the `Date` header is rounded and
+    /// whichever of our clocks is right.
+    fn is_surely_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
+        let began = self.http().latest_service_time_of(beginning);
+        let second = Duration::from_secs(1);
+        let surely_after = began.and_then(|began| began.checked_add(second));
+        surely_after.is_some_and(|after| version.upload_timestamp > Timestamp::from(after))
+    }
+
+    /// Returns the version of a file that was created after `beginning` and for which `is_like_it` returns
+    /// true.
+    ///
+    /// The service's time is known to the second only, so an equal version from just before may be found.
+    /// As the latest version it does no harm, because the file has the content that was asked for. Below
+    /// another version it counts only if its time leaves no doubt. Otherwise the caller would be told that
+    /// the file has a content that was replaced already.
+    pub(crate) fn find_made(
+        &self,
+        control: &Control,
+        bucket: &BucketId,
+        file_name: &str,
+        beginning: &Beginning,
+        is_like_it: impl Fn(&FileVersion) -> bool,
+    ) -> Result<Option<FileVersion>> {
+        let is_latest = Cell::new(true);
+        let is_wanted = |version: &FileVersion| {
+            let is_latest = match version.action {
+                // A file that is not finished replaces nothing.
+                FileAction::Start => is_latest.get(),
+                _ => is_latest.replace(false),
+            };
+            is_like_it(version)
+                && self.is_made_since(beginning, version)
+                && (is_latest || self.is_surely_made_since(beginning, version))
+        };
+        let is_too_old = |version: &FileVersion| !self.is_made_since(beginning, version);
+        self.find_version(control, bucket, file_name, is_wanted, is_too_old)
+    }
+
+    /// Returns the newest version of a file for which `is_wanted` returns true.
+    ///
+    /// Versions are listed newest first, so the search ends at the first one that `is_too_old`.
+    /// Each 100 versions cost one request.
     pub(crate) fn find_version(
         &self,
         control: &Control,
@@ -139,7 +193,7 @@ impl Session {
                 ))
             })
         });
-        // Another name is behind all of the file's own versions.
+        // The versions of the next file name follow those of this one.
         let is_beyond =
             |version: &FileVersion| version.file_name != file_name || is_too_old(version);
         let found = versions.find(|version| {
@@ -150,7 +204,7 @@ impl Session {
     }
 }
 
-/// The parts of an unfinished large file.
+/// The parts of an unfinished large file, in the order of their numbers, 1,000 to a page.
 #[derive(Debug)]
 pub(crate) struct PartPages {
     file_id: FileId,

@@ -1,14 +1,20 @@
-//! The account-info store as a session uses it: what the store's failures do not have to stop goes on
-//! without it, as `store_policy.rs` has it.
+//! The account-info store as a session uses it. Where the service can supply what the store cannot,
+//! the session continues without the store; `store_policy` says for each kind of call and failure
+//! what happens.
 //!
-//! A token that the store did not take is kept here. From then on:
+//! A token that the store did not accept is kept in this process. From then on each reading of the
+//! authorization decides:
 //!
-//! 1. the store still holds what the token replaced, or nothing although nobody logged out: the token
-//!    counts, and is offered to the store again from time to time;
-//! 2. the store holds something else, or somebody logged out: that counts, and the token is dropped.
+//! 1. If the store still holds what the token replaced, or nothing although nobody logged out, the
+//!    kept token counts. It is offered to the store again, at most every 10 seconds.
+//! 2. If the store holds something else, or somebody logged out, that counts, and the kept token is
+//!    dropped.
 //!
-//! The first failure of each kind of call is logged with its reason, and the next one after it has
-//! worked again.
+//! The first failure of each kind of call is logged with its reason, and so is the first success
+//! after it. Failures in between are silent, because a store that is down would fill the log.
+//!
+//! This type implements [`AccountInfo`] around the owner's store, so the rest of the session does
+//! not know which of the two answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -25,45 +31,52 @@ use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 use crate::session::store_policy::{StoreCall, StoreFailure, Survival, survive};
 
-/// How long the authorization that was read last is used while the store cannot be read. A logout or
-/// another account is not noticed for so long.
+/// How long the authorization that was read last is used while the store cannot be read. For so
+/// long a logout, or a login to another account, goes unnoticed.
 const GRACE: Duration = Duration::from_secs(3600);
-/// How often a token that the store did not take is offered to it.
+/// The least time between two attempts to store a kept token.
 const OFFER_PAUSE: Duration = Duration::from_secs(10);
-/// The number of a ticket that no store gave out.
+/// The number of the ticket under which this process authorizes while the store gives out no
+/// leases.
 const NO_LEASE: u64 = 0;
 
-/// A store, and what is remembered for when it fails.
+/// The owner's store, and what is remembered for the time when it fails.
 #[derive(Debug)]
 pub(crate) struct Store {
     info: Box<dyn AccountInfo>,
     clock: Clock,
     /// The authorization that was read last, and when.
     last: Mutex<Option<(Arc<AuthSnapshot>, Duration)>>,
+    /// Whether there is a kept token. It spares every reading of the authorization a lock.
     keeps: AtomicBool,
+    /// The token that the store did not accept, if there is one.
     kept: Mutex<Option<Kept>>,
-    /// One bit for each kind of call that fails at present.
+    /// The kinds of calls that fail at present, one bit for each [`StoreCall`].
     failing: AtomicU32,
 }
 
-/// A token that the store did not take.
+/// A token that the store did not accept.
 #[derive(Debug)]
 struct Kept {
+    /// The authorization that is used in place of the stored one.
     snapshot: Arc<AuthSnapshot>,
+    /// What the store held when the token was kept; as long as it holds that, the token is newer.
     replaces: Replaced,
+    /// When the token was last offered to the store, by the clock's `elapsed`.
     offered: Duration,
 }
 
 /// What was in the store when a token was kept.
 #[derive(Debug, PartialEq, Eq)]
 enum Replaced {
-    /// That, or nothing.
+    /// The authorization of this generation, or none.
     Known(Option<Generation>),
-    /// The store could not be read.
+    /// The store could not be read, and nothing was read from it before.
     Unknown,
 }
 
 impl Store {
+    /// Wraps a store. It is not asked for anything yet.
     pub(crate) fn new(info: Box<dyn AccountInfo>, clock: &Clock) -> Self {
         Self {
             info,
@@ -75,12 +88,14 @@ impl Store {
         }
     }
 
-    /// The store itself, for its owner.
+    /// The store itself, without this policy, for its owner.
     pub(crate) fn account_info(&self) -> &dyn AccountInfo {
         &*self.info
     }
 
-    /// How to survive a failure of this call, if it failed.
+    /// Applies the policy to the outcome of a call: `Ok(Ok(..))` is a success, `Ok(Err(..))` a
+    /// failure that is survived in this way, `Err(..)` one that fails the call. Logs where the
+    /// calls of this kind begin or cease to fail.
     fn judge<T>(
         &self,
         call: StoreCall,
@@ -115,7 +130,7 @@ impl Store {
         Ok(Err(survival))
     }
 
-    /// The outcome of this call, or what stands for it where its failure is survived.
+    /// Returns the outcome of a call, or `otherwise` if its failure is survived.
     fn survive<T>(
         &self,
         call: StoreCall,
@@ -125,8 +140,9 @@ impl Store {
         Ok(self.judge(call, outcome)?.unwrap_or(otherwise))
     }
 
-    /// As [`survive`](Self::survive), for what belongs to an identity. A store that did not take this
-    /// identity's token, or has lost it, knows nothing of it, which is no reason to fail.
+    /// As [`survive`](Self::survive), for data that belongs to an identity. A store that did not
+    /// accept this identity's token, or has lost it, refuses the identity; that is no reason to
+    /// fail.
     fn survive_of<T>(
         &self,
         call: StoreCall,
@@ -140,7 +156,8 @@ impl Store {
         }
     }
 
-    /// Whether nobody else has taken this identity's place in the store, and nobody has logged out.
+    /// Whether the store merely lacks this identity's token: nobody else has taken its place, and
+    /// nobody has logged out.
     fn is_only_lost(&self, owner: &Identity) -> bool {
         let is_kept = |kept: Arc<AuthSnapshot>| kept.identity() == owner;
         self.kept_snapshot().is_some_and(is_kept)
@@ -151,7 +168,9 @@ impl Store {
             }
     }
 
-    /// What the store holds, or the kept token if that is newer.
+    /// Returns what the store holds, or the kept token if that is newer. Offers the kept token to
+    /// the store if it was not offered recently, and drops it once the store has it or has
+    /// something newer.
     fn merge(
         &self,
         stored: Option<Arc<AuthSnapshot>>,
@@ -166,7 +185,8 @@ impl Store {
         let is_behind = match (&stored, &own.replaces) {
             (None, _) => !self.info.is_logged_out()?,
             (Some(stored), Replaced::Known(generation)) => Some(stored.generation()) == *generation,
-            // It was authorized for another identity on purpose.
+            // A stored token of the same identity may be newer; one of another identity was there
+            // before and was replaced on purpose.
             (Some(stored), Replaced::Unknown) => stored.identity() != own.snapshot.identity(),
         };
         if !is_behind {
@@ -184,11 +204,13 @@ impl Store {
         Ok(Some(snapshot))
     }
 
+    /// Drops the kept token.
     fn forget_kept(&self, kept: &mut Option<Kept>) {
         *kept = None;
         self.keeps.store(false, Ordering::Release);
     }
 
+    /// The kept token, if there is one.
     fn kept_snapshot(&self) -> Option<Arc<AuthSnapshot>> {
         if !self.keeps.load(Ordering::Acquire) {
             return None;
@@ -197,6 +219,7 @@ impl Store {
         kept.as_ref().map(|kept| Arc::clone(&kept.snapshot))
     }
 
+    /// Keeps a token that the store did not accept, in place of one that may be kept already.
     fn keep(&self, snapshot: &Arc<AuthSnapshot>) {
         let mut kept = self.kept.lock();
         let replaces = match kept.take() {
@@ -218,12 +241,13 @@ impl Store {
         self.keeps.store(true, Ordering::Release);
     }
 
+    /// Remembers the authorization that was read, for when the store cannot be read.
     fn note_read(&self, stored: Option<&Arc<AuthSnapshot>>) {
         let now = self.clock.elapsed();
         *self.last.lock() = stored.map(|stored| (Arc::clone(stored), now));
     }
 
-    /// What was read last, unless that was too long ago.
+    /// The authorization that was read last, unless that was longer ago than [`GRACE`].
     fn last_snapshot(&self) -> Option<Arc<AuthSnapshot>> {
         let last = self.last.lock();
         let (snapshot, read) = last.as_ref()?;
@@ -235,7 +259,7 @@ impl Store {
 impl AccountInfo for Store {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         let outcome = self.info.auth();
-        // An error is needed again if there is nothing to survive with.
+        // The error is returned after all if there is nothing to continue with.
         let failure = outcome.as_ref().err().cloned();
         match (self.judge(StoreCall::Auth, outcome)?, failure) {
             (Ok(stored), _) => {

@@ -1,26 +1,43 @@
-//! Which failure of the account-info store a session survives, and how: a table without side effects.
-//! `store.rs` does what it says.
+//! Decides which failure of the account-info store a session survives, and how: a table without
+//! side effects. `store` carries it out.
 //!
-//! What can be had from the service again is never a reason to fail a call. Two failures are always
-//! passed on: that the store belongs to another identity by now, and that the caller's own logging in
-//! and out (`authorize_account` excepted) did not take effect.
+//! A cache never fails a call: what the service can supply again is asked from the service. Three
+//! failures are passed on:
+//!
+//! - The store belongs to another identity by now. The call would otherwise continue under the
+//!   wrong account.
+//! - The caller's logout did not take effect, or it is not known whether there was one.
+//! - The authorization cannot be read because the store is damaged, or its permissions are wrong.
+//!   That does not pass by itself, and the owner has to know.
 
 use crate::error::StoreError;
 
-/// What a session asks of a store.
+/// The kinds of calls that a session makes to its store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StoreCall {
+    /// Reading the authorization.
     Auth,
+    /// Asking whether the missing authorization is due to a logout.
     IsLoggedOut,
+    /// Asking for the lease to authorize.
     BeginRefresh,
+    /// Extending that lease.
     RenewLease,
+    /// Storing a new authorization.
     SaveAuth,
+    /// Giving the lease up.
     AbandonRefresh,
+    /// Logging out.
     Clear,
+    /// Looking up names or ids of buckets.
     ReadBuckets,
+    /// Storing or removing names of buckets.
     WriteBuckets,
+    /// Taking an upload URL from the pool.
     TakeUploadUrl,
+    /// Returning an upload URL to the pool.
     PutUploadUrl,
+    /// Removing the upload URLs of a bucket or large file.
     DropUploadUrls,
 }
 
@@ -54,6 +71,7 @@ pub(super) enum StoreFailure {
 }
 
 impl StoreFailure {
+    /// Classifies an error of a store.
     pub(super) fn of(error: &StoreError) -> Self {
         if error.is_superseded() {
             Self::Superseded
@@ -70,24 +88,26 @@ impl StoreFailure {
 pub(super) enum Survival {
     /// Passes the error on.
     Fail,
-    /// Uses the authorization that was read last, for a while.
+    /// Uses the authorization that was read last, for up to an hour.
     LastSnapshot,
-    /// Authorizes without a lease: two authorizations do no harm, a program that stands still does.
+    /// Authorizes without a lease. Two processes that authorize at the same time do no harm; a
+    /// program that cannot continue does.
     WithoutLease,
-    /// Keeps the new token in memory and offers it to the store later.
+    /// Keeps the new token in memory, and offers it to the store later.
     KeepInMemory,
     /// Asks the service instead.
     AskService,
-    /// Goes on as if it had worked: what is not stored is asked for again.
+    /// Continues as if the call had succeeded: what is not stored is asked for again later.
     Forget,
 }
 
+/// Decides what a session does when this call fails in this way.
 pub(super) const fn survive(call: StoreCall, failure: StoreFailure) -> Survival {
     use StoreCall as Call;
     match (call, failure) {
         (_, StoreFailure::Superseded) | (Call::Clear | Call::IsLoggedOut, _) => Survival::Fail,
         (Call::Auth, StoreFailure::Unavailable) => Survival::LastSnapshot,
-        // Whoever uses the store has to know that it is damaged, or is not his.
+        // The owner has to know that the store is damaged, or that its permissions are wrong.
         (Call::Auth, StoreFailure::Broken) => Survival::Fail,
         (Call::BeginRefresh, _) => Survival::WithoutLease,
         (Call::SaveAuth, _) => Survival::KeepInMemory,

@@ -1,11 +1,17 @@
-//! Upload URLs: each in one hand at a time, and back in the pool only after an upload that went
-//! well to its very end (docs/protocol.md, section 6).
+//! How upload URLs are taken, used and returned (docs/protocol.md, section 6).
 //!
-//! 1. The first attempt takes a URL from the pool, or asks for one if there is none.
-//! 2. The upload is sent there. It went well: the URL goes into the pool. The service is busy (429):
-//!    the same URL again, later. Anything else: the URL is gone.
-//! 3. A further attempt always asks for a new URL: those in the pool may be as old as the one that
-//!    failed.
+//! A URL is used by one upload at a time. It returns to the pool only after an upload that
+//! succeeded completely, because after anything else the storage server may be full, busy or still
+//! receiving.
+//!
+//! 1. The first attempt takes a URL from the pool, or asks for one if the pool is empty.
+//! 2. The upload is sent there. If it succeeds, the URL goes into the pool. If the service is busy
+//!    (429), the same URL is used again after a pause. After any other outcome, a lost answer
+//!    included, the URL is dropped.
+//! 3. Every further attempt asks for a new URL, because those in the pool may be as old as the one
+//!    that failed.
+//!
+//! A process that is killed in between loses only the URL that it held, which expires within 24 hours.
 
 use std::sync::Arc;
 
@@ -18,19 +24,25 @@ use crate::raw::Raw;
 use crate::session::retry::{RetryLoop, Step};
 use crate::session::{Session, log_store_failure};
 
-/// How an upload ended that did not plainly fail.
+/// How an attempt to upload ended, if it did not simply fail.
 pub(crate) enum UploadOutcome<T> {
-    /// The service answered that it has it.
+    /// The service answered that it stored the content. The URL can be used again.
     Stored(T),
-    /// The answer was lost, but the service turned out to have it.
+    /// The answer was lost, but a look at the service showed that it stored the content. The URL
+    /// must not be used again.
     Found(T),
-    /// The answer was lost, and nobody can tell whether the service has it.
+    /// The answer was lost, and it could not be found out whether the service stored the content.
+    /// The upload must not be repeated, because there could then be two versions.
     Unknown(Error),
 }
 
 impl Session {
-    /// Uploads through an upload URL of the target; also tells how many attempts it took. The first
-    /// attempt runs under `known`, if the caller has just read the authorization.
+    /// Uploads through an upload URL of `target`, and returns the number of attempts besides the
+    /// result.
+    ///
+    /// `upload` makes one attempt with a URL that nobody else uses, and may be called several
+    /// times. The first attempt runs under `known`, if the caller has just read the authorization.
+    /// A failure of the store to take the URL back is logged and does not fail the upload.
     pub(crate) fn with_upload_url<T>(
         &self,
         target: &UploadTarget,
@@ -84,6 +96,8 @@ impl Session {
         Ok((outcome?, attempts))
     }
 
+    /// Returns a URL for this attempt: from the pool for the first one if there is one, otherwise
+    /// from the service.
     fn upload_url(
         &self,
         target: &UploadTarget,

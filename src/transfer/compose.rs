@@ -1,11 +1,15 @@
-//! Files composed of pieces: local ones, and ranges of stored files (docs/protocol.md, sections
+//! Composes a file of pieces: local ones, and ranges of stored files (docs/protocol.md, sections
 //! 2.13 to 2.18).
 //!
-//! 1. Every piece is opened: `b2_get_file_info` tells how long a stored file is (`piece`).
-//! 2. The parts are planned (`plan`); of a stream of pieces, as far as they are known.
-//! 3. One part: `b2_upload_file` or `b2_copy_file`, unless that cannot do what is asked for. Several: a
-//!    large file (`large`), whose parts are `b2_copy_part` or `b2_upload_part`, side by side. Stored bytes
-//!    that are uploaded are downloaded while they are sent; nothing is kept.
+//! 1. Every piece is opened. `b2_get_file_info` tells the length of a stored file (`piece`). A
+//!    piece that cannot be opened fails the call, and nothing was started.
+//! 2. The parts are planned (`plan`): of a stream of pieces, as far as they are known.
+//! 3. A single part is made with `b2_upload_file` or `b2_copy_file`, unless that request cannot do
+//!    what is asked for. Several parts make a large file (`large`); each is copied with
+//!    `b2_copy_part` or uploaded with `b2_upload_part`, several at a time. Stored bytes that have
+//!    to be uploaded are downloaded while they are sent, and are not kept.
+//!
+//! A composition that fails cancels its large file, or leaves it to be resumed, as [`Resume`] says.
 
 pub(crate) mod assemble;
 pub(crate) mod incremental;
@@ -35,9 +39,10 @@ use crate::transfer::upload::small;
 use crate::transfer::uploaded::Uploaded;
 use crate::transfer::{parallel, parted};
 
+/// A stored or local piece that was opened, shared by the parts that use it.
 type Sources<'p> = Arc<Opened<'p>>;
 
-/// One file that is composed: where to, as what, how.
+/// One composition: the file to create, and how to create it.
 #[derive(Clone)]
 pub(crate) struct Compose<'a> {
     pub(crate) transfer: Transfer<'a>,
@@ -50,7 +55,8 @@ pub(crate) struct Compose<'a> {
 }
 
 impl Compose<'_> {
-    /// Makes a file of pieces that are all known, each at its offset or else after the one before.
+    /// Creates a file of pieces that are all known. Each piece is placed at its offset, or after
+    /// the one before it.
     pub(crate) fn run<'p>(
         self,
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
@@ -67,7 +73,8 @@ impl Compose<'_> {
         compose.make_all(parts)
     }
 
-    /// Makes a file of pieces that become known one after the other, in the order of their offsets.
+    /// Creates a file of pieces that become known one after the other, in the order of their
+    /// offsets. At most two parts are planned before anything is sent.
     pub(crate) fn run_stream<'p>(
         self,
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
@@ -88,7 +95,7 @@ impl Compose<'_> {
         }
     }
 
-    /// Checks what can be checked of the file before anything is sent.
+    /// Checks everything about the file that can be checked before anything is sent.
     fn checked(mut self) -> Result<Self> {
         let snapshot = self.transfer.authorization()?;
         let allowed = &snapshot.auth().allowed;
@@ -96,11 +103,12 @@ impl Compose<'_> {
         Ok(self)
     }
 
+    /// The limits of parts for this account.
     fn limits(&self) -> Result<Limits> {
         Limits::new(self.transfer.authorization()?.auth(), self.part_size)
     }
 
-    /// Makes the file of all its parts: in one request if there is one.
+    /// Creates the file of all its parts: with a single request if there is one part.
     fn make_all(&self, mut parts: Vec<PlannedPart<Sources<'_>>>) -> Result<Uploaded> {
         if parts.len() > 1 {
             return self.make_parts(parts);
@@ -115,8 +123,11 @@ impl Compose<'_> {
         }
     }
 
-    /// Makes a file of one part. A copy in one request takes no upload time, and cannot be compared
-    /// before it stands there under the name: where that matters it is made in two parts.
+    /// Creates a file of one part.
+    ///
+    /// `b2_copy_file` takes no upload time, and its result cannot be compared with local bytes
+    /// before it exists under its name. Where either matters, the part is made as two parts of a
+    /// large file, or, if it is too small for that, uploaded.
     fn make_of_one(&self, part: PlannedPart<Sources<'_>>) -> Result<Uploaded> {
         let control = self.transfer.control;
         let (slice, witness) = match part {
@@ -146,13 +157,14 @@ impl Compose<'_> {
         }
     }
 
+    /// Uploads the bytes of these pieces with one request.
     fn upload_small(&self, slices: Vec<Slice<Sources<'_>>>) -> Result<Uploaded> {
         let source = Assembled::new(self.transfer, slices);
         let snapshot = self.transfer.authorization()?;
         small::upload(self.transfer, snapshot, &self.file, &source)
     }
 
-    /// A file that is one range of a stored one.
+    /// Copies a file that consists of one range of a stored file.
     fn copy_whole(&self, slice: &Slice<Sources<'_>>) -> Result<Uploaded> {
         let (source, range) = slice.piece.remote(&slice.range)?;
         let copy = Copy {
@@ -170,7 +182,7 @@ impl Compose<'_> {
         copy.run()
     }
 
-    /// Makes a large file of parts that are all known.
+    /// Creates a large file of parts that are all known.
     fn make_parts(&self, parts: Vec<PlannedPart<Sources<'_>>>) -> Result<Uploaded> {
         let parts = Planned {
             compose: self,
@@ -178,7 +190,8 @@ impl Compose<'_> {
         };
         let total = (1..=parts.count()).map(|number| parts.length(number)).sum();
         let mut file = self.file.with_sha1(self.large_file_sha1)?;
-        // What is only uploaded is known again by its content.
+        // The content of uploaded parts can be compared when resuming, so these need no recorded
+        // plan.
         if parts.has_copies() {
             file = file.with_plan(self.resume, parts.plan())?;
         }
@@ -186,7 +199,7 @@ impl Compose<'_> {
         parted::make(self.transfer, &file, self.resume, &parts, &tally)
     }
 
-    /// Makes a large file of parts as they become known.
+    /// Creates a large file of parts while they become known.
     fn make_stream<'p>(
         &self,
         parts: impl Iterator<Item = Result<PlannedPart<Sources<'p>>>>,
@@ -212,6 +225,8 @@ impl Compose<'_> {
         })
     }
 
+    /// Makes one part, on one of the transfer's threads. A copied part is compared with the local
+    /// bytes that overlap it, if that was asked for.
     fn make_part(
         &self,
         large: &LargeFile<'_>,
@@ -236,7 +251,7 @@ impl Compose<'_> {
         }
     }
 
-    /// Whether local bytes are what the service has in their place.
+    /// Fails if local bytes are not those that the service has in the same place.
     fn compare(
         &self,
         local: Vec<Slice<Sources<'_>>>,
@@ -250,6 +265,7 @@ impl Compose<'_> {
         Err(Error::invalid_input("pieces", reason))
     }
 
+    /// The SHA-1 of these pieces. Stored ones are downloaded for it.
     fn hash(&self, slices: Vec<Slice<Sources<'_>>>, control: &Control) -> Result<Sha1Digest> {
         let length = length(&slices);
         let source = Assembled::new(self.transfer.under(control), slices);

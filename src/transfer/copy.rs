@@ -1,10 +1,12 @@
-//! Copies within the service, of any size (docs/protocol.md, sections 2.13 and 2.17).
+//! Copies files within the service, whatever their size (docs/protocol.md, sections 2.13 and 2.17).
+//! The content does not pass through this machine.
 //!
-//! 1. `b2_get_file_info` of the source, where the copy depends on what it says: its length, or what of
-//!    its file info is not true of the copy (`metadata`).
-//! 2. `b2_copy_file`, up to 5 GB (`one_request`).
-//! 3. The service finds the source too large, or the caller wants smaller parts: a large file
-//!    (`parted`) whose parts are `b2_copy_part`.
+//! 1. `b2_get_file_info` of the source is requested only if the copy depends on its length or on
+//!    its file info (`metadata`).
+//! 2. `b2_copy_file` copies up to 5 GB (`one_request`). If its answer is lost, the copy is looked
+//!    for before anything is sent again.
+//! 3. If the service finds the source too large, or the caller wants smaller parts, a large file is
+//!    made (`parted`) whose parts are copied with `b2_copy_part`.
 
 mod metadata;
 mod one_request;
@@ -27,23 +29,27 @@ use crate::transfer::resume::{PlanEntry, Resume};
 use crate::transfer::source::StoredFile;
 use crate::transfer::uploaded::Uploaded;
 
-/// One copy: of what, where to, how.
+/// One copy: the source, the file to create, and how to create it.
 pub(crate) struct Copy<'a> {
     pub(crate) transfer: Transfer<'a>,
-    /// What it becomes; its type and info count only where the source's are not kept.
+    /// The file to create. Its type and info count only if the source's are not kept.
     pub(crate) file: NewFile<'a>,
+    /// Whether the copy gets the type and the file info of its source.
     pub(crate) keeps_metadata: bool,
     pub(crate) source: StoredFile<'a>,
+    /// The bytes to copy; all if there is none.
     pub(crate) range: Option<ByteRange>,
-    /// The bytes of the copy, if it is known that there are so many.
+    /// The number of bytes that are copied, if it is known.
     pub(crate) length: Option<u64>,
-    /// The SHA-1 to record if it is made in parts; the source's own if there is none.
+    /// The SHA-1 to record if the copy is made in parts. If there is none, that of the source is
+    /// kept.
     pub(crate) large_file_sha1: Option<Sha1Digest>,
     pub(crate) part_size: Option<u64>,
     pub(crate) resume: &'a Resume,
 }
 
 impl Copy<'_> {
+    /// Makes the copy. Fails without a version, except for what `LargeFileLeft` names.
     pub(crate) fn run(mut self) -> Result<Uploaded> {
         self.check_range()?;
         let snapshot = self.transfer.authorization()?;
@@ -93,6 +99,7 @@ impl Copy<'_> {
         PartLimits::new(self.transfer.authorization()?.auth(), Some(part_size))
     }
 
+    /// Asks for the version of the source. Fails if its customer's key is missing or another one.
     fn describe_source(&self) -> Result<FileVersion> {
         let Transfer {
             session, control, ..
@@ -104,7 +111,7 @@ impl Copy<'_> {
         Ok(version)
     }
 
-    /// The bytes of the source that are to be copied; none if the range selects nothing.
+    /// The bytes of the source to copy; `None` if the range selects nothing.
     fn selected(&self, source: &FileVersion) -> Option<Range<u64>> {
         match self.range {
             None => Some(0..source.content_length),
@@ -112,15 +119,18 @@ impl Copy<'_> {
         }
     }
 
+    /// The number of bytes to copy.
     fn selected_length(&self, source: &FileVersion) -> Option<u64> {
         self.selected(source).map(|range| range.end - range.start)
     }
 
+    /// Whether all bytes of the source are copied.
     fn is_whole(&self, source: &FileVersion) -> bool {
         self.selected(source) == Some(0..source.content_length)
     }
 
-    /// Copies in parts what the service found too large for one request, whatever its limit is.
+    /// Copies in parts after the service found the source too large for one request. The service's
+    /// limit is not assumed to be 5 GB.
     fn copy_too_large(&self, source: &FileVersion, refusal: Error) -> Result<Uploaded> {
         let Some(length) = self.selected_length(source) else {
             return Err(refusal);
@@ -135,7 +145,7 @@ impl Copy<'_> {
         self.copy_large(source, &limits)
     }
 
-    /// Makes a large file of parts that are copied side by side.
+    /// Makes a large file whose parts are copied at the same time.
     fn copy_large(&self, source: &FileVersion, limits: &PartLimits) -> Result<Uploaded> {
         let range = self.selected(source).unwrap_or_default();
         let length = range.end - range.start;
@@ -152,21 +162,22 @@ impl Copy<'_> {
     }
 }
 
-/// The parts of a copy.
+/// The parts of a copy: equal ranges of the source.
 struct CopiedParts<'s> {
     source: StoredFile<'s>,
     parts: EqualParts,
-    /// Where in the source the first one begins.
+    /// Where in the source the first part begins.
     offset: u64,
 }
 
 impl CopiedParts<'_> {
-    /// The bytes of the source that are the part of that number.
+    /// The bytes of the source that make the part of this number.
     fn range(&self, number: u64) -> Range<u64> {
         let range = self.parts.range(number.saturating_sub(1));
         self.offset + range.start..self.offset + range.end
     }
 
+    /// What the parts are made of, to recognize an unfinished copy by.
     fn plan(&self) -> impl Iterator<Item = PlanEntry<'_>> {
         (1..=self.parts.count()).map(|number| PlanEntry::Copied {
             source: self.source.file_id,
@@ -184,7 +195,8 @@ impl PartSource for CopiedParts<'_> {
         self.parts.length_of(number)
     }
 
-    /// It was copied by the same plan, and the service computed its SHA-1.
+    /// An unfinished file was found by its plan, and the service computed the SHA-1, so the part is
+    /// right.
     fn is_made(&self, _: u64, _: Sha1Digest, _: &Control) -> Result<bool> {
         Ok(true)
     }

@@ -1,10 +1,15 @@
-//! Downloading: the handle that knows what will come before it comes.
+//! Downloads. A [`Download`] knows what will arrive before it arrives.
 //!
-//! 1. GET by name or id; the headers describe the version, the body waits.
-//! 2. The body is read by whoever wants it, hashed on its way. It breaks off: GET by id from the
-//!    byte that was reached; the id makes sure that it is the same version (`stream`, `reader`).
-//!    A large file that is saved to a path comes in several ranges at a time (`ranges`).
-//! 3. At its end the SHA-1 is compared, if the service or the uploader told one.
+//! 1. A GET by name or id is sent. The headers describe the version; the body waits to be read.
+//! 2. The body is read by whoever wants it, and hashed on its way. If the connection breaks, the
+//!    rest is requested by the version's id from the byte that was reached, so that the bytes of
+//!    two versions are never mixed (`stream`, `reader`). A large file that is saved to a path is
+//!    requested in several ranges at a time (`ranges`).
+//! 3. At the end the SHA-1 is compared, if the service or the uploader recorded one.
+//!
+//! What the bytes go to decides the module: `file` for a path, `special` for pipes and devices,
+//! `partial` for a download that can be resumed, `directory` for names that somebody else chose,
+//! `in_memory`, and `remote_file` for reading at any position.
 
 pub(crate) mod directory;
 pub(crate) mod file;
@@ -37,10 +42,10 @@ use crate::transfer::download::directory::LocalDirectory;
 use crate::transfer::download::file::{SaveOptions, Saved};
 use crate::transfer::download::reader::DownloadReader;
 
-/// The least that is worth a range of its own, in bytes.
+/// The smallest size of a range, in bytes. Smaller ones would cost more in waiting than they gain.
 const MIN_RANGE: u64 = 10_000_000;
-/// The most that a range has if nobody says otherwise, in bytes: hashing follows the ranges one by one,
-/// and what they bring meanwhile must stay in the page cache.
+/// The largest size of a range if the caller does not choose one, in bytes. Hashing follows the
+/// ranges one by one, and what the later ones bring has to stay in the page cache until then.
 const MAX_RANGE: u64 = 128_000_000;
 
 /// Options for a download.
@@ -54,26 +59,28 @@ const MAX_RANGE: u64 = 128_000_000;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DownloadOptions {
-    /// Downloads only these bytes: `0..=99`, `100..`, or [`ByteRange::last`]. They are not verified,
-    /// because the service knows the checksum of the whole only.
+    /// The bytes to download: `0..=99`, `100..`, or [`ByteRange::last`]. They are not verified,
+    /// because the service knows only the checksum of the whole file.
     pub range: Option<ByteRange>,
-    /// The size of the ranges, in bytes, in which a larger download goes to a path or into memory, several at a time.
+    /// The size of the ranges, in bytes, in which a larger download to a path or into memory is
+    /// requested, several at a time.
     ///
-    /// If not set, there is one range for each worker, or two, three, ... for each, so that they have
-    /// 10,000,000 to 128,000,000 bytes. Each range waits once for the service's answer.
+    /// If it is not set, there is one range for each worker, or a multiple of that, so that a range
+    /// has 10,000,000 to 128,000,000 bytes. Each range is a request of its own, billed in class B.
     pub part_size: Option<u64>,
-    /// Whether [`save_to`](Download::save_to) completes what an earlier download of the same version
-    /// to the same path has left, and leaves what has arrived if it fails or is killed.
+    /// Whether [`save_to`](Download::save_to) completes what an earlier download of the same
+    /// version to the same path has left, and leaves what has arrived if it fails or is killed.
     ///
-    /// Two files remain beside the path, `.b2-download-<name>.part` and `.b2-download-<name>.record`,
-    /// until the download succeeds, or one of another version begins. Deleting both discards it. A file
-    /// of at most 16 MiB, or of one range, is downloaded again from its beginning.
+    /// Two files remain beside the path, `.b2-download-<name>.part` and
+    /// `.b2-download-<name>.record`, until the download succeeds or a download of another version
+    /// begins. Deleting both discards it. A file of at most 16 MiB, or of a single range, is
+    /// downloaded from its beginning.
     pub resume: bool,
     /// The customer's key that the file is encrypted with (SSE-C).
     pub encryption_key: Option<SseCustomerKey>,
-    /// Receives reports of how far the download is.
+    /// The receiver of progress reports.
     pub progress: Option<Arc<dyn Progress>>,
-    /// Cancels the download.
+    /// The token that cancels the download.
     pub cancel: Option<CancelToken>,
 }
 
@@ -100,21 +107,22 @@ impl DownloadOptions {
     }
 }
 
-/// Whether the bytes are known to be the ones that were uploaded.
+/// Whether the bytes are known to be those that were uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verification {
-    /// Their SHA-1 is the one that the service, or for a large file its uploader, recorded.
+    /// Their SHA-1 is the one that the service, or the uploader of a large file, recorded.
     Verified,
-    /// Only a part of the file was downloaded, and there is a checksum of the whole only.
+    /// Only a part of the file was read, and there is a checksum only of the whole.
     PartOfFile,
     /// Nobody recorded a SHA-1.
     NoChecksum,
 }
 
-/// A download whose headers are known and whose body is still to come.
+/// A download whose headers have arrived and whose body has not been read.
 ///
-/// Dropping it unread costs its connection, nothing else.
+/// Dropping it unread costs its connection, which cannot be used again. The request is billed in
+/// any case.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
@@ -140,7 +148,8 @@ pub struct Download {
 }
 
 impl Download {
-    /// Asks for a file and reads the headers.
+    /// Requests a file and reads the headers of the answer. Fails with `InvalidInput` for options
+    /// that contradict each other, before anything is sent.
     pub(crate) fn open(
         transfer: Transfer<'_>,
         request: DownloadRequest,
@@ -196,13 +205,14 @@ impl Download {
         })
     }
 
-    /// What is being downloaded. Ids of account and bucket are not known here.
+    /// Returns the version that is being downloaded. The ids of account and bucket are not set,
+    /// because the headers do not contain them.
     #[must_use]
     pub fn version(&self) -> &FileVersion {
         self.reader.version()
     }
 
-    /// How many bytes will come: the file's length, or the range's.
+    /// Returns the number of bytes that will arrive: the length of the file, or of the range.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.reader.length()
@@ -234,18 +244,19 @@ impl Download {
         self.reader.range()
     }
 
-    /// The bytes as a `Read`. It continues where a connection breaks, and fails at the end if the
-    /// checksum is wrong; its errors carry an [`Error`] inside.
+    /// Returns a reader of the bytes. It continues over another connection if one breaks, and fails
+    /// at the end if the checksum is wrong. Its errors contain an [`Error`].
     #[must_use]
     pub fn into_reader(self) -> DownloadReader {
         self.reader
     }
 
-    /// Returns all bytes, in memory. What is larger than one range
-    /// ([`part_size`](DownloadOptions::part_size)) is downloaded in several ranges at a time.
+    /// Downloads all bytes into memory. A file that is larger than one range
+    /// ([`part_size`](DownloadOptions::part_size)) is requested in several ranges at a time. The
+    /// [memory limit](crate::B2ApiBuilder::memory_limit) does not apply to the result.
     ///
     /// # Errors
-    /// As [`write_to`](Self::write_to).
+    /// As [`write_to`](Self::write_to); [`Error::Stream`] if there is not enough memory.
     pub fn read_to_vec(mut self) -> Result<Vec<u8>> {
         let range_size = usize::try_from(self.range_size()).unwrap_or(usize::MAX);
         if self.length() > range_size as u64 {
@@ -256,13 +267,15 @@ impl Download {
         Ok(bytes)
     }
 
-    /// Writes all bytes to `writer`, as one stream, and returns their number. A
-    /// [`RemoteFile`](crate::streams::RemoteFile) that is copied into a writer is fetched in several ranges at a
-    /// time.
+    /// Writes all bytes to `writer`, as one stream, and returns their number. To use several
+    /// connections at a time, copy a [`RemoteFile`](crate::streams::RemoteFile) to the writer
+    /// instead.
     ///
     /// # Errors
-    /// [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] after the bytes that
-    /// arrived were written; [`Error::Stream`] if `writer` fails; [`Error::Cancelled`].
+    /// - [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] if the content
+    ///   is wrong or incomplete; the bytes that arrived before were written.
+    /// - [`Error::Stream`] if `writer` fails.
+    /// - [`Error::Cancelled`] if the token of the options is cancelled.
     pub fn write_to(mut self, writer: &mut impl Write) -> Result<u64> {
         let written = self.reader.copy_to(writer, |source| Error::Stream {
             action: "write",
@@ -274,26 +287,28 @@ impl Download {
 
     /// Saves the file under this path, with the modification time of its source.
     ///
-    /// The bytes go to a temporary file beside it, which takes the path's place when all of them are
-    /// there, verified and on disk; a large one in several ranges at a time. The path never holds half a file, and keeps what it had if the
-    /// download fails. What is not a regular file, such as a pipe, is written to directly.
+    /// The bytes are written to a temporary file in the same directory, a large file in several
+    /// ranges at a time. It replaces `path` once it is complete, verified and flushed to disk. The
+    /// path never holds a part of the file, and keeps what it had if the download fails. A pipe, a
+    /// device or another special file is written to directly.
     ///
-    /// With [`resume`](DownloadOptions::resume) what has arrived stays after a failure, for the next
-    /// download of the same version to the same path. After a wrong checksum nothing stays.
+    /// With [`resume`](DownloadOptions::resume), what has arrived before a failure is kept for the
+    /// next download of the same version to the same path. Nothing is kept after a wrong checksum.
     ///
     /// # Errors
-    /// [`Error::LocalFile`] if the file cannot be written, or (with `resume`) if another download to this
-    /// path is running; otherwise as [`write_to`](Self::write_to).
+    /// [`Error::LocalFile`] if the file cannot be written, or (with `resume`) if another download
+    /// to this path is running; otherwise as [`write_to`](Self::write_to).
     pub fn save_to(self, path: impl AsRef<Path>) -> Result<Saved> {
         self.save(path.as_ref(), &|| Ok(()))
     }
 
-    /// Saves the file below a directory under the name that it has in its bucket, as
-    /// [`save_to`](Self::save_to) does. Folders are made as needed, and no link is followed.
+    /// Saves the file in a directory under the name that it has in its bucket, as
+    /// [`save_to`](Self::save_to) does. Missing folders are created, and no symbolic link below the
+    /// directory is followed.
     ///
     /// # Errors
-    /// [`Error::UnsafeName`] if the name could do harm, or is taken by another one; otherwise as
-    /// [`save_to`](Self::save_to).
+    /// [`Error::UnsafeName`] if the name could do harm, or would be confused with another one;
+    /// otherwise as [`save_to`](Self::save_to).
     pub fn save_under(self, directory: &LocalDirectory) -> Result<Saved> {
         let name = self.version().file_name.clone();
         let path = directory
@@ -304,14 +319,14 @@ impl Download {
         self.save(&path, &|| directory.check(&name, &path))
     }
 
-    /// The size of its ranges.
+    /// The size of the ranges of this download.
     fn range_size(&self) -> u64 {
         let size = || range_size(self.length(), self.workers.limit());
         self.part_size.unwrap_or_else(size)
     }
 
-    /// Saves the file under this path, if `check` allows it: it is asked when the temporary file is there,
-    /// and again before that takes the path's place.
+    /// Saves the file under this path. `check` may refuse: it is called when the temporary file
+    /// exists, and again just before that replaces the path.
     pub(crate) fn save(self, path: &Path, check: &dyn Fn() -> Result<()>) -> Result<Saved> {
         let size = self.range_size();
         let Self {
@@ -330,8 +345,8 @@ impl Download {
     }
 }
 
-/// The size of the ranges for a file of that length: as many ranges as there are workers, or a multiple
-/// of that, so that none is left over which the others wait for.
+/// The size of the ranges for a file of this length: as many ranges as there are workers, or a
+/// multiple of that, so that no worker waits for a last range.
 fn range_size(length: u64, workers: usize) -> u64 {
     let workers = u64::try_from(workers).unwrap_or(u64::MAX).max(1);
     let rounds = length.div_ceil(MAX_RANGE).div_ceil(workers).max(1);

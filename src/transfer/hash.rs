@@ -1,4 +1,5 @@
-//! Hashing whatever can be read.
+//! Hashes whatever can be read: one loop that reads to the end and stops when the call is
+//! cancelled.
 
 use std::io::{self, Read};
 
@@ -6,10 +7,11 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
 
+/// The number of bytes that are read at a time.
 const BUFFER: usize = 256 * 1024;
 
-/// Reads to the end and hashes what comes, until the call is cancelled; `failed` makes the error of a
-/// reader that fails with none of ours.
+/// Reads to the end and hashes everything. Fails with `Cancelled` once the call is cancelled.
+/// `failed` turns an error that is not one of the crate's own into one.
 pub(in crate::transfer) fn hash_to_end(
     hasher: &mut Sha1Hasher,
     mut reader: impl Read,

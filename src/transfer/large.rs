@@ -1,10 +1,14 @@
-//! One large file, whatever its parts are made of (docs/protocol.md, section 7).
+//! Makes one large file, whatever its parts consist of (docs/protocol.md, section 7).
 //!
-//! 1. `b2_start_large_file`: name, type, info, encryption and lock are fixed from here on, the SHA-1 of
-//!    the whole too. If its answer is lost, another one is started.
-//! 2. For each part, several at a time: an upload URL of its own kind, POST, its SHA-1 after it; or
-//!    `b2_copy_part`. A part that fails is sent again alone; sending a part number again replaces it.
-//! 3. `b2_finish_large_file`, or whatever else ends it (`ending`).
+//! 1. `b2_start_large_file` fixes the name, type, info, encryption and lock, and the SHA-1 of the
+//!    whole if it is recorded. If the answer is lost, another file is started.
+//! 2. Each part is sent to an upload URL of its own kind with its SHA-1 after it, or made with
+//!    `b2_copy_part`; several parts at a time. A part that fails is sent again alone. That does no
+//!    harm, because a part replaces an earlier one of the same number.
+//! 3. `b2_finish_large_file` creates the version, or the file ends otherwise (`ending`).
+//!
+//! No version exists before the last step. A process that is killed leaves an unfinished file,
+//! whose parts are billed until it is resumed, cancelled, or removed by a lifecycle rule.
 
 mod ending;
 
@@ -28,47 +32,53 @@ use crate::transfer::source::{StoredFile, UploadSource};
 use crate::transfer::uploaded::Uploaded;
 use crate::wire::copy::CopyPartRequest;
 
-/// How often starting is tried when its answers are lost.
+/// The number of times that starting is tried if its answers are lost.
 const START_ROUNDS: u32 = 3;
 
-/// The parts of a large file; they are numbered from 1.
+/// The parts of a large file, numbered from 1. Used by several threads at a time.
 pub(in crate::transfer) trait PartSource: Sync {
+    /// The number of parts.
     fn count(&self) -> u64;
 
-    /// The bytes of a part.
+    /// The length of a part in bytes.
     fn length(&self, number: u64) -> u64;
 
-    /// Whether what an unfinished file has there, with this SHA-1, is the part.
+    /// Whether a part that an unfinished file has, with this SHA-1, is the one that would be made.
+    /// The length was compared before.
     fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool>;
 
+    /// Makes a part at the service, and returns its SHA-1.
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest>;
 }
 
-/// How a large file begins, and what it will have in the end.
+/// How a large file begins, and what is known about its end.
 pub(in crate::transfer) struct Beginning {
-    /// The unfinished file that is completed; another one is started if there is none.
+    /// The unfinished file to complete; `None` to start a new one.
     pub(in crate::transfer) unfinished: Option<FileId>,
-    /// Whether a failure leaves it, to be resumed.
+    /// Whether a failure leaves the unfinished file, so that it can be resumed.
     pub(in crate::transfer) is_kept: bool,
-    /// Its bytes and the number of its parts, if they are known beforehand.
+    /// The length of the file, if it is known beforehand.
     pub(in crate::transfer) length: Option<u64>,
+    /// The number of its parts, if it is known beforehand.
     pub(in crate::transfer) parts: Option<u64>,
 }
 
-/// A large file at the service that is started and not finished.
+/// A large file at the service that was started and not finished. All its threads share it.
 pub(in crate::transfer) struct LargeFile<'a> {
     transfer: Transfer<'a>,
     file: &'a NewFile<'a>,
     id: FileId,
+    /// The pool of upload URLs for its parts.
     target: UploadTarget,
     beginning: Beginning,
     tally: &'a ProgressCounter,
+    /// The number of attempts that were repeated, of all parts together.
     retries: AtomicU32,
-    /// The bytes of the parts that were made here.
+    /// The number of bytes in the parts that were made here.
     made: AtomicU64,
 }
 
-/// Cleans up if the caller's own code, such as a reader, panics.
+/// Cleans up if code of the caller, such as a reader, panics.
 struct OnPanic<'a>(&'a LargeFile<'a>);
 
 impl Drop for OnPanic<'_> {
@@ -82,9 +92,11 @@ impl Drop for OnPanic<'_> {
     }
 }
 
-/// Starts a large file. If its answer is lost nobody knows its id, and another one is started: what
-/// may be left has no parts, and costs nothing. It cannot be told from one that somebody else has just
-/// begun, so it is not cancelled.
+/// Starts a large file and returns its id.
+///
+/// If the answer is lost, nobody knows the id, so another file is started. The one that may be left
+/// has no parts and costs nothing. It cannot be distinguished from a file that somebody else has
+/// just started, so it is not cancelled.
 fn start(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<FileId> {
     let Transfer {
         session, control, ..
@@ -100,7 +112,9 @@ fn start(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<FileId> {
         match outcome {
             Ok(version) => return Ok(version.file_id),
             Err(error)
-                if error.is_answer_lost() && round < START_ROUNDS.min(policy.max_attempts) =>
+                if error.is_answer_lost()
+                    && error.may_pass()
+                    && round < START_ROUNDS.min(policy.max_attempts) =>
             {
                 tracing::warn!(
                     "the answer to starting a large file is lost; an unfinished file without parts may be left"
@@ -112,13 +126,19 @@ fn start(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<FileId> {
     }
 }
 
+/// The number of a part as the service expects it.
 fn part_number(number: u64) -> Result<u32> {
     u32::try_from(number)
         .map_err(|_| Error::invalid_input("part number", "a large file has at most 10,000 parts"))
 }
 
 impl<'a> LargeFile<'a> {
-    /// Makes a file of parts. A failure cancels the large file, unless it is kept to be resumed.
+    /// Makes a large file: starts it, or continues an unfinished one, has `make_parts` make its
+    /// parts, and finishes it.
+    ///
+    /// `make_parts` returns the SHA-1s of all parts in order. On failure the large file is
+    /// cancelled, unless `beginning` says to keep it. If it is left for any reason, the error is
+    /// `LargeFileLeft`. The upload URLs of its parts are dropped in any case.
     pub(in crate::transfer) fn make(
         transfer: Transfer<'a>,
         file: &'a NewFile<'a>,
@@ -167,7 +187,10 @@ impl<'a> LargeFile<'a> {
         })
     }
 
-    /// Sends one part, as often as it takes.
+    /// Uploads one part, `range` of a source, and returns the SHA-1 that the service computed.
+    ///
+    /// The source is opened again for each attempt. An answer about another file is an error,
+    /// because the part may be in the wrong place.
     pub(in crate::transfer) fn send_part(
         &self,
         number: u64,
@@ -209,7 +232,8 @@ impl<'a> LargeFile<'a> {
         Ok(sha1)
     }
 
-    /// Has the service copy one part from a file that it has; repeating that replaces the part.
+    /// Makes the service copy one part from a stored file, and returns the SHA-1 that it computed.
+    /// A repeated request replaces the part. An answer about another number of bytes is an error.
     pub(in crate::transfer) fn copy_part(
         &self,
         number: u64,

@@ -1,9 +1,9 @@
-//! The file that an upload, a copy or a composition is about to create: its settings in one value, checked
-//! once before a byte is sent, put into every request that creates files, and compared with the versions
-//! that the service has.
+//! The file that an upload, a copy or a composition is about to create.
 //!
-//! A setting that is new to the crate gets a field in [`NewFile`]. The compiler then names the places in
-//! this file that have to send, check and compare it.
+//! Its settings are one value, [`NewFile`]. They are checked once before a byte is sent, put into
+//! every request that creates files, and compared with versions that the service has, after a lost
+//! answer and when resuming. A new setting of the crate gets a field here, and the compiler then
+//! names the places in this file that have to check, send and compare it.
 
 use std::borrow::Cow;
 
@@ -27,39 +27,45 @@ use crate::transfer::source::StoredFile;
 use crate::wire::copy::CopyFileRequest;
 use crate::wire::large_file::StartLargeFileRequest;
 
-/// What a large file that is made of stored ones consists of, in file info: an entry by which b2sdk knows
-/// its own again, made otherwise.
+/// The entry of file info that says what a large file made of stored ones consists of. An
+/// interrupted composition or copy is found again by it.
 pub(in crate::transfer) const PLAN_ID: &str = "plan_id";
-/// Lets the service derive the type from the name's extension.
+/// The content type that makes the service derive the type from the name's extension.
 const CONTENT_TYPE_AUTO: &str = "b2/x-auto";
-/// The most that name and info may take in headers, in bytes (docs/protocol.md, section 4.3).
+/// The largest size of name and info in headers, in bytes (docs/protocol.md, section 4.3).
 const HEADER_LIMIT: usize = 7000;
-/// The most that they may take for a file that is encrypted, or in a bucket with object lock, as far as
-/// the file's own settings tell.
+/// The largest size for a file that is encrypted or locked, as far as its own settings tell. The
+/// service applies it to buckets with object lock as well.
 const SMALLER_HEADER_LIMIT: usize = 2048;
-/// The service may cut times to whole seconds (docs/protocol.md, section 2.28).
+/// A second in milliseconds. The service may cut times to whole seconds (docs/protocol.md, section
+/// 2.28).
 const SECOND: i64 = 1000;
+/// A day in milliseconds.
 const DAY: i64 = 24 * 3600 * SECOND;
 
-/// Which SHA-1 of the whole is recorded for a large file, as `large_file_sha1` in its file info.
+/// Which SHA-1 of the whole file is recorded for a large file, as `large_file_sha1` in its file
+/// info.
 ///
-/// The service itself knows only the SHA-1s of the parts. Downloads of the file are verified against the
-/// recorded value.
+/// The service itself knows only the SHA-1s of the parts. Downloads of the file are verified
+/// against the recorded value; without one, they are reported as
+/// [`Verification::NoChecksum`](crate::Verification::NoChecksum).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum LargeFileSha1 {
-    /// Reads a local file, or bytes, once before the upload, because the value is fixed when the large
-    /// file is started. Nothing is recorded for readers, which can be read only once.
+    /// Reads a local file, or bytes, once before the upload, because the value is fixed when the
+    /// large file is started. This costs one more pass over the data. Nothing is recorded for
+    /// readers, which can be read only once, and for files whose file info has no room left.
     #[default]
     Compute,
-    /// Records this value. It is not checked against the content.
+    /// Records this value. It is not compared with the content, so a wrong value makes every
+    /// download of the file fail its verification.
     Given(Sha1Digest),
     /// Records nothing. Downloads of the file are then not verified as a whole.
     Omit,
 }
 
 impl LargeFileSha1 {
-    /// The value that is known without reading the content.
+    /// The value, if it is known without reading the content.
     pub(in crate::transfer) const fn given(self) -> Option<Sha1Digest> {
         match self {
             Self::Given(sha1) => Some(sha1),
@@ -68,7 +74,7 @@ impl LargeFileSha1 {
     }
 }
 
-/// A file that is about to be created.
+/// A file that is about to be created: where, and with which settings.
 #[derive(Debug, Clone)]
 pub(crate) struct NewFile<'a> {
     pub(crate) bucket: &'a BucketId,
@@ -76,26 +82,30 @@ pub(crate) struct NewFile<'a> {
     /// The MIME type; the service derives it from the name's extension if there is none.
     pub(crate) content_type: Option<Cow<'a, str>>,
     pub(crate) info: FileInfo,
-    /// Whether the time of the source in the info is not the caller's own entry.
+    /// Whether the modification time in the info was added by the crate. It is then left out if
+    /// other entries need the room.
     pub(crate) has_own_time: bool,
     pub(crate) encryption: Option<&'a Encryption>,
     pub(crate) retention: Option<&'a FileRetention>,
     pub(crate) legal_hold: Option<&'a LegalHold>,
-    /// The upload time that the file gets instead of the present.
+    /// The upload time that the file gets instead of the present time.
     pub(crate) upload_timestamp: Option<Timestamp>,
 }
 
-/// What the service has, compared with what was asked for.
+/// The result of comparing a version of the service with the file that was to be created. The
+/// variants are ordered: the worst of several results counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::transfer) enum Comparison {
+    /// Nothing differs.
     Equal,
-    /// Nothing differs, but the service does not tell this key enough to be sure.
+    /// Nothing differs as far as this key may see, but it may not see everything.
     Undecided,
     /// This differs.
     Different(&'static str),
 }
 
 impl Comparison {
+    /// `Equal`, or `Different` for this reason.
     const fn of(is_equal: bool, difference: &'static str) -> Self {
         if is_equal {
             Self::Equal
@@ -106,8 +116,11 @@ impl Comparison {
 }
 
 impl<'a> NewFile<'a> {
-    /// The file, if the service could take it, with the id of a customer's key in its info. Whether a
-    /// retention ends in the future is for the service's clock to say.
+    /// Checks everything that can be checked before a byte is sent, and adds the id of a customer's
+    /// key to the info.
+    ///
+    /// Fails with `InvalidFileName`, `InvalidInput` or `NotAllowed`. Whether a retention ends in
+    /// the future is left to the service, whose clock counts.
     pub(in crate::transfer) fn checked(
         mut self,
         operation: Operation,
@@ -159,7 +172,8 @@ impl<'a> NewFile<'a> {
         Ok(self)
     }
 
-    /// Refuses a name and info that are too long for headers; the limit holds for large files, too.
+    /// Fails if the name and the info are too long for headers. The limit holds for large files as
+    /// well, although these send them as JSON.
     pub(in crate::transfer) fn check_room(&self) -> Result<()> {
         let has_less =
             self.encryption.is_some() || self.retention.is_some() || self.legal_hold.is_some();
@@ -180,8 +194,8 @@ impl<'a> NewFile<'a> {
         Err(Error::invalid_input("file_info", reason))
     }
 
-    /// The file with the time of its source in its info, unless the caller wrote one there, or left no
-    /// room for it.
+    /// Adds the modification time of the source to the info, unless the caller has set one, or
+    /// there is no room for it.
     pub(in crate::transfer) fn modified(mut self, time: Option<Timestamp>) -> Self {
         if let (Some(time), None) = (time, self.info.get(SRC_LAST_MODIFIED_MILLIS))
             && self.info.len() < MAX_INFOS
@@ -193,7 +207,8 @@ impl<'a> NewFile<'a> {
         self
     }
 
-    /// Makes room for so many entries, for which the time of the source gives way. Whether there is room.
+    /// Makes room for more entries of info, by leaving out the time that the crate added. Returns
+    /// whether there is room.
     pub(in crate::transfer) fn make_room(&mut self, entries: usize) -> bool {
         if self.info.len() + entries > MAX_INFOS && self.has_own_time {
             self.info.remove(SRC_LAST_MODIFIED_MILLIS);
@@ -207,7 +222,7 @@ impl<'a> NewFile<'a> {
         self.info.get(LARGE_FILE_SHA1).is_some() || self.clone().make_room(1)
     }
 
-    /// The file with the SHA-1 of the whole in its info, unless the caller recorded one.
+    /// Adds the SHA-1 of the whole to the info, unless the caller recorded one.
     pub(in crate::transfer) fn with_sha1(&self, sha1: Option<Sha1Digest>) -> Result<Self> {
         let mut file = self.clone();
         if let (Some(sha1), None) = (sha1, file.info.get(LARGE_FILE_SHA1)) {
@@ -220,7 +235,7 @@ impl<'a> NewFile<'a> {
         Ok(file)
     }
 
-    /// The file with the type and info of a stored one, which are not judged here.
+    /// The file with the type and the info of a stored one, which are not checked here.
     pub(in crate::transfer) fn with_metadata(
         &self,
         content_type: Option<&str>,
@@ -234,8 +249,8 @@ impl<'a> NewFile<'a> {
         }
     }
 
-    /// Whether a version of the same content is what this file would be, but for what the crate itself
-    /// recorded.
+    /// Whether a version has the settings that this file would have. What the crate itself records
+    /// is not compared; the content is compared elsewhere.
     pub(in crate::transfer) fn is_kept_as(&self, version: &FileVersion) -> bool {
         let (mut wanted, mut found) = (self.clone(), version.clone());
         let mut own = vec![LARGE_FILE_SHA1, PLAN_ID];
@@ -252,11 +267,12 @@ impl<'a> NewFile<'a> {
         self.encryption.and_then(Encryption::customer_key)
     }
 
+    /// The type to send.
     fn content_type(&self) -> &str {
         self.content_type.as_deref().unwrap_or(CONTENT_TYPE_AUTO)
     }
 
-    /// `b2_upload_file`.
+    /// The request `b2_upload_file` for this file.
     pub(in crate::transfer) fn upload_request(&self) -> UploadFileRequest<'_> {
         let Self {
             bucket: _,
@@ -278,7 +294,7 @@ impl<'a> NewFile<'a> {
         }
     }
 
-    /// `b2_start_large_file`.
+    /// The request `b2_start_large_file` for this file.
     pub(in crate::transfer) fn start_request(&self) -> StartLargeFileRequest<'_> {
         let Self {
             bucket,
@@ -300,7 +316,8 @@ impl<'a> NewFile<'a> {
         }
     }
 
-    /// `b2_copy_file`, with the source's type and info or with the file's own.
+    /// The request `b2_copy_file` for this file, with the type and the info of the source or with
+    /// its own.
     pub(in crate::transfer) fn copy_request<'r>(
         &'r self,
         source: StoredFile<'r>,
@@ -334,9 +351,11 @@ impl<'a> NewFile<'a> {
         request
     }
 
-    /// Compares the info that the service says it has stored with what was sent. Something in between may
-    /// drop headers whose names it does not like. That is worth a warning, and an error for the id of a
-    /// customer's key, without which nobody may find the key again.
+    /// Compares the info that the service says it stored with what was sent, because a proxy may
+    /// drop headers whose names it does not accept.
+    ///
+    /// A lost entry is logged as a warning. The lost id of a customer's key is an error, because
+    /// without it the key to the file may not be found again.
     pub(in crate::transfer) fn check_info(
         &self,
         operation: Operation,
@@ -401,7 +420,7 @@ impl<'a> NewFile<'a> {
     }
 }
 
-/// What is missing may have been dropped by something in between.
+/// Compares infos. Entries that are missing may have been dropped by a proxy, which is undecided.
 fn compare_info(actual: &FileInfo, wanted: &FileInfo) -> Comparison {
     if actual == wanted {
         return Comparison::Equal;
@@ -413,7 +432,8 @@ fn compare_info(actual: &FileInfo, wanted: &FileInfo) -> Comparison {
     Comparison::Different("its file info is another one")
 }
 
-/// Where nothing is asked for, the bucket's default may be anything but a key that only the caller has.
+/// Compares encryptions. If none was asked for, any default of the bucket is right, but not a key
+/// that only a caller has.
 fn compare_encryption(
     actual: &Filtered<EncryptionInfo>,
     wanted: Option<&Encryption>,
@@ -435,8 +455,8 @@ fn compare_encryption(
     Comparison::of(is_equal, "its encryption is another one, or by another key")
 }
 
-/// Where nothing is asked for, the bucket's default may have given it a period of whole days from its
-/// upload on.
+/// Compares retentions. If none was asked for, the default of the bucket may have set one, which is
+/// a period of whole days from the upload.
 fn compare_retention(version: &FileVersion, wanted: Option<&FileRetention>) -> Comparison {
     let seconds = |time: Timestamp| time.as_millis().div_euclid(SECOND);
     let is_equal = match (&version.file_retention, wanted) {
@@ -456,6 +476,7 @@ fn compare_retention(version: &FileVersion, wanted: Option<&FileRetention>) -> C
     Comparison::of(is_equal, "its retention is another one")
 }
 
+/// Compares legal holds. Buckets have no default for them.
 fn compare_legal_hold(actual: &Filtered<LegalHold>, wanted: Option<&LegalHold>) -> Comparison {
     let is_on = |hold: &LegalHold| *hold != LegalHold::Off;
     let is_wanted = wanted.is_some_and(is_on);

@@ -1,6 +1,7 @@
-//! The options for uploads, copies and compositions, and the [`NewFile`] that each of them describes.
+//! The options for uploads, copies and compositions, and the [`NewFile`] that each of them
+//! describes.
 //!
-//! What they share is documented in each of them, because each is read alone.
+//! What they have in common is documented in each of them, because each is read by itself.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use crate::transfer::resume::Resume;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct UploadOptions {
-    /// The MIME type. The service derives it from the name's extension if there is none.
+    /// The MIME type. If it is not set, the service derives it from the name's extension.
     pub content_type: Option<String>,
     /// Whether the MIME type is derived from the name's extension here, if `content_type` is not set. The table
     /// is larger than that of the service, which knows no `.rs`, `.jsonl` or `.avif`. Other extensions are left
@@ -47,34 +48,38 @@ pub struct UploadOptions {
     /// (`sse_c_key_id`) is never left out: without room for it the upload is refused with
     /// [`Error::InvalidInput`](crate::Error::InvalidInput).
     pub file_info: FileInfo,
-    /// When the source was last changed. A local file's own time is used if this is not set.
+    /// When the source was last changed, recorded as `src_last_modified_millis` in the file info.
+    /// If it is not set, the modification time of a local file is used.
     pub src_last_modified: Option<Timestamp>,
-    /// How the service encrypts the file; the bucket's default if not set. [`Encryption::None`] cannot
-    /// be asked for. The id of a customer's key is recorded in the file info.
+    /// How the service encrypts the file. If it is not set, the bucket's default applies.
+    /// [`Encryption::None`] cannot be asked for. The id of a customer's key is recorded in the file
+    /// info.
     pub encryption: Option<Encryption>,
-    /// Until when the file cannot be deleted; the bucket's default if not set. Needs a bucket with object
-    /// lock, and the capability `writeFileRetentions`.
+    /// The retention of the file, which protects it from deletion. If it is not set, the bucket's
+    /// default applies. Needs a bucket with object lock and the capability `writeFileRetentions`.
     pub retention: Option<FileRetention>,
-    /// Whether the file is on legal hold. Needs a bucket with object lock, and the capability
-    /// `writeFileLegalHolds`.
+    /// Whether the file is under legal hold, which protects it from deletion until the hold is
+    /// released. Needs a bucket with object lock and the capability `writeFileLegalHolds`.
     pub legal_hold: Option<LegalHold>,
-    /// The upload time that the file gets instead of the present; it cannot lie in the future. A version
-    /// that is older than another one of its name ranks below it. The service allows this to some accounts
-    /// only.
+    /// The upload time that the file gets instead of the present time. It cannot be in the future.
+    /// A version with an earlier time than another version of its name is not the latest one. The
+    /// service allows this only for some accounts.
     pub upload_timestamp: Option<Timestamp>,
     /// The size of a part, in bytes. A file that is not larger is uploaded in one request.
     ///
-    /// If not set, this is the size that the service recommends (100 MB), and for streams of unknown length
-    /// 16 MB, growing with the number of parts. At least 5 MB, at most 5 GB. Parts are larger than asked for
-    /// where a file would have more than 10,000 of them.
+    /// If it is not set, it is the size that the service recommends (100 MB), and for streams of
+    /// unknown length 16 MB, growing with the number of parts. It must be at least 5 MB and at most
+    /// 5 GB. Parts are larger than asked for if a file would otherwise have more than 10,000 of
+    /// them. A stream needs memory for each part that is being sent.
     pub part_size: Option<u64>,
-    /// The SHA-1 to record for a file that is uploaded in parts.
+    /// Which SHA-1 is recorded for a file that is uploaded in parts.
     pub large_file_sha1: LargeFileSha1,
-    /// Whether the upload completes what an earlier upload in parts left unfinished.
+    /// Whether the upload completes what an earlier upload in parts left unfinished. Streams cannot
+    /// be resumed, because they can be read only once.
     pub resume: Resume,
-    /// Receives reports of how far the upload is.
+    /// The receiver of progress reports.
     pub progress: Option<Arc<dyn Progress>>,
-    /// Cancels the upload.
+    /// The token that cancels the upload.
     pub cancel: Option<CancelToken>,
 }
 
@@ -115,7 +120,7 @@ impl UploadOptions {
         self
     }
 
-    /// The content type that the name tells, if it is to be asked.
+    /// The content type for the name's extension, if the options ask for it.
     #[cfg(feature = "mime-guess")]
     fn guess(&self, name: &str) -> Option<&'static str> {
         let guess = || match name.rsplit_once('.') {
@@ -132,6 +137,7 @@ impl UploadOptions {
         None
     }
 
+    /// The file that an upload with these options creates.
     pub(crate) fn new_file<'a>(&'a self, bucket: &'a BucketId, name: &'a str) -> NewFile<'a> {
         NewFile {
             bucket,
@@ -151,17 +157,17 @@ impl UploadOptions {
     }
 }
 
-/// Whether a copy has the type and file info of its source.
+/// The source of a copy's content type and file info.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum CopyMetadata {
-    /// Keeps the source's, except for what is not true of the copy: `sse_c_key_id` becomes the id of the
-    /// copy's own key, or is left out, and the `large_file_sha1` of the whole is left out of a range.
-    /// Where either can be the case, the source's file info is requested first, which needs the capability
-    /// `readFiles`.
+    /// Keeps those of the source, except for entries that are not true of the copy: `sse_c_key_id`
+    /// becomes the id of the copy's own key or is left out, and `large_file_sha1` is left out if
+    /// only a range is copied. If either can be the case, the source's file info is requested
+    /// first, which needs the capability `readFiles`.
     #[default]
     Keep,
-    /// Uses these instead.
+    /// Uses these instead of the source's.
     Replace {
         /// The MIME type.
         content_type: String,
@@ -189,27 +195,32 @@ pub struct CopyOptions {
     pub metadata: CopyMetadata,
     /// The customer's key that the source is encrypted with (SSE-C).
     pub source_encryption_key: Option<SseCustomerKey>,
-    /// How the service encrypts the copy, whatever the source is encrypted with; the default of the
-    /// destination bucket if not set. The id of a customer's key is recorded in the file info.
+    /// How the service encrypts the copy, however the source is encrypted. If it is not set, the
+    /// default of the destination bucket applies. The id of a customer's key is recorded in the
+    /// file info.
     pub encryption: Option<Encryption>,
-    /// Until when the copy cannot be deleted; the bucket's default if not set. The source's own retention is
-    /// not copied. Needs a bucket with object lock, and the capability `writeFileRetentions`.
+    /// The retention of the copy, which protects it from deletion. If it is not set, the default of
+    /// the destination bucket applies; the source's own retention is not copied. Needs a bucket
+    /// with object lock and the capability `writeFileRetentions`.
     pub retention: Option<FileRetention>,
-    /// Whether the copy is on legal hold. The source's own hold is not copied. Needs a bucket with object
-    /// lock, and the capability `writeFileLegalHolds`.
+    /// Whether the copy is under legal hold. The source's own hold is not copied. Needs a bucket
+    /// with object lock and the capability `writeFileLegalHolds`.
     pub legal_hold: Option<LegalHold>,
     /// The size of a part, in bytes. A source that is not larger is copied in one request.
     ///
-    /// If not set, up to 5 GB are copied in one request, and more in parts of 1 GB. At least 5 MB, at most
-    /// 5 GB. Parts are larger than asked for where a file would have more than 10,000 of them.
+    /// If it is not set, up to 5 GB are copied in one request, and more in parts of 1 GB. It must
+    /// be at least 5 MB and at most 5 GB. Parts are larger than asked for if a file would otherwise
+    /// have more than 10,000 of them.
     pub part_size: Option<u64>,
-    /// Whether a copy in parts completes an unfinished one of the same source, and leaves one if it fails.
-    /// What it is a copy of is recorded for that, as `plan_id` in its file info. The source is asked for its
-    /// length first unless this is [`Resume::Never`].
+    /// Whether a copy in parts completes an unfinished one of the same source, and is left
+    /// unfinished if it fails. To make that possible, the source and its ranges are recorded as
+    /// `plan_id` in the copy's file info. Unless this is [`Resume::Never`], the length of the
+    /// source is requested first.
     pub resume: Resume,
-    /// Receives reports of how far the copy is, at the end of each part.
+    /// The receiver of progress reports, which come when a part is complete.
     pub progress: Option<Arc<dyn Progress>>,
-    /// Cancels the copy, as far as the service has not made it yet.
+    /// The token that cancels the copy. A request that the service is already working on may still
+    /// create the copy.
     pub cancel: Option<CancelToken>,
 }
 
@@ -239,6 +250,7 @@ impl CopyOptions {
         self
     }
 
+    /// The file that a copy with these options creates.
     pub(crate) fn new_file<'a>(&'a self, bucket: &'a BucketId, name: &'a str) -> NewFile<'a> {
         let (content_type, info) = match &self.metadata {
             CopyMetadata::Keep => (None, FileInfo::new()),
@@ -261,19 +273,20 @@ impl CopyOptions {
     }
 }
 
-/// Which piece is used where a local and a remote one provide the same bytes of the result.
+/// Which piece is used where a local and a remote piece provide the same bytes of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Overlap {
-    /// Uses the remote piece, so that as little as possible is uploaded. A remote piece that has not
-    /// enough left for a part of its own (5 MB) yields to a local one.
+    /// Uses the remote piece, so that as little as possible is uploaded. If too little of it is
+    /// left for a part of its own (5 MB), the local piece is used.
     #[default]
     Remote,
-    /// Uses the local piece; remote pieces fill what is missing.
+    /// Uses the local piece. Remote pieces provide only what no local piece has.
     Local,
-    /// Uses the remote piece if it has the SHA-1 of the local one. Otherwise the call fails, and no file is
-    /// created. Parts end where local pieces do, so that they can be compared. Bytes that are too few for
-    /// a part of their own are not compared.
+    /// Uses the remote piece if it has the SHA-1 of the local one. Otherwise the call fails with
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput), and no file is created. Parts end where
+    /// local pieces end, so that they can be compared. Bytes that are too few for a part of their
+    /// own are not compared.
     Verify,
 }
 
@@ -292,41 +305,43 @@ pub enum Overlap {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ComposeOptions {
-    /// The MIME type. The service derives it from the name's extension if there is none. The types of
-    /// remote pieces are not used.
+    /// The MIME type. If it is not set, the service derives it from the name's extension. The types
+    /// of remote pieces are not used.
     pub content_type: Option<String>,
     /// The names and values to store with the file. Those of remote pieces are not used.
     pub file_info: FileInfo,
     /// Which piece is used where local and remote ones overlap.
     pub overlap: Overlap,
-    /// How the service encrypts the file, whatever its pieces are encrypted with; the bucket's default
-    /// if not set. The id of a customer's key is recorded in the file info.
+    /// How the service encrypts the file, however its pieces are encrypted. If it is not set, the
+    /// bucket's default applies. The id of a customer's key is recorded in the file info.
     pub encryption: Option<Encryption>,
-    /// Until when the file cannot be deleted; the bucket's default if not set. Needs a bucket with object
-    /// lock, and the capability `writeFileRetentions`.
+    /// The retention of the file, which protects it from deletion. If it is not set, the bucket's
+    /// default applies. Needs a bucket with object lock and the capability `writeFileRetentions`.
     pub retention: Option<FileRetention>,
-    /// Whether the file is on legal hold. Needs a bucket with object lock, and the capability
+    /// Whether the file is under legal hold. Needs a bucket with object lock and the capability
     /// `writeFileLegalHolds`.
     pub legal_hold: Option<LegalHold>,
-    /// The upload time that the file gets instead of the present, as for
-    /// [`UploadOptions`](crate::UploadOptions::upload_timestamp).
+    /// The upload time that the file gets instead of the present time. It cannot be in the future.
+    /// The service allows this only for some accounts. A file with its own upload time is made in
+    /// parts, or uploaded, because `b2_copy_file` does not take one.
     pub upload_timestamp: Option<Timestamp>,
     /// The size of uploaded parts, and the largest size of copied ones, in bytes.
     ///
-    /// If not set, this is the size that the service recommends (100 MB), and 1 GB for copies. At least
-    /// 5 MB, at most 5 GB. Parts are larger than asked for where a file would have more than 10,000 of
-    /// them.
+    /// If it is not set, it is the size that the service recommends (100 MB) for uploaded parts and
+    /// 1 GB for copied ones. It must be at least 5 MB and at most 5 GB. Parts are larger than asked
+    /// for if a file would otherwise have more than 10,000 of them.
     pub part_size: Option<u64>,
-    /// The SHA-1 of the whole, to be recorded if the file is made in parts. It cannot be computed here
-    /// without downloading the remote pieces, and is not checked.
+    /// The SHA-1 of the whole file, recorded if the file is made in parts. It cannot be computed
+    /// here without downloading the remote pieces, and it is not checked.
     pub large_file_sha1: Option<Sha1Digest>,
-    /// Whether a file in parts completes an unfinished one of the same plan, whose uploaded parts have
-    /// the content of the local pieces, and leaves one if it fails. If stored pieces are copied, the plan
-    /// is recorded for that, as `plan_id` in the file info. Streams of pieces cannot be resumed.
+    /// Whether a file in parts completes an unfinished one of the same plan, whose uploaded parts
+    /// have the content of the local pieces, and is left unfinished if it fails. If stored pieces
+    /// are copied, the plan is recorded for that purpose as `plan_id` in the file info. Streams of
+    /// pieces cannot be resumed.
     pub resume: Resume,
-    /// Receives reports of how far the file is. Copied parts count when they are made.
+    /// The receiver of progress reports. A copied part counts when it is complete.
     pub progress: Option<Arc<dyn Progress>>,
-    /// Cancels the composition.
+    /// The token that cancels the composition.
     pub cancel: Option<CancelToken>,
 }
 
@@ -358,6 +373,7 @@ impl ComposeOptions {
         self
     }
 
+    /// The file that a composition with these options creates.
     pub(crate) fn new_file<'a>(&'a self, bucket: &'a BucketId, name: &'a str) -> NewFile<'a> {
         NewFile {
             bucket,

@@ -1,8 +1,11 @@
-//! Runs the pieces of one transfer side by side, on threads that hold a permit each.
+//! Runs the pieces of one transfer at the same time, each on a thread that holds a permit.
 //!
-//! The calling thread makes the pieces one after the other, takes a permit for each and starts a
-//! thread. The first piece that fails for a reason of its own stops all others at once; all are
-//! joined, and that reason is what the caller gets.
+//! The calling thread makes the pieces one after the other, takes a permit for each, and starts a
+//! thread for it. The first piece that fails for a reason of its own stops all others through a
+//! token that they share. All threads are joined before the call returns, and that reason is the
+//! caller's error. Pieces that were stopped do not count as failures.
+//!
+//! If the system refuses a thread, the calling thread runs the piece itself.
 
 use std::sync::Arc;
 use std::thread;
@@ -14,8 +17,8 @@ use crate::control::cancel::CancelToken;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 
-/// The results of all pieces in their order, or the first failure. The pieces run under a control
-/// of their own, which is cancelled with the caller's.
+/// Runs all pieces and returns their results in order, or the first failure. The pieces run under a
+/// control of their own, which is cancelled together with the caller's.
 pub(crate) fn run<'p, T, J>(
     workers: &Workers,
     control: &Control,
@@ -30,7 +33,8 @@ where
     run_under(own, workers, control, pieces)
 }
 
-/// As [`run`], under a token that a failure cancels, together with whatever else runs under it.
+/// As [`run`], under a token that a failure cancels. Whatever else runs under that token stops,
+/// too.
 pub(crate) fn run_under<'p, T, J>(
     own: CancelToken,
     workers: &Workers,
@@ -85,7 +89,7 @@ where
     outcome.into_result()
 }
 
-/// Stops the other pieces when one panics: their results are of no use to anybody.
+/// Stops the other pieces when one panics, because nobody will use their results.
 struct StopOnPanic<'a>(&'a CancelToken);
 
 impl Drop for StopOnPanic<'_> {
@@ -96,13 +100,17 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
+/// The results so far, shared by the threads.
 struct Outcome<T> {
+    /// The results and the positions of their pieces, in the order in which they were completed.
     done: Mutex<Vec<(usize, T)>>,
+    /// The first failure that was not due to the stopping of the others.
     failure: Mutex<Option<Error>>,
     stop: CancelToken,
 }
 
 impl<T> Outcome<T> {
+    /// Notes the result of a piece.
     fn note(&self, index: usize, outcome: Result<T>) {
         match outcome {
             Ok(value) => self.done.lock().push((index, value)),
@@ -110,6 +118,7 @@ impl<T> Outcome<T> {
         }
     }
 
+    /// Notes a failure, and stops the other pieces.
     fn fail(&self, error: Error) {
         {
             let mut failure = self.failure.lock();
@@ -121,6 +130,7 @@ impl<T> Outcome<T> {
         self.stop.cancel();
     }
 
+    /// The results in the order of the pieces, or the failure.
     fn into_result(self) -> Result<Vec<T>> {
         if let Some(error) = self.failure.into_inner() {
             return Err(error);

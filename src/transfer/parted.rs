@@ -1,6 +1,13 @@
-//! Large files whose parts are all known before the first of them is made: those of a source that can be
-//! read anywhere, of copies, of pieces. They can be made in any order, and made again, so that an
-//! unfinished file can be completed (`resume`).
+//! Makes large files whose parts are all known before the first one is made: those of a source that
+//! can be read at any position, of copies, and of pieces.
+//!
+//! Such parts can be made in any order and made again, so an unfinished file can be completed:
+//!
+//! 1. The SHA-1 of the whole is computed, if it is to be recorded. It is fixed when the file is
+//!    started.
+//! 2. An unfinished file is looked for, if that was asked for (`resume`).
+//! 3. The parts that are missing are made, several at a time (`parallel`, `large`).
+//! 4. The file is finished (`large`). On failure it is cancelled, or left to be resumed.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +24,7 @@ use crate::transfer::resume::{Resume, Unfinished, find_unfinished};
 use crate::transfer::source::{UploadSource, hash};
 use crate::transfer::uploaded::Uploaded;
 
-/// The parts of a source.
+/// The parts of a source: equal ranges of its bytes.
 struct SourceParts<'s> {
     source: &'s (dyn UploadSource + Sync),
     parts: &'s EqualParts,
@@ -73,7 +80,8 @@ pub(in crate::transfer) fn upload(
     make(transfer, &file.with_sha1(sha1)?, resume, &parts, &tally)
 }
 
-/// Makes the parts that are not there yet, and the file of them.
+/// Makes the parts that are missing, and the file. The result tells how many parts were there
+/// already.
 pub(in crate::transfer) fn make(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,

@@ -1,30 +1,33 @@
-//! How a large file is cut into parts: pure arithmetic on the limits of the service
-//! (docs/protocol.md, section 7).
+//! Cuts a large file into parts: pure arithmetic on the limits of the service (docs/protocol.md,
+//! section 7).
 
 use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::model::auth::AccountAuth;
 
-/// The most parts that a file may have.
+/// The largest number of parts that a file may have.
 pub(crate) const MAX_PARTS: u64 = 10_000;
-/// The most that a part, or a file in one request, may have, in bytes.
+/// The largest size of a part, or of a file in one request, in bytes.
 pub(crate) const MAX_PART: u64 = 5_000_000_000;
-/// The most that a file may have, in bytes.
+/// The largest size of a file, in bytes.
 pub(crate) const MAX_FILE: u64 = 10_000_000_000_000;
-/// The size of copied parts, in bytes: they are made side by side, and each costs a request, but no data.
+/// The usual size of copied parts, in bytes. Each costs a request but moves no data over the
+/// network, so they are large.
 pub(crate) const COPY_PART: u64 = 1_000_000_000;
 
-/// What the account allows, and what the caller wants.
+/// The part size to use, and the limits that apply to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PartLimits {
+    /// The part size that the caller asked for, or that the service recommends.
     wanted: u64,
-    /// The largest part that a stream grows to.
+    /// The largest size that the parts of a stream grow to.
     most: u64,
 }
 
 impl PartLimits {
-    /// The limits of an account; `wanted` replaces the size that it recommends.
+    /// The limits of an account. `wanted` replaces the size that it recommends. Fails with
+    /// `InvalidInput` if the account does not allow that size.
     pub(crate) fn new(auth: &AccountAuth, wanted: Option<u64>) -> Result<Self> {
         let minimum = auth.absolute_minimum_part_size.clamp(1, MAX_PART);
         let wanted = wanted.unwrap_or(auth.recommended_part_size);
@@ -38,7 +41,7 @@ impl PartLimits {
         })
     }
 
-    /// The same for parts that have to fit into that much memory.
+    /// Caps the growth of a stream's parts at this much memory.
     pub(crate) fn in_memory(self, limit: Option<u64>) -> Self {
         let most = limit.map_or(self.most, |limit| limit.min(self.most));
         Self { most, ..self }
@@ -49,13 +52,13 @@ impl PartLimits {
         self.wanted
     }
 
-    /// Whether a file of that length goes up in one request.
+    /// Whether a file of this length is uploaded in one request.
     pub(crate) const fn fits_one_request(&self, length: u64) -> bool {
         length <= self.wanted
     }
 
-    /// The part size for a stream whose length nobody knows, at that part: it doubles every thousand
-    /// parts, so that a small beginning can still become the largest file.
+    /// The size of a part of a stream whose length nobody knows. It doubles every thousand parts,
+    /// so that a small beginning can still become the largest file.
     pub(crate) const fn of_stream(&self, index: u64) -> u64 {
         let doubled = self.wanted.saturating_mul(1 << (index / 1000));
         if doubled > self.most {
@@ -65,7 +68,8 @@ impl PartLimits {
         }
     }
 
-    /// The parts of a file of known length: equal ones, the last one what is left.
+    /// Cuts a file of known length into equal parts; the last one has what is left. Fails with
+    /// `InvalidInput` if the file is larger than the service allows.
     pub(crate) fn cut(&self, length: u64) -> Result<EqualParts> {
         if length > MAX_FILE {
             let reason =
@@ -79,7 +83,7 @@ impl PartLimits {
     }
 }
 
-/// The parts of one file.
+/// The parts of one file, all of one size except the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EqualParts {
     length: u64,
@@ -87,7 +91,7 @@ pub(crate) struct EqualParts {
 }
 
 impl EqualParts {
-    /// EqualParts of that size, at least one byte.
+    /// Parts of this size, which is taken to be at least one byte.
     pub(crate) const fn new(length: u64, size: u64) -> Self {
         Self {
             length,
@@ -103,13 +107,13 @@ impl EqualParts {
         self.length.div_ceil(self.size)
     }
 
-    /// The bytes of the part of that index, counted from 0.
+    /// The bytes of a part, by its index from 0.
     pub(crate) fn range(&self, index: u64) -> Range<u64> {
         let start = index.saturating_mul(self.size).min(self.length);
         start..start.saturating_add(self.size).min(self.length)
     }
 
-    /// The bytes of the part of that number, counted from 1.
+    /// The length of a part, by its number from 1.
     pub(crate) fn length_of(&self, number: u64) -> u64 {
         let range = self.range(number.saturating_sub(1));
         range.end - range.start

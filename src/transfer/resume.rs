@@ -1,12 +1,17 @@
-//! Completing a large file that an earlier upload left unfinished.
+//! Finds an unfinished large file that this upload can complete.
 //!
-//! 1. `b2_list_unfinished_large_files` for the name; a file of other settings is passed over.
-//! 2. `b2_list_parts`; a file whose parts are cut otherwise is passed over.
-//! 3. Of the others, the one with the most parts is taken of which each has the SHA-1 of the same bytes
-//!    of the source, which are read for that: one with other content is somebody else's upload, perhaps
-//!    one that is running. A copied part cannot be compared with anything that is here; that it is of the
-//!    same bytes says the file info, where the plan of such a file is recorded.
-//! 4. The missing parts are made (`parted`).
+//! 1. `b2_list_unfinished_large_files` lists the candidates of this name. A file with other
+//!    settings is skipped.
+//! 2. `b2_list_parts` lists the parts of each. A file whose parts are cut differently is skipped.
+//! 3. Of the others, the file with the most parts is chosen whose every part has the SHA-1 of the
+//!    same bytes of the source, which are read for this purpose. A file with other content is
+//!    somebody else's upload, and may be running. A copied part cannot be compared with anything on
+//!    this machine; that it has the right bytes follows from the plan that is recorded in the file
+//!    info.
+//! 4. The caller makes the missing parts (`parted`).
+//!
+//! Nothing is changed at the service here. A key that may not list unfinished files starts a new
+//! one.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,30 +28,32 @@ use crate::transfer::Transfer;
 use crate::transfer::large::PartSource;
 use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 
-/// Whether an upload in parts completes an unfinished one, and leaves one if it fails.
+/// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Resume {
-    /// Starts a new large file. An upload that fails is cancelled, so that no parts are left to be billed.
+    /// Starts a new large file. If the upload fails, the file is cancelled, so that no parts are
+    /// left to be billed.
     #[default]
     Never,
     /// Completes a matching unfinished file if there is one, and starts a new one otherwise.
     ///
-    /// An unfinished file matches if it has the name, the type (any type, if none is given), the file info,
-    /// the encryption (by the same key), the retention and the legal hold that are asked for, and if its
-    /// parts are cut in the same way and have the content of the source. The source is read for that
-    /// comparison. Parts that the service copied match if the file was to be made of the same bytes of the
-    /// same versions.
+    /// An unfinished file matches if it has the requested name, content type (any type if none is
+    /// requested), file info, encryption with the same key, retention and legal hold, and if its
+    /// parts are cut in the same way and have the content of the source. The source is read for
+    /// that comparison. Parts that the service copied match if the file was to be made of the same
+    /// bytes of the same versions.
     ///
-    /// An upload that fails leaves its parts for the next one, and fails with [`Error::LargeFileLeft`].
+    /// If the upload fails, its parts stay for the next one, and the error is
+    /// [`Error::LargeFileLeft`]. They are billed until the file is completed or cancelled.
     Matching,
     /// Completes one of these unfinished files, under the conditions of [`Matching`](Self::Matching), and starts
     /// a new one if none of them matches. Nothing is listed but their parts: whoever uploads many files lists
     /// what is unfinished once, with
     /// [`Bucket::list_unfinished_large_files`](crate::Bucket::list_unfinished_large_files).
     Among(Arc<[FileVersion]>),
-    /// Completes this unfinished file, under the conditions of [`Matching`](Self::Matching). If it does not
-    /// match, the upload fails with [`Error::InvalidInput`].
+    /// Completes this unfinished file, under the conditions of [`Matching`](Self::Matching). If it
+    /// does not match, the upload fails with [`Error::InvalidInput`].
     From(FileId),
 }
 
@@ -56,7 +63,7 @@ impl Resume {
         *self != Self::Never
     }
 
-    /// Refuses to resume what has no parts.
+    /// Fails if a certain unfinished file is to be completed by an upload that has no parts.
     pub(in crate::transfer) fn check_for_one_request(&self) -> Result<()> {
         match self {
             Self::From(_) => {
@@ -67,7 +74,7 @@ impl Resume {
         }
     }
 
-    /// Refuses to resume what can be read only once.
+    /// Fails if a stream is to be resumed, which can be read only once.
     pub(in crate::transfer) fn check_for_stream(&self) -> Result<()> {
         if *self == Self::Never {
             return Ok(());
@@ -77,13 +84,15 @@ impl Resume {
     }
 }
 
-/// A large file to complete, and its parts that are there already.
+/// A large file to complete, and the parts that it already has.
 pub(in crate::transfer) struct Unfinished {
     pub(in crate::transfer) file_id: FileId,
+    /// The SHA-1s of those parts, by number.
     pub(in crate::transfer) present: BTreeMap<u64, Sha1Digest>,
 }
 
-/// The unfinished file to complete, if one was asked for and there is one.
+/// Returns the unfinished file to complete, if resuming was asked for and there is one. Fails with
+/// `InvalidInput` if a certain file was asked for and does not match.
 pub(in crate::transfer) fn find_unfinished(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
@@ -144,12 +153,13 @@ pub(in crate::transfer) fn find_unfinished(
     }
 }
 
+/// Lists the unfinished files whose names begin with this one.
 fn list(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<Vec<FileVersion>> {
     let mut pages = UnfinishedPages::new(file.bucket.clone(), file.name);
     let mut files = Vec::new();
     while let Some(file) = pages.next(transfer.session, transfer.control) {
         match file {
-            // A key that may not look starts a new one.
+            // A key that may not list them starts a new file.
             Err(Error::NotAllowed(_)) => break,
             file => files.push(file?),
         }
@@ -158,8 +168,7 @@ fn list(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<Vec<FileVersion>> 
 }
 
 impl<'a> NewFile<'a> {
-    /// A large file that is made of stored ones in this way: with the plan in its info, if an unfinished
-    /// one is to be known again.
+    /// Adds the plan of a large file made of stored ones to its info, if it is to be resumable.
     pub(in crate::transfer) fn with_plan<'p>(
         mut self,
         resume: &Resume,
@@ -176,17 +185,18 @@ impl<'a> NewFile<'a> {
         Ok(self)
     }
 }
-/// One part of a plan: what says which bytes it has, as far as that does not depend on this machine.
+/// One part of a plan: what determines its bytes, as far as the service knows them.
 pub(in crate::transfer) enum PlanEntry<'p> {
+    /// A range of a stored file.
     Copied {
         source: &'p FileId,
         range: Range<u64>,
     },
-    Uploaded {
-        length: u64,
-    },
+    /// Bytes of this machine, which are compared by their SHA-1 instead.
+    Uploaded { length: u64 },
 }
 
+/// A fingerprint of the plan.
 fn plan_id<'p>(plan: impl Iterator<Item = PlanEntry<'p>>) -> Sha1Digest {
     let mut hasher = Sha1Hasher::default();
     for part in plan {
@@ -201,7 +211,7 @@ fn plan_id<'p>(plan: impl Iterator<Item = PlanEntry<'p>>) -> Sha1Digest {
     hasher.finish()
 }
 
-/// Those of the parts whose content is the one that is to be there.
+/// Returns those of the listed parts that have the right content, with their SHA-1s.
 fn verified(
     transfer: Transfer<'_>,
     listed: &[Part],
@@ -220,11 +230,12 @@ fn verified(
     Ok(present)
 }
 
+/// Logs why an unfinished file is not used.
 fn pass_over(file_id: &FileId, reason: &'static str) {
     tracing::debug!(%file_id, reason, "an unfinished large file is passed over");
 }
 
-/// Why an unfinished file is not what this upload would have made.
+/// The reason why an unfinished file is not what this upload would have made, if it is not.
 fn mismatch(
     found: &FileVersion,
     listed: &[Part],
@@ -233,7 +244,8 @@ fn mismatch(
 ) -> Option<&'static str> {
     let mut wanted = file.clone();
     if found.file_info.get(LARGE_FILE_SHA1).is_none() {
-        // Recording none is less than was asked for; another one would be recorded for other content.
+        // No recorded SHA-1 is less than was asked for, but does no harm. A different one would
+        // mean different content.
         wanted.info.remove(LARGE_FILE_SHA1);
     }
     match wanted.compare(found) {

@@ -1,5 +1,10 @@
-//! Where uploads get their bytes: a slice, a local file, a reader. A source can be opened again for
-//! another attempt and then yields the very same bytes, or fails.
+//! Where uploads get their bytes: memory, a local file, or a reader.
+//!
+//! A source can be opened again for another attempt. It then yields exactly the same bytes, or it
+//! fails: a file that changes during its upload must never become a version with a mixture of old
+//! and new bytes. The service checks the SHA-1 of what it receives, so the only danger is the
+//! client's own reading; it is met by comparing the state of the file with every piece that is
+//! read.
 
 use std::cell::RefCell;
 use std::fs::{File, Metadata};
@@ -20,30 +25,31 @@ use crate::model::time::Timestamp;
 use crate::transfer::Transfer;
 use crate::transfer::hash::hash_to_end;
 
-/// Longer than a tick of the clock that stamps files.
+/// How long a file must have been unchanged before its time stamp can reveal a change. It is longer
+/// than a tick of the clock that stamps files.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The content of one upload.
+/// The content of one upload. Parts of it may be read by several threads at the same time.
 pub(crate) trait UploadSource {
     /// Its length in bytes.
     fn len(&self) -> u64;
 
-    /// When it was last changed, if that is known.
+    /// When the content was last changed, if that is known. It is recorded with the file.
     fn modified(&self) -> Option<Timestamp> {
         None
     }
 
-    /// When it was last changed by the clock that stamps it, if a change can be told by that stamp only.
+    /// The time stamp by which a change of the source is recognized, if there is one.
     fn stamped(&self) -> Option<SystemTime> {
         None
     }
 
-    /// These bytes of it, from their beginning.
+    /// Opens these bytes of the source for reading.
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>>;
 }
 
-/// Waits until a change of the source would get another stamp than it has: two changes within one tick of
-/// the clock that stamps files cannot be told apart.
+/// Waits until a change of the source would give it another time stamp. Two changes within one tick
+/// of the clock that stamps files cannot be distinguished.
 pub(in crate::transfer) fn settle(transfer: Transfer<'_>, source: &dyn UploadSource) -> Result<()> {
     let Transfer {
         session, control, ..
@@ -67,7 +73,7 @@ pub(in crate::transfer) fn hash(
     Ok(hasher.finish())
 }
 
-/// Hashes these bytes of a source, after what was hashed before.
+/// Adds these bytes of a source to a hash.
 pub(in crate::transfer) fn feed(
     hasher: &mut Sha1Hasher,
     source: &dyn UploadSource,
@@ -77,7 +83,7 @@ pub(in crate::transfer) fn feed(
     hash_to_end(hasher, source.open(range)?, control, failed_reader)
 }
 
-/// A stored file that is read within the service, and the customer's key that it is encrypted with.
+/// A stored file that the service reads, and the customer's key that it is encrypted with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredFile<'a> {
     pub(crate) file_id: &'a FileId,
@@ -85,8 +91,8 @@ pub(crate) struct StoredFile<'a> {
 }
 
 impl StoredFile<'_> {
-    /// Refuses a key with which the service is certain to refuse the file. What the service does not tell
-    /// is for it to judge.
+    /// Fails with `EncryptionKey` if the service would certainly refuse the key. What the service
+    /// does not reveal to this application key is left to its own check.
     pub(in crate::transfer) fn check_key(self, version: &FileVersion) -> Result<()> {
         let encryption = match &version.server_side_encryption {
             Filtered::Readable(info) if info.mode == EncryptionMode::SseC => info,
@@ -119,14 +125,14 @@ impl UploadSource for BytesSource<'_> {
     }
 }
 
-/// A local file, as it was when the upload began. A file that changes afterwards makes the upload
-/// fail before the service has all of it.
+/// A local file, as it was when the upload began. If the file changes afterwards, the upload fails
+/// before the service has all of it.
 pub(crate) struct FileSource {
     path: PathBuf,
     state: FileState,
 }
 
-/// What must stay as it is while a file is uploaded.
+/// What must stay the same while a file is uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileState {
     length: u64,
@@ -134,13 +140,13 @@ struct FileState {
     system: SystemState,
 }
 
-/// What else the system tells of a file.
+/// What only the operating system can set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct SystemState {
-    /// Device and inode: another file under the same name is another file.
+    /// The device and the inode, by which another file of the same name is recognized.
     identity: Option<(u64, u64)>,
-    /// When the file or what is known of it was last changed, in seconds and nanoseconds. Unlike the time
-    /// of modification, no program can put it back.
+    /// When the content or the metadata of the file was last changed, in seconds and nanoseconds.
+    /// Unlike the modification time, no program can set it back.
     changed: Option<(i64, i64)>,
 }
 
@@ -153,7 +159,7 @@ impl FileState {
         }
     }
 
-    /// When it was last changed, as far as the system tells.
+    /// When the file was last changed, as far as the system tells.
     fn changed(&self) -> Option<SystemTime> {
         let since_1970 = self.system.changed.and_then(|(seconds, nanos)| {
             Some(Duration::new(
@@ -166,6 +172,7 @@ impl FileState {
     }
 }
 
+/// Reads what only the operating system can set.
 #[cfg(unix)]
 fn system_state(metadata: &Metadata) -> SystemState {
     use std::os::unix::fs::MetadataExt;
@@ -181,6 +188,8 @@ fn system_state(_: &Metadata) -> SystemState {
 }
 
 impl FileSource {
+    /// Notes the state of a file. Fails with `LocalFile` if it cannot be found or is not a regular
+    /// file.
     pub(crate) fn new(path: &Path) -> Result<Self> {
         let metadata = path
             .metadata()
@@ -223,7 +232,7 @@ impl UploadSource for FileSource {
             file: file.take(range.end - range.start),
             reaches_end: range.end == self.state.length,
         };
-        // Otherwise the first read looks: nothing leaves before that.
+        // Otherwise the first read checks it, before anything is sent.
         if range.is_empty() {
             reader.check()?;
         }
@@ -235,6 +244,7 @@ impl UploadSource for FileSource {
 }
 
 impl FileSource {
+    /// The error of a file that changed.
     fn changed(&self, change: &'static str) -> Error {
         Error::SourceChanged {
             path: self.path.as_path().into(),
@@ -243,16 +253,18 @@ impl FileSource {
     }
 }
 
-/// Reads a file and looks with every piece whether it is still what it was: the last piece leaves
-/// only after that, so a changed file never arrives whole.
+/// Reads a file, and checks with every piece whether the file is still what it was. The last piece
+/// is returned only after that, so a changed file never arrives complete.
 struct FileReader<'a> {
     source: &'a FileSource,
     file: Take<File>,
-    /// Whether the last of the bytes to read is the last of the file.
+    /// Whether the bytes to read include the last one of the file.
     reaches_end: bool,
 }
 
 impl FileReader<'_> {
+    /// Fails with `SourceChanged` if the open file, or the one that now has its name, is not the
+    /// one that was found in the beginning.
     fn check(&self) -> Result<()> {
         let source = self.source;
         let open = self
@@ -286,7 +298,8 @@ impl FileReader<'_> {
 }
 
 impl FileReader<'_> {
-    /// A file may have more than its length says: those of the kernel, and some network mounts.
+    /// Fails if the file has more bytes than its length says, as files of the kernel and of some
+    /// network mounts do.
     fn expect_end(&mut self) -> Result<()> {
         let source = self.source;
         match self.file.get_mut().read(&mut [0]) {
@@ -316,21 +329,23 @@ impl Read for FileReader<'_> {
     }
 }
 
-/// A reader that can be read only once. What was read is kept, so that another attempt can send it
-/// again.
+/// A reader that can be read only once. What was read is kept in memory, so that another attempt
+/// can send it again.
 pub(crate) struct ReaderSource<'c, R> {
     length: u64,
     control: &'c Control,
     state: RefCell<ReaderState<R>>,
 }
 
+/// The reader, and what was read from it.
 struct ReaderState<R> {
     reader: R,
     kept: Vec<u8>,
 }
 
 impl<'c, R: Read> ReaderSource<'c, R> {
-    /// `length` bytes of the reader, all of which may have to be kept; none once the call is cancelled.
+    /// The next `length` bytes of a reader, all of which may have to be kept. Reading fails once
+    /// the call is cancelled.
     pub(crate) const fn new(reader: R, length: u64, control: &'c Control) -> Self {
         Self {
             length,
@@ -357,6 +372,7 @@ impl<R: Read> UploadSource for ReaderSource<'_, R> {
     }
 }
 
+/// Reads a [`ReaderSource`]: first what was kept, then the reader itself.
 struct Replay<'a, 'c, R> {
     source: &'a ReaderSource<'c, R>,
     position: u64,
@@ -394,7 +410,7 @@ impl<R: Read> Read for Replay<'_, '_, R> {
     }
 }
 
-/// The error of a reader that has less than was promised.
+/// The error of a reader that has fewer bytes than was promised.
 pub(crate) fn ended_early() -> Error {
     Error::SourceChanged {
         path: Path::new("<reader>").into(),
@@ -402,8 +418,9 @@ pub(crate) fn ended_early() -> Error {
     }
 }
 
-/// The error of a reader of the caller that fails. One that was cancelled is no failure of its own; other
-/// errors of ours, such as those of a download that is uploaded again, are those of the reader all the same.
+/// The error of a caller's reader that fails. `Cancelled` stays what it is. Other errors of the
+/// crate, such as those of a download that is uploaded again, are reported as failures of the
+/// reader.
 fn failed_reader(source: io::Error) -> Error {
     let source = match Error::from_io(source) {
         Ok(Error::Cancelled) => return Error::Cancelled,
@@ -416,7 +433,7 @@ fn failed_reader(source: io::Error) -> Error {
     }
 }
 
-/// Reads from the caller's reader; its error becomes ours.
+/// Reads from the caller's reader, and turns its error into one of the crate's.
 fn read_callers(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     match reader.read(buffer) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
@@ -424,7 +441,8 @@ fn read_callers(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> 
     }
 }
 
-/// Reads from the caller's reader until `buffer` is full, the reader ends, or the call is cancelled.
+/// Reads from the caller's reader until `buffer` is full, the reader ends, or the call is
+/// cancelled. Returns the number of bytes.
 pub(crate) fn fill(reader: &mut impl Read, buffer: &mut [u8], control: &Control) -> Result<usize> {
     let mut filled = 0;
     while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {

@@ -1,5 +1,10 @@
-//! Uploading: what is checked before a byte is sent, and the choice between one
-//! request (`small`) and a large file in parts (`parted`; `buffered` for what can be read only once).
+//! Uploads: checks everything that can be checked before a byte is sent, and chooses between one
+//! request and a large file.
+//!
+//! | source | one request | large file |
+//! | --- | --- | --- |
+//! | can be read at any position: a file, bytes | `small` | `parted` |
+//! | can be read only once: a reader, a pipe | `small`, from memory | `buffered` |
 
 mod buffered;
 pub(in crate::transfer) mod small;
@@ -22,10 +27,11 @@ use crate::transfer::source::{BytesSource, ReaderSource, UploadSource, settle};
 use crate::transfer::upload::buffered::{CallersReader, Input, PartReader};
 use crate::transfer::uploaded::Uploaded;
 
-/// The part size for streams of unknown length, in bytes: each worker holds one part in memory.
+/// The usual size of a part of a stream of unknown length, in bytes. Each worker holds one such
+/// part in memory.
 const STREAM_PART: u64 = 16_000_000;
 
-/// One upload: where to, as what, how.
+/// One upload: the file to create, and how to create it.
 #[derive(Clone, Copy)]
 pub(crate) struct Upload<'a> {
     pub(crate) transfer: Transfer<'a>,
@@ -35,7 +41,7 @@ pub(crate) struct Upload<'a> {
 }
 
 impl<'a> Upload<'a> {
-    /// Uploads a source that can be opened anywhere: in one request, or as a large file.
+    /// Uploads a source that can be read at any position.
     pub(crate) fn send(&self, source: &(dyn UploadSource + Sync)) -> Result<Uploaded> {
         let snapshot = self.transfer.authorization()?;
         let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
@@ -50,7 +56,7 @@ impl<'a> Upload<'a> {
         parted::upload(self.transfer, &file, of_large, source, &parts)
     }
 
-    /// Uploads exactly `length` bytes of a reader.
+    /// Uploads exactly `length` bytes of a reader. What follows them is not read.
     pub(crate) fn send_reader(&self, reader: impl Read, length: u64) -> Result<Uploaded> {
         let Transfer {
             workers, control, ..
@@ -75,7 +81,8 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Uploads a reader to its end.
+    /// Uploads a reader to its end. The first part is read completely before anything is sent, to
+    /// find out whether one request is enough.
     pub(crate) fn send_stream(&self, reader: impl Read) -> Result<Uploaded> {
         self.send_input(&mut CallersReader(reader))
     }
@@ -90,6 +97,7 @@ impl<'a> Upload<'a> {
         let limits = self.limits_in_memory(snapshot.auth(), STREAM_PART)?;
         // Without room for a byte every stream would seem to be at its end.
         let memory = workers.memory();
+        // If not even one byte may be borrowed, every stream would seem to be empty.
         memory.check(1)?;
         let file = self.new_file(&snapshot, None)?;
         let mut parts = PartReader::of_stream(input, limits, memory);
@@ -97,7 +105,7 @@ impl<'a> Upload<'a> {
             return small::upload(self.transfer, snapshot, &file, &BytesSource(&[]));
         };
         if parts.goes_on(control)? {
-            // Smaller parts than the service takes would be refused when all of them are there.
+            // The service would refuse smaller parts, but only after all of them were sent.
             memory.check(limits.wanted())?;
             parts.put_back(first);
             self.send_buffered(&file, parts)
@@ -106,13 +114,14 @@ impl<'a> Upload<'a> {
         }
     }
 
+    /// Uploads an input in parts that are held in memory.
     fn send_buffered(&self, file: &NewFile<'_>, parts: PartReader<'_>) -> Result<Uploaded> {
         let file = file.with_sha1(self.options.large_file_sha1.given())?;
         buffered::upload(self.transfer, &file, parts)
     }
 
-    /// The limits for parts that are held in memory: smaller ones where little of that may be used,
-    /// if the caller does not say how large.
+    /// The limits of parts that are held in memory. If the caller does not choose a size, it is
+    /// reduced to fit the memory limit, as far as the service allows.
     fn limits_in_memory(&self, auth: &AccountAuth, usual: u64) -> Result<PartLimits> {
         let memory = self.transfer.workers.memory();
         let usual = memory.limit().map_or(usual, |limit| usual.min(limit));
@@ -124,14 +133,14 @@ impl<'a> Upload<'a> {
         Ok(PartLimits::new(auth, Some(part_size))?.in_memory(memory.limit()))
     }
 
-    /// The file to create of a source that was last changed at that time, if all that can be checked of it
-    /// before a byte is sent is right.
+    /// The file to create from a source that was last changed at this time, after checking
+    /// everything that can be checked before a byte is sent.
     pub(in crate::transfer) fn new_file(
         &self,
         snapshot: &AuthSnapshot,
         source_modified: Option<Timestamp>,
     ) -> Result<NewFile<'a>> {
-        // A file with an odd time is uploaded all the same.
+        // A time before 1970 does not prevent the upload of a file.
         let not_before_1970 = |time: Timestamp| time.max(Timestamp::from_millis(0));
         let modified = self.options.src_last_modified;
         self.options

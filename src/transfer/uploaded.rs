@@ -1,8 +1,9 @@
-//! The result of an upload or a composition.
+//! The result of an upload, a copy or a composition.
 
 use crate::model::file::FileVersion;
 
-/// The result of an upload.
+/// The result of an upload, a copy or a composition: the version that was created, and what it
+/// took.
 #[derive(Debug, Clone)]
 pub struct Uploaded {
     pub(in crate::transfer) version: FileVersion,
@@ -14,7 +15,7 @@ pub struct Uploaded {
 }
 
 impl Uploaded {
-    /// A file that one request made, without content from here.
+    /// The result of a copy in one request, which sends no content from here.
     pub(in crate::transfer) const fn copied(version: FileVersion, retries: u32) -> Self {
         Self {
             version,
@@ -26,7 +27,7 @@ impl Uploaded {
         }
     }
 
-    /// A version that was there already.
+    /// The result of an upload that was not necessary.
     pub(in crate::transfer) const fn unchanged(version: FileVersion) -> Self {
         Self {
             version,
@@ -38,9 +39,9 @@ impl Uploaded {
         }
     }
 
-    /// Returns whether nothing was uploaded, because the latest version of the file has this content and
-    /// these settings already: [`version`](Self::version) is that one then. Only
-    /// [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file) looks for that.
+    /// Returns whether nothing was uploaded, because the latest version of the file already has
+    /// this content and these settings. In this case [`version`](Self::version) is that version.
+    /// Only [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file) checks for it.
     #[must_use]
     pub const fn is_unchanged(&self) -> bool {
         self.is_unchanged
@@ -58,7 +59,8 @@ impl Uploaded {
         self.version
     }
 
-    /// Returns the number of parts that the file was made of; 1 if a single request made it.
+    /// Returns the number of parts that the file was made of. It is 1 if a single request created
+    /// the file, and 0 if nothing was uploaded.
     #[must_use]
     pub const fn parts(&self) -> u32 {
         self.parts
@@ -70,14 +72,14 @@ impl Uploaded {
         self.resumed_parts
     }
 
-    /// Returns the number of failed attempts, of all parts together.
+    /// Returns the number of attempts that failed and were repeated, of all parts together.
     #[must_use]
     pub const fn retries(&self) -> u32 {
         self.retries
     }
 
-    /// Returns the number of bytes of content that were sent. Failed attempts are included, with what they
-    /// handed to the connection; resumed and copied parts are not.
+    /// Returns the number of bytes of content that were sent. Failed attempts count with what they
+    /// handed to the connection; resumed and copied parts do not count.
     #[must_use]
     pub const fn bytes_sent(&self) -> u64 {
         self.bytes_sent

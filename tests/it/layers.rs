@@ -47,13 +47,18 @@ const SIMULATOR_LAYERS: [&str; 14] = [
 const FOLDERS_WITH_LOOPS: &[&str] = &[];
 
 /// Words and the only places where they may stand.
-const PLACES: [(&str, &[&str]); 10] = [
+const PLACES: [(&str, &[&str]); 12] = [
     ("ureq", &["http.rs", "http/"]),
     (
         "rusqlite",
         &["account_info/sqlite", "simulator/account/storage/disk.rs"],
     ),
-    ("tokio", &["simulator/front", "bin/"]),
+    (
+        "tokio",
+        &["account_info/postgres", "simulator/front", "bin/"],
+    ),
+    ("tokio_postgres", &["account_info/postgres"]),
+    ("tokio_postgres_rustls", &["account_info/postgres"]),
     ("hyper", &["simulator/front", "bin/"]),
     ("anyhow", &["bin/"]),
     ("rcgen", &["simulator/tls.rs"]),

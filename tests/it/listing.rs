@@ -1,5 +1,7 @@
 //! Listing: folders, versions, pages.
 
+mod large_pages;
+
 use b2sdk::listing::Filter;
 use b2sdk::simulator::Fault;
 use b2sdk::{Error, FileAction, LsOptions, Operation, Versions};

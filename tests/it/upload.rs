@@ -391,7 +391,23 @@ fn a_url_in_use_is_dropped_for_another() {
 }
 
 #[test]
-fn an_upload_token_that_is_refused_twice_is_an_error() {
+fn a_token_that_is_refused_after_another_failure_fails_no_upload() {
+    // The key was replaced while another attempt was repeated, and once more before the URL was used.
+    for (operation, length) in [
+        (Operation::UploadFile, 5000),
+        (Operation::UploadPart, 30_000),
+    ] {
+        let world = World::of_small_parts(1000, 20_000);
+        world.inject(Fault::on(operation).drop_connection());
+        let refused = Fault::on(operation).status(401, "bad_auth_token", "");
+        world.inject(refused.times(2));
+        let uploaded = world.bucket.upload_bytes(&noise(length), "x").unwrap();
+        assert_eq!(uploaded.retries(), 3, "{operation}");
+    }
+}
+
+#[test]
+fn an_upload_token_that_is_refused_three_times_is_an_error() {
     let world = World::new();
     world.inject(
         Fault::on(Operation::UploadFile)
@@ -401,7 +417,7 @@ fn an_upload_token_that_is_refused_twice_is_an_error() {
     let error = world.bucket.upload_bytes(b"x", "x").unwrap_err();
     assert_eq!(
         (error.status(), world.count(Operation::UploadFile)),
-        (Some(401), 2)
+        (Some(401), 3)
     );
     assert_eq!(
         world.count(Operation::AuthorizeAccount),

@@ -13,6 +13,7 @@ use b2sdk::testing::Clock;
 use b2sdk::{B2Api, BucketType, Error, Operation, Timestamp};
 
 use crate::redis_server::RedisServer;
+use crate::server::Server as _;
 
 const BUCKET: &str = "example-mybucket-b2-1";
 

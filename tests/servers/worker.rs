@@ -6,10 +6,11 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use b2sdk::B2Api;
-use b2sdk::account_info::RedisAccountInfo;
 use b2sdk::credentials::EnvironmentCredentials;
 use b2sdk::simulator::Simulator;
 use b2sdk::testing::Clock;
+
+use crate::server;
 
 #[expect(dead_code, reason = "the program of the example")]
 #[path = "../../examples/fleet_worker.rs"]
@@ -78,10 +79,7 @@ fn in_a_process_of_the_fleet() {
     let Ok(url) = std::env::var(ROLE) else { return };
     let ahead = std::env::var("B2SDK_TEST_AHEAD").unwrap().parse().unwrap();
     let clock = Clock::ahead(Duration::from_secs(ahead));
-    let store = RedisAccountInfo::builder()
-        .clock(&clock)
-        .open(&url)
-        .unwrap();
+    let store = server::open(&url, Duration::from_secs(1), &clock);
     let api = B2Api::builder(store).clock(&clock).build().unwrap();
     api.authorize_with(EnvironmentCredentials::new()).unwrap();
     let bucket = api.get_bucket_by_name(crate::fleet::BUCKET).unwrap();

@@ -1,4 +1,4 @@
-//! What is saved comes back, and belongs to one identity.
+//! Checks that an authorization comes back as it was saved, and belongs to one identity.
 
 use std::sync::Arc;
 
@@ -9,12 +9,16 @@ use crate::account_info::{AccountInfo, AuthSnapshot};
 use crate::control::clock::Clock;
 use crate::model::auth::{AccountAuth, Identity};
 
-/// An authorization comes back as it was saved; generations tell one from another; whatever is done
-/// for an identity that the store does not hold is refused; `clear` forgets it; neither `Debug` nor
-/// an `Arc` around the store changes that.
+/// Checks the methods about the authorization.
+///
+/// - An authorization comes back as it was saved.
+/// - Generations distinguish authorizations.
+/// - Calls for an identity that the store does not hold are refused.
+/// - `clear` removes everything, and counts as a logout.
+/// - `Debug` shows no secret, and an `Arc` around the store is a store as well.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract.
 pub fn check_authorization(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     empty_at_first(&*make(Clock::manual()));
     what_is_saved_comes_back(&*make(Clock::manual()));
@@ -59,7 +63,7 @@ fn generations_change_with_the_token(store: &dyn AccountInfo) {
     assert_eq!(seen, Some(second), "auth sees the newer one");
 }
 
-/// Each differs from the first in one of the three parts of an identity.
+/// Authorizations that each differ from the first in one of the three parts of an identity.
 fn other_identities() -> [AccountAuth; 3] {
     let ada = auth("ada", "1");
     let account = AccountAuth {

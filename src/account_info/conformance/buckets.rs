@@ -1,4 +1,4 @@
-//! The map of bucket names and ids.
+//! Checks the map of bucket names and ids.
 
 use super::fixture::{
     auth, auth_for_buckets, authorized, bucket, fine, names, pairs, put, save, take, url,
@@ -7,11 +7,12 @@ use crate::account_info::AccountInfo;
 use crate::control::clock::Clock;
 use crate::model::auth::Identity;
 
-/// Names and ids are found by each other, one of each; they outlive a new token of the same
-/// identity and no other one.
+/// Checks the bucket names: names and ids find each other, a bucket has one name, and a name one
+/// bucket. The map survives a new token of the same identity, and is removed with any other
+/// identity.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract.
 pub fn check_buckets(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     names_and_ids_find_each_other(make);
     a_bucket_has_one_name_and_a_name_one_bucket(make);

@@ -1,4 +1,4 @@
-//! The values that the checks store, and how they look at what comes back.
+//! The values that the checks store, and shorthands for calling a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::model::time::Timestamp;
 pub(super) const APPLICATION_KEY: &str = "application-key-in-clear";
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
-/// An authorization of that account whose token ends in `token`.
+/// An authorization of this account, whose token ends in `token`.
 pub(in crate::account_info) fn auth(account: &str, token: &str) -> AccountAuth {
     AccountAuth {
         realm: "production".to_owned(),
@@ -37,7 +37,7 @@ pub(in crate::account_info) fn auth(account: &str, token: &str) -> AccountAuth {
     }
 }
 
-/// The same, of a key that may use these buckets only.
+/// An authorization of a key that is restricted to these buckets.
 pub(super) fn auth_for_buckets(account: &str, buckets: &[(&str, Option<&str>)]) -> AccountAuth {
     let mut auth = auth(account, "1");
     let buckets = buckets.iter().map(|(id, name)| AllowedBucket {
@@ -48,7 +48,7 @@ pub(super) fn auth_for_buckets(account: &str, buckets: &[(&str, Option<&str>)]) 
     auth
 }
 
-/// A new store that holds the authorization of the account `ada`.
+/// Creates a store that holds an authorization of the account `ada`.
 pub(super) fn authorized(
     make: &impl Fn(Clock) -> Box<dyn AccountInfo>,
 ) -> (Box<dyn AccountInfo>, Identity, Clock) {
@@ -58,15 +58,17 @@ pub(super) fn authorized(
     (store, snapshot.identity().clone(), clock)
 }
 
+/// Saves an authorization that must be accepted.
 pub(super) fn save(store: &dyn AccountInfo, auth: AccountAuth) -> Arc<AuthSnapshot> {
     fine("save_auth", store.save_auth(auth, None))
 }
 
+/// The authorization that the store holds.
 pub(super) fn current(store: &dyn AccountInfo) -> Option<Arc<AuthSnapshot>> {
     fine("auth", store.auth())
 }
 
-/// The ticket of a lease that must be free.
+/// Draws a lease that must be free.
 pub(super) fn lease(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> RefreshTicket {
     match begin(store, stale) {
         Refresh::Lease(ticket) => ticket,
@@ -74,11 +76,13 @@ pub(super) fn lease(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> Re
     }
 }
 
+/// Asks for the right to replace an authorization.
 pub(super) fn begin(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> Refresh {
     let stale = stale.map(AuthSnapshot::generation);
     fine("begin_refresh", store.begin_refresh(stale, LEASE))
 }
 
+/// Whether somebody else holds the lease.
 pub(super) fn is_busy(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> bool {
     matches!(begin(store, stale), Refresh::Busy)
 }
@@ -127,12 +131,13 @@ pub(super) fn pairs(buckets: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The value of a call that must succeed.
 #[track_caller]
 pub(super) fn fine<T>(method: &str, result: Result<T, StoreError>) -> T {
     result.unwrap_or_else(|error| panic!("{method} failed: {error:?}"))
 }
 
-/// The call was refused because the store has moved on.
+/// Checks that a call was refused because the store holds another identity.
 #[track_caller]
 pub(super) fn refused<T: fmt::Debug>(method: &str, result: Result<T, StoreError>) {
     match result {

@@ -1,4 +1,4 @@
-//! Who may replace an authorization.
+//! Checks who may replace an authorization.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use super::fixture::{LEASE, auth, begin, current, fine, is_busy, lease, save};
 use crate::account_info::{AccountInfo, AuthSnapshot, Refresh};
 use crate::control::clock::Clock;
 
-/// One caller at a time may replace an authorization; whoever comes with an old one gets the new
-/// one; the right ends by saving, by giving it back, or with time.
+/// Checks the lease: one caller at a time may replace an authorization, and a caller with an old
+/// one gets the newer one. The lease ends when it is used or abandoned, or when its time is over.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract.
 pub fn check_refresh(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     one_lease_at_a_time(&*make(Clock::manual()));
     whoever_is_behind_gets_the_newer_one(&*make(Clock::manual()));
@@ -105,7 +105,7 @@ fn only_the_holder_gives_a_lease_back(make: &impl Fn(Clock) -> Box<dyn AccountIn
     let _free = lease(&*store, None);
 }
 
-/// A store may do nothing about it, but a lease that was renewed never harms the next one.
+/// A store need not implement renewing. If it does, a renewed lease must never harm the next one.
 fn a_lease_can_be_renewed(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let clock = Clock::manual();
     let store = make(clock.clone());

@@ -1,4 +1,5 @@
-//! What is left when a store is opened again, and what two see that are open in one place.
+//! Checks what is left when a store is opened again, and what two stores see that are open in one
+//! place.
 
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use super::fixture::{
 use crate::account_info::{AccountInfo, UploadTarget, UploadUrl};
 use crate::control::clock::Clock;
 
-/// Everything is there when the store is opened again; what is taken out or ends stays so; two
-/// stores in one place are one.
+/// Checks that everything is there when the store is opened again, that what was taken or has
+/// expired does not come back, and that two stores in one place act as one.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract.
 pub fn check_restart<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
@@ -99,7 +100,7 @@ fn time_goes_on_meanwhile<P>(
     assert_eq!(left, None, "it is too old by now");
 }
 
-/// Lets the time pass in which a store may still answer with what it has read before.
+/// Lets the time pass in which a store may still answer what it read before.
 fn catch_up(store: &dyn AccountInfo, clock: &Clock) {
     clock.advance(store.max_staleness());
 }

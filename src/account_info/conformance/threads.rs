@@ -1,4 +1,4 @@
-//! Many threads at once.
+//! Checks a store that many threads use at the same time.
 
 use std::collections::HashSet;
 use std::sync::Barrier;
@@ -15,11 +15,11 @@ use crate::control::clock::Clock;
 const THREADS: usize = 32;
 const ROUNDS: usize = 20;
 
-/// With 32 threads, no upload URL is ever in two hands, one of many gets the lease, and everybody
-/// sees one of the authorizations that were saved.
+/// Checks with 32 threads that no upload URL is ever handed out to two of them, that one of many
+/// gets the lease, and that all see an authorization that was saved.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract.
 pub fn check_threads(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     no_url_is_in_two_hands(make);
     one_of_many_gets_the_lease(make);
@@ -101,7 +101,7 @@ fn the_last_save_is_seen_by_all(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     });
 }
 
-/// Runs this on all threads, which start together; a panic of one is a panic here.
+/// Runs this on all threads, which start together. A panic of one is a panic here.
 fn at_once(work: impl Fn() + Sync) {
     let start = Barrier::new(THREADS);
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! The pools of upload URLs.
+//! Checks the pools of upload URLs.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::model::time::Timestamp;
 const NEW: Duration = Duration::ZERO;
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A URL is handed out once, the last one first, for what it was put there for, only while it is
-/// good, and only to the identity it belongs to; the pool is bounded.
+/// Checks the upload URLs: each is handed out once, the last one first, only for its target, only
+/// while it is valid, and only to the identity that it belongs to. A pool has a largest size.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract.
 pub fn check_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     the_last_one_comes_first_and_once(make);
     targets_are_apart(make);
@@ -136,7 +136,7 @@ fn dropping_is_for_one_target(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     assert!(take(&*store, &owner, &bucket("f")).is_some());
 }
 
-/// As after an answer that was lost.
+/// A client puts a URL twice if the first answer was lost.
 fn a_url_that_is_put_twice_is_one(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let (target, twice) = (bucket("b"), url("twice", &clock, NEW));
@@ -156,7 +156,7 @@ fn a_url_that_is_put_twice_is_one(make: &impl Fn(Clock) -> Box<dyn AccountInfo>)
     );
 }
 
-/// The machines of a fleet do not agree about the time.
+/// The clocks of the machines of a fleet differ a little.
 fn a_clock_that_is_ahead_does_no_harm(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");

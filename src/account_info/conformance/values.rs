@@ -1,4 +1,4 @@
-//! Values of every script and size.
+//! Checks unusual values: all scripts, and large sizes.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::control::clock::Clock;
 use crate::model::auth::{AccountAuth, AllowedBucket, Capability};
 use crate::model::id::BucketId;
 
-/// Letters of several scripts, a sign outside the basic plane, two ways to write one letter, and
-/// what other formats use as quotes, comments and ends of lines.
+/// Letters of several scripts, a character outside the basic plane, two encodings of one letter,
+/// and the characters that other formats use for quotes, comments and line ends.
 const UNUSUAL: &str = "Grüße 桜 مرحبا 🗝️ e\u{301}é \'\"`\\;--/*%_\t\r\n{}[]$1?";
 
-/// What is stored comes back to the byte, whatever the script and however long.
+/// Checks that values come back unchanged to the byte, in any script and of any length.
 ///
 /// # Panics
-/// When the store breaks the contract.
+/// If the store breaks the contract.
 pub fn check_values(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     every_script_comes_back(make);
     large_values_come_back(make);
@@ -52,7 +52,7 @@ fn every_script_comes_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     }
 }
 
-/// An authorization that has this text wherever a text may be.
+/// An authorization that has this text in every field that is a text.
 fn everywhere(text: &str) -> AccountAuth {
     let mut auth = auth(text, text);
     auth.application_key = text.into();
@@ -81,7 +81,7 @@ fn large_values_come_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     assert_eq!(take(&*store, saved.identity(), &bucket(&long)), Some(url));
 }
 
-/// More than an account has at first (100) or with a raised limit.
+/// More buckets than an account has at first (100) or with a raised limit.
 fn many_buckets_come_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     let all: Vec<(String, BucketId)> = (1000..3000)

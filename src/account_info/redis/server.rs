@@ -7,7 +7,6 @@
 //! each wait for the time-out.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -16,17 +15,11 @@ use redis::{
     RedisError, TlsCertificates,
 };
 
-use crate::control::clock::Clock;
+use crate::account_info::fleet::{Password, Pause};
 use crate::error::{Error, Result, StoreError};
 
-/// How long a server is left alone after it could not be reached.
-const PAUSE: Duration = Duration::from_secs(1);
 /// How many idle connections are kept.
 const IDLE: usize = 32;
-
-/// Tells the password when a connection is made.
-pub(super) type Password =
-    Arc<dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
 
 /// What a server is reached with.
 #[derive(Clone)]
@@ -47,10 +40,8 @@ pub(super) struct Server {
     info: ConnectionInfo,
     settings: Settings,
     name: String,
-    clock: Clock,
     idle: Mutex<Idle>,
-    /// Until when the server is left alone, and why.
-    pause: Mutex<Option<(Duration, String)>>,
+    pause: Pause,
 }
 
 struct Idle {
@@ -87,13 +78,11 @@ impl Server {
             info,
             settings,
             name,
-            // The time that passes for a server is the system's.
-            clock: Clock::default(),
             idle: Mutex::new(Idle {
                 process: std::process::id(),
                 connections: Vec::new(),
             }),
-            pause: Mutex::default(),
+            pause: Pause::default(),
         })
     }
 
@@ -108,11 +97,7 @@ impl Server {
         repeat: Repeat,
         mut work: impl FnMut(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
-        if let Some((until, reason)) = &*self.pause.lock()
-            && *until > self.clock.elapsed()
-        {
-            return Err(StoreError::unavailable(reason.as_str()));
-        }
+        self.pause.check()?;
         if let Some(mut connection) = self.take_idle() {
             match work(&mut connection) {
                 Err(error) if is_of_connection(&error) => {
@@ -223,7 +208,7 @@ impl Server {
                     "the Redis server {name} cannot be reached ({}); check that it runs and the address",
                     error.category()
                 );
-                *self.pause.lock() = Some((self.clock.elapsed() + PAUSE, text.clone()));
+                self.pause.begin(&text);
                 text
             }
             _ => {

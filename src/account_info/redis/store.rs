@@ -1,7 +1,5 @@
 //! The methods of the store, each of which is one script.
 
-use std::fmt::Write as _;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +8,7 @@ use redis::{FromRedisValue as _, Script, Value};
 
 use super::scripts;
 use super::server::{Repeat, Server};
+use crate::account_info::fleet::{hex, random};
 use crate::account_info::sealing::Sealing;
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
@@ -150,21 +149,6 @@ impl RedisStore {
     fn moved(&self) -> String {
         self.clock.moved().as_millis().to_string()
     }
-}
-
-fn hex(generation: Generation) -> String {
-    generation
-        .as_bytes()
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
-/// A number that nobody else draws.
-fn random() -> u64 {
-    RandomState::new().hash_one(std::process::id())
 }
 
 fn pool(target: &UploadTarget) -> String {

@@ -1,4 +1,5 @@
-//! Opening the store: which file it is, and what to do where it cannot be written.
+//! Opens the store: finds the file, opens or creates it, and decides what to do if it cannot be
+//! written.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -81,12 +82,14 @@ impl SqliteAccountInfoBuilder {
         self
     }
 
+    /// Sets how long to wait for the lock of the URLs' file, for tests.
     #[cfg(test)]
     pub(super) fn urls_timeout(mut self, timeout: std::time::Duration) -> Self {
         self.options.urls_timeout = Some(timeout);
         self
     }
 
+    /// Sets how large the shared file may grow, for tests of a full disk.
     #[cfg(test)]
     pub(super) fn max_pages(mut self, pages: u32) -> Self {
         self.options.max_pages = Some(pages);
@@ -138,6 +141,7 @@ impl SqliteAccountInfoBuilder {
         })
     }
 
+    /// Opens the file for reading only, after writing it was refused, and logs a warning.
     fn fall_back(self, path: &Path, refusal: &Error) -> Result<ReadOnly> {
         let store = ReadOnly::open(path, self.options.clock)?;
         tracing::warn!(
@@ -149,6 +153,7 @@ impl SqliteAccountInfoBuilder {
     }
 }
 
+/// Whether the system refused to let this program write.
 fn is_refused(error: &Error) -> bool {
     let Error::LocalFile { source, .. } = error else {
         return false;

@@ -1,11 +1,16 @@
 //! A connection to one of the two files, and what its failures mean to the user.
 //!
-//! Order of steps when a file is opened, in both files:
+//! Both files are opened in this order:
 //!
-//! 1. The file is created empty with mode 0600 by `open(2)`. SQLite gives its side files (`-journal`,
-//!    `-wal`, `-shm`) the mode of the file they belong to, so none is ever wider.
-//! 2. SQLite opens it, without the right to create it.
-//! 3. The busy time-out is set, before any statement that could meet a lock.
+//! 1. If the file does not exist, it is created empty with mode 0600 by `open(2)`. SQLite gives the
+//!    files beside it (`-journal`, `-wal`, `-shm`) the mode of the file that they belong to, so
+//!    none is ever more accessible.
+//! 2. SQLite opens the file, without the right to create it.
+//! 3. The time-out for locks is set, before any statement that could meet one.
+//!
+//! Every use of a connection is a transaction. A transaction that is not committed is rolled back
+//! when it is dropped, so no lock outlives a call. A connection belongs to the process that opened
+//! it: a forked process neither uses nor closes it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -19,14 +24,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use crate::control::clock::Clock;
 use crate::error::{Error, StoreError};
 
-/// What the files are opened with.
+/// The settings that files are opened with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Options {
     pub(super) clock: Clock,
+    /// Whether the directory is on a network file system, where a write-ahead log does not work.
     pub(super) network_home: bool,
-    /// Whether this is the login of Backblaze's own tools, which nobody named.
+    /// Whether this is the login of Backblaze's own tools, and the caller did not name the file.
     pub(super) is_default: bool,
-    /// The file whose owner and permissions the URLs' file takes over.
+    /// The file whose owner and permissions the URLs' file gets.
     pub(super) account_info: Option<PathBuf>,
     /// How large the shared file may grow, which is how a test fills the disk.
     #[cfg(test)]
@@ -37,7 +43,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// How long to wait for the lock of the URLs' file. Nothing in it is worth a long wait.
+    /// How long to wait for the lock of the URLs' file. Its content is not worth a long wait.
     #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests wait less"))]
     pub(super) fn urls_timeout(&self) -> Duration {
         #[cfg(test)]
@@ -48,17 +54,17 @@ impl Options {
     }
 }
 
-/// How long to wait for the lock of the URLs' file.
+/// The usual time to wait for the lock of the URLs' file.
 const URLS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest path that SQLite opens, in bytes, less the longest suffix of the files beside it.
 const LONGEST_PATH: usize = 512 - "-urls-journal".len();
 
-/// How long a statement waits for other threads and programs. A holder needs milliseconds; this is
-/// for a machine that is busy or asleep.
+/// How long a statement waits for the locks of other threads and programs. These need milliseconds;
+/// the time is for a machine that is overloaded or asleep.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What to do about it, by what is in the way.
+/// What the user can do about a failure, by its kind.
 fn hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::StorageFull => "make room on the disk; nothing was changed",
@@ -75,16 +81,19 @@ fn hint(kind: io::ErrorKind) -> &'static str {
     }
 }
 
+/// SQLite's `data_version`, which changes with each commit of another connection.
 pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
     connection
         .prepare_cached("PRAGMA data_version")?
         .query_row([], |row| row.get(0))
 }
 
-/// A failure before it is known which file and what action it belongs to.
+/// A failure before it is known which file and which action it belongs to.
 #[derive(Debug)]
 pub(super) enum Failure {
+    /// SQLite refused something.
     Sqlite(rusqlite::Error),
+    /// An error that is complete.
     Explained(Error),
 }
 
@@ -101,7 +110,7 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// Whether the file itself is the reason: it is no database, or not the one it should be.
+    /// Whether the file itself is the reason: it is not a database, or not the expected one.
     pub(super) fn is_damage(&self) -> bool {
         let Self::Sqlite(error) = self else {
             return false;
@@ -119,7 +128,7 @@ impl Failure {
         }
     }
 
-    /// Whether SQLite noticed that the file is no longer at its path, and so wrote nothing.
+    /// Whether SQLite noticed that the file is no longer at its path, and therefore wrote nothing.
     pub(super) fn is_moved(&self) -> bool {
         matches!(
             self,
@@ -128,7 +137,7 @@ impl Failure {
         )
     }
 
-    /// The failure as the user meets it.
+    /// The error as the user meets it, with the file, the action and what can be done.
     pub(super) fn explain(self, action: &'static str, path: &Path) -> Error {
         let damaged = self.is_damage();
         let error = match self {
@@ -156,8 +165,9 @@ impl Failure {
     }
 }
 
-/// What SQLite does not know, if that is why it refuses a statement. The statements of this crate are
-/// fixed, so a table or a column is missing; one that was prepared earlier fails when it is run.
+/// SQLite's message, if it refused a statement because it does not know a name. The statements of
+/// this crate are fixed, so a table or a column is missing. A statement that was prepared earlier
+/// fails when it is executed.
 pub(super) fn unknown_name(error: &rusqlite::Error) -> Option<&str> {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => Some(msg),
@@ -170,7 +180,7 @@ pub(super) fn unknown_name(error: &rusqlite::Error) -> Option<&str> {
     }
 }
 
-/// What is wrong with a file, without a word of what is in it.
+/// What is wrong with a file. The text quotes nothing of the content.
 fn damage(error: &rusqlite::Error) -> String {
     if let Some(message) = unknown_name(error) {
         return format!("its tables are not as expected ({message})");
@@ -191,7 +201,7 @@ fn damage(error: &rusqlite::Error) -> String {
     }
 }
 
-/// The error for a file that nothing can be done with, and that stays as it is.
+/// The error of a file that cannot be used and is left as it is.
 pub(super) fn corrupt(path: &Path, what: &str) -> Error {
     Error::AccountInfoCorrupt {
         path: path.into(),
@@ -202,12 +212,12 @@ pub(super) fn corrupt(path: &Path, what: &str) -> Error {
     }
 }
 
-/// Creates the file if there is none; nobody but its owner may read it. With `like`, the new file
-/// belongs to whom that file belongs to, and its group may do with it what it may do with that.
+/// Creates the file if it does not exist, so that only its owner can read it. With `like`, the new
+/// file gets the owner of that file, and its group gets the rights that it has there.
 pub(super) fn create_private(path: &Path, like: Option<&Path>) -> Result<(), Error> {
-    // Closing any descriptor of a file drops all of this process' locks on it, also those of SQLite
-    // (fcntl(2)). So only a file that is new is opened here, and while a thread has it open no other
-    // one gets past this point to lock it.
+    // Closing any descriptor of a file releases all of this process's locks on it, including those
+    // of SQLite (fcntl(2)). So only a new file is opened here, and while one thread has it open no
+    // other one can come far enough to lock it.
     static CREATING: Mutex<()> = Mutex::new(());
     let _alone = CREATING.lock();
     let mut options = OpenOptions::new();
@@ -222,13 +232,14 @@ pub(super) fn create_private(path: &Path, like: Option<&Path>) -> Result<(), Err
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // Windows says so of a directory, too.
+        // Windows reports this for a directory, too.
         Err(_) if path.is_dir() => Ok(()),
         Err(error) => Err(Error::local_file("create", path, error)),
     }
 }
 
-/// Where this cannot be done, the file stays its creator's, and others keep their URLs in memory.
+/// Gives a new file the owner and the permissions of another one. If that is not possible, the file
+/// stays with its creator, and other users keep their URLs in memory.
 #[cfg(unix)]
 fn take_over_owner(created: &std::fs::File, like: &Path) {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
@@ -249,7 +260,7 @@ fn take_over_owner(created: &std::fs::File, like: &Path) {
 #[cfg(not(unix))]
 fn take_over_owner(_: &std::fs::File, _: &Path) {}
 
-/// What a process gets that uses what its parent had opened.
+/// The error of a process that uses what its parent opened.
 pub(super) fn forked() -> StoreError {
     StoreError::new("the account info was opened before this process forked; open it afterwards")
 }
@@ -262,26 +273,27 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens a file that exists. Its statements wait so long for the locks of others.
+    /// Opens an existing file for writing. Its statements wait up to `timeout` for the locks of
+    /// others.
     pub(super) fn open(path: &Path, timeout: Duration) -> Result<Self, Failure> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, timeout)?;
-        // SQLite quietly falls back to reading where it may not write.
+        // SQLite silently falls back to reading where it may not write.
         if connection.is_readonly(rusqlite::MAIN_DB)? {
             let kind = io::ErrorKind::PermissionDenied;
             let source = io::Error::new(kind, format!("the file is read-only; {}", hint(kind)));
             return Err(Error::local_file("write", path, source).into());
         }
-        // Keys and tokens that were replaced do not stay behind in free space.
+        // Replaced keys and tokens must not remain in the file's free space.
         connection.execute_batch("PRAGMA secure_delete = ON")?;
         Ok(Self::with(connection))
     }
 
-    /// Opens a file that exists and will not be written.
+    /// Opens an existing file for reading only.
     pub(super) fn open_to_read(path: &Path) -> Result<Self, Failure> {
         connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, BUSY_TIMEOUT).map(Self::with)
     }
 
-    /// A database that only this connection sees.
+    /// Creates a database that only this connection sees.
     pub(super) fn in_memory() -> Result<Self, Failure> {
         Ok(Self::with(Connection::open_in_memory()?))
     }
@@ -293,6 +305,7 @@ impl Database {
         }
     }
 
+    /// The connection, if it is open and belongs to this process.
     pub(super) fn connection(&mut self) -> Result<&mut Connection, Failure> {
         match &mut self.connection {
             Some(connection) if self.process == std::process::id() => Ok(connection),
@@ -300,7 +313,7 @@ impl Database {
         }
     }
 
-    /// Everything in `work` sees one state of the file.
+    /// Runs `work` in a transaction, so that all of it sees one state of the file.
     pub(super) fn read<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
@@ -308,8 +321,11 @@ impl Database {
         self.transact(TransactionBehavior::Deferred, work)
     }
 
-    /// Everything in `work` happens, or nothing; nobody else writes meanwhile. A transaction that
-    /// began by reading would fail at once, whatever the time-out, if somebody wrote in between.
+    /// Runs `work` in a transaction that takes the write lock at once. Either all of it happens, or
+    /// nothing.
+    ///
+    /// A transaction that began by reading would fail immediately, whatever the time-out, if
+    /// another one wrote in between.
     pub(super) fn write<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
@@ -324,13 +340,14 @@ impl Database {
     ) -> Result<T, Failure> {
         let transaction = self.connection()?.transaction_with_behavior(behavior)?;
         let value = work(&transaction)?;
-        // A transaction that is dropped, also after a commit that failed, is rolled back: no lock
+        // A transaction that is dropped, also after a failed commit, is rolled back, so no lock
         // outlives this call.
         transaction.commit()?;
         Ok(value)
     }
 
-    /// Closes the connection, as [`close`](Self::close) does, but leaves the log as it is.
+    /// Closes the connection without removing the write-ahead log, whose name may belong to another
+    /// file by now.
     pub(super) fn close_without_cleaning(&mut self) {
         if let Some(connection) = &self.connection {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
@@ -338,15 +355,15 @@ impl Database {
         self.close();
     }
 
-    /// Closes the connection; every use from now on fails.
+    /// Closes the connection. Every later use fails.
     pub(super) fn close(&mut self) {
         drop(self.connection.take());
     }
 }
 
 impl Drop for Database {
-    /// A process must not even close a connection that it inherited: that could drop files which
-    /// its parent still uses.
+    /// A forked process must not even close a connection that it inherited, because that could
+    /// remove files that its parent still uses.
     fn drop(&mut self) {
         if self.process != std::process::id() {
             std::mem::forget(self.connection.take());
@@ -354,6 +371,7 @@ impl Drop for Database {
     }
 }
 
+/// Opens a connection, after excluding paths for which SQLite's own messages do not help.
 fn connect(path: &Path, access: OpenFlags, timeout: Duration) -> Result<Connection, Failure> {
     let source = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => io::Error::new(
@@ -373,24 +391,25 @@ fn connect(path: &Path, access: OpenFlags, timeout: Duration) -> Result<Connecti
     Err(Error::local_file("open", path, source).into())
 }
 
+/// Opens a connection to a file.
 fn connect_to_file(
     path: &Path,
     access: OpenFlags,
     timeout: Duration,
 ) -> Result<Connection, Failure> {
-    // No URI: a path may begin with "file:".
+    // Not as a URI: a path may begin with "file:".
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| why_not(path, error))?;
     connection.busy_timeout(timeout)?;
-    // With its statistics compiled in, SQLite would prepare a statement anew whenever other values are
-    // bound to it.
+    // If SQLite is compiled with its statistics, it would otherwise prepare a statement again for
+    // other values.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
-/// SQLite says only that it cannot open a file; the system knows more. The file is not open
-/// anywhere in this process if the system refuses it, so no lock is lost by asking.
+/// Finds out why a file cannot be opened, because SQLite says only that it cannot. A file that the
+/// system refuses is not open anywhere in this process, so no lock is lost by asking.
 fn why_not(path: &Path, error: rusqlite::Error) -> Failure {
     match OpenOptions::new().read(true).open(path) {
         Err(refusal) => {

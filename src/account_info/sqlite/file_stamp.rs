@@ -1,50 +1,52 @@
-//! Whether a file that is open is still the one at its path, and whether it is as it was. A user may
-//! delete or replace it while a program runs; what such a program wrote into the old one, nobody would
-//! ever see.
+//! Recognizes whether an open file is still the one at its path, and whether it was changed.
+//!
+//! A user may delete or replace the file while a program runs. What the program then wrote to the
+//! old one would never be seen by anybody.
 
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
-/// Which file it is, whatever its name.
+/// The identity of a file, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId(Id);
 
 #[cfg(unix)]
 type Id = (u64, u64);
 
-/// Where an open file can be neither deleted nor replaced, only its being there counts.
+/// Where an open file can be neither deleted nor replaced, only its existence counts.
 #[cfg(not(unix))]
 type Id = ();
 
 impl FileId {
-    /// The file at this path, or none.
+    /// The file at this path, or `None` if there is none.
     pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
         Ok(Stamp::at(path)?.map(|stamp| stamp.file))
     }
 }
 
-/// Which file it is, and when it changed last.
+/// The identity of a file, and when it was last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) file: FileId,
-    /// Seconds and nanoseconds since 1970, which every write, and nobody's wish, sets.
+    /// The time of the last change in seconds and nanoseconds since 1970. Every write sets it, and
+    /// no program can set it to a time of its choice.
     #[cfg(unix)]
     changed: (i64, i64),
 }
 
-/// The longest tick of a file system that stamps files with nanoseconds: it takes them from a clock of
-/// the kernel that moves every 10 ms at the latest.
+/// The longest tick of a file system that records nanoseconds. It takes the time from a kernel
+/// clock that advances at least every 10 ms.
 #[cfg(unix)]
 const TICK: Duration = Duration::from_millis(30);
-/// The longest tick of any other: the coarsest moves every other second.
+/// The longest tick of any other file system. The coarsest ones advance every two seconds.
 #[cfg(unix)]
 const COARSE_TICK: Duration = Duration::from_secs(5);
 
 impl Stamp {
-    /// That of the file at this path, or none. Costs about a microsecond, and opens nothing (to close
-    /// it would drop this process' locks on it).
+    /// The stamp of the file at this path, or `None` if there is none. Takes about a microsecond.
+    /// The file is not opened, because closing it would release this process's locks on it.
     pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -66,7 +68,7 @@ impl Stamp {
         Self { file: FileId(()) }
     }
 
-    /// How long it takes until every further write gives the file another stamp.
+    /// The time after which every further write gives the file another stamp.
     #[cfg(unix)]
     fn tick(&self) -> Duration {
         match self.changed.1 % 1_000_000 {
@@ -76,21 +78,23 @@ impl Stamp {
     }
 }
 
-/// Decides from when on the stamp of a file tells whether it was written.
+/// Decides from when on an unchanged stamp proves that a file was not written.
 ///
-/// Two writes within one tick of the clock that stamps files leave one stamp, so what was read between
-/// them would count for ever. A stamp that was already there a tick ago is safe: the next write falls
-/// into a later tick. Only time that passed here counts, because the clocks of this machine and of the
-/// file system may differ, and this process may have been stopped in between.
+/// Two writes within one tick of the clock that stamps files leave the same stamp, so what was read
+/// between them would be taken as current from then on. A stamp that was already there a tick ago is safe,
+/// because the next write falls into a later tick. Only time that passed in this process counts:
+/// the clocks of this machine and of the file system may differ, and the process may have been
+/// suspended in between.
 #[derive(Debug, Default)]
 pub(super) struct StampAge {
+    /// The stamp that was seen last, and since when, by the clock's `elapsed`.
     seen: Option<(Stamp, Duration)>,
 }
 
 impl StampAge {
-    /// Takes note of the file's stamp, which was read after `begun` and before `read` by a clock that
-    /// only moves forward. Returns whether what is read from the file from now on counts as long as
-    /// the file has this stamp.
+    /// Notes the stamp of the file, which was read after `begun` and before `read`, by a clock that
+    /// only moves forward. Returns whether what is read from the file from now on is valid as long
+    /// as the file has this stamp.
     #[cfg(unix)]
     pub(super) fn observe(&mut self, stamp: Stamp, begun: Duration, read: Duration) -> bool {
         match &self.seen {
@@ -102,7 +106,7 @@ impl StampAge {
         }
     }
 
-    /// Elsewhere it is not known when a file changed last.
+    /// Where the time of the last change is not known, a stamp never proves anything.
     #[cfg(not(unix))]
     pub(super) fn observe(&mut self, stamp: Stamp, _: Duration, read: Duration) -> bool {
         self.seen = Some((stamp, read));
@@ -110,7 +114,8 @@ impl StampAge {
     }
 }
 
-/// Warns when others than the owner can read the file: the application key lies in it in clear.
+/// Logs a warning if others than the owner can use the file, because it contains the application
+/// key in clear text.
 pub(super) fn warn_if_others_can_read(path: &Path) {
     #[cfg(unix)]
     if let Ok(found) = std::fs::metadata(path) {

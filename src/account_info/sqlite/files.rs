@@ -1,19 +1,19 @@
-//! The two files, as one store.
+//! The two files as one store.
 //!
-//! - `shared.rs`: the authorization and the bucket names, in the file and the form of Backblaze's
-//!   own tools; whoever logs in with either is logged in with both.
-//! - `urls.rs`: upload URLs and the refresh lease, in a file beside it that is ours alone; those that
-//!   are in constant use here stay in memory in front of this store (`cached.rs`).
+//! - `shared`: the authorization and the bucket names, in the file and the form of Backblaze's own
+//!   tools. A login with either is a login with both.
+//! - `urls`: upload URLs and the lease, in a file beside it that only this crate uses. URLs in
+//!   constant use stay in memory in front of this store (`cached`).
 //!
-//! What touches both goes in this order, so that no two callers wait for each other and no lease
-//! ends before the authorization that it was for is there to be seen:
+//! Calls that use both files go in this order, so that no two callers wait for each other, and no
+//! lease ends before the authorization that it was for can be seen:
 //!
-//! 1. begin a transaction in the URLs' file;
-//! 2. read or write the shared file in a transaction of its own;
-//! 3. commit the URLs' file.
+//! 1. A transaction in the URLs' file begins.
+//! 2. The shared file is read or written in a transaction of its own.
+//! 3. The transaction in the URLs' file is committed.
 //!
-//! A process that is killed between 2 and 3 leaves a lease, which lapses, and URLs of another
-//! identity, which nobody reads.
+//! A process that is killed between the last two steps leaves a lease, which lapses, and URLs of
+//! another identity, which nobody reads.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
@@ -32,15 +32,17 @@ use crate::error::{Error, Result, StoreError};
 use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 
+/// The two files, open.
 #[derive(Debug)]
 pub(super) struct Files {
     shared: Shared,
     urls: Urls,
+    /// Whether this is the login of Backblaze's own tools, and the caller did not name the file.
     is_default: bool,
 }
 
 impl Files {
-    /// Opens both files, and makes them if there are none. The JSON file of a very old tool is
+    /// Opens both files, and creates those that do not exist. The JSON file of a very old tool is
     /// converted first.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
         let (mut shared, urls) = match Shared::open(path, options) {
@@ -80,7 +82,8 @@ impl Files {
         &self.shared
     }
 
-    /// Warns that the login of a person, and not only this program's, is about to be replaced.
+    /// Logs a warning if the login of a person, and not only of this program, is about to be
+    /// replaced.
     fn warn_of_other_login(&self, new: &Identity) {
         if self.is_default
             && let Ok(Some(old)) = self.shared.auth()
@@ -96,6 +99,7 @@ impl Files {
         }
     }
 
+    /// Fails with `AccountChanged` if the shared file holds another identity.
     fn check_owner(&self, owner: &Identity) -> Result<()> {
         match self.shared.auth()? {
             Some(snapshot) if snapshot.identity() == owner => Ok(()),
@@ -104,6 +108,7 @@ impl Files {
     }
 }
 
+/// Whether the file is the JSON file of a very old tool.
 fn is_legacy(path: &Path) -> Result<bool> {
     legacy::read(path)
         .map(|old| old.is_some())
@@ -111,7 +116,7 @@ fn is_legacy(path: &Path) -> Result<bool> {
 }
 
 /// A number that no other ticket has, in this process or another, so that nobody ends a lease that
-/// is not theirs.
+/// is not their own.
 fn ticket_number() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
@@ -157,18 +162,19 @@ impl AccountInfo for Files {
         let mut saved = None;
         let settled = self.urls.write(|now| {
             let same = match saved {
-                // The URLs' file could not be used, and this is the second time.
+                // The URLs' file could not be used, so this runs a second time, in memory.
                 Some(same) => same,
                 None => self.shared.save_auth(snapshot.auth(), ticket.as_ref())?,
             };
             saved = Some(same);
             url_rows::end_lease(now, None)?;
-            // Python may have logged out in between, and knows nothing of the URLs.
+            // Another program, which does not know the URLs, may have logged out in between.
             let kept = same.then_some(snapshot.identity());
             url_rows::keep_only(now, kept)
         });
         match settled {
-            // The authorization is there, and that is what counts: see above what is left behind.
+            // The authorization is stored, which is what counts. The module says what is left
+            // behind.
             Err(error) if saved.is_some() => {
                 tracing::warn!(%error, "upload URLs were not tidied up");
             }

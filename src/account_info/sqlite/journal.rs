@@ -1,15 +1,16 @@
-//! How the URLs' file is made safe against a killed process: by a write-ahead log, which is fast, or
-//! by SQLite's older rollback journal, which works on network file systems, too (a log needs memory
-//! that all its users share, and so one machine).
+//! Chooses how the URLs' file survives a process that is killed: with a write-ahead log, which is
+//! fast, or with SQLite's older rollback journal, which also works on network file systems. A log
+//! needs memory that all its users share, and so a single machine.
 //!
-//! The choice stays in the file: `application_id` marks one that must have no log. Otherwise two
-//! programs with different settings would switch it to and fro.
+//! The choice is recorded in the file: an `application_id` marks a file that must have no log.
+//! Otherwise two programs with different settings would keep switching it.
 //!
-//! To take a file its log, all on one connection:
+//! The log is removed in these steps, all on one connection:
 //!
-//! 1. `locking_mode = EXCLUSIVE`: from now on nothing is shared, so no `-shm` file is made;
-//! 2. `journal_mode = DELETE`: the log goes into the database and is removed;
-//! 3. `locking_mode = NORMAL` and any reading statement: the lock is given back.
+//! 1. `locking_mode = EXCLUSIVE`: from now on nothing is shared, so no `-shm` file is created.
+//! 2. `journal_mode = DELETE`: the content of the log is moved to the database, and the log is
+//!    removed.
+//! 3. `locking_mode = NORMAL` and any reading statement: the lock is released.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,11 +21,12 @@ use super::connection::{Database, Failure, Options};
 use crate::control::clock::Clock;
 use crate::error::Error;
 
-/// How often the switch is tried while others use the file.
+/// The number of attempts to switch while others use the file.
 const ATTEMPTS: usize = 40;
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Marks a file that must have no log. Any number that is not 0 does.
+/// The `application_id` of a file that must have no log. Any number other than 0 would do.
 const WITHOUT_LOG: i32 = 0x6232_4e48;
 
 /// Sets the journal of a file that was just opened.
@@ -39,12 +41,13 @@ pub(super) fn choose(
     } else if !is_without_log(connection)? {
         switch_to_log(connection)?;
     }
-    // Enough for a cache: nothing is half-written after a crash of the system, at most old.
+    // This is enough for a cache: after a crash of the system its content may be old, but not
+    // damaged.
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;
     Ok(())
 }
 
-/// Makes the choice last, within the transaction that makes the tables.
+/// Records that the file must have no log, within the caller's transaction.
 pub(super) fn mark(connection: &Connection) -> Result<(), Failure> {
     if !is_without_log(connection)? {
         connection.execute_batch(&format!("PRAGMA application_id = {WITHOUT_LOG}"))?;
@@ -65,8 +68,9 @@ pub(super) fn is_without_log(connection: &Connection) -> Result<bool, rusqlite::
     })
 }
 
-/// The switch needs the file for itself and answers BUSY at once, whatever the time-out. Waiting in
-/// line for a write lock is what the time-out works for. Without a log all works, only slower.
+/// Switches to a log. The switch needs the file for itself and otherwise fails at once, whatever
+/// the time-out; waiting for a write lock takes the place of waiting for the switch. If it never
+/// succeeds, everything works without a log, only more slowly.
 fn switch_to_log(connection: &Connection) -> Result<(), Failure> {
     for _ in 0..ATTEMPTS {
         let switched = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
@@ -80,9 +84,10 @@ fn switch_to_log(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Removes the log. Fails with `LocalFile` if another program has the file open with a log.
 fn take_log_away(connection: &Connection, path: &Path, options: &Options) -> Result<(), Failure> {
     let clock = Clock::default();
-    // A log that is in use stays in use for as long as another program runs: no use to wait long.
+    // A log that is in use stays in use while the other program runs, so waiting long is useless.
     connection.busy_timeout(PAUSE)?;
     for _ in 0..ATTEMPTS {
         match try_without_log(connection) {
@@ -101,6 +106,7 @@ fn take_log_away(connection: &Connection, path: &Path, options: &Options) -> Res
     Err(Error::local_file("open", path, source).into())
 }
 
+/// Removes the log once, or fails because the file is in use.
 fn try_without_log(connection: &Connection) -> Result<(), rusqlite::Error> {
     let exclusive = |sql: &str| connection.query_row(sql, [], |_| Ok(()));
     exclusive("PRAGMA locking_mode = EXCLUSIVE")?;
@@ -110,6 +116,7 @@ fn try_without_log(connection: &Connection) -> Result<(), rusqlite::Error> {
     switched.and(released)
 }
 
+/// Whether another connection is in the way.
 fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

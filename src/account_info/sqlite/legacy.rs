@@ -1,13 +1,16 @@
-//! The account info of a `b2` tool of 2016 and before: a JSON file (docs/protocol.md, section 13.7).
+//! Converts the account info of a `b2` tool from 2016 or before, which is a JSON file
+//! (docs/protocol.md, section 13.7).
 //!
-//! Python deletes it and then writes the database; who is killed in between has lost his
-//! credentials. Here, under the lock of the URLs' file, so that of many processes one does it:
+//! Python deletes that file and then writes the database, so a process that is killed in between
+//! loses the credentials. Here these steps happen under the lock of the URLs' file, so that only
+//! one of many processes takes them:
 //!
-//! 1. look again whether it still is that JSON file;
-//! 2. write the database into `<file>-new`, beside it, closed and on the disk;
-//! 3. rename it over the JSON file.
+//! 1. The file is checked again: it must still be the JSON file.
+//! 2. The database is written to `<file>-new` beside it, closed and flushed.
+//! 3. That file is renamed over the JSON file.
 //!
-//! Killed before 3, the JSON file is as it was, and the next one begins anew.
+//! If the process is killed before the last step, the JSON file is unchanged, and the next process
+//! starts again.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read as _};
@@ -22,17 +25,16 @@ use crate::model::auth::{AccountAuth, Allowed, Capability};
 use crate::model::id::AccountId;
 use crate::model::secret::{ApplicationKey, AuthToken};
 
-/// The first bytes of every SQLite database that has any.
+/// The first bytes of every SQLite database that is not empty.
 const DATABASE: &[u8] = b"SQLite format 3\0";
 
-/// More than such a file ever had, in bytes; what a large file of something else has beyond that is
-/// not read.
+/// A size that no such file ever reached, in bytes. What a larger file has beyond it is not read.
 const LONGEST: u64 = 1 << 20;
 
-/// What Python gives to accounts from before there were two part sizes.
+/// The value that Python uses for accounts from before there were two part sizes.
 const ABSOLUTE_MINIMUM_PART_SIZE: u64 = 5_000_000;
 
-/// Python wants these to be there; what else is in the file does not count.
+/// The fields that Python requires. Others are ignored.
 #[derive(Debug, Deserialize)]
 struct Old {
     account_id: AccountId,
@@ -66,23 +68,23 @@ impl From<Old> for AccountAuth {
     }
 }
 
-/// The authorization in the JSON file at this path, if it is one and whole.
+/// The authorization in the JSON file at this path, or `None` if it is not a complete one.
 pub(super) fn read(path: &Path) -> io::Result<Option<AccountAuth>> {
     let old = read_if_no_database(path)?.and_then(|json| serde_json::from_slice::<Old>(&json).ok());
     Ok(old.map(AccountAuth::from))
 }
 
-/// Whether the file at this path means to be JSON.
+/// Whether the file at this path seems to be JSON.
 pub(super) fn looks_like_json(path: &Path) -> bool {
     read_if_no_database(path).is_ok_and(|content| {
         content.is_some_and(|content| content.trim_ascii_start().starts_with(b"{"))
     })
 }
 
-/// Puts a database in the place of the JSON file, unless somebody did so meanwhile. The caller holds
+/// Replaces the JSON file with a database, unless somebody has already done so. The caller holds
 /// the lock.
 pub(super) fn migrate(path: &Path) -> Result<()> {
-    // A symbolic link stays a link.
+    // A symbolic link to the file stays a link.
     let path = &path
         .canonicalize()
         .map_err(|error| Error::local_file("open", path, error))?;
@@ -100,7 +102,7 @@ pub(super) fn migrate(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What was not known in those days stays `NULL`, as Python leaves it.
+/// Writes the database. Fields that did not exist then stay `NULL`, as Python leaves them.
 fn write(path: &Path, old: &AccountAuth) -> Result<(), Failure> {
     let mut database = Database::open(path, BUSY_TIMEOUT)?;
     schema::prepare(&mut database, path)?;
@@ -118,7 +120,7 @@ fn write(path: &Path, old: &AccountAuth) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes what somebody left who was killed.
+/// Removes what a process that was killed has left.
 fn remove_new(new: &Path) -> Result<()> {
     for path in [with_suffix(new, "-journal"), new.to_owned()] {
         match std::fs::remove_file(&path) {
@@ -131,17 +133,20 @@ fn remove_new(new: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the rename last; without that a crash brings back the JSON file, which is as good.
+/// Flushes the rename to disk. If it is lost in a crash, the JSON file is back, which is just as
+/// good.
 fn sync_directory(path: &Path) {
     if let Some(directory) = path.parent() {
         let _ = File::open(directory).and_then(|directory| directory.sync_all());
     }
 }
 
-/// The content, unless it is a database. To close a database here would drop the locks that other
-/// threads of this process have on it (fcntl(2)); it can be one only if somebody put it there in
-/// this very moment, and then it stays open for good. The same goes for an empty file, which is a
-/// database that is being made.
+/// The content of the file, or `None` if it is a database or empty.
+///
+/// Closing a database here would release the locks that other threads of this process have on it
+/// (fcntl(2)). The file can be a database only if somebody has put it there at this very moment; it
+/// is then left open for good. The same goes for an empty file, which is a database that is being
+/// created.
 fn read_if_no_database(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = File::open(path)?;
     let mut content = Vec::new();
@@ -155,6 +160,7 @@ fn read_if_no_database(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(content))
 }
 
+/// The path with a suffix added to the file's name.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

@@ -1,14 +1,14 @@
-//! Which file an account info lives in: the rules of docs/protocol.md, section 13.1, as a function
-//! of an environment that is passed in. `fixtures/account_info/locations.json` has them as a table,
-//! which Python's resolver is tried with, too.
+//! Decides which file holds the account info: the rules of docs/protocol.md, section 13.1, as a
+//! function of an environment that is passed in. `fixtures/account_info/locations.json` has the
+//! rules as a table, which Python's own code is tested with as well.
 //!
-//! Two things that Python does are mistakes, and differ here:
+//! Two things that Python does are mistakes and differ here:
 //!
-//! - It looks only at the beginning of a profile's name, so that `a/../b` passes. Here the whole
-//!   name has to keep the rule.
-//! - It looks for `~/.b2db-<profile>.sqlite` in a directory called `~`, so that it never finds the
-//!   one in the home directory where there is an XDG directory. Here nobody looks: this way both
-//!   end up in the same file.
+//! - Python checks only the beginning of a profile's name, so that `a/../b` is accepted. Here the
+//!   whole name is checked.
+//! - Python looks for `~/.b2db-<profile>.sqlite` in a directory that is literally called `~`, so
+//!   that it never finds the file in the home directory if there is an XDG directory. Here nobody
+//!   looks for it, so that both use the same file.
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -16,11 +16,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+/// The environment variable that names the file.
 pub(super) const VARIABLE: &str = "B2_ACCOUNT_INFO";
+/// The environment variable that names the directory of settings.
 const XDG: &str = "XDG_CONFIG_HOME";
+/// The longest name of a profile, in bytes.
 const LONGEST_PROFILE: usize = 64;
 
-/// What the caller names: one of them, or nothing.
+/// What the caller names: a path, a profile, or nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Named {
     pub(super) path: Option<PathBuf>,
@@ -28,22 +31,25 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// Whether the rules alone decide.
+    /// Whether the caller names nothing, so that the rules decide.
     pub(super) fn is_nothing(&self) -> bool {
         self.path.is_none() && self.profile.as_ref().is_none_or(String::is_empty)
     }
 }
 
-/// Whatever the rules look at.
+/// Everything that the rules look at.
 pub(super) struct Environment<'a> {
+    /// Returns the value of an environment variable.
     pub(super) variable: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The home directory, if it is known.
     pub(super) home: Option<PathBuf>,
+    /// Returns whether a file exists.
     pub(super) exists: &'a dyn Fn(&Path) -> bool,
-    /// Whether programs of this platform keep their settings in `~/.config`.
+    /// Whether programs on this platform keep their settings in `~/.config`.
     pub(super) has_xdg: bool,
 }
 
-/// The file, and the directory that is made for it.
+/// The file, and the directory that has to be created for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Location {
     pub(super) file: PathBuf,
@@ -51,7 +57,7 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// Where the rules lead in the environment of this process.
+    /// The location in the environment of this process.
     pub(super) fn of_this_process(named: &Named) -> Result<Self> {
         let environment = Environment {
             variable: &|name| std::env::var_os(name),
@@ -62,7 +68,7 @@ impl Location {
         locate(named, &environment)
     }
 
-    /// Makes the directory if the rules want one; only its owner may look into what is made.
+    /// Creates the directory if the rules require it, accessible only by its owner.
     pub(super) fn make_directory(&self) -> Result<()> {
         let Some(directory) = &self.directory else {
             return Ok(());
@@ -77,8 +83,9 @@ impl Location {
     }
 }
 
-/// In this order: what the caller named, the variable (even if it is empty), the old file in the
-/// home directory if it is there, the XDG directory, the home directory. An empty profile is none.
+/// Applies the rules. The first of these that applies decides: the caller's path, the environment
+/// variable (even if it is empty), the old file in the home directory if it exists, the XDG
+/// directory, the home directory. An empty profile counts as none.
 pub(super) fn locate(named: &Named, environment: &Environment<'_>) -> Result<Location> {
     let profile = named.profile.as_deref().filter(|name| !name.is_empty());
     profile.map_or(Ok(()), check_profile)?;
@@ -112,7 +119,7 @@ pub(super) fn locate(named: &Named, environment: &Environment<'_>) -> Result<Loc
     }
 }
 
-/// In the XDG directory where there is one, otherwise in the home directory.
+/// The file in the XDG directory if the platform has one, otherwise in the home directory.
 fn by_platform(
     environment: &Environment<'_>,
     name: &str,
@@ -131,7 +138,8 @@ fn by_platform(
     })
 }
 
-/// Letters, digits, `_` and `-`: it becomes part of the name of a file.
+/// Fails if a profile's name has other characters than letters, digits, `_` and `-`, because it
+/// becomes part of a file name.
 fn check_profile(name: &str) -> Result<()> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if name.len() <= LONGEST_PROFILE && name.bytes().all(allowed) {
@@ -144,6 +152,7 @@ fn check_profile(name: &str) -> Result<()> {
 }
 
 impl Location {
+    /// A file in a directory that is not created.
     fn as_it_is(file: PathBuf) -> Self {
         Self {
             file,
@@ -153,6 +162,7 @@ impl Location {
 }
 
 impl Environment<'_> {
+    /// A path in the home directory. Fails if that is not known.
     fn in_home(&self, name: &str, what: &'static str) -> Result<PathBuf> {
         match &self.home {
             Some(home) => Ok(home.join(name)),
@@ -163,7 +173,7 @@ impl Environment<'_> {
         }
     }
 
-    /// Replaces a leading `~`, as Python does to every path of these rules.
+    /// Replaces a leading `~`, as Python does for every path of these rules.
     fn expand(&self, path: &Path, what: &'static str) -> Result<PathBuf> {
         if path.as_os_str().is_empty() {
             return Err(unusable(what, "it is empty; name a file"));
@@ -187,6 +197,7 @@ impl Environment<'_> {
     }
 }
 
+/// The error of a setting that cannot be used.
 fn unusable(what: &'static str, reason: &str) -> Error {
     Error::invalid_input(what, reason)
 }

@@ -1,8 +1,9 @@
-//! The store for a place that cannot be written, if its user allows that: what is there is read,
-//! and everything else stays in memory.
+//! The store for a place that cannot be written, if the caller allows that. The file is read, and
+//! everything else stays in memory.
 //!
-//! Before every call the file is looked at. If somebody else changed it, it counts from then on;
-//! until then what was saved here does, such as a new token in place of one that expired.
+//! The file is checked before each call. If somebody else has changed it, its content is used from
+//! then on. Until then, what was saved here is used, such as a new token in place of an expired
+//! one.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,14 +25,16 @@ use crate::error::{Error, Result, StoreError};
 use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 
+/// A file that cannot be written, and the memory for changes.
 #[derive(Debug)]
 pub(super) struct ReadOnly {
     path: PathBuf,
+    /// Answers all calls.
     memory: InMemoryAccountInfo,
     seen: Mutex<Seen>,
 }
 
-/// The file that was read last, and the `data_version` it had.
+/// The file that was read last, and the `data_version` that it had.
 #[derive(Debug, Default)]
 struct Seen {
     file: Option<FileId>,
@@ -39,23 +42,26 @@ struct Seen {
     version: i64,
 }
 
-/// What a look at the file brought.
+/// The result of checking the file.
 enum Look {
+    /// It has not changed.
     Same,
-    /// There is no file, or nobody has used it.
+    /// It does not exist, or nobody has used it yet.
     Nothing,
+    /// Somebody has logged out.
     LoggedOut,
+    /// It has changed.
     New(Box<Content>),
 }
 
-/// What there is to know from a file.
+/// What the store needs from a file.
 struct Content {
     auth: AccountAuth,
     buckets: Vec<(String, BucketId)>,
 }
 
 impl ReadOnly {
-    /// Reads the file, if there is one. One that cannot be read is an error.
+    /// Reads the file, if it exists. A file that cannot be read is an error.
     pub(super) fn open(path: &Path, clock: Clock) -> Result<Self> {
         let store = Self {
             path: path.to_owned(),
@@ -71,7 +77,7 @@ impl ReadOnly {
         &self.path
     }
 
-    /// Takes over what somebody else wrote into the file since it was read last.
+    /// Takes over what somebody else has written to the file since it was last read.
     fn follow(&self) -> Result<()> {
         let mut seen = self.seen.lock();
         let look = seen
@@ -92,6 +98,7 @@ impl ReadOnly {
         outcome.map_err(Error::Store)
     }
 
+    /// The memory, after taking over what somebody else has written.
     fn followed(&self) -> Result<&InMemoryAccountInfo> {
         self.follow()?;
         Ok(&self.memory)
@@ -99,7 +106,7 @@ impl ReadOnly {
 }
 
 impl Seen {
-    /// What is in the file now, if that is not what was seen last.
+    /// Reads the file if it has changed since the last look.
     fn look(&mut self, path: &Path) -> Result<Look, Failure> {
         let file = FileId::at(path).map_err(|error| Error::local_file("read", path, error))?;
         if file == self.file {
@@ -120,6 +127,7 @@ impl Seen {
         Ok(look)
     }
 
+    /// Reads the file.
     fn read(&mut self, path: &Path) -> Result<Look, Failure> {
         let mut database = match self.database.take() {
             Some(database) => database,
@@ -148,6 +156,7 @@ impl Seen {
     }
 }
 
+/// Reads the JSON file of a very old tool. Fails with `failure` if it is not one.
 fn of_old_tool(path: &Path, failure: Failure) -> Result<Look, Failure> {
     let auth = legacy::read(path).map_err(|error| Error::local_file("read", path, error))?;
     let auth = auth.ok_or(failure)?;
@@ -155,11 +164,11 @@ fn of_old_tool(path: &Path, failure: Failure) -> Result<Look, Failure> {
     Ok(Look::New(Box::new(Content { auth, buckets })))
 }
 
-/// The tables that an account info has had in any version; what else is in the file is not needed.
+/// The tables that an account info has had in any version. Others are not needed.
 const TABLES: [&str; 4] = ["update_done", "account", "bucket", "bucket_upload_url"];
 
-/// A copy in memory, which can be brought to the present form where the file cannot. No SQL of the
-/// file is run for it.
+/// Copies the tables to memory, where they can be upgraded to the current form. No SQL from the
+/// file is executed.
 fn copy(from: &Transaction<'_>) -> Result<Database, Failure> {
     let mut copy = Database::in_memory()?;
     let to = copy.connection()?;
@@ -177,6 +186,7 @@ fn copy(from: &Transaction<'_>) -> Result<Database, Failure> {
     Ok(copy)
 }
 
+/// Copies the rows of one table.
 fn copy_rows(from: &Connection, to: &Connection, table: &str) -> Result<(), Failure> {
     let mut rows = from.prepare(&format!("SELECT * FROM {table}"))?;
     let columns = rows.column_count();

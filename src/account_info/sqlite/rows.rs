@@ -1,5 +1,6 @@
-//! The rows of the shared file, as Python writes them (docs/protocol.md, sections 13.5 and 13.6):
-//! the account and the bucket names. The transactions around them are those of `shared.rs`.
+//! Reads and writes the rows of the shared file as Python does (docs/protocol.md, sections 13.5 and
+//! 13.6): the account and the bucket names. The transactions around these statements belong to
+//! `shared`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,16 +13,20 @@ use crate::model::auth::{AccountAuth, Allowed, Capability, Identity};
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
 use crate::model::secret::{ApplicationKey, AuthToken};
 
+/// Reads the account.
 const ACCOUNT: &str = "SELECT account_id, application_key, account_auth_token, api_url,
     download_url, absolute_minimum_part_size, recommended_part_size, realm, allowed,
     account_id_or_app_key_id, s3_api_url FROM account LIMIT 1";
 
+/// Reads the identity of the account.
 const IDENTITY: &str = "SELECT account_id, account_id_or_app_key_id, realm FROM account LIMIT 1";
 
+/// Inserts the account.
 const SAVE_ACCOUNT: &str = "INSERT INTO account (account_id, application_key, account_auth_token,
     api_url, download_url, absolute_minimum_part_size, recommended_part_size, realm, allowed,
     account_id_or_app_key_id, s3_api_url) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
+/// Fails with `AccountChanged` if the file does not hold this identity.
 pub(super) fn check_owner(connection: &Connection, owner: &Identity) -> Result<(), Failure> {
     match identity(connection)? {
         Some(current) if current == *owner => Ok(()),
@@ -29,6 +34,7 @@ pub(super) fn check_owner(connection: &Connection, owner: &Identity) -> Result<(
     }
 }
 
+/// The identity that the file holds.
 pub(super) fn identity(connection: &Connection) -> Result<Option<Identity>, rusqlite::Error> {
     connection
         .prepare_cached(IDENTITY)?
@@ -43,13 +49,15 @@ pub(super) fn identity(connection: &Connection) -> Result<Option<Identity>, rusq
         .optional()
 }
 
-/// Files of before upgrade 2 say nothing: then it was the account's master key, whose id is the
-/// account's.
+/// The id of the key. Files from before upgrade 2 do not have it; the key was then the account's
+/// master key, whose id is the account id.
 fn key_id(row: &Row<'_>, account: &AccountId) -> Result<ApplicationKeyId, rusqlite::Error> {
     let key: Option<String> = row.get("account_id_or_app_key_id")?;
     Ok(key.map_or_else(|| account.as_str().into(), Into::into))
 }
 
+/// The authorization that the file holds. Fails with `AccountInfoCorrupt` if a value cannot be
+/// understood.
 pub(super) fn account(
     connection: &Connection,
     path: &Path,
@@ -78,6 +86,7 @@ pub(super) fn account(
     }))
 }
 
+/// A size, which must not be negative.
 fn size(row: &Row<'_>, column: &str, path: &Path) -> Result<u64, Failure> {
     let size: i64 = row.get(column)?;
     u64::try_from(size).map_err(|_| {
@@ -86,11 +95,13 @@ fn size(row: &Row<'_>, column: &str, path: &Path) -> Result<u64, Failure> {
     })
 }
 
+/// What the key may do.
 fn read_allowed(json: Option<&str>, path: &Path) -> Result<Allowed, Failure> {
     match json {
         Some(json) => serde_json::from_str(json)
             .map_err(|_| corrupt(path, "the column allowed cannot be understood").into()),
-        // Written before restrictions were kept: nothing is known, so nothing is ruled out.
+        // The row is from before restrictions were stored. Nothing is known, so nothing is
+        // excluded.
         None => Ok(Allowed {
             buckets: None,
             capabilities: Capability::KNOWN.to_vec(),
@@ -99,6 +110,7 @@ fn read_allowed(json: Option<&str>, path: &Path) -> Result<Allowed, Failure> {
     }
 }
 
+/// Inserts an authorization. The caller has removed the previous one.
 pub(super) fn insert_account(connection: &Connection, auth: &AccountAuth) -> Result<(), Failure> {
     let allowed = serde_json::to_string(&auth.allowed)
         .map_err(|error| Error::Store(StoreError::new(error)))?;
@@ -123,6 +135,7 @@ pub(super) fn insert_account(connection: &Connection, auth: &AccountAuth) -> Res
     Ok(())
 }
 
+/// Stores a bucket, in place of older rows with its name or its id.
 pub(super) fn save_bucket(
     connection: &Connection,
     name: &str,
@@ -135,6 +148,7 @@ pub(super) fn save_bucket(
     insert_bucket(connection, name, id)
 }
 
+/// Replaces all buckets.
 pub(super) fn replace_buckets(
     connection: &Connection,
     buckets: &[(String, BucketId)],
@@ -158,7 +172,8 @@ fn insert_bucket(connection: &Connection, name: &str, id: &BucketId) -> Result<(
     Ok(())
 }
 
-/// The file has no unique keys, and Python may leave two rows of one name: the newer one counts.
+/// The id of a bucket. The table has no unique keys, and Python may leave two rows of one name; the
+/// newer one counts.
 pub(super) fn bucket_id(
     connection: &Connection,
     name: &str,
@@ -171,6 +186,7 @@ pub(super) fn bucket_id(
         .optional()
 }
 
+/// The name of a bucket.
 pub(super) fn bucket_name(
     connection: &Connection,
     id: &BucketId,
@@ -183,6 +199,7 @@ pub(super) fn bucket_name(
         .optional()
 }
 
+/// All buckets by name; of several rows with one name the newest counts.
 pub(super) fn buckets(connection: &Connection) -> Result<Vec<(String, BucketId)>, rusqlite::Error> {
     let mut rows =
         connection.prepare("SELECT bucket_name, bucket_id FROM bucket ORDER BY rowid")?;

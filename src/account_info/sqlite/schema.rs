@@ -1,11 +1,13 @@
-//! The tables of the file that is shared with Python's b2sdk (docs/protocol.md, sections 13.3 and
-//! 13.4).
+//! The tables of the file that is shared with Python's b2sdk, and their upgrades (docs/protocol.md,
+//! sections 13.3 and 13.4).
 //!
-//! 1. Look which upgrades were done. All: nothing is written. A number above [`LATEST`]: a newer
-//!    program was here, and the tables are its business.
-//! 2. Otherwise, in one transaction: look again, create what is missing, do the upgrades that were
-//!    not done, each with its number. Many processes may arrive here at once.
-//! 3. Check that the columns that are used are there.
+//! 1. The numbers of the upgrades that were done are read. If all were done, nothing is written. A
+//!    number above [`LATEST`] means that a newer program has changed the tables, which are then
+//!    left alone.
+//! 2. Otherwise, in one transaction, the numbers are read again, missing tables are created, and
+//!    the missing upgrades are done, each with its number recorded. Many processes may come here at
+//!    the same time.
+//! 3. The columns that the crate uses are checked.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,9 +17,10 @@ use rusqlite::{Connection, ErrorCode};
 use super::connection::{Database, Failure, corrupt, unknown_name};
 use crate::error::Error;
 
+/// The number of the last upgrade that this crate and Python's b2sdk know.
 const LATEST: i64 = 6;
 
-/// Version 0, as b2sdk creates it. `bucket_upload_url` was never used by anybody.
+/// Version 0, as b2sdk creates it. Nobody has ever used `bucket_upload_url`.
 const BASE: &str = "
     CREATE TABLE IF NOT EXISTS update_done (update_number INT NOT NULL);
     CREATE TABLE IF NOT EXISTS account (
@@ -28,7 +31,7 @@ const BASE: &str = "
     CREATE TABLE IF NOT EXISTS bucket_upload_url (
         bucket_id TEXT NOT NULL, upload_url TEXT NOT NULL, upload_auth_token TEXT NOT NULL);";
 
-/// Upgrade 4: two part sizes instead of one, in the order of columns that b2sdk ends up with.
+/// Upgrade 4: two part sizes instead of one, with the columns in the order that b2sdk ends up with.
 const TWO_PART_SIZES: &str = "
     ALTER TABLE account RENAME TO tmp_account;
     CREATE TABLE account (
@@ -42,7 +45,8 @@ const TWO_PART_SIZES: &str = "
         FROM tmp_account;
     DROP TABLE tmp_account;";
 
-/// Everything that is read or written here; what else a newer program added is left alone.
+/// The columns that are read or written here. Whatever else a newer program has added is left
+/// alone.
 const NEEDED: [&str; 2] = [
     "SELECT account_id, application_key, account_auth_token, api_url, download_url,
             absolute_minimum_part_size, recommended_part_size, realm, allowed,
@@ -50,14 +54,17 @@ const NEEDED: [&str; 2] = [
     "SELECT bucket_name, bucket_id FROM bucket LIMIT 0",
 ];
 
-/// Who wrote the tables last.
+/// The version of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tables {
+    /// This crate knows them.
     Known,
+    /// A newer program has changed them.
     Newer,
 }
 
-/// Brings the file to the version that this crate and b2sdk use.
+/// Upgrades the file to the version that this crate and b2sdk use, unless it has a newer one. Fails
+/// if a column that is needed is missing.
 pub(super) fn prepare(database: &mut Database, path: &Path) -> Result<Tables, Failure> {
     let tables = match database.read(|now| missing(now, path))? {
         Missing::Nothing => Tables::Known,
@@ -80,7 +87,7 @@ pub(super) fn prepare(database: &mut Database, path: &Path) -> Result<Tables, Fa
     Ok(tables)
 }
 
-/// A failure of a statement of ours in tables that a newer program changed.
+/// The failure of a statement of this crate in tables that a newer program has changed.
 pub(super) fn too_new(path: &Path, error: rusqlite::Error) -> Failure {
     let reason = match &error {
         rusqlite::Error::SqliteFailure(cause, Some(message))
@@ -99,23 +106,29 @@ pub(super) fn too_new(path: &Path, error: rusqlite::Error) -> Failure {
     })
 }
 
+/// The upgrades that a file lacks.
 enum Missing {
+    /// None.
     Nothing,
+    /// Those with these numbers.
     Upgrades(Vec<i64>),
+    /// It has upgrades that are not known here.
     Unknown,
 }
 
+/// The names of all tables.
 fn table_names(connection: &Connection) -> Result<BTreeSet<String>, rusqlite::Error> {
     let mut names = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?;
     names.query_map([], |row| row.get(0))?.collect()
 }
 
+/// Finds out which upgrades a file lacks. Fails if it belongs to another program.
 fn missing(connection: &Connection, path: &Path) -> Result<Missing, Failure> {
     let names = table_names(connection)?;
     if names.is_empty() {
         return Ok(Missing::Upgrades((1..=LATEST).collect()));
     }
-    // b2sdk creates this one first, so a file without it never was an account info.
+    // b2sdk creates this table first, so a file without it was never an account info.
     if !names.contains("update_done") {
         return Err(corrupt(path, "it is a database of another program").into());
     }
@@ -136,8 +149,8 @@ fn missing(connection: &Connection, path: &Path) -> Result<Missing, Failure> {
     })
 }
 
-/// Marks, as SQLite's `user_version`, a file in which nobody has logged in yet. Python's b2sdk uses no
-/// such number. An account that is missing in a file without the mark was logged out.
+/// The `user_version` of a file in which nobody has logged in yet. Python's b2sdk does not use this
+/// number. If the account is missing in a file without the mark, somebody has logged out.
 const UNUSED: i64 = 0x6232_6e65;
 
 /// Whether nobody has logged in since the file was created.
@@ -147,7 +160,7 @@ pub(super) fn is_unused(connection: &Connection) -> Result<bool, rusqlite::Error
     })
 }
 
-/// Takes the mark of a new file away.
+/// Removes the mark of a new file.
 pub(super) fn mark_as_used(connection: &Connection) -> Result<(), rusqlite::Error> {
     if is_unused(connection)? {
         connection.execute_batch("PRAGMA user_version = 0")?;
@@ -155,8 +168,10 @@ pub(super) fn mark_as_used(connection: &Connection) -> Result<(), rusqlite::Erro
     Ok(())
 }
 
+/// Does these upgrades, and records each.
 fn upgrade(connection: &Connection, numbers: &[i64]) -> Result<Tables, Failure> {
-    // Creating tables of version 0 in a file that lost one of a later version would hide the loss.
+    // In a file that has lost a table of a later version, creating tables of version 0 would hide
+    // the loss.
     if numbers.len() as i64 == LATEST {
         if table_names(connection)?.is_empty() {
             connection.execute_batch(&format!("PRAGMA user_version = {UNUSED}"))?;
@@ -178,7 +193,7 @@ fn upgrade(connection: &Connection, numbers: &[i64]) -> Result<Tables, Failure> 
     Ok(Tables::Known)
 }
 
-/// Upgrades 5 and 6: `allowed` names a list of buckets, no longer one.
+/// Upgrades 5 and 6: `allowed` has a list of buckets instead of a single one.
 fn list_buckets_in_allowed(connection: &Connection) -> Result<(), Failure> {
     let mut rows = connection.prepare("SELECT rowid, allowed FROM account")?;
     let rows = rows
@@ -195,8 +210,8 @@ fn list_buckets_in_allowed(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same restrictions with a list, unless they have one. What is no JSON object stays: reading
-/// the authorization reports it.
+/// The restrictions in the form with a list, or `None` if they already have one. A value that is no
+/// JSON object is left alone, and reported when the authorization is read.
 fn with_bucket_list(allowed: &str) -> Option<String> {
     let mut allowed: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(allowed).ok()?;

@@ -1,18 +1,20 @@
-//! The file that is shared with Python's b2sdk: the authorization and the bucket names (`rows.rs`).
+//! The file that is shared with Python's b2sdk: the authorization and the bucket names (`rows`).
 //!
-//! Python may replace or clear the account between any two calls of ours, and knows nothing of
-//! generations. So everything that belongs to an account reads the account's row in the same
-//! transaction, and the authorization in memory counts only while SQLite's `data_version`, which
-//! changes with every commit of another connection, is the one that it was read at. That takes a lock
-//! and eight system calls, a third of what a small upload costs. So while the file has the stamp that
-//! it had before the last look (`file_stamp.rs`), the outcome of that look is taken instead; not on a
-//! network file system, which may tell old stamps (the file of upload URLs has no log there), and not
-//! where a program uses a write-ahead log, which leaves the file alone. Of threads that have to look at
-//! the same time one looks for those that came before it began to.
+//! Python may replace or remove the account between any two calls, and knows nothing of
+//! generations. Therefore everything that belongs to an account reads the account's row in the same
+//! transaction. An authorization in memory counts only while SQLite's `data_version`, which changes
+//! with each commit of another connection, is the one that it was read at.
 //!
-//! The file itself may go, too. So every call first looks whether the one at the path still is the
-//! one that is open. It was replaced: the new one is opened. It was deleted: there is no account any
-//! more, and only saving an authorization makes a new file.
+//! That check takes a lock and eight system calls, a third of what a small upload costs. So its
+//! result is used again while the file has the stamp that it had before the check (`file_stamp`).
+//! This is not done on a network file system, which may report old stamps (the file of upload URLs
+//! has no log there), nor if another program uses a write-ahead log, which leaves the file itself
+//! unchanged. Of several threads that check at the same time, one does it for those that came
+//! before it began.
+//!
+//! The file itself may disappear. So every call first checks whether the file at the path is still
+//! the one that is open. If it was replaced, the new one is opened. If it was deleted, there is no
+//! account any more, and only saving an authorization creates a new file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,41 +36,48 @@ use crate::control::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::auth::{AccountAuth, Identity};
 
-/// How often to open a file that is being replaced all the time.
+/// The number of attempts to open a file that is replaced again and again.
 const OPEN_ATTEMPTS: usize = 10;
 
+/// The shared file.
 #[derive(Debug)]
 pub(super) struct Shared {
     path: PathBuf,
     options: Options,
-    /// `None` once the file was deleted.
+    /// The open file; `None` after it was deleted.
     open: Mutex<Option<OpenFile>>,
-    /// How often somebody began to look for the present authorization.
+    /// The number of checks of the present authorization that were begun.
     looks: AtomicU64,
-    /// Whether the file system tells at once, and truly, when a file changed last.
+    /// Whether the file system reports reliably and at once when a file was last changed.
     trusts_stamps: bool,
-    /// What the last look found, if the file's stamp tells whether it still holds.
+    /// The result of the last check, if the file's stamp tells whether it is still valid.
     settled: RwLock<Option<Settled>>,
 }
 
+/// The result of a check that is valid while the file has this stamp.
 #[derive(Debug, Clone)]
 pub(super) struct Settled {
-    /// A process that was forked from it has the same memory, but must not use what is in it.
+    /// The process that checked. A forked process has the same memory, but must not use what is in
+    /// it.
     process: u32,
     stamp: Stamp,
     auth: Option<Arc<AuthSnapshot>>,
 }
 
+/// The file while it is open.
 #[derive(Debug)]
 struct OpenFile {
     database: Database,
+    /// The identity of the file, to notice when it is replaced.
     file: Option<FileId>,
     tables: Tables,
+    /// The result of the last check, if nothing was written here since.
     known: Option<Known>,
     stamp_age: StampAge,
 }
 
-/// What was read last, the `data_version` it was read at, and the last look that found it so.
+/// What was read last, the `data_version` that it was read at, and the last check that confirmed
+/// it.
 #[derive(Debug)]
 struct Known {
     version: i64,
@@ -81,11 +90,14 @@ struct Known {
 /// What to do about a file that was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum IfDeleted {
+    /// Treat it as an empty one.
     Leave,
+    /// Create a new one.
     Make,
 }
 
 impl Shared {
+    /// Opens the file, and creates it if it does not exist.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
@@ -97,7 +109,7 @@ impl Shared {
         })
     }
 
-    /// From now on.
+    /// Sets whether stamps are trusted from now on.
     pub(super) fn trust_stamps(&mut self, trust: bool) {
         self.trusts_stamps = trust;
     }
@@ -106,7 +118,7 @@ impl Shared {
         &self.path
     }
 
-    /// The authorization in the file; as long as nobody wrote, no row is read for it.
+    /// The authorization in the file. No row is read while nobody has written.
     pub(super) fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>> {
         if let Some(settled) = self.settled() {
             return Ok(settled.auth);
@@ -120,8 +132,9 @@ impl Shared {
             return Ok(known.auth.clone());
         }
         let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
-        // Before the look, so that a write after it gives the file another stamp. The time is the
-        // system's even where tests move another clock: it is what passes for the file system.
+        // The stamp is read before the check, so that a write after the check gives the file
+        // another one. The time is the system's even if a test moves another clock, because it is
+        // what passes for the file system.
         let clock = Clock::default();
         let begun = clock.elapsed();
         let stamp = Stamp::at(&self.path).unwrap_or(None);
@@ -132,7 +145,7 @@ impl Shared {
         };
         let mut auth = open.auth(look, &self.path);
         if auth.as_ref().is_err_and(Failure::is_damage) && is_empty(&self.path) {
-            // Somebody has emptied it, which is not damage.
+            // Somebody has emptied the file, which is not damage.
             *open = OpenFile::at(&self.path, &self.options)?;
             auth = open.auth(look, &self.path);
         }
@@ -142,7 +155,7 @@ impl Shared {
         Ok(auth)
     }
 
-    /// What the last look found, if the file is as it was before it.
+    /// The result of the last check, if the file is still as it was before that.
     pub(super) fn settled(&self) -> Option<Settled> {
         let settled = self.settled.read();
         let settled = settled.as_ref()?;
@@ -151,7 +164,7 @@ impl Shared {
         holds.then(|| settled.clone())
     }
 
-    /// Takes note of what was found in the open file, which counts as long as the file has this stamp.
+    /// Notes what was found in the open file, which is valid as long as the file has this stamp.
     fn settle(&self, stamp: Option<Stamp>, open: &OpenFile) {
         let tells = |stamp: &Stamp| self.trusts_stamps && open.file == Some(stamp.file);
         let known = open.known.as_ref().filter(|known| !known.has_log);
@@ -163,8 +176,8 @@ impl Shared {
         });
     }
 
-    /// Stores an authorization, unless the ticket was drawn for another identity than the one here.
-    /// `true`: it is of the identity that was here.
+    /// Stores an authorization, and returns whether it belongs to the identity that the file held.
+    /// Fails with `AccountChanged` if the ticket was drawn for another identity.
     pub(super) fn save_auth(
         &self,
         auth: &AccountAuth,
@@ -191,6 +204,7 @@ impl Shared {
         })
     }
 
+    /// Logs out. A file that does not exist stays so.
     pub(super) fn clear(&self) -> Result<()> {
         let cleared = self.write(IfDeleted::Leave, |now| {
             now.execute("DELETE FROM account", [])?;
@@ -198,13 +212,13 @@ impl Shared {
             Ok(schema::mark_as_used(now)?)
         });
         match cleared {
-            // There is no file, so there is nothing to forget.
+            // There is no file, so there is nothing to remove.
             Err(Error::AccountChanged) => Ok(()),
             other => other,
         }
     }
 
-    /// Whether somebody logged out: there is a file that was used, and no account in it.
+    /// Whether somebody has logged out: the file exists, was used, and has no account.
     pub(super) fn is_logged_out(&self) -> Result<bool> {
         let mut current = self.current(IfDeleted::Leave)?;
         let Some(open) = current.as_mut() else {
@@ -215,7 +229,8 @@ impl Shared {
             .map_err(|failure| open.explain("read", failure, &self.path))
     }
 
-    /// Reads what belongs to `owner`.
+    /// Reads data that belongs to `owner`. Fails with `AccountChanged` if the file holds another
+    /// identity.
     pub(super) fn read_of<T>(
         &self,
         owner: &Identity,
@@ -231,7 +246,8 @@ impl Shared {
             .map_err(|failure| open.explain("read", failure, &self.path))
     }
 
-    /// Changes what belongs to `owner`.
+    /// Changes data that belongs to `owner`. Fails with `AccountChanged` if the file holds another
+    /// identity.
     pub(super) fn write_of<T>(
         &self,
         owner: &Identity,
@@ -243,7 +259,7 @@ impl Shared {
         })
     }
 
-    /// A second time if the file turns out to have been replaced in the last moment.
+    /// Runs `work` in a transaction, and once more if the file turns out to have been replaced.
     fn write<T>(
         &self,
         if_deleted: IfDeleted,
@@ -257,6 +273,8 @@ impl Shared {
         }
     }
 
+    /// Runs `work` in a transaction. `Moved` means that SQLite wrote nothing because the file was
+    /// replaced.
     fn try_write<T>(
         &self,
         if_deleted: IfDeleted,
@@ -264,7 +282,7 @@ impl Shared {
     ) -> Result<Result<T, Moved>> {
         let mut current = self.current(if_deleted)?;
         let open = current.as_mut().ok_or(Error::AccountChanged)?;
-        // A commit of this connection does not change its `data_version`.
+        // A commit of this connection does not change its own `data_version`.
         open.known = None;
         match open.database.write(work) {
             Ok(value) => Ok(Ok(value)),
@@ -277,19 +295,20 @@ impl Shared {
         self.open.lock()
     }
 
-    /// The file that is at the path now.
+    /// Locks the file that is at the path now.
     fn current(&self, if_deleted: IfDeleted) -> Result<MutexGuard<'_, Option<OpenFile>>> {
         self.renew(self.lock(), if_deleted)
     }
 
-    /// Opens what is at the path now, if that is another file than the one that is open.
+    /// Opens the file that is at the path now, if it is another one than the open one.
     fn renew<'a>(
         &self,
         mut open: MutexGuard<'a, Option<OpenFile>>,
         if_deleted: IfDeleted,
     ) -> Result<MutexGuard<'a, Option<OpenFile>>> {
         let file = match FileId::at(&self.path) {
-            // Who cannot look, such as while a network drive is away, has not seen it go.
+            // If the path cannot be checked, such as while a network drive is away, the file counts
+            // as unchanged.
             Err(_) if open.is_some() => return Ok(open),
             looked => looked.map_err(|error| Error::local_file("read", &self.path, error))?,
         };
@@ -307,7 +326,7 @@ impl Shared {
     }
 }
 
-/// Whether the file has no content, as one that was created or emptied by hand.
+/// Whether the file has no content, because it was created or emptied by hand.
 fn is_empty(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
 }
@@ -316,7 +335,8 @@ fn is_empty(path: &Path) -> bool {
 struct Moved;
 
 impl OpenFile {
-    /// Opens the file, and makes it if there is none.
+    /// Opens the file that is at the path, and creates it if there is none. Tries again if it is
+    /// replaced at the same time.
     fn at(path: &Path, options: &Options) -> Result<Self> {
         let mut open = Self::once(path, options)?;
         for _ in 0..OPEN_ATTEMPTS {
@@ -328,6 +348,7 @@ impl OpenFile {
         Ok(open)
     }
 
+    /// Opens the file once.
     #[cfg_attr(
         not(test),
         expect(unused_variables, reason = "only tests limit the size")
@@ -362,7 +383,7 @@ impl OpenFile {
         })
     }
 
-    /// The authorization as this look finds it.
+    /// The authorization, as this check finds it.
     fn auth(&mut self, look: u64, path: &Path) -> Result<Option<Arc<AuthSnapshot>>, Failure> {
         let version = data_version(self.database.connection()?)?;
         if let Some(known) = &mut self.known
@@ -372,7 +393,7 @@ impl OpenFile {
             return Ok(known.auth.clone());
         }
         self.known = None;
-        // Both are read in one transaction: a commit in between would go unnoticed for ever.
+        // Both are read in one transaction, because a commit in between would never be noticed.
         let known = self.database.read(|now| {
             Ok(Known {
                 version: data_version(now)?,
@@ -383,8 +404,8 @@ impl OpenFile {
             })
         })?;
         if known.is_unused && known.auth.is_some() {
-            // Another program authorized. When it logs out, that is to be seen. Where the file cannot
-            // be written, nobody could log out either.
+            // Another program has authorized, so its logout must be recognized later. If the file
+            // cannot be written, nobody can log out either.
             let _ = self.database.write(|now| Ok(schema::mark_as_used(now)?));
         }
         let auth = known.auth.clone();
@@ -392,6 +413,7 @@ impl OpenFile {
         Ok(auth)
     }
 
+    /// The error of a failed statement, which may be due to tables of a newer program.
     fn explain(&self, action: &'static str, failure: Failure, path: &Path) -> Error {
         match failure {
             Failure::Sqlite(error) if self.tables == Tables::Newer => {

@@ -1,13 +1,13 @@
-//! Opening and creating the URLs' file.
+//! Opens and creates the file of upload URLs.
 //!
-//! SQLite keeps a write-ahead log and its index beside the file, under names made from the file's own.
-//! If somebody deletes the file alone, those of the deleted file stay, and a new file must not meet
-//! them. So a new file is created in this order, while the directory is locked against others who do
-//! the same:
+//! SQLite keeps a write-ahead log and its index beside the file, under names derived from the
+//! file's own. If somebody deletes only the file, these two remain, and a new file must not meet
+//! them. So a new file is created in this order, while the directory is locked against others who
+//! do the same:
 //!
-//! 1. look again whether there is a file;
-//! 2. remove what a deleted file left beside it;
-//! 3. create the file, with the owner and the permissions of the account info.
+//! 1. Check again whether the file exists.
+//! 2. Remove what a deleted file has left beside it.
+//! 3. Create the file, with the owner and the permissions of the account info.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,23 +19,25 @@ use super::{journal, legacy};
 use crate::control::clock::Clock;
 use crate::error::{Error, Result};
 
-/// How often the lock of the directory is tried.
+/// The number of attempts to lock the directory.
 const LOCK_ATTEMPTS: usize = 100;
+/// The pause between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// The version of the tables.
+/// The version of the tables that this crate uses.
 const VERSION: i64 = 1;
 
-/// The URLs' file while it is open.
+/// The file of upload URLs while it is open.
 #[derive(Debug)]
 pub(super) struct UrlFile {
     path: PathBuf,
+    /// The identity of the file, to notice when it is replaced.
     file: Option<FileId>,
     pub(super) database: Database,
 }
 
 impl UrlFile {
-    /// Opens the file, and creates it if there is none; a damaged one is replaced.
+    /// Opens the file, and creates it if it does not exist. A damaged file is replaced.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Failure> {
         match Self::connect(path, options) {
             Err(failure) if failure.is_damage() => Self::recreate(path, options),
@@ -43,24 +45,26 @@ impl UrlFile {
         }
     }
 
-    /// Whether this still is the file at its path.
+    /// Whether this is still the file at its path.
     pub(super) fn is_current(&self) -> bool {
         FileId::at(&self.path).is_ok_and(|file| file == self.file)
     }
 
-    /// Closes a file that is no longer at its path. SQLite would remove the log by its name, which
-    /// may belong to a new file by now.
+    /// Closes a file that is no longer at its path, without removing the log: SQLite would remove
+    /// it by its name, which may belong to a new file by now.
     pub(super) fn abandon(mut self) {
         self.database.close_without_cleaning();
     }
 
     /// Replaces the file with an empty one.
     pub(super) fn replace(mut self, options: &Options) -> Result<Self, Failure> {
-        // Closing comes first: it may remove files by their names.
+        // The file is closed first, because closing may remove files by their names.
         self.database.close();
         Self::recreate(&self.path, options)
     }
 
+    /// Opens the file, and creates its tables if it is new. If a newer version of this crate uses
+    /// it, the database is in memory instead.
     fn connect(path: &Path, options: &Options) -> Result<Self, Failure> {
         create(path, options)?;
         let file = FileId::at(path).unwrap_or(None);
@@ -93,6 +97,7 @@ impl UrlFile {
         })
     }
 
+    /// Removes the file and what is beside it, and creates it again.
     fn recreate(path: &Path, options: &Options) -> Result<Self, Failure> {
         tracing::warn!(path = %path.display(), "the file of upload URLs is damaged and is replaced");
         remove(path)?;
@@ -105,6 +110,7 @@ fn user_version(connection: &rusqlite::Connection) -> Result<i64, rusqlite::Erro
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
+/// Creates the file if it does not exist.
 fn create(path: &Path, options: &Options) -> Result<()> {
     if path.exists() {
         return Ok(());
@@ -117,7 +123,7 @@ fn create(path: &Path, options: &Options) -> Result<()> {
     create_private(path, options.account_info.as_deref())
 }
 
-/// Locks the directory, where the system can do that. The lock ends with the value.
+/// Locks the directory, if the system can do that. The lock ends when the value is dropped.
 fn lock_directory(path: &Path) -> Option<std::fs::File> {
     let directory = std::fs::File::open(path.parent()?).ok()?;
     let clock = Clock::default();
@@ -132,12 +138,14 @@ fn lock_directory(path: &Path) -> Option<std::fs::File> {
     None
 }
 
+/// Removes the journals that belong to the file.
 fn remove_side_files(path: &Path) -> Result<()> {
     ["-wal", "-shm", "-journal"]
         .iter()
         .try_for_each(|suffix| remove(&legacy::with_suffix(path, suffix)))
 }
 
+/// Removes a file that may not exist.
 fn remove(file: &Path) -> Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -1,5 +1,5 @@
-//! The rows of the URLs' file: upload URLs, and the lease for authorizing. The transactions around
-//! these statements are those of `urls.rs`.
+//! Reads and writes the rows of the URLs' file: upload URLs, and the lease of the caller that
+//! authorizes. The transactions around these statements belong to `urls`.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::model::auth::Identity;
 use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
 
+/// Creates the tables of a new file.
 pub(super) const TABLES: &str = "
     CREATE TABLE upload_url (
         id INTEGER PRIMARY KEY, owner TEXT NOT NULL, target TEXT NOT NULL,
@@ -21,11 +22,11 @@ pub(super) const TABLES: &str = "
         ticket INTEGER NOT NULL, begun INTEGER NOT NULL, ends INTEGER NOT NULL);
     PRAGMA user_version = 1;";
 
-/// How far two clocks may differ. A lease that seems to begin later than that was drawn before the
-/// system's clock was set back, and is void.
+/// How far two clocks may differ, in milliseconds. A lease that seems to begin later than that was
+/// drawn before the system's clock was set back, and is void.
 const CLOCK_SLACK_MILLIS: i64 = 60_000;
 
-/// Every URL with its owner and target, as text.
+/// An upload URL with its owner and its target, in the form in which they are stored.
 pub(super) struct StoredUrl {
     pub(super) owner: String,
     pub(super) target: String,
@@ -65,7 +66,7 @@ pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Re
     Ok(())
 }
 
-/// Takes the lease, unless somebody holds it.
+/// Draws the lease, and returns whether it was free.
 pub(super) fn draw_lease(
     connection: &Connection,
     ticket: u64,
@@ -119,6 +120,8 @@ pub(super) fn end_lease(connection: &Connection, ticket: Option<u64>) -> Result<
     Ok(())
 }
 
+/// Removes and returns the URL that was put last. URLs that are too old, or seem to be from the
+/// future, are deleted.
 pub(super) fn take(
     connection: &Connection,
     owner: &str,
@@ -154,6 +157,8 @@ pub(super) fn take(
     Ok(Some(url))
 }
 
+/// Stores a URL, in place of an older row of it. The oldest URLs beyond the size of the pool are
+/// deleted.
 pub(super) fn put(
     connection: &Connection,
     owner: &str,
@@ -185,7 +190,7 @@ pub(super) fn put(
     Ok(())
 }
 
-/// Deletes URLs that are too old to be used, of any identity.
+/// Deletes URLs of any identity that are too old to be used.
 pub(super) fn purge_old(connection: &Connection, now: Timestamp) -> Result<(), Failure> {
     connection
         .prepare_cached("DELETE FROM upload_url WHERE received <= ?1")?
@@ -193,15 +198,18 @@ pub(super) fn purge_old(connection: &Connection, now: Timestamp) -> Result<(), F
     Ok(())
 }
 
+/// The latest time of receipt at which a URL is used.
 fn newest(now: Timestamp) -> i64 {
     let slack = i64::try_from(UploadUrl::CLOCK_SLACK.as_millis()).unwrap_or(i64::MAX);
     now.as_millis().saturating_add(slack)
 }
 
+/// The time of receipt up to which a URL is too old.
 fn oldest(now: Timestamp) -> i64 {
     now.earlier(UploadUrl::LIFETIME).as_millis()
 }
 
+/// The text by which a target is stored.
 pub(super) fn target_key(target: &UploadTarget) -> String {
     match target {
         UploadTarget::Bucket(id) => format!("bucket {id}"),
@@ -209,7 +217,7 @@ pub(super) fn target_key(target: &UploadTarget) -> String {
     }
 }
 
-/// SQLite has no unsigned numbers; only equality matters.
+/// A ticket's number as SQLite stores it. SQLite has no unsigned numbers; only equality matters.
 const fn as_stored(ticket: u64) -> i64 {
     i64::from_ne_bytes(ticket.to_ne_bytes())
 }

@@ -1,15 +1,15 @@
-//! The file beside the shared one that is ours alone: upload URLs, and the lease of whoever is
-//! replacing the authorization.
+//! The file beside the shared one, which only this crate uses: upload URLs, and the lease of the
+//! caller that replaces the authorization.
 //!
-//! It is a cache, so it never fails a call. It is written without waiting for the disk (`journal.rs`),
-//! and replaced when it is damaged. Where it cannot be used at all, because the disk is full, another
-//! process holds its lock or it belongs to another user, one warning says why, and the same tables in
-//! memory serve this process until the file is tried again.
+//! The file is a cache, so it never fails a call. It is written without waiting for the disk
+//! (`journal`), and replaced if it is damaged. If it cannot be used at all, because the disk is
+//! full, another process holds its lock, or it belongs to another user, one warning gives the
+//! reason, and the same tables in memory serve this process until the file is tried again.
 //!
-//! Every row names the identity that it belongs to, so a row that was left behind when another program
-//! changed the account is never used.
+//! Every row names the identity that it belongs to, so a row that is left behind when another
+//! program changes the account is never used.
 //!
-//! Where both files are needed at once, this one is locked first.
+//! If both files are needed at once, this one is locked first.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +30,7 @@ use crate::model::time::Timestamp;
 /// How long the file is left alone after it could not be used.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// The file of upload URLs, with the tables in memory that stand in for it.
 #[derive(Debug)]
 pub(super) struct Urls {
     /// The path of the account info, as its user named it.
@@ -38,22 +39,25 @@ pub(super) struct Urls {
     state: Mutex<UrlState>,
 }
 
+/// The file, or what is used instead.
 #[derive(Debug)]
 struct UrlState {
-    /// Where the file is, and the account info that it is beside.
+    /// The path of the file.
     path: PathBuf,
+    /// The identity of the account info that the file is beside.
     beside: Option<FileId>,
     file: Option<UrlFile>,
-    /// The same tables, for when the file cannot be used.
+    /// The same tables in memory, for when the file cannot be used.
     memory: Database,
+    /// Whether the memory may have URLs that the file does not have.
     memory_is_used: bool,
-    /// When to try the file again, by the clock that only moves forward.
+    /// When to try the file again, by the clock's `elapsed`.
     paused_until: Option<Duration>,
 }
 
 impl Urls {
-    /// Opens the file beside the account info, which exists. Only what keeps the account info from
-    /// being written too is an error: a directory in which nothing can be created.
+    /// Opens the file beside the account info, which exists. The only error is one that prevents
+    /// writing the account info as well: a directory in which nothing can be created.
     pub(super) fn open(shared: &Path, options: &Options) -> Result<Self> {
         let mut memory =
             Database::in_memory().map_err(|failure| failure.explain("open", shared))?;
@@ -88,7 +92,7 @@ impl Urls {
         })
     }
 
-    /// Whether the file has a log, whose users share memory and so are on one machine.
+    /// Whether the file has a log. Its users share memory then, and are on one machine.
     pub(super) fn is_local(&self) -> bool {
         let mut state = self.lock();
         let Some(file) = &mut state.file else {
@@ -98,10 +102,11 @@ impl Urls {
         connection.is_ok_and(|connection| journal::has_log(connection).unwrap_or(false))
     }
 
-    /// Runs `work` in a transaction of its own, in the file or, where that cannot be used, in memory.
+    /// Runs `work` in a transaction of its own, in the file, or in memory if the file cannot be
+    /// used.
     ///
-    /// `work` runs again if the first transaction failed. An [`Error`] that it returns itself is not
-    /// the file's, and ends the call.
+    /// `work` runs again if the first transaction failed. An [`Error`] that `work` itself returns
+    /// is not about the file, and ends the call.
     pub(super) fn write<T>(
         &self,
         mut work: impl FnMut(&Transaction<'_>) -> Result<T, Failure>,
@@ -141,6 +146,8 @@ impl Urls {
         locked.map_err(|failure| failure.explain("lock", &path))
     }
 
+    /// Runs `work` in the file. A damaged file is replaced; URLs in memory are moved to the file
+    /// once it works.
     fn write_file<T>(
         &self,
         state: &mut UrlState,
@@ -169,11 +176,13 @@ impl Urls {
         })
     }
 
-    /// The time; within a transaction, so that it is not before that of the one ahead of us.
+    /// The present time. It is read within a transaction, so that it is not before that of the
+    /// previous one.
     pub(super) fn now(&self) -> Timestamp {
         self.options.clock.now().into()
     }
 
+    /// Takes a URL out of the pool.
     pub(super) fn take(
         &self,
         owner: &Identity,
@@ -185,6 +194,7 @@ impl Urls {
         self.write(|now| url_rows::take(now, &owner, &target, self.now()))
     }
 
+    /// Puts a URL into the pool.
     pub(super) fn put(
         &self,
         owner: &Identity,
@@ -198,6 +208,7 @@ impl Urls {
         })
     }
 
+    /// Removes the URLs of a target.
     pub(super) fn drop_target(&self, owner: &Identity, target: &UploadTarget) -> Result<()> {
         let (owner, target) = (owner.to_string(), target_key(target));
         self.write(|now| {
@@ -209,7 +220,8 @@ impl Urls {
         })
     }
 
-    /// Wipes what was deleted from the log, too, where it would stay until that is written over.
+    /// Removes deleted tokens from the log as well, where they would otherwise remain until the log
+    /// is overwritten.
     pub(super) fn empty_log(&self) {
         let mut state = self.lock();
         let path = state.path.clone();
@@ -232,13 +244,13 @@ impl Urls {
 enum Unwritten {
     /// The file cannot be used.
     File(Error),
-    /// What was to be done in it failed for a reason of its own.
+    /// The work itself failed.
     Work(Error),
 }
 
 impl UrlState {
-    /// Goes over to the file that others use now: beside another account info if a link was
-    /// changed, or a new one where the old one was deleted.
+    /// Switches to the file that others use now: beside another account info if a link was changed,
+    /// or a new one if the old one was deleted.
     fn follow(&mut self, shared: &Path, options: &Options) -> Result<(), Unwritten> {
         let beside_now = FileId::at(shared).unwrap_or(None);
         if beside_now.is_some() && beside_now != self.beside {
@@ -262,6 +274,7 @@ impl UrlState {
         Ok(())
     }
 
+    /// Leaves the file alone for a while, and logs one warning until it has worked again.
     fn pause(&mut self, error: &Error, now: Duration) {
         // One warning until the file has worked again.
         if self.paused_until.is_none() {
@@ -276,6 +289,7 @@ impl UrlState {
         self.paused_until = Some(now.saturating_add(PAUSE));
     }
 
+    /// Notes that the file works.
     fn resume(&mut self) {
         if self.paused_until.take().is_some() {
             tracing::info!(path = %self.path.display(), "the file of upload URLs is used again");
@@ -283,7 +297,7 @@ impl UrlState {
     }
 }
 
-/// Moves what was kept in memory into the file. What fails is lost, and asked for again.
+/// Moves URLs from memory to the file. What fails is lost, and requested again.
 fn move_urls(memory: &mut Database, file: &mut Database) {
     let moved = memory.write(|from| url_rows::drain(from)).and_then(|urls| {
         file.write(|to: &Transaction<'_>| {
@@ -309,7 +323,8 @@ fn is_about_directory(error: &Error, path: &Path) -> bool {
     ) && !path.exists()
 }
 
-/// The URLs' file: beside the real file, so that all who reach that through links share it.
+/// The path of the URLs' file: beside the real account info, so that all who reach that through
+/// links share it.
 fn beside(shared: &Path) -> Result<PathBuf> {
     let real = shared
         .canonicalize()

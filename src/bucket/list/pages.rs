@@ -9,14 +9,10 @@ use crate::bucket::list::Versions;
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::file::{FileAction, FileVersion};
-use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::model::pattern::{Filters, Pattern};
-use crate::session::paging::Pages;
-use crate::wire::file::{ListFilesRequest, ListFilesResponse};
-
-/// Where a page starts.
-type Start = (String, Option<FileId>);
+use crate::session::listed_files::ListedFiles;
+use crate::wire::file::ListFilesRequest;
 
 /// Which rows a listing yields.
 #[derive(Debug)]
@@ -57,14 +53,13 @@ impl Selection {
 pub(in crate::bucket) struct FilePages {
     bucket: Bucket,
     control: Control,
-    request: ListFilesRequest,
     versions: Versions,
     selection: Selection,
     /// The listing ends at the first other name.
     only: Option<String>,
     /// The folder that was yielded last, if folders are made on this side.
     shown: Option<String>,
-    rows: Pages<Start, FileVersion>,
+    rows: ListedFiles<FileVersion>,
 }
 
 impl FilePages {
@@ -73,24 +68,21 @@ impl FilePages {
         control: Control,
         versions: Versions,
         selection: Selection,
-        max_file_count: u32,
+        page_size: Option<u32>,
     ) -> Self {
         let by_service = !selection.is_recursive && !selection.folds();
         let request = ListFilesRequest {
             delimiter: by_service.then(|| "/".to_owned()),
-            ..ListFilesRequest::new(bucket.id())
-                .max_file_count(max_file_count)
-                .prefix(selection.prefix.as_str())
+            ..ListFilesRequest::new(bucket.id()).prefix(selection.prefix.as_str())
         };
         Self {
             bucket: bucket.clone(),
             control,
-            request,
             versions,
             selection,
             only: None,
             shown: None,
-            rows: Pages::default(),
+            rows: ListedFiles::new(request, page_size),
         }
     }
 
@@ -103,11 +95,10 @@ impl FilePages {
             is_recursive: true,
         };
         let (control, all) = (bucket.control(None), Versions::All);
-        Self {
-            only: Some(file_name.to_owned()),
-            rows: Pages::from((file_name.to_owned(), None)),
-            ..Self::new(bucket, control, all, selection, max_file_count)
-        }
+        let mut pages = Self::new(bucket, control, all, selection, Some(max_file_count));
+        pages.rows = pages.rows.starting_at((file_name.to_owned(), None));
+        pages.only = Some(file_name.to_owned());
+        pages
     }
 
     /// The latest version of one file, if it is not hidden.
@@ -122,7 +113,6 @@ impl FilePages {
         let Self {
             bucket,
             control,
-            request,
             versions,
             rows,
             ..
@@ -131,27 +121,13 @@ impl FilePages {
             Versions::Latest => Operation::ListFileNames,
             Versions::All => Operation::ListFileVersions,
         };
-        rows.next(operation, |start| {
-            (request.start_file_name, request.start_file_id) = match start {
-                Some((name, id)) => (Some(name.clone()), id.clone()),
-                None => (None, None),
-            };
-            let answer = bucket.with_id(control, |id| {
+        let session = &bucket.client.session;
+        rows.next(session, operation, |request| {
+            bucket.with_id(control, |id| {
                 request.bucket_id = id.clone();
-                let session = &bucket.client.session;
                 let needs = bucket.needs(operation).bucket(id).named(&request.prefix);
-                session.call(needs, control, |raw| match operation {
-                    Operation::ListFileNames => raw.list_file_names(request),
-                    _ => raw.list_file_versions(request),
-                })
-            })?;
-            let ListFilesResponse {
-                files,
-                next_file_name,
-                next_file_id,
-                extra: _,
-            } = answer;
-            Ok((files, next_file_name.map(|name| (name, next_file_id))))
+                session.call(needs, control, |raw| raw.list_rows(operation, request))
+            })
         })
     }
 
@@ -163,8 +139,7 @@ impl FilePages {
         }
         // `0` is the character after `/`.
         let behind = format!("{}0", folder.strip_suffix('/').unwrap_or(folder));
-        self.rows
-            .skip_to(|(next, _)| (*next < behind).then_some((behind, None)));
+        self.rows.skip_to((behind, None));
         self.shown = Some(folder.to_owned());
         Some(FileVersion::folder(folder))
     }

@@ -1,4 +1,8 @@
-//! A key that a command prints: a password manager's, a vault's.
+//! A key that a command prints, such as the client of a password manager or a secret store.
+//!
+//! The command runs in a process group of its own, so that it can be ended together with what it
+//! started. Its output is read on a thread of its own, because reading from a pipe has no time
+//! limit. The output is never shown, logged or put into an error.
 
 use std::fmt;
 use std::io::Read;
@@ -14,12 +18,12 @@ use crate::model::realm::Realm;
 use crate::model::secret::ApplicationKey;
 use crate::session::credentials::{CredentialError, CredentialProvider, Credentials};
 
-/// More than this no key takes.
+/// The largest output that is read, in bytes. A longer one is an error.
 const LONGEST_OUTPUT: u64 = 64 * 1024;
-/// How often to look whether a command has ended.
+/// The pause between two looks whether the command has ended.
 const POLL: Duration = Duration::from_millis(5);
-/// How long a command that has ended may take to have its output read. A process that it left behind may
-/// keep the output open for as long as it lives.
+/// How long to wait for more output after the command has ended. A process that it left behind may
+/// hold the pipe open as long as it lives.
 const LINGER: Duration = Duration::from_millis(200);
 
 /// A credential provider that runs a command, such as the client of a secret store, and reads the
@@ -48,6 +52,7 @@ const LINGER: Duration = Duration::from_millis(200);
 /// ```
 #[derive(Clone)]
 pub struct CommandCredentials {
+    /// The program and its arguments, which run without a shell.
     program: String,
     args: Vec<String>,
     realm: Realm,
@@ -66,7 +71,7 @@ impl CommandCredentials {
         }
     }
 
-    /// Adds arguments.
+    /// Sets the arguments of the command, in place of earlier ones.
     #[must_use]
     pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args = args.into_iter().map(A::into).collect();
@@ -87,6 +92,7 @@ impl CommandCredentials {
         self
     }
 
+    /// Runs the command once and returns what it printed. The command is ended on every failure.
     fn run(&self) -> Result<Vec<u8>, CredentialError> {
         let mut command = Command::new(&self.program);
         command
@@ -111,9 +117,10 @@ impl CommandCredentials {
         Ok(output)
     }
 
-    /// Waits for the command's end, and reads its output meanwhile.
+    /// Waits until the command ends, and collects its output. Fails if the time limit passes or the
+    /// output is too long; the command then still runs.
     fn wait(&self, child: &mut Child) -> Result<(Vec<u8>, ExitStatus), CredentialError> {
-        // Not the account's clock: a command takes real time.
+        // The account's clock may be a test's; a command takes real time.
         let clock = Clock::default();
         let started = clock.elapsed();
         let pieces = read(child)?;
@@ -129,13 +136,14 @@ impl CommandCredentials {
             }
             clock.sleep(POLL, None);
         };
-        // All that it wrote is in the pipe by now.
+        // Everything that the command wrote is in the pipe by now.
         while let Ok(piece) = pieces.recv_timeout(LINGER) {
             self.take([piece], &mut output)?;
         }
         Ok((output, status))
     }
 
+    /// Adds pieces to the output, up to its limit.
     fn take(
         &self,
         pieces: impl IntoIterator<Item = std::io::Result<Vec<u8>>>,
@@ -151,7 +159,8 @@ impl CommandCredentials {
     }
 }
 
-/// Ends the command, which may have ended by itself, and what it started.
+/// Kills the command and the processes that it started, and waits for it. It may have ended by
+/// itself.
 fn end(child: &mut Child) {
     #[cfg(unix)]
     if let Some(group) = i32::try_from(child.id())
@@ -164,7 +173,8 @@ fn end(child: &mut Child) {
     let _ended = child.wait();
 }
 
-/// Reads on a thread of its own, because reading from a pipe has no time limit.
+/// Starts the thread that reads the output. The thread ends with the output, or when nobody
+/// receives its pieces any more.
 fn read(child: &mut Child) -> Result<Receiver<std::io::Result<Vec<u8>>>, CredentialError> {
     let mut output = child.stdout.take().ok_or("its output cannot be read")?;
     let (sender, receiver) = sync_channel(16);
@@ -178,7 +188,7 @@ fn read(child: &mut Child) -> Result<Receiver<std::io::Result<Vec<u8>>>, Credent
                 Err(error) => Err(error),
             };
             let is_last = piece.is_err();
-            // Whoever waited may have given up.
+            // Nobody receives pieces after the time limit.
             if sender.send(piece).is_err() || is_last {
                 return;
             }
@@ -200,7 +210,7 @@ impl CredentialProvider for CommandCredentials {
 }
 
 impl fmt::Debug for CommandCredentials {
-    /// Without the arguments: nobody knows what is in them.
+    /// Leaves the arguments out, because they may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommandCredentials")
             .field("program", &self.program)
@@ -209,6 +219,7 @@ impl fmt::Debug for CommandCredentials {
     }
 }
 
+/// The JSON object that a command may print.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Printed {
@@ -218,7 +229,8 @@ struct Printed {
     realm: Option<String>,
 }
 
-/// What the output says. Why it says nothing is not told: the text may be a secret.
+/// Reads a key from the output, in either form. Returns no reason on failure, because the text may
+/// be a secret.
 fn parse(output: &[u8], realm: &Realm) -> Option<Credentials> {
     let text = std::str::from_utf8(output).ok()?.trim();
     let credentials = if text.starts_with('{') {
@@ -231,7 +243,7 @@ fn parse(output: &[u8], realm: &Realm) -> Option<Credentials> {
     };
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let id = credentials.application_key_id.as_str();
-    // A `:` would end the id where it is sent.
+    // A colon would end the id in the Authorization header.
     let is_sound =
         is_word(id) && !id.contains(':') && is_word(credentials.application_key.expose());
     is_sound.then_some(credentials)

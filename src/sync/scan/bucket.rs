@@ -12,17 +12,12 @@ use crate::control::cancel::CancelToken;
 use crate::error::Error;
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
-use crate::raw::ListFilesRequest;
-use crate::session::paging::Pages;
 use crate::sync::filter::Filters;
 use crate::sync::item::{At, Cover, Entry, Item, Marker};
 use crate::sync::place::BucketFolder;
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::pages::{PageReader, PagesAhead};
 use crate::sync::scan::rows::{KeptDetails, Listed, Rows};
-
-/// The most rows that the service lists at a time.
-const PAGE: u32 = 10_000;
 
 /// A scan of a folder.
 #[derive(Debug)]
@@ -72,19 +67,11 @@ impl BucketScan {
     ) -> Self {
         let bucket = folder.bucket.clone();
         let ahead = cancel.child();
-        let reader = PageReader {
-            control: bucket.control(Some(&ahead)),
-            operation: match (manner.view, folder.as_of) {
-                (View::Newest, None) => Operation::ListFileNames,
-                _ => Operation::ListFileVersions,
-            },
-            request: ListFilesRequest::new(bucket.id())
-                .max_file_count(PAGE)
-                .prefix(folder.prefix.as_str()),
-            details: manner.details,
-            pages: Pages::default(),
-            bucket: bucket.clone(),
+        let operation = match (manner.view, folder.as_of) {
+            (View::Newest, None) => Operation::ListFileNames,
+            _ => Operation::ListFileVersions,
         };
+        let reader = PageReader::new(&bucket, &folder.prefix, operation, manner.details, &ahead);
         Self {
             bucket,
             prefix: folder.prefix.clone(),

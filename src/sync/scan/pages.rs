@@ -7,18 +7,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use crate::bucket::Bucket;
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
-use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::raw::ListFilesRequest;
 use crate::session::capabilities::Needs;
-use crate::session::paging::Pages;
-use crate::sync::scan::rows::{KeptDetails, RowPacker, Rows};
+use crate::session::listed_files::{LARGEST_PAGE, ListedFiles};
+use crate::sync::scan::rows::{KeptDetails, Row, RowPacker, Rows};
 
 /// How long nothing is reported while a page is waited for.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -26,56 +23,67 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 /// Lists page by page.
 #[derive(Debug)]
 pub(super) struct PageReader {
-    pub(super) bucket: Bucket,
-    pub(super) control: Control,
-    pub(super) operation: Operation,
-    pub(super) request: ListFilesRequest,
-    pub(super) details: KeptDetails,
-    pub(super) pages: Pages<(String, Option<FileId>), Rows>,
-}
-
-/// The answer without its rows.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Rest {
-    /// Rows that are no objects would be left here, and are an error.
-    #[serde(rename = "files")]
-    _files: [(); 0],
-    #[serde(default)]
-    next_file_name: Option<String>,
-    #[serde(default)]
-    next_file_id: Option<FileId>,
+    bucket: Bucket,
+    control: Control,
+    operation: Operation,
+    details: KeptDetails,
+    rows: ListedFiles<Row>,
 }
 
 impl PageReader {
+    /// Lists what has this prefix.
+    pub(super) fn new(
+        bucket: &Bucket,
+        prefix: &str,
+        operation: Operation,
+        details: KeptDetails,
+        cancel: &CancelToken,
+    ) -> Self {
+        let request = ListFilesRequest::new(bucket.id()).prefix(prefix);
+        Self {
+            control: bucket.control(Some(cancel)),
+            bucket: bucket.clone(),
+            operation,
+            details,
+            rows: ListedFiles::new(request, Some(LARGEST_PAGE)),
+        }
+    }
+
+    /// The next page, or the next pages as long as they are small.
     fn next(&mut self) -> Option<Result<Rows>> {
         let Self {
             bucket,
             control,
             operation,
-            request,
             details,
-            pages,
+            rows,
         } = self;
         let operation = *operation;
-        pages.next(operation, |start| {
-            (request.start_file_name, request.start_file_id) = match start {
-                Some((name, id)) => (Some(name.clone()), id.clone()),
-                None => (None, None),
+        let session = &bucket.client().session;
+        let mut packer = RowPacker::new(*details);
+        while packer.len() < LARGEST_PAGE as usize {
+            let row = rows.next(session, operation, |request| {
+                let needs = Needs::from(operation)
+                    .about(bucket.name())
+                    .bucket(&request.bucket_id)
+                    .named(&request.prefix);
+                session.call(needs, control, |raw| raw.list_rows(operation, request))
+            });
+            let Some(row) = row else {
+                return (packer.len() > 0).then(|| Ok(packer.finish()));
             };
-            let session = &bucket.client().session;
-            let needs = Needs::from(operation)
-                .about(bucket.name())
-                .bucket(&request.bucket_id)
-                .named(&request.prefix);
-            let mut rows = RowPacker::new(*details);
-            let rest: Rest = session.call(needs, control, |raw| {
-                rows.clear();
-                raw.call_rows(operation, request, |row| rows.push(row))
-            })?;
-            let next = rest.next_file_name.map(|name| (name, rest.next_file_id));
-            Ok((vec![rows.finish()], next))
-        })
+            let packed = row.and_then(|row| {
+                let odd = |error: serde_json::Error| Error::UnexpectedReply {
+                    operation,
+                    source: error.into(),
+                };
+                packer.push(&row).map_err(odd)
+            });
+            if let Err(error) = packed {
+                return Some(Err(error));
+            }
+        }
+        Some(rows.read_ahead(session).map(|()| packer.finish()))
     }
 }
 

@@ -3,21 +3,19 @@
 //! Their texts stand one after the other in one piece of memory, and the type and the file info of a file
 //! are kept only where a copy may have to repeat them.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::model::encryption::{EncryptionInfo, EncryptionMode};
 use crate::model::file::FileAction;
-use crate::model::file_info::{LARGE_FILE_SHA1, SRC_LAST_MODIFIED_MILLIS};
+use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
 use crate::model::filtered::{self, Filtered};
 use crate::model::id::FileId;
 use crate::model::lenient::null_is_default;
 use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
+use crate::raw::ListedRow;
 use crate::sync::item::{Details, Stored};
 
 /// Of which files type and info are kept.
@@ -87,36 +85,31 @@ impl RowPacker {
         }
     }
 
-    /// Begins anew.
-    pub(super) fn clear(&mut self) {
-        self.rows.clear();
-        self.texts.clear();
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// Adds a row of the answer, unless it is none of a file or a hide marker.
-    pub(super) fn push(&mut self, row: &[u8]) -> serde_json::Result<()> {
-        let row: Row<'_> = serde_json::from_slice(row)?;
+    pub(super) fn push(&mut self, row: &Row) -> serde_json::Result<()> {
         if matches!(row.action, FileAction::Start | FileAction::Folder) {
             return Ok(());
         }
         let is_marker = row.action == FileAction::Hide;
-        let recorded = row
-            .file_info
-            .get(SRC_LAST_MODIFIED_MILLIS)
-            .and_then(|millis| Some(Timestamp::from_millis(millis.parse().ok()?)));
+        let recorded = row.file_info.src_last_modified();
         let recorded_sha1 = || row.file_info.get(LARGE_FILE_SHA1)?.parse().ok();
         let is_large = row.content_length >= self.details.from;
         let keeps = is_large || (self.details.without_time && recorded.is_none());
         let details = match keeps && !is_marker {
             true => {
-                let info = serde_json::to_string(&row.file_info.as_map())?;
-                Some((self.text(&row.content_type.0)?, self.text(&info)?))
+                let content_type = row.content_type.as_deref().unwrap_or_default();
+                let info = serde_json::to_string(&row.file_info)?;
+                Some((self.text(content_type)?, self.text(&info)?))
             }
             false => None,
         };
         let packed = Packed {
             name: self.text(&row.file_name)?,
-            file_id: self.text(&row.file_id.0)?,
+            file_id: self.text(row.file_id.as_ref().map_or("", FileId::as_str))?,
             details,
             size: row.content_length,
             uploaded: row.upload_timestamp,
@@ -125,7 +118,7 @@ impl RowPacker {
                 .file_retention
                 .readable()
                 .map(|retention| retention.until),
-            sha1: row.content_sha1().digest().or_else(recorded_sha1),
+            sha1: row.content_sha1.digest().or_else(recorded_sha1),
             encryption: row
                 .server_side_encryption
                 .readable()
@@ -194,22 +187,21 @@ impl Iterator for Rows {
 }
 
 /// What is read of a row.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Row<'a> {
+pub(super) struct Row {
     action: FileAction,
-    #[serde(default, borrow)]
-    file_id: Text<'a>,
-    #[serde(borrow)]
-    file_name: Cow<'a, str>,
+    #[serde(default)]
+    file_id: Option<FileId>,
+    file_name: String,
     #[serde(default, deserialize_with = "null_is_default")]
     content_length: u64,
-    #[serde(default, borrow)]
-    content_type: Text<'a>,
-    #[serde(default, borrow)]
-    content_sha1: Text<'a>,
-    #[serde(default, borrow)]
-    file_info: Pairs<'a>,
+    #[serde(default)]
+    content_type: Option<String>,
+    #[serde(default)]
+    content_sha1: ContentSha1,
+    #[serde(default, deserialize_with = "null_is_default")]
+    file_info: FileInfo,
     #[serde(default, with = "filtered::plain")]
     server_side_encryption: Filtered<EncryptionInfo>,
     #[serde(default, with = "filtered::wrapped")]
@@ -220,81 +212,14 @@ struct Row<'a> {
     upload_timestamp: Timestamp,
 }
 
-impl Row<'_> {
-    fn content_sha1(&self) -> ContentSha1 {
-        ContentSha1::from(self.content_sha1.0.as_ref())
-    }
-}
-
-/// A text that may be `null`, which is as good as none.
-#[derive(Default)]
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or null")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
-                Ok(Text::default())
-            }
-        }
-        deserializer.deserialize_any(Reader)
-    }
-}
-
-/// The file info of a row, which has one or two pairs most often.
-#[derive(Default)]
-struct Pairs<'a>(Vec<(Text<'a>, Text<'a>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("names and values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
-
-            fn visit_unit<E>(self) -> Result<Pairs<'de>, E> {
-                Ok(Pairs::default())
-            }
-        }
-        deserializer.deserialize_any(Reader)
-    }
-}
-
-impl Pairs<'_> {
-    fn get(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.0.iter();
-        pairs.find(|pair| pair.0.0 == name).map(|pair| &*pair.1.0)
+impl ListedRow for Row {
+    fn place(&self) -> (&str, Option<&FileId>) {
+        (&self.file_name, self.file_id.as_ref())
     }
 
-    fn as_map(&self) -> std::collections::BTreeMap<&str, &str> {
-        let pairs = self.0.iter();
-        pairs.map(|(name, value)| (&*name.0, &*value.0)).collect()
+    /// A file that cannot be read must not look as if it were not there.
+    fn from_odd(value: &Value) -> Result<Option<Self>, serde_json::Error> {
+        Self::deserialize(value).map(Some)
     }
 }
 
@@ -308,7 +233,8 @@ mod tests {
     fn packed(details: KeptDetails, rows: &[serde_json::Value]) -> Vec<super::Listed> {
         let mut packer = RowPacker::new(details);
         for row in rows {
-            packer.push(row.to_string().as_bytes()).unwrap();
+            let row = serde_json::from_value(row.clone()).unwrap();
+            packer.push(&row).unwrap();
         }
         packer.finish().collect()
     }

@@ -1,4 +1,5 @@
-//! Reads slices of pieces one after the other: what a part is uploaded from.
+//! Reads slices of pieces one after the other, as the source of an uploaded part. Stored slices are
+//! downloaded while they are read.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,10 +15,12 @@ use crate::transfer::compose::plan::{Slice, length};
 use crate::transfer::download::{Download, DownloadOptions};
 use crate::transfer::source::UploadSource;
 
-/// The bytes of some slices.
+/// The bytes of some slices, in order. Each attempt reads them again, and downloads stored ones
+/// again.
 pub(crate) struct Assembled<'s, 'p> {
     transfer: Transfer<'s>,
-    /// The control of what is downloaded here: it counts when it is sent.
+    /// The control of the downloads. It reports no progress, because the bytes count when they are
+    /// sent.
     control: Control,
     slices: Vec<Slice<Arc<Opened<'p>>>>,
 }
@@ -34,7 +37,7 @@ impl<'s, 'p> Assembled<'s, 'p> {
         }
     }
 
-    /// Downloads bytes of a stored file; those of all of it are verified.
+    /// Downloads bytes of a stored file. They are verified if they are all of it.
     fn download(&self, remote: &Remote, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
         let mut options = DownloadOptions::new();
         options.encryption_key.clone_from(&remote.key);
@@ -79,7 +82,7 @@ impl UploadSource for Assembled<'_, '_> {
     }
 }
 
-/// Opens one slice after the other.
+/// Reads one slice after the other, opening each when it is reached.
 struct Chain<'r, 's, 'p> {
     source: &'r Assembled<'s, 'p>,
     wanted: std::vec::IntoIter<(&'r Opened<'p>, Range<u64>)>,

@@ -1,9 +1,12 @@
-//! New versions of files that only grow.
+//! Uploads new versions of files that only grow, such as logs.
 //!
-//! 1. HEAD by name: the latest version's length and SHA-1.
-//! 2. The local file is read: are its first bytes that version?
-//! 3. If so, the new version is composed: those bytes are copied, what follows is uploaded. If not, or
-//!    where that is not possible, the file is uploaded as a whole.
+//! 1. HEAD by name returns the length and the SHA-1 of the latest version.
+//! 2. The beginning of the local file is read, to find out whether it is that version.
+//! 3. If it is, the new version is composed: its beginning is copied from the latest version, and
+//!    the rest is uploaded. If nothing was appended and the settings are the same, nothing is
+//!    created. If it is not, or copying is not possible, the whole file is uploaded.
+//!
+//! If the latest version is deleted in between, the whole file is uploaded as well.
 
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
@@ -30,8 +33,8 @@ pub(crate) struct Append<'a> {
 }
 
 impl Append<'_> {
-    /// Uploads what a local file has beyond its latest version in the bucket; all of it where that is
-    /// not possible.
+    /// Uploads what a local file has beyond the latest version, or all of it if that is not
+    /// possible.
     pub(crate) fn send(&self, source: &FileSource) -> Result<Uploaded> {
         let snapshot = self.upload.transfer.authorization()?;
         let file = self.upload.new_file(&snapshot, source.modified())?;
@@ -49,7 +52,7 @@ impl Append<'_> {
             return Ok(Uploaded::unchanged(version));
         }
         match self.compose(stored, source, file, (sha1.given(), limits)) {
-            // Somebody has deleted the version since.
+            // Somebody has deleted the version that was to be copied.
             Err(error) if error.is_not_found() && !may_be_made(&error) => {
                 self.give_up(&error);
                 self.upload.send(source)
@@ -58,8 +61,8 @@ impl Append<'_> {
         }
     }
 
-    /// Cancels what was left to be resumed and never will be, now that what it copies from is gone; unless
-    /// the caller named it.
+    /// Cancels a large file that was left to be resumed and cannot be, because its source is gone.
+    /// A file that the caller named is not cancelled.
     fn give_up(&self, error: &Error) {
         let Transfer {
             session, control, ..
@@ -76,7 +79,7 @@ impl Append<'_> {
         }
     }
 
-    /// Makes the new version of the one that is stored and of what was appended to it.
+    /// Creates the new version from the stored one and the bytes that were appended to it.
     fn compose(
         &self,
         stored: Remote,
@@ -104,13 +107,13 @@ impl Append<'_> {
         compose.make_all(plan(&pieces, limits, compose.overlap)?)
     }
 
-    /// The latest version under the name; none if there is none that can be seen. It may be under the
-    /// key that the new one is to have, or under none.
+    /// The latest version of the name, or `None` if the key cannot see one. It is asked for with
+    /// the customer's key of the new version first, and then without a key.
     fn latest(&self) -> Result<Option<(Remote, FileVersion)>> {
         let encryption = self.upload.options.encryption.as_ref();
         let key = encryption.and_then(Encryption::customer_key);
         let outcome = match self.head(key) {
-            // A key for what is under none.
+            // The version is not encrypted with a customer's key.
             Err(Error::Service(refusal)) if key.is_some() && refusal.status == 400 => {
                 self.head(None)
             }
@@ -118,13 +121,14 @@ impl Append<'_> {
         };
         match outcome {
             Ok(remote) => Ok(Some(remote)),
-            // One under another key cannot be seen, and could not be copied.
+            // A version that is encrypted with another key cannot be seen, and could not be copied.
             Err(Error::NotAllowed(_) | Error::EncryptionKey { .. }) => Ok(None),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    /// Asks for the latest version with this customer's key.
     fn head(&self, key: Option<&SseCustomerKey>) -> Result<(Remote, FileVersion)> {
         let Upload {
             transfer,
@@ -145,7 +149,8 @@ impl Append<'_> {
         Ok((remote, version))
     }
 
-    /// What to record of the whole, if a file begins with what is stored and a copy of that is possible.
+    /// Returns what to record as the SHA-1 of the whole, if the file begins with the stored version
+    /// and the service can copy that. Otherwise returns `None`.
     fn grown_from(
         &self,
         source: &FileSource,
@@ -186,7 +191,7 @@ impl Append<'_> {
     }
 }
 
-/// Whether the new version may be there although making it failed.
+/// Whether the new version may exist although creating it failed.
 fn may_be_made(error: &Error) -> bool {
     matches!(error, Error::LargeFileLeft(left) if left.why == WhyLeft::MayBeFinished)
 }

@@ -1,4 +1,5 @@
-//! What a composed file consists of.
+//! The pieces of a composed file: as the caller describes them, and opened, with their lengths
+//! known.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,10 +20,14 @@ use crate::transfer::Transfer;
 use crate::transfer::compose::plan::Placed;
 use crate::transfer::source::{BytesSource, FileSource, StoredFile, UploadSource, settle};
 
-/// How many stored files a stream of pieces remembers.
+/// The number of stored files whose description is remembered while a stream of pieces is read.
 const MAX_KNOWN: usize = 10_000;
 
-/// A piece of a file that is to be composed: a local file, bytes, a stored file, or a range of one.
+/// A piece of a file that is to be composed: a local file, bytes, a stored file, or a range of one
+/// of these.
+///
+/// Creating a piece reads nothing. A file that cannot be read, or a stored file that does not
+/// exist, is reported by the call that uses the piece.
 ///
 /// ```
 /// use b2sdk::compose::Piece;
@@ -42,6 +47,7 @@ pub struct Piece<'a> {
     key: Option<SseCustomerKey>,
 }
 
+/// Where the bytes of a piece come from.
 #[derive(Clone)]
 enum PieceContent<'a> {
     File(PathBuf),
@@ -68,39 +74,43 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// A local file, which must not change until the result is there.
+    /// Creates a piece from a local file. If the file changes before the result is complete, the
+    /// call fails with [`Error::SourceChanged`].
     #[must_use]
     pub fn local_file(path: impl Into<PathBuf>) -> Self {
         Self::new(PieceContent::File(path.into()))
     }
 
-    /// Bytes in memory.
+    /// Creates a piece from bytes in memory.
     #[must_use]
     pub fn bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
         Self::new(PieceContent::Bytes(bytes.into()))
     }
 
-    /// A stored file, of this or another bucket of the account.
+    /// Creates a piece from a stored file, of this or another bucket of the account. The
+    /// application key needs the capability `readFiles`.
     #[must_use]
     pub fn remote(file_id: &FileId) -> Self {
         Self::new(PieceContent::Remote(file_id.clone()))
     }
 
-    /// Only these bytes of it: `0..=99`, `100..`, or [`ByteRange::last`]. It must have all of them.
+    /// Restricts the piece to these bytes: `0..=99`, `100..`, or [`ByteRange::last`]. The call that
+    /// uses it fails with [`Error::InvalidInput`] if the file or the bytes are shorter than that.
     #[must_use]
     pub fn range(mut self, range: impl Into<ByteRange>) -> Self {
         self.range = Some(range.into());
         self
     }
 
-    /// The customer's key that a stored file is encrypted with (SSE-C).
+    /// Sets the customer's key that the stored file is encrypted with (SSE-C).
     #[must_use]
     pub fn encryption_key(mut self, key: &SseCustomerKey) -> Self {
         self.key = Some(key.clone());
         self
     }
 
-    /// Refuses what cannot be a piece whatever the service has.
+    /// Fails with `InvalidInput` or `LocalFile` if this cannot be a piece, whatever the service
+    /// has.
     pub(crate) fn check(&self) -> Result<()> {
         self.check_form()?;
         let length = match &self.content {
@@ -111,6 +121,7 @@ impl<'a> Piece<'a> {
         select(self.range, length).map(|_| ())
     }
 
+    /// Checks what can be checked without accessing the file.
     fn check_form(&self) -> Result<()> {
         let reason = match (self.range, &self.content) {
             (Some(range), _) if range.is_empty() => format!("{range} is no byte of one"),
@@ -123,7 +134,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// The bytes that are meant of so many; there must be all of them.
+/// The selected bytes of a source of this length, which must have all of them.
 fn select(range: Option<ByteRange>, length: u64) -> Result<Range<u64>> {
     let Some(range) = range else {
         return Ok(0..length);
@@ -137,10 +148,11 @@ fn select(range: Option<ByteRange>, length: u64) -> Result<Range<u64>> {
 /// A piece whose length is known.
 pub(crate) struct Opened<'a> {
     source: PieceSource<'a>,
-    /// The bytes of the source that are meant.
+    /// The selected bytes of the source.
     range: Range<u64>,
 }
 
+/// Where the bytes of an open piece come from.
 pub(crate) enum PieceSource<'a> {
     File(FileSource),
     Bytes(Cow<'a, [u8]>),
@@ -148,13 +160,13 @@ pub(crate) enum PieceSource<'a> {
     Remote(Remote),
 }
 
-/// A stored file.
+/// A stored file that is, or contains, a piece.
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
     pub(crate) file_id: FileId,
     pub(crate) length: u64,
     pub(crate) sha1: Option<Sha1Digest>,
-    /// What it is encrypted with, if that is a customer's key.
+    /// The customer's key that it is encrypted with, if there is one.
     pub(crate) key: Option<SseCustomerKey>,
 }
 
@@ -163,12 +175,12 @@ impl<'a> Opened<'a> {
         Self { source, range }
     }
 
-    /// Bytes of the source, for bytes of the piece.
+    /// Converts bytes of the piece to bytes of its source.
     const fn absolute(&self, range: &Range<u64>) -> Range<u64> {
         self.range.start + range.start..self.range.start + range.end
     }
 
-    /// The stored file and its bytes, for bytes of a remote piece.
+    /// The stored file and its bytes, for bytes of a remote piece. A local piece is an error.
     pub(crate) fn remote(&self, range: &Range<u64>) -> Result<(StoredFile<'_>, Range<u64>)> {
         match &self.source {
             PieceSource::Remote(remote) => {
@@ -185,7 +197,7 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// The SHA-1 of these bytes of a remote piece, if it is known.
+    /// The SHA-1 of these bytes of a remote piece, if it is known because they are all of the file.
     pub(crate) fn sha1_of(&self, range: &Range<u64>) -> Option<Sha1Digest> {
         match &self.source {
             PieceSource::Remote(remote) if self.absolute(range) == (0..remote.length) => {
@@ -195,7 +207,7 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// Reads bytes of the piece; `download` those of a stored file.
+    /// Opens bytes of the piece for reading. `download` opens those of a stored file.
     pub(crate) fn read<'r>(
         &'r self,
         range: &Range<u64>,
@@ -214,6 +226,7 @@ impl<'a> Opened<'a> {
         }
     }
 
+    /// The piece at its place in the result.
     pub(crate) fn placed(self, offset: u64) -> Placed<Arc<Self>> {
         Placed {
             offset,
@@ -224,11 +237,11 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// Opens pieces one after the other, and asks about each stored file once.
+/// Opens pieces one after the other. Each stored file is asked about once.
 pub(crate) struct Opener<'a> {
     transfer: Transfer<'a>,
     known: HashMap<FileId, FileVersion>,
-    /// Where the piece before ended.
+    /// Where the previous piece ends in the result.
     end: u64,
 }
 
@@ -241,7 +254,7 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// Opens a piece; its place is the offset, or after the piece before.
+    /// Opens a piece, and places it at the offset, or after the previous piece.
     pub(crate) fn place<'p>(
         &mut self,
         offset: Option<u64>,
@@ -253,6 +266,7 @@ impl<'a> Opener<'a> {
         Ok(placed)
     }
 
+    /// Opens a piece. A local file is noted as it is now; a later change is an error.
     fn open<'p>(&mut self, piece: Piece<'p>) -> Result<Opened<'p>> {
         piece.check_form()?;
         let Piece {
@@ -281,6 +295,7 @@ impl<'a> Opener<'a> {
         Ok(Opened { source, range })
     }
 
+    /// Asks for the length of a stored file, unless it is known already.
     fn describe(&mut self, file_id: FileId, key: Option<SseCustomerKey>) -> Result<Remote> {
         let version = match self.known.get(&file_id) {
             Some(known) => known,

@@ -1,11 +1,14 @@
-//! Which bytes of a composed file come from which piece, and in which parts it is made: pure
-//! arithmetic, and the same for pieces that are all known and for a stream of them.
+//! Decides which bytes of a composed file come from which piece, and in which parts the file is
+//! made. This is pure arithmetic. It is the same for pieces that are all known and for a stream of
+//! pieces.
 //!
-//! 1. `PartPlan` goes through the pieces in the order of the result and chooses one for every byte (`choose`).
-//! 2. `Glue` joins what was chosen from one piece to runs.
-//! 3. `Cutter` makes parts of the runs. A run from a stored file becomes parts that the service copies,
-//!    unless it is smaller than the smallest part: then it is downloaded and goes up together with its
-//!    neighbours. Before a copy a part may still be too small: it borrows from the copy's beginning.
+//! 1. `PartPlan` goes through the pieces in the order of the result, and chooses one for every byte
+//!    (`choose`).
+//! 2. Consecutive bytes that were chosen from one piece are joined to a run (`glue`).
+//! 3. `Cutter` makes parts of the runs. A run from a stored file becomes parts that the service
+//!    copies, unless it is smaller than the smallest part; then it is downloaded and uploaded
+//!    together with its neighbours. A part before a copy may still be too small. It then takes
+//!    bytes from the beginning of the copy.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -15,25 +18,26 @@ use crate::model::auth::AccountAuth;
 use crate::transfer::options::Overlap;
 use crate::transfer::parts::{COPY_PART, MAX_FILE, MAX_PART, MAX_PARTS, PartLimits};
 
-/// How many parts of a stream have one size: it can still become the largest file.
+/// The number of parts of a stream that have the same size. After it the size doubles, so that the
+/// stream can still become the largest file.
 const STEP: u64 = 1000;
 
 /// The sizes of parts, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Every part but the last one has at least so many.
+    /// The smallest size of every part but the last one.
     min: u64,
-    /// A part that is uploaded.
+    /// The size of an uploaded part.
     upload: u64,
-    /// The most of a part that is copied.
+    /// The largest size of a copied part.
     copy: u64,
-    /// The most of any part.
+    /// The largest size of any part.
     max: u64,
     max_parts: u64,
 }
 
 impl Limits {
-    /// The limits of an account; `wanted` replaces the size that it recommends.
+    /// The limits of an account. `wanted` replaces the size that it recommends.
     pub(crate) fn new(auth: &AccountAuth, wanted: Option<u64>) -> Result<Self> {
         let min = auth.absolute_minimum_part_size.clamp(1, MAX_PART / 4);
         let upload = PartLimits::new(auth, wanted)?.wanted();
@@ -46,12 +50,12 @@ impl Limits {
         })
     }
 
-    /// Whether so many bytes of a stored file can be a part.
+    /// Whether this many bytes of a stored file can be a part.
     pub(crate) const fn can_be_copied(&self, length: u64) -> bool {
         length >= self.min
     }
 
-    /// Everything doubled so often, as far as possible.
+    /// The limits with every size doubled this many times, as far as the service allows.
     fn doubled(self, times: u64) -> Self {
         let factor = 1_u64 << times.min(40);
         let min = self
@@ -68,15 +72,16 @@ impl Limits {
     }
 }
 
-/// The sizes of parts, which grow with their number where nobody knows how many there will be.
+/// The sizes of parts. They grow with the number of parts if nobody knows how many there will be.
 #[derive(Clone, Copy)]
 struct Sizes {
     limits: Limits,
+    /// Whether the sizes of parts grow with their number.
     grows: bool,
 }
 
 impl Sizes {
-    /// The limits of the next part after so many.
+    /// The limits of the next part after `made` parts.
     fn now(self, made: u64) -> Limits {
         if self.grows {
             self.limits.doubled(made / STEP)
@@ -85,8 +90,8 @@ impl Sizes {
         }
     }
 
-    /// The limits of the next part, if it is one of those of so many bytes: they get half of the parts that
-    /// are left at most, because nobody knows what follows.
+    /// The limits of the next part if `bytes` are to be cut into parts. They get at most half of
+    /// the parts that are left, because nobody knows what follows.
     fn of(self, made: u64, bytes: u64) -> Limits {
         let limits = self.now(made);
         if !self.grows {
@@ -112,6 +117,7 @@ pub(crate) struct Placed<P> {
 }
 
 impl<P> Placed<P> {
+    /// Where the piece ends in the result.
     pub(crate) const fn end(&self) -> u64 {
         self.offset.saturating_add(self.length)
     }
@@ -120,6 +126,7 @@ impl<P> Placed<P> {
 /// Some bytes of a piece, counted from its beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Slice<P> {
+    /// The number of the piece, by which slices of one piece are recognized.
     id: u64,
     pub(crate) piece: P,
     pub(crate) range: Range<u64>,
@@ -138,12 +145,14 @@ impl<P> Slice<P> {
 /// One part of the result.
 #[derive(Debug, Clone)]
 pub(crate) enum PlannedPart<P> {
-    /// The service copies it. Local bytes that it must equal, where there are such for all of it.
+    /// The service copies the part. `witness` has the local bytes that it must equal, if they exist
+    /// for all of it and were asked for.
     Copy {
         slice: Slice<P>,
         witness: Vec<Slice<P>>,
     },
-    /// It is uploaded: from local pieces, and from remote ones that are downloaded for that.
+    /// The part is uploaded, from local pieces and from remote ones that are downloaded for this
+    /// purpose.
     Upload(Vec<Slice<P>>),
 }
 
@@ -157,7 +166,8 @@ impl<P> PlannedPart<P> {
 }
 
 impl<P: Clone> PlannedPart<P> {
-    /// The same in two parts, if it is a copy and large enough for that.
+    /// The part in two parts, if it is a copy that is large enough; otherwise the part itself as an
+    /// error.
     pub(crate) fn halved(self, limits: Limits) -> std::result::Result<[Self; 2], Self> {
         match self {
             Self::Copy { slice, witness } if slice.length() > limits.min => {
@@ -182,7 +192,10 @@ impl<P: Clone> PlannedPart<P> {
     }
 }
 
-/// The parts of a file that consists of all these pieces.
+/// Returns the parts of a file that consists of all these pieces. The sizes are doubled until the
+/// parts are not more than a file may have.
+///
+/// Fails with `InvalidInput` if the pieces leave a gap, or are too large or too many for one file.
 pub(crate) fn plan<P: Clone>(
     pieces: &[Placed<P>],
     limits: Limits,
@@ -211,24 +224,26 @@ pub(crate) fn plan<P: Clone>(
     }
 }
 
+/// The error of pieces that need more than 10,000 parts.
 fn too_many_parts() -> Error {
     Error::invalid_input("pieces", "they need more parts than a file may have")
 }
 
-/// The parts of a file, as its pieces become known in the order of their places.
+/// The parts of a file, as its pieces become known in the order of their places: an iterator that
+/// reads only as many pieces as the next part needs.
 pub(crate) struct PartPlan<I, P> {
     pieces: I,
     overlap: Overlap,
     limits: Limits,
     grows: bool,
-    /// The pieces that have the byte at `at`, and their numbers.
+    /// The pieces that have the byte at `at`, with their numbers.
     active: Vec<(u64, Placed<P>)>,
     next_id: u64,
-    /// How far pieces were chosen.
+    /// The offset up to which pieces were chosen.
     at: u64,
-    /// The piece chosen last, and whether it is kept to its end.
+    /// The piece that was chosen last, and whether it is kept to its end.
     current: Option<(u64, bool)>,
-    /// The local piece that a copy was compared with last.
+    /// The local piece that the last copy was compared with.
     witness: Option<u64>,
     runs: Vec<Run<P>>,
     cutter: Cutter<P>,
@@ -264,7 +279,7 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         }
     }
 
-    /// Takes one more piece into account, or the end of them.
+    /// Takes one more piece into account, or the end of the pieces.
     fn step(&mut self) -> Result<()> {
         let Some(piece) = self.pieces.next().transpose()? else {
             self.choose_up_to(None)?;
@@ -290,7 +305,8 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         Ok(())
     }
 
-    /// Chooses for all bytes before this offset; for all that there are if there is none.
+    /// Chooses pieces for all bytes before this offset, or for all bytes if there is none. Fails if
+    /// no piece has some of the bytes.
     fn choose_up_to(&mut self, limit: Option<u64>) -> Result<()> {
         while limit.is_none_or(|limit| self.at < limit) {
             let at = self.at;
@@ -322,8 +338,9 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         Ok(())
     }
 
-    /// The piece to take the next bytes from. One that was chosen is kept while it is as good as others:
-    /// every change may cost a part. Of several, the one that goes furthest.
+    /// Chooses the piece that the next bytes are taken from. The current piece is kept while it is
+    /// as good as others, because every change may cost a part. Of several pieces the one that
+    /// reaches furthest is chosen.
     fn choose(&mut self) -> Option<u64> {
         let min = self.limits().min;
         let is_long = |piece: &Placed<P>| piece.end() - self.at >= min;
@@ -344,7 +361,7 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         Some(chosen)
     }
 
-    /// A local piece that a copy can be compared with.
+    /// Chooses the local piece that a copy is compared with, if that was asked for.
     fn choose_witness(&mut self, chosen: u64) -> Option<u64> {
         if self.overlap != Overlap::Verify || !self.is_remote(chosen) {
             return None;
@@ -354,6 +371,7 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         self.witness
     }
 
+    /// The active piece of this number.
     fn active(&self, id: u64) -> Option<&Placed<P>> {
         let found = self.active.iter().find(|(other, _)| *other == id);
         found.map(|(_, piece)| piece)
@@ -363,6 +381,8 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         self.active(id).is_some_and(|piece| piece.is_remote)
     }
 
+    /// The number of the wanted piece that reaches furthest; the current piece comes before all
+    /// others.
     fn furthest(&self, is_wanted: impl Fn(&Placed<P>) -> bool) -> Option<u64> {
         let wanted = self.active.iter().filter(|(_, piece)| is_wanted(piece));
         let is_current = |id: u64| self.current.is_some_and(|(current, _)| current == id);
@@ -371,7 +391,7 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
             .map(|(id, _)| *id)
     }
 
-    /// The bytes of a piece from here to there.
+    /// The bytes of a piece from `at` to `end`.
     fn slice(&self, id: u64, end: u64) -> Option<Slice<P>> {
         let placed = self.active(id)?;
         Some(Slice {
@@ -381,7 +401,7 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         })
     }
 
-    /// Joins what comes from one piece, as long as it can all be verified, or none of it.
+    /// Joins bytes of one piece, as long as all of them can be verified or none can.
     fn glue(&mut self, run: Run<P>) {
         match self.runs.last_mut() {
             Some(last) if !run.continues(last) => self.settle(),
@@ -393,7 +413,8 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         self.runs.push(run);
     }
 
-    /// Hands on what came from one piece. What would be too small alone is not verified instead.
+    /// Passes on the runs of one piece. Bytes that would be too few for a part of their own are
+    /// joined to their neighbours, and are then not verified.
     fn settle(&mut self) {
         let min = self.limits().min;
         let mut settled: Vec<Run<P>> = Vec::new();
@@ -436,11 +457,11 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> Iterator for PartPlan<I, P
     }
 }
 
-/// Consecutive bytes of the result of one kind.
+/// Consecutive bytes of the result that are all local or all remote.
 struct Run<P> {
     is_remote: bool,
     slices: Vec<Slice<P>>,
-    /// Local bytes for all of them, or none.
+    /// The local bytes that equal them: for all of them, or none.
     witness: Vec<Slice<P>>,
 }
 
@@ -449,6 +470,7 @@ impl<P: Clone> Run<P> {
         length(&self.slices)
     }
 
+    /// Whether this run begins where the other one ends.
     fn continues(&self, other: &Self) -> bool {
         match (self.slices.first(), other.slices.last()) {
             (Some(first), Some(last)) => first.continues(last),
@@ -461,7 +483,7 @@ impl<P: Clone> Run<P> {
         append(&mut self.witness, other.witness);
     }
 
-    /// The first bytes, taken off.
+    /// Removes and returns the first bytes.
     fn take(&mut self, count: u64) -> Self {
         let witness = if self.witness.is_empty() {
             Vec::new()
@@ -476,10 +498,12 @@ impl<P: Clone> Run<P> {
     }
 }
 
+/// The number of bytes in these slices.
 pub(crate) fn length<P>(slices: &[Slice<P>]) -> u64 {
     slices.iter().map(Slice::length).sum()
 }
 
+/// Appends slices, and joins those that continue each other.
 fn append<P>(slices: &mut Vec<Slice<P>>, others: Vec<Slice<P>>) {
     for other in others {
         match slices.last_mut() {
@@ -489,7 +513,7 @@ fn append<P>(slices: &mut Vec<Slice<P>>, others: Vec<Slice<P>>) {
     }
 }
 
-/// Takes the first bytes off.
+/// Removes and returns the first bytes.
 fn take<P: Clone>(slices: &mut Vec<Slice<P>>, count: u64) -> Vec<Slice<P>> {
     let mut left = count;
     let mut taken = Vec::new();
@@ -517,10 +541,13 @@ fn take<P: Clone>(slices: &mut Vec<Slice<P>>, count: u64) -> Vec<Slice<P>> {
 
 /// Makes parts of runs.
 struct Cutter<P> {
-    /// What is to be uploaded and may still get more.
+    /// Bytes to upload, which may still be joined by others.
     upload: Vec<Slice<P>>,
+    /// The parts that are complete and not yet returned.
     ready: VecDeque<PlannedPart<P>>,
+    /// The number of parts that were made.
     made: u64,
+    /// The number of parts that were returned.
     handed_on: u64,
 }
 
@@ -536,6 +563,7 @@ impl<P> Default for Cutter<P> {
 }
 
 impl<P: Clone> Cutter<P> {
+    /// Adds a run, and makes the parts that are complete with it.
     fn push(&mut self, mut run: Run<P>, sizes: Sizes) {
         let limits = sizes.now(self.made);
         let missing = match length(&self.upload) {
@@ -552,7 +580,7 @@ impl<P: Clone> Cutter<P> {
         self.cut(sizes);
     }
 
-    /// Makes parts of what is to be uploaded, as long as enough for another part is left.
+    /// Makes uploaded parts as long as enough bytes for another part are left.
     fn cut(&mut self, sizes: Sizes) {
         loop {
             let waiting = length(&self.upload);
@@ -565,6 +593,7 @@ impl<P: Clone> Cutter<P> {
         }
     }
 
+    /// Makes uploaded parts of all bytes that wait.
     fn flush(&mut self, sizes: Sizes) {
         self.cut(sizes);
         if !self.upload.is_empty() {
@@ -573,7 +602,7 @@ impl<P: Clone> Cutter<P> {
         }
     }
 
-    /// Makes parts of about the same size, which grow with their number.
+    /// Makes copied parts of about the same size.
     fn copy(&mut self, mut run: Run<P>, sizes: Sizes) {
         while run.length() > 0 {
             let limits = sizes.of(self.made, run.length());
@@ -590,6 +619,7 @@ impl<P: Clone> Cutter<P> {
         }
     }
 
+    /// Adds a complete part.
     fn make(&mut self, part: PlannedPart<P>) {
         self.ready.push_back(part);
         self.made += 1;

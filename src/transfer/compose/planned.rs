@@ -1,4 +1,5 @@
-//! The parts of a composed file, where all of them are known.
+//! The parts of a composed file when all of them are known, as a source of parts for a large file.
+//! A part is copied or uploaded, as the plan says.
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -8,17 +9,20 @@ use crate::transfer::compose::{Compose, Sources};
 use crate::transfer::large::{LargeFile, PartSource};
 use crate::transfer::resume::PlanEntry;
 
+/// The parts, and the composition that makes them.
 pub(super) struct Planned<'c, 'p> {
     pub(super) compose: &'c Compose<'c>,
     pub(super) parts: Vec<PlannedPart<Sources<'p>>>,
 }
 
 impl<'p> Planned<'_, 'p> {
+    /// Whether any part is copied.
     pub(super) fn has_copies(&self) -> bool {
         let is_copy = |part: &PlannedPart<_>| matches!(part, PlannedPart::Copy { .. });
         self.parts.iter().any(is_copy)
     }
 
+    /// What the parts consist of, by which an unfinished file is recognized.
     pub(super) fn plan(&self) -> impl Iterator<Item = PlanEntry<'_>> {
         self.parts.iter().map(|part| {
             let uploaded = PlanEntry::Uploaded {
@@ -37,6 +41,7 @@ impl<'p> Planned<'_, 'p> {
         })
     }
 
+    /// The part of this number, from 1.
     fn part(&self, number: u64) -> Option<&PlannedPart<Sources<'p>>> {
         let index = usize::try_from(number.checked_sub(1)?).ok()?;
         self.parts.get(index)
@@ -55,7 +60,7 @@ impl PartSource for Planned<'_, '_> {
     fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool> {
         let compared = match self.part(number) {
             Some(PlannedPart::Upload(slices)) => slices,
-            // It was copied by the same plan, and the service computed its SHA-1.
+            // The file was found by its plan, and the service computed the SHA-1.
             Some(PlannedPart::Copy { witness, .. }) if witness.is_empty() => return Ok(true),
             Some(PlannedPart::Copy { witness, .. }) => witness,
             None => return Ok(false),

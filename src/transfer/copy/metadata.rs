@@ -1,7 +1,9 @@
-//! Type and file info of a copy.
+//! The content type and the file info of a copy.
 //!
-//! The service carries both over as they are. Two entries may not be true of the copy then: the id of the
-//! key, if the copy is under another one or under none, and the SHA-1 of the whole, if it is a range.
+//! The service copies both from the source. Two entries of the info may then be wrong for the copy:
+//! the id of the customer's key, if the copy is encrypted with another key or with none, and the
+//! SHA-1 of the whole, if only a range is copied. In these cases the info is read first, corrected,
+//! and sent with the request.
 
 use crate::error::{Error, Result};
 use crate::model::encryption::SSE_C_KEY_ID;
@@ -13,13 +15,14 @@ use crate::transfer::copy::Copy;
 use crate::transfer::new_file::{NewFile, PLAN_ID};
 
 impl<'a> Copy<'a> {
-    /// Whether what the service would carry over may not be true of the copy.
+    /// Whether the source has to be described first, because the info that the service copies may
+    /// be wrong.
     pub(super) fn depends_on_source(&self) -> bool {
         self.keeps_metadata && (self.range.is_some() || self.source.key != self.file.customer_key())
     }
 
-    /// The file whose type and info replace those of the source; nothing if they are carried over as they
-    /// are.
+    /// The file whose type and info are sent in place of the source's, or `None` if the service
+    /// copies them unchanged.
     pub(super) fn replacement(&self, source: Option<&FileVersion>) -> Result<Option<NewFile<'a>>> {
         let file = match source {
             _ if !self.keeps_metadata => self.file.clone(),
@@ -36,11 +39,12 @@ impl<'a> Copy<'a> {
         Ok(Some(file))
     }
 
-    /// The file that is made in parts: `b2_copy_part` carries neither type nor info over.
+    /// The file to create in parts. `b2_copy_part` copies neither type nor info, so both are always
+    /// sent.
     pub(super) fn large_file(&self, source: &FileVersion) -> Result<NewFile<'a>> {
         let mut file = if self.keeps_metadata {
             let mut kept = self.kept(source)?;
-            // The source's own would tell of an unfinished copy what is not so.
+            // The source's plan would be a wrong statement about the unfinished copy.
             kept.info.remove(PLAN_ID);
             kept
         } else {
@@ -55,12 +59,12 @@ impl<'a> Copy<'a> {
         Ok(file)
     }
 
-    /// The SHA-1 that the copy as a whole has, if it is known.
+    /// The SHA-1 of the whole copy, if it is known.
     pub(super) fn whole_sha1(&self, source: &FileVersion) -> Option<Sha1Digest> {
         source.sha1().filter(|_| self.is_whole(source))
     }
 
-    /// The file with the source's type and info, as far as they are true of the copy.
+    /// The file with the source's type and info, as far as they are right for the copy.
     fn kept(&self, source: &FileVersion) -> Result<NewFile<'a>> {
         let mut info = source.file_info.clone();
         if !self.is_whole(source) {
@@ -75,7 +79,7 @@ impl<'a> Copy<'a> {
                 }
             }
         }
-        // What else the service has in it is not ours to judge.
+        // Other rules for info are not checked: the service accepted these entries before.
         if info.len() > MAX_INFOS {
             let reason = format!(
                 "the source's file info leaves no room for {SSE_C_KEY_ID} with the key's id"
@@ -87,7 +91,7 @@ impl<'a> Copy<'a> {
             .with_metadata(source.content_type.as_deref(), info))
     }
 
-    /// Whether the source is encrypted with this key, whatever either is called.
+    /// Whether the source is encrypted with this key, whatever ids the two have.
     fn is_under(&self, key: &SseCustomerKey) -> bool {
         let source = self.source.key;
         source.is_some_and(|source| source.md5() == key.md5())

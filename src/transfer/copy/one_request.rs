@@ -1,9 +1,11 @@
 //! A copy in one request.
 //!
-//! 1. `b2_copy_file`.
-//! 2. If its answer is lost: `b2_get_file_info` of the source tells what the copy must look like,
-//!    `b2_list_file_versions` whether it is there. Found: that is the answer. Not found: once more.
-//!    Something that cannot be told from it: the failure is reported.
+//! 1. `b2_copy_file` is sent.
+//! 2. If its answer is lost, `b2_get_file_info` of the source tells what the copy must look like,
+//!    and `b2_list_file_versions` whether it exists: - If it is found, it is the result. - If there
+//!    is nothing like it, the request is sent again after a pause. - If there is a version that
+//!    cannot be distinguished from it, or the look fails, the call fails with the lost answer.
+//!    Repeating the request could create a second copy.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::Beginning;
@@ -13,26 +15,29 @@ use crate::transfer::Transfer;
 use crate::transfer::copy::Copy;
 use crate::transfer::new_file::{Comparison, NewFile};
 
-/// How often a copy is asked for whose answers are lost.
+/// The number of times that a copy is requested if its answers are lost.
 const ROUNDS: u32 = 3;
 
-/// The result of asking for a copy in one request.
+/// The result of requesting a copy.
 pub(super) enum Small {
-    /// The copy, and how many attempts had failed.
+    /// The copy, and the number of attempts that failed.
     Done(Box<FileVersion>, u32),
+    /// The source is too large for one request; the refusal says so.
     TooLarge(Error),
 }
 
-/// What a search for a copy found whose answer was lost.
+/// The result of a search for a copy whose answer was lost.
 enum Search {
+    /// This is the copy.
     Found(Box<FileVersion>),
+    /// There is no such copy.
     Nothing,
-    /// Something like it, of which not enough is told to say whether it is.
+    /// There is a version like it, but the service does not tell enough to be sure.
     Doubtful,
 }
 
 impl Copy<'_> {
-    /// Asks for the copy in one request, and looks before asking again.
+    /// Requests the copy. After a lost answer, the copy is looked for before it is requested again.
     pub(super) fn copy_small(&self, source: Option<&FileVersion>) -> Result<Small> {
         let Transfer {
             session, control, ..
@@ -65,7 +70,7 @@ impl Copy<'_> {
                     Ok(Search::Found(version)) => *version,
                     Ok(Search::Nothing) => {
                         round += 1;
-                        if round >= ROUNDS.min(policy.max_attempts) {
+                        if round >= ROUNDS.min(policy.max_attempts) || !error.may_pass() {
                             return Err(error);
                         }
                         control.sleep(session.clock(), policy.delay(round - 1))?;
@@ -82,7 +87,8 @@ impl Copy<'_> {
         }
     }
 
-    /// Fails if the service tells of other bytes than those of the source, as far as they are known.
+    /// Fails if the answer is about other bytes than those of the source, as far as these are
+    /// known.
     fn check_copy(
         &self,
         version: &FileVersion,
@@ -104,7 +110,7 @@ impl Copy<'_> {
         })
     }
 
-    /// Looks whether the service has made the copy that was asked for since the beginning.
+    /// Looks whether the service has made the requested copy since `beginning`.
     fn find_copy(
         &self,
         beginning: &Beginning,
@@ -121,16 +127,13 @@ impl Copy<'_> {
             self.file
                 .with_metadata(content_type, source.file_info.clone())
         });
-        let is_too_old = |version: &FileVersion| !session.is_made_since(beginning, version);
         let is_like_it = |version: &FileVersion| {
             version.action == FileAction::Upload
                 && version.content_length == range.end - range.start
-                && !is_too_old(version)
                 && (whole.is_none() || version.sha1().is_none_or(|sha1| Some(sha1) == whole))
                 && !matches!(file.compare(version), Comparison::Different(_))
         };
-        let found =
-            session.find_version(control, file.bucket, file.name, is_like_it, is_too_old)?;
+        let found = session.find_made(control, file.bucket, file.name, beginning, is_like_it)?;
         let Some(version) = found else {
             return Ok(Search::Nothing);
         };

@@ -1,9 +1,11 @@
-//! Saving below a directory under the names that files have in their bucket, whoever chose these.
+//! Saves files in a directory under the names that they have in their bucket, whoever chose these.
 //!
-//! 1. The name is judged by itself (`model/local_name`), and beside the names that came before it.
-//! 2. Its folders are made one by one; one that is a link leads elsewhere, and ends it.
-//! 3. When the temporary file stands there, and again before it takes its place, the folders are
-//!    looked at once more: they may have been replaced meanwhile.
+//! 1. The name is checked by itself (`model/local_name`), and against the names that came before
+//!    it.
+//! 2. Its folders are created one by one. One that is a symbolic link leads elsewhere, and ends the
+//!    download.
+//! 3. When the temporary file exists, and again before it is renamed, the folders are checked once
+//!    more, because another program may have replaced them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -43,7 +45,7 @@ pub struct LocalDirectory {
     taken: Mutex<BTreeMap<String, Taken>>,
 }
 
-/// What a path is used for, by the first name that needed it.
+/// What a path is used for, and the first name that needed it.
 #[derive(Debug)]
 struct Taken {
     name: Box<str>,
@@ -93,7 +95,7 @@ impl LocalDirectory {
         Ok(path)
     }
 
-    /// Takes the name; the name that stands in its way otherwise.
+    /// Reserves the path of a name. Fails with the earlier name that is in its way.
     fn take(&self, file_name: &str) -> Result<(), Box<str>> {
         let key = collision_key(file_name, self.rules);
         let mut taken = self.taken.lock();
@@ -123,7 +125,7 @@ impl LocalDirectory {
         Ok(())
     }
 
-    /// Makes the folders of a file, each after a look at the one that it is in.
+    /// Creates the folders of a file, each after its parent was checked.
     pub(super) fn make_folders(&self, file_name: &str) -> Result<()> {
         fs::create_dir_all(&self.root)
             .map_err(|error| Error::local_file("create", &self.root, error))?;
@@ -138,7 +140,8 @@ impl LocalDirectory {
         Ok(())
     }
 
-    /// Whether every folder of a file is one, and nothing but a file is in the file's own place.
+    /// Fails if a folder of the file is no folder, or if anything but a regular file is in the
+    /// file's own place.
     pub(super) fn check(&self, file_name: &str, path: &Path) -> Result<()> {
         for folder in self.folders(file_name) {
             check_folder(file_name, &folder)?;
@@ -156,7 +159,7 @@ impl LocalDirectory {
         }
     }
 
-    /// The folders that a file is in, from the outermost on.
+    /// The folders of a file, the outermost first.
     fn folders<'a>(&'a self, file_name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
         let ends = file_name.match_indices('/').map(|(end, _)| end);
         ends.filter_map(|end| file_name.get(..end)).map(|folder| {
@@ -167,6 +170,7 @@ impl LocalDirectory {
     }
 }
 
+/// Fails if this is not a folder, or is a symbolic link.
 fn check_folder(file_name: &str, folder: &Path) -> Result<()> {
     let failed = |error| Error::local_file("use", folder, error);
     let found = folder.symlink_metadata().map_err(failed)?;
@@ -179,6 +183,7 @@ fn check_folder(file_name: &str, folder: &Path) -> Result<()> {
     Err(failed(io::ErrorKind::NotADirectory.into()))
 }
 
+/// The error of a name whose path contains a symbolic link.
 fn is_link(file_name: &str) -> Error {
     Error::UnsafeName(Box::new(UnsafeName {
         name: file_name.into(),

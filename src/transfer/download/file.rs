@@ -1,5 +1,14 @@
-//! A download to a path: a temporary file beside it, verified, written through to disk, renamed. With
-//! `resume` it is a file of a name that the next process finds (`partial`).
+//! Saves a download under a path.
+//!
+//! 1. A temporary file is created in the same directory, with the permissions of the file that it
+//!    will replace.
+//! 2. The bytes are written to it and verified (`reader`, `ranges`).
+//! 3. Owner, permissions and modification time are set, and the file is flushed to disk.
+//! 4. It is renamed to the path, and the directory is flushed.
+//!
+//! Before the last step, the path keeps what it had. A failure removes the temporary file, and a
+//! process that is killed leaves one whose name begins with `.b2-download-`. With `resume`, the
+//! file has a name that the next process finds (`partial`).
 
 use std::fs::{File, FileTimes, Permissions};
 use std::io;
@@ -21,7 +30,7 @@ use crate::transfer::parts::EqualParts;
 
 const HALF_A_MILLISECOND: Duration = Duration::from_micros(500);
 
-/// What was saved.
+/// The result of saving a download: the version, and what it took.
 #[derive(Debug, Clone)]
 pub struct Saved {
     version: FileVersion,
@@ -35,50 +44,53 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// The version that was saved.
+    /// Returns the version that was saved.
     #[must_use]
     pub const fn version(&self) -> &FileVersion {
         &self.version
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes that were written.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether they are known to be right.
+    /// Returns whether the bytes are known to be those that were uploaded.
     #[must_use]
     pub const fn verification(&self) -> Verification {
         self.verification
     }
 
-    /// In how many ranges it came; 1 if it was one response, which broken connections may have cut.
+    /// Returns the number of ranges that were requested at the same time. It is 1 for a single
+    /// response, even if broken connections interrupted it.
     #[must_use]
     pub const fn parts(&self) -> u64 {
         self.parts
     }
 
-    /// How often something was asked for again: because an attempt failed, or because its connection
-    /// broke off and another one went on from there.
+    /// Returns the number of times that something was requested again, because an attempt failed or
+    /// its connection broke.
     #[must_use]
     pub const fn retries(&self) -> u32 {
         self.retries
     }
 
-    /// How many bytes of content arrived: all that were not [resumed](Self::resumed_bytes).
+    /// Returns the number of bytes of content that arrived, which are all that were not
+    /// [resumed](Self::resumed_bytes).
     #[must_use]
     pub const fn received_bytes(&self) -> u64 {
         self.received_bytes
     }
 
-    /// How many of the ranges an earlier download had left complete.
+    /// Returns the number of ranges that an earlier download had completed.
     #[must_use]
     pub const fn resumed_parts(&self) -> u64 {
         self.resumed_parts
     }
 
-    /// How many bytes an earlier download had left, those of ranges that it began included.
+    /// Returns the number of bytes that an earlier download had left, including those of incomplete
+    /// ranges.
     #[must_use]
     pub const fn resumed_bytes(&self) -> u64 {
         self.resumed_bytes
@@ -91,11 +103,12 @@ pub(super) struct SaveOptions<'a> {
     /// The size of the ranges.
     pub(super) part_size: u64,
     pub(super) resume: bool,
-    /// Whether the place may be used: asked when the temporary file is there, and before it is renamed.
+    /// Whether the path may be used: called when the temporary file exists, and again before it is
+    /// renamed.
     pub(super) check: &'a dyn Fn() -> Result<()>,
 }
 
-/// The number of ranges that a file was saved in, and what of them was there before.
+/// The number of ranges of a file, and what of them existed before.
 #[derive(Clone, Copy)]
 struct RangeCounts {
     parts: u64,
@@ -104,6 +117,7 @@ struct RangeCounts {
 }
 
 impl RangeCounts {
+    /// The counts of a download that was a single response.
     const ONE_RESPONSE: Self = Self {
         parts: 1,
         resumed_parts: 0,
@@ -111,14 +125,15 @@ impl RangeCounts {
     };
 }
 
-/// Where the bytes will stand in the end.
+/// Where the bytes will be in the end.
 enum Destination {
-    /// A path that does not exist, or a regular file, links resolved.
+    /// A path that does not exist or is a regular file, with its links resolved.
     File(PathBuf),
-    /// A pipe, a device, or what the program's own output goes to, whose handle this is then.
+    /// A pipe, a device, or the output of this program, whose handle it then contains.
     Special(Option<File>),
 }
 
+/// Saves a download under a path, whatever is there.
 pub(super) fn save(
     mut reader: DownloadReader,
     path: &Path,
@@ -154,6 +169,7 @@ pub(super) fn save(
     })
 }
 
+/// Finds out what the path leads to. A directory is an error.
 fn destination(path: &Path) -> Result<Destination> {
     if let Some(output) = output(path) {
         let output = output.map_err(|error| Error::local_file("write", path, error))?;
@@ -175,7 +191,7 @@ fn destination(path: &Path) -> Result<Destination> {
         }
         Ok(_) => Ok(Destination::Special(None)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Where links lead that lead to nothing yet.
+            // A link to nothing is followed, so that the file is created where it leads.
             let end = links(path).last();
             Ok(Destination::File(end.unwrap_or_else(|| path.to_owned())))
         }
@@ -183,13 +199,15 @@ fn destination(path: &Path) -> Result<Destination> {
     }
 }
 
+/// Saves a regular file: resumable if that was asked for and the file is large enough, otherwise at
+/// once.
 fn save_file(
     reader: &mut DownloadReader,
     path: &Path,
     options: &SaveOptions<'_>,
 ) -> Result<RangeCounts> {
     if options.resume {
-        // What arrives in one step would never be gone on with.
+        // A download of a single step leaves nothing that could be resumed.
         if reader.length() > options.part_size.min(ranges::STEP) {
             return save_resumable(reader, path, options);
         }
@@ -198,6 +216,7 @@ fn save_file(
     save_at_once(reader, path, options)
 }
 
+/// Saves a file through a temporary one, which is removed on failure.
 fn save_at_once(
     reader: &mut DownloadReader,
     path: &Path,
@@ -226,7 +245,7 @@ fn save_at_once(
     settle(reader, temporary.as_file(), path, replaced)?;
     (options.check)()?;
     if let Err(replaced) = check_at(temporary.as_file(), temporary.path()) {
-        // What has its name now is not ours to remove.
+        // Another file has the temporary one's name now, and must not be removed.
         _ = temporary.keep();
         return Err(failed("replace", replaced));
     }
@@ -237,8 +256,8 @@ fn save_at_once(
     Ok(counts)
 }
 
-/// As [`save_at_once`], but a failure leaves what has arrived, and what an earlier one left is gone on
-/// with.
+/// As [`save_at_once`], but a failure leaves what has arrived, and what an earlier download left is
+/// completed.
 fn save_resumable(
     reader: &mut DownloadReader,
     path: &Path,
@@ -264,7 +283,7 @@ fn save_resumable(
     match outcome {
         Ok(()) => {}
         Err(error @ Error::ChecksumMismatch { .. }) => {
-            // Nobody knows which byte is wrong.
+            // It is not known which bytes are wrong.
             partial.discard();
             return Err(error);
         }
@@ -285,6 +304,7 @@ fn save_resumable(
     Ok(counts)
 }
 
+/// The directory that contains a path.
 fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -292,8 +312,8 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Gives a file whose content is complete what else the destination shall have, and writes it through
-/// to disk.
+/// Gives a complete file the owner, the permissions and the time that it should have, and flushes
+/// it to disk.
 fn settle(
     reader: &mut DownloadReader,
     file: &File,
@@ -302,22 +322,23 @@ fn settle(
 ) -> Result<()> {
     let failed = |action, error| Error::local_file(action, path, error);
     if let Some(replaced) = replaced {
-        // Before the permissions: another owner takes some of them away.
+        // The owner comes first, because changing it clears some permissions.
         keep_owner(file, path);
         file.set_permissions(replaced)
             .map_err(|error| failed("set the permissions of", error))?;
     }
-    // The middle of the millisecond: programs that compute with floating point, as b2sdk for Python does,
-    // would read some whole milliseconds as the one before.
+    // The middle of the millisecond: programs that use floating-point numbers, as b2sdk for Python
+    // does, would read some whole milliseconds as the previous one.
     let modified = SystemTime::from(reader.version().modified()) + HALF_A_MILLISECOND;
     file.set_times(FileTimes::new().set_modified(modified))
         .map_err(|error| failed("set the time of", error))?;
-    // Before the rename, or a power failure could leave the name with nothing behind it.
+    // Without this, a power failure after the rename could leave an empty file.
     file.sync_all().map_err(|error| failed("write", error))?;
     reader.stream().control().check()
 }
 
-/// Gives a file the owner and group of the one that it will replace, where the system lets this program.
+/// Gives a file the owner and the group of the one that it will replace, if the system allows that
+/// to this program.
 fn keep_owner(file: &File, replaced: &Path) {
     #[cfg(unix)]
     if let (Ok(new), Ok(old)) = (file.metadata(), replaced.metadata()) {
@@ -333,8 +354,8 @@ fn keep_owner(file: &File, replaced: &Path) {
     let _ = (file, replaced);
 }
 
-/// A file that is removed unless it is renamed, with the permissions of the one that it replaces from
-/// the beginning, or those of any new file.
+/// Creates a file that is removed unless it is renamed. It has the permissions of the file that it
+/// replaces from the beginning, or those of any new file.
 fn temporary_file(
     directory: &Path,
     replaced: Option<&Permissions>,
@@ -344,7 +365,7 @@ fn temporary_file(
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The owner must be able to write while it is made.
+        // The owner must be able to write until the file is complete.
         let mode = replaced.map_or(0o666, |replaced| replaced.mode() & 0o777 | 0o600);
         builder.permissions(Permissions::from_mode(mode));
     }
@@ -358,8 +379,8 @@ fn temporary_file(
     Ok(temporary)
 }
 
-/// Writes the directory's entry through to disk, where that is possible: a rename that is not there
-/// after a power failure leaves what was there before.
+/// Flushes the entry of a directory to disk, where that is possible. A rename that is lost in a
+/// power failure leaves what was there before.
 fn sync_directory(directory: &Path) {
     #[cfg(unix)]
     if let Ok(directory) = File::open(directory) {

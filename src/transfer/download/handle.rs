@@ -1,5 +1,5 @@
-//! One handle of a file that several threads write and read at positions of their own. Nobody opens the file
-//! a second time: its path may lead to another file by then.
+//! One handle of a file that several threads read and write, each at its own position. The file is
+//! never opened a second time, because its path may lead to another file by then.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -42,7 +42,7 @@ fn read_some(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize>
     std::os::windows::fs::FileExt::seek_read(file, buffer, position)
 }
 
-/// Reads these bytes of a file.
+/// A reader of these bytes of a file.
 pub(super) struct RangeReader<'a> {
     file: &'a File,
     range: Range<u64>,
@@ -82,7 +82,7 @@ pub(super) fn is_at(_: &File, path: &Path) -> io::Result<bool> {
     Ok(path.symlink_metadata()?.is_file())
 }
 
-/// Fails if the path no longer leads to this file, which is about to be renamed by it.
+/// Fails if the path no longer leads to this file, which is about to be renamed.
 pub(super) fn check_at(file: &File, path: &Path) -> io::Result<()> {
     if is_at(file, path)? {
         return Ok(());

@@ -1,6 +1,7 @@
-//! A large download into memory: ranges side by side, each straight to its place.
+//! A large download into memory: several ranges at a time, each written directly to its place.
 //!
-//! The response that is open already becomes the first range, as in `ranges`.
+//! The response that is already open becomes the first range, as in `ranges`. After all ranges have
+//! arrived, the whole is hashed and compared.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::transfer::download::stream::ByteStream;
 use crate::transfer::hash::hash_to_end;
 use crate::transfer::parallel;
 
-/// Downloads everything in ranges of that size, and verifies the whole.
+/// Downloads everything in ranges of this size, and verifies the whole. Fails with `Stream` if
+/// there is not enough memory.
 pub(super) fn read(
     reader: &mut DownloadReader,
     range_size: usize,

@@ -1,14 +1,14 @@
-//! What a download with `resume` leaves beside its destination until it is complete, so that another
-//! process can go on with it: the bytes, and a record of which of them are there.
+//! What a download with `resume` leaves beside its destination until it is complete: the bytes, and
+//! a record of which of them are there. Another process can continue with it.
 //!
-//! 1. The record is opened and locked; whoever does not get the lock fails. A record that is damaged,
-//!    or of another version, counts for nothing: both files begin anew.
-//! 2. Bytes are written to the data file and synced to disk, and only then to the record that they are
-//!    there. A process that is killed at any moment leaves a record of bytes that are there. If nobody
-//!    knows the SHA-1 of the whole, the record has that of each piece, which is compared with the disk
-//!    before the piece counts.
-//! 3. The whole is verified out of the data file, which takes the destination's place. The record
-//!    goes last.
+//! 1. The record is opened and locked. A process that does not get the lock fails. A record that is
+//!    damaged, or belongs to another version, is ignored, and both files start again.
+//! 2. Bytes are written to the data file and flushed to disk; only then are they noted in the
+//!    record. So a process that is killed at any moment leaves a record of bytes that are on the
+//!    disk. If nobody knows the SHA-1 of the whole, the record has that of each piece, which is
+//!    compared with the disk before the piece is used.
+//! 3. The whole is verified by reading the data file, which then replaces the destination. The
+//!    record is removed last.
 
 mod record;
 
@@ -31,44 +31,49 @@ use crate::transfer::download::partial::record::{Header, Record, Step};
 use crate::transfer::hash::hash_to_end;
 use crate::transfer::parts::EqualParts;
 
-/// A record is not believed to be longer, in bytes: some hundred thousand steps.
+/// The size in bytes from which on a record is considered damaged. It has room for several hundred
+/// thousand steps.
 const MAX_RECORD: u64 = 32 * 1024 * 1024;
-/// The most that a destination's name may have to stand in the names of these files, in bytes.
+/// The longest name of a destination that is used in the names of these files, in bytes. A longer
+/// one is replaced by its SHA-1.
 const MAX_NAME: usize = 200;
 
 /// The beginning of a part that is on the disk.
 #[derive(Clone, Default)]
 pub(super) struct Present {
+    /// The number of its bytes.
     pub(super) bytes: u64,
-    /// Of those bytes, if nobody knows the SHA-1 of the whole.
+    /// The hash of these bytes, if nobody knows the SHA-1 of the whole.
     pub(super) hasher: Sha1Hasher,
 }
 
-/// How a download begins of which nothing is there.
+/// How a download begins if none of it exists.
 pub(super) struct Begin<'a> {
     /// The size of its parts.
     pub(super) part_size: u64,
-    /// Of the file that it will replace.
+    /// The permissions of the file that it will replace.
     pub(super) permissions: Option<&'a Permissions>,
 }
 
-/// An unfinished download on the disk, in no other hands.
+/// An unfinished download on the disk. Holding the record's lock, it belongs to this process alone.
 pub(super) struct Partial {
     data: File,
     record: Mutex<File>,
     paths: Paths,
     header: Header,
     present: BTreeMap<u64, Present>,
-    /// Whether there is anything to go on with.
+    /// Whether there is anything to resume.
     noted: AtomicBool,
 }
 
+/// The paths of the two files.
 struct Paths {
     data: PathBuf,
     record: PathBuf,
 }
 
 impl Paths {
+    /// The paths for this destination, in the same directory.
     fn beside(destination: &Path) -> Self {
         let name = destination.file_name().unwrap_or(OsStr::new(""));
         let mut stem = OsString::from(TEMPORARY);
@@ -90,7 +95,8 @@ impl Paths {
 }
 
 impl Partial {
-    /// Goes on with what is there of this version, or begins anew in parts of that size.
+    /// Opens what exists of this version, or begins a new download. Fails with `LocalFile` if
+    /// another download to this path is running.
     pub(super) fn open(
         destination: &Path,
         version: &FileVersion,
@@ -122,7 +128,7 @@ impl Partial {
         })
     }
 
-    /// Removes what is there for this destination, unless somebody is at it.
+    /// Removes what exists for this destination. Fails if another download to it is running.
     pub(super) fn clear(destination: &Path) -> Result<()> {
         let paths = Paths::beside(destination);
         if paths.record.symlink_metadata().is_ok() {
@@ -132,7 +138,7 @@ impl Partial {
         Ok(())
     }
 
-    /// How it was cut when it was begun.
+    /// How the file was cut into parts when the download was begun.
     pub(super) const fn parts(&self) -> EqualParts {
         self.header.parts()
     }
@@ -141,12 +147,12 @@ impl Partial {
         &self.data
     }
 
-    /// What was there of a part when this was opened.
+    /// What existed of a part when this was opened.
     pub(super) fn present(&self, part: u64) -> Present {
         self.present.get(&part).cloned().unwrap_or_default()
     }
 
-    /// How many parts were there completely when this was opened.
+    /// The number of parts that were complete when this was opened.
     pub(super) fn present_parts(&self) -> u64 {
         let parts = self.parts();
         let is_whole = |(number, part): &(&u64, &Present)| {
@@ -156,17 +162,17 @@ impl Partial {
         self.present.iter().filter(is_whole).count() as u64
     }
 
-    /// How many bytes were there when this was opened.
+    /// The number of bytes that existed when this was opened.
     pub(super) fn present_bytes(&self) -> u64 {
         self.present.values().map(|part| part.bytes).sum()
     }
 
-    /// Whether [`note`](Self::note) needs the SHA-1 of what is there.
+    /// Whether [`note`](Self::note) needs the hash of the bytes.
     pub(super) const fn wants_sha1(&self) -> bool {
         !self.header.has_sha1()
     }
 
-    /// Notes that so many bytes of a part are there.
+    /// Flushes the data, and then notes that the first `bytes` of a part are there.
     pub(super) fn note(&self, part: u64, bytes: u64, hasher: &Sha1Hasher) -> io::Result<()> {
         self.data.sync_data()?;
         let sha1 = self.wants_sha1().then(|| hasher.clone().finish());
@@ -183,8 +189,8 @@ impl Partial {
         Ok(())
     }
 
-    /// Puts the data, which is complete and on disk, into the destination's place. If another file has
-    /// taken the place of the data, nothing is there to be resumed, and that file stays as it is.
+    /// Replaces the destination with the data, which is complete and flushed. If another file has
+    /// taken the place of the data, the call fails, and that file stays as it is.
     pub(super) fn persist(self, destination: &Path) -> io::Result<()> {
         if let Err(replaced) = check_at(&self.data, &self.paths.data) {
             self.paths.remove_record(self.record.into_inner());
@@ -195,8 +201,8 @@ impl Partial {
         Ok(())
     }
 
-    /// Leaves it for another download, after this one failed; nothing is left if there is nothing to go
-    /// on with.
+    /// Leaves the files for another download, after this one failed. If there is nothing to resume,
+    /// they are removed.
     pub(super) fn leave(self) {
         if self.noted.load(Ordering::SeqCst) {
             tracing::info!(path = %self.paths.data.display(), "the download can be resumed");
@@ -205,7 +211,7 @@ impl Partial {
         }
     }
 
-    /// Removes it.
+    /// Removes both files.
     pub(super) fn discard(self) {
         drop(self.data);
         self.paths.remove(self.record.into_inner());
@@ -213,12 +219,14 @@ impl Partial {
 }
 
 impl Paths {
-    /// Removes both; what cannot be removed counts for nothing without the other.
+    /// Removes both files. If one cannot be removed, it is useless without the other.
     fn remove(&self, record: File) {
         _ = fs::remove_file(&self.data);
         self.remove_record(record);
     }
 
+    /// Removes the record. Where open files can be removed, that happens before its lock is
+    /// released, so that nobody begins in between.
     fn remove_record(&self, record: File) {
         // Under its lock, where open files can be removed: nobody else shall begin in between.
         #[cfg(unix)]
@@ -229,10 +237,11 @@ impl Paths {
     }
 }
 
-/// Opens a record, or makes one, and takes its lock.
+/// Opens a record, or creates one, and takes its lock. Fails with `LocalFile` if another process
+/// has it.
 fn lock(path: &Path) -> Result<File> {
     let failed = |error| Error::local_file("lock", path, error);
-    // Whoever had the lock before may have removed the file that we opened.
+    // The process that had the lock before may have removed the file that was opened here.
     for _ in 0..100 {
         let file = open_record(path).map_err(failed)?;
         match file.try_lock() {
@@ -252,6 +261,7 @@ fn lock(path: &Path) -> Result<File> {
     )))
 }
 
+/// Opens the record without following a link, or creates it.
 fn open_record(path: &Path) -> io::Result<File> {
     if path.is_symlink() {
         return Err(io::Error::other("it is a link"));
@@ -272,9 +282,10 @@ fn open_record(path: &Path) -> io::Result<File> {
     }
 }
 
+/// The data file, the first line of its record, and what exists of each part.
 type Found = (File, Header, BTreeMap<u64, Present>);
 
-/// What is there to continue; why nothing is otherwise. Only cancelling ends the download.
+/// Returns what exists to continue with, or the reason why nothing does. Only cancelling fails.
 fn resume(
     record: &mut File,
     data: &Path,
@@ -304,7 +315,8 @@ fn resume(
     })
 }
 
-/// The data and what the record says of it.
+/// Opens the data, and reads what the record says about it. Fails with the reason why neither can
+/// be used.
 fn inspect(
     record: &mut File,
     data: &Path,
@@ -332,7 +344,7 @@ fn inspect(
     Ok((file, found))
 }
 
-/// What is on the disk of a step, if its bytes are those that were recorded.
+/// Returns what is on the disk of a step, if its bytes are those that were recorded.
 fn check(
     file: &File,
     path: &Path,
@@ -356,7 +368,7 @@ fn check(
     }))
 }
 
-/// Forgets what is there, on the disk too, before there is anything new.
+/// Removes what exists, also from the disk, before anything new is written.
 fn restart(
     record: &mut File,
     data: &Path,

@@ -1,10 +1,13 @@
-//! A large download to a file: ranges side by side, each written where it belongs.
+//! A large download to a file: several ranges at a time, each written where it belongs.
 //!
-//! The response that is open already becomes the first range; the others are asked for by id. All of
-//! them run under the download's own token, so that the failure of one breaks the others at once. One
-//! more thread hashes the file behind them: whatever is complete from the beginning on, out of the
-//! page cache, so that there is neither a second pass over the network nor one over the disk. What an
-//! earlier process left is not asked for again, and is hashed with the rest.
+//! The response that is already open becomes the first range; the others are requested by the
+//! version's id. All run under the download's own token, so that the failure of one stops the
+//! others at once.
+//!
+//! One more thread hashes the file behind the ranges: whatever is complete from the beginning on,
+//! read from the page cache. So verifying needs neither a second pass over the network nor,
+//! usually, over the disk. What an earlier process left is not requested again, and is hashed with
+//! the rest.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -29,26 +32,29 @@ use crate::transfer::hash::hash_to_end;
 use crate::transfer::parallel;
 use crate::transfer::parts::EqualParts;
 
+/// The number of bytes that are read from a connection and written to the file at a time.
 const BUFFER: usize = 256 * 1024;
 
-/// How many bytes of a range at most are not yet noted in the record of a download that can be resumed.
+/// The largest number of bytes of a range that are not yet noted in the record of a download that
+/// can be resumed.
 pub(super) const STEP: u64 = 16 * 1024 * 1024;
 
-/// Where the bytes go, by one handle for all threads.
+/// Where the bytes are written, through one handle for all threads.
 pub(super) struct RangeTarget<'a> {
     pub(super) path: &'a Path,
     pub(super) file: &'a File,
-    /// Where it is noted what has arrived, if it is.
+    /// Where the bytes that have arrived are noted, if the download can be resumed.
     pub(super) partial: Option<&'a Partial>,
 }
 
 impl RangeTarget<'_> {
+    /// The error of writing to the target.
     fn failed(&self, error: io::Error) -> Error {
         Error::local_file("write", self.path, error)
     }
 }
 
-/// Downloads all parts into the target and verifies the whole.
+/// Downloads all parts to the target, and verifies the whole.
 pub(super) fn download(
     reader: &mut DownloadReader,
     parts: &EqualParts,
@@ -113,19 +119,19 @@ pub(super) fn download(
     })
 }
 
-/// One range on its way into the target.
+/// One range that is being written to the target.
 struct Sink<'a> {
     target: &'a RangeTarget<'a>,
     index: u64,
     start: u64,
     position: u64,
     noted: u64,
-    /// Of what is there, if it is to be noted.
+    /// The hash of the range so far, if it is to be noted.
     hasher: Sha1Hasher,
 }
 
 impl<'a> Sink<'a> {
-    /// A range, of which some bytes may be there already.
+    /// A range of which the beginning may already exist.
     fn new(target: &'a RangeTarget<'a>, index: u64, range: &Range<u64>) -> Self {
         let present = target
             .partial
@@ -145,13 +151,14 @@ impl<'a> Sink<'a> {
         self.position == position
     }
 
-    /// Writes all that comes. Where it breaks off, it is noted how far it came.
+    /// Writes everything that arrives. Where it breaks off, the bytes that have arrived are noted.
     fn write(mut self, source: &mut impl Read) -> Result<()> {
         let outcome = self.copy(source);
         let noted = self.note();
         outcome.and(noted)
     }
 
+    /// Writes everything that arrives, and notes it after each [`STEP`].
     fn copy(&mut self, source: &mut impl Read) -> Result<()> {
         let mut buffer = vec![0; BUFFER];
         loop {
@@ -173,6 +180,7 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// Notes the bytes that were written since the last note.
     fn note(&mut self) -> Result<()> {
         let Some(partial) = self.target.partial.filter(|_| self.position > self.noted) else {
             return Ok(());
@@ -186,6 +194,7 @@ impl<'a> Sink<'a> {
     }
 }
 
+/// A byte stream as a [`Read`], which finishes its response at the end.
 struct StreamReader(ByteStream);
 
 impl Read for StreamReader {
@@ -198,27 +207,30 @@ impl Read for StreamReader {
     }
 }
 
-/// Which parts are complete.
+/// Which parts are complete, for the thread that hashes them in order.
 #[derive(Default)]
 struct Frontier {
     state: Mutex<FrontierState>,
+    /// Wakes the hashing thread.
     moved: Condvar,
 }
 
+/// What a [`Frontier`] knows.
 #[derive(Default)]
 struct FrontierState {
     complete: BTreeSet<u64>,
-    /// Nothing more will come.
+    /// Whether no more parts will be completed.
     closed: bool,
 }
 
 impl Frontier {
+    /// Notes that a part is complete.
     fn complete(&self, index: u64) {
         self.lock().complete.insert(index);
         self.moved.notify_all();
     }
 
-    /// Waits for a part; false if it will never come.
+    /// Waits until a part is complete. Returns false if it never will be.
     fn wait_for(&self, index: u64) -> bool {
         let mut state = self.lock();
         let waiting = |state: &mut FrontierState| !state.closed && !state.complete.contains(&index);
@@ -226,7 +238,7 @@ impl Frontier {
         state.complete.contains(&index)
     }
 
-    /// Hashes the parts in their order, each as soon as it is complete.
+    /// Hashes the parts in order, each as soon as it is complete.
     fn hash(
         &self,
         parts: &EqualParts,
@@ -249,7 +261,7 @@ impl Frontier {
     }
 }
 
-/// Lets the hashing thread end also when a piece panics.
+/// Makes the hashing thread end, also if a range panics.
 struct CloseOnDrop<'a>(&'a Frontier);
 
 impl Drop for CloseOnDrop<'_> {

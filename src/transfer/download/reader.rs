@@ -1,4 +1,8 @@
 //! Reads a download to its verified end.
+//!
+//! Reading a download to its end proves that the bytes are those that were uploaded, as far as a
+//! checksum is known. The last bytes are returned only after that, because a caller who knows the
+//! length may never ask for more.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -15,18 +19,24 @@ use crate::session::Session;
 use crate::transfer::download::Verification;
 use crate::transfer::download::stream::{ByteStream, PinnedVersion};
 
-/// The bytes of a download. Its errors carry an [`Error`]: `io::Error::downcast` gives it back.
+/// A reader of a download's bytes, from [`Download::into_reader`](crate::Download::into_reader).
+///
+/// If a connection breaks, reading continues over another one. The read that would return the last
+/// byte fails with [`Error::ChecksumMismatch`] if the bytes are wrong. Errors contain an [`Error`],
+/// which `io::Error::downcast` extracts.
 pub struct DownloadReader {
     stream: ByteStream,
     version: FileVersion,
+    /// The checksum that the bytes must have, if one is known for all of them.
     expected: Option<Sha1Digest>,
     hasher: Sha1Hasher,
     verification: Verification,
-    /// All bytes are here, and are right.
+    /// Whether all bytes were read and verified.
     is_complete: bool,
 }
 
 impl DownloadReader {
+    /// A reader of the response that was opened after `retries` failed attempts.
     pub(super) fn new(
         session: &Arc<Session>,
         control: Control,
@@ -65,40 +75,40 @@ impl DownloadReader {
         }
     }
 
-    /// What is being read.
+    /// Returns the version that is being read.
     #[must_use]
     pub const fn version(&self) -> &FileVersion {
         &self.version
     }
 
-    /// Returns which bytes of the file are read, counted from 0.
+    /// Returns the bytes of the file that are read, counted from 0.
     #[must_use]
     pub const fn range(&self) -> Range<u64> {
         let range = self.stream.range();
         range.start..range.end
     }
 
-    /// How many bytes there are to read in all.
+    /// Returns the total number of bytes to read.
     #[must_use]
     pub const fn length(&self) -> u64 {
         let range = self.stream.range();
         range.end - range.start
     }
 
-    /// What a complete reading proves.
+    /// Returns what is known about the bytes once all of them were read.
     #[must_use]
     pub const fn verification(&self) -> Verification {
         self.verification
     }
 
-    /// How many bytes of content have arrived so far.
+    /// Returns the number of bytes of content that have arrived so far.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
         self.tally().moved()
     }
 
-    /// How often something was asked for again so far: because an attempt failed, or because its
-    /// connection broke off and another one went on from there.
+    /// Returns the number of times that something was requested again so far, because an attempt
+    /// failed or its connection broke.
     #[must_use]
     pub fn retries(&self) -> u32 {
         self.tally().retries()
@@ -117,7 +127,8 @@ impl DownloadReader {
         &mut self.stream
     }
 
-    /// Copies everything; `failed` makes the error of a writer that fails.
+    /// Writes everything to `writer`, and flushes it. `failed` makes the error of a writer that
+    /// fails.
     pub(super) fn copy_to(
         &mut self,
         writer: &mut impl Write,
@@ -135,8 +146,8 @@ impl DownloadReader {
         Ok(self.length())
     }
 
-    /// The next bytes; none at the end. The last ones are handed out only after the whole was
-    /// verified: a caller who knows the length may never ask for more.
+    /// Reads the next bytes; returns 0 at the end. The last bytes are returned only after the whole
+    /// was verified.
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let read = self.stream.next(buffer)?;
         if self.expected.is_some() {
@@ -152,7 +163,8 @@ impl DownloadReader {
     }
 }
 
-/// Whether what was hashed is what was expected, if anything was.
+/// Fails with `ChecksumMismatch` if the hash is not the expected one. Without an expected one, it
+/// succeeds.
 pub(super) fn verify(expected: Option<Sha1Digest>, hasher: Sha1Hasher) -> Result<()> {
     let Some(expected) = expected else {
         return Ok(());

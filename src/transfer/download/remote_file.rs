@@ -1,11 +1,12 @@
-//! A stored file that is read like a local one: from any position, by several threads.
+//! A stored file that is read like a local one: from any position, and by several threads.
 //!
-//! 1. Opening describes the version (HEAD), or takes the description that a listing gave (no request).
-//!    Every later request names the version's id, so that a newer version never slips in.
-//! 2. What is read comes out of blocks in memory (`blocks`), which `reading` fetches: when they are read,
-//!    or ahead of that where reads follow one another (`pattern`).
-//! 3. A handle that has handed out all bytes in their order compares their SHA-1 before it hands out the
-//!    last ones.
+//! 1. Opening describes the version with a HEAD request, or takes the description from a listing,
+//!    which needs no request. Every later request names the version's id, so that a newer version
+//!    is never mixed in.
+//! 2. Reads are served from blocks in memory (`blocks`). `reading` fetches them: when they are
+//!    read, or earlier if reads follow one another (`pattern`).
+//! 3. A handle that has returned all bytes in order compares their SHA-1 before it returns the last
+//!    ones.
 
 mod blocks;
 mod pattern;
@@ -28,7 +29,7 @@ use crate::transfer::download::Verification;
 use crate::transfer::download::reader::verify;
 use crate::transfer::download::stream::PinnedVersion;
 
-/// The size of the cache if none is set, in bytes.
+/// The size of the cache if the caller does not choose one, in bytes.
 const CACHE_SIZE: u64 = 32 * 1024 * 1024;
 
 /// Options for opening a stored file as a [`RemoteFile`].
@@ -42,18 +43,20 @@ const CACHE_SIZE: u64 = 32 * 1024 * 1024;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct OpenFileOptions {
-    /// The most memory that the file's cache takes, in bytes; 32 MiB unless set. All handles of one file
-    /// share it. It counts against [`B2ApiBuilder::memory_limit`](crate::B2ApiBuilder::memory_limit), and
-    /// is given up when a transfer waits for memory.
+    /// The largest amount of memory that the cache of the file takes, in bytes. The default is 32
+    /// MiB. All handles of the file share it. It counts against
+    /// [`B2ApiBuilder::memory_limit`](crate::B2ApiBuilder::memory_limit), and is given up when a
+    /// transfer waits for memory.
     ///
-    /// With 0 nothing is cached, and each read is a request.
+    /// If it is 0, nothing is cached, and each read is a request.
     pub cache_size: u64,
-    /// Whether ranges ahead of sequential reads are fetched before they are read, on threads of their own;
-    /// yes, unless set. At most half of the cache is used for that. Random reads cause none of it.
+    /// Whether ranges ahead of sequential reads are fetched before they are read, on threads of
+    /// their own. The default is `true`. At most half of the cache is used for it. Random reads do
+    /// not cause it.
     pub read_ahead: bool,
     /// The customer's key that the file is encrypted with (SSE-C).
     pub encryption_key: Option<SseCustomerKey>,
-    /// Cancels opening and all reads.
+    /// The token that cancels opening and all reads.
     pub cancel: Option<CancelToken>,
 }
 
@@ -82,24 +85,26 @@ setters! {
 /// A version of a stored file that is read like a local file: [`Read`] and [`Seek`], or
 /// [`read_at`](Self::read_at) from several threads.
 ///
-/// It is for programs that need parts of a file, in whatever order: archives, databases, media, range
-/// servers. To get all of a file, a [`Download`](crate::Download) is simpler, and saves it in parallel.
+/// It is for programs that need parts of a file, in any order: archives, databases, media, range
+/// servers. To get all of a file, a [`Download`](crate::Download) is simpler, and saves it in
+/// parallel.
 ///
-/// Only what is read is downloaded, in blocks of 256 KiB, which stay in a cache of limited size. Where
-/// reads follow one another, ranges ahead of them are fetched at the same time, more of them the longer
-/// that goes on. A connection that breaks is replaced. The version is pinned by its id: an upload under
-/// the same name changes nothing. If the version is deleted, reads of what is not cached fail with
-/// [`Error::FileNotFound`].
+/// Only what is read is downloaded, in blocks of 256 KiB, which stay in a cache of limited size.
+/// When reads follow one another, ranges ahead of them are fetched at the same time, and more of
+/// them the longer that continues. A connection that breaks is replaced. The version is pinned by
+/// its id: an upload under the same name changes nothing. If the version is deleted, reads of what
+/// is not cached fail with [`Error::FileNotFound`].
 ///
-/// Clones share the cache and have a position of their own. The connection's threads end with the last
-/// clone. Each request to the service is billed as a download (class B).
+/// Clones share the cache and have a position of their own. The threads that read ahead end with
+/// the last clone. Each request to the service is billed as a download (class B).
 ///
 /// # Verification
 ///
-/// The service knows one SHA-1, that of the whole file. A handle that has handed out all bytes in their order, from
-/// the first to the last, has verified them, however small its reads were and whatever it read in between:
-/// the read that would hand out the last byte fails with [`Error::ChecksumMismatch`] if they are wrong.
-/// What was read in pieces is not verified; [`verification`](Self::verification) tells.
+/// The service knows one SHA-1, that of the whole file. A handle that has returned all bytes in
+/// order, from the first to the last, has verified them, however small its reads were and whatever
+/// it read in between: the read that would return the last byte fails with
+/// [`Error::ChecksumMismatch`] if they are wrong. What was read in pieces is not verified;
+/// [`verification`](Self::verification) tells which it is.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
@@ -128,22 +133,29 @@ setters! {
 /// ```
 #[derive(Clone)]
 pub struct RemoteFile {
+    /// The version, its cache and its threads, shared with the clones.
     reading: Arc<Reading>,
+    /// Where the next `read` begins.
     position: u64,
+    /// How much of the file this handle has returned in order.
     in_order: InOrder,
+    /// A block that this handle keeps because the cache had no room for it.
     kept: Option<KeptBlock>,
 }
 
-/// How many bytes were handed out in their order, and their hash.
+/// The bytes that a handle has returned in order.
 #[derive(Clone, Default)]
 struct InOrder {
+    /// The number of bytes from the beginning of the file.
     until: u64,
+    /// Their hash.
     hasher: Sha1Hasher,
+    /// Whether they are all of the file, and were verified.
     is_complete: bool,
 }
 
 impl RemoteFile {
-    /// A version that `request` asked about.
+    /// Opens a version that `request` has described. Sends no request.
     pub(crate) fn new(
         transfer: Transfer<'_>,
         request: &DownloadRequest,
@@ -182,22 +194,23 @@ impl RemoteFile {
         })
     }
 
-    /// The version that is read.
+    /// Returns the version that is read.
     #[must_use]
     pub fn version(&self) -> &FileVersion {
         self.reading.version()
     }
 
-    /// The length of the file, in bytes.
+    /// Returns the length of the file, in bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.reading.length()
     }
 
-    /// Whether what this handle has handed out is known to be right:
-    /// [`Verified`](Verification::Verified), or [`NoChecksum`](Verification::NoChecksum) where nobody
-    /// recorded one, once it was all of the file in its order; before that, and for what
-    /// [`read_at`](Self::read_at) returns, [`PartOfFile`](Verification::PartOfFile).
+    /// Returns whether the bytes that this handle has returned are known to be right.
+    ///
+    /// Once it has returned all of the file in order, that is [`Verified`](Verification::Verified),
+    /// or [`NoChecksum`](Verification::NoChecksum) if nobody recorded a checksum. Before that, and
+    /// for what [`read_at`](Self::read_at) returns, it is [`PartOfFile`](Verification::PartOfFile).
     #[must_use]
     pub fn verification(&self) -> Verification {
         match self.version().sha1() {
@@ -207,30 +220,31 @@ impl RemoteFile {
         }
     }
 
-    /// How many bytes of content have arrived so far, for all clones, with those that were read ahead.
+    /// Returns the number of bytes of content that have arrived so far for all clones, including
+    /// those that were read ahead.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
         self.reading.tally().moved()
     }
 
-    /// How often something was asked for again, for all clones: because an attempt failed, or because
-    /// its connection broke.
+    /// Returns the number of times that something was requested again for all clones, because an
+    /// attempt failed or its connection broke.
     #[must_use]
     pub fn retries(&self) -> u32 {
         self.reading.tally().retries()
     }
 
-    /// Reads bytes that begin at `offset`, and returns how many; 0 at the end of the file. It may be fewer than fit into
-    /// the buffer. The handle's position is not used and stays where it is, so that several threads can
-    /// read through one handle at the same time.
+    /// Reads bytes from `offset` on, and returns their number, which is 0 at the end of the file
+    /// and may be less than the size of the buffer. The handle's position is neither used nor
+    /// changed, so several threads can read through one handle at the same time.
     ///
     /// # Errors
-    /// An [`Error`] inside the `io::Error`, as [`Read`] has it: `io::Error::downcast` gives it back.
+    /// An [`Error`] inside the `io::Error`, as for [`Read`]. `io::Error::downcast` extracts it.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(self.reading.read_at(buffer, offset, None)?)
     }
 
-    /// Fills the buffer with the bytes that begin at `offset`.
+    /// Fills the buffer with the bytes from `offset` on.
     ///
     /// # Errors
     /// `UnexpectedEof` if the file ends before that; otherwise as [`read_at`](Self::read_at).
@@ -246,7 +260,7 @@ impl RemoteFile {
         Ok(())
     }
 
-    /// The next bytes from the cache, or from the block that is kept beside it.
+    /// Reads the next bytes from the cache, or from the block that is kept beside it.
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         if let Some(kept) = &self.kept {
             let rest = self
@@ -264,7 +278,8 @@ impl RemoteFile {
             .read_at(buffer, self.position, Some(&mut self.kept))
     }
 
-    /// Takes note of bytes that are about to be handed out.
+    /// Hashes bytes that are about to be returned, if they continue those that were returned in
+    /// order. Fails with `ChecksumMismatch` if they complete the file and it is wrong.
     fn note(&mut self, bytes: &[u8]) -> Result<()> {
         let end = self.position + bytes.len() as u64;
         let skipped = self.in_order.until.checked_sub(self.position);
@@ -281,7 +296,7 @@ impl RemoteFile {
             hasher.update(new);
         }
         if is_complete && let Err(wrong) = verify(expected, hasher.clone()) {
-            // Any block may be the wrong one.
+            // It is not known which block is wrong.
             self.reading.forget();
             self.kept = None;
             return Err(wrong);

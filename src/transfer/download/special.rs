@@ -1,6 +1,8 @@
-//! Downloads into what is no regular file: a pipe, a device, or what the program's own output goes to. It is
-//! written to directly, because a rename would replace it. Opening and writing wait for a reader without
-//! blocking, so that they can be cancelled.
+//! Downloads to something that is not a regular file: a pipe, a device, or wherever the program's
+//! own output goes. It is written to directly, because a rename would replace it.
+//!
+//! Opening a pipe waits for a reader, and writing waits until there is room. Neither blocks the
+//! thread in the system for longer than 50 ms, so both can be cancelled.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,10 +11,10 @@ use std::path::{Path, PathBuf};
 use crate::control::Control;
 use crate::control::clock::Clock;
 
-/// As many links as systems follow.
+/// The number of symbolic links that are followed, as many as operating systems follow.
 const MOST_LINKS: usize = 40;
 
-/// The places that a path leads to, link by link; the first one is the path itself.
+/// The paths that a path leads to, link by link, beginning with the path itself.
 pub(super) fn links(path: &Path) -> impl Iterator<Item = PathBuf> {
     let follow = |at: &PathBuf| {
         let next = at.read_link().ok()?;
@@ -21,8 +23,8 @@ pub(super) fn links(path: &Path) -> impl Iterator<Item = PathBuf> {
     std::iter::successors(Some(path.to_owned()), follow).take(MOST_LINKS)
 }
 
-/// The handle of the program's standard output or error, if the path means that, whatever it goes to: a regular
-/// file must keep its other writers.
+/// The handle of the program's standard output or error, if the path means one of them. It is used
+/// even if it is a regular file, because other programs may be writing to that.
 #[cfg(unix)]
 pub(super) fn output(path: &Path) -> Option<io::Result<File>> {
     use std::os::fd::AsFd;
@@ -38,7 +40,7 @@ pub(super) fn output(path: &Path) -> Option<io::Result<File>> {
     };
     let of = |handle: std::os::fd::BorrowedFd<'_>| handle.try_clone_to_owned().map(File::from);
     if means(1) {
-        // What the program has written so far comes before it.
+        // What the program has written so far comes first.
         _ = io::stdout().flush();
         Some(of(io::stdout().as_fd()))
     } else if means(2) {
@@ -109,7 +111,7 @@ impl<'a> Special<'a> {
     }
 }
 
-/// How often it is looked whether the call was cancelled.
+/// How often to check whether the call was cancelled.
 #[cfg(unix)]
 const POLL: std::time::Duration = std::time::Duration::from_millis(50);
 

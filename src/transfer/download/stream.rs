@@ -1,5 +1,11 @@
-//! The bytes of a version, or of a range of it, over as many connections as it takes. They are
+//! The bytes of a version, or of a range of it, over as many connections as necessary. They are
 //! counted, but not verified here.
+//!
+//! If a connection breaks, the rest is requested by the version's id from the byte that was
+//! reached. The answer must be about the same version with the same length; anything else is an
+//! error, because bytes of two versions must never be mixed. Connections that bring less than 64
+//! KiB count against the attempts of the retry policy; others do not, so a long download over a bad
+//! line can finish.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -16,42 +22,46 @@ use crate::model::range::ByteRange;
 use crate::raw::DownloadRequest;
 use crate::session::Session;
 
-/// What one connection must have brought to count as progress; fewer bytes than that on every
-/// connection end the download after as many of them as [`RetryPolicy`](crate::RetryPolicy) allows.
+/// The number of bytes that a connection must bring to count as progress.
 const PROGRESS: u64 = 64 * 1024;
 
-/// What all responses of a download must be of.
+/// The version that all responses of a download must belong to.
 #[derive(Debug, Clone)]
 pub(super) struct PinnedVersion {
-    /// Asks for it, by the version's id.
+    /// The request for it, by the version's id.
     pub(super) request: DownloadRequest,
     pub(super) file_id: FileId,
-    /// Of the whole file, in bytes.
+    /// The length of the whole file, in bytes.
     pub(super) length: u64,
 }
 
+/// A range of a version that is being read.
 #[derive(Debug)]
 pub(super) struct ByteStream {
     session: Arc<Session>,
     control: Control,
     content: PinnedVersion,
+    /// The bytes of the file to read.
     range: Range<u64>,
+    /// The byte of the file that comes next.
     position: u64,
+    /// The response that is being read; `None` before the first request and after a broken
+    /// connection.
     body: Option<ResponseBody>,
-    /// Whether the body goes on after the range, so that it is left unread.
+    /// Whether the response continues after the range. The rest is then left unread.
     goes_on: bool,
-    /// Whether a body turned out to have more bytes than were announced.
+    /// Whether a response turned out to have more bytes than were announced.
     is_longer: bool,
-    /// Connections in a row that brought next to nothing.
+    /// The number of connections in a row that brought less than [`PROGRESS`].
     barren: u32,
-    /// Where the present connection began.
+    /// The byte at which the present connection began.
     connected_at: u64,
-    /// Counts what arrives, and how often it was asked for again.
+    /// Counts the bytes that arrive, and the repeated requests.
     tally: Arc<ProgressCounter>,
 }
 
 impl ByteStream {
-    /// A range of a version, asked for by its id; `body` is a response that begins there, if there is one already.
+    /// Creates a stream of a range. `body` is a response that begins there, if one is already open.
     pub(super) fn new(
         session: &Arc<Session>,
         (control, tally): (Control, &Arc<ProgressCounter>),
@@ -75,7 +85,7 @@ impl ByteStream {
         }
     }
 
-    /// The same stream, ending here; what follows in the response that is open is left unread.
+    /// Ends the stream at this byte. What follows in the open response is left unread.
     pub(super) fn cut_at(mut self, end: u64) -> Self {
         self.goes_on = self.body.is_some() && end < self.range.end;
         self.range.end = end;
@@ -102,16 +112,18 @@ impl ByteStream {
         &self.tally
     }
 
-    /// The response that waits to be read, for somebody who reads it otherwise.
+    /// Returns the open response, for somebody who reads it in another way.
     pub(super) const fn take_body(&mut self) -> Option<ResponseBody> {
         self.body.take()
     }
 
+    /// Whether all bytes of the range were read.
     pub(super) const fn is_at_end(&self) -> bool {
         self.position >= self.range.end
     }
 
-    /// The next bytes; none at the end.
+    /// Reads the next bytes; returns 0 at the end. Fails with `Truncated` if too many connections
+    /// in a row break.
     pub(super) fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         while self.position < self.range.end {
             let left = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
@@ -127,7 +139,8 @@ impl ByteStream {
                 }
             };
             match body.read(room) {
-                // A cut connection is an error; an early end is somebody's change of the body.
+                // A broken connection is an error. An early end means that somebody changed the
+                // body.
                 Ok(0) => return Err(length_mismatch(body.operation())),
                 Ok(read) => {
                     self.position += read as u64;
@@ -141,13 +154,13 @@ impl ByteStream {
         Ok(0)
     }
 
-    /// Fills a buffer with all that is left.
+    /// Fills a buffer with all bytes that are left.
     pub(super) fn fill(mut self, buffer: &mut [u8]) -> Result<()> {
         self.fill_next(buffer)?;
         self.drain()
     }
 
-    /// Fills a buffer with the next bytes; there must be as many.
+    /// Fills a buffer with the next bytes, of which there must be enough.
     pub(super) fn fill_next(&mut self, mut buffer: &mut [u8]) -> Result<()> {
         while !buffer.is_empty() {
             let read = self.next(buffer)?;
@@ -159,11 +172,11 @@ impl ByteStream {
         Ok(())
     }
 
-    /// Reads the end of a body that is at its end: without that its connection would not be used
-    /// again. Fails once and for all if there is no end.
+    /// Reads the end of a response after its last byte, without which its connection could not be
+    /// used again. Fails if the response has more bytes than were announced.
     pub(super) fn drain(&mut self) -> Result<()> {
         if let Some(mut body) = self.body.take().filter(|_| !self.goes_on) {
-            // Whatever else fails now does not matter: all bytes are here.
+            // Other failures do not matter now, because all bytes have arrived.
             self.is_longer = matches!(body.read(&mut [0]), Ok(1..));
         }
         if self.is_longer {
@@ -172,7 +185,8 @@ impl ByteStream {
         Ok(())
     }
 
-    /// Gives the connection up; the next read goes on from the byte that was reached, on another one.
+    /// Gives up a broken connection. The next read requests the rest. Waits before that if several
+    /// connections in a row brought next to nothing.
     fn broke_off(&mut self, cause: io::Error) -> Result<()> {
         let (expected, actual) = (
             self.range.end - self.range.start,
@@ -209,8 +223,8 @@ impl ByteStream {
         Ok(())
     }
 
-    /// Asks for what is left by id, so that a newer version cannot slip in, and makes sure that it was
-    /// that version which answered: a proxy in between may have kept another answer.
+    /// Requests the rest of the range by the version's id, and checks that the answer is about that
+    /// version. A proxy may have kept another answer.
     fn connect(&self) -> Result<ResponseBody> {
         let operation = Operation::DownloadFileById;
         let (content, mut again) = (&self.content, false);

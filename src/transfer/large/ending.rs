@@ -1,13 +1,15 @@
-//! How a large file ends: finished, cancelled or left.
+//! How a large file ends: finished, cancelled, or left unfinished.
 //!
-//! 1. `b2_finish_large_file` with the SHA-1s of all parts. If its answer is lost, `b2_get_file_info` tells
-//!    whether the file is there.
-//! 2. If anything fails for good, `b2_cancel_large_file`, so that no parts are left to be paid for; unless
-//!    nobody can tell whether the file is finished.
-//! 3. A file that may be resumed is left instead. The service is asked first what became of it, because
-//!    another run that resumes the same file may have finished it: `b2_get_file_info`, then `b2_list_parts`.
+//! 1. `b2_finish_large_file` is sent with the SHA-1s of all parts. If its answer is lost,
+//!    `b2_get_file_info` tells whether the file exists.
+//! 2. After a final failure, `b2_cancel_large_file` removes the parts, so that nobody pays for
+//!    them. It is not sent while the file may be finished, because cancelling it then would lose
+//!    the file.
+//! 3. A file that may be resumed is left instead. First `b2_get_file_info` and `b2_list_parts` tell
+//!    what has become of it, because another run that resumes the same file may have finished it.
 //!
-//! What is left for whatever reason is named by the error ([`LargeFileLeft`]).
+//! Whatever is left, for whichever reason, is named by the error ([`LargeFileLeft`]). Cleaning up
+//! takes at most five seconds, and runs even if the caller has cancelled the upload.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -26,37 +28,48 @@ use crate::transfer::large::LargeFile;
 use crate::transfer::new_file::{NewFile, PLAN_ID};
 use crate::wire::large_file::ListPartsRequest;
 
-/// How often finishing is tried when its answers are lost.
+/// The number of times that finishing is tried if its answers are lost.
 const ROUNDS: u32 = 5;
-/// How long clearing up after a failure may take, all attempts together: the caller waits for the reason.
+/// How long cleaning up after a failure may take, with all attempts. The caller waits for the
+/// reason.
 const CLEAN_UP: Duration = Duration::from_secs(5);
 
-/// What the service tells of a large file that was started.
+/// What the service knows about a large file that was started.
 enum State {
+    /// It is a version.
     Finished(Box<FileVersion>),
+    /// It has parts, or may receive some.
     Unfinished,
-    /// Somebody cancelled it.
+    /// It does not exist any more, because somebody cancelled it.
     Gone,
 }
 
-/// What is known of a large file that was to be cancelled.
+/// What is known about a large file that was to be cancelled.
 pub(super) enum Cancelled {
+    /// It was cancelled.
     Done,
-    /// There is no unfinished file of that id any more: it was finished, or somebody cancelled it.
+    /// There was no unfinished file with that id: it was finished, or somebody cancelled it.
     WasGone,
+    /// The service did not answer in time.
     Unknown,
 }
 
 /// Why finishing failed.
 enum Unfinished {
-    /// The service refused it.
+    /// The service refused it, and the file is not finished.
     Refused(Error),
-    /// The request was, or may have been, sent, and its effect is not known.
+    /// The request was sent, or may have been, and its effect is not known.
     Unknown(Error),
 }
 
+/// Whether the service itself says that there is no unfinished file of that id.
+fn says_gone(error: &Error) -> bool {
+    error.is_not_found() || (error.status() == Some(400) && !error.is_answer_lost())
+}
+
 impl LargeFile<'_> {
-    /// Makes a file of these parts.
+    /// Finishes the file with these parts. On failure it is cancelled or left, as the module
+    /// describes.
     pub(super) fn finish(&self, parts: &[Sha1Digest]) -> Result<FileVersion> {
         if let Err(cancelled) = self.transfer.control.check() {
             return self.give_up(cancelled);
@@ -84,8 +97,9 @@ impl LargeFile<'_> {
         }
     }
 
-    /// Ends a file whose parts could not all be made: cancels it, or leaves it to be resumed. Finished it is
-    /// all the same if another run has done that with this content.
+    /// Ends a file whose parts could not all be made: cancels it, or leaves it to be resumed.
+    ///
+    /// If another run has finished the file with this content, that is a success.
     pub(super) fn give_up(&self, error: Error) -> Result<FileVersion> {
         if !self.beginning.is_kept {
             return Err(match self.cancel() {
@@ -105,6 +119,9 @@ impl LargeFile<'_> {
         }
     }
 
+    /// Sends `b2_finish_large_file`, and after each lost answer looks whether the file is finished.
+    /// A refusal that follows a lost answer proves nothing, because the earlier request may still
+    /// be running.
     fn request_finish(&self, parts: &[Sha1Digest]) -> std::result::Result<FileVersion, Unfinished> {
         let Transfer {
             session, control, ..
@@ -137,6 +154,10 @@ impl LargeFile<'_> {
                         Err(error) => Err(Unfinished::Unknown(error)),
                     };
                 }
+                // Whoever refuses on the way will refuse again.
+                Ok(None) if error.is_answer_lost() && !error.may_pass() => {
+                    return Err(Unfinished::Unknown(error));
+                }
                 Ok(None) if error.is_answer_lost() => lost = Some(error),
                 // While an earlier attempt may still be at work, its refusal proves nothing.
                 Ok(None) => {
@@ -150,7 +171,7 @@ impl LargeFile<'_> {
         Err(Unfinished::Unknown(lost.unwrap_or(Error::Cancelled)))
     }
 
-    /// Fails if the service tells of another file than the one that the parts make.
+    /// Fails if the answer is about another file, or about other bytes than the parts have.
     fn check(&self, version: &FileVersion) -> Result<()> {
         let length = self.beginning.length;
         let length = length.unwrap_or_else(|| self.made.load(Ordering::Relaxed));
@@ -166,14 +187,15 @@ impl LargeFile<'_> {
         })
     }
 
-    /// Whether a file that another run finished has the content that this one would have made.
+    /// Whether a file that another run has finished has the content that this run would have given
+    /// it.
     fn is_of_this_content(&self, version: &FileVersion) -> bool {
         let (ours, theirs) = (&self.file.info, &version.file_info);
         let has_same = |name| ours.get(name).is_some() && ours.get(name) == theirs.get(name);
         self.check(version).is_ok() && (has_same(LARGE_FILE_SHA1) || has_same(PLAN_ID))
     }
 
-    /// What the service tells of the file.
+    /// Asks the service what has become of the file.
     fn state(&self, control: &Control) -> Result<State> {
         if let Some(version) = self.find_finished(control)? {
             return Ok(State::Finished(Box::new(version)));
@@ -187,12 +209,13 @@ impl LargeFile<'_> {
             raw.list_parts(&request)
         }) {
             Ok(_) => Ok(State::Unfinished),
-            Err(error) if error.is_not_found() || error.status() == Some(400) => Ok(State::Gone),
+            Err(error) if says_gone(&error) => Ok(State::Gone),
             Err(error) => Err(error),
         }
     }
 
-    /// The finished file, if it is finished; by its id, or for a key that may not read by listing.
+    /// The version, if the file is finished. It is looked up by its id, or, with a key that may not
+    /// read files, in the list of versions.
     fn find_finished(&self, control: &Control) -> Result<Option<FileVersion>> {
         let session = self.transfer.session;
         match session.call(Operation::GetFileInfo, control, |raw| {
@@ -210,7 +233,7 @@ impl LargeFile<'_> {
         session.find_version(control, bucket, name, is_ours, |_| false)
     }
 
-    /// The failure, with what it leaves at the service.
+    /// The failure, together with what it leaves at the service.
     fn left(&self, why: WhyLeft, failure: Error) -> Error {
         Error::LargeFileLeft(Box::new(LargeFileLeft {
             file_id: self.id.clone(),
@@ -219,8 +242,8 @@ impl LargeFile<'_> {
         }))
     }
 
-    /// Asks the service for something after a failure. Not under the caller's token, which may be what
-    /// ended the upload; but not for long either.
+    /// Asks the service for something after a failure. This does not run under the caller's token,
+    /// which may have ended the upload, but it has a short time limit.
     fn limited<T>(&self, act: impl FnOnce(&Control) -> T) -> T {
         let (limit, done) = (CancelToken::new(), CancelToken::new());
         let control = Control {
@@ -242,7 +265,8 @@ impl LargeFile<'_> {
         })
     }
 
-    /// Leaves no parts behind. That this fails does not change why the upload failed.
+    /// Cancels the file, so that no parts are left. A failure of this does not change the reason
+    /// why the upload failed.
     pub(super) fn cancel(&self) -> Cancelled {
         let (session, file_id) = (self.transfer.session, &self.id);
         match self.limited(|control| session.cancel_large_file(control, file_id)) {
@@ -250,7 +274,7 @@ impl LargeFile<'_> {
                 tracing::debug!(%file_id, "the unfinished large file was cancelled");
                 Cancelled::Done
             }
-            Err(error) if error.is_not_found() || error.status() == Some(400) => {
+            Err(error) if says_gone(&error) => {
                 tracing::debug!(%file_id, "there is no unfinished large file to cancel any more");
                 Cancelled::WasGone
             }
@@ -261,6 +285,7 @@ impl LargeFile<'_> {
         }
     }
 
+    /// Removes the upload URLs for the parts of this file, which nobody needs any more.
     pub(super) fn drop_upload_urls(&self) {
         let session = self.transfer.session;
         if let Ok(snapshot) = session.current(self.transfer.control) {

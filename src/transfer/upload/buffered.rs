@@ -1,5 +1,12 @@
-//! Large files from what can be read only once. Each part is read into memory by the calling thread
-//! and sent by another one; a fixed number of buffers goes round, one more than there are workers.
+//! Makes large files of what can be read only once.
+//!
+//! The calling thread reads each part into a buffer, and another thread sends it. The number of
+//! buffers is limited to one more than there are workers, so that the next part is read while the
+//! others are sent. A buffer's memory is borrowed from the limit of the `B2Api` before the buffer
+//! is filled.
+//!
+//! A part that fails is sent again from its buffer. Such an upload cannot be resumed, so every
+//! failure cancels the large file.
 
 use std::io::{self, Read};
 
@@ -22,22 +29,24 @@ use crate::transfer::uploaded::Uploaded;
 #[derive(Debug)]
 pub(super) struct PartBuffer {
     pub(super) bytes: Vec<u8>,
-    /// What its buffer may take.
+    /// The size of the buffer, which was borrowed for it.
     room: u64,
     _loan: Loan,
 }
 
 /// Where the parts come from.
 pub(super) trait Input {
-    /// Reads the next bytes, none at the end; a wait for them ends with the call.
+    /// Reads the next bytes; returns 0 at the end. A wait for bytes ends when the call is
+    /// cancelled.
     fn read(&mut self, buffer: &mut [u8], control: &Control) -> io::Result<usize>;
 
-    /// A large file is about to be started, or was started. What is cancelled in between may leave one that
-    /// nobody knows.
+    /// Tells that a large file is about to be started, or was started. Cancelling in between may
+    /// leave one that nobody knows, so an input may delay it.
     fn is_starting(&mut self, _is_starting: bool) {}
 }
 
-/// A reader of the caller, which nothing can interrupt.
+/// A reader of the caller, which nothing can interrupt: cancelling takes effect when its `read`
+/// returns.
 pub(super) struct CallersReader<R>(pub(super) R);
 
 impl<R: Read> Input for CallersReader<R> {
@@ -47,7 +56,7 @@ impl<R: Read> Input for CallersReader<R> {
     }
 }
 
-/// An input that is read under a control.
+/// An input that is read under a control, as a [`Read`].
 struct Under<'a>(&'a mut dyn Input, &'a Control);
 
 impl Read for Under<'_> {
@@ -56,26 +65,31 @@ impl Read for Under<'_> {
     }
 }
 
-/// The parts of a reader, one after the other.
+/// The parts of an input, read one after the other.
 pub(super) struct PartReader<'a> {
     input: &'a mut dyn Input,
     cut: Cut,
     memory: &'a Memory,
+    /// The number of parts that were read.
     index: u64,
+    /// A part that was put back and comes next.
     ready: Option<PartBuffer>,
-    /// The first byte of the next part, if it was looked for.
+    /// The first byte of the next part, if it was read to see whether there is one.
     peeked: Option<u8>,
+    /// Whether the input has ended.
     ended: bool,
 }
 
+/// How the input is cut into parts.
 enum Cut {
-    /// Exactly these parts.
+    /// Into exactly these parts. An input that ends earlier is an error.
     Known(EqualParts),
-    /// Until the reader ends.
+    /// Into parts of this size until the input ends.
     Stream(PartLimits),
 }
 
 impl<'a> PartReader<'a> {
+    /// The parts of an input of known length.
     pub(super) fn of_length(
         input: &'a mut dyn Input,
         parts: EqualParts,
@@ -84,6 +98,7 @@ impl<'a> PartReader<'a> {
         Self::new(input, Cut::Known(parts), memory)
     }
 
+    /// The parts of an input of unknown length.
     pub(super) fn of_stream(
         input: &'a mut dyn Input,
         limits: PartLimits,
@@ -104,18 +119,18 @@ impl<'a> PartReader<'a> {
         }
     }
 
-    /// The next part in a new buffer; none at the end.
+    /// Reads the next part into a new buffer; returns `None` at the end.
     pub(super) fn next_part(&mut self, control: &Control) -> Result<Option<PartBuffer>> {
         self.next_into(None, control)
     }
 
-    /// What was read already comes first.
+    /// Makes this part the next one again.
     pub(super) fn put_back(&mut self, part: PartBuffer) {
         self.ready = Some(part);
     }
 
-    /// Whether another part follows. One byte tells: a buffer for it would be a second one, for which
-    /// nobody may wait who holds the first.
+    /// Whether another part follows. One byte is read to find out. A buffer for the part would be
+    /// the second one, and nobody may wait for that while holding the first (`control::memory`).
     pub(super) fn goes_on(&mut self, control: &Control) -> Result<bool> {
         let mut byte = [0];
         if self.peeked.is_none() && !self.ended && self.wanted() > 0 {
@@ -127,7 +142,7 @@ impl<'a> PartReader<'a> {
         Ok(self.peeked.is_some())
     }
 
-    /// The next part, in the buffer of an earlier one if it fits.
+    /// Reads the next part, into the buffer of an earlier one if it is large enough.
     fn next_into(
         &mut self,
         old: Option<PartBuffer>,
@@ -177,7 +192,7 @@ impl<'a> PartReader<'a> {
         Ok(Some(part))
     }
 
-    /// How many bytes the next part has if the reader has them.
+    /// The size of the next part if the input has as many bytes.
     fn wanted(&self) -> u64 {
         match &self.cut {
             Cut::Known(parts) => {
@@ -188,6 +203,7 @@ impl<'a> PartReader<'a> {
         }
     }
 
+    /// The length of the input, if it is known.
     const fn total(&self) -> Option<u64> {
         match &self.cut {
             Cut::Known(parts) => Some(parts.length()),
@@ -196,7 +212,7 @@ impl<'a> PartReader<'a> {
     }
 }
 
-/// Uploads the parts of a reader as a large file.
+/// Uploads the parts of an input as a large file.
 pub(super) fn upload(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
@@ -206,7 +222,7 @@ pub(super) fn upload(
         workers, control, ..
     } = transfer;
     let tally = transfer.tally(file.name, parts.total());
-    // Memory that is short is for whoever can use it now.
+    // Where memory is limited, a buffer is returned at once, for whoever can use it now.
     let is_short = parts.memory.limit().is_some();
     let buffers = Buffers::new(workers.limit() + 1, !is_short);
     let beginning = Beginning {
@@ -236,6 +252,7 @@ pub(super) fn upload(
     })
 }
 
+/// Sends one part, and returns its buffer whatever the outcome.
 fn send_part(
     large: &LargeFile<'_>,
     number: u64,
@@ -249,11 +266,13 @@ fn send_part(
     outcome
 }
 
-/// The buffers that go round between the reading thread and the sending ones.
+/// The buffers that are used in turn by the reading thread and the sending ones.
 struct Buffers {
+    /// The number of buffers that may exist at the same time.
     turns: Semaphore,
-    /// Those that were used and are kept for the next part.
+    /// Buffers that were sent and are kept for the next parts.
     used: Mutex<Vec<PartBuffer>>,
+    /// Whether buffers are kept.
     keep: bool,
 }
 
@@ -266,13 +285,14 @@ impl Buffers {
         }
     }
 
-    /// The right to one more buffer, perhaps with an old one.
+    /// Waits for the right to one more buffer, and returns an old one if there is one.
     fn take(&self, control: &Control) -> Result<Option<PartBuffer>> {
         control.check()?;
         self.turns.acquire(1, control.tokens())?;
         Ok(self.used.lock().pop())
     }
 
+    /// Returns a buffer.
     fn give_back(&self, buffer: PartBuffer) {
         let kept = Some(buffer).filter(|_| self.keep);
         self.used.lock().extend(kept);

@@ -1,12 +1,14 @@
-//! A file in one request (docs/protocol.md, sections 2.7 and 6).
+//! Uploads a file in one request (docs/protocol.md, sections 2.7 and 6).
 //!
-//! 1. Take or ask for an upload URL (`session::upload_url`).
-//! 2. POST the content, its SHA-1 after it.
-//! 3. If all of it was sent and the answer is lost, look whether the service has it before anything
-//!    is sent again: `b2_list_file_versions` from the name on. Found: that version is the answer.
-//!    Not found: another URL, another attempt. Found, but the key may not see whether it is locked as was
-//!    asked for: the failure is reported. May not look (no `listFiles`): another attempt, which can leave
-//!    two equal versions.
+//! 1. An upload URL is taken from the pool or requested (`session::upload_url`).
+//! 2. The content is sent, with its SHA-1 after it.
+//! 3. If all of it was sent and the answer is lost, `b2_list_file_versions` shows whether the
+//!    service has it, before anything is sent again: - If the version is found, it is the result. -
+//!    If it is not found, the content is sent again to another URL. - If it is found, but the key
+//!    may not see whether it is locked or encrypted as requested, the upload fails, because
+//!    repeating it could create a second version. - If the key may not list versions, the content
+//!    is sent again. That can leave two equal versions. - If the look itself fails, the upload
+//!    fails with the lost answer, and the version may exist.
 
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use crate::transfer::new_file::{Comparison, NewFile};
 use crate::transfer::source::UploadSource;
 use crate::transfer::uploaded::Uploaded;
 
-/// Uploads a source that fits into one request, under the authorization that was read for it.
+/// Uploads a source that fits into one request, under an authorization that was just read.
 pub(in crate::transfer) fn upload(
     transfer: Transfer<'_>,
     snapshot: Arc<AuthSnapshot>,
@@ -75,7 +77,7 @@ pub(in crate::transfer) fn upload(
     })
 }
 
-/// Fails if the service tells of a file of another bucket.
+/// Fails if the answer is about a file of another bucket.
 fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion> {
     match &version.bucket_id {
         Some(bucket) if bucket != file.bucket => Err(Error::UnexpectedReply {
@@ -86,7 +88,8 @@ fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion>
     }
 }
 
-/// Looks whether the service has what was sent since the beginning.
+/// Looks whether the service has what was sent after `beginning`, and decides how the attempt
+/// ended.
 fn find_uploaded(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
@@ -97,25 +100,30 @@ fn find_uploaded(
     let Transfer {
         session, control, ..
     } = transfer;
-    // A custom time is told as it was given; otherwise it must be one of after the attempt.
-    let is_too_old = |version: &FileVersion| match file.upload_timestamp {
-        Some(time) => version.upload_timestamp < time,
-        None => !session.is_made_since(beginning, version),
-    };
-    let is_ours = |version: &FileVersion| {
+    let is_like_it = |version: &FileVersion| {
         version.action == FileAction::Upload
             && version.content_length == length
             && version.content_sha1.digest() == Some(sha1)
             && !matches!(file.compare(version), Comparison::Different(_))
-            && !is_too_old(version)
     };
-    match session.find_version(control, file.bucket, file.name, is_ours, is_too_old) {
+    let found = match file.upload_timestamp {
+        None => session.find_made(control, file.bucket, file.name, beginning, is_like_it),
+        // A custom time is told as it was given.
+        Some(time) => {
+            let is_too_old = |version: &FileVersion| version.upload_timestamp < time;
+            let is_ours = |version: &FileVersion| is_like_it(version) && !is_too_old(version);
+            session.find_version(control, file.bucket, file.name, is_ours, is_too_old)
+        }
+    };
+    match found {
         Ok(Some(version)) if file.compare(&version) == Comparison::Equal => {
             Ok(UploadOutcome::Found(version))
         }
         // Not every key may see how it is kept. Another one beside it would be a second version.
         Ok(Some(_)) => Ok(UploadOutcome::Unknown(lost)),
-        Ok(None) | Err(Error::NotAllowed(_)) => Err(lost),
+        Ok(None) => Err(lost),
+        // Whoever may not look sends it again; but a proxy knows nothing of what the key may.
+        Err(error @ Error::NotAllowed(_)) if !error.is_answer_lost() => Err(lost),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(_) => Ok(UploadOutcome::Unknown(lost)),
     }

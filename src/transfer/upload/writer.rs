@@ -1,10 +1,11 @@
-//! A file that is written piece by piece.
+//! A file that is written piece by piece, like a local file.
 //!
-//! 1. `write` puts bytes into a pipe (`pipe`). A thread at its other end uploads what comes, as any stream: in
-//!    one request if it fits into one part, otherwise as a large file, its parts side by side.
-//! 2. When the upload fails, the pipe is closed at once, and the next `write` gets the error.
-//! 3. `finish` ends the pipe and waits for the upload. Without it the pipe breaks: what the upload has
-//!    started is cancelled, and nothing is stored.
+//! 1. `write` puts bytes into a pipe (`pipe`). A thread at its other end uploads them like any
+//!    stream: in one request if they fit into one part, otherwise as a large file whose parts are
+//!    sent at the same time.
+//! 2. If the upload fails, the pipe is closed at once, and the next `write` returns the error.
+//! 3. `finish` ends the pipe and waits for the upload. If the writer is dropped instead, the pipe
+//!    breaks: what the upload has started is cancelled, and nothing is stored.
 
 mod pipe;
 
@@ -23,18 +24,18 @@ use crate::transfer::uploaded::Uploaded;
 /// A file in a bucket that is written piece by piece, from
 /// [`Bucket::upload_writer`](crate::Bucket::upload_writer).
 ///
-/// Whatever writes into a [`Write`] can write into a bucket without a local file in between: archives,
-/// compressors, serializers. What fits into one part (16 MB unless
-/// [`part_size`](crate::UploadOptions::part_size) says otherwise) is uploaded with one request, when the file
-/// is finished. Of a longer file, the parts are uploaded side by side while the next ones are written; `write`
-/// waits when they are slower than the writer.
+/// Whatever writes to a [`Write`] can write to a bucket without a local file in between: archives,
+/// compressors, serializers. Content that fits into one part (16 MB unless
+/// [`part_size`](crate::UploadOptions::part_size) says otherwise) is uploaded with one request when
+/// the file is finished. The parts of longer content are uploaded at the same time, while the next
+/// ones are written; `write` waits if they are slower than the writer.
 ///
-/// **The file exists once [`finish`](Self::finish) has returned.** A writer that is dropped without it stores
-/// nothing: what was uploaded is cancelled, and dropping returns after that.
+/// **The file exists once [`finish`](Self::finish) has returned.** A writer that is dropped without
+/// it stores nothing: what was uploaded is cancelled before the drop returns.
 ///
-/// When the upload fails, the next `write` returns the reason: an [`Error`] inside the `io::Error`, which
-/// `io::Error::downcast` gives back. `flush` returns such an error too, and does nothing else: the service stores
-/// no part of a file before all of it is there, so that nothing can be flushed.
+/// If the upload fails, the next `write` returns the reason, an [`Error`] inside the `io::Error`,
+/// which `io::Error::downcast` extracts. `flush` returns such an error as well, and has no other
+/// effect: the service stores no part of a file before it has all of it, so nothing can be flushed.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
@@ -55,17 +56,20 @@ use crate::transfer::uploaded::Uploaded;
 /// ```
 #[must_use = "a writer that is dropped without `finish` stores nothing"]
 pub struct UploadWriter {
+    /// The end of the pipe that is written to; `None` once the file is finished or has failed.
     pipe: Option<PipeWriter>,
-    /// Runs until the pipe ends.
+    /// The thread that uploads. It runs until the pipe ends, and is joined once.
     thread: Option<JoinHandle<Result<Uploaded>>>,
+    /// Cancels the upload if the writer is dropped.
     stop: CancelToken,
     written: u64,
+    /// Room in the memory limit for the part that is being written.
     _memory: Reservation,
 }
 
 impl UploadWriter {
-    /// Starts the upload of what will be written: `upload` is called on a thread of its own with the pipe to
-    /// read from and the token to run under.
+    /// Starts the upload of what will be written. `upload` runs on a thread of its own, with the
+    /// pipe to read from and the token to run under.
     pub(crate) fn start(
         cancel: Option<&CancelToken>,
         memory: Reservation,
@@ -89,17 +93,18 @@ impl UploadWriter {
         })
     }
 
-    /// Returns how many bytes were written so far.
+    /// Returns the number of bytes that were written so far.
     #[must_use]
     pub const fn written(&self) -> u64 {
         self.written
     }
 
-    /// Uploads what is left, and creates the file.
+    /// Uploads the remaining bytes and creates the file.
     ///
     /// # Errors
-    /// As [`Bucket::upload_stream`](crate::Bucket::upload_stream); [`Error::Stream`] if a `write` has returned
-    /// an error already.
+    /// As [`Bucket::upload_stream`](crate::Bucket::upload_stream); [`Error::Stream`] if a `write`
+    /// has already returned an error. No version is created then, unless the error says that it is
+    /// not known.
     pub fn finish(mut self) -> Result<Uploaded> {
         if let Some(pipe) = self.pipe.take() {
             pipe.finish();
@@ -107,7 +112,8 @@ impl UploadWriter {
         self.join().unwrap_or_else(|| Err(failed_before()))
     }
 
-    /// The outcome of the upload, if nobody had it yet.
+    /// Waits for the upload and returns its outcome, if nobody has it yet. A panic of the upload
+    /// continues here.
     fn join(&mut self) -> Option<Result<Uploaded>> {
         let thread = self.thread.take()?;
         Some(
@@ -117,7 +123,8 @@ impl UploadWriter {
         )
     }
 
-    /// Why the upload ended before it was finished.
+    /// The reason why the upload ended before it was finished. It is returned once; later calls
+    /// return a general error.
     fn failure(&mut self) -> io::Error {
         self.pipe = None;
         match self.join() {
@@ -127,6 +134,7 @@ impl UploadWriter {
     }
 }
 
+/// The error of a writer whose failure was already reported.
 fn failed_before() -> Error {
     Error::Stream {
         action: "write",
@@ -177,7 +185,8 @@ impl fmt::Debug for UploadWriter {
 }
 
 impl Upload<'_> {
-    /// Checks what can be checked of a file that will be written, and keeps room in memory for one part of it.
+    /// Checks what can be checked of a file that will be written, and reserves memory for one part
+    /// of it.
     pub(crate) fn prepare_writer(&self) -> Result<Reservation> {
         let memory = self.transfer.workers.memory();
         self.options.resume.check_for_stream()?;
@@ -188,7 +197,7 @@ impl Upload<'_> {
         memory.reserve(limits.wanted())
     }
 
-    /// Uploads what is written into a pipe.
+    /// Uploads what is written to a pipe.
     pub(crate) fn send_pipe(&self, mut pipe: PipeReader) -> Result<Uploaded> {
         self.send_input(&mut pipe)
     }

@@ -1,7 +1,9 @@
-//! The text of the record beside an unfinished download: a line of JSON about the version and how it is
-//! cut, and then a line for each step: a part, how many of its bytes are there, and their SHA-1, or
-//! `-` where the SHA-1 of the whole is known. The last step of a part counts. A line without an end was
-//! being written when the process died.
+//! The text of the record beside an unfinished download.
+//!
+//! The first line is a JSON object about the version and the size of the parts. Each further line
+//! is a step: the number of a part, how many of its bytes are on the disk, and their SHA-1, or `-`
+//! if the SHA-1 of the whole file is known. The last step of a part counts. A last line without a
+//! line break was being written when the process died, and is ignored.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,12 +14,12 @@ use crate::model::file::FileVersion;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::parts::EqualParts;
 
-/// The form of the record that is written and understood.
+/// The form of the record that this version of the crate writes and reads.
 const FORMAT: u32 = 1;
-/// A record of more parts than that is not believed.
+/// The largest number of parts in a record. One with more is considered damaged.
 const MOST_PARTS: u64 = 1_000_000;
 
-/// The first line.
+/// The first line of a record: which version it belongs to, and how that is cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Header {
@@ -41,6 +43,7 @@ impl Header {
         }
     }
 
+    /// The parts that the file is cut into.
     pub(super) const fn parts(&self) -> EqualParts {
         EqualParts::new(self.content_length, self.part_size)
     }
@@ -51,7 +54,7 @@ impl Header {
     }
 }
 
-/// So many bytes of a part are there, and this is their SHA-1, if it is needed.
+/// The number of bytes of a part that are on the disk, and their SHA-1 if it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) part: u64,
@@ -60,6 +63,7 @@ pub(super) struct Step {
 }
 
 impl Step {
+    /// The line of the record.
     pub(super) fn line(&self) -> String {
         let sha1 = self
             .sha1
@@ -88,13 +92,13 @@ impl FromStr for Step {
     }
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) header: Header,
     /// The last step of each part that has one.
     pub(super) steps: BTreeMap<u64, Step>,
-    /// How long the text is up to its last whole line.
+    /// The length of the text up to the end of its last complete line.
     pub(super) length: u64,
 }
 
@@ -104,7 +108,7 @@ impl Record {
         Ok(serde_json::to_string(header)? + "\n")
     }
 
-    /// Reads the record of the version that is wanted; why it counts for nothing otherwise.
+    /// Reads the record of the wanted version. Fails with the reason why the record cannot be used.
     pub(super) fn parse(text: &[u8], wanted: &Header) -> Result<Self, &'static str> {
         let whole = text.iter().rposition(|byte| *byte == b'\n');
         let whole = whole.and_then(|last| text.get(..=last)).unwrap_or_default();
@@ -140,7 +144,7 @@ impl Record {
         })
     }
 
-    /// How long the data must be at least to be what the record says.
+    /// The smallest length of the data file that agrees with the record.
     pub(super) fn data_length(&self) -> u64 {
         let parts = self.header.parts();
         let ends = self.steps.values();

@@ -1,7 +1,8 @@
-//! Which blocks of a file are in memory, and which are on their way.
+//! Keeps track of the blocks of a file that are in memory, and of those that are on their way.
 //!
-//! The bytes of both together stay within the capacity. What was used longest ago makes room first, and
-//! before it what a sequential reader has passed.
+//! The bytes of both together stay within the capacity. When room is needed, blocks that a
+//! sequential reader has passed are dropped first, and then those that were not used for the
+//! longest time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,10 +10,11 @@ use std::sync::Arc;
 
 use crate::control::memory::Loan;
 
-/// One block of a file.
+/// One block of a file in memory.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
+    /// The memory of the block, borrowed from the limit of the `B2Api`.
     _loan: Option<Loan>,
 }
 
@@ -25,24 +27,28 @@ impl Block {
 /// The blocks of one file, by their index.
 #[derive(Debug)]
 pub(super) struct Blocks {
+    /// The largest number of bytes in memory or on their way.
     capacity: u64,
-    /// The bytes of what is cached or in flight.
+    /// The number of bytes that are cached or in flight.
     held: u64,
+    /// The blocks in memory.
     cached: BTreeMap<u64, Cached>,
-    /// The blocks in the order in which they make room.
+    /// The cached blocks in the order in which they are dropped.
     order: BTreeMap<Use, u64>,
+    /// The sizes of the blocks that a thread is fetching.
     in_flight: BTreeMap<u64, u64>,
-    /// Counts uses.
+    /// The number of uses so far, which orders them.
     uses: u64,
 }
 
+/// A block in memory, and when it was last used.
 #[derive(Debug)]
 struct Cached {
     block: Arc<Block>,
     last_use: Use,
 }
 
-/// When a block was used last; blocks that are not needed any more come before all others.
+/// When a block was last used. Blocks that are no longer needed come before all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Use {
     is_needed: bool,
@@ -61,7 +67,7 @@ impl Blocks {
         }
     }
 
-    /// A block that is cached; it counts as used now.
+    /// Returns a cached block, which counts as used now.
     pub(super) fn get(&mut self, index: u64) -> Option<Arc<Block>> {
         let block = Arc::clone(&self.cached.get(&index)?.block);
         self.set_use(index, true);
@@ -72,15 +78,15 @@ impl Blocks {
         self.in_flight.contains_key(&index)
     }
 
-    /// How many of these blocks, from the first one on, are neither cached nor in flight.
+    /// The number of these blocks, from the first one on, that are neither cached nor in flight.
     pub(super) fn missing(&self, indices: Range<u64>) -> u64 {
         let is_missing =
             |index: &u64| !self.cached.contains_key(index) && !self.is_in_flight(*index);
         indices.take_while(is_missing).count() as u64
     }
 
-    /// Makes room for a block that is about to be fetched. Returns whether there is room; if there is none, the block
-    /// is not in flight.
+    /// Makes room for a block that is about to be fetched. Returns whether there is room; if there
+    /// is none, the block does not count as in flight.
     pub(super) fn take_off(&mut self, index: u64, bytes: u64) -> bool {
         if bytes > self.capacity || self.is_in_flight(index) {
             return false;
@@ -96,7 +102,7 @@ impl Blocks {
         true
     }
 
-    /// A block in flight has arrived, and is cached.
+    /// Caches a block in flight that has arrived.
     pub(super) fn land(&mut self, index: u64, block: &Arc<Block>) {
         let Some(bytes) = self.in_flight.remove(&index) else {
             return;
@@ -109,24 +115,25 @@ impl Blocks {
         self.cached.insert(index, Cached { block, last_use });
     }
 
-    /// A block in flight does not arrive, or is not to be cached.
+    /// Notes that a block in flight will not arrive, or is not to be cached.
     pub(super) fn abandon(&mut self, index: u64) {
         if let Some(bytes) = self.in_flight.remove(&index) {
             self.held -= bytes;
         }
     }
 
-    /// A reader has passed a block, and does not need it any more.
+    /// Notes that a reader has passed a block and does not need it any more.
     pub(super) fn pass(&mut self, index: u64) {
         self.set_use(index, false);
     }
 
-    /// Drops everything that is cached.
+    /// Drops all cached blocks.
     pub(super) fn clear(&mut self) {
         let all: BTreeSet<u64> = self.cached.keys().copied().collect();
         all.into_iter().for_each(|index| self.evict(index));
     }
 
+    /// Drops one block.
     fn evict(&mut self, index: u64) {
         if let Some(cached) = self.cached.remove(&index) {
             self.order.remove(&cached.last_use);
@@ -134,6 +141,7 @@ impl Blocks {
         }
     }
 
+    /// Notes that a block was used, or is no longer needed.
     fn set_use(&mut self, index: u64, is_needed: bool) {
         let next = self.next_use(is_needed);
         if let Some(cached) = self.cached.get_mut(&index) {

@@ -1,32 +1,36 @@
-//! Tells sequential reads from random ones, and how much to read ahead of them.
+//! Distinguishes sequential reads from random ones, and decides how much to read ahead.
 //!
-//! A read that begins where an earlier one ended, or less than a block behind it, belongs to the same
-//! run. Nothing is read ahead before a run has the length of a block. After that the window grows with the
-//! run: twice what was read so far, up to half of the cache, which all runs share.
+//! A read that begins where an earlier one ended, or less than a block after it, continues its run.
+//! Nothing is read ahead before a run is as long as a block. Then the window grows with the run: to
+//! twice what was read so far, but at most half of the cache, which all runs share.
 
 use std::ops::Range;
 
-/// Runs that are followed at the same time; a new one takes the place of the one that rested longest.
+/// The number of runs that are followed at the same time. A new one replaces the one that was not
+/// continued for the longest time.
 const MAX_RUNS: usize = 32;
 
 /// The runs of reads in one file.
 #[derive(Debug, Default)]
 pub(super) struct Pattern {
-    /// The run that was continued last comes last.
+    /// The runs; the one that was continued last comes last.
     runs: Vec<Run>,
 }
 
+/// A sequence of reads that follow one another.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     /// Where its last read ended.
     end: u64,
-    /// How many bytes it has read or passed over.
+    /// The number of bytes that it has read or passed over.
     length: u64,
+    /// The number of its reads.
     reads: u32,
 }
 
 impl Pattern {
-    /// Takes note of a read, and returns how many bytes behind it are worth reading ahead, at most `most`.
+    /// Notes a read, and returns the number of bytes after it that are worth reading ahead, at most
+    /// `most`.
     pub(super) fn note(&mut self, read: &Range<u64>, block: u64, most: u64) -> u64 {
         let continues = |run: &Run| (run.end..run.end.saturating_add(block)).contains(&read.start);
         let found = self.runs.iter().rposition(continues);

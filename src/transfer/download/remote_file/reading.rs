@@ -1,15 +1,15 @@
-//! Bringing the blocks of a file into memory, for one handle or several.
+//! Brings the blocks of a file into memory, for one handle or several.
 //!
-//! 1. A read takes what is cached. It waits for a block that another thread is fetching, and fetches
-//!    those that nobody is fetching with one request, on its own thread.
-//! 2. What is worth reading ahead is cut into ranges, which are fetched side by side on threads of their
-//!    own. Each waits for a worker's permit; memory is only taken where nobody waits for it.
-//! 3. What a thread in the background fails with is not told: the read that needs the block asks for it
-//!    again, and gets an error of its own.
+//! 1. A read takes what is cached. It waits for a block that another thread is fetching. Blocks
+//!    that nobody is fetching are fetched on its own thread, with one request.
+//! 2. What is worth reading ahead is cut into ranges, which are fetched at the same time on threads
+//!    of their own. Each takes a worker's permit if one is free, and memory that nobody waits for.
+//! 3. A thread in the background does not report its failure. The read that needs the block
+//!    requests it again, and gets an error of its own.
 //!
-//! Nobody waits for memory here, because a reader may be the source of an upload, which holds some: where
-//! there is none a read asks for its own bytes, and nothing is cached. When somebody else waits for
-//! memory, the cache gives up what it has.
+//! Nobody waits for memory here, because a reader may be the source of an upload that holds some.
+//! If there is none, a read requests its own bytes, and nothing is cached. If a transfer waits for
+//! memory, the cache drops what it has.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -34,29 +34,32 @@ use crate::transfer::Transfer;
 use crate::transfer::download::stream::{ByteStream, PinnedVersion};
 use crate::transfer::parallel;
 
-/// What a block has, in bytes, and the least that it has where the cache is small.
+/// The size of a block, in bytes.
 const BLOCK: u64 = 256 * 1024;
+/// The size of a block if the cache is small, in bytes.
 const MIN_BLOCK: u64 = 64 * 1024;
-/// The most that is asked for ahead with one request, in bytes.
+/// The largest number of bytes that one request reads ahead.
 const MAX_SPAN: u64 = 2 * 1024 * 1024;
-/// How many ranges a window of reading ahead is cut into.
+/// The number of ranges that the window of reading ahead is cut into.
 const SPANS: u64 = 8;
-/// Missing bytes of one read from which on they go straight to where they are wanted, in ranges side by
-/// side.
+/// The number of missing bytes from which on a read bypasses the cache: they are fetched in several
+/// ranges at a time, directly into the caller's buffer.
 const DIRECT: u64 = 4 * 1024 * 1024;
-/// The least that such a range has, in bytes.
+/// The smallest size of such a range, in bytes.
 const MIN_RANGE: usize = 1024 * 1024;
 
-/// What the handles of one file share; dropping it ends its threads.
+/// What the handles of one file share. Dropping it ends its threads.
 pub(super) struct Reading {
     file: Arc<File>,
+    /// Cancels the threads that read ahead.
     stop: CancelToken,
-    /// Wake readers that wait for another thread's block when they are cancelled.
+    /// Wake readers that wait for another thread's block when their call is cancelled.
     _wakers: Vec<Subscription>,
+    /// The threads that read ahead.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What its threads share.
+/// What the threads of one file share.
 struct File {
     session: Arc<Session>,
     workers: Arc<Workers>,
@@ -64,17 +67,19 @@ struct File {
     version: FileVersion,
     pinned: PinnedVersion,
     tally: Arc<ProgressCounter>,
+    /// The size of its blocks.
     block: u64,
+    /// The largest number of bytes that are read ahead.
     most_ahead: u64,
     blocks: Mutex<Blocks>,
-    /// A block has arrived, or will not.
+    /// Wakes readers when a block has arrived, or will not.
     arrived: Condvar,
     pattern: Mutex<Pattern>,
-    /// What was read ahead last failed: a read has to succeed first.
+    /// Whether the last reading ahead failed. It starts again after a read has succeeded.
     is_failing: AtomicBool,
 }
 
-/// A block that a reader keeps for itself because the cache has no room.
+/// A block that a handle keeps for itself because the cache has no room.
 #[derive(Debug, Clone)]
 pub(super) struct KeptBlock {
     pub(super) start: u64,
@@ -88,6 +93,7 @@ pub(super) struct Settings {
 }
 
 impl Reading {
+    /// Prepares reading a version. Sends nothing, and starts no thread.
     pub(super) fn new(
         transfer: Transfer<'_>,
         version: FileVersion,
@@ -162,13 +168,13 @@ impl Reading {
         &self.file.tally
     }
 
-    /// Forgets what is cached: something of it is wrong.
+    /// Drops what is cached, because some of it is wrong.
     pub(super) fn forget(&self) {
         self.file.blocks.lock().clear();
     }
 
-    /// Reads some bytes at `offset`, none at the end. A block that cannot be cached is left in `kept`,
-    /// if there is such a place.
+    /// Reads some bytes at `offset`; returns 0 at the end. A block that cannot be cached is stored
+    /// in `kept`, if there is such a place.
     pub(super) fn read_at(
         &self,
         buffer: &mut [u8],
@@ -209,7 +215,7 @@ impl Reading {
         }
     }
 
-    /// Starts threads for what is missing in this range, as far as there are permits and memory for it.
+    /// Starts threads for what is missing in this range, as far as there are permits and memory.
     fn read_ahead(&self, ahead: &Range<u64>) {
         while !ahead.is_empty() && !self.file.is_failing.load(Ordering::Relaxed) {
             let Some(flight) = File::plan(&self.file, ahead) else {
@@ -220,7 +226,7 @@ impl Reading {
             threads.retain(|thread| !thread.is_finished());
             match thread {
                 Ok(thread) => threads.push(thread),
-                // The system has no thread for it: it is fetched when it is read.
+                // The system refuses a thread, so the range is fetched when it is read.
                 Err(_) => return,
             }
         }
@@ -236,20 +242,20 @@ impl Drop for Reading {
     }
 }
 
-/// What there is of a read.
+/// What there is of the bytes of a read.
 enum Found {
-    /// So many bytes were cached, and are copied.
+    /// This many bytes were cached, and are copied.
     Cached(usize),
-    /// These blocks are to be fetched first.
+    /// These blocks have to be fetched first.
     Missing(Flight),
-    /// So many bytes are missing that they are not worth caching.
+    /// This many bytes are missing, which are too many to be cached.
     Large(usize),
     /// There is no room for the block.
     NoRoom,
 }
 
 impl File {
-    /// The blocks that hold these bytes.
+    /// The blocks that contain these bytes.
     fn indices(&self, bytes: &Range<u64>) -> Range<u64> {
         bytes.start / self.block..bytes.end.div_ceil(self.block)
     }
@@ -260,8 +266,8 @@ impl File {
         indices.start * self.block..end
     }
 
-    /// Copies what is cached at the beginning of a read, waiting for it if another thread is about to
-    /// bring it. Otherwise decides how it is to be fetched.
+    /// Copies what is cached at the beginning of a read. Waits for it if another thread is fetching
+    /// it. If it is not cached, decides how it is fetched.
     fn look(
         self: &Arc<Self>,
         wanted: &Range<u64>,
@@ -307,6 +313,8 @@ impl File {
         })
     }
 
+    /// Copies the cached bytes at the beginning of a read. With `passes`, blocks that were read to
+    /// their end count as no longer needed.
     fn copy_cached(
         &self,
         blocks: &mut Blocks,
@@ -327,7 +335,7 @@ impl File {
         read
     }
 
-    /// Copies what a block has of a read to where it belongs in its buffer.
+    /// Copies what a block has of a read to its place in the buffer.
     fn copy(&self, index: u64, block: &Block, wanted: &Range<u64>, buffer: &mut [u8]) -> usize {
         let start = index * self.block;
         let from = wanted.start.max(start);
@@ -349,9 +357,9 @@ impl File {
         }
     }
 
-    /// The next range that is to be fetched ahead, if there is one.
+    /// The next range to read ahead, if there is one.
     fn plan(self: &Arc<Self>, ahead: &Range<u64>) -> Option<Flight> {
-        // Who asks for a permit in vain does so again with the next read.
+        // If no permit is free, the next read tries again.
         self.workers.try_take()?;
         let window = self.indices(ahead);
         let span = ((ahead.end - ahead.start) / SPANS).clamp(self.block, MAX_SPAN) / self.block;
@@ -369,6 +377,7 @@ impl File {
         Flight::take_off(self, &mut blocks, first..first + count.min(span))
     }
 
+    /// A stream of these bytes of the version.
     fn stream(&self, range: Range<u64>, control: &Control) -> ByteStream {
         let steering = (control.clone(), &self.tally);
         ByteStream::new(&self.session, steering, self.pinned.clone(), range, None)
@@ -381,7 +390,7 @@ impl File {
         Ok(read)
     }
 
-    /// Fetches the bytes of a read alone; or its block, if the reader keeps it.
+    /// Fetches only the bytes of a read, or its block if the handle keeps that.
     fn fetch_uncached(
         &self,
         wanted: &Range<u64>,
@@ -438,16 +447,16 @@ fn room_for(bytes: &Range<u64>) -> Vec<u8> {
     vec![0; length.unwrap_or_default()]
 }
 
-/// Blocks that follow one another and that this thread is going to fetch. What has not arrived when it is
-/// dropped is no longer in flight.
+/// Consecutive blocks that this thread is about to fetch. Those that have not arrived when it is
+/// dropped no longer count as in flight.
 struct Flight {
     file: Arc<File>,
-    /// Their indices, and the memory for each.
+    /// The index of each block, and the memory for it.
     waiting: VecDeque<(u64, Loan)>,
 }
 
 impl Flight {
-    /// Marks blocks as being in flight, from the first one on, as far as there is room.
+    /// Marks blocks as in flight, from the first one on, as far as there is room.
     fn take_off(file: &Arc<File>, blocks: &mut Blocks, indices: Range<u64>) -> Option<Self> {
         let mut waiting = VecDeque::new();
         for index in indices {
@@ -467,11 +476,13 @@ impl Flight {
         })
     }
 
+    /// Whether this block is one of them.
     fn covers(&self, index: u64) -> bool {
         self.waiting.iter().any(|(own, _)| *own == index)
     }
 
-    /// Fetches the blocks with one request, if no connection breaks; `arrived` is called with each.
+    /// Fetches the blocks with one request, or more if a connection breaks. `arrived` is called
+    /// with each block.
     fn fetch(mut self, mut arrived: impl FnMut(u64, &Block)) -> Result<()> {
         let file = Arc::clone(&self.file);
         let (Some((first, _)), Some((last, _))) = (self.waiting.front(), self.waiting.back())
@@ -490,7 +501,7 @@ impl Flight {
             let block = Arc::new(Block::new(content, Some(loan)));
             arrived(index, &block);
             let mut blocks = file.blocks.lock();
-            // Whoever waits for memory came after this block took off, and found it not yet here.
+            // A transfer that waits for memory asked the caches before this block arrived.
             if file.workers.memory().caches().are_unwelcome() {
                 blocks.abandon(index);
             } else {
@@ -502,6 +513,7 @@ impl Flight {
         stream.drain()
     }
 
+    /// Fetches the blocks on a thread of its own, if there still is a permit.
     fn fetch_in_background(self) {
         let file = Arc::clone(&self.file);
         let Some(_permit) = file.workers.try_take() else {

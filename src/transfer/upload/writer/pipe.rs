@@ -1,4 +1,7 @@
-//! A pipe in memory, whose reader ends with its call and whose writer learns of it at once.
+//! A pipe in memory between a writer and the thread that uploads.
+//!
+//! The reader waits until there are bytes, the writer has ended, or its call is cancelled. The
+//! writer waits until there is room, or nobody reads any more, which it learns at once.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -11,48 +14,58 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::transfer::upload::buffered::Input;
 
-/// How many bytes are written ahead of the reader at most.
+/// The largest number of bytes in the pipe.
 const CAPACITY: usize = 256 * 1024;
 
+/// The end of a pipe that the caller writes to. Dropping it breaks the pipe unless it was finished.
 pub(super) struct PipeWriter(Arc<Pipe>);
 
-/// How long a writer that is dropped waits for the answer to starting a large file.
+/// How long a writer that is dropped waits for the answer to starting a large file, so that the
+/// file can be cancelled.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The end of a pipe that an upload reads.
+/// The end of a pipe that an upload reads from.
 pub(crate) struct PipeReader(Arc<Pipe>);
 
+/// What both ends share.
 #[derive(Default)]
 struct Pipe {
     state: Mutex<State>,
+    /// Wakes both ends after every change of the state.
     changed: Condvar,
 }
 
+/// The content of a pipe, and what is known of its ends.
 #[derive(Default)]
 struct State {
+    /// The bytes that were written and not read yet.
     bytes: VecDeque<u8>,
+    /// How the writer ended, if it did.
     end: Option<End>,
-    /// Nobody reads any more.
+    /// Whether nobody reads any more.
     is_closed: bool,
-    /// The reader is about to start a large file.
+    /// Whether the reader is waiting for the answer to starting a large file.
     is_starting: bool,
 }
 
 /// How the writer ended.
 #[derive(Clone, Copy)]
 enum End {
+    /// The file is complete.
     Finished,
-    /// It was dropped before it was finished.
+    /// The writer was dropped before it was finished.
     Broken,
 }
 
+/// Creates a pipe.
 pub(super) fn pipe() -> (PipeWriter, PipeReader) {
     let pipe = Arc::<Pipe>::default();
     (PipeWriter(Arc::clone(&pipe)), PipeReader(pipe))
 }
 
 impl PipeWriter {
-    /// Writes as many bytes as there is room for, at least one; none if nobody reads any more.
+    /// Writes as many bytes as there is room for, at least one. Returns `None` if nobody reads any
+    /// more.
     pub(super) fn write(&self, buffer: &[u8]) -> Option<usize> {
         let mut state = self.0.state.lock();
         let waits = |state: &mut State| {
@@ -73,7 +86,8 @@ impl PipeWriter {
         self.0.state.lock().is_closed
     }
 
-    /// Breaks the pipe, and gives the reader a moment to learn which large file it has started.
+    /// Breaks the pipe. Waits for a moment if the reader is starting a large file, so that it knows
+    /// which file to cancel.
     pub(super) fn break_off(self) {
         self.end(End::Broken);
         let mut state = self.0.state.lock();
@@ -81,11 +95,12 @@ impl PipeWriter {
         self.0.changed.wait_while_for(&mut state, waits, PATIENCE);
     }
 
-    /// Lets the reader come to an end.
+    /// Ends the pipe; the reader then comes to the end of the content.
     pub(super) fn finish(self) {
         self.end(End::Finished);
     }
 
+    /// Notes how the writer ended. The first call counts.
     fn end(&self, end: End) {
         self.0.state.lock().end.get_or_insert(end);
         self.0.changed.notify_all();
@@ -111,7 +126,7 @@ impl Input for PipeReader {
             });
             wake.collect::<Vec<_>>()
         };
-        // Without tokens there is nothing to subscribe to, and still the wait begins.
+        // Also without tokens, whose list is empty, the wait begins after one more check.
         let mut wakers = None;
         let mut state = self.0.state.lock();
         loop {

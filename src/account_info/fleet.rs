@@ -1,0 +1,161 @@
+//! What the stores on a server have in common: their settings, the name of an account info, the numbers
+//! that they draw, and how a server that failed is left alone.
+
+use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::account_info::sealing::Sealing;
+use crate::account_info::{Generation, UploadUrl};
+use crate::control::clock::Clock;
+use crate::error::{Error, Result, StoreError};
+
+/// Returns the password when a connection is made.
+pub(super) type Password =
+    Arc<dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
+
+/// How a store is used, whatever its server is.
+#[derive(Clone)]
+pub(super) struct FleetSettings {
+    pub(super) account: String,
+    pub(super) staleness: Duration,
+    pub(super) pool_size: usize,
+    pub(super) secret: Option<Vec<u8>>,
+    pub(super) stores_application_key: bool,
+    pub(super) clock: Clock,
+}
+
+impl Default for FleetSettings {
+    fn default() -> Self {
+        Self {
+            account: "default".to_owned(),
+            staleness: Duration::from_secs(1),
+            pool_size: 10 * UploadUrl::POOL_SIZE,
+            secret: None,
+            stores_application_key: false,
+            clock: Clock::default(),
+        }
+    }
+}
+
+impl FleetSettings {
+    /// How secrets are stored, once the name and the secret are found to be usable.
+    pub(super) fn sealing(&self) -> Result<Sealing> {
+        check_name(&self.account)?;
+        let mut sealing = Sealing::default();
+        sealing.stores_application_key = self.stores_application_key;
+        if let Some(secret) = &self.secret {
+            sealing.seal_with(secret)?;
+        }
+        Ok(sealing)
+    }
+}
+
+/// A name becomes part of keys.
+fn check_name(name: &str) -> Result<()> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) {
+        return Ok(());
+    }
+    Err(Error::invalid_input(
+        "account info name",
+        "it has 1 to 64 of the characters a-z, A-Z, 0-9, _ and -",
+    ))
+}
+
+/// A number that nobody else draws.
+pub(super) fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Bytes as text.
+pub(super) fn hex(generation: Generation) -> String {
+    generation
+        .as_bytes()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Leaves a server alone for a moment after it could not be reached, so that many calls do not each wait
+/// for the time-out.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    /// The time that passes for a server is the system's.
+    clock: Clock,
+    until: Mutex<Option<(Duration, String)>>,
+}
+
+impl Pause {
+    const LENGTH: Duration = Duration::from_secs(1);
+
+    /// Refuses a call during the pause, with the reason for it.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        match &*self.until.lock() {
+            Some((until, reason)) if *until > self.clock.elapsed() => {
+                Err(StoreError::unavailable(reason.as_str()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn begin(&self, reason: &str) {
+        *self.until.lock() = Some((self.clock.elapsed() + Self::LENGTH, reason.to_owned()));
+    }
+}
+
+/// The methods of a builder that set [`FleetSettings`], which it has as its field `fleet`.
+macro_rules! fleet_setters {
+    () => {
+        /// Names the account info, so that one server can hold several. The default is `default`. A name
+        /// has 1 to 64 of the characters `a-z A-Z 0-9 _ -`.
+        pub fn account(mut self, name: impl Into<String>) -> Self {
+            self.fleet.account = name.into();
+            self
+        }
+
+        /// Sets how old an answer from memory may be. The default is one second. A logout and another
+        /// account are noticed so much later; zero asks the server before every request to B2.
+        pub fn staleness(mut self, staleness: std::time::Duration) -> Self {
+            self.fleet.staleness = staleness;
+            self
+        }
+
+        /// Sets how many upload URLs are kept for one bucket or large file. The default is 1,000; fewer
+        /// than [`UploadUrl::POOL_SIZE`](crate::account_info::UploadUrl::POOL_SIZE) count as that.
+        pub fn pool_size(mut self, urls: usize) -> Self {
+            self.fleet.pool_size = urls.max($crate::account_info::UploadUrl::POOL_SIZE);
+            self
+        }
+
+        /// Stores the application key too. By default it stays with the machines: each needs it from a
+        /// [credential provider](crate::credentials) or by hand, and an authorization in the store is
+        /// used by whoever has the key of that id.
+        pub fn store_application_key(mut self, store: bool) -> Self {
+            self.fleet.stores_application_key = store;
+            self
+        }
+
+        /// Encrypts tokens, upload URLs' tokens and the application key under this secret
+        /// (XChaCha20-Poly1305). Every machine needs the same one, of at least 16 random bytes; the names
+        /// of buckets and the ids of account and key stay in clear text.
+        pub fn seal_with(mut self, secret: impl Into<Vec<u8>>) -> Self {
+            self.fleet.secret = Some(secret.into());
+            self
+        }
+
+        /// Reads the time from this clock (feature `test-util`).
+        #[cfg(any(test, feature = "test-util"))]
+        pub fn clock(mut self, clock: &$crate::control::clock::Clock) -> Self {
+            self.fleet.clock = clock.clone();
+            self
+        }
+    };
+}
+
+pub(in crate::account_info) use fleet_setters;

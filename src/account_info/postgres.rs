@@ -1,0 +1,205 @@
+//! The store of a fleet on a PostgreSQL server (feature `postgres`).
+//!
+//! Every method is one statement or one transaction (`postgres/statements.rs`; the tables are in
+//! `postgres/schema.rs`), which goes to a thread of the store's own (`postgres/server.rs`). The memory of
+//! `cached.rs` is in front of it.
+
+mod failure;
+mod request;
+mod schema;
+mod server;
+mod statements;
+mod store;
+mod tls;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::server::{Server, Settings};
+use self::store::PostgresStore;
+use crate::account_info::fleet::{FleetSettings, Password, fleet_setters};
+use crate::account_info::{Cached, forward_account_info};
+use crate::error::Result;
+
+/// An account-info store on a PostgreSQL server, which all processes on all machines of a fleet share.
+///
+/// One process authorizes for all, and upload URLs that one machine does not need serve another.
+///
+/// The server may be restarted, fail over, or be away for a while: what can be had from B2 is then asked
+/// there, and a program that has credentials goes on. Upload URLs are in an unlogged table, which is
+/// empty after a crash.
+///
+/// The store needs three tables. [`migrate`](PostgresAccountInfoBuilder::migrate) creates them, or an
+/// administrator does with [`TABLES`](Self::TABLES).
+///
+/// The store has a thread of its own, on which the connections are. It can be called from any thread,
+/// also from one of an async runtime, which it blocks for as long as the server needs.
+///
+/// By default the application key is not stored, and the token and the upload URLs are in clear text.
+/// See [`PostgresAccountInfoBuilder::seal_with`].
+///
+/// ```no_run
+/// use b2sdk::B2Api;
+/// use b2sdk::account_info::PostgresAccountInfo;
+/// use b2sdk::credentials::EnvironmentCredentials;
+///
+/// let b2_api = B2Api::new(PostgresAccountInfo::connect("postgres://fleet@db.internal/b2")?);
+/// b2_api.authorize_with(EnvironmentCredentials::new())?;
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct PostgresAccountInfo {
+    store: Cached<PostgresStore>,
+}
+
+impl PostgresAccountInfo {
+    /// The statements that create the tables, for an administrator to run. A program's user then needs
+    /// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on them. Running them again changes nothing.
+    pub const TABLES: &str = schema::TABLES;
+
+    /// Opens the account info named `default` on a server. The URL has the form
+    /// `postgres://[user[:password]@]host[:port][/database][?options]`, as PostgreSQL's own programs take
+    /// it; several hosts separated by commas are tried in turn until one can be written.
+    ///
+    /// TLS is used if the server offers it, and then its certificate is verified; `sslmode=require` in the
+    /// URL insists on it, and `sslmode=disable` does without.
+    ///
+    /// No connection is made before the first call, so a server that is away is no error here.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the URL has another form.
+    pub fn connect(url: &str) -> Result<Self> {
+        Self::builder().connect(url)
+    }
+
+    /// Returns a builder with the default settings.
+    pub fn builder() -> PostgresAccountInfoBuilder {
+        PostgresAccountInfoBuilder::default()
+    }
+
+    /// Returns the host and the port of the server, or of each server that the URL names.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        self.store.store().server().name()
+    }
+}
+
+forward_account_info!(PostgresAccountInfo);
+
+/// A builder for [`PostgresAccountInfo`].
+///
+/// ```
+/// use b2sdk::account_info::PostgresAccountInfo;
+///
+/// let store = PostgresAccountInfo::builder()
+///     .account("uploads")
+///     .migrate(true)
+///     .seal_with("a random secret that all machines share")
+///     .connect("postgres://fleet@db.internal/b2?sslmode=require")?;
+/// assert_eq!(store.server(), "db.internal:5432");
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "nothing happens before it is connected"]
+pub struct PostgresAccountInfoBuilder {
+    fleet: FleetSettings,
+    settings: Settings,
+}
+
+impl Default for PostgresAccountInfoBuilder {
+    fn default() -> Self {
+        Self {
+            fleet: FleetSettings::default(),
+            settings: Settings {
+                timeout: Duration::from_secs(2),
+                connections: 2,
+                tls_roots: None,
+                password: None,
+                migrate: false,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for PostgresAccountInfoBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresAccountInfoBuilder")
+            .field("account", &self.fleet.account)
+            .field("timeout", &self.settings.timeout)
+            .field("connections", &self.settings.connections)
+            .field("migrate", &self.settings.migrate)
+            .field("staleness", &self.fleet.staleness)
+            .field("pool_size", &self.fleet.pool_size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PostgresAccountInfoBuilder {
+    fleet_setters!();
+
+    /// Sets how long a call of the server takes at most, connecting included. The default is two
+    /// seconds. The server itself ends a statement after that time, and one that waits for a lock after
+    /// half of it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// Sets how many connections this store has at most. The default is 2. They are made when they are
+    /// needed, and closed after a minute without use. A server has 100 for all programs by default.
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.settings.connections = connections;
+        self
+    }
+
+    /// Creates the tables if a call finds that they are missing. Off by default: the user then needs the
+    /// right to create tables in its schema.
+    pub fn migrate(mut self, migrate: bool) -> Self {
+        self.settings.migrate = migrate;
+        self
+    }
+
+    /// Trusts these certificate authorities (PEM) instead of the system's.
+    pub fn tls_roots(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.settings.tls_roots = Some(pem.into());
+        self
+    }
+
+    /// Asks this function for the password whenever a connection is made, instead of taking it from the
+    /// URL: the password may then change while the program runs. The time that it takes counts towards
+    /// [`timeout`](Self::timeout).
+    pub fn password_with<E>(
+        mut self,
+        password: impl Fn() -> Result<String, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let password: Password = Arc::new(move || password().map_err(E::into));
+        self.settings.password = Some(password);
+        self
+    }
+
+    /// Opens the account info on a server. No connection is made before the first call.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the URL, the name, the secret or the TLS
+    /// roots cannot be used.
+    pub fn connect(self, url: &str) -> Result<PostgresAccountInfo> {
+        let sealing = self.fleet.sealing()?;
+        let FleetSettings {
+            account,
+            staleness,
+            pool_size,
+            clock,
+            ..
+        } = self.fleet;
+        let server = Server::new(url, self.settings)?;
+        let store = PostgresStore::new(server, account, sealing, pool_size, clock.clone());
+        Ok(PostgresAccountInfo {
+            store: Cached::reading(store, staleness, clock),
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! What is asked of the server, as data that can be sent to another thread and sent again.
+
+use tokio_postgres::types::{ToSql, Type};
+
+/// Whether a request may be sent again although it may have taken effect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    Yes,
+    No,
+}
+
+/// One statement, or several in one transaction.
+pub(super) struct Request {
+    pub(super) repeat: Repeat,
+    pub(super) statements: Vec<Statement>,
+}
+
+/// A statement with its arguments.
+pub(super) struct Statement {
+    pub(super) sql: &'static str,
+    pub(super) arguments: Vec<Argument>,
+    /// Whether the store holds another identity if this finds no row: then nothing is done.
+    pub(super) is_check: bool,
+}
+
+pub(super) enum Argument {
+    Text(String),
+    MaybeText(Option<String>),
+    Bytes(Option<Vec<u8>>),
+    Number(i64),
+    Flag(bool),
+    Texts(Vec<String>),
+}
+
+impl Argument {
+    pub(super) fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
+        match self {
+            Self::Text(text) => (text, Type::TEXT),
+            Self::MaybeText(text) => (text, Type::TEXT),
+            Self::Bytes(bytes) => (bytes, Type::BYTEA),
+            Self::Number(number) => (number, Type::INT8),
+            Self::Flag(flag) => (flag, Type::BOOL),
+            Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
+        }
+    }
+}
+
+impl From<&str> for Argument {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Argument {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Option<String>> for Argument {
+    fn from(text: Option<String>) -> Self {
+        Self::MaybeText(text)
+    }
+}
+
+impl From<i64> for Argument {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Argument {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl From<Vec<u8>> for Argument {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Some(bytes))
+    }
+}
+
+impl From<Option<Vec<u8>>> for Argument {
+    fn from(bytes: Option<Vec<u8>>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<Vec<String>> for Argument {
+    fn from(texts: Vec<String>) -> Self {
+        Self::Texts(texts)
+    }
+}
+
+impl Statement {
+    pub(super) fn new<const N: usize>(sql: &'static str, arguments: [Argument; N]) -> Self {
+        Self {
+            sql,
+            arguments: arguments.into(),
+            is_check: false,
+        }
+    }
+
+    /// A statement that finds a row unless the store holds another identity.
+    pub(super) fn check<const N: usize>(sql: &'static str, arguments: [Argument; N]) -> Self {
+        Self {
+            is_check: true,
+            ..Self::new(sql, arguments)
+        }
+    }
+}
+
+impl From<Statement> for Request {
+    fn from(statement: Statement) -> Self {
+        Self {
+            repeat: Repeat::Yes,
+            statements: vec![statement],
+        }
+    }
+}
+
+impl From<Vec<Statement>> for Request {
+    fn from(statements: Vec<Statement>) -> Self {
+        Self {
+            repeat: Repeat::Yes,
+            statements,
+        }
+    }
+}

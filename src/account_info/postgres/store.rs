@@ -1,0 +1,402 @@
+//! The methods of the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+
+use super::request::{Repeat, Request, Statement};
+use super::server::Server;
+use super::statements as sql;
+use crate::account_info::fleet::random;
+use crate::account_info::sealing::Sealing;
+use crate::account_info::{
+    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
+};
+use crate::control::clock::Clock;
+use crate::error::StoreError;
+use crate::model::auth::{AccountAuth, Identity};
+use crate::model::id::BucketId;
+use crate::model::time::Timestamp;
+
+#[derive(Debug)]
+pub(super) struct PostgresStore {
+    server: Server,
+    account: String,
+    sealing: Sealing,
+    pool_size: usize,
+    clock: Clock,
+    /// What was read last: as long as the server holds that, it sends nothing.
+    last: Mutex<Option<Arc<AuthSnapshot>>>,
+}
+
+fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
+    row.try_get(column)
+        .map_err(|_| StoreError::new("the PostgreSQL server's answer cannot be understood"))
+}
+
+fn bytes(generation: Generation) -> Vec<u8> {
+    generation.as_bytes().to_vec()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+/// What an index finds a target by.
+fn key(target: &UploadTarget) -> Vec<u8> {
+    let (kind, id) = match target {
+        UploadTarget::Bucket(id) => ("bucket:", id.as_str()),
+        UploadTarget::LargeFile(id) => ("file:", id.as_str()),
+    };
+    let mut hasher = Sha256::new();
+    hasher.update(kind);
+    hasher.update(id);
+    hasher.finalize().to_vec()
+}
+
+/// Names and ids in a row each; of buckets with one name or one id only the last.
+fn columns(buckets: &[(String, BucketId)]) -> (Vec<String>, Vec<String>) {
+    let mut seen = (
+        std::collections::HashSet::new(),
+        std::collections::HashSet::new(),
+    );
+    buckets
+        .iter()
+        .rev()
+        .filter(|(name, id)| {
+            let is_new = !seen.0.contains(name) && !seen.1.contains(id);
+            seen.0.insert(name);
+            seen.1.insert(id);
+            is_new
+        })
+        .map(|(name, id)| (name.clone(), id.to_string()))
+        .unzip()
+}
+
+impl PostgresStore {
+    pub(super) fn new(
+        server: Server,
+        account: String,
+        sealing: Sealing,
+        pool_size: usize,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            server,
+            account,
+            sealing,
+            pool_size,
+            clock,
+            last: Mutex::default(),
+        }
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    fn name(&self) -> super::request::Argument {
+        self.account.as_str().into()
+    }
+
+    fn run(&self, request: impl Into<Request>) -> Result<Vec<Row>, StoreError> {
+        self.server.request(request.into())
+    }
+
+    /// Runs a transaction on behalf of an identity.
+    fn run_of(&self, owner: &Identity, work: Vec<Statement>) -> Result<(), StoreError> {
+        let own = Statement::check(sql::OWN, [self.name(), owner.to_string().into()]);
+        let mut statements = vec![own];
+        statements.extend(work);
+        self.run(statements).map(drop)
+    }
+
+    fn name_buckets(&self, buckets: &[(String, BucketId)]) -> Vec<Statement> {
+        if buckets.is_empty() {
+            return Vec::new();
+        }
+        let (names, ids) = columns(buckets);
+        let (all_names, all_ids) = buckets
+            .iter()
+            .map(|(name, id)| (name.clone(), id.to_string()))
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        vec![
+            Statement::new(
+                sql::FORGET_BUCKETS,
+                [self.name(), all_names.into(), all_ids.into()],
+            ),
+            Statement::new(sql::NAME_BUCKETS, [self.name(), names.into(), ids.into()]),
+        ]
+    }
+
+    fn snapshot(&self, stored: &str) -> Result<Arc<AuthSnapshot>, StoreError> {
+        let json = self.sealing.open("auth", stored)?;
+        let snapshot = Arc::new(AuthSnapshot::from_json(&json)?);
+        *self.last.lock() = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// How far tests have moved the clock, for the server's time.
+    fn moved(&self) -> i64 {
+        millis(self.clock.moved())
+    }
+
+    /// A text that is found by a name or an id of a bucket.
+    fn look_up(
+        &self,
+        statement: &'static str,
+        owner: &Identity,
+        key: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let arguments = [self.name(), owner.to_string().into(), key.into()];
+        let rows = self.run(Statement::check(statement, arguments))?;
+        rows.first().map_or(Ok(None), |row| get(row, 0))
+    }
+}
+
+/// The number of a ticket as PostgreSQL has it, with a sign.
+const fn signed(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+impl AccountInfo for PostgresStore {
+    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
+        let last = self.last.lock().clone();
+        let known = last.as_deref().map(AuthSnapshot::generation).map(bytes);
+        let rows = self.run(Statement::new(sql::AUTH, [self.name(), known.into()]))?;
+        let Some(row) = rows.first() else {
+            *self.last.lock() = None;
+            return Ok(None);
+        };
+        if !get::<bool>(row, 0)? {
+            *self.last.lock() = None;
+            return Ok(None);
+        }
+        if get::<bool>(row, 1)? {
+            return Ok(last);
+        }
+        self.snapshot(get(row, 2)?).map(Some)
+    }
+
+    fn is_logged_out(&self) -> Result<bool, StoreError> {
+        let nothing: Option<Vec<u8>> = None;
+        let rows = self.run(Statement::new(sql::AUTH, [self.name(), nothing.into()]))?;
+        match rows.first() {
+            Some(row) => Ok(!get::<bool>(row, 0)? && get::<bool>(row, 3)?),
+            None => Ok(false),
+        }
+    }
+
+    fn pool_size(&self) -> usize {
+        self.pool_size
+    }
+
+    fn begin_refresh(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<Refresh, StoreError> {
+        // Drawn before the first attempt: a second one finds its own lease.
+        let number = random();
+        let arguments = [
+            self.name(),
+            stale.map(bytes).into(),
+            signed(number).into(),
+            millis(lease).into(),
+            self.moved().into(),
+            signed(random()).into(),
+        ];
+        let rows = self.run(Statement::new(sql::BEGIN, arguments))?;
+        let Some(row) = rows.first() else {
+            return Ok(Refresh::Busy);
+        };
+        if get::<bool>(row, 0)? {
+            let identity: Option<&str> = get(row, 1)?;
+            let identity = identity.and_then(Identity::from_text);
+            return Ok(Refresh::Lease(RefreshTicket::new(number, identity)));
+        }
+        match get::<Option<&str>>(row, 2)? {
+            Some(newer) => Ok(Refresh::Newer(self.snapshot(newer)?)),
+            None => Ok(Refresh::Busy),
+        }
+    }
+
+    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
+        let arguments = [
+            self.name(),
+            signed(ticket.number()).into(),
+            millis(lease).into(),
+            self.moved().into(),
+        ];
+        self.run(Statement::new(sql::RENEW, arguments)).map(drop)
+    }
+
+    fn save_auth(
+        &self,
+        auth: AccountAuth,
+        ticket: Option<RefreshTicket>,
+    ) -> Result<Arc<AuthSnapshot>, StoreError> {
+        let snapshot = Arc::new(AuthSnapshot::new(auth));
+        let json = self.sealing.seal("auth", &self.sealing.json(&snapshot)?)?;
+        let epoch = signed(random());
+        let drawn = ticket.as_ref().and_then(RefreshTicket::identity);
+        let oldest = Timestamp::from(self.clock.now()).earlier(UploadUrl::LIFETIME);
+        let arguments = [
+            self.name(),
+            epoch.into(),
+            snapshot.identity().to_string().into(),
+            bytes(snapshot.generation()).into(),
+            json.into(),
+            ticket.is_some().into(),
+            drawn.map(ToString::to_string).into(),
+        ];
+        let mut statements = vec![
+            Statement::new(sql::ENSURE, [self.name(), epoch.into()]),
+            Statement::check(sql::SAVE, arguments),
+            Statement::new(sql::COLLECT_BUCKETS, [self.name()]),
+            Statement::new(sql::COLLECT_URLS, [self.name(), oldest.as_millis().into()]),
+        ];
+        let allowed = snapshot.auth().allowed.buckets.iter().flatten();
+        let named: Vec<_> = allowed
+            .filter_map(|bucket| Some((bucket.name.clone()?, bucket.id.clone())))
+            .collect();
+        statements.extend(self.name_buckets(&named));
+        self.run(statements)?;
+        *self.last.lock() = None;
+        Ok(snapshot)
+    }
+
+    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
+        let arguments = [self.name(), signed(ticket.number()).into()];
+        self.run(Statement::new(sql::ABANDON, arguments)).map(drop)
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        self.run(vec![
+            Statement::new(sql::CLEAR, [self.name(), signed(random()).into()]),
+            Statement::new(sql::FORGET_ALL_BUCKETS, [self.name()]),
+            Statement::new(sql::FORGET_ALL_URLS, [self.name()]),
+        ])?;
+        *self.last.lock() = None;
+        Ok(())
+    }
+
+    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
+        Ok(self.look_up(sql::BUCKET_ID, owner, name)?.map(Into::into))
+    }
+
+    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
+        self.look_up(sql::BUCKET_NAME, owner, id.as_str())
+    }
+
+    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
+        let arguments = [self.name(), owner.to_string().into()];
+        let rows = self.run(Statement::check(sql::BUCKETS, arguments))?;
+        let mut buckets = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let (Some(name), Some(id)) = (get(row, 0)?, get::<Option<&str>>(row, 1)?) {
+                buckets.push((name, id.into()));
+            }
+        }
+        buckets.sort();
+        Ok(buckets)
+    }
+
+    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
+        self.run_of(owner, self.name_buckets(&[(name.to_owned(), id.clone())]))
+    }
+
+    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
+        let pool = key(&UploadTarget::Bucket(id.clone()));
+        let owner_text = owner.to_string();
+        self.run_of(
+            owner,
+            vec![
+                Statement::new(
+                    sql::FORGET_BUCKETS,
+                    [
+                        self.name(),
+                        Vec::<String>::new().into(),
+                        vec![id.to_string()].into(),
+                    ],
+                ),
+                Statement::new(
+                    sql::DROP_POOL,
+                    [self.name(), owner_text.into(), pool.into()],
+                ),
+            ],
+        )
+    }
+
+    fn replace_buckets(
+        &self,
+        owner: &Identity,
+        buckets: &[(String, BucketId)],
+    ) -> Result<(), StoreError> {
+        let mut work = vec![Statement::new(sql::FORGET_ALL_BUCKETS, [self.name()])];
+        work.extend(self.name_buckets(buckets));
+        self.run_of(owner, work)
+    }
+
+    fn take_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+    ) -> Result<Option<UploadUrl>, StoreError> {
+        let now = Timestamp::from(self.clock.now());
+        let slack = millis(UploadUrl::CLOCK_SLACK);
+        let arguments = [
+            self.name(),
+            owner.to_string().into(),
+            key(target).into(),
+            now.earlier(UploadUrl::LIFETIME).as_millis().into(),
+            now.as_millis().saturating_add(slack).into(),
+        ];
+        // Whose answer is lost loses a URL, and never hands one out twice.
+        let rows = self.run(Statement::check(sql::TAKE, arguments))?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let Some(url) = get::<Option<String>>(row, 0)? else {
+            return Ok(None);
+        };
+        let token = self.sealing.open(&url, get(row, 1)?)?;
+        let received = Timestamp::from_millis(get(row, 2)?);
+        Ok(Some(UploadUrl::new(url, token.into(), received)))
+    }
+
+    fn put_upload_url(
+        &self,
+        owner: &Identity,
+        target: &UploadTarget,
+        url: UploadUrl,
+    ) -> Result<(), StoreError> {
+        let token = self.sealing.seal(&url.url, url.token.expose())?;
+        let others = i64::try_from(self.pool_size - 1).unwrap_or(i64::MAX);
+        let arguments = [
+            self.name(),
+            owner.to_string().into(),
+            key(target).into(),
+            Sha256::digest(&url.url).to_vec().into(),
+            url.received.as_millis().into(),
+            url.url.into(),
+            token.into(),
+            others.into(),
+        ];
+        let request = Request {
+            repeat: Repeat::No,
+            statements: vec![Statement::check(sql::PUT, arguments)],
+        };
+        self.run(request).map(drop)
+    }
+
+    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
+        let arguments = [self.name(), owner.to_string().into(), key(target).into()];
+        self.run(Statement::check(sql::DROP_POOL, arguments))
+            .map(drop)
+    }
+}

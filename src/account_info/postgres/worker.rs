@@ -1,0 +1,216 @@
+//! The thread that keeps the connections to a PostgreSQL server.
+//!
+//! A connection serves one request at a time and goes back to the idle ones after an answer, also a
+//! refusal. After anything else it is dropped. What failed on an idle connection, which the server may
+//! have closed, is tried once more on a new one if it may be repeated. Idle connections are closed after
+//! a minute, because each costs the server a process.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::{JoinHandle, LocalSet};
+use tokio_postgres::{Client, Config, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::failure::Failure;
+use super::request::{Repeat, Request, Statement};
+use super::schema;
+use crate::account_info::fleet::Password;
+
+/// How long idle connections are kept.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a connection is made with.
+pub(super) struct Setup {
+    pub(super) config: Config,
+    pub(super) tls: MakeRustlsConnect,
+    pub(super) timeout: Duration,
+    pub(super) connections: usize,
+    pub(super) password: Option<Password>,
+    pub(super) migrate: bool,
+}
+
+/// A request and where its outcome goes.
+pub(super) struct Job {
+    pub(super) request: Request,
+    pub(super) answer: SyncSender<Outcome>,
+}
+
+type Outcome = Result<Vec<Row>, Failure>;
+
+/// Starts the thread, which ends when nobody can send a job any more.
+pub(super) fn start(setup: Arc<Setup>, jobs: UnboundedReceiver<Job>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let thread = std::thread::Builder::new().name("b2sdk-postgres".to_owned());
+    thread.spawn(move || {
+        let connections = Rc::new(Connections {
+            permits: Semaphore::new(setup.connections.max(1)),
+            setup,
+            idle: RefCell::default(),
+        });
+        LocalSet::new().block_on(&runtime, serve(connections, jobs));
+        // A function that asks for a password may still be running.
+        runtime.shutdown_background();
+    })?;
+    Ok(())
+}
+
+async fn serve(connections: Rc<Connections>, mut jobs: UnboundedReceiver<Job>) {
+    loop {
+        match tokio::time::timeout(IDLE, jobs.recv()).await {
+            Err(_) => connections.idle.borrow_mut().clear(),
+            Ok(None) => return,
+            Ok(Some(Job { request, answer })) => {
+                let connections = Rc::clone(&connections);
+                tokio::task::spawn_local(async move {
+                    let _ = answer.send(connections.answer(&request).await);
+                });
+            }
+        }
+    }
+}
+
+struct Connections {
+    setup: Arc<Setup>,
+    permits: Semaphore,
+    idle: RefCell<Vec<Connection>>,
+}
+
+struct Connection {
+    client: Client,
+    /// Reads and writes the socket.
+    task: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    /// Closes it at once, also if an answer is outstanding.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Connections {
+    async fn answer(&self, request: &Request) -> Outcome {
+        let limit = tokio::time::timeout(self.setup.timeout, self.attempt(request));
+        limit.await.unwrap_or_else(|_| {
+            // Others from before are no better.
+            self.idle.borrow_mut().clear();
+            Err(Failure::TimedOut)
+        })
+    }
+
+    async fn attempt(&self, request: &Request) -> Outcome {
+        // It is never closed.
+        let _permit = self.permits.acquire().await;
+        if let Some(connection) = self.take_idle() {
+            match self.run(&connection, request).await {
+                Err(failure) if failure.is_of_connection() && request.repeat == Repeat::Yes => {
+                    self.idle.borrow_mut().clear();
+                }
+                outcome => return self.finish(connection, outcome),
+            }
+        }
+        let connection = self.connect().await?;
+        let outcome = self.run(&connection, request).await;
+        self.finish(connection, outcome)
+    }
+
+    fn finish(&self, connection: Connection, outcome: Outcome) -> Outcome {
+        if !outcome.as_ref().is_err_and(Failure::is_of_connection) {
+            self.idle.borrow_mut().push(connection);
+        }
+        outcome
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|connection| !connection.client.is_closed());
+        idle.pop()
+    }
+
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let mut config = self.setup.config.clone();
+        if let Some(password) = self.setup.password.clone() {
+            // It may take its time, and may have a runtime of its own.
+            let asked = tokio::task::spawn_blocking(move || password()).await;
+            let password = asked.map_err(|_| Failure::Password("it panicked".into()))?;
+            config.password(password.map_err(Failure::Password)?);
+        }
+        let (client, connection) = config.connect(self.setup.tls.clone()).await?;
+        let task = tokio::task::spawn_local(async move {
+            // Who waits for an answer is told.
+            let _ = connection.await;
+        });
+        Ok(Connection { client, task })
+    }
+
+    async fn run(&self, connection: &Connection, request: &Request) -> Outcome {
+        let outcome = connection.run(request).await;
+        match outcome {
+            Err(failure) if self.setup.migrate && failure.is_without_tables() => {
+                connection.migrate().await?;
+                connection.run(request).await
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl Connection {
+    async fn run(&self, request: &Request) -> Outcome {
+        if let [statement] = &*request.statements {
+            return self.statement(statement).await;
+        }
+        self.client.batch_execute("BEGIN").await?;
+        match self.all(&request.statements).await {
+            Ok(rows) => {
+                self.client.batch_execute("COMMIT").await?;
+                Ok(rows)
+            }
+            Err(failure) => {
+                self.client.batch_execute("ROLLBACK").await?;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn all(&self, statements: &[Statement]) -> Outcome {
+        let mut rows = Vec::new();
+        for statement in statements {
+            rows = self.statement(statement).await?;
+        }
+        Ok(rows)
+    }
+
+    async fn statement(&self, statement: &Statement) -> Outcome {
+        let arguments: Vec<_> = statement
+            .arguments
+            .iter()
+            .map(|argument| argument.typed())
+            .collect();
+        // Not prepared, so that it works through a pooler; and not `query`, which logs arguments.
+        let rows = self.client.query_typed(statement.sql, &arguments).await?;
+        if statement.is_check && rows.is_empty() {
+            return Err(Failure::Superseded);
+        }
+        Ok(rows)
+    }
+
+    /// Creates the tables that are missing.
+    async fn migrate(&self) -> Result<(), Failure> {
+        let sql = format!("BEGIN; {}; {} COMMIT;", schema::LOCK, schema::TABLES);
+        let made = self.client.batch_execute(&sql).await;
+        if made.is_err() {
+            self.client.batch_execute("ROLLBACK").await?;
+        }
+        Ok(made?)
+    }
+}

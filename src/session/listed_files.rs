@@ -1,0 +1,176 @@
+//! A listing of files, page by page and row by row.
+//!
+//! 1. `b2_list_file_names` or `b2_list_file_versions` from where the last page led;
+//! 2. the rows as they arrive (`raw::listed`);
+//! 3. where a connection breaks amid a page: the page again from the last row that was handed out, which is
+//!    then passed over.
+//!
+//! Unless the caller chose a size, pages grow: the service bills the rows that it returns, so a caller who
+//! stops early pays for at most about as many rows again as it took.
+
+use crate::error::{Error, Result};
+use crate::model::operation::Operation;
+use crate::raw::{ListFilesRequest, ListedPage, ListedRow, Start};
+use crate::session::Session;
+use crate::session::paging::Turns;
+
+/// The most rows of a page.
+pub(crate) const LARGEST_PAGE: u32 = 10_000;
+/// How many rows the first page has if the caller does not say.
+const FIRST_PAGE: u32 = 1000;
+
+/// The rows of a listing.
+#[derive(Debug)]
+pub(crate) struct ListedFiles<T> {
+    /// What is asked for; the start is set for each page.
+    pub(crate) request: ListFilesRequest,
+    turns: Turns<Start>,
+    page: Option<ListedPage<T>>,
+    /// Whether each page is larger than the one before.
+    grows: bool,
+    /// The next page starts here at the earliest.
+    floor: Option<Start>,
+    /// The last row, if its page was not all there.
+    last: Option<Start>,
+    /// Whether the present page repeats the last row.
+    is_repeated: bool,
+    /// Whether the present page brought a row.
+    has_progressed: bool,
+}
+
+impl<T: ListedRow> ListedFiles<T> {
+    /// A listing of these files; the size of the pages is the request's, or grows.
+    pub(crate) fn new(mut request: ListFilesRequest, page_size: Option<u32>) -> Self {
+        request.max_file_count = page_size.unwrap_or(FIRST_PAGE);
+        Self {
+            request,
+            turns: Turns::from(None),
+            page: None,
+            grows: page_size.is_none(),
+            floor: None,
+            last: None,
+            is_repeated: false,
+            has_progressed: true,
+        }
+    }
+
+    /// The same listing from there on.
+    pub(crate) fn starting_at(mut self, start: Start) -> Self {
+        self.turns = Turns::from(Some(start));
+        self
+    }
+
+    /// Ends the listing here.
+    pub(crate) fn end(&mut self) {
+        self.turns.is_last = true;
+        self.page = None;
+    }
+
+    /// Reads what is left of the present page into memory, so that its connection is free while nobody takes
+    /// rows.
+    pub(crate) fn read_ahead(&mut self, session: &Session) -> Result<()> {
+        let read = self.page.as_mut().map_or(Ok(()), ListedPage::read_rest);
+        read.or_else(|error| self.resume(session, error).map(drop))
+    }
+
+    /// Lets the next page start here at the earliest.
+    pub(crate) fn skip_to(&mut self, floor: Start) {
+        self.floor = Some(floor);
+    }
+
+    /// The next row; `fetch` asks for a page. After an error the listing is at its end.
+    pub(crate) fn next(
+        &mut self,
+        session: &Session,
+        operation: Operation,
+        mut fetch: impl FnMut(&mut ListFilesRequest) -> Result<ListedPage<T>>,
+    ) -> Option<Result<T>> {
+        loop {
+            let outcome = match &mut self.page {
+                Some(page) => match page.next() {
+                    Ok(Some(row)) => match self.note(operation, &row) {
+                        true => Ok(Some(row)),
+                        false => continue,
+                    },
+                    Ok(None) => self.turn(operation),
+                    Err(error) => self.resume(session, error),
+                },
+                None if self.turns.is_last => return None,
+                None => {
+                    let (name, id) = self.turns.start.clone().unzip();
+                    self.request.start_file_name = name;
+                    self.request.start_file_id = id.flatten();
+                    fetch(&mut self.request).map(|page| {
+                        self.page = Some(page);
+                        None
+                    })
+                }
+            };
+            match outcome {
+                Ok(Some(row)) => return Some(Ok(row)),
+                Ok(None) => {}
+                Err(error) => {
+                    self.end();
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Takes note of a row; false if it was handed out before.
+    fn note(&mut self, operation: Operation, row: &T) -> bool {
+        let is_arriving = self.page.as_ref().is_some_and(ListedPage::is_arriving);
+        if !is_arriving && !self.is_repeated {
+            self.last = None;
+            return true;
+        }
+        let (name, id) = row.place();
+        let id = id.filter(|_| operation == Operation::ListFileVersions);
+        let place = Some((name.to_owned(), id.cloned()));
+        if std::mem::take(&mut self.is_repeated) && place == self.last {
+            return false;
+        }
+        self.last = place;
+        self.has_progressed = true;
+        true
+    }
+
+    /// Turns the page.
+    fn turn(&mut self, operation: Operation) -> Result<Option<T>> {
+        let next = match self.page.take() {
+            Some(mut page) => page.next_start()?,
+            None => None,
+        };
+        self.turns.turn(operation, next)?;
+        self.raise_to_floor();
+        (self.last, self.is_repeated) = (None, false);
+        if self.grows {
+            let size = self.request.max_file_count;
+            self.request.max_file_count = size.saturating_mul(2).min(LARGEST_PAGE);
+        }
+        Ok(None)
+    }
+
+    fn raise_to_floor(&mut self) {
+        let floor = self.floor.take();
+        if self.turns.start.is_some() && floor > self.turns.start {
+            self.turns.start = floor;
+        }
+    }
+
+    /// Asks for the rest of a page that broke off, if that one brought anything.
+    fn resume(&mut self, session: &Session, error: Error) -> Result<Option<T>> {
+        let may_repeat = session.retry_policy().max_attempts > 1 && self.has_progressed;
+        match (&error, self.last.clone()) {
+            (Error::Connection(_), Some(last)) if may_repeat => {
+                tracing::warn!(%error, "a page of a listing broke off; continuing it");
+                self.page = None;
+                self.turns.start = Some(last);
+                self.raise_to_floor();
+                (self.is_repeated, self.has_progressed) = (true, false);
+                Ok(None)
+            }
+            _ => Err(error),
+        }
+    }
+}
