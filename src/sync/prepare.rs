@@ -230,7 +230,7 @@ impl Synchronizer {
             Refused::directory(&folder.root, error.to_string())
         };
         let source = match &self.source {
-            SyncPlace::Bucket(folder) => bucket(folder, self.manner_of_source(parts)),
+            SyncPlace::Bucket(folder) => bucket(folder, Self::manner_of_source(parts)),
             SyncPlace::Local(folder) => {
                 let prefix = self.destination.folder().map(|folder| &*folder.prefix);
                 local(folder, Rules::of_source(folder, prefix.unwrap_or_default()))
@@ -250,7 +250,7 @@ impl Synchronizer {
         Ok((source, destination))
     }
 
-    fn manner_of_source(&self, parts: &Parts) -> Manner {
+    const fn manner_of_source(parts: &Parts) -> Manner {
         Manner {
             view: View::Newest,
             is_source: true,

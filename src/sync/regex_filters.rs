@@ -20,10 +20,8 @@ use crate::setters::setters;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RegexFilters {
-    /// Leaves out directories with everything below them. From a local source, each directory's path is
-    /// matched. From a bucket, only the path of the directory that a file is in is matched, so that `x$`
-    /// leaves out `x/f` and not `x/y/f`, and an expression that matches an empty text leaves out the files at
-    /// the root as well.
+    /// Leaves out directories with everything below them. If the source is in a bucket, an expression that
+    /// matches an empty text leaves out the files at the root as well.
     pub exclude_directories: Vec<String>,
     /// Leaves out files, unless [`include_files`](Self::include_files) matches.
     pub exclude_files: Vec<String>,
