@@ -7,6 +7,10 @@
 //!
 //! There is no deadlock, because a thread that holds a permit never waits for another one. A
 //! transfer that needs memory, too, borrows the memory first.
+//!
+//! The thread that takes the permits is the caller's own. It makes the parts one after the other, and
+//! blocks in [`Workers::take`] while all permits are in use. So a transfer of ten thousand parts never
+//! has more than one of them prepared beyond those that are being sent.
 
 use crate::control::Control;
 use crate::control::memory::Memory;

@@ -4,6 +4,9 @@
 //! answer says about its subject must be what the request named. What it does not say is not
 //! required. Uploads and downloads carry their subject in headers, and compare it where these are
 //! read.
+//!
+//! The comparison costs a second parse of the answer. It is made only for the answers that name
+//! their subject, which are short; listings are not compared.
 
 use serde_json::{Map, Value};
 

@@ -18,6 +18,15 @@
 //!
 //! If the provider fails, a token that has merely expired is replaced with the key in the store. If
 //! that is refused as well, the call fails with the provider's error.
+//!
+//! | the provider | what follows |
+//! | --- | --- |
+//! | names the same key | a new token for it |
+//! | names another key of the account | that key is authorized, and bucket handles of the old one stay valid |
+//! | names a key of another account or realm | `AccountChanged`, nothing is stored |
+//! | names a malformed key | `InvalidInput` when authorizing; nothing is sent |
+//! | fails or panics | `Credentials` when authorizing; the key in the store is tried when a token expired |
+//! | does not answer | the call waits until it is cancelled, because the crate cannot know how long a vault may take |
 
 mod command;
 

@@ -9,6 +9,10 @@
 //!
 //! No version exists before the last step. A process that is killed leaves an unfinished file,
 //! whose parts are billed until it is resumed, cancelled, or removed by a lifecycle rule.
+//!
+//! Threads: the caller's thread starts and ends the file; the parts are made by scoped threads,
+//! which share the [`LargeFile`]. Each part has its own attempts and its own upload URL; only the
+//! counts are shared.
 
 mod ending;
 

@@ -8,6 +8,9 @@
 //! 2. An unfinished file is looked for, if that was asked for (`resume`).
 //! 3. The parts that are missing are made, several at a time (`parallel`, `large`).
 //! 4. The file is finished (`large`). On failure it is cancelled, or left to be resumed.
+//!
+//! A file that changes between the hash and the upload of its parts fails with `SourceChanged` when
+//! a part is read, so the recorded SHA-1 is never that of another content.
 
 use std::collections::BTreeMap;
 

@@ -9,6 +9,10 @@
 //!    repeating it could create a second version. - If the key may not list versions, the content
 //!    is sent again. That can leave two equal versions. - If the look itself fails, the upload
 //!    fails with the lost answer, and the version may exist.
+//!
+//! How the version is recognized: it has the name, the length and the SHA-1 of what was sent, it
+//! was created after the attempt by the service's own clock, or has the requested upload time, and
+//! nothing that the key may see of its settings differs.
 
 use std::sync::Arc;
 
