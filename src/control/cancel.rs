@@ -8,6 +8,11 @@
 //!
 //! Cancelling happens in this order: the flag is set and waiting threads are woken, connections are
 //! interrupted, callbacks run, children are cancelled. It happens once, and there is no way back.
+//!
+//! Locks: one mutex for each token. Cancelling does not hold it while it interrupts attachments, runs
+//! callbacks or cancels children, because these may lock the same token. A parent holds its children
+//! weakly and a child holds its parents strongly, so a token that nobody uses is freed although its
+//! parent lives on.
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! File versions: listing, describing, hiding, deleting (docs/protocol.md, sections 2.8 to 2.12).
+//! File versions: listing, describing, hiding and deleting them (docs/protocol.md, sections 2.8 to
+//! 2.12).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -53,13 +54,15 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_hide_file`](crate::guide::protocol#211-b2_hide_file) hides a file by creating a hide marker,
-    /// and returns the marker. Needs `writeFiles`; billed in class A.
+    /// [`b2_hide_file`](crate::guide::protocol#211-b2_hide_file) hides a file by creating a hide
+    /// marker, and returns the marker. The versions of the file stay and are billed. Needs
+    /// `writeFiles`; billed in class A.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound); [`Error::Service`](crate::Error::Service) with
-    /// the code `already_hidden`; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise
-    /// [those of every call](Raw#errors).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound);
+    /// [`Error::Service`](crate::Error::Service) with the code `already_hidden`;
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every
+    /// call](Raw#errors).
     pub fn hide_file(&self, bucket_id: &BucketId, file_name: &str) -> Result<FileVersion> {
         self.call(
             Operation::HideFile,
@@ -71,13 +74,15 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_delete_file_version`](crate::guide::protocol#212-b2_delete_file_version) permanently deletes a
-    /// version, or an unfinished large file. Needs `deleteFiles`, and `bypassGovernance` to bypass
-    /// governance; billed in class A.
+    /// [`b2_delete_file_version`](crate::guide::protocol#212-b2_delete_file_version) permanently
+    /// deletes a version, or an unfinished large file. Needs `deleteFiles`, and `bypassGovernance`
+    /// to bypass governance; billed in class A.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if an earlier request, whose answer was
-    /// lost, has deleted it; [`Error::Locked`](crate::Error::Locked); otherwise [those of every call](Raw#errors).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound), including the case that an earlier
+    /// request whose answer was lost has deleted the version;
+    /// [`Error::Locked`](crate::Error::Locked) if it is under retention or legal hold; otherwise
+    /// [those of every call](Raw#errors).
     pub fn delete_file_version(
         &self,
         file_id: &FileId,

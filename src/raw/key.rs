@@ -1,4 +1,5 @@
-//! Application keys (docs/protocol.md, sections 2.22 to 2.24), and tokens to download with (2.25).
+//! Application keys (docs/protocol.md, sections 2.22 to 2.24), and tokens for downloads (section
+//! 2.25).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -12,11 +13,13 @@ use crate::wire::key::{
 use crate::wire::share::{DownloadAuthorizationRequest, DownloadAuthorizationResponse};
 
 impl Raw<'_> {
-    /// [`b2_create_key`](crate::guide::protocol#222-b2_create_key) creates an application key. This answer
-    /// is the only place where its secret appears. Needs `writeKeys`; billed in class C.
+    /// [`b2_create_key`](crate::guide::protocol#222-b2_create_key) creates an application key. Its
+    /// secret appears only in this answer: if the answer is lost, the key exists but nobody can use
+    /// it, and it should be deleted. Needs `writeKeys`; billed in class C.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every
+    /// call](Raw#errors).
     pub fn create_key(&self, request: &CreateKeyRequest<'_>) -> Result<CreateKeyResponse> {
         self.call(Operation::CreateKey, Subject::Account, request)
     }

@@ -12,6 +12,15 @@
 //!
 //! Nothing is changed at the service here. A key that may not list unfinished files starts a new
 //! one.
+//!
+//! | what the search meets | what follows |
+//! | --- | --- |
+//! | several files match | the one with the most parts is completed; the others stay |
+//! | a file of this name without parts and without a recorded SHA-1 or plan | it is skipped: it may be somebody's upload that has just begun |
+//! | a part with other content | the whole file is skipped |
+//! | a file that another run is completing | both complete it; the service keeps one version, and the slower run finds out (`large::ending`) |
+//! | the file that the caller named does not match | `InvalidInput`, and nothing is started |
+//! | listing fails for another reason than a missing capability | the upload fails, and nothing is started |
 
 use std::collections::BTreeMap;
 use std::ops::Range;
