@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::account_info::AccountInfo;
 use crate::api::B2Api;
 use crate::client::Client;
+use crate::control::adaptive::Workers;
 use crate::control::clock::Clock;
 use crate::control::memory::Memory;
-use crate::control::workers::Workers;
+use crate::control::workers::Workers as Permits;
 use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::http::config::{HttpConfig, ProxyChoice, TestMode, Timeouts};
@@ -36,7 +37,7 @@ pub struct B2ApiBuilder {
     info: Box<dyn AccountInfo>,
     http: HttpConfig,
     retry: RetryPolicy,
-    workers: usize,
+    workers: Workers,
     memory: Option<u64>,
     clock: Clock,
 }
@@ -47,7 +48,7 @@ impl B2ApiBuilder {
             info,
             http: HttpConfig::default(),
             retry: RetryPolicy::default(),
-            workers: 10,
+            workers: Workers::Fixed(10),
             memory: None,
             clock: Clock::default(),
         }
@@ -73,17 +74,18 @@ impl B2ApiBuilder {
     }
 
     /// Sets how many threads may move data at the same time, for all transfers of this `B2Api` and its
-    /// clones together. The default is 10, the least is 1: 0 counts as 1.
+    /// clones together. The default is 10, the least is 1: 0 counts as 1. With [`Workers::Auto`], the number
+    /// follows the throughput.
     ///
     /// More workers help over long distances, where one connection is slow. Each holds a part in memory if
     /// it uploads from a reader, and a file descriptor for its connection.
     ///
-    /// [`B2Api::set_workers`] changes the number later. The number that is set here is also how many
+    /// [`B2Api::set_workers`] changes the number later. The largest number that is set here is also how many
     /// connections are kept open between requests, which are at least 16.
     #[must_use]
-    pub fn workers(mut self, threads: usize) -> Self {
-        self.workers = threads.max(1);
-        self.http.connections = self.http.connections.max(self.workers);
+    pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
+        self.workers = workers.into();
+        self.http.connections = self.http.connections.max(self.workers.most());
         self
     }
 
@@ -237,10 +239,12 @@ impl B2ApiBuilder {
             ));
         }
         let http = Http::new(http, clock)?;
+        let workers = Permits::new(workers).with_memory(Memory::new(memory));
+        http.bandwidth().report_to(workers.tuner());
         Ok(B2Api {
             client: Client {
                 session: Arc::new(Session::new(info, http, retry)),
-                workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
+                workers: Arc::new(workers),
                 calls: Arc::default(),
                 cancel: None,
             },

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use crate::api::B2Api;
+use crate::control::adaptive::Workers;
 use crate::control::cancel::CancelToken;
 use crate::control::rate_limit::Bandwidth;
 use crate::control::request_counts::{RequestBudget, RequestCounts};
@@ -127,11 +128,12 @@ impl B2Api {
     /// b2_api.set_workers(2);
     /// assert_eq!(b2_api.clone().workers(), 2);
     /// ```
-    pub fn set_workers(&self, threads: usize) {
-        self.client.workers.set_limit(threads);
+    pub fn set_workers(&self, workers: impl Into<Workers>) {
+        self.client.workers.set_limit(workers.into());
     }
 
-    /// Returns how many threads may move data at the same time: 10 unless that was set otherwise.
+    /// Returns how many threads may move data at the same time: 10 unless that was set otherwise. With
+    /// [`Workers::Auto`], this is the number at the moment.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.client.workers.limit()

@@ -182,6 +182,9 @@ impl<T: Send + 'static> Iterator for Transfers<'_, T> {
                 None => self.files = None,
             }
         }
+        if self.files.is_some() {
+            self.bucket.client.workers.tuner().wanted();
+        }
         let outcome = self.tasks.wait()?;
         if let Err(failed) = &outcome
             && (self.fail_fast || self.concerns_all(&failed.error))

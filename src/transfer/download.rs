@@ -404,7 +404,7 @@ impl Download {
 
     /// The size of the ranges of this download.
     fn range_size(&self) -> u64 {
-        let size = || range_size(self.length(), self.workers.limit());
+        let size = || range_size(self.length(), self.workers.most());
         self.part_size.unwrap_or_else(size)
     }
 

@@ -269,7 +269,12 @@ fn send_part(
     control: &Control,
 ) -> Result<Sha1Digest> {
     let bytes = &part.bytes;
-    let outcome = large.send_part(number, &BytesSource(bytes), 0..bytes.len() as u64, control);
+    let outcome = large.send_part(
+        number,
+        (&BytesSource(bytes), 0..bytes.len() as u64),
+        None,
+        control,
+    );
     buffers.give_back(part);
     outcome
 }
