@@ -7,6 +7,11 @@
 //!    created. If it is not, or copying is not possible, the whole file is uploaded.
 //!
 //! If the latest version is deleted in between, the whole file is uploaded as well.
+//!
+//! The check costs one request (class B) and one pass over the beginning of the local file. Nothing
+//! of the stored content is downloaded: the SHA-1 that the service or the uploader recorded is
+//! compared. A version without a SHA-1, or one that is too small to be copied as a part, is not
+//! used.
 
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
@@ -69,7 +74,10 @@ impl Append<'_> {
         } = self.upload.transfer;
         if let Error::LargeFileLeft(left) = error
             && left.why == WhyLeft::ForResuming
-            && self.upload.options.resume == Resume::Matching
+            && matches!(
+                self.upload.options.resume,
+                Resume::Matching | Resume::Among(_)
+            )
             && session.cancel_large_file(control, &left.file_id).is_err()
         {
             tracing::warn!(file_id = %left.file_id, "the unfinished large file could not be cancelled");
