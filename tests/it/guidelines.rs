@@ -108,6 +108,7 @@ types! {
     }
     choice {
         LargeFileSha1, Timeouts, Verification, Versions, compose::Overlap, delete::DeleteMode,
+        limits::Workers,
         delete::DeleteOutcome, error::KeyProblem, error::KeyRestriction, error::NameRule,
         error::Sent, error::TransportKind, error::WhyLeft, local::LocalNameRules,
         progress::TransferId, progress::TransferStage, sync::Compare, sync::FileCount, sync::Existing,
