@@ -21,7 +21,6 @@ mod redis_server;
 #[path = "../tests/servers/server.rs"]
 mod server;
 
-use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant, SystemTime};
@@ -92,10 +91,6 @@ impl Place {
     }
 }
 
-fn print(text: &str) {
-    writeln!(std::io::stdout(), "{text}").unwrap();
-}
-
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let clients = match arguments.as_slice() {
@@ -104,21 +99,21 @@ fn main() {
     };
     allow_open_files();
     let places = Place::all(clients);
-    print("| store | warm upload of 1 KiB, median | beside SQLite |\n|---|--:|--:|");
+    println!("| store | warm upload of 1 KiB, median | beside SQLite |\n|---|--:|--:|");
     warm_uploads(&places);
-    print(&format!(
+    println!(
         "\n{clients} clients in one process\n\n| store | operations a second | median | 99 % | \
          authorized at the start | ready after, median | last | authorized when expired | \
          waiting, median | 99 % | last |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
-    ));
+    );
     for place in &places {
         let [rate, median, slow] = operations(place, clients);
         let [first, ready, all_ready, second, wait, slow_wait, last] = expired(place, clients);
-        print(&format!(
+        println!(
             "| {} | {rate} | {median} | {slow} | {first} | {ready} | {all_ready} | {second} | {wait} | \
              {slow_wait} | {last} |",
             place.name()
-        ));
+        );
     }
 }
 
@@ -182,10 +177,7 @@ fn warm_uploads(places: &[Place]) {
         times.sort();
         let median = at(times, 50).as_secs_f64() * 1e3;
         let more = median - *sqlite.get_or_insert(median);
-        print(&format!(
-            "| {} | {median:.3} ms | {more:+.3} ms |",
-            place.name()
-        ));
+        println!("| {} | {median:.3} ms | {more:+.3} ms |", place.name());
     }
 }
 
