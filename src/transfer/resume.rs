@@ -24,6 +24,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
@@ -37,6 +38,25 @@ use crate::transfer::large::PartSource;
 use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("large.bin");
+/// # std::fs::write(&path, vec![7; 11_000_000])?;
+/// use b2sdk::{Resume, UploadOptions};
+///
+/// // Run again after a failure, this uploads only the parts that are missing.
+/// let options = UploadOptions::new().part_size(5_000_000).resume(Resume::Matching);
+/// let uploaded = bucket.upload_local_file_with(&path, "large.bin", &options)?;
+/// assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (3, 0));
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Resume {
@@ -55,6 +75,11 @@ pub enum Resume {
     /// If the upload fails, its parts stay for the next one, and the error is
     /// [`Error::LargeFileLeft`]. They are billed until the file is completed or cancelled.
     Matching,
+    /// Completes one of these unfinished files, under the conditions of [`Matching`](Self::Matching), and starts
+    /// a new one if none of them matches. Nothing is listed but their parts: whoever uploads many files lists
+    /// what is unfinished once, with
+    /// [`Bucket::list_unfinished_large_files`](crate::Bucket::list_unfinished_large_files).
+    Among(Arc<[FileVersion]>),
     /// Completes this unfinished file, under the conditions of [`Matching`](Self::Matching). If it
     /// does not match, the upload fails with [`Error::InvalidInput`].
     From(FileId),
@@ -73,7 +98,7 @@ impl Resume {
                 let reason = "it fits into one request; there are no parts";
                 Err(Error::invalid_input("resume", reason))
             }
-            Self::Never | Self::Matching => Ok(()),
+            Self::Never | Self::Matching | Self::Among(_) => Ok(()),
         }
     }
 
@@ -104,11 +129,18 @@ pub(in crate::transfer) fn find_unfinished(
 ) -> Result<Option<Unfinished>> {
     let wanted = match resume {
         Resume::Never => return Ok(None),
-        Resume::Matching => None,
+        Resume::Matching | Resume::Among(_) => None,
         Resume::From(file_id) => Some(file_id),
     };
     let mut candidates = Vec::new();
-    for found in list(transfer, file)? {
+    let unfinished = match resume {
+        Resume::Among(files) => {
+            let of_name = files.iter().filter(|found| found.file_name == file.name);
+            of_name.cloned().collect()
+        }
+        _ => list(transfer, file)?,
+    };
+    for found in unfinished {
         if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
             continue;
         }
