@@ -22,6 +22,16 @@ pub enum SyncPlace {
     Bucket(BucketFolder),
 }
 
+impl SyncPlace {
+    /// The folder of a bucket, if it is one.
+    pub(super) const fn folder(&self) -> Option<&BucketFolder> {
+        match self {
+            Self::Bucket(folder) => Some(folder),
+            Self::Local(_) => None,
+        }
+    }
+}
+
 /// What is done with links in a local source. A local destination never follows one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -105,6 +115,7 @@ pub struct BucketFolder {
     pub(super) as_of: Option<Timestamp>,
 }
 
+/// # Synchronizing
 impl Bucket {
     /// Names a folder of this bucket as a place to synchronize: `"photos"` and `"photos/"` are the same
     /// folder, and `""` is the whole bucket. Nothing is sent.

@@ -24,6 +24,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
@@ -38,6 +39,25 @@ use crate::transfer::large::PartSource;
 use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("large.bin");
+/// # std::fs::write(&path, vec![7; 11_000_000])?;
+/// use b2sdk::{Resume, UploadOptions};
+///
+/// // Run again after a failure, this uploads only the parts that are missing.
+/// let options = UploadOptions::new().part_size(5_000_000).resume(Resume::Matching);
+/// let uploaded = bucket.upload_local_file_with(&path, "large.bin", &options)?;
+/// assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (3, 0));
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Resume {
@@ -58,6 +78,11 @@ pub enum Resume {
     /// If the upload fails, its parts stay for the next one, and the error is
     /// [`Error::LargeFileLeft`]. They are billed until the file is completed or cancelled.
     Matching,
+    /// Completes one of these unfinished files, under the conditions of [`Matching`](Self::Matching), and starts
+    /// a new one if none of them matches. Nothing is listed but their parts: whoever uploads many files lists
+    /// what is unfinished once, with
+    /// [`Bucket::list_unfinished_large_files`](crate::Bucket::list_unfinished_large_files).
+    Among(Arc<[FileVersion]>),
     /// Completes this unfinished file, under the conditions of [`Matching`](Self::Matching). If it
     /// does not match, the upload fails with [`Error::InvalidInput`].
     From(FileId),
@@ -76,7 +101,7 @@ impl Resume {
                 let reason = "it fits into one request; there are no parts";
                 Err(Error::invalid_input("resume", reason))
             }
-            Self::Never | Self::Matching => Ok(()),
+            Self::Never | Self::Matching | Self::Among(_) => Ok(()),
         }
     }
 
@@ -125,18 +150,25 @@ pub(in crate::transfer) fn find_unfinished(
 ) -> Result<Search> {
     let wanted = match resume {
         Resume::Never => return Ok(Search::default()),
-        Resume::Matching => None,
+        Resume::Matching | Resume::Among(_) => None,
         Resume::From(file_id) => Some(file_id),
     };
     let (mut search, mut candidates) = (Search::default(), Vec::new());
-    for found in list(transfer, file)? {
+    let unfinished = match resume {
+        Resume::Among(files) => {
+            let of_name = files.iter().filter(|found| found.file_name == file.name);
+            of_name.cloned().collect()
+        }
+        _ => list(transfer, file)?,
+    };
+    for found in unfinished {
         if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
             continue;
         }
         let listed = transfer
             .session
             .parts_of(transfer.control, &found.file_id)?;
-        match mismatch(&found, &listed, file, parts) {
+        match mismatch(&found, &listed, (file, resume), parts) {
             Some(reason) => search.pass_over(found.file_id, reason),
             None => candidates.push((found, listed)),
         }
@@ -254,7 +286,7 @@ fn verified(
 fn mismatch(
     found: &FileVersion,
     listed: &[Part],
-    file: &NewFile<'_>,
+    (file, resume): (&NewFile<'_>, &Resume),
     parts: &dyn PartSource,
 ) -> Option<&'static str> {
     let mut wanted = file.clone();
@@ -264,8 +296,8 @@ fn mismatch(
         wanted.info.remove(LARGE_FILE_SHA1);
     }
     let mut found = found.clone();
-    if file.has_file_time {
-        // A file that was only touched has its content still, which is compared.
+    // A file that was only touched has its content still, which is compared. To synchronizing, the time matters.
+    if file.has_file_time && !matches!(resume, Resume::Among(_)) {
         wanted.info.remove(SRC_LAST_MODIFIED_MILLIS);
         found.file_info.remove(SRC_LAST_MODIFIED_MILLIS);
     }
