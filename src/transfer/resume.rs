@@ -24,6 +24,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
@@ -74,6 +75,11 @@ pub enum Resume {
     /// If the upload fails, its parts stay for the next one, and the error is
     /// [`Error::LargeFileLeft`]. They are billed until the file is completed or cancelled.
     Matching,
+    /// Completes one of these unfinished files, under the conditions of [`Matching`](Self::Matching), and starts
+    /// a new one if none of them matches. Nothing is listed but their parts: whoever uploads many files lists
+    /// what is unfinished once, with
+    /// [`Bucket::list_unfinished_large_files`](crate::Bucket::list_unfinished_large_files).
+    Among(Arc<[FileVersion]>),
     /// Completes this unfinished file, under the conditions of [`Matching`](Self::Matching). If it
     /// does not match, the upload fails with [`Error::InvalidInput`].
     From(FileId),
@@ -92,7 +98,7 @@ impl Resume {
                 let reason = "it fits into one request; there are no parts";
                 Err(Error::invalid_input("resume", reason))
             }
-            Self::Never | Self::Matching => Ok(()),
+            Self::Never | Self::Matching | Self::Among(_) => Ok(()),
         }
     }
 
@@ -123,11 +129,18 @@ pub(in crate::transfer) fn find_unfinished(
 ) -> Result<Option<Unfinished>> {
     let wanted = match resume {
         Resume::Never => return Ok(None),
-        Resume::Matching => None,
+        Resume::Matching | Resume::Among(_) => None,
         Resume::From(file_id) => Some(file_id),
     };
     let mut candidates = Vec::new();
-    for found in list(transfer, file)? {
+    let unfinished = match resume {
+        Resume::Among(files) => {
+            let of_name = files.iter().filter(|found| found.file_name == file.name);
+            of_name.cloned().collect()
+        }
+        _ => list(transfer, file)?,
+    };
+    for found in unfinished {
         if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
             continue;
         }

@@ -49,7 +49,7 @@ impl<'a> Upload<'a> {
         // An upload that can be resumed is cut alike whatever the number of workers.
         let parts = match self.options.resume {
             Resume::Never => limits.share_out(source.len(), self.transfer.workers.most())?,
-            Resume::Matching | Resume::From(_) => limits.cut(source.len())?,
+            Resume::Matching | Resume::Among(_) | Resume::From(_) => limits.cut(source.len())?,
         };
         let file = self.new_file(&snapshot, source.modified())?;
         settle(self.transfer, source)?;

@@ -74,7 +74,10 @@ impl Append<'_> {
         } = self.upload.transfer;
         if let Error::LargeFileLeft(left) = error
             && left.why == WhyLeft::ForResuming
-            && self.upload.options.resume == Resume::Matching
+            && matches!(
+                self.upload.options.resume,
+                Resume::Matching | Resume::Among(_)
+            )
             && session.cancel_large_file(control, &left.file_id).is_err()
         {
             tracing::warn!(file_id = %left.file_id, "the unfinished large file could not be cancelled");
