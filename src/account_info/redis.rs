@@ -54,7 +54,7 @@ impl RedisAccountInfo {
     /// No connection is made before the first call, so a server that is away is no error here.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if the URL has another form.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the URL has another form.
     pub fn open(url: &str) -> Result<Self> {
         Self::builder().open(url)
     }
@@ -149,7 +149,7 @@ impl RedisAccountInfoBuilder {
     /// Opens the account info on a server. No connection is made before the first call.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if the URL, the name or the secret cannot be used.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the URL, the name or the secret cannot be used.
     pub fn open(self, url: &str) -> Result<RedisAccountInfo> {
         let sealing = self.fleet.sealing()?;
         let FleetSettings {
