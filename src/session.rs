@@ -239,6 +239,7 @@ impl Session {
             bucket: None,
             file_name: None,
             policy: &self.retry,
+            key_may_change: self.provided.is_set(),
             clock: self.clock(),
             pauses: &self.pauses,
             control,
@@ -309,5 +310,58 @@ pub(crate) fn log_store_failure(what: &str, outcome: Result<(), StoreError>) {
             error = &error as &(dyn std::error::Error + 'static),
             "the account-info store failed; this will be asked from the service again"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::log_store_failure;
+    use crate::error::StoreError;
+
+    /// What is logged, as text.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<String>>);
+
+    impl tracing::field::Visit for Log {
+        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
+            self.0.lock().push_str(&format!("{field}={value:?} "));
+        }
+    }
+
+    impl tracing::Subscriber for Log {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            event.record(&mut self.clone());
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn a_failure_of_the_store_is_logged_with_its_reason_and_an_overtaken_write_is_not() {
+        let logged = |error: StoreError| {
+            let log = Log::default();
+            tracing::subscriber::with_default(log.clone(), || {
+                log_store_failure("bucket name", Err(error));
+            });
+            let text = log.0.lock().clone();
+            text
+        };
+        let told = logged(StoreError::from(std::io::Error::other("the disk is full")));
+        assert!(told.contains("bucket name"), "{told}");
+        assert!(told.contains("the disk is full"), "{told}");
+        assert_eq!(logged(StoreError::superseded()), "");
     }
 }

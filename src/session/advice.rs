@@ -52,8 +52,11 @@ pub(super) struct History {
     /// The number of pauses whose length the retry policy chose. Each is about twice as long as the
     /// last.
     pub(super) waits: u32,
-    /// Whether the token was replaced during this call. It is replaced at most once.
-    pub(super) reauthorized: bool,
+    /// How often the token was replaced during this call.
+    pub(super) reauthorized: u32,
+    /// Whether a provider names the key, which may have been replaced since the last authorization. A new token
+    /// that is refused is then replaced once more.
+    pub(super) key_may_change: bool,
     /// The number of upload URLs that were given up during this call.
     pub(super) fresh_urls: u32,
     /// The number of upload URLs that were refused for their token.
@@ -100,7 +103,9 @@ fn on_refusal(operation: Operation, service: &ServiceError, history: &History) -
             if matches!(code, Code::BadAuthToken | Code::ExpiredAuthToken)
                 || code.as_str().is_empty() =>
         {
-            if history.reauthorized {
+            let has_code = !code.as_str().is_empty();
+            let most = 1 + u32::from(history.key_may_change && has_code);
+            if history.reauthorized >= most {
                 Advice::Stop
             } else {
                 Advice::Reauthorize
@@ -322,13 +327,26 @@ mod tests {
     fn a_second_token_problem_is_final_and_a_wrong_key_is_at_once() {
         let op = Operation::HideFile;
         let again = History {
-            reauthorized: true,
+            reauthorized: 1,
             ..History::default()
         };
-        assert_eq!(
-            advise(op, &refused(op, 401, "expired_auth_token", None), &again),
-            Advice::Stop
-        );
+        let again_with_provider = |reauthorized| History {
+            reauthorized,
+            key_may_change: true,
+            ..History::default()
+        };
+        for (history, code, advice) in [
+            (again, "expired_auth_token", Advice::Stop),
+            (
+                again_with_provider(1),
+                "bad_auth_token",
+                Advice::Reauthorize,
+            ),
+            (again_with_provider(1), "", Advice::Stop),
+            (again_with_provider(2), "bad_auth_token", Advice::Stop),
+        ] {
+            assert_eq!(advise(op, &refused(op, 401, code, None), &history), advice);
+        }
         let op = Operation::AuthorizeAccount;
         for code in ["unauthorized", "bad_auth_token", "expired_auth_token", ""] {
             assert_eq!(first(op, &refused(op, 401, code, None)), Advice::Stop);

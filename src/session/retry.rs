@@ -147,6 +147,8 @@ pub(super) struct RetryLoop<'a> {
     pub(super) bucket: Option<&'a BucketId>,
     pub(super) file_name: Option<&'a str>,
     pub(super) policy: &'a RetryPolicy,
+    /// Whether a provider names the key.
+    pub(super) key_may_change: bool,
     pub(super) clock: &'a Clock,
     /// The pauses that the service asked for, shared by all calls of the session.
     pub(super) pauses: &'a Pauses,
@@ -178,7 +180,10 @@ impl RetryLoop<'_> {
     /// pauses count against `total_time`.
     fn run_attempts<T>(&self, mut attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
         let started = self.clock.elapsed();
-        let mut history = History::default();
+        let mut history = History {
+            key_may_change: self.key_may_change,
+            ..History::default()
+        };
         let mut step = Step::First;
         let mut waited = Duration::ZERO;
         loop {
@@ -282,7 +287,7 @@ impl RetryLoop<'_> {
                 Some((Step::Again, self.policy.delay(history.waits - 1)))
             }
             Advice::Reauthorize => {
-                history.reauthorized = true;
+                history.reauthorized += 1;
                 Some((Step::Reauthorize, Duration::ZERO))
             }
             Advice::FreshUploadUrl => {

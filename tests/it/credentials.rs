@@ -7,7 +7,7 @@ use std::time::Duration;
 use b2sdk::credentials::{CommandCredentials, Credentials, EnvironmentCredentials};
 use b2sdk::keys::Capability;
 use b2sdk::raw::ListBucketsRequest;
-use b2sdk::simulator::KeyRequest;
+use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo, LsOptions, Operation};
 
 use crate::support::{BUCKET, World};
@@ -119,6 +119,33 @@ fn a_key_that_is_replaced_while_it_is_asked_for_fails_no_call() {
     assert_eq!(world.count(Operation::AuthorizeAccount), 2);
     let held = api.account_info().auth().unwrap().unwrap();
     assert_eq!(held.auth().application_key_id, new.application_key_id);
+}
+
+#[test]
+fn a_key_that_is_replaced_twice_during_a_call_fails_no_call() {
+    let world = World::new();
+    let refuse = |times| {
+        let refused = Fault::on(Operation::HideFile).status(401, "bad_auth_token", "");
+        world.inject(refused.times(times));
+    };
+    world.bucket.upload_bytes(b"x", "x").unwrap();
+    refuse(2);
+    let error = world.bucket.hide_file("x").unwrap_err();
+    assert_eq!((error.status(), error.attempts()), (Some(401), 2));
+
+    let api = api(&world);
+    let vault = Vault::holding(new_key(&world));
+    api.authorize_with(vault.provider()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    refuse(2);
+    bucket.hide_file("x").unwrap();
+    // It ends, whatever the service says.
+    bucket.unhide_file("x").unwrap();
+    refuse(100);
+    world.service.log().clear();
+    let error = bucket.hide_file("x").unwrap_err();
+    assert_eq!((error.status(), error.attempts()), (Some(401), 3));
+    assert_eq!(world.count(Operation::AuthorizeAccount), 2);
 }
 
 #[test]
