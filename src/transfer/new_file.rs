@@ -97,6 +97,8 @@ pub(crate) struct NewFile<'a> {
     /// Whether the modification time in the info was added by the crate. It is then left out if
     /// other entries need the room.
     pub(crate) has_own_time: bool,
+    /// Whether that time is the one of the local file, and not one that the caller asked for.
+    pub(crate) has_file_time: bool,
     pub(crate) encryption: Option<&'a Encryption>,
     pub(crate) retention: Option<&'a FileRetention>,
     pub(crate) legal_hold: Option<&'a LegalHold>,
@@ -144,6 +146,7 @@ impl<'a> NewFile<'a> {
             content_type,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -257,6 +260,7 @@ impl<'a> NewFile<'a> {
             content_type: content_type.map(|text| Cow::Owned(text.to_owned())),
             info,
             has_own_time: false,
+            has_file_time: false,
             ..self.clone()
         }
     }
@@ -292,6 +296,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -314,6 +319,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -341,6 +347,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -407,6 +414,7 @@ impl<'a> NewFile<'a> {
             content_type,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -528,6 +536,7 @@ mod tests {
             content_type: None,
             info: FileInfo::new(),
             has_own_time: false,
+            has_file_time: false,
             encryption: None,
             retention: None,
             legal_hold: None,
