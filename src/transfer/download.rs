@@ -116,6 +116,22 @@ impl DownloadOptions {
 }
 
 /// Whether the bytes are known to be those that were uploaded.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # bucket.upload_bytes(b"hello, world", "hello.txt")?;
+/// use b2sdk::{ByteRange, DownloadOptions, Verification};
+///
+/// let options = DownloadOptions::new().range(ByteRange::from(0..5));
+/// let reader = bucket.download_file_by_name_with("hello.txt", &options)?.into_reader();
+/// assert_eq!(reader.verification(), Verification::PartOfFile);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verification {

@@ -42,6 +42,23 @@ use crate::transfer::parts::EqualParts;
 const HALF_A_MILLISECOND: Duration = Duration::from_micros(500);
 
 /// The result of saving a download: the version, and what it took.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # bucket.upload_bytes(b"hello", "hello.txt")?;
+/// # let directory = tempfile::tempdir()?;
+/// use b2sdk::Verification;
+///
+/// let saved = bucket.download_file_by_name("hello.txt")?.save_to(directory.path().join("hello.txt"))?;
+/// assert_eq!((saved.bytes(), saved.received_bytes(), saved.retries()), (5, 5, 0));
+/// assert_eq!(saved.verification(), Verification::Verified);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Saved {
     version: FileVersion,
