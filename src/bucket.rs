@@ -20,9 +20,9 @@ use crate::session::log_store_failure;
 
 /// A bucket of an account: uploads, downloads, listings, and everything else that is about its files.
 ///
-/// A `Bucket` is returned by [`B2Api::get_bucket_by_name`](crate::B2Api::get_bucket_by_name),
-/// [`B2Api::create_bucket`](crate::B2Api::create_bucket) and their neighbours. It holds the bucket's name
-/// and id; [`details`](Self::details) requests the settings. It is cheap to clone, clones share everything,
+/// The methods of `B2Api` that find and create buckets return it, such as
+/// [`get_bucket_by_name`](crate::B2Api::get_bucket_by_name) and
+/// [`create_bucket`](crate::B2Api::create_bucket). A `Bucket` holds the name and id of the bucket; [`details`](Self::details) requests the settings. It is cheap to clone, clones share everything,
 /// and it can be used from many threads at once. Its calls block until they are done.
 ///
 /// ```

@@ -33,6 +33,27 @@ impl Raw<'_> {
     /// Needs `writeBuckets`, and for encryption, object lock or replication the capabilities that
     /// [`create_bucket`](Self::create_bucket) needs; billed in class C.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::raw::UpdateBucketRequest;
+    /// use b2sdk::{BucketType, Operation};
+    ///
+    /// let (bucket_id, revision) = (bucket.id(), bucket.details()?.revision);
+    /// let updated = b2_api.call_raw(Operation::UpdateBucket, |raw| {
+    ///     let request = UpdateBucketRequest::new(raw.account_id(), &bucket_id)
+    ///         .bucket_type(&BucketType::AllPublic)
+    ///         .if_revision_is(revision);
+    ///     raw.update_bucket(&request)
+    /// })?;
+    /// assert!(updated.revision > revision);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) if the bucket's revision is not the requested
     /// one; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every

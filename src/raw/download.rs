@@ -238,6 +238,28 @@ impl Raw<'_> {
     /// the latest version of a file and returns its headers; the content is still to be read. Needs
     /// `readFiles` unless the bucket is public; billed in class B.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello, world", "hello.txt")?;
+    /// use std::io::Read;
+    /// use b2sdk::raw::DownloadParameters;
+    /// use b2sdk::{ByteRange, Operation};
+    ///
+    /// let parameters = DownloadParameters::new().range(ByteRange::from(7..=11));
+    /// let mut response = b2_api.call_raw(Operation::DownloadFileByName, |raw| {
+    ///     raw.download_file_by_name("example-mybucket-b2-1", "hello.txt", &parameters)
+    /// })?;
+    /// let mut text = String::new();
+    /// response.read_to_string(&mut text)?;
+    /// assert_eq!((text.as_str(), response.version.content_length), ("world", 12));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`download_file_by_id`](Self::download_file_by_id).
     pub fn download_file_by_name(
@@ -276,6 +298,24 @@ impl Raw<'_> {
     /// [`head_file_by_id`](Self::head_file_by_id) does by id
     /// ([`b2_download_file_by_name`](crate::guide::protocol#83-response-headers) with HEAD). Needs
     /// `readFiles`; billed in class B.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello, world", "hello.txt")?;
+    /// use b2sdk::Operation;
+    /// use b2sdk::raw::DownloadParameters;
+    ///
+    /// let version = b2_api.call_raw(Operation::DownloadFileByName, |raw| {
+    ///     raw.head_file_by_name("example-mybucket-b2-1", "hello.txt", &DownloadParameters::new())
+    /// })?;
+    /// assert_eq!(version.content_length, 12);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`head_file_by_id`](Self::head_file_by_id).

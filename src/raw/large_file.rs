@@ -63,6 +63,37 @@ impl Raw<'_> {
     /// finished or cancelled. Needs `writeFiles`, and for object lock also `writeFileRetentions` or
     /// `writeFileLegalHolds`; billed in class A.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::raw::{StartLargeFileRequest, UploadBody, UploadPartRequest};
+    /// use b2sdk::{FileInfo, Operation};
+    ///
+    /// let parts = [vec![0; 5_000_000], b"the rest".to_vec()];
+    /// let (bucket_id, info) = (bucket.id(), FileInfo::new());
+    /// let request = StartLargeFileRequest::new(&bucket_id, "large.bin", "b2/x-auto", &info);
+    /// let file_id = b2_api.call_raw(Operation::StartLargeFile, |raw| raw.start_large_file(&request))?.file_id;
+    /// let mut checksums = Vec::new();
+    /// for (number, part) in (1..).zip(&parts) {
+    ///     let target = b2_api.call_raw(Operation::GetUploadPartUrl, |raw| raw.get_upload_part_url(&file_id))?;
+    ///     let stored = b2_api.call_raw(Operation::UploadPart, |raw| {
+    ///         let mut content = part.as_slice();
+    ///         let mut body = UploadBody::new(&mut content, part.len() as u64);
+    ///         let request = UploadPartRequest::new(number);
+    ///         raw.upload_part(&target.upload_url, &target.authorization_token, &request, &mut body)
+    ///     })?;
+    ///     checksums.extend(stored.content_sha1.digest());
+    /// }
+    /// let version =
+    ///     b2_api.call_raw(Operation::FinishLargeFile, |raw| raw.finish_large_file(&file_id, &checksums))?;
+    /// assert_eq!(version.content_length, 5_000_008);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
     pub fn start_large_file(&self, request: &StartLargeFileRequest<'_>) -> Result<FileVersion> {

@@ -136,6 +136,29 @@ impl Raw<'_> {
     /// `body` serves one attempt and is used up by it. For another attempt, create another one from
     /// the beginning of the content.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::raw::{UploadBody, UploadFileRequest};
+    /// use b2sdk::{FileInfo, Operation};
+    ///
+    /// let bucket_id = bucket.id();
+    /// let target = b2_api.call_raw(Operation::GetUploadUrl, |raw| raw.get_upload_url(&bucket_id))?;
+    /// let info = FileInfo::new();
+    /// let request = UploadFileRequest::new("hello.txt", "text/plain", &info);
+    /// let version = b2_api.call_raw(Operation::UploadFile, |raw| {
+    ///     let mut content = &b"hello"[..];
+    ///     let mut body = UploadBody::new(&mut content, 5);
+    ///     raw.upload_file(&target.upload_url, &target.authorization_token, &request, &mut body)
+    /// })?;
+    /// assert_eq!(version.content_length, 5);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidInput`] for a content type that cannot be sent in a header;
     /// [`Error::Stream`] if the content cannot be read or ends early, with nothing stored;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::bucket::BucketDetails;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
-use crate::replication::keys::Keys;
+use crate::replication::keys::KeyRequirements;
 use crate::replication::options::SetupOptions;
 use crate::replication::plan;
 
@@ -84,7 +84,7 @@ pub fn set_up_with(
     ))
 }
 
-/// `None` if somebody else gave the source another key meanwhile.
+/// Returns `None` if somebody else has given the source another key since its details were read.
 fn try_set_up(
     source: &Bucket,
     destination: &Bucket,
@@ -158,7 +158,7 @@ fn source_key(
     configuration: &ReplicationConfiguration,
     destination: &BucketId,
 ) -> Result<ApplicationKeyId> {
-    let keys = Keys::of_source(source);
+    let keys = KeyRequirements::of_source(source);
     if let Some(id) = key_of(configuration)
         && let Some(key) = keys.by_id(id)?
     {
@@ -185,7 +185,7 @@ fn destination_key(
     configuration: &ReplicationConfiguration,
     source_key: &ApplicationKeyId,
 ) -> Result<ApplicationKeyId> {
-    let keys = Keys::of_destination(destination);
+    let keys = KeyRequirements::of_destination(destination);
     let half = configuration.as_replication_destination.as_ref();
     let mapping = half.map(|half| &half.source_to_destination_key_mapping);
     let own = mapping.and_then(|mapping| mapping.get(source_key));

@@ -105,6 +105,7 @@ pub struct BucketFolder {
     pub(super) as_of: Option<Timestamp>,
 }
 
+/// # Synchronizing
 impl Bucket {
     /// Names a folder of this bucket as a place to synchronize: `"photos"` and `"photos/"` are the same
     /// folder, and `""` is the whole bucket. Nothing is sent.

@@ -37,6 +37,25 @@ use crate::transfer::large::PartSource;
 use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("large.bin");
+/// # std::fs::write(&path, vec![7; 11_000_000])?;
+/// use b2sdk::{Resume, UploadOptions};
+///
+/// // Run again after a failure, this uploads only the parts that are missing.
+/// let options = UploadOptions::new().part_size(5_000_000).resume(Resume::Matching);
+/// let uploaded = bucket.upload_local_file_with(&path, "large.bin", &options)?;
+/// assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (3, 0));
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Resume {

@@ -41,7 +41,7 @@ use crate::model::operation::Operation;
 pub struct Deletions<I> {
     bucket: Bucket,
     control: Control,
-    rules: Rules,
+    rules: DeletionRules,
     /// What is still to be read; none once it is at its end or was given up.
     versions: Option<I>,
     tasks: Tasks<Result<Deleted, DeleteFailed>>,
@@ -49,7 +49,7 @@ pub struct Deletions<I> {
 
 /// The options, as far as they are about single versions.
 #[derive(Debug, Clone, Copy)]
-struct Rules {
+struct DeletionRules {
     mode: DeleteMode,
     dry_run: bool,
     fail_fast: bool,
@@ -65,7 +65,7 @@ impl<I> Deletions<I> {
             bypass_governance,
             cancel,
         } = options;
-        let rules = Rules {
+        let rules = DeletionRules {
             mode: *mode,
             dry_run: *dry_run,
             fail_fast: *fail_fast,
@@ -86,7 +86,7 @@ impl<I> Deletions<I> {
     }
 }
 
-impl Rules {
+impl DeletionRules {
     /// Fails if the key can do this to no file at all.
     fn check_key(self, bucket: &Bucket, control: &Control) -> Result<()> {
         let session = &bucket.client.session;
@@ -171,7 +171,7 @@ impl<I> fmt::Debug for Deletions<I> {
 struct Deletion {
     bucket: Bucket,
     control: Control,
-    rules: Rules,
+    rules: DeletionRules,
     file: FileIdAndName,
 }
 
