@@ -141,6 +141,17 @@ impl B2ApiBuilder {
         self
     }
 
+    /// Trusts the root certificates of the operating system besides Mozilla's, as the programs of a
+    /// company do whose administrators have added its own. They are read once, when the `B2Api` is built;
+    /// on Unix, `SSL_CERT_FILE` and `SSL_CERT_DIR` name other ones. [`build`](Self::build) fails if the system
+    /// has none that can be read. This needs the feature `system-roots`.
+    #[cfg(feature = "system-roots")]
+    #[must_use]
+    pub fn system_roots(mut self) -> Self {
+        self.http.system_roots = true;
+        self
+    }
+
     /// Connects to IPv4 addresses only, for networks that announce IPv6 but do not carry it. By default
     /// both are tried, and the address that answered is remembered. A proxy makes its own choice when it
     /// connects to the service.

@@ -156,6 +156,9 @@ pub(crate) struct HttpConfig {
     pub(crate) proxy: ProxyChoice,
     /// Certificates in PEM form that are trusted in addition to the compiled-in ones.
     pub(crate) extra_roots: Option<Vec<u8>>,
+    /// Whether the root certificates of the system are trusted besides.
+    #[cfg(feature = "system-roots")]
+    pub(crate) system_roots: bool,
     pub(crate) ipv4_only: bool,
     /// Whether credentials may be sent without TLS to hosts other than this machine.
     pub(crate) allow_http: bool,
@@ -198,6 +201,8 @@ impl Default for HttpConfig {
             timeouts: Timeouts::default(),
             proxy: ProxyChoice::Environment,
             extra_roots: None,
+            #[cfg(feature = "system-roots")]
+            system_roots: false,
             ipv4_only: false,
             allow_http: false,
             trusted_hosts: Vec::new(),

@@ -375,9 +375,7 @@ fn what_is_not_flushed_is_saved_like_everything_else() {
     let path = directory.path().join("x");
     for part_size in [1000, 10_000] {
         std::fs::write(&path, "what was there").unwrap();
-        let options = DownloadOptions::new()
-            .part_size(part_size)
-            .skip_flush(true);
+        let options = DownloadOptions::new().part_size(part_size).skip_flush(true);
         let download = world.bucket.download_file_by_name_with("x", &options);
         let saved = download.unwrap().save_to(&path).unwrap();
         assert_eq!(saved.verification(), Verification::Verified);
