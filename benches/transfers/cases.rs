@@ -228,7 +228,10 @@ fn by_workers(sizes: &Sizes) -> Vec<Case> {
 
 fn rows_by_workers(task: impl Fn(usize) -> Task) -> Vec<Row> {
     let mut rows: Vec<Row> = FIXED
-        .map(|n| (format!("{n} workers"), Contestant::Ours, task(n)))
+        .map(|n| {
+            let name = if n == 1 { "worker" } else { "workers" };
+            (format!("{n} {name}"), Contestant::Ours, task(n))
+        })
         .into();
     rows.push((
         "adaptive".to_owned(),

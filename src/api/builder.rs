@@ -152,6 +152,21 @@ impl B2ApiBuilder {
         self
     }
 
+    /// Sets how long a connection that nothing uses is kept open for the next request. The default is 4
+    /// seconds; zero keeps none.
+    ///
+    /// A program that sends something every ten seconds saves a connection, which costs two or three round
+    /// trips, for each of them with a longer time. A connection that the service has closed is noticed
+    /// before it is used, without a round trip. Only one whose end is still on its way is used: then the
+    /// request is repeated over another one, and after an upload the service is asked first, with one request
+    /// of class C, whether it arrived. How long the service itself keeps connections is not documented, so a
+    /// much longer time only causes such repetitions.
+    #[must_use]
+    pub fn idle_connections_for(mut self, time: Duration) -> Self {
+        self.http.idle_age = time;
+        self
+    }
+
     /// Connects to IPv4 addresses only, for networks that announce IPv6 but do not carry it. By default
     /// both are tried, and the address that answered is remembered. A proxy makes its own choice when it
     /// connects to the service.

@@ -4,7 +4,6 @@
 //! `ureq` calls a pool with its settings an agent. Its settings are made here, in one place.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -129,8 +128,7 @@ fn agent(
         .timeout_connect(Some(timeouts.connect))
         .max_idle_connections(4 * config.connections)
         .max_idle_connections_per_host(config.connections)
-        // Below the service's keep-alive, or the first request after a pause meets a closed connection.
-        .max_idle_age(Duration::from_secs(4))
+        .max_idle_age(config.idle_age)
         .input_buffer_size(256 * 1024)
         .output_buffer_size(128 * 1024)
         .tls_config(blueprint.tls.clone())

@@ -160,6 +160,8 @@ pub(crate) struct HttpConfig {
     #[cfg(feature = "system-roots")]
     pub(crate) system_roots: bool,
     pub(crate) ipv4_only: bool,
+    /// How long a connection that nothing uses is kept open.
+    pub(crate) idle_age: Duration,
     /// Whether credentials may be sent without TLS to hosts other than this machine.
     pub(crate) allow_http: bool,
     /// Hosts that may be called although they do not belong to the realm.
@@ -204,6 +206,8 @@ impl Default for HttpConfig {
             #[cfg(feature = "system-roots")]
             system_roots: false,
             ipv4_only: false,
+            // Below the service's keep-alive, or the first request after a pause meets a closed connection.
+            idle_age: Duration::from_secs(4),
             allow_http: false,
             trusted_hosts: Vec::new(),
             expect_continue_from: 1 << 20,
