@@ -1,6 +1,7 @@
 //! Building a [`B2Api`]: connections, retries, limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::account_info::AccountInfo;
 use crate::api::B2Api;
