@@ -7,11 +7,11 @@
 //! A place is `b2://bucket/folder` or the path of a directory. The key comes from `B2_APPLICATION_KEY_ID`
 //! and `B2_APPLICATION_KEY`, the realm from `B2_ENVIRONMENT`; the account info is kept in memory, or in the
 //! file that `B2_ACCOUNT_INFO` names. Standard output has one line for each step, the same ones with
-//! `--dry-run`; standard error has problems and a summary. The exit code is 0 if everything was done that was
+//! `--dry-run`; standard error has problems and a summary, and a progress bar where it is a terminal. The exit code is 0 if everything was done that was
 //! asked for, 1 if something was not, 2 if nothing was changed because the run was refused.
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,9 +20,11 @@ use b2sdk::credentials::{CredentialProvider as _, Credentials, EnvironmentCreden
 use b2sdk::listing::Filter;
 use b2sdk::sync::{
     Compare, Links, Newer, OldVersions, Orphans, PlaceName, Problem, RemovalLimit, SyncError,
-    SyncObserver, SyncOptions, SyncPlace, SyncReport, SyncRun, SyncStep, Synchronizer,
+    SyncObserver, SyncOptions, SyncPlace, SyncProgress, SyncReport, SyncRun, SyncStep,
+    Synchronizer,
 };
 use b2sdk::{B2Api, InMemoryAccountInfo, SqliteAccountInfo};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const USAGE: &str = "\
 usage: sync [OPTION]... SOURCE DESTINATION
@@ -57,8 +59,11 @@ fn main() -> ExitCode {
     ExitCode::from(sync(
         &arguments,
         account,
-        Box::new(io::stdout()),
-        Box::new(io::stderr()),
+        Console::new(
+            Box::new(io::stdout()),
+            Box::new(io::stderr()),
+            io::stderr().is_terminal(),
+        ),
     ))
 }
 
@@ -69,16 +74,8 @@ pub(crate) struct Account {
 }
 
 /// The whole program: the exit code.
-pub(crate) fn sync(
-    arguments: &[String],
-    account: Result<Account, String>,
-    out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
-) -> u8 {
-    let console = Arc::new(Console {
-        out: Mutex::new(out),
-        err: Mutex::new(err),
-    });
+pub(crate) fn sync(arguments: &[String], account: Result<Account, String>, console: Console) -> u8 {
+    let console = Arc::new(console);
     if arguments.iter().any(|argument| argument == "--help") {
         console.step(&USAGE);
         return COMPLETE;
@@ -97,24 +94,23 @@ pub(crate) fn sync(
             return REFUSED;
         }
     };
+    let settings = SyncRun::new().observer(Lines(Arc::clone(&console)));
     let outcome = match arguments.is_dry_run {
-        true => dry_run(&sync, &console),
-        false => {
-            let observer = Arc::clone(&console);
-            sync.run_with(&SyncRun::new().observer(Lines(observer)))
-        }
+        true => dry_run(&sync, &settings, &console),
+        false => sync.run_with(&settings),
     };
     console.finish(outcome)
 }
 
-/// Prints the plan. What is wrong is told at the end.
-fn dry_run(sync: &Synchronizer, console: &Console) -> Result<SyncReport, SyncError> {
-    let mut plan = sync.plan()?;
+/// Prints the plan.
+fn dry_run(
+    sync: &Synchronizer,
+    settings: &SyncRun,
+    console: &Console,
+) -> Result<SyncReport, SyncError> {
+    let mut plan = sync.plan_with(settings)?;
     for step in &mut plan {
         console.step(&step?);
-    }
-    for problem in &plan.report().problems {
-        console.message(problem);
     }
     plan.into_report()
 }
@@ -258,25 +254,72 @@ fn told(error: impl std::error::Error) -> String {
 }
 
 /// Where lines go.
-struct Console {
+pub(crate) struct Console {
     out: Mutex<Box<dyn Write + Send>>,
     err: Mutex<Box<dyn Write + Send>>,
+    bar: ProgressBar,
 }
 
 impl Console {
+    /// A console with a progress bar on the process's standard error, or without one.
+    pub(crate) fn new(
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        shows_progress: bool,
+    ) -> Self {
+        let target = match shows_progress {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {msg}, {bytes} at {bytes_per_sec}")
+        {
+            bar.set_style(style);
+        }
+        Self {
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            bar,
+        }
+    }
+
     fn step(&self, line: &dyn std::fmt::Display) {
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody may be reading any more; what was asked for is done all the same.
-        let _ = writeln!(out, "{line}");
+        self.bar.suspend(|| {
+            let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = writeln!(out, "{line}");
+        });
     }
 
     fn message(&self, line: &dyn std::fmt::Display) {
-        let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = writeln!(err, "{line}");
+        self.bar.suspend(|| {
+            let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = writeln!(err, "{line}");
+        });
+    }
+
+    fn progress(&self, progress: &SyncProgress) {
+        let SyncProgress {
+            source_files,
+            destination_files,
+            steps_made,
+            steps_planned,
+            ..
+        } = progress;
+        self.bar.set_message(match progress.scan_ended {
+            true => format!("{steps_made} of {steps_planned} steps"),
+            false => format!(
+                "{source_files} files at the source and {destination_files} at the destination, {steps_made} steps"
+            ),
+        });
+        self.bar.set_position(progress.bytes_moved);
+        self.bar.tick();
     }
 
     /// Tells how it ended.
     fn finish(&self, outcome: Result<SyncReport, SyncError>) -> u8 {
+        self.bar.finish_and_clear();
         let (code, report) = match outcome {
             Ok(report) => (COMPLETE, report),
             Err(SyncError::Incomplete(report)) => (INCOMPLETE, *report),
@@ -307,5 +350,9 @@ impl SyncObserver for Lines {
 
     fn problem(&self, problem: &Problem) {
         self.0.message(problem);
+    }
+
+    fn progress(&self, progress: &SyncProgress) {
+        self.0.progress(progress);
     }
 }

@@ -44,6 +44,7 @@ mod content;
 mod differential;
 mod encryption;
 mod error;
+mod file_filter;
 mod filter;
 mod guard;
 mod item;
@@ -54,9 +55,13 @@ mod options;
 mod order;
 mod place;
 mod plan;
+mod prepare;
 mod problem;
+#[cfg(feature = "regex")]
+mod regex_filters;
 mod rename;
 mod report;
+mod reporter;
 mod run;
 mod saved;
 mod scan;
@@ -64,39 +69,29 @@ mod source;
 mod spool;
 mod step;
 mod steps;
+mod unfinished;
 mod versions;
 mod write;
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use crate::bucket::Bucket;
-use crate::control::cancel::CancelToken;
-use crate::control::clock::Clock;
-use crate::error::Error;
-use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
-use crate::sync::act::Actor;
-use crate::sync::content::ContentReader;
-use crate::sync::filter::Filters;
-use crate::sync::place::Direction;
-use crate::sync::plan::{Now, Planned, Planner, Setting};
+use crate::sync::plan::{Planned, Planner};
+use crate::sync::prepare::Prepared;
 use crate::sync::run::Run;
-use crate::sync::scan::Scan;
-use crate::sync::scan::bucket::{BucketScan, Manner, View};
-use crate::sync::scan::local::{LocalScan, Rules};
-use crate::sync::source::SourceGuard;
 use crate::sync::steps::{Saved, Steps};
-use crate::sync::write::LocalTree;
 
 pub use self::encryption::{EncryptionPerSide, SyncEncryption};
 pub use self::error::{Refused, SyncError};
+pub use self::file_filter::{FileFilter, SourceFile};
 pub use self::observe::{SyncObserver, SyncProgress, SyncRun};
 pub use self::options::{
     Compare, Existing, Newer, OldVersions, Orphans, RemovalLimit, Renames, SyncOptions, Touched,
 };
 pub use self::place::{BucketFolder, Links, LocalFolder, PlaceName, SyncPlace};
 pub use self::problem::{Problem, ProblemKind};
+#[cfg(feature = "regex")]
+#[cfg_attr(docsrs, doc(cfg(feature = "regex")))]
+pub use self::regex_filters::RegexFilters;
 pub use self::report::{FileCount, SyncReport, Withheld, WithheldReason};
 pub use self::step::{Action, Reason, SyncStep, VersionKind};
 
@@ -144,15 +139,7 @@ pub struct Synchronizer {
 #[derive(Debug)]
 pub struct SyncPlan {
     planner: Planner,
-}
-
-/// What a plan or a run is made of.
-struct Prepared {
-    planner: Planner,
-    actor: Actor,
-    guard: SourceGuard,
-    workers: usize,
-    clock: Clock,
+    is_ended: bool,
 }
 
 impl Synchronizer {
@@ -195,7 +182,10 @@ impl Synchronizer {
     /// As [`plan`](Self::plan).
     pub fn plan_with(&self, settings: &SyncRun) -> Result<SyncPlan, SyncError> {
         let Prepared { planner, .. } = self.prepare(settings, false)?;
-        Ok(SyncPlan { planner })
+        Ok(SyncPlan {
+            planner,
+            is_ended: false,
+        })
     }
 
     /// Makes the destination equal to the source: scans both, transfers what is missing or different, and then
@@ -292,7 +282,7 @@ impl Synchronizer {
         actor.is_saved = true;
         let mut steps = steps.into_iter();
         let run = Run {
-            steps: Steps::Saved(Box::new(Saved::new(&mut steps))),
+            steps: Steps::Saved(Box::new(Saved::new(&mut steps, &actor.reporter))),
             actor: &actor,
             source: &guard,
             settings,
@@ -301,228 +291,6 @@ impl Synchronizer {
         };
         run.go()
     }
-
-    /// Looks at everything that can be refused, and begins both scans. `cleans` also removes what killed
-    /// downloads left at a local destination.
-    fn prepare(&self, settings: &SyncRun, cleans: bool) -> Result<Prepared, SyncError> {
-        let options = &self.options;
-        let direction = self.direction()?;
-        let to_bucket = !matches!(direction, Direction::Down { .. });
-        options.check(to_bucket)?;
-        if let (Direction::Down { root }, Some(aside)) = (&direction, &options.set_aside)
-            && aside.starts_with(root)
-        {
-            return Err(Refused::contradiction(
-                "the directory for files set aside lies in the destination, where it would be synchronized",
-            ));
-        }
-        self.check_keys()?;
-        let cancel = settings
-            .cancel
-            .as_ref()
-            .map_or_else(CancelToken::new, CancelToken::child);
-        let guard = match &self.source {
-            SyncPlace::Local(folder) => SourceGuard::new(folder)?,
-            SyncPlace::Bucket(_) => SourceGuard::default(),
-        };
-        let filters = Arc::new(Filters::new(&options.filters));
-        let client = self.a_bucket().map(Bucket::client);
-        let clock = client
-            .map(|client| client.session.clock().clone())
-            .unwrap_or_default();
-        let workers = client.map_or(1, |client| client.workers.limit());
-        let cleans_at = cleans.then(|| clock.now());
-        let (source, destination) = self.scans(&filters, &cancel, cleans_at)?;
-        let at_bucket = |place: &SyncPlace| match place {
-            SyncPlace::Local(_) => None,
-            SyncPlace::Bucket(folder) => {
-                Some((folder.bucket.with_cancel(&cancel), folder.prefix.clone()))
-            }
-        };
-        let destination_bucket = at_bucket(&self.destination);
-        let source_bucket = at_bucket(&self.source);
-        let root = match &direction {
-            Direction::Up { root } | Direction::Down { root } => Some(root.clone()),
-            Direction::Copy => None,
-        };
-        let setting = Setting {
-            direction: direction.clone(),
-            options: Arc::clone(options),
-            filters,
-            prefix: destination_bucket
-                .as_ref()
-                .map(|(_, prefix)| prefix.clone()),
-            now: match &destination_bucket {
-                Some((bucket, _)) => Now::At(bucket.clone()),
-                None => Now::Never,
-            },
-            source_prefix: source_bucket.as_ref().map(|(_, prefix)| prefix.clone()),
-            content: ContentReader {
-                root,
-                cancel: cancel.clone(),
-            },
-        };
-        Ok(Prepared {
-            planner: Planner::new(source, destination, setting),
-            actor: Actor {
-                direction,
-                options: Arc::clone(options),
-                destination: destination_bucket,
-                source: source_bucket,
-                tree: match &self.destination {
-                    SyncPlace::Local(folder) => {
-                        Some(LocalTree::new(&folder.root, options.set_aside.as_deref()))
-                    }
-                    SyncPlace::Bucket(_) => None,
-                },
-                skips_links: matches!(
-                    &self.source,
-                    SyncPlace::Local(folder) if folder.links == Links::Skip
-                ),
-                cancel,
-                moved: Arc::default(),
-                is_saved: false,
-            },
-            guard,
-            workers,
-            clock,
-        })
-    }
-
-    /// The bucket of the destination, or of the source: one of them is in a bucket.
-    fn a_bucket(&self) -> Option<&Bucket> {
-        [&self.destination, &self.source]
-            .into_iter()
-            .find_map(|place| match place {
-                SyncPlace::Bucket(folder) => Some(&folder.bucket),
-                SyncPlace::Local(_) => None,
-            })
-    }
-
-    fn direction(&self) -> Result<Direction, SyncError> {
-        match (&self.source, &self.destination) {
-            (SyncPlace::Local(_), SyncPlace::Local(_)) => {
-                Err(SyncError::Refused(Refused::LocalToLocal))
-            }
-            (SyncPlace::Local(folder), SyncPlace::Bucket(_)) => Ok(Direction::Up {
-                root: folder.root.clone(),
-            }),
-            (SyncPlace::Bucket(_), SyncPlace::Local(folder)) => Ok(Direction::Down {
-                root: folder.root.clone(),
-            }),
-            (SyncPlace::Bucket(source), SyncPlace::Bucket(destination)) => {
-                let is_same = source.bucket.id() == destination.bucket.id();
-                let is_inside = |one: &BucketFolder, other: &BucketFolder| {
-                    is_same && one.prefix.starts_with(&other.prefix)
-                };
-                let overlap = |inner: &BucketFolder, outer: &BucketFolder| {
-                    Err(SyncError::Refused(Refused::Overlap {
-                        inner: inner.to_string().into(),
-                        outer: outer.to_string().into(),
-                    }))
-                };
-                if is_inside(source, destination) {
-                    overlap(source, destination)
-                } else if is_inside(destination, source) {
-                    overlap(destination, source)
-                } else {
-                    Ok(Direction::Copy)
-                }
-            }
-        }
-    }
-
-    /// Refuses what the application keys may certainly not do.
-    fn check_keys(&self) -> Result<(), SyncError> {
-        if let SyncPlace::Bucket(folder) = &self.source {
-            require(folder, Operation::ListFileNames)?;
-        }
-        let SyncPlace::Bucket(folder) = &self.destination else {
-            return Ok(());
-        };
-        if folder.as_of.is_some() {
-            return Err(Refused::contradiction(
-                "a destination is synchronized as it is now",
-            ));
-        }
-        require(folder, Operation::ListFileNames)?;
-        require(folder, Operation::UploadFile)?;
-        let options = &self.options;
-        if options.orphans == Orphans::Delete || options.old_versions != OldVersions::Keep {
-            require(folder, Operation::DeleteFileVersion)?;
-        }
-        Ok(())
-    }
-
-    fn scans(
-        &self,
-        filters: &Arc<Filters>,
-        cancel: &CancelToken,
-        cleans_at: Option<SystemTime>,
-    ) -> Result<(Scan, Scan), SyncError> {
-        let options = &self.options;
-        let prefix = match &self.destination {
-            SyncPlace::Bucket(folder) => folder.prefix.as_str(),
-            SyncPlace::Local(_) => "",
-        };
-        let local = |folder: &LocalFolder, rules| {
-            LocalScan::new(&folder.root, rules, filters, cancel)
-                .map(|scan| Scan::Local(Box::new(scan)))
-        };
-        let bucket = |folder: &BucketFolder, manner| {
-            let control = folder.bucket.control(Some(cancel));
-            Scan::Bucket(Box::new(BucketScan::new(folder, control, manner, filters)))
-        };
-        let newest = Manner {
-            view: View::Newest,
-            details_from: u64::MAX,
-        };
-        let source = match &self.source {
-            SyncPlace::Bucket(folder) => bucket(folder, newest),
-            SyncPlace::Local(folder) => local(folder, Rules::of_source(folder, prefix))
-                .map_err(|error| Refused::directory(&folder.root, error.to_string()))?,
-        };
-        let lists_all =
-            options.orphans == Orphans::Delete || options.old_versions != OldVersions::Keep;
-        let destination = match &self.destination {
-            SyncPlace::Bucket(folder) => bucket(
-                folder,
-                Manner {
-                    view: if lists_all { View::All } else { View::Newest },
-                    details_from: [options.touched.from(), options.renames.from()]
-                        .into_iter()
-                        .flatten()
-                        .min()
-                        .unwrap_or(u64::MAX),
-                },
-            ),
-            SyncPlace::Local(folder) => {
-                match local(folder, Rules::of_destination(folder, cleans_at)) {
-                    Ok(scan) => scan,
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Scan::Nothing,
-                    Err(error) => {
-                        return Err(Refused::directory(&folder.root, error.to_string()));
-                    }
-                }
-            }
-        };
-        Ok((source, destination))
-    }
-}
-
-/// Refuses what the key may certainly not do with the files of a folder.
-fn require(folder: &BucketFolder, operation: Operation) -> Result<(), SyncError> {
-    let bucket: &Bucket = &folder.bucket;
-    let id = bucket.id();
-    let needs = Needs::from(operation)
-        .about(bucket.name())
-        .bucket(&id)
-        .named(&folder.prefix);
-    let control = bucket.control(None);
-    let session = &bucket.client().session;
-    let refused = |error: Error| SyncError::Refused(Refused::NotAllowed(Box::new(error)));
-    session.require(&needs, &control).map_err(refused)?;
-    Ok(())
 }
 
 impl SyncPlan {
@@ -546,15 +314,22 @@ impl Iterator for SyncPlan {
     type Item = Result<SyncStep, SyncError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        while !self.is_ended {
             match self.planner.next() {
                 Err(error) => return Some(Err(error)),
-                Ok(None) => return None,
+                Ok(None) => {
+                    self.is_ended = true;
+                    self.planner.reporter().report();
+                }
                 Ok(Some(Planned::Step(step))) => return Some(Ok(step)),
-                Ok(Some(Planned::Problem(problem))) => self.planner.report.note(problem),
+                Ok(Some(Planned::Problem(problem))) => {
+                    self.planner.reporter().problem(&problem);
+                    self.planner.report.note(problem);
+                }
                 Ok(Some(Planned::Barrier(_) | Planned::Tick)) => {}
             }
         }
+        None
     }
 }
 

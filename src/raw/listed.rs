@@ -101,6 +101,14 @@ impl<T: ListedRow> ListedPage<T> {
         self.body.is_some()
     }
 
+    /// Reads what is left of the page into memory.
+    pub(crate) fn read_rest(&mut self) -> Result<()> {
+        match self.is_arriving() {
+            true => self.read(usize::MAX),
+            false => Ok(()),
+        }
+    }
+
     /// Returns the next row, or `None` at the end of the page.
     pub(crate) fn next(&mut self) -> Result<Option<T>> {
         loop {

@@ -66,6 +66,13 @@ impl<T: ListedRow> ListedFiles<T> {
         self.page = None;
     }
 
+    /// Reads what is left of the present page into memory, so that its connection is free while nobody takes
+    /// rows.
+    pub(crate) fn read_ahead(&mut self, session: &Session) -> Result<()> {
+        let read = self.page.as_mut().map_or(Ok(()), ListedPage::read_rest);
+        read.or_else(|error| self.resume(session, error).map(drop))
+    }
+
     /// Lets the next page start here at the earliest.
     pub(crate) fn skip_to(&mut self, floor: Start) {
         self.floor = Some(floor);

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use crate::bucket::Bucket;
 use crate::control::cancel::CancelToken;
+use crate::error::left::WhyLeft;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
-use crate::sync::observe::{Moved, TransferWatch};
 use crate::sync::options::SyncOptions;
 use crate::sync::place::Direction;
 use crate::sync::problem::ProblemKind;
+use crate::sync::reporter::{Reporter, TransferWatch};
 use crate::sync::step::{Action, SyncStep};
+use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::{LocalTree, Obstacle};
 use crate::transfer::options::CopyMetadata;
+use crate::transfer::resume::Resume;
 
 /// What making a step led to.
 #[derive(Debug)]
@@ -47,8 +50,11 @@ pub(super) struct Actor {
     /// Whether links in the source are no files.
     pub(super) skips_links: bool,
     pub(super) cancel: CancelToken,
-    /// What running transfers have moved.
-    pub(super) moved: Arc<Moved>,
+    pub(super) unfinished: UnfinishedFiles,
+    /// From this size on, files are uploaded in parts.
+    pub(super) large_from: u64,
+    /// What progress is counted in.
+    pub(super) reporter: Arc<Reporter>,
     /// Whether the steps are of a plan that was made earlier, so that it is looked whether they still
     /// hold.
     pub(super) is_saved: bool,
@@ -114,7 +120,7 @@ impl Actor {
                 change: "a link took its place",
             });
         }
-        let watch = TransferWatch::new(&self.moved, self.options.upload.progress.as_ref());
+        let watch = TransferWatch::new(&self.reporter.moved, self.options.upload.progress.as_ref());
         let mut options = self
             .options
             .upload
@@ -124,17 +130,22 @@ impl Actor {
         if let Some(encryption) = self.write_encryption(&name, step.bytes) {
             options = options.encryption(encryption);
         }
+        let resumes = !self.options.restart_large_files && options.resume == Resume::Never;
+        if resumes && step.bytes > self.large_from {
+            options.resume = self.unfinished.resume(bucket, self.prefix())?;
+        }
         let uploaded = match is_appended {
-            true => bucket.upload_appended_file_with(&path, &name, &options)?,
-            false => bucket.upload_local_file_with(&path, &name, &options)?,
+            true => bucket.upload_appended_file_with(&path, &name, &options),
+            false => bucket.upload_local_file_with(&path, &name, &options),
         };
+        let uploaded = uploaded.map_err(|error| without_outdated(bucket, error))?;
         Ok(uploaded.version().content_length)
     }
 
     fn copy(&self, step: &SyncStep) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         let source = step.seen.source.as_ref().ok_or_else(misplaced)?;
-        let watch = TransferWatch::new(&self.moved, self.options.copy.progress.as_ref());
+        let watch = TransferWatch::new(&self.reporter.moved, self.options.copy.progress.as_ref());
         let mut options = self
             .options
             .copy
@@ -169,7 +180,10 @@ impl Actor {
         let (Some((bucket, _)), Some(source), Some(tree)) = parts else {
             return Err(Obstacle::Failed(misplaced()));
         };
-        let watch = TransferWatch::new(&self.moved, self.options.download.progress.as_ref());
+        let watch = TransferWatch::new(
+            &self.reporter.moved,
+            self.options.download.progress.as_ref(),
+        );
         let mut options = self
             .options
             .download
@@ -246,6 +260,23 @@ impl From<Error> for Change {
     }
 }
 
+/// Cancels a large file that was left to be resumed, if its source has changed: its content is nowhere.
+fn without_outdated(bucket: &Bucket, error: Error) -> Error {
+    match error {
+        Error::LargeFileLeft(left)
+            if left.why == WhyLeft::ForResuming
+                && matches!(left.failure, Error::SourceChanged { .. }) =>
+        {
+            let session = &bucket.client().session;
+            match session.cancel_large_file(&bucket.control(None), &left.file_id) {
+                Ok(_) => left.failure,
+                Err(_) => Error::LargeFileLeft(left),
+            }
+        }
+        other => other,
+    }
+}
+
 /// For a step that was made for other places.
 fn misplaced() -> Error {
     Error::invalid_input("step", "it was made for other kinds of places")
@@ -262,6 +293,14 @@ fn outcome(error: Error) -> Outcome {
         return Outcome::Fatal(error);
     }
     match error {
+        Error::LargeFileLeft(left)
+            if matches!(
+                left.failure,
+                Error::LocalFile { .. } | Error::SourceChanged { .. }
+            ) =>
+        {
+            outcome(left.failure)
+        }
         Error::LocalFile {
             action: "read",
             source,
@@ -275,7 +314,7 @@ fn outcome(error: Error) -> Outcome {
             ..
         } => Outcome::Problem(ProblemKind::Vanished),
         Error::SourceChanged { .. } => Outcome::Again,
-        Error::Locked(_) => Outcome::Problem(ProblemKind::Retained),
+        Error::Locked { .. } => Outcome::Problem(ProblemKind::Retained),
         other => Outcome::Problem(ProblemKind::Failed(other)),
     }
 }

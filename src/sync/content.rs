@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::sync::item::{At, Entry};
+use crate::sync::reporter::Reporter;
 
 /// How much is read at a time.
 const PIECE: usize = 1 << 16;
@@ -17,6 +19,7 @@ const PIECE: usize = 1 << 16;
 pub(super) struct ContentReader {
     pub(super) root: Option<PathBuf>,
     pub(super) cancel: CancelToken,
+    pub(super) reporter: Arc<Reporter>,
 }
 
 impl ContentReader {
@@ -35,6 +38,7 @@ impl ContentReader {
             if self.cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }
+            self.reporter.tick();
             match file.read(&mut piece) {
                 Ok(0) => return Ok(Some(hasher.finish())),
                 Ok(read) => hasher.update(piece.get(..read).unwrap_or_default()),

@@ -195,7 +195,7 @@ fn entry(stored: Stored) -> Entry {
 /// What our plan has in Python's words, and the names that are newer at the destination.
 fn ours(case: &Case) -> (Vec<PythonStep>, BTreeSet<String>) {
     let options = case.options.ours();
-    let filters = Arc::new(Filters::new(&options.filters));
+    let filters = Arc::new(Filters::new(&options, case.source.is_bucket()).unwrap());
     let direction = match (case.source.is_bucket(), case.dest.is_bucket()) {
         (false, _) => Direction::Up { root: "/".into() },
         (true, false) => Direction::Down { root: "/".into() },
@@ -211,7 +211,9 @@ fn ours(case: &Case) -> (Vec<PythonStep>, BTreeSet<String>) {
         content: ContentReader {
             root: None,
             cancel: CancelToken::new(),
+            reporter: Arc::default(),
         },
+        reporter: Arc::default(),
     };
     let mut planner = Planner::new(
         case.source.scan(&filters),

@@ -59,6 +59,14 @@ pub enum Refused {
         /// Which options contradict each other, and what to do.
         reason: Box<str>,
     },
+    /// A filter is no regular expression, or is one that the crate `regex` does not know.
+    #[error("{expression:?} is no regular expression: {reason}")]
+    Regex {
+        /// The filter.
+        expression: Box<str>,
+        /// What is wrong with it.
+        reason: Box<str>,
+    },
     /// Both places are local directories. One of them has to be in a bucket.
     #[error("both places are local: one of them has to be in a bucket")]
     LocalToLocal,

@@ -1,16 +1,33 @@
-//! Which names take part, by the patterns of the options: pure, but for counting which pattern ever
-//! matched.
+//! Which files take part, by the filters of the options. It is counted which filter ever left something out.
+//!
+//! Names are judged on both sides, so that a name that is left out is in no step. Sizes and times are those
+//! of the source: what they leave out there stays as it is at the destination.
 
+#[cfg(feature = "regex")]
+mod regexes;
+
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::pattern::{Filter, Pattern};
+use crate::model::time::Timestamp;
+use crate::sync::error::SyncError;
+use crate::sync::file_filter::{FileFilter, SourceFile};
+#[cfg(feature = "regex")]
+use crate::sync::filter::regexes::Regexes;
+use crate::sync::options::SyncOptions;
 
 /// The filters of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Filters {
-    steps: Vec<Step>,
+    patterns: Vec<Step>,
     /// What becomes of a name that no pattern matches.
     otherwise: bool,
+    rules: Vec<Rule>,
+    #[cfg(feature = "regex")]
+    regexes: Option<Regexes>,
+    /// Whether what is left out counts as absent.
+    removes_excluded: bool,
 }
 
 #[derive(Debug)]
@@ -18,19 +35,91 @@ struct Step {
     text: String,
     pattern: Pattern,
     includes: bool,
-    has_matched: AtomicBool,
+    has_matched: Mark,
+}
+
+/// A rule about files at the source.
+#[derive(Debug)]
+struct Rule {
+    kind: RuleKind,
+    has_matched: Mark,
+}
+
+#[derive(Debug)]
+enum RuleKind {
+    MinSize(u64),
+    MaxSize(u64),
+    ModifiedAfter(Timestamp),
+    ModifiedBefore(Timestamp),
+    Closure(FileFilter),
+}
+
+/// Whether something has happened, set once and read at the end.
+#[derive(Debug, Default)]
+pub(super) struct Mark(AtomicBool);
+
+impl Mark {
+    /// Notes that it has happened, if it has.
+    pub(super) fn note(&self, happens: bool) -> bool {
+        if happens && !self.get() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        happens
+    }
+
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Filters {
-    pub(super) fn new(filters: &[Filter]) -> Self {
-        let steps: Vec<_> = filters.iter().map(Step::new).collect();
-        let otherwise = steps.is_empty() || steps.iter().any(|step| !step.includes);
-        Self { steps, otherwise }
+    /// The filters for a source in a bucket, or a local one.
+    pub(super) fn new(options: &SyncOptions, source_is_bucket: bool) -> Result<Self, SyncError> {
+        #[cfg(not(feature = "regex"))]
+        let _ = source_is_bucket;
+        let patterns: Vec<_> = options.filters.iter().map(Step::new).collect();
+        let otherwise = patterns.is_empty() || patterns.iter().any(|step| !step.includes);
+        let rules = [
+            options.min_size.map(RuleKind::MinSize),
+            options.max_size.map(RuleKind::MaxSize),
+            options.modified_after.map(RuleKind::ModifiedAfter),
+            options.modified_before.map(RuleKind::ModifiedBefore),
+            options.file_filter.clone().map(RuleKind::Closure),
+        ];
+        let rule = |kind| Rule {
+            kind,
+            has_matched: Mark::default(),
+        };
+        Ok(Self {
+            patterns,
+            otherwise,
+            rules: rules.into_iter().flatten().map(rule).collect(),
+            #[cfg(feature = "regex")]
+            regexes: match &options.regex_filters {
+                Some(filters) => Some(Regexes::new(filters, source_is_bucket)?),
+                None => None,
+            },
+            removes_excluded: options.also_remove_excluded,
+        })
+    }
+
+    /// Whether what the filters leave out at the source counts as absent, and the destination is not
+    /// filtered.
+    pub(super) const fn removes_excluded(&self) -> bool {
+        self.removes_excluded
     }
 
     /// Whether a name takes part: the last pattern that matches decides.
     pub(super) fn includes(&self, name: &str) -> bool {
-        let mut deciding = self.steps.iter().rev();
+        #[cfg(feature = "regex")]
+        if self
+            .regexes
+            .as_ref()
+            .is_some_and(|regexes| regexes.excludes(name))
+        {
+            return false;
+        }
+        let mut deciding = self.patterns.iter().rev();
         deciding
             .find(|step| step.matches(name))
             .map_or(self.otherwise, |step| step.includes)
@@ -39,7 +128,15 @@ impl Filters {
     /// Whether nothing below a directory can take part, so that it need not be entered. `directory` ends
     /// with `/`.
     pub(super) fn excludes_all_below(&self, directory: &str) -> bool {
-        for step in self.steps.iter().rev() {
+        #[cfg(feature = "regex")]
+        if self
+            .regexes
+            .as_ref()
+            .is_some_and(|regexes| regexes.excludes_all_below(directory))
+        {
+            return true;
+        }
+        for step in self.patterns.iter().rev() {
             if step.includes {
                 let fixed = step.pattern.fixed_prefix();
                 if fixed.starts_with(directory) || directory.starts_with(fixed) {
@@ -53,13 +150,30 @@ impl Filters {
         !self.otherwise
     }
 
-    /// The patterns that have matched no name.
+    /// Whether a file at the source takes part, whose name does. `modified` is in milliseconds since 1970.
+    pub(super) fn selects(&self, name: &str, size: u64, modified: i64) -> bool {
+        let file = SourceFile {
+            name,
+            size,
+            modified: Timestamp::from_millis(modified),
+        };
+        // Each of them is asked, to know of each whether it has left something out.
+        let mut selected = true;
+        for rule in &self.rules {
+            selected &= !rule.has_matched.note(rule.kind.excludes(&file));
+        }
+        selected
+    }
+
+    /// The filters that have matched no name, or have left out no file.
     pub(super) fn unused(&self) -> Vec<String> {
-        let unused = self
-            .steps
-            .iter()
-            .filter(|step| !step.has_matched.load(Ordering::Relaxed));
-        unused.map(|step| step.text.clone()).collect()
+        let patterns = self.patterns.iter().filter(|step| !step.has_matched.get());
+        let patterns = patterns.map(|step| step.text.clone());
+        let rules = self.rules.iter().filter(|rule| !rule.has_matched.get());
+        let unused = patterns.chain(rules.map(|rule| rule.kind.to_string()));
+        #[cfg(feature = "regex")]
+        let unused = unused.chain(self.regexes.iter().flat_map(Regexes::unused));
+        unused.collect()
     }
 }
 
@@ -73,16 +187,36 @@ impl Step {
             text: text.clone(),
             pattern: Pattern::new(text),
             includes,
-            has_matched: AtomicBool::new(false),
+            has_matched: Mark::default(),
         }
     }
 
     fn matches(&self, name: &str) -> bool {
-        let matches = self.pattern.matches(name);
-        if matches && !self.has_matched.load(Ordering::Relaxed) {
-            self.has_matched.store(true, Ordering::Relaxed);
+        self.has_matched.note(self.pattern.matches(name))
+    }
+}
+
+impl RuleKind {
+    fn excludes(&self, file: &SourceFile<'_>) -> bool {
+        match self {
+            Self::MinSize(least) => file.size < *least,
+            Self::MaxSize(most) => file.size > *most,
+            Self::ModifiedAfter(time) => file.modified < *time,
+            Self::ModifiedBefore(time) => file.modified > *time,
+            Self::Closure(filter) => !filter.judge(file),
         }
-        matches
+    }
+}
+
+impl fmt::Display for RuleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinSize(least) => write!(f, "min_size {least}"),
+            Self::MaxSize(most) => write!(f, "max_size {most}"),
+            Self::ModifiedAfter(time) => write!(f, "modified_after {time}"),
+            Self::ModifiedBefore(time) => write!(f, "modified_before {time}"),
+            Self::Closure(_) => f.write_str("file_filter"),
+        }
     }
 }
 
@@ -92,6 +226,11 @@ mod tests {
 
     use super::Filters;
     use crate::model::pattern::Filter;
+    use crate::sync::options::SyncOptions;
+
+    fn filters(filters: Vec<Filter>) -> Filters {
+        Filters::new(&SyncOptions::new().filters(filters), false).unwrap()
+    }
 
     fn filter() -> impl Strategy<Value = Filter> {
         ("[ab*?/]{0,5}", any::<bool>()).prop_map(|(pattern, includes)| match includes {
@@ -103,11 +242,11 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_takes_part_lies_below_a_directory_that_is_not_entered(
-            filters in proptest::collection::vec(filter(), 0..4),
+            list in proptest::collection::vec(filter(), 0..4),
             directory in "[ab]{1,2}(/[ab]){0,2}/",
             below in "[ab]{1,3}(/[ab]{1,2})?",
         ) {
-            let filters = Filters::new(&filters);
+            let filters = filters(list);
             let name = format!("{directory}{below}");
             prop_assert!(!(filters.excludes_all_below(&directory) && filters.includes(&name)));
         }
@@ -115,9 +254,39 @@ mod tests {
 
     #[test]
     fn a_pattern_that_matched_nothing_is_named() {
-        let filters = Filters::new(&[Filter::exclude("*.tmp"), Filter::exclude("cache/*")]);
+        let filters = filters(vec![Filter::exclude("*.tmp"), Filter::exclude("cache/*")]);
         assert!(!filters.includes("a.tmp"));
         assert!(filters.includes("b"));
         assert_eq!(filters.unused(), ["cache/*"]);
+    }
+
+    /// The limits themselves take part, as in b2sdk for Python.
+    #[test]
+    fn sizes_and_times_are_limits_that_take_part_themselves() {
+        let options = SyncOptions::new()
+            .min_size(2)
+            .max_size(3)
+            .modified_after(crate::model::time::Timestamp::from_millis(20))
+            .modified_before(crate::model::time::Timestamp::from_millis(30))
+            .file_filter(|file| file.name != "odd");
+        let filters = Filters::new(&options, false).unwrap();
+        assert_eq!(filters.unused().len(), 5);
+        for (size, modified, selected) in [
+            (2, 20, true),
+            (3, 30, true),
+            (1, 25, false),
+            (4, 25, false),
+            (2, 19, false),
+            (2, 31, false),
+        ] {
+            assert_eq!(
+                filters.selects("a", size, modified),
+                selected,
+                "{size} {modified}"
+            );
+        }
+        assert_eq!(filters.unused(), ["file_filter"]);
+        assert!(!filters.selects("odd", 2, 20));
+        assert!(filters.unused().is_empty());
     }
 }

@@ -2,17 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::control::cancel::CancelToken;
-use crate::control::progress::{Progress, TransferProgress};
 use crate::setters::setters;
 use crate::sync::problem::Problem;
 use crate::sync::step::SyncStep;
-
-/// How often progress is reported at most.
-const INTERVAL: Duration = Duration::from_millis(100);
 
 /// How far a run is, for [`SyncObserver::progress`]. All counts begin at 0 with the run, and only
 /// [`bytes_moved`](Self::bytes_moved) can decrease, when a transfer fails and is repeated.
@@ -80,7 +75,8 @@ pub trait SyncObserver: Send + Sync {
         let _ = problem;
     }
 
-    /// Receives how far the run is, at most about ten times a second, and once at the end.
+    /// Receives how far the run or the plan is: at most about ten times a second, at least once a second, also
+    /// while a bucket is listed, a directory is read or a file is hashed, and once at the end.
     fn progress(&self, progress: &SyncProgress) {
         let _ = progress;
     }
@@ -150,84 +146,5 @@ impl SyncRun {
         if let Some(observer) = &self.observer {
             observer.step(step);
         }
-    }
-
-    pub(super) fn problem(&self, problem: &Problem) {
-        if let Some(observer) = &self.observer {
-            observer.problem(problem);
-        }
-    }
-}
-
-/// Reports progress, not too often.
-#[derive(Debug, Default)]
-pub(super) struct Reporter {
-    pub(super) now: SyncProgress,
-    reported: Option<Duration>,
-}
-
-impl Reporter {
-    /// Reports if enough time has passed, or if it `must`.
-    pub(super) fn report(&mut self, settings: &SyncRun, elapsed: Duration, must: bool) {
-        let Some(observer) = &settings.observer else {
-            return;
-        };
-        let is_due = self
-            .reported
-            .is_none_or(|reported| elapsed.saturating_sub(reported) >= INTERVAL);
-        if is_due || must {
-            self.reported = Some(elapsed);
-            observer.progress(&self.now);
-        }
-    }
-}
-
-/// Bytes that running transfers have moved, from all threads.
-#[derive(Debug, Default)]
-pub(super) struct Moved(AtomicI64);
-
-impl Moved {
-    pub(super) fn bytes(&self) -> u64 {
-        u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0)
-    }
-
-    fn add(&self, bytes: i64) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-/// Counts the bytes of one transfer, and passes its reports on.
-pub(super) struct TransferWatch {
-    moved: Arc<Moved>,
-    last: AtomicU64,
-    also: Option<Arc<dyn Progress>>,
-}
-
-impl TransferWatch {
-    pub(super) fn new(moved: &Arc<Moved>, also: Option<&Arc<dyn Progress>>) -> Self {
-        Self {
-            moved: Arc::clone(moved),
-            last: AtomicU64::new(0),
-            also: also.cloned(),
-        }
-    }
-}
-
-impl Progress for TransferWatch {
-    fn update(&self, progress: &TransferProgress) {
-        let last = self.last.swap(progress.bytes, Ordering::Relaxed);
-        let difference = i128::from(progress.bytes) - i128::from(last);
-        self.moved.add(i64::try_from(difference).unwrap_or(0));
-        if let Some(also) = &self.also {
-            also.update(progress);
-        }
-    }
-}
-
-impl Drop for TransferWatch {
-    /// The step itself counts from now on, if it is made.
-    fn drop(&mut self) {
-        let last = self.last.load(Ordering::Relaxed);
-        self.moved.add(-i64::try_from(last).unwrap_or(0));
     }
 }

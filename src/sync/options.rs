@@ -7,9 +7,13 @@ use std::time::Duration;
 use crate::model::id::FileId;
 use crate::model::pattern::Filter;
 use crate::model::secret::SseCustomerKey;
+use crate::model::time::Timestamp;
 use crate::setters::setters;
 use crate::sync::encryption::SyncEncryption;
 use crate::sync::error::{Refused, SyncError};
+use crate::sync::file_filter::{FileFilter, SourceFile};
+#[cfg(feature = "regex")]
+use crate::sync::regex_filters::RegexFilters;
 use crate::transfer::download::DownloadOptions;
 use crate::transfer::options::CopyOptions;
 use crate::transfer::options::UploadOptions;
@@ -270,6 +274,25 @@ pub struct SyncOptions {
     /// [`LsOptions::filters`](crate::LsOptions::filters), and match the whole name below the place; `*` is
     /// any number of characters, including `/`. What is filtered out is neither transferred nor removed.
     pub filters: Vec<Filter>,
+    /// Which names take part by regular expressions, with the rules of b2sdk for Python, on both sides. A name
+    /// takes part if it passes these and [`filters`](Self::filters).
+    #[cfg(feature = "regex")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "regex")))]
+    pub regex_filters: Option<RegexFilters>,
+    /// The smallest size in bytes of a file at the source that takes part.
+    pub min_size: Option<u64>,
+    /// The largest size in bytes of a file at the source that takes part.
+    pub max_size: Option<u64>,
+    /// Files at the source take part that were changed at this time or later.
+    pub modified_after: Option<Timestamp>,
+    /// Files at the source take part that were changed at this time or earlier.
+    pub modified_before: Option<Timestamp>,
+    /// Decides for each file at the source whose name passes the other filters whether it takes part.
+    pub file_filter: Option<FileFilter>,
+    /// Whether what the filters leave out counts as absent from the source, so that it is removed from the
+    /// destination as [`orphans`](Self::orphans) says. Without this, whatever is left out at the source stays as
+    /// it is at the destination. What [`LocalFolder`](crate::sync::LocalFolder) leaves out stays in any case.
+    pub also_remove_excluded: bool,
     /// Whether a source without any file is synchronized. Without this, such a run is refused with
     /// [`Refused::SourceEmpty`], because an empty source is most often one that is not mounted. Off by default.
     pub allow_empty_source: bool,
@@ -282,6 +305,11 @@ pub struct SyncOptions {
     /// A directory into which local files are moved that would be deleted or replaced. It must be on the same
     /// file system as the destination and outside of it. This is for local destinations only.
     pub set_aside: Option<PathBuf>,
+    /// Whether large files are always uploaded from the beginning, and cancelled if that fails. Without this,
+    /// an upload that fails or is killed leaves its parts, which are billed, and the next run completes it:
+    /// see [`Resume::Matching`](crate::Resume::Matching). What is unfinished below the folder is listed once in
+    /// a run, when the first large file is uploaded.
+    pub restart_large_files: bool,
     /// The options for every upload: content type, file info, encryption, retention. Progress and
     /// cancelling are those of the run.
     pub upload: UploadOptions,
@@ -305,14 +333,20 @@ setters! {
         touched: Touched,
         renames: Renames,
         appended: bool,
+        min_size: u64,
+        max_size: u64,
+        also_remove_excluded: bool,
         allow_empty_source: bool,
         removal_limit: RemovalLimit,
         remove_despite_failures: bool,
+        restart_large_files: bool,
         upload: UploadOptions,
         download: DownloadOptions,
         copy: CopyOptions,
     }
     into {
+        modified_after: Timestamp,
+        modified_before: Timestamp,
         set_aside: PathBuf,
     }
     list {
@@ -325,6 +359,32 @@ impl SyncOptions {
     #[must_use]
     pub fn encryption(mut self, encryption: impl SyncEncryption + 'static) -> Self {
         self.encryption = Some(Arc::new(encryption));
+        self
+    }
+
+    /// Sets [`file_filter`](#structfield.file_filter).
+    ///
+    /// ```
+    /// use b2sdk::sync::SyncOptions;
+    ///
+    /// let options = SyncOptions::new().file_filter(|file| !file.name.ends_with(".iso") || file.size < 1 << 30);
+    /// assert!(options.file_filter.is_some());
+    /// ```
+    #[must_use]
+    pub fn file_filter(
+        mut self,
+        judge: impl Fn(&SourceFile<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.file_filter = Some(FileFilter::new(judge));
+        self
+    }
+
+    /// Sets [`regex_filters`](#structfield.regex_filters).
+    #[cfg(feature = "regex")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "regex")))]
+    #[must_use]
+    pub fn regex_filters(mut self, filters: RegexFilters) -> Self {
+        self.regex_filters = Some(filters);
         self
     }
 

@@ -22,6 +22,16 @@ pub enum SyncPlace {
     Bucket(BucketFolder),
 }
 
+impl SyncPlace {
+    /// The folder of a bucket, if it is one.
+    pub(super) const fn folder(&self) -> Option<&BucketFolder> {
+        match self {
+            Self::Bucket(folder) => Some(folder),
+            Self::Local(_) => None,
+        }
+    }
+}
+
 /// What is done with links in a local source. A local destination never follows one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]

@@ -7,32 +7,33 @@
 //!    first one: so the oldest version of a name is the first to go, and a directory is emptied before
 //!    whatever it is in.
 
+mod names;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::bucket::Bucket;
 use crate::error::Error;
 use crate::model::id::FileId;
-use crate::model::local_name::{LocalNameRules, UnsafeName, check_local_name};
-use crate::model::name::check_file_name;
-use crate::sync::compare::{Decision, Equal, Facts, compare};
 use crate::sync::content::ContentReader;
 use crate::sync::error::{Refused, SyncError};
 use crate::sync::filter::Filters;
 use crate::sync::guard::removal_limit;
-use crate::sync::item::{Cover, Entry, Stored};
-use crate::sync::merge::{Merge, MergeError, Merged, Pair, Which};
-use crate::sync::options::{Compare, OldVersions, Orphans, RemovalLimit, SyncOptions};
+use crate::sync::item::Entry;
+use crate::sync::merge::{Merge, MergeError, Merged, Which};
+use crate::sync::options::{Orphans, RemovalLimit, SyncOptions};
 use crate::sync::place::Direction;
 use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::rename::Candidates;
 use crate::sync::report::SyncReport;
+use crate::sync::reporter::Reporter;
 use crate::sync::scan::Scan;
 use crate::sync::scan::bucket::service_now;
 use crate::sync::spool::{Reader, Spool};
 use crate::sync::step::{Action, Reason, SyncStep, VersionKind};
-use crate::sync::versions::{Fold, Rule};
+use crate::sync::versions::Fold;
 
 /// What the planner yields.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ pub(super) struct Setting {
     /// What names begin with in the bucket of the source.
     pub(super) source_prefix: Option<String>,
     pub(super) content: ContentReader,
+    pub(super) reporter: Arc<Reporter>,
 }
 
 /// What time it is.
@@ -116,6 +118,7 @@ const TICK: u32 = 256;
 
 #[derive(Debug)]
 enum Phase {
+    Starting,
     Scanning,
     Waiting(Reader),
     AtBarrier,
@@ -142,15 +145,14 @@ impl Planner {
             current: None,
             since_tick: 0,
             renames: Candidates::default(),
-            phase: Phase::Scanning,
+            phase: Phase::Starting,
             report: SyncReport::default(),
             setting,
         }
     }
 
-    /// Whether both sides are scanned.
-    pub(super) const fn has_scanned(&self) -> bool {
-        !matches!(self.phase, Phase::Scanning)
+    pub(super) fn reporter(&self) -> &Reporter {
+        &self.setting.reporter
     }
 
     /// How many removals wait for the barrier.
@@ -173,6 +175,11 @@ impl Planner {
                 return Ok(Some(planned));
             }
             match &mut self.phase {
+                Phase::Starting => {
+                    self.merge.source().start();
+                    self.merge.destination().start();
+                    self.phase = Phase::Scanning;
+                }
                 Phase::Scanning => {
                     self.scan_on()?;
                     self.since_tick += 1;
@@ -207,6 +214,7 @@ impl Planner {
     }
 
     fn scan_on(&mut self) -> Result<(), SyncError> {
+        self.setting.reporter.tick();
         let merged = self.merge.next().map_err(scanning)?;
         match merged {
             None => self.end_of_scan(),
@@ -248,260 +256,15 @@ impl Planner {
                 limit,
             }));
         }
+        self.setting
+            .reporter
+            .scan_ended
+            .store(true, Ordering::Relaxed);
         self.phase = match self.waiting.take() {
             Some(spool) => Phase::Waiting(spool.forward().map_err(spooling)?),
             None => Phase::AtBarrier,
         };
         Ok(())
-    }
-
-    fn name(&mut self, pair: Pair<Entry>) -> Result<(), SyncError> {
-        self.current = None;
-        let Pair {
-            name,
-            source,
-            destination,
-            source_cover,
-            destination_cover,
-        } = pair;
-        let source = source.filter(|entry| !entry.is_hidden());
-        let visible = destination.as_ref().filter(|entry| !entry.is_hidden());
-        self.report.source_files += u64::from(source.is_some());
-        self.report.destination_files += u64::from(visible.is_some());
-        if source.is_some() {
-            self.release_held(Some(&name))?;
-        }
-        if let Some(cover) = source_cover {
-            match cover {
-                Cover::Unknown => self.report.protected += u64::from(visible.is_some()),
-                Cover::Excluded => self.report.excluded += u64::from(visible.is_some()),
-            }
-            return Ok(());
-        }
-        if destination_cover.is_some() {
-            if source.is_some() {
-                self.problem(name, ProblemKind::InTheWay);
-            }
-            return Ok(());
-        }
-        match source {
-            Some(source) => self.present(name, &source, destination.as_ref()),
-            None => match destination {
-                Some(destination) => self.orphan(name, &destination),
-                None => Ok(()),
-            },
-        }
-    }
-
-    /// A name that the source has.
-    fn present(
-        &mut self,
-        name: String,
-        source: &Entry,
-        destination: Option<&Entry>,
-    ) -> Result<(), SyncError> {
-        let visible = destination.filter(|entry| !entry.is_hidden());
-        let decision = match visible {
-            None => Decision::Transfer(Reason::Absent),
-            Some(destination) => self.compare(&name, source, destination)?,
-        };
-        let mut transfers = false;
-        match decision {
-            Decision::Same | Decision::Content { .. } => self.report.unchanged += 1,
-            Decision::Skip => self.report.newer_skipped += 1,
-            Decision::ReportNewer {
-                source,
-                destination,
-            } => {
-                let kind = ProblemKind::DestinationNewer {
-                    source,
-                    destination,
-                };
-                self.problem(name.clone(), kind);
-            }
-            Decision::Immutable(_) => self.problem(name.clone(), ProblemKind::Immutable),
-            Decision::RefreshTime(reason) => {
-                transfers = true;
-                let step = SyncStep::new(name.clone(), Action::RefreshTime, reason, source.size);
-                let step = step.seeing(Some(source), destination);
-                let step = match destination.and_then(Entry::stored) {
-                    Some(stored) => step.reading(stored, source.modified),
-                    None => step,
-                };
-                self.transfer(step)?;
-            }
-            Decision::Transfer(reason) => match self.unfit(&name, source) {
-                Some(kind) => self.problem(name.clone(), kind),
-                None => {
-                    transfers = true;
-                    let action = self.action(source, visible);
-                    let step = SyncStep::new(name.clone(), action, reason, source.size);
-                    let step = step.seeing(Some(source), destination);
-                    match self.may_be_renamed(source, visible) {
-                        true => self.renames.wait(step),
-                        false => self.transfer(step)?,
-                    }
-                }
-            },
-        }
-        let rule = match self.setting.options.old_versions {
-            OldVersions::Keep => Rule::Keep,
-            OldVersions::Delete => Rule::Superseded,
-            OldVersions::After(age) => Rule::SupersededFor(millis(age)),
-        };
-        self.fold(name, destination, Fold::new(rule, transfers))
-    }
-
-    /// Whether a version at the destination can be copied.
-    fn can_read(&self, name: &str, stored: &Stored) -> bool {
-        let Some(prefix) = &self.setting.prefix else {
-            return false;
-        };
-        let name = || format!("{prefix}{name}");
-        !stored.is_sse_c()
-            || self
-                .setting
-                .options
-                .read_key(&name(), &stored.file_id)
-                .is_some()
-    }
-
-    fn action(&self, source: &Entry, destination: Option<&Entry>) -> Action {
-        match &self.setting.direction {
-            Direction::Up { .. } => match destination.and_then(Entry::stored) {
-                Some(stored) if self.setting.options.appended && stored.size < source.size => {
-                    Action::UploadAppended
-                }
-                _ => Action::Upload,
-            },
-            Direction::Down { .. } => Action::Download,
-            Direction::Copy => Action::Copy,
-        }
-    }
-
-    /// Whether the file may be at the destination under a name that is not listed yet, or is an orphan.
-    fn may_be_renamed(&self, source: &Entry, destination: Option<&Entry>) -> bool {
-        let Some(from) = self.setting.options.renames.from() else {
-            return false;
-        };
-        let is_up = matches!(self.setting.direction, Direction::Up { .. });
-        is_up
-            && destination.is_none()
-            && source.size >= from
-            && self
-                .renames
-                .may_match(source.size, self.merge.destination_has_ended())
-    }
-
-    /// Why the file cannot be at the destination under that name, if it cannot.
-    fn unfit(&self, name: &str, source: &Entry) -> Option<ProblemKind> {
-        if let (Some(stored), Some(prefix)) = (source.stored(), &self.setting.source_prefix)
-            && stored.is_sse_c()
-        {
-            let name = format!("{prefix}{name}");
-            if self
-                .setting
-                .options
-                .read_key(&name, &stored.file_id)
-                .is_none()
-            {
-                return Some(ProblemKind::NoKey);
-            }
-        }
-        if let Some(prefix) = &self.setting.prefix {
-            let checked = check_file_name(&format!("{prefix}{name}"));
-            return checked
-                .err()
-                .map(|rule| ProblemKind::UnfitName(rule.to_string().into()));
-        }
-        let checked = check_local_name(name, LocalNameRules::Native);
-        checked.err().map(|reason| {
-            ProblemKind::UnsafeName(UnsafeName {
-                name: name.into(),
-                reason,
-            })
-        })
-    }
-
-    /// A name that the source does not have.
-    fn orphan(&mut self, name: String, destination: &Entry) -> Result<(), SyncError> {
-        let options = &self.setting.options;
-        let is_visible = !destination.is_hidden();
-        let orphans = options.orphans;
-        if orphans != Orphans::Keep && is_visible {
-            self.removed_names += 1;
-        }
-        if let (Some(from), Some(stored)) = (options.renames.from(), destination.stored())
-            && is_visible
-            && stored.size >= from
-            && self.can_read(&name, stored)
-        {
-            self.renames.offer(&name, stored);
-        }
-        match orphans {
-            Orphans::Keep => {
-                self.report.kept_orphans += u64::from(is_visible);
-                Ok(())
-            }
-            Orphans::Delete if destination.local().is_some() => {
-                let action = match options.set_aside {
-                    Some(_) => Action::SetAside,
-                    None => Action::DeleteLocal,
-                };
-                let step = SyncStep::new(name, action, Reason::Orphan, 0);
-                self.removal(&step.seeing(None, Some(destination)))
-            }
-            Orphans::Delete => {
-                self.fold(name, Some(destination), Fold::new(Rule::Everything, false))
-            }
-            Orphans::Hide => {
-                let rule = match options.old_versions {
-                    OldVersions::After(age) => Rule::SupersededFor(millis(age)),
-                    OldVersions::Keep | OldVersions::Delete => Rule::Keep,
-                };
-                if is_visible {
-                    let step = SyncStep::new(name.clone(), Action::Hide, Reason::Orphan, 0);
-                    self.removal(&step.seeing(None, Some(destination)))?;
-                }
-                self.fold(name, Some(destination), Fold::new(rule, false))
-            }
-        }
-    }
-
-    /// Begins to decide about the versions of a name with the newest one.
-    fn fold(&mut self, name: String, newest: Option<&Entry>, fold: Fold) -> Result<(), SyncError> {
-        self.current = Some(Current {
-            name,
-            fold,
-            newest: newest
-                .and_then(Entry::stored)
-                .map(|stored| stored.file_id.clone()),
-        });
-        match newest.and_then(Entry::stored) {
-            Some(stored) => self.older(stored),
-            None => Ok(()),
-        }
-    }
-
-    /// A version of the name that is being listed, the next one after those that came before.
-    fn older(&mut self, version: &Stored) -> Result<(), SyncError> {
-        let Some(current) = &mut self.current else {
-            return Ok(());
-        };
-        let Current { name, fold, newest } = current;
-        let now = self.setting.now.millis();
-        let Some(pruned) = fold.next(version.is_marker, version.uploaded, now) else {
-            return Ok(());
-        };
-        let action = Action::DeleteVersion {
-            file_id: version.file_id.clone(),
-            version: pruned.kind,
-        };
-        let mut step = SyncStep::new(name.clone(), action, pruned.reason, 0);
-        step.seen.destination = newest.clone();
-        step.seen.after_transfer = fold.is_replaced();
-        step.seen.is_held = version.is_held;
-        self.removal(&step)
     }
 
     fn transfer(&mut self, step: SyncStep) -> Result<(), SyncError> {
@@ -513,6 +276,9 @@ impl Planner {
     }
 
     fn put(&mut self, step: SyncStep) -> Result<(), SyncError> {
+        let reporter = &self.setting.reporter;
+        reporter.steps_planned.add(1);
+        reporter.bytes_planned.add(step.bytes);
         match &mut self.waiting {
             Some(spool) => spool.push(&step).map_err(spooling),
             None => {
@@ -523,6 +289,8 @@ impl Planner {
     }
 
     fn removal(&mut self, step: &SyncStep) -> Result<(), SyncError> {
+        let is_made = u64::from(!step.seen.is_held);
+        self.setting.reporter.steps_planned.add(is_made);
         self.removals.push(step).map_err(spooling)
     }
 
@@ -547,78 +315,6 @@ impl Planner {
         self.ready
             .push_back(Planned::Problem(Problem { name, kind }));
     }
-
-    /// Whether a file at the destination can get another time without being transferred. From bucket to
-    /// bucket that would be a copy as well.
-    fn can_refresh(&self, name: &str, destination: &Entry) -> bool {
-        match &self.setting.direction {
-            Direction::Up { .. } => destination
-                .stored()
-                .is_some_and(|stored| stored.details.is_some() && self.can_read(name, stored)),
-            Direction::Down { .. } => true,
-            Direction::Copy => false,
-        }
-    }
-
-    fn compare(
-        &self,
-        name: &str,
-        source: &Entry,
-        destination: &Entry,
-    ) -> Result<Decision, SyncError> {
-        let options = &self.setting.options;
-        let decision = compare(facts(source), facts(destination), options);
-        let Decision::Content { otherwise, equal } = decision else {
-            return Ok(decision);
-        };
-        let content = &self.setting.content;
-        let is_unknown = |entry: &Entry| entry.stored().is_some_and(|stored| stored.sha1.is_none());
-        let checksums = match is_unknown(source) || is_unknown(destination) {
-            true => (Ok(None), Ok(None)),
-            false => (content.sha1(name, source), content.sha1(name, destination)),
-        };
-        Ok(match checksums {
-            (Ok(Some(one)), Ok(Some(other))) if one == other => match equal {
-                Equal::Nothing => Decision::Same,
-                Equal::RefreshTime => match *otherwise {
-                    Decision::Transfer(reason) if self.can_refresh(name, destination) => {
-                        Decision::RefreshTime(reason)
-                    }
-                    other => other,
-                },
-            },
-            (Ok(Some(_)), Ok(Some(_))) => *otherwise,
-            (Err(Error::Cancelled), _) | (_, Err(Error::Cancelled)) => {
-                return Err(SyncError::Scan(Box::new(Error::Cancelled)));
-            }
-            // Reading the file again for the transfer will tell what is wrong with it.
-            _ if options.compare == Compare::Sha1 => {
-                let options = SyncOptions {
-                    compare: Compare::SIZE_AND_TIME,
-                    touched: crate::sync::options::Touched::Transfer,
-                    ..(**options).clone()
-                };
-                let has_time = |facts: Facts| Facts {
-                    has_time: true,
-                    ..facts
-                };
-                compare(
-                    has_time(facts(source)),
-                    has_time(facts(destination)),
-                    &options,
-                )
-            }
-            _ => *otherwise,
-        })
-    }
-}
-
-fn facts(entry: &Entry) -> Facts {
-    Facts {
-        size: entry.size,
-        modified: entry.modified,
-        has_time: entry.stored().is_none_or(|stored| stored.has_time),
-    }
 }
 
 /// Whether a removal is left out because an older version of its name is retained, or is itself: what is
@@ -634,10 +330,6 @@ fn is_kept(step: &SyncStep, held: &mut Option<String>) -> bool {
             if step.reason == Reason::Orphan || *version == VersionKind::HideMarker
     );
     uncovers && held.as_ref() == Some(&step.name)
-}
-
-fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn scanning(error: MergeError<Error>) -> SyncError {

@@ -17,7 +17,7 @@ use crate::control::clock::Clock;
 use crate::error::Error;
 use crate::sync::act::{Actor, Outcome};
 use crate::sync::error::SyncError;
-use crate::sync::observe::{Reporter, SyncRun};
+use crate::sync::observe::SyncRun;
 use crate::sync::options::Orphans;
 use crate::sync::plan::Planned;
 use crate::sync::problem::{Problem, ProblemKind};
@@ -82,13 +82,10 @@ struct State {
     has_removed: bool,
     is_removing: bool,
     removals_left: u64,
-    reporter: Reporter,
     /// When the run began.
     began: Duration,
     /// The bytes of the transfers that were handed out.
     handed_out: u64,
-    /// The bytes of the transfers that were made.
-    made: u64,
 }
 
 impl State {
@@ -134,7 +131,7 @@ impl Run<'_> {
             };
             let refused = self.make(&mut pool, &mut state);
             self.drain(&mut pool, &mut state, 0);
-            self.report(&mut state, true);
+            self.actor.reporter.report();
             refused
         });
         refused?;
@@ -145,7 +142,7 @@ impl Run<'_> {
     fn make(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) -> Result<(), SyncError> {
         loop {
             self.drain(pool, state, usize::MAX);
-            self.report(state, false);
+            self.actor.reporter.tick();
             if self.steps.report().fatal.is_some() {
                 let left = match state.is_removing {
                     true => state.removals_left + state.batch.len() as u64,
@@ -200,7 +197,6 @@ impl Run<'_> {
             return;
         }
         state.handed_out = state.handed_out.saturating_add(step.bytes);
-        state.reporter.now.steps_planned += 1;
         self.settings.step(&step);
         self.hand_out(pool, state, vec![step]);
     }
@@ -215,20 +211,6 @@ impl Run<'_> {
         let since = self.clock.elapsed().saturating_sub(state.began);
         stop_after.is_some_and(|limit| since >= limit)
             || stop_after_bytes.is_some_and(|limit| state.handed_out >= limit)
-    }
-
-    fn report(&mut self, state: &mut State, must: bool) {
-        let has_scanned = self.steps.has_scanned();
-        let report = self.steps.report();
-        let now = &mut state.reporter.now;
-        now.source_files = report.source_files;
-        now.destination_files = report.destination_files;
-        now.failures = report.failures;
-        now.scan_ended = has_scanned;
-        now.bytes_planned = state.handed_out;
-        now.bytes_moved = state.made.saturating_add(self.actor.moved.bytes());
-        let elapsed = self.clock.elapsed();
-        state.reporter.report(self.settings, elapsed, must);
     }
 
     /// Tries once more what changed while it was read.
@@ -293,7 +275,6 @@ impl Run<'_> {
             state.log_store_failure(&step);
             return;
         }
-        state.reporter.now.steps_planned += 1;
         self.settings.step(&step);
         state.batch.push(step);
     }
@@ -317,7 +298,7 @@ impl Run<'_> {
     fn drain(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, most: usize) {
         while pool.running > 0 {
             let done = pool.next(most);
-            self.report(state, false);
+            self.actor.reporter.tick();
             let Some(done) = done else {
                 match pool.running > most {
                     true => continue,
@@ -334,8 +315,8 @@ impl Run<'_> {
     fn settle(&mut self, state: &mut State, step: SyncStep, outcome: Outcome) {
         let kind = match outcome {
             Outcome::Made { bytes } => {
-                state.reporter.now.steps_made += 1;
-                state.made = state.made.saturating_add(bytes);
+                self.actor.reporter.steps_made.add(1);
+                self.actor.reporter.bytes_made.add(bytes);
                 self.steps.report().count(&SyncStep { bytes, ..step });
                 return;
             }
@@ -389,7 +370,7 @@ impl Run<'_> {
     }
 
     fn note(&mut self, problem: Problem) {
-        self.settings.problem(&problem);
+        self.actor.reporter.problem(&problem);
         self.steps.report().note(problem);
     }
 }

@@ -3,6 +3,8 @@
 
 pub(super) mod bucket;
 pub(super) mod local;
+mod pages;
+pub(super) mod rows;
 
 use crate::error::Error;
 use crate::sync::item::{Entry, Item};
@@ -19,6 +21,13 @@ pub(super) enum Scan {
 }
 
 impl Scan {
+    /// Begins to list a bucket, so that both sides are listed at the same time.
+    pub(super) fn start(&mut self) {
+        if let Self::Bucket(scan) = self {
+            scan.start();
+        }
+    }
+
     /// How many names the filters left out.
     pub(super) const fn excluded(&self) -> u64 {
         match self {

@@ -1,8 +1,12 @@
 //! Where a run gets its steps: from a plan that is made as it goes, or from one that was made earlier.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use crate::sync::error::{Refused, SyncError};
 use crate::sync::plan::{Planned, Planner};
 use crate::sync::report::SyncReport;
+use crate::sync::reporter::Reporter;
 use crate::sync::step::SyncStep;
 
 /// The steps of a run.
@@ -18,15 +22,21 @@ pub(super) struct Saved<'a> {
     first_removal: Option<SyncStep>,
     is_removing: bool,
     report: SyncReport,
+    reporter: Arc<Reporter>,
 }
 
 impl<'a> Saved<'a> {
-    pub(super) fn new(steps: &'a mut dyn Iterator<Item = SyncStep>) -> Self {
+    pub(super) fn new(
+        steps: &'a mut dyn Iterator<Item = SyncStep>,
+        reporter: &Arc<Reporter>,
+    ) -> Self {
+        reporter.scan_ended.store(true, Ordering::Relaxed);
         Self {
             steps,
             first_removal: None,
             is_removing: false,
             report: SyncReport::default(),
+            reporter: Arc::clone(reporter),
         }
     }
 
@@ -35,7 +45,13 @@ impl<'a> Saved<'a> {
             self.is_removing = true;
             return Ok(Some(Planned::Step(step)));
         }
-        match self.steps.next() {
+        let next = self.steps.next();
+        if let Some(step) = &next {
+            self.reporter.steps_planned.add(1);
+            let moves = if step.is_removal() { 0 } else { step.bytes };
+            self.reporter.bytes_planned.add(moves);
+        }
+        match next {
             Some(step) if step.is_removal() && !self.is_removing => {
                 self.first_removal = Some(step);
                 // How many more there are is not known without reading them.
@@ -69,14 +85,6 @@ impl Steps<'_> {
         match self {
             Self::Plan(planner) => planner.report,
             Self::Saved(saved) => saved.report,
-        }
-    }
-
-    /// Whether no more transfers can be found.
-    pub(super) const fn has_scanned(&self) -> bool {
-        match self {
-            Self::Plan(planner) => planner.has_scanned(),
-            Self::Saved(_) => true,
         }
     }
 

@@ -17,13 +17,14 @@ mod one_request;
 use std::ops::Range;
 
 use crate::control::Control;
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
-use crate::transfer::copy::one_request::Small;
+use crate::transfer::copy::one_request::CopyAnswer;
 use crate::transfer::large::{LargeFile, PartSource};
 use crate::transfer::new_file::NewFile;
 use crate::transfer::parted;
@@ -83,8 +84,8 @@ impl Copy<'_> {
             source = Some(self.describe_source()?);
         }
         match self.copy_small(source.as_ref())? {
-            Small::Done(version, retries) => Ok(Uploaded::copied(*version, retries)),
-            Small::TooLarge(refusal) => {
+            CopyAnswer::Done(version, retries) => Ok(Uploaded::copied(*version, retries)),
+            CopyAnswer::TooLarge(refusal) => {
                 let source = source.map_or_else(|| self.describe_source(), Ok)?;
                 self.copy_too_large(&source, refusal)
             }
@@ -200,7 +201,7 @@ impl PartSource for CopiedParts<'_> {
 
     /// An unfinished file was found by its plan, and the service computed the SHA-1, so the part is
     /// right.
-    fn is_made(&self, _: u64, _: Sha1Digest, _: &Control) -> Result<bool> {
+    fn is_made(&self, _: u64, _: Sha1Digest, _: (&Control, &ProgressCounter)) -> Result<bool> {
         Ok(true)
     }
 

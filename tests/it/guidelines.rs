@@ -104,7 +104,8 @@ types! {
         notifications::EventNotificationRule, notifications::EventTarget,
         progress::TransferProgress, replication::Count, replication::Pair, replication::PairState,
         replication::Replication, replication::Report, replication::Side, sync::LocalFolder,
-        sync::PlaceName, sync::SyncProgress, sync::Withheld,
+        sync::PlaceName, sync::RegexFilters, sync::SourceFile<'static>, sync::SyncProgress,
+        sync::Withheld,
     }
     choice {
         LargeFileSha1, Timeouts, Verification, Versions, compose::Overlap, delete::DeleteMode,
@@ -141,7 +142,7 @@ types! {
         credentials::CommandCredentials, credentials::EnvironmentCredentials,
         many::FileToDownload, many::Transferred<u8>, notifications::WebhookVerifier,
         raw::Connections, replication::Monitor, streams::RemoteFile, sync::BucketFolder,
-        sync::SyncPlace, sync::Synchronizer, testing::Clock,
+        sync::FileFilter, sync::SyncPlace, sync::Synchronizer, testing::Clock,
     }
     single {
         streams::UploadWriter,

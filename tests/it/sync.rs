@@ -1,12 +1,15 @@
 //! Synchronizing: what users see of it, against the simulator.
 
+mod complaints;
 mod control;
 mod copy;
 mod down;
 mod faults;
+mod filters;
 #[cfg(unix)]
 mod kills;
 mod model;
+mod settings;
 mod support;
 #[cfg(unix)]
 mod tree;

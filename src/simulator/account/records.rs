@@ -1,5 +1,5 @@
-//! What the service remembers: one plain struct per kind of thing, as it is kept in memory and, in
-//! durable mode, written to the data directory.
+//! The records of the service: one struct per kind, used in memory and, in JSON, in the data
+//! directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -15,13 +15,13 @@ use crate::simulator::account::lock::{DefaultRetention, Lock};
 use crate::simulator::protocol::ids::{self, FileKind};
 use crate::simulator::protocol::reply::Refusal;
 
-/// The one account, and what it counts.
+/// The account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) id: String,
-    /// Counts the application keys ever made: part of their ids.
+    /// The number of application keys ever created, which is part of their ids.
     pub(crate) keys_made: u64,
-    /// Where the server listened last, so that its URLs stay good.
+    /// The port on which the server listened last. The next start uses it, so its URLs stay valid.
     pub(crate) port: Option<u16>,
 }
 
@@ -46,27 +46,32 @@ pub(crate) struct AccountToken {
     pub(crate) expires: u64,
 }
 
+/// An upload URL. A client may ask for many thousands in a day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UploadUrl {
-    pub(crate) token: String,
-    pub(crate) key_id: String,
-    /// The token is good for this very path only.
-    pub(crate) path: String,
-    pub(crate) bucket_id: String,
-    /// Set for the URLs that take parts.
-    pub(crate) large_file_id: Option<String>,
+    pub(crate) token: Arc<str>,
+    pub(crate) key_id: Arc<str>,
+    /// The token is valid for this path only.
+    pub(crate) path: Box<str>,
+    pub(crate) bucket_id: Arc<str>,
+    /// The large file, for URLs that take parts.
+    pub(crate) large_file_id: Option<Box<str>>,
     pub(crate) expires: u64,
 }
 
+/// A download authorization. A client may ask for many thousands in a day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct DownloadToken {
-    pub(crate) token: String,
-    pub(crate) key_id: String,
-    pub(crate) bucket_id: String,
-    pub(crate) prefix: String,
+    pub(crate) token: Arc<str>,
+    pub(crate) key_id: Arc<str>,
+    pub(crate) bucket_id: Arc<str>,
+    pub(crate) prefix: Box<str>,
     /// Query parameters that every download with this token must repeat.
     pub(crate) overrides: BTreeMap<String, String>,
     pub(crate) expires: u64,
+    /// Until then, an expired token is known as expired. Older data directories do not have it.
+    #[serde(default)]
+    pub(crate) known_until: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -131,8 +136,8 @@ pub(crate) enum Action {
     Hide,
 }
 
-/// A version of a file. There may be millions, so everything in it takes as little room as it can, and
-/// texts that repeat are shared.
+/// A version of a file. There may be millions, so each takes as little memory as possible, and
+/// repeated texts are shared.
 #[derive(Debug, Clone)]
 pub(crate) struct Version {
     /// What its file id is made of, with the bucket and the time.
@@ -144,35 +149,47 @@ pub(crate) struct Version {
     pub(crate) content_type: Arc<str>,
     pub(crate) sha1: ContentSha1,
     pub(crate) md5: Option<ContentMd5>,
-    pub(crate) info: FileInfo,
+    pub(crate) info: Rare<BTreeMap<String, String>>,
     pub(crate) encryption: Encryption,
     pub(crate) lock: Lock,
-    pub(crate) replication: Replication,
+    pub(crate) replication: Rare<Replication>,
     pub(crate) uploaded: u64,
     pub(crate) content: Box<[Chunk]>,
 }
 
-/// The info of a file; most have none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(
-    clippy::box_collection,
-    reason = "eight bytes instead of 24 in each of a million versions"
-)]
-pub(crate) struct FileInfo(Option<Box<BTreeMap<String, String>>>);
+/// A value that most versions leave empty; then it takes no more room than a pointer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rare<T>(Option<Box<T>>);
 
-static NO_INFO: BTreeMap<String, String> = BTreeMap::new();
+/// A value with an empty form.
+pub(crate) trait CanBeEmpty: PartialEq + 'static {
+    fn empty() -> &'static Self;
+}
 
-impl Deref for FileInfo {
-    type Target = BTreeMap<String, String>;
-
-    fn deref(&self) -> &Self::Target {
-        self.0.as_deref().unwrap_or(&NO_INFO)
+impl CanBeEmpty for BTreeMap<String, String> {
+    fn empty() -> &'static Self {
+        static EMPTY: BTreeMap<String, String> = BTreeMap::new();
+        &EMPTY
     }
 }
 
-impl From<BTreeMap<String, String>> for FileInfo {
-    fn from(info: BTreeMap<String, String>) -> Self {
-        Self((!info.is_empty()).then(|| Box::new(info)))
+impl<T> Default for Rare<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: CanBeEmpty> Deref for Rare<T> {
+    type Target = T;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_deref().unwrap_or_else(|| T::empty())
+    }
+}
+
+impl<T: CanBeEmpty> From<T> for Rare<T> {
+    fn from(value: T) -> Self {
+        Self((value != *T::empty()).then(|| Box::new(value)))
     }
 }
 
@@ -192,23 +209,33 @@ impl Version {
             content_type: "".into(),
             sha1: ContentSha1::None,
             md5: None,
-            info: FileInfo::default(),
+            info: Rare::default(),
             encryption: Encryption::NONE,
             lock: Lock::default(),
-            replication: Replication::default(),
+            replication: Rare::default(),
             uploaded,
             content: Box::default(),
         }
     }
 }
 
-/// How far the replication of a version is.
+/// The replication state of a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Replication {
-    /// `None`: no rule was ever about it.
+    /// `None` if no rule has applied to it.
     pub(crate) status: Option<ReplicationStatus>,
-    /// The buckets that have got a replica of it.
+    /// The buckets that have a replica of it.
     pub(crate) destinations: BTreeSet<String>,
+}
+
+impl CanBeEmpty for Replication {
+    fn empty() -> &'static Self {
+        static EMPTY: Replication = Replication {
+            status: None,
+            destinations: BTreeSet::new(),
+        };
+        &EMPTY
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,8 +270,7 @@ pub(crate) struct Part {
     pub(crate) content: Box<[Chunk]>,
 }
 
-/// A stretch of a stored body; copies and finished large files share bodies instead of repeating
-/// them.
+/// A stretch of a stored body. Copies and finished large files share bodies.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk {
     pub(crate) blob: Arc<dyn Blob>,
@@ -262,7 +288,7 @@ impl Chunk {
     }
 }
 
-/// Anything that is remembered.
+/// A record.
 #[derive(Debug, Clone)]
 pub(crate) enum Record {
     Account(Account),
@@ -288,7 +314,7 @@ pub(crate) enum Kind {
     Part,
 }
 
-/// One step of a change; the steps of a change are kept together or not at all.
+/// A step of a change. All steps of a change are stored, or none.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Put(Record),
@@ -341,8 +367,8 @@ impl Record {
             Self::Account(_) => String::new(),
             Self::Key(key) => key.id.clone(),
             Self::AccountToken(token) => token.token.clone(),
-            Self::UploadUrl(url) => url.token.clone(),
-            Self::DownloadToken(token) => token.token.clone(),
+            Self::UploadUrl(url) => url.token.to_string(),
+            Self::DownloadToken(token) => token.token.to_string(),
             Self::Bucket(bucket) => bucket.id.to_string(),
             Self::Version(version) => version.file_id(),
             Self::Part(part) => part_key(&part.file_id, part.number),

@@ -1,12 +1,12 @@
 //! One connection, from accept to close.
 //!
-//! hyper speaks HTTP; this module takes the socket back from it when the connection has to end in a
-//! particular way. An exchange asks for that by giving an [`Ending`] to its [`ConnectionHandle`]; what hyper
+//! hyper implements HTTP. This module takes the socket back from it when the connection has to end
+//! in a particular way: an exchange gives an [`Ending`] to its [`ConnectionHandle`], and what hyper
 //! has buffered by then is sent first.
 //!
-//! A connection that ends because an answer said `Connection: close` is closed gently: we send FIN
-//! and go on reading for a while, because closing a socket with unread bytes resets it, and a reset
-//! may destroy the answer before the client has read it.
+//! A connection that ends because an answer said `Connection: close` is closed gently. The server
+//! sends FIN and continues to read for a while, because closing a socket with unread bytes resets
+//! the connection, and a reset may destroy the answer before the client has read it.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -34,7 +34,8 @@ use crate::simulator::front::handle::{ConnectionHandle, Requests};
 use crate::simulator::front::limits::{HEAD_BYTES, HEADERS};
 use crate::simulator::front::transport::{Transport, Wire};
 
-/// How much a refused client may go on sending before it is cut off, and for how long.
+/// The most bytes that a refused client may send before the connection is closed, and the longest
+/// time.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
@@ -53,8 +54,8 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, fron
     }
 }
 
-/// Answers 503, as the service does when it is busy, without reading a request. A client that would
-/// have to shake hands first is better closed.
+/// Answers 503 without reading a request, as a busy service does. With TLS the connection is closed
+/// instead, because an answer would need a handshake.
 pub(crate) async fn refuse(stream: TcpStream) {
     let body = exchange::error_body(503, "service_unavailable", "too many connections");
     let answer = format!(

@@ -1,5 +1,5 @@
-//! What may be named how: files (docs/protocol.md, section 4.2), file info (4.3, 4.4), buckets
-//! (2.2), and the content type that an extension stands for (4.5).
+//! The rules for names: of files (docs/protocol.md, section 4.2), file info (4.3, 4.4) and buckets
+//! (2.2). Also the content type of an extension (4.5).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(crate) const MAX_INFO_SIZE: usize = 7000;
 /// The limit for files whose upload asks for encryption, and in buckets with file lock.
 pub(crate) const MAX_INFO_SIZE_ENCRYPTED: usize = 2048;
 
-/// Refuses a file name that the native API does not let in.
+/// Refuses a file name that the native API does not accept.
 pub(crate) fn check_file_name(name: &str) -> Result<(), Refusal> {
     let refuse = |rule: &str| Err(Refusal::bad_request(format!("File names {rule}")));
     if name.is_empty() {
@@ -99,7 +99,7 @@ pub(crate) fn info_size(file_name: &str, info: &BTreeMap<String, String>) -> usi
     decode::encode(file_name).len() + pairs.sum::<usize>()
 }
 
-/// Whether an info may have this name: of a file, and of a bucket.
+/// Refuses a name that neither file info nor bucket info may have.
 pub(crate) fn check_info_name(name: &str) -> Result<(), Refusal> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.`~!#$%^&*'|+".contains(&b);
     if name.is_empty() || name.len() > 50 || !name.bytes().all(allowed) {
@@ -143,7 +143,7 @@ pub(crate) fn response_header(info_name: &str) -> Option<&'static str> {
 
 /// Whether the value fits the grammar of the header that the reserved info name stands for.
 pub(crate) fn is_value_of(info_name: &str, value: &str) -> bool {
-    // Trimming below would forgive control characters, which no header can carry.
+    // Control characters are refused first, because trimming would remove some of them.
     if !is_header_text(value) {
         return false;
     }

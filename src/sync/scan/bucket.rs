@@ -6,40 +6,32 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use crate::bucket::Bucket;
 use crate::control::Control;
+use crate::control::cancel::CancelToken;
 use crate::error::Error;
-use crate::model::encryption::EncryptionInfo;
-use crate::model::file::FileAction;
-use crate::model::file_info::{FileInfo, LARGE_FILE_SHA1};
-use crate::model::filtered::{self, Filtered};
-use crate::model::id::FileId;
-use crate::model::lenient::null_is_default;
-use crate::model::lock::{FileRetention, LegalHold};
 use crate::model::operation::Operation;
-use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
-use crate::raw::{ListFilesRequest, ListedRow};
-use crate::session::capabilities::Needs;
-use crate::session::listed_files::{LARGEST_PAGE, ListedFiles};
 use crate::sync::filter::Filters;
-use crate::sync::item::{At, Details, Entry, Item, Stored};
+use crate::sync::item::{At, Cover, Entry, Item, Marker};
 use crate::sync::place::BucketFolder;
+use crate::sync::reporter::Reporter;
+use crate::sync::scan::pages::{PageReader, PagesAhead};
+use crate::sync::scan::rows::{KeptDetails, Listed, Rows};
 
 /// A scan of a folder.
 #[derive(Debug)]
 pub(in crate::sync) struct BucketScan {
     bucket: Bucket,
+    prefix: String,
     control: Control,
-    rows: ListedFiles<Row>,
+    pages: PagesAhead,
+    page: Rows,
     view: View,
+    is_source: bool,
     as_of: Option<Timestamp>,
     filters: Arc<Filters>,
-    /// From this size on, type and info of a file are kept.
-    details_from: u64,
+    reporter: Arc<Reporter>,
     /// The name whose versions are being listed.
     current: Option<String>,
     /// Whether a version of it was yielded.
@@ -60,65 +52,80 @@ pub(in crate::sync) enum View {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sync) struct Manner {
     pub(in crate::sync) view: View,
-    pub(in crate::sync) details_from: u64,
+    /// Whether the filters on size and time count.
+    pub(in crate::sync) is_source: bool,
+    pub(in crate::sync) details: KeptDetails,
 }
 
 impl BucketScan {
     pub(in crate::sync) fn new(
         folder: &BucketFolder,
-        control: Control,
+        cancel: &CancelToken,
         manner: Manner,
         filters: &Arc<Filters>,
+        reporter: &Arc<Reporter>,
     ) -> Self {
         let bucket = folder.bucket.clone();
-        let request = ListFilesRequest::new(bucket.id()).prefix(folder.prefix.as_str());
+        let ahead = cancel.child();
+        let operation = match (manner.view, folder.as_of) {
+            (View::Newest, None) => Operation::ListFileNames,
+            _ => Operation::ListFileVersions,
+        };
+        let reader = PageReader::new(&bucket, &folder.prefix, operation, manner.details, &ahead);
         Self {
             bucket,
-            control,
-            rows: ListedFiles::new(request, Some(LARGEST_PAGE)),
+            prefix: folder.prefix.clone(),
+            control: folder.bucket.control(Some(cancel)),
+            pages: PagesAhead::new(reader, ahead),
+            page: Rows::default(),
             view: manner.view,
+            is_source: manner.is_source,
             as_of: folder.as_of,
             filters: Arc::clone(filters),
-            details_from: manner.details_from,
+            reporter: Arc::clone(reporter),
             current: None,
             is_selected: false,
             excluded: 0,
         }
     }
 
-    fn next_row(&mut self) -> Option<Result<Row, Error>> {
-        let operation = match (self.view, self.as_of) {
-            (View::Newest, None) => Operation::ListFileNames,
-            _ => Operation::ListFileVersions,
-        };
-        let Self {
-            bucket,
-            control,
-            rows,
-            ..
-        } = self;
-        let session = &bucket.client().session;
-        rows.next(session, operation, |request| {
-            let needs = Needs::from(operation)
-                .about(bucket.name())
-                .bucket(&request.bucket_id)
-                .named(&request.prefix);
-            session.call(needs, control, |raw| raw.list_rows(operation, request))
-        })
+    /// Begins to list, while something else is being done.
+    pub(in crate::sync) fn start(&mut self) {
+        self.pages.start();
     }
 
-    fn item(&mut self, mut row: Row) -> Option<Item<Entry>> {
-        if matches!(row.action, FileAction::Start | FileAction::Folder) {
-            return None;
+    fn next_row(&mut self) -> Option<Result<Listed, Error>> {
+        loop {
+            if let Some(row) = self.page.next() {
+                return Some(Ok(row));
+            }
+            // Gone before the next one comes.
+            self.page = Rows::default();
+            match self.pages.next(|| self.reporter.tick())? {
+                Ok(page) => self.page = page,
+                Err(error) => return Some(Err(error)),
+            }
         }
-        let prefix = self.rows.request.prefix.len();
+    }
+
+    /// Whether the name takes part. What is left out at the source alone is an orphan.
+    fn includes(&self, name: &str) -> bool {
+        (self.filters.removes_excluded() && !self.is_source) || self.filters.includes(name)
+    }
+
+    fn item(&mut self, row: Listed) -> Option<Item<Entry>> {
+        let Listed {
+            mut name,
+            retained_until,
+            mut stored,
+        } = row;
         // Whoever removes what is listed relies on it; and the folder itself is no file in it.
-        if !row.file_name.starts_with(&self.rows.request.prefix) || row.file_name.len() == prefix {
+        if !name.starts_with(&self.prefix) || name.len() == self.prefix.len() {
             return None;
         }
-        let name = row.file_name.split_off(prefix);
+        name.drain(..self.prefix.len());
         let is_same = self.current.as_ref() == Some(&name);
-        if !self.filters.includes(&name) {
+        if !self.includes(&name) {
             self.excluded += u64::from(!is_same);
             self.current = Some(name);
             self.is_selected = true;
@@ -126,15 +133,28 @@ impl BucketScan {
         }
         if !is_same {
             self.is_selected = false;
-            self.current = Some(name.clone());
+            self.current.get_or_insert_default().clone_from(&name);
         }
         let is_older = self.is_selected;
-        let is_later = self.as_of.is_some_and(|time| row.upload_timestamp > time);
+        let is_later = self
+            .as_of
+            .is_some_and(|time| stored.uploaded > time.as_millis());
         if is_later || (is_older && (self.view == View::Newest || self.as_of.is_some())) {
             return None;
         }
         self.is_selected = true;
-        let stored = self.stored(row);
+        stored.is_held |= retained_until.is_some_and(|until| until > service_now(&self.bucket));
+        if self.is_source
+            && !stored.is_marker
+            && !self.filters.selects(&name, stored.size, stored.modified)
+        {
+            self.excluded += 1;
+            return (!self.filters.removes_excluded()).then_some(Item::Marker(Marker {
+                name,
+                cover: Cover::Excluded,
+                problem: None,
+            }));
+        }
         Some(match is_older {
             true => Item::Older(stored),
             false => Item::File(
@@ -146,37 +166,6 @@ impl BucketScan {
                 },
             ),
         })
-    }
-
-    fn stored(&self, row: Row) -> Stored {
-        let recorded = row.file_info.src_last_modified();
-        let modified = recorded.unwrap_or(row.upload_timestamp).as_millis().max(0);
-        let is_marker = row.action == FileAction::Hide;
-        let recorded_sha1 = || row.file_info.get(LARGE_FILE_SHA1)?.parse().ok();
-        let now = || service_now(&self.bucket);
-        let is_retained = |retention: &FileRetention| retention.until > now();
-        let keeps_details = row.content_length >= self.details_from || recorded.is_none();
-        Stored {
-            size: row.content_length,
-            is_marker,
-            modified,
-            has_time: recorded.is_some(),
-            uploaded: row.upload_timestamp.as_millis(),
-            sha1: row.content_sha1.digest().or_else(recorded_sha1),
-            encryption: row
-                .server_side_encryption
-                .readable()
-                .map(|info| info.mode.clone()),
-            is_held: row.file_retention.readable().is_some_and(is_retained)
-                || row.legal_hold.readable() == Some(&LegalHold::On),
-            details: (keeps_details && !is_marker).then(|| {
-                Box::new(Details {
-                    content_type: row.content_type.unwrap_or_default(),
-                    info: row.file_info,
-                })
-            }),
-            file_id: row.file_id.unwrap_or_else(|| FileId::from("")),
-        }
     }
 }
 
@@ -196,7 +185,8 @@ impl Iterator for BucketScan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Err(cancelled) = self.control.check() {
-                self.rows.end();
+                self.pages.end();
+                self.page = Rows::default();
                 return Some(Err(cancelled));
             }
             match self.next_row()? {
@@ -208,42 +198,5 @@ impl Iterator for BucketScan {
                 }
             }
         }
-    }
-}
-
-/// What is read of a row.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Row {
-    action: FileAction,
-    #[serde(default)]
-    file_id: Option<FileId>,
-    file_name: String,
-    #[serde(default, deserialize_with = "null_is_default")]
-    content_length: u64,
-    #[serde(default)]
-    content_type: Option<String>,
-    #[serde(default)]
-    content_sha1: ContentSha1,
-    #[serde(default, deserialize_with = "null_is_default")]
-    file_info: FileInfo,
-    #[serde(default, with = "filtered::plain")]
-    server_side_encryption: Filtered<EncryptionInfo>,
-    #[serde(default, with = "filtered::wrapped")]
-    file_retention: Filtered<FileRetention>,
-    #[serde(default, with = "filtered::wrapped")]
-    legal_hold: Filtered<LegalHold>,
-    #[serde(default, deserialize_with = "null_is_default")]
-    upload_timestamp: Timestamp,
-}
-
-impl ListedRow for Row {
-    fn place(&self) -> (&str, Option<&FileId>) {
-        (&self.file_name, self.file_id.as_ref())
-    }
-
-    /// A file that cannot be read must not look as if it were not there.
-    fn from_odd(value: &Value) -> Result<Option<Self>, serde_json::Error> {
-        Self::deserialize(value).map(Some)
     }
 }

@@ -15,27 +15,27 @@
 //!
 //! So memory holds one directory of each depth, whatever the number of files.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, Metadata};
+mod directory;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use unicode_normalization::{UnicodeNormalization as _, is_nfc};
-
 use crate::control::cancel::CancelToken;
 use crate::error::Error;
-use crate::model::local_name::TEMPORARY;
 use crate::model::name::check_file_name;
 use crate::sync::filter::Filters;
 use crate::sync::item::{At, Cover, Entry, Item, Marker};
 use crate::sync::local_state::{LocalState, identity};
-use crate::sync::order;
 use crate::sync::place::{Links, LocalFolder};
 use crate::sync::problem::{Problem, ProblemKind};
-use crate::sync::write::{TEMPORARY_OF_PYTHON, remove_stale};
+use crate::sync::reporter::Reporter;
+use crate::sync::scan::local::directory::{Directory, Kind, Reading, Row};
+use crate::sync::write::remove_stale;
 
 /// A scan of a directory.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(in crate::sync) struct LocalScan {
     rules: Rules,
     filters: Arc<Filters>,
     cancel: CancelToken,
-    levels: Vec<Level>,
+    levels: Vec<Directory>,
     root: PathBuf,
     /// The directory that is being scanned.
     path: PathBuf,
@@ -53,6 +53,7 @@ pub(in crate::sync) struct LocalScan {
     /// order.
     pending: BTreeSet<String>,
     ready: VecDeque<Item<Entry>>,
+    reporter: Arc<Reporter>,
     device: Option<u64>,
     pub(in crate::sync) excluded: u64,
 }
@@ -111,60 +112,6 @@ impl Rules {
     }
 }
 
-/// A directory that is being scanned.
-#[derive(Debug)]
-struct Level {
-    names: Vec<u8>,
-    rows: std::vec::IntoIter<Row>,
-    /// The names that were changed into NFC, by where they begin.
-    original: BTreeMap<u32, OsString>,
-    /// How long the name of the directory around it is.
-    outer_name: usize,
-    identity: Option<(u64, u64)>,
-}
-
-/// An entry of a directory.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    start: u32,
-    length: u16,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    File,
-    Directory,
-    /// A directory that is reached by a link.
-    LinkedDirectory,
-    /// A link that is skipped.
-    Link,
-    /// Something of which it cannot be told what it is: a link that leads nowhere, most often.
-    Unknown(io::ErrorKind),
-    /// A pipe, a socket, a device.
-    Special,
-    /// A temporary file of a download.
-    Temporary,
-    /// A name that is no UTF-8; the one kept here is only similar.
-    NotUtf8,
-    /// Another name that becomes one that was there already in NFC.
-    Twice,
-}
-
-impl Kind {
-    const fn is_directory(self) -> bool {
-        matches!(self, Self::Directory | Self::LinkedDirectory)
-    }
-}
-
-impl Row {
-    fn of<'n>(&self, names: &'n [u8]) -> &'n [u8] {
-        let start = self.start as usize;
-        let end = start + usize::from(self.length);
-        names.get(start..end).unwrap_or_default()
-    }
-}
-
 impl LocalScan {
     /// Begins to scan a directory.
     pub(in crate::sync) fn new(
@@ -172,6 +119,7 @@ impl LocalScan {
         rules: Rules,
         filters: &Arc<Filters>,
         cancel: &CancelToken,
+        reporter: &Arc<Reporter>,
     ) -> io::Result<Self> {
         let metadata = root.metadata()?;
         let mut scan = Self {
@@ -184,6 +132,7 @@ impl LocalScan {
             name: String::new(),
             pending: BTreeSet::new(),
             ready: VecDeque::new(),
+            reporter: Arc::clone(reporter),
             device: identity(&metadata).map(|(device, _)| device),
             excluded: 0,
         };
@@ -193,107 +142,29 @@ impl LocalScan {
     }
 
     /// Reads and sorts the directory at `path`.
-    fn read(&self, identity: Option<(u64, u64)>, outer_name: usize) -> io::Result<Level> {
-        let mut names = Vec::new();
-        let mut rows = Vec::new();
-        let mut original = BTreeMap::new();
-        for entry in fs::read_dir(&self.path)? {
-            if self.cancel.is_cancelled() {
-                // The next item is that error.
-                break;
-            }
-            let entry = entry?;
-            let file_name = entry.file_name();
-            let (text, mut kind) = match file_name.to_str() {
-                Some(text) => (text.into(), self.kind(&entry, text)),
-                None => (file_name.to_string_lossy(), Kind::NotUtf8),
-            };
-            let start = u32::try_from(names.len()).map_err(io::Error::other)?;
-            if self.rules.nfc && kind != Kind::NotUtf8 && !is_nfc(&text) {
-                names.extend(text.nfc().collect::<String>().into_bytes());
-                original.insert(start, file_name);
-            } else {
-                names.extend_from_slice(text.as_bytes());
-            }
-            let length = names.len() - start as usize;
-            let length = u16::try_from(length).unwrap_or_else(|_| {
-                kind = Kind::NotUtf8;
-                u16::MAX
-            });
-            rows.push(Row {
-                start,
-                length,
-                kind,
-            });
-        }
-        let key = |row: &Row| (row.of(&names), row.kind.is_directory());
-        rows.sort_unstable_by(|one, other| {
-            // Of two equal names the one that was not changed comes first.
-            let changed = |row: &Row| original.contains_key(&row.start);
-            order::compare(key(one), key(other)).then_with(|| changed(one).cmp(&changed(other)))
-        });
-        for at in 1..rows.len() {
-            if let Some([before, row]) = rows.get(at - 1..=at)
-                && row.of(&names) == before.of(&names)
-                && row.kind != Kind::NotUtf8
-                && let Some(row) = rows.get_mut(at)
-            {
-                row.kind = Kind::Twice;
-            }
-        }
-        Ok(Level {
-            names,
-            rows: rows.into_iter(),
-            original,
-            outer_name,
+    fn read(&self, identity: Option<(u64, u64)>, outer_name: usize) -> io::Result<Directory> {
+        let reading = Reading {
+            rules: &self.rules,
+            cancel: &self.cancel,
+            reporter: &self.reporter,
             identity,
-        })
-    }
-
-    fn kind(&self, entry: &fs::DirEntry, text: &str) -> Kind {
-        let file_type = match entry.file_type() {
-            Ok(file_type) => file_type,
-            Err(error) => return Kind::Unknown(error.kind()),
         };
-        if file_type.is_dir() {
-            return Kind::Directory;
-        }
-        if text.starts_with(TEMPORARY) || text.ends_with(TEMPORARY_OF_PYTHON) {
-            return Kind::Temporary;
-        }
-        if !file_type.is_symlink() {
-            return match file_type.is_file() {
-                true => Kind::File,
-                false => Kind::Special,
-            };
-        }
-        if self.rules.links == LinkRule::Skip {
-            return Kind::Link;
-        }
-        match entry.path().metadata() {
-            Err(error) => Kind::Unknown(error.kind()),
-            Ok(target) if target.is_file() => Kind::File,
-            Ok(target) if !target.is_dir() => Kind::Special,
-            Ok(_) if self.rules.links == LinkRule::FilesOnly => Kind::Link,
-            Ok(_) => Kind::LinkedDirectory,
-        }
+        Directory::read(&self.path, &reading, outer_name)
     }
 
     fn visit(&mut self, row: Row) {
         let Some(level) = self.levels.last() else {
             return;
         };
-        let text = std::str::from_utf8(row.of(&level.names)).unwrap_or_default();
+        let (text, on_disk) = level.name_of(&row);
         let mut name = format!("{}{text}", self.name);
-        let on_disk: OsString = match level.original.get(&row.start) {
-            Some(original) => original.clone(),
-            None => OsStr::new(text).to_owned(),
-        };
         if row.kind.is_directory() {
             name.push('/');
         }
         self.catch_up(&name);
+        let is_filtered = self.is_source() || !self.filters.removes_excluded();
         let is_included = match row.kind.is_directory() {
+            _ if !is_filtered => true,
             true => !self.filters.excludes_all_below(&name),
             false => self.filters.includes(&name),
         };
@@ -317,7 +188,7 @@ impl LocalScan {
             Kind::Special => self.mark(name, Cover::Unknown, Some(ProblemKind::NotRegular)),
             Kind::Link => {
                 // Links at a destination are only in the way of what would be written there.
-                let problem = self.rules.prefix.as_ref().map(|_| ProblemKind::NotRegular);
+                let problem = self.is_source().then_some(ProblemKind::NotRegular);
                 self.mark_all(name, problem);
             }
             Kind::Unknown(kind) => self.mark_all(name, Some(ProblemKind::Unreadable(kind.into()))),
@@ -341,7 +212,14 @@ impl LocalScan {
         match metadata {
             Ok(metadata) if metadata.is_file() => {
                 let entry = entry(&metadata, self.path_of(&name, on_disk));
-                self.ready.push_back(Item::File(name, entry));
+                if !self.is_source() || self.filters.selects(&name, entry.size, entry.modified) {
+                    self.ready.push_back(Item::File(name, entry));
+                    return;
+                }
+                self.excluded += 1;
+                if !self.filters.removes_excluded() {
+                    self.mark(name, Cover::Excluded, None);
+                }
             }
             // It was replaced since the directory was read.
             Ok(_) => self.mark_all(name, Some(ProblemKind::NotRegular)),
@@ -369,10 +247,10 @@ impl LocalScan {
     }
 
     /// The directory at `path`, unless it is left out.
-    fn enter(&mut self, name: &str, kind: Kind) -> io::Result<Option<Level>> {
+    fn enter(&mut self, name: &str, kind: Kind) -> io::Result<Option<Directory>> {
         let metadata = self.path.metadata()?;
         let own = identity(&metadata);
-        let is_ancestor = |level: &Level| own.is_some() && level.identity == own;
+        let is_ancestor = |level: &Directory| own.is_some() && level.identity == own;
         if kind == Kind::LinkedDirectory && self.levels.iter().any(is_ancestor) {
             let name = name.trim_end_matches('/').to_owned();
             self.mark_all(name, Some(ProblemKind::LinkLoop));
@@ -406,6 +284,10 @@ impl LocalScan {
             .then(|| below.join(on_disk).into())
     }
 
+    const fn is_source(&self) -> bool {
+        self.rules.prefix.is_some()
+    }
+
     fn check_name(&self, name: &str) -> Result<(), Box<str>> {
         let Some(prefix) = &self.rules.prefix else {
             return Ok(());
@@ -419,13 +301,13 @@ impl LocalScan {
 
     fn problem(&mut self, name: String, kind: ProblemKind) {
         // At a destination it stays as it is.
-        if self.rules.prefix.is_some() {
+        if self.is_source() {
             self.ready.push_back(Item::Problem(Problem { name, kind }));
         }
     }
 
     fn mark(&mut self, name: String, cover: Cover, problem: Option<ProblemKind>) {
-        let problem = problem.filter(|problem| self.rules.prefix.is_some() || problem.is_failure());
+        let problem = problem.filter(|problem| self.is_source() || problem.is_failure());
         self.ready.push_back(Item::Marker(Marker {
             name,
             cover,
@@ -468,7 +350,7 @@ impl Iterator for LocalScan {
                 self.levels.clear();
                 return Some(Err(Error::Cancelled));
             }
-            match self.levels.last_mut().map(|level| level.rows.next()) {
+            match self.levels.last_mut().map(Directory::next) {
                 Some(Some(row)) => self.visit(row),
                 Some(None) => self.leave(),
                 None if self.pending.is_empty() => return None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use b2sdk::credentials::Credentials;
 use parking_lot::Mutex;
 
-use super::program::{Account, sync};
+use super::program::{Account, Console, sync};
 use super::support::Places;
 use crate::support::BUCKET;
 
@@ -43,8 +43,7 @@ fn program(places: &Places, arguments: &[&str]) -> (u8, String, String) {
     let code = sync(
         &arguments,
         Ok(account),
-        Box::new(out.clone()),
-        Box::new(err.clone()),
+        Console::new(Box::new(out.clone()), Box::new(err.clone()), false),
     );
     (code, out.take(), err.take())
 }

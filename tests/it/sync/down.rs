@@ -64,7 +64,7 @@ fn what_was_uploaded_without_a_time_has_that_of_its_upload_and_is_downloaded_onc
 }
 
 #[test]
-fn local_orphans_are_deleted_with_the_directories_that_they_leave_empty() {
+fn c30_local_orphans_are_deleted_with_the_directories_that_they_leave_empty() {
     let places = Places::new();
     store(&places, "a", "1", 1_000_000_000_000);
     places.write("b/c/d", "1", 1_000_000_000);

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use b2sdk::credentials::Credentials;
 
-use super::program::{Account, sync};
+use super::program::{Account, Console, sync};
 use super::support::Places;
 use crate::support::BUCKET;
 
@@ -34,8 +34,9 @@ fn child() {
         store: None,
     };
     let arguments: Vec<_> = lines.collect();
-    let (out, err) = (Box::new(std::io::sink()), Box::new(std::io::sink()));
-    assert_eq!(sync(&arguments, Ok(account), out, err), 0);
+    let sink = || Box::new(std::io::sink());
+    let console = Console::new(sink(), sink(), false);
+    assert_eq!(sync(&arguments, Ok(account), console), 0);
 }
 
 fn start(places: &Places, arguments: &[String]) -> Child {

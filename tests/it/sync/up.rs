@@ -58,7 +58,7 @@ fn a_plan_sends_list_requests_only_and_a_run_one_upload_for_each_file() {
 }
 
 #[test]
-fn what_changed_in_size_or_time_is_sent_again() {
+fn p11_what_changed_in_size_or_time_is_sent_again() {
     let places = Places::new();
     places.write("size", "1", 1_000_000_000);
     places.write("time", "1", 1_000_000_000);
@@ -134,7 +134,7 @@ fn orphans_are_kept_hidden_or_deleted_as_asked_for() {
 }
 
 #[test]
-fn c13_an_empty_source_is_refused_before_anything_is_removed() {
+fn p5_c13_an_empty_source_is_refused_before_anything_is_removed() {
     let places = Places::new();
     places.write("a", "1", 1_000_000_000);
     places.up(SyncOptions::new()).run().unwrap();

@@ -11,7 +11,7 @@ use crate::simulator::account::encryption::{Encryption, KeyCheck};
 use crate::simulator::account::records::{Action, Bucket, Change, DownloadToken, Record, Version};
 use crate::simulator::account::state::State;
 use crate::simulator::account::test_mode;
-use crate::simulator::account::world::World;
+use crate::simulator::account::world::{EXPIRED_MILLIS, World};
 use crate::simulator::api::auth::{self, Caller, DownloadCaller};
 use crate::simulator::api::content::{self, ChunkReader};
 use crate::simulator::api::lock_fields;
@@ -49,21 +49,25 @@ pub(crate) fn get_authorization(call: &Call<'_>) -> Result<Value, Refusal> {
         .ok_or_else(|| {
             Refusal::bad_request("validDurationInSeconds must be in range 1 - 604800")
         })?;
+    let (key_id, lifetime) = (&call.caller.key().id, seconds * 1000);
+    let expires = call.now().saturating_add(lifetime);
     let token = DownloadToken {
-        token: ids::token(&call.caller.key().id, TokenKind::Download),
-        key_id: call.caller.key().id.clone(),
-        bucket_id: bucket_id.to_owned(),
-        prefix: prefix.to_owned(),
+        token: ids::token(key_id, TokenKind::Download).into(),
+        key_id: call.world.shared_text(key_id),
+        bucket_id: call.world.shared_text(bucket_id),
+        prefix: prefix.into(),
         overrides: overrides(&call.fields)?,
-        expires: call.now().saturating_add(seconds * 1000),
+        expires,
+        // A client may create very many authorizations that are valid for a second.
+        known_until: expires.saturating_add(lifetime.min(EXPIRED_MILLIS)),
     };
-    let text = token.token.clone();
+    let text = Arc::clone(&token.token);
     call.world.change(|state| {
         state.bucket(bucket_id)?;
         Ok((vec![Change::Put(Record::DownloadToken(token))], ()))
     })?;
     Ok(json!({
-        "authorizationToken": text,
+        "authorizationToken": &*text,
         "bucketId": bucket_id,
         "fileNamePrefix": prefix,
     }))
@@ -85,7 +89,8 @@ fn overrides(fields: &Fields) -> Result<Overrides, Refusal> {
     Ok(given)
 }
 
-/// Who asks for a file by id, if they say so. Tokens made for others open files by name only.
+/// The caller of a download by id, if the request has a token. Download authorizations are valid
+/// for downloads by name only.
 pub(crate) fn caller(world: &World, request: &Request) -> Result<Option<Caller>, Refusal> {
     let Some(token) = request.header("authorization") else {
         return Ok(None);
@@ -151,8 +156,8 @@ fn split_path(path: &str) -> Result<(&str, String), Refusal> {
     Ok((bucket, name))
 }
 
-/// Other names that cannot be uploaded are simply not found: files made through the S3 API may
-/// have them (docs/protocol.md, section 4.2).
+/// Other names that cannot be uploaded are answered with "not found": files that the S3 API created
+/// may have them (docs/protocol.md, section 4.2).
 fn check_name(name: &str) -> Result<(), Refusal> {
     if name.is_empty() || name.ends_with('/') {
         return names::check_file_name(name);
@@ -166,9 +171,9 @@ fn visible<'s>(state: &'s State, bucket: &Bucket, name: &str) -> Option<&'s Arc<
         .filter(|version| version.action == Action::Upload)
 }
 
-/// Whether this caller may have this file. Public buckets are open to all, but overrides are for
-/// authorized requests (docs/protocol.md, section 8.1). Without a name there is no such file: the
-/// caller learns that only if its key reaches the bucket.
+/// Whether this caller may download this file. Public buckets are open to all, but overrides need
+/// an authorized request (docs/protocol.md, section 8.1). A missing file is revealed only to
+/// callers whose key includes the bucket.
 fn check_access(
     caller: Option<&DownloadCaller>,
     bucket: Option<&Arc<Bucket>>,
@@ -187,8 +192,8 @@ fn check_access(
             name.map_or(Ok(()), |name| caller.require_name(name))
         }
         Some(DownloadCaller::Token(token)) => {
-            let covers = token.bucket_id == bucket_id
-                && name.is_some_and(|name| name.starts_with(&token.prefix))
+            let covers = *token.bucket_id == *bucket_id
+                && name.is_some_and(|name| name.starts_with(&*token.prefix))
                 && token.overrides == *overrides;
             if covers {
                 Ok(())
@@ -210,8 +215,8 @@ fn serve(
     file.encryption.check_reader(key.as_ref())?;
     let mut headers = file_headers(bucket, file, overrides);
     if caller.is_none() {
-        // Other than on the service, a page of this origin shows the account: no browser may take a
-        // public file for a script.
+        // Unlike on the service, the status page has the origin of public files, so no browser may
+        // treat a public file as a script.
         headers.push(header("X-Content-Type-Options", "nosniff"));
     }
     if bucket.is_lock_enabled {

@@ -1,0 +1,295 @@
+//! What happens before the first step: everything that can be refused is refused, and both scans begin.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::bucket::Bucket;
+use crate::control::cancel::CancelToken;
+use crate::control::clock::Clock;
+use crate::error::Error;
+use crate::model::operation::Operation;
+use crate::session::capabilities::Needs;
+use crate::sync::Synchronizer;
+use crate::sync::act::Actor;
+use crate::sync::content::ContentReader;
+use crate::sync::error::{Refused, SyncError};
+use crate::sync::filter::Filters;
+use crate::sync::observe::SyncRun;
+use crate::sync::options::{OldVersions, Orphans};
+use crate::sync::place::{BucketFolder, Direction, Links, LocalFolder, SyncPlace};
+use crate::sync::plan::{Now, Planner, Setting};
+use crate::sync::reporter::Reporter;
+use crate::sync::scan::Scan;
+use crate::sync::scan::bucket::{BucketScan, Manner, View};
+use crate::sync::scan::local::{LocalScan, Rules};
+use crate::sync::scan::rows::KeptDetails;
+use crate::sync::source::SourceGuard;
+use crate::sync::unfinished::UnfinishedFiles;
+use crate::sync::write::LocalTree;
+
+/// What a plan or a run is made of.
+pub(super) struct Prepared {
+    pub(super) planner: Planner,
+    pub(super) actor: Actor,
+    pub(super) guard: SourceGuard,
+    pub(super) workers: usize,
+    pub(super) clock: Clock,
+}
+
+/// What the parts of a plan or a run share.
+struct Parts {
+    direction: Direction,
+    filters: Arc<Filters>,
+    reporter: Arc<Reporter>,
+    cancel: CancelToken,
+    /// From this size on, files are uploaded in parts.
+    large_from: u64,
+    /// The time by which what killed downloads left is old, if it is removed.
+    cleans_at: Option<SystemTime>,
+}
+
+impl Synchronizer {
+    /// Looks at everything that can be refused, and begins both scans. `cleans` also removes what killed
+    /// downloads left at a local destination.
+    pub(super) fn prepare(&self, settings: &SyncRun, cleans: bool) -> Result<Prepared, SyncError> {
+        let options = &self.options;
+        let direction = self.direction()?;
+        let to_bucket = !matches!(direction, Direction::Down { .. });
+        options.check(to_bucket)?;
+        if let (Direction::Down { root }, Some(aside)) = (&direction, &options.set_aside)
+            && aside.starts_with(root)
+        {
+            return Err(Refused::contradiction(
+                "the directory for files set aside lies in the destination, where it would be synchronized",
+            ));
+        }
+        let part_size = self.check_keys()?;
+        let cancel = settings
+            .cancel
+            .as_ref()
+            .map_or_else(CancelToken::new, CancelToken::child);
+        let guard = match &self.source {
+            SyncPlace::Local(folder) => SourceGuard::new(folder)?,
+            SyncPlace::Bucket(_) => SourceGuard::default(),
+        };
+        let client = self.a_bucket().map(Bucket::client);
+        let clock = client
+            .map(|client| client.session.clock().clone())
+            .unwrap_or_default();
+        let parts = Parts {
+            direction,
+            filters: Arc::new(Filters::new(options, self.source.folder().is_some())?),
+            reporter: Arc::new(Reporter::new(settings.observer.as_ref(), &clock)),
+            cleans_at: cleans.then(|| clock.now()),
+            large_from: options.upload.part_size.unwrap_or(part_size),
+            cancel,
+        };
+        let (source, destination) = self.scans(&parts)?;
+        Ok(Prepared {
+            planner: Planner::new(source, destination, self.setting(&parts)),
+            actor: self.actor(&parts),
+            guard,
+            workers: client.map_or(1, |client| client.workers.limit()),
+            clock,
+        })
+    }
+
+    fn setting(&self, parts: &Parts) -> Setting {
+        Setting {
+            direction: parts.direction.clone(),
+            options: Arc::clone(&self.options),
+            filters: Arc::clone(&parts.filters),
+            prefix: self
+                .destination
+                .folder()
+                .map(|folder| folder.prefix.clone()),
+            now: match self.destination.folder() {
+                Some(folder) => Now::At(folder.bucket.clone()),
+                None => Now::Never,
+            },
+            source_prefix: self.source.folder().map(|folder| folder.prefix.clone()),
+            content: ContentReader {
+                root: match &parts.direction {
+                    Direction::Up { root } | Direction::Down { root } => Some(root.clone()),
+                    Direction::Copy => None,
+                },
+                cancel: parts.cancel.clone(),
+                reporter: Arc::clone(&parts.reporter),
+            },
+            reporter: Arc::clone(&parts.reporter),
+        }
+    }
+
+    fn actor(&self, parts: &Parts) -> Actor {
+        let in_bucket = |place: &SyncPlace| {
+            let folder = place.folder()?;
+            let bucket = folder.bucket.with_cancel(&parts.cancel);
+            Some((bucket, folder.prefix.clone()))
+        };
+        let aside = self.options.set_aside.as_deref();
+        Actor {
+            direction: parts.direction.clone(),
+            options: Arc::clone(&self.options),
+            destination: in_bucket(&self.destination),
+            source: in_bucket(&self.source),
+            tree: match &self.destination {
+                SyncPlace::Local(folder) => Some(LocalTree::new(&folder.root, aside)),
+                SyncPlace::Bucket(_) => None,
+            },
+            skips_links: matches!(
+                &self.source,
+                SyncPlace::Local(folder) if folder.links == Links::Skip
+            ),
+            cancel: parts.cancel.clone(),
+            unfinished: UnfinishedFiles::default(),
+            large_from: parts.large_from,
+            reporter: Arc::clone(&parts.reporter),
+            is_saved: false,
+        }
+    }
+
+    /// The bucket of the destination, or of the source: one of them is in a bucket.
+    fn a_bucket(&self) -> Option<&Bucket> {
+        let folder = self.destination.folder().or_else(|| self.source.folder());
+        folder.map(|folder| &folder.bucket)
+    }
+
+    fn direction(&self) -> Result<Direction, SyncError> {
+        match (&self.source, &self.destination) {
+            (SyncPlace::Local(_), SyncPlace::Local(_)) => {
+                Err(SyncError::Refused(Refused::LocalToLocal))
+            }
+            (SyncPlace::Local(folder), SyncPlace::Bucket(_)) => Ok(Direction::Up {
+                root: folder.root.clone(),
+            }),
+            (SyncPlace::Bucket(_), SyncPlace::Local(folder)) => Ok(Direction::Down {
+                root: folder.root.clone(),
+            }),
+            (SyncPlace::Bucket(source), SyncPlace::Bucket(destination)) => {
+                let is_same = source.bucket.id() == destination.bucket.id();
+                let is_inside = |one: &BucketFolder, other: &BucketFolder| {
+                    is_same && one.prefix.starts_with(&other.prefix)
+                };
+                let overlap = |inner: &BucketFolder, outer: &BucketFolder| {
+                    Err(SyncError::Refused(Refused::Overlap {
+                        inner: inner.to_string().into(),
+                        outer: outer.to_string().into(),
+                    }))
+                };
+                if is_inside(source, destination) {
+                    overlap(source, destination)
+                } else if is_inside(destination, source) {
+                    overlap(destination, source)
+                } else {
+                    Ok(Direction::Copy)
+                }
+            }
+        }
+    }
+
+    /// Refuses what the application keys may certainly not do. Returns the part size that the service
+    /// recommends for uploads, if there are any.
+    fn check_keys(&self) -> Result<u64, SyncError> {
+        if let SyncPlace::Bucket(folder) = &self.source {
+            require(folder, Operation::ListFileNames)?;
+        }
+        let SyncPlace::Bucket(folder) = &self.destination else {
+            return Ok(u64::MAX);
+        };
+        if folder.as_of.is_some() {
+            return Err(Refused::contradiction(
+                "a destination is synchronized as it is now",
+            ));
+        }
+        require(folder, Operation::ListFileNames)?;
+        let part_size = require(folder, Operation::UploadFile)?;
+        let options = &self.options;
+        if options.orphans == Orphans::Delete || options.old_versions != OldVersions::Keep {
+            require(folder, Operation::DeleteFileVersion)?;
+        }
+        Ok(part_size)
+    }
+
+    fn scans(&self, parts: &Parts) -> Result<(Scan, Scan), SyncError> {
+        let Parts {
+            filters,
+            cancel,
+            reporter,
+            ..
+        } = parts;
+        let local = |folder: &LocalFolder, rules| {
+            LocalScan::new(&folder.root, rules, filters, cancel, reporter)
+                .map(|scan| Scan::Local(Box::new(scan)))
+        };
+        let bucket = |folder: &BucketFolder, manner| {
+            let scan = BucketScan::new(folder, cancel, manner, filters, reporter);
+            Scan::Bucket(Box::new(scan))
+        };
+        let unreadable = |folder: &LocalFolder, error: io::Error| {
+            Refused::directory(&folder.root, error.to_string())
+        };
+        let source = match &self.source {
+            SyncPlace::Bucket(folder) => bucket(folder, Self::manner_of_source(parts)),
+            SyncPlace::Local(folder) => {
+                let prefix = self.destination.folder().map(|folder| &*folder.prefix);
+                local(folder, Rules::of_source(folder, prefix.unwrap_or_default()))
+                    .map_err(|error| unreadable(folder, error))?
+            }
+        };
+        let destination = match &self.destination {
+            SyncPlace::Bucket(folder) => bucket(folder, self.manner_of_destination()),
+            SyncPlace::Local(folder) => {
+                match local(folder, Rules::of_destination(folder, parts.cleans_at)) {
+                    Ok(scan) => scan,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Scan::Nothing,
+                    Err(error) => return Err(unreadable(folder, error)),
+                }
+            }
+        };
+        Ok((source, destination))
+    }
+
+    const fn manner_of_source(parts: &Parts) -> Manner {
+        Manner {
+            view: View::Newest,
+            is_source: true,
+            details: KeptDetails {
+                // A copy repeats them, with the time at which the file was uploaded.
+                without_time: matches!(parts.direction, Direction::Copy),
+                ..KeptDetails::NONE
+            },
+        }
+    }
+
+    fn manner_of_destination(&self) -> Manner {
+        let options = &self.options;
+        let lists_all =
+            options.orphans == Orphans::Delete || options.old_versions != OldVersions::Keep;
+        let copies_from = [options.touched.from(), options.renames.from()];
+        Manner {
+            view: if lists_all { View::All } else { View::Newest },
+            is_source: false,
+            details: KeptDetails {
+                from: copies_from.into_iter().flatten().min().unwrap_or(u64::MAX),
+                without_time: false,
+            },
+        }
+    }
+}
+
+/// Refuses what the key may certainly not do with the files of a folder. Returns the part size that the
+/// service recommends.
+fn require(folder: &BucketFolder, operation: Operation) -> Result<u64, SyncError> {
+    let bucket: &Bucket = &folder.bucket;
+    let id = bucket.id();
+    let needs = Needs::from(operation)
+        .about(bucket.name())
+        .bucket(&id)
+        .named(&folder.prefix);
+    let control = bucket.control(None);
+    let session = &bucket.client().session;
+    let refused = |error: Error| SyncError::Refused(Refused::NotAllowed(Box::new(error)));
+    let snapshot = session.require(&needs, &control).map_err(refused)?;
+    Ok(snapshot.auth().recommended_part_size)
+}

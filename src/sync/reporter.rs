@@ -1,0 +1,151 @@
+//! Reporting progress from wherever the calling thread spends its time: listing, reading directories,
+//! hashing, waiting for transfers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::control::clock::Clock;
+use crate::control::progress::{Progress, TransferProgress};
+use crate::sync::observe::{SyncObserver, SyncProgress};
+use crate::sync::problem::Problem;
+
+/// How often progress is reported at most.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Counts what has happened, and reports it, not too often.
+#[derive(Debug, Default)]
+pub(super) struct Reporter {
+    observer: Option<Arc<dyn SyncObserver>>,
+    clock: Clock,
+    /// When the last report was, if there was one, in milliseconds and one more.
+    reported: AtomicU64,
+    pub(super) source_files: Count,
+    pub(super) destination_files: Count,
+    pub(super) scan_ended: AtomicBool,
+    pub(super) steps_planned: Count,
+    pub(super) steps_made: Count,
+    pub(super) bytes_planned: Count,
+    /// The bytes of the steps that were made.
+    pub(super) bytes_made: Count,
+    pub(super) failures: Count,
+    /// What running transfers have moved.
+    pub(super) moved: Arc<Moved>,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn add(&self, number: u64) {
+        self.0.fetch_add(number, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Reporter {
+    pub(super) fn new(observer: Option<&Arc<dyn SyncObserver>>, clock: &Clock) -> Self {
+        Self {
+            observer: observer.cloned(),
+            clock: clock.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Reports if enough time has passed since the last report.
+    pub(super) fn tick(&self) {
+        if self.observer.is_none() {
+            return;
+        }
+        let elapsed = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        let reported = self.reported.load(Ordering::Relaxed);
+        let due = reported.saturating_add(INTERVAL.as_millis() as u64);
+        if reported == 0 || elapsed >= due.saturating_sub(1) {
+            self.reported
+                .store(elapsed.saturating_add(1), Ordering::Relaxed);
+            self.report();
+        }
+    }
+
+    /// Reports how far the run is.
+    pub(super) fn report(&self) {
+        if let Some(observer) = &self.observer {
+            observer.progress(&self.now());
+        }
+    }
+
+    /// Tells the observer of a problem.
+    pub(super) fn problem(&self, problem: &Problem) {
+        self.failures.add(u64::from(problem.kind.is_failure()));
+        if let Some(observer) = &self.observer {
+            observer.problem(problem);
+        }
+    }
+
+    fn now(&self) -> SyncProgress {
+        SyncProgress {
+            source_files: self.source_files.get(),
+            destination_files: self.destination_files.get(),
+            scan_ended: self.scan_ended.load(Ordering::Relaxed),
+            steps_planned: self.steps_planned.get(),
+            steps_made: self.steps_made.get(),
+            bytes_planned: self.bytes_planned.get(),
+            bytes_moved: self.bytes_made.get().saturating_add(self.moved.bytes()),
+            failures: self.failures.get(),
+        }
+    }
+}
+
+/// Bytes that running transfers have moved, from all threads.
+#[derive(Debug, Default)]
+pub(super) struct Moved(AtomicI64);
+
+impl Moved {
+    pub(super) fn bytes(&self) -> u64 {
+        u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    fn add(&self, bytes: i64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Counts the bytes of one transfer, and passes its reports on.
+pub(super) struct TransferWatch {
+    moved: Arc<Moved>,
+    last: AtomicU64,
+    also: Option<Arc<dyn Progress>>,
+}
+
+impl TransferWatch {
+    pub(super) fn new(moved: &Arc<Moved>, also: Option<&Arc<dyn Progress>>) -> Self {
+        Self {
+            moved: Arc::clone(moved),
+            last: AtomicU64::new(0),
+            also: also.cloned(),
+        }
+    }
+}
+
+impl Progress for TransferWatch {
+    fn update(&self, progress: &TransferProgress) {
+        let last = self.last.swap(progress.bytes, Ordering::Relaxed);
+        let difference = i128::from(progress.bytes) - i128::from(last);
+        self.moved.add(i64::try_from(difference).unwrap_or(0));
+        if let Some(also) = &self.also {
+            also.update(progress);
+        }
+    }
+}
+
+impl Drop for TransferWatch {
+    /// The step itself counts from now on, if it is made.
+    fn drop(&mut self) {
+        let last = self.last.load(Ordering::Relaxed);
+        self.moved.add(-i64::try_from(last).unwrap_or(0));
+    }
+}

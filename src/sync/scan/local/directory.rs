@@ -1,0 +1,192 @@
+//! One local directory, read to its end and sorted in the order that makes a walk visit all files in the
+//! order of the bytes of their whole names.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+use crate::control::cancel::CancelToken;
+use crate::model::local_name::TEMPORARY;
+use crate::sync::order;
+use crate::sync::reporter::Reporter;
+use crate::sync::scan::local::{LinkRule, Rules};
+use crate::sync::write::TEMPORARY_OF_PYTHON;
+
+/// A directory that is being scanned.
+#[derive(Debug)]
+pub(super) struct Directory {
+    names: Vec<u8>,
+    rows: std::vec::IntoIter<Row>,
+    /// The names that were changed into NFC, by where they begin.
+    original: BTreeMap<u32, OsString>,
+    /// How long the name of the directory around it is.
+    pub(super) outer_name: usize,
+    pub(super) identity: Option<(u64, u64)>,
+}
+
+/// An entry of a directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    start: u32,
+    length: u16,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Directory,
+    /// A directory that is reached by a link.
+    LinkedDirectory,
+    /// A link that is skipped.
+    Link,
+    /// Something of which it cannot be told what it is: a link that leads nowhere, most often.
+    Unknown(io::ErrorKind),
+    /// A pipe, a socket, a device.
+    Special,
+    /// A temporary file of a download.
+    Temporary,
+    /// A name that is no UTF-8; the one kept here is only similar.
+    NotUtf8,
+    /// Another name that becomes one that was there already in NFC.
+    Twice,
+}
+
+/// What reading a directory takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) cancel: &'a CancelToken,
+    pub(super) reporter: &'a Reporter,
+    /// Device and inode of the directory.
+    pub(super) identity: Option<(u64, u64)>,
+}
+
+impl Kind {
+    pub(super) const fn is_directory(self) -> bool {
+        matches!(self, Self::Directory | Self::LinkedDirectory)
+    }
+}
+
+impl Row {
+    fn of<'n>(&self, names: &'n [u8]) -> &'n [u8] {
+        let start = self.start as usize;
+        let end = start + usize::from(self.length);
+        names.get(start..end).unwrap_or_default()
+    }
+}
+
+impl Directory {
+    /// Reads and sorts the directory at a path.
+    pub(super) fn read(path: &Path, reading: &Reading<'_>, outer_name: usize) -> io::Result<Self> {
+        let Reading {
+            rules,
+            cancel,
+            reporter,
+            identity,
+        } = *reading;
+        let mut names = Vec::new();
+        let mut rows = Vec::new();
+        let mut original = BTreeMap::new();
+        for entry in fs::read_dir(path)? {
+            if cancel.is_cancelled() {
+                // The next item is that error.
+                break;
+            }
+            reporter.tick();
+            let entry = entry?;
+            let file_name = entry.file_name();
+            let (text, mut kind) = match file_name.to_str() {
+                Some(text) => (text.into(), kind(&entry, text, rules)),
+                None => (file_name.to_string_lossy(), Kind::NotUtf8),
+            };
+            let start = u32::try_from(names.len()).map_err(io::Error::other)?;
+            if rules.nfc && kind != Kind::NotUtf8 && !is_nfc(&text) {
+                names.extend(text.nfc().collect::<String>().into_bytes());
+                original.insert(start, file_name);
+            } else {
+                names.extend_from_slice(text.as_bytes());
+            }
+            let length = names.len() - start as usize;
+            let length = u16::try_from(length).unwrap_or_else(|_| {
+                kind = Kind::NotUtf8;
+                u16::MAX
+            });
+            rows.push(Row {
+                start,
+                length,
+                kind,
+            });
+        }
+        let key = |row: &Row| (row.of(&names), row.kind.is_directory());
+        rows.sort_unstable_by(|one, other| {
+            // Of two equal names the one that was not changed comes first.
+            let changed = |row: &Row| original.contains_key(&row.start);
+            order::compare(key(one), key(other)).then_with(|| changed(one).cmp(&changed(other)))
+        });
+        for at in 1..rows.len() {
+            if let Some([before, row]) = rows.get(at - 1..=at)
+                && row.of(&names) == before.of(&names)
+                && row.kind != Kind::NotUtf8
+                && let Some(row) = rows.get_mut(at)
+            {
+                row.kind = Kind::Twice;
+            }
+        }
+        Ok(Self {
+            names,
+            rows: rows.into_iter(),
+            original,
+            outer_name,
+            identity,
+        })
+    }
+
+    /// The next entry in the order.
+    pub(super) fn next(&mut self) -> Option<Row> {
+        self.rows.next()
+    }
+
+    /// The name of an entry, and the name that it has on disk.
+    pub(super) fn name_of(&self, row: &Row) -> (&str, OsString) {
+        let text = std::str::from_utf8(row.of(&self.names)).unwrap_or_default();
+        let on_disk = match self.original.get(&row.start) {
+            Some(original) => original.clone(),
+            None => OsStr::new(text).to_owned(),
+        };
+        (text, on_disk)
+    }
+}
+
+fn kind(entry: &fs::DirEntry, text: &str, rules: &Rules) -> Kind {
+    let file_type = match entry.file_type() {
+        Ok(file_type) => file_type,
+        Err(error) => return Kind::Unknown(error.kind()),
+    };
+    if file_type.is_dir() {
+        return Kind::Directory;
+    }
+    if text.starts_with(TEMPORARY) || text.ends_with(TEMPORARY_OF_PYTHON) {
+        return Kind::Temporary;
+    }
+    if !file_type.is_symlink() {
+        return match file_type.is_file() {
+            true => Kind::File,
+            false => Kind::Special,
+        };
+    }
+    if rules.links == LinkRule::Skip {
+        return Kind::Link;
+    }
+    match entry.path().metadata() {
+        Err(error) => Kind::Unknown(error.kind()),
+        Ok(target) if target.is_file() => Kind::File,
+        Ok(target) if !target.is_dir() => Kind::Special,
+        Ok(_) if rules.links == LinkRule::FilesOnly => Kind::Link,
+        Ok(_) => Kind::LinkedDirectory,
+    }
+}

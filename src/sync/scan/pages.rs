@@ -1,0 +1,204 @@
+//! The pages of a bucket's listing, the next one of which is fetched while one is worked through.
+//!
+//! A thread of its own lists. It hands over a page when it is asked for one, so that at most two pages of a
+//! listing are in memory: the one that is worked through, and the next one.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crate::bucket::Bucket;
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
+use crate::error::{Error, Result};
+use crate::model::operation::Operation;
+use crate::raw::ListFilesRequest;
+use crate::session::capabilities::Needs;
+use crate::session::listed_files::{LARGEST_PAGE, ListedFiles};
+use crate::sync::scan::rows::{KeptDetails, Row, RowPacker, Rows};
+
+/// How long nothing is reported while a page is waited for.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// Lists page by page.
+#[derive(Debug)]
+pub(super) struct PageReader {
+    bucket: Bucket,
+    control: Control,
+    operation: Operation,
+    details: KeptDetails,
+    rows: ListedFiles<Row>,
+}
+
+impl PageReader {
+    /// Lists what has this prefix.
+    pub(super) fn new(
+        bucket: &Bucket,
+        prefix: &str,
+        operation: Operation,
+        details: KeptDetails,
+        cancel: &CancelToken,
+    ) -> Self {
+        let request = ListFilesRequest::new(bucket.id()).prefix(prefix);
+        Self {
+            control: bucket.control(Some(cancel)),
+            bucket: bucket.clone(),
+            operation,
+            details,
+            rows: ListedFiles::new(request, Some(LARGEST_PAGE)),
+        }
+    }
+
+    /// The next page, or the next pages as long as they are small.
+    fn next(&mut self) -> Option<Result<Rows>> {
+        let Self {
+            bucket,
+            control,
+            operation,
+            details,
+            rows,
+        } = self;
+        let operation = *operation;
+        let session = &bucket.client().session;
+        let mut packer = RowPacker::new(*details);
+        while packer.len() < LARGEST_PAGE as usize {
+            let row = rows.next(session, operation, |request| {
+                let needs = Needs::from(operation)
+                    .about(bucket.name())
+                    .bucket(&request.bucket_id)
+                    .named(&request.prefix);
+                session.call(needs, control, |raw| raw.list_rows(operation, request))
+            });
+            let Some(row) = row else {
+                return (packer.len() > 0).then(|| Ok(packer.finish()));
+            };
+            let packed = row.and_then(|row| {
+                let odd = |error: serde_json::Error| Error::UnexpectedReply {
+                    operation,
+                    source: error.into(),
+                };
+                packer.push(&row).map_err(odd)
+            });
+            if let Err(error) = packed {
+                return Some(Err(error));
+            }
+        }
+        Some(rows.read_ahead(session).map(|()| packer.finish()))
+    }
+}
+
+/// Pages that are fetched ahead.
+#[derive(Debug)]
+pub(super) struct PagesAhead {
+    state: State,
+    /// Ends the request that is under way when the scan is dropped.
+    cancel: CancelToken,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle(Box<PageReader>),
+    Ahead {
+        pages: Receiver<Option<Result<Rows>>>,
+        thread: JoinHandle<()>,
+    },
+    /// Without a thread, as there was none to be had.
+    Alone(Box<PageReader>),
+    Ended,
+}
+
+impl PagesAhead {
+    /// `cancel` is the token of the reader's calls.
+    pub(super) fn new(reader: PageReader, cancel: CancelToken) -> Self {
+        Self {
+            state: State::Idle(Box::new(reader)),
+            cancel,
+        }
+    }
+
+    /// Begins to list, if that has not begun.
+    pub(super) fn start(&mut self) {
+        let reader = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Idle(reader) => reader,
+            other => {
+                self.state = other;
+                return;
+            }
+        };
+        // A thread that cannot be started drops what it was given; so it is given that afterwards.
+        let (give, take) = sync_channel::<Box<PageReader>>(1);
+        let (sender, pages) = sync_channel(0);
+        let thread = Builder::new().spawn(move || {
+            if let Ok(reader) = take.recv() {
+                list(*reader, &sender);
+            }
+        });
+        self.state = match thread {
+            Ok(thread) => {
+                // Never fails: the thread waits for it.
+                let _sent = give.send(reader);
+                State::Ahead { pages, thread }
+            }
+            Err(_) => State::Alone(reader),
+        };
+    }
+
+    /// The next page. `tick` is called again and again while it is waited for.
+    pub(super) fn next(&mut self, tick: impl Fn()) -> Option<Result<Rows>> {
+        self.start();
+        let page = match &mut self.state {
+            State::Ahead { pages, .. } => loop {
+                match pages.recv_timeout(LOOK_UP) {
+                    Ok(page) => break page,
+                    Err(RecvTimeoutError::Timeout) => tick(),
+                    Err(RecvTimeoutError::Disconnected) => {
+                        self.join();
+                        // Never seen: the thread panicked, or has said that it is at its end.
+                        break Some(Err(Error::Cancelled));
+                    }
+                }
+            },
+            State::Alone(reader) => reader.next(),
+            State::Idle(_) | State::Ended => None,
+        };
+        if !matches!(page, Some(Ok(_))) {
+            self.end();
+        }
+        page
+    }
+
+    /// Lists no more.
+    pub(super) fn end(&mut self) {
+        self.cancel.cancel();
+        self.join();
+    }
+
+    /// Waits for the thread, and passes its panic on.
+    fn join(&mut self) {
+        if let State::Ahead { pages, thread } = std::mem::replace(&mut self.state, State::Ended) {
+            drop(pages);
+            if let Err(panic) = thread.join()
+                && !std::thread::panicking()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+impl Drop for PagesAhead {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn list(mut reader: PageReader, pages: &SyncSender<Option<Result<Rows>>>) {
+    loop {
+        let page = reader.next();
+        let is_last = !matches!(page, Some(Ok(_)));
+        // Nobody waits for it any more: the scan was dropped.
+        if pages.send(page).is_err() || is_last {
+            return;
+        }
+    }
+}

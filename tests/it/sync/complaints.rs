@@ -1,0 +1,347 @@
+//! What users of other tools complain of, each as a test: those that belong nowhere else.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use b2sdk::progress::{Progress, TransferProgress};
+use b2sdk::simulator::{Fault, Simulator};
+use b2sdk::sync::{
+    LocalFolder, OldVersions, ProblemKind, SyncError, SyncObserver, SyncOptions, SyncProgress,
+    SyncRun, SyncStep, Synchronizer,
+};
+use b2sdk::testing::Clock;
+use b2sdk::{CancelToken, Error, Operation, UploadOptions};
+use parking_lot::Mutex;
+
+use super::support::{Places, incomplete, plan, run, set_time};
+use crate::support::World;
+
+fn wait_for(condition: impl Fn() -> bool) {
+    let mut rounds = 0_u64;
+    while !condition() {
+        std::thread::yield_now();
+        rounds += 1;
+        assert!(rounds < 1_000_000_000, "it never came");
+    }
+}
+
+/// Counts reports.
+#[derive(Clone, Default)]
+struct Reports(Arc<Mutex<Vec<SyncProgress>>>);
+
+impl SyncObserver for Reports {
+    fn progress(&self, progress: &SyncProgress) {
+        self.0.lock().push(*progress);
+    }
+}
+
+/// Has the answer to the next listing wait until so many more reports have come, each a second later.
+fn report_while_listing(world: &World, operation: Operation, reports: &Reports) {
+    let (clock, reports): (Clock, Reports) = (world.clock.clone(), reports.clone());
+    world.inject(Fault::on(operation).edit_json(move |_| {
+        for _ in 0..3 {
+            let before = reports.0.lock().len();
+            clock.advance(Duration::from_secs(1));
+            wait_for(|| reports.0.lock().len() > before);
+        }
+    }));
+}
+
+/// A report each second, also as long as nothing but a slow listing happens, with a run and with a plan.
+#[test]
+fn c2_progress_is_reported_while_a_bucket_is_listed() {
+    for is_plan in [false, true] {
+        let places = Places::new();
+        places.write("a", "1", 1_000_000_000);
+        places.world.bucket.upload_bytes(b"1", "home/b").unwrap();
+        let reports = Reports::default();
+        report_while_listing(&places.world, Operation::ListFileNames, &reports);
+        let settings = SyncRun::new().observer(reports.clone());
+        let sync = places.up(SyncOptions::new());
+        match is_plan {
+            true => assert_eq!(sync.plan_with(&settings).unwrap().count(), 1),
+            false => drop(sync.run_with(&settings).unwrap()),
+        }
+        let reports = reports.0.lock().clone();
+        let (last, before) = reports.split_last().unwrap();
+        assert!(before.len() >= 3 && !before[2].scan_ended);
+        assert!(last.scan_ended);
+        assert_eq!((last.source_files, last.destination_files), (1, 1));
+        assert_eq!(last.steps_planned, 1);
+    }
+}
+
+/// A file in parts, and its name at the service.
+fn large(places: &Places, name: &str) {
+    fs::write(places.path(name), crate::support::noise(5000)).unwrap();
+    set_time(&places.path(name), 1_000_000_000);
+}
+
+/// Uploads whose third part is refused leave their parts. The next run lists what is unfinished once, sends
+/// the missing parts alone, and nothing unfinished remains.
+#[test]
+fn c21_large_files_are_resumed_with_one_listing_of_what_is_unfinished() {
+    let places = Places::of(World::of_small_parts(100, 1000));
+    for name in ["one", "two"] {
+        large(&places, name);
+    }
+    places.write("small", "1", 1_000_000_000);
+    let refused = Fault::on(Operation::UploadPart).status(403, "forbidden", "no");
+    places.world.inject(refused.after(4).always());
+    let sync = places.up(SyncOptions::new());
+    let (outcome, told) = run(&sync);
+    let report = incomplete(outcome);
+    assert_eq!((report.uploaded.files, report.failures), (1, 2));
+    assert!(told.problems.lock()[0].contains("left to be resumed"));
+    let unfinished = |places: &Places| {
+        let files = places.world.bucket.list_unfinished_large_files("home/");
+        files.unwrap().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let left = unfinished(&places);
+    assert_eq!(left.len(), 2);
+    let parts: usize = left
+        .iter()
+        .map(|file| places.world.api.list_parts(&file.file_id).unwrap().count())
+        .sum();
+    assert_eq!(parts, 4);
+    places.world.service.faults().clear();
+    places.world.service.log().clear();
+    assert_eq!(sync.run().unwrap().uploaded.files, 2);
+    assert_eq!(places.world.count(Operation::UploadPart), 10 - parts);
+    assert_eq!(places.world.count(Operation::StartLargeFile), 0);
+    assert_eq!(places.world.count(Operation::ListUnfinishedLargeFiles), 1);
+    assert!(unfinished(&places).is_empty());
+    assert_eq!(plan(&sync), Vec::<String>::new());
+    // What needs no parts needs no listing.
+    places.write("small", "22", 1_000_000_000);
+    places.world.service.log().clear();
+    sync.run().unwrap();
+    assert_eq!(places.world.count(Operation::ListUnfinishedLargeFiles), 0);
+}
+
+/// Without resuming, an upload that fails leaves nothing that is billed.
+#[test]
+fn c21_a_large_file_that_is_not_to_be_resumed_leaves_nothing() {
+    let places = Places::of(World::of_small_parts(100, 1000));
+    large(&places, "one");
+    let refused = Fault::on(Operation::UploadPart).status(403, "forbidden", "no");
+    places.world.inject(refused.after(2).always());
+    let sync = places.up(SyncOptions::new().restart_large_files(true));
+    incomplete(sync.run());
+    let unfinished = places.world.bucket.list_unfinished_large_files("").unwrap();
+    assert_eq!(unfinished.count(), 0);
+    assert_eq!(places.world.count(Operation::ListUnfinishedLargeFiles), 1);
+}
+
+/// Appends to a file as long as it is being read, so many times.
+struct Writer(PathBuf, AtomicUsize);
+
+impl Progress for Writer {
+    fn update(&self, _: &TransferProgress) {
+        let left = self.1.load(Ordering::Relaxed);
+        if left > 0 {
+            self.1.store(left - 1, Ordering::Relaxed);
+            let mut file = File::options().append(true).open(&self.0).unwrap();
+            file.write_all(b"more").unwrap();
+        }
+    }
+}
+
+/// Changed while it is uploaded: tried again once at the end, then one problem. What is stored is whole.
+#[test]
+fn c22_a_file_that_changes_while_it_is_read_is_tried_again_once() {
+    for (length, changes, is_stored) in [
+        (500, 1, true),
+        (5000, 1, true),
+        (500, usize::MAX, false),
+        (5000, usize::MAX, false),
+    ] {
+        let places = Places::of(World::of_small_parts(100, 1000));
+        fs::write(places.path("log"), vec![b'x'; length]).unwrap();
+        places.write("other", "1", 1_000_000_000);
+        let writer = Writer(places.path("log"), AtomicUsize::new(changes));
+        let upload = UploadOptions::new().progress(writer);
+        let (outcome, told) = run(&places.up(SyncOptions::new().upload(upload)));
+        let case = format!("{length} {changes}");
+        if is_stored {
+            assert_eq!(outcome.unwrap().uploaded.files, 2, "{case}");
+            assert_eq!(places.stored(), places.files(), "{case}");
+        } else {
+            let report = incomplete(outcome);
+            assert_eq!((report.uploaded.files, report.failures), (1, 1), "{case}");
+            assert!(
+                matches!(report.problems[0].kind, ProblemKind::Changed),
+                "{case}"
+            );
+            assert_eq!(told.problems.lock().len(), 1, "{case}");
+            assert!(!places.stored().contains_key("log"), "{case}");
+        }
+        let unfinished = places.world.bucket.list_unfinished_large_files("").unwrap();
+        assert_eq!(unfinished.count(), 0, "{case}");
+    }
+}
+
+/// A file system that takes two names for one: the second file is a problem, and never overwrites the first.
+#[cfg(unix)]
+#[test]
+fn c26_names_that_the_file_system_takes_for_one_are_one_file_and_one_problem() {
+    /// Has the second name be there as soon as the first one is.
+    struct CaseInsensitive(PathBuf);
+    impl SyncObserver for CaseInsensitive {
+        fn step(&self, step: &SyncStep) {
+            if step.name == "a" {
+                wait_for(|| self.0.join("A").exists());
+                fs::hard_link(self.0.join("A"), self.0.join("a")).unwrap();
+            }
+        }
+    }
+    let places = Places::new();
+    for name in ["A", "a", "b"] {
+        let bucket = &places.world.bucket;
+        bucket
+            .upload_bytes(name.as_bytes(), &format!("home/{name}"))
+            .unwrap();
+    }
+    let settings = SyncRun::new().observer(CaseInsensitive(places.root()));
+    let report = incomplete(places.down(SyncOptions::new()).run_with(&settings));
+    assert_eq!((report.downloaded.files, report.failures), (2, 1));
+    assert_eq!(report.problems[0].name, "a");
+    assert_eq!(places.files()["A"], "A");
+    assert_eq!(places.files()["b"], "b");
+}
+
+/// Names of 400 characters go up and down; what the service or the file system does not take is a problem.
+#[test]
+fn c27_long_names_go_both_ways_and_unfit_ones_are_problems() {
+    let places = Places::new();
+    let long = ["0123456789"; 40].join("/").replace("9/0", "90");
+    let part = "x".repeat(200);
+    let deep = format!("{part}/{part}");
+    for name in [&long[..250], &deep, "fine"] {
+        places.write(name, "1", 1_000_000_000);
+    }
+    places.up(SyncOptions::new()).run().unwrap();
+    let restored = tempfile::tempdir().unwrap();
+    let restored = LocalFolder::new(restored.path());
+    let folder = places.world.bucket.folder("home");
+    let down = Synchronizer::new(folder.clone(), restored.clone());
+    assert_eq!(down.run().unwrap().downloaded.files, 3);
+    assert_eq!(
+        plan(&Synchronizer::new(restored.clone(), folder)),
+        Vec::<String>::new()
+    );
+    // One part of a name is at most 250 bytes at the service, and 255 on most file systems.
+    places.write(&"y".repeat(251), "1", 1_000_000_000);
+    places.write("new", "1", 1_000_000_000);
+    let report = incomplete(places.up(SyncOptions::new()).run());
+    assert_eq!((report.uploaded.files, report.failures), (1, 1));
+}
+
+/// The bill: of a folder that has not changed, each page of 10,000 rows is asked for once, and nothing else.
+#[test]
+fn c35_requests_are_as_many_as_pages_and_files() {
+    let service = Simulator::builder().max_rows(10).start().unwrap();
+    let places = Places::of(World::of(service, |builder| builder));
+    for n in 0..25 {
+        places.write(&format!("f{n:02}"), "1", 1_000_000_000);
+    }
+    let bucket = &places.world.bucket;
+    let copy = Synchronizer::new(bucket.folder("home"), bucket.folder("copy"));
+    let old_versions = SyncOptions::new().old_versions(OldVersions::days(1));
+    places.up(SyncOptions::new()).run().unwrap();
+    places.world.service.log().clear();
+    copy.run().unwrap();
+    assert_eq!(places.world.count(Operation::CopyFile), 25);
+    // Three pages of the source, and one of the empty destination.
+    assert_eq!(places.world.total(), 25 + 3 + 1);
+    for (sync, operation, requests) in [
+        (places.up(SyncOptions::new()), Operation::ListFileNames, 3),
+        (places.down(SyncOptions::new()), Operation::ListFileNames, 3),
+        (copy, Operation::ListFileNames, 6),
+        (places.up(old_versions), Operation::ListFileVersions, 3),
+    ] {
+        places.world.service.log().clear();
+        assert_eq!(plan(&sync), Vec::<String>::new());
+        assert_eq!(places.world.count(operation), requests);
+        assert_eq!(places.world.total(), requests);
+        places.world.service.log().clear();
+        sync.run().unwrap();
+        assert_eq!(places.world.total(), requests);
+    }
+}
+
+/// Asked to slow down in the middle of both listings: the wait is as long as asked for, and only the page that
+/// was refused is asked for again.
+#[test]
+fn c36_a_listing_that_is_told_to_slow_down_waits_and_goes_on() {
+    let service = Simulator::builder().max_rows(10).start().unwrap();
+    let places = Places::of(World::of(service, |builder| builder));
+    let bucket = &places.world.bucket;
+    for n in 0..25 {
+        for folder in ["from", "home"] {
+            bucket
+                .upload_bytes(b"1", &format!("{folder}/f{n:02}"))
+                .unwrap();
+        }
+    }
+    let copy = Synchronizer::new(bucket.folder("from"), bucket.folder("home"));
+    places.world.service.log().clear();
+    let busy = Fault::on(Operation::ListFileNames)
+        .status(429, "too_many_requests", "slow down")
+        .retry_after(7);
+    places.world.inject(busy.after(2).times(2));
+    let report = copy.run().unwrap();
+    assert_eq!((report.unchanged, report.copied.files), (25, 0));
+    assert_eq!(places.world.count(Operation::ListFileNames), 6 + 2);
+    let waits = places.world.clock.sleeps();
+    let asked_for = waits.iter().filter(|wait| **wait >= Duration::from_secs(7));
+    assert_eq!(asked_for.count(), 2, "{waits:?}");
+}
+
+/// As many copies hang at the same time as there are workers.
+#[test]
+fn c37_copies_are_made_side_by_side() {
+    let places = Places::of(World::with(|builder| builder.workers(5)));
+    let bucket = &places.world.bucket;
+    for n in 0..20 {
+        bucket.upload_bytes(b"1", &format!("from/f{n:02}")).unwrap();
+    }
+    let copy = Synchronizer::new(bucket.folder("from"), bucket.folder("home"));
+    let faults = places.world.service.faults();
+    faults.inject(Fault::on(Operation::CopyFile).stall().times(6));
+    let token = CancelToken::new();
+    let settings = SyncRun::new().cancel(&token);
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| copy.run_with(&settings));
+        wait_for(|| faults.remaining() == 1);
+        token.cancel();
+        let outcome = running.join().unwrap();
+        assert!(matches!(
+            outcome,
+            Err(SyncError::Incomplete(report)) if matches!(report.fatal, Some(Error::Cancelled))
+        ));
+    });
+    faults.clear();
+    assert_eq!(copy.run().unwrap().copied.files, 20);
+}
+
+/// Hidden in the bucket and older here: it is uploaded, an empty one too.
+#[test]
+fn p7_a_hidden_file_is_uploaded_again_whatever_its_time() {
+    let places = Places::new();
+    places.write("old", "1", 1_000_000_000);
+    places.write("empty", "", 1_000_000_000);
+    let sync = places.up(SyncOptions::new());
+    sync.run().unwrap();
+    for name in ["home/old", "home/empty"] {
+        places.world.bucket.hide_file(name).unwrap();
+    }
+    assert_eq!(plan(&sync), ["upload empty", "upload old"]);
+    sync.run().unwrap();
+    assert_eq!(places.stored(), places.files());
+    assert_eq!(plan(&sync), Vec::<String>::new());
+}

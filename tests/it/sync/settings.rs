@@ -1,0 +1,293 @@
+//! Options that few need: appended files, keys, existing files, limits, saved plans in each direction.
+
+use std::fs;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use b2sdk::encryption::{Encryption, EncryptionMode, SseCustomerKey};
+use b2sdk::sync::{
+    EncryptionPerSide, Existing, Orphans, ProblemKind, RemovalLimit, SyncEncryption, SyncObserver,
+    SyncOptions, SyncRun, SyncStep, Synchronizer, WithheldReason,
+};
+use b2sdk::testing::Clock;
+use b2sdk::{FileId, Operation, UploadOptions};
+use parking_lot::Mutex;
+
+use super::support::{Places, incomplete, plan, run};
+use crate::support::World;
+use crate::support::settings::{content, key, mode};
+
+/// Of a log that has grown only what is new is sent.
+#[test]
+fn of_a_file_that_has_grown_only_what_is_new_is_sent() {
+    let places = Places::of(World::of_small_parts(100, 1000));
+    let old = crate::support::noise(3000);
+    fs::write(places.path("log"), &old).unwrap();
+    let sync = places.up(SyncOptions::new().appended(true));
+    assert_eq!(plan(&sync), ["upload log"]);
+    sync.run().unwrap();
+    let mut file = fs::File::options()
+        .append(true)
+        .open(places.path("log"))
+        .unwrap();
+    file.write_all(b"and some more").unwrap();
+    drop(file);
+    let later = 4_000_000_000;
+    super::support::set_time(&places.path("log"), later);
+    assert_eq!(plan(&sync), ["append log"]);
+    places.world.service.log().clear();
+    let report = sync.run().unwrap();
+    assert_eq!(report.uploaded.files, 1);
+    let log = places.world.service.log().entries();
+    let sent: u64 = log
+        .iter()
+        .filter(|entry| entry.operation == Some(Operation::UploadPart))
+        .map(|entry| entry.body_bytes)
+        .sum();
+    assert!(sent < 1000, "{sent}");
+    assert!(places.world.count(Operation::CopyPart) > 0);
+    assert_eq!(
+        places.world.content("home/log"),
+        fs::read(places.path("log")).unwrap()
+    );
+    assert_eq!(plan(&sync), Vec::<String>::new());
+    // What was changed in the middle is uploaded.
+    let mut changed = fs::read(places.path("log")).unwrap();
+    changed[7] ^= 1;
+    changed.extend_from_slice(b"!");
+    fs::write(places.path("log"), &changed).unwrap();
+    super::support::set_time(&places.path("log"), later + 1);
+    sync.run().unwrap();
+    assert_eq!(places.world.content("home/log"), changed);
+}
+
+/// A provider that has a key for each name, and is asked for those alone that need one.
+#[derive(Clone, Default)]
+struct KeyOfName(Arc<Mutex<Vec<String>>>);
+
+fn key_of(name: &str) -> SseCustomerKey {
+    key(name.bytes().last().unwrap())
+}
+
+impl SyncEncryption for KeyOfName {
+    fn write(&self, file_name: &str, size: u64) -> Option<Encryption> {
+        self.0.lock().push(format!("write {file_name} {size}"));
+        (!file_name.ends_with("plain")).then(|| Encryption::SseC(key_of(file_name)))
+    }
+
+    fn read(&self, file_name: &str, _: &FileId) -> Option<SseCustomerKey> {
+        self.0.lock().push(format!("read {file_name}"));
+        Some(key_of(file_name))
+    }
+}
+
+/// Each file is uploaded, copied and downloaded with its own key.
+#[test]
+fn a_provider_says_for_each_file_how_it_is_encrypted() {
+    let places = Places::new();
+    for name in ["a", "b", "plain"] {
+        places.write(name, name, 1_000_000_000);
+    }
+    let provider = KeyOfName::default();
+    let options = SyncOptions::new().encryption(provider.clone());
+    places.up(options.clone()).run().unwrap();
+    let asked = std::mem::take(&mut *provider.0.lock());
+    assert_eq!(asked.len(), 3);
+    assert!(
+        asked.contains(&"write home/plain 5".to_owned()),
+        "{asked:?}"
+    );
+    let bucket = &places.world.bucket;
+    assert_eq!(content(bucket, "home/a", Some(&key_of("home/a"))), b"a");
+    let plain = &places.world.versions("home/plain")[0];
+    assert_ne!(mode(plain), Some(EncryptionMode::SseC));
+
+    let copy = Synchronizer::new(bucket.folder("home"), bucket.folder("copy"));
+    let copy = copy.options(options.clone());
+    assert_eq!(copy.run().unwrap().copied.files, 3);
+    assert_eq!(content(bucket, "copy/b", Some(&key_of("copy/b"))), b"b");
+    assert_eq!(plan(&copy), Vec::<String>::new());
+    let asked = std::mem::take(&mut *provider.0.lock());
+    assert!(asked.contains(&"read home/a".to_owned()), "{asked:?}");
+    assert!(!asked.contains(&"read home/plain".to_owned()), "{asked:?}");
+
+    fs::remove_dir_all(places.root()).unwrap();
+    let down = places.down(options);
+    assert_eq!(down.run().unwrap().downloaded.files, 3);
+    assert_eq!(places.files()["b"], "b");
+    assert_eq!(plan(&down), Vec::<String>::new());
+}
+
+/// Without its key, a file is a problem before any request about it, and the others are synchronized.
+#[test]
+fn a_file_without_its_key_is_one_problem_and_no_request() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    let encrypted = UploadOptions::new().encryption(Encryption::SseC(key(7)));
+    bucket
+        .upload_bytes_with(b"secret", "home/a", &encrypted)
+        .unwrap();
+    bucket.upload_bytes(b"plain", "home/b").unwrap();
+    let copy =
+        |options| Synchronizer::new(bucket.folder("home"), bucket.folder("copy")).options(options);
+    for sync in [places.down(SyncOptions::new()), copy(SyncOptions::new())] {
+        places.world.service.log().clear();
+        let (outcome, told) = run(&sync);
+        let report = incomplete(outcome);
+        assert_eq!(report.failures, 1);
+        assert!(matches!(report.problems[0].kind, ProblemKind::NoKey));
+        assert_eq!(told.lines().len(), 1);
+        let log = places.world.service.log().entries();
+        let transfers = log.iter().filter(|entry| {
+            let operation = entry.operation;
+            matches!(
+                operation,
+                Some(Operation::DownloadFileById | Operation::CopyFile)
+            )
+        });
+        assert_eq!(transfers.count(), 1);
+    }
+    // With one key for all that is read, and one setting for all that is written.
+    let both = EncryptionPerSide::new()
+        .read(&key(7))
+        .write(Encryption::SseB2);
+    let report = places
+        .down(SyncOptions::new().encryption(both.clone()))
+        .run()
+        .unwrap();
+    assert_eq!(report.downloaded.files, 1);
+    assert_eq!(places.files()["a"], "secret");
+    assert_eq!(
+        copy(SyncOptions::new().encryption(both))
+            .run()
+            .unwrap()
+            .copied
+            .files,
+        1
+    );
+    assert_eq!(
+        mode(&places.world.versions("copy/a")[0]),
+        Some(EncryptionMode::SseB2)
+    );
+}
+
+#[test]
+fn existing_files_are_kept_or_may_not_change() {
+    let places = Places::new();
+    places.write("a", "1", 1_000_000_000);
+    places.write("b", "1", 1_000_000_000);
+    places.up(SyncOptions::new()).run().unwrap();
+    places.write("a", "22", 1_000_000_001);
+    places.write("new", "1", 1_000_000_000);
+    let keep = places.up(SyncOptions::new().existing(Existing::Keep));
+    assert_eq!(plan(&keep), ["upload new"]);
+    assert_eq!(keep.run().unwrap().unchanged, 2);
+    let immutable = places.up(SyncOptions::new().existing(Existing::Immutable));
+    let report = incomplete(immutable.run());
+    assert_eq!((report.failures, report.unchanged), (1, 2));
+    assert!(matches!(report.problems[0].kind, ProblemKind::Immutable));
+    assert_eq!(report.problems[0].name, "a");
+    assert_eq!(places.stored()["a"], "1");
+}
+
+/// Nothing starts after the time is over, what runs is finished, and nothing is removed.
+#[test]
+fn a_run_stops_after_its_time() {
+    struct OneSecondAStep(Clock);
+    impl SyncObserver for OneSecondAStep {
+        fn step(&self, _: &SyncStep) {
+            self.0.advance(Duration::from_secs(1));
+        }
+    }
+    let places = Places::new();
+    places.write("zzz", "1", 1_000_000_000);
+    places.up(SyncOptions::new()).run().unwrap();
+    fs::remove_file(places.path("zzz")).unwrap();
+    for n in 0..10 {
+        places.write(&format!("f{n}"), "1", 1_000_000_000);
+    }
+    let options = SyncOptions::new().orphans(Orphans::Hide);
+    let settings = SyncRun::new()
+        .stop_after(Duration::from_secs(4))
+        .observer(OneSecondAStep(places.world.clock.clone()));
+    let report = incomplete(places.up(options.clone()).run_with(&settings));
+    assert!(report.stopped);
+    assert_eq!(
+        (report.uploaded.files, report.hidden, report.failures),
+        (4, 0, 0)
+    );
+    assert_eq!(report.withheld.unwrap().reason, WithheldReason::Stopped);
+    let report = places.up(options).run().unwrap();
+    assert_eq!((report.uploaded.files, report.hidden), (6, 1));
+}
+
+/// A saved plan of downloads, and one of copies: what still holds is done, what does not is a problem.
+#[test]
+fn saved_plans_of_downloads_and_copies_are_executed_as_far_as_they_hold() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .remove_despite_failures(true)
+        .removal_limit(RemovalLimit::None);
+    let down = Synchronizer::new(bucket.folder("from"), places.local()).options(options.clone());
+    let copy = Synchronizer::new(bucket.folder("from"), bucket.folder("home")).options(options);
+    for name in ["changed", "gone", "same"] {
+        bucket
+            .upload_bytes(b"source", &format!("from/{name}"))
+            .unwrap();
+    }
+    for name in ["orphan", "found"] {
+        places.write(name, "orphan", 1_000_000_000);
+        bucket
+            .upload_bytes(b"orphan", &format!("home/{name}"))
+            .unwrap();
+    }
+    let saved = |sync: &Synchronizer| {
+        let steps: Vec<SyncStep> = sync.plan().unwrap().map(Result::unwrap).collect();
+        let json = serde_json::to_string(&steps).unwrap();
+        serde_json::from_str::<Vec<SyncStep>>(&json).unwrap()
+    };
+    let plans = [(&down, saved(&down)), (&copy, saved(&copy))];
+    bucket.upload_bytes(b"other", "from/changed").unwrap();
+    bucket.hide_file("from/gone").unwrap();
+    bucket.upload_bytes(b"found", "from/found").unwrap();
+    for (sync, steps) in plans {
+        assert_eq!(steps.len(), 5);
+        let report = incomplete(sync.execute(steps));
+        assert_eq!(report.failures, 3);
+        assert_eq!(report.downloaded.files + report.copied.files, 1);
+        assert_eq!(report.deleted_local + report.deleted_versions, 1);
+    }
+    let files = places.files();
+    let names: Vec<_> = files.keys().map(String::as_str).collect();
+    assert_eq!(names, ["found", "same"]);
+    assert_eq!(places.stored().into_keys().collect::<Vec<_>>(), names);
+    // Steps of other places are refused, each as a problem.
+    let steps = saved(&down);
+    let elsewhere = places.up(SyncOptions::new());
+    assert!(incomplete(elsewhere.execute(steps)).failures > 0);
+}
+
+/// Another file system below the source is left out, and what the bucket has of it stays.
+#[cfg(target_os = "linux")]
+#[test]
+fn other_file_systems_are_left_out_if_asked_for() {
+    let places = Places::new();
+    places.write("a", "1", 1_000_000_000);
+    // There is one on each machine that runs Linux; a link leads there, as mounting takes the right to.
+    std::os::unix::fs::symlink("/proc/sys/kernel/random", places.path("other")).unwrap();
+    let folder = places.local().one_file_system(true);
+    let bucket = &places.world.bucket;
+    bucket.upload_bytes(b"1", "home/other/uuid").unwrap();
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .removal_limit(RemovalLimit::None);
+    let sync = Synchronizer::new(folder, bucket.folder("home")).options(options.clone());
+    assert_eq!(plan(&sync), ["upload a"]);
+    assert_eq!(sync.run().unwrap().excluded, 2);
+    assert!(places.stored().contains_key("other/uuid"));
+    let all = places.up(options);
+    assert!(plan(&all).len() > 1);
+}
