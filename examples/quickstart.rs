@@ -13,11 +13,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::Simulator;
 use b2sdk::{
     B2Api, Bucket, BucketType, Error, FileId, LsOptions, Operation, RetryPolicy, SqliteAccountInfo,
-    Timeouts, UploadOptions, Versions,
+    Timeouts, Versions,
 };
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
