@@ -116,7 +116,7 @@ open_enum! {
 pub struct EncryptionInfo {
     /// Who holds the encryption key.
     pub mode: EncryptionMode,
-    /// The algorithm.
+    /// The algorithm that the file is encrypted with, if the service reports it.
     #[serde(default)]
     pub algorithm: Option<EncryptionAlgorithm>,
     /// The MD5 of the customer's key in base64, which [`SseCustomerKey::md5`] can be compared with.

@@ -24,9 +24,9 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct PairState {
-    /// The state in the source bucket.
+    /// The state of the name in the source bucket.
     pub source: Side,
-    /// The state in the destination bucket.
+    /// The state of the name in the destination bucket.
     pub destination: Side,
     /// Whether both are files and their sizes or checksums differ.
     pub content_differs: bool,
