@@ -14,7 +14,7 @@ use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
 use crate::model::sha1::Sha1Digest;
 
-/// The result of a call of this crate.
+/// The result of a call of this crate: a value, or an [`Error`](enum@Error).
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The error of every call of this crate.
@@ -355,9 +355,10 @@ fn with_hint(service: &ServiceError, f: &mut std::fmt::Formatter<'_>) -> std::fm
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyProblem {
-    /// The file needs a key, and none was given.
+    /// The file needs a key, and none was given. Set the `encryption_key` of the options for the download, or
+    /// the `source_encryption_key` of those for the copy.
     Missing,
-    /// The file is encrypted with another key.
+    /// The file is encrypted with another key than the one that was given.
     Wrong,
 }
 

@@ -90,7 +90,7 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AllowedBucket {
-    /// The bucket's id.
+    /// The id of the bucket, which remains here even if the bucket was deleted.
     pub id: BucketId,
     /// The bucket's name. `None` if the bucket was deleted, or if the key may not see its name.
     #[serde(default)]

@@ -38,7 +38,7 @@ pub struct PairState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Count {
-    /// The number of names.
+    /// The number of names that are in this state.
     pub files: u64,
     /// The total size of the files, measured in the source if they exist there.
     pub bytes: u64,
@@ -63,7 +63,7 @@ pub struct Count {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The number of names in each state.
+    /// The number of names in each state. A state that no name is in is missing.
     pub counts: BTreeMap<PairState, Count>,
 }
 
