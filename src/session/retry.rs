@@ -163,13 +163,18 @@ impl RetryLoop<'_> {
     /// `attempt` is told what it has to do first. It must send at most one request of the loop's
     /// operation.
     pub(super) fn run<T>(&self, attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
-        let span = tracing::info_span!(
-            "b2sdk",
-            operation = %self.operation,
-            bucket_id = self.bucket.map(BucketId::as_str),
-            file_name = self.file_name,
-        );
-        span.in_scope(|| self.run_attempts(attempt))
+        let bucket = self.control.bucket.as_deref();
+        let outcome = self.control.in_span(|| {
+            let span = tracing::info_span!(
+                "b2sdk",
+                operation = %self.operation,
+                bucket,
+                bucket_id = self.bucket.map(BucketId::as_str),
+                file_name = self.file_name,
+            );
+            span.in_scope(|| self.run_attempts(attempt))
+        });
+        outcome.map_err(|error| error.in_bucket(bucket))
     }
 
     /// The loop itself. An upload may take any time while its data moves: of its time only the

@@ -49,7 +49,12 @@ pub(in crate::transfer) trait PartSource: Sync {
 
     /// Whether a part that an unfinished file has, with this SHA-1, is the one that would be made.
     /// The length was compared before.
-    fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool>;
+    fn is_made(
+        &self,
+        number: u64,
+        sha1: Sha1Digest,
+        steering: (&Control, &ProgressCounter),
+    ) -> Result<bool>;
 
     /// Makes a part at the service, and returns its SHA-1.
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest>;
@@ -188,6 +193,7 @@ impl<'a> LargeFile<'a> {
             retries: large.retries.into_inner(),
             bytes_sent: tally.moved(),
             is_unchanged: false,
+            passed_over: Vec::new(),
         })
     }
 

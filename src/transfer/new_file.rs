@@ -94,6 +94,8 @@ pub(crate) struct NewFile<'a> {
     /// Whether the modification time in the info was added by the crate. It is then left out if
     /// other entries need the room.
     pub(crate) has_own_time: bool,
+    /// Whether that time is the one of the local file, and not one that the caller asked for.
+    pub(crate) has_file_time: bool,
     pub(crate) encryption: Option<&'a Encryption>,
     pub(crate) retention: Option<&'a FileRetention>,
     pub(crate) legal_hold: Option<&'a LegalHold>,
@@ -141,6 +143,7 @@ impl<'a> NewFile<'a> {
             content_type,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -254,6 +257,7 @@ impl<'a> NewFile<'a> {
             content_type: content_type.map(|text| Cow::Owned(text.to_owned())),
             info,
             has_own_time: false,
+            has_file_time: false,
             ..self.clone()
         }
     }
@@ -289,6 +293,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -311,6 +316,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -338,6 +344,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -404,6 +411,7 @@ impl<'a> NewFile<'a> {
             content_type,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -525,6 +533,7 @@ mod tests {
             content_type: None,
             info: FileInfo::new(),
             has_own_time: false,
+            has_file_time: false,
             encryption: None,
             retention: None,
             legal_hold: None,
