@@ -143,6 +143,9 @@ pub(crate) enum Step {
 }
 
 /// The attempts of one call: what the call is, and what limits and steers it.
+///
+/// It belongs to one call on one thread. A transfer that sends several parts at the same time has
+/// one for each. Only the pauses are shared.
 pub(super) struct RetryLoop<'a> {
     /// The endpoint, which determines what may be repeated and which pauses apply.
     pub(super) operation: Operation,

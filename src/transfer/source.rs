@@ -167,6 +167,9 @@ impl UploadSource for BytesSource<'_> {
 
 /// A local file, as it was when the upload began. If the file changes afterwards, the upload fails
 /// before the service has all of it.
+///
+/// The file is opened for each attempt and each part, so a large file needs no more descriptors
+/// than parts that are being sent.
 pub(crate) struct FileSource {
     path: PathBuf,
     state: FileState,
@@ -417,6 +420,8 @@ impl Read for FileReader<'_> {
 
 /// A reader that can be read only once. What was read is kept in memory, so that another attempt
 /// can send it again.
+///
+/// It serves one thread at a time, and only uploads in one request use it.
 pub(crate) struct ReaderSource<'c, R> {
     length: u64,
     control: &'c Control,

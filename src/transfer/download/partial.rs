@@ -66,6 +66,9 @@ pub(super) struct Begin<'a> {
 }
 
 /// An unfinished download on the disk. Holding the record's lock, it belongs to this process alone.
+///
+/// The threads of a download share it. A step is written to the record only after its bytes were
+/// flushed, under the record's own lock.
 pub(super) struct Partial {
     data: File,
     record: Mutex<File>,
