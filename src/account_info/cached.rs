@@ -40,6 +40,8 @@ const NAMES_LIFETIME: Duration = Duration::from_secs(60);
 /// to the store when this is dropped, and one by one when the program pauses. A process that is
 /// killed loses them, and the next one requests others.
 ///
+/// Any number of threads may use it. No lock is held while the store behind it is called.
+///
 /// # Consequences
 /// A change by another process is seen after the staleness given to [`new`](Self::new) at the
 /// latest. An old token does no harm, because the service refuses it and the store is asked again.
@@ -298,11 +300,15 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         if let Some(url) = self.urls.take(owner, target) {
             return Ok(Some(url));
         }
+        let waiting = self.urls.wait(owner, target);
         let taken = self.heed(self.store.take_upload_url(owner, target))?;
+        drop(waiting);
         if taken.is_some() {
             self.urls.note_taken(owner, target);
+            return Ok(taken);
         }
-        Ok(taken)
+        // One may have been returned while the store was busy with the other threads.
+        Ok(self.urls.take(owner, target))
     }
 
     fn put_upload_url(

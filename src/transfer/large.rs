@@ -73,6 +73,9 @@ pub(in crate::transfer) struct Beginning {
 }
 
 /// A large file at the service that was started and not finished. All its threads share it.
+///
+/// It exists only within [`LargeFile::make`], which ends the file in every case. Parts may be made
+/// in any order and more than once; it is finished only after every part has a SHA-1.
 pub(in crate::transfer) struct LargeFile<'a> {
     transfer: Transfer<'a>,
     file: &'a NewFile<'a>,

@@ -84,6 +84,9 @@ impl LargeFileSha1 {
 }
 
 /// A file that is about to be created: where, and with which settings.
+///
+/// It is made by the options of the call and passed through [`checked`](Self::checked) once. After
+/// that it is only copied with more info, and every copy checks the number of entries again.
 #[derive(Debug, Clone)]
 pub(crate) struct NewFile<'a> {
     pub(crate) bucket: &'a BucketId,

@@ -8,7 +8,7 @@
 //!
 //! | what happens to a local file | what the upload does |
 //! | --- | --- |
-//! | it is written to, or grows or shrinks | fails with `SourceChanged`, also if its modification time is put back (on Unix) |
+//! | it is written to, or grows or shrinks | fails with `SourceChanged`, also if its modification time is put back (on Unix); a file that may grow has a source of its own (`growing`) |
 //! | another file takes its place | fails with `SourceChanged` |
 //! | it is deleted | fails with `SourceChanged`, because its path no longer leads to it |
 //! | it was changed less than 20 ms ago | is read a little later, when another change would be visible |
@@ -167,6 +167,9 @@ impl UploadSource for BytesSource<'_> {
 
 /// A local file, as it was when the upload began. If the file changes afterwards, the upload fails
 /// before the service has all of it.
+///
+/// The file is opened for each attempt and each part, so a large file needs no more descriptors
+/// than parts that are being sent.
 pub(crate) struct FileSource {
     path: PathBuf,
     state: FileState,
@@ -417,6 +420,8 @@ impl Read for FileReader<'_> {
 
 /// A reader that can be read only once. What was read is kept in memory, so that another attempt
 /// can send it again.
+///
+/// It serves one thread at a time, and only uploads in one request use it.
 pub(crate) struct ReaderSource<'c, R> {
     length: u64,
     control: &'c Control,

@@ -33,6 +33,9 @@ use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 
 /// The two files, open.
+///
+/// Each file has one connection in this process, behind a lock of its own. Where both are needed,
+/// the URLs' file is locked first.
 #[derive(Debug)]
 pub(super) struct Files {
     shared: Shared,
@@ -53,7 +56,7 @@ impl Files {
             }
             opened => {
                 let shared = match opened {
-                    // Another process may have converted it meanwhile.
+                    // Another process may have converted it in the meantime.
                     Err(Error::AccountInfoCorrupt { .. }) => Shared::open(path, options)?,
                     other => other?,
                 };

@@ -66,6 +66,9 @@ pub(super) struct Begin<'a> {
 }
 
 /// An unfinished download on the disk. Holding the record's lock, it belongs to this process alone.
+///
+/// The threads of a download share it. A step is written to the record only after its bytes were
+/// flushed, under the record's own lock.
 pub(super) struct Partial {
     data: File,
     record: Mutex<File>,
@@ -239,7 +242,6 @@ impl Paths {
     /// Removes the record. Where open files can be removed, that happens before its lock is
     /// released, so that nobody begins in between.
     fn remove_record(&self, record: File) {
-        // Under its lock, where open files can be removed: nobody else shall begin in between.
         #[cfg(unix)]
         let _ = fs::remove_file(&self.record);
         drop(record);
