@@ -356,8 +356,7 @@ mod tests {
             tracing::subscriber::with_default(log.clone(), || {
                 log_store_failure("bucket name", Err(error));
             });
-            let text = log.0.lock().clone();
-            text
+            log.0.lock().clone()
         };
         let told = logged(StoreError::from(std::io::Error::other("the disk is full")));
         assert!(told.contains("bucket name"), "{told}");
