@@ -8,6 +8,8 @@ mod faults;
 mod filters;
 #[cfg(unix)]
 mod kills;
+#[cfg(target_os = "linux")]
+mod memory;
 mod model;
 mod settings;
 mod support;
