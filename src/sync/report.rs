@@ -99,15 +99,15 @@ pub struct Withheld {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WithheldReason {
-    /// A transfer failed.
+    /// A transfer failed, and [`SyncOptions::remove_despite_failures`](crate::sync::SyncOptions) is off.
     TransferFailed,
     /// The run ended early: a listing failed, or it was cancelled.
     EndedEarly,
-    /// The run stopped at a limit of the caller.
+    /// The run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything was transferred.
     Stopped,
-    /// The directory of the source is not the one that was scanned: it was unmounted, for instance.
+    /// The directory of the source is no longer the one that was scanned, for example because it was unmounted.
     SourceReplaced,
-    /// The marker file of the source has vanished.
+    /// The marker file of the source ([`LocalFolder::marker`](crate::sync::LocalFolder)) has vanished.
     MarkerMissing,
 }
 
