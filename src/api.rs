@@ -15,13 +15,11 @@ pub use self::builder::B2ApiBuilder;
 /// calls that are about the account or about a file's id. Uploads, downloads by name and listings are
 /// methods of `Bucket`.
 ///
-/// It is cheap to clone. Clones share connections, the authorization, limits and counts, and all of them
-/// can be used from many threads at once. Calls block until they are done.
+/// A program usually makes one `B2Api` per account and keeps it as long as it runs.
 ///
 /// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # #[cfg(feature = "simulator")] {
-/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
 /// # let (realm, key_id, key) = (service.url(), service.application_key_id(), service.application_key());
 /// use b2sdk::{B2Api, BucketType, InMemoryAccountInfo};
 ///
@@ -31,8 +29,25 @@ pub use self::builder::B2ApiBuilder;
 /// bucket.upload_bytes(b"hello", "hello.txt")?;
 /// assert_eq!(bucket.download_file_by_name("hello.txt")?.read_to_vec()?, b"hello");
 /// # }
-/// # Ok(()) }
+/// # Ok::<_, b2sdk::Error>(())
 /// ```
+///
+/// # Threads and cloning
+///
+/// Calls block the calling thread until they are done, and a `B2Api` can be used from any number of threads
+/// at once: no call needs `&mut self`. Cloning is cheap. Clones, and the `Bucket`s that they return, share
+/// connections, the authorization, the limits and the request counts. Large transfers use threads of their
+/// own, at most as many of which move data at a time as there are [`workers`](B2ApiBuilder::workers).
+///
+/// # What a call sends
+///
+/// A call is one request unless its description says otherwise. The token lives for up to 24 hours and is
+/// replaced automatically when the service no longer accepts it, which costs one request of class C. A
+/// capability that the key certainly lacks is reported as [`Error::NotAllowed`](crate::Error::NotAllowed)
+/// without a request. Requests that fail for a passing reason are repeated as
+/// [`RetryPolicy`](crate::RetryPolicy) says; each repetition is a request that the service may bill.
+/// Descriptions name the class in which Backblaze bills a request
+/// ([`BillingClass`](crate::limits::BillingClass)); those of class A are free.
 ///
 /// # Errors of any call
 ///

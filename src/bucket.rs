@@ -20,14 +20,14 @@ use crate::session::log_store_failure;
 
 /// A bucket of an account: uploads, downloads, listings, and everything else that is about its files.
 ///
-/// A `Bucket` is returned by [`B2Api::get_bucket_by_name`](crate::B2Api::get_bucket_by_name),
-/// [`B2Api::create_bucket`](crate::B2Api::create_bucket) and their neighbours. It holds the bucket's name
-/// and id; [`details`](Self::details) requests the settings. It is cheap to clone, clones share everything,
-/// and it can be used from many threads at once.
+/// The methods of `B2Api` that find and create buckets return it, such as
+/// [`get_bucket_by_name`](crate::B2Api::get_bucket_by_name) and
+/// [`create_bucket`](crate::B2Api::create_bucket). A `Bucket` holds the name and id of the bucket; [`details`](Self::details) requests the settings. It is cheap to clone, clones share everything,
+/// and it can be used from many threads at once. Its calls block until they are done.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
-/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
 /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
 /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
 /// # b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
@@ -38,13 +38,40 @@ use crate::session::log_store_failure;
 ///     println!("{}", entry?.version.file_name);
 /// }
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, b2sdk::Error>(())
 /// ```
 ///
 /// A bucket belongs to the account, key and realm under which it was obtained. If another one is authorized
 /// in the same account info, its calls fail with [`Error::AccountChanged`]. If the bucket was deleted and
 /// created again, the service no longer knows its id: the id is then looked up by the name, and the call is
-/// sent once more.
+/// sent once more. A bucket that is gone fails with [`Error::BucketNotFound`].
+///
+/// # Names, versions and folders
+///
+/// A file is known by its name, which has 1 to 1,024 bytes of UTF-8 and may contain `/`. Names are
+/// case-sensitive and unrestricted otherwise but for [a few rules](crate::error::NameRule). There are no
+/// folders: a listing groups names at the `/`, and a folder exists as long as a name begins with it.
+///
+/// An upload never overwrites anything. Each creates a *version* with an id of its own, and the latest one is
+/// what the name stands for. Older versions are stored and billed until they are deleted, by
+/// [`delete_all_versions`](Self::delete_all_versions), [`delete_many`](Self::delete_many) or a
+/// [`LifecycleRule`](crate::rules::LifecycleRule). Hiding a file adds a version without content, the hide
+/// marker, and the name is no longer found.
+///
+/// # Which call to use
+///
+/// | task | call |
+/// | --- | --- |
+/// | store a local file, bytes, a reader | [`upload_local_file`](Self::upload_local_file), [`upload_bytes`](Self::upload_bytes), [`upload_stream`](Self::upload_stream) |
+/// | write a file piece by piece | [`upload_writer`](Self::upload_writer) |
+/// | get a file | [`download_file_by_name`](Self::download_file_by_name) |
+/// | read parts of a file | [`open_file`](Self::open_file) |
+/// | transfer many files | [`upload_many`](Self::upload_many), [`download_many`](Self::download_many), or [`sync`](crate::sync) for whole directories |
+/// | see what is there | [`ls`](Self::ls), [`exists`](Self::exists), [`get_file_info_by_name`](Self::get_file_info_by_name) |
+/// | rename or move a file | [`copy`](Self::copy), then [`delete_all_versions`](Self::delete_all_versions) of the old name |
+/// | share a file | [`get_signed_download_url`](Self::get_signed_download_url) |
+///
+/// # Errors
 ///
 /// [Every call](crate::B2Api#errors-of-any-call) that sends a request can also fail because of the
 /// authorization, the network, the service, a limit or a cancellation.
@@ -58,7 +85,7 @@ pub struct Bucket {
 
 /// # Name and id
 impl Bucket {
-    /// Returns the bucket's name.
+    /// Returns the bucket's name. It never changes: a bucket cannot be renamed.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -105,7 +132,25 @@ mod notifications;
 /// # Cancelling
 impl Bucket {
     /// Returns a handle of this bucket whose calls end when `token` is cancelled, unless a call is given a
-    /// token of its own. See [`B2Api::with_cancel`](crate::B2Api::with_cancel).
+    /// token of its own. They then fail with [`Error::Cancelled`]. This handle, and other clones, are not
+    /// affected. See [`B2Api::with_cancel`](crate::B2Api::with_cancel).
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::{CancelToken, Error};
+    ///
+    /// let token = CancelToken::new();
+    /// let job = bucket.with_cancel(&token);
+    /// token.cancel(); // usually from another thread
+    /// assert!(matches!(job.upload_bytes(b"hello", "hello.txt"), Err(Error::Cancelled)));
+    /// assert!(bucket.upload_bytes(b"hello", "hello.txt").is_ok());
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     #[must_use]
     pub fn with_cancel(&self, token: &CancelToken) -> Self {
         let mut bucket = self.clone();

@@ -1,4 +1,4 @@
-//! What a `B2Api` and every `Bucket` of it share: the session and the permits for worker threads.
+//! What a `B2Api` and its `Bucket`s share: the session and the permits for threads that move data.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,26 +9,27 @@ use crate::control::workers::Workers;
 use crate::session::Session;
 use crate::transfer::Transfer;
 
-/// Cheap to clone; clones share everything.
+/// The handle that a `B2Api` and each `Bucket` hold. It is cheap to clone; clones share everything
+/// but the cancel token.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) session: Arc<Session>,
     pub(crate) workers: Arc<Workers>,
-    /// How many calls there were so far.
+    /// The number of calls so far, which numbers their progress reports.
     pub(crate) calls: Arc<AtomicU64>,
-    /// Cancels the calls that were given no token of their own.
+    /// The token of the calls that were given none of their own.
     pub(crate) cancel: Option<CancelToken>,
 }
 
 impl Client {
-    /// The steering of a call that was given this token, or none.
+    /// The control of a call that was given this token, or none.
     pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
         Control::new(cancel.or(self.cancel.as_ref()))
             .closed_by(self.session.http().closing())
             .numbered(self.calls.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// A transfer under this control.
+    /// What a transfer under this control needs.
     pub(crate) const fn transfer<'a>(&'a self, control: &'a Control) -> Transfer<'a> {
         Transfer {
             session: &self.session,

@@ -4,6 +4,7 @@
 //! Every layer above passes a [`Control`] down and obeys it: each loop that moves, hashes or waits
 //! checks it. This layer knows none of the others. Nothing here sends a request or touches a file.
 
+pub(crate) mod adaptive;
 pub(crate) mod caches;
 pub(crate) mod cancel;
 pub(crate) mod clock;
@@ -14,6 +15,7 @@ pub(crate) mod request_counts;
 pub(crate) mod semaphore;
 pub(crate) mod single_flight;
 pub(crate) mod sync;
+pub(crate) mod tuner;
 pub(crate) mod workers;
 
 use std::sync::Arc;

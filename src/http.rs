@@ -52,7 +52,7 @@ use crate::control::clock::Clock;
 use crate::control::rate_limit::Bandwidth;
 use crate::control::request_counts::RequestCounter;
 use crate::error::service::Subject;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TransportKind};
 use crate::http::agents::{Agents, Blueprint};
 use crate::http::body::ResponseBody;
 use crate::http::config::HttpConfig;
@@ -319,7 +319,10 @@ impl Http {
             _ if control.is_cancelled() || self.is_closed() => return Err(Error::Cancelled),
             Answer::NotConnected(failure) => {
                 tracing::debug!(%operation, millis, "not connected");
-                return Err(error::from_connecting(operation, host, failure));
+                let error = error::from_connecting(operation, host, failure);
+                let is_short = matches!(&error, Error::Connection(failure) if failure.kind == TransportKind::NoDescriptors);
+                self.0.bandwidth.answered(&self.0.clock, false, is_short);
+                return Err(error);
             }
             Answer::Broken(failure) => {
                 tracing::debug!(%operation, millis, "no answer");
@@ -328,6 +331,11 @@ impl Http {
         };
         let status = response.status().as_u16();
         tracing::debug!(%operation, status, millis, "answered");
+        let is_content = moves_content(operation) && status < 300;
+        let is_refused = matches!(status, 429 | 503);
+        self.0
+            .bandwidth
+            .answered(&self.0.clock, is_content, is_refused);
         self.note_date(response.headers());
         let (parts, body) = response.into_parts();
         Ok(Response {
@@ -364,6 +372,17 @@ impl Http {
             self.0.service_clock.note(date, &self.0.clock);
         }
     }
+}
+
+/// Whether requests of an operation carry the content of files, in either direction.
+const fn moves_content(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::UploadFile
+            | Operation::UploadPart
+            | Operation::DownloadFileById
+            | Operation::DownloadFileByName
+    )
 }
 
 /// The error of a download whose length is not announced, or differs from the announced one

@@ -101,21 +101,27 @@ pub use crate::wire::notification::NotificationRulesResponse;
 pub use crate::wire::share::{DownloadAuthorizationRequest, DownloadAuthorizationResponse};
 pub use crate::wire::upload::UploadUrlResponse;
 
+/// The content type of requests and answers.
 const JSON: &str = "application/json";
 
-/// The most that an answer may have: a page of 10,000 versions with all their file info is far
-/// smaller.
+/// The largest answer that is read, in bytes. A page of 10,000 versions with all their file info is
+/// far smaller.
 const ANSWER_LIMIT: u64 = 256 << 20;
 
-/// One account's endpoints, for one attempt of one call. [`B2Api::call_raw`](crate::B2Api::call_raw)
-/// and [`Connections::endpoints`] lend one.
+/// The endpoints of one account, for one attempt of one call.
+/// [`B2Api::call_raw`](crate::B2Api::call_raw) and [`Connections::endpoints`] provide one.
 ///
 /// # Errors
-/// Each method names what its endpoint refuses in particular. Any of them may fail with
-/// [`Error::NotAllowed`] if the key may not call it; [`Error::Service`] for what the service refuses
-/// otherwise, an old token among that; [`Error::CapExceeded`]; [`Error::Busy`] (408, 429 and 5xx);
-/// [`Error::Connection`]; [`Error::UnexpectedReply`]; [`Error::BudgetExceeded`] and
-/// [`Error::Cancelled`].
+/// The documentation of each method names what its endpoint refuses in particular. Any of them may
+/// also fail with
+///
+/// - [`Error::NotAllowed`] if the key may not make the call;
+/// - [`Error::Service`] for other refusals by the service, including an expired token;
+/// - [`Error::CapExceeded`] if a cap of the account is reached;
+/// - [`Error::Busy`] for the statuses 408, 429 and 5xx;
+/// - [`Error::Connection`] if no answer came, and [`Error::UnexpectedReply`] if the answer cannot
+///   be understood or is about something else;
+/// - [`Error::BudgetExceeded`] and [`Error::Cancelled`], with nothing sent in the first case.
 pub struct Raw<'a> {
     http: &'a Http,
     control: &'a Control,
@@ -124,6 +130,7 @@ pub struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
+    /// The endpoints under this authorization.
     pub(crate) fn new(http: &'a Http, control: &'a Control, auth: &'a AccountAuth) -> Self {
         Self {
             http,
@@ -133,25 +140,26 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The authorization that the requests go out with: URLs, part sizes, what the key may do.
+    /// Returns the authorization that the requests are sent with: URLs, part sizes, and what the
+    /// key may do.
     #[must_use]
     pub const fn auth(&self) -> &'a AccountAuth {
         self.auth
     }
 
-    /// The account, which some requests name.
+    /// Returns the id of the account, which some requests contain.
     #[must_use]
     pub const fn account_id(&self) -> &'a AccountId {
         &self.auth.account_id
     }
 
-    /// Any endpoint that takes JSON and answers JSON, with a request and an answer of the caller's own
-    /// types, such as `serde_json::Value`: for fields that this version of the crate has no name for.
-    /// `request` becomes the body of a POST, as it is.
+    /// Calls an endpoint that takes JSON and answers JSON with a request and an answer of the
+    /// caller's own types, such as `serde_json::Value`. It is for fields that have no name in this
+    /// version of the crate. `request` becomes the body of a POST request unchanged.
     ///
-    /// The answers to `b2_create_key`, `b2_get_upload_url`, `b2_get_upload_part_url`,
-    /// `b2_get_download_authorization` and about notification rules hold secrets, which a `Value` shows to
-    /// whoever prints it.
+    /// The answers to `b2_create_key`, `b2_get_upload_url`, `b2_get_upload_part_url` and
+    /// `b2_get_download_authorization`, and those about notification rules, contain secrets, which
+    /// a `Value` shows when it is printed.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -171,8 +179,8 @@ impl<'a> Raw<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for the endpoints that do not take JSON or do not answer it: authorizing,
-    /// uploads, downloads; or if `request` cannot be written as JSON. [`Error::UnexpectedReply`] if the
+    /// [`Error::InvalidInput`] for endpoints that do not take or answer JSON (authorizing, uploads,
+    /// downloads), or if `request` cannot be written as JSON. [`Error::UnexpectedReply`] if the
     /// answer is not a `T`. Otherwise [those of every call](Raw#errors).
     pub fn call_json<T: DeserializeOwned>(
         &self,
@@ -200,7 +208,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// A call with a JSON body.
+    /// Makes a call with a JSON body, and checks that the answer is about what was asked for.
     fn call<T: DeserializeOwned>(
         &self,
         operation: Operation,
@@ -214,6 +222,7 @@ impl<'a> Raw<'a> {
         Ok(answered)
     }
 
+    /// Sends a POST request with a JSON body to an endpoint.
     fn post(&self, operation: Operation, subject: Subject<'_>, body: &[u8]) -> Result<Response> {
         let url = format!(
             "{}/b2api/v4/{operation}",
@@ -246,6 +255,7 @@ impl fmt::Debug for Raw<'_> {
     }
 }
 
+/// The JSON of a request.
 fn to_json(request: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(request).map_err(|error| Error::invalid_input("request", error.to_string()))
 }
@@ -255,15 +265,18 @@ fn read(mut response: Response) -> Result<Vec<u8>> {
     response.body.read_all(ANSWER_LIMIT)
 }
 
+/// Reads the JSON of an answer.
 fn parse<T: DeserializeOwned>(operation: Operation, answer: &[u8]) -> Result<T> {
     serde_json::from_slice(answer).map_err(|error| unexpected(operation, error))
 }
 
+/// Reads an answer to its end, as JSON.
 fn read_json<T: DeserializeOwned>(response: Response) -> Result<T> {
     let operation = response.operation;
     parse(operation, &read(response)?)
 }
 
+/// The error of an answer that cannot be used.
 fn unexpected(
     operation: Operation,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -10,7 +10,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "simulator")] {
-//! # let service = b2sdk::simulator::Simulator::start()?;
+//! # let service = b2sdk::simulator::Simulator::start().unwrap();
 //! # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
 //! # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
 //! use b2sdk::BucketType;
@@ -20,12 +20,12 @@
 //! let west = b2_api.create_bucket("example-west-b2-1", BucketType::AllPrivate)?;
 //! let replication = set_up(&east, &west)?;
 //! east.upload_bytes(b"hello", "hello.txt")?;
-//! # service.run_replication()?;
+//! # service.run_replication().unwrap();
 //! // Some time later:
 //! let report = Monitor::new(&east, &replication.rule).destination(&west).scan()?;
 //! assert!(report.is_complete());
 //! # }
-//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # Ok::<_, b2sdk::Error>(())
 //! ```
 
 mod keys;

@@ -1,7 +1,8 @@
-//! The one way in which options, builders and requests get their chained setters: one macro, so that each
-//! option is documented once, at its field.
+//! The macro that writes the chained setters of options, builders and requests, so that each option
+//! is documented once, at its field.
 
-/// Writes a chained setter for each listed field. The setter's documentation links to the field's.
+/// Writes a chained setter for each listed field. The documentation of the setter links to that of
+/// the field. A setter replaces the value; calling it again does not add to it.
 ///
 /// ```text
 /// setters! {
@@ -73,7 +74,7 @@ macro_rules! setters {
     };
 }
 
-/// The documentation of a setter.
+/// The documentation of a setter: a link to the field.
 macro_rules! sets {
     ($field:ident) => {
         concat!(

@@ -6,13 +6,13 @@
 //!
 //! ```
 //! # #[cfg(feature = "simulator")] {
-//! # let service = b2sdk::simulator::Simulator::start()?;
+//! # let service = b2sdk::simulator::Simulator::start().unwrap();
 //! # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
-//! # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
-//! # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
-//! # let home = tempfile::tempdir()?;
+//! # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key()).unwrap();
+//! # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate).unwrap();
+//! # let home = tempfile::tempdir().unwrap();
 //! # let home = home.path();
-//! # std::fs::write(home.join("notes.txt"), "hello")?;
+//! # std::fs::write(home.join("notes.txt"), "hello").unwrap();
 //! use b2sdk::sync::{LocalFolder, Synchronizer};
 //!
 //! let sync = Synchronizer::new(LocalFolder::new(home), bucket.folder("home"));
@@ -22,7 +22,7 @@
 //! let report = sync.run()?;
 //! assert_eq!(report.uploaded.files, 1);
 //! # }
-//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # Ok::<_, b2sdk::sync::SyncError>(())
 //! ```
 //!
 //! The guide `docs/sync.md` says what a run can remove and when, and has tables for those who come from
@@ -95,9 +95,24 @@ pub use self::regex_filters::RegexFilters;
 pub use self::report::{FileCount, SyncReport, Withheld, WithheldReason};
 pub use self::step::{Action, Reason, SyncStep, VersionKind};
 
-/// Makes one place equal to another one.
+/// Makes one place, the destination, equal to another one, the source: a local directory and a folder of a
+/// bucket in either direction, or two folders of buckets.
 ///
-/// It can plan and run any number of times; each time both places are scanned again.
+/// It can plan and run any number of times; each time both places are scanned again. A run on equal places
+/// transfers nothing, and costs the listings. Clones are independent. Two runs into the same destination at
+/// the same time work against each other; nothing prevents them.
+///
+/// # What is sent
+///
+/// A bucket is listed once in each run, for every started 1,000 names (or versions, if
+/// [`Orphans::Delete`] or [`OldVersions`] need them) a call of class C. Uploads, hiding and deleting are free
+/// (class A). Each download is at least one request of class B. Copies within the service, which save the
+/// upload of files of 5 MB and more that were only renamed or touched, are billed in class C.
+///
+/// # Memory and threads
+///
+/// Memory does not grow with the number of files. The calling thread scans and plans; as many transfers run
+/// at a time as the `B2Api` has workers.
 #[derive(Debug, Clone)]
 pub struct Synchronizer {
     source: SyncPlace,
@@ -105,9 +120,22 @@ pub struct Synchronizer {
     options: Arc<SyncOptions>,
 }
 
-/// The steps of a plan, from [`Synchronizer::plan`].
+/// An iterator over the steps of a plan, from [`Synchronizer::plan`]: transfers in the order of names, then
+/// removals from the last name to the first one.
 ///
-/// Steps come as both sides are scanned. After an error the plan is at its end.
+/// Steps come as both sides are scanned, so taking the first one does not wait for the whole scan unless a
+/// [`RemovalLimit`] has to be checked. After an error the plan is at its end.
+///
+/// ```no_run
+/// # fn show(sync: &b2sdk::sync::Synchronizer) -> Result<(), b2sdk::sync::SyncError> {
+/// let mut plan = sync.plan()?;
+/// for step in plan.by_ref() {
+///     let step = step?;
+///     println!("{step}: {} bytes", step.bytes);
+/// }
+/// println!("{} files are equal", plan.report().unchanged);
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct SyncPlan {
     planner: Planner,
@@ -126,7 +154,7 @@ impl Synchronizer {
         }
     }
 
-    /// Sets the options.
+    /// Sets the options, in place of all earlier ones.
     #[must_use]
     pub fn options(mut self, options: SyncOptions) -> Self {
         self.options = Arc::new(options);
@@ -134,18 +162,21 @@ impl Synchronizer {
     }
 
     /// Plans what a run would do. Nothing is changed on either side: a bucket is listed, a local directory
-    /// is read.
+    /// is read. This is a dry run.
     ///
-    /// On an unchanged world, [`run`](Self::run) makes these steps, and starts them in this order.
+    /// As long as nothing changes on either side, [`run`](Self::run) makes these steps, and starts them in this
+    /// order.
     ///
     /// # Errors
-    /// [`SyncError::Refused`]. The items are [`SyncError::Scan`] if a side cannot be listed, and
+    /// [`SyncError::Refused`] if the options contradict each other, the places overlap, the source is not there
+    /// or a key lacks a capability, before anything is listed. The items are [`SyncError::Scan`] if a side cannot be listed, and
     /// [`SyncError::Refused`] if what was found forbids the run: an empty source, too many removals.
     pub fn plan(&self) -> Result<SyncPlan, SyncError> {
         self.plan_with(&SyncRun::default())
     }
 
-    /// Plans what a run would do, with settings.
+    /// Plans what a run would do, with settings: a token that cancels the scans. The observer and the limits of
+    /// `settings` concern runs only.
     ///
     /// # Errors
     /// As [`plan`](Self::plan).
@@ -157,16 +188,42 @@ impl Synchronizer {
         })
     }
 
-    /// Makes the destination equal to the source.
+    /// Makes the destination equal to the source: scans both, transfers what is missing or different, and then
+    /// removes what the options ask to remove. With the default options nothing is removed.
+    ///
+    /// A file that fails does not end the run; the others are synchronized, and the failure is in the report.
+    /// Removals are made only if every transfer has succeeded.
     ///
     /// # Errors
-    /// [`SyncError::Refused`] if nothing was changed; [`SyncError::Incomplete`] with the report if
-    /// something that should have happened did not. `Ok` means that everything did.
+    /// [`SyncError::Refused`] if the run was not allowed to begin, or to go beyond scanning: nothing was
+    /// changed; [`SyncError::Incomplete`] with the report if something that should have happened did not. `Ok`
+    /// means that everything did.
+    ///
+    /// # Consequences
+    /// What was transferred before a failure, a cancellation or the death of the process remains, and the next
+    /// run continues from there. No local file is ever half written.
     pub fn run(&self) -> Result<SyncReport, SyncError> {
         self.run_with(&SyncRun::default())
     }
 
-    /// Makes the destination equal to the source, with settings.
+    /// Makes the destination equal to the source, with settings: an observer of steps, problems and progress, a
+    /// token that cancels, a limit of time or bytes.
+    ///
+    /// ```no_run
+    /// # fn nightly(sync: &b2sdk::sync::Synchronizer) -> Result<(), b2sdk::sync::SyncError> {
+    /// use std::time::Duration;
+    /// use b2sdk::sync::{SyncObserver, SyncProgress, SyncRun};
+    ///
+    /// struct Console;
+    /// impl SyncObserver for Console {
+    ///     fn progress(&self, progress: &SyncProgress) {
+    ///         println!("{} of {} bytes", progress.bytes_moved, progress.bytes_planned);
+    ///     }
+    /// }
+    /// let report = sync.run_with(&SyncRun::new().observer(Console).stop_after(Duration::from_secs(4 * 3600)))?;
+    /// println!("{report}");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -191,10 +248,10 @@ impl Synchronizer {
 
     /// Makes the steps of a plan that was made earlier, in its order: transfers, then removals.
     ///
-    /// Before each step it is looked whether what the plan saw is still true: the file at the source, the
-    /// newest version or the local file at the destination. A step for which it is not is a problem, and is
-    /// not made. That costs one list request for each step and each bucket. Nothing is scanned, so a limit
-    /// on removals does not count.
+    /// Each step is checked before it is made: the file at the source, and the newest version or the local file
+    /// at the destination, must still be what the plan saw. A step for which that is not so is a problem
+    /// ([`ProblemKind::Outdated`]), and is not made. The check costs one list request for each step and each
+    /// bucket. Nothing is scanned, so a [`RemovalLimit`] does not apply.
     ///
     /// # Errors
     /// As [`run`](Self::run); [`Refused::Contradiction`] for a transfer that comes after a removal.
@@ -205,7 +262,8 @@ impl Synchronizer {
         self.execute_with(steps, &SyncRun::default())
     }
 
-    /// Makes the steps of a plan that was made earlier, with settings.
+    /// Makes the steps of a plan that was made earlier, with settings: an observer, a token that cancels, a
+    /// limit of time or bytes.
     ///
     /// # Errors
     /// As [`execute`](Self::execute).
@@ -236,13 +294,14 @@ impl Synchronizer {
 }
 
 impl SyncPlan {
-    /// What the scans have found so far: problems, and what was left alone. Nothing in it was done.
+    /// Returns what the scans have found so far: problems, and what is left alone. Its counts of transfers and
+    /// removals are 0, because a plan does nothing.
     #[must_use]
     pub const fn report(&self) -> &SyncReport {
         &self.planner.report
     }
 
-    /// What the scans have found in all, once the plan is at its end.
+    /// Returns what the scans have found in all. Take all steps first.
     ///
     /// # Errors
     /// [`SyncError::Incomplete`] with the report if a run would be incomplete.

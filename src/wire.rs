@@ -1,5 +1,10 @@
-//! The envelopes of requests and answers, exactly as they travel (docs/protocol.md, section 2).
-//! Nothing is computed here. `crate::raw` makes them public.
+//! The bodies of requests and answers, exactly as they are sent (docs/protocol.md, section 2).
+//! Nothing is computed here; `crate::raw` makes the types public.
+//!
+//! Three rules hold for all of them. A request never contains a member that was not set, because
+//! the service may treat `null` and a missing member differently. An answer is read even if members
+//! are missing, `null` or unknown; unknown ones are kept in `extra`. In a list, a row that cannot
+//! be read is left out with a warning, so that one odd row does not hide the others.
 
 use std::fmt::Display;
 
@@ -19,7 +24,7 @@ pub(crate) mod notification;
 pub(crate) mod share;
 pub(crate) mod upload;
 
-/// For `serialize_with`: values that travel as the text that they display.
+/// Serializes a value as the text that it displays, for `serialize_with`.
 fn as_text<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => serializer.collect_str(value),
@@ -27,7 +32,7 @@ fn as_text<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Resul
     }
 }
 
-/// For `serialize_with`: a time that travels as text, in decimal milliseconds.
+/// Serializes a time as text, in decimal milliseconds, for `serialize_with`.
 fn as_decimal<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.serialize_str(&time.to_decimal()),

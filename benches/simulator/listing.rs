@@ -18,25 +18,33 @@ const VERSIONS: u64 = 1_000_000;
 /// Uploading at once.
 const THREADS: u64 = 8;
 
-pub(crate) fn run(setting: &Setting) -> Result<()> {
-    let versions = setting.scaled(VERSIONS) / 2 * 2;
+/// How many versions there are at this scale: two of each name.
+fn versions(setting: &Setting) -> u64 {
+    setting.scaled(VERSIONS).max(2) / 2 * 2
+}
+
+/// Uploads all versions into memory, and reads pages of them.
+pub(crate) fn in_memory(setting: &Setting) -> Result<()> {
+    let versions = versions(setting);
+    let program = Program::start(&[])?;
+    let session = program.session()?;
+    let bucket = session.another()?.create_bucket("bench-bucket")?;
+    let started = Instant::now();
+    upload(&session, &bucket, versions)?;
+    let rate = versions as f64 / started.elapsed().as_secs_f64();
     print(&format!(
-        "\nlisting: {versions} versions of {} names",
-        versions / 2
+        "\nlisting, memory: {versions} versions of {} names; {rate:.0} uploads/s, {:.0} MiB resident",
+        versions / 2,
+        program.memory()?.0
     ))?;
-    {
-        let program = Program::start(&[])?;
-        let mut session = program.session()?;
-        let bucket = session.create_bucket("bench-bucket")?;
-        let started = Instant::now();
-        upload(&session, &bucket, versions)?;
-        let rate = versions as f64 / started.elapsed().as_secs_f64();
-        print(&format!(
-            "\nmemory: {rate:.0} uploads/s, {:.0} MiB resident",
-            program.memory()?.0
-        ))?;
-        pages(&mut session, &bucket, versions)?;
-    }
+    // Another connection: this one was silent for too long.
+    pages(&mut program.session()?, &bucket, versions)?;
+    print(&format!("{:.0} MiB at most", program.memory()?.1))
+}
+
+/// Starts with all versions in a directory, and reads pages of them.
+pub(crate) fn on_disk(setting: &Setting) -> Result<()> {
+    let versions = versions(setting);
     let dir = setting.directory()?;
     let bucket = {
         let program = Program::start(&kept_in(dir.path()))?;
@@ -52,10 +60,13 @@ pub(crate) fn run(setting: &Setting) -> Result<()> {
     let time = started.elapsed();
     let (now, most) = program.memory()?;
     print(&format!(
-        "\n--data-dir: started in {:.1} s, {now:.0} MiB resident, {most:.0} MiB at most",
+        "\nlisting, --data-dir: {versions} versions of {} names; started in {:.1} s, \
+         {now:.0} MiB resident, {most:.0} MiB at most",
+        versions / 2,
         time.as_secs_f64()
     ))?;
-    pages(&mut program.session()?, &bucket, versions)
+    pages(&mut program.session()?, &bucket, versions)?;
+    print(&format!("{:.0} MiB at most", program.memory()?.1))
 }
 
 fn upload(session: &Session, bucket: &str, versions: u64) -> Result<()> {

@@ -2,7 +2,7 @@
 //! of large bodies beside that of the disk and of hashing, and how evenly it serves many connections.
 //!
 //! `cargo bench --features simulator --bench simulator`, with words after `--` to choose cases:
-//! `transfer`, `store`, `fair`, `listing`. `B2SDK_BENCH_DIR` says where files lie;
+//! `transfer`, `store`, `fair`, `listing`, `listing-disk`. `B2SDK_BENCH_DIR` says where files lie;
 //! `B2SDK_BENCH_SIMULATOR_SCALE` (otherwise 1) multiplies all sizes. The simulator is a process of its
 //! own, on the same cores as the client.
 #![expect(
@@ -83,7 +83,10 @@ fn main() -> Result<()> {
         fair(&setting)?;
     }
     if setting.runs("listing") {
-        listing::run(&setting)?;
+        listing::in_memory(&setting)?;
+    }
+    if setting.runs("listing-disk") {
+        listing::on_disk(&setting)?;
     }
     let load = std::fs::read_to_string("/proc/loadavg")?;
     print(&format!("load after: {load}"))

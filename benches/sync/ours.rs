@@ -20,7 +20,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
     };
     let (kind, local, folder) = (text()?, text()?, text()?);
     let b2_api = B2Api::builder(InMemoryAccountInfo::new())
-        .workers(text()?.parse()?)
+        .workers(text()?.parse::<usize>()?)
         .build()?;
     let variable = |name| env::var(name).context(name);
     b2_api.authorize_account(

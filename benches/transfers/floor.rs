@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::mpsc;
@@ -14,8 +13,9 @@ use anyhow::{Context as _, Result, ensure};
 use sha1::{Digest as _, Sha1};
 
 use crate::ours::each;
-use crate::server::{BUCKET, LARGE, small_folder, small_name};
+use crate::server::{BUCKET, large_name, small_folder, small_name};
 use crate::task::{Direction, Task};
+use crate::tls::Stream;
 
 const BUFFER: usize = 256 * 1024;
 /// The parts of the crate's defaults: the service's recommendation up, 50 MB down.
@@ -23,30 +23,37 @@ const UP_PART: u64 = 100_000_000;
 const DOWN_PART: u64 = 50_000_000;
 
 pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
-    let host = realm.strip_prefix("http://").context("plain HTTP only")?;
     match task {
         Task::Large {
             direction: Direction::Up,
             workers,
             whole_sha1,
-        } => upload_large(host, directory, *workers, *whole_sha1),
-        Task::Large { workers, .. } => download_large(host, directory, *workers),
+            length,
+        } => upload_large(realm, directory, (*workers, *length), *whole_sha1),
+        Task::Large {
+            workers, length, ..
+        } => download_large(realm, directory, (*workers, *length)),
         Task::Small {
             direction,
             files,
             threads,
             ..
-        } => small(host, directory, *direction, (*files, *threads)),
+        } => small(realm, directory, *direction, (*files, *threads)),
+        Task::Many { .. } => anyhow::bail!("the floor has no such task"),
         Task::Start => {
             let content = std::fs::read(directory.join(small_name("up", 0)))?;
-            upload_small(&mut Client::connect(host)?, "up/one", content)
+            upload_small(&mut Client::connect(realm)?, "up/one", content)
         }
     }
 }
 
-fn upload_large(host: &str, directory: &Path, workers: usize, whole_sha1: bool) -> Result<()> {
-    let file = File::open(directory.join("large"))?;
-    let length = file.metadata()?.len();
+fn upload_large(
+    realm: &str,
+    directory: &Path,
+    (workers, length): (usize, u64),
+    whole_sha1: bool,
+) -> Result<()> {
+    let file = File::open(directory.join(large_name("large", length)))?;
     if whole_sha1 {
         let mut hasher = Sha1::new();
         read_range(&file, (0, length), |bytes| {
@@ -56,12 +63,12 @@ fn upload_large(host: &str, directory: &Path, workers: usize, whole_sha1: bool) 
         hasher.finalize();
     }
     each_part(
-        host,
+        realm,
         (length, UP_PART),
         workers,
         |client, n, (start, end)| {
             let head = format!(
-                "POST /b2api/v4/b2_upload_part/u/f HTTP/1.1\r\nHost: {host}\r\nX-Bz-Part-Number: {}\r\n\
+                "POST /b2api/v4/b2_upload_part/u/f HTTP/1.1\r\nHost: b2\r\nX-Bz-Part-Number: {}\r\n\
              X-Bz-Content-Sha1: hex_digits_at_end\r\nContent-Length: {}\r\n\r\n",
                 n + 1,
                 end - start + 40
@@ -81,24 +88,25 @@ fn upload_large(host: &str, directory: &Path, workers: usize, whole_sha1: bool) 
 }
 
 /// Ranges side by side, each written where it belongs; one more thread hashes what is complete.
-fn download_large(host: &str, directory: &Path, workers: usize) -> Result<()> {
+fn download_large(realm: &str, directory: &Path, (workers, length): (usize, u64)) -> Result<()> {
+    let name = &large_name("down", length);
     let file = &File::options()
         .read(true)
         .write(true)
         .create(true)
         .truncate(true)
         .open(directory.join("copy"))?;
-    let (length, expected) = head(host)?;
+    let (length, expected) = head(realm, name)?;
     let (complete, completed) = mpsc::channel();
     thread::scope(|scope| {
         let hashing = scope.spawn(move || hash_behind(file, length, &completed));
         each_part(
-            host,
+            realm,
             (length, DOWN_PART),
             workers,
             |client, n, (start, end)| {
                 let range = format!("Range: bytes={start}-{}\r\n", end - 1);
-                client.get(host, LARGE, &range)?;
+                client.get(name, &range)?;
                 let mut position = start;
                 client.read_answer(|bytes| {
                     file.write_all_at(bytes, position)?;
@@ -134,7 +142,7 @@ fn hash_behind(file: &File, length: u64, completed: &mpsc::Receiver<usize>) -> R
 }
 
 fn small(
-    host: &str,
+    realm: &str,
     directory: &Path,
     direction: Direction,
     (files, threads): (usize, usize),
@@ -143,7 +151,7 @@ fn small(
         let started: Vec<_> = (0..threads)
             .map(|thread| {
                 scope.spawn(move || -> Result<()> {
-                    let mut client = Client::connect(host)?;
+                    let mut client = Client::connect(realm)?;
                     for n in (thread..files).step_by(threads) {
                         match direction {
                             Direction::Up => {
@@ -151,9 +159,7 @@ fn small(
                                 let content = std::fs::read(directory.join(&name))?;
                                 upload_small(&mut client, &name, content)?;
                             }
-                            Direction::Down => {
-                                download_small(&mut client, host, directory, (n, files))?
-                            }
+                            Direction::Down => download_small(&mut client, directory, (n, files))?,
                         }
                     }
                     Ok(())
@@ -179,13 +185,8 @@ fn upload_small(client: &mut Client, name: &str, content: Vec<u8>) -> Result<()>
     client.read_answer(|_| Ok(()))
 }
 
-fn download_small(
-    client: &mut Client,
-    host: &str,
-    directory: &Path,
-    (n, files): (usize, usize),
-) -> Result<()> {
-    client.get(host, &small_name(&small_folder(files), n), "")?;
+fn download_small(client: &mut Client, directory: &Path, (n, files): (usize, usize)) -> Result<()> {
+    client.get(&small_name(&small_folder(files), n), "")?;
     let mut content = Vec::new();
     client.read_answer(|bytes| {
         content.extend_from_slice(bytes);
@@ -203,9 +204,9 @@ fn download_small(
 }
 
 /// Length and SHA-1 of the large file.
-fn head(host: &str) -> Result<(u64, String)> {
-    let mut client = Client::connect(host)?;
-    let request = format!("HEAD /file/{BUCKET}/{LARGE} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+fn head(realm: &str, name: &str) -> Result<(u64, String)> {
+    let mut client = Client::connect(realm)?;
+    let request = format!("HEAD /file/{BUCKET}/{name} HTTP/1.1\r\nHost: b2\r\n\r\n");
     client.stream.write_all(request.as_bytes())?;
     client.read_head()?;
     let sha1 = client.header("x-bz-info-large_file_sha1:")?.to_owned();
@@ -214,7 +215,7 @@ fn head(host: &str) -> Result<(u64, String)> {
 
 /// Does `work` for each part, on so many threads with a connection each.
 fn each_part(
-    host: &str,
+    realm: &str,
     (length, size): (u64, u64),
     workers: usize,
     work: impl Fn(&mut Client, usize, (u64, u64)) -> Result<()> + Sync,
@@ -223,7 +224,7 @@ fn each_part(
     let idle = std::sync::Mutex::new(Vec::new());
     each(parts, workers, |n| {
         let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
-        let mut client = kept.map_or_else(|| Client::connect(host), Ok)?;
+        let mut client = kept.map_or_else(|| Client::connect(realm), Ok)?;
         let start = n as u64 * size;
         work(&mut client, n, (start, length.min(start + size)))?;
         if let Ok(mut idle) = idle.lock() {
@@ -252,7 +253,7 @@ fn read_range(
 
 /// One connection.
 struct Client {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     /// The head of the last answer, and where in the buffer what follows it ends.
     head: String,
@@ -260,20 +261,17 @@ struct Client {
 }
 
 impl Client {
-    fn connect(host: &str) -> Result<Self> {
-        let stream = TcpStream::connect(host)?;
-        stream.set_nodelay(true)?;
+    fn connect(realm: &str) -> Result<Self> {
         Ok(Self {
-            stream,
+            stream: Stream::connect(realm)?,
             buffer: vec![0; BUFFER],
             head: String::new(),
             rest: 0..0,
         })
     }
 
-    fn get(&mut self, host: &str, name: &str, headers: &str) -> Result<()> {
-        let request =
-            format!("GET /file/{BUCKET}/{name} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
+    fn get(&mut self, name: &str, headers: &str) -> Result<()> {
+        let request = format!("GET /file/{BUCKET}/{name} HTTP/1.1\r\nHost: b2\r\n{headers}\r\n");
         Ok(self.stream.write_all(request.as_bytes())?)
     }
 

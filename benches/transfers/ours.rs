@@ -6,13 +6,15 @@ use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 use b2sdk::account_info::AccountInfo;
+use b2sdk::limits::Workers;
 use b2sdk::{
-    B2Api, Bucket, Error, InMemoryAccountInfo, LargeFileSha1, SqliteAccountInfo, UploadOptions,
-    Verification,
+    B2Api, B2ApiBuilder, Bucket, Error, InMemoryAccountInfo, LargeFileSha1, SqliteAccountInfo,
+    UploadOptions, Verification,
 };
 
-use crate::server::{BUCKET, KEY, KEY_ID, LARGE, small_folder, small_name};
-use crate::task::{Direction, Store, Task};
+use crate::server::{BUCKET, KEY, KEY_ID, large_name, small_folder, small_name};
+use crate::task::{self, Direction, Store, Task};
+use crate::tls;
 
 pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
     match task {
@@ -20,11 +22,12 @@ pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
             direction,
             workers,
             whole_sha1,
+            length,
         } => {
             let bucket = bucket(InMemoryAccountInfo::new(), realm, *workers)?;
             match direction {
-                Direction::Up => upload_large(&bucket, directory, *whole_sha1),
-                Direction::Down => download_large(&bucket, directory),
+                Direction::Up => upload_large(&bucket, directory, *length, *whole_sha1),
+                Direction::Down => download_large(&bucket, directory, *length),
             }
         }
         Task::Small {
@@ -41,8 +44,18 @@ pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
                 small(&bucket, directory, *direction, (n, *files))
             })
         }
+        Task::Many {
+            direction,
+            files,
+            workers,
+        } => many(
+            &bucket(InMemoryAccountInfo::new(), realm, *workers)?,
+            directory,
+            *direction,
+            *files,
+        ),
         Task::Start => {
-            let b2_api = B2Api::new(sqlite(directory)?);
+            let b2_api = builder(sqlite(directory)?)?.build()?;
             // As a program does that starts often: authorize only if nobody did.
             if b2_api.account_info().auth().map_err(Error::from)?.is_none() {
                 b2_api.authorize_account(realm, KEY_ID, KEY)?;
@@ -61,24 +74,67 @@ fn sqlite(directory: &Path) -> Result<SqliteAccountInfo> {
 }
 
 fn bucket(info: impl AccountInfo + 'static, realm: &str, workers: usize) -> Result<Bucket> {
-    let b2_api = B2Api::builder(info).workers(workers).build()?;
+    let workers = match workers {
+        task::ADAPTIVE => Workers::Auto,
+        workers => Workers::Fixed(workers),
+    };
+    let b2_api = builder(info)?.workers(workers).build()?;
     b2_api.authorize_account(realm, KEY_ID, KEY)?;
     Ok(b2_api.get_bucket_by_name(BUCKET)?)
 }
 
-fn upload_large(bucket: &Bucket, directory: &Path, whole_sha1: bool) -> Result<()> {
+/// With the certificate authority of the server, if it has TLS.
+fn builder(info: impl AccountInfo + 'static) -> Result<B2ApiBuilder> {
+    let builder = B2Api::builder(info);
+    Ok(match std::env::var_os(tls::CA) {
+        Some(file) => builder.root_certificates(std::fs::read(file)?),
+        None => builder,
+    })
+}
+
+/// As many files at a time as there are workers.
+fn many(bucket: &Bucket, directory: &Path, direction: Direction, files: usize) -> Result<()> {
+    match direction {
+        Direction::Up => {
+            let files = (0..files).map(|n| {
+                let name = small_name("up", n);
+                (directory.join(&name), name)
+            });
+            for result in bucket.upload_many(files) {
+                result.map_err(|failed| failed.error)?;
+            }
+        }
+        Direction::Down => {
+            let folder = small_folder(files);
+            let files = (0..files).map(|n| {
+                let copy = directory.join(small_name("copies", n));
+                Ok((small_name(&folder, n), copy))
+            });
+            for result in bucket.download_many(files) {
+                result.map_err(|failed| failed.error)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn upload_large(bucket: &Bucket, directory: &Path, length: u64, whole_sha1: bool) -> Result<()> {
     let sha1 = match whole_sha1 {
         true => LargeFileSha1::Compute,
         false => LargeFileSha1::Omit,
     };
     let options = UploadOptions::new().large_file_sha1(sha1);
-    bucket.upload_local_file_with(directory.join("large"), "up/large", &options)?;
+    bucket.upload_local_file_with(
+        directory.join(large_name("large", length)),
+        "up/large",
+        &options,
+    )?;
     Ok(())
 }
 
-fn download_large(bucket: &Bucket, directory: &Path) -> Result<()> {
+fn download_large(bucket: &Bucket, directory: &Path, length: u64) -> Result<()> {
     let saved = bucket
-        .download_file_by_name(LARGE)?
+        .download_file_by_name(&large_name("down", length))?
         .save_to(directory.join("copy"))?;
     ensure!(saved.verification() == Verification::Verified);
     Ok(())

@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::server::{BUCKET, KEY, KEY_ID, LARGE, small_folder};
+use crate::server::{BUCKET, KEY, KEY_ID, large_name, small_folder};
 use crate::task::{Direction, Task};
+use crate::tls;
 
 /// Who does a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,13 @@ pub(crate) enum Contestant {
     Python,
     Rclone,
     Curl,
+}
+
+/// Where the service is.
+pub(crate) struct Service<'a> {
+    pub(crate) realm: &'a str,
+    /// The file with the certificate authority to trust, if the service has TLS.
+    pub(crate) authority: Option<&'a str>,
 }
 
 /// What is on this machine.
@@ -66,10 +74,11 @@ impl Peers {
         &self,
         contestant: Contestant,
         task: &Task,
-        realm: &str,
+        service: &Service<'_>,
         directory: &Path,
     ) -> Result<Option<Command>> {
-        Ok(match contestant {
+        let realm = service.realm;
+        let mut command = match contestant {
             Contestant::Ours => Some(own("ours", task, realm, directory)?),
             Contestant::Floor => Some(own("floor", task, realm, directory)?),
             Contestant::Python => self.python.as_ref().map(|python| {
@@ -88,7 +97,19 @@ impl Peers {
             Contestant::Rclone => self.rclone.then(|| rclone(task, realm, directory)),
             Contestant::Curl if self.curl => curl(task, realm, directory),
             Contestant::Curl => None,
-        })
+        };
+        if let (Some(command), Some(authority)) = (&mut command, service.authority) {
+            // Each reads its own.
+            for name in [
+                tls::CA,
+                "REQUESTS_CA_BUNDLE",
+                "RCLONE_CA_CERT",
+                "CURL_CA_BUNDLE",
+            ] {
+                command.env(name, authority);
+            }
+        }
+        Ok(command)
     }
 }
 
@@ -116,10 +137,17 @@ fn rclone(task: &Task, realm: &str, directory: &Path) -> Command {
         Task::Large {
             direction: Direction::Up,
             workers,
+            length,
             ..
-        } => (directory.join("large").into(), remote("up/large"), *workers),
-        Task::Large { workers, .. } => (
-            remote(LARGE).into(),
+        } => (
+            directory.join(large_name("large", *length)).into(),
+            remote("up/large"),
+            *workers,
+        ),
+        Task::Large {
+            workers, length, ..
+        } => (
+            remote(&large_name("down", *length)).into(),
             directory.join("copy").to_string_lossy().into_owned(),
             *workers,
         ),
@@ -127,12 +155,22 @@ fn rclone(task: &Task, realm: &str, directory: &Path) -> Command {
             direction: Direction::Up,
             threads,
             ..
+        }
+        | Task::Many {
+            direction: Direction::Up,
+            workers: threads,
+            ..
         } => (
             directory.join("up").into_os_string(),
             remote("up"),
             *threads,
         ),
-        Task::Small { files, threads, .. } => (
+        Task::Small { files, threads, .. }
+        | Task::Many {
+            files,
+            workers: threads,
+            ..
+        } => (
             remote(&small_folder(*files)).into(),
             directory.join("copies").to_string_lossy().into_owned(),
             *threads,
@@ -140,7 +178,7 @@ fn rclone(task: &Task, realm: &str, directory: &Path) -> Command {
         Task::Start => (directory.join("up/0000").into(), remote("up/one"), 4),
     };
     let verb = match task {
-        Task::Small { .. } => "copy",
+        Task::Small { .. } | Task::Many { .. } => "copy",
         Task::Large { .. } | Task::Start => "copyto",
     };
     let parallel = parallel.to_string();
@@ -155,12 +193,15 @@ fn rclone(task: &Task, realm: &str, directory: &Path) -> Command {
 
 /// One connection and a SHA-1 tool. It has a large file only.
 fn curl(task: &Task, realm: &str, directory: &Path) -> Option<Command> {
-    let Task::Large { direction, .. } = task else {
+    let Task::Large {
+        direction, length, ..
+    } = task
+    else {
         return None;
     };
     let script = match direction {
         Direction::Up => {
-            r#"sum=$(sha1sum "$1/large") && exec curl -sSf -X POST -T "$1/large" -H "X-Bz-File-Name: up/large" \
+            r#"sum=$(sha1sum "$1/$4") && exec curl -sSf -X POST -T "$1/$4" -H "X-Bz-File-Name: up/large" \
                -H "X-Bz-Content-Sha1: ${sum%% *}" "$2/b2api/v4/b2_upload_file/u/b""#
         }
         Direction::Down => r#"curl -sSf -o "$1/copy" "$2/file/$3" && exec sha1sum "$1/copy""#,
@@ -170,6 +211,7 @@ fn curl(task: &Task, realm: &str, directory: &Path) -> Option<Command> {
         .args(["-c", script, "sh"])
         .arg(directory)
         .arg(realm)
-        .arg(format!("{BUCKET}/{LARGE}"));
+        .arg(format!("{BUCKET}/{}", large_name("down", *length)))
+        .arg(large_name("large", *length));
     Some(command)
 }

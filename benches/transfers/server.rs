@@ -4,28 +4,31 @@
 //! Its answers are valid all the same: an upload is answered with the SHA-1 that the client sent, a
 //! download has the right one in its headers. It knows one bucket, with one large file and many small
 //! ones to download, and forgets what is uploaded. `GET /bench/reset?latency=MS` sets the latency of
-//! the responses that follow and forgets the counts; `GET /bench/counts` tells them.
+//! the responses that follow and forgets the counts; `GET /bench/counts` tells them. It listens on two ports, without
+//! TLS and with it, and names in its answers the address that it was asked at, which may be a relay's.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
 use crate::sizes::Sizes;
+use crate::tls::{self, Stream};
 
 /// What the service and its clients agree on.
 pub(crate) const BUCKET: &str = "bench-bucket";
 pub(crate) const KEY_ID: &str = "0005b2e9f07c1d40000000001";
 pub(crate) const KEY: &str = "K000benchbenchbenchbenchbenchbe";
-pub(crate) const LARGE: &str = "down/large";
 
 const BUCKET_ID: &str = "e50ba23e791f80c74c619dd4";
 const ACCOUNT_ID: &str = "5b2e9f07c1d4";
@@ -46,24 +49,42 @@ pub(crate) fn block() -> Vec<u8> {
     block
 }
 
-/// Serves until the process is ended; tells its port on standard output.
-pub(crate) fn serve(sizes: &Sizes) -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let port = listener.local_addr()?.port();
-    let service = Arc::new(Service::new(port, sizes));
-    writeln!(io::stdout(), "{port}")?;
-    for stream in listener.incoming() {
-        let (stream, service) = (stream?, Arc::clone(&service));
-        thread::spawn(move || {
-            // A client that goes away ends its connection, nothing else.
-            let _ = Connection::new(stream, service).run();
-        });
-    }
+/// Serves until the process is ended; tells its ports on standard output, that with TLS second.
+pub(crate) fn serve(sizes: &Sizes, certificates: &Path) -> Result<()> {
+    let (plain, with_tls) = (bind()?, bind()?);
+    let config = tls::server_config(certificates)?;
+    let service = Arc::new(Service::new(sizes));
+    let ports = (plain.local_addr()?.port(), with_tls.local_addr()?.port());
+    writeln!(io::stdout(), "{} {}", ports.0, ports.1)?;
+    let other = Arc::clone(&service);
+    thread::spawn(move || accept(&with_tls, Some(&config), &other));
+    accept(&plain, None, &service);
     Ok(())
 }
 
+fn bind() -> io::Result<TcpListener> {
+    TcpListener::bind("127.0.0.1:0")
+}
+
+fn accept(listener: &TcpListener, config: Option<&Arc<ServerConfig>>, service: &Arc<Service>) {
+    for stream in listener.incoming().filter_map(Result::ok) {
+        let (config, service) = (config.cloned(), Arc::clone(service));
+        thread::spawn(move || {
+            // A client that goes away ends its connection, nothing else.
+            let _ = serve_connection(stream, config.as_ref(), service);
+        });
+    }
+}
+
+fn serve_connection(
+    stream: TcpStream,
+    config: Option<&Arc<ServerConfig>>,
+    service: Arc<Service>,
+) -> Result<()> {
+    Connection::new(Stream::accept(stream, config)?, service).run()
+}
+
 struct Service {
-    host: String,
     block: Vec<u8>,
     files: BTreeMap<String, Stored>,
     started: Mutex<HashMap<String, Started>>,
@@ -88,17 +109,19 @@ struct Started {
 }
 
 impl Service {
-    fn new(port: u16, sizes: &Sizes) -> Self {
+    fn new(sizes: &Sizes) -> Self {
         let block = block();
         let mut files = BTreeMap::new();
-        let large = Stored {
-            length: sizes.large,
-            sha1: hash(&block, sizes.large),
-            is_large: true,
-        };
-        files.insert(LARGE.to_owned(), large);
+        for length in sizes.all_large() {
+            let large = Stored {
+                length,
+                sha1: hash(&block, length),
+                is_large: true,
+            };
+            files.insert(large_name("down", length), large);
+        }
         let sha1 = hash(&block, sizes.small);
-        for count in [sizes.files, sizes.slow_files] {
+        for count in sizes.all_folders() {
             for n in 0..count {
                 let small = Stored {
                     length: sizes.small,
@@ -109,7 +132,6 @@ impl Service {
             }
         }
         Self {
-            host: format!("http://127.0.0.1:{port}"),
             block,
             files,
             started: Mutex::default(),
@@ -142,6 +164,11 @@ impl Service {
 /// Where so many small files are to be downloaded.
 pub(crate) fn small_folder(count: usize) -> String {
     format!("down/{count}")
+}
+
+/// The name of a large file of that length.
+pub(crate) fn large_name(folder: &str, length: u64) -> String {
+    format!("{folder}/large-{length}")
 }
 
 /// The name of a small file.
@@ -253,7 +280,7 @@ impl Request {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     service: Arc<Service>,
     buffer: Vec<u8>,
     /// What of the buffer was received and not used yet.
@@ -261,7 +288,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, service: Arc<Service>) -> Self {
+    fn new(stream: Stream, service: Arc<Service>) -> Self {
         Self {
             stream,
             service,
@@ -271,7 +298,6 @@ impl Connection {
     }
 
     fn run(&mut self) -> Result<()> {
-        self.stream.set_nodelay(true)?;
         while let Some(request) = self.read_head()? {
             let length = request.length()?;
             if request.header("expect").is_some() {
@@ -356,12 +382,22 @@ impl Connection {
             _ if is_download => self.send_file(request),
             _ => {
                 let body = serde_json::from_slice(&body).unwrap_or_default();
-                match service.call(operation, &body) {
+                match service.call(operation, &body, &self.origin(request)) {
                     Some(answer) => self.send(&answer),
                     None => self.refuse(request),
                 }
             }
         }
+    }
+
+    /// The address that the client knows us by.
+    fn origin(&self, request: &Request) -> String {
+        let scheme = if self.stream.has_tls() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", request.header("host").unwrap_or_default())
     }
 
     fn send(&mut self, answer: &Value) -> Result<()> {
@@ -532,18 +568,18 @@ impl Service {
     }
 
     /// The answer to a call in JSON, if there is one.
-    fn call(&self, operation: &str, body: &Value) -> Option<Value> {
+    fn call(&self, operation: &str, body: &Value, origin: &str) -> Option<Value> {
         let text = |name| body.get(name).and_then(Value::as_str).unwrap_or_default();
         let upload_url = |operation: &str, target: &str| {
             json!({
-                "uploadUrl": format!("{}/b2api/v4/{operation}/{}/{target}", self.host, self.id()),
+                "uploadUrl": format!("{origin}/b2api/v4/{operation}/{}/{target}", self.id()),
                 "authorizationToken": self.id(),
                 "bucketId": BUCKET_ID,
                 "fileId": target,
             })
         };
         Some(match operation {
-            "b2_authorize_account" => self.authorization(),
+            "b2_authorize_account" => self.authorization(origin),
             "b2_list_buckets" => json!({ "buckets": [bucket()] }),
             "b2_get_upload_url" => upload_url("b2_upload_file", BUCKET_ID),
             "b2_get_upload_part_url" => upload_url("b2_upload_part", text("fileId")),
@@ -580,7 +616,7 @@ impl Service {
         let most = body.get("maxFileCount").and_then(Value::as_u64);
         let most = usize::try_from(most.unwrap_or(100))
             .unwrap_or(100)
-            .min(1000);
+            .min(10_000);
         let mut found = self
             .files
             .range(text("startFileName").to_owned()..)
@@ -595,7 +631,7 @@ impl Service {
     }
 
     /// In the forms of all versions of the API at once.
-    fn authorization(&self) -> Value {
+    fn authorization(&self, origin: &str) -> Value {
         let capabilities = json!([
             "listAllBucketNames",
             "listBuckets",
@@ -608,9 +644,9 @@ impl Service {
             "capabilities": capabilities, "buckets": null, "bucketId": null, "bucketName": null, "namePrefix": null
         });
         let storage = json!({
-            "apiUrl": self.host,
-            "downloadUrl": self.host,
-            "s3ApiUrl": self.host,
+            "apiUrl": origin,
+            "downloadUrl": origin,
+            "s3ApiUrl": origin,
             "absoluteMinimumPartSize": 5_000_000,
             "recommendedPartSize": PART_SIZE,
             "allowed": allowed,
@@ -624,9 +660,9 @@ impl Service {
             "authorizationToken": self.id(),
             "applicationKeyExpirationTimestamp": null,
             "apiInfo": { "storageApi": storage },
-            "apiUrl": self.host,
-            "downloadUrl": self.host,
-            "s3ApiUrl": self.host,
+            "apiUrl": origin,
+            "downloadUrl": origin,
+            "s3ApiUrl": origin,
             "absoluteMinimumPartSize": 5_000_000,
             "minimumPartSize": PART_SIZE,
             "recommendedPartSize": PART_SIZE,

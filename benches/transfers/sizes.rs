@@ -7,6 +7,11 @@ use anyhow::{Context as _, Result};
 pub(crate) struct Sizes {
     /// Bytes of the large file: `B2SDK_BENCH_LARGE`.
     pub(crate) large: u64,
+    /// Bytes of the large file over each network but loopback: `B2SDK_BENCH_NEAR`, `B2SDK_BENCH_CAPPED` and
+    /// `B2SDK_BENCH_LOSSY`.
+    pub(crate) near: u64,
+    pub(crate) capped: u64,
+    pub(crate) lossy: u64,
     /// Bytes of each small file.
     pub(crate) small: u64,
     /// How many small files: `B2SDK_BENCH_FILES`.
@@ -23,12 +28,25 @@ impl Sizes {
     pub(crate) fn from_environment() -> Result<Self> {
         Ok(Self {
             large: variable("B2SDK_BENCH_LARGE", 1 << 30)?,
+            near: variable("B2SDK_BENCH_NEAR", 512 << 20)?,
+            capped: variable("B2SDK_BENCH_CAPPED", 128 << 20)?,
+            lossy: variable("B2SDK_BENCH_LOSSY", 16 << 20)?,
             small: 4096,
             files: variable("B2SDK_BENCH_FILES", 2000)?,
             slow_files: variable("B2SDK_BENCH_SLOW_FILES", 200)?,
             runs: variable("B2SDK_BENCH_RUNS", 3)?,
             slow_runs: variable("B2SDK_BENCH_SLOW_RUNS", 1)?,
         })
+    }
+
+    /// The lengths of large files that can be downloaded.
+    pub(crate) fn all_large(&self) -> [u64; 4] {
+        [self.large, self.near, self.capped, self.lossy]
+    }
+
+    /// How many files there are in the folders of small files.
+    pub(crate) fn all_folders(&self) -> [usize; 2] {
+        [self.files, self.slow_files]
     }
 }
 

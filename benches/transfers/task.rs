@@ -4,10 +4,22 @@ use std::fmt;
 
 use anyhow::{Context as _, Result, bail};
 
+/// What stands for an adaptive number of workers.
+pub(crate) const ADAPTIVE: usize = 0;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     Up,
     Down,
+}
+
+impl Direction {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +36,8 @@ pub(crate) enum Task {
         workers: usize,
         /// Upload: whether the whole is hashed before.
         whole_sha1: bool,
+        /// In bytes.
+        length: u64,
     },
     /// Many small files, one after the other on each thread.
     Small {
@@ -32,22 +46,34 @@ pub(crate) enum Task {
         threads: usize,
         store: Store,
     },
+    /// Many small files, which this crate shares out among its threads.
+    Many {
+        direction: Direction,
+        files: usize,
+        workers: usize,
+    },
     /// One small upload.
     Start,
 }
 
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = |direction: &Direction| match direction {
-            Direction::Up => "up",
-            Direction::Down => "down",
-        };
         match self {
             Self::Large {
                 direction,
                 workers,
                 whole_sha1,
-            } => write!(f, "large:{}:{workers}:{whole_sha1}", of(direction)),
+                length,
+            } => write!(
+                f,
+                "large:{}:{workers}:{whole_sha1}:{length}",
+                direction.name()
+            ),
+            Self::Many {
+                direction,
+                files,
+                workers,
+            } => write!(f, "many:{}:{files}:{workers}", direction.name()),
             Self::Small {
                 direction,
                 files,
@@ -58,7 +84,7 @@ impl fmt::Display for Task {
                     Store::Memory => "memory",
                     Store::Sqlite => "sqlite",
                 };
-                write!(f, "small:{}:{files}:{threads}:{store}", of(direction))
+                write!(f, "small:{}:{files}:{threads}:{store}", direction.name())
             }
             Self::Start => f.write_str("start"),
         }
@@ -75,7 +101,13 @@ impl std::str::FromStr for Task {
         };
         let words: Vec<_> = text.split(':').collect();
         Ok(match words.as_slice() {
-            ["large", way, workers, whole_sha1] => Self::Large {
+            ["many", way, files, workers] => Self::Many {
+                direction: direction(way),
+                files: files.parse()?,
+                workers: workers.parse()?,
+            },
+            ["large", way, workers, whole_sha1, length] => Self::Large {
+                length: length.parse()?,
                 direction: direction(way),
                 workers: workers.parse()?,
                 whole_sha1: whole_sha1.parse().context("true or false")?,

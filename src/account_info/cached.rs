@@ -4,6 +4,16 @@
 //! Three rules keep it harmless. What this process writes goes to the store first and then to the
 //! memory. A refusal by the store empties the memory. An answer that is too old is corrected by the
 //! service, which refuses an old token and an unknown bucket.
+//!
+//! | call | what the memory does |
+//! | --- | --- |
+//! | `auth` | answers for as long as the staleness allows |
+//! | `begin_refresh` | is asked of the store; the remembered authorization is dropped, because a newer one is about to come |
+//! | `save_auth` | goes to the store first; URLs of other identities are dropped |
+//! | `clear` | empties the memory first, so that nothing of it is used even if the store fails |
+//! | `bucket_id`, `bucket_name` | answer for a minute |
+//! | `remove_bucket` | forgets the bucket and its URLs, then asks the store |
+//! | `take_upload_url`, `put_upload_url` | use the memory for URLs in constant use |
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -23,7 +23,10 @@ use crate::session::log_store_failure;
 use crate::setters::setters;
 use crate::wire::bucket::CreateBucketRequest;
 
-/// Options for a new bucket.
+/// Options for a new bucket. Without any, the bucket has no rules, no object lock, and the service's own
+/// default encryption.
+///
+/// Everything but the object lock can be changed later, with [`Bucket::update`].
 ///
 /// ```
 /// use b2sdk::CreateBucketOptions;
@@ -39,10 +42,17 @@ use crate::wire::bucket::CreateBucketRequest;
 pub struct CreateBucketOptions {
     /// Names and values to store with the bucket. The value of `Cache-Control` becomes that header of all
     /// downloads from it.
+    ///
+    /// A bucket has at most 10 of them. A name has 1 to 50 letters, digits and the signs of file info names,
+    /// and does not begin with `b2-`; all values together have at most 10,000 bytes
+    /// ([section 3.2](crate::guide::protocol#32-buckets)).
     pub info: BTreeMap<String, String>,
-    /// Which web pages may use the bucket from a browser.
+    /// Which web pages may use the bucket from a browser, and for what. Without a rule, scripts of other
+    /// web sites cannot use it. A bucket has at most 100 rules.
     pub cors_rules: Vec<CorsRule>,
-    /// When the service hides and deletes files and cancels unfinished ones.
+    /// When the service hides and deletes files and cancels unfinished ones. Without a rule it does none of
+    /// these, and every version is stored and billed until a program deletes it. A bucket has at most 100
+    /// rules.
     pub lifecycle_rules: Vec<LifecycleRule>,
     /// How files are encrypted that are uploaded without an encryption of their own. Setting it requires
     /// the capability `writeBucketEncryption`; the service's default applies otherwise.
@@ -81,11 +91,33 @@ impl CreateBucketOptions {
 
 /// # Buckets
 impl B2Api {
-    /// Creates a bucket. The request is billed in class C.
+    /// Creates a bucket of this type. The request is billed in class C; an empty bucket costs nothing.
+    ///
+    /// A name has 6 to 63 letters, digits and `-`, does not start with `b2-`, and is unique among all
+    /// accounts of the service without regard to case. Whoever wants the name later, with another account,
+    /// cannot have it. An account may have 100 buckets unless Backblaze raises that number.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::{BucketType, Error};
+    ///
+    /// let bucket = b2_api.create_bucket("example-photos-2026", BucketType::AllPrivate)?;
+    /// assert_eq!(bucket.name(), "example-photos-2026");
+    /// let again = b2_api.create_bucket("example-photos-2026", BucketType::AllPrivate);
+    /// assert!(matches!(again, Err(Error::BucketNameTaken { .. })));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a name that no bucket can have, and for rules that break the
-    /// service's; [`Error::BucketNameTaken`]; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::InvalidInput`], before anything is sent, for a name that no bucket can have, and for rules
+    /// that break the service's; [`Error::BucketNameTaken`] if this or another account has a bucket of that
+    /// name; [`Error::NotAllowed`] if the key lacks `writeBuckets`; [`Error::Service`] with the code
+    /// `too_many_buckets`, or `no_payment_history` or `email_not_verified` for a public bucket; the errors
+    /// of any call.
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the
@@ -94,10 +126,11 @@ impl B2Api {
         self.create_bucket_with(name, kind, &CreateBucketOptions::default())
     }
 
-    /// Creates a bucket with options.
+    /// Creates a bucket with options, in one request.
     ///
     /// # Errors
-    /// As [`create_bucket`](Self::create_bucket).
+    /// As [`create_bucket`](Self::create_bucket). [`Error::NotAllowed`] also if the key lacks
+    /// `writeBucketEncryption`, `writeBucketRetentions` or `writeBucketReplications` and an option needs it.
     pub fn create_bucket_with(
         &self,
         name: &str,
@@ -149,9 +182,13 @@ impl B2Api {
     /// the bucket may since have been deleted; calls about its files then fail with
     /// [`Error::BucketNotFound`].
     ///
+    /// Otherwise one `b2_list_buckets` for this name is sent, which is billed in class C, and the answer is
+    /// remembered in the account info. The authorization of a key that is restricted to buckets names them,
+    /// so such a key usually needs no request and no capability for this call.
+    ///
     /// # Errors
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets;
-    /// the errors of any call.
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets, or
+    /// lacks `listBuckets` and the name is not known; the errors of any call.
     pub fn get_bucket_by_name(&self, name: &str) -> Result<Bucket> {
         let snapshot = self.client.session.current(&self.client.control(None))?;
         if let Some(id) = self
@@ -183,6 +220,9 @@ impl B2Api {
     /// programs can call it at the same time: one creates the bucket, and the others find it. A
     /// bucket that exists keeps its type.
     ///
+    /// A name that the account info knows costs no request; otherwise the call sends one listing, and one
+    /// request to create the bucket if there is none, both of class C.
+    ///
     /// # Errors
     /// [`Error::BucketNameTaken`] if the name belongs to another account; otherwise as
     /// [`get_bucket_by_name`](Self::get_bucket_by_name) and [`create_bucket`](Self::create_bucket).
@@ -203,7 +243,8 @@ impl B2Api {
         }
     }
 
-    /// Returns the bucket with this id. If the account info knows the id, nothing is sent.
+    /// Returns the bucket with this id. If the account info knows the id, nothing is sent. Otherwise one
+    /// `b2_list_buckets` for this id is sent, which is billed in class C, and the answer is remembered.
     ///
     /// # Errors
     /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
@@ -231,10 +272,15 @@ impl B2Api {
     }
 
     /// Returns all buckets that this key can see, in the order of their names. For a key that is
-    /// restricted to buckets, one request is sent for each of them. Requests are billed in class C.
+    /// restricted to buckets, one request is sent for each of them, otherwise one for all. Requests are
+    /// billed in class C.
+    ///
+    /// The service is asked each time. The names and ids are remembered in the account info, so that
+    /// [`get_bucket_by_name`](Self::get_bucket_by_name) then sends nothing. A handle holds no settings:
+    /// [`Bucket::details`] requests those of one bucket.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::NotAllowed`] if the key lacks `listBuckets`; the errors of any call.
     pub fn list_buckets(&self) -> Result<Vec<Bucket>> {
         let control = self.client.control(None);
         let snapshot = self.client.session.current(&control)?;
@@ -270,11 +316,36 @@ impl B2Api {
     }
 
     /// Deletes a bucket, which must contain no versions, hide markers or unfinished large files.
-    /// Its name can then be taken by any account.
+    /// Its name can then be taken by any account, and its id is never used again. The request is free
+    /// (class A).
+    ///
+    /// [`Bucket::delete_many`] with [`Versions::All`](crate::Versions::All) empties a bucket. Other handles
+    /// of the bucket remain, and their calls fail with [`Error::BucketNotFound`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// use b2sdk::delete::DeleteManyOptions;
+    /// use b2sdk::{LsOptions, Versions};
+    ///
+    /// let everything = LsOptions::new().recursive(true).versions(Versions::All);
+    /// for deleted in bucket.delete_many("", &everything, &DeleteManyOptions::new())? {
+    ///     deleted.map_err(|failed| failed.error)?;
+    /// }
+    /// b2_api.delete_bucket(&bucket)?;
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`]; [`Error::Service`] with the code `cannot_delete_non_empty_bucket`;
-    /// [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::BucketNotFound`] if it was deleted before; [`Error::Service`] with the code
+    /// `cannot_delete_non_empty_bucket`; [`Error::NotAllowed`] if the key lacks `deleteBuckets`; the errors
+    /// of any call. If the answer is lost, the call is repeated, and a bucket that is then gone counts as
+    /// deleted.
     pub fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
         let id = bucket.id();
         let needs = Needs::from(Operation::DeleteBucket)

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use crate::account_info::AccountInfo;
 use crate::api::B2Api;
 use crate::client::Client;
+use crate::control::adaptive::Workers;
 use crate::control::clock::Clock;
 use crate::control::memory::Memory;
-use crate::control::workers::Workers;
+use crate::control::workers::Workers as Permits;
 use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::http::config::{HttpConfig, ProxyChoice, TestMode, Timeouts};
 use crate::session::Session;
 use crate::session::retry::RetryPolicy;
 
-/// Builds a [`B2Api`] with settings of its own, from [`B2Api::builder`].
+/// Builds a [`B2Api`] whose settings differ from the defaults. [`B2Api::builder`] creates it.
+///
+/// A setting that is set twice has the second value, except for [`trust_host`](Self::trust_host), which adds
+/// a host. Mistakes are reported by [`build`](Self::build).
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +37,7 @@ pub struct B2ApiBuilder {
     info: Box<dyn AccountInfo>,
     http: HttpConfig,
     retry: RetryPolicy,
-    workers: usize,
+    workers: Workers,
     memory: Option<u64>,
     clock: Clock,
 }
@@ -44,14 +48,15 @@ impl B2ApiBuilder {
             info,
             http: HttpConfig::default(),
             retry: RetryPolicy::default(),
-            workers: 10,
+            workers: Workers::Fixed(10),
             memory: None,
             clock: Clock::default(),
         }
     }
 
     /// Sets what the program calls itself in the `User-Agent` header, as `name/version`. The crate's own
-    /// name follows it.
+    /// name and version follow it, as in `backup-tool/1.2 b2sdk-rust/0.1.0`. By default only the latter are
+    /// sent. Backblaze's support finds a program's requests by this header.
     #[must_use]
     pub fn user_agent(mut self, product: &str) -> Self {
         let own = HttpConfig::default().user_agent;
@@ -59,7 +64,9 @@ impl B2ApiBuilder {
         self
     }
 
-    /// Sets how often, and for how long, calls are repeated that fail for the moment.
+    /// Sets how often, and for how long, requests are repeated that fail for a passing reason. The default is
+    /// 8 attempts within 15 minutes; see [`RetryPolicy`] for the pauses, and [`RetryPolicy::none`] for a
+    /// program that repeats by itself.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
@@ -67,14 +74,18 @@ impl B2ApiBuilder {
     }
 
     /// Sets how many threads may move data at the same time, for all transfers of this `B2Api` and its
-    /// clones together. The default is 10, the least is 1.
+    /// clones together. The default is 10, the least is 1: 0 counts as 1. With [`Workers::Auto`], the number
+    /// follows the throughput.
     ///
-    /// [`B2Api::set_workers`] changes the number later. The number that is set here is also how many
-    /// connections are kept open between requests.
+    /// More workers help over long distances, where one connection is slow. Each holds a part in memory if
+    /// it uploads from a reader, and a file descriptor for its connection.
+    ///
+    /// [`B2Api::set_workers`] changes the number later. The largest number that is set here is also how many
+    /// connections are kept open between requests, which are at least 16.
     #[must_use]
-    pub fn workers(mut self, threads: usize) -> Self {
-        self.workers = threads.max(1);
-        self.http.connections = self.http.connections.max(self.workers);
+    pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
+        self.workers = workers.into();
+        self.http.connections = self.http.connections.max(self.workers.most());
         self
     }
 
@@ -100,7 +111,8 @@ impl B2ApiBuilder {
         self
     }
 
-    /// Sets how long to wait for connections and for answers.
+    /// Sets how long to wait for connections and for answers. No limit applies to a whole transfer: it may
+    /// take any time as long as bytes move. [`Timeouts`] names the defaults.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.http.timeouts = timeouts.that_end();
@@ -130,7 +142,8 @@ impl B2ApiBuilder {
     }
 
     /// Connects to IPv4 addresses only, for networks that announce IPv6 but do not carry it. By default
-    /// both are tried, and the address that answered is remembered.
+    /// both are tried, and the address that answered is remembered. A proxy makes its own choice when it
+    /// connects to the service.
     #[must_use]
     pub const fn ipv4_only(mut self, only: bool) -> Self {
         self.http.ipv4_only = only;
@@ -138,7 +151,8 @@ impl B2ApiBuilder {
     }
 
     /// Allows `http://` URLs for realms that are not on this machine. Credentials and data then travel
-    /// unencrypted, so use this in trusted networks only.
+    /// unencrypted, so use this in trusted networks only. Without it, authorizing at such a realm fails with
+    /// [`Error::InvalidInput`], and nothing is sent. `http://` URLs of this machine are always allowed.
     #[must_use]
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
         self.http.allow_http = allow;
@@ -146,7 +160,12 @@ impl B2ApiBuilder {
     }
 
     /// Trusts a host outside the realm with the account's tokens, if the service names it: a gateway in
-    /// front of the service, for example. By default only hosts of the realm are called.
+    /// front of the service, for example. It can be called for several hosts; each is a host name without
+    /// scheme and port.
+    ///
+    /// By default only hosts of the realm are called: for `production` those below `backblazeb2.com` and
+    /// `backblaze.com`, for another realm the host of its URL. If the service names a URL elsewhere, the call
+    /// fails with [`Error::UnexpectedReply`], and no token is sent there.
     #[must_use]
     pub fn trust_host(mut self, host: &str) -> Self {
         self.http.trusted_hosts.push(host.to_owned());
@@ -155,14 +174,21 @@ impl B2ApiBuilder {
 
     /// Sets from how many bytes on an upload sends `Expect: 100-continue` and waits for the service to
     /// agree, so that a refused upload sends no content. The default is 1 MiB; `u64::MAX` turns it off.
+    ///
+    /// A service that does not reply is waited for as long as
+    /// [`Timeouts::await_continue`](crate::Timeouts::await_continue) says. The content is then sent all the
+    /// same, and that host is not asked again.
     #[must_use]
     pub fn expect_continue_from(mut self, bytes: u64) -> Self {
         self.http.expect_continue_from = bytes;
         self
     }
 
-    /// Asks the service to let some requests fail, to test how a program copes with it. Do not use this
-    /// with data that matters.
+    /// Asks the service to let some requests fail, to test how a program copes with it. Every request then
+    /// carries the header `X-Bz-Test-Mode`. Do not use this with data that matters.
+    ///
+    /// The real service and the simulator know three such modes; the faults of the simulator
+    /// (feature `simulator`) reach further and need no account.
     ///
     /// ```
     /// use b2sdk::testing::TestMode;
@@ -179,7 +205,8 @@ impl B2ApiBuilder {
         self
     }
 
-    /// Sets the clock to use (feature `test-util`).
+    /// Sets the clock that pauses, leases and the age of upload URLs go by, instead of the system's. A test
+    /// moves it forward and need not wait. Limits on the network, such as time-outs, go by real time.
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(mut self, clock: &Clock) -> Self {
@@ -212,10 +239,12 @@ impl B2ApiBuilder {
             ));
         }
         let http = Http::new(http, clock)?;
+        let workers = Permits::new(workers).with_memory(Memory::new(memory));
+        http.bandwidth().report_to(workers.tuner());
         Ok(B2Api {
             client: Client {
                 session: Arc::new(Session::new(info, http, retry)),
-                workers: Arc::new(Workers::new(workers).with_memory(Memory::new(memory))),
+                workers: Arc::new(workers),
                 calls: Arc::default(),
                 cancel: None,
             },

@@ -16,8 +16,11 @@ use crate::raw::encoding::encode_query;
 use crate::session::shared_calls::PartPages;
 use crate::transfer::download::{Download, DownloadOptions};
 
-/// An iterator over the parts of an unfinished large file, from [`B2Api::list_parts`]. It requests
-/// a page when it needs one. After an error it ends.
+/// An iterator over the parts of an unfinished large file, in order of their numbers, from
+/// [`B2Api::list_parts`].
+///
+/// It requests a page of up to 1,000 parts when it needs one, and keeps no more than that in memory. Each
+/// page is one request of class C. After an error it ends.
 #[derive(Debug)]
 pub struct Parts {
     client: Client,
@@ -25,12 +28,20 @@ pub struct Parts {
 }
 
 /// # Files by id
+///
+/// An id names one version of a file in whichever bucket it is, so these calls need no
+/// [`Bucket`](crate::Bucket).
 impl B2Api {
     /// Requests a version by its id and reads its headers. The content is read by the methods of
-    /// the returned [`Download`](crate::Download).
+    /// the returned [`Download`](crate::Download). The request is billed in class B.
+    ///
+    /// A version is found by its id also if it is not the latest one, or hidden.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound);
+    /// [`Error::EncryptionKey`](crate::Error::EncryptionKey) if it is encrypted with a customer's key;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the bucket is private and the key may not read
+    /// the file; the errors of any call.
     pub fn download_file_by_id(&self, file_id: impl Into<FileId>) -> Result<Download> {
         self.download_file_by_id_with(file_id, &DownloadOptions::default())
     }
@@ -55,8 +66,13 @@ impl B2Api {
 
     /// Describes a version, without its content. The request is billed in class B.
     ///
+    /// This also works for hide markers, and for files that are encrypted with a customer's key, without
+    /// the key. Retention and legal hold are [hidden](crate::Filtered::NotAuthorized) from a key without
+    /// `readFileRetentions` or `readFileLegalHolds`.
+    ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound); the errors of any call.
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound), also for an unfinished large file;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `readFiles`; the errors of any call.
     pub fn get_file_info(&self, file_id: impl Into<FileId>) -> Result<FileVersion> {
         let file_id = file_id.into();
         self.client
@@ -68,20 +84,25 @@ impl B2Api {
 
     /// Permanently deletes a version. If it was the latest version of its file, the version before
     /// it becomes the latest. `file_name` must be the name of the version, as a protection against
-    /// mistakes.
+    /// mistakes. The request is free (class A), and the version is no longer billed.
+    ///
+    /// The second call for the same version fails with `FileNotFound`. An unfinished large file is
+    /// cancelled.
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the id belongs to another name;
     /// [`Error::Locked`](crate::Error::Locked) if a retention has not ended or a legal hold is on;
-    /// the errors of any call.
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `deleteFiles`; the errors of any
+    /// call. If the answer is lost, the call is repeated, and a version that is then gone counts as deleted.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
         self.delete_file_version_with(file_id, file_name, &DeleteFileVersionOptions::default())
     }
 
-    /// Permanently deletes a version, with options.
+    /// Permanently deletes a version, with options: one that is retained in governance mode as well.
     ///
     /// # Errors
-    /// As [`delete_file_version`](Self::delete_file_version).
+    /// As [`delete_file_version`](Self::delete_file_version). [`Error::NotAllowed`](crate::Error::NotAllowed)
+    /// also if a bypass is asked for and the key lacks `bypassGovernance`.
     pub fn delete_file_version_with(
         &self,
         file_id: &FileId,
@@ -152,12 +173,17 @@ impl B2Api {
         )
     }
 
-    /// Cancels an unfinished large file and permanently deletes its parts. An upload that is still
-    /// running fails.
+    /// Cancels an unfinished large file and permanently deletes its parts, which are then no longer billed.
+    /// An upload of this file that is still running fails. The request is free (class A).
+    ///
+    /// [`Error::LargeFileLeft`](crate::Error::LargeFileLeft) and
+    /// [`Bucket::list_unfinished_large_files`](crate::Bucket::list_unfinished_large_files) name the ids of
+    /// such files.
     ///
     /// # Errors
     /// [`Error::Service`](crate::Error::Service) with the code `bad_request` if there is no such
-    /// unfinished file; the errors of any call.
+    /// unfinished file, for example because it is finished or was cancelled before;
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `writeFiles`; the errors of any call.
     pub fn cancel_large_file(&self, file_id: &FileId) -> Result<()> {
         self.client
             .session
@@ -165,11 +191,12 @@ impl B2Api {
     }
 
     /// Lists the parts of an unfinished large file that have been uploaded or copied, in order of
-    /// their numbers.
+    /// their numbers. Parts that are missing or still on their way leave gaps in the numbers.
     ///
     /// # Errors
-    /// This call sends nothing. The items can be the errors of
-    /// [`cancel_large_file`](Self::cancel_large_file).
+    /// This call sends nothing. The items can be [`Error::Service`](crate::Error::Service) with the code
+    /// `bad_request` if the file is not unfinished, [`Error::NotAllowed`](crate::Error::NotAllowed), or the
+    /// errors of any call.
     pub fn list_parts(&self, file_id: &FileId) -> Result<Parts> {
         Ok(Parts {
             client: self.client.clone(),
@@ -180,6 +207,10 @@ impl B2Api {
     /// Returns the URL of a file from the name of its bucket and its own. Neither has to exist.
     /// Anybody can download it if the bucket is public; otherwise a token is needed.
     ///
+    /// The URL leads to the latest version at the time of each download, and to an error while the file is
+    /// hidden. It contains no token. [`Bucket::get_download_url`](crate::Bucket::get_download_url) does the
+    /// same where a bucket is at hand.
+    ///
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
     pub fn get_download_url_by_name(&self, bucket_name: &str, file_name: &str) -> Result<String> {
@@ -188,7 +219,20 @@ impl B2Api {
     }
 
     /// Returns the URL of a version from its id. Anybody can download it if the bucket is public;
-    /// otherwise the authorization of an account is needed.
+    /// otherwise the authorization of an account is needed, because download tokens work for names only.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPublic)?;
+    /// let uploaded = bucket.upload_bytes(b"<h1>Hello</h1>", "index.html")?;
+    /// let url = b2_api.get_download_url_by_id(&uploaded.version().file_id)?;
+    /// assert!(url.contains("/b2api/v4/b2_download_file_by_id?fileId="));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.

@@ -14,10 +14,11 @@ use crate::session::paging::KeyPages;
 use crate::setters::setters;
 use crate::wire::key::CreateKeyRequest;
 
-/// The longest that a key may be valid: 1000 days (docs/protocol.md, section 2.22).
-const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
+/// A key is valid for less than 1,000 days (docs/protocol.md, section 2.22).
+const TOO_LONG: Duration = Duration::from_secs(1000 * 24 * 3600);
 
-/// Restrictions of a new application key.
+/// Restrictions of a new application key. They cannot be changed later: to change them, create another key
+/// and delete this one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,12 +34,15 @@ const LONGEST: Duration = Duration::from_secs(1000 * 24 * 3600);
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct CreateKeyOptions {
-    /// The buckets that the key may use; all buckets if not set.
+    /// The buckets that the key may use; all buckets if not set. An empty list is refused. A key that is
+    /// restricted to buckets cannot hold the capabilities `listKeys`, `writeKeys`, `deleteKeys`,
+    /// `writeBuckets` and `deleteBuckets`.
     pub buckets: Option<Vec<BucketId>>,
-    /// What the names of files begin with that the key may use; all names if not set.
+    /// What the names of files begin with that the key may use; all names if not set. The key can then list
+    /// files only below this prefix, and upload, download, hide, copy and delete only such names.
     pub name_prefix: Option<String>,
-    /// How long the key is valid, in whole seconds, from 1 second to 1000 days. A key for which this is
-    /// not set never expires.
+    /// How long the key is valid, in whole seconds, at least one and less than 1,000 days. Fractions of a
+    /// second are dropped. A key for which this is not set never expires.
     pub valid_for: Option<Duration>,
 }
 
@@ -54,8 +58,10 @@ setters! {
     }
 }
 
-/// An iterator over the application keys of an account, from [`B2Api::list_keys`]. It requests a
-/// page when it needs one. After an error it ends.
+/// An iterator over the application keys of an account, from [`B2Api::list_keys`].
+///
+/// It requests a page of up to 1,000 keys when it needs one, and keeps no more than that in memory. Each
+/// page is one request of class C. After an error it ends.
 #[derive(Debug)]
 pub struct Keys {
     client: Client,
@@ -67,9 +73,28 @@ impl B2Api {
     /// Creates an application key that never expires and works for every bucket. Its secret is
     /// returned only here. The request is billed in class C.
     ///
+    /// The name is for people: it has 1 to 100 letters, digits and `-`, and several keys may have the same
+    /// one. A second call creates a second key.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::keys::Capability;
+    ///
+    /// let reader = [Capability::ListBuckets, Capability::ListFiles, Capability::ReadFiles];
+    /// let created = b2_api.create_key("web-server", reader)?;
+    /// println!("id {}", created.details.application_key_id);
+    /// // created.application_key.expose() is the secret: store it now, it is never shown again.
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::InvalidInput`]; [`Error::NotAllowed`], without a request if this key lacks the capability
-    /// to make keys; the errors of any call.
+    /// [`Error::InvalidInput`], before anything is sent, for another name, for no capability at all, or for
+    /// restrictions that a key cannot have; [`Error::NotAllowed`] if this key lacks `writeKeys`, or would
+    /// grant more than it has; the errors of any call.
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the key
@@ -84,6 +109,24 @@ impl B2Api {
     }
 
     /// Creates an application key that is restricted to buckets or names, or expires.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use std::time::Duration;
+    /// use b2sdk::keys::{Capability, CreateKeyOptions};
+    ///
+    /// // For a machine that may add backups for a year, and neither read nor delete them.
+    /// let year = Duration::from_secs(365 * 24 * 3600);
+    /// let options = CreateKeyOptions::new().buckets([bucket.id()]).name_prefix("host-7/").valid_for(year);
+    /// let created = b2_api.create_key_with("host-7", [Capability::WriteFiles], &options)?;
+    /// assert_eq!(created.details.name_prefix.as_deref(), Some("host-7/"));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`create_key`](Self::create_key).
@@ -121,11 +164,30 @@ impl B2Api {
         })
     }
 
-    /// Lists the application keys of the account, page by page. The master key is never listed;
-    /// keys that have expired may be. Each started 1,000 keys are billed as one call of class C.
+    /// Lists the application keys of the account, page by page, in no particular order. The master key is
+    /// never listed; keys that have expired may be. Each started 1,000 keys are billed as one call of class
+    /// C.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::keys::Capability;
+    ///
+    /// for key in b2_api.list_keys()? {
+    ///     let key = key?;
+    ///     if key.capabilities.contains(&Capability::DeleteFiles) {
+    ///         println!("{} ({}) may delete files", key.key_name, key.application_key_id);
+    ///     }
+    /// }
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// This call sends nothing. The items can be [`Error::NotAllowed`], or the errors of any call.
+    /// This call sends nothing. The items can be [`Error::NotAllowed`] if this key lacks `listKeys`, or the
+    /// errors of any call.
     pub fn list_keys(&self) -> Result<Keys> {
         Ok(Keys {
             client: self.client.clone(),
@@ -134,7 +196,7 @@ impl B2Api {
     }
 
     /// Returns the key with this id, or `None` if there is none. This is one request for a listing
-    /// that starts at the id.
+    /// that starts at the id, billed in class C.
     ///
     /// # Errors
     /// As the items of [`list_keys`](Self::list_keys).
@@ -143,11 +205,14 @@ impl B2Api {
     }
 
     /// Permanently deletes an application key and returns what it was. Tokens that were issued for
-    /// it stop working soon afterwards.
+    /// it stop working soon afterwards, and so do download tokens and signed URLs that were made with it.
+    /// The request is free (class A).
+    ///
+    /// A key can delete itself; the calls that follow fail with [`Error::InvalidCredentials`].
     ///
     /// # Errors
-    /// [`Error::Service`] with the code `bad_request` if there is no such key; [`Error::NotAllowed`];
-    /// the errors of any call.
+    /// [`Error::Service`] with the code `bad_request` if there is no such key; [`Error::NotAllowed`] if this
+    /// key lacks `deleteKeys`; the errors of any call.
     ///
     /// # Consequences
     /// If the answer is lost, the call is repeated. If the first request had taken effect, the
@@ -205,10 +270,12 @@ fn check(name: &str, capabilities: &[Capability], options: &CreateKeyOptions) ->
         ));
     }
     match options.valid_for {
-        Some(time) if time < Duration::from_secs(1) || time > LONGEST => Err(Error::invalid_input(
-            "valid_for",
-            "it is 1 second to 1000 days",
-        )),
+        Some(time) if time < Duration::from_secs(1) || time >= TOO_LONG => {
+            Err(Error::invalid_input(
+                "valid_for",
+                "a key is valid for at least one second and less than 1,000 days",
+            ))
+        }
         _ => Ok(()),
     }
 }

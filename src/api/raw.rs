@@ -23,7 +23,7 @@ impl B2Api {
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
     /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
@@ -37,7 +37,7 @@ impl B2Api {
     /// let names: Vec<_> = page.files.iter().map(|row| row.file_name.as_str()).collect();
     /// assert_eq!(names, ["2026-"]);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, b2sdk::Error>(())
     /// ```
     ///
     /// # Uploads
@@ -48,7 +48,7 @@ impl B2Api {
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
     /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
@@ -65,7 +65,7 @@ impl B2Api {
     /// })?;
     /// assert_eq!(version.content_length, 5);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, b2sdk::Error>(())
     /// ```
     ///
     /// # Errors
@@ -85,6 +85,10 @@ impl B2Api {
 
     /// Returns the connections of this `B2Api`, for single requests under an authorization that the
     /// caller keeps. They use no store and repeat nothing. This `B2Api` need not be authorized.
+    ///
+    /// Their requests count in [`request_counts`](Self::request_counts) and obey
+    /// [`shutdown`](Self::shutdown), the request budget and the bandwidth limits. See
+    /// [`raw`](crate::raw) for an example.
     #[must_use]
     pub fn raw_connections(&self) -> Connections {
         let control = self.client.control(None);

@@ -14,6 +14,11 @@ use crate::transfer::source::FileSource;
 use crate::transfer::uploaded::Uploaded;
 
 /// # Composing
+///
+/// A composed file is made of local content and of ranges of stored files, which the service copies, so that
+/// their bytes are neither downloaded nor uploaded. Copied parts are billed in class C; the description of
+/// each stored file, and the download of a piece that is too small to be copied, in class B. The other
+/// requests are free.
 impl Bucket {
     /// Creates a file from pieces, one after the other.
     ///
@@ -22,6 +27,22 @@ impl Bucket {
     /// piece is downloaded and uploaded together with its neighbours. If everything fits into one
     /// part, a single upload or copy is enough. A composition that fails is cancelled, or can be
     /// resumed with [`ComposeOptions::resume`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::compose::Piece;
+    ///
+    /// let stored = bucket.upload_bytes(b"Hello, ", "greeting.txt")?;
+    /// let pieces = [Piece::remote(&stored.version().file_id), Piece::bytes(b"world!")];
+    /// bucket.concatenate(&pieces, "letter.txt")?;
+    /// assert_eq!(bucket.download_file_by_name("letter.txt")?.read_to_vec()?, b"Hello, world!");
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) if a piece does not have all bytes of
@@ -56,6 +77,28 @@ impl Bucket {
     /// is used there. They must not leave a gap. Stored pieces are copied and local ones uploaded,
     /// as by [`concatenate`](Self::concatenate).
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::compose::Piece;
+    ///
+    /// // A new version of a disk image of which one block has changed.
+    /// let old = bucket.upload_bytes(b"aaaabbbbcccc", "disk.img")?;
+    /// let old = Piece::remote(&old.version().file_id);
+    /// let pieces = [
+    ///     (0, old.clone().range(0..4)),
+    ///     (4, Piece::bytes(b"BBBB")),
+    ///     (8, old.range(8..)),
+    /// ];
+    /// bucket.create_file(&pieces, "disk.img")?;
+    /// assert_eq!(bucket.download_file_by_name("disk.img")?.read_to_vec()?, b"aaaaBBBBcccc");
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`concatenate`](Self::concatenate); [`Error::InvalidInput`](crate::Error::InvalidInput)
     /// if the pieces leave a gap.
@@ -86,9 +129,12 @@ impl Bucket {
     /// The iterator is advanced only as far as the next part needs. Parts double in size every
     /// 1,000 parts, and with them the smallest stored piece that is copied and not downloaded.
     ///
+    /// Use this where the pieces do not fit into memory as a list, or become known one by one. A failed
+    /// composition of this kind is cancelled and cannot be resumed, because the iterator is used up.
+    ///
     /// # Errors
     /// As [`concatenate`](Self::concatenate). A piece that cannot be used ends the composition
-    /// after it has begun.
+    /// after it has begun; the unfinished file is cancelled.
     pub fn concatenate_stream<'p>(
         &self,
         pieces: impl IntoIterator<Item = Piece<'p>>,
@@ -100,7 +146,8 @@ impl Bucket {
     /// Creates a file from a stream of pieces, with options.
     ///
     /// # Errors
-    /// As [`concatenate_stream`](Self::concatenate_stream).
+    /// As [`concatenate_stream`](Self::concatenate_stream). [`Error::InvalidInput`](crate::Error::InvalidInput)
+    /// also for [`ComposeOptions::resume`].
     pub fn concatenate_stream_with<'p>(
         &self,
         pieces: impl IntoIterator<Item = Piece<'p>>,
@@ -111,7 +158,9 @@ impl Bucket {
         self.compose_once(file_name, options, pieces)
     }
 
-    /// Creates a file from any number of pieces at their offsets, which must not decrease.
+    /// Creates a file from any number of pieces at their offsets, which must not decrease. The iterator is
+    /// advanced only as far as the next part needs. Where pieces overlap,
+    /// [`Overlap::Remote`](crate::compose::Overlap::Remote) applies.
     ///
     /// # Errors
     /// As [`concatenate_stream`](Self::concatenate_stream) and [`create_file`](Self::create_file).
@@ -143,6 +192,31 @@ impl Bucket {
     ///
     /// A file that has not changed creates no version, unless settings are asked for that its latest version
     /// does not have; [`Uploaded::is_unchanged`] tells.
+    ///
+    /// The description of the latest version is one request of class B. Each new version is billed with its
+    /// whole length, although only the end of it is sent.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let log = directory.path().join("app.log");
+    /// # std::fs::write(&log, vec![b'x'; 6_000_000]).unwrap();
+    /// # let append = || {
+    /// #     use std::io::Write;
+    /// #     std::fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(b"another line\n").unwrap();
+    /// # };
+    /// bucket.upload_appended_file(&log, "app.log")?; // 6 MB, the whole file
+    /// append(); // the program that owns the log writes "another line\n"
+    /// let uploaded = bucket.upload_appended_file(&log, "app.log")?;
+    /// assert!(uploaded.bytes_sent() < 6_000_000);
+    /// assert!(bucket.upload_appended_file(&log, "app.log")?.is_unchanged());
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// The local file is read to verify that it starts with the latest version. The whole file is
     /// uploaded, as by [`upload_local_file`](Self::upload_local_file), if it does not; if the

@@ -19,6 +19,26 @@ impl Bucket {
     /// source. Requests for copies are billed in class C. Encryption and object lock of the source
     /// are never copied: the copy gets the defaults of this bucket, or what [`CopyOptions`] say.
     ///
+    /// The copy is a new version of `new_name`, and the source remains. The service answers when the copy is
+    /// complete, which takes minutes for large files
+    /// ([`Timeouts::slow_idle`](crate::Timeouts::slow_idle) applies).
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "draft.txt")?;
+    /// // Renaming is copying and deleting.
+    /// let draft = bucket.get_file_info_by_name("draft.txt")?;
+    /// bucket.copy(&draft.file_id, "final.txt")?;
+    /// bucket.delete_all_versions("draft.txt")?;
+    /// assert!(bucket.exists("final.txt")? && !bucket.exists("draft.txt")?);
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName);
     /// [`Error::FileNotFound`](crate::Error::FileNotFound);

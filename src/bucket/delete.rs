@@ -34,13 +34,34 @@ setters! {
 }
 
 /// # Hiding and deleting
+///
+/// The requests are free (class A). Hiding needs the capability `writeFiles`, deleting `deleteFiles`.
 impl Bucket {
     /// Hides a file, so that its name is no longer found, and returns the hide marker. Its versions remain
     /// stored and billed below the hide marker.
     ///
+    /// A later upload under the name is visible again, and so is the file after
+    /// [`unhide_file`](Self::unhide_file). Object lock does not prevent hiding.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// bucket.hide_file("hello.txt")?;
+    /// assert!(!bucket.exists("hello.txt")?);
+    /// bucket.unhide_file("hello.txt")?;
+    /// assert!(bucket.exists("hello.txt")?);
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::FileNotFound`]; [`Error::Service`] with the code `already_hidden`;
-    /// [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::FileNotFound`] if the name has no version; [`Error::Service`] with the code
+    /// `already_hidden` on the second call; [`Error::NotAllowed`]; the errors of any call. If the answer is
+    /// lost, the service is asked whether the file is hidden.
     pub fn hide_file(&self, file_name: &str) -> Result<FileVersion> {
         self.hide_file_under(&self.control(None), file_name)
     }
@@ -70,9 +91,12 @@ impl Bucket {
 
     /// Makes a hidden file visible again by deleting its hide marker, and returns the hide marker.
     ///
+    /// This takes a listing of the name, billed in class C, and a deletion, and so the capabilities
+    /// `listFiles` and `deleteFiles`.
+    ///
     /// # Errors
-    /// [`Error::FileNotFound`]; [`Error::InvalidInput`] if the file is not hidden;
-    /// [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::FileNotFound`] if the name has no version; [`Error::InvalidInput`] if the file is not
+    /// hidden, also on the second call; [`Error::NotAllowed`]; the errors of any call.
     pub fn unhide_file(&self, file_name: &str) -> Result<FileVersion> {
         let latest = self.latest(&self.control(None), file_name)?;
         let latest = latest.ok_or_else(|| Error::FileNotFound {
@@ -101,18 +125,23 @@ impl Bucket {
     /// Deletes a version permanently. If it was the latest version of its file, the version before it
     /// becomes the latest; [`delete_all_versions`](Self::delete_all_versions) deletes all of them.
     ///
+    /// The name must be that of the version, as a protection against mistakes. The service does not check
+    /// that the version is in this bucket. An unfinished large file is cancelled.
+    ///
     /// # Errors
-    /// [`Error::FileNotFound`] if there is no such version, or if the id belongs to another name;
-    /// [`Error::Locked`] if a retention has not ended or a legal hold is on; [`Error::NotAllowed`]; the
-    /// errors of any call.
+    /// [`Error::FileNotFound`] if there is no such version, as on the second call, or if the id belongs to
+    /// another name; [`Error::Locked`] if a retention has not ended or a legal hold is on;
+    /// [`Error::NotAllowed`]; the errors of any call. If the answer is lost, the call is repeated, and a
+    /// version that is then gone counts as deleted.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
         self.delete_file_version_with(file_id, file_name, &DeleteFileVersionOptions::default())
     }
 
-    /// Deletes a version permanently, with options.
+    /// Deletes a version permanently, with options: one that is retained in governance mode as well.
     ///
     /// # Errors
-    /// As [`delete_file_version`](Self::delete_file_version).
+    /// As [`delete_file_version`](Self::delete_file_version). [`Error::NotAllowed`] also if a bypass is asked
+    /// for and the key lacks `bypassGovernance`.
     pub fn delete_file_version_with(
         &self,
         file_id: &FileId,
@@ -133,11 +162,12 @@ impl Bucket {
     /// repeated.
     ///
     /// The latest version is deleted last, and only if all others are gone: at no time does an older
-    /// version appear under the name.
+    /// version appear under the name. The versions are listed first, one call of class C for each 100 of
+    /// them, and then deleted several at a time, one free request each.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
     /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
@@ -146,7 +176,7 @@ impl Bucket {
     /// assert_eq!(bucket.delete_all_versions("letter.txt")?, 2);
     /// assert_eq!(bucket.delete_all_versions("letter.txt")?, 0);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, b2sdk::Error>(())
     /// ```
     ///
     /// # Errors
@@ -161,10 +191,12 @@ impl Bucket {
         self.delete_all_versions_with(file_name, &DeleteFileVersionOptions::default())
     }
 
-    /// Deletes all versions of a file permanently, with options.
+    /// Deletes all versions of a file permanently, with options: those that are retained in governance mode
+    /// as well.
     ///
     /// # Errors
-    /// As [`delete_all_versions`](Self::delete_all_versions).
+    /// As [`delete_all_versions`](Self::delete_all_versions). [`Error::NotAllowed`] also if a bypass is asked
+    /// for and the key lacks `bypassGovernance`.
     pub fn delete_all_versions_with(
         &self,
         file_name: &str,

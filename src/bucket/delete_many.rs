@@ -77,7 +77,8 @@ setters! {
     }
 }
 
-/// An iterator over the versions of a listing, without its folders.
+/// An iterator over the versions of a listing, without its folders: what [`Bucket::delete_many`] deletes. It
+/// only appears as the parameter of [`Deletions`].
 #[derive(Debug)]
 pub struct ListedVersions(FilePages);
 
@@ -102,6 +103,10 @@ impl Bucket {
     /// Files in folders below need [`LsOptions::recursive`]. A name that does not start with the
     /// folder's name, or does not match the pattern and the filters, is never deleted.
     ///
+    /// Several versions are deleted at a time, at most as many as the `B2Api` has workers, one free request
+    /// each (class A); the listing is billed in class C. **Nothing is deleted before results are taken** from
+    /// the iterator that is returned.
+    ///
     /// With [`Versions::All`], all versions are deleted, including hide markers and **unfinished
     /// large files, even while they are being uploaded**. With [`Versions::Latest`], only the
     /// latest version of each file that is not hidden is deleted, and the version before it becomes
@@ -109,7 +114,7 @@ impl Bucket {
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
     /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
@@ -127,7 +132,7 @@ impl Bucket {
     /// }
     /// assert_eq!((failures, bucket.ls("")?.count()), (0, 0));
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, b2sdk::Error>(())
     /// ```
     ///
     /// # Errors

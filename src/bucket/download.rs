@@ -10,10 +10,37 @@ use crate::raw::DownloadRequest;
 use crate::transfer::download::{Download, DownloadOptions};
 
 /// # Downloading
+///
+/// Requests of downloads are billed in class B, and the bytes count towards the download cap of the account.
+/// A public bucket needs no capability; for a private one the key needs `readFiles`.
 impl Bucket {
     /// Requests the latest version of a file and reads its headers. The content is read by the
     /// methods of the returned [`Download`], which save it to a path, write it to a writer, or
     /// provide a reader. The request is billed in class B.
+    ///
+    /// A large file that is saved to a path, or read into memory, takes one request for each range. A
+    /// connection that breaks is replaced, and the download continues with the version that was opened,
+    /// whatever is uploaded under the name in between. At the end the SHA-1 is verified.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// use b2sdk::Error;
+    ///
+    /// match bucket.download_file_by_name("helo.txt") {
+    ///     Ok(download) => println!("{} bytes", download.length()),
+    ///     Err(Error::FileNotFound { file, .. }) => println!("there is no {file}"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// let content = bucket.download_file_by_name("hello.txt")?.read_to_vec()?;
+    /// assert_eq!(content, b"hello");
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the file is hidden;
@@ -26,9 +53,27 @@ impl Bucket {
 
     /// Requests the latest version of a file, or a range of it, with options.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// use b2sdk::DownloadOptions;
+    ///
+    /// let options = DownloadOptions::new().range(1..=3);
+    /// let download = bucket.download_file_by_name_with("hello.txt", &options)?;
+    /// assert_eq!(download.read_to_vec()?, b"ell");
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name);
-    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
+    /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable) if the range begins behind the end
+    /// of the file; [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty range, and for a range
+    /// together with [`resume`](DownloadOptions::resume).
     pub fn download_file_by_name_with(
         &self,
         file_name: &str,
@@ -38,7 +83,8 @@ impl Bucket {
     }
 
     /// Requests a version by its id and reads its headers. The content is read by the methods of
-    /// the returned [`Download`].
+    /// the returned [`Download`]. The version need not be the latest one, and may be hidden; the service
+    /// does not check that it is in this bucket. The request is billed in class B.
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).
@@ -60,7 +106,7 @@ impl Bucket {
     }
 
     /// Describes the latest version of a file, without its content. This is one HEAD request,
-    /// billed in class B.
+    /// billed in class B. Whether a file exists at all, [`exists`](Self::exists) tells.
     ///
     /// The service describes a file that is encrypted with a customer's key only if the key is
     /// sent: use [`get_file_info_by_name_with`](Self::get_file_info_by_name_with), or
@@ -72,7 +118,8 @@ impl Bucket {
         self.describe(&self.by_name(file_name))
     }
 
-    /// Describes the latest version of a file that is encrypted with this key.
+    /// Describes the latest version of a file that is encrypted with this key (SSE-C). This is one HEAD
+    /// request, billed in class B.
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).

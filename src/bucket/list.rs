@@ -24,7 +24,8 @@ pub enum Versions {
     All,
 }
 
-/// Options for a listing.
+/// Options for a listing. By default, a listing yields the latest versions of the files in one folder, and
+/// the folders in it.
 ///
 /// ```
 /// use b2sdk::{LsOptions, Versions};
@@ -35,7 +36,8 @@ pub enum Versions {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LsOptions {
-    /// Whether to list the files in the folders below instead of the folders themselves.
+    /// Whether to list the files in the folders below, of any depth, instead of the folders themselves. Off
+    /// by default.
     pub recursive: bool,
     /// Which versions to list: the latest ones by default.
     pub versions: Versions,
@@ -44,13 +46,17 @@ pub struct LsOptions {
     /// for one that is not among these. A pattern without any of them is the name of one file. This
     /// requires `recursive`.
     pub with_wildcard: bool,
-    /// Which files to list, by patterns of their whole names. The last filter that matches a name decides.
-    /// A folder is listed if a file in it passes.
-    pub filters: Vec<Filter>,
-    /// How many entries to request at a time: 1 to 10,000. The service bills every 1000 entries that it
-    /// returns, or part of them, as one call.
+    /// Which files to list, by patterns of their whole names. The last filter that matches a name decides. A
+    /// name that none matches is listed, unless all filters include: then only what they include is listed. A
+    /// folder is listed if a file in it passes.
     ///
-    /// By default the first page has 1000 entries, and each page twice as many as the one before it, up to
+    /// Filters are applied to what the service returns, so entries that they leave out are requested and
+    /// billed.
+    pub filters: Vec<Filter>,
+    /// How many entries to request at a time: 1 to 10,000. The service bills every 1,000 entries that it
+    /// returns, or part of them, as one call ([section 9.4](crate::guide::protocol#94-limits-and-billing)).
+    ///
+    /// By default the first page has 1,000 entries, and each page twice as many as the one before it, up to
     /// 10,000: a listing that is stopped early costs at most about twice what was taken of it.
     pub page_size: Option<u32>,
     /// Cancels the listing.
@@ -73,10 +79,23 @@ setters! {
 }
 
 /// An entry of a listing: a file version or a folder.
+///
+/// ```no_run
+/// # fn show(bucket: &b2sdk::Bucket) -> b2sdk::Result<()> {
+/// for entry in bucket.ls("")? {
+///     let entry = entry?;
+///     match &entry.folder {
+///         Some(folder) => println!("{folder} is a folder"),
+///         None => println!("{} has {} bytes", entry.version.file_name, entry.version.content_length),
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The version. For a folder, a row with the folder's name and no other values.
+    /// The version. For a folder, its name ends with `/`, its
+    /// [`action`](FileVersion::action) is [`FileAction::Folder`], and the other values are empty.
     pub version: FileVersion,
     /// The full name of the folder with the `/` at its end, or `None` for a file.
     pub folder: Option<String>,
@@ -84,23 +103,32 @@ pub struct Entry {
 
 /// An iterator over the entries of a folder, from [`Bucket::ls`] and [`Bucket::ls_with`].
 ///
-/// It requests a page of entries when it needs one, and decodes the entries while they arrive: about 1 MiB of
-/// a page is in memory, whatever its size, unless no entry is taken for five seconds. Then the next one reads the
-/// rest of the page into memory, up to about 10 MB. If the connection breaks in the middle of a large page, the rest
-/// of the page is requested again, which is billed. After an error the iterator ends.
+/// Entries come in the order of their names, compared byte by byte, so `Z` comes before `a`. Files that are
+/// uploaded or deleted while the listing runs may be missing or still be listed.
+///
+/// The iterator requests a page of entries when it needs one, and decodes the entries while they arrive: about
+/// 1 MiB of a page is in memory, whatever its size, unless no entry is taken for five seconds. Then the next one
+/// reads the rest of the page into memory, up to about 10 MB. If the connection breaks in the middle of a large
+/// page, the rest of the page is requested again, which is billed. After an error the iterator ends.
 #[derive(Debug)]
 pub struct Ls(FilePages);
 
 /// An iterator over the versions of one file, newest first, from [`Bucket::list_file_versions`].
 ///
-/// It requests a page of versions when it needs one. After an error it ends.
+/// It requests a page of up to 100 versions when it needs one, each a call of class C, and keeps no other in
+/// memory. After an error it ends.
 #[derive(Debug)]
 pub struct FileVersions(FilePages);
 
 /// # Listing
+///
+/// Listings need the capability `listFiles`. A key that is restricted to a prefix can list only folders that
+/// begin with it. Requests are billed in class C, for every started 1,000 entries that the service returns.
 impl Bucket {
     /// Lists the files of a folder, and the folders in it. `""` is the root of the bucket; `"photos"` and
-    /// `"photos/"` name one folder.
+    /// `"photos/"` name one folder. Hidden files and older versions are not listed.
+    ///
+    /// A folder that does not exist is empty, which is no error.
     ///
     /// ```no_run
     /// # fn list(bucket: &b2sdk::Bucket) -> b2sdk::Result<()> {
@@ -115,8 +143,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// This call sends nothing. The entries can be [`Error::NotAllowed`], [`Error::BucketNotFound`], or the
-    /// errors of any call.
+    /// This call sends nothing. The entries can be [`Error::NotAllowed`] if the key lacks `listFiles` or is
+    /// restricted to other names, [`Error::BucketNotFound`], or the errors of any call.
     pub fn ls(&self, folder: &str) -> Result<Ls> {
         self.ls_with(folder, &LsOptions::default())
     }
@@ -188,7 +216,25 @@ impl Bucket {
         ))
     }
 
-    /// Lists all versions of one file, newest first, including hide markers and unfinished large files.
+    /// Lists all versions of one file, newest first, including hide markers and unfinished large files. A
+    /// name that does not exist has none.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::FileAction;
+    ///
+    /// bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// bucket.hide_file("hello.txt")?;
+    /// let versions = bucket.list_file_versions("hello.txt")?.collect::<b2sdk::Result<Vec<_>>>()?;
+    /// assert_eq!(versions.len(), 2);
+    /// assert_eq!(versions[0].action, FileAction::Hide);
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`ls`](Self::ls).
@@ -197,14 +243,14 @@ impl Bucket {
     }
 
     /// Returns whether there is a file of this name that is not hidden. This is one request, which is
-    /// billed in class C.
+    /// billed in class C. [`get_file_info_by_name`](Self::get_file_info_by_name) tells more, in class B.
     ///
     /// The answer is true also for a file that is encrypted with a key of the customer, and for one that
     /// this key may list and not read.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
     /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
@@ -214,7 +260,7 @@ impl Bucket {
     /// bucket.hide_file("hello.txt")?;
     /// assert!(!bucket.exists("hello.txt")?);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, b2sdk::Error>(())
     /// ```
     ///
     /// # Errors

@@ -29,6 +29,10 @@ setters! {
 }
 
 /// # Object lock
+///
+/// Object lock keeps versions from being deleted. A bucket has it if it was created with
+/// [`file_lock`](crate::CreateBucketOptions::file_lock) or got it by
+/// [`enable_file_lock`](crate::UpdateBucketOptions::enable_file_lock). The requests are free (class A).
 impl Bucket {
     /// Sets the retention of a version, or removes it with `None`. It returns the retention that
     /// the service has stored, which may be truncated to whole seconds. The bucket must have object
@@ -54,7 +58,31 @@ impl Bucket {
         self.update_file_retention_with(file_id, file_name, retention, &options)
     }
 
-    /// Sets or removes the retention of a version, with options.
+    /// Sets or removes the retention of a version, with options: a retention in governance mode can be
+    /// shortened or removed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let locked = b2sdk::CreateBucketOptions::new().file_lock(true);
+    /// # let bucket = b2_api.create_bucket_with("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate, &locked)?;
+    /// use std::time::{Duration, SystemTime};
+    /// use b2sdk::lock::{FileRetention, UpdateFileRetentionOptions};
+    ///
+    /// let uploaded = bucket.upload_bytes(b"contract", "contract.txt")?;
+    /// let (id, name) = (&uploaded.version().file_id, "contract.txt");
+    /// let year = SystemTime::now() + Duration::from_secs(365 * 24 * 3600);
+    /// bucket.update_file_retention(id, name, Some(&FileRetention::governance(year)))?;
+    /// assert!(bucket.delete_file_version(id, name).is_err());
+    ///
+    /// let bypass = UpdateFileRetentionOptions::new().bypass_governance(true);
+    /// bucket.update_file_retention_with(id, name, None, &bypass)?;
+    /// bucket.delete_file_version(id, name)?;
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`update_file_retention`](Self::update_file_retention); also
@@ -78,7 +106,8 @@ impl Bucket {
     }
 
     /// Puts a version on legal hold, or releases it. While the hold is on, nobody can delete the
-    /// version. The bucket must have object lock.
+    /// version, whatever its retention, and no capability bypasses the hold. The bucket must have object
+    /// lock. A second call with the same value changes nothing and succeeds.
     ///
     /// # Errors
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) before anything is sent if the key lacks

@@ -7,12 +7,16 @@ use crate::model::notification::{EventNotificationRule, check_notification_rules
 use crate::model::operation::Operation;
 
 /// # Event notifications
+///
+/// Backblaze enables event notifications per account. The requests are billed in class C.
 impl Bucket {
-    /// The bucket's event notification rules, in the order of their names. They hold their signing
-    /// secrets in clear; `Debug` does not show them.
+    /// Returns the bucket's event notification rules, in the order of their names. They hold their signing
+    /// secrets in clear; `Debug` does not show them. A rule that the service has suspended because its target
+    /// failed says so in [`is_suspended`](EventNotificationRule::is_suspended).
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key lacks `readBucketNotifications`; the
+    /// errors of any call.
     pub fn get_notification_rules(&self) -> Result<Vec<EventNotificationRule>> {
         let control = self.control(None);
         let answer = self.with_id(&control, |id| {
@@ -24,8 +28,11 @@ impl Bucket {
         Ok(answer.event_notification_rules)
     }
 
-    /// Replaces all event notification rules of the bucket by these, and tells what they are now. No
-    /// rules clear them.
+    /// Replaces all event notification rules of the bucket by these, and returns the rules that the service
+    /// has stored. An empty slice removes all rules. A bucket has at most 25.
+    ///
+    /// To add or change one rule, read the rules first, as in the example: a rule that is not among `rules`
+    /// is removed.
     ///
     /// ```
     /// use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType, SigningSecret};
@@ -45,7 +52,7 @@ impl Bucket {
     /// # Errors
     /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent;
     /// [`Error::Service`] with a code such as `event_type_categories`; [`Error::BucketNotFound`];
-    /// [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::NotAllowed`] if the key lacks `writeBucketNotifications`; the errors of any call.
     ///
     /// # Consequences
     /// The service keeps no revision of these rules: of two programs that read, change and write them

@@ -8,8 +8,30 @@ use crate::raw::DownloadRequest;
 use crate::transfer::download::remote_file::{OpenFileOptions, RemoteFile};
 
 /// # Reading files in pieces
+///
+/// To get a whole file, [`download_file_by_name`](Bucket::download_file_by_name) is simpler and needs fewer
+/// requests.
 impl Bucket {
-    /// Opens the latest version of a file for reading at any position, with one request.
+    /// Opens the latest version of a file for reading at any position.
+    ///
+    /// One HEAD request describes the file, billed in class B, and nothing else is downloaded before
+    /// something is read. Each read that the cache cannot serve is at least one more request of class B. The
+    /// handle stays with this version, whatever is uploaded under the name later.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"first line\nsecond line\n", "notes.txt")?;
+    /// let file = bucket.open_file("notes.txt")?;
+    /// let mut word = [0; 6];
+    /// file.read_exact_at(&mut word, 11).unwrap();
+    /// assert_eq!(&word, b"second");
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).
@@ -17,7 +39,8 @@ impl Bucket {
         self.open_file_with(file_name, &OpenFileOptions::default())
     }
 
-    /// Opens the latest version of a file with these options, with one request.
+    /// Opens the latest version of a file with options: another size of the cache, no reading ahead, the
+    /// customer's key that the file is encrypted with. One HEAD request is sent, billed in class B.
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).
@@ -25,7 +48,8 @@ impl Bucket {
         self.open(&self.by_name(file_name), options)
     }
 
-    /// Opens a version for reading at any position, with one request.
+    /// Opens a version for reading at any position. It need not be the latest one. One HEAD request is sent,
+    /// billed in class B.
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).
@@ -33,7 +57,8 @@ impl Bucket {
         self.open_file_by_id_with(file_id, &OpenFileOptions::default())
     }
 
-    /// Opens a version with these options, with one request.
+    /// Opens a version with options, such as the customer's key that it is encrypted with. One HEAD request
+    /// is sent, billed in class B.
     ///
     /// # Errors
     /// As [`download_file_by_name`](Self::download_file_by_name).

@@ -35,13 +35,17 @@ use crate::wire::bucket::UpdateBucketRequest;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct UpdateBucketOptions {
-    /// Who may download.
+    /// Who may download: everybody, or only the account. [`BucketType::AllPublic`] makes every file in the
+    /// bucket readable by anybody at once.
     pub bucket_type: Option<BucketType>,
-    /// Names and values that are stored with the bucket.
+    /// Names and values that are stored with the bucket, which replace all earlier ones. The value of
+    /// `Cache-Control` becomes that header of all downloads.
     pub info: Option<BTreeMap<String, String>>,
-    /// Which web pages may use the bucket from a browser.
+    /// Which web pages may use the bucket from a browser. The rules replace all earlier ones; an empty list
+    /// removes them.
     pub cors_rules: Option<Vec<CorsRule>>,
-    /// When the service hides and deletes files and cancels unfinished ones.
+    /// When the service hides and deletes files and cancels unfinished ones. The rules replace all earlier
+    /// ones; an empty list removes them.
     pub lifecycle_rules: Option<Vec<LifecycleRule>>,
     /// How files are encrypted that are uploaded without an encryption of their own.
     /// [`Encryption::None`] removes the setting. This requires the capability `writeBucketEncryption`.
@@ -88,7 +92,8 @@ impl UpdateBucketOptions {
         self
     }
 
-    /// Returns whether no setting is set.
+    /// Returns whether no setting is set, so that an update with these options would change nothing.
+    /// [`if_revision_is`](Self::if_revision_is) is no setting.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         let Self {
@@ -208,11 +213,34 @@ impl Protection<'_> {
 }
 
 /// # Settings
+///
+/// Reading the settings needs the capability `listBuckets`, changing them `writeBuckets`. The requests are
+/// billed in class C.
 impl Bucket {
-    /// Everything about the bucket as of now.
+    /// Requests the bucket's settings as they are now: its type, info, rules, default encryption, lock and
+    /// replication. This is one request, billed in class C.
+    ///
+    /// Settings that the key may not read are [`Filtered::NotAuthorized`](crate::Filtered), which is not the
+    /// same as not set.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::BucketType;
+    ///
+    /// let details = bucket.details()?;
+    /// assert_eq!(details.bucket_type, BucketType::AllPrivate);
+    /// assert!(details.lifecycle_rules.is_empty());
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`]; the errors of any call.
+    /// [`Error::BucketNotFound`] if the bucket was deleted; [`Error::NotAllowed`] if the key lacks
+    /// `listBuckets` or is restricted to other buckets; the errors of any call.
     pub fn details(&self) -> Result<BucketDetails> {
         let control = self.control(None);
         self.with_id(&control, |id| {
@@ -232,14 +260,39 @@ impl Bucket {
         })
     }
 
-    /// Changes settings.
+    /// Changes the settings that `options` names, in one request, and returns all settings as they are then.
+    /// The others stay as they are. A setting that is named replaces the stored one as a whole, so rules that
+    /// are not in the new list are gone: [`modify`](Self::modify) is the way to add one.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::UpdateBucketOptions;
+    /// use b2sdk::rules::LifecycleRule;
+    ///
+    /// // Versions are deleted a week after they were hidden or replaced.
+    /// let rule = LifecycleRule::new("").delete_hidden_after_days(7);
+    /// let details = bucket.update(&UpdateBucketOptions::new().lifecycle_rules([rule]))?;
+    /// assert_eq!(details.lifecycle_rules.len(), 1);
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for rules that break the service's, before anything is sent;
-    /// [`Error::Conflict`] if `if_revision_is` is given and the bucket was changed meanwhile: read
+    /// [`Error::Conflict`] if `if_revision_is` is given and somebody else has changed the bucket since: read
     /// [`details`](Self::details) again and repeat, as [`modify`](Self::modify) does;
-    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`]; [`Error::Service`] with the code
-    /// `bucket_missing_file_lock` for a default retention without object lock; the errors of any call.
+    /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key lacks `writeBuckets`, or
+    /// `writeBucketEncryption`, `writeBucketRetentions` or `writeBucketReplications` for a setting that needs
+    /// it; [`Error::Service`] with the code `bucket_missing_file_lock` for a default retention without object
+    /// lock; the errors of any call.
+    ///
+    /// # Consequences
+    /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the change may
+    /// have been made. With `if_revision_is`, repeating the call then fails with [`Error::Conflict`].
     pub fn update(&self, options: &UpdateBucketOptions) -> Result<BucketDetails> {
         let UpdateBucketOptions {
             bucket_type,
@@ -286,9 +339,10 @@ impl Bucket {
         })
     }
 
-    /// Changes settings on the basis of what they are: reads them, lets `change` say what to change,
-    /// and writes that only if nobody changed the bucket in between. Otherwise it begins anew, so that
-    /// of several programs that do this at once none undoes the change of another.
+    /// Changes settings on the basis of what they are: requests them, lets `change` say what to change,
+    /// and writes that only if nobody has changed the bucket in between. Otherwise it begins again, so that
+    /// no program undoes the change of another one that runs at the same time. Each try takes two requests
+    /// of class C.
     ///
     /// `change` is called once for each try and must depend on nothing but the details it is given.
     /// If it names no setting ([`UpdateBucketOptions::is_empty`]), nothing is written. Its
@@ -310,8 +364,10 @@ impl Bucket {
     ///
     /// # Errors
     /// What `change` returns; [`Error::Conflict`] if others were faster as often as
-    /// [`RetryPolicy::max_attempts`](crate::RetryPolicy::max_attempts) allows tries; otherwise as
-    /// [`details`](Self::details) and [`update`](Self::update).
+    /// [`RetryPolicy::max_attempts`](crate::RetryPolicy::max_attempts) allows tries;
+    /// [`Error::InvalidInput`] if `change` replaces a setting whose present value this version of the crate
+    /// cannot read, so that something unknown would be lost; otherwise as [`details`](Self::details) and
+    /// [`update`](Self::update).
     ///
     /// # Consequences
     /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the change
@@ -342,15 +398,19 @@ impl Bucket {
         }
     }
 
-    /// Changes who may download.
+    /// Changes who may download: [`BucketType::AllPublic`] for everybody, [`BucketType::AllPrivate`] for keys
+    /// of the account. It takes effect for all files in the bucket. An account needs a payment history and a
+    /// verified email address for public buckets.
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// As [`update`](Self::update); [`Error::Service`] with the code `no_payment_history` or
+    /// `email_not_verified`.
     pub fn set_type(&self, kind: BucketType) -> Result<BucketDetails> {
         self.update(&UpdateBucketOptions::new().bucket_type(kind))
     }
 
-    /// Replaces the names and values stored with the bucket.
+    /// Replaces the names and values stored with the bucket; none removes all. Keep the limits of
+    /// [`CreateBucketOptions::info`](crate::CreateBucketOptions::info).
     ///
     /// # Errors
     /// As [`update`](Self::update).

@@ -15,9 +15,26 @@ use crate::wire::share::DownloadAuthorizationRequest;
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// # Sharing
+///
+/// A public bucket needs no token: [`get_download_url`](Bucket::get_download_url) is enough. For a private
+/// one, a token lets others download without an application key. Making one needs the capability
+/// `shareFiles` and is billed in class C; the downloads are billed to the account.
 impl Bucket {
     /// Returns the URL of a file by its name. Anybody can download it from a public bucket; from a private
-    /// one, a token is needed. Nothing is sent, and the file need not exist.
+    /// one, a token is needed. Nothing is sent, and the file need not exist. The name is percent-encoded in
+    /// the URL, which leads to the latest version at the time of each download.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPublic)?;
+    /// let url = bucket.get_download_url("photos/summer 2026.jpg")?;
+    /// assert!(url.ends_with("/file/example-mybucket-b2-1/photos/summer%202026.jpg"));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// Browsers and curl shorten a path in which a segment is `.` or `..`. A file with such a name, such as
     /// `a/../b`, is downloaded by its id
@@ -33,7 +50,10 @@ impl Bucket {
 
     /// Returns a token with which anybody can download the files whose names begin with the prefix. It is
     /// valid for 1 second to 7 days, in whole seconds, and for downloads by name only. An empty prefix
-    /// stands for all files of the bucket.
+    /// stands for all files of the bucket. The files need not exist yet.
+    ///
+    /// A download passes the token in the header `Authorization`, or in the query of the URL as
+    /// `?Authorization=` does it. Each call returns another token, and all of them work side by side.
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for a time outside these limits and for headers that are not printable ASCII;
@@ -95,7 +115,8 @@ impl Bucket {
         Ok(answer.authorization_token)
     }
 
-    /// Returns a URL with which anybody can download this file for 1 second to 7 days.
+    /// Returns a URL with which anybody can download this file for 1 second to 7 days. It works in a browser
+    /// and for any HTTP client, with ranges as well.
     ///
     /// **The URL contains a token**: whoever sees it can use it, also for other files whose names begin with
     /// the name of this file.
@@ -111,7 +132,7 @@ impl Bucket {
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
     /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
@@ -123,7 +144,7 @@ impl Bucket {
     /// let url = bucket.get_signed_download_url_with("2026/07.pdf", hour, &save)?;
     /// assert!(url.contains("/2026/07.pdf?Authorization="));
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, b2sdk::Error>(())
     /// ```
     ///
     /// # Errors

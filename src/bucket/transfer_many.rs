@@ -23,7 +23,8 @@ use crate::setters::setters;
 use crate::transfer::download::file::Saved;
 use crate::transfer::uploaded::Uploaded;
 
-/// Options for transferring many files.
+/// Options for transferring many files. They are about the whole; each file can have options of its own
+/// ([`FileToUpload::options`], [`FileToDownload::options`]).
 ///
 /// ```
 /// use b2sdk::many::TransferManyOptions;
@@ -34,9 +35,9 @@ use crate::transfer::uploaded::Uploaded;
 #[non_exhaustive]
 pub struct TransferManyOptions {
     /// Whether no more files are started after the first failure. Those that run already are still
-    /// reported.
+    /// reported. By default a failure concerns its own file only.
     pub fail_fast: bool,
-    /// Cancels all transfers.
+    /// Cancels all transfers, those that are running and those that are not started.
     pub cancel: Option<CancelToken>,
 }
 
@@ -49,17 +50,20 @@ setters! {
     }
 }
 
-/// A file that was transferred.
+/// A file that was transferred: a result of [`Transfers`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Transferred<T> {
-    /// Which of the files it is, counted from 0 in the order in which they were given.
+    /// Which of the files it is, counted from 0 in the order in which they were given. Results come in
+    /// another order.
     pub number: u64,
-    /// What the call for this file alone returns.
+    /// The result of this file's transfer: an [`Uploaded`] or a [`Saved`].
     pub outcome: T,
 }
 
-/// A file that was not transferred, or a sequence of files that broke off.
+/// A file that was not transferred, or the end of a sequence of files that failed: a result of [`Transfers`].
+///
+/// Its `Display` names the file; the reason is its source, and in [`error`](Self::error).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub struct TransferFailed {
@@ -69,7 +73,7 @@ pub struct TransferFailed {
     /// failed, or everything was cancelled. No other file is started then, and those that run are still
     /// reported.
     pub file: Option<String>,
-    /// Why.
+    /// The reason of the failure, as the call for this file alone would return it.
     #[source]
     pub error: Error,
 }
@@ -87,7 +91,8 @@ impl fmt::Display for TransferFailed {
 /// the order in which the transfers end.
 ///
 /// **Taking results is what makes it continue**: files for which no result is asked are not started. Dropping
-/// it cancels what is running, and returns when none of its threads is left.
+/// it cancels what is running, and returns when none of its threads is left. What was transferred before
+/// remains.
 #[must_use = "nothing is transferred before results are asked for"]
 pub struct Transfers<'a, T> {
     bucket: Bucket,
@@ -177,6 +182,9 @@ impl<T: Send + 'static> Iterator for Transfers<'_, T> {
                 None => self.files = None,
             }
         }
+        if self.files.is_some() {
+            self.bucket.client.workers.tuner().wanted();
+        }
         let outcome = self.tasks.wait()?;
         if let Err(failed) = &outcome
             && (self.fail_fast || self.concerns_all(&failed.error))
@@ -204,24 +212,31 @@ fn ended_by(own: Option<&CancelToken>, stop: &CancelToken) -> CancelToken {
 }
 
 /// # Transferring many files
+///
+/// These calls transfer the files that the caller names. To make a directory and a folder equal, use
+/// [`sync`](crate::sync), which finds out what has to be transferred.
 impl Bucket {
     /// Uploads files, as many at a time as the `B2Api` has workers. A large file is uploaded in parallel
     /// parts besides.
     ///
     /// Pairs of a local path and a name in the bucket are files; [`FileToUpload`] has others, and options
-    /// for each.
+    /// for each. The iterator of files is advanced only as far as results are taken, so it can be endless or
+    /// slow, and never has to fit into memory.
+    ///
+    /// Every file is a new version, also if its content is stored already. The requests are free, and those
+    /// that [`upload_local_file`](Self::upload_local_file) sends for each file; upload URLs are shared.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
     /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
-    /// # let directory = tempfile::tempdir()?;
-    /// # std::fs::write(directory.path().join("1.jpg"), b"1")?;
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # std::fs::write(directory.path().join("1.jpg"), b"1").unwrap();
     /// let mut files = Vec::new();
-    /// for entry in std::fs::read_dir(directory.path())? {
-    ///     let entry = entry?;
+    /// for entry in std::fs::read_dir(directory.path()).unwrap() {
+    ///     let entry = entry.unwrap();
     ///     files.push((entry.path(), format!("photos/{}", entry.file_name().display())));
     /// }
     /// for result in bucket.upload_many(files) {
@@ -232,12 +247,17 @@ impl Bucket {
     /// }
     /// assert_eq!(bucket.ls("photos")?.count(), 1);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, b2sdk::Error>(())
     /// ```
     ///
     /// # Errors
-    /// In the results: what the upload of a single file fails with. After an error that is not about a file,
-    /// such as refused credentials, a cap or a used-up budget, no other file is started.
+    /// The call itself cannot fail. A result is [`TransferFailed`] with what the upload of that file failed
+    /// with, and the others continue. After an error that is not about a file, such as refused credentials,
+    /// a cap or a used-up budget, no other file is started.
+    ///
+    /// # Consequences
+    /// Files that were uploaded before a failure remain. `number` in the results tells which files are
+    /// missing.
     pub fn upload_many<'a, F>(&self, files: F) -> Transfers<'a, Uploaded>
     where
         F: IntoIterator<Item: Into<FileToUpload>, IntoIter: Send + 'a>,
@@ -245,7 +265,7 @@ impl Bucket {
         self.upload_many_with(files, &TransferManyOptions::default())
     }
 
-    /// Uploads files with these options.
+    /// Uploads files with options: ending at the first failure, cancelling.
     ///
     /// # Errors
     /// As [`upload_many`](Self::upload_many).
@@ -264,17 +284,22 @@ impl Bucket {
     /// Downloads files to local paths, as many at a time as the `B2Api` has workers. A large file is
     /// downloaded in parallel ranges besides.
     ///
-    /// The files are results, as listings yield them; an error among them is passed on, and ends it. Pairs of
-    /// a name in the bucket and a local path are files; [`FileToDownload`] has others, and options for each.
+    /// The files are results, as listings yield them; an error among them is passed on as a result, and no
+    /// other file is started. Pairs of a name in the bucket and a local path are files; [`FileToDownload`]
+    /// has others, and options for each.
+    ///
+    /// Each file is saved as [`Download::save_to`](crate::Download::save_to) does: a path never holds an
+    /// incomplete file. Every file takes at least one request of class B, also if the path has its content
+    /// already.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
     /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
     /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
     /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
     /// # bucket.upload_bytes(b"1", "photos/1.jpg")?;
-    /// # let temporary = tempfile::tempdir()?;
+    /// # let temporary = tempfile::tempdir().unwrap();
     /// # let path = temporary.path();
     /// use std::sync::Arc;
     ///
@@ -293,14 +318,15 @@ impl Bucket {
     ///         eprintln!("{failed}: {}", failed.error);
     ///     }
     /// }
-    /// assert_eq!(std::fs::read(path.join("photos/1.jpg"))?, b"1");
+    /// assert_eq!(std::fs::read(path.join("photos/1.jpg")).unwrap(), b"1");
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, b2sdk::Error>(())
     /// ```
     ///
     /// # Errors
-    /// In the results: what the download of a single file fails with. After an error that is not about a file,
-    /// such as refused credentials, a cap or a used-up budget, no other file is started.
+    /// The call itself cannot fail. A result is [`TransferFailed`] with what the download of that file failed
+    /// with, and the others continue. After an error that is not about a file, such as refused credentials,
+    /// a cap or a used-up budget, no other file is started.
     pub fn download_many<'a, F, V>(&self, files: F) -> Transfers<'a, Saved>
     where
         F: IntoIterator<Item = Result<V>, IntoIter: Send + 'a>,
@@ -309,7 +335,7 @@ impl Bucket {
         self.download_many_with(files, &TransferManyOptions::default())
     }
 
-    /// Downloads files with these options.
+    /// Downloads files with options: ending at the first failure, cancelling.
     ///
     /// # Errors
     /// As [`download_many`](Self::download_many).

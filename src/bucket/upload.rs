@@ -14,12 +14,34 @@ use crate::transfer::upload::writer::UploadWriter;
 use crate::transfer::uploaded::Uploaded;
 
 /// # Uploading
+///
+/// All requests of uploads are free (class A); what is stored is billed. The service verifies the SHA-1 of
+/// every upload, which is computed while the content is sent. A file has at most 10 TB
+/// (10,000,000,000,000 bytes).
 impl Bucket {
     /// Uploads bytes as a file with this name. A file that exists under the name is kept as an
     /// older version, and is billed until it is deleted.
     ///
     /// Content that is larger than [`part_size`](UploadOptions::part_size) is uploaded in parallel
     /// parts. A file appears in the bucket only when it is complete.
+    ///
+    /// Content of up to one part, 100 MB by default, takes one request, and before it one for an upload URL
+    /// unless the account info has one from an earlier upload. A larger file takes one request to start it,
+    /// one for each part, one to finish it, and an upload URL for each thread.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// let first = bucket.upload_bytes(b"[1]", "numbers.json")?;
+    /// let second = bucket.upload_bytes(b"[1, 2]", "numbers.json")?;
+    /// assert_ne!(first.version().file_id, second.version().file_id); // two versions of one file
+    /// assert_eq!(bucket.download_file_by_name("numbers.json")?.read_to_vec()?, b"[1, 2]");
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidFileName`](crate::Error::InvalidFileName) and
@@ -42,10 +64,30 @@ impl Bucket {
         self.upload_bytes_with(data, file_name, &UploadOptions::default())
     }
 
-    /// Uploads bytes with options.
+    /// Uploads bytes with options: a MIME type, file info, encryption, a lock, a receiver of progress.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::{FileInfo, UploadOptions};
+    ///
+    /// let options = UploadOptions::new()
+    ///     .content_type("application/json")
+    ///     .file_info(FileInfo::new().with("made-by", "report 2.1"));
+    /// let uploaded = bucket.upload_bytes_with(b"[1]", "numbers", &options)?;
+    /// assert_eq!(uploaded.version().content_type.as_deref(), Some("application/json"));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`upload_bytes`](Self::upload_bytes).
+    /// As [`upload_bytes`](Self::upload_bytes). [`Error::NotAllowed`](crate::Error::NotAllowed) also if a
+    /// retention or legal hold is set and the key lacks `writeFileRetentions` or `writeFileLegalHolds`;
+    /// [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock` if the bucket has
+    /// no object lock.
     pub fn upload_bytes_with(
         &self,
         data: &[u8],
@@ -60,7 +102,10 @@ impl Bucket {
     ///
     /// A file larger than [`part_size`](UploadOptions::part_size) is uploaded in parallel parts,
     /// which are read directly from disk, so that memory does not grow with the file. If the file
-    /// changes during the upload, the upload fails and no version is created.
+    /// changes during the upload, the upload fails and no version is created. A symbolic link is followed.
+    ///
+    /// Before a file is uploaded in parts, it is read once to compute its SHA-1, which is recorded so that
+    /// downloads can be verified; [`LargeFileSha1::Omit`](crate::LargeFileSha1::Omit) saves that.
     ///
     /// # Errors
     /// [`Error::LocalFile`](crate::Error::LocalFile) if it cannot be read;
@@ -70,7 +115,21 @@ impl Bucket {
         self.upload_local_file_with(path, file_name, &UploadOptions::default())
     }
 
-    /// Uploads a local file with options.
+    /// Uploads a local file with options, for example so that an upload that fails can be resumed.
+    ///
+    /// ```no_run
+    /// # fn backup(bucket: &b2sdk::Bucket) -> b2sdk::Result<()> {
+    /// use b2sdk::{Resume, UploadOptions};
+    ///
+    /// // Continues what an earlier run of this program has left unfinished, if there is anything.
+    /// let options = UploadOptions::new().resume(Resume::Matching).progress(
+    ///     |report: &b2sdk::progress::TransferProgress| println!("{} bytes", report.bytes),
+    /// );
+    /// let uploaded = bucket.upload_local_file_with("disk.img", "disk.img", &options)?;
+    /// println!("{} of {} parts were there", uploaded.resumed_parts(), uploaded.parts());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`upload_local_file`](Self::upload_local_file).
@@ -84,6 +143,8 @@ impl Bucket {
     }
 
     /// Uploads exactly `length` bytes from a reader, and reads no further.
+    ///
+    /// Where the length is not known, [`upload_stream`](Self::upload_stream) reads to the end.
     ///
     /// A reader cannot be read twice, so its content is kept in memory until the service has it:
     /// everything, if it is not larger than [`part_size`](UploadOptions::part_size); otherwise one
@@ -107,7 +168,9 @@ impl Bucket {
     /// Uploads from a reader with options.
     ///
     /// # Errors
-    /// As [`upload_reader`](Self::upload_reader).
+    /// As [`upload_reader`](Self::upload_reader). [`Error::InvalidInput`](crate::Error::InvalidInput) also
+    /// for [`UploadOptions::resume`], because a reader cannot be compared with what is stored, and for a
+    /// part size beyond the memory limit.
     pub fn upload_reader_with(
         &self,
         mut reader: impl Read,
@@ -127,7 +190,21 @@ impl Bucket {
     /// uploaded in one request. For longer content, one part for each worker and one more are in
     /// memory at a time, 176 MB with the defaults; parts double in size every thousand parts. If
     /// the reader ends early without an error, as the output of a killed program does, the content
-    /// up to there becomes the file.
+    /// up to there becomes the file. An empty reader creates an empty file.
+    ///
+    /// ```no_run
+    /// # fn dump(bucket: &b2sdk::Bucket) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::process::{Command, Stdio};
+    ///
+    /// let mut dump = Command::new("pg_dump").arg("shop").stdout(Stdio::piped()).spawn()?;
+    /// let output = dump.stdout.take().ok_or("no output")?;
+    /// let uploaded = bucket.upload_stream(output, "shop.sql")?;
+    /// if !dump.wait()?.success() {
+    ///     // The file ends where the program ended.
+    ///     bucket.delete_file_version(&uploaded.version().file_id, "shop.sql")?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`upload_reader`](Self::upload_reader).
@@ -135,10 +212,11 @@ impl Bucket {
         self.upload_stream_with(reader, file_name, &UploadOptions::default())
     }
 
-    /// Uploads a stream with options.
+    /// Uploads a stream with options. A larger [`part_size`](UploadOptions::part_size) needs fewer requests
+    /// and more memory.
     ///
     /// # Errors
-    /// As [`upload_reader`](Self::upload_reader).
+    /// As [`upload_reader_with`](Self::upload_reader_with).
     pub fn upload_stream_with(
         &self,
         mut reader: impl Read,
@@ -149,7 +227,8 @@ impl Bucket {
     }
 
     /// Starts a file that is written piece by piece; it is stored by
-    /// [`UploadWriter::finish`]. No request is made before a part is full.
+    /// [`UploadWriter::finish`]. No request is made before a part is full. A writer that is dropped without
+    /// `finish` stores nothing.
     ///
     /// An open writer holds one part in memory (16 MB, or less under a
     /// [`memory_limit`](crate::B2ApiBuilder::memory_limit)), and as many again as there are parts being uploaded.
@@ -163,10 +242,10 @@ impl Bucket {
         self.upload_writer_with(file_name, &UploadOptions::default())
     }
 
-    /// Starts a file that is written piece by piece, with settings.
+    /// Starts a file that is written piece by piece, with options.
     ///
     /// # Errors
-    /// As [`upload_writer`](Self::upload_writer).
+    /// As [`upload_writer`](Self::upload_writer) and [`upload_reader_with`](Self::upload_reader_with).
     pub fn upload_writer_with(
         &self,
         file_name: &str,

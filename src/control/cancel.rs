@@ -8,6 +8,11 @@
 //!
 //! Cancelling happens in this order: the flag is set and waiting threads are woken, connections are
 //! interrupted, callbacks run, children are cancelled. It happens once, and there is no way back.
+//!
+//! Locks: one mutex for each token. Cancelling does not hold it while it interrupts attachments, runs
+//! callbacks or cancels children, because these may lock the same token. A parent holds its children
+//! weakly and a child holds its parents strongly, so a token that nobody uses is freed although its
+//! parent lives on.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -129,6 +134,25 @@ impl CancelToken {
 
     /// Cancels the calls that run under this token and its children. It cannot be undone: a call
     /// that is given the token later fails at once. Calling it again has no effect.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::{CancelToken, Error, UploadOptions};
+    ///
+    /// let token = CancelToken::new();
+    /// let options = UploadOptions::new().cancel(&token);
+    /// std::thread::scope(|scope| {
+    ///     let upload = scope.spawn(|| bucket.upload_stream_with(std::io::repeat(0), "endless", &options));
+    ///     token.cancel();
+    ///     assert!(matches!(upload.join().unwrap(), Err(Error::Cancelled)));
+    /// });
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) {
         self.0.cancel();
     }

@@ -9,6 +9,13 @@
 //! Two kinds of holders need care. Caches hold memory that nobody needs; they never wait for it,
 //! and return it as soon as a transfer waits (`caches`). Writers hold a buffer for as long as their
 //! caller likes to take; they reserve room for it first ([`Reservation`]).
+//!
+//! | who wants memory | what it does |
+//! | --- | --- |
+//! | a part that is read into memory | waits for it, in order |
+//! | a writer whose caller fills a buffer | reserves room when it is opened, so that its wait always ends |
+//! | a cache | takes what is free, and never waits |
+//! | a single part that exceeds the limit | fails with `InvalidInput`, because waiting would not help |
 
 use std::sync::Arc;
 

@@ -1,9 +1,12 @@
-//! Reporting how far a transfer is.
+//! Reports how far a transfer is.
 //!
 //! Reports carry absolute counts, because an attempt that is repeated starts again lower. They come
-//! at most about ten times a second for each transfer, from the thread that moves the data; those of
-//! another stage, of an attempt that is repeated and of the end always come. A receiver that panics
-//! gets no more of them, and the transfer goes on: it is about the data, not about its being watched.
+//! at most about ten times a second for each transfer, from the thread that moves the data. Three
+//! kinds always come: the beginning of another stage, a repeated attempt, and the end.
+//!
+//! A receiver that panics gets no more reports, and the transfer continues, because its purpose is
+//! to move data and not to be watched. A receiver runs without any lock of the transfer, so several
+//! threads may call it at the same time.
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,7 +21,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::control::Control;
 use crate::control::clock::Clock;
 
-/// The id of a transfer, which differs for every call of a `B2Api` and its clones.
+/// The id of a transfer. Each call of a `B2Api` or one of its clones has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TransferId(pub(crate) u64);
 
@@ -28,7 +31,7 @@ impl fmt::Display for TransferId {
     }
 }
 
-/// The stage of a transfer.
+/// The stage of a transfer. A transfer enters the stages in this order, and may skip the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TransferStage {
@@ -44,7 +47,7 @@ pub enum TransferStage {
     Done,
 }
 
-/// A report of how far a transfer is.
+/// A report of how far a transfer is. The counts are totals, not differences to the report before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransferProgress {
@@ -68,9 +71,26 @@ pub struct TransferProgress {
 
 /// A receiver of progress reports. Closures implement it.
 ///
-/// It is called from the threads that move data, at most ten times a second for each transfer. It
-/// should return soon, and must not start transfers on the same `B2Api`. If it panics, the transfer
-/// continues without further reports, unless the program is built to abort on panics.
+/// It is called from the threads that move data, at most about ten times a second for each
+/// transfer. It should return soon, because the data waits for it, and it must not start transfers
+/// on the same `B2Api`: if no permit is free, such a call fails with
+/// [`Error::InvalidInput`](crate::Error::InvalidInput) instead of waiting for the transfer that it
+/// was called from. If it panics, the transfer continues without further reports, unless the
+/// program is built to abort on panics.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use b2sdk::UploadOptions;
+/// use b2sdk::progress::TransferProgress;
+///
+/// let sent = Arc::new(AtomicU64::new(0));
+/// let shown = Arc::clone(&sent);
+/// let options = UploadOptions::new().progress(move |report: &TransferProgress| {
+///     shown.store(report.bytes, Ordering::Relaxed);
+/// });
+/// # let _ = options;
+/// ```
 pub trait Progress: Send + Sync {
     /// Receives a report.
     fn update(&self, progress: &TransferProgress);
@@ -82,7 +102,7 @@ impl<F: Fn(&TransferProgress) + Send + Sync> Progress for F {
     }
 }
 
-/// One receiver for several transfers: [`TransferProgress::id`] tells them apart.
+/// Lets several transfers share a receiver, which distinguishes them by [`TransferProgress::id`].
 impl<P: Progress + ?Sized> Progress for Arc<P> {
     fn update(&self, progress: &TransferProgress) {
         (**self).update(progress);
@@ -96,16 +116,17 @@ impl fmt::Debug for dyn Progress {
 }
 
 thread_local! {
-    /// Whether this thread runs a receiver's code.
+    /// Whether this thread is running the code of a receiver.
     static IS_REPORTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While it lives, this thread runs a receiver's code.
+/// Marks this thread as running the code of a receiver until it is dropped.
 struct Reporting {
     was: bool,
 }
 
 impl Reporting {
+    /// Marks the thread.
     fn begin() -> Self {
         Self {
             was: IS_REPORTING.replace(true),
@@ -119,31 +140,34 @@ impl Drop for Reporting {
     }
 }
 
-/// Whether this is called from a receiver, which must not wait for transfers: it holds one up.
+/// Whether the calling code is part of a receiver, which must not wait for transfers because it
+/// delays one.
 pub(crate) fn is_reporting() -> bool {
     IS_REPORTING.get()
 }
 
+/// The least time between two reports of moved bytes.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Counts the bytes of one transfer, from all its threads, and reports them.
+/// Counts the bytes of one transfer from all its threads, and reports them.
 pub(crate) struct ProgressCounter {
     receiver: Option<Arc<dyn Progress>>,
-    /// The receiver has panicked.
+    /// Whether the receiver has panicked.
     is_mute: AtomicBool,
     clock: Clock,
-    /// The bytes that attempts moved, whatever became of them.
+    /// The bytes that attempts have moved, including failed attempts.
     moved: AtomicU64,
     state: Mutex<State>,
 }
 
+/// What the next report says, and when the last one was made.
 struct State {
     progress: TransferProgress,
     reported: Duration,
 }
 
 impl ProgressCounter {
-    /// Reports a beginning to whoever watches the call.
+    /// Creates a counter, and reports the beginning.
     pub(crate) fn new(
         control: &Control,
         file_name: &str,
@@ -153,7 +177,7 @@ impl ProgressCounter {
         Self::at(TransferStage::default(), control, file_name, clock, total)
     }
 
-    /// The same of what does not begin with moving content.
+    /// As [`new`](Self::new), for a transfer that begins with another stage than moving content.
     pub(crate) fn at(
         stage: TransferStage,
         control: &Control,
@@ -184,6 +208,7 @@ impl ProgressCounter {
         tally
     }
 
+    /// Adds bytes that were moved, and reports them if the last report is old enough.
     pub(crate) fn add(&self, bytes: u64) {
         if self.receiver.is_none() {
             return;
@@ -196,19 +221,19 @@ impl ProgressCounter {
         }
     }
 
-    /// Another part has arrived. The next report tells it.
+    /// Notes that another part is complete. The next report says so.
     pub(crate) fn part_arrived(&self) {
         self.lock().progress.parts += 1;
     }
 
-    /// An attempt begins; `again` says whether there was one before, and is set.
+    /// Notes that an attempt begins. `again` says whether there was one before, and is set.
     pub(crate) fn attempt(&self, again: &mut bool) {
         if std::mem::replace(again, true) {
             self.retried(1);
         }
     }
 
-    /// So many attempts failed and were made again.
+    /// Reports that this many attempts failed and are repeated.
     pub(crate) fn retried(&self, times: u32) {
         if times > 0 {
             let mut state = self.lock();
@@ -217,13 +242,13 @@ impl ProgressCounter {
         }
     }
 
-    /// Bytes have arrived that are not taken back.
+    /// Adds bytes that have arrived and stay, even if the connection breaks.
     pub(crate) fn arrived(&self, bytes: u64) {
         self.moved.fetch_add(bytes, Ordering::Relaxed);
         self.add(bytes);
     }
 
-    /// Another stage begins.
+    /// Enters another stage, and reports it.
     pub(crate) fn enter(&self, stage: TransferStage) {
         let mut state = self.lock();
         if state.progress.stage != stage {
@@ -232,27 +257,28 @@ impl ProgressCounter {
         }
     }
 
-    /// The final report.
+    /// Makes the last report.
     pub(crate) fn finish(&self) {
         self.enter(TransferStage::Done);
     }
 
-    /// How often an attempt was made again.
+    /// The number of attempts that were repeated.
     pub(crate) fn retries(&self) -> u32 {
         self.lock().progress.retries
     }
 
-    /// The bytes that attempts moved, those that came to nothing included.
+    /// The number of bytes that attempts have moved, including failed attempts.
     pub(crate) fn moved(&self) -> u64 {
         self.moved.load(Ordering::Relaxed)
     }
 
-    /// Takes back what an attempt counted that came to nothing. The next report tells it.
+    /// Subtracts the bytes that a failed attempt has counted. The next report shows it.
     fn take_back(&self, bytes: u64) {
         let mut state = self.lock();
         state.progress.bytes = state.progress.bytes.saturating_sub(bytes);
     }
 
+    /// Calls the receiver with the present state, after releasing the lock.
     fn report(&self, mut state: MutexGuard<'_, State>) {
         let Some(receiver) = &self.receiver else {
             return;
@@ -262,9 +288,9 @@ impl ProgressCounter {
         }
         state.reported = self.clock.elapsed();
         let progress = state.progress.clone();
-        // The receiver may take its time, and other threads need not wait for it.
+        // The receiver may take its time, and other threads need not wait for that.
         drop(state);
-        // It is not asked again, so nobody sees what the panic left of it.
+        // The receiver is not called again, so nobody sees the state that the panic left.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let _reporting = Reporting::begin();
             receiver.update(&progress);
@@ -289,7 +315,8 @@ impl fmt::Debug for ProgressCounter {
     }
 }
 
-/// A reader whose bytes count towards a transfer, unless the attempt comes to nothing.
+/// A reader whose bytes count towards a transfer. They are subtracted again if it is dropped before
+/// [`keep`](Self::keep) is called, that is, if the attempt fails.
 pub(crate) struct CountingReader<'a, R> {
     content: R,
     tally: &'a ProgressCounter,
@@ -305,7 +332,7 @@ impl<'a, R: Read> CountingReader<'a, R> {
         }
     }
 
-    /// The attempt succeeded.
+    /// Keeps the counted bytes, because the attempt has succeeded.
     pub(crate) fn keep(&mut self) {
         self.counted = 0;
     }

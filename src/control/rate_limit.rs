@@ -10,12 +10,14 @@
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::control::Control;
 use crate::control::clock::Clock;
+use crate::control::tuner::Tuner;
 use crate::error::Result;
 
 /// The longest single sleep of a waiting thread. A changed limit takes effect after it.
@@ -38,6 +40,8 @@ pub(crate) struct RateLimiter {
     /// The limit in bytes per second; 0 for no limit.
     limit: AtomicU64,
     schedule: Mutex<Schedule>,
+    /// Who chooses the number of workers by what is moved.
+    tuner: OnceLock<Arc<Tuner>>,
 }
 
 /// When the next bytes may move.
@@ -47,6 +51,26 @@ struct Schedule {
     free_at: Duration,
     /// The number of changes of the limit, by which waiting threads notice one.
     changes: u64,
+}
+
+impl Bandwidth {
+    /// Reports what is moved from now on.
+    pub(crate) fn report_to(&self, tuner: &Arc<Tuner>) {
+        for limiter in [&self.up, &self.down] {
+            let _only_once = limiter.tuner.set(Arc::clone(tuner));
+        }
+    }
+
+    /// Reports an answer to a request that moves content, or a refusal of any.
+    pub(crate) fn answered(&self, clock: &Clock, is_content: bool, is_refused: bool) {
+        if let Some(tuner) = self.up.tuner.get() {
+            match (is_refused, is_content) {
+                (true, _) => tuner.refused(clock.elapsed()),
+                (false, true) => tuner.answered(clock.elapsed()),
+                (false, false) => {}
+            }
+        }
+    }
 }
 
 impl RateLimiter {
@@ -78,6 +102,9 @@ impl RateLimiter {
     /// Waits until the time of the `bytes` that were just moved is over. Returns early with
     /// `Cancelled` if the call is cancelled.
     pub(crate) fn moved(&self, bytes: usize, clock: &Clock, control: &Control) -> Result<()> {
+        if let Some(tuner) = self.tuner.get() {
+            tuner.moved(bytes as u64, clock.elapsed());
+        }
         let Some(limit) = self.limit() else {
             return Ok(());
         };

@@ -141,6 +141,22 @@ impl RequestBudget {
 /// Each request counts once, whether or not it succeeded. The service bills a page of more than
 /// 1,000 rows as several requests ([`LsOptions::page_size`](crate::LsOptions::page_size)), so its
 /// bill may be higher.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// use b2sdk::Operation;
+///
+/// b2_api.list_buckets()?;
+/// let counts = b2_api.request_counts();
+/// let called: Vec<Operation> = counts.iter().map(|(operation, _)| operation).collect();
+/// assert_eq!(called, [Operation::AuthorizeAccount, Operation::ListBuckets]);
+/// assert_eq!(counts.total(), 2);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestCounts(Box<[u64]>);
 

@@ -5,6 +5,16 @@
 //! small ones until it starves. Each caller in the queue has a condition variable of its own, and
 //! three events wake the head: units come back, the limit changes, or the caller before it leaves. A
 //! cancelled token wakes the callers that wait under it, wherever they stand. Nobody polls.
+//!
+//! | event | who is woken |
+//! | --- | --- |
+//! | units are released | the head of the queue |
+//! | the limit is raised | the head of the queue |
+//! | the head takes its units, and some are left | the next caller, who is the head now |
+//! | a waiting caller is cancelled | that caller; then the head, which may be another one now |
+//!
+//! A caller that waits holds no lock. The interleavings of these events are checked by a model
+//! checker (`interleavings`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

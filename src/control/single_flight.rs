@@ -7,6 +7,14 @@
 //!
 //! A cancelled token ends only the wait of its own caller. If the acting thread is cancelled or
 //! panics, the next caller takes its place.
+//!
+//! | the acting caller | the waiting callers |
+//! | --- | --- |
+//! | succeeds | start again one at a time; their own action finds that nothing is left to do |
+//! | fails, and they want the same subject | fail with a copy of its error |
+//! | fails, and they want another subject | start again one at a time |
+//! | is cancelled | start again: `Cancelled` is its own affair and is not copied |
+//! | panics | start again |
 
 use std::sync::Arc;
 

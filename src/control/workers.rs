@@ -7,11 +7,19 @@
 //!
 //! There is no deadlock, because a thread that holds a permit never waits for another one. A
 //! transfer that needs memory, too, borrows the memory first.
+//!
+//! The thread that takes the permits is the caller's own. It makes the parts one after the other, and
+//! blocks in [`Workers::take`] while all permits are in use. So a transfer of ten thousand parts never
+//! has more than one of them prepared beyond those that are being sent.
+
+use std::sync::Arc;
 
 use crate::control::Control;
+use crate::control::adaptive;
 use crate::control::memory::Memory;
 use crate::control::progress::is_reporting;
 use crate::control::semaphore::Semaphore;
+use crate::control::tuner::Tuner;
 use crate::error::{Error, Result};
 
 /// The permits and the memory of one `B2Api`.
@@ -19,6 +27,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Workers {
     permits: Semaphore,
     memory: Memory,
+    /// Changes the number of permits, if it is adaptive.
+    tuner: Arc<Tuner>,
 }
 
 /// The right to run one thread, returned when dropped.
@@ -27,9 +37,12 @@ pub(crate) struct Permit<'a>(&'a Workers);
 
 impl Workers {
     /// Creates this many permits, at least one, without a limit on memory.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: impl Into<adaptive::Workers>) -> Self {
+        let limit = limit.into();
+        let permits = Semaphore::new(limit.first() as u64);
         Self {
-            permits: Semaphore::new(limit.max(1) as u64),
+            tuner: Arc::new(Tuner::new(&permits, limit)),
+            permits,
             memory: Memory::new(None),
         }
     }
@@ -44,8 +57,17 @@ impl Workers {
     }
 
     /// Changes the number of permits. Those that are taken stay valid.
-    pub(crate) fn set_limit(&self, limit: usize) {
-        self.permits.set_limit(limit.max(1) as u64);
+    pub(crate) fn set_limit(&self, limit: adaptive::Workers) {
+        self.tuner.set(limit);
+    }
+
+    /// The number of permits that there may be at most: more than there are, if it is adaptive.
+    pub(crate) fn most(&self) -> usize {
+        self.tuner.most()
+    }
+
+    pub(crate) const fn tuner(&self) -> &Arc<Tuner> {
+        &self.tuner
     }
 
     pub(crate) const fn memory(&self) -> &Memory {
@@ -62,7 +84,12 @@ impl Workers {
             let reason = "a receiver must not start transfers, which may wait for the one that it is told of";
             return Err(Error::invalid_input("progress", reason));
         }
+        if self.permits.try_acquire(1) {
+            return Ok(Permit(self));
+        }
+        self.tuner.wanted();
         self.permits.acquire(1, control.tokens())?;
+        self.tuner.wanted();
         Ok(Permit(self))
     }
 

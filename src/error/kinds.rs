@@ -29,7 +29,23 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// `Display` writes one line: what was tried, what happened, and what to do. It does not include
 /// the cause, which is the error's `source()`; `anyhow` prints both. No message contains a key or a
-/// token.
+/// token. An `Error` has at most 48 bytes, and is `Send` and `Sync`.
+///
+/// # Which error calls for what
+///
+/// | what happened | variants | what helps |
+/// | --- | --- | --- |
+/// | the call is not possible as it is | [`InvalidFileName`](Self::InvalidFileName), [`InvalidInput`](Self::InvalidInput), [`UnsafeName`](Self::UnsafeName) | changing the program or its input; nothing was sent or written |
+/// | the key is not the right one | [`NotAuthorized`](Self::NotAuthorized), [`InvalidCredentials`](Self::InvalidCredentials), [`Credentials`](Self::Credentials), [`NotAllowed`](Self::NotAllowed), [`AccountChanged`](Self::AccountChanged) | authorizing, or another key |
+/// | the account is at a limit | [`CapExceeded`](Self::CapExceeded), [`BudgetExceeded`](Self::BudgetExceeded) | raising the cap or the budget |
+/// | the bucket or file is not what was expected | [`BucketNotFound`](Self::BucketNotFound), [`FileNotFound`](Self::FileNotFound), [`BucketNameTaken`](Self::BucketNameTaken), [`Conflict`](Self::Conflict), [`EncryptionKey`](Self::EncryptionKey), [`Locked`](Self::Locked), [`RangeNotSatisfiable`](Self::RangeNotSatisfiable) | looking at what is there |
+/// | the data is not what it should be | [`ChecksumMismatch`](Self::ChecksumMismatch), [`Truncated`](Self::Truncated), [`SourceChanged`](Self::SourceChanged) | transferring again |
+/// | the service or the network fails | [`Busy`](Self::Busy), [`Connection`](Self::Connection), [`UnexpectedReply`](Self::UnexpectedReply), [`Service`](Self::Service) | waiting; see [`is_answer_lost`](Self::is_answer_lost) before a creation is repeated |
+/// | this machine fails | [`LocalFile`](Self::LocalFile), [`Stream`](Self::Stream), [`Store`](Self::Store), [`AccountInfoCorrupt`](Self::AccountInfoCorrupt), [`AccountInfoTooNew`](Self::AccountInfoTooNew) | what the message says |
+/// | the caller ended the call | [`Cancelled`](Self::Cancelled) | |
+///
+/// [`LargeFileLeft`](Self::LargeFileLeft) wraps any of these where an unfinished large file remains;
+/// [`failure`](Self::failure) looks inside.
 ///
 /// ```
 /// use b2sdk::{B2Api, Error, InMemoryAccountInfo};
@@ -46,37 +62,43 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     // The caller can act.
-    /// The file name breaks a rule of the service. Nothing was sent.
+    /// The file name breaks a rule of the service. Nothing was sent. Only names that a call would create are
+    /// checked; files that exist under other names can be downloaded and deleted.
     #[error("the file name {} is not possible: {rule}", shortened(name))]
     InvalidFileName {
-        /// The name that was given.
+        /// The name that was given, in full.
         name: Box<str>,
         /// The rule that the name breaks.
         rule: NameRule,
     },
-    /// A file was not saved because its name in the bucket must not become a local path.
+    /// A file was not saved because its name in the bucket must not become a local path: it would lead out of
+    /// the directory, or the file system could not hold it. Nothing was written. Save the file under a name
+    /// of your own with [`Download::save_to`](crate::Download::save_to).
     #[error(transparent)]
     UnsafeName(Box<UnsafeName>),
-    /// An argument is not valid. Nothing was sent.
+    /// An argument is not valid, or two of them contradict each other. The call sent nothing, except where an
+    /// argument turned out to be wrong in view of what the service answered, such as a piece that is longer
+    /// than its file. Repeating the call does not help.
     #[error("{what}: {reason}")]
     InvalidInput {
-        /// The argument or option.
+        /// The argument or option, such as `"part_size"`.
         what: &'static str,
-        /// The reason why it is refused.
+        /// The reason why it is refused, with what is allowed.
         reason: Box<str>,
     },
-    /// The local file or reader changed while it was being uploaded. No version was created from
-    /// it.
+    /// The local file or reader changed while it was being uploaded, or a reader ended before the length that
+    /// was announced. No version was created from it. Upload it again when nothing writes to it.
     #[error("{} changed while it was being uploaded ({change}); upload it again when it is at rest", path.display())]
     SourceChanged {
         /// The path of the local file, or `<reader>`.
         path: Box<Path>,
-        /// How the source differs from what it was at the beginning.
+        /// How the source differs from what it was at the beginning, for people.
         change: &'static str,
     },
 
     /// An upload or copy in parts failed, and an unfinished large file is left, whose parts are
-    /// stored and billed. [`Error::failure`] returns what went wrong. After any other error of such
+    /// stored and billed. [`Error::failure`] returns what went wrong, and [`LargeFileLeft::why`] what the
+    /// file is left for: to be resumed, or because it could not be cancelled. After any other error of such
     /// a call nothing is left that is billed; if the answer to starting the file was lost, there
     /// may be an unfinished file without parts.
     #[error(transparent)]
@@ -84,31 +106,39 @@ pub enum Error {
 
     // The account's owner can act.
     /// The account-info store holds no authorization: `authorize_account` was never called with it,
-    /// or somebody logged out.
+    /// or somebody logged out. Nothing was sent. Call
+    /// [`authorize_account`](crate::B2Api::authorize_account).
     #[error("not authorized: call authorize_account first")]
     NotAuthorized,
-    /// The service does not accept the application key. It is wrong, has expired or was deleted.
+    /// The service does not accept the application key. It is wrong, belongs to another realm, has expired or
+    /// was deleted. The refusal is final and is not repeated; a call whose token is refused can fail with
+    /// this, too, when its key no longer exists.
     #[error(
         "the application key was not accepted ({0}); check the key id, the key and the realm, and \
          whether the key has expired or was deleted"
     )]
     InvalidCredentials(Box<ServiceError>),
-    /// The credential provider failed to supply an application key.
+    /// The [`CredentialProvider`](crate::credentials::CredentialProvider) failed to supply an application
+    /// key: a variable is not set, a command failed, a file cannot be read. Nothing was sent.
     #[error("the credential provider did not tell the application key")]
     Credentials {
-        /// The underlying error.
+        /// The error of the provider.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The application key lacks a capability, or is restricted to other buckets or names.
+    /// The application key lacks a capability, or is restricted to other buckets or names. Where the
+    /// restriction is known and certain, nothing was sent; [`NotAllowed::service`] is `None` then. The message
+    /// names what is missing and what the key may do.
     #[error("{0}")]
     NotAllowed(Box<NotAllowed>),
-    /// A cap of the account is reached. The owner of the account can raise it on Backblaze's web
-    /// site; daily caps are reset at midnight UTC.
+    /// A cap of the account is reached: of storage, of downloaded bytes or of requests. The owner of the
+    /// account can raise it on Backblaze's web site; daily caps are reset at midnight UTC. The call is not
+    /// repeated.
     #[error("a cap of the account is reached: {0}")]
     CapExceeded(Box<ServiceError>),
 
     // The object is not what was expected.
-    /// The bucket does not exist, or the key cannot see it.
+    /// The bucket does not exist, or the key cannot see it. A bucket that was deleted and created again under
+    /// its name is found, and does not cause this error.
     #[error("there is no bucket {bucket:?} that this key can see")]
     BucketNotFound {
         /// The name or id that was requested.
@@ -116,7 +146,8 @@ pub enum Error {
         /// The service's answer; `None` if no request was needed to tell.
         service: Option<Box<ServiceError>>,
     },
-    /// The file or version does not exist, or the file is hidden.
+    /// The file or version does not exist, or the file is hidden. Deleting fails with this also if the id and
+    /// the name belong to different files.
     #[error("there is no file {}, or no such version of it", shortened(file))]
     FileNotFound {
         /// The name or id that was requested.
@@ -125,7 +156,8 @@ pub enum Error {
         service: Option<Box<ServiceError>>,
     },
     /// Another bucket has this name, perhaps one of another account: bucket names are unique among
-    /// all accounts.
+    /// all accounts, without regard to case.
+    /// [`get_or_create_bucket`](crate::B2Api::get_or_create_bucket) returns a bucket of this account instead.
     #[error(
         "the bucket name {name:?} is taken; bucket names are unique among all accounts, choose another"
     )]
@@ -135,11 +167,13 @@ pub enum Error {
         /// The service's answer.
         service: Box<ServiceError>,
     },
-    /// Somebody else changed the bucket since its state was read. Read it again, and repeat the
-    /// change on the new state.
+    /// Somebody else changed the bucket since its state was read. Nothing was changed by this call. Read the
+    /// state again, and repeat the change on it; [`Bucket::modify`](crate::Bucket::modify) does so by itself.
     #[error("the bucket was changed by someone else meanwhile: {0}")]
     Conflict(Box<ServiceError>),
-    /// The file is encrypted with a customer's key (SSE-C), and no key or a wrong key was given.
+    /// The file is encrypted with a customer's key (SSE-C), and no key or a wrong key was given. No content
+    /// was transferred. [`FileVersion::sse_c_key_id`](crate::FileVersion::sse_c_key_id) names the key if the
+    /// uploader recorded it.
     #[error("{problem}{}", answer(service.as_deref()))]
     EncryptionKey {
         /// What is wrong with the key.
@@ -147,13 +181,18 @@ pub enum Error {
         /// The service's answer; `None` if the description of the file was enough to tell.
         service: Option<Box<ServiceError>>,
     },
-    /// Object lock forbids the call: the version is under retention or legal hold.
+    /// Object lock forbids the call: the version is under retention or legal hold. Nothing was changed. A
+    /// retention in governance mode can be bypassed by a key with `bypassGovernance`; a retention in
+    /// compliance mode cannot, and a legal hold has to be released first.
     #[error("object lock protects the version, by a retention or a legal hold: {0}")]
     Locked(Box<ServiceError>),
 
     // The data is not what it should be.
     /// The bytes that arrived do not match the checksum that was recorded for the file. Do not use
-    /// them.
+    /// them. A download to a path leaves the path as it was; a writer or reader has the wrong bytes already.
+    ///
+    /// If it happens again, the record may be wrong: the SHA-1 of a large file is what its uploader said, and
+    /// the service does not verify it.
     #[error(
         "the data has SHA-1 {actual}, but {expected} is recorded: it was damaged on its way, or the record is wrong"
     )]
@@ -163,7 +202,8 @@ pub enum Error {
         /// The checksum of the bytes that arrived.
         actual: Box<Sha1Digest>,
     },
-    /// The download ended early and could not be continued. With
+    /// The download ended early and could not be continued, although the rest was requested again as often as
+    /// [`RetryPolicy`](crate::RetryPolicy) allows. With
     /// [`DownloadOptions::resume`](crate::DownloadOptions::resume) the next call continues it.
     #[error("the download ended after {actual} of {expected} bytes")]
     Truncated {
@@ -174,20 +214,24 @@ pub enum Error {
         /// The failure of the last connection.
         source: Option<Box<TransportError>>,
     },
-    /// The requested range is outside the file.
+    /// The requested range begins at or behind the end of the file, or the file is empty. A range that only
+    /// ends behind the file is cut and is no error.
     #[error("the range lies outside the file: {0}")]
     RangeNotSatisfiable(Box<ServiceError>),
 
     // The service.
-    /// The service is overloaded or has failed, and still was after the call had been repeated as
-    /// far as [`RetryPolicy`](crate::RetryPolicy) allows.
+    /// The service is overloaded or has failed (status 408, 429 or 5xx), and still was after the call had been
+    /// repeated as far as [`RetryPolicy`](crate::RetryPolicy) allows. Try again later;
+    /// [`ServiceError::retry_after`] says when, if the service does. A pause that the service has asked for
+    /// and that is longer than the policy allows fails the next calls of that kind without a request.
     #[error("the service cannot answer now: {0}")]
     Busy(Box<ServiceError>),
-    /// The service refused the call for a reason that has no variant here.
+    /// The service refused the call for a reason that has no variant here. [`ServiceError::code`] tells the
+    /// reason, and [`ErrorCode`] lists the known ones.
     #[error(fmt = with_hint)]
     Service(Box<ServiceError>),
-    /// The service's answer cannot be understood. Often a proxy or a captive portal has answered
-    /// instead.
+    /// The service's answer cannot be understood, or is about something else than the request. Often a proxy
+    /// or a captive portal has answered instead. The request may have taken effect.
     #[error(
         "the answer to {operation} cannot be understood; the service, or a proxy in between, does not speak this API"
     )]
@@ -199,13 +243,15 @@ pub enum Error {
     },
 
     // The network.
-    /// The service could not be reached, or the connection broke. [`TransportError::sent`] says
-    /// whether the request may have taken effect.
+    /// The service could not be reached, or the connection broke, after as many attempts as make sense.
+    /// [`TransportError::sent`] says whether the request may have taken effect, and
+    /// [`TransportError::kind`] what failed.
     #[error(transparent)]
     Connection(Box<TransportError>),
 
     // This machine.
-    /// A local file cannot be read, written or created.
+    /// A local file cannot be read, written or created, for example because the disk is full. A download
+    /// leaves its path as it was, and removes its temporary file unless it can be resumed.
     #[error("cannot {action} {}", path.display())]
     LocalFile {
         /// The action that failed: `"read"`, `"create"` and so on.
@@ -215,7 +261,8 @@ pub enum Error {
         /// The underlying error.
         source: io::Error,
     },
-    /// Reading from the reader, or writing to the writer, that the caller passed failed.
+    /// Reading from the reader, or writing to the writer, that the caller passed failed. An upload creates no
+    /// version; a download has written some of its bytes.
     #[error("cannot {action} the stream that was passed in")]
     Stream {
         /// `"read"` or `"write"`.
@@ -223,7 +270,8 @@ pub enum Error {
         /// The underlying error.
         source: io::Error,
     },
-    /// The account-info file is damaged, or is not an account-info file. It was left as it is.
+    /// The account-info file is damaged, or is not an account-info file. It was left as it is. Move it away
+    /// and authorize again: everything in it can be had from the service.
     #[error("the account info in {} cannot be used: {reason}", path.display())]
     AccountInfoCorrupt {
         /// The path of the file.
@@ -232,7 +280,7 @@ pub enum Error {
         reason: Box<str>,
     },
     /// A newer program wrote the account-info file in a form that this version of the crate cannot
-    /// read. It was left as it is.
+    /// read. It was left as it is. Update this program, or use another file.
     #[error("the account info in {} was written by a newer program: {reason}", path.display())]
     AccountInfoTooNew {
         /// The path of the file.
@@ -240,18 +288,21 @@ pub enum Error {
         /// What this version needs and the file lacks.
         reason: Box<str>,
     },
-    /// The account-info store now belongs to another account, key or realm. Nothing was sent.
+    /// The account-info store now belongs to another account, key or realm, because another program, or
+    /// another part of this one, has authorized there. Nothing was sent, so that nothing of one account gets
+    /// into another. Authorize again, or give each account a store of its own.
     #[error(
         "the account info was authorized for another account, key or realm meanwhile; call authorize_account again"
     )]
     AccountChanged,
-    /// The account-info store failed, and the call could not continue without it.
+    /// The account-info store failed, and the call could not continue without it. Most failures of a store are
+    /// survived with a warning in the log, because what it cannot give is requested from the service.
     #[error("the account-info store failed")]
     Store(#[source] StoreError),
 
     // The caller asked for it.
     /// The [`RequestBudget`](crate::limits::RequestBudget) of the caller has no request of this
-    /// class left. Nothing was sent.
+    /// class left. This request was not sent; earlier ones of the call may have been.
     #[error(
         "{operation} was not sent: the budget of {limit} requests of class {class:?} is used up"
     )]
@@ -263,7 +314,9 @@ pub enum Error {
         /// The number of requests that the budget allows.
         limit: u64,
     },
-    /// The call's [`CancelToken`](crate::CancelToken) was cancelled, or the `B2Api` was shut down.
+    /// The call's [`CancelToken`](crate::CancelToken) was cancelled, or the `B2Api` was shut down. A request
+    /// that was being sent may have taken effect. An upload in parts has cancelled its unfinished file, unless
+    /// it is kept to be resumed, and except after a shutdown.
     #[error("cancelled")]
     Cancelled,
 }
@@ -297,7 +350,8 @@ fn with_hint(service: &ServiceError, f: &mut std::fmt::Formatter<'_>) -> std::fm
     write!(f, "{service}{hint}")
 }
 
-/// The problem with the customer's key that a file was read with.
+/// The problem with the customer's key that a file was read with, in
+/// [`Error::EncryptionKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyProblem {
@@ -335,7 +389,7 @@ impl Error {
     }
 
     /// Returns what went wrong: the failure inside [`LargeFileLeft`](Self::LargeFileLeft), or
-    /// otherwise the error itself.
+    /// otherwise the error itself. Match on this to treat an upload that left a file like any other one.
     ///
     /// ```
     /// use b2sdk::Error;
@@ -350,7 +404,23 @@ impl Error {
         }
     }
 
-    /// Returns the service's answer, if there was one.
+    /// Returns the service's answer, if there was one: operation, status, code, message, and how often and
+    /// how long the call was tried.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// bucket.hide_file("hello.txt")?;
+    /// let error = bucket.hide_file("hello.txt").unwrap_err();
+    /// let answer = error.service().unwrap();
+    /// assert_eq!((answer.status, answer.code.as_str()), (400, "already_hidden"));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
         match self.failure() {
@@ -389,19 +459,22 @@ impl Error {
         }
     }
 
-    /// Returns the HTTP status of the service's answer, if there was one.
+    /// Returns the HTTP status of the service's answer, such as 503, if there was one. For what a status and
+    /// code mean, see [section 11](crate::guide::protocol#11-errors).
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.service().map(|service| service.status)
     }
 
-    /// Returns the error code of the service's answer, if there was one.
+    /// Returns the error code of the service's answer, if there was one. It is empty where the answer has
+    /// none, which is so for HEAD requests and for answers of proxies.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.service().map(|service| &service.code)
     }
 
-    /// Returns how often the request that failed was sent; 0 if nothing was sent.
+    /// Returns how often the request that failed was sent; 0 if nothing was sent, or if the error is not about
+    /// a request.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         match self.failure() {
@@ -410,7 +483,13 @@ impl Error {
         }
     }
 
-    /// Returns whether the whole call may succeed later without anybody changing anything.
+    /// Returns whether the whole call may succeed later without anybody changing anything: after
+    /// [`Busy`](Self::Busy), [`Truncated`](Self::Truncated), [`ChecksumMismatch`](Self::ChecksumMismatch),
+    /// [`Connection`](Self::Connection) but for a certificate that is not accepted, and
+    /// [`Store`](Self::Store) if the store is only unavailable.
+    ///
+    /// The call has been repeated already, for about 15 minutes by default, so wait for minutes before the
+    /// next try.
     ///
     /// # Consequences
     /// A call that creates something may have taken effect although its answer was lost, so that
@@ -426,7 +505,8 @@ impl Error {
         }
     }
 
-    /// Returns whether the bucket or file does not exist, or is not visible to this key.
+    /// Returns whether the bucket or file does not exist, or is not visible to this key:
+    /// [`BucketNotFound`](Self::BucketNotFound) and [`FileNotFound`](Self::FileNotFound).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(
@@ -435,7 +515,10 @@ impl Error {
         )
     }
 
-    /// Returns whether credentials or permissions are the reason.
+    /// Returns whether credentials or permissions are the reason, so that another key, or authorizing again,
+    /// may help: [`NotAuthorized`](Self::NotAuthorized), [`InvalidCredentials`](Self::InvalidCredentials),
+    /// [`Credentials`](Self::Credentials), [`NotAllowed`](Self::NotAllowed),
+    /// [`AccountChanged`](Self::AccountChanged), and other answers with status 401.
     #[must_use]
     pub fn is_auth(&self) -> bool {
         matches!(
@@ -449,7 +532,8 @@ impl Error {
     }
 
     /// Returns whether the last request may have taken effect despite this error: it was sent
-    /// completely, and no answer of the service itself came back.
+    /// completely, and no answer of the service itself came back. Look at what is there before a call is
+    /// repeated that creates something: a bucket, a key, a version.
     ///
     /// ```
     /// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy};

@@ -5,8 +5,12 @@ use std::fmt;
 use crate::error::Error;
 use crate::model::id::FileId;
 
-/// A failure that left an unfinished large file behind. The parts of the file are stored and billed
-/// until it is finished or cancelled.
+/// A failure that left an unfinished large file behind, in [`Error::LargeFileLeft`]. The parts of the file
+/// are stored and billed until it is finished or cancelled.
+///
+/// A call that is made again with [`Resume::Matching`](crate::Resume::Matching) finds the file by itself;
+/// [`Bucket::cancel_unfinished_large_files`](crate::Bucket::cancel_unfinished_large_files) removes files
+/// that nobody resumes.
 ///
 /// ```no_run
 /// use b2sdk::error::WhyLeft;
@@ -30,9 +34,9 @@ pub struct LargeFileLeft {
     /// ([`Resume::From`](crate::Resume::From)) or cancelled
     /// ([`B2Api::cancel_large_file`](crate::B2Api::cancel_large_file)).
     pub file_id: FileId,
-    /// The reason why the file was not cancelled.
+    /// The reason why the file was not cancelled, which says whether it can be resumed.
     pub why: WhyLeft,
-    /// The failure of the call.
+    /// The failure of the call. [`Error::failure`] returns it too.
     pub failure: Error,
 }
 
@@ -42,7 +46,8 @@ pub struct LargeFileLeft {
 pub enum WhyLeft {
     /// The options ask for resuming. Making the same call again continues the file.
     ForResuming,
-    /// Cancelling it failed as well.
+    /// Cancelling it failed as well, for example because the network is down. Cancel it later with
+    /// [`B2Api::cancel_large_file`](crate::B2Api::cancel_large_file).
     NotCancelled,
     /// The answer to finishing it was lost, and it could not be found out whether the file is
     /// complete. Look for the file before you create it again.

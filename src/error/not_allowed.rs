@@ -6,7 +6,28 @@ use crate::error::ServiceError;
 use crate::model::auth::{Allowed, Capability};
 use crate::model::operation::Operation;
 
-/// A call that the application key does not allow: what the call needs, and what the key may do.
+/// A call that the application key does not allow, in [`Error::NotAllowed`](crate::Error::NotAllowed): what
+/// the call needs, and what the key may do.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let master = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # master.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # master.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// use b2sdk::keys::Capability;
+/// use b2sdk::{B2Api, Error, InMemoryAccountInfo};
+///
+/// let reader = master.create_key("reader", [Capability::ListBuckets, Capability::ReadFiles])?;
+/// let b2_api = B2Api::new(InMemoryAccountInfo::new());
+/// b2_api.authorize_account(service.url(), reader.details.application_key_id, reader.application_key)?;
+/// let bucket = b2_api.get_bucket_by_name("example-mybucket-b2-1")?;
+/// let Err(Error::NotAllowed(refusal)) = bucket.upload_bytes(b"hello", "hello.txt") else { panic!() };
+/// assert_eq!(refusal.missing, [Capability::WriteFiles]);
+/// assert!(refusal.service.is_none()); // nothing was sent
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub struct NotAllowed {
@@ -25,7 +46,7 @@ pub struct NotAllowed {
     pub service: Option<Box<ServiceError>>,
 }
 
-/// A restriction of an application key other than its capabilities.
+/// A restriction of an application key other than its capabilities, in [`NotAllowed::restriction`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyRestriction {

@@ -7,51 +7,59 @@ use crate::model::open_enum::open_enum;
 use crate::model::operation::Operation;
 
 open_enum! {
-    /// The code of a refusal, which is what programs may rely on.
+    /// The code of a refusal, which is what programs may rely on; messages may change. Each is described with
+    /// what it means and where it occurs. Most codes become a variant of [`Error`], and those of tokens never
+    /// reach the caller while the key is good. [Section 11](crate::guide::protocol#11-errors) lists them by
+    /// status.
     ErrorCode {
-        /// Wrong fields or values.
+        /// The request has wrong fields or illegal values, or its object is in another state than the call
+        /// needs; the message explains. It also answers calls about an unfinished large file that does not
+        /// exist.
         BadRequest = "bad_request",
         /// The request's JSON is not what the service expects.
         BadJson = "bad_json",
-        /// There is no bucket with this id.
+        /// There is no bucket with this id ([`Error::BucketNotFound`]).
         BadBucketId = "bad_bucket_id",
-        /// The bucket name is in use.
+        /// The bucket name is in use by this or another account ([`Error::BucketNameTaken`]).
         DuplicateBucketName = "duplicate_bucket_name",
-        /// The account has as many buckets as it may.
+        /// The account has as many buckets as it may: 100 unless Backblaze has raised that.
         TooManyBuckets = "too_many_buckets",
-        /// Only an empty bucket can be deleted.
+        /// Only an empty bucket can be deleted. Hide markers, old versions and unfinished large files count.
         CannotDeleteNonEmptyBucket = "cannot_delete_non_empty_bucket",
         /// The file is hidden already.
         AlreadyHidden = "already_hidden",
-        /// There is no file of this name.
+        /// There is no file of this name that could be hidden ([`Error::FileNotFound`]).
         NoSuchFile = "no_such_file",
-        /// The bucket has no object lock.
+        /// The bucket has no object lock, so that neither retention nor legal hold can be set.
         BucketMissingFileLock = "bucket_missing_file_lock",
-        /// A retention must end in the future.
+        /// The retention that was asked for has ended already; it must end in the future.
         RetainUntilTimestampMustBeInFuture = "retain_until_timestamp_must_be_in_future",
-        /// Object lock cannot be turned off.
+        /// Object lock cannot be turned off again.
         FileLockConflict = "file_lock_conflict",
-        /// The account may not choose upload times.
+        /// The account may not choose upload times; Backblaze enables that per account.
         CustomTimestampNotAllowed = "custom_timestamp_not_allowed",
-        /// The upload time cannot be this one.
+        /// The upload time that was asked for is not possible, for example in the future.
         CustomTimestampInvalid = "custom_timestamp_invalid",
-        /// There is no such file version.
+        /// There is no such file version, or its name is another one ([`Error::FileNotFound`]).
         FileNotPresent = "file_not_present",
-        /// An upload URL was used twice at the same time.
+        /// An upload URL was used by two uploads at the same time. This crate does not do that, and takes
+        /// another URL if an earlier attempt is still alive at the service.
         AuthTokenLimit = "auth_token_limit",
-        /// A number is outside its range.
+        /// A number, such as the size of a page, is outside its range.
         OutOfRange = "out_of_range",
-        /// The key may not do this, or is not valid.
+        /// The key may not do this ([`Error::NotAllowed`]), or is not valid
+        /// ([`Error::InvalidCredentials`]).
         Unauthorized = "unauthorized",
-        /// The token is not valid.
+        /// The token is not valid. The token is replaced once before the call fails.
         BadAuthToken = "bad_auth_token",
-        /// The token is too old.
+        /// The token is older than its lifetime of at most 24 hours. It is replaced once before the call
+        /// fails.
         ExpiredAuthToken = "expired_auth_token",
         /// The key cannot be used with this version of the API.
         Unsupported = "unsupported",
-        /// The account has never paid.
+        /// The account has never paid, which public buckets and replication require.
         NoPaymentHistory = "no_payment_history",
-        /// The account's e-mail address is not verified.
+        /// The account's e-mail address is not verified, which public buckets and replication require.
         EmailNotVerified = "email_not_verified",
         /// No event type has this name.
         EventTypeInvalid = "event_type_invalid",
@@ -59,57 +67,61 @@ open_enum! {
         EventTypeOverlap = "event_type_overlap",
         /// A notification rule has no event type.
         EventTypesEmpty = "event_types_empty",
-        /// Event types that cannot stand in one rule.
+        /// The event types of a rule are of categories that cannot stand in one rule.
         EventTypeCategories = "event_type_categories",
-        /// A bucket that files are replicated from cannot do this.
+        /// A bucket that files are replicated from cannot do this: object lock cannot be enabled there.
         SourceReplicationConflict = "source_replication_conflict",
-        /// The key is wrong, or the object is locked.
+        /// The customer's key is wrong ([`Error::EncryptionKey`]), the version is locked
+        /// ([`Error::Locked`]), or the account has a problem.
         AccessDenied = "access_denied",
-        /// A cap is reached.
+        /// A cap of the account is reached ([`Error::CapExceeded`]).
         CapExceeded = "cap_exceeded",
-        /// The storage cap is reached.
+        /// The cap of stored bytes is reached ([`Error::CapExceeded`]).
         StorageCapExceeded = "storage_cap_exceeded",
-        /// The transaction cap is reached.
+        /// The cap of requests is reached ([`Error::CapExceeded`]).
         TransactionCapExceeded = "transaction_cap_exceeded",
-        /// The download cap is reached.
+        /// The cap of downloaded bytes is reached ([`Error::CapExceeded`]).
         DownloadCapExceeded = "download_cap_exceeded",
-        /// There is no such thing.
+        /// There is no such file, version or bucket.
         NotFound = "not_found",
-        /// The method is not allowed.
+        /// The endpoint does not know the HTTP method.
         MethodNotAllowed = "method_not_allowed",
-        /// The service waited too long for the request.
+        /// The service waited too long for the body of the request ([`Error::Busy`]).
         RequestTimeout = "request_timeout",
-        /// Someone else changed the object meanwhile.
+        /// Somebody else changed the bucket since its revision was read ([`Error::Conflict`]).
         Conflict = "conflict",
-        /// The range lies outside the file.
+        /// The range lies outside the file ([`Error::RangeNotSatisfiable`]).
         RangeNotSatisfiable = "range_not_satisfiable",
-        /// Too many requests.
+        /// There are too many requests; `Retry-After` tells how long to wait ([`Error::Busy`]).
         TooManyRequests = "too_many_requests",
-        /// The service failed.
+        /// The service failed ([`Error::Busy`]).
         InternalError = "internal_error",
-        /// The service is overloaded.
+        /// The service, or a host for uploads, is overloaded ([`Error::Busy`]).
         ServiceUnavailable = "service_unavailable",
     }
 }
 
-/// What the service said.
+/// An answer of the service that is no success: what it said, and how often and how long it was asked.
+/// [`Error::service`] returns it for whichever variant the answer became.
+///
+/// `Display` is one line, such as `b2_hide_file was answered with 400 already_hidden (the file is hidden)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceError {
-    /// The call that was refused.
+    /// The operation that was refused.
     pub operation: Operation,
     /// The HTTP status.
     pub status: u16,
     /// The code; empty if the answer had none, as for HEAD requests and proxies.
     pub code: ErrorCode,
     /// The service's message, or the beginning of a body that is not the service's JSON; control
-    /// characters escaped, tokens blanked out.
+    /// characters escaped, tokens blanked out. It is for people: its text may change.
     pub message: String,
     /// The path of the URL; no host and no query, which may carry tokens.
     pub url_path: String,
-    /// How long the service asks to wait.
+    /// How long the service asks to wait before the next request (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// How often the request was sent.
+    /// How often the request was sent; 0 if a pause that the service has asked for does not let it be sent.
     pub attempts: u32,
     /// How long all attempts took together, waiting included.
     pub elapsed: Duration,

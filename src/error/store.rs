@@ -46,7 +46,15 @@ enum Link {
 }
 
 impl StoreError {
-    /// Wraps an error, or makes one from a message.
+    /// Wraps an error, or makes one from a message. A `StoreError` is returned as it is. The result is not
+    /// [unavailable](Self::is_unavailable), so calls that need the store fail for good.
+    ///
+    /// ```
+    /// use b2sdk::error::StoreError;
+    ///
+    /// let error = StoreError::new("the lease has a negative number");
+    /// assert_eq!(error.to_string(), "the lease has a negative number");
+    /// ```
     pub fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         // A `StoreError` stays itself, so that context can be added to any result.
         error.into().downcast::<Self>().map_or_else(

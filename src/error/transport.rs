@@ -7,29 +7,35 @@ use std::sync::Arc;
 
 use crate::model::operation::Operation;
 
-/// What happened to a connection.
+/// What happened to a connection, in [`TransportError::kind`]. All but [`Tls`](Self::Tls) are repeated
+/// before the call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportKind {
-    /// The host name could not be resolved.
+    /// The host name could not be resolved, or not within [`Timeouts::resolve`](crate::Timeouts::resolve).
     Dns,
-    /// No connection could be made, or not in time.
+    /// No connection could be made, or not within [`Timeouts::connect`](crate::Timeouts::connect).
     Connect,
-    /// The certificate of the service was not accepted. No other problem of TLS is final.
+    /// The certificate of the service was not accepted, so nothing was sent. Wrong clocks, programs that
+    /// inspect TLS, and wrong realms are the usual reasons;
+    /// [`root_certificates`](crate::B2ApiBuilder::root_certificates) adds an authority. No other problem of
+    /// TLS is final.
     Tls,
     /// The proxy could not be reached, or made no connection to the service.
     Proxy,
-    /// This process, or the system, has no file descriptor left for another connection.
+    /// This process, or the system, has no file descriptor left for another connection. Fewer workers need
+    /// fewer.
     NoDescriptors,
     /// The peer closed the connection, or TLS found it damaged.
     Reset,
     /// No byte moved for the idle limit of [`Timeouts`](crate::Timeouts).
     Stalled,
-    /// What arrived is not HTTP, or not TLS, as it should be.
+    /// What arrived is not HTTP, or not TLS, as it should be. It is tried three times.
     Protocol,
 }
 
-/// How much of the request had been handed to the connection when it failed.
+/// How much of the request had been handed to the connection when it failed, in [`TransportError::sent`]. It
+/// decides whether the request may have taken effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Sent {
     /// Nothing: the service cannot have acted.
@@ -40,20 +46,21 @@ pub enum Sent {
     All,
 }
 
-/// A failure of the connection.
+/// A failure of the connection, in [`Error::Connection`](crate::Error::Connection). Its source is the error
+/// of the network or of TLS.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TransportError {
-    /// The call.
+    /// The operation whose request failed. A call of several requests can fail at any of them.
     pub operation: Operation,
-    /// What happened.
+    /// What happened to the connection, in the last attempt.
     pub kind: TransportKind,
-    /// How much of the request had left.
+    /// How much of the request had been sent in the last attempt.
     pub sent: Sent,
     /// The host that was called, or the proxy that failed; empty for uploads, which go to hosts that the
-    /// service chooses anew each time.
+    /// service chooses for each upload URL.
     pub host: Box<str>,
-    /// How often the request was sent.
+    /// How often the request was sent in all.
     pub attempts: u32,
     source: Arc<dyn StdError + Send + Sync>,
 }
@@ -75,7 +82,7 @@ impl TransportError {
         }
     }
 
-    /// The same at this host.
+    /// Names the host that was called.
     pub(crate) fn at(mut self, host: &str) -> Self {
         if !matches!(
             self.operation,
@@ -88,7 +95,7 @@ impl TransportError {
 }
 
 impl TransportError {
-    /// The same at this proxy.
+    /// Names the proxy that failed.
     pub(crate) fn at_proxy(mut self, proxy: &str) -> Self {
         self.host = proxy.into();
         self

@@ -7,6 +7,15 @@
 //! All connections of a `B2Api` share one TLS configuration, so that TLS sessions are resumed.
 //! Without that, `ureq` would create a configuration for each connection, because the time limits
 //! are set for each request.
+//!
+//! | situation | what happens |
+//! | --- | --- |
+//! | the host has one address | it gets the whole time limit |
+//! | an address refuses | the next one is tried at once |
+//! | an address is silent | the next one after 0.25 s; it gets 1 s and 4 s in later rounds, and its share of the rest in the last one |
+//! | the proxy cannot be reached or refuses the tunnel | the error names the proxy; it is repeated, except for a missing password (407) |
+//! | the certificate is not accepted | final: `TransportKind::Tls` |
+//! | any other failure of TLS | as a broken connection |
 
 use std::error::Error as StdError;
 use std::fmt;

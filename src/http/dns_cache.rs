@@ -6,6 +6,14 @@
 //!
 //! A lookup that fails is not remembered. One that takes too long is given up; its thread ends when
 //! the operating system answers.
+//!
+//! | situation | what happens |
+//! | --- | --- |
+//! | the name is known for less than 5 seconds | no lookup |
+//! | the lookup takes too long | the request fails like a broken connection, and is repeated with a pause |
+//! | no thread can be created | the calling thread looks up, without a limit of its own |
+//! | an address does not answer, another one does | the one that answers is tried first from then on |
+//! | IPv6 is silent where IPv4 answers | IPv4 is tried first at every host, until IPv6 answers once |
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};

@@ -3,6 +3,16 @@
 //!
 //! The body may be sent only in part when the host refuses or the connection breaks. The result
 //! therefore tells how much of it was handed over, besides the answer.
+//!
+//! How much of the body had left (`Sent`) decides whether a request can have taken effect:
+//!
+//! | what happened | `sent` |
+//! | --- | --- |
+//! | no connection could be made | nothing was sent, whatever the request |
+//! | the host refused after `Expect: 100-continue` | `Nothing`: the body was never asked for |
+//! | the connection broke within the body | `Partial` |
+//! | the connection broke after the body | `All`: an answer was lost |
+//! | the request has no body | `None`, which counts as all |
 
 use std::time::Duration;
 

@@ -4,6 +4,9 @@
 //! connections belong to the `B2Api`; the token holds only the right to break them. Whichever of
 //! the two is dropped first, no connection stays open. When a token is dropped, its connections
 //! pass to the next token, unless it broke them.
+//!
+//! Locks: the lock of a token may be held while the lock of the state is taken, never the other way
+//! round. No connection is opened under either of them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -11,67 +11,77 @@ use crate::model::open_enum::open_enum;
 use crate::model::secret::{ApplicationKey, AuthToken};
 
 open_enum! {
-    /// A capability of an application key: one kind of call that the key allows.
+    /// A capability of an application key: one kind of call that the key allows. A capability that this
+    /// version of the crate does not know is [`Other`](Self::Other), and can be granted as well.
+    ///
+    /// | task | capabilities |
+    /// | --- | --- |
+    /// | upload | `writeFiles`; with `listFiles` a lost answer does not lead to a second version |
+    /// | download from a private bucket | `readFiles` |
+    /// | synchronize to a bucket | `listFiles`, `writeFiles`, and `deleteFiles` to delete |
+    /// | find a bucket by its name | `listBuckets`, or a key that is restricted to the bucket |
+    /// | share files | `shareFiles` |
     Capability {
-        /// List application keys.
+        /// Allows listing application keys. A key that is restricted to buckets cannot have it.
         ListKeys = "listKeys",
-        /// Create application keys.
+        /// Allows creating application keys, with capabilities that the creating key has. A key that is
+        /// restricted to buckets cannot have it.
         WriteKeys = "writeKeys",
-        /// Delete application keys.
+        /// Allows deleting application keys. A key that is restricted to buckets cannot have it.
         DeleteKeys = "deleteKeys",
-        /// List buckets.
+        /// Allows listing buckets and reading their settings.
         ListBuckets = "listBuckets",
-        /// See the names of all buckets through the S3 API.
+        /// Allows seeing the names of all buckets through the S3 API.
         ListAllBucketNames = "listAllBucketNames",
-        /// Read buckets' metadata through the S3 API.
+        /// Allows reading buckets' settings through the S3 API.
         ReadBuckets = "readBuckets",
-        /// Create and update buckets.
+        /// Allows creating and updating buckets. A key that is restricted to buckets cannot have it.
         WriteBuckets = "writeBuckets",
-        /// Delete buckets.
+        /// Allows deleting buckets. A key that is restricted to buckets cannot have it.
         DeleteBuckets = "deleteBuckets",
-        /// Read a bucket's default encryption.
+        /// Allows reading a bucket's default encryption.
         ReadBucketEncryption = "readBucketEncryption",
-        /// Change a bucket's default encryption.
+        /// Allows changing a bucket's default encryption.
         WriteBucketEncryption = "writeBucketEncryption",
-        /// Read a bucket's object lock configuration.
+        /// Allows reading whether a bucket has object lock, and its default retention.
         ReadBucketRetentions = "readBucketRetentions",
-        /// Change a bucket's object lock configuration.
+        /// Allows enabling object lock for a bucket, and changing its default retention.
         WriteBucketRetentions = "writeBucketRetentions",
-        /// Read a bucket's replication configuration.
+        /// Allows reading a bucket's replication configuration.
         ReadBucketReplications = "readBucketReplications",
-        /// Change a bucket's replication configuration.
+        /// Allows changing a bucket's replication configuration.
         WriteBucketReplications = "writeBucketReplications",
-        /// Read a bucket's event notification rules.
+        /// Allows reading a bucket's event notification rules, with their signing secrets.
         ReadBucketNotifications = "readBucketNotifications",
-        /// Change a bucket's event notification rules.
+        /// Allows changing a bucket's event notification rules.
         WriteBucketNotifications = "writeBucketNotifications",
-        /// Read a bucket's access log configuration.
+        /// Allows reading a bucket's access log configuration.
         ReadBucketLogging = "readBucketLogging",
-        /// Change a bucket's access log configuration.
+        /// Allows changing a bucket's access log configuration.
         WriteBucketLogging = "writeBucketLogging",
-        /// Read a bucket's lifecycle rules through the S3 API.
+        /// Allows reading a bucket's lifecycle rules through the S3 API.
         ReadBucketLifecycleRules = "readBucketLifecycleRules",
-        /// Change a bucket's lifecycle rules through the S3 API.
+        /// Allows changing a bucket's lifecycle rules through the S3 API.
         WriteBucketLifecycleRules = "writeBucketLifecycleRules",
-        /// List files.
+        /// Allows listing files, versions and unfinished large files.
         ListFiles = "listFiles",
-        /// Download files and read their information.
+        /// Allows downloading files and reading their descriptions.
         ReadFiles = "readFiles",
-        /// Authorize others to download.
+        /// Allows making download tokens and signed URLs.
         ShareFiles = "shareFiles",
-        /// Upload, hide and copy files.
+        /// Allows uploading, hiding and copying files, and cancelling unfinished large files.
         WriteFiles = "writeFiles",
-        /// Delete file versions.
+        /// Allows deleting file versions for good.
         DeleteFiles = "deleteFiles",
-        /// Read files' retention.
+        /// Allows reading files' retention.
         ReadFileRetentions = "readFileRetentions",
-        /// Change files' retention.
+        /// Allows setting and extending files' retention.
         WriteFileRetentions = "writeFileRetentions",
-        /// Read files' legal hold.
+        /// Allows reading files' legal hold.
         ReadFileLegalHolds = "readFileLegalHolds",
-        /// Change files' legal hold.
+        /// Allows putting files on legal hold, and releasing them.
         WriteFileLegalHolds = "writeFileLegalHolds",
-        /// Bypass governance retention.
+        /// Allows shortening and removing retention in governance mode, and deleting files that are under it.
         BypassGovernance = "bypassGovernance",
     }
 }

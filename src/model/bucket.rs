@@ -17,9 +17,11 @@ use crate::model::open_enum::open_enum;
 use crate::model::replication::ReplicationConfiguration;
 
 open_enum! {
-    /// The type of a bucket, which says who may download from it.
+    /// The type of a bucket, which says who may download from it. Programs choose between
+    /// [`AllPublic`](Self::AllPublic) and [`AllPrivate`](Self::AllPrivate), and can change it later; the
+    /// service creates the others.
     BucketType {
-        /// Anybody can download, without authorization.
+        /// Anybody can download, without authorization. Uploading and listing still need a key.
         AllPublic = "allPublic",
         /// Only keys of the account can download, and people who have a download token from them.
         AllPrivate = "allPrivate",
@@ -27,13 +29,13 @@ open_enum! {
         Snapshot = "snapshot",
         /// A bucket whose use is restricted by the service.
         Restricted = "restricted",
-        /// A bucket shared by another account.
+        /// A bucket that another account shares.
         Shared = "shared",
     }
 }
 
-/// The service's description of a bucket at one moment. Settings that the key may not read are
-/// [`Filtered::NotAuthorized`].
+/// The service's description of a bucket at one moment, from [`Bucket::details`](crate::Bucket::details) and
+/// from calls that change the bucket. Settings that the key may not read are [`Filtered::NotAuthorized`].
 ///
 /// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

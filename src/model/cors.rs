@@ -14,28 +14,32 @@ const LONGEST: u32 = 86_400;
 open_enum! {
     /// A kind of request that a CORS rule can allow to web pages.
     CorsOperation {
-        /// Download a file by its name.
+        /// Lets pages download a file by its name.
         DownloadFileByName = "b2_download_file_by_name",
-        /// Download a file by its id.
+        /// Lets pages download a file by its id.
         DownloadFileById = "b2_download_file_by_id",
-        /// Upload a file.
+        /// Lets pages upload a file.
         UploadFile = "b2_upload_file",
-        /// Upload a part of a large file.
+        /// Lets pages upload a part of a large file.
         UploadPart = "b2_upload_part",
-        /// Delete through the S3 API.
+        /// Lets pages delete files through the S3 API.
         S3Delete = "s3_delete",
-        /// Download through the S3 API.
+        /// Lets pages download files through the S3 API.
         S3Get = "s3_get",
-        /// Ask for headers through the S3 API.
+        /// Lets pages ask for the headers of files through the S3 API.
         S3Head = "s3_head",
-        /// Post through the S3 API.
+        /// Lets pages send forms through the S3 API.
         S3Post = "s3_post",
-        /// Upload through the S3 API.
+        /// Lets pages upload files through the S3 API.
         S3Put = "s3_put",
     }
 }
 
 /// A CORS rule: it lets web pages of some origins access the bucket from a browser.
+///
+/// A rule only lifts a restriction of browsers. It gives nobody access who has none: a private bucket still
+/// needs a token, and programs other than browsers need no rule. A rule has fewer than 1,000 bytes, and a
+/// bucket at most 100 rules.
 ///
 /// ```
 /// use b2sdk::rules::{CorsOperation, CorsRule};

@@ -11,8 +11,11 @@ use crate::model::secret::SseCustomerKey;
 /// The id of the customer's key, in file info. Other tools of Backblaze write and read it too.
 pub(crate) const SSE_C_KEY_ID: &str = "sse_c_key_id";
 
-/// How the service encrypts a file, or by default the files of a bucket. If a call does not choose,
-/// the bucket's default is used.
+/// How the service encrypts a file at rest, or by default the files of a bucket. If a call does not choose,
+/// the bucket's default is used, which since September 2026 is SSE-B2 unless it was set
+/// ([section 3.9](crate::guide::protocol#39-server-side-encryption)).
+///
+/// Encryption of a version cannot be changed; copying it creates a version with another one.
 ///
 /// ```
 /// use b2sdk::encryption::{Encryption, SseCustomerKey};
@@ -89,7 +92,7 @@ impl Encryption {
 }
 
 open_enum! {
-    /// Who holds the encryption key.
+    /// Who holds the encryption key of a file, as the service reports it in [`EncryptionInfo`].
     EncryptionMode {
         /// The service holds the key.
         SseB2 = "SSE-B2",
@@ -99,7 +102,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// The algorithm.
+    /// The algorithm that a file is encrypted with, as the service reports it. There is one so far.
     EncryptionAlgorithm {
         /// AES with 256 bits.
         Aes256 = "AES256",

@@ -15,35 +15,57 @@ use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::model::time::Timestamp;
 
 open_enum! {
-    /// What a row of a listing is.
+    /// What a [`FileVersion`] is: a file with content, or something else that listings contain.
     FileAction {
         /// A file with content.
         Upload = "upload",
-        /// A file made by a server-side copy, in the answer to that copy.
+        /// A file with content that a copy within the service has made. Only the answer to the copy says so;
+        /// listings show it as [`Upload`](Self::Upload).
         Copy = "copy",
-        /// A large file that is not finished.
+        /// A large file that is not finished. It cannot be downloaded, and its parts are billed.
         Start = "start",
-        /// A hide marker: from here on the file does not appear under its name.
+        /// A hide marker: from here on the file does not appear under its name. It has no content.
         Hide = "hide",
-        /// A folder, which stands for all files in it.
+        /// A folder, which stands for all files in it. It exists in listings only.
         Folder = "folder",
     }
 }
 
-/// One version of a file.
+/// One version of a file, as an upload, a listing, a download or a request for its description reports it.
 ///
-/// What this version of the crate does not name stays readable in [`extra`](Self::extra).
+/// A name and an id together identify a version; neither ever changes. Content, type and file info cannot be
+/// changed either, only retention and legal hold. Of the versions of a name, the one with the latest
+/// [`upload_timestamp`](Self::upload_timestamp) is what the name stands for.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// use b2sdk::{FileAction, Sha1Digest};
+///
+/// bucket.upload_bytes(b"hello", "hello.txt")?;
+/// let version = bucket.get_file_info_by_name("hello.txt")?;
+/// assert_eq!((version.action, version.content_length), (FileAction::Upload, 5));
+/// assert_eq!(version.content_sha1.digest(), Some(Sha1Digest::of(b"hello")));
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
+///
+/// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FileVersion {
-    /// The account that owns the file; absent in what a download tells.
+    /// The id of the account that owns the file; `None` where the headers of a download describe the file.
     #[serde(default)]
     pub account_id: Option<AccountId>,
-    /// The bucket that holds the file; absent in what a download tells.
+    /// The id of the bucket that holds the file; `None` where the headers of a download describe the file.
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
-    /// What this version is; [`FileAction::Other`] with an empty text if the service does not say.
+    /// What this version is: a file, a hide marker, an unfinished large file, a folder. It is
+    /// [`FileAction::Other`] with an empty text if the service does not say.
     #[serde(default = "empty", deserialize_with = "null_is_empty")]
     pub action: FileAction,
     /// The version's id. Folders have none: theirs is empty.
@@ -54,38 +76,41 @@ pub struct FileVersion {
     /// The size in bytes; 0 for everything that is not a finished file.
     #[serde(default, deserialize_with = "null_is_default")]
     pub content_length: u64,
-    /// The MIME type.
+    /// The MIME type. `None` for folders.
     #[serde(default)]
     pub content_type: Option<String>,
-    /// The SHA-1 of the content.
+    /// The SHA-1 of the content as the service has it, which is absent for large files. [`sha1`](Self::sha1)
+    /// also looks for the one that an uploader recorded.
     #[serde(default)]
     pub content_sha1: ContentSha1,
-    /// The MD5 of the content in hexadecimal; none for large files.
+    /// The MD5 of the content in hexadecimal; `None` for large files.
     #[serde(default)]
     pub content_md5: Option<String>,
-    /// The names and values stored with the file.
+    /// The names and values stored with the file, at most 10.
     #[serde(default, deserialize_with = "null_is_default")]
     pub file_info: FileInfo,
-    /// How it is encrypted.
+    /// How the service encrypts the file; unset if it is not encrypted, as is usual for files from before
+    /// September 2026.
     #[serde(default, with = "filtered::plain")]
     pub server_side_encryption: Filtered<EncryptionInfo>,
-    /// Until when it cannot be deleted; needs `readFileRetentions`.
+    /// Until when the version cannot be deleted. Reading it needs `readFileRetentions`.
     #[serde(default, with = "filtered::wrapped")]
     pub file_retention: Filtered<FileRetention>,
-    /// Whether it is on legal hold; needs `readFileLegalHolds`.
+    /// Whether the version is on legal hold. Reading it needs `readFileLegalHolds`.
     #[serde(default, with = "filtered::wrapped")]
     pub legal_hold: Filtered<LegalHold>,
-    /// When the upload began, by the service's clock.
+    /// When the upload began, by the service's clock, or the time that the uploader chose with
+    /// [`UploadOptions::upload_timestamp`](crate::UploadOptions::upload_timestamp). It is 1970 for folders.
     #[serde(default, deserialize_with = "null_is_default")]
     pub upload_timestamp: Timestamp,
-    /// What became of its replication; none where no replication rule applies.
+    /// The state of the version's replication; `None` where no replication rule applies.
     #[serde(
         default,
         deserialize_with = "status_in_any_case",
         skip_serializing_if = "Option::is_none"
     )]
     pub replication_status: Option<ReplicationStatus>,
-    /// The fields that have no name here.
+    /// The members that this version of the crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -113,8 +138,9 @@ impl FileVersion {
         }
     }
 
-    /// When the source was last changed if the uploader recorded that, otherwise when the upload
-    /// began.
+    /// Returns when the source was last changed, if the uploader recorded that as
+    /// `src_last_modified_millis`, and otherwise when the upload began. A download to a path gives the file
+    /// this time.
     #[must_use]
     pub fn modified(&self) -> Timestamp {
         self.file_info
@@ -122,14 +148,15 @@ impl FileVersion {
             .unwrap_or(self.upload_timestamp)
     }
 
-    /// The id of the customer's key that the file is encrypted with, if its uploader recorded one.
+    /// Returns the id of the customer's key that the file is encrypted with, if its uploader recorded one.
+    /// This crate records the [`id`](crate::encryption::SseCustomerKey::id) of the key.
     #[must_use]
     pub fn sse_c_key_id(&self) -> Option<&str> {
         self.file_info.get(SSE_C_KEY_ID)
     }
 
-    /// The checksum of the whole content: the service's, or for a large file the one its uploader
-    /// recorded.
+    /// Returns the SHA-1 of the whole content: that of the service, or for a large file the one that its
+    /// uploader recorded as `large_file_sha1`, which the service has not verified.
     #[must_use]
     pub fn sha1(&self) -> Option<Sha1Digest> {
         self.content_sha1

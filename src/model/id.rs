@@ -69,12 +69,22 @@ macro_rules! ids {
 }
 
 ids! {
-    /// The id of an account, which the service reports when a key is authorized.
+    /// The id of an account, which the service reports when a key is authorized. Any text becomes one with
+    /// `into()`; whether such an account exists is for the service to say.
     AccountId
-    /// The id of an application key. It is not secret.
+    /// The id of an application key. It is not secret. Any text becomes one with `into()`.
     ApplicationKeyId
-    /// The id of a bucket. It stays the same for the life of the bucket and is never reused.
+    /// The id of a bucket. It stays the same for the life of the bucket and is never reused. Any text becomes
+    /// one with `into()`; whether there is such a bucket is for the service to say.
     BucketId
-    /// The id of one version of a file, or of an unfinished large file.
+    /// The id of one version of a file, or of an unfinished large file. It is unique in the whole service and
+    /// never used again. Any text becomes one with `into()`.
+    ///
+    /// ```
+    /// use b2sdk::FileId;
+    ///
+    /// let id = FileId::from("4_z27c88f1d182b150646ff0b16_f1004ba650fe24e6b");
+    /// assert_eq!(id.as_str(), "4_z27c88f1d182b150646ff0b16_f1004ba650fe24e6b");
+    /// ```
     FileId
 }

@@ -9,7 +9,8 @@ use crate::model::lenient::{self, Row, null_is_default};
 use crate::model::secret::ApplicationKey;
 use crate::model::time::Timestamp;
 
-/// An application key without its secret.
+/// An application key without its secret, from [`B2Api::list_keys`](crate::B2Api::list_keys),
+/// [`B2Api::get_key`](crate::B2Api::get_key) and the calls that create and delete keys.
 ///
 /// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +23,9 @@ pub struct KeyDetails {
         deserialize_with = "lenient::null_is_empty"
     )]
     pub account_id: AccountId,
-    /// The key's id.
+    /// The key's id, with which it is authorized and deleted. It is not secret.
     pub application_key_id: ApplicationKeyId,
-    /// The key's name. Several keys may have the same name.
+    /// The name that the key was given for people. Several keys may have the same name.
     #[serde(default, deserialize_with = "null_is_default")]
     pub key_name: String,
     /// The key's capabilities.

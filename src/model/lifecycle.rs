@@ -9,7 +9,11 @@ use crate::model::lenient::{RuleOrigin, kept_rule};
 const MAX_RULES: usize = 100;
 
 /// A lifecycle rule: after how many days the service hides and deletes files and cancels unfinished
-/// ones. The service applies rules about once a day, so files may live up to a day longer.
+/// ones. The service applies rules about once a day, so files may live up to a day longer. It does so without
+/// any program and without billed requests, whatever key uploaded the files. Locked versions are not deleted.
+///
+/// Without any rule, a bucket keeps every version for good. To keep only the latest versions, use
+/// `LifecycleRule::new("").delete_hidden_after_days(1)`.
 ///
 /// ```
 /// use b2sdk::rules::LifecycleRule;
@@ -62,23 +66,24 @@ impl LifecycleRule {
         }
     }
 
-    /// The number of days from the upload of a file until it is hidden. The data stays, and is
-    /// billed, until it is deleted.
+    /// Hides each file this many days after its upload, at least 1. The data stays, and is billed, until it is
+    /// deleted.
     #[must_use]
     pub const fn hide_after_days(mut self, days: u32) -> Self {
         self.days_from_uploading_to_hiding = Some(days);
         self
     }
 
-    /// The number of days from hiding or replacing a version until it is permanently deleted.
+    /// Deletes each version permanently this many days after it was hidden or replaced by a newer version, at
+    /// least 1.
     #[must_use]
     pub const fn delete_hidden_after_days(mut self, days: u32) -> Self {
         self.days_from_hiding_to_deleting = Some(days);
         self
     }
 
-    /// The number of days from starting a large file until it is cancelled, if it is not finished
-    /// by then. Uploads that may still be resumed need longer.
+    /// Cancels each unfinished large file this many days after its start, at least 1. Uploads that may still be
+    /// resumed need longer.
     #[must_use]
     pub const fn cancel_unfinished_after_days(mut self, days: u32) -> Self {
         self.days_from_starting_to_canceling_unfinished_large_files = Some(days);

@@ -28,7 +28,8 @@ pub(crate) fn is_temporary(name: &str) -> bool {
 /// The most that file systems take for one part of a path, in bytes.
 const MAX_SEGMENT: usize = 255;
 
-/// The names of bucket files that a download accepts as local paths.
+/// The names of bucket files that a download below a [`LocalDirectory`](crate::local::LocalDirectory) accepts
+/// as local paths. No rule accepts names that lead out of the directory, such as `../x`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum LocalNameRules {
@@ -63,7 +64,8 @@ pub struct UnsafeName {
     pub reason: UnsafeNameReason,
 }
 
-/// The reason why a name is refused as a local path.
+/// The reason why a name is refused as a local path, in [`UnsafeName`]. Names come from whoever may write to
+/// the bucket, so each reason is something that such a name would do to this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnsafeNameReason {

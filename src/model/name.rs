@@ -4,7 +4,11 @@
 
 use std::fmt;
 
-/// The rule that a file name breaks.
+/// The rule of the service that a file name breaks
+/// ([section 4.2](crate::guide::protocol#42-file-names)), in
+/// [`Error::InvalidFileName`](crate::Error::InvalidFileName). Names are checked before an upload or copy, and
+/// nothing is sent. Files that break a rule can exist, because other APIs made them; they can be downloaded,
+/// listed and deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NameRule {

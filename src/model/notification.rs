@@ -106,7 +106,8 @@ impl CustomHeader {
     }
 }
 
-/// The receiver of a rule's events.
+/// The receiver of a rule's events: the URL of a webhook, how its requests are signed, and which headers they
+/// have.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -246,6 +247,7 @@ pub(crate) fn check_signing_secret(secret: &SigningSecret) -> Result<(), String>
 }
 
 /// An event notification rule of a bucket: which events are sent to which webhook.
+/// [`Bucket::set_notification_rules`](crate::Bucket::set_notification_rules) stores rules.
 ///
 /// ```
 /// use b2sdk::notifications::{EventNotificationRule, EventTarget, EventType};
@@ -328,7 +330,7 @@ impl EventNotificationRule {
         self
     }
 
-    /// Whether the rule is active.
+    /// Sets whether the rule is active. No events are sent for an inactive rule.
     #[must_use]
     pub const fn enabled(mut self, enabled: bool) -> Self {
         self.is_enabled = enabled;

@@ -6,14 +6,28 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// How Backblaze bills a call ([section 9.4](crate::guide::protocol#94-limits-and-billing)).
+/// The class in which Backblaze bills a request. What a class costs is on Backblaze's web site; the storage
+/// itself and downloaded bytes are billed apart from it.
+///
+/// Which operation is in which class is known from documentation of several years
+/// ([section 9.4](crate::guide::protocol#94-limits-and-billing)), so use it for estimates.
+///
+/// ```
+/// use b2sdk::Operation;
+/// use b2sdk::limits::BillingClass;
+///
+/// assert_eq!(Operation::UploadFile.billing_class(), BillingClass::A);
+/// assert_eq!(Operation::DownloadFileByName.billing_class(), BillingClass::B);
+/// assert_eq!(Operation::ListFileNames.billing_class(), BillingClass::C);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BillingClass {
-    /// Free: uploads, deletions, hiding.
+    /// Free of charge: uploads and upload URLs, starting, finishing and cancelling large files, hiding,
+    /// deleting.
     A,
-    /// Downloads and reading a file's information.
+    /// Downloads, and descriptions of files.
     B,
-    /// Everything else, listings above all.
+    /// Everything else: listings, authorizing, copies, creating and updating buckets and keys.
     C,
 }
 
@@ -43,7 +57,8 @@ impl FromStr for BillingClass {
     }
 }
 
-/// The text is no name of an [`Operation`] or a [`BillingClass`].
+/// The error for text that is no name of an [`Operation`] or a [`BillingClass`]. Its message quotes the text
+/// and says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is no {what}")]
 pub struct UnknownName {
@@ -62,7 +77,9 @@ impl UnknownName {
 
 macro_rules! operations {
     ($($variant:ident $name:literal $class:ident $repeatable:literal $capability:expr;)*) => {
-        /// One endpoint of the B2 native API.
+        /// An endpoint of the B2 native API. Errors, request counts and
+        /// [`B2Api::call_raw`](crate::B2Api::call_raw) name one, and each is a method of [`Raw`](crate::raw::Raw).
+        /// Its text form is the name in the service's documentation.
         ///
         /// ```
         /// use b2sdk::Operation;
@@ -77,31 +94,36 @@ macro_rules! operations {
         }
 
         impl Operation {
-            /// All operations, in the order of docs/protocol.md, section 2.
+            /// All operations, in the order of [section 2](crate::guide::protocol#2-endpoints).
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The endpoint's name in URLs and in the service's documentation.
+            /// Returns the endpoint's name in URLs and in the service's documentation, such as
+            /// `"b2_upload_file"`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The class this call is billed in.
+            /// Returns the class in which a request is billed. Listings of more than 1,000 rows are billed as
+            /// several requests.
             #[must_use]
             pub const fn billing_class(self) -> BillingClass {
                 match self { $(Self::$variant => BillingClass::$class,)* }
             }
 
-            /// Whether sending the same request twice leaves the service as sending it once does,
-            /// so that a request whose answer was lost may simply be sent again
+            /// Returns whether sending the request twice leaves the service as sending it once does, so that a
+            /// request whose answer was lost may simply be sent again
             /// ([section 6](crate::guide::protocol#6-upload-urls)).
+            ///
+            /// Uploads, for example, are not: a second request creates a second version. After a lost answer
+            /// this crate looks for the first one instead.
             #[must_use]
             pub const fn is_repeatable(self) -> bool {
                 match self { $(Self::$variant => $repeatable,)* }
             }
 
-            /// The capability that a key needs for this call, as the service spells it; `None`
-            /// where any key may call.
+            /// Returns the capability that a key needs for this operation, as the service spells it, or `None`
+            /// where any key may call. Some calls need more than one, depending on their settings.
             #[must_use]
             pub const fn capability(self) -> Option<&'static str> {
                 match self { $(Self::$variant => $capability,)* }
@@ -166,7 +188,7 @@ impl Operation {
         )
     }
 
-    /// The operation with this name, such as `"b2_list_buckets"`.
+    /// Returns the operation with this name, such as `"b2_list_buckets"`, or `None` if there is none.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|op| op.name() == name)

@@ -10,7 +10,8 @@ use crate::model::lenient::Row;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
 
-/// A part of a large file, as the service describes it.
+/// A part of an unfinished large file, from [`B2Api::list_parts`](crate::B2Api::list_parts). Once the file is
+/// finished, the service no longer tells its parts.
 ///
 /// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,17 +20,17 @@ use crate::model::time::Timestamp;
 pub struct Part {
     /// The id of the large file.
     pub file_id: FileId,
-    /// The number of the part, from 1 on.
+    /// The number of the part, 1 to 10,000, which is its place in the file.
     pub part_number: u32,
-    /// The size in bytes.
+    /// The size of the part in bytes.
     pub content_length: u64,
-    /// The SHA-1 of the content.
+    /// The SHA-1 of the part's content.
     #[serde(default)]
     pub content_sha1: ContentSha1,
-    /// How the part is encrypted.
+    /// How the part is encrypted: as the large file, which fixes that at its start.
     #[serde(default, with = "filtered::plain")]
     pub server_side_encryption: Filtered<EncryptionInfo>,
-    /// When the upload began, by the service's clock.
+    /// When the part was uploaded or copied, by the service's clock, if the service tells it.
     #[serde(default)]
     pub upload_timestamp: Option<Timestamp>,
     /// The members that this version of the crate does not know.

@@ -159,13 +159,13 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// Includes names that match this pattern.
+    /// Creates a filter that includes names that match this pattern.
     #[must_use]
     pub fn include(pattern: impl Into<String>) -> Self {
         Self::Include(pattern.into())
     }
 
-    /// Excludes names that match this pattern.
+    /// Creates a filter that excludes names that match this pattern.
     #[must_use]
     pub fn exclude(pattern: impl Into<String>) -> Self {
         Self::Exclude(pattern.into())

@@ -6,6 +6,10 @@ use std::net::IpAddr;
 /// The service to authorize at: one of Backblaze's names for its own, or the URL of another
 /// service, such as a simulator.
 ///
+/// The names are `production`, which is what accounts of customers use, and Backblaze's own `staging` and
+/// `dev`. A text that is neither a name nor a URL is refused when a key is authorized. The key and the tokens
+/// of a realm are sent to its hosts only.
+///
 /// ```
 /// use b2sdk::credentials::Realm;
 ///

@@ -43,6 +43,11 @@ impl ReplicationStatus {
 
 /// A replication rule: which files of a bucket are replicated to which other bucket.
 ///
+/// The service copies each new file that the rule applies to, and the storage of the replicas is billed. It
+/// does not replicate files that are encrypted with a customer's key, files
+/// whose name and info take more than 2,048 bytes, hide markers, deletions, and replicas themselves
+/// ([section 3.7](crate::guide::protocol#37-replication)).
+///
 /// ```
 /// use b2sdk::replication::ReplicationRule;
 /// use b2sdk::BucketId;
@@ -109,7 +114,7 @@ impl ReplicationRule {
         self
     }
 
-    /// Whether files that existed before the rule are replicated as well. The service takes them up
+    /// Sets whether files that existed before the rule are replicated as well. The service takes them up
     /// once a day.
     #[must_use]
     pub const fn include_existing_files(mut self, include: bool) -> Self {
@@ -117,7 +122,7 @@ impl ReplicationRule {
         self
     }
 
-    /// Whether the rule is active.
+    /// Sets whether the rule is active. An inactive rule replicates nothing and keeps its place.
     #[must_use]
     pub const fn enabled(mut self, enabled: bool) -> Self {
         self.is_enabled = enabled;
@@ -148,7 +153,7 @@ impl ReplicationRule {
     }
 }
 
-/// The replication of a bucket's files to other buckets.
+/// The replication of a bucket's files to other buckets: one half of a [`ReplicationConfiguration`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -165,7 +170,8 @@ pub struct ReplicationSource {
     pub extra: Map<String, Value>,
 }
 
-/// The replication of other buckets' files to a bucket.
+/// The replication of other buckets' files to a bucket: one half of a [`ReplicationConfiguration`]. A bucket
+/// accepts only what is read with a key that it lists here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

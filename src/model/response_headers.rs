@@ -22,6 +22,11 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
 /// with. The token is good for downloads that ask for exactly these; a
 /// [signed URL](crate::Bucket::get_signed_download_url_with) does.
 ///
+/// A header that is not set here is that of the file, from its
+/// [`FileInfo`](crate::FileInfo) and content type; `Cache-Control` may also come from the bucket. Each value is
+/// printable ASCII, which the call that takes the headers checks
+/// ([section 4.4](crate::guide::protocol#44-info-that-becomes-response-headers)).
+///
 /// ```
 /// use b2sdk::ResponseHeaders;
 ///
@@ -34,19 +39,19 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHeaders {
-    /// The `Content-Disposition` header: whether a browser shows or saves the file, and under which
-    /// name.
+    /// The `Content-Disposition` header: whether a browser shows (`inline`) or saves (`attachment`) the file,
+    /// and under which name. [`attachment`](Self::attachment) writes it correctly.
     pub content_disposition: Option<String>,
-    /// The `Content-Language` header.
+    /// The `Content-Language` header, such as `de-AT`.
     pub content_language: Option<String>,
-    /// The `Expires` header, an HTTP date.
+    /// The `Expires` header, an HTTP date such as `Thu, 31 Dec 2026 23:59:59 GMT`.
     pub expires: Option<String>,
-    /// The `Cache-Control` header.
+    /// The `Cache-Control` header, such as `max-age=3600`: how long browsers and caches may keep the file.
     pub cache_control: Option<String>,
     /// The `Content-Encoding` header. It is only a label: the bytes are served as they were
     /// uploaded.
     pub content_encoding: Option<String>,
-    /// The `Content-Type` header.
+    /// The `Content-Type` header, such as `text/html; charset=utf-8`.
     pub content_type: Option<String>,
 }
 
@@ -64,10 +69,13 @@ impl ResponseHeaders {
         self
     }
 
-    /// Sets `Content-Disposition` so that a browser saves the file under this name.
+    /// Sets `Content-Disposition` so that a browser saves the file under this name. It replaces an earlier
+    /// value.
     ///
-    /// Characters beyond ASCII are sent in the extended form (`filename*`), which all current browsers
-    /// read; a plain form with `_` in their place goes before it.
+    /// A name of printable ASCII without `"` and `\` becomes `attachment; filename="..."`. Any other name
+    /// follows in the extended form of RFC 6266 as well (`filename*=UTF-8''...`), which the service accepts
+    /// ([section 4.4](crate::guide::protocol#44-info-that-becomes-response-headers)) and all current browsers
+    /// read; the plain form before it has `_` in the place of each such character.
     ///
     /// ```
     /// use b2sdk::ResponseHeaders;
@@ -93,21 +101,21 @@ impl ResponseHeaders {
         self.content_disposition(value)
     }
 
-    /// The `Content-Language` header.
+    /// Sets the `Content-Language` header.
     #[must_use]
     pub fn content_language(mut self, value: impl Into<String>) -> Self {
         self.content_language = Some(value.into());
         self
     }
 
-    /// The `Expires` header, an HTTP date.
+    /// Sets the `Expires` header, an HTTP date.
     #[must_use]
     pub fn expires(mut self, value: impl Into<String>) -> Self {
         self.expires = Some(value.into());
         self
     }
 
-    /// The `Cache-Control` header.
+    /// Sets the `Cache-Control` header.
     #[must_use]
     pub fn cache_control(mut self, value: impl Into<String>) -> Self {
         self.cache_control = Some(value.into());
@@ -121,7 +129,7 @@ impl ResponseHeaders {
         self
     }
 
-    /// The `Content-Type` header.
+    /// Sets the `Content-Type` header.
     #[must_use]
     pub fn content_type(mut self, value: impl Into<String>) -> Self {
         self.content_type = Some(value.into());

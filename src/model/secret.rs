@@ -74,7 +74,7 @@ macro_rules! secrets {
 }
 
 secrets! {
-    /// The secret of an application key.
+    /// The secret of an application key. Whoever has it and the key's id may do what the key may do.
     ApplicationKey
     /// The token of an authorization. It allows everything that its key allows, for at most 24
     /// hours.
@@ -113,7 +113,8 @@ pub struct SseCustomerKey {
 }
 
 impl SseCustomerKey {
-    /// Creates a key from 32 bytes, which must come from a cryptographic source of randomness.
+    /// Creates a key from 32 bytes, which must come from a cryptographic source of randomness. Keep them
+    /// where they outlive the files: the service cannot help with a key that is lost.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         let md5 = BASE64_STANDARD.encode(Md5::digest(key));

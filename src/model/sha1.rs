@@ -7,7 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::Digest;
 
-/// A SHA-1 checksum.
+/// A SHA-1 checksum: 20 bytes, written as 40 hexadecimal digits. The service uses it to find damage; it is no
+/// protection against somebody who constructs content on purpose.
 ///
 /// ```
 /// use b2sdk::Sha1Digest;
@@ -58,7 +59,7 @@ impl<'de> Deserialize<'de> for Sha1Digest {
     }
 }
 
-/// The error for text that is not 40 hexadecimal digits.
+/// The error for text that is not 40 hexadecimal digits, from parsing a [`Sha1Digest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-1 checksum is 40 hexadecimal digits")]
 pub struct InvalidSha1;
@@ -99,7 +100,10 @@ impl Sha1Hasher {
     }
 }
 
-/// The SHA-1 that the service has recorded for a file, and whether it was verified.
+/// The SHA-1 that the service has recorded for a file or a part, and whether it was verified.
+///
+/// A download is verified with either kind; for large files it is verified with the SHA-1 in the file info, if
+/// there is one ([`FileVersion::sha1`](crate::FileVersion::sha1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ContentSha1 {

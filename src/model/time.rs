@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// The service sends and receives timestamps as milliseconds since 1970-01-01T00:00:00Z, and so does the
 /// `serde` form. `Display` writes a date and time in UTC for people and logs, as RFC 3339 defines it;
-/// [`FromStr`](std::str::FromStr) reads that form, with any offset from UTC.
+/// [`FromStr`](std::str::FromStr) reads that form, with any offset from UTC. A [`SystemTime`] converts in both
+/// directions, and options that take a time accept it.
 ///
 /// ```
 /// use std::time::SystemTime;

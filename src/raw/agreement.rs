@@ -1,8 +1,12 @@
-//! Whether an answer is about what was asked.
+//! Checks whether an answer is about what was asked for.
 //!
-//! Something in between may have kept the answer to another request, or mixed up two connections. So
-//! whatever an answer tells of what it is about must be what the request named; what it does not tell is
-//! not required. Uploads and downloads carry theirs in headers and compare where they are read.
+//! A proxy may have kept the answer to another request, or mixed up two connections. So whatever an
+//! answer says about its subject must be what the request named. What it does not say is not
+//! required. Uploads and downloads carry their subject in headers, and compare it where these are
+//! read.
+//!
+//! The comparison costs a second parse of the answer. It is made only for the answers that name
+//! their subject, which are short; listings are not compared.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +14,7 @@ use crate::error::Result;
 use crate::model::operation::Operation;
 use crate::raw::unexpected;
 
-/// The members of the request and of the answer that must agree.
+/// The members of the request and of the answer that must be equal.
 const fn members(operation: Operation) -> &'static [(&'static str, &'static str)] {
     use Operation as Op;
     const FILE: &[(&str, &str)] = &[("fileId", "fileId"), ("fileName", "fileName")];
@@ -55,7 +59,7 @@ const fn members(operation: Operation) -> &'static [(&'static str, &'static str)
     }
 }
 
-/// Fails if the answer is about something else than the request.
+/// Fails with `UnexpectedReply` if the answer is about something else than the request.
 pub(super) fn check(operation: Operation, request: &[u8], answer: &[u8]) -> Result<()> {
     let members = members(operation);
     if members.is_empty() {
@@ -73,7 +77,7 @@ pub(super) fn check(operation: Operation, request: &[u8], answer: &[u8]) -> Resu
     Ok(())
 }
 
-/// Fails if what was asked for and what is told differ.
+/// Fails with `UnexpectedReply` if two values differ.
 pub(super) fn same<T: PartialEq + std::fmt::Display>(
     operation: Operation,
     asked: &T,

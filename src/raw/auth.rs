@@ -16,13 +16,15 @@ use crate::raw::Raw;
 use crate::wire::auth::AuthorizeAccountResponse;
 
 impl Raw<'_> {
-    /// [`b2_authorize_account`](crate::guide::protocol#21-b2_authorize_account) with any key at any realm:
-    /// tells whether the service accepts the key and what the key may do. This [`Raw`] keeps its
-    /// own authorization. Needs no capability; billed in class C.
+    /// [`b2_authorize_account`](crate::guide::protocol#21-b2_authorize_account) requests a token
+    /// for any key at any realm. The answer tells whether the service accepts the key and what the
+    /// key may do. This [`Raw`] keeps its own authorization. Needs no capability; billed in class
+    /// C.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a realm to which credentials must not be sent, with nothing sent;
-    /// [`Error::InvalidCredentials`]; otherwise [those of every call](Raw#errors).
+    /// [`Error::InvalidInput`] for a realm to which credentials must not be sent, with nothing
+    /// sent; [`Error::InvalidCredentials`] if the service does not accept the key; otherwise [those
+    /// of every call](Raw#errors).
     pub fn authorize_account(
         &self,
         realm: &Realm,
@@ -38,7 +40,8 @@ impl Raw<'_> {
     }
 }
 
-/// Asks the realm for a token.
+/// Requests a token, and returns the authorization that a store keeps. Fails with `UnexpectedReply`
+/// if the answer names URLs that do not belong to the realm.
 pub(crate) fn authorize(
     http: &Http,
     control: &Control,
@@ -66,6 +69,7 @@ pub(crate) fn authorize(
     })
 }
 
+/// Sends the request.
 fn ask(
     (http, control): (&Http, &Control),
     realm: &Realm,
@@ -73,7 +77,7 @@ fn ask(
     key: &ApplicationKey,
 ) -> Result<AuthorizeAccountResponse> {
     http.check_realm(realm)?;
-    // Never show the value: the arguments of authorize_account are easily swapped.
+    // The error does not show the value: the arguments of `authorize_account` are easily exchanged.
     let base = realm
         .url()
         .ok_or_else(|| Error::invalid_input("realm", "it is neither \"production\" nor a URL"))?;
@@ -94,6 +98,7 @@ fn ask(
     super::read_json(response)
 }
 
+/// The value of the `Authorization` header, with key id and key.
 fn basic(key_id: &ApplicationKeyId, key: &ApplicationKey) -> String {
     let credentials = STANDARD.encode(format!("{key_id}:{}", key.expose()));
     format!("Basic {credentials}")

@@ -17,8 +17,9 @@ impl Raw<'_> {
     /// `writeBucketRetentions` or `writeBucketReplications`; billed in class C.
     ///
     /// # Errors
-    /// [`Error::BucketNameTaken`](crate::Error::BucketNameTaken), also if an earlier request, whose answer
-    /// was lost, has made it; otherwise [those of every call](Raw#errors).
+    /// [`Error::BucketNameTaken`](crate::Error::BucketNameTaken) if the name is taken by any
+    /// account, including the case that an earlier request whose answer was lost has created the
+    /// bucket; otherwise [those of every call](Raw#errors).
     pub fn create_bucket(&self, request: &CreateBucketRequest<'_>) -> Result<BucketDetails> {
         self.call(
             Operation::CreateBucket,
@@ -27,14 +28,36 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_update_bucket`](crate::guide::protocol#25-b2_update_bucket) changes a bucket: each field that
-    /// is given replaces the stored value as a whole, and the others stay as they are. Needs
-    /// `writeBuckets`, and for encryption, object lock or replication the capabilities that
+    /// [`b2_update_bucket`](crate::guide::protocol#25-b2_update_bucket) changes a bucket. Each
+    /// field that is given replaces the stored value as a whole, and the others stay as they are.
+    /// Needs `writeBuckets`, and for encryption, object lock or replication the capabilities that
     /// [`create_bucket`](Self::create_bucket) needs; billed in class C.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::raw::UpdateBucketRequest;
+    /// use b2sdk::{BucketType, Operation};
+    ///
+    /// let (bucket_id, revision) = (bucket.id(), bucket.details()?.revision);
+    /// let updated = b2_api.call_raw(Operation::UpdateBucket, |raw| {
+    ///     let request = UpdateBucketRequest::new(raw.account_id(), &bucket_id)
+    ///         .bucket_type(&BucketType::AllPublic)
+    ///         .if_revision_is(revision);
+    ///     raw.update_bucket(&request)
+    /// })?;
+    /// assert!(updated.revision > revision);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::Conflict`](crate::Error::Conflict) if the bucket has another revision than the one asked
-    /// for; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
+    /// [`Error::Conflict`](crate::Error::Conflict) if the bucket's revision is not the requested
+    /// one; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every
+    /// call](Raw#errors).
     pub fn update_bucket(&self, request: &UpdateBucketRequest<'_>) -> Result<BucketDetails> {
         self.call(
             Operation::UpdateBucket,
@@ -47,8 +70,9 @@ impl Raw<'_> {
     /// returns what it was. Needs `deleteBuckets`; billed in class A.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); [`Error::Service`](crate::Error::Service)
-    /// with the code `cannot_delete_non_empty_bucket`; otherwise [those of every call](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound), including the case that an earlier
+    /// request whose answer was lost has deleted it; [`Error::Service`](crate::Error::Service) with
+    /// the code `cannot_delete_non_empty_bucket`; otherwise [those of every call](Raw#errors).
     pub fn delete_bucket(&self, bucket_id: &BucketId) -> Result<BucketDetails> {
         let request = DeleteBucketRequest {
             account_id: &self.auth.account_id,
@@ -61,13 +85,13 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets) lists the buckets that this key may
-    /// see, all in one answer. If no bucket has the requested id or name, the list is empty. Needs
-    /// `listBuckets`; billed in class C.
+    /// [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets) lists the buckets that this
+    /// key may see, all in one answer. If no bucket has the requested id or name, the list is
+    /// empty. Needs `listBuckets`; billed in class C.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`](crate::Error::NotAllowed) also for a key that is restricted to buckets, if
-    /// none of them is asked for; otherwise [those of every call](Raw#errors).
+    /// [`Error::NotAllowed`](crate::Error::NotAllowed) also if the key is restricted to buckets and
+    /// the request does not name one of them; otherwise [those of every call](Raw#errors).
     pub fn list_buckets(&self, request: &ListBucketsRequest<'_>) -> Result<ListBucketsResponse> {
         let subject = request
             .bucket_name
@@ -76,7 +100,7 @@ impl Raw<'_> {
         self.call(Operation::ListBuckets, subject, request)
     }
 
-    /// The buckets that this key may list: all, or the one of that name or id.
+    /// Lists the buckets that this key may see: all, or the one with this name or id.
     pub(crate) fn find_buckets(
         &self,
         bucket_name: Option<&str>,

@@ -1,4 +1,4 @@
-//! The endpoints without an account info: whoever calls keeps the authorization.
+//! The endpoints without an account info: the caller keeps the authorization.
 
 use crate::control::Control;
 use crate::error::Result;
@@ -9,12 +9,12 @@ use crate::model::realm::Realm;
 use crate::model::secret::ApplicationKey;
 use crate::raw::{Raw, auth};
 
-/// The connections of a [`B2Api`](crate::B2Api), with its time limits, proxy, budget and shutdown, for
-/// requests under an authorization that the caller keeps: from
-/// [`B2Api::raw_connections`](crate::B2Api::raw_connections).
+/// The connections of a [`B2Api`](crate::B2Api), for requests under an authorization that the
+/// caller keeps. [`B2Api::raw_connections`](crate::B2Api::raw_connections) returns one.
 ///
-/// Nothing is repeated, no token is replaced, no store is read or written. Shares everything else with
-/// the `B2Api`, whose authorization does not matter here and may be missing.
+/// Nothing is repeated, no token is replaced, and no store is read or written. Time limits, proxy,
+/// budget and shutdown are those of the `B2Api`. Its own authorization does not matter here, and
+/// may be missing.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
@@ -42,7 +42,8 @@ impl Connections {
         Self { http, control }
     }
 
-    /// Asks a realm for a token, with one request.
+    /// Requests a token from a realm, with one request. The authorization is returned and stored
+    /// nowhere.
     ///
     /// # Errors
     /// As [`Raw::authorize_account`].
@@ -61,7 +62,7 @@ impl Connections {
         )
     }
 
-    /// The endpoints under this authorization, which may come from a store, too.
+    /// Returns the endpoints under this authorization, which may also come from a store.
     #[must_use]
     pub fn endpoints<'a>(&'a self, auth: &'a AccountAuth) -> Raw<'a> {
         Raw::new(&self.http, &self.control, auth)

@@ -13,6 +13,23 @@ impl Raw<'_> {
     /// than 5 GB. The call returns when the copy is complete, which may take minutes. Needs
     /// `writeFiles`, and `readFiles` if the source's bucket is private; billed in class C.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # let source = bucket.upload_bytes(b"hello, world", "hello.txt")?.into_version();
+    /// use b2sdk::raw::CopyFileRequest;
+    /// use b2sdk::{ByteRange, Operation};
+    ///
+    /// let request = CopyFileRequest::new(&source.file_id, "greeting.txt").range(ByteRange::from(0..5));
+    /// let copy = b2_api.call_raw(Operation::CopyFile, |raw| raw.copy_file(&request))?;
+    /// assert_eq!(copy.content_length, 5);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound);
     /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable);

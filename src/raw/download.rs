@@ -1,5 +1,5 @@
-//! Downloading (docs/protocol.md, sections 2.26, 2.27 and 8). The headers are read here, the body by
-//! whoever asked.
+//! Downloads (docs/protocol.md, sections 2.26, 2.27 and 8). The headers of the answer are read and
+//! checked here; the body is read by the caller.
 
 mod response;
 
@@ -22,7 +22,7 @@ use crate::setters::setters;
 
 pub use self::response::DownloadResponse;
 
-/// What a download asks for beside the file ([section 8.1](crate::guide::protocol#81-requests)).
+/// The settings of a download besides the file ([section 8.1](crate::guide::protocol#81-requests)).
 ///
 /// ```
 /// use b2sdk::ByteRange;
@@ -34,29 +34,30 @@ pub use self::response::DownloadResponse;
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct DownloadParameters<'a> {
-    /// Only these bytes.
+    /// The bytes to download; all if there is no range.
     pub range: Option<ByteRange>,
     /// The customer's key that the file is encrypted with.
     pub customer_key: Option<&'a SseCustomerKey>,
-    /// Headers that are to be answered instead of the file's own. They then stand for the file's own in
-    /// the [`FileVersion`] that the answer describes, too.
+    /// Response headers that replace the file's own. The [`FileVersion`] of the answer then
+    /// contains them instead of the file's own, too.
     pub response_headers: Option<&'a ResponseHeaders>,
 }
 
 impl DownloadParameters<'_> {
-    /// The whole file, as it is.
+    /// Creates the parameters of a whole file that is not encrypted with a customer's key.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// The headers of the request.
     fn headers(&self) -> Vec<(&'static str, String)> {
         let range = self.range.map(|range| ("Range", range.to_string()));
         let key = self.customer_key.map(customer_key_headers);
         range.into_iter().chain(key.into_iter().flatten()).collect()
     }
 
-    /// The URL that asks for the headers, too.
+    /// The URL with the parameters for the response headers.
     fn add_to(&self, mut url: String) -> String {
         let headers = self.response_headers.into_iter();
         for (name, value) in headers.flat_map(ResponseHeaders::parameters) {
@@ -77,13 +78,14 @@ setters! {
     }
 }
 
-/// What to download, and the customer's key that it is encrypted with.
+/// The file to download, and the customer's key that it is encrypted with.
 #[derive(Debug, Clone)]
 pub(crate) struct DownloadRequest {
     target: OwnedTarget,
     key: Option<SseCustomerKey>,
 }
 
+/// The file to download, by name or by id.
 #[derive(Debug, Clone)]
 enum OwnedTarget {
     ByName {
@@ -93,6 +95,7 @@ enum OwnedTarget {
     ById(FileId),
 }
 
+/// The file to download, borrowed.
 #[derive(Debug, Clone, Copy)]
 enum Target<'a> {
     ByName {
@@ -103,7 +106,7 @@ enum Target<'a> {
 }
 
 impl DownloadRequest {
-    /// The latest version of that name.
+    /// The latest version of this name.
     pub(crate) const fn by_name(bucket_name: String, file_name: String) -> Self {
         Self {
             target: OwnedTarget::ByName {
@@ -114,7 +117,7 @@ impl DownloadRequest {
         }
     }
 
-    /// A version.
+    /// The version with this id.
     pub(crate) const fn by_id(file_id: FileId) -> Self {
         Self {
             target: OwnedTarget::ById(file_id),
@@ -122,7 +125,7 @@ impl DownloadRequest {
         }
     }
 
-    /// The same with this key.
+    /// The request with this key.
     pub(crate) fn with_key(self, key: Option<&SseCustomerKey>) -> Self {
         Self {
             key: key.cloned(),
@@ -130,7 +133,8 @@ impl DownloadRequest {
         }
     }
 
-    /// The version that was found, with the same key: a newer one cannot slip in.
+    /// The request for this version, with the same key. A newer version of the name cannot be mixed
+    /// in then.
     pub(crate) fn pinned_to(&self, file_id: &FileId) -> Self {
         Self::by_id(file_id.clone()).with_key(self.key.as_ref())
     }
@@ -152,6 +156,7 @@ impl DownloadRequest {
         }
     }
 
+    /// The settings of the request.
     fn parameters(&self, range: Option<ByteRange>) -> DownloadParameters<'_> {
         DownloadParameters {
             range,
@@ -160,7 +165,7 @@ impl DownloadRequest {
         }
     }
 
-    /// The name that is asked for, if it is one.
+    /// The name in the request, if it has one.
     pub(crate) fn file_name(&self) -> Option<&str> {
         match &self.target {
             OwnedTarget::ByName { file_name, .. } => Some(file_name),
@@ -177,6 +182,7 @@ impl Target<'_> {
         }
     }
 
+    /// The URL of the file.
     fn url(self, base: &str) -> String {
         let base = base.trim_end_matches('/');
         match self {
@@ -191,7 +197,7 @@ impl Target<'_> {
         }
     }
 
-    /// Fails if an answer is about another file.
+    /// Fails if the answer is about another file.
     fn check(self, version: &FileVersion) -> Result<()> {
         let operation = self.operation();
         match self {
@@ -202,6 +208,7 @@ impl Target<'_> {
         }
     }
 
+    /// What the request is about, for the error of a refusal.
     fn subject(&self) -> Subject<'_> {
         Subject::File(match self {
             Self::ByName { file_name, .. } => file_name,
@@ -211,13 +218,14 @@ impl Target<'_> {
 }
 
 impl Raw<'_> {
-    /// [`b2_download_file_by_id`](crate::guide::protocol#226-b2_download_file_by_id) requests a version by
-    /// its id and returns its headers, with the content still to be read. Needs `readFiles`; billed
-    /// in class B.
+    /// [`b2_download_file_by_id`](crate::guide::protocol#226-b2_download_file_by_id) requests a
+    /// version by its id and returns its headers; the content is still to be read. Needs
+    /// `readFiles` unless the bucket is public; billed in class B.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`]; [`Error::EncryptionKey`]; [`Error::RangeNotSatisfiable`]; otherwise
-    /// [those of every call](Raw#errors).
+    /// [`Error::FileNotFound`]; [`Error::EncryptionKey`] for a missing or wrong customer's key;
+    /// [`Error::RangeNotSatisfiable`] if the file has none of the bytes; otherwise [those of every
+    /// call](Raw#errors).
     pub fn download_file_by_id(
         &self,
         file_id: &FileId,
@@ -226,9 +234,31 @@ impl Raw<'_> {
         self.download_of(Target::ById(file_id), parameters)
     }
 
-    /// [`b2_download_file_by_name`](crate::guide::protocol#227-b2_download_file_by_name) requests the
-    /// latest version of a file and returns its headers, with the content still to be read. Needs
-    /// `readFiles`; billed in class B.
+    /// [`b2_download_file_by_name`](crate::guide::protocol#227-b2_download_file_by_name) requests
+    /// the latest version of a file and returns its headers; the content is still to be read. Needs
+    /// `readFiles` unless the bucket is public; billed in class B.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello, world", "hello.txt")?;
+    /// use std::io::Read;
+    /// use b2sdk::raw::DownloadParameters;
+    /// use b2sdk::{ByteRange, Operation};
+    ///
+    /// let parameters = DownloadParameters::new().range(ByteRange::from(7..=11));
+    /// let mut response = b2_api.call_raw(Operation::DownloadFileByName, |raw| {
+    ///     raw.download_file_by_name("example-mybucket-b2-1", "hello.txt", &parameters)
+    /// })?;
+    /// let mut text = String::new();
+    /// response.read_to_string(&mut text)?;
+    /// assert_eq!((text.as_str(), response.version.content_length), ("world", 12));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`download_file_by_id`](Self::download_file_by_id).
@@ -246,13 +276,16 @@ impl Raw<'_> {
     }
 
     /// Requests only the headers of a version
-    /// ([`b2_download_file_by_id`](crate::guide::protocol#83-response-headers) with HEAD). The range of
-    /// the request is ignored. An answer to HEAD has no body; where the
-    /// status of a refusal does not tell the reason, the request is sent once more with GET. Needs `readFiles`; billed in class B.
+    /// ([`b2_download_file_by_id`](crate::guide::protocol#83-response-headers) with HEAD). A range
+    /// in the parameters is ignored.
+    ///
+    /// An answer to HEAD has no body. If the status of a refusal does not reveal the reason, the
+    /// request is sent once more with GET. Needs `readFiles` unless the bucket is public; billed in
+    /// class B.
     ///
     /// # Errors
-    /// As [`download_file_by_id`](Self::download_file_by_id). An old token and a key that may not are both
-    /// [`Error::Service`] with status 401 and no code.
+    /// As [`download_file_by_id`](Self::download_file_by_id). An expired token and a key that lacks
+    /// a permission both give [`Error::Service`] with status 401 and no code.
     pub fn head_file_by_id(
         &self,
         file_id: &FileId,
@@ -265,6 +298,24 @@ impl Raw<'_> {
     /// [`head_file_by_id`](Self::head_file_by_id) does by id
     /// ([`b2_download_file_by_name`](crate::guide::protocol#83-response-headers) with HEAD). Needs
     /// `readFiles`; billed in class B.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello, world", "hello.txt")?;
+    /// use b2sdk::Operation;
+    /// use b2sdk::raw::DownloadParameters;
+    ///
+    /// let version = b2_api.call_raw(Operation::DownloadFileByName, |raw| {
+    ///     raw.head_file_by_name("example-mybucket-b2-1", "hello.txt", &DownloadParameters::new())
+    /// })?;
+    /// assert_eq!(version.content_length, 12);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`head_file_by_id`](Self::head_file_by_id).
@@ -281,7 +332,7 @@ impl Raw<'_> {
         self.head_of(target, parameters)
     }
 
-    /// The headers of a file and the beginning of its content, or of a range of it.
+    /// Requests a file, or a range of it.
     pub(crate) fn download(
         &self,
         request: &DownloadRequest,
@@ -290,11 +341,12 @@ impl Raw<'_> {
         self.download_of(request.target(), &request.parameters(range))
     }
 
-    /// The headers alone.
+    /// Requests only the headers of a file.
     pub(crate) fn head(&self, request: &DownloadRequest) -> Result<FileVersion> {
         self.head_of(request.target(), &request.parameters(None))
     }
 
+    /// Requests a file, and checks that status, range and file are those that were asked for.
     fn download_of(
         &self,
         target: Target<'_>,
@@ -305,7 +357,7 @@ impl Raw<'_> {
         let whole = || (0..length, length);
         let (range, total) = match (response.status, parameters.range) {
             (200, None) => whole(),
-            // The service may answer a range that covers everything as if none was asked for.
+            // The service may answer a range that covers the whole file as if there were none.
             (200, Some(asked)) if asked.within(length) == Some(0..length) => whole(),
             (206, Some(asked))
                 if response.header("content-range").is_none()
@@ -332,6 +384,7 @@ impl Raw<'_> {
         Ok(DownloadResponse::new(version, range, response.body))
     }
 
+    /// Requests only the headers of a file, and checks that they are about it.
     fn head_of(
         &self,
         target: Target<'_>,
@@ -343,8 +396,8 @@ impl Raw<'_> {
         };
         let response = match self.get(Method::HEAD, target, &parameters) {
             Ok(response) => response,
-            // A refused HEAD has no body, so that a wrong key looks like a cap. What refuses it refuses
-            // GET too, and says why.
+            // A refused HEAD has no body, so a wrong key looks like a cap. GET is refused for the
+            // same reason, and tells it.
             Err(error) if is_unexplained(&error) => {
                 return Ok(self.download_of(target, &parameters)?.version);
             }
@@ -356,6 +409,7 @@ impl Raw<'_> {
         Ok(version)
     }
 
+    /// Sends a GET or HEAD request for a file.
     fn get(
         &self,
         method: Method,
@@ -379,14 +433,15 @@ impl Raw<'_> {
     }
 }
 
-/// Whether the service gave no reason for a refusal that a customer's key may be about.
+/// Whether a refusal has no reason and may be due to a customer's key.
 fn is_unexplained(error: &Error) -> bool {
     error.service().is_some_and(|service| {
         matches!(service.status, 400 | 403) && service.code.as_str().is_empty()
     })
 }
 
-/// The range that a partial answer carries and the file's length; it must be the one asked for.
+/// The range that a partial answer contains, and the length of the file. Fails if it is not the
+/// requested range.
 fn content_range(response: &Response, asked: ByteRange, length: u64) -> Result<(Range<u64>, u64)> {
     let wrong = |what: String| -> Error { unexpected(response.operation, what) };
     let header = response.header("content-range").unwrap_or_default();

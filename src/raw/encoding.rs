@@ -1,14 +1,14 @@
 //! Percent-encoding of names and file-info values in headers and paths (docs/protocol.md, section
 //! 4.1).
 //!
-//! The service reads `+` as a space, and may write one so: we always write `%20` and `%2B`, and
-//! read both.
+//! The service reads `+` as a space, and may write a space as `+`. So `%20` and `%2B` are always
+//! written, and both forms are read.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Everything but the characters that no client and no server ever touches.
+/// Everything except the characters that no client and no server ever encodes or changes.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
@@ -16,17 +16,17 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// The encoded form for a header or a path.
+/// Encodes a text for a header or a path.
 pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// The encoded form for a value in a query, where `/` would do but nothing else is left open either.
+/// Encodes a value for a query, including `/`.
 pub(crate) fn encode_query(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// The text that was encoded; bytes that are not UTF-8 become U+FFFD.
+/// Decodes a text. Bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn decode(encoded: &str) -> String {
     let spaces: Cow<'_, str> = if encoded.contains('+') {
         encoded.replace('+', " ").into()

@@ -1,4 +1,5 @@
-//! File versions: listing, describing, hiding, deleting (docs/protocol.md, sections 2.8 to 2.12).
+//! File versions: listing, describing, hiding and deleting them (docs/protocol.md, sections 2.8 to
+//! 2.12).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -30,6 +31,31 @@ impl Raw<'_> {
     /// versions, including hide markers and unfinished large files. Needs `listFiles`; billed in
     /// class C, once for each started 1,000 rows that are returned.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # for name in ["a.txt", "b.txt", "c.txt"] { bucket.upload_bytes(name.as_bytes(), name)?; }
+    /// use b2sdk::Operation;
+    /// use b2sdk::raw::ListFilesRequest;
+    ///
+    /// let mut request = ListFilesRequest::new(bucket.id()).max_file_count(2);
+    /// let mut names = Vec::new();
+    /// loop {
+    ///     let page = b2_api.call_raw(Operation::ListFileVersions, |raw| raw.list_file_versions(&request))?;
+    ///     names.extend(page.files.into_iter().map(|version| version.file_name));
+    ///     if page.next_file_name.is_none() {
+    ///         break;
+    ///     }
+    ///     (request.start_file_name, request.start_file_id) = (page.next_file_name, page.next_file_id);
+    /// }
+    /// assert_eq!(names, ["a.txt", "b.txt", "c.txt"]);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`list_file_names`](Self::list_file_names).
     pub fn list_file_versions(&self, request: &ListFilesRequest) -> Result<ListFilesResponse> {
@@ -53,13 +79,30 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_hide_file`](crate::guide::protocol#211-b2_hide_file) hides a file by creating a hide marker,
-    /// and returns the marker. Needs `writeFiles`; billed in class A.
+    /// [`b2_hide_file`](crate::guide::protocol#211-b2_hide_file) hides a file by creating a hide
+    /// marker, and returns the marker. The versions of the file stay and are billed. Needs
+    /// `writeFiles`; billed in class A.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// use b2sdk::{FileAction, Operation};
+    ///
+    /// let marker = b2_api.call_raw(Operation::HideFile, |raw| raw.hide_file(&bucket.id(), "hello.txt"))?;
+    /// assert_eq!(marker.action, FileAction::Hide);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound); [`Error::Service`](crate::Error::Service) with
-    /// the code `already_hidden`; [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise
-    /// [those of every call](Raw#errors).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound);
+    /// [`Error::Service`](crate::Error::Service) with the code `already_hidden`;
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every
+    /// call](Raw#errors).
     pub fn hide_file(&self, bucket_id: &BucketId, file_name: &str) -> Result<FileVersion> {
         self.call(
             Operation::HideFile,
@@ -71,13 +114,15 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_delete_file_version`](crate::guide::protocol#212-b2_delete_file_version) permanently deletes a
-    /// version, or an unfinished large file. Needs `deleteFiles`, and `bypassGovernance` to bypass
-    /// governance; billed in class A.
+    /// [`b2_delete_file_version`](crate::guide::protocol#212-b2_delete_file_version) permanently
+    /// deletes a version, or an unfinished large file. Needs `deleteFiles`, and `bypassGovernance`
+    /// to bypass governance; billed in class A.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if an earlier request, whose answer was
-    /// lost, has deleted it; [`Error::Locked`](crate::Error::Locked); otherwise [those of every call](Raw#errors).
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound), including the case that an earlier
+    /// request whose answer was lost has deleted the version;
+    /// [`Error::Locked`](crate::Error::Locked) if it is under retention or legal hold; otherwise
+    /// [those of every call](Raw#errors).
     pub fn delete_file_version(
         &self,
         file_id: &FileId,

@@ -1,4 +1,8 @@
-//! A file version out of the headers of a download (docs/protocol.md, section 8.3).
+//! Reads a file version from the headers of a download (docs/protocol.md, section 8.3).
+//!
+//! Settings that the key may not read are missing from the headers, just like settings that are not
+//! set. The two cases are distinguished by the header that names what is hidden, and by the key's
+//! capabilities.
 
 use crate::error::Result;
 use crate::http::{HeaderMap, Response};
@@ -16,9 +20,10 @@ use crate::raw::customer_key::{CUSTOMER_ALGORITHM, CUSTOMER_KEY_MD5};
 use crate::raw::encoding::decode;
 use crate::raw::unexpected;
 
+/// The prefix of headers that contain file info.
 const INFO_PREFIX: &str = "x-bz-info-";
 
-/// File info that comes back as a standard header instead of `X-Bz-Info-*`.
+/// File info that is returned as a standard header instead of `X-Bz-Info-*`.
 const STANDARD: [(&str, &str); 5] = [
     ("cache-control", "b2-cache-control"),
     ("content-disposition", "b2-content-disposition"),
@@ -27,17 +32,19 @@ const STANDARD: [(&str, &str); 5] = [
     ("expires", "b2-expires"),
 ];
 
+/// The names of headers about how a file is kept, in requests and in answers.
 pub(super) const ENCRYPTION: &str = "X-Bz-Server-Side-Encryption";
 pub(super) const RETENTION_MODE: &str = "X-Bz-File-Retention-Mode";
 pub(super) const RETAIN_UNTIL: &str = "X-Bz-File-Retention-Retain-Until-Timestamp";
 pub(super) const LEGAL_HOLD: &str = "X-Bz-File-Legal-Hold";
 pub(super) const UPLOAD_TIMESTAMP: &str = "X-Bz-Custom-Upload-Timestamp";
-/// Names the headers that the key may not read, but not of every file (docs/protocol.md, section
-/// 8.3).
+/// Names the headers that the key may not read, although not for every file (docs/protocol.md,
+/// section 8.3).
 const HIDDEN: &str = "X-Bz-Client-Unauthorized-To-Read";
 
-/// The file that a download's headers describe; `total` is its whole length, `allowed` what the key
-/// that asked may do.
+/// The version that a download's headers describe. `total` is the length of the whole file, and
+/// `allowed` what the key may do. Fails with `UnexpectedReply` if a header that every version has
+/// is missing.
 pub(super) fn file_version(
     response: &Response,
     total: u64,
@@ -79,6 +86,7 @@ pub(super) fn file_version(
     })
 }
 
+/// The encryption of the version.
 fn encryption(response: &Response) -> Filtered<EncryptionInfo> {
     let of = |mode, algorithm: &str, customer_key_md5: Option<&str>| EncryptionInfo {
         mode,
@@ -96,6 +104,7 @@ fn encryption(response: &Response) -> Filtered<EncryptionInfo> {
     }
 }
 
+/// The retention of the version, if the key may read it.
 fn retention(response: &Response, allowed: &Allowed) -> Filtered<FileRetention> {
     let until = response
         .header(RETAIN_UNTIL)
@@ -116,6 +125,7 @@ fn retention(response: &Response, allowed: &Allowed) -> Filtered<FileRetention> 
     }
 }
 
+/// The legal hold of the version, if the key may read it.
 fn legal_hold(response: &Response, allowed: &Allowed) -> Filtered<LegalHold> {
     match response.header(LEGAL_HOLD) {
         Some(hold) => Filtered::Readable(hold.into()),
@@ -136,13 +146,14 @@ fn is_hidden(response: &Response, header: &str) -> bool {
         .any(|name| name.trim().eq_ignore_ascii_case(header))
 }
 
+/// The file info, from headers of both kinds.
 fn file_info(headers: &HeaderMap) -> FileInfo {
     let text = |value: &[u8]| decode(&String::from_utf8_lossy(value));
     let own = headers.iter().filter_map(|(name, value)| {
         let name = name.as_str().strip_prefix(INFO_PREFIX)?;
         Some((name.to_owned(), text(value.as_bytes())))
     });
-    // Standard headers travel as they are: a '+' in them is a '+'.
+    // Standard headers are not encoded, so a '+' in them is a '+'.
     let standard = STANDARD.iter().filter_map(|(header, name)| {
         let value = headers.get(*header)?;
         Some((

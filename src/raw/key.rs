@@ -1,4 +1,5 @@
-//! Application keys (docs/protocol.md, sections 2.22 to 2.24), and tokens to download with (2.25).
+//! Application keys (docs/protocol.md, sections 2.22 to 2.24), and tokens for downloads (section
+//! 2.25).
 
 use crate::error::Result;
 use crate::error::service::Subject;
@@ -12,11 +13,33 @@ use crate::wire::key::{
 use crate::wire::share::{DownloadAuthorizationRequest, DownloadAuthorizationResponse};
 
 impl Raw<'_> {
-    /// [`b2_create_key`](crate::guide::protocol#222-b2_create_key) creates an application key. This answer
-    /// is the only place where its secret appears. Needs `writeKeys`; billed in class C.
+    /// [`b2_create_key`](crate::guide::protocol#222-b2_create_key) creates an application key. Its
+    /// secret appears only in this answer: if the answer is lost, the key exists but nobody can use
+    /// it, and it should be deleted. Needs `writeKeys`; billed in class C.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::raw::CreateKeyRequest;
+    /// use b2sdk::Operation;
+    /// use b2sdk::keys::Capability;
+    ///
+    /// let created = b2_api.call_raw(Operation::CreateKey, |raw| {
+    ///     let capabilities = [Capability::ListBuckets, Capability::ReadFiles];
+    ///     let request = CreateKeyRequest::new(raw.account_id(), "reader", &capabilities)
+    ///         .valid_duration_in_seconds(3600);
+    ///     raw.create_key(&request)
+    /// })?;
+    /// assert_eq!(created.details.key_name, "reader");
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every
+    /// call](Raw#errors).
     pub fn create_key(&self, request: &CreateKeyRequest<'_>) -> Result<CreateKeyResponse> {
         self.call(Operation::CreateKey, Subject::Account, request)
     }
@@ -59,6 +82,25 @@ impl Raw<'_> {
     /// [`b2_get_download_authorization`](crate::guide::protocol#225-b2_get_download_authorization) returns
     /// a token with which others can download, by name, the files whose names start with the
     /// prefix. Needs `shareFiles`; billed in class C.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::Operation;
+    /// use b2sdk::raw::DownloadAuthorizationRequest;
+    ///
+    /// let bucket_id = bucket.id();
+    /// let request = DownloadAuthorizationRequest::new(&bucket_id, "public/", 3600);
+    /// let answer = b2_api.call_raw(Operation::GetDownloadAuthorization, |raw| {
+    ///     raw.get_download_authorization(&request)
+    /// })?;
+    /// assert_eq!(answer.file_name_prefix.as_deref(), Some("public/"));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).

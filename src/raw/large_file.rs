@@ -23,15 +23,15 @@ use crate::wire::upload::UploadUrlResponse;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UploadPartRequest<'a> {
-    /// Which part it is, from 1 to 10,000.
+    /// The number of the part, from 1 to 10,000.
     pub part_number: u32,
-    /// The key that the large file was started with, if that is a customer's own; of any other
-    /// encryption nothing is said again.
+    /// The customer's key that the large file was started with, if there is one. Any other
+    /// encryption is not repeated for parts.
     pub customer_key: Option<&'a SseCustomerKey>,
 }
 
 impl UploadPartRequest<'_> {
-    /// A part of a large file that is under no customer's key.
+    /// Creates the headers of a part of a large file that is not encrypted with a customer's key.
     #[must_use]
     pub const fn new(part_number: u32) -> Self {
         Self {
@@ -40,6 +40,7 @@ impl UploadPartRequest<'_> {
         }
     }
 
+    /// The headers of the request.
     fn headers(&self, body: &UploadBody<'_>) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("X-Bz-Part-Number", self.part_number.to_string()),
@@ -61,6 +62,37 @@ impl Raw<'_> {
     /// are sent to the id that the answer contains. They are stored and billed until the file is
     /// finished or cancelled. Needs `writeFiles`, and for object lock also `writeFileRetentions` or
     /// `writeFileLegalHolds`; billed in class A.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::raw::{StartLargeFileRequest, UploadBody, UploadPartRequest};
+    /// use b2sdk::{FileInfo, Operation};
+    ///
+    /// let parts = [vec![0; 5_000_000], b"the rest".to_vec()];
+    /// let (bucket_id, info) = (bucket.id(), FileInfo::new());
+    /// let request = StartLargeFileRequest::new(&bucket_id, "large.bin", "b2/x-auto", &info);
+    /// let file_id = b2_api.call_raw(Operation::StartLargeFile, |raw| raw.start_large_file(&request))?.file_id;
+    /// let mut checksums = Vec::new();
+    /// for (number, part) in (1..).zip(&parts) {
+    ///     let target = b2_api.call_raw(Operation::GetUploadPartUrl, |raw| raw.get_upload_part_url(&file_id))?;
+    ///     let stored = b2_api.call_raw(Operation::UploadPart, |raw| {
+    ///         let mut content = part.as_slice();
+    ///         let mut body = UploadBody::new(&mut content, part.len() as u64);
+    ///         let request = UploadPartRequest::new(number);
+    ///         raw.upload_part(&target.upload_url, &target.authorization_token, &request, &mut body)
+    ///     })?;
+    ///     checksums.extend(stored.content_sha1.digest());
+    /// }
+    /// let version =
+    ///     b2_api.call_raw(Operation::FinishLargeFile, |raw| raw.finish_large_file(&file_id, &checksums))?;
+    /// assert_eq!(version.content_length, 5_000_008);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
@@ -123,15 +155,16 @@ impl Raw<'_> {
         Ok(part)
     }
 
-    /// [`b2_finish_large_file`](crate::guide::protocol#218-b2_finish_large_file) assembles the parts into
-    /// a file. `parts` holds their checksums, from part 1 on. Needs `writeFiles`; billed in class
-    /// A.
+    /// [`b2_finish_large_file`](crate::guide::protocol#218-b2_finish_large_file) assembles the
+    /// parts into a file. `parts` has their checksums, from part 1 on. Needs `writeFiles`; billed
+    /// in class A.
     ///
     /// # Errors
-    /// [`Error::Service`](crate::Error::Service) with the code `missing_part` or `part_sha1_mismatch`, or
-    /// with `bad_request` for a part that is too small, and if there is no such unfinished file: that may
-    /// mean that an earlier request, whose answer was lost, has finished it, which
-    /// [`get_file_info`](Self::get_file_info) tells. Otherwise [those of every call](Raw#errors).
+    /// [`Error::Service`](crate::Error::Service) with the code `missing_part` or
+    /// `part_sha1_mismatch`, or with `bad_request` if a part is too small or there is no such
+    /// unfinished file. The latter may mean that an earlier request whose answer was lost has
+    /// finished it; [`get_file_info`](Self::get_file_info) tells. Otherwise [those of every
+    /// call](Raw#errors).
     pub fn finish_large_file(&self, file_id: &FileId, parts: &[Sha1Digest]) -> Result<FileVersion> {
         let part_sha1_array = parts.iter().map(ToString::to_string).collect();
         let request = FinishLargeFileRequest {
@@ -159,8 +192,9 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_list_parts`](crate::guide::protocol#221-b2_list_parts) returns a page of the parts that an
-    /// unfinished large file has so far. Needs `writeFiles`; billed in class C.
+    /// [`b2_list_parts`](crate::guide::protocol#221-b2_list_parts) returns a page of the parts that
+    /// an unfinished large file has so far, at most 1,000 of them. Needs `writeFiles`; billed in
+    /// class C.
     ///
     /// # Errors
     /// As [`cancel_large_file`](Self::cancel_large_file).
@@ -173,11 +207,12 @@ impl Raw<'_> {
     }
 
     /// [`b2_list_unfinished_large_files`](crate::guide::protocol#220-b2_list_unfinished_large_files)
-    /// returns a page of the large files that were started but neither finished nor cancelled,
-    /// oldest first. Needs `listFiles`; billed in class C.
+    /// returns a page of the large files that were started but neither finished nor cancelled, the
+    /// oldest first, at most 100 of them. Needs `listFiles`; billed in class C.
     ///
     /// # Errors
-    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every call](Raw#errors).
+    /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every
+    /// call](Raw#errors).
     pub fn list_unfinished_large_files(
         &self,
         request: &ListUnfinishedRequest,

@@ -1,10 +1,10 @@
-//! A page of a listing, decoded row by row while it arrives, so that a page of 10,000 rows takes no more
-//! memory than one of 1,000.
+//! A page of a listing that is decoded row by row while it arrives, so that a page of 10,000 rows
+//! takes no more memory than one of 1,000.
 //!
-//! Up to [`AHEAD`] bytes are read when the page is opened, which is the whole of most pages: their
-//! connection is free before the first row is handed out. The rest of a larger page is read as its rows are
-//! asked for. If nobody asks for [`PATIENCE`], all that is left is read at once, because the service does
-//! not keep a connection open on which nothing moves.
+//! Up to [`AHEAD`] bytes are read when the page is opened. Most pages are complete then, and their
+//! connection is free before the first row is returned. The rest of a larger page is read when its
+//! rows are requested. If no row is requested for [`PATIENCE`], everything that is left is read at
+//! the next request, because the service does not keep a connection open on which nothing moves.
 
 use std::io::{self, Read as _};
 use std::marker::PhantomData;
@@ -24,9 +24,9 @@ use crate::model::operation::Operation;
 use crate::raw::{ANSWER_LIMIT, Raw, to_json, unexpected};
 use crate::wire::file::ListFilesRequest;
 
-/// How much of a page is read when it is opened.
+/// The number of bytes of a page that are read when it is opened.
 const AHEAD: usize = 1 << 20;
-/// How much is read at a time later.
+/// The number of bytes that are read at a time later.
 const PIECE: usize = 64 << 10;
 /// How long a page may be left unread before the rest of it is read into memory.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,10 +36,10 @@ pub(crate) type Start = (String, Option<FileId>);
 
 /// A row of a listing of files.
 pub(crate) trait ListedRow: DeserializeOwned {
-    /// The file's name, and the id of the version.
+    /// The name of the file, and the id of the version.
     fn place(&self) -> (&str, Option<&FileId>);
 
-    /// Reads a row that is not as expected; `None` if the listing goes on without it.
+    /// Reads a row in an unexpected form. Returns `None` if the listing continues without it.
     fn from_odd(value: &Value) -> Result<Option<Self>, serde_json::Error>;
 }
 
@@ -58,7 +58,7 @@ impl ListedRow for FileVersion {
 }
 
 impl Raw<'_> {
-    /// A page of `b2_list_file_names` or `b2_list_file_versions`, row by row.
+    /// Requests a page of `b2_list_file_names` or `b2_list_file_versions`, to be read row by row.
     pub(crate) fn list_rows<T: ListedRow>(
         &self,
         operation: Operation,
@@ -80,22 +80,23 @@ impl Raw<'_> {
     }
 }
 
-/// A page whose rows are still to be taken.
+/// A page whose rows have not all been returned.
 #[derive(Debug)]
 pub(crate) struct ListedPage<T> {
     operation: Operation,
-    /// What is still to be read; none at the end.
+    /// What is still to be read; `None` at the end.
     body: Option<ResponseBody>,
     clock: Clock,
-    /// When the body was last read from.
+    /// When the body was last read, by the clock's `elapsed`.
     read_at: Duration,
+    /// The number of bytes that have arrived.
     received: u64,
     decoder: Decoder,
     rows: PhantomData<fn() -> T>,
 }
 
 impl<T: ListedRow> ListedPage<T> {
-    /// Whether part of the page is still to be received.
+    /// Whether a part of the page has not been received.
     pub(crate) const fn is_arriving(&self) -> bool {
         self.body.is_some()
     }
@@ -108,7 +109,7 @@ impl<T: ListedRow> ListedPage<T> {
         }
     }
 
-    /// The next row; `None` at the end of the page.
+    /// Returns the next row, or `None` at the end of the page.
     pub(crate) fn next(&mut self) -> Result<Option<T>> {
         loop {
             match self.decoder.next() {
@@ -123,7 +124,8 @@ impl<T: ListedRow> ListedPage<T> {
         }
     }
 
-    /// Where the next page starts, if this was not the last one.
+    /// Returns where the next page starts, or `None` if this was the last page. It is known once
+    /// all rows were read.
     pub(crate) fn next_start(&mut self) -> Result<Option<Start>> {
         let mut text = |name| match self.decoder.others.remove(name) {
             None | Some(Value::Null) => Ok(None),
@@ -165,9 +167,10 @@ impl<T: ListedRow> ListedPage<T> {
     }
 }
 
-/// What the decoder has made of what it was given.
+/// The result of a step of the decoder.
 #[derive(Debug)]
 enum Decoded<T> {
+    /// A row.
     Row(T),
     /// It needs more bytes.
     More,
@@ -193,22 +196,25 @@ enum Expected {
     End,
 }
 
-/// Takes the text of a page apart: an object with the rows in `files`. The values in it are read by
-/// `serde_json`.
+/// Decodes the text of a page: an object with the rows in its member `files`. Single values are
+/// decoded by `serde_json`.
 #[derive(Debug, Default)]
 struct Decoder {
+    /// The bytes that have arrived and are not decoded, and some before them.
     window: Vec<u8>,
-    /// What of the window is decoded.
+    /// The number of bytes in the window that are decoded.
     at: usize,
-    /// Whether nothing follows the window.
+    /// Whether the text ends with the window.
     is_complete: bool,
     expected: Expected,
+    /// Whether the rows were found.
     had_rows: bool,
-    /// The members that are not the rows.
+    /// The other members of the object.
     others: Map<String, Value>,
 }
 
 impl Decoder {
+    /// Decodes up to the next row, the end, or the end of the window.
     fn next<T: ListedRow>(&mut self) -> Result<Decoded<T>, serde_json::Error> {
         use Expected as E;
         loop {
@@ -246,7 +252,7 @@ impl Decoder {
         }
     }
 
-    /// The next byte that is not white space.
+    /// The next byte that is not white space, if it has arrived.
     fn peek(&mut self) -> Option<u8> {
         let rest = self.window.get(self.at..).unwrap_or_default();
         let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
@@ -254,12 +260,14 @@ impl Decoder {
         self.window.get(self.at).copied()
     }
 
+    /// Passes one byte, after which `then` is expected.
     const fn pass(&mut self, then: Expected) -> Expected {
         self.at += 1;
         then
     }
 
-    /// Reads the name of a member, and its value if it is not the rows; `None` if that needs more bytes.
+    /// Reads the name of a member, and its value unless it is the rows. Returns `None` if that
+    /// needs more bytes.
     fn member(&mut self) -> Result<Option<Expected>, serde_json::Error> {
         let start = self.at;
         let Some((name, end)) = self.value::<String>()? else {
@@ -273,6 +281,7 @@ impl Decoder {
         found
     }
 
+    /// Reads what follows the name of a member.
     fn after_colon(&mut self, name: String) -> Result<Option<Expected>, serde_json::Error> {
         match self.peek() {
             Some(b':') => self.at += 1,
@@ -294,6 +303,7 @@ impl Decoder {
         }
     }
 
+    /// Asks for more bytes, or fails if there are none.
     fn more<T>(&self) -> Result<Option<T>, serde_json::Error> {
         match self.is_complete {
             false => Ok(None),
@@ -301,7 +311,8 @@ impl Decoder {
         }
     }
 
-    /// A row, unless the listing goes on without it, and where it ends; `None` if that needs more bytes.
+    /// Reads a row and returns where it ends; the row is `None` if the listing continues without
+    /// it. Returns `None` if that needs more bytes.
     fn row<T: ListedRow>(&self) -> Result<Option<(Option<T>, usize)>, serde_json::Error> {
         match self.value() {
             Err(error) if error.is_data() => {}
@@ -313,14 +324,15 @@ impl Decoder {
         }
     }
 
-    /// The value that begins here and where it ends; `None` if that needs more bytes.
+    /// Reads the value that begins here, and returns where it ends. Returns `None` if that needs
+    /// more bytes.
     fn value<T: DeserializeOwned>(&self) -> Result<Option<(T, usize)>, serde_json::Error> {
         let rest = self.window.get(self.at..).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter();
         let found = values.next().unwrap_or_else(|| Err(odd("it ends early")));
         let end = self.at + values.byte_offset();
         match found {
-            // A number may go on.
+            // A number may continue in the next bytes.
             Ok(_) if end == self.window.len() && !self.is_complete => Ok(None),
             Ok(value) => Ok(Some((value, end))),
             Err(error) if error.is_eof() && !self.is_complete => Ok(None),
@@ -329,6 +341,7 @@ impl Decoder {
     }
 }
 
+/// The error of a text that is not a page of a listing.
 fn odd(reason: &str) -> serde_json::Error {
     serde::de::Error::custom(reason)
 }

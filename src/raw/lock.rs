@@ -10,15 +10,16 @@ use crate::wire::lock::{
 };
 
 impl Raw<'_> {
-    /// [`b2_update_file_retention`](crate::guide::protocol#228-b2_update_file_retention) sets or removes
-    /// the retention of a version. Needs `writeFileRetentions`, and `bypassGovernance` to weaken
-    /// governance; billed in class A.
+    /// [`b2_update_file_retention`](crate::guide::protocol#228-b2_update_file_retention) sets or
+    /// removes the retention of a version. Needs `writeFileRetentions`, and `bypassGovernance` to
+    /// weaken governance; billed in class A.
     ///
     /// # Errors
-    /// [`Error::Locked`](crate::Error::Locked) for a weakening that is not allowed, and for a key that
-    /// lacks the capability: the service tells them not apart;
-    /// [`Error::FileNotFound`](crate::Error::FileNotFound); [`Error::Service`](crate::Error::Service) with
-    /// the code `bucket_missing_file_lock`; otherwise [those of every call](Raw#errors).
+    /// [`Error::Locked`](crate::Error::Locked) if the retention must not be weakened in this way,
+    /// or if the key lacks the capability, which the service does not distinguish;
+    /// [`Error::FileNotFound`](crate::Error::FileNotFound);
+    /// [`Error::Service`](crate::Error::Service) with the code `bucket_missing_file_lock`;
+    /// otherwise [those of every call](Raw#errors).
     pub fn update_file_retention(
         &self,
         request: &UpdateFileRetentionRequest<'_>,
@@ -30,8 +31,8 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_update_file_legal_hold`](crate::guide::protocol#229-b2_update_file_legal_hold) puts a version
-    /// on legal hold or releases it. Needs `writeFileLegalHolds`; billed in class A.
+    /// [`b2_update_file_legal_hold`](crate::guide::protocol#229-b2_update_file_legal_hold) places a
+    /// version under legal hold or releases it. Needs `writeFileLegalHolds`; billed in class A.
     ///
     /// # Errors
     /// As [`update_file_retention`](Self::update_file_retention).

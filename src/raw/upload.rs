@@ -1,4 +1,4 @@
-//! Uploading small files (docs/protocol.md, sections 2.6 and 2.7).
+//! Uploads of whole files in one request (docs/protocol.md, sections 2.6 and 2.7).
 
 mod body;
 
@@ -31,18 +31,18 @@ pub struct UploadFileRequest<'a> {
     pub content_type: &'a str,
     /// Names and values to store with the file.
     pub file_info: &'a FileInfo,
-    /// How it is encrypted; as the bucket says if not given.
+    /// The encryption of the file; by default that of its bucket.
     pub server_side_encryption: Option<&'a Encryption>,
-    /// Until when it cannot be deleted.
+    /// The retention of the file.
     pub file_retention: Option<&'a FileRetention>,
-    /// Whether it is on legal hold.
+    /// The legal hold of the file.
     pub legal_hold: Option<&'a LegalHold>,
-    /// The upload time that the file shall have; for accounts that may choose one.
+    /// The upload time to record; only for accounts that may choose it.
     pub custom_upload_timestamp: Option<Timestamp>,
 }
 
 impl<'a> UploadFileRequest<'a> {
-    /// A file that is kept as its bucket says.
+    /// Creates the headers of a file with the settings of its bucket.
     #[must_use]
     pub const fn new(file_name: &'a str, content_type: &'a str, file_info: &'a FileInfo) -> Self {
         Self {
@@ -56,6 +56,7 @@ impl<'a> UploadFileRequest<'a> {
         }
     }
 
+    /// The headers of the request.
     fn headers(&self, body: &UploadBody<'_>) -> Vec<(String, String)> {
         let Self {
             file_name,
@@ -120,26 +121,53 @@ impl Raw<'_> {
         )
     }
 
-    /// [`b2_upload_file`](crate::guide::protocol#27-b2_upload_file) uploads `body`, of at most 5 GB, to
-    /// the URL, and with the token, that [`get_upload_url`](Self::get_upload_url) returned. The
-    /// answer is checked against what was sent. The URL's token comes from a key with `writeFiles`;
-    /// object lock also needs `writeFileRetentions` or `writeFileLegalHolds`. Billed in class A.
+    /// [`b2_upload_file`](crate::guide::protocol#27-b2_upload_file) uploads `body`, of at most 5
+    /// GB, to the URL that [`get_upload_url`](Self::get_upload_url) returned, with the token of
+    /// that URL. The answer is checked against what was sent. The URL's token comes from a key with
+    /// `writeFiles`; object lock also needs `writeFileRetentions` or `writeFileLegalHolds`. Billed
+    /// in class A.
     ///
-    /// After a success the URL is good for the next upload, for 24 hours in all. After
-    /// [`Error::Busy`] with status 429 it is, too, later. After any other error it is not to be used again,
-    /// be it that the token expired (401), that the place is full or fails (503), or that the connection
-    /// broke: ask for another one, which tells, too, if it is the account's token that expired.
+    /// After a success, the URL can be used for the next upload, until it is 24 hours old. After
+    /// [`Error::Busy`] with status 429 it can be used again later. After any other error it must
+    /// not be used again, whether its token has expired (401), the storage server is full or
+    /// failing (503), or the connection broke. Request another URL instead; that also shows whether
+    /// the account's own token has expired.
     ///
-    /// `body` is for one attempt, and used up by it: make another one of the beginning of the content.
+    /// `body` serves one attempt and is used up by it. For another attempt, create another one from
+    /// the beginning of the content.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::raw::{UploadBody, UploadFileRequest};
+    /// use b2sdk::{FileInfo, Operation};
+    ///
+    /// let bucket_id = bucket.id();
+    /// let target = b2_api.call_raw(Operation::GetUploadUrl, |raw| raw.get_upload_url(&bucket_id))?;
+    /// let info = FileInfo::new();
+    /// let request = UploadFileRequest::new("hello.txt", "text/plain", &info);
+    /// let version = b2_api.call_raw(Operation::UploadFile, |raw| {
+    ///     let mut content = &b"hello"[..];
+    ///     let mut body = UploadBody::new(&mut content, 5);
+    ///     raw.upload_file(&target.upload_url, &target.authorization_token, &request, &mut body)
+    /// })?;
+    /// assert_eq!(version.content_length, 5);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a content type that cannot stand in a header; [`Error::Stream`] if the
-    /// content cannot be read or ends early, with nothing stored; otherwise [those of every call](Raw#errors).
+    /// [`Error::InvalidInput`] for a content type that cannot be sent in a header;
+    /// [`Error::Stream`] if the content cannot be read or ends early, with nothing stored;
+    /// otherwise [those of every call](Raw#errors).
     ///
     /// # Consequences
-    /// After an error whose answer was lost ([`Error::is_answer_lost`]) the file may be there. Sending it
-    /// again may make another version of it, each of which is billed;
-    /// [`list_file_versions`](Self::list_file_versions) tells.
+    /// After an error whose answer was lost ([`Error::is_answer_lost`]), the file may exist.
+    /// Sending it again may create another version, and each version is billed;
+    /// [`list_file_versions`](Self::list_file_versions) shows what exists.
     pub fn upload_file(
         &self,
         upload_url: &str,

@@ -29,13 +29,13 @@ const DESTINATION: &[Capability] = &[
 ];
 
 /// What a key for one side must be.
-pub(super) struct Keys<'a> {
+pub(super) struct KeyRequirements<'a> {
     bucket: &'a Bucket,
     suffix: &'static str,
     capabilities: &'static [Capability],
 }
 
-impl<'a> Keys<'a> {
+impl<'a> KeyRequirements<'a> {
     pub(super) const fn of_source(bucket: &'a Bucket) -> Self {
         Self {
             bucket,

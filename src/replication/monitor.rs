@@ -18,7 +18,8 @@ use crate::replication::report::{PairState, Report, Side};
 /// is.
 ///
 /// It lists all versions of the files that the rule applies to, on both sides. Each started 1,000
-/// versions are billed as one call of class C.
+/// versions are billed as one call of class C. The keys need `listFiles` for both buckets. Both are listed at
+/// the same pace, so memory does not grow with the number of files.
 #[derive(Debug, Clone)]
 pub struct Monitor {
     source: Bucket,
@@ -40,14 +41,15 @@ impl Monitor {
         }
     }
 
-    /// Lists the rule's destination bucket as well, and compares both sides.
+    /// Lists the rule's destination bucket as well, and compares both sides. The bucket may belong to another
+    /// `B2Api`.
     #[must_use]
     pub fn destination(mut self, bucket: &Bucket) -> Self {
         self.destination = Some(bucket.clone());
         self
     }
 
-    /// Sets a token that cancels the listings.
+    /// Sets a token that cancels the listings. They then end with [`Error::Cancelled`].
     #[must_use]
     pub fn cancel(mut self, token: &CancelToken) -> Self {
         self.cancel = Some(token.clone());
@@ -109,19 +111,22 @@ impl Monitor {
     }
 }
 
-/// A name and its newest version on both sides.
+/// A name and its newest version on both sides, from [`Monitor::pairs`]. At least one side has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pair {
-    /// Its newest version in the source bucket, which may be a hide marker.
+    /// The newest version in the source bucket, which may be a hide marker; `None` if the source does not have
+    /// the name.
     pub source: Option<FileVersion>,
-    /// Its newest version in the destination bucket.
+    /// The newest version in the destination bucket, which may be a hide marker; `None` if the destination does
+    /// not have the name, or is not listed.
     pub destination: Option<FileVersion>,
     is_compared: bool,
 }
 
 impl Pair {
-    /// Compares the two versions.
+    /// Compares the two versions: their replication status, content (by size and, where both are known, SHA-1),
+    /// type and file info. Nothing is sent.
     #[must_use]
     pub fn state(&self) -> PairState {
         let both = match (&self.source, &self.destination) {
@@ -162,7 +167,8 @@ fn content_differs(source: &FileVersion, destination: &FileVersion) -> bool {
     source.content_length != destination.content_length || sums.is_some_and(|(a, b)| a != b)
 }
 
-/// The iterator that [`Monitor::pairs`] returns.
+/// An iterator over the names of a replication in their order, from [`Monitor::pairs`]. It requests pages of
+/// both buckets as it needs them, each started 1,000 versions a call of class C. After an error it ends.
 #[derive(Debug)]
 pub struct Pairs {
     source: Peekable<Newest>,

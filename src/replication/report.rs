@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::model::replication::ReplicationStatus;
 
-/// The state of a name on one side, according to its newest version.
+/// The state of a name in the source or the destination bucket, according to its newest version there. It is
+/// part of [`PairState`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Side {
@@ -18,7 +19,8 @@ pub enum Side {
     File(Option<ReplicationStatus>),
 }
 
-/// The state of a name on both sides.
+/// The state of a name in both buckets, from [`Pair::state`](crate::replication::Pair::state). A [`Report`]
+/// counts names by it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct PairState {
@@ -32,7 +34,7 @@ pub struct PairState {
     pub metadata_differs: bool,
 }
 
-/// The number of names in one state.
+/// The number of names in one state, in [`Report::counts`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Count {
@@ -44,7 +46,20 @@ pub struct Count {
     pub samples: Option<(String, String)>,
 }
 
-/// The result of [`Monitor::scan`](crate::replication::Monitor::scan).
+/// How far a replication is: the numbers of names by their state, from
+/// [`Monitor::scan`](crate::replication::Monitor::scan). The methods answer the usual questions;
+/// [`files`](Self::files) answers any other one.
+///
+/// ```no_run
+/// # fn watch(east: &b2sdk::Bucket, west: &b2sdk::Bucket, rule: &b2sdk::replication::ReplicationRule) -> b2sdk::Result<()> {
+/// use b2sdk::replication::{Monitor, ReplicationStatus};
+///
+/// let report = Monitor::new(east, rule).destination(west).scan()?;
+/// println!("{} wait", report.with_status(Some(&ReplicationStatus::Pending)));
+/// println!("{} failed", report.with_status(Some(&ReplicationStatus::Failed)));
+/// println!("{} are missing", report.missing_on_destination());
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {

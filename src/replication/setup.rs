@@ -6,35 +6,42 @@ use crate::error::{Error, Result};
 use crate::model::bucket::BucketDetails;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::replication::{ReplicationConfiguration, ReplicationRule};
-use crate::replication::keys::Keys;
+use crate::replication::keys::KeyRequirements;
 use crate::replication::options::SetupOptions;
 use crate::replication::plan;
 
 /// How often to begin anew when somebody else configures the source bucket at the same time.
 const TRIES: u32 = 3;
 
-/// A replication as it was set up.
+/// A replication as [`set_up`] or [`set_up_with`] leaves it: its rule, its keys, and both buckets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replication {
     /// The rule of the source bucket.
     pub rule: ReplicationRule,
-    /// The key with which the source bucket's files are read.
+    /// The id of the key with which the service reads the source bucket's files. Deleting the key ends the
+    /// replication.
     pub source_key: ApplicationKeyId,
-    /// The key with which they are written into the destination bucket.
+    /// The id of the key with which the service writes into the destination bucket. Deleting the key ends the
+    /// replication.
     pub destination_key: ApplicationKeyId,
-    /// The source bucket as it is now.
+    /// The settings of the source bucket after the call.
     pub source: BucketDetails,
-    /// The destination bucket as it is now.
+    /// The settings of the destination bucket after the call.
     pub destination: BucketDetails,
 }
 
-/// Replicates all new files of one bucket into another one: makes the keys, tells the destination to
-/// accept what is read with the source's key, and gives the source a rule. The buckets may belong to
-/// two accounts, each being got from a `B2Api` of its own.
+/// Replicates all new files of one bucket into another one: creates an application key for each bucket, tells
+/// the destination to accept what is read with the source's key, and gives the source a rule. The buckets may
+/// belong to two accounts, each being got from a `B2Api` of its own.
 ///
-/// Rules and mappings that are there stay, and so do keys that will do; a second call changes
-/// nothing. Only a rule that was paused is enabled again.
+/// From then on the service replicates by itself; no program has to run. Files that exist already are not
+/// replicated: [`SetupOptions::include_existing_files`] asks for that. The requests are billed in class C,
+/// about ten of them the first time.
+///
+/// Rules and mappings that are there stay, and keys that are suitable are used; a second call changes
+/// nothing. Only a rule that was paused is enabled again. To end a replication, remove its rule from the source
+/// with [`Bucket::modify`].
 ///
 /// # Errors
 /// As [`set_up_with`].
@@ -42,9 +49,10 @@ pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
     set_up_with(source, destination, &SetupOptions::default())
 }
 
-/// Replicates files of one bucket into another one, with settings.
+/// Replicates files of one bucket into another one, with options: only some names, existing files as well, a
+/// name and a priority for the rule.
 ///
-/// It needs keys with `listBuckets`, `writeBuckets`, `readBucketReplications`,
+/// The calls need keys with `listBuckets`, `writeBuckets`, `readBucketReplications`,
 /// `writeBucketReplications`, `listKeys` and `writeKeys`, and with the capabilities that the new keys
 /// get: `readFiles`, `readFileLegalHolds` and `readFileRetentions` for the source, `writeFiles`,
 /// `writeFileLegalHolds`, `writeFileRetentions` and `deleteFiles` for the destination.
@@ -56,9 +64,10 @@ pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
 /// [`Error::Conflict`]; [`Error::NotAllowed`]; the errors of any call.
 ///
 /// # Consequences
-/// After an error some of it may have been done: a key, or the destination's consent. The same call
-/// uses what is there and goes on. A source key that was deleted is replaced; rules to other
-/// destinations, which had ended with it, have to be set up again.
+/// After an error some of it may have been done: a key may exist, or the destination may accept the source's
+/// key. Nothing is replicated before the last step. The call can be repeated, and uses what exists. A source
+/// key that was deleted is replaced; rules to other destinations, which had ended with it, have to be set up
+/// again.
 pub fn set_up_with(
     source: &Bucket,
     destination: &Bucket,
@@ -75,7 +84,7 @@ pub fn set_up_with(
     ))
 }
 
-/// `None` if somebody else gave the source another key meanwhile.
+/// Returns `None` if somebody else has given the source another key since its details were read.
 fn try_set_up(
     source: &Bucket,
     destination: &Bucket,
@@ -149,7 +158,7 @@ fn source_key(
     configuration: &ReplicationConfiguration,
     destination: &BucketId,
 ) -> Result<ApplicationKeyId> {
-    let keys = Keys::of_source(source);
+    let keys = KeyRequirements::of_source(source);
     if let Some(id) = key_of(configuration)
         && let Some(key) = keys.by_id(id)?
     {
@@ -176,7 +185,7 @@ fn destination_key(
     configuration: &ReplicationConfiguration,
     source_key: &ApplicationKeyId,
 ) -> Result<ApplicationKeyId> {
-    let keys = Keys::of_destination(destination);
+    let keys = KeyRequirements::of_destination(destination);
     let half = configuration.as_replication_destination.as_ref();
     let mapping = half.map(|half| &half.source_to_destination_key_mapping);
     let own = mapping.and_then(|mapping| mapping.get(source_key));

@@ -18,6 +18,15 @@
 //!
 //! If the provider fails, a token that has merely expired is replaced with the key in the store. If
 //! that is refused as well, the call fails with the provider's error.
+//!
+//! | the provider | what follows |
+//! | --- | --- |
+//! | names the same key | a new token for it |
+//! | names another key of the account | that key is authorized, and bucket handles of the old one stay valid |
+//! | names a key of another account or realm | `AccountChanged`, nothing is stored |
+//! | names a malformed key | `InvalidInput` when authorizing; nothing is sent |
+//! | fails or panics | `Credentials` when authorizing; the key in the store is tried when a token expired |
+//! | does not answer | the call waits until it is cancelled, because the crate cannot know how long a vault may take |
 
 mod command;
 
@@ -170,11 +179,10 @@ pub type CredentialError = Box<dyn StdError + Send + Sync>;
 /// realm; otherwise calls fail with [`Error::AccountChanged`](crate::Error::AccountChanged).
 ///
 /// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # #[cfg(feature = "simulator")] {
-/// # let service = b2sdk::simulator::Simulator::start()?;
-/// # let secrets = tempfile::tempdir()?;
-/// # std::fs::write(secrets.path().join("b2"), format!("{} {}", service.application_key_id(), service.application_key()))?;
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let secrets = tempfile::tempdir().unwrap();
+/// # std::fs::write(secrets.path().join("b2"), format!("{} {}", service.application_key_id(), service.application_key())).unwrap();
 /// # let realm = service.url().to_owned();
 /// use b2sdk::credentials::Credentials;
 /// use b2sdk::{B2Api, InMemoryAccountInfo};
@@ -188,7 +196,7 @@ pub type CredentialError = Box<dyn StdError + Send + Sync>;
 /// })?;
 /// # assert!(b2_api.list_buckets()?.is_empty());
 /// # }
-/// # Ok(()) }
+/// # Ok::<_, b2sdk::Error>(())
 /// ```
 pub trait CredentialProvider: Send + Sync {
     /// Returns the key to use now.

@@ -15,6 +15,21 @@
 //! 5. The new token is stored, which ends the lease. If a process dies before that, its lease
 //!    lapses after 30 seconds and another process takes over. If the request is refused or
 //!    cancelled, the lease is given up at once, so that nobody waits for it.
+//!
+//! What happens when something goes wrong:
+//!
+//! | what goes wrong | what the caller gets | what is left |
+//! | --- | --- | --- |
+//! | the service refuses the key | `InvalidCredentials`, or the provider's own error if there is one | the old authorization; the lease is given up |
+//! | the service cannot be reached for as long as the policy allows | the last error of the retry loop | the old authorization; the lease is given up |
+//! | the answer to `b2_authorize_account` is lost | the request is repeated: a token that nobody uses does no harm | |
+//! | the call is cancelled | `Cancelled`; the next waiting thread takes its place | the lease is given up |
+//! | the process is killed | | the lease lapses, and another process takes over |
+//! | the store cannot give out a lease | the session authorizes without one | two processes may authorize at the same time |
+//! | the store does not accept the new token | nothing: the token is kept in this process (`store`) | the store's old authorization |
+//! | the lease lapsed, and another process stored a token first | that token is used | one authorization more than necessary |
+//! | somebody logged out in between | `NotAuthorized` | no authorization: a token that expired must not log in again |
+//! | the new authorization belongs to another account | `AccountChanged` | the old authorization |
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,6 +9,18 @@
 //! A call may contain others: an upload asks for an upload URL. Each has a loop of its own, and the
 //! outer loop does not repeat what failed in an inner one, because the inner loop has already tried
 //! as often as the policy allows.
+//!
+//! What limits the attempts, besides their number and their time:
+//!
+//! - A pause that the service asks for holds for all threads that call the same operation. A call
+//!   that would have to wait longer than its remaining time fails with `Busy` without being sent.
+//! - Except for uploads, the first pause after `Reset` is zero, because the usual cause is a pooled
+//!   connection that the service had closed.
+//! - Five upload URLs in a row are tried without a pause, because each leads to another storage
+//!   server. After that, pauses double.
+//! - A call replaces its token at most once. A second 401 is returned.
+//! - A budget that is used up ends the loop, because its error is not one of the service or the
+//!   connection.
 
 use std::collections::HashMap;
 use std::time::Duration;

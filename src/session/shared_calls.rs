@@ -4,6 +4,9 @@
 //! Two of them cannot be repeated without care. If the answer to a deletion or a cancellation is
 //! lost, the second request finds nothing to delete. That refusal means that the first request took
 //! effect, so the call succeeds.
+//!
+//! All of these run under the session's retry loop, and check beforehand what the key certainly
+//! lacks. None of them caches anything.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -9,6 +9,17 @@
 //! - The caller's logout did not take effect, or it is not known whether there was one.
 //! - The authorization cannot be read because the store is damaged, or its permissions are wrong.
 //!   That does not pass by itself, and the owner has to know.
+//!
+//! The table in short:
+//!
+//! | call | the store is unavailable or broken |
+//! | --- | --- |
+//! | reading the authorization | unavailable: the one that was read last, up to an hour old; broken: the call fails |
+//! | asking for the lease | authorizes without a lease |
+//! | storing the token | keeps it in memory |
+//! | reading names of buckets, taking an upload URL | asks the service |
+//! | writing names of buckets, returning an upload URL, renewing the lease | continues; it is asked for again later |
+//! | logging out, asking whether somebody logged out | the call fails |
 
 use crate::error::StoreError;
 

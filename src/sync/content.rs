@@ -48,3 +48,52 @@ impl ContentReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::ContentReader;
+    use crate::control::cancel::CancelToken;
+    use crate::control::clock::Clock;
+    use crate::model::sha1::Sha1Digest;
+    use crate::sync::item::{At, Entry};
+    use crate::sync::local_state::LocalState;
+    use crate::sync::observe::{SyncObserver, SyncProgress};
+    use crate::sync::reporter::Reporter;
+
+    /// Counts reports, and lets a second pass with each.
+    struct Reports(AtomicUsize, Clock);
+
+    impl SyncObserver for Reports {
+        fn progress(&self, _: &SyncProgress) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            self.1.advance(std::time::Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn progress_is_reported_while_a_file_is_hashed() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = vec![7; 10 << 16];
+        std::fs::write(directory.path().join("a"), &content).unwrap();
+        let metadata = directory.path().join("a").metadata().unwrap();
+        let clock = Clock::manual();
+        let reports = Arc::new(Reports(AtomicUsize::new(0), clock.clone()));
+        let observer: Arc<dyn SyncObserver> = Arc::clone(&reports) as _;
+        let reader = ContentReader {
+            root: Some(directory.path().to_owned()),
+            cancel: CancelToken::new(),
+            reporter: Arc::new(Reporter::new(Some(&observer), &clock)),
+        };
+        let entry = Entry {
+            size: content.len() as u64,
+            modified: 0,
+            at: At::Local(LocalState::of(&metadata)),
+        };
+        let sha1 = reader.sha1("a", &entry).unwrap();
+        assert_eq!(sha1, Some(Sha1Digest::of(&content)));
+        assert!(reports.0.load(Ordering::Relaxed) >= 10);
+    }
+}

@@ -6,19 +6,38 @@ use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
 use crate::model::secret::SseCustomerKey;
 
-/// Says for each file how it is encrypted. Names are those in the bucket.
+/// Chooses the encryption of each file in a synchronization. Names are those in the bucket. The methods can be
+/// called from several threads at once.
 ///
 /// [`EncryptionPerSide`] is one setting for all files that are written and one key for all that are read.
+///
+/// ```
+/// use b2sdk::encryption::{Encryption, SseCustomerKey};
+/// use b2sdk::sync::{SyncEncryption, SyncOptions};
+///
+/// struct PrivateFolder(SseCustomerKey);
+/// impl SyncEncryption for PrivateFolder {
+///     fn write(&self, file_name: &str, _size: u64) -> Option<Encryption> {
+///         file_name.starts_with("private/").then(|| Encryption::SseC(self.0.clone()))
+///     }
+///     fn read(&self, _file_name: &str, _file_id: &b2sdk::FileId) -> Option<SseCustomerKey> {
+///         Some(self.0.clone())
+///     }
+/// }
+/// let options = SyncOptions::new().encryption(PrivateFolder(SseCustomerKey::new([7; 32])));
+/// # let _ = options;
+/// ```
 pub trait SyncEncryption: Send + Sync {
-    /// How a file is encrypted that is uploaded or copied to the destination. The bucket's default holds
-    /// for `None`.
+    /// Returns how a file is encrypted that is uploaded or copied to the destination; `None` for the default
+    /// of the bucket, and so does this method unless it is implemented.
     fn write(&self, file_name: &str, size: u64) -> Option<Encryption> {
         let _ = (file_name, size);
         None
     }
 
-    /// The customer's key of a version that is downloaded or copied from. It is asked for those alone that
-    /// are encrypted with one.
+    /// Returns the customer's key of a version that is downloaded or copied from, or `None` if there is none,
+    /// which is [`ProblemKind::NoKey`](crate::sync::ProblemKind::NoKey). It is called only for versions that
+    /// are encrypted with such a key.
     fn read(&self, file_name: &str, file_id: &FileId) -> Option<SseCustomerKey> {
         let _ = (file_name, file_id);
         None
@@ -44,9 +63,10 @@ impl fmt::Debug for dyn SyncEncryption {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct EncryptionPerSide {
-    /// How files are encrypted that are uploaded or copied to the destination.
+    /// How files are encrypted that are uploaded or copied to the destination; the default of the bucket if
+    /// not set.
     pub write: Option<Encryption>,
-    /// The customer's key of files that are read.
+    /// The customer's key (SSE-C) of files that are downloaded or copied from the source.
     pub read: Option<SseCustomerKey>,
 }
 

@@ -5,17 +5,36 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::sync::report::SyncReport;
 
-/// Why a synchronization did not do all that it was asked to do.
+/// The error of a synchronization that did not do all that it was asked to do.
+///
+/// ```no_run
+/// # fn backup(sync: &b2sdk::sync::Synchronizer) {
+/// use b2sdk::sync::SyncError;
+///
+/// match sync.run() {
+///     Ok(report) => println!("{report}"),
+///     Err(SyncError::Incomplete(report)) => {
+///         for problem in report.problems.iter().filter(|problem| problem.kind.is_failure()) {
+///             eprintln!("{problem}");
+///         }
+///     }
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyncError {
-    /// The run was refused before anything was changed.
+    /// The run or plan was refused before anything was changed. Running it again does not help before the
+    /// reason is gone.
     #[error("nothing was changed: {0}")]
     Refused(Refused),
-    /// Something that should have happened did not. The report tells what happened and what did not.
+    /// Something that should have happened did not. The report says what happened and what did not. What was
+    /// transferred remains, and the next run continues from there.
     #[error("the synchronization is incomplete: {0}")]
     Incomplete(Box<SyncReport>),
-    /// A scan failed, so that there is no plan.
+    /// One side could not be scanned to its end, so that there is no plan. Only plans end with this; a run
+    /// reports such a failure in [`SyncReport::fatal`].
     #[error("the plan cannot be made")]
     Scan(#[source] Box<Error>),
 }
@@ -30,14 +49,14 @@ impl SyncError {
     }
 }
 
-/// Why a run was refused before anything was changed.
+/// The reason why a run was refused before anything was changed, in [`SyncError::Refused`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
     /// Two options contradict each other, or do not fit the destination.
     #[error("the options contradict each other: {reason}")]
     Contradiction {
-        /// Which options, and what to do.
+        /// Which options contradict each other, and what to do.
         reason: Box<str>,
     },
     /// A filter is no regular expression, or is one that the crate `regex` does not know.
@@ -48,58 +67,61 @@ pub enum Refused {
         /// What is wrong with it.
         reason: Box<str>,
     },
-    /// Both places are local directories.
+    /// Both places are local directories. One of them has to be in a bucket.
     #[error("both places are local: one of them has to be in a bucket")]
     LocalToLocal,
     /// One place lies inside of the other, so that every run would copy its own copies.
     #[error("{inner} lies inside of {outer}")]
     Overlap {
-        /// The place inside.
+        /// The place that lies inside, as `b2://bucket/folder/`.
         inner: Box<str>,
-        /// The place around it.
+        /// The place around it, as `b2://bucket/folder/`.
         outer: Box<str>,
     },
-    /// The text names no place.
+    /// A text that was parsed as a [`PlaceName`](crate::sync::PlaceName) names no place.
     #[error("{text:?} is no place to synchronize: {reason}")]
     Place {
-        /// What was given.
+        /// The text that was given.
         text: Box<str>,
-        /// What was understood, and what was expected.
+        /// What is wrong with the text, and what was expected.
         reason: Box<str>,
     },
-    /// A local directory cannot be used.
+    /// A local directory cannot be used, for example because it does not exist or may not be read.
     #[error("{} cannot be synchronized: {reason}", path.display())]
     Directory {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the directory.
         reason: Box<str>,
     },
-    /// The marker file is not in the source, which is therefore not mounted, or is another directory.
+    /// The file that [`LocalFolder::marker`](crate::sync::LocalFolder::marker) names is not in the source,
+    /// which is therefore not mounted, or is another directory.
     #[error("the marker file {} is not there: is the source mounted?", path.display())]
     MarkerMissing {
-        /// The file that was looked for.
+        /// The path at which the file was expected.
         path: PathBuf,
     },
     /// The source has no file that passes the filters.
+    /// [`SyncOptions::allow_empty_source`](crate::sync::SyncOptions::allow_empty_source) allows that.
     #[error(
         "the source has no file, and the destination {destination}: allow an empty source if that is right"
     )]
     SourceEmpty {
-        /// How many files the destination has.
+        /// The number of files that the destination has.
         destination: u64,
     },
-    /// More names would be removed than the limit allows.
+    /// More names would be removed than [`RemovalLimit`](crate::sync::RemovalLimit) allows.
     #[error("{removals} of {names} names would be removed, and the limit is {limit}")]
     RemovalLimit {
-        /// How many names would be removed.
+        /// The number of names that would be removed.
         removals: u64,
-        /// How many names the destination has.
+        /// The number of names that the destination has.
         names: u64,
-        /// How many the limit allows.
+        /// The number of names that the limit allows to remove.
         limit: u64,
     },
-    /// The application key may not do what the options ask for, or the account cannot be used.
+    /// The application key may not do what the options ask for, or nothing is authorized. The error inside
+    /// says what is missing.
     #[error("{0}")]
     NotAllowed(#[source] Box<Error>),
 }

@@ -9,50 +9,74 @@ use crate::setters::setters;
 use crate::sync::problem::Problem;
 use crate::sync::step::SyncStep;
 
-/// How far a run is.
+/// How far a run is, for [`SyncObserver::progress`]. All counts begin at 0 with the run, and only
+/// [`bytes_moved`](Self::bytes_moved) can decrease, when a transfer fails and is repeated.
+///
+/// Until [`scan_ended`](Self::scan_ended), more steps may be found, so a percentage of `bytes_planned` means
+/// little before that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct SyncProgress {
-    /// Files found at the source so far, after filtering.
+    /// The number of files found at the source so far, after filtering.
     pub source_files: u64,
-    /// Files found at the destination so far, after filtering.
+    /// The number of files found at the destination so far, after filtering.
     pub destination_files: u64,
-    /// Whether both sides are scanned, so that what is planned is all that there will be.
+    /// Whether both sides are scanned to their end, so that no more steps are planned.
     pub scan_ended: bool,
-    /// Steps planned so far.
+    /// The number of steps planned so far, transfers and removals.
     pub steps_planned: u64,
-    /// Steps made so far.
+    /// The number of steps made so far.
     pub steps_made: u64,
-    /// Bytes of content in the steps planned so far.
+    /// The bytes of content that the steps planned so far transfer or copy.
     pub bytes_planned: u64,
-    /// Bytes of content moved so far, those of running transfers included.
+    /// The bytes of content transferred or copied so far, including those of transfers that are running.
     pub bytes_moved: u64,
-    /// Problems so far that make the run incomplete.
+    /// The number of problems so far that make the run incomplete.
     pub failures: u64,
 }
 
-/// Receives what a run does. All methods are called from the thread that runs the synchronization, and
-/// should return soon.
+/// A receiver of what a run does, which can also decline steps. Every method does nothing unless it is
+/// implemented, and [`approve`](Self::approve) then approves.
+///
+/// All methods are called from the thread that runs the synchronization, one at a time. The run waits for
+/// them, so they should return soon; a question to a person may take its time, while running transfers
+/// continue.
+///
+/// ```
+/// use b2sdk::sync::{Problem, SyncObserver, SyncRun, SyncStep};
+///
+/// struct NoRemovals;
+/// impl SyncObserver for NoRemovals {
+///     fn approve(&self, step: &SyncStep) -> bool {
+///         !step.is_removal()
+///     }
+///     fn problem(&self, problem: &Problem) {
+///         eprintln!("{problem}");
+///     }
+/// }
+/// let run = SyncRun::new().observer(NoRemovals);
+/// # let _ = run;
+/// ```
 pub trait SyncObserver: Send + Sync {
-    /// Decides whether a step is made. A step that is declined is counted, and does not make the run
-    /// incomplete.
+    /// Decides whether a step is made. A step that is declined is counted
+    /// ([`SyncReport::declined`](crate::sync::SyncReport)), and does not make the run incomplete.
     fn approve(&self, step: &SyncStep) -> bool {
         let _ = step;
         true
     }
 
-    /// A step is about to be made.
+    /// Receives a step that is about to be made, after it was approved.
     fn step(&self, step: &SyncStep) {
         let _ = step;
     }
 
-    /// Something went wrong, or is worth saying.
+    /// Receives a problem when it is found, also those that are not kept in the report.
     fn problem(&self, problem: &Problem) {
         let _ = problem;
     }
 
-    /// The run or the plan is this far. It is called at most about ten times a second and at least once a
-    /// second, also while a bucket is listed, a directory is read or a file is hashed, and once at the end.
+    /// Receives how far the run or the plan is: at most about ten times a second, at least once a second, also
+    /// while a bucket is listed, a directory is read or a file is hashed, and once at the end.
     fn progress(&self, progress: &SyncProgress) {
         let _ = progress;
     }
@@ -64,7 +88,8 @@ impl fmt::Debug for dyn SyncObserver {
     }
 }
 
-/// Options for one run.
+/// Settings for one run or plan of a [`Synchronizer`](crate::sync::Synchronizer): who observes it, and what
+/// ends it early. What is synchronized, and how, is in [`SyncOptions`](crate::sync::SyncOptions).
 ///
 /// ```
 /// use b2sdk::sync::SyncRun;
@@ -79,13 +104,15 @@ impl fmt::Debug for dyn SyncObserver {
 pub struct SyncRun {
     /// Receives what the run does.
     pub observer: Option<Arc<dyn SyncObserver>>,
-    /// Cancels the run. Scans stop at the next file, transfers at the next read, and nothing is removed.
+    /// Cancels the run. Scans stop at the next file, transfers at the next read, and nothing is removed. The
+    /// run ends with [`SyncError::Incomplete`](crate::sync::SyncError::Incomplete).
     pub cancel: Option<CancelToken>,
-    /// No transfer starts later than this after the run began. Those that run are finished, nothing is
-    /// removed, and the run is incomplete if something was left.
+    /// The time after which no transfer starts any more, counted from the beginning of the run. Transfers that
+    /// are running are finished, nothing is removed, and the run is incomplete if something was left. The
+    /// next run continues.
     pub stop_after: Option<Duration>,
-    /// No transfer starts once those that were started have this many bytes. Otherwise as
-    /// [`stop_after`](Self::stop_after).
+    /// The number of bytes after which no transfer starts any more, counted over the transfers that were
+    /// started. As for [`stop_after`](Self::stop_after), what runs is finished and nothing is removed.
     pub stop_after_bytes: Option<u64>,
 }
 

@@ -22,43 +22,56 @@ use crate::transfer::options::UploadOptions;
 /// request as well, and is not billed.
 const COPY_FROM: u64 = 5_000_000;
 
-/// How two files of one name are compared.
+/// How two files of one name are compared, in [`SyncOptions::compare`]. A file that differs is transferred,
+/// unless [`Existing`] or [`Newer`] say otherwise.
+///
+/// The time is the one of the last change: of a local file that of the file system, of a file in a bucket the
+/// one that its uploader recorded (`src_last_modified_millis`), and otherwise the time of its upload.
+///
+/// ```
+/// use std::time::Duration;
+/// use b2sdk::sync::{Compare, SyncOptions};
+///
+/// // A file system that keeps times to two seconds, such as FAT.
+/// let options = SyncOptions::new().compare(Compare::SizeAndTime { tolerance: Duration::from_secs(2) });
+/// assert_ne!(options.compare, Compare::SIZE_AND_TIME);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compare {
-    /// By size and by the time of the last change. Times that differ by no more than `tolerance` count
+    /// Compares sizes and the times of the last change. Times that differ by no more than `tolerance` count
     /// as equal.
     SizeAndTime {
-        /// The largest difference between equal times.
+        /// The largest difference between equal times. Times are compared in whole milliseconds.
         tolerance: Duration,
     },
-    /// By the time of the last change alone. Content that changes without a new time is not noticed.
+    /// Compares the times of the last change alone. Content that changes without a new time is not noticed.
     Time {
-        /// The largest difference between equal times.
+        /// The largest difference between equal times. Times are compared in whole milliseconds.
         tolerance: Duration,
     },
-    /// By size alone. Content that changes without a new size is not noticed.
+    /// Compares sizes alone. Content that changes without a new size is not noticed.
     Size {
         /// The largest difference between equal sizes, in bytes.
         tolerance: u64,
     },
-    /// By size, then by SHA-1. Local files are read where the sizes are equal. Where the service has no
-    /// SHA-1 of a file, the file is compared by size and time.
+    /// Compares sizes, and then SHA-1 checksums. Local files are read where the sizes are equal, in every
+    /// run. Where the service has no SHA-1 of a file, the file is compared by size and time.
     Sha1,
-    /// Not at all: a file that exists at the destination is never transferred again.
+    /// Compares nothing: a file that exists at the destination is never transferred again.
     Name,
 }
 
 impl Compare {
-    /// By size and time, with a tolerance of one millisecond.
+    /// Compares sizes and times, with a tolerance of one millisecond. This is the default.
     pub const SIZE_AND_TIME: Self = Self::SizeAndTime {
         tolerance: Duration::from_millis(1),
     };
-    /// By time, with a tolerance of one millisecond.
+    /// Compares times, with a tolerance of one millisecond.
     pub const TIME: Self = Self::Time {
         tolerance: Duration::from_millis(1),
     };
-    /// By size.
+    /// Compares sizes, which have to be equal.
     pub const SIZE: Self = Self::Size { tolerance: 0 };
 }
 
@@ -68,60 +81,66 @@ impl Default for Compare {
     }
 }
 
-/// What happens to a file that is newer at the destination.
+/// What happens to a file that differs and is newer at the destination than at the source. It is newer if its
+/// time is later by more than the tolerance of [`Compare`]; comparing by size, by SHA-1 or not at all looks at
+/// no times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Newer {
-    /// It is left alone and reported as a problem, so that the run is not complete.
+    /// Leaves the file alone and reports a problem, so that the run is not complete.
     #[default]
     Report,
-    /// It is left alone.
+    /// Leaves the file alone and counts it ([`SyncReport::newer_skipped`](crate::sync::SyncReport)).
     Skip,
-    /// It is replaced.
+    /// Replaces the file by the older one of the source.
     Replace,
 }
 
-/// What happens to a file that differs at the destination.
+/// What happens to a file that exists on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Existing {
-    /// It is replaced, by the rules of [`Compare`] and [`Newer`].
+    /// Replaces the file if it differs, by the rules of [`Compare`] and [`Newer`].
     #[default]
     Update,
-    /// It is left alone, and not even compared.
+    /// Leaves the file alone, and does not even compare it.
     Keep,
-    /// It is left alone and reported as a problem, so that the run is not complete.
+    /// Leaves a file that differs alone and reports a problem, so that the run is not complete. This is for
+    /// archives, whose files never change.
     Immutable,
 }
 
-/// What happens to a file at the destination that the source does not have.
+/// What happens to a file at the destination that the source does not have, an orphan.
 ///
 /// A name is an orphan only if the scan of the source passed its place and had nothing to say about it.
 /// What could not be read, was skipped or was filtered out is never an orphan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Orphans {
-    /// It stays, and so do all its versions.
+    /// Keeps the file with all its versions.
     #[default]
     Keep,
-    /// It is hidden: its versions remain, below a hide marker. Only for a bucket.
+    /// Hides the file: its versions remain, and are billed, below a hide marker. This is for buckets only.
     Hide,
-    /// It is deleted: in a bucket with all its versions, oldest first.
+    /// Deletes the file: in a bucket with all its versions, oldest first. A local file is deleted, or moved
+    /// to [`SyncOptions::set_aside`].
     Delete,
 }
 
-/// What happens to older versions of files at a destination that is a bucket.
+/// What happens to older versions of files at a destination that is a bucket. The newest version of a file
+/// that the source has is never deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OldVersions {
-    /// They stay.
+    /// Keeps all versions, which are billed.
     #[default]
     Keep,
-    /// A version is deleted once it was superseded longer ago than this, by the service's clock.
+    /// Deletes a version once it was superseded longer ago than this, by the service's clock.
     ///
-    /// A lifecycle rule of the bucket does this without any request, and without a run.
+    /// A [`LifecycleRule`](crate::rules::LifecycleRule) of the bucket does this without any request, and
+    /// without a run.
     After(Duration),
-    /// All versions but the newest one are deleted, after the newest one is stored.
+    /// Deletes all versions but the newest one, after the newest one is stored.
     Delete,
 }
 
@@ -133,15 +152,17 @@ impl OldVersions {
     }
 }
 
-/// How many names a run may remove from the destination.
+/// How many names a run may remove from the destination. A run that would remove more is refused with
+/// [`Refused::RemovalLimit`] before anything is changed, because the source is then more likely to be the
+/// wrong one, or not mounted. The default is 50 percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemovalLimit {
-    /// So many of a hundred names at the destination. It counts once the destination has 20 names.
+    /// Allows this percentage of the names at the destination. It applies once the destination has 20 names.
     Percent(u8),
-    /// This many names.
+    /// Allows this many names.
     Count(u64),
-    /// Any number.
+    /// Allows any number of names, and lets transfers begin before the scans are complete.
     None,
 }
 
@@ -151,18 +172,19 @@ impl Default for RemovalLimit {
     }
 }
 
-/// What happens to a file whose size is right and whose time is not, where SHA-1 tells that the content
-/// is right too.
+/// What happens to a file whose size is the same on both sides and whose time is not, where the SHA-1 shows
+/// that the content is the same too. It only matters for [`Compare::SizeAndTime`]. The default refreshes files
+/// from 5 MB on: below that, an upload is one free request as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Touched {
-    /// From this many bytes on, the file is read and, if its SHA-1 is the one at the destination, copied
-    /// onto itself within the service with the new time.
+    /// Reads the file and, if its SHA-1 is the one at the destination, copies it onto itself within the
+    /// service with the new time, so that its content is not sent. The copy is billed in class C.
     Refresh {
-        /// The smallest size for which that is done.
+        /// The smallest size for which that is done, in bytes.
         from: u64,
     },
-    /// It is transferred again.
+    /// Transfers the file again.
     Transfer,
 }
 
@@ -181,17 +203,18 @@ impl Default for Touched {
     }
 }
 
-/// Whether a file that the destination has under another name is copied from there instead of being
-/// uploaded.
+/// Whether a local file that the destination has under another name is copied from there, within the service,
+/// instead of being uploaded. The default does so from 5 MB on. The file under the other name is treated by
+/// [`Orphans`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Renames {
-    /// Files are always uploaded.
+    /// Uploads all files.
     Off,
-    /// From this many bytes on, a local file that the destination does not have is compared with the
-    /// files there that the source does not have, by size and SHA-1. It is read where a size is the same.
+    /// Compares a local file that the destination does not have with the files there that the source does not
+    /// have, by size and SHA-1. The local file is read where a size is the same.
     Sha1 {
-        /// The smallest size for which that is done.
+        /// The smallest size for which that is done, in bytes.
         from: u64,
     },
 }
@@ -211,7 +234,8 @@ impl Default for Renames {
     }
 }
 
-/// Options for synchronizing.
+/// Options for synchronizing. With the default options a run transfers what is missing or different, by size
+/// and time, and removes nothing.
 ///
 /// ```
 /// use b2sdk::sync::{Compare, OldVersions, Orphans, SyncOptions};
@@ -236,17 +260,19 @@ pub struct SyncOptions {
     pub orphans: Orphans,
     /// What happens to older versions in a bucket. The default is to keep them.
     pub old_versions: OldVersions,
-    /// What happens to a file of which only the time differs.
+    /// What happens to a file of which only the time differs. By default, files of 5 MB and more get the new
+    /// time by a copy within the service, and smaller ones are transferred again.
     pub touched: Touched,
-    /// Whether renamed files are found, so that their content need not be sent.
+    /// Whether renamed files are found, so that their content need not be sent. By default, those of 5 MB and
+    /// more are.
     pub renames: Renames,
-    /// Whether of a local file that has grown only what was appended is uploaded, where the service's SHA-1
-    /// shows that the rest is the same. See
-    /// [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file).
+    /// Whether only the end of a local file that has grown is uploaded, where the SHA-1 shows that the
+    /// beginning is what the bucket has. See
+    /// [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file). Off by default.
     pub appended: bool,
     /// Which names take part, on both sides: the last filter that matches decides. Patterns are those of
     /// [`LsOptions::filters`](crate::LsOptions::filters), and match the whole name below the place; `*` is
-    /// any number of characters, `/` among them.
+    /// any number of characters, including `/`. What is filtered out is neither transferred nor removed.
     pub filters: Vec<Filter>,
     /// Which names take part by regular expressions, with the rules of b2sdk for Python, on both sides. A name
     /// takes part if it passes these and [`filters`](Self::filters).
@@ -267,32 +293,33 @@ pub struct SyncOptions {
     /// destination as [`orphans`](Self::orphans) says. Without this, whatever is left out at the source stays as
     /// it is at the destination. What [`LocalFolder`](crate::sync::LocalFolder) leaves out stays in any case.
     pub also_remove_excluded: bool,
-    /// Whether a source without any file is synchronized. Without this, such a run is refused, because an
-    /// empty source is most often one that is not mounted.
+    /// Whether a source without any file is synchronized. Without this, such a run is refused with
+    /// [`Refused::SourceEmpty`], because an empty source is most often one that is not mounted. Off by default.
     pub allow_empty_source: bool,
     /// How many names may be removed. With a limit, nothing is transferred before both sides are scanned
-    /// if [`orphans`](Self::orphans) are removed.
+    /// if [`orphans`](Self::orphans) are removed. The default is half of the names.
     pub removal_limit: RemovalLimit,
-    /// Whether files are removed although a transfer failed.
+    /// Whether files are removed although a transfer failed. Without this, removals are then withheld
+    /// ([`SyncReport::withheld`](crate::sync::SyncReport)). Off by default.
     pub remove_despite_failures: bool,
-    /// A directory into which local files are moved that would be deleted or replaced. Only for a local
-    /// destination on the same file system.
+    /// A directory into which local files are moved that would be deleted or replaced. It must be on the same
+    /// file system as the destination and outside of it. This is for local destinations only.
     pub set_aside: Option<PathBuf>,
     /// Whether large files are always uploaded from the beginning, and cancelled if that fails. Without this,
     /// an upload that fails or is killed leaves its parts, which are billed, and the next run completes it:
     /// see [`Resume::Matching`](crate::Resume::Matching). What is unfinished below the folder is listed once in
     /// a run, when the first large file is uploaded.
     pub restart_large_files: bool,
-    /// The options of every upload: content type, file info, encryption, retention. Progress and
+    /// The options for every upload: content type, file info, encryption, retention. Progress and
     /// cancelling are those of the run.
     pub upload: UploadOptions,
-    /// The options of every download.
+    /// The options for every download.
     pub download: DownloadOptions,
-    /// The options of every copy within the service. The range, the metadata and the keys are those of the
+    /// The options for every copy within the service. The range, the metadata and the keys are those of the
     /// step.
     pub copy: CopyOptions,
-    /// Says for each file how it is encrypted. Without it, the options of uploads, downloads and copies
-    /// hold for all files.
+    /// Chooses the encryption of each file. Without it, the options for uploads, downloads and copies apply
+    /// to all files.
     pub encryption: Option<Arc<dyn SyncEncryption>>,
 }
 

@@ -11,7 +11,8 @@ use crate::model::time::Timestamp;
 use crate::setters::setters;
 use crate::sync::error::{Refused, SyncError};
 
-/// A source or a destination.
+/// A source or a destination of a [`Synchronizer`](crate::sync::Synchronizer). A [`LocalFolder`] and a
+/// [`BucketFolder`] become one with `into()`, which `Synchronizer::new` does by itself.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SyncPlace {
@@ -35,17 +36,20 @@ impl SyncPlace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Links {
-    /// Links to files and to directories are followed, also out of the source. A link to a directory
-    /// that it lies in is not.
+    /// Follows links to files and to directories, also out of the source. A link to a directory that it lies
+    /// in is not followed, and reported.
     #[default]
     Follow,
-    /// Links to files are followed, links to directories are skipped.
+    /// Follows links to files, and skips links to directories.
     FilesOnly,
-    /// Links are skipped.
+    /// Skips all links. A skipped link is reported, and protects what the destination has under its name.
     Skip,
 }
 
-/// A local directory.
+/// A local directory as a source or destination. A destination that does not exist is created.
+///
+/// Empty directories are not synchronized, because a bucket has none. The fields concern the directory as a
+/// source, except for `root` and `nfc`.
 ///
 /// ```
 /// use b2sdk::sync::{Links, LocalFolder};
@@ -56,11 +60,12 @@ pub enum Links {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct LocalFolder {
-    /// The directory. It may be a link.
+    /// The path of the directory, which may be a link to one.
     pub root: PathBuf,
-    /// What is done with links in it, if it is the source.
+    /// What is done with links in it. The default follows them.
     pub links: Links,
-    /// Whether directories on other file systems are left out.
+    /// Whether directories on other file systems are left out, such as what is mounted below the directory.
+    /// Off by default.
     pub one_file_system: bool,
     /// A file that the directory must have for it to be the right one: without it nothing is even listed,
     /// and if it vanishes during the run, nothing is removed. It is synchronized like any other file.
@@ -86,7 +91,7 @@ setters! {
 }
 
 impl LocalFolder {
-    /// Names a directory.
+    /// Names a directory, with the default settings. It is not looked at before a plan or run.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
@@ -110,6 +115,7 @@ pub struct BucketFolder {
     pub(super) as_of: Option<Timestamp>,
 }
 
+/// # Synchronizing
 impl Bucket {
     /// Names a folder of this bucket as a place to synchronize: `"photos"` and `"photos/"` are the same
     /// folder, and `""` is the whole bucket. Nothing is sent.
@@ -137,21 +143,34 @@ impl Bucket {
 }
 
 impl BucketFolder {
-    /// The folder as it was at that time, by the times at which versions and hide markers were made. Only
-    /// for a source. All versions are listed for it.
+    /// Selects the folder as it was at that time, by the times at which versions and hide markers were created.
+    /// Versions that were deleted since are missing. This is for a source only: a run into such a folder is
+    /// refused. All versions are listed for it, which costs more requests than the latest ones.
+    ///
+    /// ```no_run
+    /// # fn restore(bucket: b2sdk::Bucket) -> Result<(), Box<dyn std::error::Error>> {
+    /// use b2sdk::Timestamp;
+    /// use b2sdk::sync::{LocalFolder, Synchronizer};
+    ///
+    /// let before: Timestamp = "2026-11-27T12:00:00Z".parse()?;
+    /// let source = bucket.folder("home").as_of(before);
+    /// Synchronizer::new(source, LocalFolder::new("/restored")).run()?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn as_of(mut self, time: impl Into<Timestamp>) -> Self {
         self.as_of = Some(time.into());
         self
     }
 
-    /// The bucket.
+    /// Returns the bucket that the folder is in.
     #[must_use]
     pub const fn bucket(&self) -> &Bucket {
         &self.bucket
     }
 
-    /// What the names of the folder begin with: empty, or ending with `/`.
+    /// Returns what the names of the folder's files begin with: `""` for the whole bucket, and otherwise a text
+    /// that ends with `/`.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -222,7 +241,8 @@ pub enum PlaceName {
 }
 
 impl PlaceName {
-    /// The place that is meant. A bucket's id is looked up, where the account info does not have it.
+    /// Returns the place. The id of a bucket is looked up, which takes one request of class C unless the
+    /// account info has it.
     ///
     /// # Errors
     /// As [`B2Api::get_bucket_by_name`].

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use crate::bucket::Bucket;
 use crate::control::cancel::CancelToken;
 use crate::control::clock::Clock;
+use crate::control::workers::Workers;
 use crate::error::Error;
 use crate::model::operation::Operation;
 use crate::session::capabilities::Needs;
@@ -33,7 +34,7 @@ pub(super) struct Prepared {
     pub(super) planner: Planner,
     pub(super) actor: Actor,
     pub(super) guard: SourceGuard,
-    pub(super) workers: usize,
+    pub(super) workers: Arc<Workers>,
     pub(super) clock: Clock,
 }
 
@@ -73,10 +74,10 @@ impl Synchronizer {
             SyncPlace::Local(folder) => SourceGuard::new(folder)?,
             SyncPlace::Bucket(_) => SourceGuard::default(),
         };
-        let client = self.a_bucket().map(Bucket::client);
-        let clock = client
-            .map(|client| client.session.clock().clone())
-            .unwrap_or_default();
+        let Some(client) = self.a_bucket().map(Bucket::client) else {
+            return Err(SyncError::Refused(Refused::LocalToLocal));
+        };
+        let clock = client.session.clock().clone();
         let parts = Parts {
             direction,
             filters: Arc::new(Filters::new(options, self.source.folder().is_some())?),
@@ -90,7 +91,7 @@ impl Synchronizer {
             planner: Planner::new(source, destination, self.setting(&parts)),
             actor: self.actor(&parts),
             guard,
-            workers: client.map_or(1, |client| client.workers.limit()),
+            workers: Arc::clone(&client.workers),
             clock,
         })
     }

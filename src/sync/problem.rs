@@ -7,17 +7,21 @@ use crate::error::Error;
 use crate::model::local_name::UnsafeName;
 use crate::model::time::Timestamp;
 
-/// Something that went wrong with one name, or was worth saying about it.
+/// Something that went wrong with one name in a synchronization, or was worth saying about it.
+/// [`SyncReport::problems`](crate::sync::SyncReport::problems) keeps them, and
+/// [`SyncObserver::problem`](crate::sync::SyncObserver::problem) receives each at once.
+///
+/// `Display` is one line: the name, with control characters escaped, and the reason.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
     /// The name below the place; with `/` at its end it stands for everything below.
     pub name: String,
-    /// What it is.
+    /// The kind of the problem, which says whether it makes the run incomplete.
     pub kind: ProblemKind,
 }
 
-/// What went wrong.
+/// The kind of a [`Problem`]. All but four make the run incomplete; [`is_failure`](Self::is_failure) tells.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProblemKind {
@@ -32,42 +36,45 @@ pub enum ProblemKind {
     Temporary,
     /// A link in the source whose target does not exist. Nothing that the destination has under its name is changed.
     DanglingLink,
-    /// A link to a directory that it lies in. This does not make the run incomplete.
+    /// A link leads to a directory that it lies in, and is not followed. This does not make the run incomplete.
     LinkLoop,
-    /// The name cannot be used at the destination.
+    /// The name of a local file cannot be used in a bucket, for the reason given. The file is not uploaded.
     UnfitName(Box<str>),
-    /// The name in the bucket cannot become a local path.
+    /// The name in the bucket cannot become a local path. The file is not downloaded.
     UnsafeName(UnsafeName),
     /// The file vanished after it was scanned. This does not make the run incomplete.
     Vanished,
-    /// A local file changed after it was scanned, and was left alone.
+    /// A local file at the destination changed after it was scanned, and was left alone. The next run compares
+    /// it again.
     Changed,
-    /// The destination has a newer file, which was left alone.
+    /// The destination has a newer file, which was left alone
+    /// ([`Newer::Report`](crate::sync::Newer::Report)).
     DestinationNewer {
         /// When the file at the source was changed, in milliseconds since 1970.
         source: i64,
-        /// When the one at the destination was changed.
+        /// When the file at the destination was changed, in milliseconds since 1970.
         destination: i64,
     },
-    /// The destination has another file, and existing files may not be changed.
+    /// The destination has another file, and existing files may not be changed
+    /// ([`Existing::Immutable`](crate::sync::Existing::Immutable)).
     Immutable,
     /// On this file system the name is the same as another one, or a file and a directory want the same
-    /// place.
+    /// place. The second file is not downloaded.
     Collision,
     /// Something stands in the place of the file or of one of its directories, and may not be removed.
     InTheWay,
-    /// The file is encrypted with a customer's key that was not given.
+    /// The file is encrypted with a customer's key that was not given. It is not transferred.
     NoKey,
-    /// A version was retained and could not be deleted. This does not make the run incomplete.
+    /// A version is retained or on legal hold and could not be deleted. This does not make the run incomplete.
     Retained,
-    /// The step is of a saved plan, and what it was made for has changed since.
+    /// The step is of a saved plan, and what it was made for has changed since. The step is not made.
     Outdated(Box<str>),
-    /// The step failed.
+    /// The step failed with this error, after the usual repetitions.
     Failed(Error),
 }
 
 impl ProblemKind {
-    /// Whether it makes the run incomplete.
+    /// Returns whether a problem of this kind makes the run incomplete.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         !matches!(

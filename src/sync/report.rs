@@ -9,87 +9,94 @@ use crate::sync::step::{Action, SyncStep};
 /// How many problems a report keeps in full.
 const KEPT_PROBLEMS: usize = 1000;
 
-/// What a run did.
+/// What a run did, what it left alone, and what went wrong, from [`Synchronizer::run`](crate::sync::Synchronizer::run)
+/// and inside [`SyncError::Incomplete`](crate::sync::SyncError::Incomplete).
 ///
-/// `Display` is one line for a person.
+/// `Display` is one line for a person. A report stays small: it keeps at most 1,000 problems in full, and counts
+/// all of them.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct SyncReport {
-    /// Files uploaded.
+    /// The files that were uploaded, including those of which only the end was sent.
     pub uploaded: FileCount,
-    /// Files downloaded.
+    /// The files that were downloaded.
     pub downloaded: FileCount,
-    /// Files copied within the service, renamed ones included.
+    /// The files that were copied within the service, including renamed ones.
     pub copied: FileCount,
-    /// Files that got another time by a copy within the service.
+    /// The files that got another time by a copy within the service.
     pub refreshed: FileCount,
-    /// Files hidden.
+    /// The number of files that were hidden.
     pub hidden: u64,
-    /// Versions deleted from the bucket, hide markers included.
+    /// The number of versions that were deleted from the bucket, including hide markers.
     pub deleted_versions: u64,
-    /// Local files deleted.
+    /// The number of local files that were deleted.
     pub deleted_local: u64,
-    /// Local files moved into the directory for files set aside, also those that a download replaced.
+    /// The number of local files that were moved into [`SyncOptions::set_aside`](crate::sync::SyncOptions),
+    /// including those that a download replaced.
     pub set_aside: u64,
-    /// Files that the source has, after filtering.
+    /// The number of files that the source has, after filtering.
     pub source_files: u64,
-    /// Files that the destination has, after filtering. Hidden files do not count.
+    /// The number of files that the destination has, after filtering. Hidden files do not count.
     pub destination_files: u64,
-    /// Files that were equal on both sides.
+    /// The number of files that were equal on both sides.
     pub unchanged: u64,
-    /// Files at the destination that the source does not have, and that [`Orphans::Keep`](crate::sync::Orphans::Keep)
-    /// keeps.
+    /// The number of files at the destination that the source does not have, and that
+    /// [`Orphans::Keep`](crate::sync::Orphans::Keep) keeps.
     pub kept_orphans: u64,
-    /// Names that the filters left out, of both sides, and links that [`Links`](crate::sync::Links) leaves out.
+    /// The number of names that the filters left out, of both sides, and of links that
+    /// [`Links`](crate::sync::Links) leaves out.
     pub excluded: u64,
-    /// Files at the destination that stayed because the source could not be read at their place, or has
-    /// something there that is not synchronized.
+    /// The number of files at the destination that stayed because the source could not be read at their place,
+    /// or has something there that is not synchronized.
     pub protected: u64,
-    /// Files that are newer at the destination and were left alone by [`Newer::Skip`](crate::sync::Newer::Skip).
+    /// The number of files that are newer at the destination and were left alone by
+    /// [`Newer::Skip`](crate::sync::Newer::Skip).
     pub newer_skipped: u64,
-    /// Files that vanished from the source after they were scanned.
+    /// The number of files that vanished from the source after they were scanned.
     pub vanished: u64,
-    /// Versions that were kept because they are retained or on legal hold.
+    /// The number of versions that were kept because they are retained or on legal hold.
     pub retained: u64,
-    /// Steps that [`SyncObserver::approve`](crate::sync::SyncObserver::approve) declined.
+    /// The number of steps that [`SyncObserver::approve`](crate::sync::SyncObserver::approve) declined.
     pub declined: u64,
-    /// What went wrong, or was worth saying, with the first 1000 in full.
+    /// What went wrong with single names, or was worth saying; the first 1,000 of them.
     pub problems: Vec<Problem>,
-    /// How many of the problems make the run incomplete, however many are kept in full.
+    /// The number of all problems that make the run incomplete.
     pub failures: u64,
-    /// How many problems there were that do not make the run incomplete.
+    /// The number of all problems that do not make the run incomplete.
     pub notices: u64,
-    /// Removals that were not made because something else went wrong.
+    /// The removals that were not made because something else went wrong; `None` if all were made.
     pub withheld: Option<Withheld>,
-    /// Filters that matched no name on either side, which is often a mistake.
+    /// The filters that matched no name on either side, which is often a mistake.
     pub unused_filters: Vec<String>,
-    /// What ended the run early.
+    /// The error that ended the run early: a listing failed, nothing is authorized, a cap is reached, the run
+    /// was cancelled. `None` if the run came to its end.
     pub fatal: Option<Error>,
-    /// Whether the run stopped at a limit of the caller before everything was transferred.
+    /// Whether the run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything was
+    /// transferred.
     pub stopped: bool,
 }
 
-/// Files and their bytes.
+/// A number of files, and their bytes, in a [`SyncReport`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct FileCount {
-    /// How many files.
+    /// The number of files.
     pub files: u64,
-    /// How many bytes they have.
+    /// The number of bytes that these files have together.
     pub bytes: u64,
 }
 
-/// Removals that were not made.
+/// Removals that were not made, in [`SyncReport::withheld`]. The next run that is complete makes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Withheld {
-    /// How many steps were not made.
+    /// The number of removals that were not made.
     pub removals: u64,
-    /// Why.
+    /// The reason why they were not made.
     pub reason: WithheldReason,
 }
 
-/// Why removals were not made.
+/// The reason why removals were not made, in [`Withheld`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WithheldReason {
@@ -110,7 +117,8 @@ pub enum WithheldReason {
 }
 
 impl SyncReport {
-    /// Whether everything happened that was asked for.
+    /// Returns whether everything happened that was asked for: no failure, no early end, no removal withheld.
+    /// Notices, declined steps and files that were skipped as asked do not count.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.failures == 0 && self.fatal.is_none() && self.withheld.is_none() && !self.stopped

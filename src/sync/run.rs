@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::control::clock::Clock;
+use crate::control::workers::Workers;
 use crate::error::{Error, TransportKind};
 use crate::sync::act::{Actor, Outcome};
 use crate::sync::error::SyncError;
@@ -46,7 +48,7 @@ pub(super) struct Run<'a> {
     pub(super) actor: &'a Actor,
     pub(super) source: &'a SourceGuard,
     pub(super) settings: &'a SyncRun,
-    pub(super) workers: usize,
+    pub(super) workers: Arc<Workers>,
     pub(super) clock: Clock,
 }
 
@@ -59,7 +61,8 @@ struct Pool<'scope, 'env> {
     results: Receiver<Done>,
     sender: Sender<Done>,
     threads: Vec<ScopedJoinHandle<'scope, ()>>,
-    most: usize,
+    /// How many threads there may be, which may change while the run goes on.
+    workers: &'env Workers,
     /// Steps that were handed out and have not come back.
     running: usize,
 }
@@ -72,10 +75,10 @@ struct State {
     /// Uploads whose file was gone when its turn came. It may have been moved to a name that was scanned
     /// before, so that what is removed may be its only copy.
     vanished: u64,
-    /// How many steps in a row failed because no connection could be made.
-    unreachable: usize,
     /// Removals that were left out because of that.
     left_out: u64,
+    /// How many steps in a row failed because no connection could be made.
+    unreachable: usize,
     /// The names of transfers that were not made, whatever the reason.
     not_transferred: HashSet<String>,
     forgets: bool,
@@ -113,8 +116,9 @@ impl State {
 
 impl Run<'_> {
     pub(super) fn go(mut self) -> Result<SyncReport, SyncError> {
-        let (jobs, queue) = sync_channel(self.workers * 2);
+        let (jobs, queue) = sync_channel(self.workers.most().saturating_mul(2));
         let queue = Mutex::new(queue);
+        let workers = Arc::clone(&self.workers);
         let refused = std::thread::scope(|scope| {
             let (sender, results) = channel();
             let mut pool = Pool {
@@ -125,7 +129,7 @@ impl Run<'_> {
                 results,
                 sender,
                 threads: Vec::new(),
-                most: self.workers.max(1),
+                workers: &workers,
                 running: 0,
             };
             let mut state = State {
@@ -304,7 +308,13 @@ impl Run<'_> {
     }
 
     fn hand_out(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, steps: Vec<SyncStep>) {
-        self.drain(pool, state, pool.most * 2);
+        let most = pool.most();
+        // Threads that there are too many of get nothing to do.
+        let waiting = match pool.threads.len() > most {
+            true => most - 1,
+            false => most * 2,
+        };
+        self.drain(pool, state, waiting);
         let outcome = pool.hand_out(steps);
         if let Err(error) = outcome {
             self.steps.report().fatal = Some(error);
@@ -393,7 +403,7 @@ impl Run<'_> {
             true => state.unreachable + 1,
             false => 0,
         };
-        state.unreachable > self.workers
+        state.unreachable > self.workers.limit().max(1)
     }
 
     /// Leaves the removals, and what waited for them.
@@ -418,7 +428,7 @@ impl Run<'_> {
 
 impl<'scope, 'env> Pool<'scope, 'env> {
     fn hand_out(&mut self, steps: Vec<SyncStep>) -> Result<(), Error> {
-        if self.threads.len() < self.most && self.threads.len() <= self.running {
+        if self.threads.len() < self.most() && self.threads.len() <= self.running {
             match self.start() {
                 Ok(thread) => self.threads.push(thread),
                 // Those that there are will do.
@@ -436,6 +446,10 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         // Never fails: the receiver lives as long as the scope.
         let _sent = self.jobs.send(steps);
         Ok(())
+    }
+
+    fn most(&self) -> usize {
+        self.workers.limit().max(1)
     }
 
     fn start(&self) -> std::io::Result<ScopedJoinHandle<'scope, ()>> {

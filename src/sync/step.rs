@@ -10,7 +10,7 @@ use crate::sync::item::{At, Details, Entry, Stored};
 use crate::sync::local_state::LocalState;
 use crate::sync::problem::Printable;
 
-/// One step of a plan.
+/// One step of a plan: what is done with one file, and why.
 ///
 /// A step can be kept as JSON and executed later with
 /// [`Synchronizer::execute`](crate::sync::Synchronizer::execute): it carries what the plan saw of both
@@ -21,20 +21,20 @@ use crate::sync::problem::Printable;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SyncStep {
-    /// The name below source and destination.
+    /// The name of the file below the source and the destination.
     pub name: String,
-    /// What is done.
+    /// What the step does with the file.
     pub action: Action,
-    /// Why it is done.
+    /// The reason for the step.
     pub reason: Reason,
-    /// How many bytes of content it moves, on this machine or within the service.
+    /// The number of bytes of content that the step transfers, or copies within the service; 0 for removals.
     pub bytes: u64,
     /// What has to be true when it is done.
     #[serde(default)]
     pub(super) seen: Seen,
 }
 
-/// What a step does.
+/// What a [`SyncStep`] does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     rename_all = "camelCase",
@@ -43,38 +43,39 @@ pub struct SyncStep {
 )]
 #[non_exhaustive]
 pub enum Action {
-    /// A local file is uploaded.
+    /// Uploads a local file, as a new version.
     Upload,
-    /// A local file that has grown is uploaded: what the bucket has of it is copied within the service.
+    /// Uploads what a local file has gained, as a new version: what the bucket has of it is copied within the
+    /// service.
     UploadAppended,
-    /// A file is copied onto itself within the service, with another time.
+    /// Gives a file another time: in a bucket by a copy onto itself within the service, which is a new version.
     RefreshTime,
-    /// A file is downloaded.
+    /// Downloads a file.
     Download,
-    /// A file is copied within the service.
+    /// Copies a file from one bucket or folder to another, within the service.
     Copy,
-    /// A file whose content is at the destination already, under another name, is copied from there
-    /// within the service.
+    /// Copies a file whose content is at the destination already, under another name, from there within the
+    /// service.
     CopyRenamed {
-        /// That other name.
+        /// The other name.
         from: String,
     },
-    /// A file is hidden.
+    /// Hides a file; its versions remain.
     Hide,
-    /// A version is deleted for good.
+    /// Deletes a version permanently.
     DeleteVersion {
-        /// Which version of the name.
+        /// The id of the version.
         file_id: FileId,
-        /// What the version is.
+        /// What the version is: the newest one, an older one, a hide marker.
         version: VersionKind,
     },
-    /// A local file is deleted.
+    /// Deletes a local file.
     DeleteLocal,
-    /// A local file is moved into the directory for files set aside.
+    /// Moves a local file into [`SyncOptions::set_aside`](crate::sync::SyncOptions::set_aside).
     SetAside,
 }
 
-/// What a version is that is deleted.
+/// What a version is that [`Action::DeleteVersion`] deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -87,7 +88,7 @@ pub enum VersionKind {
     HideMarker,
 }
 
-/// Why a step is made.
+/// The reason for a [`SyncStep`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     rename_all = "camelCase",
@@ -100,25 +101,26 @@ pub enum Reason {
     Absent,
     /// The sizes differ.
     SizeDiffers {
-        /// Bytes at the source.
+        /// The size at the source, in bytes.
         source: u64,
-        /// Bytes at the destination.
+        /// The size at the destination, in bytes.
         destination: u64,
     },
-    /// The times differ.
+    /// The times of the last change differ.
     TimeDiffers {
-        /// Milliseconds since 1970 at the source.
+        /// The time at the source, in milliseconds since 1970.
         source: i64,
-        /// Milliseconds since 1970 at the destination.
+        /// The time at the destination, in milliseconds since 1970.
         destination: i64,
     },
     /// The SHA-1 checksums differ.
     Sha1Differs,
     /// The source does not have the file.
     Orphan,
-    /// The version was superseded at that time.
+    /// A newer version has replaced this one, longer ago than [`OldVersions`](crate::sync::OldVersions) keeps.
     OldVersion {
-        /// Milliseconds since 1970, by the service's clock; none if the run itself supersedes it.
+        /// When it was replaced, in milliseconds since 1970 by the service's clock; `None` if the run itself
+        /// replaces it.
         since: Option<i64>,
     },
 }
@@ -196,7 +198,8 @@ impl SyncStep {
         self
     }
 
-    /// Whether the step takes something away from the destination.
+    /// Returns whether the step takes something away from the destination: it hides, deletes or sets aside.
+    /// A transfer that replaces a file is no removal.
     #[must_use]
     pub const fn is_removal(&self) -> bool {
         matches!(

@@ -238,7 +238,7 @@ impl Compose<'_> {
             PlannedPart::Upload(slices) => {
                 let length = length(&slices);
                 let source = Assembled::new(self.transfer.under(control), slices);
-                large.send_part(number, &source, 0..length, control)
+                large.send_part(number, (&source, 0..length), None, control)
             }
             PlannedPart::Copy { slice, witness } => {
                 let (source, range) = slice.piece.remote(&slice.range)?;

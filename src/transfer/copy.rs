@@ -7,6 +7,9 @@
 //!    for before anything is sent again.
 //! 3. If the service finds the source too large, or the caller wants smaller parts, a large file is
 //!    made (`parted`) whose parts are copied with `b2_copy_part`.
+//!
+//! A copy is a new version with the present time. Retention, legal hold and encryption of the
+//! source are not copied; what the options do not set is decided by the destination bucket.
 
 mod metadata;
 mod one_request;

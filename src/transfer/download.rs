@@ -246,6 +246,22 @@ impl Download {
 
     /// Returns a reader of the bytes. It continues over another connection if one breaks, and fails
     /// at the end if the checksum is wrong. Its errors contain an [`Error`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"first line\nsecond line\n", "notes.txt")?;
+    /// use std::io::{BufRead, BufReader};
+    ///
+    /// let reader = bucket.download_file_by_name("notes.txt")?.into_reader();
+    /// let lines: Result<Vec<_>, _> = BufReader::new(reader).lines().collect();
+    /// assert_eq!(lines?, ["first line", "second line"]);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn into_reader(self) -> DownloadReader {
         self.reader
@@ -254,6 +270,19 @@ impl Download {
     /// Downloads all bytes into memory. A file that is larger than one range
     /// ([`part_size`](DownloadOptions::part_size)) is requested in several ranges at a time. The
     /// [memory limit](crate::B2ApiBuilder::memory_limit) does not apply to the result.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// let bytes = bucket.download_file_by_name("hello.txt")?.read_to_vec()?;
+    /// assert_eq!(bytes, b"hello");
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`write_to`](Self::write_to); [`Error::Stream`] if there is not enough memory.
@@ -270,6 +299,20 @@ impl Download {
     /// Writes all bytes to `writer`, as one stream, and returns their number. To use several
     /// connections at a time, copy a [`RemoteFile`](crate::streams::RemoteFile) to the writer
     /// instead.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// let mut copy = Vec::new();
+    /// let written = bucket.download_file_by_name("hello.txt")?.write_to(&mut copy)?;
+    /// assert_eq!((written, copy.as_slice()), (5, &b"hello"[..]));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// - [`Error::ChecksumMismatch`], [`Error::Truncated`] or [`Error::Connection`] if the content
@@ -295,6 +338,25 @@ impl Download {
     /// With [`resume`](DownloadOptions::resume), what has arrived before a failure is kept for the
     /// next download of the same version to the same path. Nothing is kept after a wrong checksum.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("hello.txt");
+    /// use b2sdk::DownloadOptions;
+    ///
+    /// let options = DownloadOptions::new().resume(true);
+    /// let saved = bucket.download_file_by_name_with("hello.txt", &options)?.save_to(&path)?;
+    /// assert_eq!((saved.bytes(), saved.resumed_bytes()), (5, 0));
+    /// assert_eq!(std::fs::read(&path)?, b"hello");
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::LocalFile`] if the file cannot be written, or (with `resume`) if another download
     /// to this path is running; otherwise as [`write_to`](Self::write_to).
@@ -305,6 +367,27 @@ impl Download {
     /// Saves the file in a directory under the name that it has in its bucket, as
     /// [`save_to`](Self::save_to) does. Missing folders are created, and no symbolic link below the
     /// directory is followed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # bucket.upload_bytes(b"hello", "photos/hello.txt")?;
+    /// # bucket.upload_bytes(b"hello", "../hello.txt")?;
+    /// # let backup = tempfile::tempdir()?;
+    /// use b2sdk::Error;
+    /// use b2sdk::local::LocalDirectory;
+    ///
+    /// let directory = LocalDirectory::new(backup.path());
+    /// bucket.download_file_by_name("photos/hello.txt")?.save_under(&directory)?;
+    /// assert!(backup.path().join("photos/hello.txt").is_file());
+    /// let harmful = bucket.download_file_by_name("../hello.txt")?.save_under(&directory);
+    /// assert!(matches!(harmful, Err(Error::UnsafeName(_))));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::UnsafeName`] if the name could do harm, or would be confused with another one;
@@ -321,7 +404,7 @@ impl Download {
 
     /// The size of the ranges of this download.
     fn range_size(&self) -> u64 {
-        let size = || range_size(self.length(), self.workers.limit());
+        let size = || range_size(self.length(), self.workers.most());
         self.part_size.unwrap_or_else(size)
     }
 

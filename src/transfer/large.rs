@@ -9,6 +9,10 @@
 //!
 //! No version exists before the last step. A process that is killed leaves an unfinished file,
 //! whose parts are billed until it is resumed, cancelled, or removed by a lifecycle rule.
+//!
+//! Threads: the caller's thread starts and ends the file; the parts are made by scoped threads,
+//! which share the [`LargeFile`]. Each part has its own attempts and its own upload URL; only the
+//! counts are shared.
 
 mod ending;
 
@@ -189,13 +193,15 @@ impl<'a> LargeFile<'a> {
 
     /// Uploads one part, `range` of a source, and returns the SHA-1 that the service computed.
     ///
-    /// The source is opened again for each attempt. An answer about another file is an error,
+    /// `known` is the SHA-1 of these bytes; without it, it is computed while they are sent. The
+    /// service compares it with what it receives in either case. The source is opened again for each
+    /// attempt. An answer about another file is an error,
     /// because the part may be in the wrong place.
     pub(in crate::transfer) fn send_part(
         &self,
         number: u64,
-        source: &dyn UploadSource,
-        range: Range<u64>,
+        (source, range): (&dyn UploadSource, Range<u64>),
+        known: Option<Sha1Digest>,
         control: &Control,
     ) -> Result<Sha1Digest> {
         let (length, mut again) = (range.end - range.start, false);
@@ -211,7 +217,10 @@ impl<'a> LargeFile<'a> {
             |raw, url| {
                 self.tally.attempt(&mut again);
                 let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
-                let mut body = UploadBody::new(&mut content, length);
+                let mut body = match known {
+                    Some(sha1) => UploadBody::with_sha1(&mut content, length, sha1),
+                    None => UploadBody::new(&mut content, length),
+                };
                 let part = raw.upload_part(&url.url, &url.token, &request, &mut body)?;
                 let unexpected = |source: &str| Error::UnexpectedReply {
                     operation: Operation::UploadPart,

@@ -49,6 +49,15 @@ const DAY: i64 = 24 * 3600 * SECOND;
 /// The service itself knows only the SHA-1s of the parts. Downloads of the file are verified
 /// against the recorded value; without one, they are reported as
 /// [`Verification::NoChecksum`](crate::Verification::NoChecksum).
+///
+/// ```
+/// use b2sdk::{LargeFileSha1, Sha1Digest, UploadOptions};
+///
+/// // The checksum is known from elsewhere, so the file need not be read twice.
+/// let sha1 = Sha1Digest::of(b"the whole content");
+/// let options = UploadOptions::new().large_file_sha1(LargeFileSha1::Given(sha1));
+/// assert_eq!(options.large_file_sha1, LargeFileSha1::Given(sha1));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum LargeFileSha1 {

@@ -6,6 +6,15 @@
 //! caller's error. Pieces that were stopped do not count as failures.
 //!
 //! If the system refuses a thread, the calling thread runs the piece itself.
+//!
+//! | a piece | the others |
+//! | --- | --- |
+//! | fails for a reason of its own | are stopped, and the call fails with that reason |
+//! | fails with `Cancelled` because the caller cancelled | are stopped as well; the call fails with `Cancelled` |
+//! | panics | are stopped; the panic continues on the calling thread after all have ended |
+//!
+//! While the next piece is made, which may read from the caller's code, the others run. A failure
+//! of making it counts like that of a piece.
 
 use std::sync::Arc;
 use std::thread;

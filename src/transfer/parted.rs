@@ -3,15 +3,20 @@
 //!
 //! Such parts can be made in any order and made again, so an unfinished file can be completed:
 //!
-//! 1. The SHA-1 of the whole is computed, if it is to be recorded. It is fixed when the file is
-//!    started.
+//! 1. The SHA-1 of the whole is computed, if it is to be recorded, and those of the parts beside it.
+//!    It is fixed when the file is started.
 //! 2. An unfinished file is looked for, if that was asked for (`resume`).
 //! 3. The parts that are missing are made, several at a time (`parallel`, `large`).
 //! 4. The file is finished (`large`). On failure it is cancelled, or left to be resumed.
+//!
+//! A file that changes between the hash and the upload of its parts fails with `SourceChanged` when
+//! a part is read, so the recorded SHA-1 is never that of another content.
 
 use std::collections::BTreeMap;
+use std::thread;
 
 use crate::control::Control;
+use crate::control::cancel::CancelToken;
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::Result;
 use crate::model::sha1::Sha1Digest;
@@ -28,6 +33,16 @@ use crate::transfer::uploaded::Uploaded;
 struct SourceParts<'s> {
     source: &'s (dyn UploadSource + Sync),
     parts: &'s EqualParts,
+    /// The SHA-1s of the first parts, as far as they are known.
+    known: Vec<Sha1Digest>,
+}
+
+impl SourceParts<'_> {
+    /// The SHA-1 of a part, if it is known.
+    fn known(&self, number: u64) -> Option<Sha1Digest> {
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.known.get(index).copied()
+    }
 }
 
 impl PartSource for SourceParts<'_> {
@@ -40,12 +55,19 @@ impl PartSource for SourceParts<'_> {
     }
 
     fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool> {
-        let range = self.parts.range(number - 1);
-        Ok(hash(self.source, range, control)? == sha1)
+        let known = self.known(number).map_or_else(
+            || hash(self.source, self.parts.range(number - 1), control),
+            Ok,
+        )?;
+        Ok(known == sha1)
     }
 
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {
-        large.send_part(number, self.source, self.parts.range(number - 1), control)
+        let content = (
+            self.source as &dyn UploadSource,
+            self.parts.range(number - 1),
+        );
+        large.send_part(number, content, self.known(number), control)
     }
 }
 
@@ -71,13 +93,58 @@ pub(in crate::transfer) fn upload(
     } = transfer;
     let total = Some(source.len());
     let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
-    let sha1 = match sha1 {
-        LargeFileSha1::Compute => Some(hash(source, 0..source.len(), control)?),
-        LargeFileSha1::Given(sha1) => Some(sha1),
-        LargeFileSha1::Omit => None,
+    let (sha1, known) = match sha1 {
+        LargeFileSha1::Compute => {
+            let (sha1, known) = hash_whole_and_parts(source, parts, control)?;
+            (Some(sha1), known)
+        }
+        LargeFileSha1::Given(sha1) => (Some(sha1), Vec::new()),
+        LargeFileSha1::Omit => (None, Vec::new()),
     };
-    let parts = SourceParts { source, parts };
+    let parts = SourceParts {
+        source,
+        parts,
+        known,
+    };
     make(transfer, &file.with_sha1(sha1)?, resume, &parts, &tally)
+}
+
+/// Hashes a source, and at the same time, on another thread and from the same pages of the system's
+/// cache, its parts: they then need not be hashed while they are sent. With a single processor that
+/// would gain nothing, and no part is hashed.
+fn hash_whole_and_parts(
+    source: &(dyn UploadSource + Sync),
+    parts: &EqualParts,
+    control: &Control,
+) -> Result<(Sha1Digest, Vec<Sha1Digest>)> {
+    let whole = |control: &Control| hash(source, 0..source.len(), control);
+    if thread::available_parallelism().is_ok_and(|processors| processors.get() == 1) {
+        return Ok((whole(control)?, Vec::new()));
+    }
+    let parent = control.cancel.as_ref();
+    let stop = parent.map_or_else(CancelToken::new, CancelToken::child);
+    let beside = Control {
+        cancel: Some(stop.clone()),
+        ..control.clone()
+    };
+    thread::scope(|scope| {
+        let hashing = thread::Builder::new().spawn_scoped(scope, || {
+            let parts = parts.iter().map(|range| hash(source, range, &beside));
+            // A failure is one of the whole, too, or shows again when the part is sent.
+            parts.map_while(Result::ok).collect::<Vec<_>>()
+        });
+        let whole = whole(control).inspect_err(|_| stop.cancel());
+        // Without a thread, the parts are hashed while they are sent.
+        let known = hashing.map_or_else(
+            |_| Vec::new(),
+            |thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            },
+        );
+        Ok((whole?, known))
+    })
 }
 
 /// Makes the parts that are missing, and the file. The result tells how many parts were there

@@ -15,12 +15,17 @@ pub(crate) const MAX_FILE: u64 = 10_000_000_000_000;
 /// The usual size of copied parts, in bytes. Each costs a request but moves no data over the
 /// network, so they are large.
 pub(crate) const COPY_PART: u64 = 1_000_000_000;
+/// The smallest size of parts that are smaller than recommended so that more workers have one, in
+/// bytes. Below it the requests would take longer than the content.
+const SMALLEST_SHARE: u64 = 16_000_000;
 
 /// The part size to use, and the limits that apply to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PartLimits {
     /// The part size that the caller asked for, or that the service recommends.
     wanted: u64,
+    /// The smallest size, if the caller leaves the size to us.
+    least: Option<u64>,
     /// The largest size that the parts of a stream grow to.
     most: u64,
 }
@@ -30,6 +35,7 @@ impl PartLimits {
     /// `InvalidInput` if the account does not allow that size.
     pub(crate) fn new(auth: &AccountAuth, wanted: Option<u64>) -> Result<Self> {
         let minimum = auth.absolute_minimum_part_size.clamp(1, MAX_PART);
+        let least = wanted.is_none().then_some(minimum);
         let wanted = wanted.unwrap_or(auth.recommended_part_size);
         if !(minimum..=MAX_PART).contains(&wanted) {
             let reason = format!("{wanted} bytes are not between {minimum} and {MAX_PART}");
@@ -37,6 +43,7 @@ impl PartLimits {
         }
         Ok(Self {
             wanted,
+            least,
             most: MAX_PART,
         })
     }
@@ -79,6 +86,28 @@ impl PartLimits {
         Ok(EqualParts {
             length,
             size: self.wanted.max(length.div_ceil(MAX_PARTS)),
+        })
+    }
+}
+
+impl PartLimits {
+    /// Cuts a file of known length so that this many workers finish at the same time: into a multiple
+    /// of as many parts, of which there are never more than [`cut`](Self::cut) makes, or into a part for
+    /// each worker if there would be fewer. A size that the caller chose is kept.
+    pub(crate) fn share_out(&self, length: u64, workers: usize) -> Result<EqualParts> {
+        let parts = self.cut(length)?;
+        let (Some(least), count) = (self.least, parts.count()) else {
+            return Ok(parts);
+        };
+        let workers = (workers as u64).max(1);
+        let shares = match count / workers {
+            0 => (length / SMALLEST_SHARE.max(least)).clamp(count, workers),
+            rounds => rounds * workers,
+        };
+        let size = length.div_ceil(shares.max(1));
+        Ok(match shares == count || size > MAX_PART {
+            true => parts,
+            false => EqualParts::new(length, size),
         })
     }
 }
@@ -134,6 +163,7 @@ mod tests {
     const WANTED: u64 = 100_000_000;
     const LIMITS: PartLimits = PartLimits {
         wanted: WANTED,
+        least: Some(MINIMUM),
         most: MAX_PART,
     };
 
@@ -164,6 +194,36 @@ mod tests {
             }
             assert_eq!(end, length);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn shares_keep_to_the_limits_and_leave_no_round_unused(length in lengths(), workers in 1..200_usize) {
+            let plain = LIMITS.cut(length).unwrap();
+            let parts = LIMITS.share_out(length, workers).unwrap();
+            let rounds = |count: u64| count.div_ceil(workers as u64);
+            let longest = |parts: &super::EqualParts| rounds(parts.count()) * parts.length_of(1);
+            assert_eq!(parts.iter().last().unwrap().end, length);
+            assert!(parts.length_of(1) <= MAX_PART && parts.count() <= MAX_PARTS);
+            assert!(parts.count() == 1 || parts.length_of(1) >= MINIMUM);
+            assert!(parts.count() <= plain.count().max(workers as u64));
+            // The time that it takes if each worker moves as fast as the others.
+            assert!(longest(&parts) <= longest(&plain));
+            let ideal = length.div_ceil(workers as u64).max(super::SMALLEST_SHARE);
+            let is_kept = parts == plain;
+            assert!(is_kept || longest(&parts) < 2 * ideal, "{parts:?} {plain:?}");
+        }
+    }
+
+    #[test]
+    fn a_gibibyte_by_ten_workers_is_one_round() {
+        let parts = |workers| LIMITS.share_out(1 << 30, workers).unwrap().count();
+        assert_eq!([1, 4, 10, 64].map(parts), [11, 8, 10, 64]);
+        let chosen = PartLimits {
+            least: None,
+            ..LIMITS
+        };
+        assert_eq!(chosen.share_out(1 << 30, 10).unwrap().count(), 11);
     }
 
     #[test]

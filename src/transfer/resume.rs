@@ -12,6 +12,15 @@
 //!
 //! Nothing is changed at the service here. A key that may not list unfinished files starts a new
 //! one.
+//!
+//! | what the search meets | what follows |
+//! | --- | --- |
+//! | several files match | the one with the most parts is completed; the others stay |
+//! | a file of this name without parts and without a recorded SHA-1 or plan | it is skipped: it may be somebody's upload that has just begun |
+//! | a part with other content | the whole file is skipped |
+//! | a file that another run is completing | both complete it; the service keeps one version, and the slower run finds out (`large::ending`) |
+//! | the file that the caller named does not match | `InvalidInput`, and nothing is started |
+//! | listing fails for another reason than a missing capability | the upload fails, and nothing is started |
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,6 +38,25 @@ use crate::transfer::large::PartSource;
 use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("large.bin");
+/// # std::fs::write(&path, vec![7; 11_000_000])?;
+/// use b2sdk::{Resume, UploadOptions};
+///
+/// // Run again after a failure, this uploads only the parts that are missing.
+/// let options = UploadOptions::new().part_size(5_000_000).resume(Resume::Matching);
+/// let uploaded = bucket.upload_local_file_with(&path, "large.bin", &options)?;
+/// assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (3, 0));
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Resume {

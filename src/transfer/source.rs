@@ -5,6 +5,15 @@
 //! and new bytes. The service checks the SHA-1 of what it receives, so the only danger is the
 //! client's own reading; it is met by comparing the state of the file with every piece that is
 //! read.
+//!
+//! | what happens to a local file | what the upload does |
+//! | --- | --- |
+//! | it is written to, or grows or shrinks | fails with `SourceChanged`, also if its modification time is put back (on Unix) |
+//! | another file takes its place | fails with `SourceChanged` |
+//! | it is deleted | fails with `SourceChanged`, because its path no longer leads to it |
+//! | it was changed less than 20 ms ago | is read a little later, when another change would be visible |
+//! | it cannot be read | fails with `LocalFile` |
+//! | it has more bytes than its length says | fails with `SourceChanged` |
 
 use std::cell::RefCell;
 use std::fs::{File, Metadata};

@@ -23,6 +23,7 @@ use crate::transfer::new_file::NewFile;
 use crate::transfer::options::UploadOptions;
 use crate::transfer::parted;
 use crate::transfer::parts::PartLimits;
+use crate::transfer::resume::Resume;
 use crate::transfer::source::{BytesSource, ReaderSource, UploadSource, settle};
 use crate::transfer::upload::buffered::{CallersReader, Input, PartReader};
 use crate::transfer::uploaded::Uploaded;
@@ -45,7 +46,11 @@ impl<'a> Upload<'a> {
     pub(crate) fn send(&self, source: &(dyn UploadSource + Sync)) -> Result<Uploaded> {
         let snapshot = self.transfer.authorization()?;
         let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
-        let parts = limits.cut(source.len())?;
+        // An upload that can be resumed is cut alike whatever the number of workers.
+        let parts = match self.options.resume {
+            Resume::Never => limits.share_out(source.len(), self.transfer.workers.most())?,
+            Resume::Matching | Resume::Among(_) | Resume::From(_) => limits.cut(source.len())?,
+        };
         let file = self.new_file(&snapshot, source.modified())?;
         settle(self.transfer, source)?;
         if limits.fits_one_request(source.len()) {

@@ -4,6 +4,20 @@ use crate::model::file::FileVersion;
 
 /// The result of an upload, a copy or a composition: the version that was created, and what it
 /// took.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// let uploaded = bucket.upload_bytes(b"hello", "hello.txt")?;
+/// assert_eq!((uploaded.parts(), uploaded.retries(), uploaded.bytes_sent()), (1, 0, 5));
+/// let file_id = uploaded.into_version().file_id;
+/// assert_eq!(b2_api.get_file_info(&file_id)?.file_name, "hello.txt");
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Uploaded {
     pub(in crate::transfer) version: FileVersion,

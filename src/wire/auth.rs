@@ -9,7 +9,8 @@ use crate::model::lenient::null_is_default;
 use crate::model::secret::AuthToken;
 use crate::model::time::Timestamp;
 
-/// The answer to [`b2_authorize_account`](crate::guide::protocol#21-b2_authorize_account).
+/// The answer to [`b2_authorize_account`](crate::guide::protocol#21-b2_authorize_account): a token,
+/// and what can be done with it. It contains a secret, which `Debug` does not show.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -57,10 +58,10 @@ pub struct StorageApi {
     /// The base URL of the S3-compatible API; empty if it is not known.
     #[serde(default, deserialize_with = "null_is_default")]
     pub s3_api_url: String,
-    /// Where version 4 writes what the key may do (docs/protocol.md, section 1.2).
+    /// Where version 4 of the API puts what the key may do (docs/protocol.md, section 1.2).
     #[serde(default)]
     allowed: Option<Allowed>,
-    /// Where version 3 did.
+    /// Where version 3 puts it.
     #[serde(flatten)]
     flattened: Allowed,
     /// The members that this version of the crate does not know.

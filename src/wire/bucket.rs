@@ -22,19 +22,20 @@ use crate::wire::lock::DefaultRetentionSetting;
 pub struct CreateBucketRequest<'a> {
     /// The id of the authorized account.
     pub account_id: &'a AccountId,
-    /// The name: 6 to 63 letters, digits and hyphens, not starting with `b2-`, unique among all
-    /// accounts.
+    /// The name: 6 to 63 letters, digits and hyphens. It must not start with `b2-`, and must be
+    /// unique among the buckets of all accounts.
     pub bucket_name: &'a str,
     /// Who may download from the bucket.
     pub bucket_type: &'a BucketType,
     /// Names and values to store with the bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_info: Option<&'a BTreeMap<String, String>>,
-    /// The rules that let web pages access the bucket from a browser, at most 100.
+    /// The rules that let web pages access the bucket from a browser, at most 100. An empty list is
+    /// not sent.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub cors_rules: &'a [CorsRule],
     /// The rules by which the service hides and deletes files and cancels unfinished ones, at most
-    /// 100.
+    /// 100. An empty list is not sent.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub lifecycle_rules: &'a [LifecycleRule],
     /// How new files are encrypted if their upload asks for no encryption.
@@ -96,13 +97,13 @@ pub struct UpdateBucketRequest<'a> {
     /// Who may download from the bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_type: Option<&'a BucketType>,
-    /// Names and values to store with the bucket. They replace all that it has.
+    /// Names and values to store with the bucket. They replace all existing ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_info: Option<&'a BTreeMap<String, String>>,
-    /// The rules that replace all that the bucket has, at most 100.
+    /// The CORS rules, at most 100. They replace all existing ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors_rules: Option<&'a [CorsRule]>,
-    /// The rules that replace all that the bucket has, at most 100.
+    /// The lifecycle rules, at most 100. They replace all existing ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle_rules: Option<&'a [LifecycleRule]>,
     /// How new files are encrypted if their upload asks for no encryption.
@@ -159,6 +160,7 @@ setters! {
     }
 }
 
+/// The body of `b2_delete_bucket`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteBucketRequest<'a> {
@@ -166,7 +168,8 @@ pub(crate) struct DeleteBucketRequest<'a> {
     pub(crate) bucket_id: &'a BucketId,
 }
 
-/// The body of [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets).
+/// The body of [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets). A key that is
+/// restricted to buckets must name one of them, by id or by name.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

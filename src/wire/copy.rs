@@ -9,7 +9,8 @@ use crate::model::range::ByteRange;
 use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 
-/// The body of [`b2_copy_file`](crate::guide::protocol#213-b2_copy_file).
+/// The body of [`b2_copy_file`](crate::guide::protocol#213-b2_copy_file). The request has no upload
+/// time: a copy always gets the present time.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -1,4 +1,5 @@
-//! An encryption as requests ask for it (docs/protocol.md, section 3.9).
+//! The encryption of a file in the form in which requests contain it (docs/protocol.md, section
+//! 3.9).
 
 use std::fmt;
 
@@ -7,19 +8,31 @@ use serde::Serialize;
 use crate::model::encryption::Encryption;
 use crate::model::secret::SseCustomerKey;
 
+/// The only algorithm that the service knows.
 const AES256: &str = "AES256";
 
-/// The encryption in a request, converted from an [`Encryption`] or a customer's key.
+/// The encryption in a request, converted from an [`Encryption`] or a customer's key. `Debug` does
+/// not show the key.
 ///
-/// `Debug` does not show the key.
+/// ```
+/// use b2sdk::Encryption;
+/// use b2sdk::raw::EncryptionSetting;
+///
+/// let encryption = Encryption::SseB2;
+/// let setting = EncryptionSetting::from(&encryption);
+/// assert!(format!("{setting:?}").contains("SSE-B2"));
+/// ```
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionSetting<'a> {
+    /// The kind of encryption; `null` asks for none.
     mode: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     algorithm: Option<&'static str>,
+    /// The customer's key in Base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_key: Option<String>,
+    /// The MD5 of the customer's key in Base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_key_md5: Option<&'a str>,
 }

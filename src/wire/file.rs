@@ -81,12 +81,14 @@ pub struct ListFilesResponse {
     pub extra: Map<String, Value>,
 }
 
+/// The body of the requests that name only a file.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FileIdRequest<'a> {
     pub(crate) file_id: &'a FileId,
 }
 
+/// The body of `b2_hide_file`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HideFileRequest<'a> {
@@ -94,6 +96,7 @@ pub(crate) struct HideFileRequest<'a> {
     pub(crate) file_name: &'a str,
 }
 
+/// The body of `b2_delete_file_version`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteFileVersionRequest<'a> {

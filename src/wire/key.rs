@@ -21,7 +21,7 @@ pub struct CreateKeyRequest<'a> {
     pub capabilities: &'a [Capability],
     /// The name of the key: 1 to 100 letters, digits and hyphens. It need not be unique.
     pub key_name: &'a str,
-    /// The seconds until the key expires, at most 86,400,000 (1,000 days). By default it never
+    /// The seconds until the key expires, less than 86,400,000 (1,000 days). By default it never
     /// expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_duration_in_seconds: Option<u64>,

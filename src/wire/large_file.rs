@@ -13,7 +13,8 @@ use crate::model::time::Timestamp;
 use crate::setters::setters;
 use crate::wire::encryption::EncryptionSetting;
 
-/// The body of [`b2_start_large_file`](crate::guide::protocol#214-b2_start_large_file).
+/// The body of [`b2_start_large_file`](crate::guide::protocol#214-b2_start_large_file). All
+/// settings of the file are fixed by this request.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -76,6 +77,7 @@ setters! {
     }
 }
 
+/// The body of `b2_finish_large_file`: the SHA-1s of all parts in order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FinishLargeFileRequest<'a> {

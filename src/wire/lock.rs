@@ -29,6 +29,7 @@ pub struct UpdateFileRetentionRequest<'a> {
     pub bypass_governance: bool,
 }
 
+/// Serializes a retention with both members, or with `null` for both, which removes it.
 fn both_or_nulls<S: Serializer>(
     retention: &Option<&FileRetention>,
     serializer: S,
@@ -79,6 +80,7 @@ pub struct UpdateFileRetentionResponse {
     pub extra: Map<String, Value>,
 }
 
+/// Reads a retention that the answer may not contain.
 fn told<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Filtered<FileRetention>>, D::Error> {
@@ -135,10 +137,13 @@ pub struct UpdateFileLegalHoldResponse {
 #[serde(transparent)]
 pub struct DefaultRetentionSetting<'a>(Form<'a>);
 
+/// The two forms of a default retention in a request.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 enum Form<'a> {
+    /// Sets a retention.
     Set(&'a BucketRetention),
+    /// Removes the retention: a mode of `null`.
     Cleared { mode: Option<()> },
 }
 

@@ -1,7 +1,7 @@
 //! Event notification rules (docs/protocol.md, sections 2.30 and 2.31).
 //!
-//! The rules hold secrets, so the model's do not serialize; these forms of them do, and print
-//! nothing.
+//! The rules contain secrets, so the types of the model cannot be serialized. The private forms
+//! here can, and do not implement `Debug`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,12 +12,14 @@ use crate::model::notification::{
     CustomHeader, EventNotificationRule, EventTarget, EventType, TargetType,
 };
 
+/// The body of `b2_get_bucket_notification_rules`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GetNotificationRulesRequest<'a> {
     pub(crate) bucket_id: &'a BucketId,
 }
 
+/// The body of `b2_set_bucket_notification_rules`, which replaces all rules.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SetNotificationRulesRequest<'a> {
@@ -44,11 +46,13 @@ pub struct NotificationRulesResponse {
     pub extra: Map<String, Value>,
 }
 
-/// A rule, or one that could not be read, as it came.
+/// A rule to send. One that could not be read is sent back as it came, so that it is not lost.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum KeptRule<'a> {
+    /// A rule that this crate understands.
     Readable(Box<RuleForm<'a>>),
+    /// A rule in a form that this crate does not understand.
     Unreadable(&'a Value),
 }
 
@@ -61,6 +65,7 @@ impl<'a> From<&'a EventNotificationRule> for KeptRule<'a> {
     }
 }
 
+/// A rule in the form that the service accepts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RuleForm<'a> {
@@ -75,6 +80,7 @@ pub(crate) struct RuleForm<'a> {
     extra: &'a Map<String, Value>,
 }
 
+/// The target of a rule, with its secrets.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TargetForm<'a> {
@@ -89,6 +95,7 @@ struct TargetForm<'a> {
     extra: &'a Map<String, Value>,
 }
 
+/// A header that the service sends to the target.
 #[derive(Serialize)]
 struct HeaderForm<'a> {
     name: &'a str,
@@ -104,7 +111,7 @@ impl<'a> From<&'a EventNotificationRule> for RuleForm<'a> {
             is_enabled,
             target_configuration,
             max_events_per_batch,
-            // What the service tells of a rule is no part of it.
+            // The service sets these two. They are not part of a rule.
             is_suspended: _,
             suspension_reason: _,
             extra,

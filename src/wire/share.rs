@@ -20,8 +20,8 @@ pub struct DownloadAuthorizationRequest<'a> {
     pub file_name_prefix: &'a str,
     /// How long the token is valid, 1 to 604,800 seconds (a week).
     pub valid_duration_in_seconds: u64,
-    /// `b2ContentDisposition` and its like. Downloads with the token must send identical
-    /// parameters.
+    /// Response headers that downloads with the token must ask for, such as `b2ContentDisposition`.
+    /// The values must be identical.
     #[serde(flatten)]
     pub overrides: BTreeMap<&'a str, &'a str>,
 }

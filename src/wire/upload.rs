@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::model::id::{BucketId, FileId};
 use crate::model::secret::UploadToken;
 
+/// The body of `b2_get_upload_url`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GetUploadUrlRequest<'a> {

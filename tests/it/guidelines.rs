@@ -109,6 +109,7 @@ types! {
     }
     choice {
         LargeFileSha1, Timeouts, Verification, Versions, compose::Overlap, delete::DeleteMode,
+        limits::Workers,
         delete::DeleteOutcome, error::KeyProblem, error::KeyRestriction, error::NameRule,
         error::Sent, error::TransportKind, error::WhyLeft, local::LocalNameRules,
         progress::TransferId, progress::TransferStage, sync::Compare, sync::FileCount, sync::Existing,
@@ -121,7 +122,7 @@ types! {
     }
     options {
         CopyOptions, CreateBucketOptions, DownloadOptions, LsOptions, UpdateBucketOptions,
-        UploadOptions, account_info::RedisAccountInfoBuilder, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
+        UploadOptions, account_info::PostgresAccountInfoBuilder, account_info::RedisAccountInfoBuilder, account_info::SqliteAccountInfoBuilder, compose::ComposeOptions,
         delete::DeleteFileVersionOptions, delete::DeleteManyOptions, keys::CreateKeyOptions,
         lock::UpdateFileRetentionOptions, many::TransferManyOptions, replication::SetupOptions,
         streams::OpenFileOptions, sync::EncryptionPerSide, sync::SyncOptions, sync::SyncRun,
@@ -146,7 +147,7 @@ types! {
     single {
         streams::UploadWriter,
         B2ApiBuilder, Download, DownloadReader, InMemoryAccountInfo, SqliteAccountInfo,
-        account_info::RedisAccountInfo,
+        account_info::PostgresAccountInfo, account_info::RedisAccountInfo,
         account_info::Refresh, account_info::RefreshTicket, error::StoreError,
         local::LocalDirectory, sync::Problem, sync::ProblemKind, sync::SyncReport,
     }

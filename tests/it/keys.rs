@@ -137,7 +137,7 @@ fn what_no_key_can_be_is_refused_before_it_is_sent() {
         create(
             "key",
             &any,
-            plain().valid_for(Duration::from_secs(1001 * 24 * 3600)),
+            plain().valid_for(Duration::from_secs(1000 * 24 * 3600)),
         ),
     ] {
         assert!(matches!(error, Error::InvalidInput { .. }), "{error:?}");

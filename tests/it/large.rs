@@ -13,7 +13,7 @@ use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::testing::Clock;
 use b2sdk::{
     B2Api, Bucket, BucketType, CancelToken, ContentSha1, Error, InMemoryAccountInfo, LargeFileSha1,
-    Operation, Sha1Digest, UploadOptions, Verification,
+    Operation, Resume, Sha1Digest, UploadOptions, Verification,
 };
 
 use crate::support::{BUCKET, authorize, noise};
@@ -94,8 +94,14 @@ fn every_source_arrives_whole_whatever_its_length() {
         let parts = u32::try_from(length.div_ceil(PART).max(1)).unwrap();
         let options = UploadOptions::new().part_size(PART);
         let uploads = [
-            large.bucket.upload_bytes(&data, "bytes").unwrap(),
-            large.bucket.upload_local_file(&path, "file").unwrap(),
+            large
+                .bucket
+                .upload_bytes_with(&data, "bytes", &options)
+                .unwrap(),
+            large
+                .bucket
+                .upload_local_file_with(&path, "file", &options)
+                .unwrap(),
             large
                 .bucket
                 .upload_reader(data.as_slice(), length, "reader")
@@ -181,12 +187,63 @@ fn a_file_takes_the_requests_that_it_needs_and_no_more() {
         ),
         (1, 1)
     );
-    assert_eq!(large.count(Operation::UploadPart), 10);
+    // Ten parts would leave one over for a fourth round.
+    assert_eq!(large.count(Operation::UploadPart), 9);
     assert!(large.count(Operation::GetUploadPartUrl) <= 3);
     assert_eq!(
         large.service.log().total(),
-        12 + large.count(Operation::GetUploadPartUrl)
+        11 + large.count(Operation::GetUploadPartUrl)
     );
+}
+
+/// The bytes of each part that was sent, by the log, smallest first.
+fn sizes_of_parts(large: &Large) -> Vec<u64> {
+    let mut sizes: Vec<_> = large
+        .service
+        .log()
+        .entries()
+        .into_iter()
+        .filter(|entry| entry.operation == Some(Operation::UploadPart))
+        .map(|entry| entry.body_bytes)
+        .collect();
+    sizes.sort_unstable();
+    sizes
+}
+
+#[test]
+fn parts_are_shared_out_unless_somebody_relies_on_their_size() {
+    let data = noise(95_000);
+    let plain = UploadOptions::new().large_file_sha1(LargeFileSha1::Omit);
+    let chosen = plain.clone().part_size(PART);
+    let resumable = plain.clone().resume(Resume::Matching);
+    for (options, size, count) in [
+        (plain, 95_000 / 8, 8),
+        (chosen, PART, 10),
+        (resumable, PART, 10),
+    ] {
+        let large = Large::new();
+        large
+            .bucket
+            .upload_bytes_with(&data, "x", &options)
+            .unwrap();
+        let sizes = sizes_of_parts(&large);
+        // The SHA-1 follows the content.
+        assert_eq!((sizes.last(), sizes.len()), (Some(&(size + 40)), count));
+        assert_eq!(large.content("x"), data);
+    }
+}
+
+#[test]
+fn parts_whose_sha1_is_known_are_not_hashed_again() {
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return;
+    }
+    let large = Large::new();
+    let data = noise(95_000);
+    large.bucket.upload_bytes(&data, "x").unwrap();
+    // No SHA-1 follows the content: it is in the headers.
+    assert_eq!(sizes_of_parts(&large).iter().sum::<u64>(), 95_000);
+    assert_eq!(large.content("x"), data);
 }
 
 /// Bytes of which every part says whose they are.
@@ -214,7 +271,7 @@ fn parts_of_several_files_at_once_arrive_where_they_belong() {
     for n in 0..4 {
         assert_eq!(large.content(&n.to_string()), marked(n));
     }
-    assert_eq!(large.count(Operation::UploadPart), 40);
+    assert_eq!(large.count(Operation::UploadPart), 4 * 9);
 }
 
 #[test]

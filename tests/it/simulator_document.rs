@@ -16,8 +16,11 @@ fn table(start: &str) -> Vec<Vec<&'static str>> {
 
 /// Where the tests of a column of the table of clients are.
 fn source_of(module: &str, test: &str) -> (String, String) {
-    match test.split_once("::") {
-        Some((topic, name)) if module == "it" => (format!("tests/it/{topic}.rs"), name.to_owned()),
+    match test.rsplit_once("::") {
+        Some((topic, name)) if module == "it" => {
+            let topic = topic.replace("::", "/");
+            (format!("tests/it/{topic}.rs"), name.to_owned())
+        }
         Some((other, name)) => (format!("tests/interop_clients/{other}.rs"), name.to_owned()),
         None => (
             format!("tests/interop_clients/{module}.rs"),

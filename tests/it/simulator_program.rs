@@ -1,6 +1,8 @@
 //! The program `b2-simulator` as a service manager and a power failure have it: what it says, how it
 //! stops, and that it keeps what it has acknowledged when it is killed.
 
+#[cfg(target_os = "linux")]
+mod a_week;
 mod durable;
 mod program;
 
@@ -45,6 +47,19 @@ fn it_says_once_how_to_reach_it_and_then_one_line_per_request() {
     let file = user.upload(&bucket, "a b/ü", b"hello").unwrap();
     user.get("/file/my-bucket/a%20b/%C3%BC").unwrap();
     user.get("/file/my-bucket/none").unwrap();
+    // The answer to HEAD has no body, but there is a code all the same.
+    let mut head = program.connect();
+    let request = format!(
+        "HEAD /file/my-bucket/none HTTP/1.1\r\nauthorization: {}\r\nconnection: close\r\n\r\n",
+        user.token
+    );
+    head.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    head.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 404") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
     user.get("/nothing%1b[31m").unwrap();
     let secrets = [user.token.clone(), program.key.clone()];
 
@@ -57,6 +72,7 @@ fn it_says_once_how_to_reach_it_and_then_one_line_per_request() {
         "b2_get_upload_url 200 ",
         "b2_upload_file 200 ",
         "b2_download_file_by_name /file/my-bucket/a%20b/%C3%BC 200 ",
+        "b2_download_file_by_name /file/my-bucket/none 404 not_found ",
         "b2_download_file_by_name /file/my-bucket/none 404 not_found ",
         "GET /nothing%1b[31m 404 not_found ",
     ];

@@ -10,6 +10,8 @@ mod filters;
 mod kills;
 #[cfg(unix)]
 mod last_copy;
+#[cfg(target_os = "linux")]
+mod memory;
 mod model;
 mod settings;
 mod support;

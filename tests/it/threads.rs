@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use b2sdk::limits::Workers;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
     B2Api, Bucket, BucketType, CancelToken, CopyOptions, DownloadOptions, Error,
     InMemoryAccountInfo, Operation, UploadOptions,
 };
 
-use crate::support::{BUCKET, authorize, noise};
+use crate::support::{BUCKET, World, authorize, noise};
 
 const PART: u64 = 10_000;
 const LENGTH: usize = 150_000;
@@ -199,5 +200,28 @@ fn a_cancelled_transfer_leaves_no_thread() {
         let outcome = outcome.recv_timeout(WATCHDOG).expect("it ends");
         assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
         running.unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn an_adaptive_number_of_workers_falls_when_the_service_asks_for_less() {
+    for (status, code) in [(429, "too_many_requests"), (503, "service_unavailable")] {
+        let world = World::with(|builder| builder.workers(Workers::AutoUpTo(7)));
+        assert_eq!(world.api.workers(), 7);
+        world.inject(Fault::on(Operation::UploadFile).status(status, code, ""));
+        world.bucket.upload_bytes(b"x", "x").unwrap();
+        assert_eq!(world.api.workers(), 4, "after {status}");
+        world.inject(Fault::on(Operation::DownloadFileByName).status(404, "not_found", ""));
+        assert!(world.bucket.download_file_by_name("x").is_err());
+        assert_eq!(
+            world.api.workers(),
+            4,
+            "a file that is not there says nothing"
+        );
+        // A fixed number stays.
+        world.api.set_workers(7);
+        world.inject(Fault::on(Operation::UploadFile).status(status, code, ""));
+        world.bucket.upload_bytes(b"x", "x").unwrap();
+        assert_eq!(world.api.workers(), 7);
     }
 }

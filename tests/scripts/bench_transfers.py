@@ -25,12 +25,12 @@ def bucket_with(info, workers):
     return api.get_bucket_by_name(BUCKET)
 
 
-def large(directory, way, workers, _whole_sha1):
+def large(directory, way, workers, _whole_sha1, length):
     bucket = bucket_with(InMemoryAccountInfo(), int(workers))
     if way == 'up':
-        bucket.upload_local_file(str(directory / 'large'), 'up/large')
+        bucket.upload_local_file(str(directory / f'large/large-{length}'), 'up/large')
     else:
-        bucket.download_file_by_name('down/large').save_to(str(directory / 'copy'))
+        bucket.download_file_by_name(f'down/large-{length}').save_to(str(directory / 'copy'))
 
 
 def small(directory, way, files, threads, _store):

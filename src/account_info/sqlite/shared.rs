@@ -15,6 +15,17 @@
 //! The file itself may disappear. So every call first checks whether the file at the path is still
 //! the one that is open. If it was replaced, the new one is opened. If it was deleted, there is no
 //! account any more, and only saving an authorization creates a new file.
+//!
+//! | what happens to the file | what follows |
+//! | --- | --- |
+//! | another program stores an authorization | it is used from the next call on |
+//! | another program logs out | there is no authorization, and that counts as a logout |
+//! | the file is deleted | there is no authorization, and that counts as lost; the next login creates a new file |
+//! | the file is replaced | the new one is used from the next call on |
+//! | the file is emptied | it counts as a new one |
+//! | the file is damaged, or is no account info | `AccountInfoCorrupt`, and it is not changed |
+//! | a newer program has changed the tables | they are used as far as possible, otherwise `AccountInfoTooNew` |
+//! | another program holds the lock for 30 seconds | `LocalFile` |
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -10,6 +10,16 @@
 //! program changes the account is never used.
 //!
 //! If both files are needed at once, this one is locked first.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | the file is deleted | a new one is created with the next write |
+//! | the file is damaged | it is replaced by an empty one |
+//! | the disk is full, or the file belongs to another user | URLs stay in memory; the file is tried again after 30 seconds |
+//! | another process holds the lock for 5 seconds | as above |
+//! | a newer version of the crate uses the file | URLs stay in memory for good |
+//! | the process is killed | a transaction that was not committed did not happen |
+//! | the file is used again after a pause | the URLs in memory are moved to it |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -16,12 +16,32 @@ use crate::model::operation::Operation;
 /// [`Bucket::delete_versions`], in the order in which the deletions end.
 ///
 /// **Nothing more is deleted unless the iterator is advanced.** Dropping it cancels the running
-/// deletions and waits for their threads to end.
+/// deletions and waits for their threads to end; whether a version that was being deleted at that moment
+/// still exists is unknown. After the last result of a listing, or after an error that concerns all files,
+/// it ends.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # bucket.upload_bytes(b"1", "tmp/1")?;
+/// # bucket.upload_bytes(b"2", "tmp/2")?;
+/// use b2sdk::LsOptions;
+/// use b2sdk::delete::DeleteManyOptions;
+///
+/// let deletions = bucket.delete_many("tmp", &LsOptions::new(), &DeleteManyOptions::new())?;
+/// let (deleted, failed): (Vec<_>, Vec<_>) = deletions.partition(Result::is_ok);
+/// assert_eq!((deleted.len(), failed.len()), (2, 0));
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 #[must_use = "nothing is deleted before results are asked for"]
 pub struct Deletions<I> {
     bucket: Bucket,
     control: Control,
-    rules: Rules,
+    rules: DeletionRules,
     /// What is still to be read; none once it is at its end or was given up.
     versions: Option<I>,
     tasks: Tasks<Result<Deleted, DeleteFailed>>,
@@ -29,7 +49,7 @@ pub struct Deletions<I> {
 
 /// The options, as far as they are about single versions.
 #[derive(Debug, Clone, Copy)]
-struct Rules {
+struct DeletionRules {
     mode: DeleteMode,
     dry_run: bool,
     fail_fast: bool,
@@ -45,7 +65,7 @@ impl<I> Deletions<I> {
             bypass_governance,
             cancel,
         } = options;
-        let rules = Rules {
+        let rules = DeletionRules {
             mode: *mode,
             dry_run: *dry_run,
             fail_fast: *fail_fast,
@@ -66,7 +86,7 @@ impl<I> Deletions<I> {
     }
 }
 
-impl Rules {
+impl DeletionRules {
     /// Fails if the key can do this to no file at all.
     fn check_key(self, bucket: &Bucket, control: &Control) -> Result<()> {
         let session = &bucket.client.session;
@@ -151,7 +171,7 @@ impl<I> fmt::Debug for Deletions<I> {
 struct Deletion {
     bucket: Bucket,
     control: Control,
-    rules: Rules,
+    rules: DeletionRules,
     file: FileIdAndName,
 }
 

@@ -10,12 +10,24 @@ use crate::model::file::FileVersion;
 use crate::model::id::{BucketId, FileId};
 
 /// A file version to delete: its id, its name, and the bucket that it was listed in.
+///
+/// An [`Entry`] of a listing and a [`FileVersion`] become one with `into()`, so that
+/// [`Bucket::delete_versions`] takes listings as they are.
+///
+/// ```
+/// use b2sdk::BucketId;
+/// use b2sdk::delete::FileIdAndName;
+///
+/// let mut version = FileIdAndName::new("4_z27c88f1d182b150646ff0b16_f1004ba650fe24e6b", "hello.txt");
+/// version.bucket_id = Some(BucketId::from("27c88f1d182b150646ff0b16"));
+/// assert_eq!(version.file_name, "hello.txt");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FileIdAndName {
-    /// The version's id.
+    /// The version's id, which decides what is deleted.
     pub file_id: FileId,
-    /// The file's name.
+    /// The file's name. If the version has another one, the service refuses to delete it.
     pub file_name: String,
     /// The bucket that the version is in, if it is known. [`Bucket::delete_versions`] refuses versions of
     /// another bucket.
@@ -51,13 +63,14 @@ impl From<Entry> for FileIdAndName {
     }
 }
 
-/// A version that was deleted, or hidden, as the options ask for.
+/// A version that was deleted, or whose file was hidden, as [`DeleteMode`](crate::delete::DeleteMode) asks
+/// for: a result of [`Deletions`](crate::delete::Deletions).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deleted {
-    /// The version.
+    /// The version as the listing or the caller named it.
     pub file: FileIdAndName,
-    /// How the deletion ended.
+    /// What was done, which may be nothing: in a dry run, and if the version was gone already.
     pub outcome: DeleteOutcome,
 }
 
@@ -65,9 +78,9 @@ pub struct Deleted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeleteOutcome {
-    /// The version is deleted.
+    /// The version was deleted permanently by this call.
     Deleted,
-    /// The file is hidden.
+    /// The file was hidden by this call.
     Hidden,
     /// There is no such version, because it was deleted before, or the file is hidden already. A version
     /// that exists under another name is an error instead; a key without `readFiles` cannot find out, and
@@ -77,14 +90,17 @@ pub enum DeleteOutcome {
     DryRun,
 }
 
-/// A version that was not deleted, or a listing that broke.
+/// A version that was not deleted, or a listing that failed: a result of
+/// [`Deletions`](crate::delete::Deletions).
+///
+/// Its `Display` names the file; the reason is its source, and in [`error`](Self::error).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub struct DeleteFailed {
     /// The version, or `None` if the listing failed or the whole call was cancelled. No further deletion
     /// starts then; those that are running are still reported.
     pub file: Option<FileIdAndName>,
-    /// Why it failed.
+    /// The reason of the failure, mostly [`Error::Locked`].
     #[source]
     pub error: Error,
 }

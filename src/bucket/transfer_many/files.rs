@@ -19,6 +19,9 @@ use crate::transfer::uploaded::Uploaded;
 
 /// A file for [`Bucket::upload_many`]: where its content comes from, its name in the bucket, and options.
 ///
+/// Nothing is opened or read before the upload of the file starts. A pair of a path and a name becomes one
+/// with `into()`.
+///
 /// ```
 /// use b2sdk::UploadOptions;
 /// use b2sdk::many::FileToUpload;
@@ -52,20 +55,22 @@ impl FileToUpload {
         }
     }
 
-    /// Creates an entry for a local file, as
-    /// [`Bucket::upload_local_file`] takes it.
+    /// Creates an entry for a local file, which is uploaded as [`Bucket::upload_local_file`] does. A path
+    /// that cannot be read is a failure of this file alone.
     #[must_use]
     pub fn local(path: impl Into<PathBuf>, file_name: impl Into<String>) -> Self {
         Self::new(Content::Local(path.into()), file_name)
     }
 
-    /// Creates an entry for bytes in memory, as [`Bucket::upload_bytes`] takes them.
+    /// Creates an entry for bytes in memory, which are uploaded as [`Bucket::upload_bytes`] does. They are
+    /// held until the file is uploaded.
     #[must_use]
     pub fn bytes(bytes: impl Into<Vec<u8>>, file_name: impl Into<String>) -> Self {
         Self::new(Content::Bytes(bytes.into()), file_name)
     }
 
-    /// Creates an entry for a reader that is read to its end, as [`Bucket::upload_stream`] takes it.
+    /// Creates an entry for a reader, which is read to its end and uploaded as [`Bucket::upload_stream`]
+    /// does. Each such upload holds parts in memory.
     #[must_use]
     pub fn stream(reader: impl Read + Send + 'static, file_name: impl Into<String>) -> Self {
         Self::new(Content::Stream(Box::new(reader)), file_name)
@@ -123,6 +128,8 @@ impl fmt::Debug for FileToUpload {
 
 /// A file for [`Bucket::download_many`]: which version, where to, and options.
 ///
+/// A pair of a name in the bucket and a path becomes one with `into()`.
+///
 /// ```
 /// use b2sdk::DownloadOptions;
 /// use b2sdk::many::FileToDownload;
@@ -170,7 +177,8 @@ impl FileToDownload {
         Self::new(Source::Name(file_name.into()), Target::Path(path.into()))
     }
 
-    /// Creates an entry for a version, which is saved to a path as [`Download::save_to`] does.
+    /// Creates an entry for a version, which is saved to a path as [`Download::save_to`] does. It need not
+    /// be the latest version.
     #[must_use]
     pub fn by_id(file_id: impl Into<FileId>, path: impl Into<PathBuf>) -> Self {
         Self::new(Source::Id(file_id.into()), Target::Path(path.into()))

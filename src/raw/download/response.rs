@@ -1,4 +1,4 @@
-//! What a download answers: what it is about, and the bytes.
+//! The answer to a download: what it is about, and its bytes.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -7,18 +7,19 @@ use crate::http::body::ResponseBody;
 use crate::http::length_mismatch;
 use crate::model::file::FileVersion;
 
-/// A download whose headers were read. Reading it reads the content, over this one connection: where
-/// that breaks, reading fails, and nothing continues it; where it ends, the content has the length that
-/// was announced. **Nobody compares checksums.** Errors of reading carry an
-/// [`Error`](crate::Error): `io::Error::downcast` gives it back.
+/// A download whose headers were read. Reading it reads the content, over this one connection.
 ///
-/// Dropping it unread costs its connection, nothing else.
+/// If the connection breaks, reading fails, and nothing continues it. If reading comes to the end,
+/// the content has the announced length. **Nobody compares checksums.** Errors contain an
+/// [`Error`](crate::Error), which `io::Error::downcast` extracts.
+///
+/// Dropping it unread costs its connection, which cannot be used again.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DownloadResponse {
-    /// The file, as far as headers describe it: account and bucket are not among them.
+    /// The version, as far as the headers describe it. They do not contain account and bucket.
     pub version: FileVersion,
-    /// The bytes of the file that are to be read.
+    /// The bytes of the file that the answer contains.
     pub range: Range<u64>,
     pub(crate) body: ResponseBody,
     read: u64,
@@ -34,7 +35,7 @@ impl DownloadResponse {
         }
     }
 
-    /// How many bytes are still to be read.
+    /// Returns the number of bytes that are still to be read.
     #[must_use]
     pub const fn left(&self) -> u64 {
         self.range

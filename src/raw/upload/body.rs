@@ -1,4 +1,5 @@
-//! What an upload sends: the content, and what is told of its checksum (docs/protocol.md, section 5).
+//! The body of an upload: the content, and what is announced about its checksum (docs/protocol.md,
+//! section 5).
 
 use std::fmt;
 use std::io::{self, Read};
@@ -10,8 +11,8 @@ use crate::model::operation::Operation;
 use crate::model::sha1::{ContentSha1, Sha1Digest};
 use crate::raw::unexpected;
 
-/// The content of one attempt to upload: exactly so many bytes of a reader, and how the service can
-/// tell that they arrived unharmed.
+/// The content of one attempt to upload: an exact number of bytes from a reader, and how the
+/// service can check that they arrived undamaged.
 ///
 /// ```
 /// use b2sdk::Sha1Digest;
@@ -27,8 +28,11 @@ pub struct UploadBody<'a> {
     length: u64,
 }
 
+/// The content, by the way in which its checksum is sent.
 enum BodyContent<'a> {
+    /// Hashed while it is sent, with the checksum after it.
     Hashed(Sha1AtEnd<'a>),
+    /// Sent with a checksum that is known, or with none.
     Plain {
         content: &'a mut dyn Read,
         sha1: Option<Sha1Digest>,
@@ -37,8 +41,8 @@ enum BodyContent<'a> {
 }
 
 impl<'a> UploadBody<'a> {
-    /// The next `length` bytes of the reader. Their SHA-1 is taken while they are sent and sent behind
-    /// them; the service compares.
+    /// Uploads the next `length` bytes of the reader. Their SHA-1 is computed while they are sent,
+    /// and sent after them; the service compares it.
     #[must_use]
     pub fn new(content: &'a mut dyn Read, length: u64) -> Self {
         Self {
@@ -47,7 +51,8 @@ impl<'a> UploadBody<'a> {
         }
     }
 
-    /// The next `length` bytes of the reader, whose SHA-1 is known already; the service compares.
+    /// Uploads the next `length` bytes of the reader, whose SHA-1 is already known; the service
+    /// compares it.
     #[must_use]
     pub fn with_sha1(content: &'a mut dyn Read, length: u64, sha1: Sha1Digest) -> Self {
         Self {
@@ -56,8 +61,8 @@ impl<'a> UploadBody<'a> {
         }
     }
 
-    /// The next `length` bytes of the reader, which **nobody compares**: what is damaged on its way is
-    /// stored damaged. The service records their SHA-1 as
+    /// Uploads the next `length` bytes of the reader, which **nobody compares**: what is damaged on
+    /// its way is stored damaged. The service records their SHA-1 as
     /// [`Unverified`](crate::ContentSha1::Unverified).
     #[must_use]
     pub fn unverified(content: &'a mut dyn Read, length: u64) -> Self {
@@ -67,13 +72,14 @@ impl<'a> UploadBody<'a> {
         }
     }
 
-    /// How many bytes of content there are.
+    /// Returns the number of bytes of content.
     #[must_use]
     pub const fn length(&self) -> u64 {
         self.length
     }
 
-    /// The SHA-1 of the content, if it is known: one that is taken while sending, once all was read.
+    /// Returns the SHA-1 of the content, if it is known. A SHA-1 that is computed while sending is
+    /// known once all bytes were read.
     #[must_use]
     pub fn sha1(&self) -> Option<Sha1Digest> {
         match &self.content {
@@ -82,7 +88,7 @@ impl<'a> UploadBody<'a> {
         }
     }
 
-    /// What the headers say of the checksum.
+    /// The value of the header that announces the checksum.
     pub(in crate::raw) fn promise(&self) -> String {
         match &self.content {
             BodyContent::Hashed(_) => "hex_digits_at_end".to_owned(),
@@ -93,6 +99,7 @@ impl<'a> UploadBody<'a> {
         }
     }
 
+    /// The body of the request, with the checksum after it if it is sent there.
     pub(in crate::raw) fn request_body(&mut self) -> RequestBody<'_> {
         let trailer = match self.content {
             BodyContent::Hashed(_) => Sha1AtEnd::TRAILER,
@@ -102,7 +109,8 @@ impl<'a> UploadBody<'a> {
         RequestBody::Reader(&mut self.content, length)
     }
 
-    /// Fails if the service has not stored what was sent, be it that it answered before all was sent.
+    /// Fails if the service has not stored what was sent, including the case that it answered
+    /// before everything was sent.
     pub(in crate::raw) fn check(
         &self,
         operation: Operation,
@@ -137,7 +145,8 @@ impl<'a> BodyContent<'a> {
 }
 
 impl Read for BodyContent<'_> {
-    /// The caller's failures as errors of ours; otherwise they would look like the connection's.
+    /// Turns the failures of the caller's reader into errors of the crate. They would otherwise
+    /// look like failures of the connection.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let outcome = match self {
             Self::Hashed(content) => content.read(buffer),
@@ -146,7 +155,7 @@ impl Read for BodyContent<'_> {
             }),
         };
         match outcome {
-            // Whoever reads does not ask beyond the end.
+            // The body is never read beyond its end.
             Ok(0) if !buffer.is_empty() => Err(failed(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "it ended before the length that was given",
@@ -157,6 +166,7 @@ impl Read for BodyContent<'_> {
     }
 }
 
+/// The error of a reader that failed.
 fn failed(error: io::Error) -> io::Error {
     let action = "read";
     Error::from_io(error)

@@ -72,6 +72,17 @@ impl CommandCredentials {
     }
 
     /// Sets the arguments of the command, in place of earlier ones.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use b2sdk::credentials::{CommandCredentials, CredentialProvider};
+    ///
+    /// let command = CommandCredentials::new("printf").args(["%s\\n%s\\n", "key-id", "secret"]);
+    /// let credentials = command.credentials()?;
+    /// assert_eq!(credentials.application_key_id.as_str(), "key-id");
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
     #[must_use]
     pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args = args.into_iter().map(A::into).collect();

@@ -229,14 +229,10 @@ impl State {
     }
 
     /// Takes in all that was kept. Many versions are sorted once instead of being inserted one by one.
-    pub(crate) fn load(&mut self, records: Vec<Record>) {
-        let mut versions: HashMap<Arc<str>, Vec<ByPlace>> = HashMap::new();
-        self.files.reserve(records.len());
-        for record in records {
-            let Record::Version(version) = record else {
-                self.put(record);
-                continue;
-            };
+    pub(crate) fn load(&mut self, versions: Vec<Arc<Version>>, records: Vec<Record>) {
+        let mut of_buckets: HashMap<Arc<str>, Vec<ByPlace>> = HashMap::new();
+        self.files.reserve(versions.len());
+        for version in versions {
             keep(&version.content);
             self.stored_bytes += version.length;
             let bucket_id = Arc::clone(&version.bucket_id);
@@ -246,15 +242,18 @@ impl State {
                 contents.unfinished.insert(place);
             }
             self.files.insert(BySerial(Arc::clone(&version)));
-            versions
+            of_buckets
                 .entry(bucket_id)
                 .or_default()
                 .push(ByPlace(version));
         }
-        for (bucket_id, mut versions) in versions {
-            versions.sort_unstable();
+        for (bucket_id, versions) in of_buckets {
+            // Collecting sorts them.
             let contents = self.contents.entry(bucket_id).or_default();
             contents.versions = versions.into_iter().collect();
+        }
+        for record in records {
+            self.put(record);
         }
     }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::simulator::account::blob::Blob;
-use crate::simulator::account::records::{Change, Record};
+use crate::simulator::account::records::{Change, Record, Version};
 
 pub(crate) mod disk;
 pub(crate) mod memory;
@@ -27,6 +27,9 @@ pub(crate) trait Storage: fmt::Debug + Send + Sync {
 /// What earlier processes kept.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
+    /// All versions: there may be millions, and each takes less room here than in a [`Record`].
+    pub(crate) versions: Vec<Arc<Version>>,
+    /// Everything else, in the order in which it has to be taken in.
     pub(crate) records: Vec<Record>,
     /// The names of the bodies that are missing or shorter than the records say.
     pub(crate) damaged: HashSet<String>,

@@ -32,7 +32,7 @@ pub(crate) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// An hour: how long a token that has expired answers so.
 const EXPIRED_MILLIS: u64 = 60 * 60 * 1000;
-/// So few tokens are not worth looking through.
+/// Fewer tokens are not looked through.
 const FEW_TOKENS: usize = 1024;
 
 /// Beyond so many, texts are no longer shared: a client may send another one with each file.
@@ -94,8 +94,8 @@ pub(crate) struct World {
     state: RwLock<State>,
     /// Upload tokens with an upload under way.
     busy: Mutex<HashSet<String>>,
-    /// Tokens made since the stale ones were looked for.
-    tokens_made: AtomicUsize,
+    /// The number of known tokens at which the stale ones are looked for.
+    next_look: AtomicUsize,
     /// Makes the upload URLs of this process distinct.
     urls_made: AtomicU64,
     /// Other accounts of the same service.
@@ -131,7 +131,7 @@ impl World {
         };
         let mut state = State::default();
         let loaded = storage.load().map_err(unusable)?;
-        state.load(loaded.records);
+        state.load(loaded.versions, loaded.records);
         let warnings = damage_report(&state, &loaded.damaged);
         let account = match state.account.clone() {
             Some(account) => account.id,
@@ -163,7 +163,7 @@ impl World {
             storage,
             state: RwLock::new(state),
             busy: Mutex::default(),
-            tokens_made: AtomicUsize::new(0),
+            next_look: AtomicUsize::new(FEW_TOKENS),
             urls_made: AtomicU64::new(0),
             peers: Mutex::default(),
             warnings: Vec::new(),
@@ -458,26 +458,25 @@ impl World {
         if !changes.is_empty() {
             self.storage.commit(&changes)?;
         }
-        let tokens = changes.iter().filter(|change| change.makes_token()).count();
+        let makes_token = changes.iter().any(Change::makes_token);
         removed.extend(changes.into_iter().filter_map(|change| state.apply(change)));
         let known = state.count_tokens();
         drop(state);
-        self.count_made_tokens(tokens, known)?;
+        if makes_token && known >= self.next_look.load(Ordering::Relaxed) {
+            self.look_for_stale_tokens()?;
+        }
         Ok(result)
     }
 
-    /// Looks for stale tokens whenever as many were made as there are, so that they take no more
-    /// than twice the memory of those that are needed.
-    fn count_made_tokens(&self, made: usize, known: usize) -> io::Result<()> {
-        if made == 0 {
-            return Ok(());
-        }
-        let since = self.tokens_made.fetch_add(made, Ordering::Relaxed) + made;
-        if since < known.max(FEW_TOKENS) {
-            return Ok(());
-        }
-        self.tokens_made.store(0, Ordering::Relaxed);
-        self.forget_stale_tokens()
+    /// Forgets stale tokens, and looks for them again when there are twice as many tokens as are left
+    /// now: so they never take more memory than those that are needed, and each token is looked at only
+    /// a few times.
+    fn look_for_stale_tokens(&self) -> io::Result<()> {
+        self.forget_stale_tokens()?;
+        let left = self.state().count_tokens();
+        let next = left.saturating_mul(2).max(FEW_TOKENS);
+        self.next_look.store(next, Ordering::Relaxed);
+        Ok(())
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {

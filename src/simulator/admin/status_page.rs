@@ -31,7 +31,8 @@ const STYLE: &str = ":root { color-scheme: light dark } \
     td { white-space: nowrap } .t { white-space: normal; overflow-wrap: anywhere; min-width: 9em } \
     .n { text-align: right } h1, h2, h3, p { overflow-wrap: anywhere } h2 { margin-top: 1.6em } \
     .failed { color: light-dark(#b3261e, #ff8a80) } \
-    @media (max-width: 40em) { td { white-space: normal } th, td { padding: .2em .35em } .t { min-width: 6em } }";
+    @media (max-width: 60em) { td { white-space: normal } .n { white-space: nowrap } .t { min-width: 7em } } \
+    @media (max-width: 30em) { table { font-size: 12px } th, td { padding: .15em .3em } .t { min-width: 5em } }";
 
 /// What a link to a file begins with, behind `/?`.
 const FILE_QUERY: &str = "file=";
@@ -143,7 +144,7 @@ fn stored_in(page: &mut Page, bucket: &Bucket, contents: &Contents) {
     if versions == 0 {
         return;
     }
-    page.table(&["file", "bytes", "uploaded", "state"], |page| {
+    page.table(&["file", "bytes", "uploaded (GMT)", "state"], |page| {
         for version in contents.versions.iter().take(ROWS) {
             file(page, &version.0);
         }
@@ -172,9 +173,20 @@ fn file(page: &mut Page, version: &Version) {
             page.long(&version.name);
         }
         page.number(&version.length.to_string());
-        page.cell(&uploaded.map(fmt_http_date).unwrap_or_default());
+        page.cell(
+            uploaded
+                .map(fmt_http_date)
+                .as_deref()
+                .map_or("", short_date),
+        );
         page.cell(what);
     });
+}
+
+/// A date of HTTP without the day of the week and the zone, which is the same for all.
+fn short_date(date: &str) -> &str {
+    let date = date.split_once(", ").map_or(date, |(_, rest)| rest);
+    date.trim_end_matches(" GMT")
 }
 
 fn calls(page: &mut Page, log: &RequestLog) {
@@ -247,13 +259,14 @@ fn request(page: &mut Page, entry: &LogEntry) {
         (Some(status), Some(code)) => format!("{status} {code}"),
     };
     page.row(|page| {
-        page.cell(what);
+        page.raw("<td>");
+        page.name(what);
         page.long(file);
         page.raw(match entry.status {
             Some(..400) => "<td>",
             _ => "<td class=\"failed\">",
         });
-        page.text(&status);
+        page.name(&status);
         page.number(&entry.elapsed.as_millis().to_string());
         page.number(&entry.body_bytes.to_string());
         page.long(entry.fault.as_deref().unwrap_or_default());
@@ -289,6 +302,17 @@ impl Page {
                 other if is_unseen(other) => self.0.extend(other.escape_unicode()),
                 other => self.0.push(other),
             }
+        }
+    }
+
+    /// Text that may be broken behind each underscore, as the names of operations and errors where a
+    /// screen is narrow.
+    fn name(&mut self, text: &str) {
+        let mut pieces = text.split_inclusive('_');
+        self.text(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            self.raw("<wbr>");
+            self.text(piece);
         }
     }
 

@@ -25,12 +25,7 @@ const MAX_JSON_BODY: u64 = 4 * 1024 * 1024;
 
 /// Answers a request. May be called from many threads at once.
 pub(crate) fn handle(world: &World, request: &Request, body: &mut dyn Read) -> Reply {
-    let reply = answer(world, request, body).unwrap_or_else(Refusal::into_reply);
-    if request.method == "HEAD" {
-        reply::without_body(reply)
-    } else {
-        reply
-    }
+    answer(world, request, body).unwrap_or_else(Refusal::into_reply)
 }
 
 /// Which operation a request asks for, whether or not it will be served.

@@ -116,7 +116,6 @@ fn source(body: ReplyBody, to_head: bool) -> (u64, Source) {
     let (length, source) = match body {
         ReplyBody::Bytes(bytes) => (bytes.len() as u64, Source::Bytes(bytes.into())),
         ReplyBody::Stream(reader, length) => (length, Source::Idle(reader, length)),
-        ReplyBody::Head(length) => (length, Source::Over),
     };
     (length, if to_head { Source::Over } else { source })
 }

@@ -38,7 +38,8 @@ impl Request {
     }
 }
 
-/// What the service answers. The server adds `Date` and `Content-Length`.
+/// What the service answers. The server adds `Date` and `Content-Length`, and leaves out the body of an
+/// answer to HEAD: the error in it is still needed for the request log.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     /// Names as the service spells them.
@@ -51,6 +52,4 @@ pub(crate) enum ReplyBody {
     Bytes(Vec<u8>),
     /// A file's content: this many bytes from the reader.
     Stream(Box<dyn Read + Send>, u64),
-    /// The answer to HEAD: no body, but this `Content-Length`.
-    Head(u64),
 }

@@ -100,18 +100,6 @@ pub(crate) fn ok(value: &impl Serialize) -> Reply {
     }
 }
 
-/// The answer to HEAD: the same headers, the length that the body would have, and no body.
-pub(crate) fn without_body(reply: Reply) -> Reply {
-    let length = match reply.body {
-        ReplyBody::Bytes(bytes) => bytes.len() as u64,
-        ReplyBody::Stream(_, length) | ReplyBody::Head(length) => length,
-    };
-    Reply {
-        body: ReplyBody::Head(length),
-        ..reply
-    }
-}
-
 pub(crate) fn header(name: &str, value: impl Into<String>) -> (String, String) {
     (name.to_owned(), value.into())
 }

@@ -38,7 +38,7 @@ fn the_page_shows_what_is_there_and_no_secret() {
         "1 version,",
         "\">&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;</a><td class=\"n\">5<td>",
         "<td>A<td>free<td class=\"n\">3<td class=\"t\">b2_get_upload_url 1, b2_upload_file 2",
-        "<td class=\"t\">\\u{1b}[31m<td class=\"failed\">400 bad_request",
+        "<td class=\"t\">\\u{1b}[31m<td class=\"failed\">400 bad_<wbr>request",
         "Faults: 1",
         "b2_list_keys:1 times=1 status=503 code=&lt;b&gt;\n",
     ] {

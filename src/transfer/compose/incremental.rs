@@ -7,6 +7,11 @@
 //!    created. If it is not, or copying is not possible, the whole file is uploaded.
 //!
 //! If the latest version is deleted in between, the whole file is uploaded as well.
+//!
+//! The check costs one request (class B) and one pass over the beginning of the local file. Nothing
+//! of the stored content is downloaded: the SHA-1 that the service or the uploader recorded is
+//! compared. A version without a SHA-1, or one that is too small to be copied as a part, is not
+//! used.
 
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};

@@ -65,6 +65,13 @@ impl LocalDirectory {
     }
 
     /// Sets which names are accepted. The default is [`LocalNameRules::Portable`].
+    ///
+    /// ```
+    /// use b2sdk::local::{LocalDirectory, LocalNameRules};
+    ///
+    /// let directory = LocalDirectory::new("/backup").rules(LocalNameRules::default());
+    /// assert!(directory.path_for("CON").is_err(), "a device on Windows");
+    /// ```
     #[must_use]
     pub fn rules(mut self, rules: LocalNameRules) -> Self {
         self.rules = rules;

@@ -9,6 +9,16 @@
 //! Before the last step, the path keeps what it had. A failure removes the temporary file, and a
 //! process that is killed leaves one whose name begins with `.b2-download-`. With `resume`, the
 //! file has a name that the next process finds (`partial`).
+//!
+//! | what happens | what is left |
+//! | --- | --- |
+//! | a connection breaks | it is continued by id and range (`stream`) |
+//! | the checksum is wrong | the path as it was |
+//! | the disk is full, or the file cannot be written | the path as it was |
+//! | the temporary file is replaced by another one or by a link | the other file stays as it is, and the call fails |
+//! | the process is killed | the path as it was, and a temporary file |
+//! | the power fails after the rename | the new file, complete, or the old one |
+//! | the path is a symbolic link | the file that it leads to is replaced; the link stays |
 
 use std::fs::{File, FileTimes, Permissions};
 use std::io;

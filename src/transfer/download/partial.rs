@@ -9,6 +9,15 @@
 //!    compared with the disk before the piece is used.
 //! 3. The whole is verified by reading the data file, which then replaces the destination. The
 //!    record is removed last.
+//!
+//! | what the next download finds | what it does |
+//! | --- | --- |
+//! | a record of this version, and data that agrees with it | completes it |
+//! | a record of another version, or in an unknown form | starts again |
+//! | a record without data, or data that is shorter than the record says | starts again |
+//! | a link in the place of either file | fails for the record; starts again for the data |
+//! | a piece whose SHA-1 differs from the recorded one | requests that piece again |
+//! | the lock in other hands | fails with `LocalFile` |
 
 mod record;
 

@@ -8,6 +8,14 @@
 //! read from the page cache. So verifying needs neither a second pass over the network nor,
 //! usually, over the disk. What an earlier process left is not requested again, and is hashed with
 //! the rest.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | a range fails for good | the others stop; with a record, what has arrived is noted |
+//! | a connection of a range breaks | that range continues over another one |
+//! | the disk is full | the download fails; with a record, the bytes that were flushed stay |
+//! | the hashing thread cannot be created | the calling thread hashes after the ranges |
+//! | the hash is wrong | `ChecksumMismatch`; it is not known which range is wrong |
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -6,6 +6,15 @@
 //! error, because bytes of two versions must never be mixed. Connections that bring less than 64
 //! KiB count against the attempts of the retry policy; others do not, so a long download over a bad
 //! line can finish.
+//!
+//! | what breaks the connection | what follows |
+//! | --- | --- |
+//! | it is reset or stalls | the rest is requested over another one, after a pause if the last one brought nothing either |
+//! | the body ends early although the connection is intact | an error: somebody changes bodies on the way |
+//! | the body has more bytes than announced | an error when the end is reached |
+//! | the answer is about another version | an error: a proxy mixes up answers |
+//! | the token expires | it is replaced, and the rest is requested |
+//! | the version is deleted | `FileNotFound` |
 
 use std::io::{self, Read};
 use std::ops::Range;

@@ -10,6 +10,17 @@
 //!
 //! Whatever is left, for whichever reason, is named by the error ([`LargeFileLeft`]). Cleaning up
 //! takes at most five seconds, and runs even if the caller has cancelled the upload.
+//!
+//! | situation | what is done | what the caller gets |
+//! | --- | --- | --- |
+//! | finishing is refused, not to be resumed | cancelled | the refusal |
+//! | finishing is refused, and there is no unfinished file | looked up | success if the version exists, otherwise the refusal |
+//! | the answer to finishing is lost | looked up, and repeated up to five times if it is not finished | success, or `LargeFileLeft` (`MayBeFinished`) |
+//! | a part fails, not to be resumed | cancelled | the failure of the part |
+//! | a part fails, to be resumed | left | `LargeFileLeft` (`ForResuming`), or success if another run has finished it with this content |
+//! | cancelling fails | | `LargeFileLeft` (`NotCancelled`) |
+//! | the caller cancels before finishing | cancelled, or left if it is to be resumed | `Cancelled`, or `LargeFileLeft` |
+//! | a reader panics | cancelled unless it is to be resumed | the panic continues |
 
 use std::sync::atomic::Ordering;
 use std::thread;

@@ -7,6 +7,14 @@
 //!
 //! A part that fails is sent again from its buffer. Such an upload cannot be resumed, so every
 //! failure cancels the large file.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | the reader fails | `Stream`, and the large file is cancelled |
+//! | the reader ends before the promised length | `SourceChanged`, and the large file is cancelled |
+//! | the reader blocks in its own `read` | cancelling takes effect when it returns; parts on their way are stopped at once |
+//! | the stream needs more than 10,000 parts | `InvalidInput`, and the large file is cancelled |
+//! | the memory limit is smaller than the smallest part | `InvalidInput` before anything is started |
 
 use std::io::{self, Read};
 
@@ -261,7 +269,12 @@ fn send_part(
     control: &Control,
 ) -> Result<Sha1Digest> {
     let bytes = &part.bytes;
-    let outcome = large.send_part(number, &BytesSource(bytes), 0..bytes.len() as u64, control);
+    let outcome = large.send_part(
+        number,
+        (&BytesSource(bytes), 0..bytes.len() as u64),
+        None,
+        control,
+    );
     buffers.give_back(part);
     outcome
 }

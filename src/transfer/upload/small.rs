@@ -9,6 +9,10 @@
 //!    repeating it could create a second version. - If the key may not list versions, the content
 //!    is sent again. That can leave two equal versions. - If the look itself fails, the upload
 //!    fails with the lost answer, and the version may exist.
+//!
+//! How the version is recognized: it has the name, the length and the SHA-1 of what was sent, it
+//! was created after the attempt by the service's own clock, or has the requested upload time, and
+//! nothing that the key may see of its settings differs.
 
 use std::sync::Arc;
 
@@ -56,7 +60,8 @@ pub(in crate::transfer) fn upload(
                     Err(error) => Ok(UploadOutcome::Unknown(error)),
                 },
                 (Err(error), Some(sha1)) if error.is_answer_lost() => {
-                    find_uploaded(transfer, file, (length, sha1), &beginning, error)
+                    let content = SentContent { length, sha1 };
+                    find_uploaded(transfer, file, content, &beginning, error)
                 }
                 (Err(error), _) => Err(error),
             };
@@ -88,12 +93,19 @@ fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion>
     }
 }
 
+/// The content of an upload whose answer was lost.
+#[derive(Clone, Copy)]
+struct SentContent {
+    length: u64,
+    sha1: Sha1Digest,
+}
+
 /// Looks whether the service has what was sent after `beginning`, and decides how the attempt
 /// ended.
 fn find_uploaded(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
-    (length, sha1): (u64, Sha1Digest),
+    content: SentContent,
     beginning: &Beginning,
     lost: Error,
 ) -> Result<UploadOutcome<FileVersion>> {
@@ -102,8 +114,8 @@ fn find_uploaded(
     } = transfer;
     let is_like_it = |version: &FileVersion| {
         version.action == FileAction::Upload
-            && version.content_length == length
-            && version.content_sha1.digest() == Some(sha1)
+            && version.content_length == content.length
+            && version.content_sha1.digest() == Some(content.sha1)
             && !matches!(file.compare(version), Comparison::Different(_))
     };
     let found = match file.upload_timestamp {

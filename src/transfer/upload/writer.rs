@@ -6,6 +6,14 @@
 //! 2. If the upload fails, the pipe is closed at once, and the next `write` returns the error.
 //! 3. `finish` ends the pipe and waits for the upload. If the writer is dropped instead, the pipe
 //!    breaks: what the upload has started is cancelled, and nothing is stored.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | the upload fails while the caller does not write | the next `write`, `flush` or `finish` returns the error |
+//! | the caller drops the writer | the pipe breaks, the upload is cancelled, and the drop waits until that is done |
+//! | the caller's thread panics | as dropping |
+//! | the process is killed | a large file that was started remains unfinished |
+//! | the caller's token is cancelled | `write` fails with `Cancelled`; nothing is stored |
 
 mod pipe;
 

@@ -59,6 +59,12 @@ impl Program {
         }
     }
 
+    /// The number of its process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal and waits: exit code and what was written to standard error.
     pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         // The shell's own: not every system has a program of that name.

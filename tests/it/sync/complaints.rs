@@ -326,10 +326,7 @@ fn c37_copies_are_made_side_by_side() {
         ));
     });
     faults.clear();
-    assert_eq!(
-        copy.run().unwrap().copied.files + copy.run().unwrap().unchanged,
-        40 - 20
-    );
+    assert_eq!(copy.run().unwrap().copied.files, 20);
 }
 
 /// Hidden in the bucket and older here: it is uploaded, an empty one too.

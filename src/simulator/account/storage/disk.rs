@@ -154,46 +154,68 @@ impl Storage for DiskStorage {
             blobs.insert(name.to_owned(), (Arc::clone(&blob), needed));
             blob
         };
-        let records = self.read_records(&mut Reader::new(&mut body))?;
+        let mut loaded = self.read_records(&mut Reader::new(&mut body))?;
         let has_account = |record: &Record| matches!(record, Record::Account(_));
-        if !records.iter().any(has_account) {
+        if !loaded.records.iter().any(has_account) {
             self.refuse_bodies_without_account()?;
-            return Ok(Loaded {
-                records,
-                damaged: HashSet::new(),
-            });
+            return Ok(loaded);
         }
         let needed = blobs.into_iter();
         let needed = needed.map(|(name, (_, length))| (name, length)).collect();
-        Ok(Loaded {
-            records,
-            damaged: self.inspect(needed)?,
+        loaded.damaged = self.inspect(needed)?;
+        Ok(loaded)
+    }
+}
+
+/// Rows that one thread has read and the other turns into records: their texts one behind the other, so
+/// that a million rows are not two million allocations.
+#[derive(Default)]
+struct Rows {
+    text: String,
+    /// Where the kind and the JSON of each row end.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Rows {
+    fn push(&mut self, kind: &str, json: &str) {
+        self.text.push_str(kind);
+        let kind_end = self.text.len();
+        self.text.push_str(json);
+        self.ends.push((kind_end, self.text.len()));
+    }
+
+    /// The kind and the JSON of each row.
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        let ends = starts.zip(&self.ends);
+        ends.map(|(start, &(kind_end, end))| {
+            (&self.text[start..kind_end], &self.text[kind_end..end])
         })
     }
 }
 
-/// The rows that one thread has read and the other turns into records.
-type Rows = Vec<(String, String)>;
-
 impl DiskStorage {
     /// Everything in the database: one thread reads rows, this one makes records of them.
-    fn read_records(&self, reader: &mut Reader<'_>) -> io::Result<Vec<Record>> {
+    fn read_records(&self, reader: &mut Reader<'_>) -> io::Result<Loaded> {
         let (sender, batches) = sync_channel::<Rows>(BATCHES);
         thread::scope(|scope| {
             let reading = thread::Builder::new().spawn_scoped(scope, move || {
                 let database = self.database.lock();
                 send_rows(&database, &sender)
             })?;
-            let mut records = Vec::new();
+            let mut loaded = Loaded::default();
             for batch in batches {
-                for (kind, json) in batch {
-                    records.push(reader.read(&kind, &json)?);
+                for (kind, json) in batch.iter() {
+                    match reader.read(kind, json)? {
+                        Record::Version(version) => loaded.versions.push(version),
+                        record => loaded.records.push(record),
+                    }
                 }
             }
             let read = reading.join();
             read.map_err(|_| io::Error::other("reading the database panicked"))?
                 .map_err(io::Error::other)?;
-            Ok(records)
+            Ok(loaded)
         })
     }
 }
@@ -205,10 +227,10 @@ fn send_rows(database: &Connection, sender: &SyncSender<Rows>) -> rusqlite::Resu
         let mut query =
             database.prepare(&format!("SELECT kind, json FROM record WHERE {condition}"))?;
         let mut rows = query.query([])?;
-        let mut batch = Rows::new();
+        let mut batch = Rows::default();
         while let Some(row) = rows.next()? {
-            batch.push((row.get(0)?, row.get(1)?));
-            if batch.len() == BATCH && sender.send(std::mem::take(&mut batch)).is_err() {
+            batch.push(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+            if batch.ends.len() == BATCH && sender.send(std::mem::take(&mut batch)).is_err() {
                 return Ok(());
             }
         }

@@ -10,6 +10,15 @@
 //! Nobody waits for memory here, because a reader may be the source of an upload that holds some.
 //! If there is none, a read requests its own bytes, and nothing is cached. If a transfer waits for
 //! memory, the cache drops what it has.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | two threads read the same block | one fetches it, and the other waits for it |
+//! | the thread that fetches a block fails | the waiting one fetches it itself |
+//! | reading ahead fails | it stops until a read has succeeded |
+//! | the call is cancelled | waiting readers wake up and fail with `Cancelled` |
+//! | the version is deleted | what is cached can still be read; other reads fail with `FileNotFound` |
+//! | the cache is too small for a block | the handle keeps the block for itself, or reads only its own bytes |
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -1,0 +1,415 @@
+//! Chooses the number of workers by the throughput that it brings. This file only computes; what it
+//! is given comes from `tuner`.
+//!
+//! Each sample tells how fast content moved during a second. The number grows and shrinks in steps, and the
+//! first sample after a step is passed over, because new connections begin slowly.
+//!
+//! 1. **Growing.** The number is doubled as long as that brings at least a tenth more.
+//! 2. **Steady.** Now and then a somewhat larger number is tried and kept if it brings more, or a smaller
+//!    one, kept if it brings as much. If the throughput changes for good, the number grows again from where
+//!    it is.
+//! 3. **Shedding.** If the service asks for less (429, 503), or the system has no descriptors left, the number
+//!    is reduced at once, and stays below what was refused for a while.
+
+/// How many workers move data at a time: a number, or one that follows the throughput.
+///
+/// ```
+/// use b2sdk::limits::Workers;
+/// use b2sdk::{B2Api, InMemoryAccountInfo};
+///
+/// let b2_api = B2Api::builder(InMemoryAccountInfo::new()).workers(Workers::Auto).build()?;
+/// // It begins with 8, and has at most 64.
+/// assert_eq!(b2_api.workers(), 8);
+/// b2_api.set_workers(4);
+/// assert_eq!(b2_api.workers(), 4);
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Workers {
+    /// Always this many, at least 1.
+    Fixed(usize),
+    /// As many as bring throughput, at most 64.
+    ///
+    /// The number begins with 8 and is doubled as long as that moves content faster. It is reduced when
+    /// the service asks for fewer requests (429 and 503), and when the system has no file descriptors left. It
+    /// does not grow while there is too little to do for the workers that there are, as when uploads wait for
+    /// memory ([`B2ApiBuilder::memory_limit`](crate::B2ApiBuilder::memory_limit)). It needs some seconds to
+    /// settle, so transfers that end sooner run with the first number.
+    ///
+    /// Large files are cut into up to 64 parts of at least 16 MB for it.
+    Auto,
+    /// As `Auto`, with at most this many.
+    AutoUpTo(usize),
+}
+
+impl Workers {
+    /// The number to begin with.
+    pub(crate) fn first(self) -> usize {
+        match self {
+            Self::Fixed(count) => count.max(1),
+            Self::Auto | Self::AutoUpTo(_) => FIRST.min(self.most()),
+        }
+    }
+
+    /// The largest number.
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Self::Fixed(most) | Self::AutoUpTo(most) => most.max(1),
+            Self::Auto => 64,
+        }
+    }
+}
+
+impl From<usize> for Workers {
+    fn from(count: usize) -> Self {
+        Self::Fixed(count)
+    }
+}
+
+/// The number to begin with.
+const FIRST: usize = 8;
+/// What doubling the number must bring to be worth it.
+const DOUBLING: f64 = 1.1;
+/// What a somewhat larger number must bring.
+const MORE: f64 = 1.03;
+/// What a smaller number must keep.
+const ENOUGH: f64 = 0.98;
+/// The number of steady samples between two attempts at another number.
+const STEADY: u32 = 5;
+/// The number of samples during which the number stays below what was refused.
+const REMEMBERED: u32 = 30;
+/// How much the throughput must change to be another network's.
+const CHANGED: f64 = 0.5;
+
+/// What was measured since the last sample.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sample {
+    /// How fast content moved, in any unit.
+    pub(super) rate: f64,
+    /// Whether more workers would have had something to do.
+    pub(super) is_wanted: bool,
+    /// Whether the service asked for less, or something was short on this machine.
+    pub(super) is_refused: bool,
+}
+
+/// What the next sample is compared with.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    Growing,
+    Steady {
+        samples: u32,
+    },
+    /// A number is tried; this one was there before.
+    Trying {
+        before: usize,
+    },
+}
+
+/// Chooses the number.
+#[derive(Debug)]
+pub(super) struct Controller {
+    most: usize,
+    current: usize,
+    phase: Phase,
+    /// The rate of the number before a step, or of the present one while it is steady.
+    rate: f64,
+    /// The number before the last step while growing.
+    before: usize,
+    /// Whether the next sample is passed over.
+    passes_over: bool,
+    /// The number not to be reached, and for how many samples still.
+    refused: Option<(usize, u32)>,
+    /// Whether the next attempt is at a smaller number.
+    tries_fewer: bool,
+}
+
+impl Controller {
+    pub(super) fn new(workers: Workers) -> Self {
+        let current = workers.first();
+        Self {
+            most: workers.most(),
+            current,
+            phase: Phase::Growing,
+            rate: 0.0,
+            before: current,
+            passes_over: true,
+            refused: None,
+            tries_fewer: false,
+        }
+    }
+
+    /// Passes the next sample over, because nothing moved for a while.
+    pub(super) fn begin_again(&mut self) {
+        self.passes_over = true;
+    }
+
+    /// The number of workers from now on.
+    pub(super) fn next(&mut self, sample: Sample) -> usize {
+        self.refused = self
+            .refused
+            .and_then(|(count, left)| Some((count, left.checked_sub(1)?)));
+        if sample.is_refused {
+            self.shed();
+        } else if !sample.is_wanted {
+            // Fewer workers than there may be moved this: it says nothing about their number.
+            self.passes_over = true;
+        } else if !std::mem::take(&mut self.passes_over) {
+            self.judge(sample.rate);
+        }
+        self.current
+    }
+
+    fn shed(&mut self) {
+        let refused = self.current;
+        self.current = (refused * 7 / 10).max(1);
+        self.refused = Some((refused, REMEMBERED));
+        self.phase = Phase::Steady { samples: 0 };
+        self.rate = 0.0;
+        self.passes_over = true;
+    }
+
+    /// The most workers for now.
+    fn ceiling(&self) -> usize {
+        let refused = self.refused.map(|(count, _)| (count - 1).max(1));
+        refused.map_or(self.most, |most| most.min(self.most))
+    }
+
+    fn judge(&mut self, rate: f64) {
+        match self.phase {
+            Phase::Growing => self.grow(rate),
+            Phase::Steady { samples } => self.stay(rate, samples),
+            Phase::Trying { before } => self.weigh(rate, before),
+        }
+    }
+
+    fn grow(&mut self, rate: f64) {
+        let is_worth_it = self.rate == 0.0 || rate >= self.rate * DOUBLING;
+        if is_worth_it && self.current < self.ceiling() {
+            self.before = self.current;
+            self.rate = rate;
+            self.step_to(self.current.saturating_mul(2), Phase::Growing);
+        } else if is_worth_it || rate >= self.rate * MORE {
+            self.settle(rate);
+        } else {
+            let rate = self.rate.max(rate);
+            self.step_to(self.before, Phase::Steady { samples: 0 });
+            self.rate = rate;
+        }
+    }
+
+    fn stay(&mut self, rate: f64, samples: u32) {
+        let is_other = rate < self.rate * CHANGED || rate * CHANGED > self.rate;
+        if is_other && self.rate > 0.0 && samples > 0 {
+            // Not the number of workers has changed, but what they meet.
+            self.rate = 0.0;
+            self.before = self.current;
+            self.phase = Phase::Growing;
+            return self.grow(rate);
+        }
+        self.rate = match self.rate == 0.0 {
+            true => rate,
+            false => self.rate.mul_add(0.7, rate * 0.3),
+        };
+        if samples < STEADY {
+            self.phase = Phase::Steady {
+                samples: samples + 1,
+            };
+            return;
+        }
+        let step = (self.current / 4).max(1);
+        let tried = match self.tries_fewer {
+            true => self.current.saturating_sub(step).max(1),
+            false => (self.current + step).min(self.ceiling()),
+        };
+        self.tries_fewer = !self.tries_fewer;
+        let before = self.current;
+        match tried == before {
+            true => self.phase = Phase::Steady { samples: 0 },
+            false => self.step_to(tried, Phase::Trying { before }),
+        }
+    }
+
+    fn weigh(&mut self, rate: f64, before: usize) {
+        let wanted = if self.current > before { MORE } else { ENOUGH };
+        if rate >= self.rate * wanted {
+            // What was good once is tried again.
+            self.tries_fewer = self.current < before;
+            self.settle(rate);
+        } else {
+            let kept = self.rate;
+            self.step_to(before, Phase::Steady { samples: 0 });
+            self.rate = kept;
+        }
+    }
+
+    fn settle(&mut self, rate: f64) {
+        self.rate = rate;
+        self.phase = Phase::Steady { samples: 0 };
+    }
+
+    fn step_to(&mut self, count: usize, phase: Phase) {
+        self.current = count.clamp(1, self.ceiling());
+        self.phase = phase;
+        self.passes_over = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, proptest};
+
+    use super::{Controller, Sample, Workers};
+
+    /// A network: what each connection may move, what all may, and from how many connections on each
+    /// further one costs a hundredth of it.
+    #[derive(Debug, Clone, Copy)]
+    struct Network {
+        each: f64,
+        all: f64,
+        crowd: usize,
+    }
+
+    impl Network {
+        fn rate(&self, workers: usize) -> f64 {
+            let crowd = workers.saturating_sub(self.crowd) as i32;
+            (workers as f64 * self.each).min(self.all) * 0.99_f64.powi(crowd)
+        }
+
+        fn best(&self) -> f64 {
+            (1..=64).map(|n| self.rate(n)).fold(0.0, f64::max)
+        }
+    }
+
+    const NEAR: Network = Network {
+        each: 100.0,
+        all: 120.0,
+        crowd: 16,
+    };
+    const CAPPED: Network = Network {
+        each: 2.5,
+        all: 25.0,
+        crowd: 64,
+    };
+    const LOSSY: Network = Network {
+        each: 0.06,
+        all: 1000.0,
+        crowd: 64,
+    };
+
+    fn wanted(rate: f64) -> Sample {
+        Sample {
+            rate,
+            is_wanted: true,
+            is_refused: false,
+        }
+    }
+
+    /// The rates of so many seconds, each of which differs by up to a hundredth from what the network brings.
+    fn follow(
+        controller: &mut Controller,
+        network: Network,
+        seconds: usize,
+        mut noise: u64,
+    ) -> Vec<f64> {
+        let mut workers = controller.current;
+        let mut rates = Vec::new();
+        for _ in 0..seconds {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            let factor = 0.99 + (noise % 1000) as f64 / 50_000.0;
+            rates.push(network.rate(workers));
+            workers = controller.next(wanted(network.rate(workers) * factor));
+            assert!((1..=controller.most).contains(&workers));
+        }
+        rates
+    }
+
+    fn mean(rates: &[f64]) -> f64 {
+        rates.iter().sum::<f64>() / rates.len() as f64
+    }
+
+    #[test]
+    fn the_best_number_is_found_within_ten_seconds_and_kept() {
+        for network in [NEAR, CAPPED, LOSSY] {
+            let mut controller = Controller::new(Workers::Auto);
+            let rates = follow(&mut controller, network, 100, 7);
+            let share = mean(&rates[10..]) / network.best();
+            assert!(share > 0.9, "{network:?}: {share}");
+            let at_ten = rates[10] / network.best();
+            assert!(at_ten > 0.9, "{network:?} after ten seconds: {at_ten}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_network_it_comes_near_the_best_number(
+            each in 0.01..200.0_f64,
+            all in 1.0..1000.0_f64,
+            crowd in 1..64_usize,
+            noise in 1..u64::MAX,
+        ) {
+            let network = Network { each, all, crowd };
+            let mut controller = Controller::new(Workers::Auto);
+            let rates = follow(&mut controller, network, 200, noise);
+            let share = mean(&rates[30..]) / network.best();
+            prop_assert!(share > 0.88, "{share}");
+        }
+
+        #[test]
+        fn no_number_is_outside_its_limits(
+            most in 0..100_usize,
+            samples in proptest::collection::vec((0.0..100.0_f64, any::<bool>(), any::<bool>()), 0..200),
+        ) {
+            let mut controller = Controller::new(Workers::AutoUpTo(most));
+            for (rate, is_wanted, is_refused) in samples {
+                let workers = controller.next(Sample { rate, is_wanted, is_refused });
+                prop_assert!((1..=most.max(1)).contains(&workers));
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_that_changes_is_followed() {
+        let mut controller = Controller::new(Workers::Auto);
+        follow(&mut controller, NEAR, 20, 7);
+        assert!(controller.current <= 16, "{}", controller.current);
+        let rates = follow(&mut controller, LOSSY, 40, 7);
+        assert!(mean(&rates[15..]) > 0.9 * LOSSY.best());
+    }
+
+    #[test]
+    fn what_is_refused_is_reduced_at_once_and_not_reached_again_for_a_while() {
+        let mut controller = Controller::new(Workers::Auto);
+        follow(&mut controller, LOSSY, 9, 7);
+        assert_eq!(controller.current, 64);
+        let refused = Sample {
+            is_refused: true,
+            ..wanted(1.0)
+        };
+        assert_eq!(controller.next(refused), 44);
+        assert_eq!(controller.next(refused), 30);
+        for _ in 0..20 {
+            assert!(controller.next(wanted(LOSSY.rate(controller.current))) < 44);
+        }
+        let rates = follow(&mut controller, LOSSY, 200, 7);
+        assert!(rates.last() > Some(&(0.8 * LOSSY.best())));
+        for _ in 0..100 {
+            controller.next(refused);
+        }
+        assert_eq!(controller.current, 1);
+    }
+
+    #[test]
+    fn workers_that_have_nothing_to_do_do_not_become_more() {
+        let mut controller = Controller::new(Workers::Auto);
+        for second in 0..100 {
+            let idle = Sample {
+                rate: f64::from(second * 100),
+                ..Sample::default()
+            };
+            assert_eq!(controller.next(idle), 8);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A week of a daemon's calls, by a clock that nobody but time itself moves: tokens and upload URLs are
+//! forgotten while the service runs, in memory and in the database.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Fewer tokens are not looked through.
+const FEW: usize = 1024;
+
+/// Makes so many upload URLs and as many download authorizations of a second in each hour of a week, and
+/// authorizes in each; returns how many tokens were known at most.
+fn work_for_a_week(world: &World, an_hour: usize) -> usize {
+    let bucket = User::master(world).create_bucket("bucket-1");
+    let mut most = 0;
+    for _ in 0..7 * 24 {
+        let user = User::master(world);
+        for _ in 0..an_hour {
+            user.call("b2_get_upload_url", json!({ "bucketId": bucket }))
+                .ok();
+            let body = json!({ "bucketId": bucket, "fileNamePrefix": "backup/",
+                "validDurationInSeconds": 1 });
+            user.call("b2_get_download_authorization", body).ok();
+        }
+        // Not through the world, which looks for stale tokens then.
+        world.clock().advance(HOUR);
+        most = most.max(world.state().count_tokens());
+    }
+    most
+}
+
+#[test]
+fn a_running_service_forgets_tokens_and_upload_urls() {
+    let world = world();
+    let most = work_for_a_week(&world, 60);
+    // A day of upload URLs and account tokens, which an hour more is known as expired, and two hours of
+    // authorizations for downloads.
+    let needed = 25 * 61 + 2 * 60;
+    assert!(most > 25 * 61 && most <= 2 * needed, "{most}");
+    // All of them are unknown a day and an hour later, as soon as somebody asks for a few.
+    world.clock().advance(25 * HOUR);
+    let user = User::master(&world);
+    let bucket = id_of(
+        &user.account_call("b2_list_buckets", json!({})).ok()["buckets"][0],
+        "bucketId",
+    );
+    for _ in 0..2 * needed {
+        user.call("b2_get_upload_url", json!({ "bucketId": bucket }))
+            .ok();
+    }
+    let known = world.state().count_tokens();
+    assert!(known <= 2 * needed + 1, "{known}");
+}
+
+fn tokens_in(dir: &Path) -> usize {
+    let database = Connection::open(dir.join("simulator.sqlite")).unwrap();
+    let count = "SELECT count(*) FROM record \
+        WHERE kind IN ('account_token', 'upload_url', 'download_token')";
+    let count: u32 = database.query_row(count, [], |row| row.get(0)).unwrap();
+    usize::try_from(count).unwrap()
+}
+
+#[test]
+fn a_database_forgets_them_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let known = {
+        let world = World::open(dir.path(), Settings::default()).unwrap();
+        let most = work_for_a_week(&world, 7);
+        // A day and an hour of the others make less than half of it.
+        assert!(most <= FEW + 15, "{most}");
+        world.state().count_tokens()
+    };
+    assert_eq!(tokens_in(dir.path()), known);
+}
