@@ -53,7 +53,7 @@ use crate::control::rate_limit::Bandwidth;
 use crate::control::request_counts::RequestCounter;
 use crate::error::service::Subject;
 use crate::error::{Error, Result, TransportKind};
-use crate::http::agents::{Agents, Blueprint};
+use crate::http::agents::{AgentSettings, Agents};
 use crate::http::body::ResponseBody;
 use crate::http::config::HttpConfig;
 use crate::http::connector::Shared;
@@ -156,7 +156,7 @@ pub(crate) struct Http(Arc<Inner>);
 struct Inner {
     config: HttpConfig,
     /// What the connection pools are made from.
-    blueprint: Arc<Blueprint>,
+    agent_settings: Arc<AgentSettings>,
     /// The connections of calls that run under no token.
     agents: Agents,
     clock: Clock,
@@ -177,11 +177,11 @@ impl Http {
     /// `InvalidInput` if the proxy or a root certificate cannot be used.
     pub(crate) fn new(config: HttpConfig, clock: Clock) -> Result<Self> {
         let shared = Shared::new(DnsCache::new(&clock));
-        let blueprint = Arc::new(Blueprint::new(&config, shared)?);
+        let agent_settings = Arc::new(AgentSettings::new(&config, shared)?);
         Ok(Self(Arc::new(Inner {
-            agents: Agents::new(&config, &blueprint),
+            agents: Agents::new(&config, &agent_settings),
             token_connections: Arc::new(TokenConnections::new(config.connections)),
-            blueprint,
+            agent_settings,
             config,
             clock,
             request_counter: RequestCounter::default(),
@@ -355,7 +355,7 @@ impl Http {
     /// The connections for a URL: those of the call's token, so that cancelling it breaks no
     /// others, or the common ones.
     fn agent_for(&self, url: &str, host: &str, control: &Control) -> Result<Agent> {
-        let make = || Ok(Agents::new(&self.0.config, &self.0.blueprint));
+        let make = || Ok(Agents::new(&self.0.config, &self.0.agent_settings));
         match &control.cancel {
             Some(token) => {
                 let agents = self.0.token_connections.of(token, make)?;

@@ -47,7 +47,7 @@ use crate::model::auth::Identity;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
 use crate::session::capabilities::Needs;
-use crate::session::credentials::{Credentials, Provided};
+use crate::session::credentials::{Credentials, ProviderState};
 use crate::session::retry::{Pauses, RetryLoop, RetryPolicy, Step};
 use crate::session::store::Store;
 
@@ -76,7 +76,7 @@ pub(crate) struct Session {
     /// Authorizes at the caller's request: one thread at a time for the same credentials.
     authorizing: SingleFlight<Credentials>,
     /// The credential provider, if the program gave one, and what is known of its keys.
-    provided: Provided,
+    provided: ProviderState,
     /// The key that the caller passed to `authorize_account`, if there is no provider.
     by_hand: Mutex<Option<Credentials>>,
     /// The credentials that were refused when a lost authorization was to be restored, the time of
@@ -102,7 +102,7 @@ impl Session {
             pinned: Mutex::default(),
             flight: SingleFlight::default(),
             authorizing: SingleFlight::default(),
-            provided: Provided::default(),
+            provided: ProviderState::default(),
             by_hand: Mutex::default(),
             unrestorable: Mutex::default(),
             adopting: SingleFlight::default(),

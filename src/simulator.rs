@@ -1,10 +1,10 @@
-//! A local B2 service, to test and develop against.
+//! A local B2 service for tests and development.
 //!
 //! A [`Simulator`] answers the native API on a port of the loopback interface. It behaves like the
-//! service, down to the texts of its errors, and unlike the service it can be told to
-//! [misbehave](Simulator::faults), asked [what it was sent](Simulator::log), and sent
-//! [into the future](Simulator::advance_clock). It lives as long as its value: dropping it closes
-//! connections, ends threads and frees the port.
+//! service, down to the texts of its errors. Unlike the service, it can [inject
+//! faults](Simulator::faults), show [the requests that it received](Simulator::log), and [move its
+//! clock forward](Simulator::advance_clock). Dropping the value closes all connections, ends its
+//! threads and frees the port.
 //!
 //! ```
 //! use b2sdk::Operation;
@@ -18,8 +18,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Requests go through `front` (sockets, faults, log) to `route` (B2). Client and simulator share no
-//! code but the names of the operations, so that two bugs cannot cancel out.
+//! Requests go through `front` (sockets, faults, log) to `route` (B2). Client and simulator share
+//! no code except the names of the operations, so an error in one of them cannot hide an error in
+//! the other.
 
 mod account;
 mod admin;
@@ -65,7 +66,8 @@ use protocol::reply::Refusal;
 
 /// A running simulator with one account and its master key. It stops when it is dropped.
 pub struct Simulator {
-    // Before `world`: the service's threads have ended when the world's storage is closed.
+    // Declared before `world`, so that the service's threads have ended when the world closes its
+    // storage.
     server: front::Server,
     world: Arc<World>,
     faults: Faults,
@@ -86,58 +88,59 @@ impl Simulator {
         Self::builder().start()
     }
 
-    /// A simulator with a port, a directory or limits of your choice.
+    /// Returns a builder for a simulator with a port, a directory or limits of your choice.
     pub fn builder() -> SimulatorBuilder {
         SimulatorBuilder::default()
     }
 
-    /// The realm to authorize with: `http://127.0.0.1:PORT`, `https` with
+    /// Returns the realm to authorize with: `http://127.0.0.1:PORT`, `https` with
     /// [TLS](SimulatorBuilder::tls), or the [public URL](SimulatorBuilder::public_url).
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The address and port that the simulator listens on.
+    /// Returns the address and port that the simulator listens on.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// The certificate of the authority that signed the simulator's own, in PEM form: what clients
-    /// have to trust. `None` without TLS, and with a certificate that was
-    /// [brought along](Tls::from_pem).
+    /// Returns the certificate of the authority that signed the simulator's certificate, in PEM
+    /// form. Clients have to trust it. Returns `None` without TLS, and with a certificate [of your
+    /// own](Tls::from_pem).
     #[must_use]
     pub fn ca_certificate(&self) -> Option<&str> {
         self.ca_certificate.as_deref()
     }
 
-    /// The account.
+    /// Returns the id of the account.
     #[must_use]
     pub fn account_id(&self) -> &str {
         self.world.account_id()
     }
 
-    /// The id of the master key.
+    /// Returns the id of the master key.
     #[must_use]
     pub fn application_key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// The master key.
+    /// Returns the master key.
     #[must_use]
     pub fn application_key(&self) -> &str {
         &self.key
     }
 
-    /// What was found wrong with the [data directory](SimulatorBuilder::data_dir) at the start, one
-    /// sentence each: files whose content is missing or too short, which are answered with status 500.
+    /// Returns the problems that were found in the [data directory](SimulatorBuilder::data_dir) at
+    /// the start, one sentence for each file whose content is missing or too short. Requests for
+    /// that content are answered with status 500.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         self.world.warnings()
     }
 
-    /// Makes an application key without a request, so that the log stays as it is.
+    /// Creates an application key without a request, so the request log does not change.
     ///
     /// ```
     /// use b2sdk::simulator::{KeyRequest, Simulator};
@@ -154,32 +157,34 @@ impl Simulator {
         key.create(&self.world)
     }
 
-    /// What arrived.
+    /// Returns the log of the requests that the simulator received.
     #[must_use]
     pub fn log(&self) -> RequestLog {
         self.log.clone()
     }
 
-    /// What is to go wrong.
+    /// Returns the faults that the simulator injects, to add some or to remove them.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.faults.clone()
     }
 
-    /// Moves the service's time forward: tokens and keys age, uploads are younger, `Date` differs.
+    /// Moves the service's clock forward. Tokens, keys and retention expire by this clock, new
+    /// uploads get its time, and `Date` shows it.
     pub fn advance_clock(&self, by: Duration) {
-        // Only a directory that cannot be written fails here: it then keeps tokens for longer.
+        // This fails only if the directory cannot be written; stale tokens then stay for longer.
         let _ = self.world.advance_clock(by);
     }
 
-    /// Moves the service's time forward to the machine's own, if it
-    /// [began](SimulatorBuilder::start_time) in the past and is still behind.
+    /// Moves the service's clock forward to the machine's own, if it
+    /// [began](SimulatorBuilder::start_time) in the past and is still behind. Otherwise the clock
+    /// does not change.
     pub fn catch_up_clock(&self) {
         let _ = self.world.catch_up_clock();
     }
 
-    /// Applies the lifecycle rules of all buckets once, as the service does about once a day; each
-    /// call is such a day's round, at the simulated time.
+    /// Applies the lifecycle rules of all buckets once, at the simulated time. The service does
+    /// this about once a day.
     ///
     /// ```
     /// use std::time::Duration;
@@ -197,11 +202,11 @@ impl Simulator {
         lifecycle::run(&self.world)
     }
 
-    /// Makes one round of replication: every file that waits for it, that failed before, or that was
-    /// there before a rule which includes existing files. The service does so within minutes for new
-    /// files and about once a day for the others; here `replicationStatus` stays `PENDING` until this
-    /// is called. Files go into other buckets of this account and of those that it was
-    /// [joined](Self::join) with.
+    /// Makes one round of replication. It replicates the files that are pending, those that failed
+    /// in an earlier round, and existing files of rules that include them. The service replicates
+    /// new files within minutes and the others about once a day. Here `replicationStatus` stays
+    /// `PENDING` until this method is called. Destinations are other buckets of this account and of
+    /// accounts that it is [joined](Self::join) with.
     ///
     /// ```
     /// use b2sdk::simulator::Simulator;
@@ -217,11 +222,12 @@ impl Simulator {
         replication::run(&self.world)
     }
 
-    /// Puts into the bucket of this name, which is created if there is none, what the native API would
-    /// refuse and a service may hold all the same: rules with overlapping prefixes that were made by the
-    /// S3 API, rules from before today's limits, names with dots. `members` is an object with any of
-    /// `bucketType`, `bucketInfo`, `corsRules`, `lifecycleRules`, `eventNotificationRules` and
-    /// `replicationConfiguration`, as answers show them; nothing in them is checked.
+    /// Changes the bucket of this name in ways that the native API refuses, and creates the bucket
+    /// if it does not exist. The service may hold such buckets: with rules whose prefixes overlap,
+    /// which the S3 API accepts, with rules from before today's limits, or with dots in their
+    /// names. `members` is an object with any of `bucketType`, `bucketInfo`, `corsRules`,
+    /// `lifecycleRules`, `eventNotificationRules` and `replicationConfiguration`, in the form of
+    /// answers. The values are not checked.
     ///
     /// ```
     /// use b2sdk::simulator::Simulator;
@@ -237,15 +243,15 @@ impl Simulator {
     /// ```
     ///
     /// # Errors
-    /// `InvalidInput` if `members` is no object, has other members, or one of another type; otherwise
-    /// the directory cannot be written.
+    /// `InvalidInput` if `members` is not an object, or has an unknown member or a member of the
+    /// wrong type; otherwise, the directory cannot be written.
     pub fn plant_bucket(&self, name: &str, members: &Value) -> io::Result<()> {
         planting::bucket(&self.world, name, object(members)?).map_err(planting_error)
     }
 
-    /// Puts a file into a bucket without any check of its name or info. `members` is an object with
-    /// `fileName` and any of `content` (text), `contentType`, `fileInfo`, `uploadTimestamp`
-    /// (milliseconds since 1970), and `"action": "hide"` for a hide marker. Returns the file id.
+    /// Creates a file without checking its name and info, and returns its file id. `members` is an
+    /// object with `fileName` and any of `content` (text), `contentType`, `fileInfo`,
+    /// `uploadTimestamp` (milliseconds since 1970), and `"action": "hide"` for a hide marker.
     ///
     /// # Errors
     /// `NotFound` if there is no such bucket; otherwise as for [`plant_bucket`](Self::plant_bucket).
@@ -253,9 +259,9 @@ impl Simulator {
         planting::file(&self.world, bucket_name, object(members)?).map_err(planting_error)
     }
 
-    /// Makes this account and the other's two accounts of the same service, as they are in two of its
-    /// regions: each can replicate into the other's buckets, and neither can take the name of one. It
-    /// lasts as long as both live.
+    /// Joins the accounts of two simulators into one service, like accounts in two of its regions.
+    /// Each can then replicate into the other's buckets, and bucket names are unique among both.
+    /// This lasts while both simulators exist.
     ///
     /// ```
     /// use b2sdk::simulator::Simulator;
@@ -268,7 +274,8 @@ impl Simulator {
         self.world.join(&other.world);
     }
 
-    /// Lets every account token issued so far answer 401 `expired_auth_token`.
+    /// Expires every account token issued so far: requests with them are answered with 401
+    /// `expired_auth_token`.
     ///
     /// # Errors
     /// The directory cannot be written.
@@ -276,7 +283,8 @@ impl Simulator {
         self.world.expire_tokens()
     }
 
-    /// Lets every account token issued so far answer 401 `bad_auth_token`.
+    /// Revokes every account token issued so far: requests with them are answered with 401
+    /// `bad_auth_token`.
     ///
     /// # Errors
     /// The directory cannot be written.
@@ -284,7 +292,7 @@ impl Simulator {
         self.world.revoke_tokens()
     }
 
-    /// Refuses every upload URL handed out so far.
+    /// Invalidates every upload URL handed out so far.
     ///
     /// # Errors
     /// The directory cannot be written.
@@ -292,10 +300,10 @@ impl Simulator {
         self.world.drop_upload_urls()
     }
 
-    /// Lets an application key expire, and its tokens with it.
+    /// Expires an application key and its tokens.
     ///
     /// # Errors
-    /// `NotFound` if there is no such key, or it is the master key; otherwise the directory cannot
+    /// `NotFound` if there is no such key, or it is the master key; otherwise, the directory cannot
     /// be written.
     pub fn expire_key(&self, application_key_id: &str) -> io::Result<()> {
         self.world.expire_key(application_key_id)
@@ -304,38 +312,39 @@ impl Simulator {
     /// Deletes an application key without a request.
     ///
     /// # Errors
-    /// As for [`expire_key`](Self::expire_key).
+    /// `NotFound` if there is no such key, or it is the master key; otherwise, the directory cannot
+    /// be written.
     pub fn delete_key(&self, application_key_id: &str) -> io::Result<()> {
         self.world.delete_key(application_key_id)
     }
 
-    /// The service's time.
+    /// Returns the service's time.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.world.clock().now()
     }
 
-    /// Caps what the account may store, download and call, from the next request on.
+    /// Sets caps for what the account may store, download and call. They apply from the next
+    /// request on.
     pub fn set_caps(&self, caps: Caps) {
         self.world.set_caps(caps);
     }
 
-    /// The caps.
+    /// Returns the caps.
     #[must_use]
     pub fn caps(&self) -> Caps {
         self.world.caps()
     }
 
-    /// What the caps are held against. It is counted whether or not there is a cap.
+    /// Returns what the account has used. The simulator counts it whether or not there is a cap.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.world.usage()
     }
 
-    /// Changes the sizes of parts: see
-    /// [`minimum_part_size`](SimulatorBuilder::minimum_part_size) and
-    /// [`recommended_part_size`](SimulatorBuilder::recommended_part_size). Clients learn of it when
-    /// they authorize.
+    /// Changes [`minimum_part_size`](SimulatorBuilder::minimum_part_size) and
+    /// [`recommended_part_size`](SimulatorBuilder::recommended_part_size). Clients see the new
+    /// values when they authorize.
     pub fn set_part_sizes(&self, minimum: u64, recommended: u64) {
         self.world.change_settings(|settings| {
             settings.absolute_minimum_part_size = minimum;
@@ -343,7 +352,8 @@ impl Simulator {
         });
     }
 
-    /// Stops, as dropping does: when this returns, connections are closed and the port is free.
+    /// Stops the simulator, as dropping it does. When this returns, its connections are closed and
+    /// the port is free.
     pub fn stop(self) {
         drop(self.server);
     }

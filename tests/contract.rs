@@ -1,20 +1,20 @@
-//! The contract: what this crate and everybody's clients rely on the service for, with the same
-//! assertions against the simulator, always, and against the real service when it is asked for:
+//! The contract: what this crate and other clients rely on. Every run asserts it of the simulator. With
+//! these variables, it asserts it of the real service too:
 //!
 //! ```text
 //! B2_CONTRACT_KEY_ID=... B2_CONTRACT_KEY=... cargo test --all-features --test contract
 //! ```
 //!
-//! The variables are this test's own, so that an account that other tools are set up for is never used
-//! by accident. The key must be able to do everything, as the master key is. `B2_CONTRACT_REALM` names
-//! another realm than the production one. A run transfers about 30 MB and sends some 400 requests. Each
-//! test works in a bucket of its own, named `b2sdk-contract-` and a random number, and empties and
-//! deletes it at its end, also when it fails; only a killed run leaves one behind.
+//! No other program uses these variables, so the test never uses an account of another tool by accident.
+//! The key needs all capabilities, as the master key has. `B2_CONTRACT_REALM` names a realm other than
+//! production. A run transfers about 40 MB and sends about 700 requests. Each test creates a bucket named
+//! `b2sdk-contract-` and a random number. It empties and deletes the bucket at its end, even when it
+//! fails; only a killed run leaves a bucket behind.
 //!
-//! `questions` asks the service what nobody has published.
+//! `questions` asks the service what no source has published.
 //!
-//! All but the last test speak plain HTTP, without the code that they are to be compared with. Nothing
-//! is asserted that docs/protocol.md marks as uncertain.
+//! All tests except the last use plain HTTP, without the code that they judge. Nothing is asserted that
+//! docs/protocol.md marks as uncertain.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::cell::RefCell;

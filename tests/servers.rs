@@ -14,12 +14,16 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "servers/certificates.rs"]
+mod certificates;
 #[path = "servers/fleet.rs"]
 mod fleet;
 #[path = "servers/postgres.rs"]
 mod postgres;
 #[path = "servers/postgres_server.rs"]
 mod postgres_server;
+#[path = "servers/proxy.rs"]
+mod proxy;
 #[path = "servers/redis.rs"]
 mod redis;
 #[path = "servers/redis_server.rs"]

@@ -3,6 +3,7 @@
 //! Every method is one script (`redis/scripts.rs`, which has the layout), sent over a connection of
 //! `redis/server.rs`. The memory of `cached.rs` is in front of it.
 
+mod address;
 mod scripts;
 mod server;
 mod store;
@@ -45,12 +46,15 @@ pub struct RedisAccountInfo {
 
 impl RedisAccountInfo {
     /// Opens the account info named `default` on a server. The URL has the form
-    /// `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS.
+    /// `redis://[user[:password]@]host[:port][/database]`, or `rediss://` for TLS. With
+    /// `redis+sentinel://[user[:password]@]host[:port],host[:port]/service[/database]` (or
+    /// `rediss+sentinel://`) the hosts are Sentinels, which are asked for the primary of the service
+    /// whenever a connection is made. In a cluster, any node leads to the one that holds the account info.
     ///
     /// No connection is made before the first call, so a server that is away is no error here.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if the URL has another form.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the URL has another form.
     pub fn open(url: &str) -> Result<Self> {
         Self::builder().open(url)
     }
@@ -145,7 +149,7 @@ impl RedisAccountInfoBuilder {
     /// Opens the account info on a server. No connection is made before the first call.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] if the URL, the name or the secret cannot be used.
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the URL, the name or the secret cannot be used.
     pub fn open(self, url: &str) -> Result<RedisAccountInfo> {
         let sealing = self.fleet.sealing()?;
         let FleetSettings {

@@ -26,14 +26,14 @@ const SHORTEST_SECRET: usize = 16;
 /// How a store keeps secrets. The default is clear text without the application key.
 #[derive(Clone, Default)]
 pub(super) struct Sealing {
-    keys: Option<Keys>,
+    keys: Option<DerivedKeys>,
     /// Whether the application key is stored.
     pub(super) stores_application_key: bool,
 }
 
 /// The keys that are derived from the shared secret.
 #[derive(Clone)]
-struct Keys {
+struct DerivedKeys {
     /// Encrypts the texts.
     cipher: XChaCha20Poly1305,
     /// The key from which nonces are derived.
@@ -62,7 +62,7 @@ impl Sealing {
                 ),
             ));
         }
-        self.keys = Some(Keys {
+        self.keys = Some(DerivedKeys {
             cipher: XChaCha20Poly1305::new(&digest(secret, &[b"b2sdk account info, key"]).into()),
             nonces: digest(secret, &[b"b2sdk account info, nonces"]),
         });

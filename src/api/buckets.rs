@@ -23,10 +23,10 @@ use crate::session::log_store_failure;
 use crate::setters::setters;
 use crate::wire::bucket::CreateBucketRequest;
 
-/// Options for a new bucket. Without any, the bucket has no rules, no object lock, and the service's own
-/// default encryption.
+/// Options for a new bucket.
 ///
-/// Everything but the object lock can be changed later, with [`Bucket::update`].
+/// Without any, the bucket has no rules, no object lock, and the service's own default encryption. Everything
+/// can be changed later, with [`Bucket::update`], except that object lock cannot be disabled.
 ///
 /// ```
 /// use b2sdk::CreateBucketOptions;

@@ -17,8 +17,9 @@ use crate::wire::key::CreateKeyRequest;
 /// A key is valid for less than 1,000 days (docs/protocol.md, section 2.22).
 const TOO_LONG: Duration = Duration::from_secs(1000 * 24 * 3600);
 
-/// Restrictions of a new application key. They cannot be changed later: to change them, create another key
-/// and delete this one.
+/// Restrictions of a new application key.
+///
+/// They cannot be changed later: to change them, create another key and delete this one.
 ///
 /// ```
 /// use std::time::Duration;

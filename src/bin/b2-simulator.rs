@@ -1,8 +1,9 @@
-//! A local B2 service as a program: for tests in other languages, and to look at by hand.
+//! A local B2 service as a program: for tests in other languages, and for trying things by hand.
 //!
-//! It says on standard output how to reach it, as settings for a shell, writes one line per request
-//! to standard error, and stops on Ctrl-C and SIGTERM. Its keys open nothing but itself, so it
-//! prints them. It serves this machine alone unless it is told otherwise, and then it says so.
+//! The program prints on standard output how clients reach it, as settings for a shell. It writes
+//! one line per request to standard error, and stops on Ctrl-C and SIGTERM. Its keys are valid for
+//! itself only, so printing them reveals nothing. Unless told otherwise it accepts connections from
+//! this machine only; otherwise it prints a warning.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -19,60 +20,62 @@ use b2sdk::Operation;
 use b2sdk::simulator::{Caps, Fault, LogEntry, Shaping, Simulator, SimulatorBuilder, Tls};
 
 const HELP: &str = "\
-A local B2 service to develop and test against.
+A local B2 service for tests and development.
 
 Usage: b2-simulator [OPTION...]
 
-  --port N                   listen on this port (otherwise a free one)
-  --listen ADDRESS           listen on this IP address (otherwise 127.0.0.1). Whoever reaches another
-                             address can send requests, and without --tls nothing is encrypted
-  --tls                      speak TLS, with a certificate for localhost, 127.0.0.1 and ::1 made at start
+  --port N                   listen on this port (default: a free port)
+  --listen ADDRESS           listen on this IP address (default: 127.0.0.1). Everybody who can reach
+                             another address can send requests; without --tls nothing is encrypted
+  --tls                      speak TLS with a new certificate for localhost, 127.0.0.1 and ::1
   --tls-ca FILE              write the certificate that clients have to trust to FILE; implies --tls
   --tls-cert FILE            speak TLS with the certificate chain in FILE (PEM); needs --tls-key
   --tls-key FILE             the private key of that certificate (PEM)
-  --public-url URL           tell clients this address instead of the one by which they came
-  --trust-forwarded          tell clients the address in X-Forwarded-Proto and X-Forwarded-Host, for a
-                             simulator that only a proxy reaches
-  --data-dir DIR             keep account, files and port in DIR (otherwise nothing is kept)
-  --minimum-part-size N      smallest part but the last, in bytes (otherwise 5000000)
-  --recommended-part-size N  part size that clients are told (otherwise 100000000)
-  --max-single-file N        largest upload, part or copy in one request, in bytes (otherwise 5000000000)
-  --max-buckets N            how many buckets the account may have (otherwise 100)
-  --listing-scan-limit N     end a page of names after N hidden names (otherwise 100000)
-  --max-rows N               give at most N rows of a listing at a time (otherwise 10000)
-  --custom-timestamps        let uploads choose their timestamp, as few accounts may
-  --no-default-encryption    buckets without SSE-B2 unless told otherwise, as before September 2026
+  --public-url URL           use this address in answers, instead of the one that the client used
+  --trust-forwarded          use the address in X-Forwarded-Proto and X-Forwarded-Host in answers;
+                             only for a simulator that clients reach through a proxy
+  --data-dir DIR             store account, files and port in DIR (default: everything in memory)
+  --minimum-part-size N      smallest part that is not the last one, in bytes (default: 5000000)
+  --recommended-part-size N  part size that the account recommends, in bytes (default: 100000000)
+  --max-single-file N        largest upload, part or copy in one request, in bytes
+                             (default: 5000000000)
+  --max-buckets N            how many buckets the account may have (default: 100)
+  --listing-scan-limit N     end a page of names after N hidden names (default: 100000)
+  --max-rows N               return at most N rows of a listing in one answer (default: 10000)
+  --custom-timestamps        let uploads choose their timestamp, which the service allows to few accounts
+  --no-default-encryption    create buckets without SSE-B2 by default, as before September 2026
   --storage-cap N            store at most N bytes
-  --download-cap N           let N bytes be downloaded in a day
-  --class-b-cap N            answer N calls of class B in a day
-  --class-c-cap N            answer N calls of class C in a day
-  --start-time MILLISECONDS  let the clock begin at this time since 1970 (otherwise now)
-  --test-mode-seed N         where the draws of X-Bz-Test-Mode begin (otherwise 0)
-  --fault FAULT              let something go wrong; may be given several times
-  --latency MILLISECONDS     let every request wait so long
+  --download-cap N           allow N downloaded bytes in a day
+  --class-b-cap N            allow N calls of class B in a day
+  --class-c-cap N            allow N calls of class C in a day
+  --start-time MILLISECONDS  start the clock at this time since 1970 (default: now)
+  --test-mode-seed N         seed of the failures that X-Bz-Test-Mode causes (default: 0)
+  --fault FAULT              inject a fault; can be repeated
+  --latency MILLISECONDS     delay every request
   --upload-rate N            read the bodies of all requests together at N bytes per second
   --download-rate N          send the bodies of all answers together at N bytes per second
-  --chaos SEED               let many things go wrong by chance, the same for the same seed. Downloads may
-                             be wrong in a byte; no client can find that out in a range
-  --chaos-without-corruption SEED  the same, but what is downloaded is never wrong
-  --admin                    take orders of this machine at /.simulator, also where others can connect
-  --no-admin                 take no orders
-  --help, --version          print this, or the version
+  --chaos SEED               inject many faults at random; equal seeds give equal faults. One byte of a
+                             download may be wrong, which no client can detect in a range
+  --chaos-without-corruption SEED  as --chaos, but no download is wrong
+  --admin                    accept admin calls from this machine at /.simulator, even if other machines
+                             can connect
+  --no-admin                 accept no admin calls
+  --help, --version          print this help, or the version
 
-A FAULT is words: an endpoint or *, with :N from its N-th request on, then
+A FAULT is a line of words: an endpoint or *, with :N from its N-th request on, followed by
   which requests   method=HEAD file=PATTERN times=N always chance=PERCENT seed=N
   what instead     status=N [code=C message=M | type=T body=B], close, half-close, reset, stall,
                    before it: continue, read=BYTES, after-effect
   the answer       retry-after=SECONDS header=NAME:VALUE corrupt=OFFSET no-length chunked
                    surplus=BYTES truncate=BYTES half-close-at=BYTES reset-at=BYTES stall-at=BYTES
   how slow         delay=MILLISECONDS read-rate=N rate=N (bytes per second)
-It happens once unless times or always says otherwise. In PATTERN * stands for any characters, in
-all values %20 for a space. Example: --fault 'b2_upload_file:3 status=503 retry-after=2'
+A fault happens once by default. In PATTERN, * stands for any characters. In values, %20 stands for a
+space. Example: --fault 'b2_upload_file:3 status=503 retry-after=2'
 
-Standard output gets the realm, the key id and the application key; standard error gets one line
-per request: endpoint, status and the code of an error, milliseconds, bytes of the body, and the file's
-name and the fault if there is one. The realm opened in a browser of this machine shows buckets, files and requests.
-Ctrl-C and SIGTERM stop it.
+Standard output shows the realm, the key id and the application key. Standard error shows one line
+per request: endpoint, status and error code, milliseconds, bytes of the body, and the name of the file
+and the fault if there is one. In a browser on this machine, the realm shows buckets, files and
+requests. Ctrl-C and SIGTERM stop the program.
 
 Exit status: 0 stopped, 1 port or directory not usable, 2 wrong arguments.
 ";
@@ -151,7 +154,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Argume
     Ok(parsed)
 }
 
-/// Sets what an argument without a value says; `false` if it is none of these.
+/// Applies an argument that has no value; returns `false` if there is no such argument.
 fn flag(parsed: &mut Arguments, name: &str) -> bool {
     match name {
         "--no-default-encryption" => parsed.no_default_encryption = true,
@@ -167,7 +170,7 @@ fn flag(parsed: &mut Arguments, name: &str) -> bool {
     true
 }
 
-/// Sets what an argument with a value says; `false` if it is none of these.
+/// Applies an argument that has a value; returns `false` if there is no such argument.
 fn option(
     parsed: &mut Arguments,
     name: &str,
@@ -239,7 +242,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         .enable_io()
         .build()?;
     runtime.block_on(async {
-        // Before anybody can know that we run, and so tell us to stop.
+        // A signal may arrive as soon as the settings are printed, so its handler is installed
+        // before that.
         let stop = stop_signal()?;
         let simulator = builder.start()?;
         for fault in arguments.faults {
@@ -271,7 +275,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     })
 }
 
-/// The simulator that the arguments ask for, but for what is set when it runs.
+/// Returns a builder with the settings that have to be known before the start.
 fn configured(arguments: &Arguments) -> anyhow::Result<SimulatorBuilder> {
     fn set<T>(
         builder: SimulatorBuilder,
@@ -373,8 +377,8 @@ fn warn(address: IpAddr, has_tls: bool) {
         ", and keys, tokens and files travel unencrypted"
     };
     complain(&format!(
-        "b2-simulator: WARNING: listening on {address}, not on this machine alone. Whoever reaches it \
-         can send requests{secrets}. Use it in networks of your own only, and for data that anybody may see."
+        "b2-simulator: WARNING: listening on {address}, which other machines can reach. Everybody who reaches it \
+         can send requests{secrets}. Use it only in a network of your own, and for data that anybody may see."
     ));
 }
 
@@ -382,10 +386,10 @@ fn report(entry: &LogEntry) {
     complain(&line(entry));
 }
 
-/// One request on one line, whatever the client sent.
+/// Formats a request as one line. Text from the client cannot break the line.
 fn line(entry: &LogEntry) -> String {
     let what = match entry.operation {
-        // Its path names the file.
+        // The path contains the name of the file.
         Some(Operation::DownloadFileByName) | None => {
             let name = entry
                 .operation
@@ -419,7 +423,7 @@ fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Resolves when the program is asked to stop; asking is noticed from this call on.
+/// Resolves when the program receives a signal to stop. Signals count from this call on.
 #[cfg(unix)]
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -435,7 +439,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     }))
 }
 
-/// Resolves when the program is asked to stop.
+/// Resolves when the program receives Ctrl-C.
 #[cfg(not(unix))]
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {

@@ -24,8 +24,9 @@ pub enum Versions {
     All,
 }
 
-/// Options for a listing. By default, a listing yields the latest versions of the files in one folder, and
-/// the folders in it.
+/// Options for a listing.
+///
+/// By default, a listing yields the latest versions of the files in one folder, and the folders in it.
 ///
 /// ```
 /// use b2sdk::{LsOptions, Versions};

@@ -22,13 +22,13 @@ use crate::model::realm::is_loopback;
 /// What all pools of a `B2Api` are made from. Created once, because reading root certificates and
 /// proxy variables takes time and may fail.
 #[derive(Debug)]
-pub(super) struct Blueprint {
+pub(super) struct AgentSettings {
     shared: Shared,
     proxies: Proxies,
     tls: TlsConfig,
 }
 
-impl Blueprint {
+impl AgentSettings {
     /// Reads the proxies and the root certificates of a configuration.
     pub(super) fn new(config: &HttpConfig, shared: Shared) -> Result<Self> {
         let proxies = match &config.proxy {
@@ -54,25 +54,25 @@ pub(super) struct Agents {
     direct: Agent,
     /// A pool for each proxy.
     proxied: Vec<(Proxy, Agent)>,
-    blueprint: Arc<Blueprint>,
+    agent_settings: Arc<AgentSettings>,
 }
 
 impl Agents {
     /// Creates pools without connections.
-    pub(super) fn new(config: &HttpConfig, blueprint: &Arc<Blueprint>) -> Self {
+    pub(super) fn new(config: &HttpConfig, agent_settings: &Arc<AgentSettings>) -> Self {
         let https_only = !config.allow_http;
         let mut proxied: Vec<(Proxy, Agent)> = Vec::new();
-        for proxy in blueprint.proxies.iter() {
+        for proxy in agent_settings.proxies.iter() {
             if proxied.iter().all(|(known, _)| known != proxy) {
-                let agent = agent(config, blueprint, Some(proxy.clone()), https_only);
+                let agent = agent(config, agent_settings, Some(proxy.clone()), https_only);
                 proxied.push((proxy.clone(), agent));
             }
         }
         Self {
-            loopback: agent(config, blueprint, None, false),
-            direct: agent(config, blueprint, None, https_only),
+            loopback: agent(config, agent_settings, None, false),
+            direct: agent(config, agent_settings, None, https_only),
             proxied,
-            blueprint: Arc::clone(blueprint),
+            agent_settings: Arc::clone(agent_settings),
         }
     }
 
@@ -85,7 +85,7 @@ impl Agents {
         let is_https = url.starts_with("https://");
         let port = url.parse().ok().and_then(|url: Uri| url.port_u16());
         let port = port.unwrap_or(if is_https { 443 } else { 80 });
-        let proxy = self.blueprint.proxies.for_host(is_https, host, port)?;
+        let proxy = self.agent_settings.proxies.for_host(is_https, host, port)?;
         let through = proxy.and_then(|proxy| {
             let mut proxied = self.proxied.iter();
             proxied.find(|(known, _)| known == proxy)
@@ -106,7 +106,7 @@ impl Agents {
 /// no limit on the whole time of a request.
 fn agent(
     config: &HttpConfig,
-    blueprint: &Blueprint,
+    agent_settings: &AgentSettings,
     proxy: Option<Proxy>,
     https_only: bool,
 ) -> Agent {
@@ -133,9 +133,9 @@ fn agent(
         .max_idle_age(Duration::from_secs(4))
         .input_buffer_size(256 * 1024)
         .output_buffer_size(128 * 1024)
-        .tls_config(blueprint.tls.clone())
+        .tls_config(agent_settings.tls.clone())
         .build();
-    let shared = &blueprint.shared;
+    let shared = &agent_settings.shared;
     Agent::with_parts(config, shared.connector(), shared.dns_cache.clone())
 }
 

@@ -44,14 +44,14 @@ const MOST_ADDRESSES: usize = 16;
 pub(super) struct DnsCache {
     clock: Clock,
     /// The addresses by scheme and host.
-    known: Arc<Mutex<HashMap<String, Known>>>,
+    known: Arc<Mutex<HashMap<String, KnownAddresses>>>,
     /// Which addresses answered, and which did not.
     answers: Arc<Mutex<Answers>>,
 }
 
 /// The addresses of a host, and when they were looked up.
 #[derive(Debug)]
-struct Known {
+struct KnownAddresses {
     since: Duration,
     addresses: ResolvedSocketAddrs,
 }
@@ -121,7 +121,7 @@ impl DnsCache {
     /// Sets the addresses of a host, for tests.
     #[cfg(test)]
     pub(super) fn know(&self, uri: &Uri, addresses: &[SocketAddr]) {
-        let mut known = Known {
+        let mut known = KnownAddresses {
             since: self.clock.elapsed(),
             addresses: self.empty(),
         };
@@ -132,7 +132,7 @@ impl DnsCache {
     }
 
     /// Whether these addresses can still be used.
-    fn is_fresh(&self, known: &Known) -> bool {
+    fn is_fresh(&self, known: &KnownAddresses) -> bool {
         self.clock.elapsed().saturating_sub(known.since) < LIFETIME
     }
 }
@@ -173,7 +173,7 @@ impl Resolver for DnsCache {
         let since = self.clock.elapsed();
         known.insert(
             host,
-            Known {
+            KnownAddresses {
                 since,
                 addresses: addresses.clone(),
             },

@@ -23,7 +23,7 @@ use crate::control::Control;
 use crate::error::Sent;
 use crate::http::body::{ExactReader, Source};
 use crate::http::connector::NotConnected;
-use crate::http::expect_continue::Asked;
+use crate::http::expect_continue::ExpectContinue;
 use crate::http::{Http, RequestBody};
 use crate::model::operation::Operation;
 
@@ -114,7 +114,7 @@ impl Http {
         let started = self.0.clock.elapsed();
         let answer = self.run(message, ureq::SendBody::from_reader(&mut reader));
         if asks {
-            let asked = Asked {
+            let asked = ExpectContinue {
                 host,
                 waited: reader.first_read().map(|at| at.saturating_sub(started)),
                 limit: self.await_limit(operation),

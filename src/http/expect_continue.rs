@@ -21,7 +21,7 @@ const MOST_UNANSWERED: u32 = 2;
 pub(super) struct Expectations(Mutex<HashMap<String, u32>>);
 
 /// What happened to a request that asked.
-pub(super) struct Asked<'a> {
+pub(super) struct ExpectContinue<'a> {
     pub(super) host: &'a str,
     /// The time from the request to the first byte of its body; `None` if none was sent.
     pub(super) waited: Option<Duration>,
@@ -39,7 +39,7 @@ impl Expectations {
     }
 
     /// Notes how a host reacted.
-    pub(super) fn note(&self, asked: &Asked<'_>, answer: &Answer) {
+    pub(super) fn note(&self, asked: &ExpectContinue<'_>, answer: &Answer) {
         let is_unknown_there =
             matches!(answer, Answer::Response(response) if response.status().as_u16() == 417);
         // `ureq` takes a `100 Continue` with headers for no answer, and waits until the idle limit

@@ -17,9 +17,10 @@ use crate::model::open_enum::open_enum;
 use crate::model::replication::ReplicationConfiguration;
 
 open_enum! {
-    /// The type of a bucket, which says who may download from it. Programs choose between
-    /// [`AllPublic`](Self::AllPublic) and [`AllPrivate`](Self::AllPrivate), and can change it later; the
-    /// service creates the others.
+    /// The type of a bucket, which says who may download from it.
+    ///
+    /// Programs choose between [`AllPublic`](Self::AllPublic) and [`AllPrivate`](Self::AllPrivate), and can
+    /// change it later; the service creates the others.
     BucketType {
         /// Anybody can download, without authorization. Uploading and listing still need a key.
         AllPublic = "allPublic",
@@ -34,8 +35,10 @@ open_enum! {
     }
 }
 
-/// The service's description of a bucket at one moment, from [`Bucket::details`](crate::Bucket::details) and
-/// from calls that change the bucket. Settings that the key may not read are [`Filtered::NotAuthorized`].
+/// The service's description of a bucket at one moment.
+///
+/// [`Bucket::details`](crate::Bucket::details) returns it, and so do the calls that change a bucket. Settings
+/// that the key may not read are [`Filtered::NotAuthorized`].
 ///
 /// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

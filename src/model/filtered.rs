@@ -4,8 +4,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A setting that the service may hide from the application key that asks for it. The service then answers
-/// the rest of the request, so a missing capability does not fail the call; it only leaves this value unknown.
+/// A setting that the service may hide from the application key that asks for it.
+///
+/// The service then answers the rest of the request, so a missing capability does not fail the call; it only
+/// leaves this value unknown.
 ///
 /// Do not take [`NotAuthorized`](Self::NotAuthorized) for "not set": a file whose lock is hidden may be
 /// locked.

@@ -69,16 +69,21 @@ macro_rules! ids {
 }
 
 ids! {
-    /// The id of an account, which the service reports when a key is authorized. Any text becomes one with
-    /// `into()`; whether such an account exists is for the service to say.
+    /// The id of an account, which the service reports when a key is authorized.
+    ///
+    /// Any text becomes one with `into()`; whether such an account exists is for the service to say.
     AccountId
-    /// The id of an application key. It is not secret. Any text becomes one with `into()`.
+    /// The id of an application key. It is not secret.
+    ///
+    /// Any text becomes one with `into()`; whether such a key exists is for the service to say.
     ApplicationKeyId
-    /// The id of a bucket. It stays the same for the life of the bucket and is never reused. Any text becomes
-    /// one with `into()`; whether there is such a bucket is for the service to say.
+    /// The id of a bucket. It stays the same for the life of the bucket and is never reused.
+    ///
+    /// Any text becomes one with `into()`; whether such a bucket exists is for the service to say.
     BucketId
-    /// The id of one version of a file, or of an unfinished large file. It is unique in the whole service and
-    /// never used again. Any text becomes one with `into()`.
+    /// The id of one version of a file, or of an unfinished large file.
+    ///
+    /// It is unique in the whole service and never used again. Any text becomes one with `into()`.
     ///
     /// ```
     /// use b2sdk::FileId;

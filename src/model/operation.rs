@@ -77,9 +77,10 @@ impl UnknownName {
 
 macro_rules! operations {
     ($($variant:ident $name:literal $class:ident $repeatable:literal $capability:expr;)*) => {
-        /// An endpoint of the B2 native API. Errors, request counts and
-        /// [`B2Api::call_raw`](crate::B2Api::call_raw) name one, and each is a method of [`Raw`](crate::raw::Raw).
-        /// Its text form is the name in the service's documentation.
+        /// An endpoint of the B2 native API.
+        ///
+        /// Errors, request counts and [`B2Api::call_raw`](crate::B2Api::call_raw) name one, and each is a method
+        /// of [`Raw`](crate::raw::Raw). Its text form is the name in the service's documentation.
         ///
         /// ```
         /// use b2sdk::Operation;

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::ops::{Range, RangeFrom, RangeInclusive};
 
-/// A range of a file's bytes, made from a Rust range of positions, or the end of a file. Positions are
-/// counted from 0.
+/// A range of a file's bytes, made from a Rust range of positions, or the end of a file.
 ///
-/// An empty range is refused by the call that it is given to, before anything is sent. A range that ends
+/// Positions are counted from 0. An empty range is refused by the call that it is given to, before anything is sent. A range that ends
 /// behind the file is cut there; one that begins at or behind the end fails with
 /// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
 ///

@@ -18,8 +18,9 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Headers that a download with a token answers with, instead of those that the file was uploaded
-/// with. The token is good for downloads that ask for exactly these; a
+/// Response headers of downloads with a token, in place of those that the file was uploaded with.
+///
+/// A token that is made with such headers is valid only for downloads that ask for exactly these; a
 /// [signed URL](crate::Bucket::get_signed_download_url_with) does.
 ///
 /// A header that is not set here is that of the file, from its

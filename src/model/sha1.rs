@@ -7,8 +7,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::Digest;
 
-/// A SHA-1 checksum: 20 bytes, written as 40 hexadecimal digits. The service uses it to find damage; it is no
-/// protection against somebody who constructs content on purpose.
+/// A SHA-1 checksum: 20 bytes, written as 40 hexadecimal digits.
+///
+/// The service uses it to find damage; it is no protection against somebody who constructs content on purpose.
 ///
 /// ```
 /// use b2sdk::Sha1Digest;

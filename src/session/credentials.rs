@@ -13,7 +13,7 @@
 //!
 //! One thread asks, and the others share its outcome. The new key must belong to the same account
 //! at the same realm. Buckets and sessions that were created with the old key then stand for the
-//! new one too ([`Lineage`]). A key that was refused is not sent again for [`MEMORY`], so that a
+//! new one too ([`KeyHistory`]). A key that was refused is not sent again for [`MEMORY`], so that a
 //! program whose key was deleted does not ask the service once for each of its calls.
 //!
 //! If the provider fails, a token that has merely expired is replaced with the key in the store. If
@@ -272,7 +272,7 @@ fn from_variables(
 
 /// What a session knows about its credential provider.
 #[derive(Default)]
-pub(super) struct Provided {
+pub(super) struct ProviderState {
     /// The provider, if there is one.
     provider: Mutex<Option<Arc<dyn CredentialProvider>>>,
     /// What is remembered about the keys that it named.
@@ -283,7 +283,7 @@ pub(super) struct Provided {
 #[derive(Default)]
 struct State {
     /// The identities that belong to the session.
-    lineage: Lineage,
+    history: KeyHistory,
     /// The key that the service refused last, when that was, and the refusal.
     refused: Option<(Credentials, Duration, Error)>,
     /// An authorization in the store whose key the provider did not name, and when it was asked.
@@ -293,9 +293,9 @@ struct State {
 /// The identities that one provider named, each replaced by the next. All belong to one account at
 /// one realm.
 #[derive(Default)]
-struct Lineage(Vec<Identity>);
+struct KeyHistory(Vec<Identity>);
 
-impl Lineage {
+impl KeyHistory {
     fn holds(&self, identity: &Identity) -> bool {
         self.0.contains(identity)
     }
@@ -307,13 +307,13 @@ impl Lineage {
     }
 }
 
-impl fmt::Debug for Provided {
+impl fmt::Debug for ProviderState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Provided").finish_non_exhaustive()
+        f.debug_struct("ProviderState").finish_non_exhaustive()
     }
 }
 
-impl Provided {
+impl ProviderState {
     /// Whether there is a provider to ask.
     pub(super) fn is_set(&self) -> bool {
         self.provider.lock().is_some()
@@ -334,8 +334,8 @@ impl Provided {
     /// Whether data that belongs to the identity `old` may be used under `new`: both are keys that
     /// the provider named, one after the other.
     pub(super) fn continues(&self, old: &Identity, new: &Identity) -> bool {
-        let State { lineage, .. } = &*self.state();
-        lineage.holds(old) && lineage.holds(new)
+        let State { history, .. } = &*self.state();
+        history.holds(old) && history.holds(new)
     }
 
     /// Forgets the provider and its keys, because the caller passed a key directly.
@@ -363,10 +363,10 @@ impl Session {
         let pinned = self.pinned();
         let mut state = self.provided.state();
         if let Some(identity) = pinned {
-            if !state.lineage.holds(&identity) {
+            if !state.history.holds(&identity) {
                 *state = State::default();
             }
-            state.lineage.add(&identity);
+            state.history.add(&identity);
         }
         state.refused = None;
         drop(state);
@@ -441,8 +441,8 @@ impl Session {
         };
         let mut state = self.provided.state();
         // Only those that the provider named have successors.
-        if *stale != new && state.lineage.holds(stale) {
-            state.lineage.add(&new);
+        if *stale != new && state.history.holds(stale) {
+            state.history.add(&new);
             tracing::info!(application_key_id = %new.application_key_id, "the credential provider names another application key");
         }
     }
@@ -477,7 +477,7 @@ impl Session {
         };
         let is_successor =
             |new: &Identity| wanted.account_id == new.account_id && wanted.realm == new.realm;
-        if !is_successor(held.identity()) || !self.provided.state().lineage.holds(wanted) {
+        if !is_successor(held.identity()) || !self.provided.state().history.holds(wanted) {
             return Ok(false);
         }
         self.adopting.run(control.tokens(), held.generation(), || {
@@ -488,7 +488,7 @@ impl Session {
                 let is_foreign = state.foreign.is_some_and(|(generation, asked)| {
                     generation == held.generation() && now.saturating_sub(asked) < MEMORY
                 });
-                state.lineage.holds(held.identity()) || is_foreign
+                state.history.holds(held.identity()) || is_foreign
             };
             if known {
                 return Ok(());
@@ -496,7 +496,7 @@ impl Session {
             let is_named = ask(&provider, control)?.made(held.auth());
             let mut state = self.provided.state();
             if is_named {
-                state.lineage.add(held.identity());
+                state.history.add(held.identity());
             } else {
                 state.foreign = Some((held.generation(), now));
             }

@@ -50,14 +50,14 @@ pub(crate) struct Store {
     /// Whether there is a kept token. It spares every reading of the authorization a lock.
     keeps: AtomicBool,
     /// The token that the store did not accept, if there is one.
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<KeptToken>>,
     /// The kinds of calls that fail at present, one bit for each [`StoreCall`].
     failing: AtomicU32,
 }
 
 /// A token that the store did not accept.
 #[derive(Debug)]
-struct Kept {
+struct KeptToken {
     /// The authorization that is used in place of the stored one.
     snapshot: Arc<AuthSnapshot>,
     /// What the store held when the token was kept; as long as it holds that, the token is newer.
@@ -205,7 +205,7 @@ impl Store {
     }
 
     /// Drops the kept token.
-    fn forget_kept(&self, kept: &mut Option<Kept>) {
+    fn forget_kept(&self, kept: &mut Option<KeptToken>) {
         *kept = None;
         self.keeps.store(false, Ordering::Release);
     }
@@ -233,7 +233,7 @@ impl Store {
                 },
             },
         };
-        *kept = Some(Kept {
+        *kept = Some(KeptToken {
             snapshot: Arc::clone(snapshot),
             replaces,
             offered: self.clock.elapsed(),
@@ -285,7 +285,7 @@ impl AccountInfo for Store {
     ) -> Result<Refresh, StoreError> {
         let kept = self.kept.lock();
         let stored = match &*kept {
-            Some(Kept {
+            Some(KeptToken {
                 snapshot,
                 replaces: Replaced::Known(generation),
                 ..

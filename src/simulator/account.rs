@@ -1,5 +1,5 @@
-//! What one simulated account is: its records, how they are indexed and kept, and what protects and
-//! limits them. Requests are judged and answered in [`api`](super::api).
+//! The state of one simulated account: its records, their indexes and their storage, and the rules
+//! that protect and limit them. [`api`](super::api) judges and answers requests.
 
 pub(crate) mod blob;
 pub(crate) mod caps;

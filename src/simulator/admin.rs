@@ -1,14 +1,14 @@
-//! The admin endpoint: what a test in another language, or a person with curl, does to a running
-//! simulator. `docs/simulator.md` has the table of its paths.
+//! The admin endpoint, with which a test in another language, or a person with curl, controls a
+//! running simulator. `docs/simulator.md` has the table of its paths.
 //!
-//! Its paths begin with `/.simulator`, which no path of the service does. Who may reach it: clients
-//! on this machine, and no browser for somebody else. A page elsewhere can make a browser of this
-//! machine send requests here, so whatever comes with `Origin` or `Sec-Fetch-Site`, or for a host that
-//! is not called a loopback one, is refused.
+//! Its paths begin with `/.simulator`, unlike all paths of the service. Only clients on this
+//! machine may use it. A foreign web page can make a browser on this machine send requests here.
+//! Therefore requests with `Origin` or `Sec-Fetch-Site`, and requests for a host that is not a
+//! loopback name, are refused.
 //!
-//! Bodies are plain text: faults in their own words, one a line; what is planted as JSON; everything
-//! else as `name=value`, separated by spaces or `&`. Answers are JSON. What is asked here is no request to the service: it
-//! meets no fault and leaves no entry in the log.
+//! Bodies are plain text: faults in words, one on each line, JSON for buckets and files, and
+//! otherwise `name=value`, separated by spaces or `&`. Answers are JSON. Admin calls are not
+//! requests to the service: faults do not apply to them, and the log has no entry for them.
 
 mod parameters;
 mod show;
@@ -30,7 +30,7 @@ use crate::simulator::protocol::reply::{self, Refusal};
 use parameters::Parameters;
 
 const PREFIX: &str = "/.simulator";
-/// More than a hundred faults in parameters.
+/// A body of this size has room for more than a hundred faults.
 const MAX_BODY: u64 = 64 * 1024;
 
 /// Whether a path is one of these.
@@ -115,7 +115,7 @@ impl Admin<'_> {
         })
     }
 
-    /// All of them, or none if one is not understood.
+    /// Adds all of these faults, or none if one of them is not understood.
     fn add_faults(&self, text: &str) -> Result<Value, Refusal> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let faults = lines.map(|line| {
@@ -251,8 +251,8 @@ fn set<T>(value: &mut T, new: Option<T>) {
     }
 }
 
-/// A page that somebody else made must not send admin calls through a browser of this machine, nor read
-/// answers under a name that was made to lead here.
+/// A foreign web page must not send admin calls through a browser on this machine, nor read answers
+/// under a host name that resolves to this machine.
 fn refuse_browsers(request: &Request) -> Result<(), Refusal> {
     let has = |name: &str| request.headers.iter().any(|(n, _)| n == name);
     let why = if has("origin") || has("sec-fetch-site") {

@@ -1,8 +1,8 @@
-//! How a simulator is set up, and which port it listens on.
+//! The settings of a simulator, and the choice of its port.
 //!
-//! A directory keeps its port, because programs keep the URLs that a simulator gave them: the first
-//! start chooses one below the range from which the system lends ports to clients, and later starts
-//! take that one or fail.
+//! A data directory has its own port, because programs store the URLs that a simulator returned.
+//! The first start chooses a port below the range that the system assigns to clients. Later starts
+//! use this port, or fail.
 
 use std::fmt;
 use std::io;
@@ -48,91 +48,93 @@ pub struct SimulatorBuilder {
 }
 
 impl SimulatorBuilder {
-    /// Listens on this address instead of 127.0.0.1. With any but a loopback address, everybody who
-    /// can reach it can send requests, and keys, tokens and files travel unencrypted: for a network
-    /// of your own, such as that of containers, and nothing else. `0.0.0.0` is every address of
-    /// this machine.
+    /// Listens on this address instead of 127.0.0.1. With an address that is not a loopback
+    /// address, everybody who can reach it can send requests, and without [TLS](Self::tls) keys,
+    /// tokens and files travel unencrypted. Use it only in a network of your own, such as that of
+    /// containers. `0.0.0.0` stands for all addresses of this machine.
     pub fn listen(mut self, address: impl Into<IpAddr>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// Listens on this port. Without it the system chooses, or, with a
-    /// [`data_dir`](Self::data_dir), the directory's own port is taken.
+    /// Listens on this port. By default the system chooses a port; with a
+    /// [`data_dir`](Self::data_dir), it is the port of the directory.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// Keeps account, files and port in this directory, which is created if it does not exist.
-    /// One simulator at a time can use it.
+    /// Stores account, files and port in this directory, which is created if it does not exist.
+    /// Only one simulator at a time can use it. By default everything is in memory.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
         self
     }
 
-    /// The smallest size of a part that is not the last one (5 000 000 bytes).
+    /// Sets the smallest size of a part that is not the last one. The default is 5,000,000 bytes.
     pub fn minimum_part_size(mut self, bytes: u64) -> Self {
         self.settings.absolute_minimum_part_size = bytes;
         self
     }
 
-    /// The part size that the account recommends (100 000 000 bytes).
+    /// Sets the part size that the account recommends. The default is 100,000,000 bytes.
     pub fn recommended_part_size(mut self, bytes: u64) -> Self {
         self.settings.recommended_part_size = bytes;
         self
     }
 
-    /// The most that one upload, one part or one copied file may have (5 000 000 000 bytes): with a small
-    /// number, what is too large for one request fits into a test.
+    /// Sets the largest size of one upload, one part or one copied file. The default is
+    /// 5,000,000,000 bytes. With a small value, tests need little data to exceed it.
     pub fn max_single_file(mut self, bytes: u64) -> Self {
         self.settings.max_single_file = bytes;
         self
     }
 
-    /// Whether new buckets encrypt files unless told otherwise (yes).
+    /// Sets whether new buckets encrypt files by default, as the service does since September 2026.
+    /// The default is `true`.
     pub fn encrypt_by_default(mut self, encrypt: bool) -> Self {
         self.settings.encrypt_by_default = encrypt;
         self
     }
 
-    /// Whether uploads may choose their timestamp, as they may on few accounts (no).
+    /// Sets whether uploads may choose their timestamp, as the service allows for few accounts. The
+    /// default is `false`.
     pub fn custom_timestamps(mut self, allow: bool) -> Self {
         self.settings.custom_timestamps = allow;
         self
     }
 
-    /// How many buckets the account may have (100).
+    /// Sets how many buckets the account may have. The default is 100.
     pub fn max_buckets(mut self, buckets: usize) -> Self {
         self.settings.max_buckets = buckets;
         self
     }
 
-    /// Ends a page of a listing after looking at this many versions (100 000): small numbers make
-    /// pages that are short or empty, although others follow.
+    /// Ends a page of a listing of names after this many hidden names. The default is 100,000. With
+    /// a small value, pages are short or empty although others follow.
     pub fn listing_scan_limit(mut self, versions: usize) -> Self {
         self.settings.listing_scan_limit = versions;
         self
     }
 
-    /// How many rows of a listing of files, unfinished files, parts or keys one answer has at most,
-    /// whatever the request asks for: small numbers make several pages of a few files.
+    /// Sets how many rows an answer contains at most, in listings of files, unfinished files, parts
+    /// and keys. With a small value, few files make several pages.
     pub fn max_rows(mut self, rows: usize) -> Self {
         self.settings.max_rows = rows.max(1);
         self
     }
 
-    /// Where the draws of `X-Bz-Test-Mode` begin (0): the same requests in the same order fail for the
-    /// same seed.
+    /// Sets the seed of the failures that `X-Bz-Test-Mode` causes. The default is 0. With equal
+    /// seeds, equal requests in equal order fail.
     pub fn test_mode_seed(mut self, seed: u64) -> Self {
         self.settings.test_mode_seed = seed;
         self
     }
 
-    /// Whether clients on this machine may use the admin endpoint, below `/.simulator`: add faults, move
-    /// the clock, expire tokens, read the log. They may, unless the simulator
-    /// [listens](Self::listen) where others can reach it; also then only clients on this machine can
-    /// be allowed.
+    /// Sets whether clients on this machine may use the admin endpoint below `/.simulator`, which
+    /// adds faults, moves the clock, expires tokens and returns the log. The default is `true`,
+    /// unless the simulator [listens](Self::listen) where other machines can reach it. Clients on
+    /// other machines can never use it.
     pub fn admin(mut self, allow: bool) -> Self {
         self.admin = Some(allow);
         self
@@ -145,24 +147,24 @@ impl SimulatorBuilder {
         self
     }
 
-    /// Tells clients this address in every answer, and in [`Simulator::url`], instead of the one by
-    /// which they reached the simulator: for proxies, containers and programs that terminate TLS.
-    /// A path is allowed where a proxy removes it.
+    /// Uses this address in every answer and in [`Simulator::url`], instead of the address by which
+    /// the client reached the simulator: for proxies, containers and programs that terminate TLS.
+    /// It may have a path, if a proxy removes it from requests.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into());
         self
     }
 
-    /// Whether clients are told the address that a proxy puts into `X-Forwarded-Proto` and
-    /// `X-Forwarded-Host`; without this, both headers are ignored. Only for simulators that nobody
-    /// reaches but through that proxy: anybody else can send these headers too.
+    /// Sets whether answers contain the address in `X-Forwarded-Proto` and `X-Forwarded-Host`. By
+    /// default both headers are ignored, because any client can send them. Enable it only if all
+    /// clients reach the simulator through a proxy that sets these headers.
     pub fn trust_forwarded_headers(mut self, trust: bool) -> Self {
         self.trusts_forwarded = trust;
         self
     }
 
-    /// Lets the service's clock begin at this time instead of the machine's own, for instance in the
-    /// past. It runs on from there, and can be [moved forward](Simulator::advance_clock).
+    /// Sets the time at which the service's clock begins, for instance in the past. By default it
+    /// is the machine's time. The clock can be [moved forward](Simulator::advance_clock).
     pub fn start_time(mut self, time: SystemTime) -> Self {
         self.start_time = Some(time);
         self
@@ -177,9 +179,9 @@ impl SimulatorBuilder {
     /// Starts the simulator.
     ///
     /// # Errors
-    /// The port is taken (the message names it), or the directory cannot be used, for instance
-    /// because another simulator uses it, or because the database in it is lost; `InvalidInput` if
-    /// the public URL, the certificate or its key is none.
+    /// The port is in use (the message names it); or the directory cannot be used, for instance
+    /// because another simulator uses it, or because its database is lost; or `InvalidInput`, if
+    /// the public URL, the certificate or its key is invalid.
     pub fn start(self) -> io::Result<Simulator> {
         let public = self
             .public_url

@@ -1,5 +1,5 @@
-//! The simulator's clock: the system's time and an offset that tests choose, so that a token can age
-//! a day without anybody waiting. Nothing else in the simulator reads the time.
+//! The simulator's clock: the system's time plus an offset that tests choose, so a token can expire
+//! without a wait. No other module of the simulator reads the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,7 +1,7 @@
-//! Faults that a test injects into the simulator: what goes wrong, for which requests, how often.
+//! Faults that a test injects into the simulator: what fails, for which requests, and how often.
 //!
-//! Nothing here touches a socket. A [`Fault`] says which requests it meets and holds a [`Plan`];
-//! the server asks [`Faults::take`] once per request and carries the plan out.
+//! This module does not use sockets. A [`Fault`] selects requests and has a [`Plan`]; the server
+//! asks [`Faults::take`] once per request and carries the plan out.
 
 mod answer;
 mod chance;
@@ -22,7 +22,7 @@ use chance::Chance;
 pub(crate) use plan::{Edits, Ending, Framing, Plan, Replacement};
 pub(crate) use shaping::RateLimiter;
 
-/// Something that goes wrong, once or several times.
+/// A failure that the simulator produces, once or several times.
 ///
 /// A fault has three parts, each with a default:
 ///
@@ -44,7 +44,7 @@ pub(crate) use shaping::RateLimiter;
 ///   [`reset_answer`](Self::reset_answer), [`stall_answer`](Self::stall_answer). With only these,
 ///   the service answers as ever.
 ///
-/// And it may take time: [`delay`](Self::delay), [`slow_request`](Self::slow_request),
+/// A fault can also take time: [`delay`](Self::delay), [`slow_request`](Self::slow_request),
 /// [`slow_answer`](Self::slow_answer).
 ///
 /// ```
@@ -78,7 +78,7 @@ pub struct Fault {
     file_name: Option<String>,
     chance: Option<Chance>,
     skip: usize,
-    /// `None`: for ever.
+    /// `None` if the fault stays until it is removed.
     left: Option<usize>,
     plan: Plan,
 }

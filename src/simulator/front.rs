@@ -11,13 +11,14 @@
 //! 5. the answer leaves. If part of the body is still unread, it says `Connection: close` and the
 //!    connection is closed gently: see [`connection`].
 //!
-//! A browser of this machine that asks for `/` gets a page about the service instead: that is no
-//! request to it, so it meets no fault and leaves no entry.
+//! A browser on this machine that asks for `/` gets the status page instead. Such a request is not
+//! a request to the service: no fault applies to it, and the log has no entry for it.
 //!
-//! The same holds for requests to the admin endpoint, which a client of this machine may send.
+//! Requests to the admin endpoint, which only clients on this machine may send, have neither faults
+//! nor log entries.
 //!
-//! `front` and its modules are the only ones that know hyper and tokio. The server has a runtime
-//! and a thread of its own, so it can be used from a test, a program or another runtime alike.
+//! Only `front` and its modules use hyper and tokio. The server has its own runtime and thread, so
+//! tests, programs and other runtimes can use it.
 
 mod answer;
 mod body;

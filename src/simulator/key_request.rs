@@ -1,4 +1,4 @@
-//! Application keys that a test makes directly.
+//! Application keys that a test creates directly.
 
 use std::fmt;
 use std::io;
@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::account::world::World;
 
-/// What an application key may do. See [`Simulator::create_key`](super::Simulator::create_key).
+/// The settings of a new application key. See
+/// [`Simulator::create_key`](super::Simulator::create_key).
 ///
-/// Nothing is checked: a key that the service would not make today, but made years ago, can be had
-/// too.
+/// The settings are not checked, so keys can be created that the service created years ago and
+/// would refuse today.
 #[derive(Debug, Clone)]
 #[must_use = "give it to `Simulator::create_key`"]
 pub struct KeyRequest {
@@ -21,7 +22,7 @@ pub struct KeyRequest {
 }
 
 impl KeyRequest {
-    /// A key with these capabilities (`"readFiles"`, ...) in all buckets.
+    /// Returns settings for a key with these capabilities (`"readFiles"`, ...) in all buckets.
     pub fn new<C: Into<String>>(capabilities: impl IntoIterator<Item = C>) -> Self {
         Self {
             name: "simulator".to_owned(),
@@ -32,25 +33,25 @@ impl KeyRequest {
         }
     }
 
-    /// The key's name.
+    /// Sets the name of the key.
     pub fn name(mut self, name: &str) -> Self {
         self.name = name.to_owned();
         self
     }
 
-    /// Restricts the key to this bucket, and to others for which this is called.
+    /// Restricts the key to this bucket. Further calls add buckets.
     pub fn bucket(mut self, name: &str) -> Self {
         self.buckets.push(name.to_owned());
         self
     }
 
-    /// Restricts the key to files whose names start with this.
+    /// Restricts the key to files whose names begin with this prefix.
     pub fn name_prefix(mut self, prefix: &str) -> Self {
         self.name_prefix = Some(prefix.to_owned());
         self
     }
 
-    /// Lets the key expire after this time, in whole seconds.
+    /// Sets the time after which the key expires, in whole seconds.
     pub fn valid_for(mut self, time: Duration) -> Self {
         self.valid_for = Some(time);
         self
@@ -85,7 +86,7 @@ fn bucket_id(world: &World, name: &str) -> io::Result<String> {
     })
 }
 
-/// A key that was just made.
+/// A new application key.
 #[derive(Clone)]
 pub struct NewKey {
     id: String,
@@ -93,13 +94,13 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// The key's id.
+    /// Returns the id of the key.
     #[must_use]
     pub fn application_key_id(&self) -> &str {
         &self.id
     }
 
-    /// The secret.
+    /// Returns the secret.
     #[must_use]
     pub fn application_key(&self) -> &str {
         &self.key

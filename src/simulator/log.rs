@@ -1,9 +1,10 @@
-//! What reached the simulator, for assertions: one [`LogEntry`] per request, in order of arrival.
+//! The requests that the simulator received, for assertions: one [`LogEntry`] per request, in order
+//! of arrival.
 //!
-//! Nothing secret is kept: of a request's address only the path, of its headers only the file name,
-//! the range and whether it said `Expect`. An entry is written before the first byte of its answer leaves, so
-//! whoever has an answer finds its request here; a request that gets none is written when that is
-//! certain.
+//! Entries contain no secret: of a URL only the path, and of the headers only the file name, the
+//! range and whether there was an `Expect`. An entry is written before the first byte of its answer
+//! is sent, so a client that has an answer finds its request here. A request without an answer is
+//! written when its connection has ended.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -18,11 +19,15 @@ use crate::simulator::clock::Stopwatch;
 use crate::simulator::protocol::decode;
 use crate::simulator::protocol::message::Request;
 
-/// Entries beyond this many push out the oldest, so that a simulator may run for days.
+/// The number of entries. Beyond it, new entries remove the oldest, so a simulator can run for
+/// days.
 const KEPT: usize = 100_000;
-/// Memory of all entries together; beyond it they push out the oldest as well.
+/// The memory of all entries. Beyond it, new entries remove the oldest as well.
 const KEPT_BYTES: usize = 32 * 1024 * 1024;
-/// Bytes kept of a text that a client chose: more than any path or name that the service takes.
+/// What an allocation takes beside its content.
+const OF_AN_ALLOCATION: usize = 16;
+/// The longest text from a client that an entry stores. It exceeds every path and name that the
+/// service accepts.
 const LONGEST: usize = 4 * 1024;
 
 /// One request.
@@ -39,21 +44,21 @@ pub struct LogEntry {
     pub status: Option<u16>,
     /// The `code` of an answer that refuses, such as `bad_auth_token`.
     pub error_code: Option<String>,
-    /// The path of the upload URL, when something was uploaded to one.
+    /// The path of the upload URL, for uploads.
     pub upload_url: Option<String>,
     /// Bytes of the body that were read.
     pub body_bytes: u64,
     /// Whether the client asked with `Expect: 100-continue` before it sent the body.
     pub expect_continue: bool,
-    /// Which connection, counted from 0 in the order in which they were opened.
+    /// The number of the connection, counted from 0 in the order in which connections were opened.
     pub connection: u64,
-    /// The fault that the request met, in words.
+    /// The fault that applied to the request, in words.
     pub fault: Option<String>,
-    /// `X-Bz-File-Name`, decoded; `None` if it is not there or cannot be.
+    /// The decoded `X-Bz-File-Name`; `None` if it is absent or cannot be decoded.
     pub file_name: Option<String>,
     /// The `Range` header of a download.
     pub range: Option<String>,
-    /// From the arrival of the request to the start of its answer.
+    /// The time from the arrival of the request to the start of its answer.
     pub elapsed: Duration,
 }
 
@@ -84,7 +89,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// By arrival, rising.
-    entries: VecDeque<(u64, LogEntry)>,
+    entries: VecDeque<(u64, Box<LogEntry>)>,
     /// The memory of the entries.
     bytes: usize,
     counts: BTreeMap<&'static str, usize>,
@@ -100,8 +105,10 @@ impl LogEntry {
             &self.file_name,
             &self.range,
         ];
-        let texts = texts.into_iter().flatten().map(String::len);
-        size_of::<(u64, Self)>() + self.method.len() + self.path.len() + texts.sum::<usize>()
+        let texts = texts.into_iter().flatten();
+        let texts = texts.chain([&self.method, &self.path]);
+        let texts = texts.map(|text| text.len() + OF_AN_ALLOCATION);
+        size_of::<(u64, Self)>() + texts.sum::<usize>()
     }
 }
 
@@ -116,7 +123,7 @@ impl RequestLog {
         }
     }
 
-    /// How many requests named this operation.
+    /// Returns how many requests named this operation.
     #[must_use]
     pub fn count(&self, operation: Operation) -> usize {
         self.state()
@@ -126,26 +133,27 @@ impl RequestLog {
             .unwrap_or(0)
     }
 
-    /// How many requests there were, whatever they named.
+    /// Returns the number of all requests.
     #[must_use]
     pub fn total(&self) -> usize {
         self.state().counts.values().sum()
     }
 
-    /// How many requests named each operation; those that named none are `"unknown"`.
+    /// Returns how many requests named each operation. Requests that named none are counted as
+    /// `"unknown"`.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         self.state().counts.clone()
     }
 
-    /// The requests in the order in which they arrived: the last 100,000 of them, or fewer if they
+    /// Returns the requests in the order in which they arrived: the last 100,000, or fewer if they
     /// take more than 32 MiB.
     #[must_use]
     pub fn entries(&self) -> Vec<LogEntry> {
         self.state()
             .entries
             .iter()
-            .map(|(_, entry)| entry.clone())
+            .map(|(_, entry)| LogEntry::clone(entry))
             .collect()
     }
 
@@ -153,16 +161,16 @@ impl RequestLog {
     pub(crate) fn latest(&self, count: usize) -> Vec<LogEntry> {
         let state = self.state();
         let entries = state.entries.iter().rev().take(count);
-        entries.map(|(_, entry)| entry.clone()).collect()
+        entries.map(|(_, entry)| LogEntry::clone(entry)).collect()
     }
 
-    /// Starts again with an empty log. A request that is still without an answer is written into
-    /// it when that is decided.
+    /// Removes all entries and counts. A request that has no answer yet is written into the empty
+    /// log later.
     pub fn clear(&self) {
         *self.state() = State::default();
     }
 
-    /// Takes note of a request whose fate is not known yet.
+    /// Begins the entry of a request that has no answer yet.
     pub(crate) fn arrive(&self, request: &Request, operation: Option<Operation>) -> Arrival {
         let uploads = matches!(
             operation,
@@ -205,7 +213,7 @@ impl RequestLog {
             .entries
             .partition_point(|(earlier, _)| *earlier < order);
         state.bytes += entry.bytes();
-        state.entries.insert(place, (order, entry));
+        state.entries.insert(place, (order, Box::new(entry)));
         while state.entries.len() > KEPT || state.bytes > KEPT_BYTES {
             let Some((_, oldest)) = state.entries.pop_front() else {
                 break;
@@ -233,8 +241,8 @@ impl fmt::Debug for RequestLog {
     }
 }
 
-/// A request on its way; it writes its entry when it is answered, or when it is dropped without an
-/// answer (the connection is gone).
+/// A request without an answer. It writes its entry when it is answered, or when it is dropped
+/// because the connection is gone.
 pub(crate) struct Arrival {
     log: RequestLog,
     order: u64,

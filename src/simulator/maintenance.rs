@@ -1,5 +1,6 @@
-//! What the service does by itself about once a day, and the simulator when it is asked to:
-//! lifecycle rules and replication. And what tests put into an account past its rules.
+//! What the service does by itself about once a day, and the simulator when a test asks for it:
+//! lifecycle rules and replication. Also the creation of buckets and files that the native API
+//! would refuse.
 
 pub(crate) mod lifecycle;
 pub(crate) mod planting;

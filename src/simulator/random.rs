@@ -1,5 +1,6 @@
-//! Unpredictable characters for ids and tokens, from the seed that the standard library's hash
-//! maps get from the operating system: good for a local service, not for guarding real data.
+//! Unpredictable characters for ids and tokens, from the seed that the operating system gives to
+//! the standard library's hash maps. That suffices for a local service, but not to protect real
+//! data.
 
 use std::hash::{BuildHasher, RandomState};
 

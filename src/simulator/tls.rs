@@ -42,10 +42,10 @@ enum Source {
 
 impl Tls {
     /// Creates a certificate when the simulator starts, and a certificate authority that signs it.
-    /// The certificate is for `localhost`, 127.0.0.1, ::1, the address that the simulator listens on,
-    /// and the host of its public URL. Clients have to trust
-    /// [`Simulator::ca_certificate`](super::Simulator::ca_certificate), which is another one at
-    /// every start.
+    /// The certificate is for `localhost`, 127.0.0.1, ::1, the address that the simulator listens
+    /// on, and the host of its public URL. Clients have to trust
+    /// [`Simulator::ca_certificate`](super::Simulator::ca_certificate), which changes with every
+    /// start.
     #[must_use]
     pub fn generated() -> Self {
         Self(Source::Generated)

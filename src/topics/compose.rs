@@ -1,4 +1,4 @@
-//! Making a file of pieces: bytes of this machine and ranges of files that the service has.
+//! Creating files from pieces: local content, and ranges of stored files.
 //!
 //! [`Bucket::concatenate`](crate::Bucket::concatenate) puts [`Piece`]s one after the other, and
 //! [`Bucket::create_file`](crate::Bucket::create_file) gives each piece its offset. Ranges of files in B2 are

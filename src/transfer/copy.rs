@@ -23,7 +23,7 @@ use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
-use crate::transfer::copy::one_request::Small;
+use crate::transfer::copy::one_request::CopyAnswer;
 use crate::transfer::large::{LargeFile, PartSource};
 use crate::transfer::new_file::NewFile;
 use crate::transfer::parted;
@@ -83,8 +83,8 @@ impl Copy<'_> {
             source = Some(self.describe_source()?);
         }
         match self.copy_small(source.as_ref())? {
-            Small::Done(version, retries) => Ok(Uploaded::copied(*version, retries)),
-            Small::TooLarge(refusal) => {
+            CopyAnswer::Done(version, retries) => Ok(Uploaded::copied(*version, retries)),
+            CopyAnswer::TooLarge(refusal) => {
                 let source = source.map_or_else(|| self.describe_source(), Ok)?;
                 self.copy_too_large(&source, refusal)
             }

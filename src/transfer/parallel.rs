@@ -58,7 +58,7 @@ where
         cancel: Some(own.clone()),
         ..control.clone()
     };
-    let outcome = Outcome {
+    let outcome = Results {
         done: Mutex::default(),
         failure: Mutex::default(),
         stop: own,
@@ -110,7 +110,7 @@ impl Drop for StopOnPanic<'_> {
 }
 
 /// The results so far, shared by the threads.
-struct Outcome<T> {
+struct Results<T> {
     /// The results and the positions of their pieces, in the order in which they were completed.
     done: Mutex<Vec<(usize, T)>>,
     /// The first failure that was not due to the stopping of the others.
@@ -118,7 +118,7 @@ struct Outcome<T> {
     stop: CancelToken,
 }
 
-impl<T> Outcome<T> {
+impl<T> Results<T> {
     /// Notes the result of a piece.
     fn note(&self, index: usize, outcome: Result<T>) {
         match outcome {

@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 
 use b2sdk::{B2Api, InMemoryAccountInfo};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use program::{Program, run};
 
@@ -85,6 +85,58 @@ fn it_says_once_how_to_reach_it_and_then_one_line_per_request() {
         assert!(!log.contains(&secret), "{log}");
     }
     assert!(file["fileId"].is_string());
+}
+
+#[test]
+fn each_option_sets_what_the_admin_endpoint_shows() {
+    let program = Program::start(&[
+        "--minimum-part-size=5",
+        "--recommended-part-size=10",
+        "--max-single-file=1000",
+        "--max-buckets=2",
+        "--listing-scan-limit=3",
+        "--max-rows=4",
+        "--custom-timestamps",
+        "--no-default-encryption",
+        "--test-mode-seed=7",
+        "--storage-cap=11",
+        "--download-cap=12",
+        "--class-b-cap=13",
+        "--class-c-cap=14",
+        "--latency=1",
+        "--upload-rate=15000",
+        "--download-rate=16000",
+        "--start-time=1000000000000",
+        "--fault=b2_list_keys status=503",
+    ]);
+    let mut stream = program.connect();
+    let request = "GET /.simulator HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let shown: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        shown["settings"],
+        json!({ "customTimestamps": true, "encryptByDefault": false, "listingScanLimit": 3,
+            "maxBuckets": 2, "maxRows": 4, "maxSingleFile": 1000, "minimumPartSize": 5,
+            "recommendedPartSize": 10, "testModeSeed": 7 })
+    );
+    for (name, cap) in [
+        ("storage", 11),
+        ("download", 12),
+        ("classB", 13),
+        ("classC", 14),
+    ] {
+        assert_eq!(shown["caps"][name]["cap"], cap, "{name}");
+    }
+    assert_eq!(
+        shown["shaping"],
+        json!({ "downloadRate": 16_000, "latencyMillis": 1, "uploadRate": 15_000 })
+    );
+    let date = shown["clock"]["date"].as_str().unwrap();
+    assert!(date.starts_with("Sun, 09 Sep 2001 "), "{date}");
+    assert_eq!(shown["faults"].as_array().unwrap().len(), 1);
 }
 
 #[test]

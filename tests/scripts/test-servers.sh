@@ -3,7 +3,7 @@
 # postgresql) and fail without. Each test starts servers of its own; where root runs it, PostgreSQL runs as
 # nobody. Arguments go to the test program, such as the names of tests.
 #
-# The fleets in full (8 processes of 3 clocks, 1,000 uploads each), about 10 minutes:
+# The fleets in full (8 processes of 3 clocks, 1,000 uploads each), about 15 minutes:
 #
 #   B2SDK_FULL_ROUNDS=1 tests/scripts/test-servers.sh a_fleet
 set -euo pipefail

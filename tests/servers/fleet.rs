@@ -8,7 +8,7 @@ use b2sdk::simulator::Simulator;
 use b2sdk::{B2Api, BucketType, InMemoryAccountInfo, Operation};
 
 use crate::postgres_server::PostgresServer;
-use crate::redis_server::RedisServer;
+use crate::redis_server::{RedisGroup, RedisServer};
 use crate::server::Server;
 use crate::worker;
 
@@ -38,19 +38,18 @@ fn service() -> Simulator {
 
 /// Runs a fleet of 3 clocks that are 90 s apart, while `disturb` does something to the server again and
 /// again. Returns how often somebody authorized.
-pub(crate) fn run<S: Server>(server: &mut S, mut disturb: impl FnMut(&mut S)) -> usize {
+fn run<S: Send>(url: &str, server: &mut S, mut disturb: impl FnMut(&mut S)) -> usize {
     let service = service();
     let processes = rounds(8, 2);
     let uploads = rounds(1000, 60);
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     std::fs::write(&file, b"a small file").unwrap();
-    let url = server.url();
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..3 * processes)
             .map(|number| {
-                let worker = worker::start(&url, &service, 90 * (number as u64 % 3));
+                let worker = worker::start(url, &service, 90 * (number as u64 % 3));
                 let lines: Vec<String> = (0..uploads)
                     .map(|upload| format!("{}\t{number}/{upload}", file.display()))
                     .collect();
@@ -100,13 +99,13 @@ pub(crate) fn linger(millis: u64) {
 }
 
 fn in_peace<S: Server>(mut server: S) {
-    assert_eq!(run(&mut server, |_| linger(20)), 1);
+    assert_eq!(run(&server.url(), &mut server, |_| linger(20)), 1);
 }
 
 /// `loses` says whether the server loses its data with the processes.
 fn killed<S: Server>(mut server: S, loses: bool) {
     let mut losses = 0;
-    let authorized = run(&mut server, |server| {
+    let authorized = run(&server.url(), &mut server, |server| {
         linger(700);
         server.kill();
         linger(300);
@@ -120,7 +119,7 @@ fn killed<S: Server>(mut server: S, loses: bool) {
 
 fn restarted<S: Server>(mut server: S, loses: bool) {
     let mut losses = 0;
-    let authorized = run(&mut server, |server| {
+    let authorized = run(&server.url(), &mut server, |server| {
         linger(700);
         server.stop();
         server.launch();
@@ -132,7 +131,7 @@ fn restarted<S: Server>(mut server: S, loses: bool) {
 
 fn emptied<S: Server>(mut server: S) {
     let mut losses = 0;
-    let authorized = run(&mut server, |server| {
+    let authorized = run(&server.url(), &mut server, |server| {
         linger(500);
         server.empty();
         losses += 1;
@@ -146,7 +145,7 @@ fn emptied<S: Server>(mut server: S) {
 
 fn frozen<S: Server>(mut server: S) {
     let mut is_first = true;
-    let authorized = run(&mut server, |server| {
+    let authorized = run(&server.url(), &mut server, |server| {
         linger(500);
         if std::mem::take(&mut is_first) {
             server.freeze();
@@ -208,6 +207,20 @@ fn a_fleet_on_redis_survives_being_flushed() {
 #[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
 fn a_fleet_on_redis_survives_a_server_that_is_stopped() {
     frozen(RedisServer::start());
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn a_fleet_on_redis_survives_a_failover_to_a_stale_replica() {
+    let mut group = RedisGroup::start();
+    let mut is_first = true;
+    let authorized = run(&group.url(), &mut group, |group| {
+        linger(500);
+        if std::mem::take(&mut is_first) {
+            group.fail_over(|| linger(300));
+        }
+    });
+    assert!(authorized <= 2, "{authorized} after one loss");
 }
 
 #[test]

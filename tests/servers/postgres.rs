@@ -11,12 +11,16 @@ use b2sdk::simulator::Simulator;
 use b2sdk::testing::Clock;
 use b2sdk::{B2Api, BucketType, Error, Operation, Timestamp};
 
-use crate::postgres_server::PostgresServer;
+use crate::certificates::Certificates;
+use crate::postgres_server::{self, PostgresServer};
+use crate::proxy::{self, Proxy};
 use crate::server::{self, Server as _};
 
 /// Another account info on the server for each place.
-fn keeps_the_contract(settings: fn(PostgresAccountInfoBuilder) -> PostgresAccountInfoBuilder) {
-    let server = PostgresServer::start();
+fn keeps_the_contract(
+    url: &str,
+    settings: impl Fn(PostgresAccountInfoBuilder) -> PostgresAccountInfoBuilder,
+) {
     let places = AtomicUsize::new(0);
     conformance::check_persistent(
         || places.fetch_add(1, Ordering::Relaxed),
@@ -27,7 +31,7 @@ fn keeps_the_contract(settings: fn(PostgresAccountInfoBuilder) -> PostgresAccoun
                 .pool_size(100)
                 .migrate(true)
                 .clock(&clock);
-            Box::new(settings(builder).connect(&server.url()).unwrap())
+            Box::new(settings(builder).connect(url).unwrap())
         },
     );
 }
@@ -35,13 +39,13 @@ fn keeps_the_contract(settings: fn(PostgresAccountInfoBuilder) -> PostgresAccoun
 #[test]
 #[ignore = "needs a PostgreSQL server: run tests/scripts/test-servers.sh"]
 fn the_store_keeps_the_contract() {
-    keeps_the_contract(|builder| builder);
+    keeps_the_contract(&PostgresServer::start().url(), |builder| builder);
 }
 
 #[test]
 #[ignore = "needs a PostgreSQL server: run tests/scripts/test-servers.sh"]
 fn the_store_keeps_the_contract_without_its_memory_and_sealed() {
-    keeps_the_contract(|builder| {
+    keeps_the_contract(&PostgresServer::start().url(), |builder| {
         builder
             .staleness(Duration::ZERO)
             .seal_with("a secret of the whole fleet")
@@ -337,4 +341,91 @@ fn the_store_works_on_a_thread_of_an_async_runtime() {
         connect(&server.url()).auth().unwrap().is_some()
     });
     assert!(runtime.block_on(task).unwrap());
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL server: run tests/scripts/test-servers.sh"]
+fn the_store_keeps_the_contract_when_answers_are_lost_and_the_server_is_away() {
+    let server = PostgresServer::start();
+    server.sql(PostgresAccountInfo::TABLES);
+    let places = AtomicUsize::new(0);
+    conformance::check_server_faults(|clock| {
+        let proxy = Proxy::start(server.port(), proxy::postgres_requests);
+        let place = places.fetch_add(1, Ordering::Relaxed);
+        let builder = PostgresAccountInfo::builder()
+            .account(format!("fault-{place}"))
+            .store_application_key(true)
+            .clock(&clock);
+        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
+        (Box::new(builder.connect(&url).unwrap()), Box::new(proxy))
+    });
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL server: run tests/scripts/test-servers.sh"]
+fn the_store_keeps_the_contract_over_tls_with_the_named_roots_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = Certificates::create(directory.path());
+    for path in [directory.path(), &files.certificate, &files.key] {
+        postgres_server::give(path);
+    }
+    let server = PostgresServer::start_with(&[
+        "ssl=on",
+        &format!("ssl_cert_file={}", files.certificate.display()),
+        &format!("ssl_key_file={}", files.key.display()),
+    ]);
+    let url = server.url().replace("127.0.0.1", "localhost") + "?sslmode=verify-full";
+    keeps_the_contract(&url, |builder| builder.tls_roots(files.authority.clone()));
+    let error = connect(&url).auth().unwrap_err();
+    assert!(
+        !error.is_unavailable() && error.to_string().contains("tls_roots"),
+        "{error}"
+    );
+    // Also where the URL does not insist on it.
+    let error = connect(&url.replace("?sslmode=verify-full", ""))
+        .auth()
+        .unwrap_err();
+    assert!(error.to_string().contains("sslmode=disable"), "{error}");
+    let plain = url.replace("verify-full", "disable");
+    assert!(connect(&plain).auth().unwrap().is_none());
+    let builder = PostgresAccountInfo::builder().tls_roots("no certificate");
+    let error = builder.connect(&url).map(drop).unwrap_err();
+    assert!(matches!(error, Error::InvalidInput { .. }), "{error:?}");
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL server: run tests/scripts/test-servers.sh"]
+fn a_standby_that_takes_over_has_the_login_and_no_upload_urls() {
+    let mut primary = PostgresServer::start();
+    primary.sql(PostgresAccountInfo::TABLES);
+    let standby = primary.standby();
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", standby.port(), primary.port());
+    let url = format!("postgres://postgres@{hosts}/postgres");
+    let store = PostgresAccountInfo::builder().staleness(Duration::ZERO);
+    let store = store.connect(&url).unwrap();
+    let saved = store.save_auth(auth(), None).unwrap();
+    let target = target();
+    store
+        .put_upload_url(saved.identity(), &target, self::url())
+        .unwrap();
+    while standby
+        .sql("SELECT generation FROM b2_account")
+        .trim()
+        .is_empty()
+    {}
+    primary.kill();
+    standby.sql("SELECT pg_promote()");
+    let seen = loop {
+        match store.auth() {
+            Err(error) => assert!(error.is_unavailable(), "{error}"),
+            Ok(seen) => break seen,
+        }
+    };
+    assert_eq!(seen.map(|seen| seen.generation()), Some(saved.generation()));
+    let take = || store.take_upload_url(saved.identity(), &target).unwrap();
+    assert_eq!(take(), None);
+    store
+        .put_upload_url(saved.identity(), &target, self::url())
+        .unwrap();
+    assert!(take().is_some());
 }

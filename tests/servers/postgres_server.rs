@@ -1,8 +1,8 @@
 //! A PostgreSQL server of a test's own.
 
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::redis_server::free_port;
 use crate::server::Server;
 
 /// Root may not run a server: nobody does.
@@ -49,6 +50,15 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
+/// Gives a file or directory to the user that the server runs as, who alone may read it.
+pub(crate) fn give(path: &Path) {
+    let mode = if path.is_dir() { 0o700 } else { 0o600 };
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    if is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+}
+
 impl PostgresServer {
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
@@ -56,13 +66,8 @@ impl PostgresServer {
 
     /// A server with further settings, such as `max_connections=20`.
     pub(crate) fn start_with(settings: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
         let directory = tempfile::tempdir().unwrap();
-        if is_root() {
-            chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        }
+        give(directory.path());
         let output = unprivileged(&program("initdb"))
             .args(["--username=postgres", "--auth=trust", "--no-sync"])
             .args(["--encoding=UTF8", "--locale=C", "--pgdata"])
@@ -72,12 +77,34 @@ impl PostgresServer {
         assert!(output.status.success(), "{output:?}");
         let mut server = Self {
             child: None,
-            port,
+            port: free_port(),
             directory,
             arguments: settings
                 .iter()
                 .flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()])
                 .collect(),
+        };
+        server.launch();
+        server
+    }
+
+    /// A second server that repeats everything this one does, and can take over.
+    pub(crate) fn standby(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        give(directory.path());
+        let output = unprivileged(&program("pg_basebackup"))
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .args(["--username=postgres", "--host=127.0.0.1"])
+            .args(["--port", &self.port.to_string(), "--pgdata"])
+            .arg(directory.path().join("data"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let mut server = Self {
+            child: None,
+            port: free_port(),
+            directory,
+            arguments: Vec::new(),
         };
         server.launch();
         server
@@ -109,7 +136,7 @@ impl PostgresServer {
             .expect("a PostgreSQL server is needed: install Debian's package postgresql");
         let mut output = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        while !line.contains("ready to accept connections") {
+        while !line.contains("ready to accept") {
             line.clear();
             if output.read_line(&mut line).unwrap() == 0 {
                 child.wait().unwrap();

@@ -12,14 +12,18 @@ use b2sdk::simulator::Simulator;
 use b2sdk::testing::Clock;
 use b2sdk::{B2Api, BucketType, Error, Operation, Timestamp};
 
-use crate::redis_server::RedisServer;
+use crate::certificates::Certificates;
+use crate::proxy::{self, Proxy};
+use crate::redis_server::{RedisGroup, RedisServer, free_port};
 use crate::server::Server as _;
 
 const BUCKET: &str = "example-mybucket-b2-1";
 
 /// Another account info on the server for each place.
-fn keeps_the_contract(settings: fn(RedisAccountInfoBuilder) -> RedisAccountInfoBuilder) {
-    let server = RedisServer::start();
+fn keeps_the_contract(
+    url: &str,
+    settings: impl Fn(RedisAccountInfoBuilder) -> RedisAccountInfoBuilder,
+) {
     let places = AtomicUsize::new(0);
     conformance::check_persistent(
         || places.fetch_add(1, Ordering::Relaxed),
@@ -29,7 +33,7 @@ fn keeps_the_contract(settings: fn(RedisAccountInfoBuilder) -> RedisAccountInfoB
                 .store_application_key(true)
                 .pool_size(100)
                 .clock(&clock);
-            Box::new(settings(builder).open(&server.url()).unwrap())
+            Box::new(settings(builder).open(url).unwrap())
         },
     );
 }
@@ -37,13 +41,13 @@ fn keeps_the_contract(settings: fn(RedisAccountInfoBuilder) -> RedisAccountInfoB
 #[test]
 #[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
 fn the_store_keeps_the_contract() {
-    keeps_the_contract(|builder| builder);
+    keeps_the_contract(&RedisServer::start().url(), |builder| builder);
 }
 
 #[test]
 #[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
 fn the_store_keeps_the_contract_without_its_memory_and_sealed() {
-    keeps_the_contract(|builder| {
+    keeps_the_contract(&RedisServer::start().url(), |builder| {
         builder
             .staleness(Duration::ZERO)
             .seal_with("a secret of the whole fleet")
@@ -262,4 +266,102 @@ fn a_flush_costs_one_authorization_and_a_logout_stays_one() {
         assert!(matches!(error, Error::NotAuthorized), "{error:?}");
     }
     assert_eq!(service.log().total(), 0);
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn the_store_keeps_the_contract_when_answers_are_lost_and_the_server_is_away() {
+    let server = RedisServer::start();
+    // From now on the server has all scripts, so that what is lost is always an effect.
+    keeps_the_contract(&server.url(), |builder| builder);
+    let places = AtomicUsize::new(0);
+    conformance::check_server_faults(|clock| {
+        let proxy = Proxy::start(server.port(), proxy::redis_requests);
+        let place = places.fetch_add(1, Ordering::Relaxed);
+        let builder = RedisAccountInfo::builder()
+            .account(format!("fault-{place}"))
+            .store_application_key(true)
+            .clock(&clock);
+        let store = builder.open(&format!("redis://127.0.0.1:{}", proxy.port()));
+        (Box::new(store.unwrap()), Box::new(proxy))
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn the_store_keeps_the_contract_over_tls_with_the_named_roots_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = Certificates::create(directory.path());
+    let port = free_port().to_string();
+    let _server = RedisServer::start_with(&[
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        files.certificate.to_str().unwrap(),
+        "--tls-key-file",
+        files.key.to_str().unwrap(),
+        "--tls-ca-cert-file",
+        files.authority_file.to_str().unwrap(),
+        "--tls-auth-clients",
+        "no",
+    ]);
+    let url = format!("rediss://localhost:{port}");
+    keeps_the_contract(&url, |builder| builder.tls_roots(files.authority.clone()));
+    let error = RedisAccountInfo::open(&url).unwrap().auth().unwrap_err();
+    assert!(error.to_string().contains("localhost"), "{error}");
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn the_store_keeps_the_contract_in_a_cluster() {
+    // The port of the nodes among themselves is 10,000 higher, unless it is named.
+    let nodes = [(); 2].map(|()| {
+        let bus = free_port().to_string();
+        let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+        (RedisServer::start_with(&arguments), bus)
+    });
+    let [(first, _), (second, bus)] = &nodes;
+    first.command("CLUSTER ADDSLOTSRANGE 0 8191");
+    second.command("CLUSTER ADDSLOTSRANGE 8192 16383");
+    first.command(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", second.port()));
+    for (node, _) in &nodes {
+        while !node.command("CLUSTER INFO").contains("cluster_state:ok") {}
+    }
+    // Some accounts are on one node, some on the other, and none on both.
+    keeps_the_contract(&first.url(), |builder| builder);
+    for (node, _) in &nodes {
+        assert!(
+            !node.command("DBSIZE").starts_with(":0"),
+            "a node is not used"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn a_replica_that_takes_over_hands_out_no_url_that_was_taken() {
+    let (mut group, clock) = (RedisGroup::start(), Clock::default());
+    let store = RedisAccountInfo::builder()
+        .staleness(Duration::ZERO)
+        .open(&group.url())
+        .unwrap();
+    let saved = store.save_auth(auth().auth().clone(), None).unwrap();
+    let target = UploadTarget::Bucket("b".into());
+    let put =
+        |store: &RedisAccountInfo| store.put_upload_url(saved.identity(), &target, url(&clock));
+    let take = || store.take_upload_url(saved.identity(), &target);
+    put(&store).unwrap();
+    while group.replica_command("EXISTS b2:{default}:pool:b:b") != ":1\r\n" {}
+    group.fail_over(|| assert!(take().unwrap().is_some()));
+    // The first calls may still meet the primary that is gone.
+    let seen = loop {
+        match store.auth() {
+            Err(error) => assert!(error.is_unavailable(), "{error}"),
+            Ok(seen) => break seen,
+        }
+    };
+    assert_eq!(seen.map(|seen| seen.generation()), Some(saved.generation()));
+    assert_eq!(take().unwrap(), None, "it is in somebody's hand");
+    put(&store).unwrap();
+    assert!(take().unwrap().is_some(), "it works as before");
 }

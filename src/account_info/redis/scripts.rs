@@ -9,10 +9,12 @@
 //! | `lease` | hash | `ticket`, `ends` (the server's milliseconds) |
 //! | `names`, `ids` | hash | bucket ids by name, and names by id |
 //! | `seq` | number | counts upload URLs that were put |
-//! | `pool:<target>` | sorted set | `epoch`, `received`, URL and token, by the order of putting |
+//! | `pool:<target>` | sorted set | `epoch` and run, `received`, URL and token, by the order of putting |
 //!
 //! The epoch changes with the identity and with a logout, so that what is left in a pool is out of
-//! reach at once. Numbers travel as text, because Lua's are floating point.
+//! reach at once. So it is with what was put into another run of the server: a server that restarts from
+//! its disk, or a replica that takes over, may have lost that a URL was taken, and would hand it out
+//! twice. Numbers travel as text, because Lua's are floating point.
 
 /// What several scripts begin with: the server's time, moved on by what tests want.
 const NOW: &str = r"
@@ -147,11 +149,11 @@ return {{'done'}}
     )
 }
 
-/// KEYS auth, pool; ARGV owner, the time after which and until which a URL was received.
+/// KEYS auth, pool; ARGV owner, the time after which and until which a URL was received, the server's run.
 pub(super) fn take() -> String {
     format!(
         r"{OWNED}
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
+local epoch = redis.call('HGET', KEYS[1], 'epoch') .. ':' .. ARGV[4]
 while true do
     local popped = redis.call('ZPOPMAX', KEYS[2])
     if #popped == 0 then return {{'none'}} end
@@ -165,11 +167,12 @@ end
     )
 }
 
-/// KEYS auth, pool, seq; ARGV owner, received, URL and token, size of the pool, lifetime in seconds.
+/// KEYS auth, pool, seq; ARGV owner, received, URL and token, size of the pool, lifetime in seconds, the
+/// server's run.
 pub(super) fn put() -> String {
     format!(
         r"{OWNED}
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
+local epoch = redis.call('HGET', KEYS[1], 'epoch') .. ':' .. ARGV[6]
 local member = epoch .. '|' .. ARGV[2] .. '|' .. ARGV[3]
 redis.call('ZADD', KEYS[2], redis.call('INCR', KEYS[3]), member)
 redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -(ARGV[4] + 1))

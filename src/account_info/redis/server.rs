@@ -10,11 +10,9 @@ use std::fmt;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::{
-    Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _,
-    RedisError, TlsCertificates,
-};
+use redis::{ConnectionInfo, ErrorKind, InfoDict, RedisError};
 
+use super::address::{self, Address, Means};
 use crate::account_info::fleet::{Password, Pause};
 use crate::error::{Error, Result, StoreError};
 
@@ -37,11 +35,19 @@ pub(super) enum Repeat {
 }
 
 pub(super) struct Server {
-    info: ConnectionInfo,
+    address: Address,
+    /// The node of a cluster that holds the account, if it is not the one at the address.
+    redirect: Mutex<Option<ConnectionInfo>>,
     settings: Settings,
     name: String,
     idle: Mutex<Idle>,
     pause: Pause,
+}
+
+/// A connection, and which run of which server it leads to.
+pub(super) struct Connection {
+    pub(super) connection: redis::Connection,
+    pub(super) run: String,
 }
 
 struct Idle {
@@ -60,24 +66,18 @@ impl fmt::Debug for Server {
 
 impl Server {
     pub(super) fn new(url: &str, settings: Settings) -> Result<Self> {
-        // The parser's own words may quote the password.
-        let info = url.into_connection_info().map_err(|_| {
+        let address = Address::parse(url).ok_or_else(|| {
             Error::invalid_input(
                 "Redis URL",
                 "it is not of the form redis://[user[:password]@]host[:port][/database], or rediss:// \
-                 for TLS",
+                 for TLS, or redis+sentinel://[user[:password]@]host[:port],.../service[/database]",
             )
         })?;
-        let name = match info.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                format!("{host}:{port}")
-            }
-            other => other.to_string(),
-        };
         Ok(Self {
-            info,
+            name: address.name(),
+            address,
+            redirect: Mutex::default(),
             settings,
-            name,
             idle: Mutex::new(Idle {
                 process: std::process::id(),
                 connections: Vec::new(),
@@ -100,6 +100,7 @@ impl Server {
         self.pause.check()?;
         if let Some(mut connection) = self.take_idle() {
             match work(&mut connection) {
+                Err(error) if self.is_elsewhere(&error) => {}
                 Err(error) if is_of_connection(&error) => {
                     // Others from before are no better.
                     self.idle.lock().connections.clear();
@@ -111,8 +112,26 @@ impl Server {
             }
         }
         let mut connection = self.connect()?;
-        let outcome = work(&mut connection);
-        self.finish(connection, outcome)
+        match work(&mut connection) {
+            Err(error) if self.is_elsewhere(&error) && self.redirect.lock().is_some() => {
+                connection = self.connect()?;
+                let outcome = work(&mut connection);
+                self.finish(connection, outcome)
+            }
+            outcome => self.finish(connection, outcome),
+        }
+    }
+
+    /// Whether the server did nothing because another one is to be asked: the primary, after a failover,
+    /// or the node of a cluster that holds the account.
+    fn is_elsewhere(&self, error: &RedisError) -> bool {
+        let is_elsewhere = matches!(error.code(), Some("READONLY" | "MOVED"));
+        if is_elsewhere {
+            let node = error.redirect_node();
+            *self.redirect.lock() = node.and_then(|(node, _)| self.address.redirected(node));
+            self.idle.lock().connections.clear();
+        }
+        is_elsewhere
     }
 
     fn finish<T>(
@@ -121,7 +140,9 @@ impl Server {
         outcome: Result<T, RedisError>,
     ) -> Result<T, StoreError> {
         match outcome {
-            Err(error) if is_of_connection(&error) => Err(self.explain(&error)),
+            Err(error) if is_of_connection(&error) || self.is_elsewhere(&error) => {
+                Err(self.explain(&error))
+            }
             outcome => {
                 self.put_idle(connection);
                 outcome.map_err(|error| self.explain(&error))
@@ -147,35 +168,35 @@ impl Server {
     }
 
     fn connect(&self) -> Result<Connection, StoreError> {
-        let mut info = self.info.clone();
-        if let Some(password) = &self.settings.password {
-            let password = password().map_err(|error| {
-                StoreError::new(error).context(format!(
-                    "asking for the password of the Redis server {}",
-                    self.name
-                ))
-            })?;
+        let password = self.settings.password.as_ref().map(|password| password());
+        let password = password.transpose().map_err(|error| {
+            let doing = format!("asking for the password of the Redis server {}", self.name);
+            StoreError::new(error).context(doing)
+        })?;
+        self.connect_with(password).map_err(|error| {
+            *self.redirect.lock() = None;
+            self.explain(&error)
+        })
+    }
+
+    fn connect_with(&self, password: Option<String>) -> Result<Connection, RedisError> {
+        let means = Means {
+            timeout: self.settings.timeout,
+            tls_roots: self.settings.tls_roots.as_deref(),
+        };
+        let redirect = self.redirect.lock().clone();
+        let mut info = match redirect {
+            Some(info) => info,
+            None => self.address.locate(&means)?,
+        };
+        if let Some(password) = password {
             let login = info.redis_settings().clone().set_password(password);
             info = info.set_redis_settings(login);
         }
-        let client = match &self.settings.tls_roots {
-            Some(roots) => Client::build_with_tls(
-                info,
-                TlsCertificates {
-                    client_tls: None,
-                    root_cert: Some(roots.clone()),
-                },
-            ),
-            None => Client::open(info),
-        };
-        let timeout = self.settings.timeout;
-        let connected = client.and_then(|client| {
-            let connection = client.get_connection_with_timeout(timeout)?;
-            connection.set_read_timeout(Some(timeout))?;
-            connection.set_write_timeout(Some(timeout))?;
-            Ok(connection)
-        });
-        connected.map_err(|error| self.explain(&error))
+        let mut connection = address::connect(info, &means)?;
+        let server: InfoDict = redis::cmd("INFO").arg("server").query(&mut connection)?;
+        let run = server.get("run_id").unwrap_or_default();
+        Ok(Connection { connection, run })
     }
 
     /// The failure as the user meets it. The driver's and the server's own words may quote a password or
@@ -193,12 +214,16 @@ impl Server {
             }
             "READONLY" => {
                 format!(
-                    "the Redis server {name} is a replica and cannot be written; name the primary"
+                    "the Redis server {name} is a replica and cannot be written; name the primary, or its \
+                     Sentinels"
                 )
             }
             "OOM" => format!(
                 "the Redis server {name} is full; raise its maxmemory, or choose a volatile-* eviction \
                  policy"
+            ),
+            "MOVED" | "CROSSSLOT" => format!(
+                "the Redis server {name} is a node of a cluster that does not hold the account info"
             ),
             "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" => {
                 format!("the Redis server {name} is not ready ({code})")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::{FromRedisValue as _, Script, Value};
+use redis::{FromRedisValue as _, Script, ScriptInvocation, Value};
 
 use super::scripts;
 use super::server::{Repeat, Server};
@@ -115,6 +115,35 @@ impl RedisStore {
         keys: &[&str],
         arguments: &[&str],
     ) -> Result<Reply, StoreError> {
+        let invocation = self.invocation(script, keys, arguments);
+        let values = self.server.request(repeat, |connection| {
+            invocation.invoke(&mut connection.connection)
+        })?;
+        Self::reply(values)
+    }
+
+    /// Runs a script about a pool of upload URLs, whose last argument is the server's run.
+    fn run_on_pool(
+        &self,
+        script: &Script,
+        repeat: Repeat,
+        keys: &[&str],
+        arguments: &[&str],
+    ) -> Result<Reply, StoreError> {
+        let values = self.server.request(repeat, |connection| {
+            let mut invocation = self.invocation(script, keys, arguments);
+            invocation.arg(&connection.run);
+            invocation.invoke(&mut connection.connection)
+        })?;
+        Self::reply(values)
+    }
+
+    fn invocation<'a>(
+        &self,
+        script: &'a Script,
+        keys: &[&str],
+        arguments: &[&str],
+    ) -> ScriptInvocation<'a> {
         let mut invocation = script.prepare_invoke();
         for key in keys {
             invocation.key(format!("{}{key}", self.prefix));
@@ -122,9 +151,10 @@ impl RedisStore {
         for argument in arguments {
             invocation.arg(*argument);
         }
-        let values: Vec<Value> = self
-            .server
-            .request(repeat, |connection| invocation.invoke(connection))?;
+        invocation
+    }
+
+    fn reply(values: Vec<Value>) -> Result<Reply, StoreError> {
         let mut values = values.into_iter();
         let status = values.next().map(String::from_redis_value);
         let status = status
@@ -348,7 +378,7 @@ impl AccountInfo for RedisStore {
         let keys = ["auth", &pool(target)];
         let arguments = [owner.as_str(), &after, &until];
         // Whose answer is lost loses a URL, and never hands one out twice.
-        let reply = self.run(&self.scripts.take, Repeat::Yes, &keys, &arguments)?;
+        let reply = self.run_on_pool(&self.scripts.take, Repeat::Yes, &keys, &arguments)?;
         if reply.status != "url" {
             return Ok(None);
         }
@@ -379,7 +409,7 @@ impl AccountInfo for RedisStore {
         );
         let keys = ["auth", &pool(target), "seq"];
         let arguments = [owner.as_str(), &received, &stored, &size, &lifetime];
-        self.run(&self.scripts.put, Repeat::No, &keys, &arguments)?;
+        self.run_on_pool(&self.scripts.put, Repeat::No, &keys, &arguments)?;
         Ok(())
     }
 

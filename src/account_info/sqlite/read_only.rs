@@ -31,19 +31,19 @@ pub(super) struct ReadOnly {
     path: PathBuf,
     /// Answers all calls.
     memory: InMemoryAccountInfo,
-    seen: Mutex<Seen>,
+    seen: Mutex<LastRead>,
 }
 
 /// The file that was read last, and the `data_version` that it had.
 #[derive(Debug, Default)]
-struct Seen {
+struct LastRead {
     file: Option<FileId>,
     database: Option<Database>,
     version: i64,
 }
 
 /// The result of checking the file.
-enum Look {
+enum Change {
     /// It has not changed.
     Same,
     /// It does not exist, or nobody has used it yet.
@@ -84,13 +84,13 @@ impl ReadOnly {
             .look(&self.path)
             .map_err(|failure| failure.explain("read", &self.path))?;
         let outcome = match look {
-            Look::Same => Ok(()),
-            Look::Nothing => {
+            Change::Same => Ok(()),
+            Change::Nothing => {
                 self.memory.lose_contents();
                 Ok(())
             }
-            Look::LoggedOut => self.memory.clear(),
-            Look::New(content) => self.memory.save_auth(content.auth, None).and_then(|saved| {
+            Change::LoggedOut => self.memory.clear(),
+            Change::New(content) => self.memory.save_auth(content.auth, None).and_then(|saved| {
                 self.memory
                     .replace_buckets(saved.identity(), &content.buckets)
             }),
@@ -105,22 +105,22 @@ impl ReadOnly {
     }
 }
 
-impl Seen {
+impl LastRead {
     /// Reads the file if it has changed since the last look.
-    fn look(&mut self, path: &Path) -> Result<Look, Failure> {
+    fn look(&mut self, path: &Path) -> Result<Change, Failure> {
         let file = FileId::at(path).map_err(|error| Error::local_file("read", path, error))?;
         if file == self.file {
             let Some(database) = &mut self.database else {
-                return Ok(Look::Same);
+                return Ok(Change::Same);
             };
             if data_version(database.connection()?)? == self.version {
-                return Ok(Look::Same);
+                return Ok(Change::Same);
             }
         } else {
             *self = Self::default();
         }
         if file.is_none() {
-            return Ok(Look::Nothing);
+            return Ok(Change::Nothing);
         }
         let look = self.read(path)?;
         self.file = file;
@@ -128,7 +128,7 @@ impl Seen {
     }
 
     /// Reads the file.
-    fn read(&mut self, path: &Path) -> Result<Look, Failure> {
+    fn read(&mut self, path: &Path) -> Result<Change, Failure> {
         let mut database = match self.database.take() {
             Some(database) => database,
             None => Database::open_to_read(path)?,
@@ -143,13 +143,13 @@ impl Seen {
         let look = copy.read(|now| {
             let Some(auth) = rows::account(now, path)? else {
                 return Ok(if is_unused {
-                    Look::Nothing
+                    Change::Nothing
                 } else {
-                    Look::LoggedOut
+                    Change::LoggedOut
                 });
             };
             let buckets = rows::buckets(now)?;
-            Ok(Look::New(Box::new(Content { auth, buckets })))
+            Ok(Change::New(Box::new(Content { auth, buckets })))
         })?;
         (self.version, self.database) = (version, Some(database));
         Ok(look)
@@ -157,11 +157,11 @@ impl Seen {
 }
 
 /// Reads the JSON file of a very old tool. Fails with `failure` if it is not one.
-fn of_old_tool(path: &Path, failure: Failure) -> Result<Look, Failure> {
+fn of_old_tool(path: &Path, failure: Failure) -> Result<Change, Failure> {
     let auth = legacy::read(path).map_err(|error| Error::local_file("read", path, error))?;
     let auth = auth.ok_or(failure)?;
     let buckets = Vec::new();
-    Ok(Look::New(Box::new(Content { auth, buckets })))
+    Ok(Change::New(Box::new(Content { auth, buckets })))
 }
 
 /// The tables that an account info has had in any version. Others are not needed.

@@ -62,12 +62,12 @@ pub(super) struct Shared {
     /// Whether the file system reports reliably and at once when a file was last changed.
     trusts_stamps: bool,
     /// The result of the last check, if the file's stamp tells whether it is still valid.
-    settled: RwLock<Option<Settled>>,
+    settled: RwLock<Option<CheckedAuth>>,
 }
 
 /// The result of a check that is valid while the file has this stamp.
 #[derive(Debug, Clone)]
-pub(super) struct Settled {
+pub(super) struct CheckedAuth {
     /// The process that checked. A forked process has the same memory, but must not use what is in
     /// it.
     process: u32,
@@ -83,14 +83,14 @@ struct OpenFile {
     file: Option<FileId>,
     tables: Tables,
     /// The result of the last check, if nothing was written here since.
-    known: Option<Known>,
+    known: Option<LastCheck>,
     stamp_age: StampAge,
 }
 
 /// What was read last, the `data_version` that it was read at, and the last check that confirmed
 /// it.
 #[derive(Debug)]
-struct Known {
+struct LastCheck {
     version: i64,
     look: u64,
     has_log: bool,
@@ -167,7 +167,7 @@ impl Shared {
     }
 
     /// The result of the last check, if the file is still as it was before that.
-    pub(super) fn settled(&self) -> Option<Settled> {
+    pub(super) fn settled(&self) -> Option<CheckedAuth> {
         let settled = self.settled.read();
         let settled = settled.as_ref()?;
         let stamp = Stamp::at(&self.path).unwrap_or(None)?;
@@ -180,7 +180,7 @@ impl Shared {
         let tells = |stamp: &Stamp| self.trusts_stamps && open.file == Some(stamp.file);
         let known = open.known.as_ref().filter(|known| !known.has_log);
         let settled = stamp.filter(tells).zip(known);
-        *self.settled.write() = settled.map(|(stamp, known)| Settled {
+        *self.settled.write() = settled.map(|(stamp, known)| CheckedAuth {
             process: std::process::id(),
             stamp,
             auth: known.auth.clone(),
@@ -278,26 +278,26 @@ impl Shared {
     ) -> Result<T> {
         match self.try_write(if_deleted, &work)? {
             Ok(value) => Ok(value),
-            Err(Moved) => self
+            Err(FileMoved) => self
                 .try_write(if_deleted, &work)?
-                .map_err(|Moved| Error::AccountChanged),
+                .map_err(|FileMoved| Error::AccountChanged),
         }
     }
 
-    /// Runs `work` in a transaction. `Moved` means that SQLite wrote nothing because the file was
+    /// Runs `work` in a transaction. `FileMoved` means that SQLite wrote nothing because the file was
     /// replaced.
     fn try_write<T>(
         &self,
         if_deleted: IfDeleted,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<Result<T, Moved>> {
+    ) -> Result<Result<T, FileMoved>> {
         let mut current = self.current(if_deleted)?;
         let open = current.as_mut().ok_or(Error::AccountChanged)?;
         // A commit of this connection does not change its own `data_version`.
         open.known = None;
         match open.database.write(work) {
             Ok(value) => Ok(Ok(value)),
-            Err(failure) if failure.is_moved() => Ok(Err(Moved)),
+            Err(failure) if failure.is_moved() => Ok(Err(FileMoved)),
             Err(failure) => Err(open.explain("write", failure, &self.path)),
         }
     }
@@ -343,7 +343,7 @@ fn is_empty(path: &Path) -> bool {
 }
 
 /// The file was deleted or replaced while it was written.
-struct Moved;
+struct FileMoved;
 
 impl OpenFile {
     /// Opens the file that is at the path, and creates it if there is none. Tries again if it is
@@ -406,7 +406,7 @@ impl OpenFile {
         self.known = None;
         // Both are read in one transaction, because a commit in between would never be noticed.
         let known = self.database.read(|now| {
-            Ok(Known {
+            Ok(LastCheck {
                 version: data_version(now)?,
                 look,
                 has_log: has_log(now)?,

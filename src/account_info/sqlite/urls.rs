@@ -129,8 +129,8 @@ impl Urls {
                     state.resume();
                     return Ok(value);
                 }
-                Err(Unwritten::Work(error)) => return Err(error),
-                Err(Unwritten::File(error)) => state.pause(&error, self.options.clock.elapsed()),
+                Err(WriteFailure::Work(error)) => return Err(error),
+                Err(WriteFailure::File(error)) => state.pause(&error, self.options.clock.elapsed()),
             }
         }
         state.memory_is_used = true;
@@ -162,10 +162,10 @@ impl Urls {
         &self,
         state: &mut UrlState,
         work: &mut impl FnMut(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Unwritten> {
+    ) -> Result<T, WriteFailure> {
         state.follow(&self.shared, &self.options)?;
         let path = state.path.clone();
-        let of_file = |failure: Failure| Unwritten::File(failure.explain("write", &path));
+        let of_file = |failure: Failure| WriteFailure::File(failure.explain("write", &path));
         let mut file = match state.file.take() {
             Some(file) => file,
             None => UrlFile::open(&path, &self.options).map_err(of_file)?,
@@ -181,7 +181,7 @@ impl Urls {
         }
         state.file = Some(file);
         written.map_err(|failure| match failure {
-            Failure::Explained(error) => Unwritten::Work(error),
+            Failure::Explained(error) => WriteFailure::Work(error),
             failure => of_file(failure),
         })
     }
@@ -251,7 +251,7 @@ impl Urls {
 }
 
 /// Why a transaction in the file did not take place.
-enum Unwritten {
+enum WriteFailure {
     /// The file cannot be used.
     File(Error),
     /// The work itself failed.
@@ -261,11 +261,11 @@ enum Unwritten {
 impl UrlState {
     /// Switches to the file that others use now: beside another account info if a link was changed,
     /// or a new one if the old one was deleted.
-    fn follow(&mut self, shared: &Path, options: &Options) -> Result<(), Unwritten> {
+    fn follow(&mut self, shared: &Path, options: &Options) -> Result<(), WriteFailure> {
         let beside_now = FileId::at(shared).unwrap_or(None);
         if beside_now.is_some() && beside_now != self.beside {
             self.beside = beside_now;
-            let path = beside(shared).map_err(Unwritten::File)?;
+            let path = beside(shared).map_err(WriteFailure::File)?;
             if path != self.path {
                 self.path = path;
                 // It stays what it is to those who use it.
@@ -278,7 +278,7 @@ impl UrlState {
             file.abandon();
             let opened = UrlFile::open(&self.path, options);
             let file =
-                opened.map_err(|failure| Unwritten::File(failure.explain("open", &self.path)));
+                opened.map_err(|failure| WriteFailure::File(failure.explain("open", &self.path)));
             self.file = Some(file?);
         }
         Ok(())

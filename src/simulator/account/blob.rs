@@ -3,21 +3,21 @@
 use std::fmt;
 use std::io::{self, Read};
 
-/// A stored body. It stays readable for as long as somebody holds it, also after the last record
-/// that names it is gone; then it is removed.
+/// A stored body. It stays readable while anybody holds it, even after the last record that names
+/// it is gone. Then it is removed.
 pub(crate) trait Blob: fmt::Debug + Send + Sync {
-    /// What records call it; empty where records are not written down.
+    /// The name that records use; empty where records are not written down.
     fn name(&self) -> String;
 
-    /// Reads from this byte on.
+    /// Opens the body at this offset.
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>>;
 
-    /// How many bytes can be read.
+    /// Returns how many bytes can be read.
     fn length(&self) -> io::Result<u64>;
 
-    /// One more record names this body.
+    /// Notes that one more record names this body.
     fn keep(&self);
 
-    /// One record less names this body.
+    /// Notes that one record fewer names this body.
     fn release(&self);
 }

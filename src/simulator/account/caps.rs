@@ -9,8 +9,8 @@ use crate::simulator::protocol::reply::Refusal;
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
-/// What an account may store, and what it may do in a day; without a value, as much as it likes. See
-/// [`Simulator::set_caps`](crate::simulator::Simulator::set_caps).
+/// Limits for what an account may store, and for what it may do in a day. A limit without a value
+/// does not apply. See [`Simulator::set_caps`](crate::simulator::Simulator::set_caps).
 ///
 /// ```
 /// use b2sdk::simulator::{Caps, Simulator};
@@ -24,47 +24,50 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Caps {
-    /// Bytes stored, all versions and the parts of unfinished files together. Uploads, copies and
-    /// what prepares them are then 403 `storage_cap_exceeded`.
+    /// The most bytes that may be stored, in all versions and in the parts of unfinished files.
+    /// Beyond it, uploads, copies and the calls that prepare them are answered with 403
+    /// `storage_cap_exceeded`.
     pub storage: Option<u64>,
-    /// Bytes downloaded in a day. Downloads are then 403 `download_cap_exceeded`.
+    /// The most bytes that may be downloaded in a day. Beyond it, downloads are answered with 403
+    /// `download_cap_exceeded`.
     pub download: Option<u64>,
-    /// Calls of class B in a day: downloads, which are then 403 `download_cap_exceeded`, and
-    /// `b2_get_file_info`, which is then 403 `transaction_cap_exceeded`.
+    /// The most calls of class B in a day. Beyond it, downloads are answered with 403
+    /// `download_cap_exceeded`, and `b2_get_file_info` with 403 `transaction_cap_exceeded`.
     pub class_b: Option<u64>,
-    /// Calls of class C in a day, which are then 403 `transaction_cap_exceeded`.
+    /// The most calls of class C in a day. Beyond it, they are answered with 403
+    /// `transaction_cap_exceeded`.
     pub class_c: Option<u64>,
 }
 
 impl Caps {
-    /// None.
+    /// Returns a value without any cap.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Bytes stored.
+    /// The bytes stored.
     #[must_use]
     pub fn storage(mut self, bytes: u64) -> Self {
         self.storage = Some(bytes);
         self
     }
 
-    /// Bytes downloaded in a day.
+    /// The bytes downloaded in a day.
     #[must_use]
     pub fn download(mut self, bytes: u64) -> Self {
         self.download = Some(bytes);
         self
     }
 
-    /// Calls of class B in a day.
+    /// The calls of class B in a day.
     #[must_use]
     pub fn class_b(mut self, calls: u64) -> Self {
         self.class_b = Some(calls);
         self
     }
 
-    /// Calls of class C in a day.
+    /// The calls of class C in a day.
     #[must_use]
     pub fn class_c(mut self, calls: u64) -> Self {
         self.class_c = Some(calls);
@@ -72,18 +75,17 @@ impl Caps {
     }
 }
 
-/// What the caps are held against: what is stored, and what the day has seen so far. Calls that
-/// were refused are not counted.
+/// What an account stores, and what it has done since the day began. Refused calls are not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
     /// Bytes stored.
     pub storage: u64,
-    /// Bytes downloaded today.
+    /// The bytes downloaded today.
     pub download: u64,
-    /// Calls of class B today.
+    /// The calls of class B today.
     pub class_b: u64,
-    /// Calls of class C today.
+    /// The calls of class C today.
     pub class_c: u64,
 }
 
@@ -115,7 +117,7 @@ impl Meter {
         self.today(now_millis).used
     }
 
-    /// Counts a call, if there may be one more of its class today.
+    /// Counts a call, unless it would exceed the cap of its class.
     pub(crate) fn count(&self, operation: Operation, now_millis: u64) -> Result<(), Refusal> {
         let mut today = self.today(now_millis);
         let Day { caps, used, .. } = &mut *today;
@@ -138,7 +140,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Counts a download of so many bytes, if there may be one more and if its bytes may be sent.
+    /// Counts a download of so many bytes, unless the call or its bytes would exceed a cap.
     pub(crate) fn count_download(
         &self,
         operation: Operation,
@@ -188,7 +190,7 @@ impl Meter {
     }
 }
 
-/// Whether the call is one that is of no use to an account that may store nothing more.
+/// Whether the call prepares something that an account without free storage cannot finish.
 pub(crate) fn prepares_storing(operation: Operation) -> bool {
     matches!(
         operation,

@@ -1,6 +1,6 @@
 //! Server-side encryption (docs/protocol.md, section 3.9): what requests ask for, in headers and in
-//! JSON, and what is remembered of it. Nothing is encrypted here; of a customer's key only what it
-//! takes to know it again is kept, and no key gets into a message.
+//! JSON, and what is stored of it. Content is not encrypted. Of a customer's key only digests are
+//! stored, which suffice to recognize it, and no message contains a key.
 
 use std::fmt;
 
@@ -71,8 +71,8 @@ impl Encryption {
     }
 }
 
-/// What is kept of a customer's key: its MD5 is shown to whoever sees the file, the other digest
-/// tells keys apart that were made to have the same MD5.
+/// Digests of a customer's key. Everybody who sees the file sees the MD5; the SHA-1 distinguishes
+/// keys that were made to have one MD5.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyCheck {
     /// Base64, as the wire has it.

@@ -1,5 +1,4 @@
-//! The capabilities that there are (docs/protocol.md, section 10.1) and the making of application
-//! keys.
+//! The capabilities (docs/protocol.md, section 10.1) and the creation of application keys.
 
 use std::sync::Arc;
 
@@ -42,8 +41,8 @@ pub(crate) const CAPABILITIES: &[&str] = &[
     "bypassGovernance",
 ];
 
-/// What a key must have for a JSON call, whatever it asks for (docs/protocol.md, the headings of section 2). Uploads
-/// and downloads see to theirs themselves.
+/// The capability that a JSON call needs, whatever its parameters (docs/protocol.md, the headings
+/// of section 2). Uploads and downloads check theirs themselves.
 pub(crate) const fn needed_for(operation: Operation) -> Option<&'static str> {
     Some(match operation {
         Operation::CreateBucket | Operation::UpdateBucket => "writeBuckets",
@@ -79,8 +78,9 @@ pub(crate) const fn needed_for(operation: Operation) -> Option<&'static str> {
     })
 }
 
-/// Whether a key that is restricted to buckets may hold this capability (docs/protocol.md, section 2.22; for
-/// replication, logging and lifecycle rules the list may just be old, so those are let through).
+/// Whether a key that is restricted to buckets may have this capability (docs/protocol.md, section
+/// 2.22). The documented list may be older than the capabilities for replication, logging and
+/// lifecycle rules, so these are allowed.
 pub(crate) fn is_for_restricted_keys(capability: &str) -> bool {
     !matches!(
         capability,

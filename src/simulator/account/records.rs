@@ -46,27 +46,32 @@ pub(crate) struct AccountToken {
     pub(crate) expires: u64,
 }
 
+/// An upload URL. A client may ask for many thousands in a day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UploadUrl {
-    pub(crate) token: String,
-    pub(crate) key_id: String,
-    /// The token is good for this very path only.
-    pub(crate) path: String,
-    pub(crate) bucket_id: String,
-    /// Set for the URLs that take parts.
-    pub(crate) large_file_id: Option<String>,
+    pub(crate) token: Arc<str>,
+    pub(crate) key_id: Arc<str>,
+    /// The token is valid for this path only.
+    pub(crate) path: Box<str>,
+    pub(crate) bucket_id: Arc<str>,
+    /// The large file, for URLs that take parts.
+    pub(crate) large_file_id: Option<Box<str>>,
     pub(crate) expires: u64,
 }
 
+/// A download authorization. A client may ask for many thousands in a day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct DownloadToken {
-    pub(crate) token: String,
-    pub(crate) key_id: String,
-    pub(crate) bucket_id: String,
-    pub(crate) prefix: String,
+    pub(crate) token: Arc<str>,
+    pub(crate) key_id: Arc<str>,
+    pub(crate) bucket_id: Arc<str>,
+    pub(crate) prefix: Box<str>,
     /// Query parameters that every download with this token must repeat.
     pub(crate) overrides: BTreeMap<String, String>,
     pub(crate) expires: u64,
+    /// Until then, an expired token is known as expired. Older data directories do not have it.
+    #[serde(default)]
+    pub(crate) known_until: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -144,35 +149,47 @@ pub(crate) struct Version {
     pub(crate) content_type: Arc<str>,
     pub(crate) sha1: ContentSha1,
     pub(crate) md5: Option<ContentMd5>,
-    pub(crate) info: FileInfo,
+    pub(crate) info: Rare<BTreeMap<String, String>>,
     pub(crate) encryption: Encryption,
     pub(crate) lock: Lock,
-    pub(crate) replication: Replication,
+    pub(crate) replication: Rare<Replication>,
     pub(crate) uploaded: u64,
     pub(crate) content: Box<[Chunk]>,
 }
 
-/// The info of a file; most have none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(
-    clippy::box_collection,
-    reason = "eight bytes instead of 24 in each of a million versions"
-)]
-pub(crate) struct FileInfo(Option<Box<BTreeMap<String, String>>>);
+/// A value that most versions leave empty; then it takes no more room than a pointer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rare<T>(Option<Box<T>>);
 
-static NO_INFO: BTreeMap<String, String> = BTreeMap::new();
+/// A value with an empty form.
+pub(crate) trait CanBeEmpty: PartialEq + 'static {
+    fn empty() -> &'static Self;
+}
 
-impl Deref for FileInfo {
-    type Target = BTreeMap<String, String>;
-
-    fn deref(&self) -> &Self::Target {
-        self.0.as_deref().unwrap_or(&NO_INFO)
+impl CanBeEmpty for BTreeMap<String, String> {
+    fn empty() -> &'static Self {
+        static EMPTY: BTreeMap<String, String> = BTreeMap::new();
+        &EMPTY
     }
 }
 
-impl From<BTreeMap<String, String>> for FileInfo {
-    fn from(info: BTreeMap<String, String>) -> Self {
-        Self((!info.is_empty()).then(|| Box::new(info)))
+impl<T> Default for Rare<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: CanBeEmpty> Deref for Rare<T> {
+    type Target = T;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_deref().unwrap_or_else(|| T::empty())
+    }
+}
+
+impl<T: CanBeEmpty> From<T> for Rare<T> {
+    fn from(value: T) -> Self {
+        Self((value != *T::empty()).then(|| Box::new(value)))
     }
 }
 
@@ -192,10 +209,10 @@ impl Version {
             content_type: "".into(),
             sha1: ContentSha1::None,
             md5: None,
-            info: FileInfo::default(),
+            info: Rare::default(),
             encryption: Encryption::NONE,
             lock: Lock::default(),
-            replication: Replication::default(),
+            replication: Rare::default(),
             uploaded,
             content: Box::default(),
         }
@@ -209,6 +226,16 @@ pub(crate) struct Replication {
     pub(crate) status: Option<ReplicationStatus>,
     /// The buckets that have got a replica of it.
     pub(crate) destinations: BTreeSet<String>,
+}
+
+impl CanBeEmpty for Replication {
+    fn empty() -> &'static Self {
+        static EMPTY: Replication = Replication {
+            status: None,
+            destinations: BTreeSet::new(),
+        };
+        &EMPTY
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -341,8 +368,8 @@ impl Record {
             Self::Account(_) => String::new(),
             Self::Key(key) => key.id.clone(),
             Self::AccountToken(token) => token.token.clone(),
-            Self::UploadUrl(url) => url.token.clone(),
-            Self::DownloadToken(token) => token.token.clone(),
+            Self::UploadUrl(url) => url.token.to_string(),
+            Self::DownloadToken(token) => token.token.to_string(),
             Self::Bucket(bucket) => bucket.id.to_string(),
             Self::Version(version) => version.file_id(),
             Self::Part(part) => part_key(&part.file_id, part.number),

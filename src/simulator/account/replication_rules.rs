@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::encryption::Encryption;
-use super::records::{Bucket, Replication, ReplicationStatus};
+use super::records::{Bucket, Rare, Replication, ReplicationStatus};
 use crate::simulator::protocol::names;
 
 /// A rule as a bucket keeps it, with the key that the bucket's rules read with.
@@ -49,12 +49,13 @@ pub(crate) fn of_new_file(
     name: &str,
     info: &BTreeMap<String, String>,
     encryption: &Encryption,
-) -> Replication {
+) -> Rare<Replication> {
     let waits = can_be_replicated(name, info, encryption) && !rules_for(bucket, name).is_empty();
     Replication {
         status: waits.then_some(ReplicationStatus::Pending),
         destinations: BTreeSet::new(),
     }
+    .into()
 }
 
 /// Files under a customer's key are not replicated, nor are those whose name and info take more than

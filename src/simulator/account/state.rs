@@ -1,6 +1,5 @@
-//! The service's memory: every record, indexed the way the endpoints look things up. It changes
-//! only by applying `Change`s, at start as well as later, so that what a restart loads is what
-//! was there before.
+//! The service's memory: every record, with the indexes that the endpoints need. It changes only by
+//! applying `Change`s, at start and later, so a restart loads the state from before.
 
 use std::borrow::Borrow;
 use std::cmp::{Ordering, Reverse};
@@ -21,8 +20,8 @@ pub(crate) struct State {
     pub(crate) account: Option<Account>,
     pub(crate) keys: BTreeMap<String, Arc<Key>>,
     pub(crate) account_tokens: HashMap<String, AccountToken>,
-    pub(crate) upload_urls: HashMap<String, UploadUrl>,
-    pub(crate) download_tokens: HashMap<String, DownloadToken>,
+    pub(crate) upload_urls: HashMap<Arc<str>, Box<UploadUrl>>,
+    pub(crate) download_tokens: HashMap<Arc<str>, Box<DownloadToken>>,
     pub(crate) buckets: BTreeMap<Arc<str>, Arc<Bucket>>,
     /// Ids by lower-cased name: names are unique whatever their case.
     bucket_names: BTreeMap<String, Arc<str>>,
@@ -79,7 +78,7 @@ impl Place {
     }
 }
 
-/// What stands at a place, or names one: sets of versions are asked by both.
+/// A place in a listing, or something that has one: sets of versions can be searched by both.
 pub(crate) trait AtPlace {
     fn place(&self) -> (&str, Reverse<u64>, u64);
 }
@@ -171,8 +170,8 @@ impl Borrow<u64> for BySerial {
 }
 
 impl State {
-    /// Returns what held bodies and is gone now, to be dropped once the lock is: dropping it may
-    /// remove files.
+    /// Applies a change, and returns the record that it removed if that held bodies. Dropping such
+    /// a record may remove files, so the caller does it after releasing the lock.
     pub(crate) fn apply(&mut self, change: Change) -> Option<Record> {
         match change {
             Change::Put(record) => self.put(record),
@@ -187,9 +186,13 @@ impl State {
             Record::AccountToken(token) => {
                 self.account_tokens.insert(token.token.clone(), token);
             }
-            Record::UploadUrl(url) => drop(self.upload_urls.insert(url.token.clone(), url)),
+            Record::UploadUrl(url) => {
+                self.upload_urls
+                    .insert(Arc::clone(&url.token), Box::new(url));
+            }
             Record::DownloadToken(token) => {
-                self.download_tokens.insert(token.token.clone(), token);
+                self.download_tokens
+                    .insert(Arc::clone(&token.token), Box::new(token));
             }
             Record::Bucket(bucket) => {
                 self.bucket_names
@@ -228,7 +231,8 @@ impl State {
         replaced
     }
 
-    /// Takes in all that was kept. Many versions are sorted once instead of being inserted one by one.
+    /// Loads everything that was stored. It sorts all versions at once, which is faster than
+    /// inserting each.
     pub(crate) fn load(&mut self, versions: Vec<Arc<Version>>, records: Vec<Record>) {
         let mut of_buckets: HashMap<Arc<str>, Vec<ByPlace>> = HashMap::new();
         self.files.reserve(versions.len());
@@ -304,12 +308,16 @@ impl State {
         Some(Record::Version(version))
     }
 
-    /// How many tokens of all kinds are known.
-    pub(crate) fn count_tokens(&self) -> usize {
-        self.account_tokens.len() + self.upload_urls.len() + self.download_tokens.len()
+    /// Returns the number of account tokens, of upload URLs, and of download authorizations.
+    pub(crate) fn count_tokens(&self) -> [usize; 3] {
+        [
+            self.account_tokens.len(),
+            self.upload_urls.len(),
+            self.download_tokens.len(),
+        ]
     }
 
-    /// How much is stored, old versions and unfinished files included.
+    /// Returns the bytes stored, in old versions and unfinished files too.
     pub(crate) fn stored_bytes(&self) -> u64 {
         self.stored_bytes
     }
@@ -380,8 +388,8 @@ impl State {
             .collect()
     }
 
-    /// The time to stamp on the next version of this name: later than all of its versions, so
-    /// that "newest first" never ties.
+    /// The time for the next version of this name. It is later than all of its versions, so no two
+    /// versions have equal times.
     pub(crate) fn next_upload_time(&self, bucket_id: &str, name: &str, now: u64) -> u64 {
         let newest = self.versions_of(bucket_id, name).next();
         newest.map_or(now, |newest| now.max(newest.uploaded + 1))
@@ -404,8 +412,8 @@ impl State {
     }
 }
 
-/// Removes a token; gives room back when most of it is unused.
-fn remove_token<T>(tokens: &mut HashMap<String, T>, key: &str) {
+/// Removes a token, and returns memory when most of the capacity is unused.
+fn remove_token<K: Borrow<str> + Eq + Hash, T>(tokens: &mut HashMap<K, T>, key: &str) {
     tokens.remove(key);
     if tokens.len() < tokens.capacity() / 8 {
         tokens.shrink_to_fit();

@@ -14,17 +14,17 @@ pub(crate) mod memory;
 
 /// A place for bodies and for the records that name them.
 pub(crate) trait Storage: fmt::Debug + Send + Sync {
-    /// Starts a body. One that is never finished leaves nothing behind.
+    /// Creates a body. If it is never finished, nothing stays of it.
     fn create_blob(&self) -> io::Result<Box<dyn BlobWriter>>;
 
-    /// Keeps all of these changes, or none of them, before it returns.
+    /// Stores all of these changes, or none of them, before it returns.
     fn commit(&self, changes: &[Change]) -> io::Result<()>;
 
-    /// Everything kept by earlier processes.
+    /// Loads everything that earlier processes stored.
     fn load(&self) -> io::Result<Loaded>;
 }
 
-/// What earlier processes kept.
+/// What earlier processes stored.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     /// All versions: there may be millions, and each takes less room here than in a [`Record`].

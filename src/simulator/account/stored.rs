@@ -1,4 +1,4 @@
-//! Records as the data directory has them: JSON, in which each body goes by its name.
+//! Records as the data directory stores them: JSON, which refers to each body by its name.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -28,7 +28,7 @@ struct StoredVersion<'a> {
     sha1: ContentSha1,
     md5: Option<ContentMd5>,
     info: Cow<'a, BTreeMap<String, String>>,
-    /// Older data directories have a `bool` of another name.
+    /// Older data directories store a `bool` under another name.
     #[serde(alias = "is_encrypted")]
     encryption: Encryption,
     #[serde(default)]
@@ -95,7 +95,7 @@ pub(crate) fn to_json(record: &Record) -> serde_json::Result<String> {
             info: Cow::Borrowed(&version.info),
             encryption: version.encryption.clone(),
             lock: version.lock,
-            replication: version.replication.clone(),
+            replication: (*version.replication).clone(),
             uploaded: version.uploaded,
             content: stored_content(&version.content),
         }),
@@ -112,9 +112,9 @@ pub(crate) fn to_json(record: &Record) -> serde_json::Result<String> {
     }
 }
 
-/// Reads records back. Equal texts of several records become one.
+/// Reads stored records. Equal texts of several records share their memory.
 pub(crate) struct Reader<'a> {
-    /// The body of this name, of which so many bytes are needed.
+    /// Returns the body of this name, of which a record needs so many bytes.
     body: &'a mut dyn FnMut(&str, u64) -> Arc<dyn Blob>,
     texts: HashSet<Arc<str>>,
 }
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
             info: stored.info.into_owned().into(),
             encryption: stored.encryption,
             lock: stored.lock,
-            replication: stored.replication,
+            replication: stored.replication.into(),
             uploaded: stored.uploaded,
             content: self.content(&stored.content),
         })

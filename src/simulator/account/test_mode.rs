@@ -1,6 +1,6 @@
-//! `X-Bz-Test-Mode`, by which clients of the service try how they fare (docs/protocol.md, section 1.4): requests with
-//! it fail where others do not. Which ones is drawn from a seed, so that the same requests in the same
-//! order fail again.
+//! `X-Bz-Test-Mode` (docs/protocol.md, section 1.4): requests with this header fail on purpose, so
+//! that clients can test how they handle it. A seed determines which requests fail; equal requests
+//! in equal order fail again.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
-//! One simulated account with everything in it: its state, its clock, its limits, and where they
-//! are kept. Requests come in through `route::handle`, on many threads; what a test or the program
-//! around the simulator asks for directly is here.
+//! One simulated account: its state, clock, limits and storage. Requests arrive through
+//! `route::handle` on many threads. This module also has what a test, or the program around the
+//! simulator, asks for directly.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -27,21 +27,22 @@ use crate::simulator::protocol::reply::Refusal;
 
 pub(crate) use crate::simulator::account::storage::disk::OpenError;
 
-/// A day: how long account tokens and upload URLs are good (docs/protocol.md, sections 2.0 and 6).
+/// A day: the lifetime of account tokens and upload URLs (docs/protocol.md, sections 2.0 and 6).
 pub(crate) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
-/// An hour: how long a token that has expired answers so.
-const EXPIRED_MILLIS: u64 = 60 * 60 * 1000;
-/// Fewer tokens are not looked through.
+/// An hour: for so long, an expired token is answered with `expired_auth_token`. Then it is
+/// unknown.
+pub(crate) const EXPIRED_MILLIS: u64 = 60 * 60 * 1000;
+/// Fewer tokens than these are not searched for stale ones.
 const FEW_TOKENS: usize = 1024;
 
-/// Beyond so many, texts are no longer shared: a client may send another one with each file.
+/// The number of texts that are shared. A client may send another text with each file.
 const MOST_SHARED_TEXTS: usize = 1000;
 
-/// The damaged files that are named one by one.
+/// The number of damaged files that are named one by one.
 const MOST_WARNINGS: usize = 20;
 
-/// What may differ between one simulator and the next.
+/// The settings of a simulator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     /// The smallest size of every part but the last.
@@ -94,9 +95,9 @@ pub(crate) struct World {
     state: RwLock<State>,
     /// Upload tokens with an upload under way.
     busy: Mutex<HashSet<String>>,
-    /// The number of known tokens at which the stale ones are looked for.
-    next_look: AtomicUsize,
-    /// Makes the upload URLs of this process distinct.
+    /// When there are so many tokens of a kind (see `State::count_tokens`), stale ones are removed.
+    next_look: [AtomicUsize; 3],
+    /// A counter that makes upload URLs distinct.
     urls_made: AtomicU64,
     /// Other accounts of the same service.
     peers: Mutex<Vec<Weak<Self>>>,
@@ -163,7 +164,7 @@ impl World {
             storage,
             state: RwLock::new(state),
             busy: Mutex::default(),
-            next_look: AtomicUsize::new(FEW_TOKENS),
+            next_look: [FEW_TOKENS; 3].map(AtomicUsize::new),
             urls_made: AtomicU64::new(0),
             peers: Mutex::default(),
             warnings: Vec::new(),
@@ -171,7 +172,7 @@ impl World {
         }
     }
 
-    /// This text, shared with others that are equal: for what many versions have in common.
+    /// Returns this text, shared with equal ones. Many versions have such texts in common.
     pub(crate) fn shared_text(&self, text: &str) -> Arc<str> {
         let mut texts = self.texts.lock();
         if let Some(known) = texts.get(text) {
@@ -197,7 +198,7 @@ impl World {
         *self.settings.read()
     }
 
-    /// Requests that are under way may still go by the old ones.
+    /// Changes settings. Requests that have begun may still use the old values.
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings.write());
     }
@@ -251,8 +252,8 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// Makes an application key without a request; returns key id and key. Nothing is checked, so
-    /// that keys which the service would no longer make can be had too.
+    /// Creates an application key without a request, and returns its id and secret. Nothing is
+    /// checked, so it can also create keys that the service no longer creates.
     pub(crate) fn create_key(
         &self,
         name: &str,
@@ -274,7 +275,7 @@ impl World {
             .map_err(|r| io::Error::other(r.message))
     }
 
-    /// From now on every account token issued so far answers 401 `expired_auth_token`.
+    /// Expires every account token issued so far: they are answered with 401 `expired_auth_token`.
     pub(crate) fn expire_tokens(&self) -> io::Result<()> {
         let now = self.clock.now_millis();
         self.change_tokens(|token| {
@@ -285,7 +286,7 @@ impl World {
         })
     }
 
-    /// From now on this account token answers 401 `expired_auth_token`.
+    /// Expires this account token: it is answered with 401 `expired_auth_token`.
     pub(crate) fn expire_token(&self, token: &str) -> io::Result<()> {
         let now = self.clock.now_millis();
         self.apply(|state| {
@@ -299,7 +300,7 @@ impl World {
         })
     }
 
-    /// From now on every account token issued so far answers 401 `bad_auth_token`.
+    /// Revokes every account token issued so far: they are answered with 401 `bad_auth_token`.
     pub(crate) fn revoke_tokens(&self) -> io::Result<()> {
         self.change_tokens(|token| Change::Remove(Kind::AccountToken, token.token.clone()))
     }
@@ -308,17 +309,17 @@ impl World {
         self.apply(|state| state.account_tokens.values().map(change).collect())
     }
 
-    /// From now on every upload URL handed out so far is refused.
+    /// Invalidates every upload URL handed out so far.
     pub(crate) fn drop_upload_urls(&self) -> io::Result<()> {
         self.apply(|state| {
             let tokens = state.upload_urls.keys();
             tokens
-                .map(|token| Change::Remove(Kind::UploadUrl, token.clone()))
+                .map(|token| Change::Remove(Kind::UploadUrl, token.to_string()))
                 .collect()
         })
     }
 
-    /// From now on this key and its tokens are expired.
+    /// Expires this key and its tokens.
     pub(crate) fn expire_key(&self, id: &str) -> io::Result<()> {
         let now = self.clock.now_millis();
         self.change_key(id, |key| {
@@ -329,7 +330,7 @@ impl World {
         })
     }
 
-    /// From now on this key does not exist.
+    /// Deletes this key.
     pub(crate) fn delete_key(&self, id: &str) -> io::Result<()> {
         self.change_key(id, |key| Change::Remove(Kind::Key, key.id.clone()))
     }
@@ -361,7 +362,8 @@ impl World {
         }
     }
 
-    /// Not to be asked while this account's state is locked: two accounts may ask each other.
+    /// Must not be called while the state of this account is locked: two accounts may ask each
+    /// other.
     fn peers(&self) -> Vec<Arc<Self>> {
         let peers = self.peers.lock();
         peers.iter().filter_map(Weak::upgrade).collect()
@@ -379,7 +381,7 @@ impl World {
         peers.any(|peer| peer.state().bucket_by_name(name).is_some())
     }
 
-    /// Where the server listened last.
+    /// Returns the port on which the server listened last.
     pub(crate) fn port(&self) -> Option<u16> {
         self.state()
             .account
@@ -387,7 +389,7 @@ impl World {
             .and_then(|account| account.port)
     }
 
-    /// Remembers where the server listens.
+    /// Stores the port on which the server listens.
     pub(crate) fn set_port(&self, port: u16) -> io::Result<()> {
         self.apply(|state| {
             let account = state.account.iter().cloned();
@@ -402,19 +404,21 @@ impl World {
         })
     }
 
-    /// Moves the time forward, and forgets what has become old by that.
+    /// Moves the time forward, and removes tokens that have become stale.
     pub(crate) fn advance_clock(&self, by: Duration) -> io::Result<()> {
         self.clock.advance(by);
         self.forget_stale_tokens()
     }
 
-    /// Moves the time forward to the system's, if it is behind.
+    /// Moves the time forward to the system's, if it is behind, and removes tokens that have become
+    /// stale.
     pub(crate) fn catch_up_clock(&self) -> io::Result<()> {
         self.clock.catch_up();
         self.forget_stale_tokens()
     }
 
-    /// Tokens answer "expired" for a while, then they are unknown.
+    /// Removes account tokens and upload URLs that expired more than an hour ago, and download
+    /// authorizations that are no longer known as expired.
     fn forget_stale_tokens(&self) -> io::Result<()> {
         let now = self.clock.now_millis();
         let is_stale = |expires: u64| expires.saturating_add(EXPIRED_MILLIS) < now;
@@ -427,16 +431,16 @@ impl World {
             let download = state
                 .download_tokens
                 .values()
-                .filter(|t| is_stale(t.expires));
+                .filter(|t| t.known_until.max(t.expires) < now);
             account
                 .map(|t| Change::Remove(Kind::AccountToken, t.token.clone()))
-                .chain(upload.map(|t| Change::Remove(Kind::UploadUrl, t.token.clone())))
-                .chain(download.map(|t| Change::Remove(Kind::DownloadToken, t.token.clone())))
+                .chain(upload.map(|t| Change::Remove(Kind::UploadUrl, t.token.to_string())))
+                .chain(download.map(|t| Change::Remove(Kind::DownloadToken, t.token.to_string())))
                 .collect()
         })
     }
 
-    /// Makes these changes, with nobody in between.
+    /// Applies these changes atomically.
     pub(crate) fn apply(&self, changes: impl FnOnce(&State) -> Vec<Change>) -> io::Result<()> {
         self.change(|state| Ok((changes(state), ())))
             .map_err(|refusal| io::Error::other(refusal.message))
@@ -446,8 +450,8 @@ impl World {
         self.state.read()
     }
 
-    /// Plans a change against the state as it is, keeps it, and makes it seen, with nobody in
-    /// between. What it took out is dropped after the lock is released.
+    /// Plans a change against the current state, stores it, and makes it visible, atomically. What
+    /// it removed is dropped after the lock is released.
     pub(crate) fn change<T>(
         &self,
         plan: impl FnOnce(&State) -> Result<(Vec<Change>, T), Refusal>,
@@ -462,20 +466,22 @@ impl World {
         removed.extend(changes.into_iter().filter_map(|change| state.apply(change)));
         let known = state.count_tokens();
         drop(state);
-        if makes_token && known >= self.next_look.load(Ordering::Relaxed) {
+        let mut known = known.into_iter().zip(&self.next_look);
+        if makes_token && known.any(|(known, next)| known >= next.load(Ordering::Relaxed)) {
             self.look_for_stale_tokens()?;
         }
         Ok(result)
     }
 
-    /// Forgets stale tokens, and looks for them again when there are twice as many tokens as are left
-    /// now: so they never take more memory than those that are needed, and each token is looked at only
-    /// a few times.
+    /// Removes stale tokens, and sets the numbers of tokens at which that happens again: twice the
+    /// number that is left of each kind. So tokens take at most twice the memory that is needed, and
+    /// each is looked at only a few times.
     fn look_for_stale_tokens(&self) -> io::Result<()> {
         self.forget_stale_tokens()?;
         let left = self.state().count_tokens();
-        let next = left.saturating_mul(2).max(FEW_TOKENS);
-        self.next_look.store(next, Ordering::Relaxed);
+        for (left, next) in left.into_iter().zip(&self.next_look) {
+            next.store(left.saturating_mul(2).max(FEW_TOKENS), Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -483,7 +489,7 @@ impl World {
         self.storage.as_ref()
     }
 
-    /// A number for the next upload URL.
+    /// Returns the number of the next upload URL.
     pub(crate) fn next_url_number(&self) -> u64 {
         self.urls_made.fetch_add(1, Ordering::Relaxed)
     }
@@ -512,7 +518,8 @@ impl Drop for Occupied<'_> {
     }
 }
 
-/// One line for each of the first files whose content is lost, and how many more there are.
+/// Returns one line for each of the first files whose content is lost, and a line with the number
+/// of the others.
 fn damage_report(state: &State, damaged: &HashSet<String>) -> Vec<String> {
     let is_damaged = |content: &[Chunk]| {
         !damaged.is_empty()
@@ -537,7 +544,7 @@ fn damage_report(state: &State, damaged: &HashSet<String>) -> Vec<String> {
     lines
 }
 
-/// An account with its master key.
+/// Creates an account with its master key.
 fn new_account(state: &mut State, changes: &mut Vec<Change>) -> String {
     let id = ids::account_id();
     let master = Key {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::simulator::protocol::reply::Refusal;
 
-/// The parameters that are left.
+/// The parameters that have not been taken yet.
 pub(super) struct Parameters<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Parameters<'a> {
@@ -88,7 +88,7 @@ impl<'a> Parameters<'a> {
         Ok(())
     }
 
-    /// Refuses what nobody took.
+    /// Refuses parameters that have not been taken.
     pub(super) fn end(self) -> Result<(), Refusal> {
         match self.0.first() {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! The simulator's settings and what it has seen, as JSON. No secret is among it.
+//! The simulator's settings and requests as JSON. It contains no secret.
 
 use serde_json::{Value, json};
 

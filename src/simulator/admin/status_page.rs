@@ -1,9 +1,9 @@
-//! The page at `/` for people: what is stored, what was asked, what it would have cost, and what is
-//! set to go wrong. Plain HTML without scripts, and no secret is on it.
+//! The page at `/` for people: what is stored, the requests, their billing classes, and the pending
+//! faults. It is plain HTML without scripts and contains no secret.
 //!
-//! Names in it are chosen by clients: all text goes through [`Page::text`], and the headers forbid
-//! browsers to run or load anything. Nothing is counted by walking through a bucket, so the page
-//! costs the same however much is stored.
+//! Clients choose the names on it. Therefore all text goes through [`Page::text`], and the headers
+//! forbid browsers to run or load anything. Nothing is counted by iterating over a bucket, so the
+//! cost of the page does not depend on how much is stored.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -37,7 +37,7 @@ const STYLE: &str = ":root { color-scheme: light dark } \
 /// What a link to a file begins with, behind `/?`.
 const FILE_QUERY: &str = "file=";
 
-/// The answer to somebody who looks: the page, or a file that a link of the page names.
+/// Returns the page, or a file that a link of the page names.
 pub(crate) fn answer(world: &World, request: &Request, log: &RequestLog, faults: &Faults) -> Reply {
     let id = request
         .query
@@ -49,8 +49,8 @@ pub(crate) fn answer(world: &World, request: &Request, log: &RequestLog, faults:
     }
 }
 
-/// The content of a file, for a browser to save and not to show: whoever uploaded it must not be able
-/// to run a script beside the page.
+/// Returns the content of a file, which a browser saves and does not show: an uploaded script must
+/// not run with the origin of the page.
 fn download(world: &World, id: &str) -> Result<Reply, Refusal> {
     let state = world.state();
     let file = state.file(id).filter(|file| is_downloadable(file));
@@ -60,7 +60,7 @@ fn download(world: &World, id: &str) -> Result<Reply, Refusal> {
     let mut headers = safe_headers("application/octet-stream");
     headers.push(header(
         "Content-Disposition",
-        // A plus sign would be one in a name.
+        // In this header, a plus sign does not stand for a space.
         format!(
             "attachment; filename*=UTF-8''{}",
             decode::encode(name).replace('+', "%20")
@@ -73,12 +73,12 @@ fn download(world: &World, id: &str) -> Result<Reply, Refusal> {
     })
 }
 
-/// Files under a customer's key are for those who have it.
+/// Files that are encrypted with a customer's key need that key.
 fn is_downloadable(version: &Version) -> bool {
     version.action == Action::Upload && !version.encryption.is_customer()
 }
 
-/// The page as it is now.
+/// Renders the page.
 fn page(world: &World, log: &RequestLog, faults: &Faults) -> Reply {
     let mut page = Page(String::new());
     page.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
@@ -183,7 +183,7 @@ fn file(page: &mut Page, version: &Version) {
     });
 }
 
-/// A date of HTTP without the day of the week and the zone, which is the same for all.
+/// Returns a date of HTTP without the day of the week and the time zone.
 fn short_date(date: &str) -> &str {
     let date = date.split_once(", ").map_or(date, |(_, rest)| rest);
     date.trim_end_matches(" GMT")
@@ -273,8 +273,8 @@ fn request(page: &mut Page, entry: &LogEntry) {
     });
 }
 
-/// Control characters, and those that turn the order of others around: a name must not look like
-/// another one.
+/// Control characters, and characters that change the direction of text: a name must not look like
+/// another name.
 fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -285,12 +285,12 @@ fn is_unseen(character: char) -> bool {
 struct Page(String);
 
 impl Page {
-    /// Markup of our own.
+    /// Writes markup.
     fn raw(&mut self, markup: &str) {
         self.0.push_str(markup);
     }
 
-    /// Text, whoever chose it.
+    /// Writes text, whatever it contains.
     fn text(&mut self, text: &str) {
         for character in text.chars() {
             match character {
@@ -305,8 +305,7 @@ impl Page {
         }
     }
 
-    /// Text that may be broken behind each underscore, as the names of operations and errors where a
-    /// screen is narrow.
+    /// Writes a name that browsers may break after each underscore, for narrow screens.
     fn name(&mut self, text: &str) {
         let mut pieces = text.split_inclusive('_');
         self.text(pieces.next().unwrap_or_default());

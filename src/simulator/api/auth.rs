@@ -1,5 +1,5 @@
-//! Who is calling, and what they may do: tokens, capabilities, and the restrictions of keys to
-//! buckets and names (docs/protocol.md, sections 2.0 and 10.2).
+//! The caller of a request and its permissions: tokens, capabilities, and the restrictions of keys
+//! to buckets and names (docs/protocol.md, sections 2.0 and 10.2).
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::simulator::account::world::World;
 use crate::simulator::protocol::message::Request;
 use crate::simulator::protocol::reply::Refusal;
 
-/// The key behind a request. It may have been deleted since.
+/// The key of a request. It may have been deleted since.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     key: Arc<Key>,
@@ -91,8 +91,9 @@ pub(crate) fn upload_caller(
     let url = state
         .upload_urls
         .get(token)
-        .filter(|url| url.path == request.path);
-    let url = url.cloned().ok_or_else(Refusal::bad_auth_token)?;
+        .filter(|url| *url.path == request.path)
+        .ok_or_else(Refusal::bad_auth_token)?;
+    let url = url.as_ref().clone();
     let now = world.clock().now_millis();
     let caller = live_caller(&state, &url.key_id, url.expires, now)?;
     caller.require("writeFiles")?;
@@ -120,7 +121,7 @@ pub(crate) fn download_caller(
         known.expires,
         world.clock().now_millis(),
     )?;
-    Ok(DownloadCaller::Token(known.clone()))
+    Ok(DownloadCaller::Token(known.as_ref().clone()))
 }
 
 /// Whoever acts with this key, if it is there and has not expired.

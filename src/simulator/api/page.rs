@@ -1,6 +1,6 @@
-//! One page of a bucket's names or versions: order, prefix, folders and where the next page starts
-//! (docs/protocol.md, section 9). A folder, or the older versions of a name, are jumped over rather
-//! than walked through, so a page costs its rows times the logarithm of the bucket's size.
+//! One page of a bucket's names or versions: its order, prefix, folders, and where the next page
+//! starts (docs/protocol.md, section 9). It skips the content of a folder and the older versions of
+//! a name, so a page costs its number of rows times the logarithm of the bucket's size.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::simulator::account::records::{Action, Version};
 use crate::simulator::account::state::{AtPlace, ByPlace, Place};
 
-/// What a page shall hold.
+/// What a page contains.
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
     pub(crate) prefix: &'a str,
@@ -19,7 +19,7 @@ pub(crate) struct Query<'a> {
     pub(crate) delimiter: Option<&'a str>,
     pub(crate) start: Place,
     pub(crate) limit: usize,
-    /// All versions, or just the visible latest of each name?
+    /// Whether all versions are listed, or the latest visible version of each name.
     pub(crate) all_versions: bool,
     /// After this many hidden names a page of names ends early.
     pub(crate) scan_limit: usize,

@@ -1,6 +1,5 @@
-//! From a request to the endpoint that answers it. Whatever can be judged by the request's head
-//! alone is judged before a byte of its body is read, so that a refusal costs the client none
-//! (`Expect: 100-continue`).
+//! Finds the endpoint that answers a request. Whatever the head of the request decides is decided
+//! before the body is read, so a refused client need not send the body (`Expect: 100-continue`).
 
 use std::io::Read;
 

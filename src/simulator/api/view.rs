@@ -1,4 +1,5 @@
-//! For whom something is shown: the caller decides what may be seen, and the version of the API its form.
+//! The reader of an answer: the caller determines what is visible, and the version of the API
+//! determines the form.
 
 use crate::simulator::api::auth::Caller;
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::plan::JsonEdit;
 use super::{Ending, Fault, Framing};
 
-/// What happens to the answer.
+/// Changes to the answer.
 impl Fault {
-    /// Adds a header or replaces the one of that name, `Date` for instance.
+    /// Adds a header, or replaces the header of this name, for instance `Date`.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.plan
             .edits
@@ -35,7 +35,7 @@ impl Fault {
         self
     }
 
-    /// Answers without `Content-Length`: the body ends where the connection does (HTTP/1.0).
+    /// Answers without `Content-Length`: the end of the connection ends the body (HTTP/1.0).
     pub fn without_content_length(mut self) -> Self {
         self.plan.edits.framing = Framing::Close;
         self
@@ -47,9 +47,9 @@ impl Fault {
         self
     }
 
-    /// Sends this many bytes (`x`) more than the answer has. Where `Content-Length` says where the
-    /// answer ends, they come behind that end, and the connection is kept: a client that uses it
-    /// again finds them before the next answer. With [`chunked`](Self::chunked),
+    /// Sends this many bytes (`x`) more than the answer has. By default they follow the end that
+    /// `Content-Length` announces, and the connection stays open: a client that uses it again reads
+    /// them before the next answer. With [`chunked`](Self::chunked),
     /// [`without_content_length`](Self::without_content_length) or a `Content-Length` of your own
     /// ([`header`](Self::header)) they are part of the body. An answer to HEAD has none.
     pub fn lengthen_answer(mut self, bytes: u64) -> Self {
@@ -57,26 +57,27 @@ impl Fault {
         self
     }
 
-    /// Promises the whole body and closes the connection after `bytes` of it. An answer that is
-    /// not longer passes unharmed.
+    /// Announces the whole body, and closes the connection after `bytes` of it. A shorter answer is
+    /// not affected.
     pub fn truncate_answer(self, bytes: u64) -> Self {
         self.cut(bytes, Ending::Close)
     }
 
-    /// As [`truncate_answer`](Self::truncate_answer), but goes on reading what the client sends.
+    /// Announces the whole body, and closes only the sending side of the connection after `bytes`
+    /// of it. The simulator continues to read what the client sends.
     pub fn half_close_answer(self, bytes: u64) -> Self {
         self.cut(bytes, Ending::HalfClose)
     }
 
-    /// As [`truncate_answer`](Self::truncate_answer), but resets the connection (RST). A reset
-    /// overtakes what the client has no room to receive yet, so of more than some ten thousand
-    /// bytes it may see fewer.
+    /// Announces the whole body, and resets the connection (RST) after `bytes` of it. A reset
+    /// discards what the client has not received yet, so of more than about ten thousand bytes the
+    /// client may see fewer.
     pub fn reset_answer(self, bytes: u64) -> Self {
         self.cut(bytes, Ending::Reset)
     }
 
-    /// Promises the whole body and falls silent after `bytes` of it, until the client goes away or
-    /// the simulator stops.
+    /// Announces the whole body, and sends nothing after `bytes` of it until the client closes the
+    /// connection or the simulator stops.
     pub fn stall_answer(self, bytes: u64) -> Self {
         self.cut(bytes, Ending::Stall)
     }

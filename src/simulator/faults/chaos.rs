@@ -1,16 +1,17 @@
-//! A mixture of faults from a seed, for tests that run long: each is one that a client must
-//! survive, or refuse without harm.
+//! A mixture of faults from a seed, for long-running tests. A client must survive each of them, or
+//! fail without damage.
 
 use super::{Fault, Faults};
 use crate::model::operation::Operation;
 use crate::simulator::random::draw;
 
 impl Faults {
-    /// Injects a mixture that lasts until [`clear`](Self::clear): busy and failing services,
-    /// expired tokens, requests cut inside the body, answers lost after the effect, downloads that
-    /// end early or are wrong in one byte, which a client cannot find out if it downloads a range. The
-    /// same seed and the same order of requests give the
-    /// same faults. No connection stalls, so nobody has to wait for a time-out.
+    /// Injects a mixture of faults, which stays until [`clear`](Self::clear): busy and failing
+    /// services, expired tokens, connections that end inside a request's body, lost answers to
+    /// requests that took effect, and downloads that end early or are wrong in one byte. A client
+    /// cannot detect a wrong byte if it downloads a range. With equal seeds, equal requests in
+    /// equal order have equal faults. No connection stalls, so clients do not have to wait for a
+    /// time-out.
     ///
     /// ```
     /// use b2sdk::simulator::Simulator;
@@ -24,9 +25,9 @@ impl Faults {
         self.inject_mixture(seed, |_| true);
     }
 
-    /// Injects the mixture of [`chaos`](Self::chaos) without answers that are wrong in one byte. A client
-    /// can verify a whole file, but nothing tells it the checksum of a range: a test that downloads
-    /// ranges and compares them needs this one.
+    /// Injects the mixture of [`chaos`](Self::chaos) without answers that are wrong in one byte. A
+    /// client can verify a whole file, but a range has no checksum. Use this method for tests that
+    /// download ranges and compare them.
     pub fn chaos_without_corruption(&self, seed: u64) {
         self.inject_mixture(seed, |fault| fault.plan.edits.corrupt.is_none());
     }

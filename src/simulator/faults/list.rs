@@ -1,4 +1,4 @@
-//! The faults that are there, in order, and whose turn it is.
+//! The faults of a simulator in their order, and which of them applies next.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use super::shaping::{Shaping, SharedRates};
 use super::{Fault, Plan, RateLimiter};
 use crate::model::operation::Operation;
 
-/// Which of the faults of one simulator: they are numbered from 1 in the order of injection, and no
-/// number comes twice.
+/// Identifies a fault of a simulator. Faults are numbered from 1 in the order of injection, and
+/// numbers are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FaultId(u64);
 
 impl FaultId {
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn number(self) -> u64 {
         self.0
@@ -28,7 +28,7 @@ impl fmt::Display for FaultId {
     }
 }
 
-/// The faults of one simulator, and how fast it is; clones share them. See [`Fault`] and [`Shaping`].
+/// The faults and the speed of one simulator. Clones share them. See [`Fault`] and [`Shaping`].
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     shared: Arc<Mutex<Shared>>,
@@ -42,8 +42,8 @@ struct Shared {
 }
 
 impl Faults {
-    /// Adds a fault behind those that are there. A request meets at most one: the first that
-    /// matches and is not skipping.
+    /// Adds a fault behind the existing ones. At most one fault applies to a request: the first one
+    /// that matches and does not skip it.
     #[expect(clippy::must_use_candidate, reason = "most faults are left to happen")]
     pub fn inject(&self, fault: Fault) -> FaultId {
         let mut shared = self.shared();
@@ -53,12 +53,12 @@ impl Faults {
         id
     }
 
-    /// Forgets all faults. Connections that already stall go on stalling.
+    /// Removes all faults. Connections that already stall continue to stall.
     pub fn clear(&self) {
         self.shared().list.clear();
     }
 
-    /// Forgets one fault; says whether it was still there.
+    /// Removes a fault, and returns whether it was still there.
     #[expect(clippy::must_use_candidate, reason = "gone is gone, whoever did it")]
     pub fn remove(&self, id: FaultId) -> bool {
         self.remove_number(id.0)
@@ -71,8 +71,7 @@ impl Faults {
         shared.list.len() < before
     }
 
-    /// The faults that can still happen, as they are now: what they have skipped and how often they
-    /// happened is counted off.
+    /// Returns the faults that can still happen. Their counts are what is left of them.
     ///
     /// ```
     /// use b2sdk::simulator::Simulator;
@@ -89,19 +88,20 @@ impl Faults {
         self.shared().list.clone()
     }
 
-    /// How often faults will still happen, those that happen [always](Fault::always) not counted.
+    /// Returns how often faults will still happen, without those that happen
+    /// [always](Fault::always).
     #[must_use]
     pub fn remaining(&self) -> usize {
         let shared = self.shared();
         shared.list.iter().filter_map(|(_, fault)| fault.left).sum()
     }
 
-    /// Makes every request slow in this way, whatever faults it meets, from the next one on.
+    /// Slows every request down in this way, from the next one on, whatever faults apply to it.
     pub fn shape(&self, shaping: Shaping) {
         self.shared().rates = SharedRates::new(shaping);
     }
 
-    /// How slow every request is.
+    /// Returns how slow every request is.
     #[must_use]
     pub fn shaping(&self) -> Shaping {
         self.shared().rates.shaping().clone()

@@ -1,17 +1,17 @@
-//! Which requests a fault meets, and when it is whose turn.
+//! The requests to which a fault applies.
 
 use super::chance::{Chance, matches};
 use super::{Fault, Plan};
 use crate::model::operation::Operation;
 
-/// Which requests.
+/// The requests to which the fault applies.
 impl Fault {
-    /// Meets the requests of one operation.
+    /// Applies to the requests of one operation.
     pub fn on(operation: Operation) -> Self {
         Self::new(Some(operation))
     }
 
-    /// Meets every request, also those of no operation that exists.
+    /// Applies to every request, even if there is no such operation.
     pub fn on_any() -> Self {
         Self::new(None)
     }
@@ -28,22 +28,22 @@ impl Fault {
         }
     }
 
-    /// Meets only requests of this HTTP method, such as `"HEAD"`.
+    /// Applies only to requests of this HTTP method, such as `"HEAD"`.
     pub fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_ascii_uppercase());
         self
     }
 
-    /// Meets only uploads of small files and downloads by name whose file name is `pattern`, where
-    /// `*` stands for any characters. Other requests name their file in the body, if at all, and a
-    /// fault is decided before that is read.
+    /// Applies only to uploads of small files and to downloads by name whose file name matches
+    /// `pattern`, where `*` stands for any characters. Other requests name their file in the body
+    /// or not at all, and the simulator chooses the fault before it reads the body.
     pub fn file_name(mut self, pattern: &str) -> Self {
         self.file_name = Some(pattern.to_owned());
         self
     }
 
-    /// Meets only this share of the requests that it would meet, drawn from `seed`: the same seed
-    /// and the same order of requests give the same draws. More than 100 percent are 100.
+    /// Applies only to this share of the matching requests, drawn from `seed`: with equal seeds,
+    /// equal requests in equal order get equal draws. More than 100 percent count as 100.
     pub fn chance(mut self, percent: u8, seed: u64) -> Self {
         self.chance = Some(Chance {
             percent: percent.min(100),
@@ -52,13 +52,13 @@ impl Fault {
         self
     }
 
-    /// Lets the first `requests` that it would meet pass.
+    /// Skips the first `requests` matching requests.
     pub fn after(mut self, requests: usize) -> Self {
         self.skip = requests;
         self
     }
 
-    /// Happens this many times; once, if nothing is said.
+    /// Happens this many times. The default is once.
     pub fn times(mut self, times: usize) -> Self {
         self.left = Some(times);
         self

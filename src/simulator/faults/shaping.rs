@@ -1,4 +1,4 @@
-//! How slow the line to the service is, and how slow one request: latency, and bytes per second.
+//! The latency of requests, and the rates of their bodies in bytes per second.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 
 use crate::simulator::clock::Stopwatch;
 
-/// How slow every request is: see [`Faults::shape`](super::Faults::shape). Without a value, as fast
-/// as can be.
+/// How slow every request is: see [`Faults::shape`](super::Faults::shape). A setting without a
+/// value has no effect.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,36 +23,36 @@ use crate::simulator::clock::Stopwatch;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shaping {
-    /// How long each request waits before anything is done for it, in whole milliseconds.
+    /// The time that each request waits before anything else happens, in whole milliseconds.
     pub latency: Duration,
-    /// Bytes per second of the bodies of requests, all connections together.
+    /// The rate of the bodies of requests in bytes per second, for all connections together.
     pub upload_rate: Option<NonZeroU64>,
-    /// Bytes per second of the bodies of answers, all connections together.
+    /// The rate of the bodies of answers in bytes per second, for all connections together.
     pub download_rate: Option<NonZeroU64>,
 }
 
 impl Shaping {
-    /// As fast as can be.
+    /// Returns a value that slows nothing down.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long each request waits.
+    /// Sets the time that each request waits.
     #[must_use]
     pub fn latency(mut self, time: Duration) -> Self {
         self.latency = time;
         self
     }
 
-    /// Bytes per second of the bodies of requests (at least 1).
+    /// Sets the rate of the bodies of requests in bytes per second (at least 1).
     #[must_use]
     pub fn upload_rate(mut self, bytes_per_second: u64) -> Self {
         self.upload_rate = Some(NonZeroU64::new(bytes_per_second).unwrap_or(NonZeroU64::MIN));
         self
     }
 
-    /// Bytes per second of the bodies of answers (at least 1).
+    /// Sets the rate of the bodies of answers in bytes per second (at least 1).
     #[must_use]
     pub fn download_rate(mut self, bytes_per_second: u64) -> Self {
         self.download_rate = Some(NonZeroU64::new(bytes_per_second).unwrap_or(NonZeroU64::MIN));

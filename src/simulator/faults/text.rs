@@ -10,7 +10,7 @@ use super::{Edits, Ending, Fault, Framing, Plan, Replacement};
 use crate::model::operation::Operation;
 use crate::simulator::protocol::decode;
 
-/// Why a text is no [`Fault`]: which word is wrong, and how.
+/// The reason why a text is not a [`Fault`]: which word is wrong, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultSyntaxError(String);
 
@@ -23,8 +23,8 @@ impl fmt::Display for FaultSyntaxError {
 impl std::error::Error for FaultSyntaxError {}
 
 /// `TARGET[:N] WORD...`, separated by spaces. `TARGET` is an endpoint such as `b2_upload_file`, or
-/// `*`; with `:N` the fault begins at the N-th request. The words, of which all but the flags have
-/// a value (`%20` is a space in it):
+/// `*`. With `:N` the fault begins at the N-th matching request. All words except the flags have a
+/// value, in which `%20` stands for a space:
 ///
 /// - which requests: `method=HEAD`, `file=PATTERN`, `times=N`, `always`, `chance=PERCENT` with
 ///   `seed=N`;

@@ -1,12 +1,12 @@
 //! One connection, from accept to close.
 //!
-//! hyper speaks HTTP; this module takes the socket back from it when the connection has to end in a
-//! particular way. An exchange asks for that by giving an [`Ending`] to its [`ConnectionHandle`]; what hyper
+//! hyper implements HTTP. This module takes the socket back from it when the connection has to end
+//! in a particular way: an exchange gives an [`Ending`] to its [`ConnectionHandle`], and what hyper
 //! has buffered by then is sent first.
 //!
-//! A connection that ends because an answer said `Connection: close` is closed gently: we send FIN
-//! and go on reading for a while, because closing a socket with unread bytes resets it, and a reset
-//! may destroy the answer before the client has read it.
+//! A connection that ends because an answer said `Connection: close` is closed gently. The server
+//! sends FIN and continues to read for a while, because closing a socket with unread bytes resets
+//! the connection, and a reset may destroy the answer before the client has read it.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};

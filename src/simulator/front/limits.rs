@@ -1,5 +1,5 @@
-//! What one client, or all of them together, may take of the server. The size of a JSON body is the
-//! service's to judge: it is in `route`.
+//! Limits for one client, and for all clients together. The service limits the size of a JSON body
+//! itself, in `route`.
 
 use std::time::Duration;
 

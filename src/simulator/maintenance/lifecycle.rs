@@ -1,6 +1,6 @@
 //! One round of the lifecycle rules of all buckets (docs/protocol.md, section 3.5), which the
-//! service makes about once a day. What is hidden now can be deleted by a later round only; what
-//! object lock protects stays.
+//! service makes about once a day. A file that this round hides can be deleted by a later round
+//! only. Versions under object lock stay.
 
 use std::io;
 use std::sync::Arc;
@@ -105,8 +105,8 @@ fn age(
         }
     }
     match current.action {
-        // A marker goes when there is nothing left for it to hide: at once if nothing was there, by any
-        // rule that hides or deletes.
+        // A marker is deleted when there is nothing left for it to hide. If there never was
+        // anything, any rule that hides or deletes removes it at once.
         Action::Hide
             if is_orphan(actions, hidden)
                 || left == 0 && is_due(actions.delete_after, current.uploaded, now) =>

@@ -1,6 +1,6 @@
-//! What a bucket may hold although the native API would not put it there: rules that were made by the
-//! S3 API or before today's limits, and files with names of their own kind. Clients have to cope with
-//! it; tests plant it without any check.
+//! Buckets and files that the native API would refuse and the service may hold: rules that the S3
+//! API accepted or that are older than today's limits, and files with unusual names. Clients have
+//! to handle them, so tests create them without any check.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::simulator::account::checksums::{ContentMd5, ContentSha1};
 use crate::simulator::account::encryption::Encryption;
 use crate::simulator::account::lock::{DefaultRetention, Lock};
-use crate::simulator::account::records::{Action, Bucket, Change, Record, Replication, Version};
+use crate::simulator::account::records::{Action, Bucket, Change, Rare, Record, Version};
 use crate::simulator::account::world::World;
 use crate::simulator::api::content;
 use crate::simulator::protocol::ids::{self, FileKind};
@@ -129,7 +129,7 @@ pub(crate) fn file(
                 info: info.into(),
                 encryption: Encryption::Service(bucket.encrypts),
                 lock: Lock::default(),
-                replication: Replication::default(),
+                replication: Rare::default(),
                 uploaded,
                 content: stored.content,
             }

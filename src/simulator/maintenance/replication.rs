@@ -1,11 +1,11 @@
-//! One round of replication (docs/protocol.md, section 3.7). The service replicates new files as
-//! they come and looks at existing ones, and again at those that failed, once a day; here
-//! everything happens in rounds that somebody asks for.
+//! One round of replication (docs/protocol.md, section 3.7). The service replicates new files
+//! within minutes. Once a day it replicates existing files, and tries again those that failed. Here
+//! everything happens in rounds that a test asks for.
 //!
-//! For each finished file of a source bucket that is not a replica itself: the enabled rules whose
-//! prefix it has, of those for one destination the one with the highest priority; then the replica is
-//! written in the destination's account, and at last the source's status. What is interrupted in
-//! between finds the replica there the next time.
+//! A round handles each finished file of a source bucket that is not a replica. It selects the
+//! enabled rules whose prefix matches, and of those with one destination the rule with the highest
+//! priority. It writes the replica into the destination's account, and then the status of the
+//! source. If it is interrupted in between, the next round finds the replica.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,7 +15,7 @@ use crate::simulator::account::checksums::ContentSha1;
 use crate::simulator::account::encryption::Encryption;
 use crate::simulator::account::lock::Lock;
 use crate::simulator::account::records::{
-    Action, Bucket, Change, Record, Replication, ReplicationStatus, Version,
+    Action, Bucket, Change, Rare, Record, Replication, ReplicationStatus, Version,
 };
 use crate::simulator::account::replication_rules::{ReplicationRule, can_be_replicated, rules_for};
 use crate::simulator::account::state::{ByPlace, State};
@@ -84,10 +84,11 @@ fn replicate(world: &World, bucket: &Bucket, version: &Version) -> Result<(), Re
             Err(_) => new_status = Some(ReplicationStatus::Failed),
         }
     }
-    let replication = Replication {
+    let replication: Rare<Replication> = Replication {
         status: new_status.or(status),
         destinations,
-    };
+    }
+    .into();
     world.change(|state| {
         let changed = state
             .file(&version.file_id())
@@ -152,7 +153,8 @@ fn replica(
         replication: Replication {
             status: Some(ReplicationStatus::Replica),
             destinations: BTreeSet::new(),
-        },
+        }
+        .into(),
         ..version.clone()
     }))
 }

@@ -1,6 +1,6 @@
-//! Reading what clients encode: percent-encoded names and values (docs/protocol.md, section 4.1),
-//! query strings, and ranges (docs/protocol.md, section 8.2). Written apart from the client's own
-//! encoders, so that a mistake made there shows here.
+//! Decoders for what clients encode: names and values with percent-encoding (docs/protocol.md,
+//! section 4.1), query strings, and ranges (section 8.2). They share no code with the client's
+//! encoders, so an error in those is noticed here.
 
 use std::fmt::Write as _;
 

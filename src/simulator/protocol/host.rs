@@ -1,4 +1,4 @@
-//! The values of `Host` that are taken, and those that name this machine.
+//! Which values of `Host` are accepted, and which name this machine.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! What may be named how: files (docs/protocol.md, section 4.2), file info (4.3, 4.4), buckets
-//! (2.2), and the content type that an extension stands for (4.5).
+//! The rules for names: of files (docs/protocol.md, section 4.2), file info (4.3, 4.4) and buckets
+//! (2.2). Also the content type of an extension (4.5).
 
 use std::collections::BTreeMap;
 
@@ -143,7 +143,7 @@ pub(crate) fn response_header(info_name: &str) -> Option<&'static str> {
 
 /// Whether the value fits the grammar of the header that the reserved info name stands for.
 pub(crate) fn is_value_of(info_name: &str, value: &str) -> bool {
-    // Trimming below would forgive control characters, which no header can carry.
+    // Control characters are refused first, because trimming would remove some of them.
     if !is_header_text(value) {
         return false;
     }

@@ -19,7 +19,7 @@ use crate::transfer::new_file::{Comparison, NewFile};
 const ROUNDS: u32 = 3;
 
 /// The result of requesting a copy.
-pub(super) enum Small {
+pub(super) enum CopyAnswer {
     /// The copy, and the number of attempts that failed.
     Done(Box<FileVersion>, u32),
     /// The source is too large for one request; the refusal says so.
@@ -27,7 +27,7 @@ pub(super) enum Small {
 }
 
 /// The result of a search for a copy whose answer was lost.
-enum Search {
+enum CopySearch {
     /// This is the copy.
     Found(Box<FileVersion>),
     /// There is no such copy.
@@ -38,7 +38,7 @@ enum Search {
 
 impl Copy<'_> {
     /// Requests the copy. After a lost answer, the copy is looked for before it is requested again.
-    pub(super) fn copy_small(&self, source: Option<&FileVersion>) -> Result<Small> {
+    pub(super) fn copy_small(&self, source: Option<&FileVersion>) -> Result<CopyAnswer> {
         let Transfer {
             session, control, ..
         } = self.transfer;
@@ -63,12 +63,12 @@ impl Copy<'_> {
             let version = match outcome {
                 Ok(version) => version,
                 Err(error) if error.code() == Some(&ErrorCode::from("source_too_large")) => {
-                    return Ok(Small::TooLarge(error));
+                    return Ok(CopyAnswer::TooLarge(error));
                 }
                 Err(error) if !error.is_answer_lost() => return Err(error),
                 Err(error) => match self.find_copy(&beginning, replacement) {
-                    Ok(Search::Found(version)) => *version,
-                    Ok(Search::Nothing) => {
+                    Ok(CopySearch::Found(version)) => *version,
+                    Ok(CopySearch::Nothing) => {
                         round += 1;
                         if round >= ROUNDS.min(policy.max_attempts) || !error.may_pass() {
                             return Err(error);
@@ -77,13 +77,13 @@ impl Copy<'_> {
                         continue;
                     }
                     Err(Error::Cancelled) => return Err(Error::Cancelled),
-                    Ok(Search::Doubtful) | Err(_) => return Err(error),
+                    Ok(CopySearch::Doubtful) | Err(_) => return Err(error),
                 },
             };
             tally.part_arrived();
             tally.add(version.content_length);
             tally.finish();
-            return Ok(Small::Done(Box::new(version), tally.retries()));
+            return Ok(CopyAnswer::Done(Box::new(version), tally.retries()));
         }
     }
 
@@ -115,7 +115,7 @@ impl Copy<'_> {
         &self,
         beginning: &Beginning,
         replacement: Option<&NewFile<'_>>,
-    ) -> Result<Search> {
+    ) -> Result<CopySearch> {
         let Transfer {
             session, control, ..
         } = self.transfer;
@@ -135,16 +135,16 @@ impl Copy<'_> {
         };
         let found = session.find_made(control, file.bucket, file.name, beginning, is_like_it)?;
         let Some(version) = found else {
-            return Ok(Search::Nothing);
+            return Ok(CopySearch::Nothing);
         };
         // The service may tell no SHA-1 of a copy (docs/protocol.md, section 12, 28), and not every
         // key how it is kept.
         let is_certain = whole.is_some() && version.sha1() == whole;
         Ok(
             if is_certain && file.compare(&version) == Comparison::Equal {
-                Search::Found(Box::new(version))
+                CopySearch::Found(Box::new(version))
             } else {
-                Search::Doubtful
+                CopySearch::Doubtful
             },
         )
     }

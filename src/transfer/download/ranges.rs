@@ -76,14 +76,15 @@ pub(super) fn download(
         reader.stream().content().clone(),
     );
     let control = reader.stream().control().clone();
-    let frontier = &Frontier::default();
+    let complete_parts = &CompleteParts::default();
     let expected = reader.expected();
     let tally = reader.tally();
     thread::scope(|scope| {
         let hashing = expected.map(|_| {
-            thread::Builder::new().spawn_scoped(scope, || frontier.hash(parts, target, &control))
+            thread::Builder::new()
+                .spawn_scoped(scope, || complete_parts.hash(parts, target, &control))
         });
-        let close = CloseOnDrop(frontier);
+        let close = CloseOnDrop(complete_parts);
         let token = control.cancel.clone().unwrap_or_default();
         let outcome = parallel::run_under(token, workers, &control, |_| {
             let mut first = first;
@@ -93,7 +94,7 @@ pub(super) fn download(
                 if sink.is_at(range.end) {
                     tally.add(range.end - range.start);
                     tally.part_arrived();
-                    frontier.complete(index);
+                    complete_parts.note(index);
                     return None;
                 }
                 let (session, content) = (Arc::clone(&session), content.clone());
@@ -104,7 +105,7 @@ pub(super) fn download(
                     let stream = ByteStream::new(&session, steering, content, rest, body);
                     sink.write(&mut StreamReader(stream.cut_at(offset + range.end)))?;
                     tally.part_arrived();
-                    frontier.complete(index);
+                    complete_parts.note(index);
                     Ok(())
                 }))
             });
@@ -119,7 +120,7 @@ pub(super) fn download(
             Some(Ok(thread)) => thread
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Some(Err(_)) if outcome.is_ok() => frontier.hash(parts, target, &control),
+            Some(Err(_)) if outcome.is_ok() => complete_parts.hash(parts, target, &control),
             _ => Ok(Sha1Hasher::default()),
         };
         outcome?;
@@ -217,23 +218,23 @@ impl Read for StreamReader {
 
 /// Which parts are complete, for the thread that hashes them in order.
 #[derive(Default)]
-struct Frontier {
-    state: Mutex<FrontierState>,
+struct CompleteParts {
+    state: Mutex<CompleteState>,
     /// Wakes the hashing thread.
     moved: Condvar,
 }
 
-/// What a [`Frontier`] knows.
+/// What a [`CompleteParts`] knows.
 #[derive(Default)]
-struct FrontierState {
+struct CompleteState {
     complete: BTreeSet<u64>,
     /// Whether no more parts will be completed.
     closed: bool,
 }
 
-impl Frontier {
+impl CompleteParts {
     /// Notes that a part is complete.
-    fn complete(&self, index: u64) {
+    fn note(&self, index: u64) {
         self.lock().complete.insert(index);
         self.moved.notify_all();
     }
@@ -241,7 +242,7 @@ impl Frontier {
     /// Waits until a part is complete. Returns false if it never will be.
     fn wait_for(&self, index: u64) -> bool {
         let mut state = self.lock();
-        let waiting = |state: &mut FrontierState| !state.closed && !state.complete.contains(&index);
+        let waiting = |state: &mut CompleteState| !state.closed && !state.complete.contains(&index);
         self.moved.wait_while(&mut state, waiting);
         state.complete.contains(&index)
     }
@@ -264,13 +265,13 @@ impl Frontier {
         Ok(hasher)
     }
 
-    fn lock(&self) -> MutexGuard<'_, FrontierState> {
+    fn lock(&self) -> MutexGuard<'_, CompleteState> {
         self.state.lock()
     }
 }
 
 /// Makes the hashing thread end, also if a range panics.
-struct CloseOnDrop<'a>(&'a Frontier);
+struct CloseOnDrop<'a>(&'a CompleteParts);
 
 impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {

@@ -6,12 +6,12 @@
 //! <dir>/bodies/<hex>      one file per body; <hex>.tmp while it is being written
 //! ```
 //!
-//! A body is synced and renamed before the record that names it is committed, so a record never
-//! names a body that is not there, unless somebody else removed it.
+//! A body is synced and renamed before the record that names it is committed. So a record never
+//! names a body that does not exist, unless somebody else removed it.
 //!
-//! A body that no record names is removed at the next start, but only if its name is one that this
-//! module gives and if the database holds an account: a directory that never was a simulator's, or
-//! whose database is lost, keeps all of its files.
+//! A body that no record names is removed at the next start, but only if its name has the form that
+//! this module uses and if the database contains an account. A directory that never belonged to a
+//! simulator, or whose database is lost, keeps all of its files.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -87,9 +87,9 @@ impl DiskStorage {
         })
     }
 
-    /// Holds the files in `bodies` against the records: returns the bodies that are missing or too
-    /// short, and removes those that no record names. These are left by uploads that were cut off,
-    /// and by deletions that the last process did not live to finish.
+    /// Compares the files in `bodies` with the records. Returns the names of bodies that are
+    /// missing or too short, and removes those that no record names: interrupted uploads leave
+    /// them, and deletions that the last process did not finish.
     fn inspect(&self, mut needed: HashMap<String, u64>) -> io::Result<HashSet<String>> {
         for entry in fs::read_dir(&self.bodies)? {
             let entry = entry?;
@@ -107,7 +107,7 @@ impl DiskStorage {
         Ok(needed.into_keys().collect())
     }
 
-    /// Refuses to begin a new account where an older one has left bodies: its database is lost.
+    /// Fails if there are bodies of an older account, whose database is therefore lost.
     fn refuse_bodies_without_account(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.bodies)? {
             let name = entry?.file_name();
@@ -195,7 +195,7 @@ impl Rows {
 }
 
 impl DiskStorage {
-    /// Everything in the database: one thread reads rows, this one makes records of them.
+    /// Reads the whole database: one thread reads rows, and this one makes records of them.
     fn read_records(&self, reader: &mut Reader<'_>) -> io::Result<Loaded> {
         let (sender, batches) = sync_channel::<Rows>(BATCHES);
         thread::scope(|scope| {
@@ -220,8 +220,8 @@ impl DiskStorage {
     }
 }
 
-/// Sends all rows in batches, versions before the parts that belong to them. It ends early when
-/// nobody wants any more.
+/// Sends all rows in batches: parts last, because they belong to versions. Ends early when the
+/// receiver is gone.
 fn send_rows(database: &Connection, sender: &SyncSender<Rows>) -> rusqlite::Result<()> {
     for condition in ["kind <> 'part'", "kind = 'part'"] {
         let mut query =
@@ -241,8 +241,8 @@ fn send_rows(database: &Connection, sender: &SyncSender<Rows>) -> rusqlite::Resu
     Ok(())
 }
 
-/// Whether this module gives such names to bodies: 32 lower-case hexadecimal digits, with `.tmp`
-/// while they are being written.
+/// Whether a name has the form that this module gives to bodies: 32 lower-case hexadecimal digits,
+/// followed by `.tmp` while the body is being written.
 fn is_own_name(name: &str) -> bool {
     let digits = name.strip_suffix(".tmp").unwrap_or(name);
     digits.len() == NAME_DIGITS
@@ -251,8 +251,8 @@ fn is_own_name(name: &str) -> bool {
             .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Opens the database and keeps it locked, so that nobody else gets in although the lock file may
-/// have been deleted.
+/// Opens the database and keeps it locked. So no other simulator can open it, even if the lock file
+/// was deleted.
 fn open_database(path: &Path) -> rusqlite::Result<Connection> {
     // Made before SQLite sees it, so that its journals inherit the mode. A file that is there is not
     // opened here: closing it would release the lock of another simulator of this process.
@@ -356,7 +356,7 @@ impl BlobWriter for DiskWriter {
     }
 }
 
-/// Makes a rename survive a power failure, where the system can.
+/// Makes a rename durable, where the system allows it.
 #[cfg(unix)]
 fn sync_directory(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
@@ -367,9 +367,9 @@ fn sync_directory(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Counts the records that name it. It removes its file when it is dropped after the last of them
-/// is gone, or before there was any; a body that was found at start stays until then, so that a
-/// start which fails destroys nothing.
+/// A body in a file. It counts the records that name it. Dropping it removes the file, if the last
+/// of these records is gone or there never was one. A body that was found at start stays until it
+/// is counted, so a start that fails destroys nothing.
 #[derive(Debug)]
 struct DiskBlob {
     bodies: Arc<Path>,

@@ -44,7 +44,7 @@ impl BlobWriter for MemoryWriter {
     }
 }
 
-/// Not `Arc<[u8]>`, which would have to be copied into.
+/// An `Arc<[u8]>` would need a copy of the bytes.
 struct MemoryBlob(Arc<Vec<u8>>);
 
 struct Shared(Arc<Vec<u8>>);

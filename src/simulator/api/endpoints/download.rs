@@ -11,7 +11,7 @@ use crate::simulator::account::encryption::{Encryption, KeyCheck};
 use crate::simulator::account::records::{Action, Bucket, Change, DownloadToken, Record, Version};
 use crate::simulator::account::state::State;
 use crate::simulator::account::test_mode;
-use crate::simulator::account::world::World;
+use crate::simulator::account::world::{EXPIRED_MILLIS, World};
 use crate::simulator::api::auth::{self, Caller, DownloadCaller};
 use crate::simulator::api::content::{self, ChunkReader};
 use crate::simulator::api::lock_fields;
@@ -49,21 +49,25 @@ pub(crate) fn get_authorization(call: &Call<'_>) -> Result<Value, Refusal> {
         .ok_or_else(|| {
             Refusal::bad_request("validDurationInSeconds must be in range 1 - 604800")
         })?;
+    let (key_id, lifetime) = (&call.caller.key().id, seconds * 1000);
+    let expires = call.now().saturating_add(lifetime);
     let token = DownloadToken {
-        token: ids::token(&call.caller.key().id, TokenKind::Download),
-        key_id: call.caller.key().id.clone(),
-        bucket_id: bucket_id.to_owned(),
-        prefix: prefix.to_owned(),
+        token: ids::token(key_id, TokenKind::Download).into(),
+        key_id: call.world.shared_text(key_id),
+        bucket_id: call.world.shared_text(bucket_id),
+        prefix: prefix.into(),
         overrides: overrides(&call.fields)?,
-        expires: call.now().saturating_add(seconds * 1000),
+        expires,
+        // There may be very many that live for a second.
+        known_until: expires.saturating_add(lifetime.min(EXPIRED_MILLIS)),
     };
-    let text = token.token.clone();
+    let text = Arc::clone(&token.token);
     call.world.change(|state| {
         state.bucket(bucket_id)?;
         Ok((vec![Change::Put(Record::DownloadToken(token))], ()))
     })?;
     Ok(json!({
-        "authorizationToken": text,
+        "authorizationToken": &*text,
         "bucketId": bucket_id,
         "fileNamePrefix": prefix,
     }))
@@ -187,8 +191,8 @@ fn check_access(
             name.map_or(Ok(()), |name| caller.require_name(name))
         }
         Some(DownloadCaller::Token(token)) => {
-            let covers = token.bucket_id == bucket_id
-                && name.is_some_and(|name| name.starts_with(&token.prefix))
+            let covers = *token.bucket_id == *bucket_id
+                && name.is_some_and(|name| name.starts_with(&*token.prefix))
                 && token.overrides == *overrides;
             if covers {
                 Ok(())

@@ -52,7 +52,7 @@ pub(crate) fn get_url(call: &Call<'_>) -> Result<Value, Refusal> {
         Ok((vec![Change::Put(Record::UploadUrl(url.clone()))], ()))
     })?;
     Ok(json!({
-        "authorizationToken": url.token,
+        "authorizationToken": &*url.token,
         "bucketId": bucket_id,
         "uploadUrl": format!("{}{}", call.request.base_url, url.path),
     }))
@@ -71,7 +71,7 @@ pub(crate) fn get_part_url(call: &Call<'_>) -> Result<Value, Refusal> {
         Ok((vec![Change::Put(Record::UploadUrl(url.clone()))], url))
     })?;
     Ok(json!({
-        "authorizationToken": url.token,
+        "authorizationToken": &*url.token,
         "fileId": file_id,
         "uploadUrl": format!("{}{}", call.request.base_url, url.path),
     }))
@@ -80,11 +80,11 @@ pub(crate) fn get_part_url(call: &Call<'_>) -> Result<Value, Refusal> {
 fn new_url(call: &Call<'_>, path: String, bucket_id: &str, large_file: Option<&str>) -> UploadUrl {
     let key_id = &call.caller.key().id;
     UploadUrl {
-        token: ids::token(key_id, TokenKind::Upload),
-        key_id: key_id.clone(),
-        path,
-        bucket_id: bucket_id.to_owned(),
-        large_file_id: large_file.map(str::to_owned),
+        token: ids::token(key_id, TokenKind::Upload).into(),
+        key_id: call.world.shared_text(key_id),
+        path: path.into(),
+        bucket_id: call.world.shared_text(bucket_id),
+        large_file_id: large_file.map(Into::into),
         expires: call.now().saturating_add(TOKEN_LIFETIME_MILLIS),
     }
 }

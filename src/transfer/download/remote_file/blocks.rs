@@ -87,7 +87,7 @@ impl Blocks {
 
     /// Makes room for a block that is about to be fetched. Returns whether there is room; if there
     /// is none, the block does not count as in flight.
-    pub(super) fn take_off(&mut self, index: u64, bytes: u64) -> bool {
+    pub(super) fn begin_fetch(&mut self, index: u64, bytes: u64) -> bool {
         if bytes > self.capacity || self.is_in_flight(index) {
             return false;
         }
@@ -103,7 +103,7 @@ impl Blocks {
     }
 
     /// Caches a block in flight that has arrived.
-    pub(super) fn land(&mut self, index: u64, block: &Arc<Block>) {
+    pub(super) fn arrive(&mut self, index: u64, block: &Arc<Block>) {
         let Some(bytes) = self.in_flight.remove(&index) else {
             return;
         };
@@ -116,7 +116,7 @@ impl Blocks {
     }
 
     /// Notes that a block in flight will not arrive, or is not to be cached.
-    pub(super) fn abandon(&mut self, index: u64) {
+    pub(super) fn give_up(&mut self, index: u64) {
         if let Some(bytes) = self.in_flight.remove(&index) {
             self.held -= bytes;
         }
@@ -175,8 +175,8 @@ mod tests {
 
     fn fill(blocks: &mut Blocks, indices: impl IntoIterator<Item = u64>) {
         for index in indices {
-            assert!(blocks.take_off(index, 10));
-            blocks.land(index, &block(10));
+            assert!(blocks.begin_fetch(index, 10));
+            blocks.arrive(index, &block(10));
         }
     }
 
@@ -205,12 +205,12 @@ mod tests {
     #[test]
     fn what_is_in_flight_keeps_its_place_and_is_not_missing() {
         let mut blocks = Blocks::new(20);
-        assert!(blocks.take_off(0, 10) && blocks.take_off(1, 10));
-        assert!(!blocks.take_off(2, 10), "there is nothing to evict");
-        assert!(!blocks.take_off(0, 10), "it is in flight already");
+        assert!(blocks.begin_fetch(0, 10) && blocks.begin_fetch(1, 10));
+        assert!(!blocks.begin_fetch(2, 10), "there is nothing to evict");
+        assert!(!blocks.begin_fetch(0, 10), "it is in flight already");
         assert_eq!((blocks.missing(0..4), blocks.missing(2..4)), (0, 2));
-        blocks.abandon(1);
-        assert!(blocks.take_off(2, 10));
+        blocks.give_up(1);
+        assert!(blocks.begin_fetch(2, 10));
     }
 
     #[derive(Debug, Clone)]
@@ -248,16 +248,16 @@ mod tests {
             for step in steps {
                 match step {
                     Step::TakeOff(index) => {
-                        if blocks.take_off(index, length(index)) {
+                        if blocks.begin_fetch(index, length(index)) {
                             flying.insert(index);
                         }
                     }
                     Step::Land(index) => {
-                        blocks.land(index, &block(length(index)));
+                        blocks.arrive(index, &block(length(index)));
                         flying.remove(&index);
                     }
                     Step::Abandon(index) => {
-                        blocks.abandon(index);
+                        blocks.give_up(index);
                         flying.remove(&index);
                     }
                     Step::Get(index) => assert_eq!(

@@ -256,7 +256,7 @@ enum Found {
     /// This many bytes were cached, and are copied.
     Cached(usize),
     /// These blocks have to be fetched first.
-    Missing(Flight),
+    Missing(BlockFetch),
     /// This many bytes are missing, which are too many to be cached.
     Large(usize),
     /// There is no room for the block.
@@ -314,7 +314,7 @@ impl File {
         if is_short && span.start > 0 && blocks.missing(span.start - 1..span.start) == 1 {
             span.start -= 1;
         }
-        let flight = Flight::take_off(self, &mut blocks, span);
+        let flight = BlockFetch::begin_fetch(self, &mut blocks, span);
         drop(blocks);
         Ok(match flight {
             Some(flight) if flight.covers(indices.start) => Found::Missing(flight),
@@ -367,7 +367,7 @@ impl File {
     }
 
     /// The next range to read ahead, if there is one.
-    fn plan(self: &Arc<Self>, ahead: &Range<u64>) -> Option<Flight> {
+    fn plan(self: &Arc<Self>, ahead: &Range<u64>) -> Option<BlockFetch> {
         // If no permit is free, the next read tries again.
         self.workers.try_take()?;
         let window = self.indices(ahead);
@@ -383,7 +383,7 @@ impl File {
             // A whole range is asked for when the window has moved on.
             return None;
         }
-        Flight::take_off(self, &mut blocks, first..first + count.min(span))
+        BlockFetch::begin_fetch(self, &mut blocks, first..first + count.min(span))
     }
 
     /// A stream of these bytes of the version.
@@ -393,7 +393,12 @@ impl File {
     }
 
     /// Fetches blocks, and copies what they have of a read.
-    fn fetch_into(&self, flight: Flight, wanted: &Range<u64>, buffer: &mut [u8]) -> Result<usize> {
+    fn fetch_into(
+        &self,
+        flight: BlockFetch,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+    ) -> Result<usize> {
         let mut read = 0;
         flight.fetch(|index, block| read += self.copy(index, block, wanted, buffer))?;
         Ok(read)
@@ -458,15 +463,15 @@ fn room_for(bytes: &Range<u64>) -> Vec<u8> {
 
 /// Consecutive blocks that this thread is about to fetch. Those that have not arrived when it is
 /// dropped no longer count as in flight.
-struct Flight {
+struct BlockFetch {
     file: Arc<File>,
     /// The index of each block, and the memory for it.
     waiting: VecDeque<(u64, Loan)>,
 }
 
-impl Flight {
+impl BlockFetch {
     /// Marks blocks as in flight, from the first one on, as far as there is room.
-    fn take_off(file: &Arc<File>, blocks: &mut Blocks, indices: Range<u64>) -> Option<Self> {
+    fn begin_fetch(file: &Arc<File>, blocks: &mut Blocks, indices: Range<u64>) -> Option<Self> {
         let mut waiting = VecDeque::new();
         for index in indices {
             let bytes = file.bytes(&(index..index + 1));
@@ -474,7 +479,7 @@ impl Flight {
             let Some(loan) = file.workers.memory().try_borrow(length) else {
                 break;
             };
-            if !blocks.take_off(index, length) {
+            if !blocks.begin_fetch(index, length) {
                 break;
             }
             waiting.push_back((index, loan));
@@ -512,9 +517,9 @@ impl Flight {
             let mut blocks = file.blocks.lock();
             // A transfer that waits for memory asked the caches before this block arrived.
             if file.workers.memory().caches().are_unwelcome() {
-                blocks.abandon(index);
+                blocks.give_up(index);
             } else {
-                blocks.land(index, &block);
+                blocks.arrive(index, &block);
             }
             drop(blocks);
             file.arrived.notify_all();
@@ -535,11 +540,11 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl Drop for BlockFetch {
     fn drop(&mut self) {
         let mut blocks = self.file.blocks.lock();
         for (index, _) in self.waiting.drain(..) {
-            blocks.abandon(index);
+            blocks.give_up(index);
         }
         drop(blocks);
         self.file.arrived.notify_all();

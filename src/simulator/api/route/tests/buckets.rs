@@ -85,7 +85,9 @@ fn names_are_taken_whatever_their_case() {
     for bad in ["with.dot", "b2-bucket", "B2-bucket", &"x".repeat(64)] {
         create(&user, bad, json!({})).refused(400, "bad_request");
     }
-    create(&user, &"x".repeat(63), json!({})).ok();
+    for length in [6, 50, 51, 63] {
+        create(&user, &"x".repeat(length), json!({})).ok();
+    }
     let wrong = json!({ "accountId": "000000000000", "bucketName": "x", "bucketType": "x" });
     user.call("b2_create_bucket", wrong)
         .refused(401, "unauthorized");
@@ -100,7 +102,13 @@ fn settings_are_checked() {
         json!({ "corsRules": [{ "corsRuleName": "rule-1", "allowedOrigins": ["*"],
             "allowedOperations": [operation], "maxAgeSeconds": age }] })
     };
+    let pairs = |count: u32| -> Value {
+        let pairs = (0..count).map(|number| (format!("name-{number}"), json!("x")));
+        json!({ "bucketInfo": Value::Object(pairs.collect()) })
+    };
     for bad in [
+        pairs(11),
+        json!({ "bucketInfo": { ("n".repeat(51)): "x" } }),
         json!({ "bucketType": "shared" }),
         json!({ "bucketInfo": { "sp ace": "x" } }),
         json!({ "bucketInfo": { "number": 1 } }),
@@ -123,6 +131,9 @@ fn settings_are_checked() {
         "daysFromHidingToDeleting": null });
     assert_eq!(bucket["lifecycleRules"][0], shown);
     create(&user, "bucket-2", cors("b2_upload_file", 0)).ok();
+    create(&user, "bucket-4", pairs(10)).ok();
+    let longest = json!({ "bucketInfo": { ("n".repeat(50)): "x" } });
+    create(&user, "bucket-5", longest).ok();
     let info = json!({ "with.dot`~": "x".repeat(9999), "b2-cache-control": "a" });
     let bucket = create(&user, "bucket-3", json!({ "bucketInfo": info })).ok();
     assert_eq!(bucket["bucketInfo"], info);

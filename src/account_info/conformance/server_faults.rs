@@ -1,0 +1,201 @@
+//! What a store does when its server fails: answers that are lost, and a server that is away.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::fixture::{
+    APPLICATION_KEY, LEASE, auth, bucket, current, fine, names, pairs, put, save, take, url,
+};
+use crate::account_info::{AccountInfo, Refresh};
+use crate::control::clock::Clock;
+use crate::error::StoreError;
+use crate::model::auth::Identity;
+
+/// How often a call is repeated after the server is back, with a pause of 50 ms in between.
+const ATTEMPTS: u32 = 200;
+
+/// The connection between a store and its server, which a check disturbs.
+///
+/// A test implements it with a proxy, for example.
+pub trait ServerFaults {
+    /// Loses the answer to the next request: the server carries the request out, and the connection
+    /// breaks before the answer arrives.
+    fn lose_next_answer(&self);
+
+    /// Makes the server unreachable, or reachable again. Connections that exist break.
+    fn set_reachable(&self, is_reachable: bool);
+}
+
+type Make<'a> = &'a dyn Fn(Clock) -> (Box<dyn AccountInfo>, Box<dyn ServerFaults>);
+
+/// Checks what a store on a server does when an answer is lost and when the server is away: no
+/// upload URL is in two hands, nothing is half done, every failure is
+/// [`StoreError::unavailable`], and afterwards the store works as before.
+///
+/// `make` creates a new, empty store, and returns it with the connection to its server. After a
+/// failure the store may leave its server alone for up to ten seconds.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub fn check_server_faults(make: impl Fn(Clock) -> (Box<dyn AccountInfo>, Box<dyn ServerFaults>)) {
+    a_repeated_refresh_finds_its_own_lease(&make);
+    a_repeated_save_is_one(&make);
+    a_url_is_in_one_hand_although_answers_are_lost(&make);
+    buckets_and_a_logout_can_be_repeated(&make);
+    a_server_that_is_away_makes_the_store_unavailable(&make);
+}
+
+/// The value, or nothing if the store is unavailable, which is the only failure that may be.
+#[track_caller]
+fn or_unavailable<T>(method: &str, outcome: Result<T, StoreError>) -> Option<T> {
+    match outcome {
+        Ok(value) => Some(value),
+        Err(error) => {
+            assert!(
+                error.is_unavailable(),
+                "{method} without its server is StoreError::unavailable, not {error:?}"
+            );
+            let shown = format!("{error} {error:?}");
+            for secret in [APPLICATION_KEY, "account-token-", "upload-token-"] {
+                assert!(
+                    !shown.contains(secret),
+                    "the error of {method} shows {secret}"
+                );
+            }
+            None
+        }
+    }
+}
+
+/// The value as soon as the store leaves its server alone no longer.
+#[track_caller]
+fn again<T>(method: &str, call: impl Fn() -> Result<T, StoreError>) -> T {
+    for _ in 0..ATTEMPTS {
+        if let Some(value) = or_unavailable(method, call()) {
+            return value;
+        }
+        Clock::default().sleep(Duration::from_millis(50), None);
+    }
+    panic!("{method} fails although the server is back");
+}
+
+fn a_repeated_refresh_finds_its_own_lease(make: Make<'_>) {
+    let (store, faults) = make(Clock::manual());
+    faults.lose_next_answer();
+    let begun = or_unavailable("begin_refresh", store.begin_refresh(None, LEASE));
+    match begun {
+        // The lease may be held until it lapses.
+        None => {}
+        Some(Refresh::Lease(ticket)) => {
+            let other = again("begin_refresh", || store.begin_refresh(None, LEASE));
+            assert!(matches!(other, Refresh::Busy), "the lease is held");
+            faults.lose_next_answer();
+            let saved = store.save_auth(auth("ada", "1"), Some(ticket));
+            or_unavailable("save_auth", saved);
+            let seen = again("auth", || store.auth());
+            let token = seen.map(|seen| seen.auth().token.clone());
+            assert_eq!(token, Some(auth("ada", "1").token), "it was saved");
+        }
+        Some(other) => panic!("its own lease is not somebody else's: {other:?}"),
+    }
+}
+
+fn a_repeated_save_is_one(make: Make<'_>) {
+    let (store, faults) = make(Clock::manual());
+    save(&*store, auth("ada", "1"));
+    faults.lose_next_answer();
+    or_unavailable("save_auth", store.save_auth(auth("ada", "2"), None));
+    let saved = again("save_auth", || store.save_auth(auth("ada", "2"), None));
+    assert_eq!(current(&*store), Some(saved));
+}
+
+fn a_url_is_in_one_hand_although_answers_are_lost(make: Make<'_>) {
+    let clock = Clock::manual();
+    let (store, faults) = make(clock.clone());
+    let saved = save(&*store, auth("ada", "1"));
+    let (owner, target) = (saved.identity(), bucket("b"));
+    let urls = ["1", "2", "3"].map(|name| url(name, &clock, Duration::ZERO));
+    for url in &urls[..2] {
+        put(&*store, owner, &target, url.clone());
+    }
+    faults.lose_next_answer();
+    let last = store.put_upload_url(owner, &target, urls[2].clone());
+    or_unavailable("put_upload_url", last);
+    let mut taken = Vec::new();
+    faults.lose_next_answer();
+    let first = again("take_upload_url", || store.take_upload_url(owner, &target));
+    taken.extend(first);
+    taken.extend(std::iter::from_fn(|| {
+        again("take_upload_url", || store.take_upload_url(owner, &target))
+    }));
+    let different: HashSet<_> = taken.iter().map(|url| &url.url).collect();
+    assert_eq!(different.len(), taken.len(), "a URL is handed out once");
+    assert!(!taken.is_empty(), "of three at most two are lost");
+}
+
+fn buckets_and_a_logout_can_be_repeated(make: Make<'_>) {
+    let (store, faults) = make(Clock::manual());
+    let saved = save(&*store, auth("ada", "1"));
+    let owner = saved.identity();
+    let photos = || store.save_bucket(owner, "photos", &"p".into());
+    faults.lose_next_answer();
+    or_unavailable("save_bucket", photos());
+    again("save_bucket", photos);
+    assert_eq!(names(&*store, owner), pairs(&[("photos", "p")]));
+    faults.lose_next_answer();
+    or_unavailable("clear", store.clear());
+    again("clear", || store.clear());
+    assert!(again("is_logged_out", || store.is_logged_out()));
+    assert_eq!(current(&*store), None, "a logout can be repeated");
+}
+
+#[track_caller]
+fn away<T: fmt::Debug>(method: &str, outcome: Result<T, StoreError>) {
+    if let Some(value) = or_unavailable(method, outcome) {
+        panic!("{method} cannot succeed without its server: {value:?}");
+    }
+}
+
+fn a_server_that_is_away_makes_the_store_unavailable(make: Make<'_>) {
+    let clock = Clock::manual();
+    let (store, faults) = make(clock.clone());
+    let saved = save(&*store, auth("ada", "1"));
+    let owner = saved.identity();
+    let kept = url("kept", &clock, Duration::ZERO);
+    put(&*store, owner, &bucket("b"), kept.clone());
+    faults.set_reachable(false);
+    // What was read before may be answered until then.
+    clock.advance(store.max_staleness());
+    away("auth", store.auth());
+    away("is_logged_out", store.is_logged_out());
+    away("begin_refresh", store.begin_refresh(None, LEASE));
+    away("save_auth", store.save_auth(auth("ada", "2"), None));
+    away("clear", store.clear());
+    away(
+        "save_bucket",
+        store.save_bucket(owner, "photos", &"p".into()),
+    );
+    away("replace_buckets", store.replace_buckets(owner, &[]));
+    away("remove_bucket", store.remove_bucket(owner, &"p".into()));
+    away("buckets", store.buckets(owner));
+    away("bucket_id", store.bucket_id(owner, "other"));
+    away("bucket_name", store.bucket_name(owner, &"o".into()));
+    urls_are_away(&*store, owner, &clock);
+    faults.set_reachable(true);
+    let seen = again("auth", || store.auth());
+    assert_eq!(seen.as_ref(), Some(&saved), "nothing of that had an effect");
+    let left = take(&*store, owner, &bucket("b"));
+    assert_eq!(left, Some(kept), "what was put before is there");
+    let names = fine("buckets", store.buckets(owner));
+    assert_eq!(names, [], "no bucket was stored");
+}
+
+fn urls_are_away(store: &dyn AccountInfo, owner: &Identity, clock: &Clock) {
+    let target = bucket("other");
+    let late = url("late", clock, Duration::ZERO);
+    away("take_upload_url", store.take_upload_url(owner, &target));
+    // A store may keep it in memory.
+    or_unavailable("put_upload_url", store.put_upload_url(owner, &target, late));
+    away("drop_upload_urls", store.drop_upload_urls(owner, &target));
+}

@@ -1,0 +1,195 @@
+//! Where a Redis server is: at the address in its URL, or where Sentinels say that the primary of a
+//! service is at the moment.
+
+use std::time::Duration;
+
+use redis::{
+    Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _,
+    RedisError, TlsCertificates,
+};
+
+pub(super) enum Address {
+    Fixed(ConnectionInfo),
+    Sentinels {
+        sentinels: Vec<ConnectionInfo>,
+        service: String,
+        /// How to log in to the server, whose address comes from a Sentinel.
+        server: ConnectionInfo,
+    },
+}
+
+/// How to connect to whatever address.
+pub(super) struct Means<'a> {
+    pub(super) timeout: Duration,
+    pub(super) tls_roots: Option<&'a [u8]>,
+}
+
+impl Address {
+    /// Reads a URL. The parser's own words may quote the password, so there are none.
+    pub(super) fn parse(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let Some(scheme) = scheme.strip_suffix("+sentinel") else {
+            return Some(Self::Fixed(url.into_connection_info().ok()?));
+        };
+        let (login, rest) = match rest.rsplit_once('@') {
+            Some((login, rest)) => (format!("{login}@"), rest),
+            None => (String::new(), rest),
+        };
+        let (hosts, path) = rest.split_once('/')?;
+        let (service, database) = path.split_once('/').unwrap_or((path, ""));
+        if service.is_empty() {
+            return None;
+        }
+        let sentinel = |host: &str| {
+            let port = if has_port(host) { "" } else { ":26379" };
+            let url = format!("{scheme}://{host}{port}");
+            url.into_connection_info().ok()
+        };
+        let server = format!("{scheme}://{login}server/{database}");
+        Some(Self::Sentinels {
+            sentinels: hosts.split(',').map(sentinel).collect::<Option<_>>()?,
+            service: service.to_owned(),
+            server: server.into_connection_info().ok()?,
+        })
+    }
+
+    /// The server as an error names it.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Fixed(info) => host(info),
+            Self::Sentinels {
+                sentinels, service, ..
+            } => {
+                let hosts: Vec<_> = sentinels.iter().map(host).collect();
+                format!("{service} (by Sentinel {})", hosts.join(","))
+            }
+        }
+    }
+
+    /// Where the server is now.
+    pub(super) fn locate(&self, means: &Means<'_>) -> Result<ConnectionInfo, RedisError> {
+        let (sentinels, service, server) = match self {
+            Self::Fixed(info) => return Ok(info.clone()),
+            Self::Sentinels {
+                sentinels,
+                service,
+                server,
+            } => (sentinels, service, server),
+        };
+        let mut last = RedisError::from((ErrorKind::Io, "no Sentinel knows the service"));
+        for sentinel in sentinels {
+            match ask(sentinel, service, means) {
+                Ok(Some((host, port))) => return Ok(at(server, host, port)),
+                Ok(None) => {}
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The server at the address that a node of a cluster named.
+    pub(super) fn redirected(&self, node: &str) -> Option<ConnectionInfo> {
+        let (host, port) = node.rsplit_once(':')?;
+        let server = match self {
+            Self::Fixed(info) | Self::Sentinels { server: info, .. } => info,
+        };
+        Some(at(server, host.to_owned(), port.parse().ok()?))
+    }
+}
+
+/// The primary of the service, of which a Sentinel may not know yet.
+fn ask(
+    sentinel: &ConnectionInfo,
+    service: &str,
+    means: &Means<'_>,
+) -> Result<Option<(String, u16)>, RedisError> {
+    let mut connection = connect(sentinel.clone(), means)?;
+    redis::cmd("SENTINEL")
+        .arg("GET-MASTER-ADDR-BY-NAME")
+        .arg(service)
+        .query(&mut connection)
+}
+
+/// Connects within the time-out, which later applies to each attempt to send or to receive.
+pub(super) fn connect(info: ConnectionInfo, means: &Means<'_>) -> Result<Connection, RedisError> {
+    let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    if is_tls && rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Without a choice, the driver panics in a program whose build has several.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    let client = match means.tls_roots {
+        Some(roots) if is_tls => Client::build_with_tls(
+            info,
+            TlsCertificates {
+                client_tls: None,
+                root_cert: Some(roots.to_vec()),
+            },
+        )?,
+        _ => Client::open(info)?,
+    };
+    let connection = client.get_connection_with_timeout(means.timeout)?;
+    connection.set_read_timeout(Some(means.timeout))?;
+    connection.set_write_timeout(Some(means.timeout))?;
+    Ok(connection)
+}
+
+fn at(server: &ConnectionInfo, host: String, port: u16) -> ConnectionInfo {
+    let address = match server.addr() {
+        ConnectionAddr::TcpTls {
+            insecure,
+            tls_params,
+            ..
+        } => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: *insecure,
+            tls_params: tls_params.clone(),
+        },
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    server.clone().set_addr(address)
+}
+
+fn host(info: &ConnectionInfo) -> String {
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            format!("{host}:{port}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether the text ends in a port; an IPv6 address has colons within its brackets.
+fn has_port(host: &str) -> bool {
+    host.rsplit_once(':')
+        .is_some_and(|(_, port)| !port.contains(']'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    #[test]
+    fn a_url_names_a_server_or_sentinels() {
+        for (url, name) in [
+            ("redis://host", Some("host:6379")),
+            ("rediss://user:secret@host:7000/2", Some("host:7000")),
+            (
+                "redis+sentinel://user:secret@one,two:7000/fleet/2",
+                Some("fleet (by Sentinel one:26379,two:7000)"),
+            ),
+            (
+                "rediss+sentinel://[::1]/fleet",
+                Some("fleet (by Sentinel ::1:26379)"),
+            ),
+            ("redis+sentinel://one", None),
+            ("redis+sentinel://one/", None),
+            ("redis+sentinel:///fleet", None),
+            ("http://host", None),
+            ("host", None),
+        ] {
+            let parsed = Address::parse(url).map(|address| address.name());
+            assert_eq!(parsed.as_deref(), name, "{url}");
+        }
+    }
+}
