@@ -21,7 +21,9 @@ pub struct Problem {
     pub kind: ProblemKind,
 }
 
-/// The kind of a [`Problem`]. All but four make the run incomplete; [`is_failure`](Self::is_failure) tells.
+/// The kind of a [`Problem`]. All make the run incomplete, except for [`NotRegular`](Self::NotRegular),
+/// [`Temporary`](Self::Temporary), [`LinkLoop`](Self::LinkLoop), [`Vanished`](Self::Vanished) and
+/// [`Retained`](Self::Retained): [`is_failure`](Self::is_failure) tells.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProblemKind {

@@ -7,7 +7,7 @@
 //! 4. It is renamed to the path, and the directory is flushed.
 //!
 //! Before the last step, the path keeps what it had. A failure removes the temporary file, and a
-//! process that is killed leaves one whose name begins with `.b2-download-`. With `resume`, the
+//! process that is killed leaves one named `.b2-download-`, 24 letters and digits, `.tmp`. With `resume`, the
 //! file has a name that the next process finds (`partial`).
 //!
 //! | what happens | what is left |
