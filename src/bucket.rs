@@ -178,7 +178,8 @@ impl Bucket {
     }
 
     pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
-        self.client.control(cancel).owned_by(&self.owner)
+        let control = self.client.control(cancel).owned_by(&self.owner);
+        control.about(&self.name)
     }
 
     /// What a call about the bucket requires of the key.

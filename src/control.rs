@@ -41,6 +41,10 @@ pub(crate) struct Control {
     pub(crate) transfer: TransferId,
     /// The identity that the call is for; `None` for whichever the store holds.
     pub(crate) owner: Option<Arc<Identity>>,
+    /// The name of the bucket that the call is about, for errors and for the log.
+    pub(crate) bucket: Option<Arc<str>>,
+    /// What is logged of a call that takes several requests stands in this span, on whichever thread.
+    pub(crate) span: Option<tracing::Span>,
 }
 
 impl Control {
@@ -68,6 +72,27 @@ impl Control {
     pub(crate) fn owned_by(mut self, owner: &Arc<Identity>) -> Self {
         self.owner = Some(Arc::clone(owner));
         self
+    }
+
+    /// Names the bucket that the call is about.
+    pub(crate) fn about(mut self, bucket: &Arc<str>) -> Self {
+        self.bucket = Some(Arc::clone(bucket));
+        self
+    }
+
+    /// Names a call that takes several requests, and the file that it is about, for the log.
+    pub(crate) fn calling(mut self, call: &'static str, file_name: Option<&str>) -> Self {
+        let bucket = self.bucket.as_deref();
+        self.span = Some(tracing::info_span!("b2sdk", call, bucket, file_name));
+        self
+    }
+
+    /// Does something so that what is logged of it stands in the span of the call.
+    pub(crate) fn in_span<T>(&self, act: impl FnOnce() -> T) -> T {
+        match &self.span {
+            Some(span) => span.in_scope(act),
+            None => act(),
+        }
     }
 
     /// Sets the token that a shutdown cancels.

@@ -148,6 +148,9 @@ impl Response {
 }
 
 /// Sends requests. A clone shares everything with the original; all threads of a `B2Api` use one.
+///
+/// No lock is held while a request is sent or an answer is read. Requests of different threads only
+/// share the pools, from which each takes a connection for itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Http(Arc<Inner>);
 

@@ -15,6 +15,7 @@
 pub(crate) mod compose;
 pub(crate) mod copy;
 pub(crate) mod download;
+pub(crate) mod growing;
 mod hash;
 mod large;
 pub(crate) mod new_file;

@@ -796,7 +796,7 @@ fn what_is_wrong_with_a_request_is_400() {
     });
 }
 
-/// The same with our client: what it makes is what plain HTTP sees, and the other way round.
+/// What this crate creates is what plain HTTP shows, and the other way round.
 #[test]
 fn our_client_and_plain_http_see_the_same() {
     in_a_bucket(|scratch| {

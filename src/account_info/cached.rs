@@ -40,6 +40,8 @@ const NAMES_LIFETIME: Duration = Duration::from_secs(60);
 /// to the store when this is dropped, and one by one when the program pauses. A process that is
 /// killed loses them, and the next one requests others.
 ///
+/// Any number of threads may use it. No lock is held while the store behind it is called.
+///
 /// # Consequences
 /// A change by another process is seen after the staleness given to [`new`](Self::new) at the
 /// latest. An old token does no harm, because the service refuses it and the store is asked again.

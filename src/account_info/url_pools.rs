@@ -23,6 +23,9 @@ const FEW: u32 = 16;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The pools in memory, one for each identity and target.
+///
+/// Only buckets have pools here. URLs for the parts of a large file serve that file alone, and go
+/// to the store.
 #[derive(Debug)]
 pub(super) struct UrlPools {
     clock: Clock,

@@ -9,8 +9,8 @@ use crate::model::id::BucketId;
 use crate::transfer::compose::Compose;
 use crate::transfer::compose::incremental::Append;
 use crate::transfer::compose::piece::Piece;
+use crate::transfer::growing::GrowingFile;
 use crate::transfer::options::{ComposeOptions, UploadOptions};
-use crate::transfer::source::FileSource;
 use crate::transfer::uploaded::Uploaded;
 
 /// # Composing
@@ -244,16 +244,19 @@ impl Bucket {
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
-        let source = FileSource::new(path.as_ref())?;
+        let source = GrowingFile::new(path.as_ref())?;
         let control = self
             .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref());
-        self.with_id(&control, |bucket| {
-            let append = Append {
-                upload: self.to_bucket(bucket, file_name, options, &control),
-                bucket_name: self.name(),
-            };
-            append.send(&source)
+            .watched_by(options.progress.as_ref())
+            .calling("append", Some(file_name));
+        control.in_span(|| {
+            self.with_id(&control, |bucket| {
+                let append = Append {
+                    upload: self.to_bucket(bucket, file_name, options, &control),
+                    bucket_name: self.name(),
+                };
+                append.send(&source)
+            })
         })
     }
 
@@ -263,9 +266,11 @@ impl Bucket {
         options: &ComposeOptions,
         mut run: impl FnMut(Compose<'_>) -> Result<Uploaded>,
     ) -> Result<Uploaded> {
-        let control = self.control_of(options);
-        self.with_id(&control, |bucket| {
-            run(self.composing(bucket, file_name, options, &control))
+        let control = self.control_of(options, file_name);
+        control.in_span(|| {
+            self.with_id(&control, |bucket| {
+                run(self.composing(bucket, file_name, options, &control))
+            })
         })
     }
 
@@ -277,14 +282,17 @@ impl Bucket {
         options: &ComposeOptions,
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
     ) -> Result<Uploaded> {
-        let control = self.control_of(options);
-        self.composing(&self.id(), file_name, options, &control)
-            .run_stream(pieces)
+        let control = self.control_of(options, file_name);
+        control.in_span(|| {
+            self.composing(&self.id(), file_name, options, &control)
+                .run_stream(pieces)
+        })
     }
 
-    fn control_of(&self, options: &ComposeOptions) -> Control {
+    fn control_of(&self, options: &ComposeOptions, file_name: &str) -> Control {
         self.control(options.cancel.as_ref())
             .watched_by(options.progress.as_ref())
+            .calling("compose", Some(file_name))
     }
 
     fn composing<'a>(

@@ -3,7 +3,7 @@
 use crate::bucket::Bucket;
 use crate::error::Result;
 use crate::model::file::FileVersion;
-use crate::model::id::FileId;
+use crate::model::id::{BucketId, FileId};
 use crate::transfer::copy::Copy;
 use crate::transfer::options::{CopyMetadata, CopyOptions};
 use crate::transfer::source::StoredFile;
@@ -87,8 +87,9 @@ impl Bucket {
     ) -> Result<FileVersion> {
         let control = self
             .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref());
-        self.with_id(&control, |bucket| {
+            .watched_by(options.progress.as_ref())
+            .calling("copy", Some(new_name));
+        let run = |bucket: &BucketId| {
             let copy = Copy {
                 transfer: self.client.transfer(&control),
                 file: options.new_file(bucket, new_name),
@@ -104,6 +105,7 @@ impl Bucket {
                 resume: &options.resume,
             };
             copy.run().map(Uploaded::into_version)
-        })
+        };
+        control.in_span(|| self.with_id(&control, run))
     }
 }

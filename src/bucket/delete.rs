@@ -100,6 +100,7 @@ impl Bucket {
     pub fn unhide_file(&self, file_name: &str) -> Result<FileVersion> {
         let latest = self.latest(&self.control(None), file_name)?;
         let latest = latest.ok_or_else(|| Error::FileNotFound {
+            bucket: Some(self.name().into()),
             file: file_name.into(),
             service: None,
         })?;

@@ -150,8 +150,9 @@ impl Bucket {
     fn download(&self, request: DownloadRequest, options: &DownloadOptions) -> Result<Download> {
         let control = self
             .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref());
-        Download::open(self.client.transfer(&control), request, options)
+            .watched_by(options.progress.as_ref())
+            .calling("download", request.file_name());
+        control.in_span(|| Download::open(self.client.transfer(&control), request, options))
     }
 
     pub(super) fn by_name(&self, file_name: &str) -> DownloadRequest {

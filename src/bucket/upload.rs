@@ -7,6 +7,7 @@ use crate::bucket::Bucket;
 use crate::control::Control;
 use crate::error::Result;
 use crate::model::id::BucketId;
+use crate::transfer::growing::GrowingFile;
 use crate::transfer::options::UploadOptions;
 use crate::transfer::source::{BytesSource, FileSource, UploadSource};
 use crate::transfer::upload::Upload;
@@ -139,7 +140,12 @@ impl Bucket {
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
-        self.upload(&FileSource::new(path.as_ref())?, file_name, options)
+        let path = path.as_ref();
+        if options.may_grow {
+            self.upload(&GrowingFile::new(path)?, file_name, options)
+        } else {
+            self.upload(&FileSource::new(path)?, file_name, options)
+        }
     }
 
     /// Uploads exactly `length` bytes from a reader, and reads no further.
@@ -271,10 +277,13 @@ impl Bucket {
     ) -> Result<Uploaded> {
         let control = self
             .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref());
-        self.with_id(&control, |bucket| {
-            self.to_bucket(bucket, file_name, options, &control)
-                .send(source)
+            .watched_by(options.progress.as_ref())
+            .calling("upload", Some(file_name));
+        control.in_span(|| {
+            self.with_id(&control, |bucket| {
+                self.to_bucket(bucket, file_name, options, &control)
+                    .send(source)
+            })
         })
     }
 
@@ -288,8 +297,9 @@ impl Bucket {
     ) -> Result<Uploaded> {
         let control = self
             .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref());
-        send(&self.to_bucket(&self.id(), file_name, options, &control))
+            .watched_by(options.progress.as_ref())
+            .calling("upload", Some(file_name));
+        control.in_span(|| send(&self.to_bucket(&self.id(), file_name, options, &control)))
     }
 
     pub(super) fn to_bucket<'a>(

@@ -40,6 +40,8 @@ pub(crate) struct Memory {
 }
 
 /// Borrowed memory, returned when dropped.
+///
+/// It is kept beside the buffer that it stands for, so that both are dropped together.
 #[derive(Debug)]
 pub(crate) struct Loan {
     memory: Memory,

@@ -35,7 +35,8 @@ impl fmt::Display for TransferId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TransferStage {
-    /// The source is read to compute its SHA-1. Nothing has been sent.
+    /// Content is read from the disk to compute its SHA-1: that of a source, or of what an earlier
+    /// download has left. No content is being moved.
     Hashing,
     /// Content is being sent or received.
     #[default]
@@ -55,7 +56,8 @@ pub struct TransferProgress {
     pub id: TransferId,
     /// The name of the file in its bucket.
     pub file_name: Arc<str>,
-    /// The number of bytes of content moved so far. It decreases when a failed attempt is repeated.
+    /// The number of bytes of content moved so far. It decreases when a failed attempt is repeated. In the stage
+    /// [`Hashing`](TransferStage::Hashing) it is the number of bytes read, and starts again at 0 after it.
     pub bytes: u64,
     /// The total number of bytes, if it is known.
     pub total: Option<u64>,
@@ -252,6 +254,10 @@ impl ProgressCounter {
     pub(crate) fn enter(&self, stage: TransferStage) {
         let mut state = self.lock();
         if state.progress.stage != stage {
+            // The bytes that are hashed are counted by themselves.
+            if [state.progress.stage, stage].contains(&TransferStage::Hashing) {
+                state.progress.bytes = 0;
+            }
             state.progress.stage = stage;
             self.report(state);
         }

@@ -35,6 +35,9 @@ pub(crate) struct Bandwidth {
 }
 
 /// The limit of one direction, and its schedule.
+///
+/// All threads that move data in its direction share one limiter. The lock of the schedule is held
+/// only to read and advance it, never during a sleep.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimiter {
     /// The limit in bytes per second; 0 for no limit.

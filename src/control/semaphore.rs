@@ -24,6 +24,9 @@ use super::sync::{Condvar, Mutex};
 use crate::error::{Error, Result};
 
 /// A number of units that clones share.
+///
+/// Units are not returned by themselves: whoever acquires them wraps them in a value that releases
+/// them when dropped, such as `workers::Permit` and `memory::Loan`.
 #[derive(Debug, Clone)]
 pub(crate) struct Semaphore(Arc<Mutex<State>>);
 

@@ -148,8 +148,10 @@ pub enum Error {
     },
     /// The file or version does not exist, or the file is hidden. Deleting fails with this also if the id and
     /// the name belong to different files.
-    #[error("there is no file {}, or no such version of it", shortened(file))]
+    #[error("there is no file {}{}, or no such version of it", shortened(file), in_bucket(bucket.as_deref()))]
     FileNotFound {
+        /// The name of the bucket; `None` if the call did not name one.
+        bucket: Option<Box<str>>,
         /// The name or id that was requested.
         file: Box<str>,
         /// The service's answer; `None` if the file was missing in a listing.
@@ -184,8 +186,16 @@ pub enum Error {
     /// Object lock forbids the call: the version is under retention or legal hold. Nothing was changed. A
     /// retention in governance mode can be bypassed by a key with `bypassGovernance`; a retention in
     /// compliance mode cannot, and a legal hold has to be released first.
-    #[error("object lock protects the version, by a retention or a legal hold: {0}")]
-    Locked(Box<ServiceError>),
+    #[error(
+        "object lock protects the file {}, by a retention or a legal hold: {service}",
+        shortened(file)
+    )]
+    Locked {
+        /// The name of the file.
+        file: Box<str>,
+        /// The service's answer.
+        service: Box<ServiceError>,
+    },
 
     // The data is not what it should be.
     /// The bytes that arrived do not match the checksum that was recorded for the file. Do not use
@@ -326,6 +336,11 @@ fn answer(service: Option<&ServiceError>) -> String {
     service.map_or_else(String::new, |service| format!(": {service}"))
 }
 
+/// The words for the bucket of a file, if it is known.
+fn in_bucket(bucket: Option<&str>) -> String {
+    bucket.map_or_else(String::new, |bucket| format!(" in the bucket {bucket:?}"))
+}
+
 /// A name in quotes, without the middle of a very long one.
 fn shortened(name: &str) -> String {
     const SHOWN: usize = 60;
@@ -427,10 +442,10 @@ impl Error {
             Self::InvalidCredentials(service)
             | Self::CapExceeded(service)
             | Self::Conflict(service)
-            | Self::Locked(service)
             | Self::RangeNotSatisfiable(service)
             | Self::Busy(service)
             | Self::Service(service)
+            | Self::Locked { service, .. }
             | Self::BucketNameTaken { service, .. } => Some(service),
             Self::BucketNotFound { service, .. }
             | Self::FileNotFound { service, .. }
@@ -446,10 +461,10 @@ impl Error {
             Self::InvalidCredentials(service)
             | Self::CapExceeded(service)
             | Self::Conflict(service)
-            | Self::Locked(service)
             | Self::RangeNotSatisfiable(service)
             | Self::Busy(service)
             | Self::Service(service)
+            | Self::Locked { service, .. }
             | Self::BucketNameTaken { service, .. } => Some(service),
             Self::BucketNotFound { service, .. }
             | Self::FileNotFound { service, .. }
@@ -528,7 +543,7 @@ impl Error {
                 | Self::Credentials { .. }
                 | Self::NotAllowed(_)
                 | Self::AccountChanged
-        ) || (self.status() == Some(401) && !matches!(self.failure(), Self::Locked(_)))
+        ) || (self.status() == Some(401) && !matches!(self.failure(), Self::Locked { .. }))
     }
 
     /// Returns whether the last request may have taken effect despite this error: it was sent
@@ -550,6 +565,16 @@ impl Error {
             Self::UnexpectedReply { .. } => true,
             other => other.service().is_some_and(ServiceError::is_lost_answer),
         }
+    }
+
+    /// The failure with the bucket that the call was about, if it lacks one.
+    pub(crate) fn in_bucket(mut self, name: Option<&str>) -> Self {
+        if let Self::FileNotFound { bucket, .. } = &mut self
+            && bucket.is_none()
+        {
+            *bucket = name.map(Into::into);
+        }
+        self
     }
 
     /// Whether asking once more may be answered otherwise, after an answer that was lost: what refuses on the

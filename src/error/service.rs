@@ -220,7 +220,10 @@ impl ServiceError {
             {
                 Error::InvalidCredentials(service)
             }
-            (401, _) if is_locked => Error::Locked(service),
+            (401, _) if is_locked => Error::Locked {
+                file: subject.name(),
+                service,
+            },
             (401, Code::Unauthorized) => Error::NotAllowed(Box::new(NotAllowed {
                 operation,
                 subject: subject.name(),
@@ -238,12 +241,14 @@ impl ServiceError {
                 service,
             },
             (400, Code::NoSuchFile | Code::FileNotPresent) => Error::FileNotFound {
+                bucket: None,
                 file: subject.name(),
                 service: Some(service),
             },
             // A page of a proxy tells nothing about the file, except to HEAD, whose answers have no body.
             (404, code) if !code.as_str().is_empty() || downloads => match subject {
                 Subject::File(name) => Error::FileNotFound {
+                    bucket: None,
                     file: name.into(),
                     service: Some(service),
                 },
@@ -261,7 +266,10 @@ impl ServiceError {
                     service: Some(service),
                 }
             }
-            (403, Code::AccessDenied) if changes_lock => Error::Locked(service),
+            (403, Code::AccessDenied) if changes_lock => Error::Locked {
+                file: subject.name(),
+                service,
+            },
             (
                 400 | 403,
                 Code::CapExceeded

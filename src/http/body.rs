@@ -186,6 +186,9 @@ impl Read for Sha1AtEnd<'_> {
 
 /// The body of a response. What breaks it becomes one of the crate's errors inside an `io::Error`,
 /// so that it survives being read through `std::io`. Reading stops when the call is cancelled.
+///
+/// A body that is read to its end returns its connection to the pool. A body that is dropped
+/// earlier closes it.
 pub(crate) struct ResponseBody {
     operation: Operation,
     reader: Box<dyn Read + Send + Sync>,

@@ -79,6 +79,8 @@ setters! {
 }
 
 /// The file to download, and the customer's key that it is encrypted with.
+///
+/// It owns its parts, because a download that is continued later needs them again.
 #[derive(Debug, Clone)]
 pub(crate) struct DownloadRequest {
     target: OwnedTarget,

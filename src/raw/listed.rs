@@ -81,6 +81,9 @@ impl Raw<'_> {
 }
 
 /// A page whose rows have not all been returned.
+///
+/// An error within the page leaves the rows that were returned valid; the caller may request the
+/// rest again from the last row on.
 #[derive(Debug)]
 pub(crate) struct ListedPage<T> {
     operation: Operation,

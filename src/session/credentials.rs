@@ -292,6 +292,10 @@ struct State {
 
 /// The identities that one provider named, each replaced by the next. All belong to one account at
 /// one realm.
+///
+/// An identity that is in it may act for every other one in it. So nothing is added before the
+/// provider has named the key, and everything is dropped when a key is passed in directly or
+/// another provider begins with another identity.
 #[derive(Default)]
 struct KeyHistory(Vec<Identity>);
 

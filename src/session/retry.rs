@@ -140,6 +140,9 @@ pub(crate) enum Step {
 }
 
 /// The attempts of one call: what the call is, and what limits and steers it.
+///
+/// It belongs to one call on one thread. A transfer that sends several parts at the same time has
+/// one for each. Only the pauses are shared.
 pub(super) struct RetryLoop<'a> {
     /// The endpoint, which determines what may be repeated and which pauses apply.
     pub(super) operation: Operation,
@@ -160,13 +163,18 @@ impl RetryLoop<'_> {
     /// `attempt` is told what it has to do first. It must send at most one request of the loop's
     /// operation.
     pub(super) fn run<T>(&self, attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
-        let span = tracing::info_span!(
-            "b2sdk",
-            operation = %self.operation,
-            bucket_id = self.bucket.map(BucketId::as_str),
-            file_name = self.file_name,
-        );
-        span.in_scope(|| self.run_attempts(attempt))
+        let bucket = self.control.bucket.as_deref();
+        let outcome = self.control.in_span(|| {
+            let span = tracing::info_span!(
+                "b2sdk",
+                operation = %self.operation,
+                bucket,
+                bucket_id = self.bucket.map(BucketId::as_str),
+                file_name = self.file_name,
+            );
+            span.in_scope(|| self.run_attempts(attempt))
+        });
+        outcome.map_err(|error| error.in_bucket(bucket))
     }
 
     /// The loop itself. An upload may take any time while its data moves: of its time only the

@@ -41,6 +41,9 @@ const OFFER_PAUSE: Duration = Duration::from_secs(10);
 const NO_LEASE: u64 = 0;
 
 /// The owner's store, and what is remembered for the time when it fails.
+///
+/// Any thread may call it. The lock of `kept` may be held while the owner's store is called, so
+/// that two threads do not offer the token at the same time; the lock of `last` never is.
 #[derive(Debug)]
 pub(crate) struct Store {
     info: Box<dyn AccountInfo>,

@@ -1,6 +1,6 @@
-//! What fuzzers feed: one function for each decoder that strangers' bytes reach, and one for whole
-//! requests. Each of them panics if something holds that must not; `fuzz/` has the targets, and
-//! `fixtures/fuzz/` the seeds, which the tests run through as well.
+//! The functions that fuzzers call: one for each decoder of untrusted bytes, and one for whole
+//! requests. Each panics if an invariant is violated. `fuzz/` has the targets, and `fixtures/fuzz/`
+//! the seeds, which the tests run too.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

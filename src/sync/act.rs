@@ -314,7 +314,7 @@ fn outcome(error: Error) -> Outcome {
             ..
         } => Outcome::Problem(ProblemKind::Vanished),
         Error::SourceChanged { .. } => Outcome::Again,
-        Error::Locked(_) => Outcome::Problem(ProblemKind::Retained),
+        Error::Locked { .. } => Outcome::Problem(ProblemKind::Retained),
         other => Outcome::Problem(ProblemKind::Failed(other)),
     }
 }

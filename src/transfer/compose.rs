@@ -20,6 +20,7 @@ mod planned;
 use std::sync::Arc;
 
 use crate::control::Control;
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::operation::Operation;
 use crate::model::range::ByteRange;
@@ -148,7 +149,7 @@ impl Compose<'_> {
             Ok(halves) => self.make_parts(halves.into()),
             Err(PlannedPart::Copy { slice, witness }) if !witness.is_empty() => {
                 let stored = vec![slice];
-                let sha1 = sha1.map_or_else(|| self.hash(stored, control), Ok)?;
+                let sha1 = sha1.map_or_else(|| self.hash(stored, control, None), Ok)?;
                 self.compare(witness.clone(), sha1, control)?;
                 self.upload_small(witness)
             }
@@ -258,7 +259,7 @@ impl Compose<'_> {
         stored: Sha1Digest,
         control: &Control,
     ) -> Result<()> {
-        if self.hash(local, control)? == stored {
+        if self.hash(local, control, None)? == stored {
             return Ok(());
         }
         let reason = "a local and a remote one that overlap have different bytes";
@@ -266,9 +267,14 @@ impl Compose<'_> {
     }
 
     /// The SHA-1 of these pieces. Stored ones are downloaded for it.
-    fn hash(&self, slices: Vec<Slice<Sources<'_>>>, control: &Control) -> Result<Sha1Digest> {
+    fn hash(
+        &self,
+        slices: Vec<Slice<Sources<'_>>>,
+        control: &Control,
+        tally: Option<&ProgressCounter>,
+    ) -> Result<Sha1Digest> {
         let length = length(&slices);
         let source = Assembled::new(self.transfer.under(control), slices);
-        hash(&source, 0..length, control)
+        hash(&source, 0..length, control, tally)
     }
 }

@@ -17,6 +17,7 @@ mod one_request;
 use std::ops::Range;
 
 use crate::control::Control;
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::operation::Operation;
@@ -200,7 +201,7 @@ impl PartSource for CopiedParts<'_> {
 
     /// An unfinished file was found by its plan, and the service computed the SHA-1, so the part is
     /// right.
-    fn is_made(&self, _: u64, _: Sha1Digest, _: &Control) -> Result<bool> {
+    fn is_made(&self, _: u64, _: Sha1Digest, _: (&Control, &ProgressCounter)) -> Result<bool> {
         Ok(true)
     }
 

@@ -76,6 +76,13 @@ pub struct DownloadOptions {
     /// begins. Deleting both discards it. A file of at most 16 MiB, or of a single range, is
     /// downloaded from its beginning.
     pub resume: bool,
+    /// Whether a large file is downloaded although its bytes do not have the SHA-1 that its uploader recorded
+    /// as `large_file_sha1`.
+    ///
+    /// A program may have recorded a wrong value, and the file could not be downloaded at all otherwise. The
+    /// result then tells [`Verification::Mismatch`], and nothing shows any more whether the bytes are right. A
+    /// SHA-1 that the service itself computed is always insisted on.
+    pub accept_mismatch: bool,
     /// The customer's key that the file is encrypted with (SSE-C).
     pub encryption_key: Option<SseCustomerKey>,
     /// The receiver of progress reports.
@@ -88,6 +95,7 @@ setters! {
     new DownloadOptions {
         part_size: u64,
         resume: bool,
+        accept_mismatch: bool,
     }
     into {
         range: ByteRange,
@@ -117,6 +125,9 @@ pub enum Verification {
     PartOfFile,
     /// Nobody recorded a SHA-1.
     NoChecksum,
+    /// Their SHA-1 is not the one that the uploader of a large file recorded, and the options
+    /// [accept](DownloadOptions::accept_mismatch) that.
+    Mismatch,
 }
 
 /// A download whose headers have arrived and whose body has not been read.
@@ -164,6 +175,7 @@ impl Download {
             range,
             part_size,
             resume,
+            accept_mismatch,
             encryption_key,
             progress: _,
             cancel: _,
@@ -198,7 +210,8 @@ impl Download {
         })?;
         let opened = (response, attempts.saturating_sub(1));
         Ok(Self {
-            reader: DownloadReader::new(session, control, &request, opened),
+            reader: DownloadReader::new(session, control, &request, opened)
+                .accept_mismatch(*accept_mismatch),
             workers: Arc::clone(workers),
             part_size: *part_size,
             resume: *resume,
@@ -424,7 +437,8 @@ impl Download {
             resume,
             check,
         };
-        file::save(reader, path, &options)
+        let control = reader.control().clone();
+        control.in_span(|| file::save(reader, path, &options))
     }
 }
 

@@ -4,11 +4,26 @@
 use std::io::{self, Read};
 
 use crate::control::Control;
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
 
 /// The number of bytes that are read at a time.
 const BUFFER: usize = 256 * 1024;
+
+/// A reader whose bytes count as hashed.
+pub(in crate::transfer) struct Told<'a, R> {
+    pub(in crate::transfer) reader: R,
+    pub(in crate::transfer) tally: &'a ProgressCounter,
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.tally.add(read as u64);
+        Ok(read)
+    }
+}
 
 /// Reads to the end and hashes everything. Fails with `Cancelled` once the call is cancelled.
 /// `failed` turns an error that is not one of the crate's own into one.

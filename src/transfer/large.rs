@@ -49,7 +49,12 @@ pub(in crate::transfer) trait PartSource: Sync {
 
     /// Whether a part that an unfinished file has, with this SHA-1, is the one that would be made.
     /// The length was compared before.
-    fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool>;
+    fn is_made(
+        &self,
+        number: u64,
+        sha1: Sha1Digest,
+        steering: (&Control, &ProgressCounter),
+    ) -> Result<bool>;
 
     /// Makes a part at the service, and returns its SHA-1.
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest>;
@@ -68,6 +73,9 @@ pub(in crate::transfer) struct Beginning {
 }
 
 /// A large file at the service that was started and not finished. All its threads share it.
+///
+/// It exists only within [`LargeFile::make`], which ends the file in every case. Parts may be made
+/// in any order and more than once; it is finished only after every part has a SHA-1.
 pub(in crate::transfer) struct LargeFile<'a> {
     transfer: Transfer<'a>,
     file: &'a NewFile<'a>,
@@ -188,6 +196,7 @@ impl<'a> LargeFile<'a> {
             retries: large.retries.into_inner(),
             bytes_sent: tally.moved(),
             is_unchanged: false,
+            passed_over: Vec::new(),
         })
     }
 

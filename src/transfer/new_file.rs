@@ -84,6 +84,9 @@ impl LargeFileSha1 {
 }
 
 /// A file that is about to be created: where, and with which settings.
+///
+/// It is made by the options of the call and passed through [`checked`](Self::checked) once. After
+/// that it is only copied with more info, and every copy checks the number of entries again.
 #[derive(Debug, Clone)]
 pub(crate) struct NewFile<'a> {
     pub(crate) bucket: &'a BucketId,
@@ -94,6 +97,8 @@ pub(crate) struct NewFile<'a> {
     /// Whether the modification time in the info was added by the crate. It is then left out if
     /// other entries need the room.
     pub(crate) has_own_time: bool,
+    /// Whether that time is the one of the local file, and not one that the caller asked for.
+    pub(crate) has_file_time: bool,
     pub(crate) encryption: Option<&'a Encryption>,
     pub(crate) retention: Option<&'a FileRetention>,
     pub(crate) legal_hold: Option<&'a LegalHold>,
@@ -141,6 +146,7 @@ impl<'a> NewFile<'a> {
             content_type,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -254,6 +260,7 @@ impl<'a> NewFile<'a> {
             content_type: content_type.map(|text| Cow::Owned(text.to_owned())),
             info,
             has_own_time: false,
+            has_file_time: false,
             ..self.clone()
         }
     }
@@ -289,6 +296,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -311,6 +319,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -338,6 +347,7 @@ impl<'a> NewFile<'a> {
             content_type: _,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -404,6 +414,7 @@ impl<'a> NewFile<'a> {
             content_type,
             info,
             has_own_time: _,
+            has_file_time: _,
             encryption,
             retention,
             legal_hold,
@@ -525,6 +536,7 @@ mod tests {
             content_type: None,
             info: FileInfo::new(),
             has_own_time: false,
+            has_file_time: false,
             encryption: None,
             retention: None,
             legal_hold: None,

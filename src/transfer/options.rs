@@ -77,6 +77,15 @@ pub struct UploadOptions {
     /// Whether the upload completes what an earlier upload in parts left unfinished. Streams cannot
     /// be resumed, because they can be read only once.
     pub resume: Resume,
+    /// Whether a local file may grow while [`upload_local_file_with`](crate::Bucket::upload_local_file_with)
+    /// uploads it, as a log does.
+    ///
+    /// The file is then uploaded as it is in the beginning, without what is appended later. It is read once
+    /// before anything is sent, also if it fits into one request. The upload fails with
+    /// [`Error::SourceChanged`](crate::Error::SourceChanged) only if bytes are changed that the file had in the
+    /// beginning, or if another file takes its place. Other uploads ignore this option;
+    /// [`upload_appended_file`](crate::Bucket::upload_appended_file) always lets a file grow.
+    pub may_grow: bool,
     /// The receiver of progress reports.
     pub progress: Option<Arc<dyn Progress>>,
     /// The token that cancels the upload.
@@ -91,6 +100,7 @@ setters! {
         part_size: u64,
         large_file_sha1: LargeFileSha1,
         resume: Resume,
+        may_grow: bool,
     }
     into {
         content_type: String,
@@ -149,6 +159,7 @@ impl UploadOptions {
                 .map(Into::into),
             info: self.file_info.clone(),
             has_own_time: false,
+            has_file_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),
@@ -265,6 +276,7 @@ impl CopyOptions {
             content_type,
             info,
             has_own_time: false,
+            has_file_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),
@@ -381,6 +393,7 @@ impl ComposeOptions {
             content_type: self.content_type.as_deref().map(Into::into),
             info: self.file_info.clone(),
             has_own_time: false,
+            has_file_time: false,
             encryption: self.encryption.as_ref(),
             retention: self.retention.as_ref(),
             legal_hold: self.legal_hold.as_ref(),

@@ -54,11 +54,20 @@ impl PartSource for SourceParts<'_> {
         self.parts.length_of(number)
     }
 
-    fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool> {
-        let known = self.known(number).map_or_else(
-            || hash(self.source, self.parts.range(number - 1), control),
-            Ok,
-        )?;
+    fn is_made(
+        &self,
+        number: u64,
+        sha1: Sha1Digest,
+        (control, tally): (&Control, &ProgressCounter),
+    ) -> Result<bool> {
+        let known = match self.known(number) {
+            Some(known) => known,
+            None => {
+                tally.enter(TransferStage::Hashing);
+                let range = self.parts.range(number - 1);
+                hash(self.source, range, control, Some(tally))?
+            }
+        };
         Ok(known == sha1)
     }
 
@@ -94,10 +103,13 @@ pub(in crate::transfer) fn upload(
     let total = Some(source.len());
     let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
     let (sha1, known) = match sha1 {
-        LargeFileSha1::Compute => {
-            let (sha1, known) = hash_whole_and_parts(source, parts, control)?;
-            (Some(sha1), known)
-        }
+        LargeFileSha1::Compute => match source.fix(None, control, &tally)? {
+            Some(fixed) => (Some(fixed.whole), Vec::new()),
+            None => {
+                let (sha1, known) = hash_whole_and_parts(source, parts, (control, &tally))?;
+                (Some(sha1), known)
+            }
+        },
         LargeFileSha1::Given(sha1) => (Some(sha1), Vec::new()),
         LargeFileSha1::Omit => (None, Vec::new()),
     };
@@ -115,9 +127,9 @@ pub(in crate::transfer) fn upload(
 fn hash_whole_and_parts(
     source: &(dyn UploadSource + Sync),
     parts: &EqualParts,
-    control: &Control,
+    (control, tally): (&Control, &ProgressCounter),
 ) -> Result<(Sha1Digest, Vec<Sha1Digest>)> {
-    let whole = |control: &Control| hash(source, 0..source.len(), control);
+    let whole = |control: &Control| hash(source, 0..source.len(), control, Some(tally));
     if thread::available_parallelism().is_ok_and(|processors| processors.get() == 1) {
         return Ok((whole(control)?, Vec::new()));
     }
@@ -129,7 +141,7 @@ fn hash_whole_and_parts(
     };
     thread::scope(|scope| {
         let hashing = thread::Builder::new().spawn_scoped(scope, || {
-            let parts = parts.iter().map(|range| hash(source, range, &beside));
+            let parts = parts.iter().map(|range| hash(source, range, &beside, None));
             // A failure is one of the whole, too, or shows again when the part is sent.
             parts.map_while(Result::ok).collect::<Vec<_>>()
         });
@@ -156,8 +168,8 @@ pub(in crate::transfer) fn make(
     parts: &dyn PartSource,
     tally: &ProgressCounter,
 ) -> Result<Uploaded> {
-    let unfinished = find_unfinished(transfer, file, resume, parts)?;
-    let (file_id, mut present) = match unfinished {
+    let search = find_unfinished(transfer, file, resume, parts, tally)?;
+    let (file_id, mut present) = match search.unfinished {
         Some(Unfinished { file_id, present }) => (Some(file_id), present),
         None => (None, BTreeMap::new()),
     };
@@ -189,6 +201,7 @@ pub(in crate::transfer) fn make(
     })?;
     Ok(Uploaded {
         resumed_parts: u32::try_from(resumed_parts).unwrap_or(u32::MAX),
+        passed_over: search.passed_over,
         ..uploaded
     })
 }

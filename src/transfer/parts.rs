@@ -113,6 +113,8 @@ impl PartLimits {
 }
 
 /// The parts of one file, all of one size except the last.
+///
+/// A file without content has no part at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EqualParts {
     length: u64,

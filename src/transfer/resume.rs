@@ -26,9 +26,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
-use crate::model::file_info::{LARGE_FILE_SHA1, MAX_INFOS};
+use crate::model::file_info::{LARGE_FILE_SHA1, MAX_INFOS, SRC_LAST_MODIFIED_MILLIS};
 use crate::model::id::FileId;
 use crate::model::part::Part;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
@@ -69,7 +70,9 @@ pub enum Resume {
     /// An unfinished file matches if it has the requested name, content type (any type if none is
     /// requested), file info, encryption with the same key, retention and legal hold, and if its
     /// parts are cut in the same way and have the content of the source. The source is read for
-    /// that comparison. Parts that the service copied match if the file was to be made of the same
+    /// that comparison. A local file that was only touched still matches, and the version has the modification
+    /// time of the first attempt then. [`Uploaded::passed_over`](crate::Uploaded::passed_over) names the files
+    /// that do not match. Parts that the service copied match if the file was to be made of the same
     /// bytes of the same versions.
     ///
     /// If the upload fails, its parts stay for the next one, and the error is
@@ -119,6 +122,23 @@ pub(in crate::transfer) struct Unfinished {
     pub(in crate::transfer) present: BTreeMap<u64, Sha1Digest>,
 }
 
+/// What a search for an unfinished file found.
+#[derive(Default)]
+pub(in crate::transfer) struct Search {
+    /// The file to complete.
+    pub(in crate::transfer) unfinished: Option<Unfinished>,
+    /// The other unfinished files of the name.
+    pub(in crate::transfer) passed_over: Vec<FileId>,
+}
+
+impl Search {
+    /// Logs why an unfinished file is not used, and notes it.
+    fn pass_over(&mut self, file_id: FileId, reason: &'static str) {
+        tracing::debug!(%file_id, reason, "an unfinished large file is passed over");
+        self.passed_over.push(file_id);
+    }
+}
+
 /// Returns the unfinished file to complete, if resuming was asked for and there is one. Fails with
 /// `InvalidInput` if a certain file was asked for and does not match.
 pub(in crate::transfer) fn find_unfinished(
@@ -126,13 +146,14 @@ pub(in crate::transfer) fn find_unfinished(
     file: &NewFile<'_>,
     resume: &Resume,
     parts: &dyn PartSource,
-) -> Result<Option<Unfinished>> {
+    tally: &ProgressCounter,
+) -> Result<Search> {
     let wanted = match resume {
-        Resume::Never => return Ok(None),
+        Resume::Never => return Ok(Search::default()),
         Resume::Matching | Resume::Among(_) => None,
         Resume::From(file_id) => Some(file_id),
     };
-    let mut candidates = Vec::new();
+    let (mut search, mut candidates) = (Search::default(), Vec::new());
     let unfinished = match resume {
         Resume::Among(files) => {
             let of_name = files.iter().filter(|found| found.file_name == file.name);
@@ -147,37 +168,39 @@ pub(in crate::transfer) fn find_unfinished(
         let listed = transfer
             .session
             .parts_of(transfer.control, &found.file_id)?;
-        match mismatch(&found, &listed, file, parts) {
-            Some(reason) => pass_over(&found.file_id, reason),
+        match mismatch(&found, &listed, (file, resume), parts) {
+            Some(reason) => search.pass_over(found.file_id, reason),
             None => candidates.push((found, listed)),
         }
     }
     candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
     for (found, listed) in candidates {
-        let present = verified(transfer, &listed, parts)?;
+        if search.unfinished.is_some() {
+            search.pass_over(found.file_id, "another one is completed");
+            continue;
+        }
+        let present = verified(transfer, &listed, parts, tally)?;
         let is_ours = wanted.is_some()
             || found.file_info.get(LARGE_FILE_SHA1).is_some()
             || found.file_info.get(PLAN_ID).is_some()
             || !present.is_empty();
         if present.len() != listed.len() {
-            pass_over(&found.file_id, "its parts have other content");
+            search.pass_over(found.file_id, "its parts have other content");
         } else if is_ours {
-            return Ok(Some(Unfinished {
-                file_id: found.file_id,
-                present,
-            }));
+            let file_id = found.file_id;
+            search.unfinished = Some(Unfinished { file_id, present });
         } else {
             // It may be somebody else's upload that has just begun.
-            pass_over(&found.file_id, "nothing says that its content is this one");
+            search.pass_over(found.file_id, "nothing says that its content is this one");
         }
     }
     match wanted {
-        Some(wanted) => {
+        Some(wanted) if search.unfinished.is_none() => {
             let reason =
                 format!("{wanted} is no unfinished file of this content, cut into the same parts");
             Err(Error::invalid_input("resume", reason))
         }
-        None => Ok(None),
+        _ => Ok(search),
     }
 }
 
@@ -244,6 +267,7 @@ fn verified(
     transfer: Transfer<'_>,
     listed: &[Part],
     parts: &dyn PartSource,
+    tally: &ProgressCounter,
 ) -> Result<BTreeMap<u64, Sha1Digest>> {
     let mut present = BTreeMap::new();
     for part in listed {
@@ -251,23 +275,18 @@ fn verified(
         let Some(sha1) = part.content_sha1.digest() else {
             continue;
         };
-        if parts.is_made(number, sha1, transfer.control)? {
+        if parts.is_made(number, sha1, (transfer.control, tally))? {
             present.insert(number, sha1);
         }
     }
     Ok(present)
 }
 
-/// Logs why an unfinished file is not used.
-fn pass_over(file_id: &FileId, reason: &'static str) {
-    tracing::debug!(%file_id, reason, "an unfinished large file is passed over");
-}
-
 /// The reason why an unfinished file is not what this upload would have made, if it is not.
 fn mismatch(
     found: &FileVersion,
     listed: &[Part],
-    file: &NewFile<'_>,
+    (file, resume): (&NewFile<'_>, &Resume),
     parts: &dyn PartSource,
 ) -> Option<&'static str> {
     let mut wanted = file.clone();
@@ -276,7 +295,13 @@ fn mismatch(
         // mean different content.
         wanted.info.remove(LARGE_FILE_SHA1);
     }
-    match wanted.compare(found) {
+    let mut found = found.clone();
+    // A file that was only touched has its content still, which is compared. To synchronizing, the time matters.
+    if file.has_file_time && !matches!(resume, Resume::Among(_)) {
+        wanted.info.remove(SRC_LAST_MODIFIED_MILLIS);
+        found.file_info.remove(SRC_LAST_MODIFIED_MILLIS);
+    }
+    match wanted.compare(&found) {
         Comparison::Equal => {}
         Comparison::Undecided => return Some("the key may not see how it is kept"),
         Comparison::Different(reason) => return Some(reason),

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::control::Control;
+use crate::control::progress::ProgressCounter;
 use crate::error::{Error, KeyProblem, Result};
 use crate::model::encryption::EncryptionMode;
 use crate::model::file::FileVersion;
@@ -32,7 +33,7 @@ use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::model::time::Timestamp;
 use crate::transfer::Transfer;
-use crate::transfer::hash::hash_to_end;
+use crate::transfer::hash::{Told, hash_to_end};
 
 /// How long a file must have been unchanged before its time stamp can reveal a change. It is longer
 /// than a tick of the clock that stamps files.
@@ -53,6 +54,22 @@ pub(crate) trait UploadSource {
         None
     }
 
+    /// Whether it is a file that may grow, which has to be [fixed](Self::fix) before it is opened.
+    fn grows(&self) -> bool {
+        false
+    }
+
+    /// Reads a source that may grow, so that every later change of what it has now is noticed. It is read once,
+    /// however often this is called. `None` for other sources.
+    fn fix(
+        &self,
+        _cut: Option<u64>,
+        _control: &Control,
+        _tally: &ProgressCounter,
+    ) -> Result<Option<Fixed>> {
+        Ok(None)
+    }
+
     /// Opens these bytes of the source for reading.
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>>;
 }
@@ -71,25 +88,39 @@ pub(in crate::transfer) fn settle(transfer: Transfer<'_>, source: &dyn UploadSou
     }
 }
 
-/// The SHA-1 of these bytes of a source.
+/// What is known of a source that was fixed.
+pub(crate) struct Fixed {
+    /// The SHA-1 of all of it.
+    pub(crate) whole: Sha1Digest,
+    /// The SHA-1 of the bytes before the cut.
+    pub(crate) beginning: Sha1Digest,
+}
+
+/// The SHA-1 of these bytes of a source. They count as progress if there is a tally.
 pub(in crate::transfer) fn hash(
     source: &dyn UploadSource,
     range: Range<u64>,
     control: &Control,
+    tally: Option<&ProgressCounter>,
 ) -> Result<Sha1Digest> {
     let mut hasher = Sha1Hasher::default();
-    feed(&mut hasher, source, range, control)?;
+    feed(&mut hasher, source, range, control, tally)?;
     Ok(hasher.finish())
 }
 
-/// Adds these bytes of a source to a hash.
+/// Adds these bytes of a source to a hash. They count as progress if there is a tally.
 pub(in crate::transfer) fn feed(
     hasher: &mut Sha1Hasher,
     source: &dyn UploadSource,
     range: Range<u64>,
     control: &Control,
+    tally: Option<&ProgressCounter>,
 ) -> Result<()> {
-    hash_to_end(hasher, source.open(range)?, control, failed_reader)
+    let reader = source.open(range)?;
+    match tally {
+        Some(tally) => hash_to_end(hasher, Told { reader, tally }, control, failed_reader),
+        None => hash_to_end(hasher, reader, control, failed_reader),
+    }
 }
 
 /// A stored file that the service reads, and the customer's key that it is encrypted with.
@@ -136,6 +167,9 @@ impl UploadSource for BytesSource<'_> {
 
 /// A local file, as it was when the upload began. If the file changes afterwards, the upload fails
 /// before the service has all of it.
+///
+/// The file is opened for each attempt and each part, so a large file needs no more descriptors
+/// than parts that are being sent.
 pub(crate) struct FileSource {
     path: PathBuf,
     state: FileState,
@@ -229,10 +263,7 @@ impl UploadSource for FileSource {
 
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
         let failed = |error| Error::local_file("read", &self.path, error);
-        let mut file = File::open(&self.path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => self.changed("it is gone"),
-            _ => failed(error),
-        })?;
+        let mut file = self.open_file()?;
         if range.start > 0 {
             file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
         }
@@ -253,8 +284,57 @@ impl UploadSource for FileSource {
 }
 
 impl FileSource {
+    /// Opens the file under its path.
+    pub(in crate::transfer) fn open_file(&self) -> Result<File> {
+        File::open(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => self.changed("it is gone"),
+            _ => self.unreadable(error),
+        })
+    }
+
+    /// Fails if this is not the file that it was, or if it became shorter. It may have grown.
+    pub(in crate::transfer) fn check_grown(&self, file: &File) -> Result<()> {
+        let open = file.metadata().map_err(|error| self.unreadable(error))?;
+        let named = self.path.metadata();
+        let named = named.map_err(|_| self.changed("it is gone"))?;
+        let (open, named) = (FileState::of(&open), FileState::of(&named));
+        let is_it = |state: &FileState| state.system.identity == self.state.system.identity;
+        if !is_it(&open) || !is_it(&named) {
+            return Err(self.changed("another file took its place"));
+        }
+        if open.length < self.state.length {
+            return Err(self.changed("it became shorter"));
+        }
+        Ok(())
+    }
+
+    /// Fails if a file that seemed to be empty has bytes although its length is still 0, as those of the kernel
+    /// do.
+    pub(in crate::transfer) fn expect_end_or_growth(&self, file: &mut File) -> Result<()> {
+        let read = file.read(&mut [0]);
+        let read = read.map_err(|error| self.unreadable(error))?;
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
+        if read > 0 && length == 0 {
+            return Err(self.changed("it has more bytes than its length says"));
+        }
+        Ok(())
+    }
+
+    /// The error of a file that cannot be read.
+    pub(in crate::transfer) fn unreadable(&self, error: io::Error) -> Error {
+        Error::local_file("read", &self.path, error)
+    }
+
+    /// The error of reading the file, if it was taken for that of a reader of the caller.
+    pub(in crate::transfer) fn of_file(&self, error: Error) -> Error {
+        match error {
+            Error::Stream { source, .. } => self.unreadable(source),
+            other => other,
+        }
+    }
+
     /// The error of a file that changed.
-    fn changed(&self, change: &'static str) -> Error {
+    pub(in crate::transfer) fn changed(&self, change: &'static str) -> Error {
         Error::SourceChanged {
             path: self.path.as_path().into(),
             change,
@@ -340,6 +420,8 @@ impl Read for FileReader<'_> {
 
 /// A reader that can be read only once. What was read is kept in memory, so that another attempt
 /// can send it again.
+///
+/// It serves one thread at a time, and only uploads in one request use it.
 pub(crate) struct ReaderSource<'c, R> {
     length: u64,
     control: &'c Control,

@@ -13,6 +13,7 @@ pub(crate) mod writer;
 use std::io::Read;
 
 use crate::account_info::AuthSnapshot;
+use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::Result;
 use crate::model::auth::AccountAuth;
 use crate::model::id::BucketId;
@@ -52,6 +53,13 @@ impl<'a> Upload<'a> {
             Resume::Matching | Resume::Among(_) | Resume::From(_) => limits.cut(source.len())?,
         };
         let file = self.new_file(&snapshot, source.modified())?;
+        if source.grows() {
+            let stage = TransferStage::Hashing;
+            let (control, clock) = (self.transfer.control, self.transfer.session.clock());
+            let total = Some(source.len());
+            let tally = ProgressCounter::at(stage, control, file.name, clock, total);
+            source.fix(None, control, &tally)?;
+        }
         settle(self.transfer, source)?;
         if limits.fits_one_request(source.len()) {
             self.options.resume.check_for_one_request()?;
@@ -147,10 +155,12 @@ impl<'a> Upload<'a> {
     ) -> Result<NewFile<'a>> {
         // A time before 1970 does not prevent the upload of a file.
         let not_before_1970 = |time: Timestamp| time.max(Timestamp::from_millis(0));
-        let modified = self.options.src_last_modified;
-        self.options
+        let asked = self.options.src_last_modified;
+        let mut file = self
+            .options
             .new_file(self.bucket, self.file_name)
-            .modified(modified.or_else(|| source_modified.map(not_before_1970)))
-            .checked(Operation::UploadFile, &snapshot.auth().allowed)
+            .modified(asked.or_else(|| source_modified.map(not_before_1970)));
+        file.has_file_time = file.has_own_time && asked.is_none();
+        file.checked(Operation::UploadFile, &snapshot.auth().allowed)
     }
 }

@@ -1,6 +1,7 @@
 //! The result of an upload, a copy or a composition.
 
 use crate::model::file::FileVersion;
+use crate::model::id::FileId;
 
 /// The result of an upload, a copy or a composition: the version that was created, and what it
 /// took.
@@ -26,6 +27,7 @@ pub struct Uploaded {
     pub(in crate::transfer) retries: u32,
     pub(in crate::transfer) bytes_sent: u64,
     pub(in crate::transfer) is_unchanged: bool,
+    pub(in crate::transfer) passed_over: Vec<FileId>,
 }
 
 impl Uploaded {
@@ -38,6 +40,7 @@ impl Uploaded {
             retries,
             bytes_sent: 0,
             is_unchanged: false,
+            passed_over: Vec::new(),
         }
     }
 
@@ -50,6 +53,7 @@ impl Uploaded {
             retries: 0,
             bytes_sent: 0,
             is_unchanged: true,
+            passed_over: Vec::new(),
         }
     }
 
@@ -84,6 +88,16 @@ impl Uploaded {
     #[must_use]
     pub const fn resumed_parts(&self) -> u32 {
         self.resumed_parts
+    }
+
+    /// Returns the ids of the unfinished large files of this name that were not completed, because they have
+    /// other settings or other content, or because another one was completed.
+    ///
+    /// They are looked for only if the upload may [resume](crate::Resume). Their parts are billed until the
+    /// files are cancelled; one of them may be an upload that is running.
+    #[must_use]
+    pub fn passed_over(&self) -> &[FileId] {
+        &self.passed_over
     }
 
     /// Returns the number of attempts that failed and were repeated, of all parts together.

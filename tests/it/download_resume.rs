@@ -412,3 +412,31 @@ fn the_file_has_the_permissions_of_the_one_that_it_replaces() {
     started.finish();
     assert_eq!(mode(&started.path()), 0o640);
 }
+
+#[test]
+fn what_was_left_is_read_as_a_stage_that_tells_its_bytes() {
+    use b2sdk::progress::TransferStage::{Finishing, Hashing, Transferring};
+    // Without a checksum of the whole, each piece is compared with that of its own.
+    let started = Started::with_sha1(LargeFileSha1::Omit);
+    started.world.service.faults().clear();
+    let reports = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (sink, clock) = (std::sync::Arc::clone(&reports), started.world.clock.clone());
+    let options = options().progress(move |progress: &TransferProgress| {
+        clock.advance(std::time::Duration::from_secs(1));
+        sink.lock().unwrap().push((progress.stage, progress.bytes));
+    });
+    let download = started
+        .world
+        .bucket
+        .download_file_by_name_with("x", &options)
+        .unwrap();
+    let saved = download.save_to(started.path()).unwrap();
+    let told = reports.lock().unwrap().clone();
+    assert!(told.contains(&(Hashing, saved.resumed_bytes())), "{told:?}");
+    let mut stages: Vec<_> = told.iter().map(|(stage, _)| *stage).collect();
+    stages.dedup();
+    assert_eq!(
+        stages[..4],
+        [Transferring, Hashing, Transferring, Finishing]
+    );
+}

@@ -19,7 +19,7 @@ use b2sdk::{
     UploadOptions,
 };
 
-use crate::support::{BUCKET, World, authorize, noise};
+use crate::support::{BUCKET, Lines, World, authorize, noise};
 
 fn fails(operation: Operation, status: u16, code: &str) -> World {
     let world = World::new();
@@ -692,4 +692,58 @@ fn a_store_that_fails_after_the_service_answered_does_not_fail_the_call() {
     let version = bucket.get_file_info_by_name("x").unwrap();
     bucket.delete_file_version(&version.file_id, "x").unwrap();
     api.delete_bucket(&bucket).unwrap();
+}
+
+#[test]
+fn errors_about_a_file_name_it_and_its_bucket() {
+    let world = World::new();
+    let missing = world.bucket.download_file_by_name("photos/cat.jpg");
+    let missing = missing.unwrap_err();
+    assert!(
+        matches!(&missing, Error::FileNotFound { bucket: Some(bucket), file, .. }
+            if **bucket == *BUCKET && **file == *"photos/cat.jpg"),
+        "{missing:?}"
+    );
+    let told = missing.to_string();
+    let words = format!("\"photos/cat.jpg\" in the bucket {BUCKET:?}");
+    assert!(told.contains(&words), "{told}");
+    let hidden = world.bucket.unhide_file("gone").unwrap_err().to_string();
+    assert!(
+        hidden.contains(BUCKET) && hidden.contains("gone"),
+        "{hidden}"
+    );
+    // A version by its id alone is of no bucket that is known.
+    let uploaded = world.bucket.upload_bytes(b"x", "x").unwrap();
+    let id = &uploaded.version().file_id;
+    world.bucket.delete_file_version(id, "x").unwrap();
+    let unknown = world.api.get_file_info(id).unwrap_err();
+    assert!(
+        matches!(unknown, Error::FileNotFound { bucket: None, .. }),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn everything_that_is_logged_of_a_call_stands_in_a_span_that_names_it() {
+    let world = World::of_small_parts(1000, 20_000);
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), || {
+        let source = world.bucket.upload_bytes(&noise(50_000), "x").unwrap();
+        let id = &source.version().file_id;
+        world.bucket.copy(id, "y").unwrap();
+        let piece = b2sdk::compose::Piece::remote(id);
+        let pieces = [piece.clone(), piece];
+        world.bucket.concatenate(&pieces, "z").unwrap();
+        world.bucket.hide_file("x").unwrap();
+    });
+    let told = lines.told();
+    for (call, file) in [("upload", "x"), ("copy", "y"), ("compose", "z")] {
+        let words = format!("call={call:?} bucket={BUCKET:?} file_name={file:?}");
+        let spans = told.lines().filter(|line| line.contains(&words)).count();
+        assert_eq!(spans, 1, "{call}: {told}");
+    }
+    // A call of one request has the span of that.
+    let hiding =
+        |line: &&str| line.starts_with("span operation=b2_hide_file") && line.contains(BUCKET);
+    assert_eq!(told.lines().filter(hiding).count(), 1, "{told}");
 }

@@ -45,7 +45,10 @@ fn a_governed_version_is_deleted_only_by_who_bypasses_it() {
     let file = upload(&world, &UploadOptions::new().retention(retention.clone()));
     assert_eq!(file.file_retention, Filtered::Readable(retention.clone()));
     let outcome = world.bucket.delete_file_version(&file.file_id, "x");
-    assert!(matches!(outcome, Err(Error::Locked(_))), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(Error::Locked { file, .. }) if **file == *"x"),
+        "{outcome:?}"
+    );
     assert_eq!(world.count(Operation::AuthorizeAccount), 0);
     let described = world.bucket.get_file_info_by_name("x").unwrap();
     assert_eq!(described.file_retention, Filtered::Readable(retention));
@@ -66,7 +69,7 @@ fn compliance_and_legal_hold_yield_to_nobody() {
         let outcome = world
             .api
             .delete_file_version_with(&file.file_id, "x", &bypass());
-        assert!(matches!(outcome, Err(Error::Locked(_))), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Locked { .. })), "{outcome:?}");
     }
     let held = world.versions("x").remove(0);
     assert_eq!(held.legal_hold, Filtered::Readable(LegalHold::On));
@@ -94,9 +97,9 @@ fn a_retention_is_made_stricter_by_all_and_weaker_by_who_bypasses_it() {
         .unwrap();
     let day = FileRetention::governance(in_days(1));
     let outcome = world.bucket.update_file_retention(id, "x", Some(&day));
-    assert!(matches!(outcome, Err(Error::Locked(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Locked { .. })), "{outcome:?}");
     let outcome = world.bucket.update_file_retention(id, "x", None);
-    assert!(matches!(outcome, Err(Error::Locked(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Locked { .. })), "{outcome:?}");
     let options = UpdateFileRetentionOptions::new().bypass_governance(true);
     let cleared = world
         .bucket

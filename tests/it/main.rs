@@ -33,6 +33,7 @@ mod expect_continue;
 mod false_success;
 // It lists the public types, those of all features.
 #[cfg(feature = "redis")]
+mod growing;
 mod guidelines;
 mod keys;
 mod large;
@@ -80,3 +81,4 @@ mod upload_faults;
 mod upload_matrix;
 mod upload_writer;
 mod where_is;
+mod wrong_sha1;

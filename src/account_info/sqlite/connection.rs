@@ -266,6 +266,8 @@ pub(super) fn forked() -> StoreError {
 }
 
 /// A connection to a database, and the process that may use it.
+///
+/// Its owner protects it with a lock: a connection of SQLite serves one thread at a time.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Option<Connection>,

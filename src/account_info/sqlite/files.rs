@@ -33,6 +33,9 @@ use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 
 /// The two files, open.
+///
+/// Each file has one connection in this process, behind a lock of its own. Where both are needed,
+/// the URLs' file is locked first.
 #[derive(Debug)]
 pub(super) struct Files {
     shared: Shared,

@@ -1,5 +1,5 @@
-//! What the service remembers: one plain struct per kind of thing, as it is kept in memory and, in
-//! durable mode, written to the data directory.
+//! The records of the service: one struct per kind, used in memory and, in JSON, in the data
+//! directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -15,13 +15,13 @@ use crate::simulator::account::lock::{DefaultRetention, Lock};
 use crate::simulator::protocol::ids::{self, FileKind};
 use crate::simulator::protocol::reply::Refusal;
 
-/// The one account, and what it counts.
+/// The account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) id: String,
-    /// Counts the application keys ever made: part of their ids.
+    /// The number of application keys ever created, which is part of their ids.
     pub(crate) keys_made: u64,
-    /// Where the server listened last, so that its URLs stay good.
+    /// The port on which the server listened last. The next start uses it, so its URLs stay valid.
     pub(crate) port: Option<u16>,
 }
 
@@ -136,8 +136,8 @@ pub(crate) enum Action {
     Hide,
 }
 
-/// A version of a file. There may be millions, so everything in it takes as little room as it can, and
-/// texts that repeat are shared.
+/// A version of a file. There may be millions, so each takes as little memory as possible, and
+/// repeated texts are shared.
 #[derive(Debug, Clone)]
 pub(crate) struct Version {
     /// What its file id is made of, with the bucket and the time.
@@ -219,12 +219,12 @@ impl Version {
     }
 }
 
-/// How far the replication of a version is.
+/// The replication state of a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Replication {
-    /// `None`: no rule was ever about it.
+    /// `None` if no rule has applied to it.
     pub(crate) status: Option<ReplicationStatus>,
-    /// The buckets that have got a replica of it.
+    /// The buckets that have a replica of it.
     pub(crate) destinations: BTreeSet<String>,
 }
 
@@ -270,8 +270,7 @@ pub(crate) struct Part {
     pub(crate) content: Box<[Chunk]>,
 }
 
-/// A stretch of a stored body; copies and finished large files share bodies instead of repeating
-/// them.
+/// A stretch of a stored body. Copies and finished large files share bodies.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk {
     pub(crate) blob: Arc<dyn Blob>,
@@ -289,7 +288,7 @@ impl Chunk {
     }
 }
 
-/// Anything that is remembered.
+/// A record.
 #[derive(Debug, Clone)]
 pub(crate) enum Record {
     Account(Account),
@@ -315,7 +314,7 @@ pub(crate) enum Kind {
     Part,
 }
 
-/// One step of a change; the steps of a change are kept together or not at all.
+/// A step of a change. All steps of a change are stored, or none.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Put(Record),

@@ -30,8 +30,8 @@ const STYLE: &str = ":root { color-scheme: light dark } \
     th, td { border: 1px solid #8888; padding: .2em .6em; text-align: left; vertical-align: top } \
     td { white-space: nowrap } .t { white-space: normal; overflow-wrap: anywhere; min-width: 9em } \
     .n { text-align: right } h1, h2, h3, p { overflow-wrap: anywhere } h2 { margin-top: 1.6em } \
-    .failed { color: light-dark(#b3261e, #ff8a80) } \
-    @media (max-width: 60em) { td { white-space: normal } .n { white-space: nowrap } .t { min-width: 7em } } \
+    .failed { color: light-dark(#b3261e, #ff8a80) } wbr { display: none } \
+    @media (max-width: 60em) { td { white-space: normal } .n { white-space: nowrap } .t { min-width: 7em } wbr { display: inline } } \
     @media (max-width: 30em) { table { font-size: 12px } th, td { padding: .15em .3em } .t { min-width: 5em } }";
 
 /// What a link to a file begins with, behind `/?`.

@@ -1,5 +1,6 @@
-//! Bodies on their way in and out: received while they are hashed and stored, with the checksum
-//! judged at the end (docs/protocol.md, section 5), and read back in stretches.
+//! Bodies of uploads and downloads. An upload is hashed and stored while it is received, and its
+//! checksum is judged at the end (docs/protocol.md, section 5). A download reads stretches of
+//! stored bodies.
 
 mod hashing;
 
@@ -58,8 +59,8 @@ pub(crate) struct Received {
     pub(crate) content: Box<[Chunk]>,
 }
 
-/// Reads a body of that content length, stores it and holds it against the promise. Nothing is
-/// kept on a refusal.
+/// Reads a body of this content length, stores it and compares it with the promise. If it is
+/// refused, nothing stays stored.
 pub(crate) fn receive(
     world: &World,
     body: &mut dyn Read,
@@ -130,8 +131,8 @@ fn read_some(from: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, Refusal> {
     }
 }
 
-/// Whether the whole content can be read, as far as can be told without reading it. In a data
-/// directory somebody else may have removed or cut it.
+/// Checks that the whole content exists, without reading it. In a data directory, another program
+/// may have removed or truncated it.
 pub(crate) fn check_readable(content: &[Chunk]) -> Result<(), Refusal> {
     for chunk in content {
         let end = chunk.offset.saturating_add(chunk.length);
@@ -162,7 +163,7 @@ fn ended_early() -> Refusal {
     Refusal::bad_request("The request ended early")
 }
 
-/// The same content stored once more, in that world.
+/// Stores a copy of the content in another account.
 pub(crate) fn duplicate(
     world: &World,
     content: &[Chunk],
@@ -191,8 +192,8 @@ pub(crate) fn slice(content: &[Chunk], first: u64, last: u64) -> Vec<Chunk> {
     wanted
 }
 
-/// Reads chunks one after the other. It holds their bodies, so they stay readable whatever
-/// happens to the version; each is opened only when its turn comes.
+/// Reads chunks one after the other. It holds their bodies, so they stay readable even if the
+/// version is deleted. It opens each body when its turn comes.
 pub(crate) struct ChunkReader {
     waiting: VecDeque<Chunk>,
     current: Option<io::Take<Box<dyn Read + Send>>>,

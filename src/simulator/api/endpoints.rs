@@ -77,7 +77,8 @@ impl Call<'_> {
         Ok(version)
     }
 
-    /// How many rows a listing gives: as many as this field asks for, within the simulator's limit.
+    /// Returns how many rows a listing has: the number in this field, but at most the simulator's
+    /// limit.
     fn count(&self, field: &str, default: usize, max: usize) -> Result<usize, Refusal> {
         let count = self.fields.count(field, default, max)?;
         Ok(count.min(self.world.settings().max_rows))
@@ -98,8 +99,7 @@ fn info_limit(asks_encryption: bool, bucket: &Bucket) -> usize {
     }
 }
 
-/// A custom upload timestamp as it was sent, if it may be used: the account must have them, and
-/// the future is not allowed.
+/// Returns a custom upload timestamp, if the account may use one. It must not be in the future.
 fn custom_timestamp(world: &World, text: Option<&str>) -> Result<Option<u64>, Refusal> {
     let Some(text) = text else {
         return Ok(None);

@@ -27,7 +27,7 @@ pub(crate) fn handle(world: &World, request: &Request, body: &mut dyn Read) -> R
     answer(world, request, body).unwrap_or_else(Refusal::into_reply)
 }
 
-/// Which operation a request asks for, whether or not it will be served.
+/// Returns the operation that a request names, whether or not it is served.
 pub(crate) fn operation_of(request: &Request) -> Option<Operation> {
     Target::of(&request.path).map(|target| target.operation)
 }
@@ -183,7 +183,7 @@ fn only(request: &Request, methods: &[&str]) -> Result<(), Refusal> {
     Err(Refusal::new(405, "method_not_allowed", message))
 }
 
-/// Counts a download that would be answered so, if the caps allow it.
+/// Counts a download, if the caps allow it.
 fn count_download(
     world: &World,
     operation: Operation,
@@ -198,7 +198,7 @@ fn count_download(
     Ok(reply)
 }
 
-/// Lets the request's token expire, if the test mode that the request names draws so.
+/// Expires the request's token, if the test mode in the request draws that.
 fn expire_some_tokens(world: &World, request: &Request) -> Result<(), Refusal> {
     let is_account_token = |token: &str| world.state().account_tokens.contains_key(token);
     match test_mode::expiring_token(world.test_modes(), request, is_account_token) {

@@ -1,4 +1,4 @@
-//! An answer, from the service to hyper, with a fault's edits applied on the way.
+//! Converts the service's answer for hyper, and applies the edits of a fault.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -29,8 +29,8 @@ pub(crate) struct AnswerContext<'a> {
     pub(crate) limiters: Vec<RateLimiter>,
 }
 
-/// The answer as hyper sends it. A header that HTTP does not allow is a bug of ours or of a test:
-/// it is answered with an error that says so.
+/// Converts the answer for hyper. A header that HTTP does not allow is an error of the simulator or
+/// of a test; the client gets an answer that states it.
 pub(crate) fn response(
     reply: Reply,
     edits: &Edits,
@@ -100,7 +100,7 @@ fn cut(edits: &Edits, context: &AnswerContext<'_>) -> Option<Cut> {
     })
 }
 
-/// The body with its JSON changed, if it is JSON and somebody wants to change it.
+/// Applies a fault's change to a JSON body.
 fn edited(body: ReplyBody, edits: &Edits) -> ReplyBody {
     let (ReplyBody::Bytes(bytes), Some(edit)) = (&body, &edits.json) else {
         return body;

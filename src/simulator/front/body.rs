@@ -137,7 +137,8 @@ impl RequestBody {
         self.ended && self.waiting.is_empty()
     }
 
-    /// Whether the client left, or sent what is no body, before the body's end.
+    /// Whether the client closed the connection, or sent something invalid, before the end of the
+    /// body.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }
@@ -147,11 +148,11 @@ impl RequestBody {
         self.timed_out
     }
 
-    /// Reads what little may be left, if the client is sending it anyway.
+    /// Reads the rest of the body, if it is short and the client is sending it.
     pub(crate) async fn drain(&mut self) {
         let left = self.incoming.size_hint().exact();
         if !self.held_back && left.is_none_or(|left| left <= WORTH_DRAINING) {
-            // A client that does not go on sending loses its connection, not its answer.
+            // If the client stops sending, the connection ends, but the answer is sent.
             let _ = tokio::time::timeout(DRAIN_TIME, self.skip(WORTH_DRAINING + 1)).await;
         }
     }
@@ -175,7 +176,7 @@ impl RequestBody {
     }
 }
 
-/// Passes the body on while somebody reads it.
+/// Passes the body on while the service reads it.
 pub(crate) struct Feed<'a> {
     body: &'a mut RequestBody,
     wanted: oneshot::Receiver<()>,
@@ -188,8 +189,8 @@ enum Frame {
 }
 
 impl Feed<'_> {
-    /// Returns when the body has ended or nobody reads any more. When the client is gone, the
-    /// channel closes without [`Frame::End`], and the reader fails.
+    /// Returns when the body has ended, or when the service stops reading. If the client is gone,
+    /// the channel closes without [`Frame::End`], and the reader fails.
     pub(crate) async fn run(self) {
         if self.wanted.await.is_err() {
             return;

@@ -34,7 +34,8 @@ use crate::simulator::front::handle::{ConnectionHandle, Requests};
 use crate::simulator::front::limits::{HEAD_BYTES, HEADERS};
 use crate::simulator::front::transport::{Transport, Wire};
 
-/// How much a refused client may go on sending before it is cut off, and for how long.
+/// The most bytes that a refused client may send before the connection is closed, and the longest
+/// time.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
@@ -53,8 +54,8 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, fron
     }
 }
 
-/// Answers 503, as the service does when it is busy, without reading a request. A client that would
-/// have to shake hands first is better closed.
+/// Answers 503 without reading a request, as a busy service does. With TLS the connection is closed
+/// instead, because an answer would need a handshake.
 pub(crate) async fn refuse(stream: TcpStream) {
     let body = exchange::error_body(503, "service_unavailable", "too many connections");
     let answer = format!(

@@ -37,7 +37,8 @@ pub(crate) async fn answer(
 ) -> Response<AnswerBody> {
     let (head, incoming) = request.into_parts();
     if head.headers.get_all(HOST).iter().count() > 1 {
-        // Which of them was meant is anybody's guess, a proxy's too.
+        // It is unknown which of them the client means, and a proxy may choose another one than
+        // this server.
         let reply = failure(400, "bad_request", "more than one Host header");
         return response(
             reply,
@@ -113,8 +114,9 @@ fn error_code(reply: &Reply) -> Option<String> {
     }
 }
 
-/// Whether somebody looks at `/`. The page has no password, so it is for this machine, and for those
-/// who call it so: a page elsewhere whose name was made to lead here is told nothing.
+/// Whether a request asks for the status page. The page needs no password, so only this machine may
+/// see it, and only under a loopback name: otherwise a foreign web site whose name resolves to this
+/// machine could read it.
 fn is_for_people(connection: &ConnectionHandle, head: &Parts) -> bool {
     let host = head.headers.get("host").and_then(|host| host.to_str().ok());
     head.uri.path() == "/"
@@ -123,7 +125,7 @@ fn is_for_people(connection: &ConnectionHandle, head: &Parts) -> bool {
         && host.is_some_and(is_loopback)
 }
 
-/// For an answer that meets no fault, to a request whose body nobody reads.
+/// The context of an answer without faults, to a request whose body is not read.
 fn context_of<'a>(
     front: &Front,
     connection: &'a ConnectionHandle,
@@ -185,7 +187,7 @@ async fn administer(
     response(reply, &Edits::default(), &context)
 }
 
-/// Lets time pass; a client that goes away meanwhile takes the request with it.
+/// Waits. A client that closes the connection ends the wait.
 async fn delay(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;
@@ -210,7 +212,7 @@ async fn carry_out(
         None
     };
     if body.is_broken() {
-        // Whatever the service made of it, nobody is there to hear.
+        // The client is gone, so there is nobody to answer.
         return Outcome::End(Ending::Close);
     }
     if body.is_timed_out() {
@@ -279,7 +281,7 @@ fn too_long() -> Reply {
     failure(414, "bad_request", "path and query are too long")
 }
 
-/// As the service says when an upload stops coming (docs/protocol.md, section 7).
+/// The service's answer to an upload whose body stops arriving (docs/protocol.md, section 7).
 fn timed_out() -> Reply {
     failure(408, "request_timeout", "the request's body stopped coming")
 }

@@ -1,5 +1,5 @@
-//! What an exchange may ask of the connection that it came on: to end in a particular way, or to send
-//! bytes that belong to no answer.
+//! The handle with which an exchange ends its connection in a particular way, or sends bytes that
+//! belong to no answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ pub(crate) struct ConnectionHandle {
     surplus: Arc<AtomicU64>,
 }
 
-/// The connection's end of its handle: how it is told to end, and how much surplus there is to send.
+/// The other end of the handle, which the connection holds.
 pub(super) struct Requests {
     pub(super) endings: mpsc::UnboundedReceiver<Ending>,
     pub(super) surplus: Arc<AtomicU64>,
@@ -45,13 +45,13 @@ impl ConnectionHandle {
         (handle, requests)
     }
 
-    /// Ends the connection in this way, once everything written so far is sent.
+    /// Ends the connection in this way, after everything written so far is sent.
     pub(crate) fn end(&self, ending: Ending) {
-        // Nobody listens when the connection has ended by itself.
+        // The receiver is gone if the connection has already ended.
         let _ = self.endings.send(ending);
     }
 
-    /// Sends this many bytes that belong to nothing, once everything written so far is sent.
+    /// Sends this many bytes that belong to no answer, after everything written so far is sent.
     pub(crate) fn add_surplus(&self, bytes: u64) {
         self.surplus.fetch_add(bytes, Ordering::Relaxed);
     }

@@ -65,7 +65,8 @@ pub(crate) enum ByteRange {
 }
 
 impl ByteRange {
-    /// `None` if malformed, or if it asks for several ranges, which the service does not serve.
+    /// Returns `None` if the range is malformed, or if there are several ranges, which the service
+    /// does not support.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.trim().strip_prefix("bytes=")?.split_once('-')?;
         match (first, last) {
@@ -78,12 +79,13 @@ impl ByteRange {
         }
     }
 
-    /// The same for copies, which name both ends.
+    /// Reads a range of a copy, which names both ends.
     pub(crate) fn parse_bounded(text: &str) -> Option<Self> {
         Self::parse(text).filter(|range| matches!(range, Self::From(_, Some(_))))
     }
 
-    /// The first and last byte of a file of that length; `None` if no byte of it is meant.
+    /// Returns the first and last byte of the range in a file of this length; `None` if it selects
+    /// no byte.
     pub(crate) fn within(self, length: u64) -> Option<(u64, u64)> {
         let end = length.checked_sub(1)?;
         match self {
@@ -96,7 +98,7 @@ impl ByteRange {
     }
 }
 
-/// A number of digits only: no sign, no space.
+/// Reads a number that consists of digits only, without sign or space.
 pub(crate) fn decimal(text: &str) -> Option<u64> {
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
         .then(|| text.parse().ok())

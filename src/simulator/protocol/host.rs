@@ -26,7 +26,7 @@ pub(crate) fn is_host(host: &str) -> bool {
     !name.is_empty() && name.bytes().all(allowed) && port.parse::<u16>().is_ok()
 }
 
-/// The host without its port, an IPv6 address without its brackets.
+/// Returns the host without its port, and an IPv6 address without its brackets.
 pub(crate) fn name_of(host: &str) -> &str {
     match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _port)) => address,

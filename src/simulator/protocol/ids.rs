@@ -1,12 +1,12 @@
-//! The ids and tokens that the service hands out (docs/protocol.md, section 3.1), and what may be
-//! read from a file id: its bucket, so that calls that name only a file can be judged, and its
-//! upload time, so that a listing can start at a version that is gone.
+//! The ids and tokens that the service hands out (docs/protocol.md, section 3.1). A file id reveals
+//! its bucket, which is needed to judge calls that name only a file, and its upload time, with
+//! which a listing can start at a version that no longer exists.
 
 use crate::simulator::random;
 
 const CLUSTER: &str = "002";
 
-/// What a token opens; part of its text.
+/// What a token is valid for. Its text contains it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TokenKind {
     Account,
@@ -21,7 +21,7 @@ pub(crate) enum FileKind {
     Large,
 }
 
-/// What a well-formed file id tells.
+/// The facts that a well-formed file id contains.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FileIdParts<'a> {
     pub(crate) bucket_id: &'a str,
@@ -87,7 +87,7 @@ pub(crate) fn is_bucket_id(id: &str) -> bool {
     id.len() == 24 && id.bytes().all(is_lower_hex)
 }
 
-/// `None` for anything that the service could not have handed out.
+/// Returns `None` for a text that the service could not have handed out.
 pub(crate) fn parse_file_id(id: &str) -> Option<FileIdParts<'_>> {
     let mut parts = id.strip_prefix("4_z")?.split('_');
     let bucket_id = parts.next().filter(|bucket| is_bucket_id(bucket))?;

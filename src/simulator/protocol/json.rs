@@ -1,5 +1,6 @@
-//! Reading the parameters of a call, from a JSON body or from a query string. An explicit `null`
-//! counts as absent (docs/protocol.md, section 1.5); a value of the wrong type is refused by name.
+//! The parameters of a call, from a JSON body or from a query string. An explicit `null` counts as
+//! absent (docs/protocol.md, section 1.5). A value of the wrong type is refused with an error that
+//! names it.
 
 use serde_json::{Map, Value};
 
@@ -118,8 +119,8 @@ impl Fields {
             .ok_or_else(|| wrong_type(name, "an array of strings"))
     }
 
-    /// How many rows a listing may return: absent or 0 means the default, beyond the limits is
-    /// `out_of_range` (docs/protocol.md, section 9.4).
+    /// Reads how many rows a listing may return. Absent or 0 means the default, and a number beyond
+    /// the limit is `out_of_range` (docs/protocol.md, section 9.4).
     pub(crate) fn count(&self, name: &str, default: usize, max: usize) -> Result<usize, Refusal> {
         match self.integer(name)? {
             None | Some(0) => Ok(default),

@@ -12,7 +12,7 @@ pub(crate) const MAX_INFO_SIZE: usize = 7000;
 /// The limit for files whose upload asks for encryption, and in buckets with file lock.
 pub(crate) const MAX_INFO_SIZE_ENCRYPTED: usize = 2048;
 
-/// Refuses a file name that the native API does not let in.
+/// Refuses a file name that the native API does not accept.
 pub(crate) fn check_file_name(name: &str) -> Result<(), Refusal> {
     let refuse = |rule: &str| Err(Refusal::bad_request(format!("File names {rule}")));
     if name.is_empty() {
@@ -99,7 +99,7 @@ pub(crate) fn info_size(file_name: &str, info: &BTreeMap<String, String>) -> usi
     decode::encode(file_name).len() + pairs.sum::<usize>()
 }
 
-/// Whether an info may have this name: of a file, and of a bucket.
+/// Refuses a name that neither file info nor bucket info may have.
 pub(crate) fn check_info_name(name: &str) -> Result<(), Refusal> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.`~!#$%^&*'|+".contains(&b);
     if name.is_empty() || name.len() > 50 || !name.bytes().all(allowed) {

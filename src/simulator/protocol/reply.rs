@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::simulator::protocol::message::{Reply, ReplyBody};
 
-/// Why a request is not served: what the error body says.
+/// The reason why a request is refused, as the body of the error states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -82,7 +82,7 @@ impl Refusal {
     }
 }
 
-/// A failing disk is the service's own failure.
+/// A failing disk is an internal error of the service.
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
         Self::new(500, "internal_error", error.to_string())

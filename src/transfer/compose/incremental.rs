@@ -18,16 +18,17 @@ use crate::error::{Error, Result, WhyLeft};
 use crate::model::encryption::Encryption;
 use crate::model::file::FileVersion;
 use crate::model::secret::SseCustomerKey;
-use crate::model::sha1::{Sha1Digest, Sha1Hasher};
+use crate::model::sha1::Sha1Digest;
 use crate::raw::DownloadRequest;
 use crate::transfer::Transfer;
 use crate::transfer::compose::Compose;
 use crate::transfer::compose::piece::{Opened, PieceSource, Remote};
 use crate::transfer::compose::plan::{Limits, plan};
+use crate::transfer::growing::GrowingFile;
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::options::Overlap;
 use crate::transfer::resume::Resume;
-use crate::transfer::source::{FileSource, UploadSource, feed, settle};
+use crate::transfer::source::UploadSource as _;
 use crate::transfer::upload::Upload;
 use crate::transfer::uploaded::Uploaded;
 
@@ -40,11 +41,10 @@ pub(crate) struct Append<'a> {
 impl Append<'_> {
     /// Uploads what a local file has beyond the latest version, or all of it if that is not
     /// possible.
-    pub(crate) fn send(&self, source: &FileSource) -> Result<Uploaded> {
+    pub(crate) fn send(&self, source: &GrowingFile) -> Result<Uploaded> {
         let snapshot = self.upload.transfer.authorization()?;
         let file = self.upload.new_file(&snapshot, source.modified())?;
         let limits = Limits::new(snapshot.auth(), self.upload.options.part_size)?;
-        settle(self.upload.transfer, source)?;
         let Some(stored) = self.latest()? else {
             return self.upload.send(source);
         };
@@ -88,7 +88,7 @@ impl Append<'_> {
     fn compose(
         &self,
         stored: Remote,
-        source: &FileSource,
+        source: &GrowingFile,
         file: NewFile<'_>,
         (large_file_sha1, limits): (Option<Sha1Digest>, Limits),
     ) -> Result<Uploaded> {
@@ -158,7 +158,7 @@ impl Append<'_> {
     /// and the service can copy that. Otherwise returns `None`.
     fn grown_from(
         &self,
-        source: &FileSource,
+        source: &GrowingFile,
         stored: &Remote,
         limits: Limits,
     ) -> Result<Option<(LargeFileSha1, ProgressCounter)>> {
@@ -180,16 +180,14 @@ impl Append<'_> {
             session.clock(),
             total,
         );
-        let mut hasher = Sha1Hasher::default();
-        feed(&mut hasher, source, 0..stored.length, control)?;
-        if hasher.clone().finish() != expected {
+        let Some(fixed) = source.fix(Some(stored.length), control, &tally)? else {
+            return Ok(None);
+        };
+        if fixed.beginning != expected {
             return Ok(None);
         }
         let sha1 = match self.upload.options.large_file_sha1 {
-            LargeFileSha1::Compute => {
-                feed(&mut hasher, source, stored.length..source.len(), control)?;
-                LargeFileSha1::Given(hasher.finish())
-            }
+            LargeFileSha1::Compute => LargeFileSha1::Given(fixed.whole),
             other => other,
         };
         Ok(Some((sha1, tally)))

@@ -2,6 +2,7 @@
 //! A part is copied or uploaded, as the plan says.
 
 use crate::control::Control;
+use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::compose::plan::PlannedPart;
@@ -57,7 +58,12 @@ impl PartSource for Planned<'_, '_> {
         self.part(number).map_or(0, PlannedPart::length)
     }
 
-    fn is_made(&self, number: u64, sha1: Sha1Digest, control: &Control) -> Result<bool> {
+    fn is_made(
+        &self,
+        number: u64,
+        sha1: Sha1Digest,
+        (control, tally): (&Control, &ProgressCounter),
+    ) -> Result<bool> {
         let compared = match self.part(number) {
             Some(PlannedPart::Upload(slices)) => slices,
             // The file was found by its plan, and the service computed the SHA-1.
@@ -65,7 +71,9 @@ impl PartSource for Planned<'_, '_> {
             Some(PlannedPart::Copy { witness, .. }) => witness,
             None => return Ok(false),
         };
-        Ok(self.compose.hash(compared.clone(), control)? == sha1)
+        tally.enter(TransferStage::Hashing);
+        let compared = compared.clone();
+        Ok(self.compose.hash(compared, control, Some(tally))? == sha1)
     }
 
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {

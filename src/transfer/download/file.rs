@@ -23,6 +23,7 @@
 use std::fs::{File, FileTimes, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::control::progress::TransferStage;
@@ -279,7 +280,9 @@ fn save_resumable(
         part_size: options.part_size,
         permissions: replaced.as_ref(),
     };
-    let partial = Partial::open(path, reader.version(), &begin, &control)?;
+    let tally = Arc::clone(reader.tally());
+    let partial = Partial::open(path, reader.version(), &begin, (&control, &tally))?;
+    tally.enter(TransferStage::Transferring);
     let parts = partial.parts();
     let target = RangeTarget {
         path,

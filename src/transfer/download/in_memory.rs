@@ -11,7 +11,7 @@ use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
-use crate::transfer::download::reader::{DownloadReader, verify};
+use crate::transfer::download::reader::DownloadReader;
 use crate::transfer::download::stream::ByteStream;
 use crate::transfer::hash::hash_to_end;
 use crate::transfer::parallel;
@@ -67,8 +67,8 @@ pub(super) fn read(
             action: "read",
             source,
         })?;
-        verify(expected, hasher)?;
+        reader.judge(hasher)?;
     }
-    tally.finish();
+    reader.tally().finish();
     Ok(bytes)
 }

@@ -31,13 +31,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use crate::control::Control;
+use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::model::local_name::TEMPORARY;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::transfer::download::handle::{RangeReader, check_at, is_at};
 use crate::transfer::download::partial::record::{Header, Record, Step};
-use crate::transfer::hash::hash_to_end;
+use crate::transfer::hash::{Told, hash_to_end};
 use crate::transfer::parts::EqualParts;
 
 /// The size in bytes from which on a record is considered damaged. It has room for several hundred
@@ -65,6 +66,9 @@ pub(super) struct Begin<'a> {
 }
 
 /// An unfinished download on the disk. Holding the record's lock, it belongs to this process alone.
+///
+/// The threads of a download share it. A step is written to the record only after its bytes were
+/// flushed, under the record's own lock.
 pub(super) struct Partial {
     data: File,
     record: Mutex<File>,
@@ -110,22 +114,23 @@ impl Partial {
         destination: &Path,
         version: &FileVersion,
         begin: &Begin<'_>,
-        control: &Control,
+        (control, tally): (&Control, &ProgressCounter),
     ) -> Result<Self> {
         let paths = Paths::beside(destination);
         let mut record = lock(&paths.record, destination)?;
         let wanted = Header::new(version, begin.part_size);
         let failed = |error| Error::local_file("create", destination, error);
-        let (data, header, present) = match resume(&mut record, &paths.data, &wanted, control)? {
-            Ok(found) => found,
-            Err(reason) => {
-                tracing::debug!(%reason, "the download starts from the beginning");
-                let permissions = begin.permissions;
-                let data =
-                    restart(&mut record, &paths.data, &wanted, permissions).map_err(failed)?;
-                (data, wanted, BTreeMap::new())
-            }
-        };
+        let (data, header, present) =
+            match resume(&mut record, &paths.data, &wanted, (control, tally))? {
+                Ok(found) => found,
+                Err(reason) => {
+                    tracing::debug!(%reason, "the download starts from the beginning");
+                    let permissions = begin.permissions;
+                    let data =
+                        restart(&mut record, &paths.data, &wanted, permissions).map_err(failed)?;
+                    (data, wanted, BTreeMap::new())
+                }
+            };
         let noted = AtomicBool::new(!present.is_empty());
         Ok(Self {
             data,
@@ -299,7 +304,7 @@ fn resume(
     record: &mut File,
     data: &Path,
     wanted: &Header,
-    control: &Control,
+    steering: (&Control, &ProgressCounter),
 ) -> Result<std::result::Result<Found, String>> {
     let (file, found) = match inspect(record, data, wanted) {
         Ok(found) => found,
@@ -309,7 +314,7 @@ fn resume(
     let mut present = BTreeMap::new();
     for step in found.steps.values() {
         let start = parts.range(step.part).start;
-        match check(&file, data, start, step, control) {
+        match check(&file, data, start, step, steering) {
             Ok(Some(part)) => _ = present.insert(step.part, part),
             Ok(None) => {}
             Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -359,12 +364,14 @@ fn check(
     path: &Path,
     start: u64,
     step: &Step,
-    control: &Control,
+    (control, tally): (&Control, &ProgressCounter),
 ) -> Result<Option<Present>> {
     let mut hasher = Sha1Hasher::default();
     if let Some(recorded) = step.sha1 {
         let failed = |error| Error::local_file("read", path, error);
-        let part = RangeReader::new(file, start..start + step.bytes);
+        tally.enter(TransferStage::Hashing);
+        let reader = RangeReader::new(file, start..start + step.bytes);
+        let part = Told { reader, tally };
         hash_to_end(&mut hasher, part, control, failed)?;
         if hasher.clone().finish() != recorded {
             tracing::warn!(part = step.part, "the disk has other bytes than it had");

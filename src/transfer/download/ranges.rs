@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
 use crate::transfer::download::handle::{RangeReader, write_at};
 use crate::transfer::download::partial::{Partial, Present};
-use crate::transfer::download::reader::{DownloadReader, verify};
+use crate::transfer::download::reader::DownloadReader;
 use crate::transfer::download::stream::ByteStream;
 use crate::transfer::hash::hash_to_end;
 use crate::transfer::parallel;
@@ -79,7 +79,7 @@ pub(super) fn download(
     let complete_parts = &CompleteParts::default();
     let expected = reader.expected();
     let tally = reader.tally();
-    thread::scope(|scope| {
+    let hashed = thread::scope(|scope| {
         let hashing = expected.map(|_| {
             thread::Builder::new()
                 .spawn_scoped(scope, || complete_parts.hash(parts, target, &control))
@@ -124,8 +124,9 @@ pub(super) fn download(
             _ => Ok(Sha1Hasher::default()),
         };
         outcome?;
-        verify(expected, hashed?)
-    })
+        hashed
+    })?;
+    reader.judge(hashed)
 }
 
 /// One range that is being written to the target.

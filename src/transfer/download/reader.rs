@@ -31,6 +31,8 @@ pub struct DownloadReader {
     expected: Option<Sha1Digest>,
     hasher: Sha1Hasher,
     verification: Verification,
+    /// Whether a SHA-1 that the uploader recorded may be wrong.
+    accepts_mismatch: bool,
     /// Whether all bytes were read and verified.
     is_complete: bool,
 }
@@ -71,7 +73,31 @@ impl DownloadReader {
             expected,
             hasher: Sha1Hasher::default(),
             verification,
+            accepts_mismatch: false,
             is_complete: false,
+        }
+    }
+
+    /// Accepts that the uploader recorded a wrong SHA-1, but not that the service's own is another one.
+    pub(super) fn accept_mismatch(mut self, accept: bool) -> Self {
+        self.accepts_mismatch = accept && self.version.content_sha1.digest().is_none();
+        self
+    }
+
+    /// Judges the hash of all bytes. Fails with `ChecksumMismatch` if it is not the expected one, unless that
+    /// is accepted.
+    pub(super) fn judge(&mut self, hasher: Sha1Hasher) -> Result<()> {
+        match verify(self.expected, hasher) {
+            Err(Error::ChecksumMismatch { expected, actual }) if self.accepts_mismatch => {
+                let file_name = self.version.file_name.as_str();
+                tracing::warn!(
+                    file_name, %expected, %actual,
+                    "the file does not have the SHA-1 that its uploader recorded"
+                );
+                self.verification = Verification::Mismatch;
+                Ok(())
+            }
+            outcome => outcome,
         }
     }
 
@@ -123,6 +149,10 @@ impl DownloadReader {
         self.stream.tally()
     }
 
+    pub(super) const fn control(&self) -> &Control {
+        self.stream.control()
+    }
+
     pub(super) const fn stream(&mut self) -> &mut ByteStream {
         &mut self.stream
     }
@@ -155,7 +185,7 @@ impl DownloadReader {
         }
         if self.stream.is_at_end() && !self.is_complete {
             self.stream.drain()?;
-            verify(self.expected, self.hasher.clone())?;
+            self.judge(self.hasher.clone())?;
             self.tally().part_arrived();
             self.is_complete = true;
         }

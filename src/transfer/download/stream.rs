@@ -45,6 +45,9 @@ pub(super) struct PinnedVersion {
 }
 
 /// A range of a version that is being read.
+///
+/// It belongs to one thread. Its position only moves forward, and every byte is returned once,
+/// whatever the number of connections.
 #[derive(Debug)]
 pub(super) struct ByteStream {
     session: Arc<Session>,

@@ -79,6 +79,7 @@ pub(in crate::transfer) fn upload(
         retries: attempts - 1,
         bytes_sent: tally.moved(),
         is_unchanged: false,
+        passed_over: Vec::new(),
     })
 }
 

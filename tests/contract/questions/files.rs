@@ -107,7 +107,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         assumed: "200",
     },
     Question {
-        row: "how a file is encrypted is told to everybody",
+        row: "downloads show to every caller how",
         question: "Does a download tell the encryption to a key without readBucketEncryption?",
         ask: |bucket| {
             bucket.upload("a", b"x");

@@ -71,7 +71,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         assumed: "401 unauthorized",
     },
     Question {
-        row: "nobody makes a key that may more than their own",
+        row: "a key cannot create a key with more capabilities",
         question: "What does a key get that makes one which may do more than itself?",
         ask: |bucket| {
             let body = json!({ "keyName": "b2sdk-contract", "capabilities": ["writeKeys", "deleteKeys"],

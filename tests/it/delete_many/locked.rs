@@ -50,7 +50,7 @@ fn delete_all(bucket: &Bucket, options: &DeleteManyOptions) -> (Vec<String>, Vec
                 gone.push(removed.file.file_name);
             }
             Err(failed) => {
-                assert!(matches!(failed.error, Error::Locked(_)), "{failed:?}");
+                assert!(matches!(failed.error, Error::Locked { .. }), "{failed:?}");
                 held.push(failed.file.unwrap().file_name);
             }
         }

@@ -66,7 +66,7 @@ fn what_is_locked_keeps_the_latest_version_in_its_place() {
     bucket.upload_bytes_with(b"1", "x", &retained).unwrap();
     bucket.upload_bytes(b"2", "x").unwrap();
     let error = bucket.delete_all_versions("x").unwrap_err();
-    assert!(matches!(error, Error::Locked(_)), "{error}");
+    assert!(matches!(error, Error::Locked { .. }), "{error}");
     let content = bucket.download_file_by_name("x").unwrap().read_to_vec();
     assert_eq!(content.unwrap(), b"2");
     assert_eq!(bucket.list_file_versions("x").unwrap().count(), 2);

@@ -148,3 +148,55 @@ fn parts_that_are_there_already_count_as_parts_but_not_as_sent() {
     let last = last.lock().unwrap().take().unwrap();
     assert_eq!((last.bytes, last.parts), (45_000, 5));
 }
+
+#[test]
+fn hashing_tells_the_bytes_that_were_read_and_begins_again_at_none_after_it() {
+    use b2sdk::progress::TransferStage::{Hashing, Transferring};
+    // A receiver that lets time pass is told everything.
+    let large = Large::with_workers(1);
+    let watch = || {
+        let (reports, clock) = (Arc::new(Mutex::new(Vec::new())), large.clock.clone());
+        let sink = Arc::clone(&reports);
+        let receiver = move |progress: &TransferProgress| {
+            clock.advance(Duration::from_secs(1));
+            sink.lock().unwrap().push((progress.stage, progress.bytes));
+        };
+        (reports, receiver)
+    };
+    let data = noise(95_000);
+    let (reports, receiver) = watch();
+    let matching = UploadOptions::new().resume(Resume::Matching);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(3)
+            .status(400, "bad_request", ""),
+    );
+    let options = matching.clone().progress(receiver);
+    let failed = large.bucket.upload_bytes_with(&data, "x", &options);
+    failed.unwrap_err();
+    let told = reports.lock().unwrap().clone();
+    assert!(told.contains(&(Hashing, 95_000)), "{told:?}");
+    assert_eq!(
+        told.iter().find(|(stage, _)| *stage == Transferring),
+        Some(&(Transferring, 0))
+    );
+
+    // What is there already is compared with the source.
+    let (reports, receiver) = watch();
+    let options = matching
+        .large_file_sha1(b2sdk::LargeFileSha1::Omit)
+        .progress(receiver);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(3)
+            .status(400, "bad_request", ""),
+    );
+    let failed = large.bucket.upload_bytes_with(&data, "y", &options);
+    failed.unwrap_err();
+    reports.lock().unwrap().clear();
+    let uploaded = large.bucket.upload_bytes_with(&data, "y", &options);
+    assert_eq!(uploaded.unwrap().resumed_parts(), 3);
+    let told = reports.lock().unwrap().clone();
+    assert!(told.contains(&(Hashing, 30_000)), "{told:?}");
+    assert_eq!(told.last().unwrap().1, 95_000);
+}

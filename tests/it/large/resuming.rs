@@ -398,3 +398,52 @@ fn a_file_that_somebody_cancelled_is_not_told_as_left() {
     assert!(!matches!(error, Error::LargeFileLeft(_)), "{error:?}");
     assert!(large.is_clean());
 }
+
+#[test]
+fn a_file_that_was_only_touched_is_resumed_by_its_content() {
+    let large = Large::with_workers(1);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, noise(45_000)).unwrap();
+    let options = UploadOptions::new().resume(Resume::Matching);
+    let upload = |options: &UploadOptions| large.bucket.upload_local_file_with(&path, "x", options);
+    large.inject(
+        Fault::on(Operation::UploadPart)
+            .after(2)
+            .status(403, "storage_cap_exceeded", ""),
+    );
+    upload(&options).unwrap_err();
+    let touch = || {
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let earlier = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        file.set_modified(earlier).unwrap();
+    };
+    touch();
+    // A time that the caller asks for is one of the settings.
+    let asked = options.clone().src_last_modified(std::time::UNIX_EPOCH);
+    large.inject(Fault::on(Operation::UploadPart).status(403, "storage_cap_exceeded", ""));
+    upload(&asked).unwrap_err();
+    let unfinished = large.bucket.list_unfinished_large_files("").unwrap();
+    assert_eq!(unfinished.count(), 2, "it was not completed");
+
+    let uploaded = upload(&options).unwrap();
+    assert_eq!(uploaded.resumed_parts(), 2);
+    assert_eq!(uploaded.passed_over().len(), 1, "that of the other time");
+    assert_eq!(large.content("x"), noise(45_000));
+}
+
+#[test]
+fn unfinished_files_that_are_passed_over_are_named() {
+    let large = Large::with_workers(1);
+    let options = UploadOptions::new().resume(Resume::Matching);
+    leave_unfinished(&large, &noise(45_000), &options);
+    let left = large.bucket.list_unfinished_large_files("").unwrap();
+    let left: Vec<_> = left.map(|file| file.unwrap().file_id).collect();
+    large.service.faults().clear();
+    let other = crate::support::other_noise(45_000);
+    let uploaded = large.bucket.upload_bytes_with(&other, "x", &options);
+    assert_eq!(uploaded.unwrap().passed_over(), left);
+    // Whoever does not resume does not look.
+    let uploaded = large.bucket.upload_bytes(&other, "x").unwrap();
+    assert!(uploaded.passed_over().is_empty());
+}

@@ -1,5 +1,5 @@
-//! The two checksums of a body on its way to where it is stored. MD5 takes three times as long as
-//! SHA-1 does on processors that know the latter, so for a large body it has a thread of its own.
+//! The two checksums of a body while it is stored. On processors with SHA instructions, MD5 takes
+//! three times as long as SHA-1, so for a large body it runs on its own thread.
 
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -12,7 +12,7 @@ use super::read_some;
 use crate::simulator::protocol::reply::Refusal;
 
 const BUFFER: usize = 64 * 1024;
-/// A thread is worth starting for a body of this length.
+/// From this length on, a body is worth a thread.
 const LARGE: u64 = 1024 * 1024;
 const LARGE_BUFFER: usize = 256 * 1024;
 /// How many buffers may wait for MD5.
@@ -40,7 +40,7 @@ pub(super) fn copy_hashed(
         let sha1 = copy(from, to, length, vec![0; LARGE_BUFFER], |buffer, count| {
             beside.exchange(buffer, count)
         });
-        // It ends when nothing can come any more.
+        // The thread ends when the channel is closed.
         drop(beside);
         let md5 = md5.join();
         let md5 = md5.map_err(|_| Refusal::new(500, "internal_error", "MD5 panicked"))?;
@@ -48,7 +48,8 @@ pub(super) fn copy_hashed(
     })
 }
 
-/// Copies and returns the SHA-1; `pass` gets each buffer with its length and gives one to go on with.
+/// Copies and returns the SHA-1. `pass` takes each buffer with its length and returns one for the
+/// next read.
 fn copy(
     from: &mut dyn Read,
     to: &mut dyn Write,
@@ -69,7 +70,7 @@ fn copy(
     Ok(sha1.finalize().into())
 }
 
-/// Our end of the thread that takes the MD5.
+/// The handle to the thread that computes the MD5.
 struct Beside {
     sender: SyncSender<(Vec<u8>, usize)>,
     empty: Receiver<Vec<u8>>,
@@ -77,7 +78,7 @@ struct Beside {
 
 impl Beside {
     fn exchange(&self, buffer: Vec<u8>, count: usize) -> Vec<u8> {
-        // It listens until we are dropped.
+        // The thread receives until this handle is dropped.
         let _ = self.sender.send((buffer, count));
         self.empty
             .try_recv()

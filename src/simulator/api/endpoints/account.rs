@@ -12,7 +12,7 @@ use crate::simulator::protocol::ids::{self, TokenKind};
 use crate::simulator::protocol::message::{Reply, Request};
 use crate::simulator::protocol::reply::{self, Refusal};
 
-/// Refusals carry `WWW-Authenticate` here and nowhere else.
+/// Only these refusals have `WWW-Authenticate`.
 pub(crate) fn authorize(world: &World, request: &Request, version: u8) -> Reply {
     match try_authorize(world, request, version) {
         Ok(value) => reply::ok(&value),
@@ -66,7 +66,7 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The buckets of a restricted key; a deleted one keeps its id and has lost its name.
+    /// The buckets of a restricted key. A deleted bucket keeps its id and has no name.
     fn buckets(&self) -> Option<Vec<(String, Option<String>)>> {
         let state = self.world.state();
         let named = |id: &String| {

@@ -1,6 +1,5 @@
-//! What a bucket may be told to be: its type, info, lifecycle rules and CORS rules
-//! (docs/protocol.md, sections 3.2, 3.5 and 3.6), checked and brought into the form that the
-//! service answers.
+//! The settings of a bucket: its type, info, lifecycle rules and CORS rules (docs/protocol.md,
+//! sections 3.2, 3.5 and 3.6). They are checked and brought into the form of answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -25,7 +25,8 @@ const BUCKET_TYPES: [&str; 5] = [
     "shared",
 ];
 
-/// The settings that create and update share; `None` where the request says nothing.
+/// The settings that create and update have in common; `None` for a setting that the request does
+/// not contain.
 struct Wanted {
     kind: Option<String>,
     info: Option<BTreeMap<String, String>>,
@@ -263,7 +264,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Value, Refusal> {
     Ok(json!({ "buckets": buckets }))
 }
 
-/// A restricted key must name one of its buckets; version 1 shows it just those instead.
+/// A restricted key must name one of its buckets. In version 1, it sees only its buckets instead.
 fn check_reach(
     call: &Call<'_>,
     state: &State,

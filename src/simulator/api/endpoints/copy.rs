@@ -137,7 +137,7 @@ fn metadata(call: &Call<'_>, source: &Version, name: &str) -> Result<Metadata, R
     }
 }
 
-/// The bytes asked for, hashed without holding any lock.
+/// Hashes the selected bytes without holding any lock.
 fn copied(call: &Call<'_>, source: &Version) -> Result<Received, Refusal> {
     let (chunks, length) = match call.fields.string("range")? {
         None => (source.content.to_vec(), source.length),

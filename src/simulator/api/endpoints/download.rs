@@ -58,7 +58,7 @@ pub(crate) fn get_authorization(call: &Call<'_>) -> Result<Value, Refusal> {
         prefix: prefix.into(),
         overrides: overrides(&call.fields)?,
         expires,
-        // There may be very many that live for a second.
+        // A client may create very many authorizations that are valid for a second.
         known_until: expires.saturating_add(lifetime.min(EXPIRED_MILLIS)),
     };
     let text = Arc::clone(&token.token);
@@ -89,7 +89,8 @@ fn overrides(fields: &Fields) -> Result<Overrides, Refusal> {
     Ok(given)
 }
 
-/// Who asks for a file by id, if they say so. Tokens made for others open files by name only.
+/// The caller of a download by id, if the request has a token. Download authorizations are valid
+/// for downloads by name only.
 pub(crate) fn caller(world: &World, request: &Request) -> Result<Option<Caller>, Refusal> {
     let Some(token) = request.header("authorization") else {
         return Ok(None);
@@ -155,8 +156,8 @@ fn split_path(path: &str) -> Result<(&str, String), Refusal> {
     Ok((bucket, name))
 }
 
-/// Other names that cannot be uploaded are simply not found: files made through the S3 API may
-/// have them (docs/protocol.md, section 4.2).
+/// Other names that cannot be uploaded are answered with "not found": files that the S3 API created
+/// may have them (docs/protocol.md, section 4.2).
 fn check_name(name: &str) -> Result<(), Refusal> {
     if name.is_empty() || name.ends_with('/') {
         return names::check_file_name(name);
@@ -170,9 +171,9 @@ fn visible<'s>(state: &'s State, bucket: &Bucket, name: &str) -> Option<&'s Arc<
         .filter(|version| version.action == Action::Upload)
 }
 
-/// Whether this caller may have this file. Public buckets are open to all, but overrides are for
-/// authorized requests (docs/protocol.md, section 8.1). Without a name there is no such file: the
-/// caller learns that only if its key reaches the bucket.
+/// Whether this caller may download this file. Public buckets are open to all, but overrides need
+/// an authorized request (docs/protocol.md, section 8.1). A missing file is revealed only to
+/// callers whose key includes the bucket.
 fn check_access(
     caller: Option<&DownloadCaller>,
     bucket: Option<&Arc<Bucket>>,
@@ -214,8 +215,8 @@ fn serve(
     file.encryption.check_reader(key.as_ref())?;
     let mut headers = file_headers(bucket, file, overrides);
     if caller.is_none() {
-        // Other than on the service, a page of this origin shows the account: no browser may take a
-        // public file for a script.
+        // Unlike on the service, the status page has the origin of public files, so no browser may
+        // treat a public file as a script.
         headers.push(header("X-Content-Type-Options", "nosniff"));
     }
     if bucket.is_lock_enabled {

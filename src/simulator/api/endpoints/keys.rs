@@ -65,15 +65,16 @@ fn capabilities(call: &Call<'_>) -> Result<Vec<String>, Refusal> {
             "Invalid capability: {unknown}"
         )));
     }
-    // Nobody grants more than they hold.
+    // A key cannot create a key with more capabilities than its own.
     asked
         .iter()
         .try_for_each(|capability| call.caller.require(capability))?;
     Ok(asked)
 }
 
-/// Version 4 names several buckets, the older ones name one. The wrong one of the two fields is
-/// refused rather than overlooked: the key would be good for all buckets.
+/// Version 4 has a list of buckets, and older versions have one bucket. A request with the wrong
+/// one of the two fields is refused, because a key without the field would be valid for all
+/// buckets.
 fn bucket_ids(call: &Call<'_>) -> Result<Option<Vec<String>>, Refusal> {
     let (field, other) = if call.version >= 4 {
         ("bucketIds", "bucketId")

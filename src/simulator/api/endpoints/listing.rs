@@ -56,7 +56,7 @@ pub(crate) fn file_versions(call: &Call<'_>) -> Result<Reply, Refusal> {
     }))
 }
 
-/// The named version need not exist: its id tells the time at which to go on.
+/// The named version need not exist: its id contains the time at which the listing starts.
 fn start_version(call: &Call<'_>) -> Result<Place, Refusal> {
     let name = call.fields.string("startFileName")?;
     let Some(id) = call.fields.string("startFileId")? else {
@@ -141,7 +141,7 @@ pub(crate) fn unfinished_large_files(call: &Call<'_>) -> Result<Value, Refusal> 
     Ok(json!({ "files": files, "nextFileId": next, "nextFileName": null }))
 }
 
-/// Listings tell a malformed bucket id from an unknown one.
+/// Listings distinguish a malformed bucket id from an unknown one.
 fn bucket_id<'c>(call: &'c Call<'_>) -> Result<&'c str, Refusal> {
     let id = call.bucket_id()?;
     if ids::is_bucket_id(id) {
@@ -154,8 +154,8 @@ fn bucket_id<'c>(call: &'c Call<'_>) -> Result<&'c str, Refusal> {
     ))
 }
 
-/// A restricted key must ask for its own prefix or one inside; in version 1 it is shown what it
-/// may see of what it asked for.
+/// A restricted key must ask for its own prefix or a longer one. In version 1, its listing is
+/// filtered instead.
 fn visible_prefix<'c>(call: &'c Call<'_>, asked: &str) -> Result<&'c str, Refusal> {
     if call.version > 1 {
         call.caller.require_name(asked)?;

@@ -56,8 +56,8 @@ pub(crate) fn update_legal_hold(call: &Call<'_>) -> Result<Value, Refusal> {
     Ok(json!({ "fileId": id, "fileName": name, "legalHold": lock_fields::shown_hold(lock) }))
 }
 
-/// The finished version of that id and name. That its bucket has no lock is told before anything
-/// else about it (docs/protocol.md, section 2.0).
+/// Returns the finished version of this id and name. A bucket without file lock is refused before
+/// anything else is checked (docs/protocol.md, section 2.0).
 fn lockable<'s>(state: &'s State, id: &str, name: &str) -> Result<&'s Version, Refusal> {
     let version = state
         .file(id)

@@ -1,5 +1,5 @@
-//! Event notification rules (docs/protocol.md, sections 2.30, 2.31 and 3.8): kept, checked and
-//! shown. Nothing is ever delivered to the webhooks that they name.
+//! Event notification rules (docs/protocol.md, sections 2.30, 2.31 and 3.8). They are checked,
+//! stored and returned, but no event is ever sent.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ fn shown(bucket: &Bucket) -> Value {
     json!({ "bucketId": bucket.id, "eventNotificationRules": bucket.notification_rules })
 }
 
-/// The rules in the order of their names, each alone and all together as they may be.
+/// Returns the rules in the order of their names, after checking each of them and all together.
 fn rules(given: &[Value]) -> Result<Vec<Value>, Refusal> {
     if given.len() > MAX_RULES {
         return Err(Refusal::bad_request(format!(
@@ -135,7 +135,7 @@ fn overlap(one: &str, other: &str) -> bool {
 fn rule_shown(rule: &Fields, name: &str, types: &[String], prefix: &str) -> Result<Value, Refusal> {
     let target = rule.object("targetConfiguration")?;
     let target = target.ok_or_else(|| missing("targetConfiguration"))?;
-    // Java puts it there, everybody else here (docs/protocol.md, section 12 #21).
+    // The Java SDK sends it there, other clients in the rule (docs/protocol.md, section 12 #21).
     let max_events = match rule.integer("maxEventsPerBatch")? {
         None => target.integer("maxEventsPerBatch")?.unwrap_or(1),
         Some(max_events) => max_events,

@@ -1,5 +1,5 @@
-//! The replication configuration of a bucket (docs/protocol.md, section 3.7): checked, kept and
-//! shown. `replicate` acts on it.
+//! The replication configuration of a bucket (docs/protocol.md, section 3.7). It is checked, stored
+//! and returned; `maintenance::replication` acts on it.
 
 use std::collections::BTreeSet;
 
@@ -37,8 +37,8 @@ pub(super) fn is_source(bucket: &Bucket) -> bool {
     !bucket.replication[SOURCE].is_null()
 }
 
-/// The destinations that a configuration names and that belong to other accounts. To be asked before
-/// a change is planned, which holds the lock of this account.
+/// Returns the destinations in a configuration that belong to other accounts. Must be called before
+/// a change is planned, because planning holds the lock of this account.
 pub(super) fn elsewhere(world: &World, configuration: &Value) -> BTreeSet<String> {
     destinations(configuration)
         .filter(|id| world.peer_with(id).is_some())
@@ -46,7 +46,7 @@ pub(super) fn elsewhere(world: &World, configuration: &Value) -> BTreeSet<String
         .collect()
 }
 
-/// Whether the buckets are there that the configuration names.
+/// Checks that the buckets exist that the configuration names.
 pub(super) fn check_destinations(
     state: &State,
     elsewhere: &BTreeSet<String>,

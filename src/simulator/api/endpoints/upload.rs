@@ -89,7 +89,8 @@ fn new_url(call: &Call<'_>, path: String, bucket_id: &str, large_file: Option<&s
     }
 }
 
-/// One upload at a time per URL (docs/protocol.md, section 6); clients match this text word for word.
+/// Each URL accepts one upload at a time (docs/protocol.md, section 6). Clients match this text
+/// literally.
 fn occupy<'a>(world: &'a World, url: &UploadUrl) -> Result<Occupied<'a>, Refusal> {
     world.occupy(&url.token).ok_or_else(|| {
         let message = format!("more than one upload using auth token {}", url.token);
@@ -107,7 +108,7 @@ pub(crate) fn file(
     let (url, caller) = auth::upload_caller(world, request)?;
     let head = FileHead::read(world, request, &caller)?;
     check_acceptance(world, request, head.length)?;
-    // The lock is judged at the time at which the upload begins: it may take long.
+    // The lock is judged at the start of the upload, which may take long.
     let lock = head.lock_in(
         world.state().bucket(&url.bucket_id)?,
         world.clock().now_millis(),
@@ -171,7 +172,7 @@ fn store_file(
     })
 }
 
-/// What may refuse an upload that is otherwise good, before a byte of its body is read.
+/// Refuses a valid upload before its body is read, if a cap or the test mode asks for it.
 fn check_acceptance(world: &World, request: &Request, length: u64) -> Result<(), Refusal> {
     test_mode::force_cap(request)?;
     test_mode::fail_some_uploads(world.test_modes(), request)?;
@@ -212,7 +213,7 @@ pub(super) fn part_number(number: Option<u64>) -> Result<u16, Refusal> {
         .ok_or_else(|| Refusal::bad_request("Part number must be in range 1 - 10000"))
 }
 
-/// Keeps a part; an earlier one of that number is replaced.
+/// Stores a part. It replaces an earlier part of this number.
 pub(super) fn store_part(
     world: &World,
     file_id: &str,
@@ -249,7 +250,7 @@ struct FileHead {
 }
 
 impl FileHead {
-    /// What the caller may not do is told before what is wrong (docs/protocol.md, section 2.0).
+    /// Missing permissions are reported before invalid values (docs/protocol.md, section 2.0).
     fn read(world: &World, request: &Request, caller: &Caller) -> Result<Self, Refusal> {
         let name = decoded(request, "x-bz-file-name", "X-Bz-File-Name")?;
         caller.require_name(&name)?;

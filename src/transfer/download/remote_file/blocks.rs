@@ -25,6 +25,9 @@ impl Block {
 }
 
 /// The blocks of one file, by their index.
+///
+/// The owner protects it with a lock, and never holds that lock during a request. A block that is
+/// begun must end with `arrive` or `give_up`, or readers would wait for it without end.
 #[derive(Debug)]
 pub(super) struct Blocks {
     /// The largest number of bytes in memory or on their way.

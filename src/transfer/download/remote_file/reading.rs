@@ -58,6 +58,9 @@ const DIRECT: u64 = 4 * 1024 * 1024;
 const MIN_RANGE: usize = 1024 * 1024;
 
 /// What the handles of one file share. Dropping it ends its threads.
+///
+/// Dropping it cancels its threads and waits for them. That takes no longer than breaking their
+/// connections.
 pub(super) struct Reading {
     file: Arc<File>,
     /// Cancels the threads that read ahead.

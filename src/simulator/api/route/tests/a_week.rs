@@ -1,11 +1,12 @@
-//! A week of a daemon's calls, by a clock that nobody but time itself moves: tokens and upload URLs are
-//! forgotten while the service runs, in memory and in the database.
+//! A week of a daemon's calls: tokens and upload URLs are removed while the service runs, from memory and
+//! from the database.
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
 use super::*;
+use crate::simulator::account::records::Record;
+use crate::simulator::account::storage::Storage as _;
+use crate::simulator::account::storage::disk::DiskStorage;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Fewer tokens of a kind are not looked through.
@@ -44,7 +45,7 @@ fn a_running_service_forgets_tokens_and_upload_urls() {
     // authorizations for downloads, which are not looked for while they are few.
     let needed = 25 * 61 + 2 * 60;
     assert!(most > 25 * 61 && most <= 2 * needed + FEW, "{most}");
-    // All of them are unknown a day and an hour later, as soon as somebody asks for a few.
+    // A day and an hour later, all of them are removed when new ones are created.
     world.clock().advance(25 * HOUR);
     let user = User::master(&world);
     let bucket = id_of(
@@ -59,12 +60,16 @@ fn a_running_service_forgets_tokens_and_upload_urls() {
     assert!(known <= 2 * needed + 1, "{known}");
 }
 
+/// How many tokens the database in this directory holds.
 fn tokens_in(dir: &Path) -> usize {
-    let database = Connection::open(dir.join("simulator.sqlite")).unwrap();
-    let count = "SELECT count(*) FROM record \
-        WHERE kind IN ('account_token', 'upload_url', 'download_token')";
-    let count: u32 = database.query_row(count, [], |row| row.get(0)).unwrap();
-    usize::try_from(count).unwrap()
+    let loaded = DiskStorage::open(dir).unwrap().load().unwrap();
+    let is_token = |record: &&Record| {
+        matches!(
+            record,
+            Record::AccountToken(_) | Record::UploadUrl(_) | Record::DownloadToken(_)
+        )
+    };
+    loaded.records.iter().filter(is_token).count()
 }
 
 #[test]
