@@ -30,7 +30,7 @@ pub const SIGNATURE_HEADER: &str = "X-Bz-Event-Notification-Signature";
 /// The one scheme there is: HMAC-SHA256 of the body, in hexadecimal.
 const SCHEME: &str = "v1=";
 
-/// Why a request to a webhook is refused.
+/// The reason why [`WebhookVerifier::receive`] refuses a request. Each variant says which status to answer with.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
@@ -56,7 +56,7 @@ pub enum WebhookError {
 pub struct UnreadableEvent {
     /// The event as the service sent it.
     pub event: serde_json::Value,
-    /// Why it cannot be read.
+    /// The reason why the event cannot be read.
     pub source: serde_json::Error,
 }
 

@@ -55,6 +55,7 @@ macro_rules! setters {
             )*)?
             $($(
                 #[doc = $crate::setters::sets!($list)]
+                /// The values replace earlier ones.
                 #[must_use]
                 pub fn $list(mut self, $list: impl IntoIterator<Item = $item>) -> Self {
                     let list: Vec<$item> = $list.into_iter().collect();

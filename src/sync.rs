@@ -143,8 +143,8 @@ pub struct SyncPlan {
 }
 
 impl Synchronizer {
-    /// Synchronizes from `source` to `destination`, with the default options. Nothing is read or sent
-    /// before [`plan`](Self::plan) or [`run`](Self::run).
+    /// Creates a synchronizer that makes `destination` equal to `source`, with the default options. Nothing is
+    /// read or sent before [`plan`](Self::plan) or [`run`](Self::run).
     #[must_use]
     pub fn new(source: impl Into<SyncPlace>, destination: impl Into<SyncPlace>) -> Self {
         Self {

@@ -12,7 +12,7 @@ use crate::model::pattern::{Filter, Filters, Pattern};
 use crate::session::listed_files::LARGEST_PAGE;
 use crate::setters::setters;
 
-/// Which versions a listing yields.
+/// Which versions a listing yields, in [`LsOptions::versions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Versions {

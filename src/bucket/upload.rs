@@ -103,7 +103,8 @@ impl Bucket {
     ///
     /// A file larger than [`part_size`](UploadOptions::part_size) is uploaded in parallel parts,
     /// which are read directly from disk, so that memory does not grow with the file. If the file
-    /// changes during the upload, the upload fails and no version is created. A symbolic link is followed.
+    /// changes during the upload, the upload fails and no version is created; for files that only grow, see
+    /// [`may_grow`](UploadOptions::may_grow). A symbolic link is followed.
     ///
     /// Before a file is uploaded in parts, it is read once to compute its SHA-1, which is recorded so that
     /// downloads can be verified; [`LargeFileSha1::Omit`](crate::LargeFileSha1::Omit) saves that.

@@ -14,7 +14,7 @@ use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
 use crate::model::sha1::Sha1Digest;
 
-/// The result of a call of this crate.
+/// The result of a call of this crate: a value, or an [`Error`](enum@Error).
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The error of every call of this crate.
@@ -33,16 +33,30 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// # Which error calls for what
 ///
-/// | what happened | variants | what helps |
-/// | --- | --- | --- |
-/// | the call is not possible as it is | [`InvalidFileName`](Self::InvalidFileName), [`InvalidInput`](Self::InvalidInput), [`UnsafeName`](Self::UnsafeName) | changing the program or its input; nothing was sent or written |
-/// | the key is not the right one | [`NotAuthorized`](Self::NotAuthorized), [`InvalidCredentials`](Self::InvalidCredentials), [`Credentials`](Self::Credentials), [`NotAllowed`](Self::NotAllowed), [`AccountChanged`](Self::AccountChanged) | authorizing, or another key |
-/// | the account is at a limit | [`CapExceeded`](Self::CapExceeded), [`BudgetExceeded`](Self::BudgetExceeded) | raising the cap or the budget |
-/// | the bucket or file is not what was expected | [`BucketNotFound`](Self::BucketNotFound), [`FileNotFound`](Self::FileNotFound), [`BucketNameTaken`](Self::BucketNameTaken), [`Conflict`](Self::Conflict), [`EncryptionKey`](Self::EncryptionKey), [`Locked`](Self::Locked), [`RangeNotSatisfiable`](Self::RangeNotSatisfiable) | looking at what is there |
-/// | the data is not what it should be | [`ChecksumMismatch`](Self::ChecksumMismatch), [`Truncated`](Self::Truncated), [`SourceChanged`](Self::SourceChanged) | transferring again |
-/// | the service or the network fails | [`Busy`](Self::Busy), [`Connection`](Self::Connection), [`UnexpectedReply`](Self::UnexpectedReply), [`Service`](Self::Service) | waiting; see [`is_answer_lost`](Self::is_answer_lost) before a creation is repeated |
-/// | this machine fails | [`LocalFile`](Self::LocalFile), [`Stream`](Self::Stream), [`Store`](Self::Store), [`AccountInfoCorrupt`](Self::AccountInfoCorrupt), [`AccountInfoTooNew`](Self::AccountInfoTooNew) | what the message says |
-/// | the caller ended the call | [`Cancelled`](Self::Cancelled) | |
+/// - **The call is not possible as it is**, and nothing was sent or written: change the program or its input
+///   after [`InvalidFileName`](Self::InvalidFileName), [`InvalidInput`](Self::InvalidInput) and
+///   [`UnsafeName`](Self::UnsafeName).
+/// - **The key is not the right one.** Authorize, or use another key, after
+///   [`NotAuthorized`](Self::NotAuthorized), [`InvalidCredentials`](Self::InvalidCredentials),
+///   [`Credentials`](Self::Credentials), [`NotAllowed`](Self::NotAllowed) and
+///   [`AccountChanged`](Self::AccountChanged).
+/// - **A limit is reached.** Raise the cap of the account or the budget of the program after
+///   [`CapExceeded`](Self::CapExceeded) and [`BudgetExceeded`](Self::BudgetExceeded).
+/// - **The bucket or file is not what was expected.** Look at what is there after
+///   [`BucketNotFound`](Self::BucketNotFound), [`FileNotFound`](Self::FileNotFound),
+///   [`BucketNameTaken`](Self::BucketNameTaken), [`Conflict`](Self::Conflict),
+///   [`EncryptionKey`](Self::EncryptionKey), [`Locked`](Self::Locked) and
+///   [`RangeNotSatisfiable`](Self::RangeNotSatisfiable).
+/// - **The data is not what it should be.** Transfer it again after
+///   [`ChecksumMismatch`](Self::ChecksumMismatch), [`Truncated`](Self::Truncated) and
+///   [`SourceChanged`](Self::SourceChanged).
+/// - **The service or the network fails.** Wait after [`Busy`](Self::Busy), [`Connection`](Self::Connection),
+///   [`UnexpectedReply`](Self::UnexpectedReply) and [`Service`](Self::Service), and see
+///   [`is_answer_lost`](Self::is_answer_lost) before a creation is repeated.
+/// - **This machine fails.** Do what the message says after [`LocalFile`](Self::LocalFile),
+///   [`Stream`](Self::Stream), [`Store`](Self::Store), [`AccountInfoCorrupt`](Self::AccountInfoCorrupt) and
+///   [`AccountInfoTooNew`](Self::AccountInfoTooNew).
+/// - **The caller has ended the call**: [`Cancelled`](Self::Cancelled).
 ///
 /// [`LargeFileLeft`](Self::LargeFileLeft) wraps any of these where an unfinished large file remains;
 /// [`failure`](Self::failure) looks inside.
@@ -370,9 +384,10 @@ fn with_hint(service: &ServiceError, f: &mut std::fmt::Formatter<'_>) -> std::fm
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyProblem {
-    /// The file needs a key, and none was given.
+    /// The file needs a key, and none was given. Set the `encryption_key` of the options for the download, or
+    /// the `source_encryption_key` of those for the copy.
     Missing,
-    /// The file is encrypted with another key.
+    /// The file is encrypted with another key than the one that was given.
     Wrong,
 }
 

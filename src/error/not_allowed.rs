@@ -31,7 +31,7 @@ use crate::model::operation::Operation;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub struct NotAllowed {
-    /// The operation that was called.
+    /// The operation that the key does not allow.
     pub operation: Operation,
     /// The bucket or file name that the call was about; empty if it was about the account.
     pub subject: Box<str>,
@@ -50,9 +50,9 @@ pub struct NotAllowed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyRestriction {
-    /// The key is restricted to other buckets.
+    /// The key is restricted to other buckets than the one that the call is about.
     Buckets,
-    /// The key is restricted to files whose names start with another prefix.
+    /// The key is restricted to files whose names start with another prefix than the name or prefix of the call.
     NamePrefix,
 }
 

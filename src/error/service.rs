@@ -110,7 +110,7 @@ open_enum! {
 pub struct ServiceError {
     /// The operation that was refused.
     pub operation: Operation,
-    /// The HTTP status.
+    /// The HTTP status of the answer, such as 400 or 503.
     pub status: u16,
     /// The code; empty if the answer had none, as for HEAD requests and proxies.
     pub code: ErrorCode,

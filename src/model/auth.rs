@@ -90,7 +90,7 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AllowedBucket {
-    /// The bucket's id.
+    /// The id of the bucket, which remains here even if the bucket was deleted.
     pub id: BucketId,
     /// The bucket's name. `None` if the bucket was deleted, or if the key may not see its name.
     #[serde(default)]
@@ -208,7 +208,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Creates an identity.
+    /// Creates an identity from its three parts. Nothing is checked.
     #[must_use]
     pub fn new(
         account_id: impl Into<AccountId>,
@@ -251,9 +251,9 @@ pub struct AccountAuth {
     pub account_id: AccountId,
     /// The id of the application key that was authorized.
     pub application_key_id: ApplicationKeyId,
-    /// The secret of that key.
+    /// The secret of the application key; empty in a store that keeps no keys.
     pub application_key: ApplicationKey,
-    /// The token for all further calls, valid for at most 24 hours.
+    /// The token that all calls but uploads are sent with, valid for at most 24 hours.
     pub token: AuthToken,
     /// The base URL of API calls.
     pub api_url: String,

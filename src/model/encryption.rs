@@ -43,7 +43,7 @@ impl From<SseCustomerKey> for Encryption {
 }
 
 impl Encryption {
-    /// Returns the customer's key, if there is one.
+    /// Returns the customer's key of [`SseC`](Self::SseC), and `None` for the others.
     #[must_use]
     pub const fn customer_key(&self) -> Option<&SseCustomerKey> {
         match self {
@@ -94,7 +94,7 @@ impl Encryption {
 open_enum! {
     /// Who holds the encryption key of a file, as the service reports it in [`EncryptionInfo`].
     EncryptionMode {
-        /// The service holds the key.
+        /// The service holds the key; downloads need nothing special.
         SseB2 = "SSE-B2",
         /// The customer holds the key; each download has to send it.
         SseC = "SSE-C",
@@ -114,9 +114,9 @@ open_enum! {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EncryptionInfo {
-    /// Who holds the encryption key.
+    /// Who holds the encryption key: the service, or the customer.
     pub mode: EncryptionMode,
-    /// The algorithm.
+    /// The algorithm that the file is encrypted with, if the service reports it.
     #[serde(default)]
     pub algorithm: Option<EncryptionAlgorithm>,
     /// The MD5 of the customer's key in base64, which [`SseCustomerKey::md5`] can be compared with.

@@ -41,7 +41,8 @@ impl FileInfo {
         Self::default()
     }
 
-    /// Sets a value. An earlier value of the same name is replaced.
+    /// Sets the value of a name. An earlier value of the same name is replaced. The name is converted to lower
+    /// case; whether the service accepts it is checked by the upload.
     pub fn insert(&mut self, name: &str, value: impl Into<String>) {
         self.0.insert(name.to_ascii_lowercase(), value.into());
     }
@@ -51,7 +52,7 @@ impl FileInfo {
         self.0.remove(&name.to_ascii_lowercase())
     }
 
-    /// Adds a value, replacing an earlier one of the same name.
+    /// Sets the value of a name, for chaining, as [`insert`](Self::insert) does.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.insert(name, value);

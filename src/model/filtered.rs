@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Filtered<T> {
-    /// The setting has this value.
+    /// The key may read the setting, and it has this value.
     Readable(T),
-    /// The setting has no value.
+    /// The key may read the setting, and it has no value: nothing is set.
     #[default]
     Unset,
     /// The key may not read the setting, or the service reported only part of it. Whether it has a

@@ -17,7 +17,7 @@ use crate::model::time::Timestamp;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct KeyDetails {
-    /// The id of the account.
+    /// The id of the account that the key belongs to.
     #[serde(
         default = "lenient::empty",
         deserialize_with = "lenient::null_is_empty"
@@ -28,7 +28,7 @@ pub struct KeyDetails {
     /// The name that the key was given for people. Several keys may have the same name.
     #[serde(default, deserialize_with = "null_is_default")]
     pub key_name: String,
-    /// The key's capabilities.
+    /// The capabilities of the key: what it allows.
     #[serde(default, deserialize_with = "null_is_default")]
     pub capabilities: Vec<Capability>,
     /// The buckets that the key is restricted to; `None` if it may use all buckets.

@@ -41,6 +41,9 @@ open_enum! {
 
 /// The retention of a version: until when it cannot be deleted, and how strictly.
 ///
+/// The bucket must have object lock, and setting a retention needs the capability `writeFileRetentions`. The
+/// service has no longest retention; a version is stored and billed as long as it is retained.
+///
 /// ```
 /// use b2sdk::lock::{FileRetention, RetentionMode};
 /// use b2sdk::Timestamp;
@@ -81,7 +84,8 @@ impl FileRetention {
     }
 }
 
-/// A retention period: a number of days or years.
+/// How long the files of a bucket are retained by default: a number of days or years, counted from the upload
+/// of each file.
 ///
 /// ```
 /// use b2sdk::lock::{RetentionPeriod, RetentionUnit};
@@ -164,7 +168,9 @@ impl BucketRetention {
     }
 }
 
-/// A change to a bucket's default retention.
+/// A change to a bucket's default retention, in
+/// [`UpdateBucketOptions::default_retention`](crate::UpdateBucketOptions::default_retention). Versions that exist
+/// keep the retention that they have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DefaultRetention {
@@ -186,7 +192,8 @@ impl From<BucketRetention> for DefaultRetention {
     }
 }
 
-/// The object lock settings of a bucket.
+/// The object lock settings of a bucket, in
+/// [`BucketDetails::file_lock_configuration`](crate::BucketDetails::file_lock_configuration).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileLockConfiguration {

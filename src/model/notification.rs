@@ -96,7 +96,7 @@ pub struct CustomHeader {
 }
 
 impl CustomHeader {
-    /// Creates a header.
+    /// Creates a header. Name and value are checked when the rule is stored.
     #[must_use]
     pub fn new(name: impl Into<String>, value: impl Into<CustomHeaderValue>) -> Self {
         Self {
@@ -159,7 +159,8 @@ impl EventTarget {
         }
     }
 
-    /// Adds a header to each request.
+    /// Adds a header that the service sends with each request to the receiver. At most 10 are possible, with
+    /// 2,048 bytes in all, and names do not start with `X-Bz-`.
     #[must_use]
     pub fn custom_header(
         mut self,
@@ -302,7 +303,8 @@ kept_rule! {
 }
 
 impl EventNotificationRule {
-    /// Creates an active rule for all files.
+    /// Creates an active rule for all files of a bucket. It takes effect when
+    /// [`Bucket::set_notification_rules`](crate::Bucket::set_notification_rules) stores it.
     #[must_use]
     pub fn new<E: Into<EventType>>(
         name: impl Into<String>,
@@ -437,33 +439,33 @@ pub struct EventNotification {
     /// The id of the event. A repetition of the event has the same id.
     #[serde(deserialize_with = "text_or_number")]
     pub event_id: String,
-    /// What happened.
+    /// The type of the event: what happened to the file. It is always a single type, never a whole family.
     pub event_type: EventType,
-    /// When it happened.
+    /// When the event happened, by the service's clock. Events do not arrive in this order.
     #[serde(default, deserialize_with = "null_is_default")]
     pub event_timestamp: Timestamp,
-    /// The version of the event's format.
+    /// The version of the event's format, which the service documents as 1.
     #[serde(default, deserialize_with = "null_is_default")]
     pub event_version: u32,
-    /// The name of the rule that caused the delivery.
+    /// The name of the rule that caused the delivery; empty if the service does not say.
     #[serde(default, deserialize_with = "null_is_default")]
     pub matched_rule_name: String,
-    /// The id of the account.
+    /// The id of the account that owns the bucket.
     #[serde(default)]
     pub account_id: Option<AccountId>,
-    /// The bucket's id.
+    /// The id of the bucket that the file is in.
     #[serde(default)]
     pub bucket_id: Option<BucketId>,
-    /// The bucket's name.
+    /// The name of the bucket that the file is in.
     #[serde(default, deserialize_with = "null_is_default")]
     pub bucket_name: String,
     /// The name of the file; `None` for a test event.
     #[serde(default)]
     pub object_name: Option<String>,
-    /// The file's size in bytes; none where it was hidden or deleted, and for a test.
+    /// The size of the file in bytes; `None` if it was hidden or deleted, and for a test event.
     #[serde(default)]
     pub object_size: Option<u64>,
-    /// The version's id; none for a test.
+    /// The id of the version that the event is about; `None` for a test event.
     #[serde(default)]
     pub object_version_id: Option<FileId>,
     /// The members that this version of the crate does not know.

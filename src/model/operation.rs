@@ -76,7 +76,7 @@ impl UnknownName {
 }
 
 macro_rules! operations {
-    ($($variant:ident $name:literal $class:ident $repeatable:literal $capability:expr;)*) => {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $class:ident $repeatable:literal $capability:expr;)*) => {
         /// An endpoint of the B2 native API.
         ///
         /// Errors, request counts and [`B2Api::call_raw`](crate::B2Api::call_raw) name one, and each is a method
@@ -91,7 +91,7 @@ macro_rules! operations {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Operation {
-            $(#[doc = concat!("`", $name, "`")] $variant,)*
+            $($(#[$doc])* #[doc = concat!("`", $name, "`")] $variant,)*
         }
 
         impl Operation {
@@ -134,36 +134,67 @@ macro_rules! operations {
 }
 
 operations! {
+    /// Exchanges an application key for a token and the URLs of the account.
     AuthorizeAccount "b2_authorize_account" C true None;
+    /// Creates a bucket.
     CreateBucket "b2_create_bucket" C false Some("writeBuckets");
+    /// Deletes an empty bucket.
     DeleteBucket "b2_delete_bucket" A true Some("deleteBuckets");
+    /// Lists buckets with their settings, all of them or one.
     ListBuckets "b2_list_buckets" C true Some("listBuckets");
+    /// Changes the settings of a bucket.
     UpdateBucket "b2_update_bucket" C false Some("writeBuckets");
+    /// Returns a URL that files are uploaded to, one at a time.
     GetUploadUrl "b2_get_upload_url" A true Some("writeFiles");
+    /// Uploads a file in one request, as a new version.
     UploadFile "b2_upload_file" A false Some("writeFiles");
+    /// Lists the latest version of each file that is not hidden.
     ListFileNames "b2_list_file_names" C true Some("listFiles");
+    /// Lists all versions of all files, with hide markers and unfinished large files.
     ListFileVersions "b2_list_file_versions" C true Some("listFiles");
+    /// Describes a version by its id.
     GetFileInfo "b2_get_file_info" B true Some("readFiles");
+    /// Hides a file by adding a hide marker to its versions.
     HideFile "b2_hide_file" A false Some("writeFiles");
+    /// Deletes a version permanently.
     DeleteFileVersion "b2_delete_file_version" A true Some("deleteFiles");
+    /// Copies a version, or a range of it, within the service in one request.
     CopyFile "b2_copy_file" C false Some("writeFiles");
+    /// Starts a file that is uploaded or copied in parts.
     StartLargeFile "b2_start_large_file" A false Some("writeFiles");
+    /// Returns a URL that parts of a large file are uploaded to, one at a time.
     GetUploadPartUrl "b2_get_upload_part_url" A true Some("writeFiles");
+    /// Uploads a part of a large file.
     UploadPart "b2_upload_part" A true Some("writeFiles");
+    /// Copies a range of a version, as a part of a large file, within the service.
     CopyPart "b2_copy_part" C true Some("writeFiles");
+    /// Makes a large file of its parts.
     FinishLargeFile "b2_finish_large_file" A false Some("writeFiles");
+    /// Cancels an unfinished large file and deletes its parts.
     CancelLargeFile "b2_cancel_large_file" A true Some("writeFiles");
+    /// Lists the unfinished large files of a bucket.
     ListUnfinishedLargeFiles "b2_list_unfinished_large_files" C true Some("listFiles");
+    /// Lists the parts of an unfinished large file.
     ListParts "b2_list_parts" C true Some("writeFiles");
+    /// Creates an application key.
     CreateKey "b2_create_key" C false Some("writeKeys");
+    /// Lists the application keys of the account.
     ListKeys "b2_list_keys" C true Some("listKeys");
+    /// Deletes an application key.
     DeleteKey "b2_delete_key" A true Some("deleteKeys");
+    /// Returns a token with which others can download.
     GetDownloadAuthorization "b2_get_download_authorization" C true Some("shareFiles");
+    /// Downloads a version by its id.
     DownloadFileById "b2_download_file_by_id" B true Some("readFiles");
+    /// Downloads the latest version of a file, or with HEAD describes it.
     DownloadFileByName "b2_download_file_by_name" B true Some("readFiles");
+    /// Sets, extends or removes the retention of a version.
     UpdateFileRetention "b2_update_file_retention" A true Some("writeFileRetentions");
+    /// Puts a version on legal hold, or releases it.
     UpdateFileLegalHold "b2_update_file_legal_hold" A true Some("writeFileLegalHolds");
+    /// Returns the event notification rules of a bucket.
     GetBucketNotificationRules "b2_get_bucket_notification_rules" C true Some("readBucketNotifications");
+    /// Replaces the event notification rules of a bucket.
     SetBucketNotificationRules "b2_set_bucket_notification_rules" C true Some("writeBucketNotifications");
 }
 

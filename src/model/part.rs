@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Part {
-    /// The id of the large file.
+    /// The id of the large file that the part belongs to.
     pub file_id: FileId,
     /// The number of the part, 1 to 10,000, which is its place in the file.
     pub part_number: u32,

@@ -2,7 +2,9 @@
 
 use crate::setters::setters;
 
-/// Options for setting up a replication.
+/// Options for setting up a replication with [`set_up_with`](crate::replication::set_up_with).
+///
+/// By default, the rule replicates all files that are uploaded after it was stored, and none that exist already.
 ///
 /// ```
 /// use b2sdk::replication::SetupOptions;

@@ -24,9 +24,9 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct PairState {
-    /// The state in the source bucket.
+    /// The state of the name in the source bucket.
     pub source: Side,
-    /// The state in the destination bucket.
+    /// The state of the name in the destination bucket.
     pub destination: Side,
     /// Whether both are files and their sizes or checksums differ.
     pub content_differs: bool,
@@ -38,7 +38,7 @@ pub struct PairState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Count {
-    /// The number of names.
+    /// The number of names that are in this state.
     pub files: u64,
     /// The total size of the files, measured in the source if they exist there.
     pub bytes: u64,
@@ -63,7 +63,7 @@ pub struct Count {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The number of names in each state.
+    /// The number of names in each state. A state that no name is in is missing.
     pub counts: BTreeMap<PairState, Count>,
 }
 

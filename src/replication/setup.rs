@@ -17,7 +17,7 @@ const TRIES: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replication {
-    /// The rule of the source bucket.
+    /// The rule of the source bucket, which a [`Monitor`](crate::replication::Monitor) takes.
     pub rule: ReplicationRule,
     /// The id of the key with which the service reads the source bucket's files. Deleting the key ends the
     /// replication.

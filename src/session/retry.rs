@@ -58,7 +58,8 @@ use crate::session::advice::{Advice, History, advise};
 pub struct RetryPolicy {
     /// The largest number of requests for one call. The default is 8.
     pub max_attempts: u32,
-    /// The first pause. The default is 1 second.
+    /// The first pause between attempts; each further pause is twice as long as the one before it. The default
+    /// is 1 second.
     pub base_delay: Duration,
     /// The longest pause, unless the service asks for a longer one. The default is 64 seconds.
     pub max_delay: Duration,
@@ -96,7 +97,9 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the first pause.
+    /// Sets the first pause between attempts. Each further pause is twice as long as the one before it, up to
+    /// [`max_delay`](#structfield.max_delay). Attempts that make sense at once, such as an upload at another URL,
+    /// take no pause, and a pause that the service asks for (`Retry-After`) does not depend on this one.
     #[must_use]
     pub const fn base_delay(mut self, delay: Duration) -> Self {
         self.base_delay = delay;

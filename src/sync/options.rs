@@ -161,7 +161,7 @@ impl OldVersions {
 pub enum RemovalLimit {
     /// Allows this percentage of the names at the destination. It applies once the destination has 20 names.
     Percent(u8),
-    /// Allows this many names.
+    /// Allows removing this many names, whatever the size of the destination; 0 allows none.
     Count(u64),
     /// Allows any number of names, and lets transfers begin before the scans are complete.
     None,
@@ -210,7 +210,7 @@ impl Default for Touched {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Renames {
-    /// Uploads all files.
+    /// Uploads every file that the destination does not have under its name.
     Off,
     /// Compares a local file that the destination does not have with the files there that the source does not
     /// have, by size and SHA-1. The local file is read where a size is the same.

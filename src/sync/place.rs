@@ -16,9 +16,9 @@ use crate::sync::error::{Refused, SyncError};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SyncPlace {
-    /// A local directory.
+    /// A directory of this machine.
     Local(LocalFolder),
-    /// A folder of a bucket.
+    /// A folder of a bucket, or a whole bucket.
     Bucket(BucketFolder),
 }
 
@@ -106,7 +106,10 @@ impl LocalFolder {
     }
 }
 
-/// A folder of a bucket, from [`Bucket::folder`].
+/// A folder of a bucket as a source or destination, from [`Bucket::folder`].
+///
+/// It holds the files whose names begin with the folder's name and a `/`. `Display` writes it as
+/// `b2://bucket/folder/`, which [`PlaceName`] reads.
 #[derive(Debug, Clone)]
 pub struct BucketFolder {
     pub(super) bucket: Bucket,

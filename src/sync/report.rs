@@ -100,19 +100,20 @@ pub struct Withheld {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WithheldReason {
-    /// A transfer failed, or could not even be tried. What is removed may be the only copy of that file,
-    /// under the name that it had before.
+    /// A transfer failed, or could not be tried, and
+    /// [`SyncOptions::remove_despite_failures`](crate::sync::SyncOptions) is off. What would be removed may be the
+    /// only copy of that file, under the name that it had before.
     TransferFailed,
     /// A file of the source was gone when it was to be uploaded. Only files that the source does not have
     /// are kept for that reason, because one of them may be its only copy.
     SourceVanished,
     /// The run ended early: a listing failed, or it was cancelled.
     EndedEarly,
-    /// The run stopped at a limit of the caller.
+    /// The run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything was transferred.
     Stopped,
-    /// The directory of the source is not the one that was scanned: it was unmounted, for instance.
+    /// The directory of the source is no longer the one that was scanned, for example because it was unmounted.
     SourceReplaced,
-    /// The marker file of the source has vanished.
+    /// The marker file of the source ([`LocalFolder::marker`](crate::sync::LocalFolder)) has vanished.
     MarkerMissing,
 }
 

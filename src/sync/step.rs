@@ -81,11 +81,11 @@ pub enum Action {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum VersionKind {
-    /// The newest version of its name.
+    /// The newest version of its name, which is deleted only if the source does not have the file.
     Newest,
-    /// An older version.
+    /// A version that a newer one has replaced.
     Old,
-    /// A hide marker.
+    /// A hide marker, which has no content.
     HideMarker,
 }
 
@@ -114,9 +114,9 @@ pub enum Reason {
         /// The time at the destination, in milliseconds since 1970.
         destination: i64,
     },
-    /// The SHA-1 checksums differ.
+    /// The SHA-1 checksums differ, and the sizes are the same.
     Sha1Differs,
-    /// The source does not have the file.
+    /// The source does not have the file, which is therefore removed.
     Orphan,
     /// A newer version has replaced this one, longer ago than [`OldVersions`](crate::sync::OldVersions) keeps.
     OldVersion {

@@ -100,7 +100,8 @@ impl Uploaded {
         &self.passed_over
     }
 
-    /// Returns the number of attempts that failed and were repeated, of all parts together.
+    /// Returns the number of attempts that failed and were repeated, of all parts together. It is 0 if
+    /// everything succeeded at once; a large number points to a bad connection or an overloaded service.
     #[must_use]
     pub const fn retries(&self) -> u32 {
         self.retries

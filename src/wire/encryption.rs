@@ -15,7 +15,7 @@ const AES256: &str = "AES256";
 /// not show the key.
 ///
 /// ```
-/// use b2sdk::Encryption;
+/// use b2sdk::encryption::Encryption;
 /// use b2sdk::raw::EncryptionSetting;
 ///
 /// let encryption = Encryption::SseB2;

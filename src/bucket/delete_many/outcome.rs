@@ -74,7 +74,7 @@ pub struct Deleted {
     pub outcome: DeleteOutcome,
 }
 
-/// How the deletion of one version ended.
+/// How the deletion of one version ended, in [`Deleted`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeleteOutcome {
@@ -86,7 +86,7 @@ pub enum DeleteOutcome {
     /// that exists under another name is an error instead; a key without `readFiles` cannot find out, and
     /// gets this outcome.
     WasGone,
-    /// Nothing was done, because this is a dry run.
+    /// Nothing was done, because [`DeleteManyOptions::dry_run`](crate::delete::DeleteManyOptions) is set.
     DryRun,
 }
 
