@@ -18,7 +18,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use b2sdk::credentials::{CredentialProvider as _, Credentials, EnvironmentCredentials};
 use b2sdk::listing::Filter;
@@ -393,8 +393,8 @@ pub(crate) struct Console {
     out: Mutex<Box<dyn Write + Send>>,
     err: Mutex<Box<dyn Write + Send>>,
     bar: ProgressBar,
-    /// When it was last printed how far the run is.
-    printed: Mutex<Instant>,
+    /// How long the run had lasted when it was last printed how far it is.
+    printed: Mutex<Duration>,
 }
 
 impl Console {
@@ -418,7 +418,7 @@ impl Console {
             out: Mutex::new(out),
             err: Mutex::new(err),
             bar,
-            printed: Mutex::new(Instant::now()),
+            printed: Mutex::new(Duration::ZERO),
         }
     }
 
@@ -453,8 +453,9 @@ impl Console {
         };
         if self.bar.is_hidden() {
             let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-            if printed.elapsed() >= STILL_RUNNING {
-                *printed = Instant::now();
+            let elapsed = self.bar.elapsed();
+            if elapsed.saturating_sub(*printed) >= STILL_RUNNING {
+                *printed = elapsed;
                 let bytes = DecimalBytes(progress.bytes_moved);
                 self.message(&format!("{message}, {bytes} so far"));
             }
