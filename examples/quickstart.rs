@@ -13,11 +13,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::Simulator;
 use b2sdk::{
     B2Api, Bucket, BucketType, Error, FileId, LsOptions, Operation, RetryPolicy, SqliteAccountInfo,
-    Timeouts, UploadOptions, Versions,
+    Timeouts, Versions,
 };
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
@@ -183,16 +182,12 @@ fn upload(bucket: &Bucket, files: &Files) -> Result<HashSet<FileId>> {
     let total = sizes.sum::<io::Result<u64>>()?;
     let bar = progress_bar("uploading", total)?;
     let (mut done, mut ids) = (0, HashSet::new());
-    for (name, path) in files {
-        bar.set_message(name.clone());
-        let position = bar.clone();
-        let options = UploadOptions::new()
-            .progress(move |p: &TransferProgress| position.set_position(done + p.bytes));
-        let version = bucket
-            .upload_local_file_with(path, name, &options)
-            .with_context(|| format!("cannot upload {name}"))?
-            .into_version();
+    // Several at a time, as many as there are workers.
+    for result in bucket.upload_many(files.iter().map(|(name, path)| (path, name))) {
+        let version = result?.outcome.into_version();
+        bar.set_message(version.file_name);
         done += version.content_length;
+        bar.set_position(done);
         ids.insert(version.file_id);
     }
     bar.finish_and_clear();
@@ -215,19 +210,21 @@ fn list(bucket: &Bucket) -> Result<()> {
 fn download_and_compare(bucket: &Bucket, files: &Files) -> Result<()> {
     let directory = tempfile::tempdir().context("cannot create a temporary directory")?;
     let bar = progress_bar("downloading", files.len() as u64)?;
-    for (name, original) in files {
-        bar.set_message(name.clone());
+    let mut copies = Vec::new();
+    for name in files.keys() {
         let copy = directory.path().join(name);
         fs::create_dir_all(copy.parent().unwrap_or(directory.path()))?;
-        bucket
-            .download_file_by_name(name)
-            .and_then(|download| download.save_to(&copy))
-            .with_context(|| format!("cannot download {name}"))?;
+        copies.push(Ok((name, copy)));
+    }
+    for result in bucket.download_many(copies) {
+        bar.set_message(result?.outcome.version().file_name.clone());
+        bar.inc(1);
+    }
+    for (name, original) in files {
         ensure!(
-            fs::read(&copy)? == fs::read(original)?,
+            fs::read(directory.path().join(name))? == fs::read(original)?,
             "{name} came back changed"
         );
-        bar.inc(1);
     }
     bar.finish_and_clear();
     say(format_args!(

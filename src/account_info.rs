@@ -351,6 +351,21 @@ impl AuthSnapshot {
 ///
 /// It is computed from the identity, the token and the API URL, so it changes with every new token,
 /// even if a program that knows nothing of generations stored that token.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// use b2sdk::account_info::AccountInfo;
+///
+/// let before = b2_api.account_info().auth()?.expect("an authorization").generation();
+/// b2_api.reauthorize()?;
+/// let after = b2_api.account_info().auth()?.expect("an authorization").generation();
+/// assert_ne!(before, after);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generation([u8; 20]);
 
@@ -471,6 +486,16 @@ impl UploadUrl {
 
     /// Returns whether the URL may still be used at this time. A URL that seems to be received in the
     /// future is not, beyond what two machines' clocks may differ (5 minutes).
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use b2sdk::account_info::UploadUrl;
+    ///
+    /// let received = SystemTime::now();
+    /// let url = UploadUrl::new("https://pod.example.com".to_owned(), "token".into(), received.into());
+    /// assert!(url.is_fresh((received + Duration::from_secs(3600)).into()));
+    /// assert!(!url.is_fresh((received + UploadUrl::LIFETIME).into()));
+    /// ```
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         self.received > now.earlier(Self::LIFETIME)

@@ -53,6 +53,7 @@ impl Case {
 /// How many times as often as the others this crate and the floor run where that is quick.
 const OFTEN: usize = 3;
 const OURS: &str = "this crate";
+const OURS_IN_MEMORY: &str = "this crate, InMemoryAccountInfo";
 pub(crate) const FLOOR: &str = "floor";
 const PYTHON: &str = "Python b2sdk";
 const RCLONE: &str = "rclone";
@@ -227,7 +228,10 @@ fn by_workers(sizes: &Sizes) -> Vec<Case> {
 
 fn rows_by_workers(task: impl Fn(usize) -> Task) -> Vec<Row> {
     let mut rows: Vec<Row> = FIXED
-        .map(|n| (format!("{n} workers"), Contestant::Ours, task(n)))
+        .map(|n| {
+            let name = if n == 1 { "worker" } else { "workers" };
+            (format!("{n} {name}"), Contestant::Ours, task(n))
+        })
         .into();
     rows.push((
         "adaptive".to_owned(),
@@ -329,12 +333,8 @@ fn small(files: usize, direction: Direction, (latency, runs): (u64, usize)) -> C
         threads: 10,
         store,
     };
-    let rows = [
-        (
-            "this crate, InMemoryAccountInfo",
-            Contestant::Ours,
-            Store::Memory,
-        ),
+    let mut rows = vec![
+        (OURS_IN_MEMORY, Contestant::Ours, Store::Memory),
         (
             "this crate, SqliteAccountInfo",
             Contestant::Ours,
@@ -344,6 +344,12 @@ fn small(files: usize, direction: Direction, (latency, runs): (u64, usize)) -> C
         (PYTHON, Contestant::Python, Store::Memory),
         (RCLONE, Contestant::Rclone, Store::Memory),
     ];
+    if direction == Direction::Down {
+        rows.insert(
+            2,
+            ("this crate, skip_flush", Contestant::Ours, Store::Unflushed),
+        );
+    }
     Case {
         heading: format!(
             "small: {files} files of 4 KiB {}, 10 threads{}",
@@ -353,8 +359,9 @@ fn small(files: usize, direction: Direction, (latency, runs): (u64, usize)) -> C
         latency,
         runs: if latency == 0 { OFTEN * runs } else { runs },
         rows: rows
+            .into_iter()
             .map(|(name, contestant, store)| (name.to_owned(), contestant, task(store)))
-            .into(),
+            .collect(),
         ..case(runs)
     }
 }

@@ -18,9 +18,22 @@ use crate::task::{Direction, Task};
 use crate::tls::Stream;
 
 const BUFFER: usize = 256 * 1024;
-/// The parts of the crate's defaults: the service's recommendation up, 50 MB down.
-const UP_PART: u64 = 100_000_000;
-const DOWN_PART: u64 = 50_000_000;
+/// The parts of the crate's defaults: the service's recommendation up, shared out among the workers.
+fn up_part(length: u64, workers: usize) -> u64 {
+    let (count, workers) = (length.div_ceil(100_000_000), workers as u64);
+    let shares = match count / workers {
+        0 => (length / 16_000_000).clamp(count, workers),
+        rounds => rounds * workers,
+    };
+    length.div_ceil(shares.max(1))
+}
+
+/// At most 50 MB down, and one for each worker if they are not too small.
+fn down_part(length: u64, workers: usize) -> u64 {
+    length
+        .div_ceil(workers as u64)
+        .clamp(10_000_000, 50_000_000)
+}
 
 pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
     match task {
@@ -64,7 +77,7 @@ fn upload_large(
     }
     each_part(
         realm,
-        (length, UP_PART),
+        (length, up_part(length, workers)),
         workers,
         |client, n, (start, end)| {
             let head = format!(
@@ -97,25 +110,21 @@ fn download_large(realm: &str, directory: &Path, (workers, length): (usize, u64)
         .truncate(true)
         .open(directory.join("copy"))?;
     let (length, expected) = head(realm, name)?;
+    let part = down_part(length, workers);
     let (complete, completed) = mpsc::channel();
     thread::scope(|scope| {
-        let hashing = scope.spawn(move || hash_behind(file, length, &completed));
-        each_part(
-            realm,
-            (length, DOWN_PART),
-            workers,
-            |client, n, (start, end)| {
-                let range = format!("Range: bytes={start}-{}\r\n", end - 1);
-                client.get(name, &range)?;
-                let mut position = start;
-                client.read_answer(|bytes| {
-                    file.write_all_at(bytes, position)?;
-                    position += bytes.len() as u64;
-                    Ok(())
-                })?;
-                Ok(complete.send(n)?)
-            },
-        )?;
+        let hashing = scope.spawn(move || hash_behind(file, (length, part), &completed));
+        each_part(realm, (length, part), workers, |client, n, (start, end)| {
+            let range = format!("Range: bytes={start}-{}\r\n", end - 1);
+            client.get(name, &range)?;
+            let mut position = start;
+            client.read_answer(|bytes| {
+                file.write_all_at(bytes, position)?;
+                position += bytes.len() as u64;
+                Ok(())
+            })?;
+            Ok(complete.send(n)?)
+        })?;
         drop(complete);
         let actual = hashing.join().ok().context("a thread panicked")??;
         ensure!(actual == expected, "{actual} instead of {expected}");
@@ -123,15 +132,19 @@ fn download_large(realm: &str, directory: &Path, (workers, length): (usize, u64)
     })
 }
 
-fn hash_behind(file: &File, length: u64, completed: &mpsc::Receiver<usize>) -> Result<String> {
+fn hash_behind(
+    file: &File,
+    (length, part): (u64, u64),
+    completed: &mpsc::Receiver<usize>,
+) -> Result<String> {
     let mut hasher = Sha1::new();
-    let mut done = vec![false; usize::try_from(length.div_ceil(DOWN_PART))?];
+    let mut done = vec![false; usize::try_from(length.div_ceil(part))?];
     let mut next = 0;
     while next < done.len() {
         done[completed.recv()?] = true;
         while done.get(next) == Some(&true) {
-            let start = next as u64 * DOWN_PART;
-            read_range(file, (start, length.min(start + DOWN_PART)), |bytes| {
+            let start = next as u64 * part;
+            read_range(file, (start, length.min(start + part)), |bytes| {
                 hasher.update(bytes);
                 Ok(())
             })?;

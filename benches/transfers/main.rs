@@ -6,6 +6,7 @@
 //! cargo bench --bench transfers                        # everything
 //! cargo bench --bench transfers -- "tls:+up" start     # cases with all of `tls:` and `up`, or with `start`
 //! B2SDK_BENCH_ROWS="this crate,floor" cargo bench --bench transfers -- tls:
+//! cargo bench --bench transfers -- picture FIGURES DIRECTORY    # see `picture.rs`
 //! ```
 //!
 //! Words after `--` choose cases by their headings: one of the words must fit, and of a word with `+` in it, each
@@ -22,6 +23,7 @@ mod floor;
 mod measure;
 mod ours;
 mod peers;
+mod picture;
 mod place;
 mod relay;
 mod server;
@@ -40,6 +42,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::cases::{Case, FLOOR};
 use crate::measure::Used;
 use crate::peers::{Peers, Service};
+use crate::picture::Figures;
 use crate::place::Place;
 use crate::relay::Relay;
 use crate::service::Server;
@@ -49,10 +52,15 @@ use crate::task::Task;
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1);
     let role = arguments.next().unwrap_or_default();
-    let words = || std::env::args().skip(2).collect::<Vec<_>>();
+    // Cargo adds a word of its own.
+    let words = || {
+        let words = std::env::args().skip(2);
+        words.filter(|word| word != "--bench").collect::<Vec<_>>()
+    };
     match role.to_str() {
         Some(measure::ROLE) => measure::measure(arguments),
         Some(relay::ROLE) => relay::relay(&words()),
+        Some(picture::ROLE) => picture::draw(&words()),
         Some("serve") => {
             let certificates = arguments.next().context("no directory")?;
             server::serve(&Sizes::from_environment()?, Path::new(&certificates))
@@ -213,6 +221,7 @@ impl Bench {
         let floor = rows.find(|((name, ..), _)| *name == FLOOR);
         let floor = floor.map_or(f64::NAN, |(_, runs)| median(runs, |run| run.used.cpu));
         let mib = case.bytes(&self.sizes) as f64 / f64::from(1 << 20);
+        let mut kept = Vec::new();
         for ((name, ..), runs) in case.rows.iter().zip(runs) {
             if runs.is_empty() {
                 continue;
@@ -233,7 +242,19 @@ impl Bench {
                 text += &format!(" {:.2} | {relay:.2} |", mib / wall);
             }
             text += "\n";
+            kept.push(picture::Row {
+                name: name.clone(),
+                wall,
+                cpu,
+                rss: median(runs, |run| run.used.rss),
+                requests: median(runs, |run| run.requests as f64),
+                mib_a_second: mib / wall,
+            });
         }
+        picture::keep(&Figures {
+            case: case.heading.clone(),
+            rows: kept,
+        })?;
         say(text.trim_end())
     }
 }

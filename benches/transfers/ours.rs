@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 use b2sdk::account_info::AccountInfo;
 use b2sdk::limits::Workers;
 use b2sdk::{
-    B2Api, B2ApiBuilder, Bucket, Error, InMemoryAccountInfo, LargeFileSha1, SqliteAccountInfo,
-    UploadOptions, Verification,
+    B2Api, B2ApiBuilder, Bucket, DownloadOptions, Error, InMemoryAccountInfo, LargeFileSha1,
+    SqliteAccountInfo, UploadOptions, Verification,
 };
 
 use crate::server::{BUCKET, KEY, KEY_ID, large_name, small_folder, small_name};
@@ -37,11 +37,13 @@ pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
             store,
         } => {
             let bucket = match store {
-                Store::Memory => bucket(InMemoryAccountInfo::new(), realm, *threads)?,
+                Store::Memory | Store::Unflushed => {
+                    bucket(InMemoryAccountInfo::new(), realm, *threads)?
+                }
                 Store::Sqlite => bucket(sqlite(directory)?, realm, *threads)?,
             };
             each(*files, *threads, |n| {
-                small(&bucket, directory, *direction, (n, *files))
+                small(&bucket, directory, (*direction, *store), (n, *files))
             })
         }
         Task::Many {
@@ -143,7 +145,7 @@ fn download_large(bucket: &Bucket, directory: &Path, length: u64) -> Result<()> 
 fn small(
     bucket: &Bucket,
     directory: &Path,
-    direction: Direction,
+    (direction, store): (Direction, Store),
     (n, files): (usize, usize),
 ) -> Result<()> {
     match direction {
@@ -153,7 +155,10 @@ fn small(
         }
         Direction::Down => {
             bucket
-                .download_file_by_name(&small_name(&small_folder(files), n))?
+                .download_file_by_name_with(
+                    &small_name(&small_folder(files), n),
+                    &DownloadOptions::new().skip_flush(store == Store::Unflushed),
+                )?
                 .save_to(directory.join(small_name("copies", n)))?;
         }
     }

@@ -26,6 +26,8 @@ impl Direction {
 pub(crate) enum Store {
     Memory,
     Sqlite,
+    /// In memory, and downloads are not flushed to disk.
+    Unflushed,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,7 @@ impl fmt::Display for Task {
                 let store = match store {
                     Store::Memory => "memory",
                     Store::Sqlite => "sqlite",
+                    Store::Unflushed => "unflushed",
                 };
                 write!(f, "small:{}:{files}:{threads}:{store}", direction.name())
             }
@@ -118,6 +121,7 @@ impl std::str::FromStr for Task {
                 threads: threads.parse()?,
                 store: match *store {
                     "memory" => Store::Memory,
+                    "unflushed" => Store::Unflushed,
                     _ => Store::Sqlite,
                 },
             },

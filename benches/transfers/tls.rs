@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
@@ -24,11 +24,18 @@ const KEY_FILE: &str = "server.key";
 /// Makes a certificate authority and a certificate for this machine; the path of the authority's.
 pub(crate) fn make_certificates(directory: &Path) -> Result<String> {
     let mut params = CertificateParams::new(vec!["b2sdk benches".to_owned()])?;
+    // Names that differ, or OpenSSL takes the server's certificate for one that signed itself.
+    let name = "b2sdk benches, authority";
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
+    let mut params = CertificateParams::new(names)?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "b2sdk benches, server");
+    let certificate = params.signed_by(&key, &authority)?;
     let path = directory.join(CA_FILE);
     fs::write(&path, authority.pem())?;
     fs::write(directory.join(CHAIN_FILE), certificate.pem())?;

@@ -300,11 +300,15 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         if let Some(url) = self.urls.take(owner, target) {
             return Ok(Some(url));
         }
+        let waiting = self.urls.wait(owner, target);
         let taken = self.heed(self.store.take_upload_url(owner, target))?;
+        drop(waiting);
         if taken.is_some() {
             self.urls.note_taken(owner, target);
+            return Ok(taken);
         }
-        Ok(taken)
+        // One may have been returned while the store was busy with the other threads.
+        Ok(self.urls.take(owner, target))
     }
 
     fn put_upload_url(

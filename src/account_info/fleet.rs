@@ -119,23 +119,25 @@ macro_rules! fleet_setters {
             self
         }
 
-        /// Sets how old an answer from memory may be. The default is one second. A logout and another
-        /// account are noticed so much later; zero asks the server before every request to B2.
+        /// Sets how old an answer from memory may be. The default is one second. A logout, or a login to
+        /// another account, is noticed with that delay. If it is zero, the server is asked before every
+        /// request to B2.
         pub fn staleness(mut self, staleness: std::time::Duration) -> Self {
             self.fleet.staleness = staleness;
             self
         }
 
-        /// Sets how many upload URLs are kept for one bucket or large file. The default is 1,000; fewer
-        /// than [`UploadUrl::POOL_SIZE`](crate::account_info::UploadUrl::POOL_SIZE) count as that.
+        /// Sets the largest number of upload URLs that are kept for one bucket or large file. The default
+        /// is 1,000. It is never less than
+        /// [`UploadUrl::POOL_SIZE`](crate::account_info::UploadUrl::POOL_SIZE).
         pub fn pool_size(mut self, urls: usize) -> Self {
             self.fleet.pool_size = urls.max($crate::account_info::UploadUrl::POOL_SIZE);
             self
         }
 
-        /// Stores the application key too. By default it stays with the machines: each needs it from a
-        /// [credential provider](crate::credentials) or by hand, and an authorization in the store is
-        /// used by whoever has the key of that id.
+        /// Sets whether the application key is stored as well. By default it is not: each machine gets it
+        /// from a [credential provider](crate::credentials) or passes it in, and uses the authorization in
+        /// the store if that belongs to its key.
         pub fn store_application_key(mut self, store: bool) -> Self {
             self.fleet.stores_application_key = store;
             self

@@ -27,8 +27,8 @@ use crate::error::Result;
 ///
 /// One process authorizes for all, and upload URLs that one machine does not need serve another.
 ///
-/// The server may be restarted, fail over, or be away for a while: what can be had from B2 is then asked
-/// there, and a program that has credentials goes on. Upload URLs are in an unlogged table, which is
+/// The server may be restarted, fail over, or be unavailable for a while. The client then asks B2 for what
+/// it needs, and a program that has credentials continues. Upload URLs are in an unlogged table, which is
 /// empty after a crash.
 ///
 /// The store needs three tables. [`migrate`](PostgresAccountInfoBuilder::migrate) creates them, or an

@@ -23,9 +23,9 @@ use crate::error::Result;
 /// One process authorizes for all, and upload URLs that one machine does not need serve another. Valkey
 /// and other servers that run Redis' scripts work as well.
 ///
-/// The server may be restarted, emptied, or away for a while: what can be had from B2 is then asked
-/// there, and a program that has credentials goes on. Nothing in the store is precious, so it needs no
-/// persistence.
+/// The server may be restarted, emptied, or unavailable for a while. The client then asks B2 for what it
+/// needs, and a program that has credentials continues. Everything in the store can be requested from B2
+/// again, so the server needs no persistence.
 ///
 /// By default the application key is not stored, and the token and the upload URLs are in clear text.
 /// See [`RedisAccountInfoBuilder::seal_with`].

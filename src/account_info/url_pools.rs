@@ -3,7 +3,9 @@
 //! Taking a URL out of a store and returning it are two transactions or two round trips, which with
 //! small files take several times as long as the files themselves. So a bucket's URL that is
 //! returned while many others are, in quick succession, stays here. It is stored when the next URL
-//! is returned after a pause, or when the store is dropped. A process that is killed loses what is
+//! is returned after a pause, or when the store is dropped. So does a URL that is returned while
+//! other threads wait for the store to hand one out: they look here before they request a new one
+//! from the service. A process that is killed loses what is
 //! here; the next one requests other URLs from the service.
 
 use std::collections::HashMap;
@@ -45,6 +47,23 @@ struct Pool {
     came_back: u32,
     /// When the last URL was returned, by the clock's `elapsed`.
     last: Duration,
+    /// The number of threads that wait for the store to hand out a URL.
+    waiting: u32,
+}
+
+/// A thread that waits for the store to hand out a URL of a bucket.
+#[derive(Debug)]
+pub(super) struct Waiting<'a> {
+    pools: &'a UrlPools,
+    key: (Identity, UploadTarget),
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pools.lock().get_mut(&self.key) {
+            pool.waiting = pool.waiting.saturating_sub(1);
+        }
+    }
 }
 
 impl UrlPools {
@@ -65,6 +84,17 @@ impl UrlPools {
         let url = pool.urls.pop()?;
         pool.handed_out += 1;
         Some(url)
+    }
+
+    /// Notes that a thread waits for the store, until the result is dropped. The URLs of large files
+    /// live too short for that.
+    pub(super) fn wait(&self, owner: &Identity, target: &UploadTarget) -> Option<Waiting<'_>> {
+        if !matches!(target, UploadTarget::Bucket(_)) {
+            return None;
+        }
+        let key = (owner.clone(), target.clone());
+        self.lock().entry(key.clone()).or_default().waiting += 1;
+        Some(Waiting { pools: self, key })
     }
 
     /// Notes that the store has handed out a URL.
@@ -98,7 +128,7 @@ impl UrlPools {
             pool.came_back = pool.came_back.saturating_add(1);
         }
         pool.urls.push(url);
-        if pool.came_back <= FEW {
+        if pool.came_back <= FEW && pool.waiting == 0 {
             return std::mem::take(&mut pool.urls);
         }
         let excess = pool.urls.len().saturating_sub(self.size);
@@ -130,5 +160,38 @@ impl UrlPools {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(Identity, UploadTarget), Pool>> {
         self.pools.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::UrlPools;
+    use crate::account_info::{UploadTarget, UploadUrl};
+    use crate::control::clock::Clock;
+    use crate::model::auth::Identity;
+    use crate::model::secret::UploadToken;
+    use crate::model::time::Timestamp;
+
+    #[test]
+    fn a_url_that_is_returned_while_somebody_waits_stays_for_them() {
+        let clock = Clock::manual();
+        let pools = UrlPools::new(&clock, 10);
+        let owner = Identity::new("account", "key", "production");
+        let target = UploadTarget::Bucket("bucket".into());
+        let url = || UploadUrl {
+            url: "https://example.org/u".to_owned(),
+            token: UploadToken::from("token"),
+            received: Timestamp::from(clock.now()),
+        };
+        let waiting = pools.wait(&owner, &target);
+        let other = pools.wait(&owner, &target);
+        assert_eq!(pools.put(&owner, &target, url()).len(), 0);
+        drop(other);
+        assert_eq!(pools.put(&owner, &target, url()).len(), 0);
+        assert!(pools.take(&owner, &target).is_some());
+        drop(waiting);
+        // Nobody waits: the store gets them, for other processes.
+        assert_eq!(pools.put(&owner, &target, url()).len(), 2);
+        assert!(pools.take(&owner, &target).is_none());
     }
 }

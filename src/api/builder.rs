@@ -1,6 +1,7 @@
 //! Building a [`B2Api`]: connections, retries, limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::account_info::AccountInfo;
 use crate::api::B2Api;
@@ -138,6 +139,32 @@ impl B2ApiBuilder {
     #[must_use]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.extra_roots = Some(pem.into());
+        self
+    }
+
+    /// Trusts the root certificates of the operating system besides Mozilla's, as the programs of a
+    /// company do whose administrators have added its own. They are read once, when the `B2Api` is built;
+    /// on Unix, `SSL_CERT_FILE` and `SSL_CERT_DIR` name other ones. [`build`](Self::build) fails if the system
+    /// has none that can be read. This needs the feature `system-roots`.
+    #[cfg(feature = "system-roots")]
+    #[must_use]
+    pub fn system_roots(mut self) -> Self {
+        self.http.system_roots = true;
+        self
+    }
+
+    /// Sets how long a connection that nothing uses is kept open for the next request. The default is 4
+    /// seconds; zero keeps none.
+    ///
+    /// A program that sends something every ten seconds saves a connection, which costs two or three round
+    /// trips, for each of them with a longer time. A connection that the service has closed is noticed
+    /// before it is used, without a round trip. Only one whose end is still on its way is used: then the
+    /// request is repeated over another one, and after an upload the service is asked first, with one request
+    /// of class C, whether it arrived. How long the service itself keeps connections is not documented, so a
+    /// much longer time only causes such repetitions.
+    #[must_use]
+    pub fn idle_connections_for(mut self, time: Duration) -> Self {
+        self.http.idle_age = time;
         self
     }
 

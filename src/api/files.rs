@@ -14,6 +14,7 @@ use crate::model::part::Part;
 use crate::raw::DownloadRequest;
 use crate::raw::encoding::encode_query;
 use crate::session::shared_calls::PartPages;
+use crate::transfer::download::remote_file::{OpenFileOptions, RemoteFile};
 use crate::transfer::download::{Download, DownloadOptions};
 
 /// An iterator over the parts of an unfinished large file, in order of their numbers, from
@@ -62,6 +63,39 @@ impl B2Api {
             .watched_by(options.progress.as_ref());
         let request = DownloadRequest::by_id(file_id.into());
         Download::open(self.client.transfer(&control), request, options)
+    }
+
+    /// Opens a version for reading at any position, as [`Bucket::open_file_by_id`](crate::Bucket::open_file_by_id)
+    /// does. One HEAD request is sent, billed in class B.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// let uploaded = bucket.upload_bytes(b"hello, world", "hello.txt")?;
+    /// let file = b2_api.open_file_by_id(&uploaded.version().file_id, &Default::default())?;
+    /// let mut word = [0; 5];
+    /// file.read_exact_at(&mut word, 7)?;
+    /// assert_eq!(&word, b"world");
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`download_file_by_id`](Self::download_file_by_id).
+    pub fn open_file_by_id(
+        &self,
+        file_id: impl Into<FileId>,
+        options: &OpenFileOptions,
+    ) -> Result<RemoteFile> {
+        let request = DownloadRequest::by_id(file_id.into());
+        let request = request.with_key(options.encryption_key.as_ref());
+        let control = self.client.control(options.cancel.as_ref());
+        let session = &self.client.session;
+        let version = session.call(&request, &control, |raw| raw.head(&request))?;
+        RemoteFile::new(self.client.transfer(&control), &request, version, options)
     }
 
     /// Describes a version, without its content. The request is billed in class B.

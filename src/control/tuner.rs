@@ -58,7 +58,7 @@ impl Tuner {
         }
     }
 
-    /// Changes what is chosen from, and begins anew.
+    /// Changes the range of numbers to choose from, and starts again.
     pub(crate) fn set(&self, workers: Workers) {
         let mut state = self.state.lock();
         state.controller = Controller::new(workers);

@@ -4,7 +4,6 @@
 //! `ureq` calls a pool with its settings an agent. Its settings are made here, in one place.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -129,8 +128,7 @@ fn agent(
         .timeout_connect(Some(timeouts.connect))
         .max_idle_connections(4 * config.connections)
         .max_idle_connections_per_host(config.connections)
-        // Below the service's keep-alive, or the first request after a pause meets a closed connection.
-        .max_idle_age(Duration::from_secs(4))
+        .max_idle_age(config.idle_age)
         .input_buffer_size(256 * 1024)
         .output_buffer_size(128 * 1024)
         .tls_config(agent_settings.tls.clone())
@@ -139,13 +137,32 @@ fn agent(
     Agent::with_parts(config, shared.connector(), shared.dns_cache.clone())
 }
 
-/// The root certificates to trust: those that are compiled in, and those that the caller added. The
-/// caller's are checked, because `ureq` silently skips what it cannot use.
+/// The root certificates to trust: those that are compiled in, those that the caller added, and
+/// those of the system if they are wanted.
 fn roots(config: &HttpConfig) -> Result<RootCerts> {
-    let Some(pem) = &config.extra_roots else {
-        return Ok(RootCerts::WebPki);
+    let mut roots = match &config.extra_roots {
+        Some(pem) => extra_roots(pem)?,
+        None => Vec::new(),
     };
-    let invalid = |reason: &str| Error::invalid_input("root certificates", reason.to_owned());
+    #[cfg(feature = "system-roots")]
+    if config.system_roots {
+        roots.extend(system_roots()?);
+    }
+    if roots.is_empty() {
+        return Ok(RootCerts::WebPki);
+    }
+    let compiled_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    roots.extend(compiled_in.map(|root| Certificate::from_der(root).to_owned()));
+    Ok(RootCerts::from(roots))
+}
+
+fn invalid(reason: &str) -> Error {
+    Error::invalid_input("root certificates", reason.to_owned())
+}
+
+/// The caller's root certificates. They are checked, because `ureq` silently skips what it cannot
+/// use.
+fn extra_roots(pem: &[u8]) -> Result<Vec<Certificate<'static>>> {
     let mut roots: Vec<Certificate<'static>> = Vec::new();
     let mut checked = RootCertStore::empty();
     for item in parse_pem(pem) {
@@ -160,7 +177,29 @@ fn roots(config: &HttpConfig) -> Result<RootCerts> {
     if roots.is_empty() {
         return Err(invalid("there is no certificate in them"));
     }
-    let compiled_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    roots.extend(compiled_in.map(|root| Certificate::from_der(root).to_owned()));
-    Ok(RootCerts::from(roots))
+    Ok(roots)
+}
+
+/// The root certificates of the system. Those that cannot be used are skipped, because their owner is
+/// not the caller; it fails if none is left.
+#[cfg(feature = "system-roots")]
+fn system_roots() -> Result<Vec<Certificate<'static>>> {
+    let found = rustls_native_certs::load_native_certs();
+    let is_usable = |root: &CertificateDer<'_>| {
+        let root = root.clone().into_owned();
+        RootCertStore::empty().add(root).is_ok()
+    };
+    let usable = found.certs.iter().filter(|root| is_usable(root));
+    let roots: Vec<_> = usable
+        .map(|root| Certificate::from_der(root).to_owned())
+        .collect();
+    if roots.is_empty() {
+        let errors: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
+        let reason = format!(
+            "the system has none that can be read: {}",
+            errors.join("; ")
+        );
+        return Err(invalid(&reason));
+    }
+    Ok(roots)
 }

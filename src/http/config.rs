@@ -156,7 +156,12 @@ pub(crate) struct HttpConfig {
     pub(crate) proxy: ProxyChoice,
     /// Certificates in PEM form that are trusted in addition to the compiled-in ones.
     pub(crate) extra_roots: Option<Vec<u8>>,
+    /// Whether the root certificates of the system are trusted besides.
+    #[cfg(feature = "system-roots")]
+    pub(crate) system_roots: bool,
     pub(crate) ipv4_only: bool,
+    /// How long a connection that nothing uses is kept open.
+    pub(crate) idle_age: Duration,
     /// Whether credentials may be sent without TLS to hosts other than this machine.
     pub(crate) allow_http: bool,
     /// Hosts that may be called although they do not belong to the realm.
@@ -198,7 +203,11 @@ impl Default for HttpConfig {
             timeouts: Timeouts::default(),
             proxy: ProxyChoice::Environment,
             extra_roots: None,
+            #[cfg(feature = "system-roots")]
+            system_roots: false,
             ipv4_only: false,
+            // Below the service's keep-alive, or the first request after a pause meets a closed connection.
+            idle_age: Duration::from_secs(4),
             allow_http: false,
             trusted_hosts: Vec::new(),
             expect_continue_from: 1 << 20,

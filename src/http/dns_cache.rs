@@ -197,7 +197,7 @@ fn look_up(uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
     let (sender, receiver) = sync_channel(1);
     let asked = name.clone();
     let looking = thread::Builder::new().spawn(move || {
-        // Whoever asked may have given up.
+        // The receiver is gone if the caller has given up.
         let _sent = sender.send(asked.to_socket_addrs());
     });
     // Without a thread the lookup has no limit but the system's own.

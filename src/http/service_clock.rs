@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(began(Some(before), at, Some(after)), Some(1000));
         let (at_4100, after) = (moment(10, 4100), moment(30, 4120));
         assert_eq!(began(Some(before), at_4100, Some(after)), Some(4600));
-        // The clock of the day was set back meanwhile, or forward.
+        // The time of day was set back or forward in between.
         assert_eq!(began(Some(before), at, Some(moment(30, 20))), Some(500));
         let forward = began(Some(before), at, Some(moment(30, 9000)));
         assert!(forward <= Some(1000), "{forward:?}");

@@ -21,6 +21,28 @@ impl Raw<'_> {
     /// key may do. This [`Raw`] keeps its own authorization. Needs no capability; billed in class
     /// C.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::keys::Capability;
+    /// use b2sdk::{Error, Operation};
+    ///
+    /// let (realm, key_id) = (service.url().into(), service.application_key_id().into());
+    /// let key = service.application_key().into();
+    /// let answer = b2_api.call_raw(Operation::AuthorizeAccount, |raw| {
+    ///     raw.authorize_account(&realm, &key_id, &key)
+    /// })?;
+    /// assert!(answer.api_info.storage_api.allowed().has(&Capability::WriteFiles));
+    /// let wrong = b2_api.call_raw(Operation::AuthorizeAccount, |raw| {
+    ///     raw.authorize_account(&realm, &key_id, &"wrong".into())
+    /// });
+    /// assert!(matches!(wrong, Err(Error::InvalidCredentials(_))));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidInput`] for a realm to which credentials must not be sent, with nothing
     /// sent; [`Error::InvalidCredentials`] if the service does not accept the key; otherwise [those

@@ -196,6 +196,25 @@ impl Raw<'_> {
     /// an unfinished large file has so far, at most 1,000 of them. Needs `writeFiles`; billed in
     /// class C.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::raw::{ListPartsRequest, StartLargeFileRequest};
+    /// use b2sdk::{FileInfo, Operation};
+    ///
+    /// let (bucket_id, info) = (bucket.id(), FileInfo::new());
+    /// let start = StartLargeFileRequest::new(&bucket_id, "large.bin", "b2/x-auto", &info);
+    /// let file_id = b2_api.call_raw(Operation::StartLargeFile, |raw| raw.start_large_file(&start))?.file_id;
+    /// let request = ListPartsRequest::new(&file_id);
+    /// let page = b2_api.call_raw(Operation::ListParts, |raw| raw.list_parts(&request))?;
+    /// assert!(page.parts.is_empty() && page.next_part_number.is_none());
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`cancel_large_file`](Self::cancel_large_file).
     pub fn list_parts(&self, request: &ListPartsRequest<'_>) -> Result<ListPartsResponse> {
@@ -209,6 +228,30 @@ impl Raw<'_> {
     /// [`b2_list_unfinished_large_files`](crate::guide::protocol#220-b2_list_unfinished_large_files)
     /// returns a page of the large files that were started but neither finished nor cancelled, the
     /// oldest first, at most 100 of them. Needs `listFiles`; billed in class C.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::raw::{ListUnfinishedRequest, StartLargeFileRequest};
+    /// use b2sdk::{FileInfo, Operation};
+    ///
+    /// let (bucket_id, info) = (bucket.id(), FileInfo::new());
+    /// let start = StartLargeFileRequest::new(&bucket_id, "large.bin", "b2/x-auto", &info);
+    /// b2_api.call_raw(Operation::StartLargeFile, |raw| raw.start_large_file(&start))?;
+    /// let request = ListUnfinishedRequest::new(bucket.id()).name_prefix("large");
+    /// let page = b2_api.call_raw(Operation::ListUnfinishedLargeFiles, |raw| {
+    ///     raw.list_unfinished_large_files(&request)
+    /// })?;
+    /// for unfinished in &page.files {
+    ///     b2_api.call_raw(Operation::CancelLargeFile, |raw| raw.cancel_large_file(&unfinished.file_id))?;
+    /// }
+    /// assert_eq!(page.files.len(), 1);
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BucketNotFound`](crate::Error::BucketNotFound); otherwise [those of every

@@ -34,6 +34,27 @@ impl Raw<'_> {
     /// [`b2_update_file_legal_hold`](crate::guide::protocol#229-b2_update_file_legal_hold) places a
     /// version under legal hold or releases it. Needs `writeFileLegalHolds`; billed in class A.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start()?;
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::lock::LegalHold;
+    /// use b2sdk::raw::UpdateFileLegalHoldRequest;
+    /// use b2sdk::{BucketType, CreateBucketOptions, Operation};
+    ///
+    /// let options = CreateBucketOptions::new().file_lock(true);
+    /// let bucket = b2_api.create_bucket_with("example-mybucket-b2-1", BucketType::AllPrivate, &options)?;
+    /// let version = bucket.upload_bytes(b"evidence", "evidence.txt")?.into_version();
+    /// let request = UpdateFileLegalHoldRequest::new(&version.file_id, "evidence.txt", &LegalHold::On);
+    /// let answer = b2_api.call_raw(Operation::UpdateFileLegalHold, |raw| {
+    ///     raw.update_file_legal_hold(&request)
+    /// })?;
+    /// assert_eq!(answer.legal_hold, Some(LegalHold::On));
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`update_file_retention`](Self::update_file_retention).
     pub fn update_file_legal_hold(

@@ -144,6 +144,8 @@ impl<T: ListedRow> ListedFiles<T> {
         self.turns.turn(operation, next)?;
         self.raise_to_floor();
         (self.last, self.is_repeated) = (None, false);
+        // What breaks off next is another page.
+        self.has_progressed = true;
         if self.grows {
             let size = self.request.max_file_count;
             self.request.max_file_count = size.saturating_mul(2).min(LARGEST_PAGE);

@@ -18,7 +18,7 @@
 //!   connection that the service had closed.
 //! - Five upload URLs in a row are tried without a pause, because each leads to another storage
 //!   server. After that, pauses double.
-//! - A call replaces its token at most once. A second 401 is returned.
+//! - A call other than an upload replaces its token at most once. A second 401 is returned.
 //! - A budget that is used up ends the loop, because its error is not one of the service or the
 //!   connection.
 

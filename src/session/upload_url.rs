@@ -20,7 +20,7 @@
 //! | 429 | kept by this upload, used after the pause | nothing is stored |
 //! | 401 | dropped; asking for another one replaces an expired account token | nothing is stored |
 //! | 408, 5xx with a code of the service | dropped | nothing is stored |
-//! | 5xx without a code, from a gateway | dropped | as after a lost answer |
+//! | any status without a code, from a gateway | dropped | as after a lost answer |
 //! | the connection breaks before all was sent | dropped | nothing is stored |
 //! | the answer is lost after all was sent | dropped | the caller's closure looks for it, and returns `Found` or `Unknown`, or an error to send it again |
 //! | any other refusal | dropped | nothing is stored; the upload fails |

@@ -17,7 +17,8 @@ pub struct SourceFile<'a> {
     pub modified: Timestamp,
 }
 
-/// Decides for each file at the source whether it takes part. See [`SyncOptions::file_filter`].
+/// Decides for each file at the source whether it takes part, in
+/// [`SyncOptions::file_filter`](crate::sync::SyncOptions::file_filter).
 #[derive(Clone)]
 pub struct FileFilter(Arc<Judge>);
 

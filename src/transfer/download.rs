@@ -76,6 +76,14 @@ pub struct DownloadOptions {
     /// begins. Deleting both discards it. A file of at most 16 MiB, or of a single range, is
     /// downloaded from its beginning.
     pub resume: bool,
+    /// Whether [`save_to`](Download::save_to) leaves out flushing the file and its directory to disk.
+    ///
+    /// Without it, a file that was saved is there after a power failure, or a crash of the system. With
+    /// it, the file can then be empty, incomplete or missing, and what it replaced can be lost as well.
+    /// A crash of the program alone does no harm. Flushing takes two waits for the disk, which for small
+    /// files are most of their time. A program that can download everything again can do without it, or
+    /// flush once after many files (`sync` on Unix). It is always done for a file that `resume` completes.
+    pub skip_flush: bool,
     /// Whether a large file is downloaded although its bytes do not have the SHA-1 that its uploader recorded
     /// as `large_file_sha1`.
     ///
@@ -95,6 +103,7 @@ setters! {
     new DownloadOptions {
         part_size: u64,
         resume: bool,
+        skip_flush: bool,
         accept_mismatch: bool,
     }
     into {
@@ -116,6 +125,22 @@ impl DownloadOptions {
 }
 
 /// Whether the bytes are known to be those that were uploaded.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # bucket.upload_bytes(b"hello, world", "hello.txt")?;
+/// use b2sdk::{ByteRange, DownloadOptions, Verification};
+///
+/// let options = DownloadOptions::new().range(ByteRange::from(0..5));
+/// let reader = bucket.download_file_by_name_with("hello.txt", &options)?.into_reader();
+/// assert_eq!(reader.verification(), Verification::PartOfFile);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verification {
@@ -156,6 +181,7 @@ pub struct Download {
     workers: Arc<Workers>,
     part_size: Option<u64>,
     resume: bool,
+    skip_flush: bool,
 }
 
 impl Download {
@@ -175,6 +201,7 @@ impl Download {
             range,
             part_size,
             resume,
+            skip_flush,
             accept_mismatch,
             encryption_key,
             progress: _,
@@ -215,6 +242,7 @@ impl Download {
             workers: Arc::clone(workers),
             part_size: *part_size,
             resume: *resume,
+            skip_flush: *skip_flush,
         })
     }
 
@@ -430,11 +458,13 @@ impl Download {
             workers,
             part_size: _,
             resume,
+            skip_flush,
         } = self;
         let options = SaveOptions {
             workers: &workers,
             part_size: size,
             resume,
+            skip_flush,
             check,
         };
         let control = reader.control().clone();

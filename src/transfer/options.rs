@@ -169,6 +169,26 @@ impl UploadOptions {
 }
 
 /// The source of a copy's content type and file info.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # let source = bucket.upload_bytes(b"{}", "data")?.into_version();
+/// use b2sdk::{CopyMetadata, CopyOptions, FileInfo};
+///
+/// let metadata = CopyMetadata::Replace {
+///     content_type: "application/json".into(),
+///     file_info: FileInfo::new().with("checked", "yes"),
+/// };
+/// let options = CopyOptions::new().metadata(metadata);
+/// let copy = bucket.copy_with(&source.file_id, "data.json", &options)?;
+/// assert_eq!(copy.content_type.as_deref(), Some("application/json"));
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum CopyMetadata {

@@ -8,7 +8,7 @@
 //!
 //! | what happens to a local file | what the upload does |
 //! | --- | --- |
-//! | it is written to, or grows or shrinks | fails with `SourceChanged`, also if its modification time is put back (on Unix) |
+//! | it is written to, or grows or shrinks | fails with `SourceChanged`, also if its modification time is put back (on Unix); a file that may grow has a source of its own (`growing`) |
 //! | another file takes its place | fails with `SourceChanged` |
 //! | it is deleted | fails with `SourceChanged`, because its path no longer leads to it |
 //! | it was changed less than 20 ms ago | is read a little later, when another change would be visible |

@@ -367,6 +367,24 @@ fn a_saved_file_has_the_time_of_its_source() {
 }
 
 #[test]
+fn what_is_not_flushed_is_saved_like_everything_else() {
+    let world = World::of_small_parts(100, 1000);
+    let data = noise(4500);
+    world.bucket.upload_bytes(&data, "x").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x");
+    for part_size in [1000, 10_000] {
+        std::fs::write(&path, "what was there").unwrap();
+        let options = DownloadOptions::new().part_size(part_size).skip_flush(true);
+        let download = world.bucket.download_file_by_name_with("x", &options);
+        let saved = download.unwrap().save_to(&path).unwrap();
+        assert_eq!(saved.verification(), Verification::Verified);
+        assert_eq!(std::fs::read(&path).unwrap(), data);
+        assert_eq!(files_in(directory.path()), ["x"]);
+    }
+}
+
+#[test]
 fn a_destination_that_cannot_be_written_is_named() {
     let world = world_with(b"x");
     let directory = tempfile::tempdir().unwrap();

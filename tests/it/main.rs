@@ -71,6 +71,8 @@ mod simulator_tls;
 mod stopping;
 mod support;
 mod sync;
+#[cfg(feature = "system-roots")]
+mod system_roots;
 mod threads;
 mod tls;
 mod transfer_many;

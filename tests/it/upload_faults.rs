@@ -130,3 +130,46 @@ fn bytes_behind_an_answer_are_never_taken_for_the_next_one() {
     }
     assert_eq!(world.content("x"), b"content");
 }
+
+#[test]
+fn an_upload_over_a_connection_that_dies_stays_one_version() {
+    let world = World::new();
+    for (n, fault) in [
+        Fault::on(Operation::UploadFile).drop_connection(),
+        Fault::on(Operation::UploadFile).reset_connection(),
+        Fault::on(Operation::UploadFile)
+            .after_effect()
+            .drop_connection(),
+        Fault::on(Operation::UploadFile)
+            .after_effect()
+            .reset_connection(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // It leaves a connection that lies idle.
+        world.bucket.upload_bytes(b"before", "before").unwrap();
+        world.inject(fault);
+        let name = n.to_string();
+        world.bucket.upload_bytes(b"x", &name).unwrap();
+        assert_eq!(world.versions(&name).len(), 1, "{n}");
+    }
+}
+
+#[test]
+fn connections_that_lie_idle_are_kept_as_long_as_the_caller_wants() {
+    let kept = |time| {
+        let world = World::with(|builder| builder.idle_connections_for(Duration::from_secs(time)));
+        for name in ["a", "b", "c"] {
+            world.bucket.upload_bytes(b"x", name).unwrap();
+        }
+        let entries = world.service.log().entries();
+        let connections = entries.iter().map(|entry| entry.connection);
+        connections.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!(
+        (kept(60), kept(0)),
+        (1, 4),
+        "an upload URL and three uploads"
+    );
+}

@@ -56,7 +56,7 @@ impl Files {
             }
             opened => {
                 let shared = match opened {
-                    // Another process may have converted it meanwhile.
+                    // Another process may have converted it in the meantime.
                     Err(Error::AccountInfoCorrupt { .. }) => Shared::open(path, options)?,
                     other => other?,
                 };

@@ -42,6 +42,23 @@ use crate::transfer::parts::EqualParts;
 const HALF_A_MILLISECOND: Duration = Duration::from_micros(500);
 
 /// The result of saving a download: the version, and what it took.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # bucket.upload_bytes(b"hello", "hello.txt")?;
+/// # let directory = tempfile::tempdir()?;
+/// use b2sdk::Verification;
+///
+/// let saved = bucket.download_file_by_name("hello.txt")?.save_to(directory.path().join("hello.txt"))?;
+/// assert_eq!((saved.bytes(), saved.received_bytes(), saved.retries()), (5, 5, 0));
+/// assert_eq!(saved.verification(), Verification::Verified);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Saved {
     version: FileVersion,
@@ -114,6 +131,8 @@ pub(super) struct SaveOptions<'a> {
     /// The size of the ranges.
     pub(super) part_size: u64,
     pub(super) resume: bool,
+    /// Whether nothing is flushed to disk, if it is not resumed.
+    pub(super) skip_flush: bool,
     /// Whether the path may be used: called when the temporary file exists, and again before it is
     /// renamed.
     pub(super) check: &'a dyn Fn() -> Result<()>,
@@ -254,6 +273,9 @@ fn save_at_once(
         reader.tally().enter(TransferStage::Finishing);
     }
     settle(reader, temporary.as_file(), path, replaced)?;
+    if !options.skip_flush {
+        flush(reader, temporary.as_file(), path)?;
+    }
     (options.check)()?;
     if let Err(replaced) = check_at(temporary.as_file(), temporary.path()) {
         // Another file has the temporary one's name now, and must not be removed.
@@ -263,7 +285,9 @@ fn save_at_once(
     temporary
         .persist(path)
         .map_err(|error| failed("replace", error.error))?;
-    sync_directory(directory);
+    if !options.skip_flush {
+        sync_directory(directory);
+    }
     Ok(counts)
 }
 
@@ -292,6 +316,7 @@ fn save_resumable(
     let outcome = (options.check)()
         .and_then(|()| ranges::download(reader, &parts, options.workers, &target))
         .and_then(|()| settle(reader, partial.file(), path, replaced))
+        .and_then(|()| flush(reader, partial.file(), path))
         .and_then(|()| (options.check)());
     match outcome {
         Ok(()) => {}
@@ -325,8 +350,7 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Gives a complete file the owner, the permissions and the time that it should have, and flushes
-/// it to disk.
+/// Gives a complete file the owner, the permissions and the time that it should have.
 fn settle(
     reader: &mut DownloadReader,
     file: &File,
@@ -345,8 +369,14 @@ fn settle(
     let modified = SystemTime::from(reader.version().modified()) + HALF_A_MILLISECOND;
     file.set_times(FileTimes::new().set_modified(modified))
         .map_err(|error| failed("set the time of", error))?;
-    // Without this, a power failure after the rename could leave an empty file.
-    file.sync_all().map_err(|error| failed("write", error))?;
+    Ok(())
+}
+
+/// Flushes a complete file to disk. This comes before the rename, because a power failure could
+/// otherwise leave the name with nothing behind it.
+fn flush(reader: &mut DownloadReader, file: &File, path: &Path) -> Result<()> {
+    file.sync_all()
+        .map_err(|error| Error::local_file("write", path, error))?;
     reader.stream().control().check()
 }
 

@@ -242,7 +242,6 @@ impl Paths {
     /// Removes the record. Where open files can be removed, that happens before its lock is
     /// released, so that nobody begins in between.
     fn remove_record(&self, record: File) {
-        // Under its lock, where open files can be removed: nobody else shall begin in between.
         #[cfg(unix)]
         let _ = fs::remove_file(&self.record);
         drop(record);

@@ -165,7 +165,7 @@ impl LargeFile<'_> {
                         Err(error) => Err(Unfinished::Unknown(error)),
                     };
                 }
-                // Whoever refuses on the way will refuse again.
+                // A proxy that refuses the request will refuse it again.
                 Ok(None) if error.is_answer_lost() && !error.may_pass() => {
                     return Err(Unfinished::Unknown(error));
                 }

@@ -121,7 +121,7 @@ fn find_uploaded(
     };
     let found = match file.upload_timestamp {
         None => session.find_made(control, file.bucket, file.name, beginning, is_like_it),
-        // A custom time is told as it was given.
+        // The service returns a custom time as it was given.
         Some(time) => {
             let is_too_old = |version: &FileVersion| version.upload_timestamp < time;
             let is_ours = |version: &FileVersion| is_like_it(version) && !is_too_old(version);
@@ -135,7 +135,8 @@ fn find_uploaded(
         // Not every key may see how it is kept. Another one beside it would be a second version.
         Ok(Some(_)) => Ok(UploadOutcome::Unknown(lost)),
         Ok(None) => Err(lost),
-        // Whoever may not look sends it again; but a proxy knows nothing of what the key may.
+        // A key that may not list versions sends it again. A proxy, however, does not know what the
+        // key may do.
         Err(error @ Error::NotAllowed(_)) if !error.is_answer_lost() => Err(lost),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(_) => Ok(UploadOutcome::Unknown(lost)),

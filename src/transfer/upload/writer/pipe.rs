@@ -16,6 +16,9 @@ use crate::transfer::upload::buffered::Input;
 
 /// The largest number of bytes in the pipe.
 const CAPACITY: usize = 256 * 1024;
+/// The number of bytes that wake the reader. Many programs write a few bytes at a time, and a thread
+/// that is woken for each of them costs more than the bytes.
+const BATCH: usize = 4 * 1024;
 
 /// The end of a pipe that the caller writes to. Dropping it breaks the pipe unless it was finished.
 pub(super) struct PipeWriter(Arc<Pipe>);
@@ -77,8 +80,11 @@ impl PipeWriter {
         }
         let room = CAPACITY.saturating_sub(state.bytes.len());
         let written = buffer.get(..room).unwrap_or(buffer);
+        let was_waited_for = state.bytes.len() < BATCH;
         state.bytes.extend(written);
-        self.0.changed.notify_all();
+        if was_waited_for && state.bytes.len() >= BATCH {
+            self.0.changed.notify_all();
+        }
         Some(written.len())
     }
 
@@ -135,7 +141,8 @@ impl Input for PipeReader {
                 self.0.changed.notify_all();
                 return Err(cancelled.into());
             }
-            if !state.bytes.is_empty() {
+            let is_due = state.bytes.len() >= BATCH || state.end.is_some();
+            if is_due && !state.bytes.is_empty() {
                 let read = state.bytes.read(buffer);
                 self.0.changed.notify_all();
                 return read;
