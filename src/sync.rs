@@ -326,6 +326,12 @@ impl Iterator for SyncPlan {
                     self.planner.reporter().problem(&problem);
                     self.planner.report.note(problem);
                 }
+                Ok(Some(Planned::Barrier(removals))) if self.planner.withholds() => {
+                    self.is_ended = true;
+                    self.planner
+                        .withhold(removals, WithheldReason::TransferFailed);
+                    self.planner.reporter().report();
+                }
                 Ok(Some(Planned::Barrier(_) | Planned::Tick)) => {}
             }
         }

@@ -8,6 +8,22 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// How the names of all files begin that downloads leave beside their destinations for a while.
 pub(crate) const TEMPORARY: &str = ".b2-download-";
+/// How many random letters and digits follow in the name of a file that a process that was killed leaves. So
+/// many that nobody else gives a file such a name: it is removed without a question.
+pub(crate) const TEMPORARY_RANDOM: usize = 24;
+/// How such a name ends.
+pub(crate) const TEMPORARY_END: &str = ".tmp";
+
+/// Whether a name is one of those that a download without `resume` gives its temporary file.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    let random = name.strip_prefix(TEMPORARY);
+    random
+        .and_then(|rest| rest.strip_suffix(TEMPORARY_END))
+        .is_some_and(|random| {
+            random.len() == TEMPORARY_RANDOM
+                && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+}
 
 /// The most that file systems take for one part of a path, in bytes.
 const MAX_SEGMENT: usize = 255;

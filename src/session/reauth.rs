@@ -178,8 +178,14 @@ impl Session {
         if by_hand.is_none() && !self.provided.is_set() {
             return Err(Error::NotAuthorized);
         }
-        if self.store.is_logged_out()? {
-            return Err(Error::NotAuthorized);
+        match self.store.is_logged_out() {
+            Ok(false) => {}
+            Ok(true) => return Err(Error::NotAuthorized),
+            // The store went away just now: what was read before may still serve.
+            Err(error) if error.is_unavailable() => {
+                return self.store.auth()?.ok_or_else(|| error.into());
+            }
+            Err(error) => return Err(error.into()),
         }
         let credentials = match self.provided_credentials(control)? {
             Some(credentials) => credentials,

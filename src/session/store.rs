@@ -266,7 +266,21 @@ impl AccountInfo for Store {
         let failure = outcome.as_ref().err().cloned();
         match (self.judge(StoreCall::Auth, outcome)?, failure) {
             (Ok(stored), _) => {
-                self.note_read(stored.as_ref());
+                if stored.is_none()
+                    && let Some(last) = self.last_snapshot()
+                {
+                    match self.info.is_logged_out() {
+                        // It went away just now, and may have been logged out of or not.
+                        Err(error) if error.is_unavailable() => {
+                            return Ok(Some(self.kept_snapshot().unwrap_or(last)));
+                        }
+                        // What was lost still serves while the store is away.
+                        Ok(false) => {}
+                        _ => self.note_read(None),
+                    }
+                } else {
+                    self.note_read(stored.as_ref());
+                }
                 self.merge(stored)
             }
             (Err(_), failure) => match self.kept_snapshot().or_else(|| self.last_snapshot()) {

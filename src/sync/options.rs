@@ -83,7 +83,8 @@ impl Default for Compare {
 
 /// What happens to a file that differs and is newer at the destination than at the source. It is newer if its
 /// time is later by more than the tolerance of [`Compare`]; comparing by size, by SHA-1 or not at all looks at
-/// no times.
+/// no times. What is replaced in a bucket stays as an older version; a local file is gone unless
+/// [`SyncOptions::set_aside`] keeps it. The default is to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Newer {
@@ -299,8 +300,9 @@ pub struct SyncOptions {
     /// How many names may be removed. With a limit, nothing is transferred before both sides are scanned
     /// if [`orphans`](Self::orphans) are removed. The default is half of the names.
     pub removal_limit: RemovalLimit,
-    /// Whether files are removed although a transfer failed. Without this, removals are then withheld
-    /// ([`SyncReport::withheld`](crate::sync::SyncReport)). Off by default.
+    /// Whether files are removed although a transfer failed, or a file vanished before it was uploaded. Without
+    /// this, removals are then withheld ([`SyncReport::withheld`](crate::sync::SyncReport)), because what would
+    /// be removed may be the only copy of a file that was renamed. Off by default.
     pub remove_despite_failures: bool,
     /// A directory into which local files are moved that would be deleted or replaced. It must be on the same
     /// file system as the destination and outside of it. This is for local destinations only.

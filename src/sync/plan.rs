@@ -27,7 +27,7 @@ use crate::sync::options::{Orphans, RemovalLimit, SyncOptions};
 use crate::sync::place::Direction;
 use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::rename::Candidates;
-use crate::sync::report::SyncReport;
+use crate::sync::report::{SyncReport, Withheld, WithheldReason};
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::Scan;
 use crate::sync::scan::bucket::service_now;
@@ -99,6 +99,8 @@ pub(super) struct Planner {
     /// The versions of the name that is being listed at the destination.
     current: Option<Current>,
     since_tick: u32,
+    /// Files of the source that have no place at the destination, or take a key that was not given.
+    blocked: u64,
     /// Files that one side alone has.
     renames: Candidates,
     phase: Phase,
@@ -144,6 +146,7 @@ impl Planner {
             held: Vec::new(),
             current: None,
             since_tick: 0,
+            blocked: 0,
             renames: Candidates::default(),
             phase: Phase::Starting,
             report: SyncReport::default(),
@@ -153,6 +156,19 @@ impl Planner {
 
     pub(super) fn reporter(&self) -> &Reporter {
         &self.setting.reporter
+    }
+
+    /// Whether a file of the source cannot be transferred, so that nothing may be removed: what is removed
+    /// may be its only copy, under another name.
+    pub(super) fn withholds(&self) -> bool {
+        self.blocked > 0 && !self.setting.options.remove_despite_failures
+    }
+
+    /// Notes that so many removals are not made.
+    pub(super) const fn withhold(&mut self, removals: u64, reason: WithheldReason) {
+        if removals > 0 {
+            self.report.withheld = Some(Withheld { removals, reason });
+        }
     }
 
     /// How many removals wait for the barrier.
@@ -302,13 +318,19 @@ impl Planner {
             let below = format!("{}/", step.name);
             match next {
                 Some(next) if next.starts_with(&below) => {
-                    self.problem(step.name, ProblemKind::Collision);
+                    self.blocked(step.name, ProblemKind::Collision);
                 }
                 Some(next) if next.as_bytes() < below.as_bytes() => self.held.push(step),
                 _ => self.put(step)?,
             }
         }
         Ok(())
+    }
+
+    /// Reports a file of the source that cannot be transferred.
+    fn blocked(&mut self, name: String, kind: ProblemKind) {
+        self.blocked += 1;
+        self.problem(name, kind);
     }
 
     fn problem(&mut self, name: String, kind: ProblemKind) {

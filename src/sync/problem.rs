@@ -5,6 +5,7 @@ use std::io;
 
 use crate::error::Error;
 use crate::model::local_name::UnsafeName;
+use crate::model::time::Timestamp;
 
 /// Something that went wrong with one name in a synchronization, or was worth saying about it.
 /// [`SyncReport::problems`](crate::sync::SyncReport::problems) keeps them, and
@@ -20,16 +21,23 @@ pub struct Problem {
     pub kind: ProblemKind,
 }
 
-/// The kind of a [`Problem`]. All but four make the run incomplete; [`is_failure`](Self::is_failure) tells.
+/// The kind of a [`Problem`]. All make the run incomplete, except for [`NotRegular`](Self::NotRegular),
+/// [`Temporary`](Self::Temporary), [`LinkLoop`](Self::LinkLoop), [`Vanished`](Self::Vanished) and
+/// [`Retained`](Self::Retained): [`is_failure`](Self::is_failure) tells.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProblemKind {
     /// A local file or directory could not be read. Nothing that the destination has under its name is
     /// changed.
     Unreadable(io::Error),
-    /// A link, a pipe, a socket or a device that is not synchronized. Nothing that the destination has
-    /// under its name is changed. This does not make the run incomplete.
+    /// A pipe, a socket or a device, which is not synchronized. Nothing that the destination has under its name is
+    /// changed. This does not make the run incomplete.
     NotRegular,
+    /// A file of the source whose name begins with `.b2-download-` or ends with `.b2.sync.tmp`, as those of
+    /// unfinished downloads do. It is not synchronized. This does not make the run incomplete.
+    Temporary,
+    /// A link in the source whose target does not exist. Nothing that the destination has under its name is changed.
+    DanglingLink,
     /// A link leads to a directory that it lies in, and is not followed. This does not make the run incomplete.
     LinkLoop,
     /// The name of a local file cannot be used in a bucket, for the reason given. The file is not uploaded.
@@ -73,7 +81,7 @@ impl ProblemKind {
     pub const fn is_failure(&self) -> bool {
         !matches!(
             self,
-            Self::NotRegular | Self::LinkLoop | Self::Vanished | Self::Retained
+            Self::NotRegular | Self::Temporary | Self::LinkLoop | Self::Vanished | Self::Retained
         )
     }
 }
@@ -84,8 +92,12 @@ impl fmt::Display for Problem {
         match &self.kind {
             ProblemKind::Unreadable(error) => write!(f, "it cannot be read: {error}"),
             ProblemKind::NotRegular => {
-                f.write_str("it is neither a file nor a directory, or a link that is not followed")
+                f.write_str("it is a pipe, a socket or a device, which is not synchronized")
             }
+            ProblemKind::Temporary => f.write_str(
+                "it has the name of a temporary file of downloads, and is not synchronized",
+            ),
+            ProblemKind::DanglingLink => f.write_str("the link leads nowhere"),
             ProblemKind::LinkLoop => f.write_str("the link leads to a directory that it lies in"),
             ProblemKind::UnfitName(reason) => write!(f, "{reason}"),
             ProblemKind::UnsafeName(unsafe_name) => write!(f, "{}", unsafe_name.reason),
@@ -96,7 +108,9 @@ impl fmt::Display for Problem {
                 destination,
             } => write!(
                 f,
-                "the destination is newer ({destination} and {source} milliseconds since 1970)"
+                "the destination is newer: it was changed at {}, and the source at {}",
+                Timestamp::from_millis(*destination),
+                Timestamp::from_millis(*source)
             ),
             ProblemKind::Immutable => f.write_str(
                 "it differs at the destination, where existing files may not be changed",
@@ -110,26 +124,35 @@ impl fmt::Display for Problem {
             }
             ProblemKind::Retained => f.write_str("a version is retained and was kept"),
             ProblemKind::Outdated(change) => write!(f, "the plan no longer holds: {change}"),
-            ProblemKind::Failed(error) => {
-                write!(f, "{error}")?;
-                let mut cause = std::error::Error::source(error);
-                while let Some(inner) = cause {
-                    write!(f, ": {inner}")?;
-                    cause = inner.source();
-                }
-                Ok(())
-            }
+            ProblemKind::Failed(error) => write!(f, "{}", WithCauses(error)),
         }
     }
 }
 
-/// A name on one line of a terminal: control characters are escaped.
+/// An error with all its causes, on one line.
+pub(super) struct WithCauses<'a>(pub(super) &'a Error);
+
+impl fmt::Display for WithCauses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(inner) = cause {
+            write!(f, ": {inner}")?;
+            cause = inner.source();
+        }
+        Ok(())
+    }
+}
+
+/// A name on one line of a terminal: control characters are escaped, and backslashes, so that two names
+/// never look the same.
 pub(super) struct Printable<'a>(pub(super) &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
-            if c.is_control()
+            if c == '\\'
+                || c.is_control()
                 || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             {
                 write!(f, "{}", c.escape_default())?;

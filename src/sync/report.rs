@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::Error;
-use crate::sync::problem::{Problem, ProblemKind};
+use crate::sync::problem::{Problem, ProblemKind, WithCauses};
 use crate::sync::step::{Action, SyncStep};
 
 /// How many problems a report keeps in full.
@@ -43,7 +43,8 @@ pub struct SyncReport {
     /// The number of files at the destination that the source does not have, and that
     /// [`Orphans::Keep`](crate::sync::Orphans::Keep) keeps.
     pub kept_orphans: u64,
-    /// The number of names that the filters left out, of both sides.
+    /// The number of names that the filters left out, of both sides, and of links that
+    /// [`Links`](crate::sync::Links) leaves out.
     pub excluded: u64,
     /// The number of files at the destination that stayed because the source could not be read at their place,
     /// or has something there that is not synchronized.
@@ -99,8 +100,13 @@ pub struct Withheld {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WithheldReason {
-    /// A transfer failed, and [`SyncOptions::remove_despite_failures`](crate::sync::SyncOptions) is off.
+    /// A transfer failed, or could not be tried, and
+    /// [`SyncOptions::remove_despite_failures`](crate::sync::SyncOptions) is off. What would be removed may be the
+    /// only copy of that file, under the name that it had before.
     TransferFailed,
+    /// A file of the source was gone when it was to be uploaded. Only files that the source does not have
+    /// are kept for that reason, because one of them may be its only copy.
+    SourceVanished,
     /// The run ended early: a listing failed, or it was cancelled.
     EndedEarly,
     /// The run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything was transferred.
@@ -164,37 +170,46 @@ impl fmt::Display for SyncReport {
             ("touched", self.refreshed),
         ];
         let numbers = [
-            ("hidden", self.hidden),
-            ("versions deleted", self.deleted_versions),
-            ("local files deleted", self.deleted_local),
-            ("set aside", self.set_aside),
+            ("hidden", "hidden", self.hidden),
+            ("version deleted", "versions deleted", self.deleted_versions),
+            (
+                "local file deleted",
+                "local files deleted",
+                self.deleted_local,
+            ),
+            ("set aside", "set aside", self.set_aside),
         ];
         write!(f, "{} unchanged", self.unchanged)?;
         for (what, count) in files.into_iter().filter(|(_, count)| count.files > 0) {
-            write!(f, ", {} {what} ({} bytes)", count.files, count.bytes)?;
+            let bytes = Counted("byte", "bytes", count.bytes);
+            write!(f, ", {} {what} ({bytes})", count.files)?;
         }
         let kept = [
-            ("orphans kept", self.kept_orphans),
-            ("excluded", self.excluded),
-            ("protected", self.protected),
-            ("newer and skipped", self.newer_skipped),
-            ("vanished", self.vanished),
-            ("retained", self.retained),
-            ("declined", self.declined),
-            ("failed", self.failures),
+            ("orphan kept", "orphans kept", self.kept_orphans),
+            ("excluded", "excluded", self.excluded),
+            ("protected", "protected", self.protected),
+            ("newer and skipped", "newer and skipped", self.newer_skipped),
+            ("vanished", "vanished", self.vanished),
+            ("retained", "retained", self.retained),
+            ("declined", "declined", self.declined),
+            ("notice", "notices", self.notices),
+            ("failed", "failed", self.failures),
         ];
-        for (what, number) in numbers.into_iter().chain(kept).filter(|(_, n)| *n > 0) {
-            write!(f, ", {number} {what}")?;
+        for (one, many, number) in numbers.into_iter().chain(kept) {
+            if number > 0 {
+                write!(f, ", {}", Counted(one, many, number))?;
+            }
         }
         if let Some(withheld) = &self.withheld {
             write!(
                 f,
-                ", {} removals withheld ({})",
-                withheld.removals, withheld.reason
+                ", {} withheld ({})",
+                Counted("removal", "removals", withheld.removals),
+                withheld.reason
             )?;
         }
         if let Some(fatal) = &self.fatal {
-            write!(f, "; ended early: {fatal}")?;
+            write!(f, "; ended early: {}", WithCauses(fatal))?;
         }
         if self.stopped {
             f.write_str("; stopped at a limit")?;
@@ -203,14 +218,49 @@ impl fmt::Display for SyncReport {
     }
 }
 
+/// A number with its noun: for one, and for any other number.
+struct Counted(&'static str, &'static str, u64);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(one, many, number) = *self;
+        write!(f, "{number} {}", if number == 1 { one } else { many })
+    }
+}
+
 impl fmt::Display for WithheldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TransferFailed => "a transfer failed",
+            Self::SourceVanished => "a file of the source vanished",
             Self::EndedEarly => "the run ended early",
             Self::Stopped => "the run stopped at a limit",
             Self::SourceReplaced => "the directory of the source was replaced",
             Self::MarkerMissing => "the marker file of the source has vanished",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::SyncReport;
+    use crate::error::Error;
+
+    #[test]
+    fn what_ended_a_run_is_told_with_its_causes() {
+        let full = io::Error::new(io::ErrorKind::StorageFull, "No space left on device");
+        let report = SyncReport {
+            fatal: Some(Error::local_file("write", Path::new("tiny/x"), full)),
+            deleted_versions: 1,
+            notices: 2,
+            ..SyncReport::default()
+        };
+        assert_eq!(
+            report.to_string(),
+            "0 unchanged, 1 version deleted, 2 notices; ended early: cannot write tiny/x: No space left on device"
+        );
     }
 }

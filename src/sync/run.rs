@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::control::clock::Clock;
 use crate::control::workers::Workers;
-use crate::error::Error;
+use crate::error::{Error, TransportKind};
 use crate::sync::act::{Actor, Outcome};
 use crate::sync::error::SyncError;
 use crate::sync::observe::SyncRun;
@@ -25,7 +25,7 @@ use crate::sync::plan::Planned;
 use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::report::{SyncReport, Withheld, WithheldReason};
 use crate::sync::source::SourceGuard;
-use crate::sync::step::{Action, SyncStep};
+use crate::sync::step::{Action, Reason, SyncStep};
 use crate::sync::steps::Steps;
 
 /// How many names are remembered whose transfer did not succeed. With more of them, no version is deleted
@@ -72,6 +72,13 @@ struct Pool<'scope, 'env> {
 struct State {
     /// Transfers that did not succeed.
     failed_transfers: u64,
+    /// Uploads whose file was gone when its turn came. It may have been moved to a name that was scanned
+    /// before, so that what is removed may be its only copy.
+    vanished: u64,
+    /// Removals that were left out because of that.
+    left_out: u64,
+    /// How many steps in a row failed because no connection could be made.
+    unreachable: usize,
     /// The names of transfers that were not made, whatever the reason.
     not_transferred: HashSet<String>,
     forgets: bool,
@@ -83,6 +90,8 @@ struct State {
     /// Downloads whose place is taken until removals have been made.
     in_the_way: Vec<SyncStep>,
     has_removed: bool,
+    /// Whether the directory of a local destination is there: it is made for the first file.
+    has_root: bool,
     is_removing: bool,
     removals_left: u64,
     /// When the run began.
@@ -107,12 +116,6 @@ impl State {
 
 impl Run<'_> {
     pub(super) fn go(mut self) -> Result<SyncReport, SyncError> {
-        if let Some(tree) = &self.actor.tree
-            && let Err(error) = tree.make_root()
-        {
-            self.steps.report().fatal = Some(error);
-            return SyncError::judge(self.steps.into_report());
-        }
         let (jobs, queue) = sync_channel(self.workers.most().saturating_mul(2));
         let queue = Mutex::new(queue);
         let workers = Arc::clone(&self.workers);
@@ -149,7 +152,7 @@ impl Run<'_> {
             self.actor.reporter.tick();
             if self.steps.report().fatal.is_some() {
                 let left = match state.is_removing {
-                    true => state.removals_left + state.batch.len() as u64,
+                    true => state.removals_left + state.batch.len() as u64 + state.left_out,
                     false => self.steps.waiting_removals(),
                 };
                 self.leave(state, left, WithheldReason::EndedEarly);
@@ -163,6 +166,7 @@ impl Run<'_> {
                 Ok(None) => {
                     self.hand_out_batch(pool, state);
                     self.third_round(pool, state);
+                    self.leave(state, state.left_out, WithheldReason::SourceVanished);
                     return Ok(());
                 }
                 Ok(Some(Planned::Tick)) => {}
@@ -199,6 +203,13 @@ impl Run<'_> {
             self.steps.report().declined += 1;
             state.log_store_failure(&step);
             return;
+        }
+        if let Some(tree) = self.actor.tree.as_ref().filter(|_| !state.has_root) {
+            if let Err(error) = tree.make_root() {
+                self.steps.report().fatal = Some(error);
+                return;
+            }
+            state.has_root = true;
         }
         state.handed_out = state.handed_out.saturating_add(step.bytes);
         self.settings.step(&step);
@@ -250,7 +261,8 @@ impl Run<'_> {
         if self.steps.report().fatal.is_some() {
             return Some(WithheldReason::EndedEarly);
         }
-        if state.failed_transfers > 0 && !self.actor.options.remove_despite_failures {
+        let has_failed = state.failed_transfers > 0 && !self.actor.options.remove_despite_failures;
+        if has_failed || self.steps.withholds() {
             return Some(WithheldReason::TransferFailed);
         }
         self.source.obstacle()
@@ -271,6 +283,11 @@ impl Run<'_> {
         }
         // What was forgotten may be any name.
         if state.forgets || state.not_transferred.contains(&step.name) {
+            return;
+        }
+        let is_kept = state.vanished > 0 && !self.actor.options.remove_despite_failures;
+        if is_kept && step.reason == Reason::Orphan {
+            state.left_out += 1;
             return;
         }
         if !self.settings.approves(&step) {
@@ -325,6 +342,7 @@ impl Run<'_> {
     fn settle(&mut self, state: &mut State, step: SyncStep, outcome: Outcome) {
         let kind = match outcome {
             Outcome::Made { bytes } => {
+                state.unreachable = 0;
                 self.actor.reporter.steps_made.add(1);
                 self.actor.reporter.bytes_made.add(bytes);
                 self.steps.report().count(&SyncStep { bytes, ..step });
@@ -348,12 +366,19 @@ impl Run<'_> {
                 self.steps.report().fatal.get_or_insert(error);
                 return;
             }
+            Outcome::Problem(ProblemKind::Failed(error)) if self.is_cut_off(state, &error) => {
+                // What still runs would fail as well.
+                self.actor.cancel.cancel();
+                self.steps.report().fatal.get_or_insert(error);
+                return;
+            }
             Outcome::Problem(kind) => kind,
         };
         if !step.is_removal() {
-            // What cannot be read endangers nothing but itself.
-            let is_own = matches!(kind, ProblemKind::Vanished | ProblemKind::Unreadable(_));
-            state.failed_transfers += u64::from(!is_own);
+            match kind {
+                ProblemKind::Vanished => state.vanished += 1,
+                _ => state.failed_transfers += 1,
+            }
         }
         state.log_store_failure(&step);
         if matches!(kind, ProblemKind::Retained) {
@@ -363,6 +388,22 @@ impl Run<'_> {
             name: step.name,
             kind,
         });
+    }
+
+    /// Whether every thread has failed to make a connection, with all its attempts, and one of them again.
+    fn is_cut_off(&self, state: &mut State, error: &Error) -> bool {
+        let is_unreachable = matches!(
+            error.failure(),
+            Error::Connection(transport) if matches!(
+                transport.kind,
+                TransportKind::Dns | TransportKind::Connect | TransportKind::Proxy
+            )
+        );
+        state.unreachable = match is_unreachable {
+            true => state.unreachable + 1,
+            false => 0,
+        };
+        state.unreachable > self.workers.limit().max(1)
     }
 
     /// Leaves the removals, and what waited for them.

@@ -75,7 +75,8 @@ pub enum Action {
     SetAside,
 }
 
-/// What a version is that [`Action::DeleteVersion`] deletes.
+/// What a version is that [`Action::DeleteVersion`] deletes: with [`Orphans::Delete`](crate::sync::Orphans) of
+/// each kind, with [`OldVersions`](crate::sync::OldVersions) never the newest one of a file that the source has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

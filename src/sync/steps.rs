@@ -100,6 +100,14 @@ impl Steps<'_> {
         }
     }
 
+    /// Whether the plan has a file that cannot be transferred, so that nothing may be removed.
+    pub(super) fn withholds(&self) -> bool {
+        match self {
+            Self::Plan(planner) => planner.withholds(),
+            Self::Saved(_) => false,
+        }
+    }
+
     /// How many removals wait for the barrier, as far as it is known.
     pub(super) const fn waiting_removals(&self) -> u64 {
         match self {

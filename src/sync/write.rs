@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
-use crate::model::local_name::TEMPORARY;
+use crate::model::local_name::is_temporary;
 use crate::model::time::Timestamp;
 use crate::sync::local_state::LocalState;
 use crate::sync::problem::ProblemKind;
@@ -23,29 +23,22 @@ const IN_USE: Duration = Duration::from_secs(86_400);
 /// Removes a temporary file of a download that no process writes any more.
 pub(super) fn remove_stale(path: &Path, now: SystemTime) {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let is_stale = match name.strip_prefix(TEMPORARY) {
-        // What a download with `resume` leaves has a longer name, and is for the next one.
-        Some(random) => {
-            cfg!(unix)
-                && random.len() == RANDOM
-                && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
-                && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
-        }
-        None if name.ends_with(TEMPORARY_OF_PYTHON) => {
-            let modified = path.symlink_metadata().and_then(|found| found.modified());
-            let age = modified.map(|modified| now.duration_since(modified));
-            matches!(age, Ok(Ok(age)) if age > IN_USE)
-        }
-        None => false,
+    // What a download with `resume` leaves has another name, and is for the next one.
+    let is_stale = if is_temporary(name) {
+        let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+        cfg!(unix) && is_file && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+    } else if name.ends_with(TEMPORARY_OF_PYTHON) {
+        let modified = path.symlink_metadata().and_then(|found| found.modified());
+        let age = modified.map(|modified| now.duration_since(modified));
+        matches!(age, Ok(Ok(age)) if age > IN_USE)
+    } else {
+        false
     };
     if is_stale {
         // If it cannot be removed, it is only in nobody's way.
         let _removed = fs::remove_file(path);
     }
 }
-
-/// How many random characters the name of a temporary file has.
-const RANDOM: usize = 6;
 
 /// Why a local file is not changed.
 #[derive(Debug)]

@@ -8,6 +8,8 @@ mod faults;
 mod filters;
 #[cfg(unix)]
 mod kills;
+#[cfg(unix)]
+mod last_copy;
 #[cfg(target_os = "linux")]
 mod memory;
 mod model;

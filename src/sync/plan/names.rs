@@ -41,7 +41,7 @@ impl Planner {
         }
         if destination_cover.is_some() {
             if source.is_some() {
-                self.problem(name, ProblemKind::InTheWay);
+                self.blocked(name, ProblemKind::InTheWay);
             }
             return Ok(());
         }
@@ -100,6 +100,7 @@ impl Planner {
                 self.transfer(step)?;
             }
             Decision::Transfer(reason) => match self.unfit(&name, source) {
+                Some(kind @ ProblemKind::NoKey) => self.blocked(name.clone(), kind),
                 Some(kind) => self.problem(name.clone(), kind),
                 None => {
                     transfers = true;
@@ -317,6 +318,7 @@ impl Planner {
                 return Err(SyncError::Scan(Box::new(Error::Cancelled)));
             }
             // Reading the file again for the transfer will tell what is wrong with it.
+            (Err(_), _) | (_, Err(_)) => *otherwise,
             _ if options.compare == Compare::Sha1 => {
                 let options = SyncOptions {
                     compare: Compare::SIZE_AND_TIME,

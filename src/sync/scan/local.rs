@@ -183,14 +183,16 @@ impl LocalScan {
                 if let Some(now) = self.rules.cleans_at {
                     remove_stale(&self.path.join(&on_disk), now);
                 }
-                self.mark(name, Cover::Excluded, None);
+                let problem = self.is_source().then_some(ProblemKind::Temporary);
+                self.mark(name, Cover::Excluded, problem);
             }
             Kind::Special => self.mark(name, Cover::Unknown, Some(ProblemKind::NotRegular)),
             Kind::Link => {
                 // Links at a destination are only in the way of what would be written there.
-                let problem = self.is_source().then_some(ProblemKind::NotRegular);
-                self.mark_all(name, problem);
+                self.excluded += u64::from(self.is_source());
+                self.mark_all(name, None);
             }
+            Kind::Dangling => self.mark_all(name, Some(ProblemKind::DanglingLink)),
             Kind::Unknown(kind) => self.mark_all(name, Some(ProblemKind::Unreadable(kind.into()))),
             Kind::File => self.visit_file(name, &on_disk),
             Kind::Directory | Kind::LinkedDirectory => {

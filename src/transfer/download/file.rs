@@ -7,7 +7,7 @@
 //! 4. It is renamed to the path, and the directory is flushed.
 //!
 //! Before the last step, the path keeps what it had. A failure removes the temporary file, and a
-//! process that is killed leaves one whose name begins with `.b2-download-`. With `resume`, the
+//! process that is killed leaves one named `.b2-download-`, 24 letters and digits, `.tmp`. With `resume`, the
 //! file has a name that the next process finds (`partial`).
 //!
 //! | what happens | what is left |
@@ -30,7 +30,7 @@ use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
-use crate::model::local_name::TEMPORARY;
+use crate::model::local_name::{TEMPORARY, TEMPORARY_END, TEMPORARY_RANDOM};
 use crate::transfer::download::Verification;
 use crate::transfer::download::handle::check_at;
 use crate::transfer::download::partial::{Begin, Partial};
@@ -404,7 +404,10 @@ fn temporary_file(
     replaced: Option<&Permissions>,
 ) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
+    builder
+        .prefix(TEMPORARY)
+        .rand_bytes(TEMPORARY_RANDOM)
+        .suffix(TEMPORARY_END);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -414,12 +417,21 @@ fn temporary_file(
     }
     #[cfg(not(unix))]
     let _ = replaced;
-    let temporary = builder.tempfile_in(directory)?;
+    let temporary = builder.tempfile_in(directory).map_err(without_path)?;
     // So that what a killed process leaves can be told from what is being written. Elsewhere a lock would
     // bar our own other handles.
     #[cfg(unix)]
     let _locked = temporary.as_file().try_lock();
     Ok(temporary)
+}
+
+/// The error of the system alone, without the temporary name, which nobody knows.
+fn without_path(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(std::error::Error::source);
+    let code = inner
+        .and_then(|inner| inner.downcast_ref::<io::Error>())
+        .and_then(io::Error::raw_os_error);
+    code.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Flushes the entry of a directory to disk, where that is possible. A rename that is lost in a
@@ -431,4 +443,29 @@ fn sync_directory(directory: &Path) {
     }
     #[cfg(not(unix))]
     let _ = directory;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::temporary_file;
+
+    #[test]
+    fn an_error_of_creating_does_not_have_the_temporary_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = temporary_file(&directory.path().join("nowhere"), None).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains("nowhere"), "{error}");
+    }
+
+    #[test]
+    fn temporary_files_have_names_that_are_recognized() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = temporary_file(directory.path(), None).unwrap();
+        let name = file.path().file_name().unwrap().to_str().unwrap();
+        assert!(crate::model::local_name::is_temporary(name), "{name}");
+        for other in ["AbCdEf", "x.part", "AbCdEf.tmp"] {
+            let other = format!(".b2-download-{other}");
+            assert!(!crate::model::local_name::is_temporary(&other), "{other}");
+        }
+    }
 }

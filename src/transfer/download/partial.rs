@@ -117,9 +117,9 @@ impl Partial {
         (control, tally): (&Control, &ProgressCounter),
     ) -> Result<Self> {
         let paths = Paths::beside(destination);
-        let mut record = lock(&paths.record)?;
+        let mut record = lock(&paths.record, destination)?;
         let wanted = Header::new(version, begin.part_size);
-        let failed = |error| Error::local_file("create", &paths.data, error);
+        let failed = |error| Error::local_file("create", destination, error);
         let (data, header, present) =
             match resume(&mut record, &paths.data, &wanted, (control, tally))? {
                 Ok(found) => found,
@@ -146,7 +146,7 @@ impl Partial {
     pub(super) fn clear(destination: &Path) -> Result<()> {
         let paths = Paths::beside(destination);
         if paths.record.symlink_metadata().is_ok() {
-            let record = lock(&paths.record)?;
+            let record = lock(&paths.record, destination)?;
             paths.remove(record);
         }
         Ok(())
@@ -250,10 +250,10 @@ impl Paths {
     }
 }
 
-/// Opens a record, or creates one, and takes its lock. Fails with `LocalFile` if another process
-/// has it.
-fn lock(path: &Path) -> Result<File> {
-    let failed = |error| Error::local_file("lock", path, error);
+/// Opens a record, or creates one, and takes its lock. Fails with `LocalFile` for the destination if another
+/// process has it.
+fn lock(path: &Path, destination: &Path) -> Result<File> {
+    let failed = |error| Error::local_file("lock", destination, error);
     // The process that had the lock before may have removed the file that was opened here.
     for _ in 0..100 {
         let file = open_record(path).map_err(failed)?;

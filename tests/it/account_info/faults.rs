@@ -71,7 +71,7 @@ struct Client {
     store: Arc<dyn AccountInfo>,
     failing: Failing,
     api: B2Api,
-    _place: TempDir,
+    place: TempDir,
 }
 
 impl Client {
@@ -89,7 +89,7 @@ impl Client {
             store,
             failing,
             api,
-            _place: place,
+            place,
         }
     }
 
@@ -102,6 +102,10 @@ impl Client {
             .unwrap();
         client.service.log().clear();
         client
+    }
+
+    fn place(&self) -> &Path {
+        self.place.path()
     }
 
     fn authorizations(&self) -> usize {
@@ -334,4 +338,27 @@ fn a_bucket_whose_creation_is_not_confirmed_is_looked_for() {
         .get_or_create_bucket(&name, BucketType::AllPrivate)
         .unwrap_err();
     assert!(error.is_answer_lost(), "{error:?}");
+}
+
+/// A server that is emptied and goes away in the same moment.
+#[test]
+fn a_store_that_loses_everything_and_goes_away_fails_no_call() {
+    let client = Client::authorized("sqlite", false);
+    std::fs::remove_file(client.place().join("account_info")).unwrap();
+    // It can be read once more, and is empty.
+    client.failing.start("is_logged_out");
+    client.api.list_buckets().unwrap();
+    client.failing.start("all");
+    client.api.list_buckets().unwrap();
+    assert_eq!(client.authorizations(), 0, "the token still works");
+    client.failing.stop();
+    client.api.list_buckets().unwrap();
+    assert_eq!(client.authorizations(), 1, "and then it is restored once");
+    // What is away after it was found to be empty serves as well.
+    std::fs::remove_file(client.place().join("account_info")).unwrap();
+    client.failing.start("begin_refresh");
+    client.failing.start("save_auth");
+    client.api.list_buckets().unwrap();
+    client.failing.start("all");
+    client.api.list_buckets().unwrap();
 }

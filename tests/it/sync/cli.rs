@@ -64,10 +64,14 @@ fn a_dry_run_prints_the_lines_of_the_run() {
         err.starts_with("b\\n/: a file name must not contain control characters\n"),
         "{err}"
     );
+    assert!(
+        err.ends_with("would upload 1 file (1 B); 0 unchanged, 1 excluded, 1 failed\n"),
+        "{err}"
+    );
     let (code, run, err) = program(&places, &dry[1..]);
     assert_eq!((code, run.as_str()), (1, "upload a\n"));
     assert!(
-        err.ends_with("0 unchanged, 1 uploaded (1 bytes), 1 excluded, 1 failed\n"),
+        err.ends_with("0 unchanged, 1 uploaded (1 byte), 1 excluded, 1 failed\n"),
         "{err}"
     );
     std::fs::remove_dir_all(places.path("b\n")).unwrap();
@@ -85,9 +89,21 @@ fn what_is_refused_changes_nothing_and_ends_with_2() {
     let (home, bucket) = (places.root(), format!("b2://{BUCKET}/home"));
     let (home, bucket) = (home.to_str().unwrap(), bucket.as_str());
     let inner = format!("{bucket}/inner");
+    let (nosuch, away) = (format!("{bucket}/nosuch"), format!("{home}/a/b"));
     for (arguments, told) in [
         (&["--fly", home, bucket][..], "there is no option --fly"),
-        (&[home], "there are two places, not 1"),
+        (&["-x", home, bucket], "there is no option -x; see --help\n"),
+        (
+            &[home],
+            "a source and a destination are needed, and 1 places were given",
+        ),
+        (
+            &["--threads", "0", home, bucket],
+            "at least one thread is needed",
+        ),
+        (&["--threads=two", home, bucket], "\"two\" is no number"),
+        (&["--exclude"], "--exclude takes a value"),
+        (&["--delete=yes", home, bucket], "--delete takes no value"),
         (
             &["--delete", "--hide", home, bucket],
             "--delete and --hide exclude each other",
@@ -98,6 +114,8 @@ fn what_is_refused_changes_nothing_and_ends_with_2() {
         ),
         (&["--keep-days", "-1", home, bucket], "is no number"),
         (&[home, bucket], "the source has no file"),
+        (&[home, bucket], "(see --allow-empty-source)"),
+        (&[&nosuch, &away], "the source has no file"),
         (&[home, home], "both places are local"),
         (&[bucket, inner.as_str()], "lies inside of"),
         (&["/nowhere", bucket], "cannot be synchronized"),
@@ -119,6 +137,78 @@ fn what_is_refused_changes_nothing_and_ends_with_2() {
         let (code, out, err) = program(&places, arguments);
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?} {err}");
         assert!(err.contains(told), "{arguments:?} {err}");
+        assert_eq!(err.lines().count(), 1, "{arguments:?} {err}");
     }
+    assert!(!places.path("a").exists());
     assert_eq!(places.versions(), []);
+}
+
+/// A pattern leaves out what it names and what is below such a directory, however it is given.
+#[test]
+fn an_excluded_directory_is_left_out_with_everything_below_it() {
+    let places = Places::new();
+    for name in ["d/1", "d/e/2", "d2", "sub/d/3", "x.tmp/4"] {
+        places.write(name, "1", 1_000_000_000);
+    }
+    let (home, bucket) = (places.root(), format!("b2://{BUCKET}/home"));
+    let places_of = [home.to_str().unwrap(), bucket.as_str()];
+    for (excluded, expected) in [
+        (
+            &["--exclude", "d"][..],
+            "upload d2\nupload sub/d/3\nupload x.tmp/4\n",
+        ),
+        (
+            &["--exclude=d/", "-n"],
+            "upload d2\nupload sub/d/3\nupload x.tmp/4\n",
+        ),
+        (
+            &["--exclude=*/d", "--dry-run"],
+            "upload d/1\nupload d/e/2\nupload d2\nupload x.tmp/4\n",
+        ),
+        (
+            &["--exclude=*.tmp"],
+            "upload d/1\nupload d/e/2\nupload d2\nupload sub/d/3\n",
+        ),
+    ] {
+        let arguments = [&["-n", "-n"], excluded, &places_of].concat();
+        let (code, out, err) = program(&places, &arguments);
+        assert_eq!((code, out.as_str()), (0, expected), "{err}");
+        assert!(!err.contains("no name matches"), "{err}");
+    }
+    let (_, _, err) = program(
+        &places,
+        &[&["-n", "--exclude=typo"], &places_of[..]].concat(),
+    );
+    assert!(err.contains("no name matches \"typo\"\n"), "{err}");
+    for help in ["-h", "--help"] {
+        let (code, out, _) = program(&places, &[help]);
+        assert!(code == 0 && out.starts_with("usage: "), "{out}");
+    }
+}
+
+/// What the program says names the option that decides otherwise, dates for a person, and one for one.
+#[test]
+fn what_is_told_names_options_and_dates() {
+    let places = Places::new();
+    places.write("a", "1", 1_000_000_000);
+    places.write("b", "1", 1_000_000_000);
+    let (home, bucket) = (places.root(), format!("b2://{BUCKET}/home"));
+    let places_of = [home.to_str().unwrap(), bucket.as_str()];
+    assert_eq!(program(&places, &places_of).0, 0);
+    places.write("a", "1", 900_000_000);
+    std::fs::remove_file(places.path("b")).unwrap();
+    let dry = [&["-n", "--delete", "--delete"], &places_of[..]].concat();
+    let (code, out, err) = program(&places, &dry);
+    assert_eq!((code, out.as_str()), (1, "delete b\n"));
+    let newer = "a: the destination is newer: it was changed at 2001-09-09T01:46:40.000Z, and the source at 1998-07-09T16:00:00.000Z (see --newer)\n";
+    assert!(err.starts_with(newer), "{err}");
+    assert!(
+        err.ends_with("would delete 1; 0 unchanged, 1 failed\n"),
+        "{err}"
+    );
+    let (_, _, err) = program(&places, &dry[1..]);
+    assert!(
+        err.ends_with("0 unchanged, 1 version deleted, 1 failed\n"),
+        "{err}"
+    );
 }

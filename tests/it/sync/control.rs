@@ -185,9 +185,13 @@ fn a_saved_plan_is_executed_as_far_as_it_still_holds() {
 fn c20_p9_temporary_files_are_removed_and_never_synchronized() {
     let places = Places::new();
     places.write("a", "1", 1_000_000_000);
+    let killed = |c: char| format!(".b2-download-{}.tmp", c.to_string().repeat(24));
+    let locked_name = killed('L');
     for name in [
-        "dir/.b2-download-aB3xY9",
-        ".b2-download-LockeD",
+        &format!("dir/{}", killed('9')),
+        &locked_name,
+        // Somebody else's, whatever it is.
+        ".b2-download-AbCdEf",
         "b.b2.sync.tmp",
         "c.b2.sync.tmp",
     ] {
@@ -195,8 +199,9 @@ fn c20_p9_temporary_files_are_removed_and_never_synchronized() {
     }
     let up = places.up(SyncOptions::new());
     assert_eq!(plan(&up), ["upload a"]);
-    up.run().unwrap();
-    let locked = fs::File::open(places.path(".b2-download-LockeD")).unwrap();
+    // They are not backed up, which is told.
+    assert_eq!(up.run().unwrap().notices, 5);
+    let locked = fs::File::open(places.path(&locked_name)).unwrap();
     locked.lock().unwrap();
     // This one is being written by somebody.
     fs::write(places.path("c.b2.sync.tmp"), "half").unwrap();
@@ -205,5 +210,6 @@ fn c20_p9_temporary_files_are_removed_and_never_synchronized() {
     assert!(places.path("b.b2.sync.tmp").exists());
     down.run().unwrap();
     let left: Vec<_> = places.files().into_keys().collect();
-    assert_eq!(left, [".b2-download-LockeD", "a", "c.b2.sync.tmp"]);
+    let expected = [".b2-download-AbCdEf", &locked_name, "a", "c.b2.sync.tmp"];
+    assert_eq!(left, expected);
 }

@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 use std::env;
 use std::process::{Child, Command, Stdio};
 
+use b2sdk::Operation;
 use b2sdk::credentials::Credentials;
 
 use super::program::{Account, Console, sync};
 use super::support::Places;
-use crate::support::BUCKET;
+use crate::support::{BUCKET, World};
 
 /// Holds the arguments of the program, one a line, after the account.
 const ROLE: &str = "B2SDK_TEST_SYNC";
@@ -160,4 +161,43 @@ fn c20_after_a_kill_every_name_is_old_or_new_and_the_next_run_finishes() {
             }
         }
     }
+}
+
+/// Starts the program, and kills it once the simulator has seen so many requests of one kind.
+fn kill_during(places: &Places, arguments: &[String], operation: Operation, requests: usize) {
+    places.world.service.log().clear();
+    let mut child = start(places, arguments);
+    while places.world.count(operation) < requests {
+        assert!(child.try_wait().unwrap().is_none(), "it was not killed");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The program completes the large file that a killed run has begun, without being asked to.
+#[test]
+fn c21_a_killed_large_file_is_completed_by_the_next_run() {
+    const PARTS: usize = 200;
+    let places = Places::of(World::of_small_parts(100, 1000));
+    let content = crate::support::noise(PARTS * 1000);
+    std::fs::write(places.path("large"), &content).unwrap();
+    let (home, bucket) = (places.root(), format!("b2://{BUCKET}/home"));
+    let unfinished = || {
+        let files = places.world.bucket.list_unfinished_large_files("").unwrap();
+        files.count()
+    };
+
+    let up: Vec<_> = ["--threads", "2", home.to_str().unwrap(), &bucket]
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    kill_during(&places, &up, Operation::UploadPart, 10);
+    assert_eq!(unfinished(), 1);
+    places.world.service.log().clear();
+    assert!(start(&places, &up).wait().unwrap().success());
+    assert_eq!(places.world.count(Operation::StartLargeFile), 0);
+    assert!(places.world.count(Operation::UploadPart) < PARTS);
+    assert_eq!(unfinished(), 0);
+    assert_eq!(places.world.content("home/large"), content);
 }

@@ -91,7 +91,9 @@ fn c5_one_newer_file_is_one_problem() {
     let problems = told.problems.lock().clone();
     assert_eq!(
         problems,
-        ["f07: the destination is newer (1000000000000 and 999999999000 milliseconds since 1970)"]
+        [
+            "f07: the destination is newer: it was changed at 2001-09-09T01:46:40.000Z, and the source at 2001-09-09T01:46:39.000Z"
+        ]
     );
     let skipping = places.up(SyncOptions::new().newer(Newer::Skip));
     assert_eq!(skipping.run().unwrap().newer_skipped, 1);

@@ -44,7 +44,9 @@ pub(super) enum Kind {
     LinkedDirectory,
     /// A link that is skipped.
     Link,
-    /// Something of which it cannot be told what it is: a link that leads nowhere, most often.
+    /// A link that leads nowhere.
+    Dangling,
+    /// Something of which it cannot be told what it is.
     Unknown(io::ErrorKind),
     /// A pipe, a socket, a device.
     Special,
@@ -183,6 +185,7 @@ fn kind(entry: &fs::DirEntry, text: &str, rules: &Rules) -> Kind {
         return Kind::Link;
     }
     match entry.path().metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Kind::Dangling,
         Err(error) => Kind::Unknown(error.kind()),
         Ok(target) if target.is_file() => Kind::File,
         Ok(target) if !target.is_dir() => Kind::Special,
