@@ -403,35 +403,27 @@ fn temporary_file(
     directory: &Path,
     replaced: Option<&Permissions>,
 ) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder
-        .prefix(TEMPORARY)
-        .rand_bytes(TEMPORARY_RANDOM)
-        .suffix(TEMPORARY_END);
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
         // The owner must be able to write until the file is complete.
-        let mode = replaced.map_or(0o666, |replaced| replaced.mode() & 0o777 | 0o600);
-        builder.permissions(Permissions::from_mode(mode));
+        options.mode(replaced.map_or(0o666, |replaced| replaced.mode() & 0o777 | 0o600));
     }
     #[cfg(not(unix))]
     let _ = replaced;
-    let temporary = builder.tempfile_in(directory).map_err(without_path)?;
+    // Opened here, because the library's own errors have the temporary name, which nobody knows.
+    let temporary = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .rand_bytes(TEMPORARY_RANDOM)
+        .suffix(TEMPORARY_END)
+        .make_in(directory, |path| options.open(path))?;
     // So that what a killed process leaves can be told from what is being written. Elsewhere a lock would
     // bar our own other handles.
     #[cfg(unix)]
     let _locked = temporary.as_file().try_lock();
     Ok(temporary)
-}
-
-/// The error of the system alone, without the temporary name, which nobody knows.
-fn without_path(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(std::error::Error::source);
-    let code = inner
-        .and_then(|inner| inner.downcast_ref::<io::Error>())
-        .and_then(io::Error::raw_os_error);
-    code.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Flushes the entry of a directory to disk, where that is possible. A rename that is lost in a

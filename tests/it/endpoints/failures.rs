@@ -113,7 +113,9 @@ fn a_token_that_is_too_old_is_replaced_once_and_the_call_repeated() {
         assert!(error.is_auth(), "{operation}: {error:?}");
         assert!(error.to_string().contains(operation.name()), "{error}");
         let count = scene.world.count(Operation::AuthorizeAccount);
-        assert_eq!((sent, count), (2, authorized), "{operation}");
+        // A key can be replaced between asking for an upload URL and using it, so two are tried.
+        let most = if is_upload(operation) { 3 } else { 2 };
+        assert_eq!((sent, count), (most, authorized), "{operation}");
         assert_eq!(scene.state(), usual.before, "{operation}");
     }
 }
