@@ -4,7 +4,7 @@ pub(crate) mod settings;
 pub(crate) mod tls;
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use b2sdk::keys::Capability;
 use b2sdk::simulator::{Fault, Simulator};
@@ -160,8 +160,19 @@ impl tracing::field::Visit for Fields<'_> {
 }
 
 /// Collects everything that is logged on this thread.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Lines(Arc<Mutex<String>>);
+
+impl Default for Lines {
+    /// While a process has one subscriber only, `tracing` asks the thread that comes to a place first
+    /// whether it listens, and takes its no for all threads. So two others are kept.
+    fn default() -> Self {
+        static OTHERS: LazyLock<[tracing::Dispatch; 2]> =
+            LazyLock::new(|| [(); 2].map(|()| tracing::Dispatch::new(Lines(Arc::default()))));
+        LazyLock::force(&OTHERS);
+        Self(Arc::default())
+    }
+}
 
 impl tracing::Subscriber for Lines {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
