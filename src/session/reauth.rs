@@ -261,9 +261,13 @@ impl Session {
         };
         match self.store.auth()? {
             Some(stored) if auth.belongs_to(stored.identity()) => Ok(None),
-            // The store has lost everything since the lease was taken.
-            None if !self.store.is_logged_out()? => Ok(Some(self.store.save_auth(auth, None)?)),
-            _ => Err(error.into()),
+            // The store has lost everything since the lease was taken, unless somebody logged out.
+            None => match self.store.is_logged_out() {
+                Ok(true) => Err(error.into()),
+                Err(failure) if !failure.is_unavailable() => Err(failure.into()),
+                _ => Ok(Some(self.store.save_auth(auth, None)?)),
+            },
+            Some(_) => Err(error.into()),
         }
     }
 

@@ -186,7 +186,11 @@ impl Store {
             return Ok(stored);
         };
         let is_behind = match (&stored, &own.replaces) {
-            (None, _) => !self.info.is_logged_out()?,
+            (None, _) => match self.info.is_logged_out() {
+                // It went away just now. Until it answers, the token serves.
+                Err(error) if error.is_unavailable() => return Ok(Some(Arc::clone(&own.snapshot))),
+                logged_out => !logged_out?,
+            },
             (Some(stored), Replaced::Known(generation)) => Some(stored.generation()) == *generation,
             // A stored token of the same identity may be newer; one of another identity was there
             // before and was replaced on purpose.

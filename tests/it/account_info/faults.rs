@@ -362,3 +362,16 @@ fn a_store_that_loses_everything_and_goes_away_fails_no_call() {
     client.failing.start("all");
     client.api.list_buckets().unwrap();
 }
+
+/// A server that lost everything, did not take the new token, and goes away while it is asked for it.
+#[test]
+fn a_token_that_waits_to_be_stored_serves_while_it_is_unknown_whether_there_was_a_logout() {
+    for kind in STORES {
+        let client = Client::new(kind, false);
+        client.failing.start("save_auth");
+        authorize(&client.api, &client.service);
+        client.failing.start("is_logged_out");
+        client.api.list_buckets().unwrap();
+        assert_eq!(client.authorizations(), 1, "{kind}");
+    }
+}
