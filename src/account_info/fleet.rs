@@ -1,15 +1,14 @@
 //! What the stores on a server have in common: their settings, the name of an account info, the numbers
 //! that they draw, and how a server that failed is left alone.
 
-use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::account_info::UploadUrl;
 use crate::account_info::sealing::Sealing;
-use crate::account_info::{Generation, UploadUrl};
 use crate::control::clock::Clock;
 use crate::error::{Error, Result, StoreError};
 
@@ -69,17 +68,6 @@ fn check_name(name: &str) -> Result<()> {
 /// A number that nobody else draws.
 pub(super) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
-}
-
-/// Bytes as text.
-pub(super) fn hex(generation: Generation) -> String {
-    generation
-        .as_bytes()
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// Leaves a server alone for a moment after it could not be reached, so that many calls do not each wait

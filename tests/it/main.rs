@@ -31,9 +31,9 @@ mod endpoints;
 mod errors;
 mod expect_continue;
 mod false_success;
-// It lists the public types, those of all features.
-#[cfg(feature = "redis")]
 mod growing;
+// It lists the public types, those of all features.
+#[cfg(all(feature = "postgres", feature = "redis", feature = "regex"))]
 mod guidelines;
 mod keys;
 mod large;

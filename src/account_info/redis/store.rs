@@ -1,5 +1,6 @@
 //! The methods of the store, each of which is one script.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use redis::{FromRedisValue as _, Script, ScriptInvocation, Value};
 
 use super::scripts;
 use super::server::{Repeat, Server};
-use crate::account_info::fleet::{hex, random};
+use crate::account_info::fleet::random;
 use crate::account_info::sealing::Sealing;
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
@@ -186,6 +187,17 @@ fn pool(target: &UploadTarget) -> String {
         UploadTarget::Bucket(id) => format!("pool:b:{id}"),
         UploadTarget::LargeFile(id) => format!("pool:f:{id}"),
     }
+}
+
+/// A generation as text.
+fn hex(generation: Generation) -> String {
+    generation
+        .as_bytes()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 impl AccountInfo for RedisStore {

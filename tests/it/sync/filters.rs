@@ -2,9 +2,13 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use b2sdk::sync::{Orphans, Refused, RemovalLimit, SyncError, SyncOptions, Synchronizer};
+use b2sdk::sync::{Orphans, RemovalLimit, SyncOptions, Synchronizer};
+#[cfg(feature = "regex")]
+use b2sdk::sync::{Refused, SyncError};
 
-use super::support::{Places, plan, run};
+#[cfg(feature = "regex")]
+use super::support::run;
+use super::support::{Places, plan};
 
 const OLD: u64 = 1_000_000_000;
 const NEW: u64 = 1_100_000_000;
