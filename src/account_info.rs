@@ -1,5 +1,5 @@
 //! Stores for the authorization, the bucket names and the upload URLs: the trait, its values, and the
-//! two stores of this crate.
+//! stores of this crate.
 //!
 //! A store belongs to one [`Identity`] at a time: an account, a key and a realm. Buckets and upload
 //! URLs belong to that identity. Every method that uses them names the identity that it works for, and

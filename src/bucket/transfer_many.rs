@@ -237,7 +237,14 @@ impl Bucket {
     /// let mut files = Vec::new();
     /// for entry in std::fs::read_dir(directory.path()).unwrap() {
     ///     let entry = entry.unwrap();
-    ///     files.push((entry.path(), format!("photos/{}", entry.file_name().display())));
+    ///     match entry.file_name().into_string() {
+    ///         Ok(name) if entry.path().is_file() => {
+    ///             files.push((entry.path(), format!("photos/{name}")));
+    ///         }
+    ///         Ok(_) => {}
+    ///         // Names in a bucket are UTF-8. With replaced characters, two files could get one name.
+    ///         Err(name) => eprintln!("{name:?} is not UTF-8 and is left out"),
+    ///     }
     /// }
     /// for result in bucket.upload_many(files) {
     ///     match result {
@@ -253,11 +260,11 @@ impl Bucket {
     /// # Errors
     /// The call itself cannot fail. A result is [`TransferFailed`] with what the upload of that file failed
     /// with, and the others continue. After an error that is not about a file, such as refused credentials,
-    /// a cap or a used-up budget, no other file is started.
+    /// a cap or a used-up budget, no other file is started, and files that were not started have no result.
     ///
     /// # Consequences
     /// Files that were uploaded before a failure remain. `number` in the results tells which files are
-    /// missing.
+    /// missing: those that failed, and those without a result.
     pub fn upload_many<'a, F>(&self, files: F) -> Transfers<'a, Uploaded>
     where
         F: IntoIterator<Item: Into<FileToUpload>, IntoIter: Send + 'a>,
