@@ -85,9 +85,19 @@ impl Stage {
 
     /// A receiver of progress that notes when content is hashed.
     fn notes_hashing(&self) -> impl Fn(&TransferProgress) + Send + Sync + 'static {
+        self.notes(TransferStage::Hashing)
+    }
+
+    /// A receiver of progress that notes when content is sent. The service's log has the request only
+    /// when it has ended.
+    fn notes_sending(&self) -> impl Fn(&TransferProgress) + Send + Sync + 'static {
+        self.notes(TransferStage::Transferring)
+    }
+
+    fn notes(&self, stage: TransferStage) -> impl Fn(&TransferProgress) + Send + Sync + 'static {
         let is_there = Arc::clone(&self.is_there);
         move |progress: &TransferProgress| {
-            if progress.stage == TransferStage::Hashing {
+            if progress.stage == stage {
                 is_there.store(true, Ordering::SeqCst);
             }
         }
@@ -154,9 +164,11 @@ fn stages() -> Vec<(&'static str, Setting, When, Call)> {
         (
             "sending a file that the service reads slowly",
             |s| s.inject(Fault::on(Op::UploadFile).slow_request(1000).always()),
-            Requested(Op::UploadFile),
-            |_, bucket| {
-                let options = UploadOptions::new().part_size(100_000_000);
+            Told,
+            |stage, bucket| {
+                let options = UploadOptions::new()
+                    .part_size(100_000_000)
+                    .progress(stage.notes_sending());
                 bucket
                     .upload_bytes_with(&vec![7; 50_000_000], "x", &options)
                     .map(drop)
@@ -304,8 +316,13 @@ fn stages() -> Vec<(&'static str, Setting, When, Call)> {
         (
             "a limit on the bytes a second",
             |s| s.api.set_upload_limit(std::num::NonZeroU64::new(1000)),
-            Requested(Op::UploadFile),
-            |_, bucket| bucket.upload_bytes(&[7; 100_000], "x").map(drop),
+            Told,
+            |stage, bucket| {
+                let options = UploadOptions::new().progress(stage.notes_sending());
+                bucket
+                    .upload_bytes_with(&[7; 100_000], "x", &options)
+                    .map(drop)
+            },
         ),
         (
             "replacing a token",

@@ -92,7 +92,11 @@ impl Place {
 }
 
 fn main() {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    // Cargo adds a word of its own.
+    let arguments: Vec<_> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
     let clients = match arguments.as_slice() {
         [.., option, number] if option == "--clients" => number.parse().unwrap(),
         _ => 1000,
