@@ -97,7 +97,8 @@ impl Pause {
     }
 }
 
-/// The methods of a builder that set [`FleetSettings`], which it has as its field `fleet`.
+/// The methods that the builders have in common. A builder has [`FleetSettings`] as its field `fleet`, and
+/// the settings of its server, with `tls_roots` and `password`, as its field `settings`.
 macro_rules! fleet_setters {
     () => {
         /// Names the account info, so that one server can hold several. The default is `default`. A name
@@ -136,6 +137,25 @@ macro_rules! fleet_setters {
         /// of buckets and the ids of account and key stay in clear text.
         pub fn seal_with(mut self, secret: impl Into<Vec<u8>>) -> Self {
             self.fleet.secret = Some(secret.into());
+            self
+        }
+
+        /// Trusts these certificate authorities (PEM) instead of the system's when it connects with TLS.
+        pub fn tls_roots(mut self, pem: impl Into<Vec<u8>>) -> Self {
+            self.settings.tls_roots = Some(pem.into());
+            self
+        }
+
+        /// Asks this function for the password whenever a connection is made, instead of taking it from
+        /// the URL: the password may then change while the program runs.
+        pub fn password_with<E>(
+            mut self,
+            password: impl Fn() -> Result<String, E> + Send + Sync + 'static,
+        ) -> Self
+        where
+            E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        {
+            self.settings.password = Some(std::sync::Arc::new(move || password().map_err(E::into)));
             self
         }
 

@@ -14,12 +14,11 @@ mod tls;
 mod worker;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::server::{Server, Settings};
 use self::store::PostgresStore;
-use crate::account_info::fleet::{FleetSettings, Password, fleet_setters};
+use crate::account_info::fleet::{FleetSettings, fleet_setters};
 use crate::account_info::{Cached, forward_account_info};
 use crate::error::Result;
 
@@ -139,9 +138,9 @@ impl fmt::Debug for PostgresAccountInfoBuilder {
 impl PostgresAccountInfoBuilder {
     fleet_setters!();
 
-    /// Sets how long a call of the server takes at most, connecting included. The default is two
-    /// seconds. The server itself ends a statement after that time, and one that waits for a lock after
-    /// half of it.
+    /// Sets how long a call of the server takes at most, connecting and asking for the password
+    /// included. The default is two seconds. The server itself ends a statement after that time, and one
+    /// that waits for a lock after half of it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
         self
@@ -158,27 +157,6 @@ impl PostgresAccountInfoBuilder {
     /// right to create tables in its schema.
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.settings.migrate = migrate;
-        self
-    }
-
-    /// Trusts these certificate authorities (PEM) instead of the system's.
-    pub fn tls_roots(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.settings.tls_roots = Some(pem.into());
-        self
-    }
-
-    /// Asks this function for the password whenever a connection is made, instead of taking it from the
-    /// URL: the password may then change while the program runs. The time that it takes counts towards
-    /// [`timeout`](Self::timeout).
-    pub fn password_with<E>(
-        mut self,
-        password: impl Fn() -> Result<String, E> + Send + Sync + 'static,
-    ) -> Self
-    where
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let password: Password = Arc::new(move || password().map_err(E::into));
-        self.settings.password = Some(password);
         self
     }
 

@@ -9,12 +9,11 @@ mod server;
 mod store;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::server::{Server, Settings};
 use self::store::RedisStore;
-use crate::account_info::fleet::{FleetSettings, Password, fleet_setters};
+use crate::account_info::fleet::{FleetSettings, fleet_setters};
 use crate::account_info::{Cached, forward_account_info};
 use crate::error::Result;
 
@@ -123,26 +122,6 @@ impl RedisAccountInfoBuilder {
     /// seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
-        self
-    }
-
-    /// Trusts these certificate authorities (PEM) instead of the system's, for a URL `rediss://`.
-    pub fn tls_roots(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.settings.tls_roots = Some(pem.into());
-        self
-    }
-
-    /// Asks this function for the password whenever a connection is made, instead of taking it from the
-    /// URL: the password may then change while the program runs.
-    pub fn password_with<E>(
-        mut self,
-        password: impl Fn() -> Result<String, E> + Send + Sync + 'static,
-    ) -> Self
-    where
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let password: Password = Arc::new(move || password().map_err(E::into));
-        self.settings.password = Some(password);
         self
     }
 
