@@ -26,14 +26,20 @@ const CALLS: [(Operation, Call); 3] = [
     }),
 ];
 
-#[test]
-fn a_gateway_that_answers_after_the_effect_makes_no_second_version() {
-    for status in [408, 429, 500, 502, 503, 504, 507, 520, 522, 524, 599] {
+/// What a gateway answers for a service that it cannot reach, or not in time.
+const GATEWAY: [u16; 11] = [408, 429, 500, 502, 503, 504, 507, 520, 522, 524, 599];
+
+/// Answers the first request of each call with a page that is not the service's.
+fn each_call_makes_one_version(statuses: &[u16], when: fn(Fault) -> Fault) {
+    for &status in statuses {
         for (operation, call) in CALLS {
             let world = World::of_small_parts(1000, 20_000);
             let source = world.bucket.upload_bytes(&noise(5000), "source").unwrap();
-            let page = Fault::on(operation).body(status, "text/html", "<html>");
-            world.inject(page.after_effect());
+            world.inject(when(Fault::on(operation).body(
+                status,
+                "text/html",
+                "<html>",
+            )));
             call(&world.bucket, &source.version().file_id)
                 .unwrap_or_else(|error| panic!("{operation} {status}: {error}"));
             assert_eq!(world.versions("x").len(), 1, "{operation} {status}");
@@ -42,17 +48,13 @@ fn a_gateway_that_answers_after_the_effect_makes_no_second_version() {
 }
 
 #[test]
+fn a_gateway_that_answers_after_the_effect_makes_no_second_version() {
+    each_call_makes_one_version(&GATEWAY, Fault::after_effect);
+}
+
+#[test]
 fn a_gateway_that_answers_before_the_effect_keeps_nothing_from_being_made() {
-    for status in [408, 429, 500, 502, 503, 504, 507, 520, 522, 524, 599] {
-        for (operation, call) in CALLS {
-            let world = World::of_small_parts(1000, 20_000);
-            let source = world.bucket.upload_bytes(&noise(5000), "source").unwrap();
-            world.inject(Fault::on(operation).body(status, "text/html", "<html>"));
-            call(&world.bucket, &source.version().file_id)
-                .unwrap_or_else(|error| panic!("{operation} {status}: {error}"));
-            assert_eq!(world.versions("x").len(), 1, "{operation} {status}");
-        }
-    }
+    each_call_makes_one_version(&GATEWAY, |page| page);
 }
 
 /// What a firewall, a proxy or a portal answers in the service's place.
@@ -60,17 +62,7 @@ const REFUSALS: [u16; 12] = [302, 400, 401, 403, 404, 405, 409, 412, 413, 418, 4
 
 #[test]
 fn a_refusal_without_the_services_form_after_the_effect_makes_no_second_version() {
-    for status in REFUSALS {
-        for (operation, call) in CALLS {
-            let world = World::of_small_parts(1000, 20_000);
-            let source = world.bucket.upload_bytes(&noise(5000), "source").unwrap();
-            let page = Fault::on(operation).body(status, "text/html", "<html>");
-            world.inject(page.after_effect());
-            call(&world.bucket, &source.version().file_id)
-                .unwrap_or_else(|error| panic!("{operation} {status}: {error}"));
-            assert_eq!(world.versions("x").len(), 1, "{operation} {status}");
-        }
-    }
+    each_call_makes_one_version(&REFUSALS, Fault::after_effect);
 }
 
 #[test]

@@ -52,6 +52,21 @@ fn the_store_keeps_the_contract_without_its_memory_and_sealed() {
     });
 }
 
+/// The rights are taken from the guide.
+#[test]
+#[ignore = "needs a PostgreSQL server: run tests/scripts/test-servers.sh"]
+fn a_role_with_the_rights_of_the_guide_can_do_everything() {
+    let guide = include_str!("../../docs/account-info.md");
+    let after = guide.split("`SELECT, INSERT").nth(1).unwrap();
+    let rights = after.split('`').next().unwrap();
+    let server = PostgresServer::start();
+    server.sql(PostgresAccountInfo::TABLES);
+    server.sql("CREATE ROLE fleet LOGIN");
+    server.sql(&format!("GRANT SELECT, INSERT{rights} TO fleet"));
+    let url = server.url().replace("postgres@", "fleet@");
+    keeps_the_contract(&url, |builder| builder.migrate(false));
+}
+
 fn connect(url: &str) -> PostgresAccountInfo {
     let builder = PostgresAccountInfo::builder().migrate(true);
     builder

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::redis_server::free_port;
-use crate::server::Server;
+use crate::server::{self, Server};
 
 /// Root may not run a server: nobody does.
 const NOBODY: u32 = 65534;
@@ -248,10 +248,7 @@ impl Server for PostgresServer {
     }
 
     fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        server::kill(self.child.take());
     }
 
     fn stop(&mut self) {

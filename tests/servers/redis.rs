@@ -54,6 +54,21 @@ fn the_store_keeps_the_contract_without_its_memory_and_sealed() {
     });
 }
 
+/// The command for the user's rights is taken from the guide.
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn a_user_with_the_rights_of_the_guide_can_do_everything() {
+    let guide = include_str!("../../docs/account-info.md");
+    let after = guide.split("`ACL SETUSER fleet").nth(1).unwrap();
+    let rights = after.split('`').next().unwrap();
+    let rights = rights.replace("PASSWORD", "secret");
+    let server = RedisServer::start();
+    let answer = server.command(&format!("ACL SETUSER fleet{rights}"));
+    assert!(answer.contains("OK"), "{answer}");
+    let url = format!("redis://fleet:secret@127.0.0.1:{}", server.port());
+    keeps_the_contract(&url, |builder| builder);
+}
+
 fn authorize(api: &B2Api, service: &Simulator) {
     api.authorize_account(
         service.url(),

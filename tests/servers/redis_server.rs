@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::server::Server;
+use crate::server::{self, Server};
 
 /// A server on a free port, which is killed when this is dropped.
 pub(crate) struct RedisServer {
@@ -110,10 +110,7 @@ impl Server for RedisServer {
     }
 
     fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        server::kill(self.child.take());
     }
 
     fn stop(&mut self) {

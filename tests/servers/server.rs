@@ -1,5 +1,6 @@
 //! What the fleet needs of a server, whatever it is.
 
+use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,14 @@ pub(crate) trait Server: Send + Sync {
 
     /// Removes everything that the store keeps.
     fn empty(&self);
+}
+
+/// Kills a server that may run.
+pub(crate) fn kill(child: Option<Child>) {
+    if let Some(mut child) = child {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
 }
 
 /// Opens the account info `default` of a server.
