@@ -2,6 +2,15 @@
 //!
 //! Every method is one script (`redis/scripts.rs`, which has the layout), sent over a connection of
 //! `redis/server.rs`. The memory of `cached.rs` is in front of it.
+//!
+//! | command | round trips |
+//! | --- | --- |
+//! | a request to B2, the authorization read less than `staleness` ago | none |
+//! | a request to B2 otherwise | one; the server answers with a few bytes while nothing has changed |
+//! | a small upload through a URL in constant use | none |
+//! | any other taking or putting of an upload URL | one |
+//! | a new connection | one more, for the server's run |
+//! | the first use of a script after the server was restarted | one more, to load it |
 
 mod address;
 mod scripts;
@@ -38,6 +47,14 @@ use crate::error::Result;
 /// b2_api.authorize_with(EnvironmentCredentials::new())?;
 /// # Ok::<_, b2sdk::Error>(())
 /// ```
+///
+/// The server's user needs the commands `EVALSHA`, `EVAL`, `SCRIPT LOAD` and `INFO`, those that the
+/// scripts use on keys that begin with `b2:`, and with Sentinel `SENTINEL`.
+///
+/// # Consequences
+/// Whoever can read the server can upload, download and delete with the token for up to a day,
+/// unless the store is sealed. A server that evicts keys when it is full should use a `volatile-*`
+/// policy: the authorization has no expiry, and losing it costs each loss one authorization.
 #[derive(Debug)]
 pub struct RedisAccountInfo {
     store: Cached<RedisStore>,
@@ -64,13 +81,23 @@ impl RedisAccountInfo {
     }
 
     /// Returns the host and the port of the server.
+    ///
+    /// With Sentinel it is the name of the service and the addresses of the Sentinels.
     #[must_use]
     pub fn server(&self) -> &str {
         self.store.store().server().name()
     }
 }
 
-forward_account_info!(RedisAccountInfo);
+forward_account_info! {
+    impl[] RedisAccountInfo, |this| Ok(&this.store);
+    fn max_staleness(&self) -> Duration {
+        self.store.max_staleness()
+    }
+    fn pool_size(&self) -> usize {
+        self.store.pool_size()
+    }
+}
 
 /// A builder for [`RedisAccountInfo`].
 ///
@@ -87,7 +114,9 @@ forward_account_info!(RedisAccountInfo);
 #[derive(Clone)]
 #[must_use = "nothing happens before it is opened"]
 pub struct RedisAccountInfoBuilder {
+    /// What the stores on servers have in common.
     fleet: FleetSettings,
+    /// How the server is reached.
     settings: Settings,
 }
 
@@ -120,6 +149,10 @@ impl RedisAccountInfoBuilder {
 
     /// Sets how long one attempt to connect, to send or to receive takes at most. The default is two
     /// seconds.
+    ///
+    /// A call may take twice as long, if an idle connection turns out to be broken and another one
+    /// is made. It does not wait for a server that could not be reached within the last second, but
+    /// fails at once.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
         self
