@@ -31,22 +31,28 @@ use crate::account_info::fleet::{FleetSettings, fleet_setters};
 use crate::account_info::{Cached, forward_account_info};
 use crate::error::Result;
 
-/// An account-info store on a PostgreSQL server, which all processes on all machines of a fleet share.
+/// An account-info store on a PostgreSQL server, which all processes on all machines of a fleet
+/// share.
 ///
 /// One process authorizes for all, and upload URLs that one machine does not need serve another.
 ///
-/// The server may be restarted, fail over, or be unavailable for a while. The client then asks B2 for what
-/// it needs, and a program that has credentials continues. Upload URLs are in an unlogged table, which is
-/// empty after a crash.
+/// The server may be restarted, fail over, or be unavailable for a while. The client then asks B2
+/// for what it needs, and a program that has credentials continues. Upload URLs are in an unlogged
+/// table, which is empty after a crash.
 ///
-/// The store needs three tables. [`migrate`](PostgresAccountInfoBuilder::migrate) creates them, or an
-/// administrator does with [`TABLES`](Self::TABLES).
+/// The store needs three tables. [`migrate`](PostgresAccountInfoBuilder::migrate) creates them, or
+/// an administrator does with [`TABLES`](Self::TABLES).
 ///
-/// The store has a thread of its own, on which the connections are. It can be called from any thread,
-/// also from one of an async runtime, which it blocks for as long as the server needs.
+/// The store has a thread of its own, on which the connections are. It can be called from any
+/// thread, also from one of an async runtime, which it blocks for as long as the server needs.
 ///
-/// By default the application key is not stored, and the token and the upload URLs are in clear text.
-/// See [`PostgresAccountInfoBuilder::seal_with`].
+/// By default the application key is not stored, and the token and the upload URLs are in clear
+/// text. See [`PostgresAccountInfoBuilder::seal_with`].
+///
+/// # Consequences
+/// Whoever can read the tables can upload, download and delete with the token for up to a day,
+/// unless the store is sealed. Backups of the database contain what the tables do. After a failover
+/// to a replica, upload URLs are requested again, because unlogged tables are not replicated.
 ///
 /// ```no_run
 /// use b2sdk::B2Api;
@@ -57,11 +63,6 @@ use crate::error::Result;
 /// b2_api.authorize_with(EnvironmentCredentials::new())?;
 /// # Ok::<_, b2sdk::Error>(())
 /// ```
-///
-/// # Consequences
-/// Whoever can read the tables can upload, download and delete with the token for up to a day,
-/// unless the store is sealed. Backups of the database contain what the tables do. After a failover
-/// to a replica, upload URLs are requested again, because unlogged tables are not replicated.
 #[derive(Debug)]
 pub struct PostgresAccountInfo {
     store: Cached<PostgresStore>,

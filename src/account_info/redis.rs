@@ -28,15 +28,24 @@ use crate::error::Result;
 
 /// An account-info store on a Redis server, which all processes on all machines of a fleet share.
 ///
-/// One process authorizes for all, and upload URLs that one machine does not need serve another. Valkey
-/// and other servers that run Redis' scripts work as well.
+/// One process authorizes for all, and upload URLs that one machine does not need serve another.
+/// Valkey and other servers that run Redis' scripts work as well.
 ///
-/// The server may be restarted, emptied, or unavailable for a while. The client then asks B2 for what it
-/// needs, and a program that has credentials continues. Everything in the store can be requested from B2
-/// again, so the server needs no persistence.
+/// The server may be restarted, emptied, or unavailable for a while. The client then asks B2 for
+/// what it needs, and a program that has credentials continues. Everything in the store can be
+/// requested from B2 again, so the server needs no persistence.
 ///
-/// By default the application key is not stored, and the token and the upload URLs are in clear text.
-/// See [`RedisAccountInfoBuilder::seal_with`].
+/// By default the application key is not stored, and the token and the upload URLs are in clear
+/// text. See [`RedisAccountInfoBuilder::seal_with`].
+///
+/// Besides logging in, the server's user needs `EVALSHA`, `SCRIPT LOAD` and `INFO`, and the
+/// commands that the scripts use (`HGET`, `HSET`, `ZADD` and the like) on keys that begin with
+/// `b2:`.
+///
+/// # Consequences
+/// Whoever can read the server can upload, download and delete with the token for up to a day,
+/// unless the store is sealed. A server that evicts keys when it is full should use a `volatile-*`
+/// policy: the authorization has no expiry, and each loss of it costs an authorization.
 ///
 /// ```no_run
 /// use b2sdk::B2Api;
@@ -47,14 +56,6 @@ use crate::error::Result;
 /// b2_api.authorize_with(EnvironmentCredentials::new())?;
 /// # Ok::<_, b2sdk::Error>(())
 /// ```
-///
-/// The server's user needs the commands `EVALSHA`, `EVAL`, `SCRIPT LOAD` and `INFO`, those that the
-/// scripts use on keys that begin with `b2:`, and with Sentinel `SENTINEL`.
-///
-/// # Consequences
-/// Whoever can read the server can upload, download and delete with the token for up to a day,
-/// unless the store is sealed. A server that evicts keys when it is full should use a `volatile-*`
-/// policy: the authorization has no expiry, and losing it costs each loss one authorization.
 #[derive(Debug)]
 pub struct RedisAccountInfo {
     store: Cached<RedisStore>,

@@ -58,6 +58,9 @@ use crate::error::{Result, StoreError};
 /// not as a logout: a program that authorized by itself does so again and creates a new file. If
 /// the file is replaced, the new one is used from the next call on.
 ///
+/// Errors name the file, what failed and what can be done about it. A failure of the second file
+/// never fails a call: its URLs then stay in memory.
+///
 /// ```
 /// use b2sdk::account_info::AccountInfo;
 /// use b2sdk::SqliteAccountInfo;
@@ -69,9 +72,6 @@ use crate::error::{Result, StoreError};
 /// assert!(account_info.auth()?.is_none());
 /// # Ok::<(), b2sdk::Error>(())
 /// ```
-///
-/// Errors name the file, what failed and what can be done about it. A failure of the second file is
-/// never one of a call: its URLs then stay in memory.
 pub struct SqliteAccountInfo {
     backend: Backend,
     /// The process that opened the store; another one must not use it, because a lock that the
