@@ -1,4 +1,8 @@
 //! Counts the requests of a `B2Api` by operation, and stops those that exceed its budget.
+//!
+//! A request is counted when it is about to be sent: one that finds no connection counts, one that
+//! is refused by the budget does not, and each repeated request counts again. Redirects do not
+//! exist, so a request counts once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,14 +61,17 @@ impl RequestCounter {
         )
     }
 
+    /// The budget now.
     pub(crate) fn budget(&self) -> RequestBudget {
         *self.lock()
     }
 
+    /// Replaces the budget. What was counted before counts towards it.
     pub(crate) fn set_budget(&self, budget: RequestBudget) {
         *self.lock() = budget;
     }
 
+    /// Locks the budget, and so keeps other threads from counting.
     fn lock(&self) -> MutexGuard<'_, RequestBudget> {
         self.budget.lock()
     }
@@ -85,6 +92,12 @@ impl RequestCounter {
 /// b2_api.set_request_budget(RequestBudget::new().class_b(10_000).class_c(500));
 /// assert_eq!(b2_api.request_budget().class_c, Some(500));
 /// ```
+///
+/// | used up | what still works |
+/// | --- | --- |
+/// | class A | listings, downloads, copies in one request; no upload, no deletion, no cancelling of a large file |
+/// | class B | everything but downloads and descriptions of files |
+/// | class C | uploads through upload URLs, deletions, downloads; no listing, and **no replacing of a token that expires** |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RequestBudget {

@@ -1,5 +1,10 @@
 //! What an authorization says: who we are, what the key may do, where to send requests
 //! (docs/protocol.md, sections 1.2, 2.1 and 10).
+//!
+//! The versions of the API write the restrictions of a key in different shapes, with one bucket or
+//! a list of buckets, in an object of their own or beside the URLs. All are read into [`Allowed`],
+//! and only the list is written. "No restriction" is `None`, and never an empty list: an empty list
+//! would be a key that may use no bucket.
 
 use std::fmt;
 
@@ -116,6 +121,23 @@ pub struct Allowed {
 impl Allowed {
     /// Returns whether the key has this capability. Restrictions to buckets and names are not
     /// considered.
+    ///
+    /// An authorization from an old account-info file may list no capabilities at all. This then
+    /// returns `false` for each, although the key has some; calls are sent all the same, and the
+    /// service decides.
+    ///
+    /// ```
+    /// use b2sdk::account_info::AuthSnapshot;
+    /// use b2sdk::keys::Capability;
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": ["listFiles"], "namePrefix": null}}"#;
+    /// # let snapshot = AuthSnapshot::from_json(json)?;
+    /// let allowed = &snapshot.auth().allowed;
+    /// assert!(allowed.has(&Capability::ListFiles) && !allowed.has(&Capability::WriteFiles));
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
         self.capabilities.contains(capability)
@@ -242,6 +264,10 @@ impl fmt::Display for Identity {
 
 /// An authorization: the service's answer, and the key and realm that are needed to authorize
 /// again.
+///
+/// It is what an account-info store keeps. A program rarely needs it: [`B2Api`](crate::B2Api) reads
+/// it for each call, and [`B2Api::allowed`](crate::B2Api::allowed) returns the part that programs
+/// ask for. `Debug` shows neither the key nor the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccountAuth {

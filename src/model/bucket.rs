@@ -1,4 +1,9 @@
 //! Buckets as the service describes them (docs/protocol.md, section 3.2).
+//!
+//! What a key may not read arrives as `isClientAuthorizedToRead: false` with a `null`, and becomes
+//! [`Filtered::NotAuthorized`]. A setting that the service returned in a form that this crate does
+//! not know becomes `NotAuthorized` as well, because its value is not known, and its JSON stays in
+//! `extra`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,9 @@
 //! CORS rules of a bucket (docs/protocol.md, section 3.6).
+//!
+//! Checked before a request, because the service would certainly refuse it: the name's form and its
+//! uniqueness, at least one origin and one operation, the form of origins and headers, the age, the
+//! size of a rule, the number of rules. Not checked: rules that are still as the service returned
+//! them, and operations without a name here.
 
 use std::collections::BTreeSet;
 
@@ -130,6 +135,7 @@ impl CorsRule {
         self
     }
 
+    /// What is wrong with this rule by itself.
     fn check(&self) -> Result<(), String> {
         let Self {
             cors_rule_name: name,
@@ -165,6 +171,8 @@ impl CorsRule {
     }
 }
 
+/// `*` and a bare scheme stand alone for all origins; otherwise each entry has the form of an
+/// origin.
 fn check_origins(origins: &[String]) -> Result<(), String> {
     if origins.is_empty() {
         return Err("it allows no origin; name at least one, or '*' for all".to_owned());
@@ -191,11 +199,13 @@ fn is_origin(origin: &str) -> bool {
     }
 }
 
+/// The first entry that can be no header.
 fn bad_header(headers: &Option<Vec<String>>) -> Option<&str> {
     let mut headers = headers.iter().flatten().map(String::as_str);
     headers.find(|header| !is_header_or_beginning(header))
 }
 
+/// Whether this is the name of a header, or the beginning of one with `*` at its end, or only `*`.
 fn is_header_or_beginning(header: &str) -> bool {
     let name = header.strip_suffix('*').unwrap_or(header);
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte);

@@ -1,4 +1,11 @@
 //! File versions as the service describes them (docs/protocol.md, section 3.3).
+//!
+//! | row | `action` | has |
+//! | --- | --- | --- |
+//! | a file | `Upload` or `Copy` | content, type, checksums (SHA-1 and MD5 only if it was uploaded in one request) |
+//! | an unfinished large file | `Start` | a type and file info, no content yet |
+//! | a hide marker | `Hide` | only a name, an id and a time |
+//! | a folder of a listing | `Folder` | only a name that ends in `/`; it is not stored anywhere |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

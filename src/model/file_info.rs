@@ -1,5 +1,13 @@
 //! File info: the names and values stored with a file, among them the ones that come back as
 //! response headers (docs/protocol.md, sections 4.3 and 4.4).
+//!
+//! | name | set by | what it does |
+//! | --- | --- | --- |
+//! | `src_last_modified_millis` | uploads of local files | the time that a download gives the file; synchronizing compares it |
+//! | `large_file_sha1` | uploads in parts, if the SHA-1 is known | lets downloads of large files be verified |
+//! | `sse_c_key_id` | uploads with a customer's key that has a name | tells which key is needed |
+//! | `b2-content-disposition`, `b2-content-language`, `b2-expires`, `b2-cache-control`, `b2-content-encoding` | the program | become headers of each download |
+//! | anything else | the program | is stored and returned |
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
@@ -121,7 +129,9 @@ impl FileInfo {
         Some(Timestamp::from_millis(millis))
     }
 
-    /// Checks what the service would refuse; the reason is a sentence for the caller.
+    /// Checks what the service would certainly refuse: too many names, a name that is too long or
+    /// has a character that no name may have, a modification time that is no number. The reason is
+    /// a sentence for the caller.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.len() > MAX_INFOS {
             return Err(format!(
@@ -154,6 +164,8 @@ fn is_millis(text: &str) -> bool {
 /// What a name may have besides letters and digits.
 pub(crate) const NAME_SIGNS: &str = "- _ . ` ~ ! # $ % ^ & * ' | +";
 
+/// Whether a name may have this byte: the token characters of RFC 7230, which names of headers
+/// have.
 pub(crate) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || (byte != b' ' && NAME_SIGNS.as_bytes().contains(&byte))
 }

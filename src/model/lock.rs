@@ -1,4 +1,14 @@
 //! Object lock: what keeps a version from being deleted (docs/protocol.md, section 3.11).
+//!
+//! | a version has | who can delete it | who can shorten the protection |
+//! | --- | --- | --- |
+//! | nothing | keys with `deleteFiles` | |
+//! | governance retention, not over | keys with `deleteFiles` and `bypassGovernance`, if they ask for it | keys with `bypassGovernance` |
+//! | compliance retention, not over | nobody | nobody |
+//! | a legal hold | nobody, until it is released | keys with `writeFileLegalHolds` |
+//!
+//! Everybody with `writeFileRetentions` may extend a retention. Hiding a file is always possible:
+//! it deletes nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -257,6 +267,7 @@ pub(crate) struct BucketRetentionForm {
     period: Option<PeriodForm>,
 }
 
+/// [`RetentionPeriod`] with the nulls that say that there is none.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
 struct PeriodForm {
@@ -298,6 +309,7 @@ impl Setting for BucketRetention {
     }
 }
 
+/// [`FileLockConfiguration`] as it travels, with the nulls that say that there is no default.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FileLockForm {

@@ -1,5 +1,9 @@
 //! Event notifications: the rules of a bucket, and what a webhook receives (docs/protocol.md,
 //! section 3.8).
+//!
+//! Events arrive at least once and in no particular order, so a receiver compares `event_id`. Rules
+//! that the service returned are written back as they were, with their secrets, also if they cannot
+//! be read.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,11 +18,15 @@ use crate::model::prefix::overlapping;
 use crate::model::secret::{CustomHeaderValue, SigningSecret};
 use crate::model::time::Timestamp;
 
+/// How many rules a bucket may have.
 const MAX_RULES: usize = 25;
+/// The most events in one request to a webhook.
 const MAX_EVENTS_PER_BATCH: u32 = 50;
+/// How many headers of its own a target may have.
 const MAX_CUSTOM_HEADERS: usize = 10;
 /// Of all names and values together.
 const MAX_CUSTOM_HEADER_BYTES: usize = 2048;
+/// The length of a signing secret, in characters.
 const SECRET_LENGTH: usize = 32;
 
 open_enum! {
@@ -63,6 +71,7 @@ impl EventType {
         self.as_str().strip_suffix('*')
     }
 
+    /// Whether an event can be of both: they are equal, or one is the family of the other.
     fn overlaps(&self, other: &Self) -> bool {
         let covers =
             |wide: &Self, one: &Self| wide.family().is_some_and(|f| one.as_str().starts_with(f));
@@ -199,6 +208,7 @@ impl EventTarget {
         self.check_headers()
     }
 
+    /// What is wrong with the headers, by their names only.
     fn check_headers(&self) -> Result<(), String> {
         let headers = self.custom_headers.as_deref().unwrap_or_default();
         if headers.len() > MAX_CUSTOM_HEADERS {
@@ -377,6 +387,7 @@ impl EventNotificationRule {
     }
 }
 
+/// Refuses an empty list, and types that include each other.
 fn check_event_types(types: &[EventType]) -> Result<(), String> {
     if types.is_empty() {
         return Err("it has no event type; name at least one".to_owned());

@@ -12,6 +12,7 @@ use crate::model::open_enum::open_enum;
 
 /// How many rules a source bucket may have.
 const MAX_RULES: usize = 2;
+/// The highest priority.
 const MAX_PRIORITY: u32 = i32::MAX as u32;
 /// The priority of a rule that nobody gave one, as other tools have it.
 pub(crate) const DEFAULT_PRIORITY: u32 = 128;
@@ -137,6 +138,7 @@ impl ReplicationRule {
         self
     }
 
+    /// What is wrong with this rule by itself.
     fn check(&self) -> Result<(), String> {
         let name = &self.replication_rule_name;
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -307,6 +309,8 @@ impl Setting for ReplicationConfiguration {
     }
 }
 
+/// What is wrong with the rules of a source together: too many, two of one name, no key to read
+/// with. Rules that the service returned and nobody changed are passed over.
 fn check_source(source: &ReplicationSource) -> Result<(), String> {
     let rules = &source.replication_rules;
     let (kept, own): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.is_as_read());

@@ -53,6 +53,16 @@ use crate::session::advice::{Advice, History, advise};
 /// assert_eq!(patient.base_delay, Duration::from_secs(1));
 /// assert_eq!(RetryPolicy::none().max_attempts, 1);
 /// ```
+///
+/// With the defaults a call that never succeeds makes 8 attempts and ends after about two to three
+/// minutes (1 + 2 + 4 + 8 + 16 + 32 + 64 seconds of pauses, each longer by up to half), plus the
+/// time of the attempts themselves.
+///
+/// | program | policy |
+/// | --- | --- |
+/// | answers a person | `max_attempts(3)`, `max_delay` of a few seconds |
+/// | a nightly backup | `total_time` of hours, `max_attempts` high |
+/// | has a retry loop of its own | [`none`](Self::none), so that attempts do not multiply |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
@@ -90,7 +100,8 @@ impl RetryPolicy {
         }
     }
 
-    /// Sets the largest number of requests for one call.
+    /// Sets the largest number of requests for one call, the first one included. Zero counts as
+    /// one.
     #[must_use]
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts;
@@ -106,14 +117,17 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the longest pause, unless the service asks for a longer one.
+    /// Sets the longest pause, unless the service asks for a longer one. Pauses double from
+    /// [`base_delay`](#structfield.base_delay) up to this, and are then all of this length.
     #[must_use]
     pub const fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// Sets the longest time from the first attempt to the beginning of the last.
+    /// Sets the longest time from the first attempt to the beginning of the last. A call whose next
+    /// pause would end later fails at once, with the last error. Time in which an upload's data
+    /// moves does not count.
     #[must_use]
     pub const fn total_time(mut self, time: Duration) -> Self {
         self.total_time = time;

@@ -34,7 +34,7 @@ pub struct AuthorizeAccountResponse {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ApiInfo {
-    /// The API that this crate speaks.
+    /// The API that this crate speaks: the native one, version 4.
     pub storage_api: StorageApi,
     /// Other APIs, and the members that this version of the crate does not know.
     #[serde(flatten)]

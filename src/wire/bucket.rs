@@ -160,7 +160,7 @@ setters! {
     }
 }
 
-/// The body of `b2_delete_bucket`.
+/// The body of `b2_delete_bucket`, which fails unless the bucket is empty.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteBucketRequest<'a> {
@@ -207,7 +207,8 @@ setters! {
     }
 }
 
-/// The answer to [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets).
+/// The answer to [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets), which has no
+/// pages: all buckets come at once.
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct ListBucketsResponse {

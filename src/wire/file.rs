@@ -88,7 +88,7 @@ pub(crate) struct FileIdRequest<'a> {
     pub(crate) file_id: &'a FileId,
 }
 
-/// The body of `b2_hide_file`.
+/// The body of `b2_hide_file`. Its answer is the hide marker.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HideFileRequest<'a> {
@@ -96,7 +96,7 @@ pub(crate) struct HideFileRequest<'a> {
     pub(crate) file_name: &'a str,
 }
 
-/// The body of `b2_delete_file_version`.
+/// The body of `b2_delete_file_version`. Name and id must belong together.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteFileVersionRequest<'a> {

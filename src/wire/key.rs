@@ -73,6 +73,7 @@ pub struct CreateKeyResponse {
     pub details: KeyDetails,
 }
 
+/// The body of `b2_list_keys`. The page starts at the key with this id, that one included.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListKeysRequest<'a> {
@@ -98,6 +99,7 @@ pub struct ListKeysResponse {
     pub extra: Map<String, Value>,
 }
 
+/// The body of `b2_delete_key`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteKeyRequest<'a> {

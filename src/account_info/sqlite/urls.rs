@@ -46,7 +46,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct Urls {
     /// The path of the account info, as its user named it.
     shared: PathBuf,
+    /// What the file is opened with.
     options: Options,
+    /// The open file. One thread of this process uses it at a time.
     state: Mutex<UrlState>,
 }
 
@@ -193,7 +195,8 @@ impl Urls {
         self.options.clock.now().into()
     }
 
-    /// Takes a URL out of the pool.
+    /// Takes the URL that was put last out of the pool, in a transaction of its own. A process that
+    /// is killed after the commit loses the URL; one that is killed before leaves it in the pool.
     pub(super) fn take(
         &self,
         owner: &Identity,
@@ -205,7 +208,7 @@ impl Urls {
         self.write(|now| url_rows::take(now, &owner, &target, self.now()))
     }
 
-    /// Puts a URL into the pool.
+    /// Puts a URL into the pool, after removing those that are too old, of any identity.
     pub(super) fn put(
         &self,
         owner: &Identity,
@@ -246,6 +249,7 @@ impl Urls {
         }
     }
 
+    /// Locks the file for this thread.
     fn lock(&self) -> MutexGuard<'_, UrlState> {
         self.state.lock()
     }
