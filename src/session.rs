@@ -139,6 +139,10 @@ impl Session {
     /// `AccountChanged` if it holds another identity than the one that the call is for, or than the
     /// one that this session authorized.
     pub(crate) fn current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
+        control.in_span(|| self.find_current(control))
+    }
+
+    fn find_current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
         loop {
             let snapshot = match self.store.auth()? {
                 Some(snapshot) => snapshot,
@@ -260,6 +264,7 @@ impl Session {
             clock: self.clock(),
             pauses: &self.pauses,
             control,
+            http: &self.http,
         }
     }
 
