@@ -425,7 +425,8 @@ impl AuthSnapshot {
         Ok(Self::new(read.into()))
     }
 
-    /// Returns the authorization.
+    /// Returns the authorization: the token, the URLs of the account's cluster, and what the key
+    /// may do. It contains secrets, which its `Debug` output does not show.
     #[must_use]
     pub const fn auth(&self) -> &AccountAuth {
         &self.auth
@@ -437,7 +438,8 @@ impl AuthSnapshot {
         &self.identity
     }
 
-    /// Returns the generation of the authorization.
+    /// Returns the generation of the authorization, which is another one for every token. A caller
+    /// that finds the token refused names it to [`AccountInfo::begin_refresh`].
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.generation
@@ -500,7 +502,8 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// The answer to [`AccountInfo::begin_refresh`].
+/// The answer to [`AccountInfo::begin_refresh`]: whether the caller authorizes, waits for somebody
+/// who does, or has nothing to do any more.
 #[derive(Debug)]
 pub enum Refresh {
     /// The authorization was replaced already, by another thread or process. The caller uses this
@@ -533,7 +536,8 @@ impl RefreshTicket {
         Self { number, identity }
     }
 
-    /// Returns the number that the store chose.
+    /// Returns the number that the store chose. Two tickets of one store never have the same
+    /// number, so a store recognizes by it whether a lease is still the ticket's own.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number

@@ -117,21 +117,23 @@ impl RequestBudget {
         Self::default()
     }
 
-    /// Limits the requests of class A.
+    /// Limits the requests of class A, which are free of charge: uploads, deletions, hiding. The
+    /// limit guards against a program that runs wild, not against costs.
     #[must_use]
     pub const fn class_a(mut self, requests: u64) -> Self {
         self.class_a = Some(requests);
         self
     }
 
-    /// Limits the requests of class B.
+    /// Limits the requests of class B: downloads, and descriptions of files by id.
     #[must_use]
     pub const fn class_b(mut self, requests: u64) -> Self {
         self.class_b = Some(requests);
         self
     }
 
-    /// Limits the requests of class C.
+    /// Limits the requests of class C: listings, copies, and everything about buckets and keys.
+    /// Replacing a token is one of them too, so leave room for one a day.
     #[must_use]
     pub const fn class_c(mut self, requests: u64) -> Self {
         self.class_c = Some(requests);
@@ -188,7 +190,8 @@ impl RequestCounts {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// Returns the number of requests of a billing class.
+    /// Returns the number of requests of a billing class, repeated ones included. It is what a
+    /// [`RequestBudget`] is compared with.
     #[must_use]
     pub fn of_class(&self, class: BillingClass) -> u64 {
         self.iter()
@@ -197,7 +200,7 @@ impl RequestCounts {
             .sum()
     }
 
-    /// Returns the number of all requests.
+    /// Returns the number of all requests, repeated ones included.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()

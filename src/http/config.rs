@@ -70,21 +70,25 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// Sets the limit on looking up the name of a host.
+    /// Sets the limit on looking up the name of a host. A lookup that takes longer is given up, and
+    /// the request is tried again like one whose connection failed.
     #[must_use]
     pub const fn resolve(mut self, limit: Duration) -> Self {
         self.resolve = limit;
         self
     }
 
-    /// Sets the limit on connecting, including the TLS handshake.
+    /// Sets the limit on connecting to all addresses of a host together, including the TLS
+    /// handshake. Nothing of the request was sent then, so it is always repeated.
     #[must_use]
     pub const fn connect(mut self, limit: Duration) -> Self {
         self.connect = limit;
         self
     }
 
-    /// Sets the limit on the time in which no byte moves.
+    /// Sets the limit on the time in which no byte moves in either direction. The wait for an
+    /// answer counts, so it must be longer than the service needs to answer. An upload or download
+    /// may take any time while bytes move.
     #[must_use]
     pub const fn idle(mut self, limit: Duration) -> Self {
         self.idle = limit;
@@ -99,7 +103,8 @@ impl Timeouts {
         self
     }
 
-    /// Sets how long to wait for consent before a large body is sent.
+    /// Sets how long to wait for the service's consent before a large body is sent. After that time
+    /// the body is sent without it. At most half of the idle limit is used.
     #[must_use]
     pub const fn await_continue(mut self, limit: Duration) -> Self {
         self.await_continue = limit;

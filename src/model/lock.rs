@@ -64,7 +64,7 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileRetention {
-    /// How strictly the version is protected.
+    /// How strictly the version is protected: whether anybody may shorten the retention.
     pub mode: RetentionMode,
     /// The end of the retention. It must be in the future when it is set. The service may truncate
     /// it to whole seconds.
@@ -107,7 +107,7 @@ impl FileRetention {
 pub struct RetentionPeriod {
     /// The number of units, at least 1.
     pub duration: u32,
-    /// The unit that is counted.
+    /// The unit that is counted: days or years.
     pub unit: RetentionUnit,
 }
 
@@ -143,7 +143,7 @@ impl RetentionPeriod {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BucketRetention {
-    /// How strictly the version is protected.
+    /// How strictly new versions are protected: whether anybody may shorten their retention.
     pub mode: RetentionMode,
     /// How long a file is retained, counted from its upload.
     pub period: RetentionPeriod,

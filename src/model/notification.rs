@@ -121,7 +121,7 @@ impl CustomHeader {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EventTarget {
-    /// The kind of receiver.
+    /// The kind of receiver. There are only webhooks so far.
     pub target_type: TargetType,
     /// The receiver's URL, which starts with `https://`.
     #[serde(default, deserialize_with = "null_is_default")]
@@ -134,7 +134,7 @@ pub struct EventTarget {
     /// key that may read the rules sees this secret.
     #[serde(default)]
     pub hmac_sha256_signing_secret: Option<SigningSecret>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -181,7 +181,9 @@ impl EventTarget {
         self
     }
 
-    /// Signs each request with this secret: 32 letters and digits.
+    /// Signs each request with this secret, 32 letters and digits, which the receiver needs to
+    /// verify it ([`WebhookVerifier`](crate::notifications::WebhookVerifier)). Without a secret
+    /// anybody who knows the URL can send events.
     #[must_use]
     pub fn signing_secret(mut self, secret: impl Into<SigningSecret>) -> Self {
         self.hmac_sha256_signing_secret = Some(secret.into());
@@ -285,10 +287,11 @@ pub struct EventNotificationRule {
     /// The prefix of the files that the rule applies to; empty for all files.
     #[serde(default, deserialize_with = "null_is_default")]
     pub object_name_prefix: String,
-    /// Whether the rule is active.
+    /// Whether the rule is active. An inactive rule sends nothing and keeps its place; events of
+    /// that time are not sent later.
     #[serde(default, deserialize_with = "null_is_default")]
     pub is_enabled: bool,
-    /// The receiver of the events.
+    /// The receiver of the events: its URL, its signing secret and its headers.
     pub target_configuration: EventTarget,
     /// The largest number of events in one request: 1 to 50. The service's default is 1.
     #[serde(default)]
@@ -300,7 +303,7 @@ pub struct EventNotificationRule {
     /// The reason for the suspension; empty if the rule is not suspended.
     #[serde(default)]
     pub suspension_reason: Option<String>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
@@ -349,7 +352,8 @@ impl EventNotificationRule {
         self
     }
 
-    /// Sets the largest number of events in one request, 1 to 50.
+    /// Sets the largest number of events in one request, 1 to 50. More events a request mean fewer
+    /// requests to the receiver, which has to accept all of a request or none.
     #[must_use]
     pub const fn max_events_per_batch(mut self, events: u32) -> Self {
         self.max_events_per_batch = Some(events);
@@ -479,7 +483,7 @@ pub struct EventNotification {
     /// The id of the version that the event is about; `None` for a test event.
     #[serde(default)]
     pub object_version_id: Option<FileId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

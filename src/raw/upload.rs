@@ -37,7 +37,8 @@ pub struct UploadFileRequest<'a> {
     pub file_retention: Option<&'a FileRetention>,
     /// The legal hold of the file.
     pub legal_hold: Option<&'a LegalHold>,
-    /// The upload time to record; only for accounts that may choose it.
+    /// The upload time to record, in place of the service's own. The service accepts it only for
+    /// accounts that Backblaze has enabled this for.
     pub custom_upload_timestamp: Option<Timestamp>,
 }
 

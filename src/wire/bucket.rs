@@ -215,7 +215,7 @@ pub struct ListBucketsResponse {
     /// The requested buckets that the key may see.
     #[serde(deserialize_with = "lenient::rows")]
     pub buckets: Vec<BucketDetails>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -76,7 +76,7 @@ pub struct ListFilesResponse {
     /// The id of the version at which the next page starts; only in listings of versions.
     #[serde(default)]
     pub next_file_id: Option<FileId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -116,7 +116,7 @@ pub struct DeleteFileVersionResponse {
     /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

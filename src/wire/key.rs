@@ -66,7 +66,7 @@ setters! {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CreateKeyResponse {
-    /// The secret of the key.
+    /// The secret of the key. The service never shows it again.
     pub application_key: ApplicationKey,
     /// The key's id, name, capabilities and restrictions.
     #[serde(flatten)]
@@ -88,13 +88,13 @@ pub(crate) struct ListKeysRequest<'a> {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListKeysResponse {
-    /// The keys.
+    /// The keys of this page, in the order of their ids, without their secrets.
     #[serde(deserialize_with = "lenient::rows")]
     pub keys: Vec<KeyDetails>,
     /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_application_key_id: Option<ApplicationKeyId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
