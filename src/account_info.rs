@@ -463,7 +463,7 @@ impl AuthSnapshot {
 /// let after = b2_api.account_info().auth()?.expect("an authorization").generation();
 /// assert_ne!(before, after);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generation([u8; 20]);

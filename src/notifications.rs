@@ -79,7 +79,7 @@ pub struct UnreadableEvent {
 ///
 /// let forged = verifier.receive(Some("v1=00"), body);
 /// assert!(matches!(forged, Err(WebhookError::WrongSignature)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct WebhookVerifier {

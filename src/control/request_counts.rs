@@ -170,7 +170,7 @@ impl RequestBudget {
 /// assert_eq!(called, [Operation::AuthorizeAccount, Operation::ListBuckets]);
 /// assert_eq!(counts.total(), 2);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestCounts(Box<[u64]>);

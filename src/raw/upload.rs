@@ -157,7 +157,7 @@ impl Raw<'_> {
     /// })?;
     /// assert_eq!(version.content_length, 5);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors
