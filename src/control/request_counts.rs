@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::model::operation::{BillingClass, Operation};
+use crate::setters::setters;
 
 /// Counts requests. A request is counted just before it is sent, whatever becomes of it.
 #[derive(Debug)]
@@ -101,13 +102,22 @@ impl RequestCounter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RequestBudget {
-    /// The requests of class A, which are free of charge: uploads, deletions, hiding. `None` means
-    /// no limit.
+    /// The requests of class A, which are free of charge: uploads, deletions, hiding. A limit
+    /// guards against a program that runs wild, not against costs. `None` means no limit.
     pub class_a: Option<u64>,
-    /// The requests of class B: downloads and descriptions of files. `None` means no limit.
+    /// The requests of class B: downloads, and descriptions of files by id. `None` means no limit.
     pub class_b: Option<u64>,
-    /// The requests of class C: everything else, mostly listings. `None` means no limit.
+    /// The requests of class C: listings, copies, and everything about buckets and keys. Replacing
+    /// a token is one of them too, so leave room for one a day. `None` means no limit.
     pub class_c: Option<u64>,
+}
+
+setters! {
+    RequestBudget {
+        class_a: u64,
+        class_b: u64,
+        class_c: u64,
+    }
 }
 
 impl RequestBudget {
@@ -115,29 +125,6 @@ impl RequestBudget {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Limits the requests of class A, which are free of charge: uploads, deletions, hiding. The
-    /// limit guards against a program that runs wild, not against costs.
-    #[must_use]
-    pub const fn class_a(mut self, requests: u64) -> Self {
-        self.class_a = Some(requests);
-        self
-    }
-
-    /// Limits the requests of class B: downloads, and descriptions of files by id.
-    #[must_use]
-    pub const fn class_b(mut self, requests: u64) -> Self {
-        self.class_b = Some(requests);
-        self
-    }
-
-    /// Limits the requests of class C: listings, copies, and everything about buckets and keys.
-    /// Replacing a token is one of them too, so leave room for one a day.
-    #[must_use]
-    pub const fn class_c(mut self, requests: u64) -> Self {
-        self.class_c = Some(requests);
-        self
     }
 
     /// The limit of a billing class.

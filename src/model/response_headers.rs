@@ -3,6 +3,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::setters::setters;
+
 /// What an extended value encodes: all but `attr-char` of RFC 8187.
 const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
@@ -43,22 +45,37 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHeaders {
-    /// The `Content-Disposition` header: whether a browser shows (`inline`) or saves (`attachment`) the file,
-    /// and under which name. [`attachment`](Self::attachment) writes it correctly.
+    /// The `Content-Disposition` header, verbatim: whether a browser shows (`inline`) or saves
+    /// (`attachment`) the file, and under which name. [`attachment`](Self::attachment) writes a
+    /// correct one for any file name.
     pub content_disposition: Option<String>,
     /// The `Content-Language` header, such as `de-AT`: the language that the content is written in.
     pub content_language: Option<String>,
     /// The `Expires` header, an HTTP date such as `Thu, 31 Dec 2026 23:59:59 GMT`: until when
     /// browsers and caches may keep what they downloaded. It does not end the validity of the link.
     pub expires: Option<String>,
-    /// The `Cache-Control` header, such as `max-age=3600`: how long browsers and caches may keep the file.
+    /// The `Cache-Control` header, such as `max-age=3600` or `no-store`: how long browsers and
+    /// caches may keep the file.
     pub cache_control: Option<String>,
-    /// The `Content-Encoding` header. It is only a label: the bytes are served as they were
-    /// uploaded.
+    /// The `Content-Encoding` header, such as `gzip` for content that was compressed before it was
+    /// uploaded: a browser then decompresses it. It is only a label: the bytes are served as they
+    /// were uploaded.
     pub content_encoding: Option<String>,
     /// The `Content-Type` header, such as `text/html; charset=utf-8`: what a browser takes the
     /// bytes for.
     pub content_type: Option<String>,
+}
+
+setters! {
+    ResponseHeaders {}
+    into {
+        content_disposition: String,
+        content_language: String,
+        expires: String,
+        cache_control: String,
+        content_encoding: String,
+        content_type: String,
+    }
 }
 
 impl ResponseHeaders {
@@ -66,14 +83,6 @@ impl ResponseHeaders {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Sets the `Content-Disposition` header, verbatim. [`attachment`](Self::attachment) writes a
-    /// correct one for any file name.
-    #[must_use]
-    pub fn content_disposition(mut self, value: impl Into<String>) -> Self {
-        self.content_disposition = Some(value.into());
-        self
     }
 
     /// Sets `Content-Disposition` so that a browser saves the file under this name. It replaces an earlier
@@ -106,43 +115,6 @@ impl ResponseHeaders {
             value.extend(utf8_percent_encode(file_name, EXTENDED));
         }
         self.content_disposition(value)
-    }
-
-    /// Sets the `Content-Language` header: the language of the content, such as `de-AT`.
-    #[must_use]
-    pub fn content_language(mut self, value: impl Into<String>) -> Self {
-        self.content_language = Some(value.into());
-        self
-    }
-
-    /// Sets the `Expires` header, an HTTP date until when browsers and caches may keep what they
-    /// downloaded.
-    #[must_use]
-    pub fn expires(mut self, value: impl Into<String>) -> Self {
-        self.expires = Some(value.into());
-        self
-    }
-
-    /// Sets the `Cache-Control` header, such as `no-store` or `max-age=3600`.
-    #[must_use]
-    pub fn cache_control(mut self, value: impl Into<String>) -> Self {
-        self.cache_control = Some(value.into());
-        self
-    }
-
-    /// Sets the `Content-Encoding` header, such as `gzip` for content that was compressed before it
-    /// was uploaded: a browser then decompresses it.
-    #[must_use]
-    pub fn content_encoding(mut self, value: impl Into<String>) -> Self {
-        self.content_encoding = Some(value.into());
-        self
-    }
-
-    /// Sets the `Content-Type` header, such as `application/pdf`.
-    #[must_use]
-    pub fn content_type(mut self, value: impl Into<String>) -> Self {
-        self.content_type = Some(value.into());
-        self
     }
 
     /// The parameters that ask for them: in the authorization, and again in each download's query.
