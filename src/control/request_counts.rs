@@ -4,6 +4,7 @@
 //! is refused by the budget does not, and each repeated request counts again. Redirects do not
 //! exist, so a request counts once.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -159,8 +160,18 @@ impl RequestBudget {
 /// # }
 /// # Ok::<_, anyhow::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RequestCounts(Box<[u64]>);
+
+impl fmt::Debug for RequestCounts {
+    /// Shows the operations that were called, by their names, with their numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let called = self
+            .iter()
+            .map(|(operation, count)| (operation.name(), count));
+        f.debug_map().entries(called).finish()
+    }
+}
 
 impl RequestCounts {
     /// Returns the number of requests of an operation, repeated ones included.
@@ -199,6 +210,14 @@ mod tests {
     use super::{RequestBudget, RequestCounter};
     use crate::error::Error;
     use crate::model::operation::{BillingClass, Operation};
+
+    #[test]
+    fn debug_names_the_operations_that_were_called() {
+        let request_counter = RequestCounter::default();
+        request_counter.count(Operation::UploadFile).unwrap();
+        let shown = format!("{:?}", request_counter.read());
+        assert_eq!(shown, r#"{"b2_upload_file": 1}"#);
+    }
 
     #[test]
     fn requests_are_counted_by_operation_and_class() {
