@@ -20,10 +20,12 @@ const RECENT: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct CheckingConnector<C> {
     clock: Clock,
+    /// Makes the connections.
     connector: C,
 }
 
 impl<C> CheckingConnector<C> {
+    /// Wraps a connector.
     pub(super) fn new(clock: &Clock, connector: C) -> Self {
         Self {
             clock: clock.clone(),
@@ -51,6 +53,7 @@ impl<C: Connector> Connector for CheckingConnector<C> {
 
 /// A connection that remembers when it was last seen open. Any input or output makes it forget.
 pub(super) struct CheckedConnection {
+    /// The connection itself.
     transport: Box<dyn Transport>,
     clock: Clock,
     /// When it was seen open, if it was not used since.

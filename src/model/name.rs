@@ -1,6 +1,10 @@
 //! The rules for file and bucket names (docs/protocol.md, sections 4.2 and 2.2). They bind what we
 //! send; names that the service reports are never judged, because files made through the S3 API may
 //! break them.
+//!
+//! A name that breaks a rule is refused before anything is read or sent, with the rule that it
+//! breaks. The same names are accepted where they only refer to a file: a download, a listing, a
+//! deletion.
 
 use std::fmt;
 

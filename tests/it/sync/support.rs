@@ -87,23 +87,13 @@ impl Places {
 
     /// The visible files of the bucket's folder `home`, and their content.
     pub(super) fn stored(&self) -> BTreeMap<String, String> {
-        self.try_stored().unwrap()
-    }
-
-    /// The same, unless a file is gone before its content is read.
-    pub(super) fn try_stored(&self) -> Option<BTreeMap<String, String>> {
         let options = b2sdk::LsOptions::new().recursive(true);
-        let bucket = &self.world.bucket;
-        let files = bucket.ls_with("home", &options).unwrap();
+        let files = self.world.bucket.ls_with("home", &options).unwrap();
         let names = files.map(|entry| entry.unwrap().version.file_name);
         names
             .map(|name| {
-                let download = match bucket.download_file_by_name(&name) {
-                    Err(error) if error.is_not_found() => return None,
-                    other => other.unwrap(),
-                };
-                let content = String::from_utf8(download.read_to_vec().unwrap()).unwrap();
-                Some((name["home/".len()..].to_owned(), content))
+                let content = String::from_utf8(self.world.content(&name)).unwrap();
+                (name["home/".len()..].to_owned(), content)
             })
             .collect()
     }
