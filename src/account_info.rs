@@ -27,13 +27,26 @@
 //! info.abandon_refresh(ticket)?;
 //! # Ok::<_, b2sdk::error::StoreError>(())
 //! ```
+//!
+//! What each kind of data is, and what its loss costs:
+//!
+//! | data | belongs to | lost with | what its loss costs |
+//! | --- | --- | --- | --- |
+//! | authorization: key, token, URLs of the cluster, what the key may do | the store | [`AccountInfo::clear`], a login of another identity | one `b2_authorize_account` (class C), or `NotAuthorized` if the program has no credentials |
+//! | bucket names and ids | an identity | another identity, [`AccountInfo::remove_bucket`] | one `b2_list_buckets` (class C) for each name that is used |
+//! | upload URLs with their tokens | an identity and a target | being taken, 23 hours, another identity, the end of the large file | one `b2_get_upload_url` or `b2_get_upload_part_url` (class A, free of charge) |
+//! | the lease | the store | saving, abandoning, its time | nothing |
+//!
+//! Everything here can be requested again from the service, so a store is a cache: a client goes on
+//! without it, logs one warning with the reason, and authorizes with its own credentials. The one
+//! exception is a program that was started without credentials and relies on the authorization that
+//! another one stored.
 
 pub(crate) mod cached;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod fleet;
-#[cfg(any(feature = "redis", feature = "postgres"))]
 mod forward;
 pub(crate) mod memory;
 #[cfg(feature = "postgres")]
@@ -54,7 +67,6 @@ mod url_pools;
 pub use self::sqlite::builder::SqliteAccountInfoBuilder;
 
 pub use self::cached::Cached;
-#[cfg(any(feature = "redis", feature = "postgres"))]
 use self::forward::{forward_account_info, forward_methods};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -77,31 +89,65 @@ use crate::model::time::Timestamp;
 
 /// A store for an authorization, the bucket names and the upload URLs.
 ///
-/// The crate has two: [`InMemoryAccountInfo`](crate::InMemoryAccountInfo), which ends with the process,
-/// and `SqliteAccountInfo`, which keeps everything in a file. To write another one, implement each
-/// method as a single atomic operation of whatever keeps the data, and run the conformance kit (feature
-/// `test-util`) on it. `examples/custom_account_info.rs` is such a store.
+/// The crate has [`InMemoryAccountInfo`](crate::InMemoryAccountInfo), which ends with the process,
+/// `SqliteAccountInfo`, which keeps everything in a file for the processes of one machine, and,
+/// behind features, `RedisAccountInfo` and `PostgresAccountInfo` for fleets of machines. To write
+/// another one, implement each method as a single atomic operation of whatever keeps the data, and
+/// run the conformance kit (feature `test-util`) on it. `examples/custom_account_info.rs` is such a
+/// store. It can be tried out behind [`Cached`], which takes most of the calls off it.
 ///
-/// Any number of threads call a store at the same time. No method sends a request to B2, and none keeps
-/// a lock after it returns. Calls cannot be cancelled, so each method of a store on a server gives up
-/// after about two seconds and returns [`StoreError::unavailable`].
+/// Any number of threads call a store at the same time. No method sends a request to B2, and none
+/// keeps a lock after it returns. Calls cannot be cancelled, so each method of a store on a server
+/// gives up after about two seconds and returns [`StoreError::unavailable`].
+///
+/// # How often each method is called
+/// | method | when the client calls it |
+/// | --- | --- |
+/// | `auth` | before every request; it decides whether and as whom the request is sent |
+/// | `take_upload_url`, `put_upload_url` | once before and once after each small upload and each part |
+/// | `bucket_id`, `save_bucket` | when a bucket is looked up by name; nothing is remembered above the store |
+/// | `begin_refresh`, `save_auth` | when a token expires, which is about once a day, and at a login |
+/// | `renew_lease` | before an authorization is tried again |
+/// | `is_logged_out` | only if `auth` returned nothing |
+/// | the others | when a bucket is deleted or gone, when all buckets are listed, when a large file ends, at a logout |
+///
+/// # Atomicity
+/// Two calls must not be mixed: whatever runs at the same time, the effect is that of running them
+/// one after the other. Three cases matter most, and the kit checks them with 32 threads:
+/// - of many callers of `begin_refresh`, one gets the lease;
+/// - an upload URL is returned by one `take_upload_url` only, because two uploads through one URL
+///   break each other;
+/// - a reader sees the authorization from before or after a `save_auth`, and never none.
 ///
 /// # Lost answers
 /// A store on a server may not know whether a request took effect. It may repeat everything but
-/// [`put_upload_url`](Self::put_upload_url), because another process may have taken the URL in between:
-/// - `begin_refresh`, if the store draws the ticket's number before the first attempt and a repetition
-///   finds that number's lease to be its own;
+/// [`put_upload_url`](Self::put_upload_url), because another process may have taken the URL in
+/// between:
+/// - `begin_refresh`, if the store draws the ticket's number before the first attempt and a
+///   repetition finds that number's lease to be its own;
 /// - `take_upload_url`, which then loses a URL but never hands one out twice;
 /// - the others, which have no further effect the second time. A repeated `save_auth` finds its own
 ///   authorization, which is a success.
 ///
 /// An upload URL that could not be put is dropped; the client asks for another one.
+///
+/// # Errors
+/// A method fails with [`StoreError::superseded`] if it is called for an identity that the store
+/// does not hold, and the client then looks at the authorization again. It fails with
+/// [`StoreError::unavailable`] if waiting may help. Any other error counts as lasting. In all three
+/// cases the client goes on if it can, so an error is never worse than a missing entry, and a store
+/// must not return a doubtful value to avoid one.
 pub trait AccountInfo: fmt::Debug + Send + Sync {
-    /// Returns the authorization in the store. The client calls this before every request, so it
-    /// should be fast.
+    /// Returns the authorization in the store, or `None` if nobody has logged in, somebody has
+    /// logged out, or what was there is lost.
+    ///
+    /// The client calls this before every request, so it should take microseconds. A store that has
+    /// to ask a server can be put behind [`Cached`]. The answer is shared ([`Arc`]), because
+    /// copying the key and the token each time would leave copies of secrets in memory.
     ///
     /// # Errors
-    /// Whatever error the store meets.
+    /// Whatever error the store meets. The client then uses the authorization that it used last, if
+    /// any.
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError>;
 
     /// Returns whether somebody logged out: whether the authorization is missing because of
@@ -136,6 +182,14 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// A lease lasts for `lease` from now on, and nobody else gets one before it ends. Its holder may
     /// still save after that, as long as the store holds the same identity.
     ///
+    /// The rules are, in this order:
+    ///
+    /// 1. The store holds an authorization of another generation than `stale`: [`Refresh::Newer`],
+    ///    whatever leases exist.
+    /// 2. Somebody holds a lease that has not ended: [`Refresh::Busy`].
+    /// 3. Otherwise the caller gets the lease: [`Refresh::Lease`]. Nothing else changes; others go
+    ///    on using what the store holds.
+    ///
     /// # Errors
     /// Whatever error the store meets.
     fn begin_refresh(
@@ -149,6 +203,10 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// An authorization of another identity removes all buckets and upload URLs; one of the identity
     /// that the store holds keeps them. The buckets that the key is restricted to are added to the
     /// bucket names.
+    ///
+    /// A save without a ticket is a login and is always accepted. After a logout, a save with a
+    /// ticket from before it is refused, so that a refresh that was under way does not undo the
+    /// logout.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if `ticket` is given and the store holds another identity than when
@@ -164,6 +222,9 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// A holder that waits for the service calls this now and then, so that nobody else begins to
     /// authorize in the meantime. The default does nothing: the lease then ends as it was drawn.
     ///
+    /// A ticket whose lease has ended, or was given to somebody else, changes nothing and is no
+    /// error.
+    ///
     /// # Errors
     /// Whatever error the store meets.
     fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
@@ -173,47 +234,68 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
 
     /// Ends a lease without saving, so that the next caller gets one at once.
     ///
+    /// Without it, everybody would wait until the lease lapses before the next attempt. A ticket
+    /// whose lease has passed to somebody else does not end theirs.
+    ///
     /// # Errors
     /// Whatever error the store meets.
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError>;
 
     /// Logs out: removes the authorization, the buckets, the upload URLs and the lease.
     ///
+    /// From then on [`is_logged_out`](Self::is_logged_out) returns `true` until the next save, so
+    /// programs that share the store do not log in again by themselves. The token stays valid at
+    /// the service, for up to 24 hours; only deleting the key ends it. A second call changes
+    /// nothing.
+    ///
     /// # Errors
     /// Whatever error the store meets.
     fn clear(&self) -> Result<(), StoreError>;
 
-    /// Returns the id of the bucket with this name, if the store knows it.
+    /// Returns the id of the bucket with this name, if the store knows it. Names differ in case.
+    ///
+    /// The entry may be out of date: a bucket can be deleted, and another one created under its
+    /// name. The client notices that when the service refuses the id, removes the entry and asks
+    /// the service once.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError>;
 
-    /// Returns the name of the bucket with this id, if the store knows it.
+    /// Returns the name of the bucket with this id, if the store knows it. Downloads by name and
+    /// shared links need the name, all other calls the id.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError>;
 
-    /// Returns the names and ids of all known buckets, sorted by name.
+    /// Returns the names and ids of all known buckets, sorted by name. The list is as complete as
+    /// what was looked up and saved; it is no substitute for `b2_list_buckets`.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError>;
 
     /// Stores the name and id of a bucket, in place of an older entry with this name or this id.
+    /// Afterwards the name leads to this id, the id to this name, and no other entry has either.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError>;
 
-    /// Removes a bucket and its upload URLs.
+    /// Removes a bucket and its upload URLs, which the service no longer accepts. A bucket that the
+    /// store does not know is no error. The client calls this when the bucket was deleted, or turns
+    /// out to be gone.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError>;
 
-    /// Replaces all bucket names with these names and ids. Upload URLs stay.
+    /// Replaces all bucket names with these names and ids. Upload URLs stay, also those of buckets
+    /// that are not in the list: they lapse within a day, and nobody asks for them.
+    ///
+    /// The client calls this after it has listed all buckets. If a name or an id occurs twice, the
+    /// last one counts.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
@@ -223,10 +305,13 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
         buckets: &[(String, BucketId)],
     ) -> Result<(), StoreError>;
 
-    /// Takes an upload URL out of the pool of a target. From then on it belongs to the caller alone.
+    /// Takes an upload URL out of the pool of a target. From then on it belongs to the caller
+    /// alone, and no other caller gets it before it is put back.
     ///
-    /// The URL that was put last is returned first, and none older than [`UploadUrl::LIFETIME`] ever
-    /// is.
+    /// The URL that was put last is returned first, because its connection is most likely still
+    /// open. None older than [`UploadUrl::LIFETIME`] is returned, and none that seems to be
+    /// received more than five minutes in the future; both are removed. A caller that never returns
+    /// the URL, because it was killed or its upload failed, costs nothing but the URL.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
@@ -237,11 +322,15 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     ) -> Result<Option<UploadUrl>, StoreError>;
 
     /// Puts an upload URL into the pool of a target, for anybody to take. A URL that is in the pool
-    /// already stays there once. A pool holds at most [`pool_size`](Self::pool_size) URLs; the oldest
-    /// is dropped to make room.
+    /// already stays there once. A pool holds at most [`pool_size`](Self::pool_size) URLs; the
+    /// oldest is dropped to make room.
+    ///
+    /// The client puts a URL only after an upload through it succeeded. After any failure it drops
+    /// the URL, as the service requires.
     ///
     /// # Errors
-    /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
+    /// [`StoreError::superseded`] if the store does not hold `owner`, which is how a URL of an
+    /// account that was logged out does not come back; whatever error it meets.
     fn put_upload_url(
         &self,
         owner: &Identity,
@@ -251,12 +340,20 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
 
     /// Removes all upload URLs of a target, such as those of a large file that is finished.
     ///
+    /// A target without a pool is no error.
+    ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError>;
 }
 
-/// An authorization in a store, with its identity and its generation.
+/// An authorization in a store, with its identity and its generation, as [`AccountInfo::auth`]
+/// returns it.
+///
+/// A snapshot never changes. The store replaces it as a whole, so a request that was begun with it
+/// is judged by it: if the service refuses the token, the client asks to replace this generation,
+/// and learns whether somebody else has done so already. Its `Debug` output shows neither the key
+/// nor the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthSnapshot {
     auth: AccountAuth,
@@ -328,7 +425,8 @@ impl AuthSnapshot {
         Ok(Self::new(read.into()))
     }
 
-    /// Returns the authorization.
+    /// Returns the authorization: the token, the URLs of the account's cluster, and what the key
+    /// may do. It contains secrets, which its `Debug` output does not show.
     #[must_use]
     pub const fn auth(&self) -> &AccountAuth {
         &self.auth
@@ -340,7 +438,8 @@ impl AuthSnapshot {
         &self.identity
     }
 
-    /// Returns the generation of the authorization.
+    /// Returns the generation of the authorization, which is another one for every token. A caller
+    /// that finds the token refused names it to [`AccountInfo::begin_refresh`].
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.generation
@@ -364,7 +463,7 @@ impl AuthSnapshot {
 /// let after = b2_api.account_info().auth()?.expect("an authorization").generation();
 /// assert_ne!(before, after);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generation([u8; 20]);
@@ -403,18 +502,26 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// The answer to [`AccountInfo::begin_refresh`].
+/// The answer to [`AccountInfo::begin_refresh`]: whether the caller authorizes, waits for somebody
+/// who does, or has nothing to do any more.
 #[derive(Debug)]
 pub enum Refresh {
-    /// The authorization was replaced already. Use this one.
+    /// The authorization was replaced already, by another thread or process. The caller uses this
+    /// one and sends its request again; no request to `b2_authorize_account` is needed.
     Newer(Arc<AuthSnapshot>),
-    /// The caller holds the lease. It authorizes, and saves with this ticket.
+    /// The caller holds the lease. It authorizes, and saves with this ticket; or it calls
+    /// [`AccountInfo::abandon_refresh`] if that failed.
     Lease(RefreshTicket),
-    /// Somebody else holds the lease. The caller asks again later.
+    /// Somebody else holds the lease. The caller asks again later, with growing pauses up to one
+    /// second, until there is a newer authorization or the lease lapses.
     Busy,
 }
 
 /// The right to replace an authorization. Saving or abandoning consumes it.
+///
+/// A ticket names the identity that the store held when it was drawn. Saving with it is refused if
+/// the store holds another identity by then, so that a slow refresh never overwrites somebody's new
+/// login.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RefreshTicket {
     number: u64,
@@ -429,7 +536,8 @@ impl RefreshTicket {
         Self { number, identity }
     }
 
-    /// Returns the number that the store chose.
+    /// Returns the number that the store chose. Two tickets of one store never have the same
+    /// number, so a store recognizes by it whether a lease is still the ticket's own.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
@@ -442,24 +550,35 @@ impl RefreshTicket {
     }
 }
 
-/// The target of an upload URL.
+/// The target of an upload URL: what a store keeps a pool of URLs for.
+///
+/// The two kinds come from different endpoints and are not interchangeable, even if a bucket and a
+/// file happened to have one id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UploadTarget {
-    /// Whole files in a bucket.
+    /// Whole files in a bucket (`b2_get_upload_url`). Such a pool lives as long as the bucket, and
+    /// serves all files that are uploaded in one request.
     Bucket(BucketId),
-    /// Parts of a large file that is not finished.
+    /// Parts of a large file that is not finished (`b2_get_upload_part_url`). Such a pool is
+    /// dropped when the file is finished or cancelled.
     LargeFile(FileId),
 }
 
-/// An upload URL with its token. Only one upload at a time may use it.
+/// An upload URL with its token. Only one upload at a time may use it: the service answers a second
+/// one that runs beside it with an error.
+///
+/// The token in it is not that of the authorization. It is valid for 24 hours, or until the storage
+/// server behind the URL rejects an upload. `Debug` does not show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UploadUrl {
-    /// The URL.
+    /// The URL, which leads to one storage server of the service.
     pub url: String,
-    /// Its token.
+    /// The token that goes with it, for the header `Authorization`.
     pub token: UploadToken,
-    /// When it was received, in milliseconds since the Unix epoch.
+    /// When it was received from the service, in milliseconds since the Unix epoch, by the clock of
+    /// the machine that requested it. Its age counts from there, also in another process or on
+    /// another machine.
     pub received: Timestamp,
 }
 
@@ -503,97 +622,12 @@ impl UploadUrl {
     }
 }
 
-impl<T: AccountInfo + ?Sized> AccountInfo for Arc<T> {
-    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
-        (**self).auth()
-    }
-
-    fn is_logged_out(&self) -> Result<bool, StoreError> {
-        (**self).is_logged_out()
-    }
-
+forward_account_info! {
+    impl[T: AccountInfo + ?Sized] Arc<T>, |this| Ok(&**this);
     fn max_staleness(&self) -> Duration {
         (**self).max_staleness()
     }
-
     fn pool_size(&self) -> usize {
         (**self).pool_size()
-    }
-
-    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
-        (**self).renew_lease(ticket, lease)
-    }
-
-    fn begin_refresh(
-        &self,
-        stale: Option<Generation>,
-        lease: Duration,
-    ) -> Result<Refresh, StoreError> {
-        (**self).begin_refresh(stale, lease)
-    }
-
-    fn save_auth(
-        &self,
-        auth: AccountAuth,
-        ticket: Option<RefreshTicket>,
-    ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        (**self).save_auth(auth, ticket)
-    }
-
-    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
-        (**self).abandon_refresh(ticket)
-    }
-
-    fn clear(&self) -> Result<(), StoreError> {
-        (**self).clear()
-    }
-
-    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
-        (**self).bucket_id(owner, name)
-    }
-
-    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
-        (**self).bucket_name(owner, id)
-    }
-
-    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        (**self).buckets(owner)
-    }
-
-    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
-        (**self).save_bucket(owner, name, id)
-    }
-
-    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
-        (**self).remove_bucket(owner, id)
-    }
-
-    fn replace_buckets(
-        &self,
-        owner: &Identity,
-        buckets: &[(String, BucketId)],
-    ) -> Result<(), StoreError> {
-        (**self).replace_buckets(owner, buckets)
-    }
-
-    fn take_upload_url(
-        &self,
-        owner: &Identity,
-        target: &UploadTarget,
-    ) -> Result<Option<UploadUrl>, StoreError> {
-        (**self).take_upload_url(owner, target)
-    }
-
-    fn put_upload_url(
-        &self,
-        owner: &Identity,
-        target: &UploadTarget,
-        url: UploadUrl,
-    ) -> Result<(), StoreError> {
-        (**self).put_upload_url(owner, target, url)
-    }
-
-    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
-        (**self).drop_upload_urls(owner, target)
     }
 }

@@ -21,6 +21,19 @@
 //!
 //! Every step ends at once when the call is cancelled, except a name lookup and the connecting
 //! after it, which have time limits.
+//!
+//! Which failures can be told apart by what had been sent, and what that means for repeating:
+//!
+//! | step | `Sent` | may be repeated |
+//! | --- | --- | --- |
+//! | 1 to 3 | nothing left the process | not at all: the same would happen again |
+//! | 4 | `Nothing` | always |
+//! | 5, before the last byte of the body | `Nothing` or `Partial` | always: an incomplete request has no effect |
+//! | 5, after it; 6 | `All` | only if a second time does no harm, or after a look at the service |
+//!
+//! A host's connections are pooled (16 idle ones for each host by default, for 4 seconds). A
+//! connection goes back to its pool when the body of its answer was read to the end, and is closed
+//! otherwise.
 
 mod agents;
 pub(crate) mod body;
@@ -83,13 +96,18 @@ pub(crate) enum RequestBody<'a> {
 pub(crate) struct Request<'a> {
     /// The endpoint: for errors, counts and time limits.
     pub(crate) operation: Operation,
+    /// GET, HEAD or POST.
     pub(crate) method: Method,
+    /// The whole URL. It comes from a store or from the service, so it is checked before anything
+    /// is sent.
     pub(crate) url: &'a str,
     /// The realm whose hosts may receive the credentials.
     pub(crate) realm: &'a Realm,
     /// The value of the `Authorization` header. It never appears in an error or a log.
     pub(crate) authorization: &'a str,
+    /// Further headers, whose values are already encoded.
     pub(crate) headers: Vec<(&'a str, String)>,
+    /// What is sent after the headers.
     pub(crate) body: RequestBody<'a>,
     /// What the request is about, for the error that a refusal becomes.
     pub(crate) subject: Subject<'a>,
@@ -99,8 +117,11 @@ pub(crate) struct Request<'a> {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) operation: Operation,
+    /// The status, from 200 to 299.
     pub(crate) status: u16,
+    /// All headers of the answer.
     pub(crate) headers: HeaderMap,
+    /// The body, which is read by the caller.
     pub(crate) body: ResponseBody,
 }
 
@@ -199,14 +220,17 @@ impl Http {
         })))
     }
 
+    /// The clock of this client.
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
     }
 
+    /// The counter of requests, with the budgets.
     pub(crate) fn request_counter(&self) -> &RequestCounter {
         &self.0.request_counter
     }
 
+    /// The limits on bandwidth.
     pub(crate) fn bandwidth(&self) -> &Bandwidth {
         &self.0.bandwidth
     }
@@ -264,6 +288,11 @@ impl Http {
 
     /// Sends a request and reads the head of the answer. An answer that is no success becomes the
     /// error that it means.
+    ///
+    /// The call returns when the head has arrived: the body of a download may take hours after
+    /// that. It fails with `Cancelled` if the call is cancelled or the client was shut down, also
+    /// if the connection failed for another reason at that moment, because cancelling breaks
+    /// connections.
     pub(crate) fn send(&self, request: Request<'_>, control: &Control) -> Result<Response> {
         control.check()?;
         if self.is_closed() {

@@ -24,7 +24,9 @@ pub use crate::model::notification::{
 };
 pub use crate::model::secret::{CustomHeaderValue, SigningSecret};
 
-/// The name of the header that carries the service's signature.
+/// The name of the header that carries the service's signature:
+/// `X-Bz-Event-Notification-Signature`. A receiver passes its value to [`WebhookVerifier`]
+/// together with the body.
 pub const SIGNATURE_HEADER: &str = "X-Bz-Event-Notification-Signature";
 
 /// The one scheme there is: HMAC-SHA256 of the body, in hexadecimal.
@@ -77,7 +79,7 @@ pub struct UnreadableEvent {
 ///
 /// let forged = verifier.receive(Some("v1=00"), body);
 /// assert!(matches!(forged, Err(WebhookError::WrongSignature)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct WebhookVerifier {

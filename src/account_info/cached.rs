@@ -71,7 +71,8 @@ pub struct Cached<S: AccountInfo> {
     process: u32,
 }
 
-/// What the store held, and when.
+/// What the store held, and when it was read, by the clock's `elapsed`. That the store held nothing
+/// is remembered as well.
 #[derive(Debug)]
 struct Read {
     auth: Option<Arc<AuthSnapshot>>,
@@ -89,6 +90,10 @@ struct NamedBucket {
 impl<S: AccountInfo> Cached<S> {
     /// Puts a memory in front of a store. The authorization is read from the store again after
     /// `staleness`. If that is zero, only upload URLs are kept in memory.
+    ///
+    /// A second is a good value for a store on a server: an upload of small files then reads the
+    /// store once a second instead of once a file. Names of buckets are remembered for a minute in
+    /// any case, because the service refuses an id that is out of date.
     #[must_use]
     pub fn new(store: S, staleness: Duration) -> Self {
         Self::reading(store, staleness, Clock::default())
@@ -114,7 +119,9 @@ impl<S: AccountInfo> Cached<S> {
         }
     }
 
-    /// Returns the store behind the memory.
+    /// Returns the store behind the memory, such as to ask it for something that only this kind of
+    /// store has. Calls that change it directly are not seen by the memory before the staleness is
+    /// over.
     #[must_use]
     pub const fn store(&self) -> &S {
         &self.store
@@ -125,7 +132,7 @@ impl<S: AccountInfo> Cached<S> {
         self.process != std::process::id()
     }
 
-    /// Remembers an authorization that was read or saved.
+    /// Remembers an authorization that was read or saved, unless nothing is to be remembered.
     fn note(&self, auth: Option<&Arc<AuthSnapshot>>) {
         if !self.staleness.is_zero() {
             *self.read.write() = Some(Read {

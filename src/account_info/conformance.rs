@@ -33,6 +33,20 @@
 //! this machine reads [`Clock::now`]; a store that uses the time of a server adds [`Clock::moved`]
 //! to that. If the answers of a store may be old ([`max_staleness`](AccountInfo::max_staleness)),
 //! the checks let that time pass before a change by another process must be visible.
+//!
+//! | check | what a store that fails it does to its users |
+//! | --- | --- |
+//! | [`check_authorization`] | sends requests as somebody else, or undoes a logout |
+//! | [`check_refresh`] | authorizes many times where once is enough, or blocks everybody after a crash |
+//! | [`check_buckets`] | works in the wrong bucket, or asks for each name again |
+//! | [`check_upload_urls`] | gives one upload URL to two uploads, or URLs that the service refuses |
+//! | [`check_values`] | loses what is not ASCII, or long |
+//! | [`check_threads`] | does any of this only under load |
+//! | [`check_restart`] | loses the login with the process, or hands out again what was taken |
+//! | [`check_server_faults`] | fails for good, or does a thing twice, when its server was away for a moment |
+//!
+//! A check takes milliseconds, except [`check_threads`] and [`check_values`], which call the store
+//! some thousand times. None of them needs an account or sends anything to B2.
 
 mod authorization;
 mod buckets;
@@ -60,7 +74,12 @@ pub use self::threads::check_threads;
 pub use self::urls::check_upload_urls;
 pub use self::values::check_values;
 
-/// Runs all checks, each on new, empty stores that `make` creates with the given clock.
+/// Runs all checks that a store in one process can pass, each on new, empty stores that `make`
+/// creates with the given clock: [`check_authorization`], [`check_refresh`], [`check_buckets`],
+/// [`check_upload_urls`], [`check_values`] and [`check_threads`].
+///
+/// `make` is called about forty times. Stores of earlier calls may still exist, so each needs a
+/// place of its own.
 ///
 /// # Panics
 /// If the store breaks the contract. The message names the promise.

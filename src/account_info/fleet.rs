@@ -1,5 +1,13 @@
 //! What the stores on a server have in common: their settings, the name of an account info, the numbers
 //! that they draw, and how a server that failed is left alone.
+//!
+//! | setting | default | what it does |
+//! | --- | --- | --- |
+//! | `account` | `default` | which of several account infos on one server is used |
+//! | `staleness` | 1 s | how old an answer from this process's memory may be |
+//! | `pool_size` | 1,000 | upload URLs kept for one target, for all machines together |
+//! | `seal_with` | none | encrypts tokens and the key |
+//! | `store_application_key` | `false` | whether the key is stored at all |
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -16,14 +24,21 @@ use crate::error::{Error, Result, StoreError};
 pub(super) type Password =
     Arc<dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
 
-/// How a store is used, whatever its server is.
+/// How a store is used, whatever its server is. The two builders share it, so that a setting has
+/// one meaning, one default and one check.
 #[derive(Clone)]
 pub(super) struct FleetSettings {
+    /// The name of the account info, which becomes part of keys and rows.
     pub(super) account: String,
+    /// How old an answer from memory may be.
     pub(super) staleness: Duration,
+    /// The largest number of upload URLs of one target.
     pub(super) pool_size: usize,
+    /// The secret that texts are encrypted under, if they are.
     pub(super) secret: Option<Vec<u8>>,
+    /// Whether the application key is stored.
     pub(super) stores_application_key: bool,
+    /// The time, which tests can move. Leases use the server's time, moved on by as much.
     pub(super) clock: Clock,
 }
 
@@ -53,7 +68,8 @@ impl FleetSettings {
     }
 }
 
-/// A name becomes part of keys.
+/// Fails with `InvalidInput` unless the name has 1 to 64 of the allowed characters. It becomes part
+/// of keys on the server, where other characters would have a meaning of their own.
 fn check_name(name: &str) -> Result<()> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) {
@@ -65,7 +81,8 @@ fn check_name(name: &str) -> Result<()> {
     ))
 }
 
-/// A number that nobody else draws.
+/// A number that nobody else draws, for tickets and epochs: 64 bits from the randomness of the
+/// standard library's hash keys. It need not be secret; it must only not occur twice.
 pub(super) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
@@ -80,6 +97,7 @@ pub(super) struct Pause {
 }
 
 impl Pause {
+    /// How long a server is left alone.
     const LENGTH: Duration = Duration::from_secs(1);
 
     /// Refuses a call during the pause, with the reason for it.
@@ -92,6 +110,7 @@ impl Pause {
         }
     }
 
+    /// Begins a pause. Calls within it fail with this reason.
     pub(super) fn begin(&self, reason: &str) {
         *self.until.lock() = Some((self.clock.elapsed() + Self::LENGTH, reason.to_owned()));
     }
@@ -103,6 +122,8 @@ macro_rules! fleet_setters {
     () => {
         /// Names the account info, so that one server can hold several. The default is `default`. A name
         /// has 1 to 64 of the characters `a-z A-Z 0-9 _ -`.
+        ///
+        /// Stores with different names share nothing: neither the login nor upload URLs.
         pub fn account(mut self, name: impl Into<String>) -> Self {
             self.fleet.account = name.into();
             self
@@ -111,6 +132,9 @@ macro_rules! fleet_setters {
         /// Sets how old an answer from memory may be. The default is one second. A logout, or a login to
         /// another account, is noticed with that delay. If it is zero, the server is asked before every
         /// request to B2.
+        ///
+        /// An old token or an old bucket is corrected by the service at the cost of one refused
+        /// request.
         pub fn staleness(mut self, staleness: std::time::Duration) -> Self {
             self.fleet.staleness = staleness;
             self
@@ -127,6 +151,9 @@ macro_rules! fleet_setters {
         /// Sets whether the application key is stored as well. By default it is not: each machine gets it
         /// from a [credential provider](crate::credentials) or passes it in, and uses the authorization in
         /// the store if that belongs to its key.
+        ///
+        /// With it, a machine needs no credentials of its own once another one has logged in, and
+        /// whoever can read the server has the key.
         pub fn store_application_key(mut self, store: bool) -> Self {
             self.fleet.stores_application_key = store;
             self
@@ -135,6 +162,10 @@ macro_rules! fleet_setters {
         /// Encrypts tokens, upload URLs' tokens and the application key under this secret
         /// (XChaCha20-Poly1305). Every machine needs the same one, of at least 16 random bytes; the names
         /// of buckets and the ids of account and key stay in clear text.
+        ///
+        /// A shorter secret is refused when the store is opened. A machine with another secret, or
+        /// none, cannot read what is stored; its calls log a warning that says so, and it
+        /// authorizes by itself.
         pub fn seal_with(mut self, secret: impl Into<Vec<u8>>) -> Self {
             self.fleet.secret = Some(secret.into());
             self

@@ -1,11 +1,21 @@
-//! Implements [`AccountInfo`](super::AccountInfo) for a store that is another store with a builder
-//! in front of it.
+//! Implements [`AccountInfo`](super::AccountInfo) for a type that passes every call on to another
+//! store: a store behind a builder, a store behind a check, a shared store.
+//!
+//! The trait has sixteen methods that return a `Result`, and a wrapper that forgets one compiles if that
+//! method has a default. Here they are listed once, so a method that is added to the trait is passed
+//! on by all wrappers or by none. [`Cached`](super::Cached) and the session's wrapper are not made in
+//! this way, because each of their methods does something of its own.
 
-/// Implements [`AccountInfo`](super::AccountInfo) for a type by its field `store`.
+/// Implements [`AccountInfo`](super::AccountInfo) for a type by calling another store.
+///
+/// `|this| store` returns that store, or the error with which every call fails. The two methods
+/// without a `Result` (`max_staleness`, `pool_size`) keep their defaults unless they are written
+/// after it.
 macro_rules! forward_account_info {
-    ($type:ty) => {
-        impl $crate::account_info::AccountInfo for $type {
+    (impl[$($generics:tt)*] $type:ty, |$this:ident| $store:expr; $($others:item)*) => {
+        impl<$($generics)*> $crate::account_info::AccountInfo for $type {
             $crate::account_info::forward_methods! {
+                |$this| $store;
                 fn auth(&self) -> Option<std::sync::Arc<$crate::account_info::AuthSnapshot>>;
                 fn is_logged_out(&self) -> bool;
                 fn begin_refresh(
@@ -73,23 +83,22 @@ macro_rules! forward_account_info {
                 ) -> ();
             }
 
-            fn max_staleness(&self) -> std::time::Duration {
-                self.store.max_staleness()
-            }
-
-            fn pool_size(&self) -> usize {
-                self.store.pool_size()
-            }
+            $($others)*
         }
     };
 }
 
-/// Implements methods that return a `Result` by calling the field `store`.
+/// Implements methods that return a `Result` by calling the store that the expression returns.
 macro_rules! forward_methods {
-    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)* $(,)?) -> $returned:ty;)*) => {
+    (
+        |$this:ident| $store:expr;
+        $(fn $name:ident(&self $(, $argument:ident: $type:ty)* $(,)?) -> $returned:ty;)*
+    ) => {
         $(
             fn $name(&self $(, $argument: $type)*) -> Result<$returned, $crate::error::StoreError> {
-                self.store.$name($($argument),*)
+                let $this = self;
+                let store: Result<_, $crate::error::StoreError> = $store;
+                $crate::account_info::AccountInfo::$name(store? $(, $argument)*)
             }
         )*
     };

@@ -2,6 +2,13 @@
 //!
 //! One lock protects everything, so each method is atomic. The lock is held for the length of one
 //! method, and nothing in it waits or does input and output.
+//!
+//! | data | how it is kept | what removes it |
+//! | --- | --- | --- |
+//! | authorization | one shared value that is replaced as a whole | `clear`, another login |
+//! | lease | the ticket's number and its end by the monotonic clock, so that setting the machine's time does not extend it | saving, abandoning, `clear`, its end |
+//! | buckets | a sorted map by name; a lookup by id goes through all of them | another identity, `clear` |
+//! | upload URLs | a list for each target, the newest last | being taken, age, the pool's size, another identity |
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,9 +26,14 @@ use crate::model::time::Timestamp;
 
 /// An account-info store in memory.
 ///
-/// It suits programs that run for a long time, scripts that authorize once, and places where no key
-/// may be written to disk. Everything in it is lost when it is dropped, so each new process costs
-/// one authorization and new upload URLs.
+/// It suits programs that run for a long time, scripts that authorize once, tests, and places where
+/// no key may be written to disk. Everything in it is lost when it is dropped, so each new process
+/// costs one authorization (class C), one `b2_list_buckets` (class C) for each bucket that it
+/// names, and new upload URLs.
+///
+/// A store belongs to one account and key at a time; use one store for each, or clone an [`Arc`] of
+/// it to share one login among several `B2Api`s of a process. The application key stays in memory
+/// as long as the store exists, and is wiped when it is dropped.
 ///
 /// ```
 /// use b2sdk::{B2Api, InMemoryAccountInfo};

@@ -3,6 +3,15 @@
 //! Every method is one statement or one transaction (`postgres/statements.rs`; the tables are in
 //! `postgres/schema.rs`), which goes to a thread of the store's own (`postgres/server.rs`). The memory of
 //! `cached.rs` is in front of it.
+//!
+//! | call | what the server does |
+//! | --- | --- |
+//! | a request to B2, the authorization read less than `staleness` ago | nothing |
+//! | a request to B2 otherwise | one statement, which returns no secret while nothing has changed |
+//! | a small upload through a URL in constant use | nothing |
+//! | any other taking or putting of an upload URL | one statement |
+//! | `begin_refresh`, `renew_lease`, `abandon_refresh`, bucket lookups | one statement |
+//! | `save_auth`, `clear`, changes of buckets | one transaction of five to eight round trips |
 
 mod failure;
 mod request;
@@ -22,22 +31,28 @@ use crate::account_info::fleet::{FleetSettings, fleet_setters};
 use crate::account_info::{Cached, forward_account_info};
 use crate::error::Result;
 
-/// An account-info store on a PostgreSQL server, which all processes on all machines of a fleet share.
+/// An account-info store on a PostgreSQL server, which all processes on all machines of a fleet
+/// share.
 ///
 /// One process authorizes for all, and upload URLs that one machine does not need serve another.
 ///
-/// The server may be restarted, fail over, or be unavailable for a while. The client then asks B2 for what
-/// it needs, and a program that has credentials continues. Upload URLs are in an unlogged table, which is
-/// empty after a crash.
+/// The server may be restarted, fail over, or be unavailable for a while. The client then asks B2
+/// for what it needs, and a program that has credentials continues. Upload URLs are in an unlogged
+/// table, which is empty after a crash.
 ///
-/// The store needs three tables. [`migrate`](PostgresAccountInfoBuilder::migrate) creates them, or an
-/// administrator does with [`TABLES`](Self::TABLES).
+/// The store needs three tables. [`migrate`](PostgresAccountInfoBuilder::migrate) creates them, or
+/// an administrator does with [`TABLES`](Self::TABLES).
 ///
-/// The store has a thread of its own, on which the connections are. It can be called from any thread,
-/// also from one of an async runtime, which it blocks for as long as the server needs.
+/// The store has a thread of its own, on which the connections are. It can be called from any
+/// thread, also from one of an async runtime, which it blocks for as long as the server needs.
 ///
-/// By default the application key is not stored, and the token and the upload URLs are in clear text.
-/// See [`PostgresAccountInfoBuilder::seal_with`].
+/// By default the application key is not stored, and the token and the upload URLs are in clear
+/// text. See [`PostgresAccountInfoBuilder::seal_with`].
+///
+/// # Consequences
+/// Whoever can read the tables can upload, download and delete with the token for up to a day,
+/// unless the store is sealed. Backups of the database contain what the tables do. After a failover
+/// to a replica, upload URLs are requested again, because unlogged tables are not replicated.
 ///
 /// ```no_run
 /// use b2sdk::B2Api;
@@ -56,6 +71,9 @@ pub struct PostgresAccountInfo {
 impl PostgresAccountInfo {
     /// The statements that create the tables, for an administrator to run. A program's user then needs
     /// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on them. Running them again changes nothing.
+    ///
+    /// The tables are `b2_account`, `b2_bucket` and `b2_upload_url`; all account infos of a
+    /// database share them.
     pub const TABLES: &str = schema::TABLES;
 
     /// Opens the account info named `default` on a server. The URL has the form
@@ -73,19 +91,30 @@ impl PostgresAccountInfo {
         Self::builder().connect(url)
     }
 
-    /// Returns a builder with the default settings.
+    /// Returns a builder with the default settings, for another name, another time-out, encryption,
+    /// TLS roots or a password that changes.
     pub fn builder() -> PostgresAccountInfoBuilder {
         PostgresAccountInfoBuilder::default()
     }
 
     /// Returns the host and the port of the server, or of each server that the URL names.
+    ///
+    /// The text contains neither the user nor the password.
     #[must_use]
     pub fn server(&self) -> &str {
         self.store.store().server().name()
     }
 }
 
-forward_account_info!(PostgresAccountInfo);
+forward_account_info! {
+    impl[] PostgresAccountInfo, |this| Ok(&this.store);
+    fn max_staleness(&self) -> Duration {
+        self.store.max_staleness()
+    }
+    fn pool_size(&self) -> usize {
+        self.store.pool_size()
+    }
+}
 
 /// A builder for [`PostgresAccountInfo`].
 ///
@@ -103,7 +132,9 @@ forward_account_info!(PostgresAccountInfo);
 #[derive(Clone)]
 #[must_use = "nothing happens before it is connected"]
 pub struct PostgresAccountInfoBuilder {
+    /// What the stores on servers have in common.
     fleet: FleetSettings,
+    /// How the server is reached.
     settings: Settings,
 }
 
@@ -148,6 +179,9 @@ impl PostgresAccountInfoBuilder {
 
     /// Sets how many connections this store has at most. The default is 2. They are made when they are
     /// needed, and closed after a minute without use. A server has 100 for all programs by default.
+    ///
+    /// Calls beyond it wait for a free one within their time-out. With the defaults a process
+    /// rarely needs the second: most calls are answered from memory.
     pub fn connections(mut self, connections: usize) -> Self {
         self.settings.connections = connections;
         self

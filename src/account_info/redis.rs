@@ -2,6 +2,15 @@
 //!
 //! Every method is one script (`redis/scripts.rs`, which has the layout), sent over a connection of
 //! `redis/server.rs`. The memory of `cached.rs` is in front of it.
+//!
+//! | command | round trips |
+//! | --- | --- |
+//! | a request to B2, the authorization read less than `staleness` ago | none |
+//! | a request to B2 otherwise | one; the server answers with a few bytes while nothing has changed |
+//! | a small upload through a URL in constant use | none |
+//! | any other taking or putting of an upload URL | one |
+//! | a new connection | one more, for the server's run |
+//! | the first use of a script after the server was restarted | one more, to load it |
 
 mod address;
 mod scripts;
@@ -19,15 +28,24 @@ use crate::error::Result;
 
 /// An account-info store on a Redis server, which all processes on all machines of a fleet share.
 ///
-/// One process authorizes for all, and upload URLs that one machine does not need serve another. Valkey
-/// and other servers that run Redis' scripts work as well.
+/// One process authorizes for all, and upload URLs that one machine does not need serve another.
+/// Valkey and other servers that run Redis' scripts work as well.
 ///
-/// The server may be restarted, emptied, or unavailable for a while. The client then asks B2 for what it
-/// needs, and a program that has credentials continues. Everything in the store can be requested from B2
-/// again, so the server needs no persistence.
+/// The server may be restarted, emptied, or unavailable for a while. The client then asks B2 for
+/// what it needs, and a program that has credentials continues. Everything in the store can be
+/// requested from B2 again, so the server needs no persistence.
 ///
-/// By default the application key is not stored, and the token and the upload URLs are in clear text.
-/// See [`RedisAccountInfoBuilder::seal_with`].
+/// By default the application key is not stored, and the token and the upload URLs are in clear
+/// text. See [`RedisAccountInfoBuilder::seal_with`].
+///
+/// Besides logging in, the server's user needs `EVALSHA`, `SCRIPT LOAD` and `INFO`, and the
+/// commands that the scripts use (`HGET`, `HSET`, `ZADD` and the like) on keys that begin with
+/// `b2:`.
+///
+/// # Consequences
+/// Whoever can read the server can upload, download and delete with the token for up to a day,
+/// unless the store is sealed. A server that evicts keys when it is full should use a `volatile-*`
+/// policy: the authorization has no expiry, and each loss of it costs an authorization.
 ///
 /// ```no_run
 /// use b2sdk::B2Api;
@@ -58,19 +76,30 @@ impl RedisAccountInfo {
         Self::builder().open(url)
     }
 
-    /// Returns a builder with the default settings.
+    /// Returns a builder with the default settings, for another name, another time-out, encryption,
+    /// TLS roots or a password that changes.
     pub fn builder() -> RedisAccountInfoBuilder {
         RedisAccountInfoBuilder::default()
     }
 
     /// Returns the host and the port of the server.
+    ///
+    /// With Sentinel it is the name of the service and the addresses of the Sentinels.
     #[must_use]
     pub fn server(&self) -> &str {
         self.store.store().server().name()
     }
 }
 
-forward_account_info!(RedisAccountInfo);
+forward_account_info! {
+    impl[] RedisAccountInfo, |this| Ok(&this.store);
+    fn max_staleness(&self) -> Duration {
+        self.store.max_staleness()
+    }
+    fn pool_size(&self) -> usize {
+        self.store.pool_size()
+    }
+}
 
 /// A builder for [`RedisAccountInfo`].
 ///
@@ -87,7 +116,9 @@ forward_account_info!(RedisAccountInfo);
 #[derive(Clone)]
 #[must_use = "nothing happens before it is opened"]
 pub struct RedisAccountInfoBuilder {
+    /// What the stores on servers have in common.
     fleet: FleetSettings,
+    /// How the server is reached.
     settings: Settings,
 }
 
@@ -120,6 +151,10 @@ impl RedisAccountInfoBuilder {
 
     /// Sets how long one attempt to connect, to send or to receive takes at most. The default is two
     /// seconds.
+    ///
+    /// A call may take twice as long, if an idle connection turns out to be broken and another one
+    /// is made. It does not wait for a server that could not be reached within the last second, but
+    /// fails at once.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
         self

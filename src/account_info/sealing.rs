@@ -5,6 +5,18 @@
 //! HMAC-SHA-256, so one text always has one encrypted form, and an upload URL that is put twice is
 //! recognized. What a text belongs to is authenticated with it, so nobody can exchange two
 //! encrypted texts.
+//!
+//! | what is stored | clear text (default) | after `seal_with` |
+//! | --- | --- | --- |
+//! | ids of account and key, the realm, bucket names and ids | readable | readable |
+//! | what the key may do, the URLs of the cluster | readable | encrypted with the token |
+//! | token of the account, tokens of upload URLs | readable | encrypted |
+//! | application key | absent, or readable if it is stored at all | absent, or encrypted |
+//!
+//! Two equal texts at one place have equal encrypted forms. That tells a reader of the store that a
+//! token has not changed, and nothing more. A store whose secret was replaced cannot be read any
+//! more: calls fail with the reason, the client authorizes with its own credentials, and the next
+//! save uses the new secret.
 
 use std::fmt;
 
@@ -18,9 +30,11 @@ use sha2::Sha256;
 use crate::account_info::AuthSnapshot;
 use crate::error::{Error, Result, StoreError};
 
-/// The length of a nonce, in bytes.
+/// The length of a nonce, in bytes. XChaCha20 takes one that is long enough to be derived from a
+/// hash without a risk of two texts having the same.
 const NONCE: usize = 24;
-/// The shortest secret, in bytes.
+/// The shortest secret, in bytes. Keys are derived from it by a single HMAC, so it has to be random
+/// already; a password that people remember is too weak.
 const SHORTEST_SECRET: usize = 16;
 
 /// How a store keeps secrets. The default is clear text without the application key.

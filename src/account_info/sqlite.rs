@@ -4,6 +4,13 @@
 //! the order of steps: `shared` is the file of Backblaze's own tools, `urls` the one beside it.
 //! `read_only` serves a place that cannot be written: it reads the file, and keeps changes in
 //! memory.
+//!
+//! | call | what it costs on disk |
+//! | --- | --- |
+//! | `auth`, nothing changed | one look at the file's stamp (about a microsecond), or a read lock and a comparison |
+//! | `bucket_id` and the other lookups | one reading transaction |
+//! | `save_auth`, `save_bucket`, `clear` | one writing transaction that waits for the disk, some milliseconds |
+//! | `take_upload_url`, `put_upload_url` | one writing transaction that does not wait for the disk; none while URLs are in constant use |
 
 pub(crate) mod builder;
 mod connection;
@@ -25,20 +32,14 @@ mod tests;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use self::builder::SqliteAccountInfoBuilder;
 use self::files::Files;
 use self::read_only::ReadOnly;
-use crate::account_info::{
-    AccountInfo, AuthSnapshot, Cached, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
-};
+use crate::account_info::{AccountInfo, Cached, forward_account_info};
 #[cfg(any(test, feature = "test-util"))]
 use crate::control::clock::Clock;
 use crate::error::{Result, StoreError};
-use crate::model::auth::{AccountAuth, Identity};
-use crate::model::id::BucketId;
 
 /// An account-info store in files, which other processes and later runs of a program share.
 ///
@@ -57,6 +58,9 @@ use crate::model::id::BucketId;
 /// not as a logout: a program that authorized by itself does so again and creates a new file. If
 /// the file is replaced, the new one is used from the next call on.
 ///
+/// Errors name the file, what failed and what can be done about it. A failure of the second file
+/// never fails a call: its URLs then stay in memory.
+///
 /// ```
 /// use b2sdk::account_info::AccountInfo;
 /// use b2sdk::SqliteAccountInfo;
@@ -70,7 +74,8 @@ use crate::model::id::BucketId;
 /// ```
 pub struct SqliteAccountInfo {
     backend: Backend,
-    /// The process that opened the store; another one must not use it.
+    /// The process that opened the store; another one must not use it, because a lock that the
+    /// parent held while it forked is never released in the child.
     process: u32,
 }
 
@@ -85,6 +90,10 @@ enum Backend {
 impl SqliteAccountInfo {
     /// Opens the current user's account info, which Backblaze's own tools use too, and creates it if it
     /// does not exist. [`SqliteAccountInfoBuilder::open`] documents which file that is.
+    ///
+    /// The environment variable `B2_ACCOUNT_INFO` names another file. What that program finds there
+    /// belongs to whoever is logged in, which need not be the account that the program expects;
+    /// check [`B2Api::account_id`](crate::B2Api::account_id) where that matters.
     ///
     /// # Consequences
     /// This is the login of the person who uses the `b2` command-line tool. Authorizing another key
@@ -125,6 +134,9 @@ impl SqliteAccountInfo {
     }
 
     /// Returns the absolute path of the file with the authorization and the bucket names.
+    ///
+    /// The file of upload URLs is beside it, with `-urls` at the end of its name, and SQLite's own
+    /// files with `-journal`, `-wal` and `-shm`.
     #[must_use]
     pub fn path(&self) -> &Path {
         match &self.backend {
@@ -162,89 +174,6 @@ impl fmt::Debug for SqliteAccountInfo {
     }
 }
 
-impl AccountInfo for SqliteAccountInfo {
-    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
-        self.store()?.auth()
-    }
-
-    fn is_logged_out(&self) -> Result<bool, StoreError> {
-        self.store()?.is_logged_out()
-    }
-
-    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
-        self.store()?.renew_lease(ticket, lease)
-    }
-
-    fn begin_refresh(
-        &self,
-        stale: Option<Generation>,
-        lease: Duration,
-    ) -> Result<Refresh, StoreError> {
-        self.store()?.begin_refresh(stale, lease)
-    }
-
-    fn save_auth(
-        &self,
-        auth: AccountAuth,
-        ticket: Option<RefreshTicket>,
-    ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        self.store()?.save_auth(auth, ticket)
-    }
-
-    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
-        self.store()?.abandon_refresh(ticket)
-    }
-
-    fn clear(&self) -> Result<(), StoreError> {
-        self.store()?.clear()
-    }
-
-    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
-        self.store()?.bucket_id(owner, name)
-    }
-
-    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
-        self.store()?.bucket_name(owner, id)
-    }
-
-    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        self.store()?.buckets(owner)
-    }
-
-    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
-        self.store()?.save_bucket(owner, name, id)
-    }
-
-    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
-        self.store()?.remove_bucket(owner, id)
-    }
-
-    fn replace_buckets(
-        &self,
-        owner: &Identity,
-        buckets: &[(String, BucketId)],
-    ) -> Result<(), StoreError> {
-        self.store()?.replace_buckets(owner, buckets)
-    }
-
-    fn take_upload_url(
-        &self,
-        owner: &Identity,
-        target: &UploadTarget,
-    ) -> Result<Option<UploadUrl>, StoreError> {
-        self.store()?.take_upload_url(owner, target)
-    }
-
-    fn put_upload_url(
-        &self,
-        owner: &Identity,
-        target: &UploadTarget,
-        url: UploadUrl,
-    ) -> Result<(), StoreError> {
-        self.store()?.put_upload_url(owner, target, url)
-    }
-
-    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
-        self.store()?.drop_upload_urls(owner, target)
-    }
+forward_account_info! {
+    impl[] SqliteAccountInfo, |this| this.store();
 }

@@ -2,6 +2,11 @@
 //!
 //! Reading and writing have a type each. The types of secrets cannot be serialized, so that no
 //! secret is written by accident; `Written` exposes them in one place.
+//!
+//! The form is compatible in both directions. Fields that an older version does not know are
+//! ignored when it reads; fields that were added later have a default, so that text of an older
+//! version can be read. The names are those of the service's own answer, except that `realm`, the
+//! key and its id are added.
 
 use serde::{Deserialize, Serialize};
 

@@ -7,6 +7,16 @@
 //! other threads wait for the store to hand one out: they look here before they request a new one
 //! from the service. A process that is killed loses what is
 //! here; the next one requests other URLs from the service.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | a URL is returned, fewer than 16 were within a second each | it goes to the store |
+//! | the 17th and later ones of a quick succession | they stay here |
+//! | a thread waits for the store while a URL is returned | the URL stays here, and that thread finds it |
+//! | a pause of more than a second, then a URL is returned | all URLs of its target go to the store |
+//! | the pool is full | the oldest URL is dropped |
+//! | somebody else logs in, or out | the URLs of the others are dropped |
+//! | the process forks | the child leaves them alone and asks the store |
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -67,6 +77,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl UrlPools {
+    /// Creates empty pools of at most `size` URLs each.
     pub(super) fn new(clock: &Clock, size: usize) -> Self {
         Self {
             clock: clock.clone(),
@@ -107,6 +118,9 @@ impl UrlPools {
     }
 
     /// Keeps a returned URL, or returns the URLs to put into the store.
+    ///
+    /// The caller puts what is returned into the store after this lock is released, one by one. If
+    /// the store refuses one, the others are lost with it, which costs a request each.
     pub(super) fn put(
         &self,
         owner: &Identity,

@@ -80,7 +80,7 @@ impl B2Api {
     /// file.read_exact_at(&mut word, 7)?;
     /// assert_eq!(&word, b"world");
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

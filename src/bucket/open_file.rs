@@ -75,7 +75,7 @@ impl Bucket {
     /// Whether the key may read it, and whether it is still there, shows when something is read.
     ///
     /// ```
-    /// # fn lines(bucket: &b2sdk::Bucket) -> Result<(), Box<dyn std::error::Error>> {
+    /// # fn lines(bucket: &b2sdk::Bucket) -> anyhow::Result<()> {
     /// use std::io::{BufRead, BufReader};
     ///
     /// for entry in bucket.ls("logs")? {

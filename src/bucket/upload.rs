@@ -200,7 +200,7 @@ impl Bucket {
     /// up to there becomes the file. An empty reader creates an empty file.
     ///
     /// ```no_run
-    /// # fn dump(bucket: &b2sdk::Bucket) -> Result<(), Box<dyn std::error::Error>> {
+    /// # fn dump(bucket: &b2sdk::Bucket) -> anyhow::Result<()> {
     /// use std::process::{Command, Stdio};
     ///
     /// let mut dump = Command::new("pg_dump").arg("shop").stdout(Stdio::piped()).spawn()?;

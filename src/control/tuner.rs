@@ -2,6 +2,13 @@
 //!
 //! There is no thread for this. Whoever moves content reports it, and the first report after a second is
 //! over takes the sample. If nothing moves, nothing changes.
+//!
+//! | report | from | counts as |
+//! | --- | --- | --- |
+//! | bytes moved | each read or write of content | as many bytes |
+//! | a request answered | each success that moves content | 32 KiB, so that a thousand empty files are not nothing |
+//! | a refusal (429, 503), no descriptors | the HTTP layer | the end of the sample, and fewer workers |
+//! | work that waits | a thread that asks for a permit | "more workers would help" |
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,6 +28,7 @@ const REQUEST: u64 = 32 * 1024;
 /// The measurements of one `B2Api`, and the permits that they decide about.
 #[derive(Debug)]
 pub(crate) struct Tuner {
+    /// What the number is set on.
     permits: Semaphore,
     /// Whether the number is adaptive. Otherwise nothing is measured.
     is_on: AtomicBool,
@@ -32,11 +40,13 @@ pub(crate) struct Tuner {
     is_wanted: AtomicBool,
     /// When the sample is over, in nanoseconds of the clock's `elapsed`.
     due: AtomicU64,
+    /// What only one thread at a time takes a sample with.
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// Chooses the number.
     controller: Controller,
     /// What was asked for.
     workers: Workers,
@@ -47,6 +57,7 @@ struct State {
 }
 
 impl Tuner {
+    /// Measures for these permits.
     pub(crate) fn new(permits: &Semaphore, workers: Workers) -> Self {
         Self {
             permits: permits.clone(),
@@ -153,6 +164,7 @@ impl Tuner {
         self.sample(&mut state, false, now);
     }
 
+    /// Takes a sample, and sets the number that follows from it.
     fn sample(&self, state: &mut State, is_refused: bool, now: Duration) {
         let took = now.saturating_sub(state.began);
         let moved = self.moved.swap(0, Ordering::Relaxed);

@@ -2,6 +2,15 @@
 //! proxy, one for all other hosts, and one for each proxy.
 //!
 //! `ureq` calls a pool with its settings an agent. Its settings are made here, in one place.
+//!
+//! | the host is | plain HTTP | proxy | pool |
+//! | --- | --- | --- | --- |
+//! | this machine (`localhost`, 127.0.0.0/8, ::1) | allowed | never | `loopback` |
+//! | any other, no proxy for it | only if the builder allows it | no | `direct` |
+//! | any other, a proxy for it | only if the builder allows it | that one | one for each proxy |
+//!
+//! A call under a cancel token has a set of pools of its own (`token_connections`), made from the
+//! same settings.
 
 use std::sync::Arc;
 
@@ -22,8 +31,11 @@ use crate::model::realm::is_loopback;
 /// proxy variables takes time and may fail.
 #[derive(Debug)]
 pub(super) struct AgentSettings {
+    /// The cache of addresses and the TLS sessions.
     shared: Shared,
+    /// Which proxy leads where.
     proxies: Proxies,
+    /// The root certificates that are trusted.
     tls: TlsConfig,
 }
 
@@ -53,6 +65,7 @@ pub(super) struct Agents {
     direct: Agent,
     /// A pool for each proxy.
     proxied: Vec<(Proxy, Agent)>,
+    /// What the pools were made from, for choosing among them.
     agent_settings: Arc<AgentSettings>,
 }
 
@@ -156,6 +169,7 @@ fn roots(config: &HttpConfig) -> Result<RootCerts> {
     Ok(RootCerts::from(roots))
 }
 
+/// The error of root certificates that cannot be used.
 fn invalid(reason: &str) -> Error {
     Error::invalid_input("root certificates", reason.to_owned())
 }

@@ -1,6 +1,15 @@
 //! Readers between files and sockets: one that yields exactly the promised bytes of a request, one
 //! that appends the SHA-1 of what it read, and one that turns what breaks a response into the
 //! crate's errors.
+//!
+//! | where bytes stop | what the reader of the other side sees |
+//! | --- | --- |
+//! | the source of a request's body ends early | the request breaks off, and the call fails: the service stores nothing |
+//! | the source fails | as above, with the source's error |
+//! | the source has more than promised | the rest is not read |
+//! | the call is cancelled | `Cancelled` at the next piece, at most 256 KiB later |
+//! | a response's body ends early | a failure of the connection, never a short success |
+//! | a response's body is silent for longer than the idle limit | a failure of the connection |
 
 use std::fmt;
 use std::io::{self, Read};
@@ -29,8 +38,11 @@ pub(super) enum Source<'a> {
 /// for the remaining bytes in a loop that never ends. The reader checks at each read whether the
 /// call is cancelled, and keeps to the bandwidth limit.
 pub(super) struct ExactReader<'a> {
+    /// Where the bytes come from.
     source: Source<'a>,
+    /// How many bytes there are to be.
     length: u64,
+    /// How many bytes are still to come.
     left: u64,
     control: &'a Control,
     clock: &'a Clock,
@@ -56,6 +68,7 @@ impl<'a> ExactReader<'a> {
         }
     }
 
+    /// The number of bytes that were promised.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
@@ -121,10 +134,14 @@ fn read_uninterrupted(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<us
 /// Content followed by its SHA-1 in 40 hexadecimal digits. An upload announces this with
 /// `hex_digits_at_end` and so need not read its source twice (docs/protocol.md, section 5).
 pub(crate) struct Sha1AtEnd<'a> {
+    /// What is uploaded.
     content: &'a mut dyn Read,
     left: u64,
+    /// The SHA-1 of what was read so far.
     hasher: Sha1Hasher,
+    /// The SHA-1 of all of it, once it was read.
     digest: Option<Sha1Digest>,
+    /// The checksum in hexadecimal digits, as far as it is still to be read.
     trailer: io::Cursor<Vec<u8>>,
 }
 
@@ -190,7 +207,9 @@ impl Read for Sha1AtEnd<'_> {
 /// A body that is read to its end returns its connection to the pool. A body that is dropped
 /// earlier closes it.
 pub(crate) struct ResponseBody {
+    /// The request that this is the answer to, for errors.
     operation: Operation,
+    /// The bytes as they arrive.
     reader: Box<dyn Read + Send + Sync>,
     control: Control,
     clock: Clock,
@@ -220,6 +239,7 @@ impl ResponseBody {
         }
     }
 
+    /// The request that this is the answer to.
     pub(crate) fn operation(&self) -> Operation {
         self.operation
     }

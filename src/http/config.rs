@@ -1,8 +1,18 @@
 //! How connections are made: time limits, proxy, root certificates, user agent.
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | user agent | `b2sdk-rust/<version>` | the service asks clients to name themselves; a program can add its own name |
+//! | proxy | as the environment says | what curl and most programs do |
+//! | idle connections | 16 for each host, 4 s | as many as there are workers; the service closes idle connections after a few seconds |
+//! | `Expect: 100-continue` | from 1 MiB on | a refusal then arrives before the body is sent; for less, the question costs more than it saves |
+//! | IPv4 only | no | both families are tried, with little patience for a silent one |
+//! | plain HTTP | only to this machine | a token in clear text can be read on the way |
 
 use std::time::Duration;
 
 use crate::model::operation::Operation;
+use crate::setters::setters;
 
 /// A limit of ten years, which is never reached. Longer ones overflow when `ureq` adds them to the
 /// present time.
@@ -12,7 +22,14 @@ const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// take as long as it needs while bytes move.
 ///
 /// A step that exceeds its limit fails like a broken connection, and is repeated as the
-/// [`RetryPolicy`](crate::RetryPolicy) says.
+/// [`RetryPolicy`](crate::RetryPolicy) says. Limits of more than ten years are cut to ten years.
+///
+/// | what is wanted | limit to change |
+/// | --- | --- |
+/// | a dead connection is noticed sooner | lower `idle`, but not below the time in which the service answers under load, which may be many seconds |
+/// | server-side copies and finishing a large file are given more time | raise `slow_idle` |
+/// | a proxy that holds back the service's consent delays each large upload less | lower `await_continue` |
+/// | a machine without a network fails sooner | lower `resolve` and `connect`, and the attempts of the `RetryPolicy` |
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,13 +41,15 @@ const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// The limit on looking up the name of a host. The default is 30 seconds.
+    /// The limit on looking up the name of a host. A lookup that takes longer is given up, and the
+    /// request is tried again like one whose connection failed. The default is 30 seconds.
     pub resolve: Duration,
     /// The limit on connecting to all addresses of a host together, including the TLS handshake.
-    /// The default is 60 seconds.
+    /// Nothing of the request was sent then, so it is always repeated. The default is 60 seconds.
     pub connect: Duration,
     /// The limit on the time in which no byte moves in either direction. The wait for an answer
-    /// counts. The default is 128 seconds.
+    /// counts, so it must be longer than the service needs to answer. An upload or download may
+    /// take any time while bytes move. The default is 128 seconds.
     pub idle: Duration,
     /// The limit that replaces `idle` for calls during which the service works for a long time:
     /// server-side copies, and finishing a large file. The default is 1,200 seconds.
@@ -53,43 +72,17 @@ impl Default for Timeouts {
     }
 }
 
+setters! {
+    Timeouts {
+        resolve: Duration,
+        connect: Duration,
+        idle: Duration,
+        slow_idle: Duration,
+        await_continue: Duration,
+    }
+}
+
 impl Timeouts {
-    /// Sets the limit on looking up the name of a host.
-    #[must_use]
-    pub const fn resolve(mut self, limit: Duration) -> Self {
-        self.resolve = limit;
-        self
-    }
-
-    /// Sets the limit on connecting, including the TLS handshake.
-    #[must_use]
-    pub const fn connect(mut self, limit: Duration) -> Self {
-        self.connect = limit;
-        self
-    }
-
-    /// Sets the limit on the time in which no byte moves.
-    #[must_use]
-    pub const fn idle(mut self, limit: Duration) -> Self {
-        self.idle = limit;
-        self
-    }
-
-    /// Sets the limit on the time in which no byte moves while the service copies or finishes a
-    /// file.
-    #[must_use]
-    pub const fn slow_idle(mut self, limit: Duration) -> Self {
-        self.slow_idle = limit;
-        self
-    }
-
-    /// Sets how long to wait for consent before a large body is sent.
-    #[must_use]
-    pub const fn await_continue(mut self, limit: Duration) -> Self {
-        self.await_continue = limit;
-        self
-    }
-
     /// Caps each limit at ten years, so that it can be added to the present time.
     pub(crate) fn that_end(self) -> Self {
         let Self {
@@ -108,7 +101,8 @@ impl Timeouts {
         }
     }
 
-    /// The idle limit of an operation.
+    /// The idle limit of an operation: copies and finishing a large file answer only when the
+    /// service has done the work, which takes minutes for large ones.
     pub(super) const fn idle_for(&self, operation: Operation) -> Duration {
         match operation {
             Operation::CopyFile | Operation::CopyPart | Operation::FinishLargeFile => {
@@ -125,7 +119,8 @@ impl Timeouts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TestMode {
-    /// Some uploads fail. They succeed when they are repeated.
+    /// Some uploads fail. They succeed when they are repeated, so a program notices no more than a
+    /// delay.
     FailSomeUploads,
     /// Some account tokens expire early, and are replaced.
     ExpireSomeAccountAuthorizationTokens,
@@ -150,7 +145,9 @@ impl TestMode {
 /// The settings that the builder of a `B2Api` collects for this layer.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpConfig {
+    /// The value of the header `User-Agent`.
     pub(crate) user_agent: String,
+    /// The limits of single steps.
     pub(crate) timeouts: Timeouts,
     /// Which proxy to use. Its URL may contain a password.
     pub(crate) proxy: ProxyChoice,
@@ -159,6 +156,7 @@ pub(crate) struct HttpConfig {
     /// Whether the root certificates of the system are trusted besides.
     #[cfg(feature = "system-roots")]
     pub(crate) system_roots: bool,
+    /// Whether IPv6 addresses are left out.
     pub(crate) ipv4_only: bool,
     /// How long a connection that nothing uses is kept open.
     pub(crate) idle_age: Duration,

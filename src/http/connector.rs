@@ -47,7 +47,9 @@ const ROUNDS: [Duration; 3] = [
 /// What all connections of a `B2Api` share. Clones share it too.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
+    /// The addresses of hosts.
     pub(super) dns_cache: DnsCache,
+    /// Makes TLS connections, and remembers the sessions to resume.
     tls: Arc<RustlsConnector>,
     shortage: Shortage,
 }
@@ -91,7 +93,8 @@ pub(super) struct NotConnected {
 
 impl NotConnected {
     /// Marks an error as having happened before anything was sent. An error that is marked already
-    /// is only completed with the proxy.
+    /// is only completed with the proxy. The mark travels inside `ureq`'s own error type, which is
+    /// the only thing that its connectors can return.
     fn mark(error: Error, proxy: Option<Box<str>>) -> Error {
         let marked = match error {
             Error::Other(other) => match other.downcast::<Self>() {

@@ -52,7 +52,9 @@ pub(super) struct DnsCache {
 /// The addresses of a host, and when they were looked up.
 #[derive(Debug)]
 struct KnownAddresses {
+    /// When they were looked up, by the clock's `elapsed`.
     since: Duration,
+    /// At most [`MOST_ADDRESSES`].
     addresses: ResolvedSocketAddrs,
 }
 
@@ -69,6 +71,7 @@ struct Answers {
 }
 
 impl DnsCache {
+    /// Creates an empty cache.
     pub(super) fn new(clock: &Clock) -> Self {
         Self {
             clock: clock.clone(),
@@ -77,6 +80,7 @@ impl DnsCache {
         }
     }
 
+    /// The clock by which addresses age.
     pub(super) const fn clock(&self) -> &Clock {
         &self.clock
     }

@@ -3,6 +3,20 @@
 //! Two facts decide what can be done about a failure, so they are determined here: whether anything
 //! was sent ([`Sent`]), and what kind of failure it is ([`TransportKind`]). Messages of the service
 //! are cleaned of tokens and control characters before they become part of an error.
+//!
+//! | what is reported | kind | sent |
+//! | --- | --- | --- |
+//! | the name is unknown, or looking it up takes too long | `Dns` | nothing |
+//! | refused, unreachable, no connection in time | `Connect` | nothing |
+//! | the proxy cannot be reached or refuses the tunnel | `Proxy` | nothing |
+//! | no file descriptor is left | `NoDescriptors` | nothing |
+//! | the certificate is not accepted, no common TLS version | `Tls` | nothing |
+//! | no byte moved for the idle limit | `Stalled` | as far as the body had gone |
+//! | the connection was closed or reset, a TLS alert or a damaged record | `Reset` | as far as the body had gone |
+//! | what came is not HTTP, or not TLS | `Protocol` | as far as the body had gone |
+//!
+//! An answer with a status becomes a [`ServiceError`] first, and then the outcome that its code
+//! means for what the request is about (`error/service.rs`).
 
 use std::io;
 use std::time::Duration;
@@ -87,6 +101,7 @@ pub(super) fn from_body(operation: Operation, error: io::Error) -> Error {
     }
 }
 
+/// Wraps a failure of the connection.
 fn connection(error: TransportError) -> Error {
     Error::Connection(Box::new(error))
 }

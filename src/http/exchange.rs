@@ -52,6 +52,7 @@ impl From<Result<types::Response<ureq::Body>, ureq::Error>> for Answer {
 
 /// How an exchange ended.
 pub(super) struct Exchanged {
+    /// What came back, if anything did.
     pub(super) answer: Answer,
     /// How much of the body was handed over; `None` if the request has no body.
     pub(super) sent: Option<Sent>,
@@ -61,9 +62,13 @@ pub(super) struct Exchanged {
 
 /// A request that lacks only its body.
 pub(super) struct Message<'a> {
+    /// The endpoint, for time limits and errors.
     pub(super) operation: Operation,
+    /// The host, which has been checked.
     pub(super) host: &'a str,
+    /// The connections to use.
     pub(super) agent: Agent,
+    /// Method, URL and headers.
     pub(super) head: types::request::Builder,
 }
 

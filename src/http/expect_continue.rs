@@ -4,6 +4,17 @@
 //! closes the connection. It costs one round trip. A host that does not answer the question,
 //! answers in a form that `ureq` cannot read, or refuses it (417) is not asked again, because each
 //! such question costs time.
+//!
+//! | the host's reaction | counts as | asked again |
+//! | --- | --- | --- |
+//! | `100 Continue`, or a final status, within the limit | an answer | yes |
+//! | silence until the limit, then the body was sent | unanswered | yes, until the second in a row |
+//! | 417 | does not know it | no |
+//! | `ureq` reports a protocol error or a time-out before the body | unreadable | no |
+//! | no connection | nothing | yes |
+//!
+//! Nothing is remembered beyond the `B2Api`, so a host that was mended is asked again by the next
+//! process.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -3,6 +3,15 @@
 //!
 //! Every URL passes through here, also those that the service names, such as upload URLs. A damaged
 //! or forged answer can therefore not lead a token to another host.
+//!
+//! | URL | realm `production` | realm of another URL |
+//! | --- | --- | --- |
+//! | `https://` and a host below `backblaze.com` or `backblazeb2.com` | allowed | refused, unless the realm is such a URL itself |
+//! | `https://` and the realm's own host | refused | allowed |
+//! | a host that the builder trusts | allowed | allowed |
+//! | `http://` to this machine | if the host belongs to the realm | if the host belongs to the realm |
+//! | `http://` elsewhere | refused, unless the builder allows it | refused, unless the builder allows it |
+//! | user and password in the URL, no host, another scheme | refused | refused |
 
 use crate::error::{Error, Result};
 use crate::http::config::HttpConfig;

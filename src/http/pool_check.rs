@@ -46,10 +46,12 @@ impl Shortage {
 pub(super) struct CheckingConnector<C> {
     clock: Clock,
     shortage: Shortage,
+    /// Makes the connections.
     connector: C,
 }
 
 impl<C> CheckingConnector<C> {
+    /// Wraps a connector.
     pub(super) fn new(clock: &Clock, shortage: &Shortage, connector: C) -> Self {
         Self {
             clock: clock.clone(),
@@ -79,6 +81,7 @@ impl<C: Connector> Connector for CheckingConnector<C> {
 
 /// A connection that remembers when it was last seen open. Any input or output makes it forget.
 pub(super) struct CheckedConnection {
+    /// The connection itself.
     transport: Box<dyn Transport>,
     clock: Clock,
     shortage: Shortage,

@@ -5,6 +5,15 @@
 //! lists the hosts that are reached directly. A variable that names no usable proxy is an error,
 //! because a silent direct connection would send the application key past the proxy. Its value is
 //! never shown, since it may contain a password.
+//!
+//! | entry of `no_proxy` | matches |
+//! | --- | --- |
+//! | `*` | every host |
+//! | `example.com`, `.example.com`, `*.example.com` | the domain and all below it, at any port |
+//! | `example.com:8080` | the same, at this port only |
+//! | `10.0.0.0/8`, `fd00::/8` | addresses in this network; never a name, which is not looked up for this |
+//! | `192.0.2.1`, `[2001:db8::1]:443` | this address |
+//! | anything else | nothing, and it is skipped |
 
 use std::env;
 use std::ffi::OsString;
@@ -17,15 +26,20 @@ use crate::error::{Error, Result};
 /// The proxies of a process, or the one of its configuration.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Proxies {
+    /// For URLs with TLS.
     https: Option<Choice>,
+    /// For URLs without TLS.
     http: Option<Choice>,
+    /// The hosts that are reached directly.
     bypass: Bypass,
 }
 
 /// A proxy, or the name of the variable that should have named one.
 #[derive(Debug, Clone)]
 enum Choice {
+    /// A proxy that can be used.
     Proxy(Proxy),
+    /// The name of a variable whose value is no proxy.
     Unusable(&'static str),
 }
 
@@ -131,6 +145,7 @@ struct Bypass(Vec<Pattern>);
 /// An entry of `no_proxy`.
 #[derive(Debug, Clone)]
 enum Pattern {
+    /// Every host.
     Everything,
     /// A host and its subdomains, at one port or at all ports.
     Host(String, Option<u16>),

@@ -1,4 +1,11 @@
 //! Reads the `Retry-After` header: how long the service asks its callers to wait.
+//!
+//! | header | result |
+//! | --- | --- |
+//! | `30` | 30 seconds |
+//! | `Wed, 21 Oct 2026 07:28:00 GMT` | the time until then, by the `Date` of the answer; zero if it is past |
+//! | `-1`, `soon`, empty, missing | none: the usual growing pause applies |
+//! | more than a day | a day, which no call waits for |
 
 use std::time::Duration;
 

@@ -3,6 +3,13 @@
 //! After a lost answer, a client has to tell a version that it has just uploaded from an older one
 //! with the same content. The time of this machine may be wrong, so the versions' upload times are
 //! compared with the service's own time.
+//!
+//! | situation | the earlier estimate | the later estimate |
+//! | --- | --- | --- |
+//! | nothing unusual | exact to the second | exact to the second |
+//! | the machine slept, and its clocks differ about it | too early by the difference | right |
+//! | the machine's time was set in between | may be too early | may be too late |
+//! | no answer of the service yet | none | none |
 
 use std::time::{Duration, SystemTime};
 
@@ -18,11 +25,14 @@ pub(super) struct ServiceClock(Mutex<Option<(SystemTime, Moment)>>);
 /// the machine sleeps, and the time of day, which may be set.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
+    /// By the clock that only moves forward.
     elapsed: Duration,
+    /// By the time of day.
     time: SystemTime,
 }
 
 impl Moment {
+    /// The present moment.
     fn now(clock: &Clock) -> Self {
         Self {
             elapsed: clock.elapsed(),
@@ -41,7 +51,9 @@ impl Moment {
 /// A moment, and the time at the service then, as far as it was known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Beginning {
+    /// The moment itself.
     at: Moment,
+    /// The service's time then, by the last answer before it.
     known: Option<SystemTime>,
 }
 

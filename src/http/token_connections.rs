@@ -40,6 +40,7 @@ struct State {
 }
 
 impl TokenConnections {
+    /// Creates an empty set that keeps at most this many sets of unused connections.
     pub(super) fn new(most_spare: usize) -> Self {
         Self {
             state: Mutex::default(),
@@ -89,7 +90,9 @@ impl TokenConnections {
 /// The right of a token to break its connections. Dropping it returns them.
 #[derive(Debug)]
 struct Lease {
+    /// The connections of the `B2Api`, if it still exists.
     owner: Weak<TokenConnections>,
+    /// The key of the connections among those in use.
     number: u64,
     /// Whether the connections were broken and must not be used again.
     is_broken: AtomicBool,

@@ -1,5 +1,15 @@
 //! Encryption at rest: what is asked for, and what the service reports (docs/protocol.md, section
 //! 3.9).
+//!
+//! | what is asked for | in the request | on a download | in a copy |
+//! | --- | --- | --- | --- |
+//! | nothing | nothing: the bucket's default applies | nothing | nothing |
+//! | SSE-B2 | mode and algorithm | nothing | nothing |
+//! | SSE-C | mode, algorithm, the key and its MD5 | the key and its MD5 | the source's key, and the copy's own |
+//! | `None` | mode `null`, for a bucket's default only | | |
+//!
+//! The key of SSE-C travels with each request over TLS and is not kept by the service, which stores
+//! only its MD5.
 
 use serde::{Deserialize, Serialize};
 

@@ -41,7 +41,7 @@ pub struct KeyDetails {
     /// expired.
     #[serde(default)]
     pub expiration_timestamp: Option<Timestamp>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -1,4 +1,14 @@
 //! Object lock: what keeps a version from being deleted (docs/protocol.md, section 3.11).
+//!
+//! | a version has | who can delete it | who can shorten the protection |
+//! | --- | --- | --- |
+//! | nothing | keys with `deleteFiles` | |
+//! | governance retention, not over | keys with `deleteFiles` and `bypassGovernance`, if they ask for it | keys with `bypassGovernance` |
+//! | compliance retention, not over | nobody | nobody |
+//! | a legal hold | nobody, until it is released | keys with `writeFileLegalHolds` |
+//!
+//! Everybody with `writeFileRetentions` may extend a retention. Hiding a file is always possible:
+//! it deletes nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +64,7 @@ open_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileRetention {
-    /// How strictly the version is protected.
+    /// How strictly the version is protected: whether anybody may shorten the retention.
     pub mode: RetentionMode,
     /// The end of the retention. It must be in the future when it is set. The service may truncate
     /// it to whole seconds.
@@ -97,7 +107,7 @@ impl FileRetention {
 pub struct RetentionPeriod {
     /// The number of units, at least 1.
     pub duration: u32,
-    /// The unit that is counted.
+    /// The unit that is counted: days or years.
     pub unit: RetentionUnit,
 }
 
@@ -133,7 +143,7 @@ impl RetentionPeriod {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BucketRetention {
-    /// How strictly the version is protected.
+    /// How strictly new versions are protected: whether anybody may shorten their retention.
     pub mode: RetentionMode,
     /// How long a file is retained, counted from its upload.
     pub period: RetentionPeriod,
@@ -257,6 +267,7 @@ pub(crate) struct BucketRetentionForm {
     period: Option<PeriodForm>,
 }
 
+/// [`RetentionPeriod`] with the nulls that say that there is none.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
 struct PeriodForm {
@@ -298,6 +309,7 @@ impl Setting for BucketRetention {
     }
 }
 
+/// [`FileLockConfiguration`] as it travels, with the nulls that say that there is no default.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FileLockForm {

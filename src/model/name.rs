@@ -1,6 +1,10 @@
 //! The rules for file and bucket names (docs/protocol.md, sections 4.2 and 2.2). They bind what we
 //! send; names that the service reports are never judged, because files made through the S3 API may
 //! break them.
+//!
+//! A name that breaks a rule is refused before anything is read or sent, with the rule that it
+//! breaks. The same names are accepted where they only refer to a file: a download, a listing, a
+//! deletion.
 
 use std::fmt;
 
@@ -47,11 +51,14 @@ impl fmt::Display for NameRule {
     }
 }
 
+/// The most bytes of UTF-8 that a file name has.
+pub(crate) const MAX_FILE_NAME: usize = 1024;
+
 /// Checks a file name before it is sent.
 pub(crate) fn check_file_name(name: &str) -> Result<(), NameRule> {
     let broken = if name.is_empty() {
         NameRule::Empty
-    } else if name.len() > 1024 {
+    } else if name.len() > MAX_FILE_NAME {
         NameRule::TooLong
     } else if name.starts_with('/') {
         NameRule::StartsWithSlash

@@ -33,7 +33,7 @@ pub struct Part {
     /// When the part was uploaded or copied, by the service's clock, if the service tells it.
     #[serde(default)]
     pub upload_timestamp: Option<Timestamp>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

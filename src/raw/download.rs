@@ -259,7 +259,7 @@ impl Raw<'_> {
     /// response.read_to_string(&mut text)?;
     /// assert_eq!((text.as_str(), response.version.content_length), ("world", 12));
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors
@@ -316,7 +316,7 @@ impl Raw<'_> {
     /// })?;
     /// assert_eq!(version.content_length, 12);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

@@ -25,9 +25,9 @@ pub struct Replication {
     /// The id of the key with which the service writes into the destination bucket. Deleting the key ends the
     /// replication.
     pub destination_key: ApplicationKeyId,
-    /// The settings of the source bucket after the call.
+    /// The settings of the source bucket after the call, with the new rule.
     pub source: BucketDetails,
-    /// The settings of the destination bucket after the call.
+    /// The settings of the destination bucket after the call, with the keys that it accepts.
     pub destination: BucketDetails,
 }
 

@@ -5,6 +5,15 @@
 //! names all that is missing. For some calls it is not certain: reading from a public bucket needs
 //! no capability, and whether a bucket is public is not known here. Such calls are sent, and if the
 //! service refuses, its refusal is completed with what the key lacks.
+//!
+//! | the key | the call | what happens |
+//! | --- | --- | --- |
+//! | lacks a capability that the call certainly needs | any | `NotAllowed`, nothing is sent |
+//! | lacks one that it may need | any | sent; a refusal names it |
+//! | is restricted to other buckets | not a download | `NotAllowed`, nothing is sent |
+//! | is restricted to other names | not a download | `NotAllowed`, nothing is sent |
+//! | is restricted | a download | sent: the bucket may be public |
+//! | was stored by an old program, without capabilities | any | sent; nothing is known of the key |
 
 use crate::error::{Error, KeyRestriction, NotAllowed, Result, ServiceError};
 use crate::model::auth::{Allowed, Capability};

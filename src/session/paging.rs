@@ -7,6 +7,14 @@
 //!
 //! A page that is refused, cut or not answered is repeated by the retry loop like any other call.
 //! After a final error the listing is over: it yields the error once and then nothing.
+//!
+//! | listing | largest page | page that is asked for |
+//! | --- | --- | --- |
+//! | files and versions | 10,000 rows, billed as ten calls | `listed_files` |
+//! | application keys | 10,000 | 1,000 |
+//! | unfinished large files | 100 | 100 |
+//! | parts | 1,000 | 1,000 |
+//! | buckets | no pages | |
 
 use std::vec;
 

@@ -36,6 +36,7 @@ use crate::http::Http;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
 use crate::session::advice::{Advice, History, advise};
+use crate::setters::setters;
 
 /// How often and for how long a call is repeated when it fails for a passing reason.
 ///
@@ -56,18 +57,33 @@ use crate::session::advice::{Advice, History, advise};
 /// assert_eq!(patient.base_delay, Duration::from_secs(1));
 /// assert_eq!(RetryPolicy::none().max_attempts, 1);
 /// ```
+///
+/// With the defaults a call that never succeeds makes 8 attempts and ends after about two to three
+/// minutes (1 + 2 + 4 + 8 + 16 + 32 + 64 seconds of pauses, each longer by up to half), plus the
+/// time of the attempts themselves.
+///
+/// | program | policy |
+/// | --- | --- |
+/// | answers a person | `max_attempts(3)`, `max_delay` of a few seconds |
+/// | a nightly backup | `total_time` of hours, `max_attempts` high |
+/// | has a retry loop of its own | [`none`](Self::none), so that attempts do not multiply |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The largest number of requests for one call. The default is 8.
+    /// The largest number of requests for one call, the first one included. Zero counts as one. The
+    /// default is 8.
     pub max_attempts: u32,
-    /// The first pause between attempts; each further pause is twice as long as the one before it. The default
-    /// is 1 second.
+    /// The first pause between attempts; each further pause is twice as long as the one before it,
+    /// up to `max_delay`. Attempts that make sense at once, such as an upload at another URL, take
+    /// no pause, and a pause that the service asks for (`Retry-After`) does not depend on this one.
+    /// The default is 1 second.
     pub base_delay: Duration,
-    /// The longest pause, unless the service asks for a longer one. The default is 64 seconds.
+    /// The longest pause, unless the service asks for a longer one. Pauses double up to this, and
+    /// are then all of this length. The default is 64 seconds.
     pub max_delay: Duration,
-    /// The longest time from the first attempt to the beginning of the last. For uploads only the
-    /// pauses count, because the data itself may take any time. The default is 15 minutes.
+    /// The longest time from the first attempt to the beginning of the last. A call whose next
+    /// pause would end later fails at once, with the last error. For uploads only the pauses count,
+    /// because the data itself may take any time. The default is 15 minutes.
     pub total_time: Duration,
 }
 
@@ -82,6 +98,15 @@ impl Default for RetryPolicy {
     }
 }
 
+setters! {
+    RetryPolicy {
+        max_attempts: u32,
+        base_delay: Duration,
+        max_delay: Duration,
+        total_time: Duration,
+    }
+}
+
 impl RetryPolicy {
     /// Creates a policy under which every call is a single attempt. A call whose token has expired
     /// fails as well, with status 401.
@@ -91,36 +116,6 @@ impl RetryPolicy {
             max_attempts: 1,
             ..Self::default()
         }
-    }
-
-    /// Sets the largest number of requests for one call.
-    #[must_use]
-    pub const fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = attempts;
-        self
-    }
-
-    /// Sets the first pause between attempts. Each further pause is twice as long as the one before it, up to
-    /// [`max_delay`](#structfield.max_delay). Attempts that make sense at once, such as an upload at another URL,
-    /// take no pause, and a pause that the service asks for (`Retry-After`) does not depend on this one.
-    #[must_use]
-    pub const fn base_delay(mut self, delay: Duration) -> Self {
-        self.base_delay = delay;
-        self
-    }
-
-    /// Sets the longest pause, unless the service asks for a longer one.
-    #[must_use]
-    pub const fn max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = delay;
-        self
-    }
-
-    /// Sets the longest time from the first attempt to the beginning of the last.
-    #[must_use]
-    pub const fn total_time(mut self, time: Duration) -> Self {
-        self.total_time = time;
-        self
     }
 
     /// The pause after `waits` earlier pauses, lengthened at random by up to half so that many

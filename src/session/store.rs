@@ -46,6 +46,7 @@ const NO_LEASE: u64 = 0;
 /// that two threads do not offer the token at the same time; the lock of `last` never is.
 #[derive(Debug)]
 pub(crate) struct Store {
+    /// The owner's store.
     info: Box<dyn AccountInfo>,
     clock: Clock,
     /// The authorization that was read last, and when.

@@ -160,7 +160,7 @@ setters! {
     }
 }
 
-/// The body of `b2_delete_bucket`.
+/// The body of `b2_delete_bucket`, which fails unless the bucket is empty.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteBucketRequest<'a> {
@@ -207,14 +207,15 @@ setters! {
     }
 }
 
-/// The answer to [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets).
+/// The answer to [`b2_list_buckets`](crate::guide::protocol#24-b2_list_buckets), which has no
+/// pages: all buckets come at once.
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct ListBucketsResponse {
     /// The requested buckets that the key may see.
     #[serde(deserialize_with = "lenient::rows")]
     pub buckets: Vec<BucketDetails>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

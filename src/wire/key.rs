@@ -66,13 +66,14 @@ setters! {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CreateKeyResponse {
-    /// The secret of the key.
+    /// The secret of the key. The service never shows it again.
     pub application_key: ApplicationKey,
     /// The key's id, name, capabilities and restrictions.
     #[serde(flatten)]
     pub details: KeyDetails,
 }
 
+/// The body of `b2_list_keys`. The page starts at the key with this id, that one included.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListKeysRequest<'a> {
@@ -87,17 +88,18 @@ pub(crate) struct ListKeysRequest<'a> {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListKeysResponse {
-    /// The keys.
+    /// The keys of this page, in the order of their ids, without their secrets.
     #[serde(deserialize_with = "lenient::rows")]
     pub keys: Vec<KeyDetails>,
     /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_application_key_id: Option<ApplicationKeyId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
+/// The body of `b2_delete_key`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteKeyRequest<'a> {

@@ -101,7 +101,7 @@ pub struct CancelLargeFileResponse {
     /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -150,7 +150,7 @@ pub struct ListPartsResponse {
     /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_part_number: Option<u32>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -208,7 +208,7 @@ pub struct ListUnfinishedResponse {
     /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_file_id: Option<FileId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -4,7 +4,8 @@ use b2sdk::error::TransportKind;
 use b2sdk::simulator::Simulator;
 use b2sdk::testing::Clock;
 use b2sdk::{
-    B2Api, Bucket, BucketType, CancelToken, Error, InMemoryAccountInfo, Operation, UploadOptions,
+    B2Api, Bucket, BucketType, CancelToken, Error, FileAction, InMemoryAccountInfo, Operation,
+    UploadOptions,
 };
 
 use crate::support::BUCKET;
@@ -82,13 +83,15 @@ fn use_all(secure: &mut Secure, case: &str) {
             "{case}: other bytes"
         );
     }
-    let listed: Result<Vec<_>, _> = bucket
-        .list_file_versions(&format!("{case}/small"))
-        .unwrap()
-        .collect();
-    assert_eq!(listed.expect(case).len(), 1, "{case}: versions");
-    let large = bucket.list_file_versions(&format!("{case}/large")).unwrap();
-    assert_eq!(large.count(), 1, "{case}: versions");
+    for name in ["small", "large"] {
+        let listed = bucket
+            .list_file_versions(&format!("{case}/{name}"))
+            .unwrap();
+        let mut listed: Vec<_> = listed.collect::<Result<_, _>>().expect(case);
+        // An answer to starting a large file that was lost leaves an unfinished one, which is no version.
+        listed.retain(|version| version.action == FileAction::Upload);
+        assert_eq!(listed.len(), 1, "{case}: versions of {name}: {listed:?}");
+    }
 }
 
 #[test]

@@ -11,12 +11,16 @@ use crate::support::{World, noise};
 /// Larger than `expect_continue_from`.
 const LENGTH: usize = 1_500_000;
 
-/// A client that does not wait for long, and asks for leave or not.
+/// A client that waits long enough for a service on a busy machine, and asks for leave or not.
 fn world(asks: bool) -> World {
+    world_with_limit(asks, Duration::from_secs(2))
+}
+
+fn world_with_limit(asks: bool, idle: Duration) -> World {
     World::with(|builder| {
         builder
             .expect_continue_from(if asks { 1000 } else { u64::MAX })
-            .timeouts(Timeouts::default().idle(Duration::from_millis(300)))
+            .timeouts(Timeouts::default().idle(idle))
     })
 }
 
@@ -26,39 +30,44 @@ fn words(text: &str) -> Fault {
 
 #[test]
 fn an_upload_that_is_not_read_or_not_answered_ends_in_time_and_is_made_again() {
-    for asks in [false, true] {
-        for what in [
-            "stall",
-            "continue stall",
-            "read=1000 stall",
-            "read=1400000 stall",
-            "half-close",
-            "read=1000 half-close",
-            "read=1000 close",
-            "read=1000 reset",
-        ] {
-            let world = world(asks);
-            world.inject(words(what));
-            let uploaded = world.bucket.upload_bytes(&noise(LENGTH), "x");
-            let uploaded = uploaded.unwrap_or_else(|error| panic!("{what} {asks}: {error:?}"));
-            assert_eq!(uploaded.retries(), 1, "{what} {asks}");
-            let entries = world.service.log().entries();
-            let urls: Vec<_> = entries
-                .iter()
-                .filter_map(|e| e.upload_url.clone())
-                .collect();
-            assert_eq!(urls.len(), 2, "{what} {asks}");
-            assert_ne!(urls[0], urls[1], "{what} {asks}: the URL that failed");
-            assert_eq!(world.versions("x").len(), 1, "{what} {asks}");
-            assert_eq!(world.content("x"), noise(LENGTH), "{what} {asks}");
+    let faults = [
+        "stall",
+        "continue stall",
+        "read=1000 stall",
+        "read=1400000 stall",
+        "half-close",
+        "read=1000 half-close",
+        "read=1000 close",
+        "read=1000 reset",
+    ];
+    let trial = |asks, what| {
+        let world = world(asks);
+        world.inject(words(what));
+        let uploaded = world.bucket.upload_bytes(&noise(LENGTH), "x");
+        let uploaded = uploaded.unwrap_or_else(|error| panic!("{what} {asks}: {error:?}"));
+        assert_eq!(uploaded.retries(), 1, "{what} {asks}");
+        let entries = world.service.log().entries();
+        let urls: Vec<_> = entries
+            .iter()
+            .filter_map(|e| e.upload_url.clone())
+            .collect();
+        assert_eq!(urls.len(), 2, "{what} {asks}");
+        assert_ne!(urls[0], urls[1], "{what} {asks}: the URL that failed");
+        assert_eq!(world.versions("x").len(), 1, "{what} {asks}");
+        assert_eq!(world.content("x"), noise(LENGTH), "{what} {asks}");
+    };
+    // Side by side, because most of them wait for the time limit.
+    std::thread::scope(|scope| {
+        for (asks, what) in faults.iter().flat_map(|what| [(false, what), (true, what)]) {
+            scope.spawn(move || trial(asks, what));
         }
-    }
+    });
 }
 
 #[test]
 fn an_upload_that_nobody_ever_reads_ends_in_an_error() {
     for (asks, what) in [(false, "read=1000 stall"), (true, "continue stall")] {
-        let world = world(asks);
+        let world = world_with_limit(asks, Duration::from_millis(300));
         world.inject(words(what).always());
         let error = world.bucket.upload_bytes(&noise(LENGTH), "x").unwrap_err();
         let debug = format!("{error:?}");

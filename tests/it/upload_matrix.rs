@@ -106,7 +106,7 @@ impl Trial {
             .recommended_part_size(PART as u64)
             .start()
             .unwrap();
-        let silence = Duration::from_millis(300);
+        let silence = Duration::from_secs(1);
         let timeouts = Timeouts::default().idle(silence).slow_idle(silence);
         let world = World::of(service, |builder| builder.workers(2).timeouts(timeouts));
         let source = (stage == Stage::CopyPart).then(|| {

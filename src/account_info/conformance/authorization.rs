@@ -32,6 +32,8 @@ pub fn check_authorization(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     an_arc_is_a_store(make);
 }
 
+/// A new store holds nothing and was not logged out of; otherwise a program with credentials would
+/// not log in.
 fn empty_at_first(store: &dyn AccountInfo) {
     assert_eq!(current(store), None, "a new store holds no authorization");
     let is_logged_out = fine("is_logged_out", store.is_logged_out());
@@ -39,6 +41,8 @@ fn empty_at_first(store: &dyn AccountInfo) {
     refused("buckets", store.buckets(&auth("ada", "1").identity()));
 }
 
+/// Every field comes back, also when the same authorization is saved twice, as after an answer that
+/// was lost.
 fn what_is_saved_comes_back(store: &dyn AccountInfo) {
     let unusual = AccountAuth {
         realm: "https://b2.example.com:8180".to_owned(),
@@ -55,6 +59,7 @@ fn what_is_saved_comes_back(store: &dyn AccountInfo) {
     }
 }
 
+/// A new token is a new generation, which is how others notice that theirs is stale.
 fn generations_change_with_the_token(store: &dyn AccountInfo) {
     let first = save(store, auth("ada", "1")).generation();
     let second = save(store, auth("ada", "2")).generation();
@@ -81,6 +86,9 @@ fn other_identities() -> [AccountAuth; 3] {
     [account, key, realm]
 }
 
+/// After a login of another account, key or realm, nothing of the old identity is readable or
+/// writable, and the new one starts without buckets. A store that compares only the account would
+/// mix two keys.
 fn another_identity_is_refused(make: &impl Fn(Clock) -> Box<dyn AccountInfo>, other: AccountAuth) {
     let (store, owner, clock) = authorized(make);
     fine(
@@ -107,6 +115,7 @@ fn another_identity_is_refused(make: &impl Fn(Clock) -> Box<dyn AccountInfo>, ot
     );
 }
 
+/// All nine calls that name an identity are refused.
 fn everything_is_refused(store: &dyn AccountInfo, owner: &Identity, clock: &Clock) {
     let (id, target) = ("p".into(), bucket("p"));
     let url = url("late", clock, std::time::Duration::ZERO);
@@ -121,6 +130,8 @@ fn everything_is_refused(store: &dyn AccountInfo, owner: &Identity, clock: &Cloc
     refused("drop_upload_urls", store.drop_upload_urls(owner, &target));
 }
 
+/// A refresh that began before a login, or before a logout, cannot save any more: it would
+/// overwrite somebody's login, or undo the logout.
 fn tickets_end_with_their_identity(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let store = make(Clock::manual());
     let of_nobody = lease(&*store, None);
@@ -145,6 +156,8 @@ fn tickets_end_with_their_identity(make: &impl Fn(Clock) -> Box<dyn AccountInfo>
     assert_eq!(current(&*store), None, "a refresh does not undo clear");
 }
 
+/// After `clear` there is no authorization, no bucket and no upload URL, not even after the same
+/// identity has logged in again.
 fn clear_forgets_everything(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     fine(
@@ -178,6 +191,7 @@ fn clear_forgets_everything(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     assert_eq!(left, None, "clear forgets the upload URLs");
 }
 
+/// `Debug` shows neither the key nor a token, because programs log it.
 fn debug_shows_no_secret(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     put(
@@ -192,6 +206,7 @@ fn debug_shows_no_secret(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     }
 }
 
+/// An [`Arc`] around the store is the same store.
 fn an_arc_is_a_store(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     fn look(store: impl AccountInfo) -> Option<Arc<AuthSnapshot>> {
         current(&store)

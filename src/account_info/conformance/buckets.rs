@@ -22,10 +22,12 @@ pub fn check_buckets(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     allowed_buckets_are_added(make);
 }
 
-fn log_store_failure(store: &dyn AccountInfo, owner: &Identity, name: &str, id: &str) {
+/// Saves a bucket, which must succeed.
+fn save_named(store: &dyn AccountInfo, owner: &Identity, name: &str, id: &str) {
     fine("save_bucket", store.save_bucket(owner, name, &id.into()));
 }
 
+/// A saved bucket is found by its name and by its id, and names differ in case.
 fn names_and_ids_find_each_other(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     assert_eq!(fine("bucket_id", store.bucket_id(&owner, "photos")), None);
@@ -34,7 +36,7 @@ fn names_and_ids_find_each_other(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
         None
     );
     for (name, id) in [("photos", "p"), ("it's", "i"), ("Zoo", "z")] {
-        log_store_failure(&*store, &owner, name, id);
+        save_named(&*store, &owner, name, id);
         assert_eq!(
             fine("bucket_id", store.bucket_id(&owner, name)),
             Some(id.into())
@@ -51,27 +53,29 @@ fn names_and_ids_find_each_other(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
     );
 }
 
+/// An older entry with the name or the id is replaced. A leftover would send uploads to a bucket
+/// that was deleted and created again under its name.
 fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
-    log_store_failure(&*store, &owner, "photos", "1");
-    log_store_failure(&*store, &owner, "pictures", "1");
+    save_named(&*store, &owner, "photos", "1");
+    save_named(&*store, &owner, "pictures", "1");
     assert_eq!(
         names(&*store, &owner),
         pairs(&[("pictures", "1")]),
         "a bucket was renamed"
     );
-    log_store_failure(&*store, &owner, "pictures", "2");
+    save_named(&*store, &owner, "pictures", "2");
     assert_eq!(
         names(&*store, &owner),
         pairs(&[("pictures", "2")]),
-        "a name was used anew"
+        "a name was used again"
     );
     assert_eq!(
         fine("bucket_name", store.bucket_name(&owner, &"1".into())),
         None
     );
-    log_store_failure(&*store, &owner, "photos", "1");
-    log_store_failure(&*store, &owner, "photos", "2");
+    save_named(&*store, &owner, "photos", "1");
+    save_named(&*store, &owner, "photos", "2");
     assert_eq!(
         names(&*store, &owner),
         pairs(&[("photos", "2")]),
@@ -79,9 +83,10 @@ fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn 
     );
 }
 
+/// `replace_buckets` leaves exactly what it was given, also nothing at all.
 fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
-    log_store_failure(&*store, &owner, "gone", "g");
+    save_named(&*store, &owner, "gone", "g");
     let listed = [("b".to_owned(), "2".into()), ("a".to_owned(), "1".into())];
     fine("replace_buckets", store.replace_buckets(&owner, &listed));
     assert_eq!(names(&*store, &owner), pairs(&[("a", "1"), ("b", "2")]));
@@ -89,10 +94,11 @@ fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
     assert_eq!(names(&*store, &owner), []);
 }
 
+/// Removing a bucket removes its upload URLs and no others. An unknown bucket is no error.
 fn removing_drops_the_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     for id in ["1", "2"] {
-        log_store_failure(&*store, &owner, &format!("bucket-{id}"), id);
+        save_named(&*store, &owner, &format!("bucket-{id}"), id);
         put(
             &*store,
             &owner,
@@ -114,9 +120,11 @@ fn removing_drops_the_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>)
     assert!(take(&*store, &owner, &bucket("2")).is_some(), "others stay");
 }
 
+/// The map survives a new token, and ends with the identity. It does not come back when that
+/// identity logs in again, because buckets may have changed in between.
 fn a_new_token_keeps_the_map(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
-    log_store_failure(&*store, &owner, "photos", "p");
+    save_named(&*store, &owner, "photos", "p");
     save(&*store, auth("ada", "2"));
     assert_eq!(names(&*store, &owner), pairs(&[("photos", "p")]));
 
@@ -130,10 +138,12 @@ fn a_new_token_keeps_the_map(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     );
 }
 
+/// The buckets that a key is restricted to come with its authorization, and are stored as
+/// `save_bucket` does. Those without a name, which the service no longer finds, are passed over.
 fn allowed_buckets_are_added(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
-    log_store_failure(&*store, &owner, "photos", "p");
-    log_store_failure(&*store, &owner, "old-name", "m");
+    save_named(&*store, &owner, "photos", "p");
+    save_named(&*store, &owner, "old-name", "m");
     let allowed = [("m", Some("music")), ("d", None), ("p2", Some("photos"))];
     let saved = save(&*store, auth_for_buckets("ada", &allowed));
     assert_eq!(saved.identity(), &owner);

@@ -13,7 +13,10 @@ use crate::model::auth::{AccountAuth, Allowed, AllowedBucket, Capability, Identi
 use crate::model::id::BucketId;
 use crate::model::time::Timestamp;
 
+/// The application key of every authorization that the checks save. It must appear in no `Debug`
+/// output and in no error.
 pub(super) const APPLICATION_KEY: &str = "application-key-in-clear";
+/// The length of every lease that the checks draw.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
 /// An authorization of this account, whose token ends in `token`.
@@ -87,6 +90,7 @@ pub(super) fn is_busy(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> 
     matches!(begin(store, stale), Refresh::Busy)
 }
 
+/// The pool of a bucket.
 pub(in crate::account_info) fn bucket(id: &str) -> UploadTarget {
     UploadTarget::Bucket(id.into())
 }
@@ -100,6 +104,7 @@ pub(in crate::account_info) fn url(name: &str, clock: &Clock, age: Duration) -> 
     }
 }
 
+/// Puts an upload URL, which must succeed.
 pub(super) fn put(
     store: &dyn AccountInfo,
     owner: &Identity,
@@ -109,6 +114,7 @@ pub(super) fn put(
     fine("put_upload_url", store.put_upload_url(owner, target, url));
 }
 
+/// Takes an upload URL; the call must succeed, and may find none.
 pub(super) fn take(
     store: &dyn AccountInfo,
     owner: &Identity,
@@ -117,6 +123,7 @@ pub(super) fn take(
     fine("take_upload_url", store.take_upload_url(owner, target))
 }
 
+/// The buckets that the store knows, as plain text.
 pub(super) fn names(store: &dyn AccountInfo, owner: &Identity) -> Vec<(String, String)> {
     fine("buckets", store.buckets(owner))
         .into_iter()
@@ -124,6 +131,7 @@ pub(super) fn names(store: &dyn AccountInfo, owner: &Identity) -> Vec<(String, S
         .collect()
 }
 
+/// What [`names`] is expected to return.
 pub(super) fn pairs(buckets: &[(&str, &str)]) -> Vec<(String, String)> {
     buckets
         .iter()
@@ -146,6 +154,7 @@ pub(super) fn refused<T: fmt::Debug>(method: &str, result: Result<T, StoreError>
     }
 }
 
+/// Whether an error is [`StoreError::superseded`].
 fn is_superseded(error: &StoreError) -> bool {
     matches!(error.downcast_ref::<Error>(), Some(Error::AccountChanged))
 }

@@ -22,6 +22,8 @@ pub fn check_refresh(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     a_lease_can_be_renewed(make);
 }
 
+/// While somebody holds the lease, others are told to wait, and the authorization stays usable. The
+/// ticket names the identity that was held.
 fn one_lease_at_a_time(store: &dyn AccountInfo) {
     let ticket = lease(store, None);
     assert_eq!(ticket.identity(), None, "there was no identity");
@@ -44,6 +46,8 @@ fn one_lease_at_a_time(store: &dyn AccountInfo) {
     );
 }
 
+/// A caller with an older generation gets the newer authorization at once, also while that one is
+/// being replaced. Otherwise every thread that met an expired token would authorize in turn.
 fn whoever_is_behind_gets_the_newer_one(store: &dyn AccountInfo) {
     let old = save(store, auth("ada", "1"));
     let new = save(store, auth("ada", "2"));
@@ -57,6 +61,7 @@ fn whoever_is_behind_gets_the_newer_one(store: &dyn AccountInfo) {
     let _ticket = lease(store, Some(&old));
 }
 
+/// Asks with an old generation, and expects the authorization that replaced it.
 fn gets(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>, expected: &Arc<AuthSnapshot>) {
     match begin(store, stale) {
         Refresh::Newer(newer) => assert_eq!(newer, *expected),
@@ -64,6 +69,7 @@ fn gets(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>, expected: &Arc<Au
     }
 }
 
+/// A save ends the lease, with and without a ticket.
 fn saving_ends_the_lease(store: &dyn AccountInfo) {
     let ticket = lease(store, None);
     let ada = fine("save_auth", store.save_auth(auth("ada", "1"), Some(ticket)));
@@ -72,6 +78,8 @@ fn saving_ends_the_lease(store: &dyn AccountInfo) {
     let _without = lease(store, Some(&ada));
 }
 
+/// A lease ends by itself, so a process that was killed blocks nobody. A slow holder whose lease
+/// has ended may still save if nobody else began.
 fn a_lease_lapses(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let clock = Clock::manual();
     let store = make(clock.clone());
@@ -90,6 +98,7 @@ fn a_lease_lapses(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     assert!(is_busy(&*store, Some(&newer)), "the next one holds it now");
 }
 
+/// A ticket that has lapsed does not end the lease of the next holder.
 fn only_the_holder_gives_a_lease_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let clock = Clock::manual();
     let store = make(clock.clone());
@@ -120,6 +129,7 @@ fn a_lease_can_be_renewed(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let _free = lease(&*store, None);
 }
 
+/// A logout ends the lease, so that the next login need not wait.
 fn clear_ends_the_lease(store: &dyn AccountInfo) {
     let _ticket = lease(store, None);
     fine("clear", store.clear());

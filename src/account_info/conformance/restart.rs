@@ -19,11 +19,13 @@ pub fn check_restart<P>(
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
 ) {
     everything_is_there_again(new_place, open);
-    time_goes_on_meanwhile(new_place, open);
+    time_passes_while_it_is_closed(new_place, open);
     two_in_one_place_are_one(new_place, open);
     both_see_another_account(new_place, open);
 }
 
+/// The authorization, the buckets, the URLs in their order and the lease survive; a URL that was
+/// taken and a logout survive as well. A URL that came back would be in two hands.
 fn everything_is_there_again<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
@@ -75,11 +77,13 @@ fn everything_is_there_again<P>(
     drop(store);
 
     let store = open(&place, clock);
-    assert_eq!(current(&*store), None, "clear is for ever");
+    assert_eq!(current(&*store), None, "a logout lasts");
     refused("buckets", store.buckets(owner));
 }
 
-fn time_goes_on_meanwhile<P>(
+/// Leases and upload URLs age while no store is open. A store that counts time only while it runs
+/// would hand out URLs that the service has forgotten.
+fn time_passes_while_it_is_closed<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
 ) {
@@ -105,6 +109,8 @@ fn catch_up(store: &dyn AccountInfo, clock: &Clock) {
     clock.advance(store.max_staleness());
 }
 
+/// What one store saves, the other sees, at the latest after the staleness that it announces. There
+/// is one lease and one pool for both.
 fn two_in_one_place_are_one<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
@@ -132,6 +138,7 @@ fn two_in_one_place_are_one<P>(
     assert_eq!(current(&*two), Some(newer));
 }
 
+/// After a login or a logout through one store, the other refuses calls for the old identity.
 fn both_see_another_account<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,

@@ -27,6 +27,7 @@ pub trait ServerFaults {
     fn set_reachable(&self, is_reachable: bool);
 }
 
+/// Creates a store and the connection to its server.
 type Make<'a> = &'a dyn Fn(Clock) -> (Box<dyn AccountInfo>, Box<dyn ServerFaults>);
 
 /// Checks what a store on a server does when an answer is lost and when the server is away: no
@@ -80,6 +81,8 @@ fn again<T>(method: &str, call: impl Fn() -> Result<T, StoreError>) -> T {
     panic!("{method} fails although the server is back");
 }
 
+/// If the answer to `begin_refresh` is lost and the store asks again, it gets its own lease and is
+/// not told to wait for itself. If it fails instead, that is fine: the lease lapses.
 fn a_repeated_refresh_finds_its_own_lease(make: Make<'_>) {
     let (store, faults) = make(Clock::manual());
     faults.lose_next_answer();
@@ -101,6 +104,7 @@ fn a_repeated_refresh_finds_its_own_lease(make: Make<'_>) {
     }
 }
 
+/// A repeated save is a success and leaves one authorization.
 fn a_repeated_save_is_one(make: Make<'_>) {
     let (store, faults) = make(Clock::manual());
     save(&*store, auth("ada", "1"));
@@ -110,6 +114,7 @@ fn a_repeated_save_is_one(make: Make<'_>) {
     assert_eq!(current(&*store), Some(saved));
 }
 
+/// A URL whose answer was lost may be lost, and is never handed out twice.
 fn a_url_is_in_one_hand_although_answers_are_lost(make: Make<'_>) {
     let clock = Clock::manual();
     let (store, faults) = make(clock.clone());
@@ -134,6 +139,7 @@ fn a_url_is_in_one_hand_although_answers_are_lost(make: Make<'_>) {
     assert!(!taken.is_empty(), "of three at most two are lost");
 }
 
+/// Saving a bucket and logging out have no further effect the second time.
 fn buckets_and_a_logout_can_be_repeated(make: Make<'_>) {
     let (store, faults) = make(Clock::manual());
     let saved = save(&*store, auth("ada", "1"));
@@ -150,6 +156,7 @@ fn buckets_and_a_logout_can_be_repeated(make: Make<'_>) {
     assert_eq!(current(&*store), None, "a logout can be repeated");
 }
 
+/// Checks that a call failed because the server is away.
 #[track_caller]
 fn away<T: fmt::Debug>(method: &str, outcome: Result<T, StoreError>) {
     if let Some(value) = or_unavailable(method, outcome) {
@@ -157,6 +164,8 @@ fn away<T: fmt::Debug>(method: &str, outcome: Result<T, StoreError>) {
     }
 }
 
+/// Without its server every method fails with [`StoreError::unavailable`], shows no secret, and has
+/// no effect that appears later. Afterwards everything is as it was.
 fn a_server_that_is_away_makes_the_store_unavailable(make: Make<'_>) {
     let clock = Clock::manual();
     let (store, faults) = make(clock.clone());
@@ -191,6 +200,7 @@ fn a_server_that_is_away_makes_the_store_unavailable(make: Make<'_>) {
     assert_eq!(names, [], "no bucket was stored");
 }
 
+/// The part of it that concerns upload URLs.
 fn urls_are_away(store: &dyn AccountInfo, owner: &Identity, clock: &Clock) {
     let target = bucket("other");
     let late = url("late", clock, Duration::ZERO);

@@ -12,7 +12,9 @@ use super::fixture::{auth, authorized, begin, bucket, current, put, save, take, 
 use crate::account_info::{AccountInfo, Refresh};
 use crate::control::clock::Clock;
 
+/// How many threads use one store.
 const THREADS: usize = 32;
+/// How often each of them takes an upload URL.
 const ROUNDS: usize = 20;
 
 /// Checks with 32 threads that no upload URL is ever handed out to two of them, that one of many
@@ -26,6 +28,8 @@ pub fn check_threads(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     the_last_save_is_seen_by_all(make);
 }
 
+/// Sixteen URLs pass through 32 threads. None is held by two at once, and none is lost or doubled
+/// in the end.
 fn no_url_is_in_two_hands(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");
@@ -59,6 +63,7 @@ fn no_url_is_in_two_hands(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     assert_eq!(left.len(), THREADS / 2, "none was lost or doubled");
 }
 
+/// Of 32 threads that find a token expired at the same moment, one authorizes.
 fn one_of_many_gets_the_lease(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, _, _) = authorized(make);
     let stale = current(&*store);
@@ -77,6 +82,8 @@ fn one_of_many_gets_the_lease(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     );
 }
 
+/// A reader never sees a moment without an authorization while one replaces another, and sees a
+/// save that was finished before it asked.
 fn the_last_save_is_seen_by_all(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, _, _) = authorized(make);
     let next = AtomicUsize::new(0);

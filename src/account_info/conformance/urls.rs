@@ -7,7 +7,9 @@ use crate::account_info::{AccountInfo, UploadTarget, UploadUrl};
 use crate::control::clock::Clock;
 use crate::model::time::Timestamp;
 
+/// The age of a URL that was just received.
 const NEW: Duration = Duration::ZERO;
+/// An hour.
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Checks the upload URLs: each is handed out once, the last one first, only for its target, only
@@ -26,6 +28,7 @@ pub fn check_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     a_clock_that_is_ahead_does_no_harm(make);
 }
 
+/// The URL that was put last is taken first, whatever their ages, and comes back unchanged.
 fn the_last_one_comes_first_and_once(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");
@@ -53,6 +56,7 @@ fn the_last_one_comes_first_and_once(make: &impl Fn(Clock) -> Box<dyn AccountInf
     );
 }
 
+/// A bucket and a large file with equal ids have pools of their own.
 fn targets_are_apart(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let targets = [
@@ -70,6 +74,7 @@ fn targets_are_apart(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     }
 }
 
+/// A URL is not handed out after its lifetime, even if it was put last.
 fn old_urls_never_come(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");
@@ -93,6 +98,7 @@ fn old_urls_never_come(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     );
 }
 
+/// A pool keeps the newest [`AccountInfo::pool_size`] URLs, each target its own.
 fn the_pool_is_bounded(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");
@@ -121,6 +127,7 @@ fn the_pool_is_bounded(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     );
 }
 
+/// Dropping the URLs of a large file leaves those of a bucket alone, even if their ids are equal.
 fn dropping_is_for_one_target(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let large_file = UploadTarget::LargeFile("f".into());
@@ -170,6 +177,8 @@ fn a_clock_that_is_ahead_does_no_harm(make: &impl Fn(Clock) -> Box<dyn AccountIn
     );
 }
 
+/// Upload URLs survive a new token, because they have tokens of their own, and end with the
+/// identity.
 fn a_new_token_keeps_the_pool(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let (target, kept) = (bucket("b"), url("kept", &clock, NEW));

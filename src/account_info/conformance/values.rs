@@ -22,6 +22,8 @@ pub fn check_values(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     many_buckets_come_back(make);
 }
 
+/// Text comes back to the byte: no normalizing, no escaping that shows, no limit at a line's end.
+/// Two names that look alike are two buckets.
 fn every_script_comes_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, _, clock) = authorized(make);
     // Two names that only the bytes tell apart.
@@ -69,6 +71,8 @@ fn everywhere(text: &str) -> AccountAuth {
     auth
 }
 
+/// Texts of 100,000 bytes and sizes beyond 32 bits come back. A store with columns of fixed width
+/// fails here.
 fn large_values_come_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, _, clock) = authorized(make);
     let long = "x".repeat(100_000);

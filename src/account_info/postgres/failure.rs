@@ -1,4 +1,13 @@
 //! What the failures of a PostgreSQL server mean to the user.
+//!
+//! PostgreSQL's five-character codes fall into four kinds, each with another consequence:
+//!
+//! | kind | codes | what follows |
+//! | --- | --- | --- |
+//! | refused | `28P01`, `28000`, `3D000`, `42501`, `42P01`, `42703`, all others | a lasting error that says what an administrator has to do |
+//! | busy | `25006`, `53300`, `53100`, `57014`, `55P03`, `40001`, `58...`, `XX...` | `unavailable`; the next call asks again |
+//! | away | `57P...`, `08...`, no answer at all | `unavailable`, and a pause of a second for all calls |
+//! | superseded | none: a check that found no row | `superseded` |
 
 use std::error::Error as StdError;
 use std::io;
@@ -15,6 +24,7 @@ pub(super) enum Failure {
     TimedOut,
     /// The function that returns the password failed.
     Password(Box<dyn StdError + Send + Sync>),
+    /// The driver failed, or the server answered with an error.
     Server(tokio_postgres::Error),
     /// The thread that keeps the connections ended.
     NoThread,
@@ -29,6 +39,7 @@ impl From<tokio_postgres::Error> for Failure {
 /// A failure as the user meets it.
 pub(super) enum Explained {
     Superseded,
+    /// Something of the caller's failed, such as the function that returns the password.
     Broken(StoreError),
     /// It stays so until somebody does something.
     Refused(String),
@@ -54,6 +65,7 @@ impl Failure {
         }
     }
 
+    /// Whether the tables do not exist.
     pub(super) fn is_without_tables(&self) -> bool {
         matches!(self, Self::Server(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE))
     }
@@ -81,6 +93,7 @@ impl Failure {
     }
 }
 
+/// What an error code of the server means, and what can be done about it.
 fn explain_code(server: &str, code: &SqlState) -> Explained {
     use Explained::{Away, Busy, Refused};
     match code.code() {
@@ -121,6 +134,7 @@ fn explain_code(server: &str, code: &SqlState) -> Explained {
     }
 }
 
+/// What a failure of the driver means: it reports no code where there was no answer.
 fn explain_driver(server: &str, error: &tokio_postgres::Error) -> Explained {
     let source = error.source();
     let io = source.and_then(|source| source.downcast_ref::<io::Error>());

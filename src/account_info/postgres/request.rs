@@ -5,24 +5,31 @@ use tokio_postgres::types::{ToSql, Type};
 /// Whether a request may be sent again although it may have taken effect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
+    /// The second time it has no further effect, or finds its own.
     Yes,
+    /// A second time would do harm, so a broken connection is an error.
     No,
 }
 
 /// One statement, or several in one transaction.
 pub(super) struct Request {
+    /// Whether it may be sent again after its answer was lost.
     pub(super) repeat: Repeat,
+    /// The statements in their order. The rows of the last one are returned.
     pub(super) statements: Vec<Statement>,
 }
 
 /// A statement with its arguments.
 pub(super) struct Statement {
+    /// The SQL, which is never put together from values.
     pub(super) sql: &'static str,
+    /// The values of `$1`, `$2` and so on.
     pub(super) arguments: Vec<Argument>,
     /// Whether the store holds another identity if this finds no row: then nothing is done.
     pub(super) is_check: bool,
 }
 
+/// A value with its type in SQL.
 pub(super) enum Argument {
     Text(String),
     MaybeText(Option<String>),
@@ -33,6 +40,8 @@ pub(super) enum Argument {
 }
 
 impl Argument {
+    /// The value as the driver takes it. Types are sent along, so that the server need not be asked
+    /// for them in a round trip of its own.
     pub(super) fn typed(&self) -> (&(dyn ToSql + Sync), Type) {
         match self {
             Self::Text(text) => (text, Type::TEXT),
@@ -94,6 +103,7 @@ impl From<Vec<String>> for Argument {
 }
 
 impl Statement {
+    /// A statement that may find any number of rows.
     pub(super) fn new<const N: usize>(sql: &'static str, arguments: [Argument; N]) -> Self {
         Self {
             sql,

@@ -4,6 +4,12 @@
 //! of before are out of reach at once. It is a random number: a counter would begin again after a loss
 //! and bring back what unlogged tables kept. Upload URLs and their targets are found by SHA-256, because
 //! a key of an index has a length limit.
+//!
+//! | table | one row for each | lost in a crash |
+//! | --- | --- | --- |
+//! | `b2_account` | account info: its authorization and its lease | no |
+//! | `b2_bucket` | bucket that was looked up | no |
+//! | `b2_upload_url` | upload URL that nobody uses | yes, it is unlogged: writing it costs no flush of the log |
 
 /// Creates the tables that are missing.
 pub(super) const TABLES: &str = r"

@@ -4,6 +4,15 @@
 //! The driver needs an async runtime, and no runtime can be started on a thread that belongs to another
 //! one. The thread makes the store usable everywhere, and gives each request a deadline even if the
 //! server does not answer at all. A forked process starts a thread of its own.
+//!
+//! A call takes these steps:
+//!
+//! 1. If the server could not be reached within the last second, the call fails with that reason.
+//! 2. The request goes to the thread. If there is none, or it belongs to the parent of a fork, one
+//!    is started.
+//! 3. The thread takes a connection, sends the statements, and returns rows or a failure within the
+//!    time-out.
+//! 4. A failure is explained (`failure.rs`). One of the connection begins a pause.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,23 +34,35 @@ use crate::error::{Error, Result, StoreError};
 /// What a server is reached with.
 #[derive(Clone)]
 pub(super) struct Settings {
+    /// The limit of one request, connecting included.
     pub(super) timeout: Duration,
+    /// The largest number of connections.
     pub(super) connections: usize,
+    /// Certificate authorities in PEM form that replace the system's.
     pub(super) tls_roots: Option<Vec<u8>>,
+    /// Returns the password at each connection, in place of that in the URL.
     pub(super) password: Option<Password>,
+    /// Whether missing tables are created.
     pub(super) migrate: bool,
 }
 
+/// A server, as callers of any thread ask it.
 pub(super) struct Server {
+    /// Its name in messages.
     name: String,
+    /// What the thread makes connections with.
     setup: Arc<Setup>,
+    /// The thread, once a call has needed it.
     worker: Mutex<Option<Worker>>,
+    /// Leaves the server alone after it could not be reached.
     pause: Pause,
 }
 
 /// The thread of this process.
 struct Worker {
+    /// The process that started the thread. In a forked one the thread does not exist.
     process: u32,
+    /// Where requests go. The thread ends when this is dropped.
     jobs: UnboundedSender<Job>,
 }
 
@@ -54,6 +75,8 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
+    /// Reads the URL and the certificate authorities, without connecting. Fails with `InvalidInput`
+    /// if either has another form.
     pub(super) fn new(url: &str, settings: Settings) -> Result<Self> {
         let config = config(url, settings.timeout).ok_or_else(|| {
             // The parser's own words may quote the password.
@@ -107,6 +130,7 @@ impl Server {
         })
     }
 
+    /// Gives a job to the thread, which is started if there is none.
     fn send(&self, job: Job) -> Result<(), StoreError> {
         let mut worker = self.worker.lock();
         let process = std::process::id();
@@ -172,6 +196,7 @@ fn config(url: &str, timeout: Duration) -> Option<Config> {
     Some(config)
 }
 
+/// The hosts with their ports, separated by commas.
 fn name(config: &Config) -> String {
     let ports = config.get_ports();
     let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| {

@@ -1,4 +1,9 @@
 //! The methods of the store.
+//!
+//! All but `put_upload_url` may be sent twice, for the reasons that `redis/store.rs` gives. Here
+//! the row of the account is what orders callers: a transaction that changes anything of an
+//! identity begins by locking it, and single statements take what they need with `SKIP LOCKED`, so
+//! that nobody waits for an upload URL.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +27,11 @@ use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 use crate::model::time::Timestamp;
 
+/// The store behind the memory: it asks the server at each call.
 #[derive(Debug)]
 pub(super) struct PostgresStore {
     server: Server,
+    /// The name of the account info.
     account: String,
     sealing: Sealing,
     pool_size: usize,
@@ -33,15 +40,19 @@ pub(super) struct PostgresStore {
     last: Mutex<Option<Arc<AuthSnapshot>>>,
 }
 
+/// The value in a column. Its text is not quoted if it has another type, because it may be a
+/// secret.
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
     row.try_get(column)
         .map_err(|_| StoreError::new("the PostgreSQL server's answer cannot be understood"))
 }
 
+/// A generation as `bytea`.
 fn bytes(generation: Generation) -> Vec<u8> {
     generation.as_bytes().to_vec()
 }
 
+/// A duration in milliseconds, small enough that several can be added.
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
@@ -95,14 +106,17 @@ impl PostgresStore {
         }
     }
 
+    /// The server.
     pub(super) fn server(&self) -> &Server {
         &self.server
     }
 
+    /// The first argument of every statement: the name of the account info.
     fn name(&self) -> super::request::Argument {
         self.account.as_str().into()
     }
 
+    /// Makes one request, and returns the rows of its last statement.
     fn run(&self, request: impl Into<Request>) -> Result<Vec<Row>, StoreError> {
         self.server.request(request.into())
     }
@@ -115,6 +129,7 @@ impl PostgresStore {
         self.run(statements).map(drop)
     }
 
+    /// The statements that store buckets, in place of older ones with their names or ids.
     fn name_buckets(&self, buckets: &[(String, BucketId)]) -> Vec<Statement> {
         if buckets.is_empty() {
             return Vec::new();
@@ -133,6 +148,7 @@ impl PostgresStore {
         ]
     }
 
+    /// Opens and reads a stored authorization, and remembers it.
     fn snapshot(&self, stored: &str) -> Result<Arc<AuthSnapshot>, StoreError> {
         let json = self.sealing.open("auth", stored)?;
         let snapshot = Arc::new(AuthSnapshot::from_json(&json)?);

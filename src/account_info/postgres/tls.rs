@@ -12,6 +12,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::{Error, Result};
 
+/// What connections get their TLS from. Fails with `InvalidInput` if the caller's roots are not
+/// certificates. The system's roots that cannot be read are skipped, because their owner is not the
+/// caller.
 pub(super) fn connector(config: &Config, roots: Option<&[u8]>) -> Result<MakeRustlsConnect> {
     let mut store = RootCertStore::empty();
     match roots {
@@ -41,6 +44,7 @@ pub(super) fn connector(config: &Config, roots: Option<&[u8]>) -> Result<MakeRus
     Ok(MakeRustlsConnect::new(client))
 }
 
+/// The error of roots that cannot be used.
 fn invalid(reason: &str) -> Error {
     Error::invalid_input("TLS roots", reason)
 }

@@ -28,11 +28,17 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// What a connection is made with.
 pub(super) struct Setup {
+    /// The driver's settings: addresses, login, time-outs.
     pub(super) config: Config,
+    /// What TLS is made with.
     pub(super) tls: MakeRustlsConnect,
+    /// The limit of one request.
     pub(super) timeout: Duration,
+    /// The largest number of connections.
     pub(super) connections: usize,
+    /// Returns the password at each connection.
     pub(super) password: Option<Password>,
+    /// Whether missing tables are created.
     pub(super) migrate: bool,
 }
 
@@ -42,6 +48,7 @@ pub(super) struct Job {
     pub(super) answer: SyncSender<Outcome>,
 }
 
+/// The rows of the last statement, or why there are none.
 type Outcome = Result<Vec<Row>, Failure>;
 
 /// Starts the thread, which ends when nobody can send a job any more.
@@ -63,6 +70,8 @@ pub(super) fn start(setup: Arc<Setup>, jobs: UnboundedReceiver<Job>) -> io::Resu
     Ok(())
 }
 
+/// Answers jobs at the same time, each in a task of its own, until nobody can send one any more.
+/// Idle connections are closed after a minute without a job.
 async fn serve(connections: Rc<Connections>, mut jobs: UnboundedReceiver<Job>) {
     loop {
         match tokio::time::timeout(IDLE, jobs.recv()).await {
@@ -78,12 +87,16 @@ async fn serve(connections: Rc<Connections>, mut jobs: UnboundedReceiver<Job>) {
     }
 }
 
+/// The connections of the thread.
 struct Connections {
     setup: Arc<Setup>,
+    /// As many permits as there may be connections.
     permits: Semaphore,
+    /// Connections that no job uses.
     idle: RefCell<Vec<Connection>>,
 }
 
+/// One connection, with the task that moves its bytes.
 struct Connection {
     client: Client,
     /// Reads and writes the socket.
@@ -98,6 +111,7 @@ impl Drop for Connection {
 }
 
 impl Connections {
+    /// Carries out a request within the time-out, waiting for a permit and connecting included.
     async fn answer(&self, request: &Request) -> Outcome {
         let limit = tokio::time::timeout(self.setup.timeout, self.attempt(request));
         limit.await.unwrap_or_else(|_| {
@@ -107,6 +121,8 @@ impl Connections {
         })
     }
 
+    /// Carries out a request on an idle connection, and on a new one if there is none or it turned
+    /// out to be closed.
     async fn attempt(&self, request: &Request) -> Outcome {
         // It is never closed.
         let _permit = self.permits.acquire().await;
@@ -123,6 +139,7 @@ impl Connections {
         self.finish(connection, outcome)
     }
 
+    /// Keeps the connection if it is still of use.
     fn finish(&self, connection: Connection, outcome: Outcome) -> Outcome {
         if !outcome.as_ref().is_err_and(Failure::is_of_connection) {
             self.idle.borrow_mut().push(connection);
@@ -130,12 +147,14 @@ impl Connections {
         outcome
     }
 
+    /// A connection that no job uses, and that the server has not closed.
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|connection| !connection.client.is_closed());
         idle.pop()
     }
 
+    /// Makes a connection, after asking for the password if there is a function for it.
     async fn connect(&self) -> Result<Connection, Failure> {
         let mut config = self.setup.config.clone();
         if let Some(password) = self.setup.password.clone() {
@@ -152,6 +171,8 @@ impl Connections {
         Ok(Connection { client, task })
     }
 
+    /// Carries out a request. If tables are missing and may be created, it does that and tries
+    /// again.
     async fn run(&self, connection: &Connection, request: &Request) -> Outcome {
         let outcome = connection.run(request).await;
         match outcome {
@@ -182,6 +203,7 @@ impl Connection {
         }
     }
 
+    /// Runs the statements in turn, within the transaction that the caller began.
     async fn all(&self, statements: &[Statement]) -> Outcome {
         let mut rows = Vec::new();
         for statement in statements {
@@ -190,6 +212,7 @@ impl Connection {
         Ok(rows)
     }
 
+    /// Runs one statement. A check that finds no row is `Superseded`.
     async fn statement(&self, statement: &Statement) -> Outcome {
         let arguments: Vec<_> = statement
             .arguments

@@ -8,8 +8,12 @@ use redis::{
     RedisError, TlsCertificates,
 };
 
+/// Where a server is found.
 pub(super) enum Address {
+    /// The server in the URL.
     Fixed(ConnectionInfo),
+    /// The primary of a service, for which these Sentinels are asked at each new connection, in
+    /// turn.
     Sentinels {
         sentinels: Vec<ConnectionInfo>,
         service: String,
@@ -20,7 +24,9 @@ pub(super) enum Address {
 
 /// How to connect to whatever address.
 pub(super) struct Means<'a> {
+    /// The limit of connecting, and of each sending and receiving.
     pub(super) timeout: Duration,
+    /// Certificate authorities in PEM form that replace the system's.
     pub(super) tls_roots: Option<&'a [u8]>,
 }
 
@@ -133,6 +139,7 @@ pub(super) fn connect(info: ConnectionInfo, means: &Means<'_>) -> Result<Connect
     Ok(connection)
 }
 
+/// The login and the TLS settings of `server`, at another address.
 fn at(server: &ConnectionInfo, host: String, port: u16) -> ConnectionInfo {
     let address = match server.addr() {
         ConnectionAddr::TcpTls {
@@ -150,6 +157,7 @@ fn at(server: &ConnectionInfo, host: String, port: u16) -> ConnectionInfo {
     server.clone().set_addr(address)
 }
 
+/// Host and port as text, without the login.
 fn host(info: &ConnectionInfo) -> String {
     match info.addr() {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {

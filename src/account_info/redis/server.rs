@@ -5,6 +5,16 @@
 //! an idle connection, which the server may have closed, is tried once more on a new one if it may be
 //! repeated. After a server could not be reached it is left alone for a moment, so that many calls do not
 //! each wait for the time-out.
+//!
+//! | the server answers, or the connection does | what follows |
+//! | --- | --- |
+//! | the connection breaks on an idle one | all idle ones are dropped; a new one is tried if the request may be repeated |
+//! | the connection breaks on a new one, or is refused | `unavailable`, and a pause of a second for all calls |
+//! | silence longer than the time-out | `unavailable`, no second attempt |
+//! | `READONLY` (a failover), `MOVED` (a cluster) | the primary, or the node, is looked up and asked once |
+//! | `NOAUTH`, `WRONGPASS`, `NOPERM` | a lasting error that names the login |
+//! | `OOM`, `LOADING`, `BUSY`, `CLUSTERDOWN`, `MASTERDOWN` | `unavailable`, with what can be done |
+//! | any other error of a script | a lasting error with its code |
 
 use std::fmt;
 use std::time::Duration;
@@ -22,25 +32,35 @@ const IDLE: usize = 32;
 /// What a server is reached with.
 #[derive(Clone)]
 pub(super) struct Settings {
+    /// The limit of connecting, and of each sending and receiving.
     pub(super) timeout: Duration,
+    /// Certificate authorities in PEM form that replace the system's.
     pub(super) tls_roots: Option<Vec<u8>>,
+    /// Returns the password at each connection, in place of that in the URL.
     pub(super) password: Option<Password>,
 }
 
 /// Whether a request may be sent again although it may have taken effect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
+    /// The second time it has no further effect, or finds its own.
     Yes,
+    /// A second time would do harm, so a broken connection is an error.
     No,
 }
 
+/// A server with its idle connections.
 pub(super) struct Server {
+    /// Where it is.
     address: Address,
     /// The node of a cluster that holds the account, if it is not the one at the address.
     redirect: Mutex<Option<ConnectionInfo>>,
     settings: Settings,
+    /// Its name in messages.
     name: String,
+    /// Connections that nobody uses.
     idle: Mutex<Idle>,
+    /// Leaves the server alone after it could not be reached.
     pause: Pause,
 }
 
@@ -50,6 +70,7 @@ pub(super) struct Connection {
     pub(super) run: String,
 }
 
+/// Connections that nobody uses, and the process that made them.
 struct Idle {
     /// A forked process must not use its parent's connections.
     process: u32,
@@ -65,6 +86,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
+    /// Reads the URL, without connecting. Fails with `InvalidInput` if it has another form.
     pub(super) fn new(url: &str, settings: Settings) -> Result<Self> {
         let address = Address::parse(url).ok_or_else(|| {
             Error::invalid_input(
@@ -134,6 +156,7 @@ impl Server {
         is_elsewhere
     }
 
+    /// Keeps the connection if it is still of use, and explains a failure.
     fn finish<T>(
         &self,
         connection: Connection,
@@ -150,6 +173,7 @@ impl Server {
         }
     }
 
+    /// A connection that nobody uses, the one that was used last.
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.lock();
         if idle.process != std::process::id() {
@@ -160,6 +184,7 @@ impl Server {
         idle.connections.pop()
     }
 
+    /// Keeps a connection for the next request, up to 32 of them.
     fn put_idle(&self, connection: Connection) {
         let mut idle = self.idle.lock();
         if idle.connections.len() < IDLE {
@@ -167,6 +192,7 @@ impl Server {
         }
     }
 
+    /// Makes a connection, after asking for the password if there is a function for it.
     fn connect(&self) -> Result<Connection, StoreError> {
         let password = self.settings.password.as_ref().map(|password| password());
         let password = password.transpose().map_err(|error| {
@@ -179,6 +205,8 @@ impl Server {
         })
     }
 
+    /// Makes a connection to where the account info is now, and asks which run of the server it
+    /// leads to: the scripts about upload URLs take URLs of this run only.
     fn connect_with(&self, password: Option<String>) -> Result<Connection, RedisError> {
         let means = Means {
             timeout: self.settings.timeout,

@@ -1,4 +1,14 @@
 //! The methods of the store, each of which is one script.
+//!
+//! All but `put_upload_url` may be sent twice. What makes that harmless:
+//!
+//! | method | the second time |
+//! | --- | --- |
+//! | `begin_refresh` | finds a lease with its own number, which was drawn before the first time |
+//! | `save_auth` | finds its own identity and generation, and saves them again |
+//! | `take_upload_url` | takes another URL; the first one is lost |
+//! | `renew_lease`, `abandon_refresh` | do nothing to a lease that is no longer theirs |
+//! | the others | write what is already there |
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -20,9 +30,11 @@ use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::BucketId;
 use crate::model::time::Timestamp;
 
+/// The store behind the memory: it asks the server at each call.
 #[derive(Debug)]
 pub(super) struct RedisStore {
     server: Server,
+    /// What all keys begin with.
     prefix: String,
     scripts: Scripts,
     pub(super) sealing: Sealing,
@@ -32,6 +44,8 @@ pub(super) struct RedisStore {
     last: Mutex<Option<Arc<AuthSnapshot>>>,
 }
 
+/// The scripts of the methods, with their hashes: a script is sent by its hash, and in full only to
+/// a server that does not know it.
 #[derive(Debug)]
 struct Scripts {
     auth: Script,
@@ -57,6 +71,7 @@ struct Reply {
 }
 
 impl Reply {
+    /// A value of the reply as text; empty if it is missing.
     fn text(&self, at: usize) -> Result<String, StoreError> {
         match self.rest.get(at) {
             Some(value) => String::from_redis_value_ref(value)
@@ -65,6 +80,7 @@ impl Reply {
         }
     }
 
+    /// Whether a value of the reply is missing or nil.
     fn is_missing(&self, at: usize) -> bool {
         matches!(self.rest.get(at), None | Some(Value::Nil))
     }
@@ -105,10 +121,12 @@ impl RedisStore {
         }
     }
 
+    /// The server.
     pub(super) fn server(&self) -> &Server {
         &self.server
     }
 
+    /// Runs a script on keys of this account info.
     fn run(
         &self,
         script: &Script,
@@ -139,6 +157,7 @@ impl RedisStore {
         Self::reply(values)
     }
 
+    /// A script with its keys, which get the prefix, and its arguments.
     fn invocation<'a>(
         &self,
         script: &'a Script,
@@ -155,6 +174,8 @@ impl RedisStore {
         invocation
     }
 
+    /// Reads what a script returned: a word, and what it belongs to. `superseded` becomes the
+    /// error.
     fn reply(values: Vec<Value>) -> Result<Reply, StoreError> {
         let mut values = values.into_iter();
         let status = values.next().map(String::from_redis_value);
@@ -169,6 +190,7 @@ impl RedisStore {
         Ok(Reply { status, rest })
     }
 
+    /// Opens and reads a stored authorization, and remembers it.
     fn snapshot(&self, stored: &str) -> Result<Arc<AuthSnapshot>, StoreError> {
         let json = self.sealing.open("auth", stored)?;
         let snapshot = Arc::new(AuthSnapshot::from_json(&json)?);
@@ -182,6 +204,7 @@ impl RedisStore {
     }
 }
 
+/// The key of a pool.
 fn pool(target: &UploadTarget) -> String {
     match target {
         UploadTarget::Bucket(id) => format!("pool:b:{id}"),

@@ -38,6 +38,9 @@ pub struct SqliteAccountInfoBuilder {
 
 impl SqliteAccountInfoBuilder {
     /// Opens this file. Its directory must exist. A leading `~` stands for the home directory.
+    ///
+    /// It cannot be combined with [`profile`](Self::profile). The environment variable
+    /// `B2_ACCOUNT_INFO` is then not looked at.
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.named.path = Some(path.into());
         self
@@ -70,6 +73,10 @@ impl SqliteAccountInfoBuilder {
     ///
     /// The `-urls` file remembers the setting, so one program that uses it is enough. A log that exists
     /// already is removed, which fails while another program has it open.
+    ///
+    /// All programs that use the file on one machine share its locks, but many network file systems
+    /// do not pass locks on to other machines. Two machines that use one file there at the same
+    /// time can damage it; a fleet of machines needs a store on a server.
     pub fn network_home(mut self, network: bool) -> Self {
         self.options.network_home = network;
         self
@@ -106,6 +113,9 @@ impl SqliteAccountInfoBuilder {
     /// 5. `~/.b2_account_info`, with a profile `~/.b2db-<profile>.sqlite`.
     ///
     /// A leading `~` stands for the home directory. Only step 4 creates directories, with mode 0700.
+    ///
+    /// Opening reads the tables and upgrades those of an older tool; it sends no request and does
+    /// not tell whether the login in the file still works.
     ///
     /// # Errors
     /// - [`InvalidInput`](Error::InvalidInput): both a profile and a path, or a profile and

@@ -11,6 +11,17 @@
 //! Every use of a connection is a transaction. A transaction that is not committed is rolled back
 //! when it is dropped, so no lock outlives a call. A connection belongs to the process that opened
 //! it: a forked process neither uses nor closes it.
+//!
+//! SQLite's result codes become errors of the crate in one place ([`Failure::explain`]):
+//!
+//! | SQLite reports | the user sees |
+//! | --- | --- |
+//! | not a database, corrupt, an unknown table or column, a value of another type | `AccountInfoCorrupt`: the file is left as it is |
+//! | cannot open, permission denied, read-only | `LocalFile` with the permissions as its hint |
+//! | busy or locked for longer than the time-out | `LocalFile`: another program holds the file |
+//! | disk full | `LocalFile`: nothing was changed |
+//! | I/O error, the locking protocol failed | `LocalFile`: the file system failed |
+//! | anything else | `Error::Store` with SQLite's own message, which quotes no values |
 
 use std::fs::OpenOptions;
 use std::io;
@@ -27,6 +38,7 @@ use crate::error::{Error, StoreError};
 /// The settings that files are opened with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Options {
+    /// The clock that leases and the ages of upload URLs are measured by.
     pub(super) clock: Clock,
     /// Whether the directory is on a network file system, where a write-ahead log does not work.
     pub(super) network_home: bool,
@@ -64,7 +76,9 @@ const LONGEST_PATH: usize = 512 - "-urls-journal".len();
 /// the time is for a machine that is overloaded or asleep.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the user can do about a failure, by its kind.
+/// What the user can do about a failure, by its kind. Every message about a file ends in such a
+/// hint, because the account info of Backblaze's tools is often a file that the user has never
+/// heard of.
 fn hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::StorageFull => "make room on the disk; nothing was changed",
@@ -81,7 +95,8 @@ fn hint(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-/// SQLite's `data_version`, which changes with each commit of another connection.
+/// SQLite's `data_version`, which changes with each commit of another connection, in this process
+/// or any other. A commit of this connection does not change it.
 pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
     connection
         .prepare_cached("PRAGMA data_version")?
@@ -91,9 +106,9 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Err
 /// A failure before it is known which file and which action it belongs to.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// SQLite refused something.
+    /// SQLite refused something, which does not say which file it was about.
     Sqlite(rusqlite::Error),
-    /// An error that is complete.
+    /// An error that is complete, with its file and its action. It is passed on as it is.
     Explained(Error),
 }
 
@@ -110,7 +125,9 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// Whether the file itself is the reason: it is not a database, or not the expected one.
+    /// Whether the file itself is the reason: it is not a database, or its tables, columns or
+    /// values are not the expected ones. The shared file is then left alone; the file of upload
+    /// URLs is replaced.
     pub(super) fn is_damage(&self) -> bool {
         let Self::Sqlite(error) = self else {
             return false;
@@ -276,7 +293,8 @@ pub(super) struct Database {
 
 impl Database {
     /// Opens an existing file for writing. Its statements wait up to `timeout` for the locks of
-    /// others.
+    /// others. What is deleted later is overwritten with zeros (`secure_delete`), so that no
+    /// replaced key or token stays in the file's free space.
     pub(super) fn open(path: &Path, timeout: Duration) -> Result<Self, Failure> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, timeout)?;
         // SQLite silently falls back to reading where it may not write.
@@ -300,6 +318,7 @@ impl Database {
         Ok(Self::with(Connection::open_in_memory()?))
     }
 
+    /// Takes a connection into the hands of this process.
     fn with(connection: Connection) -> Self {
         Self {
             connection: Some(connection),
@@ -335,6 +354,7 @@ impl Database {
         self.transact(TransactionBehavior::Immediate, work)
     }
 
+    /// Runs `work` in a transaction and commits it. The transaction is rolled back if `work` fails.
     fn transact<T>(
         &mut self,
         behavior: TransactionBehavior,

@@ -2,6 +2,19 @@
 //!
 //! A user may delete or replace the file while a program runs. What the program then wrote to the
 //! old one would never be seen by anybody.
+//!
+//! A stamp is the file's identity (device and inode) and the time of its last change (`ctime`),
+//! which the kernel sets and no program can choose. Reading it costs one system call, and opens
+//! nothing.
+//!
+//! | situation | what the stamp tells |
+//! | --- | --- |
+//! | the stamp is the same, and was first seen more than a tick before the file was last read | nothing was written since |
+//! | the stamp is the same, but is younger | nothing: a second write may have fallen into the same tick |
+//! | the identity is another one | the file was replaced; what is open is no longer the one at the path |
+//! | there is no file | it was deleted |
+//! | Windows | nothing, except whether the file exists |
+//! | a network file system | nothing: it may report old stamps; the caller does not ask |
 
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
@@ -54,6 +67,7 @@ impl Stamp {
         }
     }
 
+    /// The stamp in the metadata of a file.
     #[cfg(unix)]
     fn of(found: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;

@@ -14,6 +14,19 @@
 //!
 //! A process that is killed between the last two steps leaves a lease, which lapses, and URLs of
 //! another identity, which nobody reads.
+//!
+//! | call | URLs' file | shared file |
+//! | --- | --- | --- |
+//! | `auth`, bucket lookups | not used | read |
+//! | `begin_refresh` | written, around the reading of the other | read |
+//! | `save_auth`, `clear` | written, around the writing of the other | written |
+//! | `save_bucket`, `replace_buckets` | not used | written |
+//! | `remove_bucket` | written, afterwards | written |
+//! | `take_upload_url`, `put_upload_url`, `drop_upload_urls` | written | read, to see whose account it holds |
+//! | `renew_lease`, `abandon_refresh` | written | not used |
+//!
+//! The shared file decides. If the URLs' file cannot be used, the call goes on with tables in
+//! memory, and an authorization that was stored is a success even if URLs could not be tidied up.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
@@ -76,10 +89,12 @@ impl Files {
         })
     }
 
+    /// The path of the shared file, as its user named it.
     pub(super) fn path(&self) -> &Path {
         self.shared.path()
     }
 
+    /// The shared file, for tests.
     #[cfg(test)]
     pub(super) const fn shared(&self) -> &Shared {
         &self.shared

@@ -11,6 +11,14 @@
 //! 2. `journal_mode = DELETE`: the content of the log is moved to the database, and the log is
 //!    removed.
 //! 3. `locking_mode = NORMAL` and any reading statement: the lock is released.
+//!
+//! | setting | the file is marked | what is used |
+//! | --- | --- | --- |
+//! | default | no | a write-ahead log, `synchronous = NORMAL` |
+//! | default | yes | a rollback journal |
+//! | `network_home` | no | the log is removed, the mark is set, then a rollback journal |
+//! | `network_home` | yes | a rollback journal |
+//! | default, others keep the file busy | no | a rollback journal, until the next time it is opened |
 
 use std::path::Path;
 use std::time::Duration;

@@ -11,6 +11,10 @@
 //!
 //! If the process is killed before the last step, the JSON file is unchanged, and the next process
 //! starts again.
+//!
+//! The old file knew one part size and no restrictions: the converted row has `NULL` where Python
+//! leaves `NULL`, so either program reads it in the same way. Of the JSON file nothing remains; a
+//! program from 2016 cannot use the database.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read as _};

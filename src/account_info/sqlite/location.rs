@@ -9,6 +9,16 @@
 //! - Python looks for `~/.b2db-<profile>.sqlite` in a directory that is literally called `~`, so
 //!   that it never finds the file in the home directory if there is an XDG directory. Here nobody
 //!   looks for it, so that both use the same file.
+//!
+//! | the caller names | `B2_ACCOUNT_INFO` | `~/.b2_account_info` exists | the file |
+//! | --- | --- | --- | --- |
+//! | a path | any | any | that path |
+//! | a profile `p` | set | any | `InvalidInput` |
+//! | a profile `p` | not set | any | `$XDG_CONFIG_HOME/b2/db-p.sqlite`, or `~/.b2db-p.sqlite` where there is no such directory |
+//! | a path and a profile | any | any | `InvalidInput` |
+//! | nothing | set | any | the variable's path; if it is empty, `InvalidInput` |
+//! | nothing | not set | yes | `~/.b2_account_info` |
+//! | nothing | not set | no | `$XDG_CONFIG_HOME/b2/account_info`, or `~/.b2_account_info` where there is no such directory |
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -26,7 +36,9 @@ const LONGEST_PROFILE: usize = 64;
 /// What the caller names: a path, a profile, or nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Named {
+    /// The file itself.
     pub(super) path: Option<PathBuf>,
+    /// The name of a profile. An empty one counts as none.
     pub(super) profile: Option<String>,
 }
 
@@ -52,7 +64,10 @@ pub(super) struct Environment<'a> {
 /// The file, and the directory that has to be created for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Location {
+    /// The file. It need not exist.
     pub(super) file: PathBuf,
+    /// The directory that is created if it does not exist. The parent of a path that the caller
+    /// names is never created, because a typing error in a path would otherwise go unnoticed.
     pub(super) directory: Option<PathBuf>,
 }
 

@@ -4,10 +4,18 @@
 //! The file is checked before each call. If somebody else has changed it, its content is used from
 //! then on. Until then, what was saved here is used, such as a new token in place of an expired
 //! one.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | a token expires | a new one is requested, and kept in memory; every process does so for itself |
+//! | another program stores an authorization in the file | it replaces what is in memory at the next call, buckets included |
+//! | another program logs out | nobody is logged in here either |
+//! | the file is deleted or was never used | the memory is emptied, which is no logout |
+//! | the file becomes unreadable | calls fail with the reason until it can be read again |
+//! | the file has tables of an older version | they are copied to memory and upgraded there |
+//! | the file is the JSON of a very old tool | its authorization is used |
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::types::Value;
@@ -17,20 +25,20 @@ use super::connection::{Database, Failure, data_version};
 use super::file_stamp::{FileId, warn_if_others_can_read};
 use super::{legacy, rows, schema};
 use crate::account_info::memory::InMemoryAccountInfo;
-use crate::account_info::{
-    AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
-};
+use crate::account_info::{AccountInfo, forward_account_info};
 use crate::control::clock::Clock;
 use crate::error::{Error, Result, StoreError};
-use crate::model::auth::{AccountAuth, Identity};
+use crate::model::auth::AccountAuth;
 use crate::model::id::BucketId;
 
 /// A file that cannot be written, and the memory for changes.
 #[derive(Debug)]
 pub(super) struct ReadOnly {
+    /// The path of the file.
     path: PathBuf,
     /// Answers all calls.
     memory: InMemoryAccountInfo,
+    /// What was read last, to notice changes.
     seen: Mutex<LastRead>,
 }
 
@@ -54,7 +62,7 @@ enum Change {
     New(Box<Content>),
 }
 
-/// What the store needs from a file.
+/// What the store needs from a file: the rest of it is not looked at.
 struct Content {
     auth: AccountAuth,
     buckets: Vec<(String, BucketId)>,
@@ -73,6 +81,7 @@ impl ReadOnly {
         Ok(store)
     }
 
+    /// The path of the file, as its user named it.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -202,89 +211,6 @@ fn copy_rows(from: &Connection, to: &Connection, table: &str) -> Result<(), Fail
     Ok(())
 }
 
-impl AccountInfo for ReadOnly {
-    fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
-        self.followed()?.auth()
-    }
-
-    fn is_logged_out(&self) -> Result<bool, StoreError> {
-        self.followed()?.is_logged_out()
-    }
-
-    fn begin_refresh(
-        &self,
-        stale: Option<Generation>,
-        lease: Duration,
-    ) -> Result<Refresh, StoreError> {
-        self.followed()?.begin_refresh(stale, lease)
-    }
-
-    fn save_auth(
-        &self,
-        auth: AccountAuth,
-        ticket: Option<RefreshTicket>,
-    ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        self.followed()?.save_auth(auth, ticket)
-    }
-
-    fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
-        self.memory.renew_lease(ticket, lease)
-    }
-
-    fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
-        self.memory.abandon_refresh(ticket)
-    }
-
-    fn clear(&self) -> Result<(), StoreError> {
-        self.followed()?.clear()
-    }
-
-    fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
-        self.followed()?.bucket_id(owner, name)
-    }
-
-    fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
-        self.followed()?.bucket_name(owner, id)
-    }
-
-    fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        self.followed()?.buckets(owner)
-    }
-
-    fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
-        self.followed()?.save_bucket(owner, name, id)
-    }
-
-    fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
-        self.followed()?.remove_bucket(owner, id)
-    }
-
-    fn replace_buckets(
-        &self,
-        owner: &Identity,
-        buckets: &[(String, BucketId)],
-    ) -> Result<(), StoreError> {
-        self.followed()?.replace_buckets(owner, buckets)
-    }
-
-    fn take_upload_url(
-        &self,
-        owner: &Identity,
-        target: &UploadTarget,
-    ) -> Result<Option<UploadUrl>, StoreError> {
-        self.followed()?.take_upload_url(owner, target)
-    }
-
-    fn put_upload_url(
-        &self,
-        owner: &Identity,
-        target: &UploadTarget,
-        url: UploadUrl,
-    ) -> Result<(), StoreError> {
-        self.followed()?.put_upload_url(owner, target, url)
-    }
-
-    fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
-        self.followed()?.drop_upload_urls(owner, target)
-    }
+forward_account_info! {
+    impl[] ReadOnly, |this| this.followed().map_err(StoreError::from);
 }

@@ -1,6 +1,18 @@
 //! Reads and writes the rows of the shared file as Python does (docs/protocol.md, sections 13.5 and
 //! 13.6): the account and the bucket names. The transactions around these statements belong to
 //! `shared`.
+//!
+//! | column of `account` | what it holds | `NULL` means |
+//! | --- | --- | --- |
+//! | `account_id`, `account_id_or_app_key_id` | the account, and the key | the key is the account's master key |
+//! | `application_key`, `account_auth_token` | the secrets, in clear text | not allowed |
+//! | `api_url`, `download_url`, `s3_api_url` | the URLs of the cluster | `s3_api_url`: not known |
+//! | `absolute_minimum_part_size`, `recommended_part_size` | bytes | not allowed |
+//! | `realm` | `production`, or the URL of another service | not allowed |
+//! | `allowed` | what the key may do, as JSON | everything, because nothing is known |
+//!
+//! The table has one row at most; a second one would be ignored. `bucket` has a row for each known
+//! bucket.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -164,6 +176,7 @@ pub(super) fn replace_buckets(
     Ok(())
 }
 
+/// Inserts the row of a bucket. The caller has removed older ones.
 fn insert_bucket(connection: &Connection, name: &str, id: &BucketId) -> Result<(), Failure> {
     connection.execute(
         "INSERT INTO bucket (bucket_name, bucket_id) VALUES (?1, ?2)",

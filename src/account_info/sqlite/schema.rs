@@ -8,6 +8,17 @@
 //!    the missing upgrades are done, each with its number recorded. Many processes may come here at
 //!    the same time.
 //! 3. The columns that the crate uses are checked.
+//!
+//! | upgrade | what it does |
+//! | --- | --- |
+//! | 1 | adds `allowed` |
+//! | 2 | adds `account_id_or_app_key_id` |
+//! | 3 | adds `s3_api_url` |
+//! | 4 | replaces `minimum_part_size` by two sizes; the smaller one becomes 5,000,000, as in Python |
+//! | 5, 6 | rewrite `allowed` from one bucket to a list of buckets |
+//!
+//! The numbers and the resulting tables are those of Python's b2sdk, whose own code reads a file
+//! that was upgraded here, and the other way round (`tests/interop_account_info.rs`).
 
 use std::collections::BTreeSet;
 use std::path::Path;

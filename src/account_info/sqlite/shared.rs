@@ -53,7 +53,9 @@ const OPEN_ATTEMPTS: usize = 10;
 /// The shared file.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// The path, as its user named it. It is looked at again at every call.
     path: PathBuf,
+    /// What the file is opened with, each time it is opened.
     options: Options,
     /// The open file; `None` after it was deleted.
     open: Mutex<Option<OpenFile>>,
@@ -78,22 +80,30 @@ pub(super) struct CheckedAuth {
 /// The file while it is open.
 #[derive(Debug)]
 struct OpenFile {
+    /// The connection.
     database: Database,
     /// The identity of the file, to notice when it is replaced.
     file: Option<FileId>,
+    /// Whether the tables are known here.
     tables: Tables,
     /// The result of the last check, if nothing was written here since.
     known: Option<LastCheck>,
+    /// Since when the file has its stamp.
     stamp_age: StampAge,
 }
 
 /// What was read last, the `data_version` that it was read at, and the last check that confirmed
-/// it.
+/// it. It is dropped by every write of this connection, because its own commits do not change its
+/// `data_version`.
 #[derive(Debug)]
 struct LastCheck {
+    /// SQLite's `data_version` at that time.
     version: i64,
+    /// The number of the last check that confirmed it.
     look: u64,
+    /// Whether another program uses a write-ahead log, which leaves the file's stamp unchanged.
     has_log: bool,
+    /// Whether nobody had logged in since the file was created.
     is_unused: bool,
     auth: Option<Arc<AuthSnapshot>>,
 }
@@ -125,6 +135,7 @@ impl Shared {
         self.trusts_stamps = trust;
     }
 
+    /// The path, as its user named it.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -302,6 +313,8 @@ impl Shared {
         }
     }
 
+    /// Locks the file for this thread. Others of this process wait; other processes are kept out by
+    /// SQLite only during transactions.
     fn lock(&self) -> MutexGuard<'_, Option<OpenFile>> {
         self.open.lock()
     }

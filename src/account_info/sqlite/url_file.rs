@@ -30,6 +30,7 @@ const VERSION: i64 = 1;
 /// The file of upload URLs while it is open.
 #[derive(Debug)]
 pub(super) struct UrlFile {
+    /// The path of the file, which may belong to another file by now.
     path: PathBuf,
     /// The identity of the file, to notice when it is replaced.
     file: Option<FileId>,
@@ -106,6 +107,7 @@ impl UrlFile {
     }
 }
 
+/// The version of the tables, which is 0 in a new file.
 fn user_version(connection: &rusqlite::Connection) -> Result<i64, rusqlite::Error> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }

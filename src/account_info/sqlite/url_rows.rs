@@ -1,5 +1,16 @@
 //! Reads and writes the rows of the URLs' file: upload URLs, and the lease of the caller that
 //! authorizes. The transactions around these statements belong to `urls`.
+//!
+//! | table | column | what it holds |
+//! | --- | --- | --- |
+//! | `upload_url` | `id` | the order of putting: the largest is taken first |
+//! | | `owner`, `target` | the identity, and `bucket <id>` or `file <id>`, as text |
+//! | | `url`, `token`, `received` | the URL, its token, and when it was received, in milliseconds since 1970 |
+//! | `refresh_lease` | `ticket` | the number of the only lease |
+//! | | `begun`, `ends` | in milliseconds since 1970, by the clock of the machine |
+//!
+//! A lease survives the process that holds it, so it has an end, and a beginning: after the
+//! machine's clock was set back, a lease that seems to begin in the future is void.
 
 use std::time::Duration;
 
@@ -28,8 +39,11 @@ const CLOCK_SLACK_MILLIS: i64 = 60_000;
 
 /// An upload URL with its owner and its target, in the form in which they are stored.
 pub(super) struct StoredUrl {
+    /// The identity, as text.
     pub(super) owner: String,
+    /// The target, as [`target_key`] writes it.
     pub(super) target: String,
+    /// The URL with its token.
     pub(super) url: UploadUrl,
 }
 
@@ -52,6 +66,14 @@ pub(super) fn drain(connection: &Connection) -> Result<Vec<StoredUrl>, Failure> 
         .collect::<Result<_, _>>()?;
     connection.execute("DELETE FROM upload_url", [])?;
     Ok(urls)
+}
+
+/// Returns whether there is any URL.
+pub(super) fn is_any(connection: &rusqlite::Transaction<'_>) -> Result<bool, Failure> {
+    let found = connection.query_row("SELECT EXISTS (SELECT 1 FROM upload_url)", [], |row| {
+        row.get(0)
+    });
+    Ok(found?)
 }
 
 /// Deletes the URLs of every identity but `owner`, or of all.

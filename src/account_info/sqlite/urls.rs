@@ -20,6 +20,7 @@
 //! | a newer version of the crate uses the file | URLs stay in memory for good |
 //! | the process is killed | a transaction that was not committed did not happen |
 //! | the file is used again after a pause | the URLs in memory are moved to it |
+//! | the store is dropped during a pause | the file is tried once more; what it does not take is lost |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,7 +46,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct Urls {
     /// The path of the account info, as its user named it.
     shared: PathBuf,
+    /// What the file is opened with.
     options: Options,
+    /// The open file. One thread of this process uses it at a time.
     state: Mutex<UrlState>,
 }
 
@@ -192,7 +195,8 @@ impl Urls {
         self.options.clock.now().into()
     }
 
-    /// Takes a URL out of the pool.
+    /// Takes the URL that was put last out of the pool, in a transaction of its own. A process that
+    /// is killed after the commit loses the URL; one that is killed before leaves it in the pool.
     pub(super) fn take(
         &self,
         owner: &Identity,
@@ -204,7 +208,7 @@ impl Urls {
         self.write(|now| url_rows::take(now, &owner, &target, self.now()))
     }
 
-    /// Puts a URL into the pool.
+    /// Puts a URL into the pool, after removing those that are too old, of any identity.
     pub(super) fn put(
         &self,
         owner: &Identity,
@@ -245,8 +249,24 @@ impl Urls {
         }
     }
 
+    /// Locks the file for this thread.
     fn lock(&self) -> MutexGuard<'_, UrlState> {
         self.state.lock()
+    }
+}
+
+impl Drop for Urls {
+    /// Moves the URLs in memory to the file, because nobody else has them. A lock that is still held
+    /// delays this as long as any other write.
+    fn drop(&mut self) {
+        let mut state = self.lock();
+        // In a forked process the count fails, and the URLs stay with the parent.
+        if state.memory_is_used && state.memory.read(url_rows::is_any).unwrap_or(false) {
+            let moved = self.write_file(&mut state, &mut |_| Ok(()));
+            if let Err(WriteFailure::File(error) | WriteFailure::Work(error)) = moved {
+                tracing::debug!(%error, "upload URLs that were kept in memory are lost");
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use b2sdk::simulator::Simulator;
 use b2sdk::{B2ApiBuilder, RetryPolicy, Timeouts};
@@ -43,6 +44,9 @@ pub(crate) enum Shown {
     OfAnotherHost,
     OfAnotherAuthority,
 }
+
+/// How long a connection whose bytes were damaged may be silent.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A running front.
 pub(crate) struct TlsFront {
@@ -90,12 +94,13 @@ impl TlsFront {
         format!("https://localhost:{}", self.port)
     }
 
-    /// The settings of a client that trusts the front's authority, and does not wait for long.
+    /// The settings of a client that trusts the front's authority. Its time limits are longer than a busy
+    /// machine makes anybody wait, because an answer that comes too late changes what is requested.
     pub(crate) fn trusted(&self, builder: B2ApiBuilder) -> B2ApiBuilder {
-        let idle = std::time::Duration::from_secs(2);
+        let idle = Duration::from_secs(60);
         builder
             .root_certificates(self.authority.as_bytes())
-            .retry(RetryPolicy::default().base_delay(std::time::Duration::from_millis(1)))
+            .retry(RetryPolicy::default().base_delay(Duration::from_millis(1)))
             .timeouts(Timeouts::default().idle(idle).slow_idle(idle).connect(idle))
     }
 
@@ -234,6 +239,10 @@ impl Shared {
 }
 
 /// Copies bytes until either end closes, and does the damage of its direction.
+///
+/// A flipped bit may leave both ends waiting for the rest of a record. A connection that is silent
+/// for [`SILENCE`] after the damage is therefore closed, so that the client need not have a short
+/// time limit.
 fn pump(mut from: TcpStream, mut to: TcpStream, trouble: Trouble, is_up: bool) {
     let (flip, cut) = match trouble {
         Trouble::FlipUp(at) if is_up => (Some(at), usize::MAX),
@@ -246,6 +255,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, trouble: Trouble, is_up: bool) {
         let bytes = &mut buffer[..read];
         if let Some(byte) = flip.and_then(|at| bytes.get_mut(at.checked_sub(seen)?)) {
             *byte ^= 1;
+            let _limited = from.set_read_timeout(Some(SILENCE));
         }
         let room = bytes.len().min(cut - seen);
         if to.write_all(&bytes[..room]).is_err() || room < read {
