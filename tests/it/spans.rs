@@ -77,7 +77,9 @@ impl Stage {
 type Row = (&'static str, &'static str, Option<&'static str>, fn(&Stage));
 
 fn year() -> FileRetention {
-    FileRetention::governance(std::time::SystemTime::now() + Duration::from_secs(365 * 86_400))
+    FileRetention::governance(
+        b2sdk::testing::Clock::manual().now() + Duration::from_secs(365 * 86_400),
+    )
 }
 
 const OF_THE_API: &[Row] = &[
