@@ -9,7 +9,7 @@ use crate::model::id::ApplicationKeyId;
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::paging::KeyPages;
 use crate::wire::key::CreateKeyRequest;
 
@@ -133,7 +133,7 @@ impl<'a> KeyRequirements<'a> {
         let session = &self.bucket.client().session;
         let only = [self.bucket.id()];
         // Nobody grants more than they hold.
-        let needs = Needs::from(Operation::CreateKey).perhaps(self.capabilities);
+        let needs = Requirements::from(Operation::CreateKey).perhaps(self.capabilities);
         let made = session.call(needs, &self.bucket.control(None), |raw| {
             raw.create_key(&CreateKeyRequest {
                 account_id: &raw.auth.account_id,
