@@ -51,11 +51,14 @@ impl fmt::Display for NameRule {
     }
 }
 
+/// The most bytes of UTF-8 that a file name has.
+pub(crate) const MAX_FILE_NAME: usize = 1024;
+
 /// Checks a file name before it is sent.
 pub(crate) fn check_file_name(name: &str) -> Result<(), NameRule> {
     let broken = if name.is_empty() {
         NameRule::Empty
-    } else if name.len() > 1024 {
+    } else if name.len() > MAX_FILE_NAME {
         NameRule::TooLong
     } else if name.starts_with('/') {
         NameRule::StartsWithSlash
