@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// Runs the attempts of one call, and replaces the token between them where `advice` says so.
-    /// The authorization is read anew for each attempt, because another thread may have replaced
+    /// The authorization is read again for each attempt, because another thread may have replaced
     /// it.
     fn call_in<T>(
         &self,

@@ -185,7 +185,7 @@ pub enum Error {
     },
     /// Somebody else changed the bucket since its state was read. Nothing was changed by this call. Read the
     /// state again, and repeat the change on it; [`Bucket::modify`](crate::Bucket::modify) does so by itself.
-    #[error("the bucket was changed by someone else meanwhile: {0}")]
+    #[error("the bucket was changed by someone else in the meantime: {0}")]
     Conflict(Box<ServiceError>),
     /// The file is encrypted with a customer's key (SSE-C), and no key or a wrong key was given. No content
     /// was transferred. [`FileVersion::sse_c_key_id`](crate::FileVersion::sse_c_key_id) names the key if the
@@ -316,7 +316,7 @@ pub enum Error {
     /// another part of this one, has authorized there. Nothing was sent, so that nothing of one account gets
     /// into another. Authorize again, or give each account a store of its own.
     #[error(
-        "the account info was authorized for another account, key or realm meanwhile; call authorize_account again"
+        "the account info was authorized for another account, key or realm in the meantime; call authorize_account again"
     )]
     AccountChanged,
     /// The account-info store failed, and the call could not continue without it. Most failures of a store are

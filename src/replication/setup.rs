@@ -10,7 +10,7 @@ use crate::replication::keys::KeyRequirements;
 use crate::replication::options::SetupOptions;
 use crate::replication::plan;
 
-/// How often to begin anew when somebody else configures the source bucket at the same time.
+/// How often to begin again when somebody else configures the source bucket at the same time.
 const TRIES: u32 = 3;
 
 /// A replication as [`set_up`] or [`set_up_with`] leaves it: its rule, its keys, and both buckets.
