@@ -208,6 +208,20 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// ticket from before it is refused, so that a refresh that was under way does not undo the
     /// logout.
     ///
+    /// ```
+    /// use b2sdk::InMemoryAccountInfo;
+    /// use b2sdk::account_info::{AccountInfo, AuthSnapshot};
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": [], "namePrefix": null}}"#;
+    /// # let auth = AuthSnapshot::from_json(json)?.auth().clone();
+    /// let info = InMemoryAccountInfo::new();
+    /// let saved = info.save_auth(auth, None)?;
+    /// assert_eq!(info.auth()?, Some(saved));
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`StoreError::superseded`] if `ticket` is given and the store holds another identity than when
     /// it was drawn; whatever error the store meets.
@@ -248,6 +262,23 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// the service, for up to 24 hours; only deleting the key ends it. A second call changes
     /// nothing.
     ///
+    /// ```
+    /// use b2sdk::InMemoryAccountInfo;
+    /// use b2sdk::account_info::{AccountInfo, AuthSnapshot};
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": [], "namePrefix": null}}"#;
+    /// # let auth = AuthSnapshot::from_json(json)?.auth().clone();
+    /// let info = InMemoryAccountInfo::new();
+    /// let owner = info.save_auth(auth, None)?.identity().clone();
+    /// info.clear()?;
+    /// assert!(info.is_logged_out()?);
+    /// // What belonged to the identity cannot be read any more.
+    /// assert!(info.buckets(&owner).unwrap_err().is_superseded());
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// Whatever error the store meets.
     fn clear(&self) -> Result<(), StoreError>;
@@ -278,6 +309,24 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
 
     /// Stores the name and id of a bucket, in place of an older entry with this name or this id.
     /// Afterwards the name leads to this id, the id to this name, and no other entry has either.
+    ///
+    /// ```
+    /// use b2sdk::InMemoryAccountInfo;
+    /// use b2sdk::account_info::{AccountInfo, AuthSnapshot};
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": [], "namePrefix": null}}"#;
+    /// # let auth = AuthSnapshot::from_json(json)?.auth().clone();
+    /// let info = InMemoryAccountInfo::new();
+    /// let owner = info.save_auth(auth, None)?.identity().clone();
+    /// info.save_bucket(&owner, "photos", &"id-1".into())?;
+    /// // The bucket was deleted, and another one created under its name.
+    /// info.save_bucket(&owner, "photos", &"id-2".into())?;
+    /// assert_eq!(info.bucket_id(&owner, "photos")?, Some("id-2".into()));
+    /// assert_eq!(info.bucket_name(&owner, &"id-1".into())?, None);
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
@@ -312,6 +361,25 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// open. None older than [`UploadUrl::LIFETIME`] is returned, and none that seems to be
     /// received more than five minutes in the future; both are removed. A caller that never returns
     /// the URL, because it was killed or its upload failed, costs nothing but the URL.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use b2sdk::InMemoryAccountInfo;
+    /// use b2sdk::account_info::{AccountInfo, AuthSnapshot, UploadTarget, UploadUrl};
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": [], "namePrefix": null}}"#;
+    /// # let auth = AuthSnapshot::from_json(json)?.auth().clone();
+    /// let info = InMemoryAccountInfo::new();
+    /// let owner = info.save_auth(auth, None)?.identity().clone();
+    /// let target = UploadTarget::Bucket("id-1".into());
+    /// let url = UploadUrl::new("https://pod.example.com/1".to_owned(), "token".into(), SystemTime::now().into());
+    /// info.put_upload_url(&owner, &target, url.clone())?;
+    /// assert_eq!(info.take_upload_url(&owner, &target)?, Some(url));
+    /// assert_eq!(info.take_upload_url(&owner, &target)?, None); // it is in one hand
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.

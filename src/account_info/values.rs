@@ -199,6 +199,14 @@ pub struct RefreshTicket {
 impl RefreshTicket {
     /// Creates a ticket with a number that the store chooses, drawn while the store holds this
     /// identity.
+    ///
+    /// ```
+    /// use b2sdk::account_info::{Identity, RefreshTicket};
+    ///
+    /// let held = Identity::new("5b2e9f07c1d4", "key-id", "production");
+    /// let ticket = RefreshTicket::new(7, Some(held.clone()));
+    /// assert_eq!((ticket.number(), ticket.identity()), (7, Some(&held)));
+    /// ```
     #[must_use]
     pub const fn new(number: u64, identity: Option<Identity>) -> Self {
         Self { number, identity }
@@ -222,6 +230,16 @@ impl RefreshTicket {
 ///
 /// The two kinds come from different endpoints and are not interchangeable, even if a bucket and a
 /// file happened to have one id.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use b2sdk::account_info::{UploadTarget, UploadUrl};
+///
+/// // As a store may keep them.
+/// let mut pools: HashMap<UploadTarget, Vec<UploadUrl>> = HashMap::new();
+/// pools.entry(UploadTarget::Bucket("id".into())).or_default();
+/// assert!(!pools.contains_key(&UploadTarget::LargeFile("id".into())));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UploadTarget {
     /// Whole files in a bucket (`b2_get_upload_url`). Such a pool lives as long as the bucket, and
