@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::log_store_failure;
 
 /// A bucket of an account: uploads, downloads, listings, and everything else that is about its files.
@@ -189,8 +189,8 @@ impl Bucket {
     }
 
     /// What a call about the bucket requires of the key.
-    fn needs(&self, operation: Operation) -> Needs<'_> {
-        Needs::from(operation).about(&self.name)
+    fn needs(&self, operation: Operation) -> Requirements<'_> {
+        Requirements::from(operation).about(&self.name)
     }
 
     /// Calls `act` with the bucket's id, and again if the name has got another id.

@@ -46,7 +46,7 @@ use crate::http::Http;
 use crate::model::auth::Identity;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::credentials::{Adoption, Credentials, ProviderState};
 use crate::session::retry::{Pauses, RetryLoop, RetryPolicy, Step};
 use crate::session::store::Store;
@@ -184,7 +184,7 @@ impl Session {
     /// request.
     pub(crate) fn require(
         &self,
-        needs: &Needs<'_>,
+        needs: &Requirements<'_>,
         control: &Control,
     ) -> Result<Arc<AuthSnapshot>> {
         let snapshot = self.current(control)?;
@@ -199,7 +199,7 @@ impl Session {
     /// needs fails with `NotAllowed` before the first attempt.
     pub(crate) fn call<'n, T>(
         &self,
-        needs: impl Into<Needs<'n>>,
+        needs: impl Into<Requirements<'n>>,
         control: &Control,
         f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
@@ -223,17 +223,17 @@ impl Session {
         if attempts.moves_data() {
             attempts.policy = &once;
         }
-        let needs = Needs::from(operation).for_the_service();
+        let needs = Requirements::from(operation).for_the_service();
         self.call_in(attempts, &needs, f)
     }
 
     /// Runs the attempts of one call, and replaces the token between them where `advice` says so.
-    /// The authorization is read anew for each attempt, because another thread may have replaced
+    /// The authorization is read again for each attempt, because another thread may have replaced
     /// it.
     fn call_in<T>(
         &self,
         attempts: RetryLoop<'_>,
-        needs: &Needs<'_>,
+        needs: &Requirements<'_>,
         mut f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
         let control = attempts.control;
@@ -278,7 +278,7 @@ impl Session {
     fn explain(
         &self,
         error: Error,
-        needs: &Needs<'_>,
+        needs: &Requirements<'_>,
         snapshot: &AuthSnapshot,
         step: Step,
     ) -> Error {
@@ -314,7 +314,7 @@ impl Session {
         let refusal = if service.operation == needs.operation() {
             needs.refusal(allowed, Some((subject, service)))
         } else {
-            Needs::from(service.operation).refusal(allowed, Some((subject, service)))
+            Requirements::from(service.operation).refusal(allowed, Some((subject, service)))
         };
         Error::NotAllowed(Box::new(refusal))
     }

@@ -54,7 +54,7 @@ impl B2Api {
     /// [`EnvironmentCredentials`](crate::credentials::EnvironmentCredentials).
     ///
     /// The variables are read again whenever the token no longer works, so that a program that sets them
-    /// anew continues with the new key.
+    /// again continues with the new key.
     ///
     /// ```no_run
     /// use b2sdk::B2Api;

@@ -18,7 +18,7 @@ use crate::model::lifecycle::LifecycleRule;
 use crate::model::name::check_bucket_name;
 use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::log_store_failure;
 use crate::setters::setters;
 use crate::wire::bucket::CreateBucketRequest;
@@ -202,7 +202,7 @@ impl B2Api {
         {
             return Ok(self.bucket(&snapshot, name, id));
         }
-        let needs = Needs::from(Operation::ListBuckets)
+        let needs = Requirements::from(Operation::ListBuckets)
             .about(name)
             .elsewhere(is_elsewhere(&snapshot, |allowed| match &allowed.name {
                 Some(own) => own.eq_ignore_ascii_case(name),
@@ -267,7 +267,7 @@ impl B2Api {
         {
             return Ok(self.bucket(&snapshot, &name, id));
         }
-        let needs = Needs::from(Operation::ListBuckets)
+        let needs = Requirements::from(Operation::ListBuckets)
             .about(id.as_str())
             .bucket(&id);
         let (snapshot, found) = self.call(
@@ -358,7 +358,7 @@ impl B2Api {
     /// deleted.
     pub fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
         let id = bucket.id();
-        let needs = Needs::from(Operation::DeleteBucket)
+        let needs = Requirements::from(Operation::DeleteBucket)
             .about(bucket.name())
             .bucket(&id);
         let outcome =
@@ -386,7 +386,7 @@ impl B2Api {
     /// A call that is about the account, with the authorization to which its result belongs.
     fn call<'n, T>(
         &self,
-        needs: impl Into<Needs<'n>>,
+        needs: impl Into<Requirements<'n>>,
         control: &Control,
         f: impl FnMut(&crate::raw::Raw<'_>) -> Result<T>,
     ) -> Result<(Arc<AuthSnapshot>, T)> {

@@ -9,7 +9,7 @@ use crate::model::auth::Capability;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::key::{CreatedKey, KeyDetails};
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::paging::KeyPages;
 use crate::setters::setters;
 use crate::wire::key::CreateKeyRequest;
@@ -145,7 +145,7 @@ impl B2Api {
         let capabilities: Vec<_> = capabilities.into_iter().collect();
         check(name, &capabilities, options)?;
         // Nobody grants more than they hold.
-        let needs = Needs::from(Operation::CreateKey).perhaps(&capabilities);
+        let needs = Requirements::from(Operation::CreateKey).perhaps(&capabilities);
         let made =
             self.client
                 .session

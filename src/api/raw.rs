@@ -43,7 +43,7 @@ impl B2Api {
     /// # Uploads
     /// [`Raw::upload_file`] and [`Raw::upload_part`] go to a URL that the caller has asked for and keeps, so
     /// under [`Operation::UploadFile`] and [`Operation::UploadPart`] **`call` is called once**. After an
-    /// error the URL is not to be used again, and its token is no reason to authorize anew: ask for another
+    /// error the URL is not to be used again, and its token is no reason to authorize again: ask for another
     /// URL, with a `call_raw` of its own, which does that where it is needed.
     ///
     /// ```

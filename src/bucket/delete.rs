@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::setters::setters;
 
 /// Options for deleting a version.
@@ -72,7 +72,9 @@ impl Bucket {
         file_name: &str,
     ) -> Result<FileVersion> {
         let hidden = self.with_id(control, |id| {
-            let needs = Needs::from(Operation::HideFile).bucket(id).named(file_name);
+            let needs = Requirements::from(Operation::HideFile)
+                .bucket(id)
+                .named(file_name);
             self.client
                 .session
                 .call(needs, control, |raw| raw.hide_file(id, file_name))

@@ -17,7 +17,7 @@ use crate::model::lifecycle::{LifecycleRule, check_lifecycle_rules};
 use crate::model::lock::DefaultRetention;
 use crate::model::operation::Operation;
 use crate::model::replication::ReplicationConfiguration;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::setters::setters;
 use crate::wire::bucket::UpdateBucketRequest;
 
@@ -198,14 +198,14 @@ impl Protection<'_> {
     }
 
     /// What it takes to set this.
-    pub(crate) fn needs(&self, operation: Operation, replicates: bool) -> Needs<'static> {
+    pub(crate) fn needs(&self, operation: Operation, replicates: bool) -> Requirements<'static> {
         let Self {
             encryption,
             enable_file_lock,
             retention,
         } = *self;
         let locks = enable_file_lock || retention.is_some();
-        Needs::from(operation)
+        Requirements::from(operation)
             .and_if(encryption.is_some(), Capability::WriteBucketEncryption)
             .and_if(locks, Capability::WriteBucketRetentions)
             .and_if(replicates, Capability::WriteBucketReplications)

@@ -10,7 +10,7 @@
 //!
 //! | what changes | what follows |
 //! | --- | --- |
-//! | the limit is lowered or raised | waiting threads notice within 100 ms, and the schedule begins anew from then |
+//! | the limit is lowered or raised | waiting threads notice within 100 ms, and the schedule begins again from then |
 //! | the limit is removed | waiting threads continue within 100 ms |
 //! | a thread is cancelled while it waits | it returns at once; its bytes stay in the schedule |
 //! | nothing moved for a while | no credit: the next second has no more bytes than any other |

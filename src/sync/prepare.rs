@@ -10,7 +10,7 @@ use crate::control::clock::Clock;
 use crate::control::workers::Workers;
 use crate::error::Error;
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::sync::Synchronizer;
 use crate::sync::act::Actor;
 use crate::sync::content::ContentReader;
@@ -284,7 +284,7 @@ impl Synchronizer {
 fn require(folder: &BucketFolder, operation: Operation) -> Result<u64, SyncError> {
     let bucket: &Bucket = &folder.bucket;
     let id = bucket.id();
-    let needs = Needs::from(operation)
+    let needs = Requirements::from(operation)
         .about(bucket.name())
         .bucket(&id)
         .named(&folder.prefix);

@@ -84,4 +84,5 @@ mod upload_faults;
 mod upload_matrix;
 mod upload_writer;
 mod where_is;
+mod words;
 mod wrong_sha1;
