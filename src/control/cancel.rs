@@ -165,7 +165,7 @@ impl CancelToken {
     ///     assert!(matches!(upload.join().unwrap(), Err(Error::Cancelled)));
     /// });
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     pub fn cancel(&self) {
         self.0.cancel();

@@ -65,14 +65,15 @@ pub enum TransferStage {
 pub struct TransferProgress {
     /// The id of the transfer, for receivers of several transfers.
     pub id: TransferId,
-    /// The name of the file in its bucket.
+    /// The name of the file in its bucket, also for a download.
     pub file_name: Arc<str>,
     /// The number of bytes of content moved so far. It decreases when a failed attempt is repeated. In the stage
     /// [`Hashing`](TransferStage::Hashing) it is the number of bytes read, and starts again at 0 after it.
     pub bytes: u64,
-    /// The total number of bytes, if it is known.
+    /// The total number of bytes, if it is known. It is not known for a stream whose length nobody
+    /// has told.
     pub total: Option<u64>,
-    /// The stage of the transfer.
+    /// What the transfer is doing. The meaning of `bytes` depends on it.
     pub stage: TransferStage,
     /// The number of parts, or ranges of a download, that are complete, including those that a
     /// resumed transfer has found. It is 1 in the end if the transfer was a single request.

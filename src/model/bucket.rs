@@ -70,7 +70,8 @@ pub struct BucketDetails {
     /// header for all downloads.
     #[serde(default, deserialize_with = "null_is_default")]
     pub bucket_info: BTreeMap<String, String>,
-    /// The rules that let web pages access the bucket from a browser.
+    /// The rules that let web pages access the bucket from a browser. Programs other than browsers
+    /// need none.
     #[serde(default, deserialize_with = "lenient::rules")]
     pub cors_rules: Vec<CorsRule>,
     /// The rules by which the service hides and deletes files and cancels unfinished ones.
@@ -92,7 +93,7 @@ pub struct BucketDetails {
     /// somebody else is overwritten.
     #[serde(default, deserialize_with = "null_is_default")]
     pub revision: u64,
-    /// Features of the bucket, such as `s3`.
+    /// Features of the bucket, such as `s3`: it can be used through the S3-compatible API.
     #[serde(default, deserialize_with = "null_is_default")]
     pub options: Vec<String>,
     /// The members that this version of the crate does not name. A member of this description that could

@@ -67,20 +67,22 @@ pub struct CorsRule {
     /// The origins of the web pages: `https://example.com:8443`, `https://*.example.com`, `https`
     /// for all origins that use it, or only `*` for all.
     pub allowed_origins: Vec<String>,
-    /// The requests that the pages may send.
+    /// The requests that the pages may send. Operations of the native API and of the S3 API are
+    /// listed separately.
     pub allowed_operations: Vec<CorsOperation>,
     /// The request headers that a page may send: names, prefixes that end in `*`, or only `*` for
     /// all.
     #[serde(default)]
     pub allowed_headers: Option<Vec<String>>,
-    /// The response headers that a page may read.
+    /// The response headers that a page may read, such as `x-bz-content-sha1`; browsers show a few
+    /// others in any case.
     #[serde(default)]
     pub expose_headers: Option<Vec<String>>,
     /// How many seconds a browser may remember the rule: 0 to 86,400, which is a day. A rule that was made
     /// through the S3 API may have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u32>,
-    /// The members that this version of the crate does not name.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]

@@ -117,7 +117,7 @@ pub struct FileVersion {
         skip_serializing_if = "Option::is_none"
     )]
     pub replication_status: Option<ReplicationStatus>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

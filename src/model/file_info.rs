@@ -60,7 +60,8 @@ impl FileInfo {
         self.0.remove(&name.to_ascii_lowercase())
     }
 
-    /// Sets the value of a name, for chaining, as [`insert`](Self::insert) does.
+    /// Sets the value of a name and returns the file info, for chaining. The name is converted to
+    /// lower case, and an earlier value of it is replaced.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.insert(name, value);
@@ -78,7 +79,7 @@ impl FileInfo {
         self.0.iter()
     }
 
-    /// Returns the number of names.
+    /// Returns the number of names. An upload accepts at most 10.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -90,13 +91,15 @@ impl FileInfo {
         self.0.is_empty()
     }
 
-    /// Sets the `Cache-Control` header that downloads of the file carry.
+    /// Sets the `Cache-Control` header that downloads of the file carry, such as `max-age=3600`:
+    /// how long browsers and caches may keep it. It takes precedence over that of the bucket.
     #[must_use]
     pub fn cache_control(self, value: impl Into<String>) -> Self {
         self.with("b2-cache-control", value)
     }
 
-    /// Sets the `Content-Disposition` header that downloads of the file carry.
+    /// Sets the `Content-Disposition` header that downloads of the file carry: whether a browser
+    /// shows (`inline`) or saves (`attachment`) it, and under which name.
     #[must_use]
     pub fn content_disposition(self, value: impl Into<String>) -> Self {
         self.with("b2-content-disposition", value)
@@ -110,19 +113,22 @@ impl FileInfo {
         self.with("b2-content-encoding", value)
     }
 
-    /// Sets the `Content-Language` header that downloads of the file carry.
+    /// Sets the `Content-Language` header that downloads of the file carry, such as `de-AT`.
     #[must_use]
     pub fn content_language(self, value: impl Into<String>) -> Self {
         self.with("b2-content-language", value)
     }
 
-    /// Sets the `Expires` header that downloads of the file carry. The value is an HTTP date.
+    /// Sets the `Expires` header that downloads of the file carry: an HTTP date, such as `Thu, 31
+    /// Dec 2026 23:59:59 GMT`, until when browsers and caches may keep it. It deletes nothing.
     #[must_use]
     pub fn expires(self, value: impl Into<String>) -> Self {
         self.with("b2-expires", value)
     }
 
-    /// Returns the source's modification time, if the uploader recorded it.
+    /// Returns the source's modification time, if the uploader recorded it as
+    /// `src_last_modified_millis`. Uploads of local files do; a download to a path gives the file
+    /// this time.
     #[must_use]
     pub fn src_last_modified(&self) -> Option<Timestamp> {
         let millis = self.get(SRC_LAST_MODIFIED_MILLIS)?.parse().ok()?;

@@ -70,7 +70,7 @@ impl LocalNameRules {
 pub struct UnsafeName {
     /// The name of the file in the bucket.
     pub name: Box<str>,
-    /// The reason why the name is refused.
+    /// The reason why the name is refused: what it would do on this or another system.
     pub reason: UnsafeNameReason,
 }
 

@@ -7,7 +7,7 @@ use std::ops::{Range, RangeFrom, RangeInclusive};
 ///
 /// Positions are counted from 0. A range that ends behind the end of the file is cut there, and the
 /// answer is shorter than what was asked for;
-/// [`Download::content_length`](crate::Download::content_length) tells. A range that begins at or
+/// [`Download::length`](crate::Download::length) tells. A range that begins at or
 /// behind the end fails with [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable), and
 /// so does every range of an empty file. An empty range (`5..5`) is
 /// [`Error::InvalidInput`](crate::Error::InvalidInput), and nothing is sent.

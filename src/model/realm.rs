@@ -28,7 +28,8 @@ use std::net::IpAddr;
 pub struct Realm(String);
 
 impl Realm {
-    /// Returns the realm of Backblaze's production service.
+    /// Returns the realm of Backblaze's production service, where accounts of customers are. It is
+    /// the default.
     #[must_use]
     pub fn production() -> Self {
         Self("production".to_owned())

@@ -76,14 +76,14 @@ pub struct ReplicationRule {
     /// once a day.
     #[serde(default, deserialize_with = "null_is_default")]
     pub include_existing_files: bool,
-    /// Whether the rule is active.
+    /// Whether the rule is active. An inactive rule replicates nothing and keeps its place.
     #[serde(default, deserialize_with = "null_is_default")]
     pub is_enabled: bool,
     /// The priority, 1 to 2,147,483,647. If several rules apply to a file, the one with the highest
     /// priority is used.
     #[serde(default, deserialize_with = "null_is_default")]
     pub priority: u32,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
@@ -160,14 +160,14 @@ impl ReplicationRule {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReplicationSource {
-    /// The rules, at most two.
+    /// The rules, at most two: which files are replicated, and to which bucket.
     #[serde(default, deserialize_with = "lenient::rules")]
     pub replication_rules: Vec<ReplicationRule>,
     /// The id of the application key, restricted to this bucket, that the service reads the files
     /// with.
     #[serde(default)]
     pub source_application_key_id: Option<ApplicationKeyId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -182,7 +182,7 @@ pub struct ReplicationDestination {
     /// that the service writes with.
     #[serde(default, deserialize_with = "null_is_default")]
     pub source_to_destination_key_mapping: BTreeMap<ApplicationKeyId, ApplicationKeyId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -212,7 +212,7 @@ pub struct ReplicationConfiguration {
     /// The replication of other buckets' files to the bucket.
     #[serde(default)]
     pub as_replication_destination: Option<ReplicationDestination>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -127,7 +127,7 @@ pub enum ContentSha1 {
 }
 
 impl ContentSha1 {
-    /// Returns the checksum, verified or not.
+    /// Returns the checksum, whether or not the service has verified it; `None` if there is none.
     #[must_use]
     pub const fn digest(&self) -> Option<Sha1Digest> {
         match self {

@@ -120,7 +120,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// The text is not a date and time of RFC 3339, from parsing a [`Timestamp`].
+/// The error for text that is not a date and time of RFC 3339, from parsing a [`Timestamp`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a timestamp is a date and time such as 2024-03-09T08:15:42Z (RFC 3339)")]
 pub struct InvalidTimestamp;

@@ -10,6 +10,17 @@ use crate::setters::setters;
 
 /// The body of [`b2_list_file_names`](crate::guide::protocol#28-b2_list_file_names) and
 /// [`b2_list_file_versions`](crate::guide::protocol#29-b2_list_file_versions).
+///
+/// ```
+/// use b2sdk::BucketId;
+/// use b2sdk::raw::ListFilesRequest;
+///
+/// let request = ListFilesRequest::new(BucketId::from("27c88f1d182b150646ff0b16"))
+///     .prefix("photos/")
+///     .delimiter("/")
+///     .max_file_count(100);
+/// assert!(request.start_file_name.is_none()); // from the first name on
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -76,7 +87,7 @@ pub struct ListFilesResponse {
     /// The id of the version at which the next page starts; only in listings of versions.
     #[serde(default)]
     pub next_file_id: Option<FileId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -116,7 +127,7 @@ pub struct DeleteFileVersionResponse {
     /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
