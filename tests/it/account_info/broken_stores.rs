@@ -76,7 +76,7 @@ struct Distant {
 }
 
 impl Distant {
-    fn new(defect: Defect, clock: Clock) -> (Box<dyn AccountInfo>, Box<dyn ServerFaults>) {
+    fn create(defect: Defect, clock: Clock) -> (Box<dyn AccountInfo>, Box<dyn ServerFaults>) {
         let line = Arc::new(Line {
             defect,
             is_away: AtomicBool::new(false),
@@ -269,7 +269,7 @@ impl AccountInfo for Distant {
 
 /// The promise that the kit finds broken.
 fn broken_promise(defect: Defect) -> Option<String> {
-    let check = || check_server_faults(|clock| Distant::new(defect, clock));
+    let check = || check_server_faults(|clock| Distant::create(defect, clock));
     let panic = catch_unwind(AssertUnwindSafe(check)).err()?;
     let text = panic.downcast_ref::<String>().cloned();
     Some(text.unwrap_or_else(|| (*panic.downcast_ref::<&str>().unwrap()).to_owned()))
