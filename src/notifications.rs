@@ -19,12 +19,15 @@ use crate::error::{Error, Result};
 use crate::model::lenient;
 use crate::model::notification::check_signing_secret;
 
+pub use crate::model::event::EventNotification;
 pub use crate::model::notification::{
-    CustomHeader, EventNotification, EventNotificationRule, EventTarget, EventType, TargetType,
+    CustomHeader, EventNotificationRule, EventTarget, EventType, TargetType,
 };
 pub use crate::model::secret::{CustomHeaderValue, SigningSecret};
 
-/// The name of the header that carries the service's signature.
+/// The name of the header that carries the service's signature:
+/// `X-Bz-Event-Notification-Signature`. A receiver passes its value to [`WebhookVerifier`]
+/// together with the body.
 pub const SIGNATURE_HEADER: &str = "X-Bz-Event-Notification-Signature";
 
 /// The one scheme there is: HMAC-SHA256 of the body, in hexadecimal.
@@ -77,7 +80,7 @@ pub struct UnreadableEvent {
 ///
 /// let forged = verifier.receive(Some("v1=00"), body);
 /// assert!(matches!(forged, Err(WebhookError::WrongSignature)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct WebhookVerifier {

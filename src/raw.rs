@@ -40,7 +40,7 @@
 //! })?;
 //! assert!(public.buckets.is_empty());
 //! # }
-//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # Ok::<_, anyhow::Error>(())
 //! ```
 
 mod agreement;
@@ -175,7 +175,7 @@ impl<'a> Raw<'a> {
     /// })?;
     /// assert_eq!(answer["buckets"], json!([]));
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

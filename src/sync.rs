@@ -67,6 +67,7 @@ mod saved;
 mod scan;
 mod source;
 mod spool;
+mod staged;
 mod step;
 mod steps;
 mod unfinished;
@@ -254,7 +255,8 @@ impl Synchronizer {
     /// bucket. Nothing is scanned, so a [`RemovalLimit`] does not apply.
     ///
     /// # Errors
-    /// As [`run`](Self::run); [`Refused::Contradiction`] for a transfer that comes after a removal.
+    /// As [`run`](Self::run). A transfer that comes after a removal ends the run there: the steps before it are made,
+    /// and the error is [`SyncError::Incomplete`] with the reason in [`SyncReport::fatal`].
     pub fn execute(
         &self,
         steps: impl IntoIterator<Item = SyncStep>,

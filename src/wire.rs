@@ -5,6 +5,18 @@
 //! the service may treat `null` and a missing member differently. An answer is read even if members
 //! are missing, `null` or unknown; unknown ones are kept in `extra`. In a list, a row that cannot
 //! be read is left out with a warning, so that one odd row does not hide the others.
+//!
+//! | in a request | how it travels |
+//! | --- | --- |
+//! | an option that was not set | not at all |
+//! | an empty list of rules | not at all when a bucket is created; as an empty list, which removes the rules, when it is updated |
+//! | a time to set | decimal text in `customUploadTimestamp`, a number elsewhere |
+//! | a range | the text of a `Range` header |
+//! | a retention to remove | both members as `null` |
+//! | a secret | through `expose`, in a type without `Debug` or with one that hides it |
+//!
+//! Each endpoint has recorded bodies in `fixtures/wire`, against which the types are tested, also
+//! with members left out, set to `null` and added.
 
 use std::fmt::Display;
 

@@ -119,7 +119,9 @@ impl<S: AccountInfo> Cached<S> {
         }
     }
 
-    /// Returns the store behind the memory.
+    /// Returns the store behind the memory, such as to ask it for something that only this kind of
+    /// store has. Calls that change it directly are not seen by the memory before the staleness is
+    /// over.
     #[must_use]
     pub const fn store(&self) -> &S {
         &self.store

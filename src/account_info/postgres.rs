@@ -91,7 +91,8 @@ impl PostgresAccountInfo {
         Self::builder().connect(url)
     }
 
-    /// Returns a builder with the default settings.
+    /// Returns a builder with the default settings, for another name, another time-out, encryption,
+    /// TLS roots or a password that changes.
     pub fn builder() -> PostgresAccountInfoBuilder {
         PostgresAccountInfoBuilder::default()
     }

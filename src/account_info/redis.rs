@@ -76,7 +76,8 @@ impl RedisAccountInfo {
         Self::builder().open(url)
     }
 
-    /// Returns a builder with the default settings.
+    /// Returns a builder with the default settings, for another name, another time-out, encryption,
+    /// TLS roots or a password that changes.
     pub fn builder() -> RedisAccountInfoBuilder {
         RedisAccountInfoBuilder::default()
     }

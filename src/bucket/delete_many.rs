@@ -24,7 +24,8 @@ use crate::error::{Error, Result};
 use crate::model::file::FileAction;
 use crate::setters::setters;
 
-/// How [`Bucket::delete_many`] makes versions disappear.
+/// How [`Bucket::delete_many`] makes files disappear: by deleting versions for good, or by hiding
+/// names, which keeps what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum DeleteMode {

@@ -37,7 +37,8 @@ pub struct TransferManyOptions {
     /// Whether no more files are started after the first failure. Those that run already are still
     /// reported. By default a failure concerns its own file only.
     pub fail_fast: bool,
-    /// Cancels all transfers, those that are running and those that are not started.
+    /// Cancels all transfers, those that are running and those that are not started. Their results
+    /// are [`Error::Cancelled`]; files that were transferred before remain.
     pub cancel: Option<CancelToken>,
 }
 
@@ -126,7 +127,7 @@ impl<'a, T: Send + 'static> Transfers<'a, T> {
         let tasks = Tasks::new(cancel.as_ref().or(bucket.client.cancel.as_ref()));
         Self {
             bucket: bucket.clone(),
-            control: bucket.control(Some(tasks.stop())),
+            control: bucket.control("transfer_many", None, Some(tasks.stop())),
             fail_fast: *fail_fast,
             files: Some(Box::new(files)),
             count: 0,

@@ -10,6 +10,16 @@
 //!    it is.
 //! 3. **Shedding.** If the service asks for less (429, 503), or the system has no descriptors left, the number
 //!    is reduced at once, and stays below what was refused for a while.
+//!
+//! | what is measured | the number |
+//! | --- | --- |
+//! | at least a tenth more than before the last doubling | doubled again, up to the largest number |
+//! | while growing, 3 to 10 percent more | stays |
+//! | while growing, less than that | the number before the last step |
+//! | steady for five samples | a somewhat larger number is tried, and the next time a smaller one |
+//! | while steady, less than half or more than double of before | grows again from where it is |
+//! | 429, 503, no descriptors | reduced at once; what was refused is not reached for 30 samples |
+//! | nothing waits for a worker | unchanged: more would have nothing to do |
 
 /// How many workers move data at a time: a number, or one that follows the throughput.
 ///
@@ -27,7 +37,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Workers {
-    /// Always this many, at least 1.
+    /// This many, at least 1; fewer for half a minute after the system had no file descriptors left.
     Fixed(usize),
     /// As many as bring throughput, at most 64.
     ///
@@ -96,21 +106,22 @@ pub(super) struct Sample {
 /// What the next sample is compared with.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
+    /// The number is being doubled.
     Growing,
-    Steady {
-        samples: u32,
-    },
-    /// A number is tried; this one was there before.
-    Trying {
-        before: usize,
-    },
+    /// The number has proved itself for so many samples.
+    Steady { samples: u32 },
+    /// A number is tried; `before` was there.
+    Trying { before: usize },
 }
 
 /// Chooses the number.
 #[derive(Debug)]
 pub(super) struct Controller {
+    /// The largest number.
     most: usize,
+    /// The number now.
     current: usize,
+    /// What the next sample is compared with.
     phase: Phase,
     /// The rate of the number before a step, or of the present one while it is steady.
     rate: f64,
@@ -125,6 +136,7 @@ pub(super) struct Controller {
 }
 
 impl Controller {
+    /// Begins with the first number of this choice.
     pub(super) fn new(workers: Workers) -> Self {
         let current = workers.first();
         Self {
@@ -160,6 +172,7 @@ impl Controller {
         self.current
     }
 
+    /// Reduces the number, and remembers what was refused.
     fn shed(&mut self) {
         let refused = self.current;
         self.current = (refused * 7 / 10).max(1);
@@ -175,6 +188,7 @@ impl Controller {
         refused.map_or(self.most, |most| most.min(self.most))
     }
 
+    /// Decides what the throughput of the present number means.
     fn judge(&mut self, rate: f64) {
         match self.phase {
             Phase::Growing => self.grow(rate),
@@ -183,6 +197,7 @@ impl Controller {
         }
     }
 
+    /// Doubles the number again, or settles on the one before.
     fn grow(&mut self, rate: f64) {
         let is_worth_it = self.rate == 0.0 || rate >= self.rate * DOUBLING;
         if is_worth_it && self.current < self.ceiling() {
@@ -198,6 +213,7 @@ impl Controller {
         }
     }
 
+    /// Stays, grows again if the network has changed, or tries another number.
     fn stay(&mut self, rate: f64, samples: u32) {
         let is_other = rate < self.rate * CHANGED || rate * CHANGED > self.rate;
         if is_other && self.rate > 0.0 && samples > 0 {
@@ -230,6 +246,7 @@ impl Controller {
         }
     }
 
+    /// Keeps the number that was tried, or returns to the one before.
     fn weigh(&mut self, rate: f64, before: usize) {
         let wanted = if self.current > before { MORE } else { ENOUGH };
         if rate >= self.rate * wanted {
@@ -243,11 +260,13 @@ impl Controller {
         }
     }
 
+    /// Makes the present number the one to stay at.
     fn settle(&mut self, rate: f64) {
         self.rate = rate;
         self.phase = Phase::Steady { samples: 0 };
     }
 
+    /// Changes the number. The first sample after it is passed over.
     fn step_to(&mut self, count: usize, phase: Phase) {
         self.current = count.clamp(1, self.ceiling());
         self.phase = phase;

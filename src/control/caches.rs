@@ -4,6 +4,13 @@
 //! When a transfer has to wait for memory, all caches are asked to drop what they hold, and none
 //! borrows anything until the transfer has its memory. So a cache can delay a transfer by no more
 //! than the time of dropping its content.
+//!
+//! | moment | caches | the transfer |
+//! | --- | --- | --- |
+//! | memory is free | borrow it | |
+//! | a transfer asks for more than is free | are emptied, on the transfer's thread | waits in the queue |
+//! | it waits | borrow nothing; what they read is not kept | |
+//! | it has its memory, or is cancelled | may borrow again | goes on |
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -40,6 +40,14 @@ use crate::error::Result;
 /// token.cancel();
 /// assert!(token.child().is_cancelled());
 /// ```
+///
+/// | what is running | what it leaves when it is cancelled |
+/// | --- | --- |
+/// | an upload in one request | nothing, or the complete version if all of it was sent already |
+/// | an upload in parts | the large file is cancelled too, unless it is to be resumed |
+/// | a download to a path | the file that was there before; with `resume`, a partial file beside it |
+/// | a listing, a deletion of many | what was done so far |
+/// | a pause between attempts, a wait for a permit or for memory | ends at once |
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<Inner>);
 
@@ -65,9 +73,11 @@ struct State {
     attached: Vec<Attached>,
     /// What is called, by the number of its subscription, in the order of subscribing.
     callbacks: BTreeMap<u64, Callback>,
+    /// The number of the next subscription.
     next_callback: u64,
 }
 
+/// What a subscription runs.
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
 /// Something that is kept with a token and interrupted when the token is cancelled, such as the
@@ -82,13 +92,17 @@ pub(crate) trait Attachment: Any + Send + Sync {
 
 /// An attachment, and the address of the object that owns it.
 struct Attached {
+    /// The address of the owner, which is unique as long as the attachment lives.
     owner: usize,
+    /// What is interrupted.
     attachment: Arc<dyn Attachment>,
 }
 
 /// A callback that runs when the token is cancelled. Dropping it removes the callback.
 pub(crate) struct Subscription {
+    /// The token that it belongs to.
     token: Arc<Inner>,
+    /// Its key among the callbacks.
     number: u64,
 }
 
@@ -151,7 +165,7 @@ impl CancelToken {
     ///     assert!(matches!(upload.join().unwrap(), Err(Error::Cancelled)));
     /// });
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     pub fn cancel(&self) {
         self.0.cancel();
@@ -246,6 +260,7 @@ impl Inner {
         }
     }
 
+    /// Locks the lists of this token.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }

@@ -1,5 +1,12 @@
 //! The clock: the only place that reads the time or sleeps, so that tests can move the time by
 //! hand. Lints forbid `SystemTime::now`, `Instant::now` and `thread::sleep` everywhere else.
+//!
+//! | what is measured | with |
+//! | --- | --- |
+//! | pauses, time limits, ages within this process | `elapsed`, which only moves forward and may stop while the machine sleeps |
+//! | times that leave this process: the age of an upload URL, a lease in a file | `now`, which may be set |
+//! | the time at the service | neither: `http/service_clock.rs` |
+//! | the time of a database or Redis server | the server's, moved on by `moved` in tests |
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};

@@ -70,6 +70,7 @@ impl Memory {
         }
     }
 
+    /// The limit in bytes; `None` for no limit.
     pub(crate) const fn limit(&self) -> Option<u64> {
         self.limit
     }

@@ -7,6 +7,15 @@
 //! A receiver that panics gets no more reports, and the transfer continues, because its purpose is
 //! to move data and not to be watched. A receiver runs without any lock of the transfer, so several
 //! threads may call it at the same time.
+//!
+//! | event | report |
+//! | --- | --- |
+//! | the transfer begins | one, with 0 bytes |
+//! | content moves | at most one in 100 ms |
+//! | an attempt failed and is repeated | one; `bytes` is lower by what the failed attempt had counted |
+//! | another stage begins | one |
+//! | the transfer succeeds | one, with `Done` |
+//! | the transfer fails or is cancelled | none: the call returns the error |
 
 use std::cell::Cell;
 use std::fmt;
@@ -21,7 +30,9 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::control::Control;
 use crate::control::clock::Clock;
 
-/// The id of a transfer. Each call of a `B2Api` or one of its clones has its own.
+/// The id of a transfer, in its progress reports. Each call of a `B2Api` or one of its clones has
+/// its own, so one receiver can tell several transfers apart. Ids are not kept across processes and
+/// have no meaning to the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TransferId(pub(crate) u64);
 
@@ -54,14 +65,15 @@ pub enum TransferStage {
 pub struct TransferProgress {
     /// The id of the transfer, for receivers of several transfers.
     pub id: TransferId,
-    /// The name of the file in its bucket.
+    /// The name of the file in its bucket, also for a download.
     pub file_name: Arc<str>,
     /// The number of bytes of content moved so far. It decreases when a failed attempt is repeated. In the stage
     /// [`Hashing`](TransferStage::Hashing) it is the number of bytes read, and starts again at 0 after it.
     pub bytes: u64,
-    /// The total number of bytes, if it is known.
+    /// The total number of bytes, if it is known. It is not known for a stream whose length nobody
+    /// has told.
     pub total: Option<u64>,
-    /// The stage of the transfer.
+    /// What the transfer is doing. The meaning of `bytes` depends on it.
     pub stage: TransferStage,
     /// The number of parts, or ranges of a download, that are complete, including those that a
     /// resumed transfer has found. It is 1 in the end if the transfer was a single request.
@@ -95,6 +107,9 @@ pub struct TransferProgress {
 /// ```
 pub trait Progress: Send + Sync {
     /// Receives a report.
+    ///
+    /// The receiver may cancel the transfer through a [`CancelToken`](crate::CancelToken). It
+    /// cannot pause it other than by not returning, which holds up that thread's data.
     fn update(&self, progress: &TransferProgress);
 }
 
@@ -153,18 +168,22 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Counts the bytes of one transfer from all its threads, and reports them.
 pub(crate) struct ProgressCounter {
+    /// Who receives the reports, if anybody does.
     receiver: Option<Arc<dyn Progress>>,
     /// Whether the receiver has panicked.
     is_mute: AtomicBool,
     clock: Clock,
     /// The bytes that attempts have moved, including failed attempts.
     moved: AtomicU64,
+    /// What the next report says.
     state: Mutex<State>,
 }
 
 /// What the next report says, and when the last one was made.
 struct State {
+    /// The next report.
     progress: TransferProgress,
+    /// When the last report was made, by the clock's `elapsed`.
     reported: Duration,
 }
 
@@ -308,6 +327,7 @@ impl ProgressCounter {
         }
     }
 
+    /// Locks the state of the next report.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -324,12 +344,15 @@ impl fmt::Debug for ProgressCounter {
 /// A reader whose bytes count towards a transfer. They are subtracted again if it is dropped before
 /// [`keep`](Self::keep) is called, that is, if the attempt fails.
 pub(crate) struct CountingReader<'a, R> {
+    /// What is read.
     content: R,
     tally: &'a ProgressCounter,
+    /// The bytes that count towards the transfer as long as the attempt may still fail.
     counted: u64,
 }
 
 impl<'a, R: Read> CountingReader<'a, R> {
+    /// Counts what is read from `content`.
     pub(crate) const fn new(content: R, tally: &'a ProgressCounter) -> Self {
         Self {
             content,

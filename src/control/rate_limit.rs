@@ -7,6 +7,13 @@
 //!
 //! The wait comes after the bytes, so the first piece of a transfer is never delayed, and a pause
 //! of all transfers is not made up for by a burst.
+//!
+//! | what changes | what follows |
+//! | --- | --- |
+//! | the limit is lowered or raised | waiting threads notice within 100 ms, and the schedule begins again from then |
+//! | the limit is removed | waiting threads continue within 100 ms |
+//! | a thread is cancelled while it waits | it returns at once; its bytes stay in the schedule |
+//! | nothing moved for a while | no credit: the next second has no more bytes than any other |
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +49,7 @@ pub(crate) struct Bandwidth {
 pub(crate) struct RateLimiter {
     /// The limit in bytes per second; 0 for no limit.
     limit: AtomicU64,
+    /// When the next bytes may move.
     schedule: Mutex<Schedule>,
     /// Who chooses the number of workers by what is moved.
     tuner: OnceLock<Arc<Tuner>>,
@@ -64,7 +72,15 @@ impl Bandwidth {
         }
     }
 
-    /// Reports an answer to a request that moves content, or a refusal of any.
+    /// Reports that the system has no file descriptor left.
+    pub(crate) fn out_of_descriptors(&self, clock: &Clock) {
+        if let Some(tuner) = self.up.tuner.get() {
+            tuner.out_of_descriptors(clock.elapsed());
+        }
+    }
+
+    /// Reports an answer to a request that moves content, or a refusal of any request, to the
+    /// tuner.
     pub(crate) fn answered(&self, clock: &Clock, is_content: bool, is_refused: bool) {
         if let Some(tuner) = self.up.tuner.get() {
             match (is_refused, is_content) {
@@ -129,6 +145,7 @@ impl RateLimiter {
         }
     }
 
+    /// Locks the schedule.
     fn lock(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock()
     }

@@ -1,11 +1,17 @@
 //! Counts the requests of a `B2Api` by operation, and stops those that exceed its budget.
+//!
+//! A request is counted when it is about to be sent: one that finds no connection counts, one that
+//! is refused by the budget does not, and each repeated request counts again. Redirects do not
+//! exist, so a request counts once.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::model::operation::{BillingClass, Operation};
+use crate::setters::setters;
 
 /// Counts requests. A request is counted just before it is sent, whatever becomes of it.
 #[derive(Debug)]
@@ -57,14 +63,17 @@ impl RequestCounter {
         )
     }
 
+    /// The budget now.
     pub(crate) fn budget(&self) -> RequestBudget {
         *self.lock()
     }
 
+    /// Replaces the budget. What was counted before counts towards it.
     pub(crate) fn set_budget(&self, budget: RequestBudget) {
         *self.lock() = budget;
     }
 
+    /// Locks the budget, and so keeps other threads from counting.
     fn lock(&self) -> MutexGuard<'_, RequestBudget> {
         self.budget.lock()
     }
@@ -85,16 +94,31 @@ impl RequestCounter {
 /// b2_api.set_request_budget(RequestBudget::new().class_b(10_000).class_c(500));
 /// assert_eq!(b2_api.request_budget().class_c, Some(500));
 /// ```
+///
+/// | used up | what still works |
+/// | --- | --- |
+/// | class A | listings, downloads, copies in one request; no upload, no deletion, no cancelling of a large file |
+/// | class B | everything but downloads and descriptions of files |
+/// | class C | uploads through upload URLs, deletions, downloads; no listing, and **no replacing of a token that expires** |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RequestBudget {
-    /// The requests of class A, which are free of charge: uploads, deletions, hiding. `None` means
-    /// no limit.
+    /// The requests of class A, which are free of charge: uploads, deletions, hiding. A limit
+    /// guards against a program that runs wild, not against costs. `None` means no limit.
     pub class_a: Option<u64>,
-    /// The requests of class B: downloads and descriptions of files. `None` means no limit.
+    /// The requests of class B: downloads, and descriptions of files by id. `None` means no limit.
     pub class_b: Option<u64>,
-    /// The requests of class C: everything else, mostly listings. `None` means no limit.
+    /// The requests of class C: listings, copies, and everything about buckets and keys. Replacing
+    /// a token is one of them too, so leave room for one a day. `None` means no limit.
     pub class_c: Option<u64>,
+}
+
+setters! {
+    RequestBudget {
+        class_a: u64,
+        class_b: u64,
+        class_c: u64,
+    }
 }
 
 impl RequestBudget {
@@ -102,27 +126,6 @@ impl RequestBudget {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Limits the requests of class A.
-    #[must_use]
-    pub const fn class_a(mut self, requests: u64) -> Self {
-        self.class_a = Some(requests);
-        self
-    }
-
-    /// Limits the requests of class B.
-    #[must_use]
-    pub const fn class_b(mut self, requests: u64) -> Self {
-        self.class_b = Some(requests);
-        self
-    }
-
-    /// Limits the requests of class C.
-    #[must_use]
-    pub const fn class_c(mut self, requests: u64) -> Self {
-        self.class_c = Some(requests);
-        self
     }
 
     /// The limit of a billing class.
@@ -155,10 +158,20 @@ impl RequestBudget {
 /// assert_eq!(called, [Operation::AuthorizeAccount, Operation::ListBuckets]);
 /// assert_eq!(counts.total(), 2);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RequestCounts(Box<[u64]>);
+
+impl fmt::Debug for RequestCounts {
+    /// Shows the operations that were called, by their names, with their numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let called = self
+            .iter()
+            .map(|(operation, count)| (operation.name(), count));
+        f.debug_map().entries(called).finish()
+    }
+}
 
 impl RequestCounts {
     /// Returns the number of requests of an operation, repeated ones included.
@@ -175,7 +188,8 @@ impl RequestCounts {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// Returns the number of requests of a billing class.
+    /// Returns the number of requests of a billing class, repeated ones included. It is what a
+    /// [`RequestBudget`] is compared with.
     #[must_use]
     pub fn of_class(&self, class: BillingClass) -> u64 {
         self.iter()
@@ -184,7 +198,7 @@ impl RequestCounts {
             .sum()
     }
 
-    /// Returns the number of all requests.
+    /// Returns the number of all requests, repeated ones included.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
@@ -196,6 +210,14 @@ mod tests {
     use super::{RequestBudget, RequestCounter};
     use crate::error::Error;
     use crate::model::operation::{BillingClass, Operation};
+
+    #[test]
+    fn debug_names_the_operations_that_were_called() {
+        let request_counter = RequestCounter::default();
+        request_counter.count(Operation::UploadFile).unwrap();
+        let shown = format!("{:?}", request_counter.read());
+        assert_eq!(shown, r#"{"b2_upload_file": 1}"#);
+    }
 
     #[test]
     fn requests_are_counted_by_operation_and_class() {

@@ -41,6 +41,7 @@ struct State {
 }
 
 impl Semaphore {
+    /// Creates this many units, all free.
     pub(crate) fn new(limit: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             limit,
@@ -49,6 +50,7 @@ impl Semaphore {
         })))
     }
 
+    /// The number of units that may be in use.
     pub(crate) fn limit(&self) -> u64 {
         self.0.lock().limit
     }

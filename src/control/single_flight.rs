@@ -121,7 +121,9 @@ impl<S: PartialEq + Send + 'static> SingleFlight<S> {
 
 /// Ends the action when dropped, also if the acting thread panics.
 struct Landing<'a, S> {
+    /// Where the outcome goes.
     shared: &'a Shared<S>,
+    /// How the action failed, if it did.
     failure: Option<Error>,
 }
 

@@ -11,6 +11,14 @@
 //! The thread that takes the permits is the caller's own. It makes the parts one after the other, and
 //! blocks in [`Workers::take`] while all permits are in use. So a transfer of ten thousand parts never
 //! has more than one of them prepared beyond those that are being sent.
+//!
+//! | who | takes | while |
+//! | --- | --- | --- |
+//! | an upload or copy in one request | a permit | the request is sent |
+//! | each part of a large file | memory if it is read into memory, then a permit | it is sent |
+//! | each range of a parallel download | a permit | it is received |
+//! | a deletion of `delete_many` | a permit | the request is sent |
+//! | a listing, a description, reading ahead | none; reading ahead takes what is free | |
 
 use std::sync::Arc;
 
@@ -25,7 +33,9 @@ use crate::error::{Error, Result};
 /// The permits and the memory of one `B2Api`.
 #[derive(Debug)]
 pub(crate) struct Workers {
+    /// The permits.
     permits: Semaphore,
+    /// The memory limit.
     memory: Memory,
     /// Changes the number of permits, if it is adaptive.
     tuner: Arc<Tuner>,
@@ -52,6 +62,7 @@ impl Workers {
         Self { memory, ..self }
     }
 
+    /// The number of permits now.
     pub(crate) fn limit(&self) -> usize {
         usize::try_from(self.permits.limit()).unwrap_or(usize::MAX)
     }
@@ -66,10 +77,12 @@ impl Workers {
         self.tuner.most()
     }
 
+    /// What changes the number, if it is adaptive.
     pub(crate) const fn tuner(&self) -> &Arc<Tuner> {
         &self.tuner
     }
 
+    /// The memory limit.
     pub(crate) const fn memory(&self) -> &Memory {
         &self.memory
     }

@@ -40,7 +40,8 @@ pub struct LargeFileLeft {
     pub failure: Error,
 }
 
-/// The reason why an unfinished large file was not cancelled after a failure.
+/// The reason why an unfinished large file was not cancelled after a failure, in [`LargeFileLeft`].
+/// Its parts are stored and billed until it is finished or cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhyLeft {

@@ -31,14 +31,16 @@ use crate::model::operation::Operation;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub struct NotAllowed {
-    /// The operation that the key does not allow.
+    /// The operation that the key does not allow. It tells which of the several requests of a call
+    /// was refused.
     pub operation: Operation,
     /// The bucket or file name that the call was about; empty if it was about the account.
     pub subject: Box<str>,
     /// The capabilities that the call needs, or may need, and that the key lacks. Empty if it lacks
     /// none, or if its capabilities are not known.
     pub missing: Vec<Capability>,
-    /// The restriction of the key that forbids the call, if that is certain.
+    /// The restriction of the key that the call violates: to other buckets, or to other file names.
+    /// `None` if it violates none, or if that is not certain.
     pub restriction: Option<KeyRestriction>,
     /// The key's capabilities and restrictions, if they are known.
     pub allowed: Option<Box<Allowed>>,

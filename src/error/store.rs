@@ -118,8 +118,9 @@ impl StoreError {
         }
     }
 
-    /// Returns whether the store refused the call because it holds another identity
-    /// ([`superseded`](Self::superseded)).
+    /// Returns whether the store refused the call because it holds another identity, which is what
+    /// [`superseded`](Self::superseded) creates. A wrapper around a store uses it to forget what it
+    /// remembers; the client then reads the authorization again.
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         matches!(self.downcast_ref(), Some(Error::AccountChanged))

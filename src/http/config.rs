@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use crate::model::operation::Operation;
+use crate::setters::setters;
 
 /// A limit of ten years, which is never reached. Longer ones overflow when `ureq` adds them to the
 /// present time.
@@ -40,13 +41,15 @@ const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// The limit on looking up the name of a host. The default is 30 seconds.
+    /// The limit on looking up the name of a host. A lookup that takes longer is given up, and the
+    /// request is tried again like one whose connection failed. The default is 30 seconds.
     pub resolve: Duration,
     /// The limit on connecting to all addresses of a host together, including the TLS handshake.
-    /// The default is 60 seconds.
+    /// Nothing of the request was sent then, so it is always repeated. The default is 60 seconds.
     pub connect: Duration,
     /// The limit on the time in which no byte moves in either direction. The wait for an answer
-    /// counts. The default is 128 seconds.
+    /// counts, so it must be longer than the service needs to answer. An upload or download may
+    /// take any time while bytes move. The default is 128 seconds.
     pub idle: Duration,
     /// The limit that replaces `idle` for calls during which the service works for a long time:
     /// server-side copies, and finishing a large file. The default is 1,200 seconds.
@@ -69,43 +72,17 @@ impl Default for Timeouts {
     }
 }
 
+setters! {
+    Timeouts {
+        resolve: Duration,
+        connect: Duration,
+        idle: Duration,
+        slow_idle: Duration,
+        await_continue: Duration,
+    }
+}
+
 impl Timeouts {
-    /// Sets the limit on looking up the name of a host.
-    #[must_use]
-    pub const fn resolve(mut self, limit: Duration) -> Self {
-        self.resolve = limit;
-        self
-    }
-
-    /// Sets the limit on connecting, including the TLS handshake.
-    #[must_use]
-    pub const fn connect(mut self, limit: Duration) -> Self {
-        self.connect = limit;
-        self
-    }
-
-    /// Sets the limit on the time in which no byte moves.
-    #[must_use]
-    pub const fn idle(mut self, limit: Duration) -> Self {
-        self.idle = limit;
-        self
-    }
-
-    /// Sets the limit on the time in which no byte moves while the service copies or finishes a
-    /// file.
-    #[must_use]
-    pub const fn slow_idle(mut self, limit: Duration) -> Self {
-        self.slow_idle = limit;
-        self
-    }
-
-    /// Sets how long to wait for consent before a large body is sent.
-    #[must_use]
-    pub const fn await_continue(mut self, limit: Duration) -> Self {
-        self.await_continue = limit;
-        self
-    }
-
     /// Caps each limit at ten years, so that it can be added to the present time.
     pub(crate) fn that_end(self) -> Self {
         let Self {

@@ -1,5 +1,10 @@
 //! What an authorization says: who we are, what the key may do, where to send requests
 //! (docs/protocol.md, sections 1.2, 2.1 and 10).
+//!
+//! The versions of the API write the restrictions of a key in different shapes, with one bucket or
+//! a list of buckets, in an object of their own or beside the URLs. All are read into [`Allowed`],
+//! and only the list is written. "No restriction" is `None`, and never an empty list: an empty list
+//! would be a key that may use no bucket.
 
 use std::fmt;
 
@@ -86,7 +91,8 @@ open_enum! {
     }
 }
 
-/// A bucket that an application key is restricted to.
+/// A bucket that an application key is restricted to, in [`Allowed::buckets`]. The service also
+/// keeps buckets there that were deleted in the meantime; they have no name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AllowedBucket {
@@ -107,7 +113,7 @@ pub struct AllowedBucket {
 pub struct Allowed {
     /// The buckets that the key is restricted to; `None` if it may use all buckets.
     pub buckets: Option<Vec<AllowedBucket>>,
-    /// The key's capabilities, in no particular order.
+    /// The key's capabilities, in no particular order. [`has`](Self::has) looks for one.
     pub capabilities: Vec<Capability>,
     /// The prefix that the names of all files must have; `None` if the key may use all names.
     pub name_prefix: Option<String>,
@@ -116,6 +122,23 @@ pub struct Allowed {
 impl Allowed {
     /// Returns whether the key has this capability. Restrictions to buckets and names are not
     /// considered.
+    ///
+    /// An authorization from an old account-info file may list no capabilities at all. This then
+    /// returns `false` for each, although the key has some; calls are sent all the same, and the
+    /// service decides.
+    ///
+    /// ```
+    /// use b2sdk::account_info::AuthSnapshot;
+    /// use b2sdk::keys::Capability;
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": ["listFiles"], "namePrefix": null}}"#;
+    /// # let snapshot = AuthSnapshot::from_json(json)?;
+    /// let allowed = &snapshot.auth().allowed;
+    /// assert!(allowed.has(&Capability::ListFiles) && !allowed.has(&Capability::WriteFiles));
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
         self.capabilities.contains(capability)
@@ -222,7 +245,8 @@ impl Identity {
         }
     }
 
-    /// Reads the text that `Display` writes.
+    /// Reads the text that `Display` writes, for stores that keep text. Returns `None` for any
+    /// other text.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let (account_id, application_key_id, realm): (AccountId, ApplicationKeyId, String) =
@@ -242,10 +266,15 @@ impl fmt::Display for Identity {
 
 /// An authorization: the service's answer, and the key and realm that are needed to authorize
 /// again.
+///
+/// It is what an account-info store keeps. A program rarely needs it: [`B2Api`](crate::B2Api) reads
+/// it for each call, and [`B2Api::allowed`](crate::B2Api::allowed) returns the part that programs
+/// ask for. `Debug` shows neither the key nor the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccountAuth {
-    /// The realm as given to `authorize_account`: a name or a URL.
+    /// The realm that was authorized at: `production`, or the URL of another service such as a
+    /// simulator. Another realm is another identity.
     pub realm: String,
     /// The id of the account.
     pub account_id: AccountId,
@@ -255,18 +284,21 @@ pub struct AccountAuth {
     pub application_key: ApplicationKey,
     /// The token that all calls but uploads are sent with, valid for at most 24 hours.
     pub token: AuthToken,
-    /// The base URL of API calls.
+    /// The base URL of API calls, such as `https://api003.backblazeb2.com`. It depends on the
+    /// account's cluster, and a new authorization may name another one.
     pub api_url: String,
-    /// The base URL of downloads.
+    /// The base URL of downloads, such as `https://f003.backblazeb2.com`. Links to public files
+    /// begin with it.
     pub download_url: String,
     /// The base URL of the S3-compatible API; empty if it is not known.
     pub s3_api_url: String,
     /// The size of the smallest part that the service accepts in a large file, in bytes. Only the
     /// last part may be smaller.
     pub absolute_minimum_part_size: u64,
-    /// The part size that the service recommends, in bytes.
+    /// The part size that the service recommends, in bytes: 100,000,000 as a rule. This crate uses
+    /// smaller parts so that more of them run at the same time.
     pub recommended_part_size: u64,
-    /// The key's capabilities and restrictions.
+    /// The key's capabilities, and the buckets and names that it is restricted to.
     pub allowed: Allowed,
 }
 
@@ -281,7 +313,7 @@ impl AccountAuth {
         }
     }
 
-    /// Returns whether this authorization belongs to `identity`.
+    /// Returns whether this authorization belongs to `identity`: the same account, key and realm.
     #[must_use]
     pub fn belongs_to(&self, identity: &Identity) -> bool {
         self.account_id == identity.account_id

@@ -1,4 +1,9 @@
 //! Buckets as the service describes them (docs/protocol.md, section 3.2).
+//!
+//! What a key may not read arrives as `isClientAuthorizedToRead: false` with a `null`, and becomes
+//! [`Filtered::NotAuthorized`]. A setting that the service returned in a form that this crate does
+//! not know becomes `NotAuthorized` as well, because its value is not known, and its JSON stays in
+//! `extra`.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +70,8 @@ pub struct BucketDetails {
     /// header for all downloads.
     #[serde(default, deserialize_with = "null_is_default")]
     pub bucket_info: BTreeMap<String, String>,
-    /// The rules that let web pages access the bucket from a browser.
+    /// The rules that let web pages access the bucket from a browser. Programs other than browsers
+    /// need none.
     #[serde(default, deserialize_with = "lenient::rules")]
     pub cors_rules: Vec<CorsRule>,
     /// The rules by which the service hides and deletes files and cancels unfinished ones.
@@ -87,7 +93,7 @@ pub struct BucketDetails {
     /// somebody else is overwritten.
     #[serde(default, deserialize_with = "null_is_default")]
     pub revision: u64,
-    /// Features of the bucket, such as `s3`.
+    /// Features of the bucket, such as `s3`: it can be used through the S3-compatible API.
     #[serde(default, deserialize_with = "null_is_default")]
     pub options: Vec<String>,
     /// The members that this version of the crate does not name. A member of this description that could

@@ -1,4 +1,9 @@
 //! CORS rules of a bucket (docs/protocol.md, section 3.6).
+//!
+//! Checked before a request, because the service would certainly refuse it: the name's form and its
+//! uniqueness, at least one origin and one operation, the form of origins and headers, the age, the
+//! size of a rule, the number of rules. Not checked: rules that are still as the service returned
+//! them, and operations without a name here.
 
 use std::collections::BTreeSet;
 
@@ -62,20 +67,22 @@ pub struct CorsRule {
     /// The origins of the web pages: `https://example.com:8443`, `https://*.example.com`, `https`
     /// for all origins that use it, or only `*` for all.
     pub allowed_origins: Vec<String>,
-    /// The requests that the pages may send.
+    /// The requests that the pages may send. Operations of the native API and of the S3 API are
+    /// listed separately.
     pub allowed_operations: Vec<CorsOperation>,
     /// The request headers that a page may send: names, prefixes that end in `*`, or only `*` for
     /// all.
     #[serde(default)]
     pub allowed_headers: Option<Vec<String>>,
-    /// The response headers that a page may read.
+    /// The response headers that a page may read, such as `x-bz-content-sha1`; browsers show a few
+    /// others in any case.
     #[serde(default)]
     pub expose_headers: Option<Vec<String>>,
     /// How many seconds a browser may remember the rule: 0 to 86,400, which is a day. A rule that was made
     /// through the S3 API may have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u32>,
-    /// The members that this version of the crate does not name.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
@@ -130,6 +137,7 @@ impl CorsRule {
         self
     }
 
+    /// What is wrong with this rule by itself.
     fn check(&self) -> Result<(), String> {
         let Self {
             cors_rule_name: name,
@@ -165,6 +173,8 @@ impl CorsRule {
     }
 }
 
+/// `*` and a bare scheme stand alone for all origins; otherwise each entry has the form of an
+/// origin.
 fn check_origins(origins: &[String]) -> Result<(), String> {
     if origins.is_empty() {
         return Err("it allows no origin; name at least one, or '*' for all".to_owned());
@@ -191,11 +201,13 @@ fn is_origin(origin: &str) -> bool {
     }
 }
 
+/// The first entry that can be no header.
 fn bad_header(headers: &Option<Vec<String>>) -> Option<&str> {
     let mut headers = headers.iter().flatten().map(String::as_str);
     headers.find(|header| !is_header_or_beginning(header))
 }
 
+/// Whether this is the name of a header, or the beginning of one with `*` at its end, or only `*`.
 fn is_header_or_beginning(header: &str) -> bool {
     let name = header.strip_suffix('*').unwrap_or(header);
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte);

@@ -1,4 +1,11 @@
 //! File versions as the service describes them (docs/protocol.md, section 3.3).
+//!
+//! | row | `action` | has |
+//! | --- | --- | --- |
+//! | a file | `Upload` or `Copy` | content, type, checksums (SHA-1 and MD5 only if it was uploaded in one request) |
+//! | an unfinished large file | `Start` | a type and file info, no content yet |
+//! | a hide marker | `Hide` | only a name, an id and a time |
+//! | a folder of a listing | `Folder` | only a name that ends in `/`; it is not stored anywhere |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -110,7 +117,7 @@ pub struct FileVersion {
         skip_serializing_if = "Option::is_none"
     )]
     pub replication_status: Option<ReplicationStatus>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -1,5 +1,13 @@
 //! File info: the names and values stored with a file, among them the ones that come back as
 //! response headers (docs/protocol.md, sections 4.3 and 4.4).
+//!
+//! | name | set by | what it does |
+//! | --- | --- | --- |
+//! | `src_last_modified_millis` | uploads of local files | the time that a download gives the file; synchronizing compares it |
+//! | `large_file_sha1` | uploads in parts, if the SHA-1 is known | lets downloads of large files be verified |
+//! | `sse_c_key_id` | uploads with a customer's key that has a name | tells which key is needed |
+//! | `b2-content-disposition`, `b2-content-language`, `b2-expires`, `b2-cache-control`, `b2-content-encoding` | the program | become headers of each download |
+//! | anything else | the program | is stored and returned |
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
@@ -52,7 +60,8 @@ impl FileInfo {
         self.0.remove(&name.to_ascii_lowercase())
     }
 
-    /// Sets the value of a name, for chaining, as [`insert`](Self::insert) does.
+    /// Sets the value of a name and returns the file info, for chaining. The name is converted to
+    /// lower case, and an earlier value of it is replaced.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.insert(name, value);
@@ -70,7 +79,7 @@ impl FileInfo {
         self.0.iter()
     }
 
-    /// Returns the number of names.
+    /// Returns the number of names. An upload accepts at most 10.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -82,13 +91,15 @@ impl FileInfo {
         self.0.is_empty()
     }
 
-    /// Sets the `Cache-Control` header that downloads of the file carry.
+    /// Sets the `Cache-Control` header that downloads of the file carry, such as `max-age=3600`:
+    /// how long browsers and caches may keep it. It takes precedence over that of the bucket.
     #[must_use]
     pub fn cache_control(self, value: impl Into<String>) -> Self {
         self.with("b2-cache-control", value)
     }
 
-    /// Sets the `Content-Disposition` header that downloads of the file carry.
+    /// Sets the `Content-Disposition` header that downloads of the file carry: whether a browser
+    /// shows (`inline`) or saves (`attachment`) it, and under which name.
     #[must_use]
     pub fn content_disposition(self, value: impl Into<String>) -> Self {
         self.with("b2-content-disposition", value)
@@ -102,26 +113,31 @@ impl FileInfo {
         self.with("b2-content-encoding", value)
     }
 
-    /// Sets the `Content-Language` header that downloads of the file carry.
+    /// Sets the `Content-Language` header that downloads of the file carry, such as `de-AT`.
     #[must_use]
     pub fn content_language(self, value: impl Into<String>) -> Self {
         self.with("b2-content-language", value)
     }
 
-    /// Sets the `Expires` header that downloads of the file carry. The value is an HTTP date.
+    /// Sets the `Expires` header that downloads of the file carry: an HTTP date, such as `Thu, 31
+    /// Dec 2026 23:59:59 GMT`, until when browsers and caches may keep it. It deletes nothing.
     #[must_use]
     pub fn expires(self, value: impl Into<String>) -> Self {
         self.with("b2-expires", value)
     }
 
-    /// Returns the source's modification time, if the uploader recorded it.
+    /// Returns the source's modification time, if the uploader recorded it as
+    /// `src_last_modified_millis`. Uploads of local files do; a download to a path gives the file
+    /// this time.
     #[must_use]
     pub fn src_last_modified(&self) -> Option<Timestamp> {
         let millis = self.get(SRC_LAST_MODIFIED_MILLIS)?.parse().ok()?;
         Some(Timestamp::from_millis(millis))
     }
 
-    /// Checks what the service would refuse; the reason is a sentence for the caller.
+    /// Checks what the service would certainly refuse: too many names, a name that is too long or
+    /// has a character that no name may have, a modification time that is no number. The reason is
+    /// a sentence for the caller.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.len() > MAX_INFOS {
             return Err(format!(
@@ -154,6 +170,8 @@ fn is_millis(text: &str) -> bool {
 /// What a name may have besides letters and digits.
 pub(crate) const NAME_SIGNS: &str = "- _ . ` ~ ! # $ % ^ & * ' | +";
 
+/// Whether a name may have this byte: the token characters of RFC 7230, which names of headers
+/// have.
 pub(crate) fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || (byte != b' ' && NAME_SIGNS.as_bytes().contains(&byte))
 }

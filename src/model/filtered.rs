@@ -1,5 +1,14 @@
 //! Settings that the service shows only to keys that may read them, and how it spells that there is
 //! none (docs/protocol.md, sections 3.2 and 3.3).
+//!
+//! | the service sends, in its wrapper | becomes |
+//! | --- | --- |
+//! | `isClientAuthorizedToRead: false` | `NotAuthorized` |
+//! | `true`, and a value | `Readable` |
+//! | `true`, and `null`, or an object whose members are all `null` | `Unset` |
+//! | a retention with a mode and no end, or the other way round | `NotAuthorized`: something is set, and it is not known what |
+//! | no wrapper at all | `Unset` |
+//! | a wrapper that says neither | `NotAuthorized` |
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,6 +42,9 @@ pub enum Filtered<T> {
 
 impl<T> Filtered<T> {
     /// Returns the value, if there is one and the key may read it.
+    ///
+    /// `None` means two things, nothing set and nothing known; [`is_hidden`](Self::is_hidden) tells
+    /// them apart.
     pub const fn readable(&self) -> Option<&T> {
         match self {
             Self::Readable(value) => Some(value),

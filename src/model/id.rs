@@ -1,5 +1,9 @@
 //! Identifiers. The service may change their form, so they are opaque text (docs/protocol.md,
 //! section 3.1); a type each, so that one is never passed for another.
+//!
+//! An id is compared as text, byte by byte, and sorted in the same way. It converts from and to
+//! text without a check, and serializes as that text. Ids of files begin with `4_z` and the
+//! bucket's id today; nothing relies on that.
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(

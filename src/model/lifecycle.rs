@@ -1,4 +1,11 @@
 //! Lifecycle rules of a bucket (docs/protocol.md, section 3.5).
+//!
+//! | what is wanted | rule |
+//! | --- | --- |
+//! | keep only the latest version of each file | `delete_hidden_after_days(1)` |
+//! | keep old versions for 30 days | `delete_hidden_after_days(30)` |
+//! | delete logs 90 days after their upload | `hide_after_days(90).delete_hidden_after_days(1)` |
+//! | clear uploads that were given up | `cancel_unfinished_after_days(7)` |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -42,7 +49,7 @@ pub struct LifecycleRule {
     /// by then. Uploads that may still be resumed need longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_from_starting_to_canceling_unfinished_large_files: Option<u32>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
@@ -90,6 +97,7 @@ impl LifecycleRule {
         self
     }
 
+    /// What is wrong with this rule by itself: no period, or a period of zero days.
     fn check(&self) -> Result<(), String> {
         let Self {
             file_name_prefix: prefix,

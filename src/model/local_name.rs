@@ -1,6 +1,15 @@
 //! Which names of files in a bucket may become paths on this machine. Names come from whoever may
 //! write to the bucket: what they would do to a file system is decided here, by looking at the name
 //! alone.
+//!
+//! | rule | `Native` on Unix | `Portable` |
+//! | --- | --- | --- |
+//! | empty, starts with `/`, an empty segment, `.` or `..` | refused | refused |
+//! | control characters, a segment of more than 255 bytes | refused | refused |
+//! | a segment that begins as our temporary files do | refused | refused |
+//! | `\`, `:`, a drive letter, `< > " \| ? *` | accepted | refused |
+//! | a device of Windows, a dot or space at the end of a segment | accepted | refused |
+//! | two names that differ only in case, Unicode form or invisible characters | two files | the second one is refused |
 
 use std::fmt;
 
@@ -44,6 +53,7 @@ pub enum LocalNameRules {
 }
 
 impl LocalNameRules {
+    /// Whether names are held to what all systems store.
     const fn is_portable(self) -> bool {
         match self {
             Self::Portable => true,
@@ -60,7 +70,7 @@ impl LocalNameRules {
 pub struct UnsafeName {
     /// The name of the file in the bucket.
     pub name: Box<str>,
-    /// The reason why the name is refused.
+    /// The reason why the name is refused: what it would do on this or another system.
     pub reason: UnsafeNameReason,
 }
 
@@ -148,6 +158,7 @@ pub(crate) fn check_local_name(name: &str, rules: LocalNameRules) -> Result<(), 
         .try_for_each(|segment| check_segment(segment, rules))
 }
 
+/// Refuses characters that end a name early, control a terminal, or mean something else on Windows.
 fn check_characters(name: &str) -> Result<(), UnsafeNameReason> {
     let mut start = name.chars();
     let letter = start
@@ -163,6 +174,8 @@ fn check_characters(name: &str) -> Result<(), UnsafeNameReason> {
     }
 }
 
+/// Refuses one part between slashes that leads elsewhere, is too long, or is a device or changed on
+/// Windows.
 fn check_segment(segment: &str, rules: LocalNameRules) -> Result<(), UnsafeNameReason> {
     let reason = if segment.is_empty() {
         UnsafeNameReason::EmptySegment
@@ -214,6 +227,8 @@ fn segment_key(text: &str) -> String {
     upper.flat_map(char::to_lowercase).nfd().collect()
 }
 
+/// Whether a character is invisible, so that some file systems ignore it and people cannot tell two
+/// names apart.
 const fn is_ignorable(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'

@@ -1,6 +1,10 @@
 //! The rules for file and bucket names (docs/protocol.md, sections 4.2 and 2.2). They bind what we
 //! send; names that the service reports are never judged, because files made through the S3 API may
 //! break them.
+//!
+//! A name that breaks a rule is refused before anything is read or sent, with the rule that it
+//! breaks. The same names are accepted where they only refer to a file: a download, a listing, a
+//! deletion.
 
 use std::fmt;
 
@@ -9,6 +13,21 @@ use std::fmt;
 /// [`Error::InvalidFileName`](crate::Error::InvalidFileName). Names are checked before an upload or copy, and
 /// nothing is sent. Files that break a rule can exist, because other APIs made them; they can be downloaded,
 /// listed and deleted.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// use b2sdk::Error;
+/// use b2sdk::error::NameRule;
+///
+/// let refused = bucket.upload_bytes(b"hello", "/absolute.txt").unwrap_err();
+/// assert!(matches!(refused, Error::InvalidFileName { rule: NameRule::StartsWithSlash, .. }));
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NameRule {
@@ -47,11 +66,14 @@ impl fmt::Display for NameRule {
     }
 }
 
+/// The most bytes of UTF-8 that a file name has.
+pub(crate) const MAX_FILE_NAME: usize = 1024;
+
 /// Checks a file name before it is sent.
 pub(crate) fn check_file_name(name: &str) -> Result<(), NameRule> {
     let broken = if name.is_empty() {
         NameRule::Empty
-    } else if name.len() > 1024 {
+    } else if name.len() > MAX_FILE_NAME {
         NameRule::TooLong
     } else if name.starts_with('/') {
         NameRule::StartsWithSlash

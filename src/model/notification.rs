@@ -1,24 +1,30 @@
-//! Event notifications: the rules of a bucket, and what a webhook receives (docs/protocol.md,
-//! section 3.8).
+//! Event notification rules of a bucket (docs/protocol.md, section 3.8); `event` is what a webhook
+//! receives.
+//!
+//! Events arrive at least once and in no particular order, so a receiver compares `event_id`. Rules
+//! that the service returned are written back as they were, with their secrets, also if they cannot
+//! be read.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::model::id::{AccountId, BucketId, FileId};
-use crate::model::lenient::{Row, RuleOrigin, kept_rule, null_is_default};
+use crate::model::lenient::{RuleOrigin, kept_rule, null_is_default};
 use crate::model::open_enum::open_enum;
 use crate::model::prefix::overlapping;
 use crate::model::secret::{CustomHeaderValue, SigningSecret};
-use crate::model::time::Timestamp;
 
+/// How many rules a bucket may have.
 const MAX_RULES: usize = 25;
+/// The most events in one request to a webhook.
 const MAX_EVENTS_PER_BATCH: u32 = 50;
+/// How many headers of its own a target may have.
 const MAX_CUSTOM_HEADERS: usize = 10;
 /// Of all names and values together.
 const MAX_CUSTOM_HEADER_BYTES: usize = 2048;
+/// The length of a signing secret, in characters.
 const SECRET_LENGTH: usize = 32;
 
 open_enum! {
@@ -63,6 +69,7 @@ impl EventType {
         self.as_str().strip_suffix('*')
     }
 
+    /// Whether an event can be of both: they are equal, or one is the family of the other.
     fn overlaps(&self, other: &Self) -> bool {
         let covers =
             |wide: &Self, one: &Self| wide.family().is_some_and(|f| one.as_str().starts_with(f));
@@ -112,7 +119,7 @@ impl CustomHeader {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EventTarget {
-    /// The kind of receiver.
+    /// The kind of receiver. There are only webhooks so far.
     pub target_type: TargetType,
     /// The receiver's URL, which starts with `https://`.
     #[serde(default, deserialize_with = "null_is_default")]
@@ -125,7 +132,7 @@ pub struct EventTarget {
     /// key that may read the rules sees this secret.
     #[serde(default)]
     pub hmac_sha256_signing_secret: Option<SigningSecret>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -172,7 +179,9 @@ impl EventTarget {
         self
     }
 
-    /// Signs each request with this secret: 32 letters and digits.
+    /// Signs each request with this secret, 32 letters and digits, which the receiver needs to
+    /// verify it ([`WebhookVerifier`](crate::notifications::WebhookVerifier)). Without a secret
+    /// anybody who knows the URL can send events.
     #[must_use]
     pub fn signing_secret(mut self, secret: impl Into<SigningSecret>) -> Self {
         self.hmac_sha256_signing_secret = Some(secret.into());
@@ -199,6 +208,7 @@ impl EventTarget {
         self.check_headers()
     }
 
+    /// What is wrong with the headers, by their names only.
     fn check_headers(&self) -> Result<(), String> {
         let headers = self.custom_headers.as_deref().unwrap_or_default();
         if headers.len() > MAX_CUSTOM_HEADERS {
@@ -275,10 +285,11 @@ pub struct EventNotificationRule {
     /// The prefix of the files that the rule applies to; empty for all files.
     #[serde(default, deserialize_with = "null_is_default")]
     pub object_name_prefix: String,
-    /// Whether the rule is active.
+    /// Whether the rule is active. An inactive rule sends nothing and keeps its place; events of
+    /// that time are not sent later.
     #[serde(default, deserialize_with = "null_is_default")]
     pub is_enabled: bool,
-    /// The receiver of the events.
+    /// The receiver of the events: its URL, its signing secret and its headers.
     pub target_configuration: EventTarget,
     /// The largest number of events in one request: 1 to 50. The service's default is 1.
     #[serde(default)]
@@ -290,7 +301,7 @@ pub struct EventNotificationRule {
     /// The reason for the suspension; empty if the rule is not suspended.
     #[serde(default)]
     pub suspension_reason: Option<String>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
@@ -339,7 +350,8 @@ impl EventNotificationRule {
         self
     }
 
-    /// Sets the largest number of events in one request, 1 to 50.
+    /// Sets the largest number of events in one request, 1 to 50. More events a request mean fewer
+    /// requests to the receiver, which has to accept all of a request or none.
     #[must_use]
     pub const fn max_events_per_batch(mut self, events: u32) -> Self {
         self.max_events_per_batch = Some(events);
@@ -377,6 +389,7 @@ impl EventNotificationRule {
     }
 }
 
+/// Refuses an empty list, and types that include each other.
 fn check_event_types(types: &[EventType]) -> Result<(), String> {
     if types.is_empty() {
         return Err("it has no event type; name at least one".to_owned());
@@ -426,68 +439,6 @@ pub(crate) fn check_notification_rules(rules: &[EventNotificationRule]) -> Resul
         }
     }
     Ok(())
-}
-
-/// An event that a webhook received. Events may arrive more than once and in any order; a repeated
-/// event has an equal [`event_id`](Self::event_id).
-///
-/// Members that this version of the crate does not know are in [`extra`](Self::extra).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct EventNotification {
-    /// The id of the event. A repetition of the event has the same id.
-    #[serde(deserialize_with = "text_or_number")]
-    pub event_id: String,
-    /// The type of the event: what happened to the file. It is always a single type, never a whole family.
-    pub event_type: EventType,
-    /// When the event happened, by the service's clock. Events do not arrive in this order.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub event_timestamp: Timestamp,
-    /// The version of the event's format, which the service documents as 1.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub event_version: u32,
-    /// The name of the rule that caused the delivery; empty if the service does not say.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub matched_rule_name: String,
-    /// The id of the account that owns the bucket.
-    #[serde(default)]
-    pub account_id: Option<AccountId>,
-    /// The id of the bucket that the file is in.
-    #[serde(default)]
-    pub bucket_id: Option<BucketId>,
-    /// The name of the bucket that the file is in.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub bucket_name: String,
-    /// The name of the file; `None` for a test event.
-    #[serde(default)]
-    pub object_name: Option<String>,
-    /// The size of the file in bytes; `None` if it was hidden or deleted, and for a test event.
-    #[serde(default)]
-    pub object_size: Option<u64>,
-    /// The id of the version that the event is about; `None` for a test event.
-    #[serde(default)]
-    pub object_version_id: Option<FileId>,
-    /// The members that this version of the crate does not know.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-impl Row for EventNotification {
-    const REQUIRED: &'static [&'static str] = &["eventId", "eventType"];
-
-    fn extra_mut(&mut self) -> &mut Map<String, Value> {
-        &mut self.extra
-    }
-}
-
-/// An id that may come as a number.
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::String(text) => Ok(text),
-        Value::Number(number) => Ok(number.to_string()),
-        _ => Err(serde::de::Error::custom("an id is text")),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! One macro for the enums whose values the service may extend: known names become variants, any
 //! other name is kept as it came.
+//!
+//! `Other` holds the text as it came, so a value that is read and written back does not change, and
+//! `from_str` never fails. A later version of the crate may give a text a variant: compare with
+//! `as_str()` where that matters. All of these enums are `#[non_exhaustive]`.
 
 macro_rules! open_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {

@@ -1,6 +1,10 @@
 //! Patterns of file names and lists of filters, by the rules of Python's `fnmatch`, with which b2sdk
 //! and the b2 tool match: so that a pattern means the same in both. No crate has these rules: the
 //! others treat `/` or `**` specially, know `\`, or refuse a `[` that is not closed.
+//!
+//! Matching takes at most (length of the name) x (length of the pattern) steps, so no pattern of a
+//! user can make a listing hang. A pattern's fixed beginning becomes the prefix of the listing, so
+//! that only those rows are billed.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -10,7 +14,9 @@ use std::str::Chars;
 /// that is not closed. `[*]` is a `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
+    /// The rest, character by character.
     tokens: Vec<Token>,
+    /// What every name that matches begins with.
     fixed: String,
 }
 
@@ -26,6 +32,7 @@ enum Token {
 }
 
 impl Token {
+    /// Whether it accepts this one character.
     fn accepts(&self, c: char) -> bool {
         match self {
             Self::Star | Self::Any => true,
@@ -38,6 +45,7 @@ impl Token {
 }
 
 impl Pattern {
+    /// Reads a pattern. Every text is one.
     pub(crate) fn new(text: &str) -> Self {
         let mut tokens = Vec::new();
         let mut rest = text.chars();

@@ -5,9 +5,21 @@ use std::ops::{Range, RangeFrom, RangeInclusive};
 
 /// A range of a file's bytes, made from a Rust range of positions, or the end of a file.
 ///
-/// Positions are counted from 0. An empty range is refused by the call that it is given to, before anything is sent. A range that ends
-/// behind the file is cut there; one that begins at or behind the end fails with
-/// [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable).
+/// Positions are counted from 0. A range that ends behind the end of the file is cut there, and the
+/// answer is shorter than what was asked for;
+/// [`Download::length`](crate::Download::length) tells. A range that begins at or
+/// behind the end fails with [`Error::RangeNotSatisfiable`](crate::Error::RangeNotSatisfiable), and
+/// so does every range of an empty file. An empty range (`5..5`) is
+/// [`Error::InvalidInput`](crate::Error::InvalidInput), and nothing is sent.
+///
+/// | file of 10 bytes | what arrives |
+/// | --- | --- |
+/// | `0..4` | 4 bytes |
+/// | `8..100` | 2 bytes |
+/// | `10..20` | an error |
+/// | `5..` | 5 bytes |
+/// | `ByteRange::last(3)` | 3 bytes |
+/// | `ByteRange::last(100)` | 10 bytes |
 ///
 /// ```
 /// use b2sdk::ByteRange;
@@ -20,6 +32,7 @@ use std::ops::{Range, RangeFrom, RangeInclusive};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ByteRange(Form);
 
+/// The three forms that a `Range` header has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Form {
     Bounded { first: u64, last: u64 },

@@ -1,5 +1,12 @@
 //! Where an account lives, and which hosts belong there (docs/protocol.md, section 1.1): the
 //! credentials of one realm are never sent to another.
+//!
+//! | realm | authorizes at | its tokens go to |
+//! | --- | --- | --- |
+//! | `production` | `api.backblazeb2.com` | hosts below `backblazeb2.com` and `backblaze.com` |
+//! | `staging`, `dev` | Backblaze's own test services | hosts below their domains |
+//! | the URL of a host on this machine | that host | this machine, any port |
+//! | the URL of another host | that host | that host only |
 
 use std::net::IpAddr;
 
@@ -21,7 +28,8 @@ use std::net::IpAddr;
 pub struct Realm(String);
 
 impl Realm {
-    /// Returns the realm of Backblaze's production service.
+    /// Returns the realm of Backblaze's production service, where accounts of customers are. It is
+    /// the default.
     #[must_use]
     pub fn production() -> Self {
         Self("production".to_owned())
@@ -64,6 +72,7 @@ impl Realm {
     }
 }
 
+/// Whether a host is the domain or lies below it, whatever the case.
 fn is_within(host: &str, domain: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host == domain

@@ -12,6 +12,7 @@ use crate::model::open_enum::open_enum;
 
 /// How many rules a source bucket may have.
 const MAX_RULES: usize = 2;
+/// The highest priority.
 const MAX_PRIORITY: u32 = i32::MAX as u32;
 /// The priority of a rule that nobody gave one, as other tools have it.
 pub(crate) const DEFAULT_PRIORITY: u32 = 128;
@@ -75,14 +76,14 @@ pub struct ReplicationRule {
     /// once a day.
     #[serde(default, deserialize_with = "null_is_default")]
     pub include_existing_files: bool,
-    /// Whether the rule is active.
+    /// Whether the rule is active. An inactive rule replicates nothing and keeps its place.
     #[serde(default, deserialize_with = "null_is_default")]
     pub is_enabled: bool,
     /// The priority, 1 to 2,147,483,647. If several rules apply to a file, the one with the highest
     /// priority is used.
     #[serde(default, deserialize_with = "null_is_default")]
     pub priority: u32,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     #[serde(skip)]
@@ -137,6 +138,7 @@ impl ReplicationRule {
         self
     }
 
+    /// What is wrong with this rule by itself.
     fn check(&self) -> Result<(), String> {
         let name = &self.replication_rule_name;
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -158,14 +160,14 @@ impl ReplicationRule {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReplicationSource {
-    /// The rules, at most two.
+    /// The rules, at most two: which files are replicated, and to which bucket.
     #[serde(default, deserialize_with = "lenient::rules")]
     pub replication_rules: Vec<ReplicationRule>,
     /// The id of the application key, restricted to this bucket, that the service reads the files
     /// with.
     #[serde(default)]
     pub source_application_key_id: Option<ApplicationKeyId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -180,7 +182,7 @@ pub struct ReplicationDestination {
     /// that the service writes with.
     #[serde(default, deserialize_with = "null_is_default")]
     pub source_to_destination_key_mapping: BTreeMap<ApplicationKeyId, ApplicationKeyId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -210,7 +212,7 @@ pub struct ReplicationConfiguration {
     /// The replication of other buckets' files to the bucket.
     #[serde(default)]
     pub as_replication_destination: Option<ReplicationDestination>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -307,6 +309,8 @@ impl Setting for ReplicationConfiguration {
     }
 }
 
+/// What is wrong with the rules of a source together: too many, two of one name, no key to read
+/// with. Rules that the service returned and nobody changed are passed over.
 fn check_source(source: &ReplicationSource) -> Result<(), String> {
     let rules = &source.replication_rules;
     let (kept, own): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.is_as_read());

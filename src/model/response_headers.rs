@@ -3,6 +3,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::setters::setters;
+
 /// What an extended value encodes: all but `attr-char` of RFC 8187.
 const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
@@ -18,15 +20,18 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Response headers of downloads with a token, in place of those that the file was uploaded with.
+/// Headers that the service sends with a shared download, in place of those that the file was
+/// uploaded with: the name under which a browser saves it, its type, how long caches keep it.
 ///
-/// A token that is made with such headers is valid only for downloads that ask for exactly these; a
-/// [signed URL](crate::Bucket::get_signed_download_url_with) does.
+/// They are given to
+/// [`Bucket::get_signed_download_url_with`](crate::Bucket::get_signed_download_url_with), which
+/// puts them into the token and into the URL. The service serves such a token only to requests that
+/// ask for exactly these headers, so whoever has the URL cannot change them.
 ///
-/// A header that is not set here is that of the file, from its
-/// [`FileInfo`](crate::FileInfo) and content type; `Cache-Control` may also come from the bucket. Each value is
-/// printable ASCII, which the call that takes the headers checks
-/// ([section 4.4](crate::guide::protocol#44-info-that-becomes-response-headers)).
+/// A header that is not set here is that of the file, from its [`FileInfo`](crate::FileInfo) and
+/// content type; `Cache-Control` may also come from the bucket. Each value is printable ASCII,
+/// which the call that takes the headers checks ([section
+/// 4.4](crate::guide::protocol#44-info-that-becomes-response-headers)).
 ///
 /// ```
 /// use b2sdk::ResponseHeaders;
@@ -40,20 +45,37 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHeaders {
-    /// The `Content-Disposition` header: whether a browser shows (`inline`) or saves (`attachment`) the file,
-    /// and under which name. [`attachment`](Self::attachment) writes it correctly.
+    /// The `Content-Disposition` header, verbatim: whether a browser shows (`inline`) or saves
+    /// (`attachment`) the file, and under which name. [`attachment`](Self::attachment) writes a
+    /// correct one for any file name.
     pub content_disposition: Option<String>,
-    /// The `Content-Language` header, such as `de-AT`.
+    /// The `Content-Language` header, such as `de-AT`: the language that the content is written in.
     pub content_language: Option<String>,
-    /// The `Expires` header, an HTTP date such as `Thu, 31 Dec 2026 23:59:59 GMT`.
+    /// The `Expires` header, an HTTP date such as `Thu, 31 Dec 2026 23:59:59 GMT`: until when
+    /// browsers and caches may keep what they downloaded. It does not end the validity of the link.
     pub expires: Option<String>,
-    /// The `Cache-Control` header, such as `max-age=3600`: how long browsers and caches may keep the file.
+    /// The `Cache-Control` header, such as `max-age=3600` or `no-store`: how long browsers and
+    /// caches may keep the file.
     pub cache_control: Option<String>,
-    /// The `Content-Encoding` header. It is only a label: the bytes are served as they were
-    /// uploaded.
+    /// The `Content-Encoding` header, such as `gzip` for content that was compressed before it was
+    /// uploaded: a browser then decompresses it. It is only a label: the bytes are served as they
+    /// were uploaded.
     pub content_encoding: Option<String>,
-    /// The `Content-Type` header, such as `text/html; charset=utf-8`.
+    /// The `Content-Type` header, such as `text/html; charset=utf-8`: what a browser takes the
+    /// bytes for.
     pub content_type: Option<String>,
+}
+
+setters! {
+    ResponseHeaders {}
+    into {
+        content_disposition: String,
+        content_language: String,
+        expires: String,
+        cache_control: String,
+        content_encoding: String,
+        content_type: String,
+    }
 }
 
 impl ResponseHeaders {
@@ -61,13 +83,6 @@ impl ResponseHeaders {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Sets the `Content-Disposition` header, verbatim.
-    #[must_use]
-    pub fn content_disposition(mut self, value: impl Into<String>) -> Self {
-        self.content_disposition = Some(value.into());
-        self
     }
 
     /// Sets `Content-Disposition` so that a browser saves the file under this name. It replaces an earlier
@@ -100,41 +115,6 @@ impl ResponseHeaders {
             value.extend(utf8_percent_encode(file_name, EXTENDED));
         }
         self.content_disposition(value)
-    }
-
-    /// Sets the `Content-Language` header.
-    #[must_use]
-    pub fn content_language(mut self, value: impl Into<String>) -> Self {
-        self.content_language = Some(value.into());
-        self
-    }
-
-    /// Sets the `Expires` header, an HTTP date.
-    #[must_use]
-    pub fn expires(mut self, value: impl Into<String>) -> Self {
-        self.expires = Some(value.into());
-        self
-    }
-
-    /// Sets the `Cache-Control` header.
-    #[must_use]
-    pub fn cache_control(mut self, value: impl Into<String>) -> Self {
-        self.cache_control = Some(value.into());
-        self
-    }
-
-    /// Sets the `Content-Encoding` header.
-    #[must_use]
-    pub fn content_encoding(mut self, value: impl Into<String>) -> Self {
-        self.content_encoding = Some(value.into());
-        self
-    }
-
-    /// Sets the `Content-Type` header.
-    #[must_use]
-    pub fn content_type(mut self, value: impl Into<String>) -> Self {
-        self.content_type = Some(value.into());
-        self
     }
 
     /// The parameters that ask for them: in the authorization, and again in each download's query.

@@ -1,6 +1,15 @@
 //! Values that must never be printed: the application key, the tokens, and keys of SSE-C. Nothing
 //! else in the crate names `secrecy`; [`expose`](ApplicationKey::expose) is the one way out and easy
 //! to search for.
+//!
+//! | type | how it leaves the process |
+//! | --- | --- |
+//! | `ApplicationKey` | in the header of `b2_authorize_account`; in the account-info file |
+//! | `AuthToken` | in the header of every other call; in the account-info file |
+//! | `UploadToken` | in the header of an upload; in the file of upload URLs |
+//! | `DownloadToken` | in a signed URL, which the program gives away |
+//! | `SigningSecret`, `CustomHeaderValue` | in the body that stores notification rules |
+//! | `SseCustomerKey` | in headers or bodies of requests that read or write such content |
 
 use std::array::TryFromSliceError;
 use std::fmt;
@@ -107,8 +116,11 @@ secrets! {
 /// ```
 #[derive(Clone)]
 pub struct SseCustomerKey {
+    /// The key itself.
     key: Arc<SecretBox<[u8; 32]>>,
+    /// Its MD5 in base64, which goes with it in each request.
     md5: Box<str>,
+    /// Its name, if it was given one.
     id: Option<Box<str>>,
 }
 

@@ -1,5 +1,11 @@
 //! SHA-1 checksums, and what the service says about the checksum of a file (docs/protocol.md,
 //! section 5).
+//!
+//! | `contentSha1` on the wire | becomes |
+//! | --- | --- |
+//! | 40 hexadecimal digits | `Verified` |
+//! | `unverified:` and 40 digits | `Unverified` |
+//! | `none`, `null`, missing, anything else | `Absent` |
 
 use std::fmt;
 use std::str::FromStr;
@@ -92,10 +98,12 @@ impl fmt::Debug for Sha1Digest {
 pub(crate) struct Sha1Hasher(sha1::Sha1);
 
 impl Sha1Hasher {
+    /// Adds bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
+    /// The checksum of all bytes that were added.
     pub(crate) fn finish(self) -> Sha1Digest {
         Sha1Digest(self.0.finalize().into())
     }
@@ -119,7 +127,7 @@ pub enum ContentSha1 {
 }
 
 impl ContentSha1 {
-    /// Returns the checksum, verified or not.
+    /// Returns the checksum, whether or not the service has verified it; `None` if there is none.
     #[must_use]
     pub const fn digest(&self) -> Option<Sha1Digest> {
         match self {

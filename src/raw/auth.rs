@@ -40,7 +40,7 @@ impl Raw<'_> {
     /// });
     /// assert!(matches!(wrong, Err(Error::InvalidCredentials(_))));
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

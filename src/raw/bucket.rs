@@ -51,7 +51,7 @@ impl Raw<'_> {
     /// })?;
     /// assert!(updated.revision > revision);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

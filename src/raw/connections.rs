@@ -29,7 +29,7 @@ use crate::raw::{Raw, auth};
 /// let answer = raw.list_buckets(&ListBucketsRequest::new(raw.account_id()))?;
 /// assert_eq!(answer.buckets.len(), 0);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Connections {

@@ -27,7 +27,7 @@ impl Raw<'_> {
     /// let copy = b2_api.call_raw(Operation::CopyFile, |raw| raw.copy_file(&request))?;
     /// assert_eq!(copy.content_length, 5);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

@@ -53,7 +53,7 @@ impl Raw<'_> {
     /// }
     /// assert_eq!(names, ["a.txt", "b.txt", "c.txt"]);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Raw<'_> {
     /// let marker = b2_api.call_raw(Operation::HideFile, |raw| raw.hide_file(&bucket.id(), "hello.txt"))?;
     /// assert_eq!(marker.action, FileAction::Hide);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

@@ -34,7 +34,7 @@ impl Raw<'_> {
     /// })?;
     /// assert_eq!(created.details.key_name, "reader");
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Raw<'_> {
     /// })?;
     /// assert_eq!(answer.file_name_prefix.as_deref(), Some("public/"));
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

@@ -91,7 +91,7 @@ impl Raw<'_> {
     ///     b2_api.call_raw(Operation::FinishLargeFile, |raw| raw.finish_large_file(&file_id, &checksums))?;
     /// assert_eq!(version.content_length, 5_000_008);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors
@@ -212,7 +212,7 @@ impl Raw<'_> {
     /// let page = b2_api.call_raw(Operation::ListParts, |raw| raw.list_parts(&request))?;
     /// assert!(page.parts.is_empty() && page.next_part_number.is_none());
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors
@@ -250,7 +250,7 @@ impl Raw<'_> {
     /// }
     /// assert_eq!(page.files.len(), 1);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

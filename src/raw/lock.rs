@@ -52,7 +52,7 @@ impl Raw<'_> {
     /// })?;
     /// assert_eq!(answer.legal_hold, Some(LegalHold::On));
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

@@ -37,7 +37,8 @@ pub struct UploadFileRequest<'a> {
     pub file_retention: Option<&'a FileRetention>,
     /// The legal hold of the file.
     pub legal_hold: Option<&'a LegalHold>,
-    /// The upload time to record; only for accounts that may choose it.
+    /// The upload time to record, in place of the service's own. The service accepts it only for
+    /// accounts that Backblaze has enabled this for.
     pub custom_upload_timestamp: Option<Timestamp>,
 }
 
@@ -156,7 +157,7 @@ impl Raw<'_> {
     /// })?;
     /// assert_eq!(version.content_length, 5);
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

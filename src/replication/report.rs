@@ -21,6 +21,16 @@ pub enum Side {
 
 /// The state of a name in both buckets, from [`Pair::state`](crate::replication::Pair::state). A [`Report`]
 /// counts names by it.
+///
+/// ```
+/// use b2sdk::replication::{PairState, ReplicationStatus, Side};
+///
+/// /// Whether somebody should look at a file.
+/// fn is_alarming(state: &PairState) -> bool {
+///     matches!(state.source, Side::File(Some(ReplicationStatus::Failed))) || state.content_differs
+/// }
+/// # let _ = is_alarming;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct PairState {
@@ -28,13 +38,15 @@ pub struct PairState {
     pub source: Side,
     /// The state of the name in the destination bucket.
     pub destination: Side,
-    /// Whether both are files and their sizes or checksums differ.
+    /// Whether both are files and their sizes or checksums differ: the destination does not have
+    /// the source's content.
     pub content_differs: bool,
     /// Whether both are files and their content types or file info differ.
     pub metadata_differs: bool,
 }
 
-/// The number of names in one state, in [`Report::counts`].
+/// How many names of a replication are in one [`PairState`], and how large their files are: a value
+/// of [`Report::counts`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Count {
@@ -42,7 +54,7 @@ pub struct Count {
     pub files: u64,
     /// The total size of the files, measured in the source if they exist there.
     pub bytes: u64,
-    /// The first and the last of the names, as examples.
+    /// The first and the last of the names, as examples to look at; `None` if there is no name.
     pub samples: Option<(String, String)>,
 }
 
@@ -103,7 +115,8 @@ impl Report {
         })
     }
 
-    /// Returns the number of files that exist only in the destination.
+    /// Returns the number of files that exist only in the destination: they were deleted in the
+    /// source, whose deletions are not replicated, or uploaded there directly.
     #[must_use]
     pub fn missing_on_source(&self) -> u64 {
         self.files(|state| {
@@ -111,13 +124,14 @@ impl Report {
         })
     }
 
-    /// Returns the number of files that differ in content or metadata.
+    /// Returns the number of files that both sides have and that differ in content, type or file
+    /// info.
     #[must_use]
     pub fn differing(&self) -> u64 {
         self.files(|state| state.content_differs || state.metadata_differs)
     }
 
-    /// Returns the number of names that are hidden in the source.
+    /// Returns the number of names that are hidden in the source. Hiding is not replicated.
     #[must_use]
     pub fn hidden_on_source(&self) -> u64 {
         self.files(|state| state.source == Side::Hidden)

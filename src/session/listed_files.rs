@@ -7,6 +7,14 @@
 //!
 //! Unless the caller chose a size, pages grow: the service bills the rows that it returns, so a caller who
 //! stops early pays for at most about as many rows again as it took.
+//!
+//! | what goes wrong | what follows |
+//! | --- | --- |
+//! | a page is refused or not answered | the retry loop repeats it |
+//! | the connection breaks after some rows | the page is asked for again from the last row, which is passed over |
+//! | it breaks before any row | the error of the connection |
+//! | the pages lead back to an earlier one | an error, or the listing would never end |
+//! | a row cannot be read | it is left out with a warning |
 
 use crate::error::{Error, Result};
 use crate::model::operation::Operation;
@@ -153,6 +161,7 @@ impl<T: ListedRow> ListedFiles<T> {
         Ok(None)
     }
 
+    /// Moves the start of the next page up to where the caller wants to go on.
     fn raise_to_floor(&mut self) {
         let floor = self.floor.take();
         if self.turns.start.is_some() && floor > self.turns.start {

@@ -7,6 +7,14 @@
 //!
 //! A page that is refused, cut or not answered is repeated by the retry loop like any other call.
 //! After a final error the listing is over: it yields the error once and then nothing.
+//!
+//! | listing | largest page | page that is asked for |
+//! | --- | --- | --- |
+//! | files and versions | 10,000 rows, billed as ten calls | `listed_files` |
+//! | application keys | 10,000 | 1,000 |
+//! | unfinished large files | 100 | 100 |
+//! | parts | 1,000 | 1,000 |
+//! | buckets | no pages | |
 
 use std::vec;
 
@@ -17,7 +25,7 @@ use crate::model::id::{ApplicationKeyId, BucketId, FileId};
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::session::Session;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::wire::large_file::ListUnfinishedRequest;
 
 /// Where the pages of a listing lead.
@@ -192,7 +200,7 @@ impl UnfinishedPages {
         pages.next(operation, |start| {
             request.start_file_id = start.cloned();
             let prefix = request.name_prefix.as_deref().unwrap_or_default();
-            let needs = Needs::from(operation)
+            let needs = Requirements::from(operation)
                 .bucket(&request.bucket_id)
                 .named(prefix);
             let answer = session.call(needs, control, |raw| {

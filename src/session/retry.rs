@@ -19,6 +19,8 @@
 //! - Five upload URLs in a row are tried without a pause, because each leads to another storage
 //!   server. After that, pauses double.
 //! - A call other than an upload replaces its token at most once. A second 401 is returned.
+//! - An attempt that finds no file descriptor left, for its connection or for the local file, sends nothing
+//!   and is not counted. There are then fewer workers for a while, and only the time limits it.
 //! - A budget that is used up ends the loop, because its error is not one of the service or the
 //!   connection.
 
@@ -30,9 +32,11 @@ use parking_lot::Mutex;
 use crate::control::Control;
 use crate::control::clock::{Clock, jitter};
 use crate::error::{Error, Result, ServiceError};
+use crate::http::Http;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
 use crate::session::advice::{Advice, History, advise};
+use crate::setters::setters;
 
 /// How often and for how long a call is repeated when it fails for a passing reason.
 ///
@@ -53,18 +57,33 @@ use crate::session::advice::{Advice, History, advise};
 /// assert_eq!(patient.base_delay, Duration::from_secs(1));
 /// assert_eq!(RetryPolicy::none().max_attempts, 1);
 /// ```
+///
+/// With the defaults a call that never succeeds makes 8 attempts and ends after about two to three
+/// minutes (1 + 2 + 4 + 8 + 16 + 32 + 64 seconds of pauses, each longer by up to half), plus the
+/// time of the attempts themselves.
+///
+/// | program | policy |
+/// | --- | --- |
+/// | answers a person | `max_attempts(3)`, `max_delay` of a few seconds |
+/// | a nightly backup | `total_time` of hours, `max_attempts` high |
+/// | has a retry loop of its own | [`none`](Self::none), so that attempts do not multiply |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The largest number of requests for one call. The default is 8.
+    /// The largest number of requests for one call, the first one included. Zero counts as one. The
+    /// default is 8.
     pub max_attempts: u32,
-    /// The first pause between attempts; each further pause is twice as long as the one before it. The default
-    /// is 1 second.
+    /// The first pause between attempts; each further pause is twice as long as the one before it,
+    /// up to `max_delay`. Attempts that make sense at once, such as an upload at another URL, take
+    /// no pause, and a pause that the service asks for (`Retry-After`) does not depend on this one.
+    /// The default is 1 second.
     pub base_delay: Duration,
-    /// The longest pause, unless the service asks for a longer one. The default is 64 seconds.
+    /// The longest pause, unless the service asks for a longer one. Pauses double up to this, and
+    /// are then all of this length. The default is 64 seconds.
     pub max_delay: Duration,
-    /// The longest time from the first attempt to the beginning of the last. For uploads only the
-    /// pauses count, because the data itself may take any time. The default is 15 minutes.
+    /// The longest time from the first attempt to the beginning of the last. A call whose next
+    /// pause would end later fails at once, with the last error. For uploads only the pauses count,
+    /// because the data itself may take any time. The default is 15 minutes.
     pub total_time: Duration,
 }
 
@@ -79,6 +98,15 @@ impl Default for RetryPolicy {
     }
 }
 
+setters! {
+    RetryPolicy {
+        max_attempts: u32,
+        base_delay: Duration,
+        max_delay: Duration,
+        total_time: Duration,
+    }
+}
+
 impl RetryPolicy {
     /// Creates a policy under which every call is a single attempt. A call whose token has expired
     /// fails as well, with status 401.
@@ -88,36 +116,6 @@ impl RetryPolicy {
             max_attempts: 1,
             ..Self::default()
         }
-    }
-
-    /// Sets the largest number of requests for one call.
-    #[must_use]
-    pub const fn max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = attempts;
-        self
-    }
-
-    /// Sets the first pause between attempts. Each further pause is twice as long as the one before it, up to
-    /// [`max_delay`](#structfield.max_delay). Attempts that make sense at once, such as an upload at another URL,
-    /// take no pause, and a pause that the service asks for (`Retry-After`) does not depend on this one.
-    #[must_use]
-    pub const fn base_delay(mut self, delay: Duration) -> Self {
-        self.base_delay = delay;
-        self
-    }
-
-    /// Sets the longest pause, unless the service asks for a longer one.
-    #[must_use]
-    pub const fn max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = delay;
-        self
-    }
-
-    /// Sets the longest time from the first attempt to the beginning of the last.
-    #[must_use]
-    pub const fn total_time(mut self, time: Duration) -> Self {
-        self.total_time = time;
-        self
     }
 
     /// The pause after `waits` earlier pauses, lengthened at random by up to half so that many
@@ -159,6 +157,8 @@ pub(super) struct RetryLoop<'a> {
     /// The pauses that the service asked for, shared by all calls of the session.
     pub(super) pauses: &'a Pauses,
     pub(super) control: &'a Control,
+    /// What is told that the system has no file descriptor left.
+    pub(super) http: &'a Http,
 }
 
 impl RetryLoop<'_> {
@@ -205,6 +205,10 @@ impl RetryLoop<'_> {
             if !note_attempts(&mut error, self.operation, &history, elapsed) {
                 return Err(error);
             }
+            if error.is_out_of_descriptors() {
+                self.http.out_of_descriptors();
+                history.shortages += 1;
+            }
             history.answer_lost |= error.is_answer_lost();
             let advice = advise(self.operation, &error, &history);
             let Some((next, delay)) = self.follow(advice, &error, &mut history) else {
@@ -212,7 +216,8 @@ impl RetryLoop<'_> {
             };
             // Moving data may take any time; only the time between attempts is limited.
             let spent = if self.moves_data() { waited } else { elapsed };
-            if history.attempts >= self.policy.max_attempts
+            let counted = history.attempts.saturating_sub(history.shortages).max(1);
+            if counted >= self.policy.max_attempts
                 || spent.saturating_add(delay) > self.policy.total_time
             {
                 return Err(error);
@@ -283,6 +288,8 @@ impl RetryLoop<'_> {
             Advice::Stop => None,
             Advice::Again { after: Some(after) } => {
                 if let Some(refusal) = error.service() {
+                    let (operation, seconds) = (self.operation, after.as_secs());
+                    tracing::info!(%operation, seconds, "the service asks all calls of this kind to wait");
                     self.pauses
                         .extend(self.operation, self.clock, after, refusal);
                 }
@@ -325,6 +332,9 @@ fn note_attempts(
             transport.attempts = history.attempts;
         }
         return own;
+    }
+    if let Error::LocalFile { .. } = error {
+        return error.is_out_of_descriptors();
     }
     if let Error::UnexpectedReply { operation: of, .. } = error {
         return *of == operation;

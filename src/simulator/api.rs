@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod content;
 pub(crate) mod endpoints;
 pub(crate) mod file_answer;
+pub(crate) mod listed_page;
 pub(crate) mod lock_fields;
 pub(crate) mod page;
 pub(crate) mod render;

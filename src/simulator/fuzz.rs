@@ -114,7 +114,7 @@ fn check(reply: Reply, asked: &str) {
     }
     match reply.body {
         ReplyBody::Bytes(_) => {}
-        ReplyBody::Stream(mut reader, length) => {
+        ReplyBody::Json(mut reader, length) | ReplyBody::Stream(mut reader, length) => {
             let read = io::copy(&mut reader, &mut io::sink());
             assert_eq!(read.ok(), Some(length), "{asked}");
         }

@@ -1,4 +1,16 @@
-//! Making one step.
+//! Making one step, on any thread: the request or the change of a local file that it stands for, and what a failure
+//! of it means for the run.
+//!
+//! | failure | outcome |
+//! |---|---|
+//! | the local file changed while it was read | [`Again`](StepOutcome::Again): tried once more after all other transfers, then a problem |
+//! | the local file is gone | a problem that makes the run not incomplete ([`ProblemKind::Vanished`]) |
+//! | a file is in the place of a directory, or the other way round, and orphans are removed | [`Staged`](StepOutcome::Staged): downloaded beside it, and put there after the removals |
+//! | the version to be deleted, or the file to be hidden, is gone already | made: the step's aim is reached |
+//! | the version to be deleted is retained | a problem that makes the run not incomplete ([`ProblemKind::Retained`]) |
+//! | the credentials are refused, a cap is reached, the store fails, the disk is full or read-only, the run is cancelled | [`Fatal`](StepOutcome::Fatal): no further step is made |
+//! | the parts of a large file fail | a problem; the parts stay for the next run, unless the local file changed |
+//! | anything else | a problem for this file alone |
 
 use std::io;
 use std::sync::Arc;
@@ -9,30 +21,32 @@ use crate::error::left::WhyLeft;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
-use crate::sync::options::SyncOptions;
+use crate::sync::options::{Orphans, SyncOptions};
 use crate::sync::place::Direction;
 use crate::sync::problem::ProblemKind;
 use crate::sync::reporter::{Reporter, TransferWatch};
+use crate::sync::staged::Staged;
 use crate::sync::step::{Action, SyncStep};
 use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::{LocalTree, Obstacle};
+use crate::transfer::download::{Download, DownloadOptions};
 use crate::transfer::options::CopyMetadata;
 use crate::transfer::resume::Resume;
 
-/// What making a step led to.
+/// The result of making a step.
 #[derive(Debug)]
-pub(super) enum Outcome {
-    /// It is made, and moved so many bytes of content.
+pub(super) enum StepOutcome {
+    /// The step is made, and moved this many bytes of content.
     Made { bytes: u64 },
-    /// It is not made.
+    /// The step is not made, for this reason.
     Problem(ProblemKind),
-    /// The source changed while it was read: it is tried again at the end.
+    /// The source changed while it was read, so the step is made again after all other transfers.
     Again,
-    /// Something stands in the place of the file, which removals may make free.
-    InTheWay,
-    /// An earlier step of the same name failed.
+    /// The file is downloaded, and waits for removals to free its place.
+    Staged(Staged),
+    /// The step is not made, because an earlier one of the same name failed.
     Skipped,
-    /// No other step would succeed either.
+    /// The step is not made, and no other one would succeed either.
     Fatal(Error),
 }
 
@@ -61,23 +75,36 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    pub(super) fn make(&self, step: &SyncStep) -> Outcome {
+    pub(super) fn make(&self, step: &SyncStep) -> StepOutcome {
         if self.cancel.is_cancelled() {
-            return Outcome::Fatal(Error::Cancelled);
+            return StepOutcome::Fatal(Error::Cancelled);
         }
         if self.is_saved
             && let Err(change) = self.still_holds(step)
         {
             return match change {
-                Change::Outdated(what) => Outcome::Problem(ProblemKind::Outdated(what.into())),
+                Change::Outdated(what) => StepOutcome::Problem(ProblemKind::Outdated(what.into())),
                 Change::Failed(error) => outcome(error),
             };
         }
         match self.try_to_make(step) {
-            Ok(bytes) => Outcome::Made { bytes },
-            Err(Obstacle::InTheWay) => Outcome::InTheWay,
-            Err(Obstacle::Problem(kind)) => Outcome::Problem(kind),
-            Err(Obstacle::Failed(error)) => outcome(error),
+            Ok(bytes) => StepOutcome::Made { bytes },
+            Err(Obstacle::InTheWay) if self.may_stage(step) => match self.stage(step) {
+                Ok(staged) => StepOutcome::Staged(staged),
+                Err(obstacle) => of_obstacle(obstacle),
+            },
+            Err(obstacle) => of_obstacle(obstacle),
+        }
+    }
+
+    /// Puts a staged download into its place, after the removals.
+    pub(super) fn place(&self, step: &SyncStep, staged: Staged) -> StepOutcome {
+        let Some(tree) = &self.tree else {
+            return outcome(misplaced());
+        };
+        match tree.place(&step.name, staged, !self.options.download.skip_flush) {
+            Ok(bytes) => StepOutcome::Made { bytes },
+            Err(obstacle) => of_obstacle(obstacle),
         }
     }
 
@@ -176,14 +203,33 @@ impl Actor {
     }
 
     fn download(&self, step: &SyncStep) -> Result<u64, Obstacle> {
-        let parts = (&self.source, &step.seen.source, &self.tree);
-        let (Some((bucket, _)), Some(source), Some(tree)) = parts else {
-            return Err(Obstacle::Failed(misplaced()));
-        };
-        let watch = TransferWatch::new(
-            &self.reporter.moved,
-            self.options.download.progress.as_ref(),
-        );
+        let (tree, options) = self.to_download(step).map_err(Obstacle::Failed)?;
+        tree.save(&step.name, step.seen.local.as_ref(), || {
+            self.open_download(step, &options)
+        })
+    }
+
+    /// Whether removals may free the place of a file: orphans are removed, and no file was seen there.
+    fn may_stage(&self, step: &SyncStep) -> bool {
+        step.action == Action::Download
+            && step.seen.local.is_none()
+            && self.options.orphans != Orphans::Keep
+    }
+
+    /// Downloads a file beside its place.
+    fn stage(&self, step: &SyncStep) -> Result<Staged, Obstacle> {
+        let (tree, options) = self.to_download(step).map_err(Obstacle::Failed)?;
+        // Its name is another one each time, so that nothing can be resumed.
+        let options = options.resume(false);
+        tree.stage(&step.name, || self.open_download(step, &options))
+    }
+
+    /// Where a step's file is downloaded to, and how.
+    fn to_download(&self, step: &SyncStep) -> Result<(&LocalTree, DownloadOptions)> {
+        let tree = self.tree.as_ref().ok_or_else(misplaced)?;
+        let source = step.seen.source.as_ref().ok_or_else(misplaced)?;
+        let also = self.options.download.progress.as_ref();
+        let watch = TransferWatch::new(&self.reporter.moved, also);
         let mut options = self
             .options
             .download
@@ -195,9 +241,13 @@ impl Actor {
             let name = self.source_name(step);
             options.encryption_key = self.options.read_key(&name, &source.file_id);
         }
-        tree.save(&step.name, step.seen.local.as_ref(), || {
-            bucket.download_file_by_id_with(source.file_id.clone(), &options)
-        })
+        Ok((tree, options))
+    }
+
+    fn open_download(&self, step: &SyncStep, options: &DownloadOptions) -> Result<Download> {
+        let (bucket, _) = self.source.as_ref().ok_or_else(misplaced)?;
+        let source = step.seen.source.as_ref().ok_or_else(misplaced)?;
+        bucket.download_file_by_id_with(source.file_id.clone(), options)
     }
 
     fn hide(&self, step: &SyncStep) -> Result<u64> {
@@ -268,7 +318,7 @@ fn without_outdated(bucket: &Bucket, error: Error) -> Error {
                 && matches!(left.failure, Error::SourceChanged { .. }) =>
         {
             let session = &bucket.client().session;
-            match session.cancel_large_file(&bucket.control(None), &left.file_id) {
+            match session.cancel_large_file(&bucket.control("sync", None, None), &left.file_id) {
                 Ok(_) => left.failure,
                 Err(_) => Error::LargeFileLeft(left),
             }
@@ -288,9 +338,17 @@ fn is_hidden(error: &Error) -> bool {
         .is_some_and(|code| code.as_str() == "already_hidden")
 }
 
-fn outcome(error: Error) -> Outcome {
+fn of_obstacle(obstacle: Obstacle) -> StepOutcome {
+    match obstacle {
+        Obstacle::InTheWay => StepOutcome::Problem(ProblemKind::InTheWay),
+        Obstacle::Problem(kind) => StepOutcome::Problem(kind),
+        Obstacle::Failed(error) => outcome(error),
+    }
+}
+
+fn outcome(error: Error) -> StepOutcome {
     if concerns_all(error.failure()) {
-        return Outcome::Fatal(error);
+        return StepOutcome::Fatal(error);
     }
     match error {
         Error::LargeFileLeft(left)
@@ -306,16 +364,16 @@ fn outcome(error: Error) -> Outcome {
             source,
             ..
         } => match source.kind() {
-            io::ErrorKind::NotFound => Outcome::Problem(ProblemKind::Vanished),
-            _ => Outcome::Problem(ProblemKind::Unreadable(source)),
+            io::ErrorKind::NotFound => StepOutcome::Problem(ProblemKind::Vanished),
+            _ => StepOutcome::Problem(ProblemKind::Unreadable(source)),
         },
         Error::SourceChanged {
             change: "it is gone",
             ..
-        } => Outcome::Problem(ProblemKind::Vanished),
-        Error::SourceChanged { .. } => Outcome::Again,
-        Error::Locked { .. } => Outcome::Problem(ProblemKind::Retained),
-        other => Outcome::Problem(ProblemKind::Failed(other)),
+        } => StepOutcome::Problem(ProblemKind::Vanished),
+        Error::SourceChanged { .. } => StepOutcome::Again,
+        Error::Locked { .. } => StepOutcome::Problem(ProblemKind::Retained),
+        other => StepOutcome::Problem(ProblemKind::Failed(other)),
     }
 }
 

@@ -1,4 +1,15 @@
-//! Whether a file has to be transferred: pure.
+//! Whether a file has to be transferred: pure, by the sizes and the times of both sides.
+//!
+//! | rule | the file is equal if | otherwise |
+//! |---|---|---|
+//! | [`Compare::SizeAndTime`] | sizes are equal and times within the tolerance | by [`Newer`]; if the sizes are equal and the destination has no recorded time, or is large enough for [`SyncOptions::touched`], the content decides |
+//! | [`Compare::Time`] | times are within the tolerance | by [`Newer`] |
+//! | [`Compare::Size`] | sizes are within the tolerance | it is transferred |
+//! | [`Compare::Sha1`] | sizes are equal, and then the content | it is transferred |
+//! | [`Compare::Name`] | always | |
+//!
+//! [`Existing`] comes before all of them: `Keep` finds every file equal, and `Immutable` makes a problem of each
+//! transfer. Times are milliseconds since 1970 and never before that, because the service refuses negative ones.
 
 use crate::sync::options::{Compare, Existing, Newer, SyncOptions};
 use crate::sync::step::Reason;
@@ -6,7 +17,9 @@ use crate::sync::step::Reason;
 /// What is compared of a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
+    /// The size in bytes.
     pub(super) size: u64,
+    /// The time of the last change, in milliseconds since 1970.
     pub(super) modified: i64,
     /// Whether the time is that of the content. A file in a bucket without a recorded time has the time
     /// of its upload.
@@ -39,6 +52,7 @@ pub(super) enum Decision {
 /// What equal content calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Equal {
+    /// The file is the same.
     Nothing,
     /// Only the time is wrong.
     RefreshTime,

@@ -21,7 +21,7 @@ use crate::sync::options::{
     Compare, Newer, OldVersions, Orphans, RemovalLimit, Renames, SyncOptions, Touched,
 };
 use crate::sync::place::Direction;
-use crate::sync::plan::{Now, Planned, Planner, Setting};
+use crate::sync::plan::{Now, PlanContext, Planned, Planner};
 use crate::sync::problem::ProblemKind;
 use crate::sync::scan::Scan;
 use crate::sync::step::{Action, SyncStep};
@@ -201,7 +201,7 @@ fn ours(case: &Case) -> (Vec<PythonStep>, BTreeSet<String>) {
         (true, false) => Direction::Down { root: "/".into() },
         (true, true) => Direction::Copy,
     };
-    let setting = Setting {
+    let context = PlanContext {
         direction,
         options: Arc::new(options),
         filters: Arc::clone(&filters),
@@ -218,7 +218,7 @@ fn ours(case: &Case) -> (Vec<PythonStep>, BTreeSet<String>) {
     let mut planner = Planner::new(
         case.source.scan(&filters),
         case.dest.scan(&filters),
-        setting,
+        context,
     );
     let (mut steps, mut newer) = (Vec::new(), BTreeSet::new());
     while let Some(planned) = planner.next().unwrap() {

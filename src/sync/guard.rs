@@ -1,11 +1,13 @@
-//! What has to be true before anything is removed: pure.
+//! How many names may be removed: pure. The number is compared when both scans have ended, before the first transfer,
+//! so that a run that is refused for it has changed nothing.
 
 use crate::sync::options::RemovalLimit;
 
-/// With fewer names than these, a share of them says nothing.
+/// From this number of names on, a percentage applies. Of a few names, half are soon removed on purpose.
 const SHARE_FROM: u64 = 20;
 
-/// How many names may be removed of so many; none if any number may be.
+/// Returns how many of `names` may be removed, rounded down; `None` if any number may be. Names that are hidden in a
+/// bucket count neither as names nor as removals.
 pub(super) fn removal_limit(limit: RemovalLimit, names: u64) -> Option<u64> {
     match limit {
         RemovalLimit::None => None,

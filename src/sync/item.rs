@@ -1,7 +1,8 @@
 //! What a scan finds, in the order of names: files, and markers for what it passes over.
 //!
-//! A marker stands where a name, or everything below a directory, would stand. Whatever the other
-//! side has there is left alone, because nobody knows what this side has.
+//! A marker stands where a name, or everything below a directory, would stand. Whatever the other side has there is left
+//! alone, because nobody knows what this side has. Absence is thus never concluded from a failure to look: a name is
+//! absent only if the scan has passed its place and said nothing.
 
 use crate::model::encryption::EncryptionMode;
 use crate::model::file_info::FileInfo;
@@ -56,8 +57,9 @@ impl<E> Item<E> {
 /// A file on either side.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
+    /// The size in bytes; 0 for a hide marker.
     pub(super) size: u64,
-    /// Milliseconds since 1970, never less than 0.
+    /// The time of the last change in milliseconds since 1970, never less than 0.
     pub(super) modified: i64,
     pub(super) at: At,
 }
@@ -74,11 +76,16 @@ pub(super) enum At {
 pub(super) struct Stored {
     pub(super) file_id: FileId,
     pub(super) size: u64,
+    /// Whether it is a hide marker, which has no content.
     pub(super) is_marker: bool,
+    /// The recorded time of the last change, or else that of the upload, in milliseconds since 1970.
     pub(super) modified: i64,
     /// Whether the modification time was recorded by whoever uploaded the file.
     pub(super) has_time: bool,
+    /// When the service made the version, in milliseconds since 1970 by its own clock.
     pub(super) uploaded: i64,
+    /// The SHA-1 that the service has of the content, or that the uploader of a large file recorded. What the uploader
+    /// recorded is believed.
     pub(super) sha1: Option<Sha1Digest>,
     pub(super) encryption: Option<EncryptionMode>,
     /// Retained or on legal hold, as far as the key may see that.

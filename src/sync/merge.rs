@@ -1,8 +1,16 @@
 //! Merging two scans by name: pure, and one item of each side in memory.
 //!
-//! Both scans are in the order of the bytes of their names, which is checked: a listing out of order
-//! would make files look absent that are there. A marker comes before what it covers, whichever side
-//! has it, because it stands at that name itself or at the directory's own `/`.
+//! Both scans are in the order of the bytes of their names, which is checked: a listing out of order would make files
+//! look absent that are there, so it ends the merge. A marker comes before what it covers, whichever side has it,
+//! because it stands at that name itself or at the directory's own `/`.
+//!
+//! What the merge guarantees:
+//!
+//! - It yields each name once, in order, with what each side has under it: an outer join.
+//! - A name that a marker covers is yielded with that [`Cover`], on the side that has the marker. At most one name and
+//!   one directory of each side are covered at a time: a scan does not enter what it marks, so ranges do not overlap.
+//! - Older versions come directly after the name that they belong to.
+//! - Problems and markers come where they stand in the order, so that a report is in the order of names too.
 
 use std::cmp::Ordering;
 
@@ -63,8 +71,9 @@ struct Side<I, E> {
     is_ended: bool,
     /// The key of the item before.
     last: Option<String>,
+    /// The name that the last marker of a single name stands for.
     covered_name: Option<(String, Cover)>,
-    /// A directory's name with its `/`.
+    /// The name of a directory, with the `/` at its end, and why everything below is covered.
     covered_below: Option<(String, Cover)>,
 }
 

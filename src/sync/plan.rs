@@ -1,11 +1,23 @@
-//! The plan: an iterator that merges both scans and turns each name into steps.
+//! The plan: an iterator that merges both scans and turns each name into steps (`names`).
 //!
-//! 1. Transfers come in the order of names, as the scans go on. If orphans are removed and their number
-//!    is limited, both scans are gone through first, and the transfers wait in a spool: so a run that is
-//!    refused has changed nothing.
-//! 2. Removals wait in a spool in any case, and come after all transfers, from the last name to the
-//!    first one: so the oldest version of a name is the first to go, and a directory is emptied before
-//!    whatever it is in.
+//! 1. Transfers come in the order of names, as the scans advance. If orphans are removed and their number is limited,
+//!    both scans are completed first, and the transfers wait in a spool: so a run that is refused has changed nothing.
+//! 2. At the end of the scans it is known whether the source is empty and how many names would be removed. Uploads
+//!    that waited for that become copies of renamed files, or uploads.
+//! 3. The barrier comes: from here on there are only removals.
+//! 4. Removals come out of their spool, from the last name to the first one: so the oldest version of a name is the
+//!    first to go, and a directory is emptied before the one that it is in.
+//!
+//! The plan does nothing but read: a run and a dry run take the same steps from it, in the same order.
+//!
+//! | what happens | what the plan does |
+//! |---|---|
+//! | a listing fails, the root of the source cannot be read, the run is cancelled, the disk for the spool is full | it ends with an error; a run removes nothing |
+//! | a side is not in the order of names | the same: files would look absent that are there |
+//! | the source has no file, or too many names would be removed | it is refused ([`Refused`]), and nothing was changed: a source without files has no transfers, and with a limit they wait |
+//! | an entry of a directory cannot be read | a problem, and a marker that protects its range at the other side |
+//! | a file has no place at the destination, or takes a key that was not given | a problem, and no removals unless `remove_despite_failures` |
+//! | a version is retained | it is counted, and neither it nor what would uncover it is removed |
 
 mod names;
 
@@ -38,17 +50,19 @@ use crate::sync::versions::Fold;
 /// What the planner yields.
 #[derive(Debug)]
 pub(super) enum Planned {
+    /// A transfer before the barrier, a removal after it.
     Step(SyncStep),
+    /// A problem that a scan or a comparison has found.
     Problem(Problem),
-    /// All transfers have come, and removals follow: so many steps.
+    /// All transfers have come, and this number of removals follows. Some of them may turn out to be retained.
     Barrier(u64),
-    /// Many files were scanned.
+    /// Many names were scanned without a step, so that the caller can look after the threads and report progress.
     Tick,
 }
 
 /// What the plan is made of, apart from the scans.
 #[derive(Debug)]
-pub(super) struct Setting {
+pub(super) struct PlanContext {
     pub(super) direction: Direction,
     pub(super) options: Arc<SyncOptions>,
     pub(super) filters: Arc<Filters>,
@@ -62,7 +76,7 @@ pub(super) struct Setting {
     pub(super) reporter: Arc<Reporter>,
 }
 
-/// What time it is.
+/// The time by which the age of versions is judged.
 #[derive(Debug)]
 pub(super) enum Now {
     /// By the service's clock.
@@ -84,11 +98,12 @@ impl Now {
     }
 }
 
-/// Makes the steps.
+/// The plan of one run. Its memory holds one item of each scan, the downloads that wait for the names below their own,
+/// at most one for each directory of a path, and the candidates for renames.
 #[derive(Debug)]
 pub(super) struct Planner {
     merge: Merge<Scan, Scan, Entry>,
-    setting: Setting,
+    context: PlanContext,
     ready: VecDeque<Planned>,
     /// Transfers that wait for the end of the scans.
     waiting: Option<Spool>,
@@ -115,7 +130,7 @@ struct Current {
     newest: Option<FileId>,
 }
 
-/// After how many names of a scan the caller has its turn.
+/// The number of names after which the caller has its turn, if there was no step.
 const TICK: u32 = 256;
 
 #[derive(Debug)]
@@ -133,8 +148,8 @@ enum Phase {
 }
 
 impl Planner {
-    pub(super) fn new(source: Scan, destination: Scan, setting: Setting) -> Self {
-        let options = &setting.options;
+    pub(super) fn new(source: Scan, destination: Scan, context: PlanContext) -> Self {
+        let options = &context.options;
         let waits = options.orphans != Orphans::Keep
             && !matches!(options.removal_limit, RemovalLimit::None);
         Self {
@@ -150,18 +165,18 @@ impl Planner {
             renames: Candidates::default(),
             phase: Phase::Starting,
             report: SyncReport::default(),
-            setting,
+            context,
         }
     }
 
     pub(super) fn reporter(&self) -> &Reporter {
-        &self.setting.reporter
+        &self.context.reporter
     }
 
     /// Whether a file of the source cannot be transferred, so that nothing may be removed: what is removed
     /// may be its only copy, under another name.
     pub(super) fn withholds(&self) -> bool {
-        self.blocked > 0 && !self.setting.options.remove_despite_failures
+        self.blocked > 0 && !self.context.options.remove_despite_failures
     }
 
     /// Notes that so many removals are not made.
@@ -176,6 +191,7 @@ impl Planner {
         self.removals.len()
     }
 
+    /// Returns what comes next; `None` at the end. After an error the plan is at its end.
     pub(super) fn next(&mut self) -> Result<Option<Planned>, SyncError> {
         let planned = self.advance();
         if planned.is_err() {
@@ -230,7 +246,7 @@ impl Planner {
     }
 
     fn scan_on(&mut self) -> Result<(), SyncError> {
-        self.setting.reporter.tick();
+        self.context.reporter.tick();
         let merged = self.merge.next().map_err(scanning)?;
         match merged {
             None => self.end_of_scan(),
@@ -251,13 +267,13 @@ impl Planner {
 
     fn end_of_scan(&mut self) -> Result<(), SyncError> {
         self.release_held(None)?;
-        for step in std::mem::take(&mut self.renames).matched(&self.setting.content)? {
+        for step in std::mem::take(&mut self.renames).matched(&self.context.content)? {
             self.put(step)?;
         }
-        let options = &self.setting.options;
+        let options = &self.context.options;
         self.report.excluded +=
             self.merge.source().excluded() + self.merge.destination().excluded();
-        self.report.unused_filters = self.setting.filters.unused();
+        self.report.unused_filters = self.context.filters.unused();
         let names = self.report.destination_files;
         if self.report.source_files == 0 && !options.allow_empty_source {
             return Err(SyncError::Refused(Refused::SourceEmpty {
@@ -272,7 +288,7 @@ impl Planner {
                 limit,
             }));
         }
-        self.setting
+        self.context
             .reporter
             .scan_ended
             .store(true, Ordering::Relaxed);
@@ -284,7 +300,7 @@ impl Planner {
     }
 
     fn transfer(&mut self, step: SyncStep) -> Result<(), SyncError> {
-        if matches!(self.setting.direction, Direction::Down { .. }) {
+        if matches!(self.context.direction, Direction::Down { .. }) {
             self.held.push(step);
             return Ok(());
         }
@@ -292,7 +308,7 @@ impl Planner {
     }
 
     fn put(&mut self, step: SyncStep) -> Result<(), SyncError> {
-        let reporter = &self.setting.reporter;
+        let reporter = &self.context.reporter;
         reporter.steps_planned.add(1);
         reporter.bytes_planned.add(step.bytes);
         match &mut self.waiting {
@@ -306,7 +322,7 @@ impl Planner {
 
     fn removal(&mut self, step: &SyncStep) -> Result<(), SyncError> {
         let is_made = u64::from(!step.seen.is_held);
-        self.setting.reporter.steps_planned.add(is_made);
+        self.context.reporter.steps_planned.add(is_made);
         self.removals.push(step).map_err(spooling)
     }
 

@@ -10,7 +10,7 @@ use crate::control::clock::Clock;
 use crate::control::workers::Workers;
 use crate::error::Error;
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::sync::Synchronizer;
 use crate::sync::act::Actor;
 use crate::sync::content::ContentReader;
@@ -19,10 +19,10 @@ use crate::sync::filter::Filters;
 use crate::sync::observe::SyncRun;
 use crate::sync::options::{OldVersions, Orphans};
 use crate::sync::place::{BucketFolder, Direction, Links, LocalFolder, SyncPlace};
-use crate::sync::plan::{Now, Planner, Setting};
+use crate::sync::plan::{Now, PlanContext, Planner};
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::Scan;
-use crate::sync::scan::bucket::{BucketScan, Manner, View};
+use crate::sync::scan::bucket::{BucketScan, ScanOptions, View};
 use crate::sync::scan::local::{LocalScan, Rules};
 use crate::sync::scan::rows::KeptDetails;
 use crate::sync::source::SourceGuard;
@@ -88,7 +88,7 @@ impl Synchronizer {
         };
         let (source, destination) = self.scans(&parts)?;
         Ok(Prepared {
-            planner: Planner::new(source, destination, self.setting(&parts)),
+            planner: Planner::new(source, destination, self.context(&parts)),
             actor: self.actor(&parts),
             guard,
             workers: Arc::clone(&client.workers),
@@ -96,8 +96,8 @@ impl Synchronizer {
         })
     }
 
-    fn setting(&self, parts: &Parts) -> Setting {
-        Setting {
+    fn context(&self, parts: &Parts) -> PlanContext {
+        PlanContext {
             direction: parts.direction.clone(),
             options: Arc::clone(&self.options),
             filters: Arc::clone(&parts.filters),
@@ -223,15 +223,15 @@ impl Synchronizer {
             LocalScan::new(&folder.root, rules, filters, cancel, reporter)
                 .map(|scan| Scan::Local(Box::new(scan)))
         };
-        let bucket = |folder: &BucketFolder, manner| {
-            let scan = BucketScan::new(folder, cancel, manner, filters, reporter);
+        let bucket = |folder: &BucketFolder, options| {
+            let scan = BucketScan::new(folder, cancel, options, filters, reporter);
             Scan::Bucket(Box::new(scan))
         };
         let unreadable = |folder: &LocalFolder, error: io::Error| {
             Refused::directory(&folder.root, error.to_string())
         };
         let source = match &self.source {
-            SyncPlace::Bucket(folder) => bucket(folder, Self::manner_of_source(parts)),
+            SyncPlace::Bucket(folder) => bucket(folder, Self::options_of_source(parts)),
             SyncPlace::Local(folder) => {
                 let prefix = self.destination.folder().map(|folder| &*folder.prefix);
                 local(folder, Rules::of_source(folder, prefix.unwrap_or_default()))
@@ -239,7 +239,7 @@ impl Synchronizer {
             }
         };
         let destination = match &self.destination {
-            SyncPlace::Bucket(folder) => bucket(folder, self.manner_of_destination()),
+            SyncPlace::Bucket(folder) => bucket(folder, self.options_of_destination()),
             SyncPlace::Local(folder) => {
                 match local(folder, Rules::of_destination(folder, parts.cleans_at)) {
                     Ok(scan) => scan,
@@ -251,8 +251,8 @@ impl Synchronizer {
         Ok((source, destination))
     }
 
-    const fn manner_of_source(parts: &Parts) -> Manner {
-        Manner {
+    const fn options_of_source(parts: &Parts) -> ScanOptions {
+        ScanOptions {
             view: View::Newest,
             is_source: true,
             details: KeptDetails {
@@ -263,12 +263,12 @@ impl Synchronizer {
         }
     }
 
-    fn manner_of_destination(&self) -> Manner {
+    fn options_of_destination(&self) -> ScanOptions {
         let options = &self.options;
         let lists_all =
             options.orphans == Orphans::Delete || options.old_versions != OldVersions::Keep;
         let copies_from = [options.touched.from(), options.renames.from()];
-        Manner {
+        ScanOptions {
             view: if lists_all { View::All } else { View::Newest },
             is_source: false,
             details: KeptDetails {
@@ -284,11 +284,11 @@ impl Synchronizer {
 fn require(folder: &BucketFolder, operation: Operation) -> Result<u64, SyncError> {
     let bucket: &Bucket = &folder.bucket;
     let id = bucket.id();
-    let needs = Needs::from(operation)
+    let needs = Requirements::from(operation)
         .about(bucket.name())
         .bucket(&id)
         .named(&folder.prefix);
-    let control = bucket.control(None);
+    let control = bucket.control("sync", None, None);
     let session = &bucket.client().session;
     let refused = |error: Error| SyncError::Refused(Refused::NotAllowed(Box::new(error)));
     let snapshot = session.require(&needs, &control).map_err(refused)?;

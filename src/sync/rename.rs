@@ -1,8 +1,20 @@
 //! Finding renamed files: what the source alone has, and what the destination alone has, matched by size
 //! and SHA-1.
 //!
-//! An upload waits only while the destination may still turn out to have its content, and a limited
-//! number of each kind is kept: what goes beyond it is uploaded.
+//! An upload waits only while the destination may still turn out to have its content, and 10,000 files of each kind are
+//! kept: what goes beyond them is uploaded, which is right too, and only costs more.
+//!
+//! 1. While both sides are scanned, uploads of large new files wait, and large files that the source does not have are
+//!    offered, if their SHA-1 is known.
+//! 2. When the scans have ended, each local file is hashed whose size was offered. No other file is read for this.
+//! 3. The upload becomes a copy of an equal file, preferably of one with the same base name. One file may be copied
+//!    several times.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | a local file cannot be read | the upload reports it |
+//! | a local file changes after it was hashed | the copy has the content that was hashed, and its time; the next run sees another time or size |
+//! | the copy fails | the file that it was to come from is not removed |
 
 use std::collections::HashMap;
 
@@ -12,7 +24,7 @@ use crate::sync::error::SyncError;
 use crate::sync::item::{At, Entry, Stored};
 use crate::sync::step::{Action, SyncStep};
 
-/// How many files of each kind are kept.
+/// The most files of each kind that are kept.
 const MOST: usize = 10_000;
 
 /// Files that may be the same under two names.
@@ -25,12 +37,13 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Whether a file of that size has to wait.
+    /// Returns whether a file of that size has to wait. `has_ended` says whether the destination is scanned to its end,
+    /// so that nothing more is offered.
     pub(super) fn may_match(&self, size: u64, has_ended: bool) -> bool {
         self.waiting.len() < MOST && (!has_ended || self.offered.contains_key(&size))
     }
 
-    /// Has an upload wait.
+    /// Keeps an upload until the scans have ended.
     pub(super) fn wait(&mut self, step: SyncStep) {
         self.waiting.push(step);
     }
@@ -44,7 +57,7 @@ impl Candidates {
         }
     }
 
-    /// The steps that waited, as copies where the content is there.
+    /// Returns the steps that waited, as copies where the content is at the destination. Fails if it is cancelled.
     pub(super) fn matched(self, content: &ContentReader) -> Result<Vec<SyncStep>, SyncError> {
         let Self {
             waiting, offered, ..

@@ -1,48 +1,54 @@
 //! Making the steps of a plan: transfers side by side, then a barrier, then removals.
 //!
-//! The calling thread scans, plans and hands out steps; as many threads as the `B2Api` has workers make
-//! them. The steps of one name are made by one thread, one after the other, and end at the first that
-//! fails.
+//! The calling thread scans, plans and hands out steps; as many threads as the `B2Api` has workers make them
+//! (`pool`). The steps of one name are made by one thread, one after the other, and end at the first that fails.
+//!
+//! 1. Transfers are handed out in the order of the plan. A file that changes while it is read is tried again when
+//!    all others have ended.
+//! 2. At the barrier nothing is running. Removals are withheld if a transfer failed, the run was cancelled or has
+//!    come to its limit, or the source is not the directory that it was at the start ([`WithheldReason`]).
+//! 3. Removals are handed out, those of one name together.
+//! 4. Downloads whose place a removal has freed are put there (`staged`).
+//!
+//! | what happens | what the run does |
+//! |---|---|
+//! | a transfer fails | the others go on; no removal unless `remove_despite_failures`, and even then none of this name |
+//! | a local file is gone when its turn comes | the others go on; no orphan is removed, as the file may have been renamed to a name that was scanned before |
+//! | a removal fails | newer versions of the name stay; other names go on |
+//! | no connection can be made, by as many steps in a row as there are workers and one more | running transfers are cancelled, and the run ends |
+//! | a failure that concerns all steps | no further step is handed out; running ones end |
+//! | the plan is refused at the end of the scans | nothing was changed, because transfers wait for that if a limit on removals is set |
+//! | a thread panics | the others end, and the panic is passed on to the caller |
 
-use std::any::Any;
-use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+mod pool;
+mod state;
+
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Builder, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::sync::mpsc::sync_channel;
 
 use parking_lot::Mutex;
 
 use crate::control::clock::Clock;
 use crate::control::workers::Workers;
 use crate::error::{Error, TransportKind};
-use crate::sync::act::{Actor, Outcome};
+use crate::sync::act::{Actor, StepOutcome};
 use crate::sync::error::SyncError;
 use crate::sync::observe::SyncRun;
-use crate::sync::options::Orphans;
 use crate::sync::plan::Planned;
 use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::report::{SyncReport, Withheld, WithheldReason};
+use crate::sync::run::pool::{Job, Pool};
+use crate::sync::run::state::{REMEMBERED, State};
 use crate::sync::source::SourceGuard;
-use crate::sync::step::{Action, Reason, SyncStep};
+use crate::sync::staged::Staged;
+use crate::sync::step::{Reason, SyncStep};
 use crate::sync::steps::Steps;
 
-/// How many names are remembered whose transfer did not succeed. With more of them, no version is deleted
-/// that waits for a transfer.
-const REMEMBERED: usize = 10_000;
-/// How long nothing is heard of while a result is waited for.
-const LOOK_UP: Duration = Duration::from_millis(100);
-/// How many steps of one name a thread is given at a time.
+/// The most removals of one name that a thread is given at a time.
 const STEPS_OF_A_NAME: usize = 100;
 
-/// What came of a step. A panic is passed on to the caller's thread.
-struct Done {
-    step: SyncStep,
-    outcome: Result<Outcome, Box<dyn Any + Send>>,
-}
-
-/// A run.
+/// A run: where its steps come from, who makes them, and what it was told by its caller.
 pub(super) struct Run<'a> {
     pub(super) steps: Steps<'a>,
     pub(super) actor: &'a Actor,
@@ -52,90 +58,15 @@ pub(super) struct Run<'a> {
     pub(super) clock: Clock,
 }
 
-/// The threads, and what goes to them and comes back.
-struct Pool<'scope, 'env> {
-    scope: &'scope Scope<'scope, 'env>,
-    actor: &'env Actor,
-    jobs: SyncSender<Vec<SyncStep>>,
-    queue: &'env Mutex<Receiver<Vec<SyncStep>>>,
-    results: Receiver<Done>,
-    sender: Sender<Done>,
-    threads: Vec<ScopedJoinHandle<'scope, ()>>,
-    /// How many threads there may be, which may change while the run goes on.
-    workers: &'env Workers,
-    /// Steps that were handed out and have not come back.
-    running: usize,
-}
-
-/// What the calling thread keeps.
-#[derive(Default)]
-struct State {
-    /// Transfers that did not succeed.
-    failed_transfers: u64,
-    /// Uploads whose file was gone when its turn came. It may have been moved to a name that was scanned
-    /// before, so that what is removed may be its only copy.
-    vanished: u64,
-    /// Removals that were left out because of that.
-    left_out: u64,
-    /// How many steps in a row failed because no connection could be made.
-    unreachable: usize,
-    /// The names of transfers that were not made, whatever the reason.
-    not_transferred: HashSet<String>,
-    forgets: bool,
-    /// Uploads whose source changed.
-    again: Vec<SyncStep>,
-    is_second_round: bool,
-    /// The removals of one name that are gathered.
-    batch: Vec<SyncStep>,
-    /// Downloads whose place is taken until removals have been made.
-    in_the_way: Vec<SyncStep>,
-    has_removed: bool,
-    /// Whether the directory of a local destination is there: it is made for the first file.
-    has_root: bool,
-    is_removing: bool,
-    removals_left: u64,
-    /// When the run began.
-    began: Duration,
-    /// The bytes of the transfers that were handed out.
-    handed_out: u64,
-}
-
-impl State {
-    /// Notes that a step was not made, so that nothing is removed that depends on it.
-    fn log_store_failure(&mut self, step: &SyncStep) {
-        if self.not_transferred.len() >= REMEMBERED {
-            self.forgets = true;
-            return;
-        }
-        if let Action::CopyRenamed { from } = &step.action {
-            self.not_transferred.insert(from.clone());
-        }
-        self.not_transferred.insert(step.name.clone());
-    }
-}
-
 impl Run<'_> {
+    /// Makes all steps, and judges the report. Fails with [`SyncError::Refused`] if the plan was refused.
     pub(super) fn go(mut self) -> Result<SyncReport, SyncError> {
         let (jobs, queue) = sync_channel(self.workers.most().saturating_mul(2));
         let queue = Mutex::new(queue);
         let workers = Arc::clone(&self.workers);
         let refused = std::thread::scope(|scope| {
-            let (sender, results) = channel();
-            let mut pool = Pool {
-                scope,
-                actor: self.actor,
-                jobs,
-                queue: &queue,
-                results,
-                sender,
-                threads: Vec::new(),
-                workers: &workers,
-                running: 0,
-            };
-            let mut state = State {
-                began: self.clock.elapsed(),
-                ..State::default()
-            };
+            let mut pool = Pool::new(scope, self.actor, (jobs, &queue), &workers);
+            let mut state = State::new(self.clock.elapsed());
             let refused = self.make(&mut pool, &mut state);
             self.drain(&mut pool, &mut state, 0);
             self.actor.reporter.report();
@@ -145,7 +76,7 @@ impl Run<'_> {
         SyncError::judge(self.steps.into_report())
     }
 
-    /// Hands out all steps; fails if the run is refused before the first one.
+    /// Hands out all steps. Fails if the plan is refused.
     fn make(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) -> Result<(), SyncError> {
         loop {
             self.drain(pool, state, usize::MAX);
@@ -165,7 +96,7 @@ impl Run<'_> {
                 Err(refused) => return Err(refused),
                 Ok(None) => {
                     self.hand_out_batch(pool, state);
-                    self.third_round(pool, state);
+                    self.place_staged(pool, state);
                     self.leave(state, state.left_out, WithheldReason::SourceVanished);
                     return Ok(());
                 }
@@ -201,7 +132,7 @@ impl Run<'_> {
     fn transfer(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, step: SyncStep) {
         if !self.settings.approves(&step) {
             self.steps.report().declined += 1;
-            state.log_store_failure(&step);
+            state.note_not_made(&step);
             return;
         }
         if let Some(tree) = self.actor.tree.as_ref().filter(|_| !state.has_root) {
@@ -238,22 +169,32 @@ impl Run<'_> {
         self.drain(pool, state, 0);
     }
 
-    /// Makes what waited for removals.
-    fn third_round(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
+    /// Puts downloads into the places that removals have freed.
+    fn place_staged(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         self.drain(pool, state, 0);
-        state.has_removed = true;
-        for step in std::mem::take(&mut state.in_the_way) {
-            if let Some(tree) = &self.actor.tree {
-                tree.clear(&step.name);
-            }
-            self.hand_out(pool, state, vec![step]);
+        for (step, staged) in std::mem::take(&mut state.staged) {
+            let outcome = match self.actor.place(&step, staged) {
+                StepOutcome::Made { bytes } => {
+                    // Its bytes were counted when they came.
+                    self.actor.reporter.steps_made.add(1);
+                    self.steps.report().count(&SyncStep { bytes, ..step });
+                    continue;
+                }
+                other => other,
+            };
+            self.settle(state, step, outcome);
         }
-        self.drain(pool, state, 0);
     }
 
-    fn may_make_way(&self, state: &State) -> bool {
-        let removes = self.actor.options.orphans != Orphans::Keep;
-        removes && !state.has_removed && state.in_the_way.len() < REMEMBERED
+    /// Keeps a download until its place is free, unless too many are waiting.
+    fn wait_for_place(&mut self, state: &mut State, step: SyncStep, staged: Staged) {
+        if state.staged.len() < REMEMBERED {
+            self.actor.reporter.bytes_made.add(staged.bytes);
+            state.staged.push((step, staged));
+            return;
+        }
+        drop(staged);
+        self.settle(state, step, StepOutcome::Problem(ProblemKind::InTheWay));
     }
 
     /// Why nothing may be removed.
@@ -281,8 +222,7 @@ impl Run<'_> {
             self.hand_out_batch(pool, state);
             self.drain(pool, state, 0);
         }
-        // What was forgotten may be any name.
-        if state.forgets || state.not_transferred.contains(&step.name) {
+        if state.may_lack(&step.name) {
             return;
         }
         let is_kept = state.vanished > 0 && !self.actor.options.remove_despite_failures;
@@ -293,7 +233,7 @@ impl Run<'_> {
         if !self.settings.approves(&step) {
             self.steps.report().declined += 1;
             // What is newer must not uncover it.
-            state.log_store_failure(&step);
+            state.note_not_made(&step);
             return;
         }
         self.settings.step(&step);
@@ -307,27 +247,20 @@ impl Run<'_> {
         }
     }
 
-    fn hand_out(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, steps: Vec<SyncStep>) {
-        let most = pool.most();
-        // Threads that there are too many of get nothing to do.
-        let waiting = match pool.threads.len() > most {
-            true => most - 1,
-            false => most * 2,
-        };
-        self.drain(pool, state, waiting);
-        let outcome = pool.hand_out(steps);
-        if let Err(error) = outcome {
+    fn hand_out(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, job: Job) {
+        self.drain(pool, state, pool.room());
+        if let Err(error) = pool.hand_out(job) {
             self.steps.report().fatal = Some(error);
         }
     }
 
     /// Takes results that have come, and waits for more until so few steps are running.
     fn drain(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, most: usize) {
-        while pool.running > 0 {
+        while pool.running() > 0 {
             let done = pool.next(most);
             self.actor.reporter.tick();
             let Some(done) = done else {
-                match pool.running > most {
+                match pool.running() > most {
                     true => continue,
                     false => return,
                 }
@@ -339,40 +272,36 @@ impl Run<'_> {
         }
     }
 
-    fn settle(&mut self, state: &mut State, step: SyncStep, outcome: Outcome) {
+    fn settle(&mut self, state: &mut State, step: SyncStep, outcome: StepOutcome) {
         let kind = match outcome {
-            Outcome::Made { bytes } => {
+            StepOutcome::Made { bytes } => {
                 state.unreachable = 0;
                 self.actor.reporter.steps_made.add(1);
                 self.actor.reporter.bytes_made.add(bytes);
                 self.steps.report().count(&SyncStep { bytes, ..step });
                 return;
             }
-            Outcome::Again if !state.is_second_round && state.again.len() < REMEMBERED => {
+            StepOutcome::Again if !state.is_second_round && state.again.len() < REMEMBERED => {
                 state.again.push(step);
                 return;
             }
-            Outcome::Again => ProblemKind::Changed,
-            Outcome::InTheWay if self.may_make_way(state) => {
-                state.in_the_way.push(step);
+            StepOutcome::Again => ProblemKind::Changed,
+            StepOutcome::Staged(staged) => return self.wait_for_place(state, step, staged),
+            StepOutcome::Skipped => {
+                state.note_not_made(&step);
                 return;
             }
-            Outcome::InTheWay => ProblemKind::InTheWay,
-            Outcome::Skipped => {
-                state.log_store_failure(&step);
-                return;
-            }
-            Outcome::Fatal(error) => {
+            StepOutcome::Fatal(error) => {
                 self.steps.report().fatal.get_or_insert(error);
                 return;
             }
-            Outcome::Problem(ProblemKind::Failed(error)) if self.is_cut_off(state, &error) => {
+            StepOutcome::Problem(ProblemKind::Failed(error)) if self.is_cut_off(state, &error) => {
                 // What still runs would fail as well.
                 self.actor.cancel.cancel();
                 self.steps.report().fatal.get_or_insert(error);
                 return;
             }
-            Outcome::Problem(kind) => kind,
+            StepOutcome::Problem(kind) => kind,
         };
         if !step.is_removal() {
             match kind {
@@ -380,7 +309,7 @@ impl Run<'_> {
                 _ => state.failed_transfers += 1,
             }
         }
-        state.log_store_failure(&step);
+        state.note_not_made(&step);
         if matches!(kind, ProblemKind::Retained) {
             self.steps.report().retained += 1;
         }
@@ -409,7 +338,7 @@ impl Run<'_> {
     /// Leaves the removals, and what waited for them.
     fn leave(&mut self, state: &mut State, removals: u64, reason: WithheldReason) {
         let removals = removals + self.steps.rest();
-        for step in std::mem::take(&mut state.in_the_way) {
+        for (step, _) in std::mem::take(&mut state.staged) {
             self.note(Problem {
                 name: step.name,
                 kind: ProblemKind::InTheWay,
@@ -423,66 +352,5 @@ impl Run<'_> {
     fn note(&mut self, problem: Problem) {
         self.actor.reporter.problem(&problem);
         self.steps.report().note(problem);
-    }
-}
-
-impl<'scope, 'env> Pool<'scope, 'env> {
-    fn hand_out(&mut self, steps: Vec<SyncStep>) -> Result<(), Error> {
-        if self.threads.len() < self.most() && self.threads.len() <= self.running {
-            match self.start() {
-                Ok(thread) => self.threads.push(thread),
-                // Those that there are will do.
-                Err(_) if !self.threads.is_empty() => {}
-                Err(error) => {
-                    return Err(Error::local_file(
-                        "start a thread for",
-                        std::path::Path::new("synchronizing"),
-                        error,
-                    ));
-                }
-            }
-        }
-        self.running += steps.len();
-        // Never fails: the receiver lives as long as the scope.
-        let _sent = self.jobs.send(steps);
-        Ok(())
-    }
-
-    fn most(&self) -> usize {
-        self.workers.limit().max(1)
-    }
-
-    fn start(&self) -> std::io::Result<ScopedJoinHandle<'scope, ()>> {
-        let (actor, queue, sender) = (self.actor, self.queue, self.sender.clone());
-        Builder::new().spawn_scoped(self.scope, move || work(actor, queue, &sender))
-    }
-
-    /// A result, if one has come, or has to be waited for because more steps are running.
-    fn next(&mut self, most: usize) -> Option<Done> {
-        let done = match self.running > most {
-            true => self.results.recv_timeout(LOOK_UP).ok(),
-            false => self.results.try_recv().ok(),
-        };
-        self.running -= usize::from(done.is_some());
-        done
-    }
-}
-
-fn work(actor: &Actor, queue: &Mutex<Receiver<Vec<SyncStep>>>, results: &Sender<Done>) {
-    loop {
-        let job = queue.lock().recv();
-        let Ok(steps) = job else {
-            return;
-        };
-        let mut has_failed = false;
-        for step in steps {
-            let outcome = match has_failed {
-                true => Ok(Outcome::Skipped),
-                false => catch_unwind(AssertUnwindSafe(|| actor.make(&step))),
-            };
-            has_failed |= !matches!(outcome, Ok(Outcome::Made { .. }));
-            // The caller's thread may be unwinding.
-            let _sent = results.send(Done { step, outcome });
-        }
     }
 }

@@ -1,4 +1,8 @@
 //! Whether a local source is there, and is still the one that was scanned.
+//!
+//! A directory that is not mounted looks like an empty one, and everything at the destination like an orphan. So the
+//! device and the inode of the root are taken before the scan and compared before the first removal, and the marker
+//! file, if one is named, is looked for both times. On systems without inodes only the marker file tells.
 
 use crate::sync::error::{Refused, SyncError};
 use crate::sync::local_state::identity;

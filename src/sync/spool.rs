@@ -1,7 +1,10 @@
-//! Steps that wait: in memory as long as they are few, in a temporary file without a name otherwise.
+//! Steps that wait: in memory as long as they are few, in a temporary file without a name otherwise, so that a million
+//! removals take no more memory than a thousand.
 //!
-//! A step is a record of JSON between two copies of its length, so that records can be read from the
-//! first one on or from the last one back.
+//! A step is a record of JSON between two copies of its length, four bytes each, so that records can be read from the
+//! first one on or from the last one back. The file is in the directory for temporary files (`TMPDIR` on Unix), takes
+//! some 200 bytes for each step, and is gone when the process ends, however that is. A disk that is full ends the plan,
+//! and a run then removes nothing.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -9,11 +12,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::SpooledTempFile;
 
-/// How many bytes stay in memory.
+/// The number of bytes from which on the records are in a file.
 const IN_MEMORY: usize = 1 << 20;
-/// How many bytes are read at a time.
+/// The number of bytes that are read at a time, unless one record is longer.
 const WINDOW: u64 = 1 << 16;
-/// The length of a length.
+/// The number of bytes of a length.
 const LENGTH: usize = 4;
 
 /// A spool that is written.
@@ -48,6 +51,7 @@ impl Default for Spool {
 }
 
 impl Spool {
+    /// Adds a record at the end. Fails if the file cannot be created or written.
     pub(super) fn push(&mut self, record: &impl Serialize) -> io::Result<()> {
         self.buffer.clear();
         self.buffer.extend_from_slice(&[0; LENGTH]);
@@ -65,16 +69,18 @@ impl Spool {
         Ok(())
     }
 
+    /// Returns the number of records.
     pub(super) const fn len(&self) -> u64 {
         self.records
     }
 
-    /// Reads from the first record on.
+    /// Begins to read from the first record on, for transfers.
     pub(super) fn forward(self) -> io::Result<Reader> {
         self.read(false)
     }
 
-    /// Reads from the last record back.
+    /// Begins to read from the last record back, for removals: so the oldest version of a name comes first, and a
+    /// directory is emptied before the one that it is in.
     pub(super) fn backward(self) -> io::Result<Reader> {
         self.read(true)
     }
@@ -93,6 +99,7 @@ impl Spool {
 }
 
 impl Reader {
+    /// Returns the next record, or `None` after the last one.
     pub(super) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         if self.start >= self.end {
             return Ok(None);
@@ -120,7 +127,7 @@ impl Reader {
         Ok(Some(record))
     }
 
-    /// These bytes of the file.
+    /// Returns these bytes of the file, from the window if it has them.
     fn bytes(&mut self, at: u64, length: u64) -> io::Result<&[u8]> {
         let window_end = self.window_at + self.window.len() as u64;
         if at < self.window_at || at + length > window_end {

@@ -1,9 +1,14 @@
 //! Where a run gets its steps: from a plan that is made as it goes, or from one that was made earlier.
+//!
+//! Both have transfers first, a barrier, and then removals. A saved plan in another order ends the run at the first
+//! transfer that comes after a removal. The steps before it have been made by then, because they are not read ahead:
+//! there may be millions.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::sync::error::{Refused, SyncError};
+use crate::error::Error;
+use crate::sync::error::SyncError;
 use crate::sync::plan::{Planned, Planner};
 use crate::sync::report::SyncReport;
 use crate::sync::reporter::Reporter;
@@ -57,9 +62,10 @@ impl<'a> Saved<'a> {
                 // How many more there are is not known without reading them.
                 Ok(Some(Planned::Barrier(0)))
             }
-            Some(step) if !step.is_removal() && self.is_removing => Err(Refused::contradiction(
-                "the saved plan has a transfer after a removal",
-            )),
+            Some(step) if !step.is_removal() && self.is_removing => {
+                let error = Error::invalid_input("steps", "a transfer comes after a removal");
+                Err(SyncError::Scan(Box::new(error)))
+            }
             Some(step) => Ok(Some(Planned::Step(step))),
             None => Ok(None),
         }
@@ -67,6 +73,7 @@ impl<'a> Saved<'a> {
 }
 
 impl Steps<'_> {
+    /// Returns what comes next; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Planned>, SyncError> {
         match self {
             Self::Plan(planner) => planner.next(),
@@ -74,6 +81,7 @@ impl Steps<'_> {
         }
     }
 
+    /// The report of the run, to which the run adds what it does.
     pub(super) const fn report(&mut self) -> &mut SyncReport {
         match self {
             Self::Plan(planner) => &mut planner.report,
@@ -88,7 +96,7 @@ impl Steps<'_> {
         }
     }
 
-    /// How many removals of a saved plan are left, none of which is made.
+    /// Takes the removals of a saved plan that are left, none of which is made, and returns their number.
     pub(super) fn rest(&mut self) -> u64 {
         match self {
             Self::Plan(_) => 0,
@@ -108,7 +116,7 @@ impl Steps<'_> {
         }
     }
 
-    /// How many removals wait for the barrier, as far as it is known.
+    /// Returns how many removals wait for the barrier, as far as it is known: a saved plan does not tell.
     pub(super) const fn waiting_removals(&self) -> u64 {
         match self {
             Self::Plan(planner) => planner.waiting_removals(),

@@ -1,5 +1,14 @@
-//! The large files that earlier runs left unfinished: listed once in a run, when the first large file is
-//! uploaded, and completed by whichever upload makes the same file.
+//! The large files that earlier runs left unfinished: listed once in a run, when the first large file is uploaded, and
+//! completed by whichever upload makes the same file.
+//!
+//! The listing is one request of class C for each started thousand files below the folder; a listing for each upload
+//! would be one for each large file. Uploads that begin while it runs wait for it.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | the listing fails | the upload that asked for it fails, and the next one asks again |
+//! | the key may not list unfinished files | large files are uploaded from the beginning |
+//! | more than [`MOST`] files are unfinished | each upload looks for its own name, one request each |
 
 use parking_lot::Mutex;
 
@@ -19,7 +28,8 @@ pub(super) struct UnfinishedFiles {
 }
 
 impl UnfinishedFiles {
-    /// How an upload below this prefix is resumed.
+    /// Returns how an upload below this prefix is resumed, and lists what is unfinished there if no other upload of this
+    /// run has done so.
     pub(super) fn resume(&self, bucket: &Bucket, prefix: &str) -> Result<Resume> {
         // Others wait for the one that lists.
         let mut listed = self.listed.lock();

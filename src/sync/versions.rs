@@ -7,19 +7,22 @@
 
 use crate::sync::step::{Reason, VersionKind};
 
-/// What happens to the versions of a name.
+/// Which versions of a name are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
+    /// None of them.
     Keep,
-    /// All of them go.
+    /// All of them: the name is an orphan.
     Everything,
-    /// All but the newest one.
+    /// All but the newest one, which is deleted as well if the run replaces it.
     Superseded,
-    /// What was superseded longer ago than so many milliseconds.
+    /// Those that were superseded longer ago than this number of milliseconds, and hide markers that are older than
+    /// that. The newest upload stays.
     SupersededFor(i64),
 }
 
-/// Decides about one version after the other.
+/// Decides about one version of a name after the other, newest first, with the time of the version before as its only
+/// memory: a name with a million versions takes no more room than one with two.
 #[derive(Debug, Clone)]
 pub(super) struct Fold {
     rule: Rule,
@@ -29,7 +32,7 @@ pub(super) struct Fold {
     newer: Option<i64>,
 }
 
-/// That a version is deleted.
+/// A version that is deleted: what it is, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pruned {
     pub(super) kind: VersionKind,
@@ -45,12 +48,13 @@ impl Fold {
         }
     }
 
-    /// Whether the versions go only after a transfer.
+    /// Returns whether the run replaces the newest version, so that versions are deleted only after that transfer.
     pub(super) const fn is_replaced(&self) -> bool {
         self.is_replaced
     }
 
-    /// The next older version, which was made at this time.
+    /// Takes the next older version, which was made at this time, and decides about it. `made` and `now` are in
+    /// milliseconds since 1970 by the service's clock.
     pub(super) fn next(&mut self, is_marker: bool, made: i64, now: i64) -> Option<Pruned> {
         let newer = self.newer.replace(made);
         let kind = match newer {

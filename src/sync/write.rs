@@ -1,5 +1,22 @@
-//! Changing files of a local destination: nothing outside of it, nothing behind a link, nothing that is
-//! not what the scan saw.
+//! Changing files of a local destination: nothing outside of it, nothing behind a link, nothing that is not what the
+//! scan saw.
+//!
+//! Every change begins with a look at the path, from the root on: each directory must be one, and the file must have
+//! the size, the time, the device and the inode that the scan saw, or be absent if the scan saw none. For a download
+//! this happens three times: before the request, when the temporary file is there, and just before it is renamed. Only
+//! a change between the last look and the rename goes unnoticed.
+//!
+//! | what is at the path | what happens |
+//! |---|---|
+//! | the file that was seen, unchanged | it is replaced, deleted, set aside, or gets its time |
+//! | nothing, though a file was seen | a download is put there; a deletion has nothing to do |
+//! | a file that was changed since | it stays; [`ProblemKind::Changed`] |
+//! | a file, though none was seen | it stays; [`ProblemKind::Collision`] if the directory does not list it under this name, so that another name stands for it |
+//! | a link, a device, a directory, or a file in the place of a directory | it stays; [`Obstacle::InTheWay`] |
+//! | the disk is full, a right is missing | the old file stays; [`Obstacle::Failed`] |
+//!
+//! A deletion also removes the directories that it has emptied, up to the root, which stays. Directories that were
+//! empty before stay.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -43,9 +60,11 @@ pub(super) fn remove_stale(path: &Path, now: SystemTime) {
 /// Why a local file is not changed.
 #[derive(Debug)]
 pub(super) enum Obstacle {
-    /// A directory, a link or something else stands there, or in the place of a directory.
+    /// Something other than a file has its place, or something other than a directory that of one of its directories.
     InTheWay,
+    /// The file is not what was seen, or cannot be: a problem of this file alone.
     Problem(ProblemKind),
+    /// The system or the service refused something. The error says what, with the path.
     Failed(Error),
 }
 
@@ -53,6 +72,7 @@ pub(super) enum Obstacle {
 #[derive(Debug, Clone)]
 pub(super) struct LocalTree {
     root: PathBuf,
+    /// The directory for files that are deleted or replaced, if they are to be kept.
     set_aside: Option<PathBuf>,
 }
 
@@ -78,14 +98,18 @@ impl LocalTree {
             .map_err(|error| Error::local_file("create", &self.root, error))
     }
 
-    fn path(&self, name: &str, seen: Option<&LocalState>) -> PathBuf {
+    /// Where a file stands that was seen, or is to be if none was.
+    pub(super) fn path(&self, name: &str, seen: Option<&LocalState>) -> PathBuf {
         match seen {
             Some(seen) => self.root.join(seen.below(name)),
             None => self.root.join(name),
         }
     }
 
-    /// Saves a download under a name, in the place of the file that was seen there, or of none.
+    /// Saves a download under a name, in the place of the file that was seen there, or of none. Returns the number of
+    /// bytes. `open` sends the request; it is called once the directories are there and the place is free.
+    ///
+    /// On failure the place is as it was. Directories that were created for the file stay.
     pub(super) fn save(
         &self,
         name: &str,
@@ -118,7 +142,8 @@ impl LocalTree {
         }
     }
 
-    /// Gives the file that was seen another time.
+    /// Gives the file that was seen another time, in milliseconds since 1970. Half a millisecond is added, so that
+    /// programs that read times as floating-point numbers do not round them down to the millisecond before.
     pub(super) fn set_time(
         &self,
         name: &str,
@@ -156,19 +181,13 @@ impl LocalTree {
         Ok(())
     }
 
-    /// Removes an empty directory that stands in the place of a file.
-    pub(super) fn clear(&self, name: &str) {
-        // If it is not empty, it stays, and the file has no place.
-        let _removed = fs::remove_dir(self.root.join(name));
-    }
-
-    /// Whether a file is what was seen, or still absent.
+    /// Returns whether a file is what was seen, or still absent if none was.
     pub(super) fn is_as_seen(&self, name: &str, seen: Option<&LocalState>) -> bool {
         self.check(&self.path(name, seen), name, seen).is_ok()
     }
 
-    /// Fails unless a file may be put there: if the one that was seen has gone, nothing is lost.
-    fn check_place(
+    /// Fails unless a file may be put at a path: if the one that was seen has gone, nothing is lost.
+    pub(super) fn check_place(
         &self,
         path: &Path,
         name: &str,
@@ -201,7 +220,7 @@ impl LocalTree {
     }
 
     /// The directories between the root and a path, from the outermost on.
-    fn folders(&self, path: &Path) -> Vec<PathBuf> {
+    pub(super) fn folders(&self, path: &Path) -> Vec<PathBuf> {
         let above = path.ancestors().skip(1);
         let mut folders: Vec<_> = above
             .take_while(|folder| *folder != self.root)
@@ -212,7 +231,7 @@ impl LocalTree {
     }
 
     /// Makes the directories of a path, each after a look at the one that it is in.
-    fn make_folders(&self, path: &Path) -> Result<(), Obstacle> {
+    pub(super) fn make_folders(&self, path: &Path) -> Result<(), Obstacle> {
         for folder in self.folders(path) {
             match fs::create_dir(&folder) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -276,6 +295,22 @@ fn standing(path: &Path) -> Result<Standing, Obstacle> {
     }
 }
 
-fn failed(action: &'static str, path: &Path, error: io::Error) -> Obstacle {
+pub(super) fn failed(action: &'static str, path: &Path, error: io::Error) -> Obstacle {
     Obstacle::Failed(Error::local_file(action, path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::newcomer;
+    use crate::sync::problem::ProblemKind;
+
+    /// The file that another name stands for is listed under that name alone.
+    #[test]
+    fn a_file_that_is_not_listed_under_a_name_is_there_under_another_one() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("A"), "1").unwrap();
+        let kind = |name: &str| newcomer(&directory.path().join(name), &format!("x/{name}"));
+        assert!(matches!(kind("a"), ProblemKind::Collision));
+        assert!(matches!(kind("A"), ProblemKind::Changed));
+    }
 }

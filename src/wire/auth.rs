@@ -22,19 +22,20 @@ pub struct AuthorizeAccountResponse {
     /// When the key expires; `None` if it never does.
     #[serde(default)]
     pub application_key_expiration_timestamp: Option<Timestamp>,
-    /// The URLs of the APIs, and what the key may do there.
+    /// The APIs that the key can use, with their URLs and what the key may do there.
     pub api_info: ApiInfo,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// The APIs that a key can use.
+/// The APIs that a key can use, in [`AuthorizeAccountResponse::api_info`]. This crate uses the
+/// storage API.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ApiInfo {
-    /// The API that this crate speaks.
+    /// The API that this crate speaks: the native one, version 4.
     pub storage_api: StorageApi,
     /// Other APIs, and the members that this version of the crate does not know.
     #[serde(flatten)]
@@ -64,7 +65,7 @@ pub struct StorageApi {
     /// Where version 3 puts it.
     #[serde(flatten)]
     flattened: Allowed,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -10,6 +10,17 @@ use crate::setters::setters;
 
 /// The body of [`b2_list_file_names`](crate::guide::protocol#28-b2_list_file_names) and
 /// [`b2_list_file_versions`](crate::guide::protocol#29-b2_list_file_versions).
+///
+/// ```
+/// use b2sdk::BucketId;
+/// use b2sdk::raw::ListFilesRequest;
+///
+/// let request = ListFilesRequest::new(BucketId::from("27c88f1d182b150646ff0b16"))
+///     .prefix("photos/")
+///     .delimiter("/")
+///     .max_file_count(100);
+/// assert!(request.start_file_name.is_none()); // from the first name on
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -76,7 +87,7 @@ pub struct ListFilesResponse {
     /// The id of the version at which the next page starts; only in listings of versions.
     #[serde(default)]
     pub next_file_id: Option<FileId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -88,7 +99,7 @@ pub(crate) struct FileIdRequest<'a> {
     pub(crate) file_id: &'a FileId,
 }
 
-/// The body of `b2_hide_file`.
+/// The body of `b2_hide_file`. Its answer is the hide marker.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HideFileRequest<'a> {
@@ -96,7 +107,7 @@ pub(crate) struct HideFileRequest<'a> {
     pub(crate) file_name: &'a str,
 }
 
-/// The body of `b2_delete_file_version`.
+/// The body of `b2_delete_file_version`. Name and id must belong together.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteFileVersionRequest<'a> {
@@ -116,7 +127,7 @@ pub struct DeleteFileVersionResponse {
     /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

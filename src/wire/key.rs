@@ -11,6 +11,17 @@ use crate::model::secret::ApplicationKey;
 use crate::setters::setters;
 
 /// The body of [`b2_create_key`](crate::guide::protocol#222-b2_create_key).
+///
+/// ```
+/// use b2sdk::AccountId;
+/// use b2sdk::keys::Capability;
+/// use b2sdk::raw::CreateKeyRequest;
+///
+/// let account = AccountId::from("5b2e9f07c1d4");
+/// let request = CreateKeyRequest::new(&account, "reader", &[Capability::ReadFiles])
+///     .valid_duration_in_seconds(24 * 3600);
+/// assert!(request.bucket_ids.is_none()); // all buckets
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -66,13 +77,14 @@ setters! {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CreateKeyResponse {
-    /// The secret of the key.
+    /// The secret of the key. The service never shows it again.
     pub application_key: ApplicationKey,
     /// The key's id, name, capabilities and restrictions.
     #[serde(flatten)]
     pub details: KeyDetails,
 }
 
+/// The body of `b2_list_keys`. The page starts at the key with this id, that one included.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListKeysRequest<'a> {
@@ -87,17 +99,18 @@ pub(crate) struct ListKeysRequest<'a> {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ListKeysResponse {
-    /// The keys.
+    /// The keys of this page, in the order of their ids, without their secrets.
     #[serde(deserialize_with = "lenient::rows")]
     pub keys: Vec<KeyDetails>,
     /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_application_key_id: Option<ApplicationKeyId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
+/// The body of `b2_delete_key`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteKeyRequest<'a> {

@@ -15,6 +15,15 @@ use crate::wire::encryption::EncryptionSetting;
 
 /// The body of [`b2_start_large_file`](crate::guide::protocol#214-b2_start_large_file). All
 /// settings of the file are fixed by this request.
+///
+/// ```
+/// use b2sdk::raw::StartLargeFileRequest;
+/// use b2sdk::{BucketId, FileInfo};
+///
+/// let (bucket, info) = (BucketId::from("27c88f1d182b150646ff0b16"), FileInfo::new().with("author", "Ada"));
+/// let request = StartLargeFileRequest::new(&bucket, "dump.sql", "application/sql", &info);
+/// assert!(request.server_side_encryption.is_none()); // that of the bucket
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -101,7 +110,7 @@ pub struct CancelLargeFileResponse {
     /// The name of the file.
     #[serde(default)]
     pub file_name: Option<String>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -150,7 +159,7 @@ pub struct ListPartsResponse {
     /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_part_number: Option<u32>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -208,7 +217,7 @@ pub struct ListUnfinishedResponse {
     /// The start of the next page; `None` on the last page.
     #[serde(default)]
     pub next_file_id: Option<FileId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

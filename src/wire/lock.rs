@@ -75,7 +75,7 @@ pub struct UpdateFileRetentionResponse {
     /// answer does not contain it.
     #[serde(default, deserialize_with = "told")]
     pub file_retention: Option<Filtered<FileRetention>>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -97,7 +97,7 @@ pub struct UpdateFileLegalHoldRequest<'a> {
     pub file_name: &'a str,
     /// The id of the version.
     pub file_id: &'a FileId,
-    /// The legal hold, on or off.
+    /// The legal hold that the version gets: on or off.
     pub legal_hold: &'a LegalHold,
 }
 
@@ -127,7 +127,7 @@ pub struct UpdateFileLegalHoldResponse {
     /// The legal hold, on or off.
     #[serde(default)]
     pub legal_hold: Option<LegalHold>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -41,7 +41,7 @@ pub struct NotificationRulesResponse {
     /// The bucket's rules.
     #[serde(deserialize_with = "lenient::rules")]
     pub event_notification_rules: Vec<EventNotificationRule>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

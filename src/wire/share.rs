@@ -64,7 +64,7 @@ pub struct DownloadAuthorizationResponse {
     /// The prefix of the names that may be downloaded.
     #[serde(default)]
     pub file_name_prefix: Option<String>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

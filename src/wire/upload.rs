@@ -30,7 +30,7 @@ pub struct UploadUrlResponse {
     /// The id of the large file, if the URL is for parts.
     #[serde(default)]
     pub file_id: Option<FileId>,
-    /// The members that this version of the crate does not know.
+    /// The members of the JSON object that this version of the crate has no field for.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

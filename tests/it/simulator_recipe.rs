@@ -4,7 +4,7 @@ use b2sdk::simulator::Simulator;
 use b2sdk::{B2Api, BucketType, InMemoryAccountInfo, Operation};
 
 #[test]
-fn an_upload_outlives_its_token() -> Result<(), Box<dyn std::error::Error>> {
+fn an_upload_outlives_its_token() -> anyhow::Result<()> {
     let simulator = Simulator::start()?;
     let api = B2Api::new(InMemoryAccountInfo::new());
     api.authorize_account(

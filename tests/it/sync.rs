@@ -15,6 +15,7 @@ mod memory;
 mod model;
 mod settings;
 mod support;
+mod table;
 #[cfg(unix)]
 mod tree;
 mod up;

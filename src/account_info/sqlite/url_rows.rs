@@ -68,6 +68,14 @@ pub(super) fn drain(connection: &Connection) -> Result<Vec<StoredUrl>, Failure> 
     Ok(urls)
 }
 
+/// Returns whether there is any URL.
+pub(super) fn is_any(connection: &rusqlite::Transaction<'_>) -> Result<bool, Failure> {
+    let found = connection.query_row("SELECT EXISTS (SELECT 1 FROM upload_url)", [], |row| {
+        row.get(0)
+    });
+    Ok(found?)
+}
+
 /// Deletes the URLs of every identity but `owner`, or of all.
 pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Result<(), Failure> {
     match owner {

@@ -20,6 +20,7 @@
 //! | a newer version of the crate uses the file | URLs stay in memory for good |
 //! | the process is killed | a transaction that was not committed did not happen |
 //! | the file is used again after a pause | the URLs in memory are moved to it |
+//! | the store is dropped during a pause | the file is tried once more; what it does not take is lost |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -251,6 +252,21 @@ impl Urls {
     /// Locks the file for this thread.
     fn lock(&self) -> MutexGuard<'_, UrlState> {
         self.state.lock()
+    }
+}
+
+impl Drop for Urls {
+    /// Moves the URLs in memory to the file, because nobody else has them. A lock that is still held
+    /// delays this as long as any other write.
+    fn drop(&mut self) {
+        let mut state = self.lock();
+        // In a forked process the count fails, and the URLs stay with the parent.
+        if state.memory_is_used && state.memory.read(url_rows::is_any).unwrap_or(false) {
+            let moved = self.write_file(&mut state, &mut |_| Ok(()));
+            if let Err(WriteFailure::File(error) | WriteFailure::Work(error)) = moved {
+                tracing::debug!(%error, "upload URLs that were kept in memory are lost");
+            }
+        }
     }
 }
 

@@ -55,8 +55,9 @@ impl FileToUpload {
         }
     }
 
-    /// Creates an entry for a local file, which is uploaded as [`Bucket::upload_local_file`] does. A path
-    /// that cannot be read is a failure of this file alone.
+    /// Creates an entry for [`Bucket::upload_many`]: a local file and the name that it gets in the
+    /// bucket. It is uploaded as [`Bucket::upload_local_file`] does, in parts if it is large. A
+    /// path that cannot be read is a failure of this file alone, and the others are transferred.
     #[must_use]
     pub fn local(path: impl Into<PathBuf>, file_name: impl Into<String>) -> Self {
         Self::new(Content::Local(path.into()), file_name)

@@ -81,7 +81,7 @@ impl CommandCredentials {
     /// let credentials = command.credentials()?;
     /// assert_eq!(credentials.application_key_id.as_str(), "key-id");
     /// # }
-    /// # Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    /// # Ok::<_, b2sdk::credentials::CredentialError>(())
     /// ```
     #[must_use]
     pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {

@@ -26,7 +26,8 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 pub struct Caps {
     /// The most bytes that may be stored, in all versions and in the parts of unfinished files.
     /// Beyond it, uploads, copies and the calls that prepare them are answered with 403
-    /// `storage_cap_exceeded`.
+    /// `storage_cap_exceeded`. The cap is never exceeded: of uploads that run at the same time,
+    /// those that no longer fit when their content has arrived are refused.
     pub storage: Option<u64>,
     /// The most bytes that may be downloaded in a day. Beyond it, downloads are answered with 403
     /// `download_cap_exceeded`.
@@ -103,6 +104,28 @@ struct Day {
     used: Usage,
 }
 
+impl Day {
+    fn count(&mut self, operation: Operation) -> Result<(), Refusal> {
+        let (cap, calls) = match operation.billing_class() {
+            BillingClass::A => return Ok(()),
+            BillingClass::B => (self.caps.class_b, &mut self.used.class_b),
+            BillingClass::C => (self.caps.class_c, &mut self.used.class_c),
+        };
+        if cap.is_some_and(|cap| *calls >= cap) {
+            return Err(match operation {
+                Operation::DownloadFileById | Operation::DownloadFileByName => download_exceeded(),
+                _ => Refusal::new(
+                    403,
+                    "transaction_cap_exceeded",
+                    "Cannot perform the operation, transaction cap exceeded.",
+                ),
+            });
+        }
+        *calls += 1;
+        Ok(())
+    }
+}
+
 impl Meter {
     pub(crate) fn caps(&self) -> Caps {
         self.state().caps
@@ -119,43 +142,24 @@ impl Meter {
 
     /// Counts a call, unless it would exceed the cap of its class.
     pub(crate) fn count(&self, operation: Operation, now_millis: u64) -> Result<(), Refusal> {
-        let mut today = self.today(now_millis);
-        let Day { caps, used, .. } = &mut *today;
-        let (cap, calls) = match operation.billing_class() {
-            BillingClass::A => return Ok(()),
-            BillingClass::B => (caps.class_b, &mut used.class_b),
-            BillingClass::C => (caps.class_c, &mut used.class_c),
-        };
-        if cap.is_some_and(|cap| *calls >= cap) {
-            return Err(match operation {
-                Operation::DownloadFileById | Operation::DownloadFileByName => download_exceeded(),
-                _ => Refusal::new(
-                    403,
-                    "transaction_cap_exceeded",
-                    "Cannot perform the operation, transaction cap exceeded.",
-                ),
-            });
-        }
-        *calls += 1;
-        Ok(())
+        self.today(now_millis).count(operation)
     }
 
-    /// Counts a download of so many bytes, unless the call or its bytes would exceed a cap.
+    /// Counts a download of so many bytes, unless the call or its bytes would exceed a cap. Both are
+    /// judged and counted under one lock, so parallel downloads cannot exceed a cap together.
     pub(crate) fn count_download(
         &self,
         operation: Operation,
         bytes: u64,
         now_millis: u64,
     ) -> Result<(), Refusal> {
-        let is_too_much = |day: &Day| {
-            let after = day.used.download.saturating_add(bytes);
-            day.caps.download.is_some_and(|cap| after > cap)
-        };
-        if is_too_much(&self.today(now_millis)) {
+        let mut today = self.today(now_millis);
+        let after = today.used.download.saturating_add(bytes);
+        if today.caps.download.is_some_and(|cap| after > cap) {
             return Err(download_exceeded());
         }
-        self.count(operation, now_millis)?;
-        self.today(now_millis).used.download += bytes;
+        today.count(operation)?;
+        today.used.download = after;
         Ok(())
     }
 

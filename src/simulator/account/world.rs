@@ -214,7 +214,8 @@ impl World {
         self.meter.count_download(operation, bytes, now)
     }
 
-    /// Whether the storage cap allows so many bytes more.
+    /// Whether the storage cap allows so many bytes more now. Others may store some in the meantime,
+    /// so [`store`](Self::store) checks it again.
     pub(crate) fn check_storage(&self, bytes: u64) -> Result<(), Refusal> {
         let stored = self.state().stored_bytes();
         self.meter.check_storage(bytes, stored)
@@ -471,6 +472,20 @@ impl World {
             self.look_for_stale_tokens()?;
         }
         Ok(result)
+    }
+
+    /// Makes a [`change`](Self::change) that adds so many bytes to what is stored, unless the storage
+    /// cap forbids it at that moment.
+    pub(crate) fn store<T>(
+        &self,
+        bytes: u64,
+        plan: impl FnOnce(&State) -> Result<(Vec<Change>, T), Refusal>,
+    ) -> Result<T, Refusal> {
+        self.change(|state| {
+            let planned = plan(state)?;
+            self.meter.check_storage(bytes, state.stored_bytes())?;
+            Ok(planned)
+        })
     }
 
     /// Removes stale tokens, and sets the numbers of tokens at which that happens again: twice the

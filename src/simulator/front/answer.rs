@@ -102,11 +102,21 @@ fn cut(edits: &Edits, context: &AnswerContext<'_>) -> Option<Cut> {
 
 /// Applies a fault's change to a JSON body.
 fn edited(body: ReplyBody, edits: &Edits) -> ReplyBody {
-    let (ReplyBody::Bytes(bytes), Some(edit)) = (&body, &edits.json) else {
+    let Some(edit) = &edits.json else {
         return body;
     };
-    let Ok(mut value) = serde_json::from_slice(bytes) else {
-        return body;
+    let bytes = match body {
+        ReplyBody::Bytes(bytes) => bytes,
+        ReplyBody::Json(mut reader, _) => {
+            let mut bytes = Vec::new();
+            // Reading from memory does not fail.
+            let _ = reader.read_to_end(&mut bytes);
+            bytes
+        }
+        ReplyBody::Stream(..) => return body,
+    };
+    let Ok(mut value) = serde_json::from_slice(&bytes) else {
+        return ReplyBody::Bytes(bytes);
     };
     edit.apply(&mut value);
     ReplyBody::Bytes(format!("{value:#}\n").into_bytes())
@@ -115,7 +125,9 @@ fn edited(body: ReplyBody, edits: &Edits) -> ReplyBody {
 fn source(body: ReplyBody, to_head: bool) -> (u64, Source) {
     let (length, source) = match body {
         ReplyBody::Bytes(bytes) => (bytes.len() as u64, Source::Bytes(bytes.into())),
-        ReplyBody::Stream(reader, length) => (length, Source::Idle(reader, length)),
+        ReplyBody::Json(reader, length) | ReplyBody::Stream(reader, length) => {
+            (length, Source::Idle(reader, length))
+        }
     };
     (length, if to_head { Source::Over } else { source })
 }

@@ -50,6 +50,8 @@ pub(crate) struct Reply {
 /// The body of a reply; its length is always known.
 pub(crate) enum ReplyBody {
     Bytes(Vec<u8>),
+    /// JSON that is written while it is sent: this many bytes from the reader.
+    Json(Box<dyn Read + Send>, u64),
     /// A file's content: this many bytes from the reader.
     Stream(Box<dyn Read + Send>, u64),
 }

@@ -93,10 +93,15 @@ impl From<io::Error> for Refusal {
 pub(crate) fn ok(value: &impl Serialize) -> Reply {
     let mut body = pretty(value);
     body.push(b'\n');
+    with_json(ReplyBody::Bytes(body))
+}
+
+/// `200` with this body, which is JSON in the form of [`ok`].
+pub(crate) fn with_json(body: ReplyBody) -> Reply {
     Reply {
         status: 200,
         headers: json_headers("application/json;charset=UTF-8"),
-        body: ReplyBody::Bytes(body),
+        body,
     }
 }
 

@@ -1,4 +1,16 @@
 //! What each name calls for: a transfer, a removal, a problem, or nothing.
+//!
+//! | source | destination | result |
+//! |---|---|---|
+//! | marked as unknown or excluded | anything | nothing; a file there counts as protected or excluded |
+//! | a file | marked as unknown or excluded | a problem: the file has no place |
+//! | a file | nothing, or hidden | a transfer, or a copy of a renamed file |
+//! | a file | a file | by [`compare`]: nothing, a transfer, a new time, or a problem; older versions by [`OldVersions`] |
+//! | nothing, or hidden | a file | an orphan: kept, hidden, deleted with its versions, set aside |
+//! | nothing, or hidden | hidden | nothing, or the deletion of the marker and the versions below it |
+//!
+//! A download waits until the source has passed whatever could be below its name: `photos` cannot become a local file
+//! if there is a `photos/1.jpg`, and is then a problem.
 
 use std::time::Duration;
 
@@ -17,6 +29,7 @@ use crate::sync::step::{Action, Reason, SyncStep};
 use crate::sync::versions::{Fold, Rule};
 
 impl Planner {
+    /// Decides about a name that the merge has yielded.
     pub(super) fn name(&mut self, pair: Pair<Entry>) -> Result<(), SyncError> {
         self.current = None;
         let Pair {
@@ -55,14 +68,18 @@ impl Planner {
     }
 
     fn count(&mut self, at_source: bool, at_destination: bool) {
-        let reporter = &self.setting.reporter;
-        self.report.source_files += u64::from(at_source);
-        reporter.source_files.add(u64::from(at_source));
-        self.report.destination_files += u64::from(at_destination);
-        reporter.destination_files.add(u64::from(at_destination));
+        let reporter = &self.context.reporter;
+        if at_source {
+            self.report.source_files += 1;
+            reporter.source_files.add(1);
+        }
+        if at_destination {
+            self.report.destination_files += 1;
+            reporter.destination_files.add(1);
+        }
     }
 
-    /// A name that the source has.
+    /// Decides about a name that the source has.
     fn present(
         &mut self,
         name: String,
@@ -74,7 +91,28 @@ impl Planner {
             None => Decision::Transfer(Reason::Absent),
             Some(destination) => self.compare(&name, source, destination)?,
         };
-        let mut transfers = false;
+        let rule = match self.context.options.old_versions {
+            OldVersions::Keep => Rule::Keep,
+            OldVersions::Delete => Rule::Superseded,
+            OldVersions::After(age) => Rule::SupersededFor(millis(age)),
+        };
+        let prunes = destination.is_some() && !matches!(rule, Rule::Keep);
+        let pruned = prunes.then(|| name.clone());
+        let transfers = self.decided(name, source, destination, decision)?;
+        match pruned {
+            Some(name) => self.fold(name, destination, Fold::new(rule, transfers)),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes what was decided about a name a step, a problem, or a count. Returns whether the file is transferred.
+    fn decided(
+        &mut self,
+        name: String,
+        source: &Entry,
+        destination: Option<&Entry>,
+        decision: Decision,
+    ) -> Result<bool, SyncError> {
         match decision {
             Decision::Same | Decision::Content { .. } => self.report.unchanged += 1,
             Decision::Skip => self.report.newer_skipped += 1,
@@ -86,60 +124,57 @@ impl Planner {
                     source,
                     destination,
                 };
-                self.problem(name.clone(), kind);
+                self.problem(name, kind);
             }
-            Decision::Immutable(_) => self.problem(name.clone(), ProblemKind::Immutable),
+            Decision::Immutable(_) => self.problem(name, ProblemKind::Immutable),
             Decision::RefreshTime(reason) => {
-                transfers = true;
-                let step = SyncStep::new(name.clone(), Action::RefreshTime, reason, source.size);
+                let step = SyncStep::new(name, Action::RefreshTime, reason, source.size);
                 let step = step.seeing(Some(source), destination);
                 let step = match destination.and_then(Entry::stored) {
                     Some(stored) => step.reading(stored, source.modified),
                     None => step,
                 };
                 self.transfer(step)?;
+                return Ok(true);
             }
             Decision::Transfer(reason) => match self.unfit(&name, source) {
-                Some(kind @ ProblemKind::NoKey) => self.blocked(name.clone(), kind),
-                Some(kind) => self.problem(name.clone(), kind),
+                Some(kind @ ProblemKind::NoKey) => self.blocked(name, kind),
+                Some(kind) => self.problem(name, kind),
                 None => {
-                    transfers = true;
+                    let visible = destination.filter(|entry| !entry.is_hidden());
                     let action = self.action(source, visible);
-                    let step = SyncStep::new(name.clone(), action, reason, source.size);
+                    let step = SyncStep::new(name, action, reason, source.size);
                     let step = step.seeing(Some(source), destination);
                     match self.may_be_renamed(source, visible) {
                         true => self.renames.wait(step),
                         false => self.transfer(step)?,
                     }
+                    return Ok(true);
                 }
             },
         }
-        let rule = match self.setting.options.old_versions {
-            OldVersions::Keep => Rule::Keep,
-            OldVersions::Delete => Rule::Superseded,
-            OldVersions::After(age) => Rule::SupersededFor(millis(age)),
-        };
-        self.fold(name, destination, Fold::new(rule, transfers))
+        Ok(false)
     }
 
-    /// Whether a version at the destination can be copied.
+    /// Returns whether a version at the destination can be copied: it is not encrypted with a customer's key, or the
+    /// key was given.
     fn can_read(&self, name: &str, stored: &Stored) -> bool {
-        let Some(prefix) = &self.setting.prefix else {
+        let Some(prefix) = &self.context.prefix else {
             return false;
         };
         let name = || format!("{prefix}{name}");
         !stored.is_sse_c()
             || self
-                .setting
+                .context
                 .options
                 .read_key(&name(), &stored.file_id)
                 .is_some()
     }
 
     fn action(&self, source: &Entry, destination: Option<&Entry>) -> Action {
-        match &self.setting.direction {
+        match &self.context.direction {
             Direction::Up { .. } => match destination.and_then(Entry::stored) {
-                Some(stored) if self.setting.options.appended && stored.size < source.size => {
+                Some(stored) if self.context.options.appended && stored.size < source.size => {
                     Action::UploadAppended
                 }
                 _ => Action::Upload,
@@ -149,12 +184,13 @@ impl Planner {
         }
     }
 
-    /// Whether the file may be at the destination under a name that is not listed yet, or is an orphan.
+    /// Returns whether the content of a local file may be at the destination under another name, one that is not
+    /// listed yet or is an orphan. Its upload then waits for the end of the scans.
     fn may_be_renamed(&self, source: &Entry, destination: Option<&Entry>) -> bool {
-        let Some(from) = self.setting.options.renames.from() else {
+        let Some(from) = self.context.options.renames.from() else {
             return false;
         };
-        let is_up = matches!(self.setting.direction, Direction::Up { .. });
+        let is_up = matches!(self.context.direction, Direction::Up { .. });
         is_up
             && destination.is_none()
             && source.size >= from
@@ -163,14 +199,14 @@ impl Planner {
                 .may_match(source.size, self.merge.destination_has_ended())
     }
 
-    /// Why the file cannot be at the destination under that name, if it cannot.
+    /// Returns why the file cannot be transferred under that name, if it cannot. No request has been made for it.
     fn unfit(&self, name: &str, source: &Entry) -> Option<ProblemKind> {
-        if let (Some(stored), Some(prefix)) = (source.stored(), &self.setting.source_prefix)
+        if let (Some(stored), Some(prefix)) = (source.stored(), &self.context.source_prefix)
             && stored.is_sse_c()
         {
             let name = format!("{prefix}{name}");
             if self
-                .setting
+                .context
                 .options
                 .read_key(&name, &stored.file_id)
                 .is_none()
@@ -178,7 +214,11 @@ impl Planner {
                 return Some(ProblemKind::NoKey);
             }
         }
-        if let Some(prefix) = &self.setting.prefix {
+        if matches!(self.context.direction, Direction::Up { .. }) {
+            // The scan has checked the whole name.
+            return None;
+        }
+        if let Some(prefix) = &self.context.prefix {
             let checked = check_file_name(&format!("{prefix}{name}"));
             return checked
                 .err()
@@ -193,9 +233,9 @@ impl Planner {
         })
     }
 
-    /// A name that the source does not have.
+    /// Decides about a name that the source does not have.
     fn orphan(&mut self, name: String, destination: &Entry) -> Result<(), SyncError> {
-        let options = &self.setting.options;
+        let options = &self.context.options;
         let is_visible = !destination.is_hidden();
         let orphans = options.orphans;
         if orphans != Orphans::Keep && is_visible {
@@ -259,7 +299,7 @@ impl Planner {
             return Ok(());
         };
         let Current { name, fold, newest } = current;
-        let now = self.setting.now.millis();
+        let now = self.context.now.millis();
         let Some(pruned) = fold.next(version.is_marker, version.uploaded, now) else {
             return Ok(());
         };
@@ -277,7 +317,7 @@ impl Planner {
     /// Whether a file at the destination can get another time without being transferred. From bucket to
     /// bucket that would be a copy as well.
     fn can_refresh(&self, name: &str, destination: &Entry) -> bool {
-        match &self.setting.direction {
+        match &self.context.direction {
             Direction::Up { .. } => destination
                 .stored()
                 .is_some_and(|stored| stored.details.is_some() && self.can_read(name, stored)),
@@ -286,18 +326,21 @@ impl Planner {
         }
     }
 
+    /// Compares a file that both sides have. Where sizes and times do not tell, the SHA-1s are taken: that of a local
+    /// file is computed, which reads it; that of a version is the one that the listing has. Only if both are known is
+    /// any content read. Fails if the run is cancelled while a file is read.
     fn compare(
         &self,
         name: &str,
         source: &Entry,
         destination: &Entry,
     ) -> Result<Decision, SyncError> {
-        let options = &self.setting.options;
+        let options = &self.context.options;
         let decision = compare(facts(source), facts(destination), options);
         let Decision::Content { otherwise, equal } = decision else {
             return Ok(decision);
         };
-        let content = &self.setting.content;
+        let content = &self.context.content;
         let is_unknown = |entry: &Entry| entry.stored().is_some_and(|stored| stored.sha1.is_none());
         let checksums = match is_unknown(source) || is_unknown(destination) {
             true => (Ok(None), Ok(None)),

@@ -50,7 +50,7 @@ pub(in crate::sync) enum View {
 
 /// How a folder is scanned.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::sync) struct Manner {
+pub(in crate::sync) struct ScanOptions {
     pub(in crate::sync) view: View,
     /// Whether the filters on size and time count.
     pub(in crate::sync) is_source: bool,
@@ -61,25 +61,25 @@ impl BucketScan {
     pub(in crate::sync) fn new(
         folder: &BucketFolder,
         cancel: &CancelToken,
-        manner: Manner,
+        options: ScanOptions,
         filters: &Arc<Filters>,
         reporter: &Arc<Reporter>,
     ) -> Self {
         let bucket = folder.bucket.clone();
         let ahead = cancel.child();
-        let operation = match (manner.view, folder.as_of) {
+        let operation = match (options.view, folder.as_of) {
             (View::Newest, None) => Operation::ListFileNames,
             _ => Operation::ListFileVersions,
         };
-        let reader = PageReader::new(&bucket, &folder.prefix, operation, manner.details, &ahead);
+        let reader = PageReader::new(&bucket, &folder.prefix, operation, options.details, &ahead);
         Self {
             bucket,
             prefix: folder.prefix.clone(),
-            control: folder.bucket.control(Some(cancel)),
+            control: folder.bucket.control("sync", None, Some(cancel)),
             pages: PagesAhead::new(reader, ahead),
             page: Rows::default(),
-            view: manner.view,
-            is_source: manner.is_source,
+            view: options.view,
+            is_source: options.is_source,
             as_of: folder.as_of,
             filters: Arc::clone(filters),
             reporter: Arc::clone(reporter),

@@ -16,10 +16,10 @@
 //! So memory holds one directory of each depth, whatever the number of files.
 
 mod directory;
+mod lookup;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ffi::OsStr;
-use std::fs::Metadata;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use std::time::SystemTime;
 
 use crate::control::cancel::CancelToken;
 use crate::error::Error;
-use crate::model::name::check_file_name;
+use crate::model::name::{MAX_FILE_NAME, check_file_name};
 use crate::sync::filter::Filters;
 use crate::sync::item::{At, Cover, Entry, Item, Marker};
 use crate::sync::local_state::{LocalState, identity};
@@ -55,6 +55,8 @@ pub(in crate::sync) struct LocalScan {
     ready: VecDeque<Item<Entry>>,
     reporter: Arc<Reporter>,
     device: Option<u64>,
+    /// Whether names can begin with the prefix that the bucket has before them.
+    is_prefix_fit: bool,
     pub(in crate::sync) excluded: u64,
 }
 
@@ -122,7 +124,9 @@ impl LocalScan {
         reporter: &Arc<Reporter>,
     ) -> io::Result<Self> {
         let metadata = root.metadata()?;
+        let is_fit = |prefix: &String| check_file_name(&format!("{prefix}x")).is_ok();
         let mut scan = Self {
+            is_prefix_fit: rules.prefix.as_ref().is_none_or(is_fit),
             rules,
             filters: Arc::clone(filters),
             cancel: cancel.clone(),
@@ -148,6 +152,7 @@ impl LocalScan {
             cancel: &self.cancel,
             reporter: &self.reporter,
             identity,
+            depth: self.levels.len(),
         };
         Directory::read(&self.path, &reading, outer_name)
     }
@@ -181,7 +186,7 @@ impl LocalScan {
             Kind::Twice => self.problem(name, ProblemKind::Collision),
             Kind::Temporary => {
                 if let Some(now) = self.rules.cleans_at {
-                    remove_stale(&self.path.join(&on_disk), now);
+                    remove_stale(&self.path.join(self.on_disk(&name, &on_disk)), now);
                 }
                 let problem = self.is_source().then_some(ProblemKind::Temporary);
                 self.mark(name, Cover::Excluded, problem);
@@ -194,26 +199,25 @@ impl LocalScan {
             }
             Kind::Dangling => self.mark_all(name, Some(ProblemKind::DanglingLink)),
             Kind::Unknown(kind) => self.mark_all(name, Some(ProblemKind::Unreadable(kind.into()))),
-            Kind::File => self.visit_file(name, &on_disk),
+            Kind::File => self.visit_file(name, on_disk),
             Kind::Directory | Kind::LinkedDirectory => {
-                self.visit_directory(name, &on_disk, row.kind)
+                self.visit_directory(name, on_disk, row.kind);
             }
         }
     }
 
-    fn visit_file(&mut self, name: String, on_disk: &OsStr) {
+    fn visit_file(&mut self, name: String, on_disk: Option<OsString>) {
         if let Err(reason) = self.check_name(&name) {
             return self.mark(name, Cover::Unknown, Some(ProblemKind::UnfitName(reason)));
         }
-        self.path.push(on_disk);
-        let metadata = match self.rules.links {
-            LinkRule::Skip => self.path.symlink_metadata(),
-            LinkRule::Follow | LinkRule::FilesOnly => self.path.metadata(),
+        let Some(level) = self.levels.last() else {
+            return;
         };
-        self.path.pop();
-        match metadata {
-            Ok(metadata) if metadata.is_file() => {
-                let entry = entry(&metadata, self.path_of(&name, on_disk));
+        let own = self.on_disk(&name, &on_disk);
+        let follows = self.rules.links != LinkRule::Skip;
+        match level.lookup.file(&self.path, own, follows) {
+            Ok(Some(state)) => {
+                let entry = entry(state, self.path_of(&name, own));
                 if !self.is_source() || self.filters.selects(&name, entry.size, entry.modified) {
                     self.ready.push_back(Item::File(name, entry));
                     return;
@@ -224,17 +228,18 @@ impl LocalScan {
                 }
             }
             // It was replaced since the directory was read.
-            Ok(_) => self.mark_all(name, Some(ProblemKind::NotRegular)),
+            Ok(None) => self.mark_all(name, Some(ProblemKind::NotRegular)),
             Err(error) => self.mark(name, Cover::Unknown, Some(unreadable(error))),
         }
     }
 
-    fn visit_directory(&mut self, name: String, on_disk: &OsStr, kind: Kind) {
-        let segment = name.trim_end_matches('/');
-        if let Err(reason) = self.check_name(segment) {
+    fn visit_directory(&mut self, name: String, on_disk: Option<OsString>, kind: Kind) {
+        let whole = name.trim_end_matches('/');
+        if let Err(reason) = self.check_name(whole) {
             return self.mark(name, Cover::Unknown, Some(ProblemKind::UnfitName(reason)));
         }
-        self.path.push(on_disk);
+        let own = self.on_disk(whole, &on_disk).to_owned();
+        self.path.push(own);
         let entered = self.enter(&name, kind);
         match entered {
             Ok(Some(level)) => {
@@ -279,25 +284,36 @@ impl LocalScan {
         }
     }
 
+    /// The name that an entry of the directory that is being scanned has on disk.
+    fn on_disk<'n>(&self, name: &'n str, other: &'n Option<OsString>) -> &'n OsStr {
+        let own = name.get(self.name.len()..).unwrap_or_default();
+        other.as_deref().unwrap_or(OsStr::new(own))
+    }
+
     /// The path of a file below the root, if it is not its name.
     fn path_of(&self, name: &str, on_disk: &OsStr) -> Option<Box<Path>> {
-        let below = self.path.strip_prefix(&self.root).ok()?;
-        (self.rules.nfc && below.join(on_disk) != Path::new(name))
-            .then(|| below.join(on_disk).into())
+        if !self.rules.nfc {
+            return None;
+        }
+        let below = self.path.strip_prefix(&self.root).ok()?.join(on_disk);
+        (below != Path::new(name)).then(|| below.into())
     }
 
     const fn is_source(&self) -> bool {
         self.rules.prefix.is_some()
     }
 
+    /// Checks the name of an entry of the directory that is being scanned, whose own name is checked already.
     fn check_name(&self, name: &str) -> Result<(), Box<str>> {
         let Some(prefix) = &self.rules.prefix else {
             return Ok(());
         };
-        let checked = match prefix.as_str() {
-            "" => check_file_name(name),
-            prefix => check_file_name(&format!("{prefix}{name}")),
-        };
+        let own = name.get(self.name.len()..).unwrap_or_default();
+        let is_short = prefix.len() + name.len() <= MAX_FILE_NAME;
+        if self.is_prefix_fit && is_short && check_file_name(own).is_ok() {
+            return Ok(());
+        }
+        let checked = check_file_name(&format!("{prefix}{name}"));
         checked.map_err(|rule| rule.to_string().into())
     }
 
@@ -369,11 +385,8 @@ fn unreadable(error: io::Error) -> ProblemKind {
     }
 }
 
-fn entry(metadata: &Metadata, path: Option<Box<Path>>) -> Entry {
-    let state = LocalState {
-        path,
-        ..LocalState::of(metadata)
-    };
+fn entry(state: LocalState, path: Option<Box<Path>>) -> Entry {
+    let state = LocalState { path, ..state };
     Entry {
         size: state.size,
         modified: state.modified_nanos.div_euclid(1_000_000).max(0),

@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tempfile::{NamedTempFile, TempPath};
+
 use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
@@ -408,10 +410,7 @@ fn keep_owner(file: &File, replaced: &Path) {
 
 /// Creates a file that is removed unless it is renamed. It has the permissions of the file that it
 /// replaces from the beginning, or those of any new file.
-fn temporary_file(
-    directory: &Path,
-    replaced: Option<&Permissions>,
-) -> io::Result<tempfile::NamedTempFile> {
+fn temporary_file(directory: &Path, replaced: Option<&Permissions>) -> io::Result<NamedTempFile> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
@@ -423,11 +422,7 @@ fn temporary_file(
     #[cfg(not(unix))]
     let _ = replaced;
     // Opened here, because the library's own errors have the temporary name, which nobody knows.
-    let temporary = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .rand_bytes(TEMPORARY_RANDOM)
-        .suffix(TEMPORARY_END)
-        .make_in(directory, |path| options.open(path))?;
+    let temporary = temporary_in(directory, |path| options.open(path))?;
     // So that what a killed process leaves can be told from what is being written. Elsewhere a lock would
     // bar our own other handles.
     #[cfg(unix)]
@@ -435,9 +430,32 @@ fn temporary_file(
     Ok(temporary)
 }
 
+/// Returns a temporary name in a directory that nothing has yet. A file that is saved under it is removed when
+/// the path is dropped, unless it was given another name.
+pub(crate) fn temporary_path(directory: &Path) -> io::Result<TempPath> {
+    let free = temporary_in(directory, |path| match path.symlink_metadata() {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    })?;
+    Ok(free.into_temp_path())
+}
+
+/// Creates something under a temporary name: one that a scan for synchronizing recognizes.
+fn temporary_in<R>(
+    directory: &Path,
+    create: impl FnMut(&Path) -> io::Result<R>,
+) -> io::Result<NamedTempFile<R>> {
+    tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .rand_bytes(TEMPORARY_RANDOM)
+        .suffix(TEMPORARY_END)
+        .make_in(directory, create)
+}
+
 /// Flushes the entry of a directory to disk, where that is possible. A rename that is lost in a
 /// power failure leaves what was there before.
-fn sync_directory(directory: &Path) {
+pub(crate) fn sync_directory(directory: &Path) {
     #[cfg(unix)]
     if let Ok(directory) = File::open(directory) {
         _ = directory.sync_all();

@@ -49,7 +49,7 @@ fn program(places: &Places, arguments: &[&str]) -> (u8, String, String) {
 }
 
 #[test]
-fn a_dry_run_prints_the_lines_of_the_run() {
+fn c32_a_dry_run_prints_the_lines_of_the_run() {
     let places = Places::new();
     places.write("a", "1", 1_000_000_000);
     places.write("b\n/c", "1", 1_000_000_000);
@@ -84,7 +84,7 @@ fn a_dry_run_prints_the_lines_of_the_run() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing_and_ends_with_2() {
+fn c33_what_is_refused_changes_nothing_and_ends_with_2() {
     let places = Places::new();
     let (home, bucket) = (places.root(), format!("b2://{BUCKET}/home"));
     let (home, bucket) = (home.to_str().unwrap(), bucket.as_str());

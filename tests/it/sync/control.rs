@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use b2sdk::sync::{
-    Action, Orphans, Problem, Refused, RemovalLimit, SyncError, SyncObserver, SyncOptions,
-    SyncProgress, SyncRun, SyncStep, WithheldReason,
+    Action, Orphans, Problem, RemovalLimit, SyncObserver, SyncOptions, SyncProgress, SyncRun,
+    SyncStep, WithheldReason,
 };
-use b2sdk::{CancelToken, Operation};
+use b2sdk::{CancelToken, Error, Operation};
 use parking_lot::Mutex;
 
 use super::support::{Places, incomplete, plan};
@@ -172,11 +172,9 @@ fn a_saved_plan_is_executed_as_far_as_it_still_holds() {
     assert!(places.stored().contains_key("orphan") && !places.stored().contains_key("orphan-2"));
 
     let reversed: Vec<_> = steps.into_iter().rev().collect();
-    let outcome = sync.execute(reversed);
-    assert!(matches!(
-        outcome,
-        Err(SyncError::Refused(Refused::Contradiction { .. }))
-    ));
+    let report = incomplete(sync.execute(reversed));
+    assert!(matches!(report.fatal, Some(Error::InvalidInput { .. })));
+    assert_eq!(report.uploaded.files, 0);
 }
 
 /// What a killed run leaves is removed by the next one, what another one is writing is not.

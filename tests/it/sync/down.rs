@@ -4,10 +4,11 @@ use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
 use b2sdk::simulator::Fault;
-use b2sdk::sync::{Orphans, RemovalLimit, SyncOptions};
-use b2sdk::{FileInfo, Operation, UploadOptions};
+use b2sdk::sync::{Orphans, ProblemKind, RemovalLimit, SyncOptions, WithheldReason};
+use b2sdk::{FileInfo, Operation, RetryPolicy, UploadOptions};
 
 use super::support::{Places, incomplete, plan, run};
+use crate::support::World;
 
 fn store(places: &Places, name: &str, content: &str, millis: i64) {
     let info = FileInfo::new().with("src_last_modified_millis", millis.to_string());
@@ -167,6 +168,92 @@ fn c25_what_stands_in_the_way_is_removed_first_if_it_may_be() {
     assert_eq!((report.downloaded.files, report.deleted_local), (2, 2));
     assert_eq!(places.files(), places.stored());
     assert_eq!(plan(&places.down(options)), Vec::<String>::new());
+}
+
+/// What is in the way goes once the new file is there: if that cannot be downloaded, the old files stay, and
+/// nothing temporary.
+#[test]
+fn c25_what_stands_in_the_way_stays_if_the_download_fails() {
+    type Make = fn(Fault) -> Fault;
+    let faults: [Make; 3] = [
+        |fault| fault.status(403, "access_denied", "no"),
+        |fault| fault.truncate_answer(3),
+        |fault| fault.corrupt_byte(3),
+    ];
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .removal_limit(RemovalLimit::None);
+    for (kind, fault) in faults.into_iter().enumerate() {
+        for failing in 0..2 {
+            let case = format!("{kind} {failing}");
+            // One after the other, so that it is known which of the two fails.
+            let world = World::with(|builder| builder.workers(1).retry(RetryPolicy::none()));
+            let places = Places::of(world);
+            store(&places, "p", "content", 1_000_000_000_000);
+            store(&places, "q/f", "content", 1_000_000_000_000);
+            places.write("p/old", "old", 1_000_000_000);
+            places.write("q", "old", 1_000_000_000);
+            let before = places.files();
+            let on = Fault::on(Operation::DownloadFileById).after(failing);
+            places.world.inject(fault(on).always());
+            let report = incomplete(places.down(options.clone()).run());
+            assert_eq!((report.failures, report.deleted_local), (2, 0), "{case}");
+            let withheld = report.withheld.unwrap();
+            assert_eq!(withheld.reason, WithheldReason::TransferFailed, "{case}");
+            assert_eq!(withheld.removals, 2, "{case}");
+            assert_eq!(places.files(), before, "{case}");
+            places.world.service.faults().clear();
+            let report = places.down(options.clone()).run().unwrap();
+            assert_eq!(report.downloaded.bytes, 14, "{case}");
+            assert_eq!(places.files(), places.stored(), "{case}");
+        }
+    }
+}
+
+/// A directory in the way that has something else in it stays, with what is not to be removed.
+#[test]
+fn c25_a_directory_that_is_not_emptied_stays_in_the_way() {
+    let places = Places::new();
+    store(&places, "p", "content", 1_000_000_000_000);
+    places.write("p/kept.tmp", "kept", 1_000_000_000);
+    places.write("p/orphan", "orphan", 1_000_000_000);
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .filters([b2sdk::listing::Filter::exclude("*.tmp")]);
+    let report = incomplete(places.down(options).run());
+    assert_eq!((report.failures, report.deleted_local), (1, 1));
+    assert!(matches!(report.problems[0].kind, ProblemKind::InTheWay));
+    assert_eq!(
+        places.files().into_keys().collect::<Vec<_>>(),
+        ["p/kept.tmp"]
+    );
+}
+
+/// A directory that becomes a link while the run removes files leads to no removal behind it.
+#[cfg(unix)]
+#[test]
+fn p10_no_directory_behind_a_link_is_removed() {
+    struct Swap(std::path::PathBuf, std::path::PathBuf);
+    impl b2sdk::sync::SyncObserver for Swap {
+        fn step(&self, step: &b2sdk::sync::SyncStep) {
+            if step.is_removal() {
+                fs::rename(&self.0, self.0.with_extension("moved")).unwrap();
+                std::os::unix::fs::symlink(&self.1, &self.0).unwrap();
+            }
+        }
+    }
+    let places = Places::new();
+    let outside = tempfile::tempdir().unwrap();
+    fs::create_dir(outside.path().join("p")).unwrap();
+    store(&places, "dir/p", "content", 1_000_000_000_000);
+    places.write("dir/p/old", "old", 1_000_000_000);
+    let options = SyncOptions::new().orphans(Orphans::Delete);
+    let swap = Swap(places.path("dir"), outside.path().to_owned());
+    let settings = b2sdk::sync::SyncRun::new().observer(swap);
+    let report = incomplete(places.down(options).run_with(&settings));
+    assert_eq!((report.downloaded.files, report.deleted_local), (0, 0));
+    assert!(outside.path().join("p").is_dir());
+    assert!(places.path("dir.moved/p/old").is_file());
 }
 
 /// Nothing is written outside of the destination.

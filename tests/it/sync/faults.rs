@@ -111,7 +111,7 @@ fn operations(direction: &str, orphans: Orphans) -> Vec<Operation> {
 /// Every name has its old content or its new one; nothing that the source has is gone; a failure is told,
 /// and withholds removals. Without the fault the next run completes, and the one after it plans nothing.
 #[test]
-fn whatever_fails_each_name_is_old_or_new_and_the_next_run_completes() {
+fn c4_whatever_fails_each_name_is_old_or_new_and_the_next_run_completes() {
     let is_full = std::env::var_os("B2SDK_FULL_ROUNDS").is_some();
     let mut number = 0;
     for direction in DIRECTIONS {
@@ -136,7 +136,8 @@ fn whatever_fails_each_name_is_old_or_new_and_the_next_run_completes() {
                         let outcome = sync.run();
                         places.world.service.faults().clear();
                         let case = format!("{direction} {orphans:?} {operation} {kind} {lasting}");
-                        check(&case, &before, &destination(&places, direction), &outcome);
+                        let after = destination(&places, direction);
+                        check(&case, &before, &after, orphans != Orphans::Keep, &outcome);
                         assert!(sync.run().is_ok(), "{case}");
                         assert_eq!(plan(&sync), Vec::<String>::new(), "{case}");
                     }
@@ -150,6 +151,7 @@ fn check(
     case: &str,
     before: &[(String, String)],
     after: &[(String, String)],
+    removes: bool,
     outcome: &Result<SyncReport, SyncError>,
 ) {
     let content = |files: &[(String, String)], name: &str| {
@@ -162,7 +164,13 @@ fn check(
         assert!(now == old || now == new, "{case}: {name} {now:?}");
     }
     match outcome {
-        Ok(report) => assert!(report.is_complete(), "{case}"),
+        Ok(report) => {
+            assert!(report.is_complete(), "{case}");
+            for name in ["new", "differs", "same"] {
+                assert_eq!(content(after, name).as_deref(), Some("source"), "{case}");
+            }
+            assert_eq!(after.len(), if removes { 3 } else { 4 }, "{case}");
+        }
         Err(SyncError::Incomplete(report)) => {
             assert!(report.failures > 0 || report.fatal.is_some(), "{case}");
             assert_eq!(report.problems.len() as u64, report.failures, "{case}");

@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use std::env;
 use std::process::{Child, Command, Stdio};
 
-use b2sdk::Operation;
 use b2sdk::credentials::Credentials;
+use b2sdk::simulator::Fault;
+use b2sdk::{Error, LsOptions, Operation};
 
 use super::program::{Account, Console, sync};
 use super::support::Places;
@@ -71,6 +72,27 @@ fn kill_after(places: &Places, arguments: &[String], requests: usize) {
         }
         std::thread::yield_now();
     }
+}
+
+/// The files of the folder `home`. The service may still be carrying out the last request of a killed
+/// run, so what is listed may be gone by now.
+fn stored_now(places: &Places) -> BTreeMap<String, String> {
+    let bucket = &places.world.bucket;
+    let options = LsOptions::new().recursive(true);
+    let entries = bucket.ls_with("home", &options).unwrap();
+    let names = entries.map(|entry| entry.unwrap().version.file_name);
+    let mut found = BTreeMap::new();
+    for name in names {
+        match bucket.download_file_by_name(&name) {
+            Ok(download) => {
+                let content = String::from_utf8(download.read_to_vec().unwrap()).unwrap();
+                found.insert(name["home/".len()..].to_owned(), content);
+            }
+            Err(Error::FileNotFound { .. }) => {}
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    found
 }
 
 fn content(seed: usize) -> String {
@@ -135,7 +157,7 @@ fn c20_after_a_kill_every_name_is_old_or_new_and_the_next_run_finishes() {
                 let all = if direction == "down" {
                     places.files()
                 } else {
-                    places.stored()
+                    stored_now(places)
                 };
                 let is_file = |name: &String| !name.starts_with(".b2-download-");
                 all.into_iter().filter(|(name, _)| is_file(name)).collect()
@@ -168,7 +190,10 @@ fn kill_during(places: &Places, arguments: &[String], operation: Operation, requ
     places.world.service.log().clear();
     let mut child = start(places, arguments);
     while places.world.count(operation) < requests {
-        assert!(child.try_wait().unwrap().is_none(), "it was not killed");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it has ended by itself"
+        );
         std::thread::yield_now();
     }
     child.kill().unwrap();
@@ -183,21 +208,35 @@ fn c21_a_killed_large_file_is_completed_by_the_next_run() {
     let content = crate::support::noise(PARTS * 1000);
     std::fs::write(places.path("large"), &content).unwrap();
     let (home, bucket) = (places.root(), format!("b2://{BUCKET}/home"));
-    let unfinished = || {
-        let files = places.world.bucket.list_unfinished_large_files("").unwrap();
-        files.count()
-    };
-
     let up: Vec<_> = ["--threads", "2", home.to_str().unwrap(), &bucket]
         .into_iter()
         .map(str::to_owned)
         .collect();
+    // What follows hangs, so that the program cannot end before it is killed.
+    let stalled = Fault::on(Operation::UploadPart).stall();
+    places.world.inject(stalled.after(10).always());
     kill_during(&places, &up, Operation::UploadPart, 10);
-    assert_eq!(unfinished(), 1);
+    let files = places.world.bucket.list_unfinished_large_files("").unwrap();
+    let left: Vec<_> = files.map(Result::unwrap).collect();
+    assert_eq!(left.len(), 1);
+    let stored = places
+        .world
+        .api
+        .list_parts(&left[0].file_id)
+        .unwrap()
+        .count();
+    assert_eq!(stored, 10);
+    places.world.service.faults().clear();
     places.world.service.log().clear();
     assert!(start(&places, &up).wait().unwrap().success());
     assert_eq!(places.world.count(Operation::StartLargeFile), 0);
-    assert!(places.world.count(Operation::UploadPart) < PARTS);
-    assert_eq!(unfinished(), 0);
+    // Those that hung when the program was killed may be noted late.
+    let log = places.world.service.log().entries();
+    let sent = log.iter().filter(|entry| {
+        entry.operation == Some(Operation::UploadPart) && entry.status == Some(200)
+    });
+    assert_eq!(sent.count(), PARTS - stored);
+    let left = places.world.bucket.list_unfinished_large_files("").unwrap();
+    assert_eq!(left.count(), 0);
     assert_eq!(places.world.content("home/large"), content);
 }

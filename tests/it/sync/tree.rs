@@ -83,7 +83,7 @@ fn c29_links_are_followed_or_skipped_as_asked_for() {
 
 /// An excluded name is in no step, whatever is removed, and an excluded directory is not entered.
 #[test]
-fn p3_c11_what_is_excluded_stays_at_the_destination() {
+fn p3_c11_c12_what_is_excluded_stays_at_the_destination() {
     let places = Places::new();
     for name in ["a.tmp", "keep", "cache/1", "cache/sub/2"] {
         places.write(name, "1", 1_000_000_000);
@@ -101,7 +101,7 @@ fn p3_c11_what_is_excluded_stays_at_the_destination() {
     let report = places.up(options).run().unwrap();
     assert_eq!((report.deleted_versions, report.unchanged), (0, 1));
     assert_eq!(places.stored().len(), 4);
-    // C12: a filter that matched nothing is named.
+    // A filter that matched nothing is named.
     assert_eq!(report.unused_filters, ["typo/*"]);
 }
 

@@ -71,6 +71,30 @@ fn a_lock_that_somebody_holds_stops_neither_uploads_nor_a_new_token() {
 }
 
 #[test]
+fn what_is_in_memory_when_the_store_is_dropped_goes_to_the_file() {
+    let scratch = Scratch::new();
+    let (store, ada) = scratch.authorized();
+    let (owner, target) = (ada.identity(), bucket("b"));
+    drop(store);
+    let other = scratch.raw_urls();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let stores = [impatient(&scratch), impatient(&scratch)];
+    for (store, name) in stores.iter().zip(["one", "two"]) {
+        let url = scratch.url(name);
+        store.put_upload_url(owner, &target, url).unwrap();
+    }
+    let [early, late] = stores;
+    // The file is still locked: what this one had is lost, and nothing fails.
+    drop(early);
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(late);
+    let store = scratch.open();
+    let found = store.take_upload_url(owner, &target).unwrap();
+    assert_eq!(found.map(|url| url.url), Some(scratch.url("two").url));
+    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
+}
+
+#[test]
 fn a_full_disk_stops_no_upload() {
     let scratch = Scratch::new();
     let (store, ada) = scratch.authorized();

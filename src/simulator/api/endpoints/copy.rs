@@ -1,5 +1,5 @@
 //! Copying within the service (docs/protocol.md, sections 2.13 and 2.17). A copy shares the stored
-//! bytes of its source; only its checksums are computed anew.
+//! bytes of its source; only its checksums are computed again.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(crate) fn file(call: &Call<'_>) -> Result<Value, Refusal> {
     }
     source.encryption.check_reader(source_key.as_ref())?;
     let copied = copied(call, &source)?;
-    let version = call.world.change(|state| {
+    let version = call.world.store(copied.length, |state| {
         let bucket = state.bucket(bucket_id)?;
         let now = call.now();
         let uploaded = state.next_upload_time(bucket_id, name, now);

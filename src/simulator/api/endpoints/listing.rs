@@ -1,59 +1,41 @@
 //! Listing names, versions and unfinished large files (docs/protocol.md, sections 2.8, 2.9, 2.20
 //! and 9).
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Call;
 use crate::simulator::account::state::Place;
-use crate::simulator::api::page::{self, Page, Query, Row};
-use crate::simulator::api::render::{self, RowAnswer};
+use crate::simulator::api::listed_page::ListedPage;
+use crate::simulator::api::page::{self, Page, Query};
+use crate::simulator::api::render;
 use crate::simulator::protocol::ids;
 use crate::simulator::protocol::message::Reply;
-use crate::simulator::protocol::reply::{self, Refusal};
+use crate::simulator::protocol::reply::Refusal;
 
 const DEFAULT_COUNT: usize = 100;
 const MAX_COUNT: usize = 10_000;
 const MAX_UNFINISHED: usize = 100;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NamesAnswer<'a> {
-    files: Vec<RowAnswer<'a>>,
-    next_file_name: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct VersionsAnswer<'a> {
-    files: Vec<RowAnswer<'a>>,
-    next_file_id: Option<String>,
-    next_file_name: Option<String>,
-}
-
 pub(crate) fn file_names(call: &Call<'_>) -> Result<Reply, Refusal> {
-    let bucket_id = bucket_id(call)?;
     let start = Place::first(call.fields.string("startFileName")?.unwrap_or_default());
-    let page = read(call, bucket_id, start, false)?;
-    let next_file_name = page.next.as_ref().map(|(name, _)| name.clone());
-    let files = rows(call, bucket_id, &page);
-    Ok(reply::ok(&NamesAnswer {
-        files,
-        next_file_name,
-    }))
+    files(call, start, false)
 }
 
 pub(crate) fn file_versions(call: &Call<'_>) -> Result<Reply, Refusal> {
+    files(call, start_version(call)?, true)
+}
+
+fn files(call: &Call<'_>, start: Place, all_versions: bool) -> Result<Reply, Refusal> {
     let bucket_id = bucket_id(call)?;
-    let page = read(call, bucket_id, start_version(call)?, true)?;
-    let files = rows(call, bucket_id, &page);
-    let next = page.next.clone();
-    let (next_file_name, next_file_id) = next.map_or((None, None), |(name, id)| (Some(name), id));
-    Ok(reply::ok(&VersionsAnswer {
-        files,
-        next_file_id,
-        next_file_name,
-    }))
+    let page = ListedPage {
+        page: read(call, bucket_id, start, all_versions)?,
+        account_id: call.world.account_id().to_owned(),
+        bucket_id: bucket_id.to_owned(),
+        caller: call.caller.clone(),
+        version: call.version,
+        has_next_id: all_versions,
+    };
+    Ok(page.into_reply()?)
 }
 
 /// The named version need not exist: its id contains the time at which the listing starts.
@@ -99,14 +81,6 @@ fn read(
         .contents(bucket_id)
         .ok_or_else(|| Refusal::bad_bucket_id(bucket_id))?;
     Ok(page::read(&contents.versions, &query))
-}
-
-fn rows<'a>(call: &'a Call<'_>, bucket_id: &str, page: &'a Page) -> Vec<RowAnswer<'a>> {
-    let shown = page.rows.iter().map(|row| match row {
-        Row::File(version) => RowAnswer::of_file(call.view(), version),
-        Row::Folder(name) => RowAnswer::Folder(render::folder(call.view(), bucket_id, name)),
-    });
-    shown.collect()
 }
 
 pub(crate) fn unfinished_large_files(call: &Call<'_>) -> Result<Value, Refusal> {

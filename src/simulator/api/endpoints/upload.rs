@@ -135,7 +135,7 @@ fn store_file(
         Promise::Unverified => ContentSha1::Unverified(received.sha1),
         Promise::Sha1(_) | Promise::AtEnd => ContentSha1::Verified(received.sha1),
     };
-    world.change(|state| {
+    world.store(received.length, |state| {
         let bucket = state.bucket(&url.bucket_id)?;
         let now = world.clock().now_millis();
         let uploaded = head
@@ -220,7 +220,7 @@ pub(super) fn store_part(
     number: u16,
     received: Received,
 ) -> Result<Arc<Part>, Refusal> {
-    world.change(|state| {
+    world.store(received.length, |state| {
         let file = state.unfinished(file_id)?;
         let part = Arc::new(Part {
             file_id: file_id.to_owned(),

@@ -46,7 +46,7 @@ impl Answer {
         let mut body = Vec::new();
         match reply.body {
             ReplyBody::Bytes(bytes) => body = bytes,
-            ReplyBody::Stream(mut reader, length) => {
+            ReplyBody::Json(mut reader, length) | ReplyBody::Stream(mut reader, length) => {
                 reader.read_to_end(&mut body).unwrap();
                 assert_eq!(body.len() as u64, length);
             }

@@ -2,7 +2,7 @@
 //! order of the bytes of their whole names.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -13,6 +13,7 @@ use crate::control::cancel::CancelToken;
 use crate::model::local_name::TEMPORARY;
 use crate::sync::order;
 use crate::sync::reporter::Reporter;
+use crate::sync::scan::local::lookup::Lookup;
 use crate::sync::scan::local::{LinkRule, Rules};
 use crate::sync::write::TEMPORARY_OF_PYTHON;
 
@@ -23,8 +24,10 @@ pub(super) struct Directory {
     rows: std::vec::IntoIter<Row>,
     /// The names that were changed into NFC, by where they begin.
     original: BTreeMap<u32, OsString>,
-    /// How long the name of the directory around it is.
+    /// The length of the name of the directory around it, in bytes.
     pub(super) outer_name: usize,
+    /// How its files are looked up.
+    pub(super) lookup: Lookup,
     pub(super) identity: Option<(u64, u64)>,
 }
 
@@ -66,6 +69,8 @@ pub(super) struct Reading<'a> {
     pub(super) reporter: &'a Reporter,
     /// Device and inode of the directory.
     pub(super) identity: Option<(u64, u64)>,
+    /// The number of directories around it, from the root on.
+    pub(super) depth: usize,
 }
 
 impl Kind {
@@ -90,6 +95,7 @@ impl Directory {
             cancel,
             reporter,
             identity,
+            depth,
         } = *reading;
         let mut names = Vec::new();
         let mut rows = Vec::new();
@@ -144,6 +150,7 @@ impl Directory {
             rows: rows.into_iter(),
             original,
             outer_name,
+            lookup: Lookup::new(path, depth),
             identity,
         })
     }
@@ -153,14 +160,10 @@ impl Directory {
         self.rows.next()
     }
 
-    /// The name of an entry, and the name that it has on disk.
-    pub(super) fn name_of(&self, row: &Row) -> (&str, OsString) {
+    /// Returns the name of an entry, and the name that it has on disk if that is another one.
+    pub(super) fn name_of(&self, row: &Row) -> (&str, Option<OsString>) {
         let text = std::str::from_utf8(row.of(&self.names)).unwrap_or_default();
-        let on_disk = match self.original.get(&row.start) {
-            Some(original) => original.clone(),
-            None => OsStr::new(text).to_owned(),
-        };
-        (text, on_disk)
+        (text, self.original.get(&row.start).cloned())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Caps and the expiry of keys, in the service's own words.
 
+use std::sync::Barrier;
+
 use super::*;
 use crate::simulator::account::caps::Caps;
 
@@ -48,4 +50,133 @@ fn a_key_that_expires_takes_its_tokens_along() {
         let error = world.expire_key(gone).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
+}
+
+/// Content that arrives when every upload of the barrier has begun to read.
+struct Late<'b> {
+    everybody: Option<&'b Barrier>,
+    content: &'b [u8],
+}
+
+impl Read for Late<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(everybody) = self.everybody.take() {
+            everybody.wait();
+        }
+        self.content.read(buffer)
+    }
+}
+
+const AT_ONCE: usize = 8;
+const CONTENT: &[u8] = b"0123456789";
+
+fn late(everybody: &Barrier) -> Late<'_> {
+    Late {
+        everybody: Some(everybody),
+        content: CONTENT,
+    }
+}
+
+/// How many of the calls succeed that this makes on as many threads; all others are refused because
+/// of the storage cap.
+fn stored_at_once(call: impl Fn(usize, &Barrier) -> Answer + Sync) -> usize {
+    let everybody = Barrier::new(AT_ONCE);
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE)
+            .map(|number| {
+                let (call, everybody) = (&call, &everybody);
+                scope.spawn(move || call(number, everybody))
+            })
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        joined.collect()
+    });
+    let (stored, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 200);
+    for answer in refused {
+        answer.refused(403, "storage_cap_exceeded");
+    }
+    stored.len()
+}
+
+#[test]
+fn parallel_uploads_parts_and_copies_fill_the_storage_cap_and_do_not_exceed_it() {
+    let world = World::in_memory(Settings {
+        absolute_minimum_part_size: 1,
+        ..Settings::default()
+    });
+    let user = User::master(&world);
+    let bucket = user.create_bucket("bucket-1");
+    let source = user.upload(&bucket, "source", CONTENT);
+    let start =
+        json!({ "bucketId": bucket, "fileName": "large", "contentType": "application/x-tar" });
+    let large = user.call("b2_start_large_file", start).ok();
+    let urls: Vec<_> = (0..AT_ONCE)
+        .map(|_| UploadUrl::get(&user, &bucket))
+        .collect();
+    let part_urls: Vec<_> = (0..AT_ONCE)
+        .map(|_| {
+            let body = json!({ "fileId": large["fileId"] });
+            UploadUrl::of(&world, &user.call("b2_get_upload_part_url", body).ok())
+        })
+        .collect();
+    let room_for_three = || {
+        let stored = world.usage().storage;
+        world.set_caps(Caps::new().storage(stored + 35));
+    };
+    let sha1 = ("X-Bz-Content-Sha1", "do_not_verify");
+
+    room_for_three();
+    let files = stored_at_once(|number, everybody| {
+        let name = format!("file-{number}");
+        let headers = [("X-Bz-File-Name", &*name), ("Content-Type", "a/b"), sha1];
+        urls[number].send(&headers, 10, &mut late(everybody))
+    });
+    assert_eq!((files, world.usage().storage), (3, 40));
+
+    room_for_three();
+    let parts = stored_at_once(|number, everybody| {
+        let number_text = (number + 1).to_string();
+        let headers = [("X-Bz-Part-Number", &*number_text), sha1];
+        part_urls[number].send(&headers, 10, &mut late(everybody))
+    });
+    assert_eq!((parts, world.usage().storage), (3, 70));
+
+    room_for_three();
+    let copies = stored_at_once(|number, everybody| {
+        everybody.wait();
+        let name = format!("copy-{number}");
+        let body = json!({ "sourceFileId": source["fileId"], "fileName": name });
+        user.call("b2_copy_file", body)
+    });
+    assert_eq!((copies, world.usage().storage), (3, 100));
+
+    room_for_three();
+    let copied_parts = stored_at_once(|number, everybody| {
+        everybody.wait();
+        let body = json!({
+            "sourceFileId": source["fileId"],
+            "largeFileId": large["fileId"],
+            "partNumber": 100 + number,
+        });
+        user.call("b2_copy_part", body)
+    });
+    assert_eq!((copied_parts, world.usage().storage), (3, 130));
+}
+
+#[test]
+fn parallel_downloads_do_not_exceed_their_cap() {
+    let world = world();
+    let user = User::master(&world);
+    let bucket = user.create_bucket("bucket-1");
+    user.upload(&bucket, "a", b"0123456789");
+    world.set_caps(Caps::new().download(35));
+    let served = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE)
+            .map(|_| scope.spawn(|| user.get("/file/bucket-1/a").status == 200))
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        joined.filter(|is_served| *is_served).count()
+    });
+    assert_eq!((served, world.usage().download), (3, 30));
 }

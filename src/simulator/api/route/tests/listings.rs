@@ -272,3 +272,50 @@ fn deleting_needs_name_and_id_to_match() {
     user.call("b2_get_file_info", json!({ "fileId": id }))
         .refused(404, "not_found");
 }
+
+#[test]
+fn pages_of_every_length_are_formatted_as_other_answers() {
+    let world = world();
+    let user = User::master(&world);
+    let bucket = user.create_bucket("bucket-1");
+    let url = UploadUrl::get(&user, &bucket);
+    // More than a page that is written as a whole.
+    for number in 0..1002 {
+        let name = format!("{}/{number:04}", number / 100);
+        url.upload(&name, b"", &[]).ok();
+    }
+    let check = |version: u8, operation: &str, rows: usize, more: Value| {
+        let mut body = json!({ "bucketId": bucket, "maxFileCount": 10_000 });
+        for (field, value) in more.as_object().unwrap() {
+            body[field] = value.clone();
+        }
+        let answer = user.call_version(version, operation, body);
+        assert_eq!(
+            answer.header("Content-Type"),
+            Some("application/json;charset=UTF-8")
+        );
+        let value = answer.json();
+        assert_eq!(names_in(&value).len(), rows, "{more}");
+        assert_eq!(
+            String::from_utf8(answer.body).unwrap(),
+            format!("{value:#}\n"),
+            "{more}"
+        );
+        value
+    };
+    for version in [1, 4] {
+        for (rows, more) in [
+            (0, json!({ "prefix": "none" })),
+            (1, json!({ "maxFileCount": 1 })),
+            (1000, json!({ "maxFileCount": 1000 })),
+            (1001, json!({ "maxFileCount": 1001 })),
+            (1002, json!({})),
+            (11, json!({ "delimiter": "/" })),
+        ] {
+            let names = check(version, "b2_list_file_names", rows, more.clone());
+            assert!(names.get("nextFileId").is_none());
+            let versions = check(version, "b2_list_file_versions", rows, more);
+            assert!(versions.get("nextFileId").is_some());
+        }
+    }
+}

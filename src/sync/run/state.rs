@@ -1,0 +1,71 @@
+//! What the calling thread remembers of a run, within bounds that do not depend on the number of files.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::sync::staged::Staged;
+use crate::sync::step::{Action, SyncStep};
+
+/// How many names are remembered of each kind. If more transfers than these did not succeed, no version is deleted
+/// that waits for a transfer; if more files changed while they were read, they are not tried again; if more files
+/// wait for their place, they are problems.
+pub(super) const REMEMBERED: usize = 10_000;
+
+#[derive(Default)]
+pub(super) struct State {
+    /// The number of transfers that did not succeed.
+    pub(super) failed_transfers: u64,
+    /// The number of uploads whose file was gone when its turn came. It may have been moved to a name that was
+    /// scanned before, so that an orphan may be its only copy.
+    pub(super) vanished: u64,
+    /// The number of removals that were left out because of that.
+    pub(super) left_out: u64,
+    /// How many steps in a row failed because no connection could be made.
+    pub(super) unreachable: usize,
+    /// The names of transfers that were not made, whatever the reason.
+    not_made: HashSet<String>,
+    /// Whether there were too many of them, so that any name may be one.
+    forgets: bool,
+    /// Uploads whose source changed while it was read.
+    pub(super) again: Vec<SyncStep>,
+    pub(super) is_second_round: bool,
+    /// The removals of one name that are gathered.
+    pub(super) batch: Vec<SyncStep>,
+    /// Downloads that wait for removals to free their places.
+    pub(super) staged: Vec<(SyncStep, Staged)>,
+    /// Whether the directory of a local destination is there: it is made for the first file.
+    pub(super) has_root: bool,
+    pub(super) is_removing: bool,
+    pub(super) removals_left: u64,
+    /// When the run began, on the clock that never goes back.
+    pub(super) began: Duration,
+    /// The bytes of the transfers that were handed out.
+    pub(super) handed_out: u64,
+}
+
+impl State {
+    /// Creates the state of a run that begins now.
+    pub(super) fn new(began: Duration) -> Self {
+        Self {
+            began,
+            ..Self::default()
+        }
+    }
+
+    /// Notes that a step was not made, so that nothing is removed that depends on it.
+    pub(super) fn note_not_made(&mut self, step: &SyncStep) {
+        if self.not_made.len() >= REMEMBERED {
+            self.forgets = true;
+            return;
+        }
+        if let Action::CopyRenamed { from } = &step.action {
+            self.not_made.insert(from.clone());
+        }
+        self.not_made.insert(step.name.clone());
+    }
+
+    /// Whether a step of this name was not made, or may not have been.
+    pub(super) fn may_lack(&self, name: &str) -> bool {
+        self.forgets || self.not_made.contains(name)
+    }
+}

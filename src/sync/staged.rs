@@ -1,0 +1,96 @@
+//! Downloads whose place is taken by files that the run removes later: a directory in the place of a file, or a
+//! file in the place of a directory.
+//!
+//! The content comes first, and what stands in its place goes last:
+//!
+//! 1. The file is downloaded, as any other transfer, under a temporary name beside whatever is in its way.
+//! 2. When all transfers have succeeded, the orphans are removed, and with them what is in the way.
+//! 3. The file is renamed into its place, unless something has come there.
+//!
+//! | what happens | what is left |
+//! |---|---|
+//! | the download fails | the old files, because nothing is removed after a failed transfer |
+//! | another transfer fails, the run is cancelled or stops | the old files; the temporary file is removed |
+//! | a file below the directory is not removed: it is filtered, could not be read, or was changed | that file, and a problem for the new one |
+//! | the process is killed before the removals | the old files, and a temporary file that the next run removes |
+//! | the process is killed after the removals | neither; the next run downloads the file again |
+
+use std::fs;
+use std::io;
+
+use tempfile::TempPath;
+
+use crate::error::Result;
+use crate::sync::write::{LocalTree, Obstacle, failed};
+use crate::transfer::download::Download;
+use crate::transfer::download::file::{sync_directory, temporary_path};
+
+/// A file that is complete, verified and not in its place. It is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Staged {
+    file: TempPath,
+    pub(super) bytes: u64,
+}
+
+impl LocalTree {
+    /// Downloads a file whose place is taken, to be put there by [`place`](Self::place). Fails with
+    /// [`Obstacle::InTheWay`] if no removal of files can free the place: a link or a device has it.
+    pub(super) fn stage(
+        &self,
+        name: &str,
+        open: impl FnOnce() -> Result<Download>,
+    ) -> Result<Staged, Obstacle> {
+        let path = self.path(name, None);
+        let mut taken = None;
+        for folder in self.folders(&path) {
+            let found = folder
+                .symlink_metadata()
+                .map_err(|error| failed("use", &folder, error))?;
+            if found.is_file() {
+                taken = Some(folder);
+                break;
+            }
+            if !found.is_dir() {
+                return Err(Obstacle::InTheWay);
+            }
+        }
+        let taken = match taken {
+            Some(file) => file,
+            None if path.symlink_metadata().is_ok_and(|found| found.is_dir()) => path,
+            None => return Err(Obstacle::InTheWay),
+        };
+        let beside = taken.parent().ok_or(Obstacle::InTheWay)?;
+        let file = temporary_path(beside).map_err(|error| failed("create", &taken, error))?;
+        let saved = open().and_then(|download| download.save(&file, &|| Ok(())));
+        match saved {
+            Ok(saved) => Ok(Staged {
+                file,
+                bytes: saved.bytes(),
+            }),
+            Err(error) => Err(Obstacle::Failed(error)),
+        }
+    }
+
+    /// Puts a file into its place, now that removals have been made. An empty directory there is removed; if
+    /// anything else is there, it stays and the new file is dropped. With `flushes` the directory is flushed.
+    pub(super) fn place(&self, name: &str, staged: Staged, flushes: bool) -> Result<u64, Obstacle> {
+        let path = self.path(name, None);
+        // Fails if a link leads there, so that no directory outside is removed.
+        self.make_folders(&path)?;
+        // If it is not empty, it stays, and the file has no place.
+        let _removed = fs::remove_dir(&path);
+        self.check_place(&path, name, None)?;
+        match staged.file.persist_noclobber(&path) {
+            Ok(()) => {}
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                self.check_place(&path, name, None)?;
+                return Err(failed("replace", &path, error.error));
+            }
+            Err(error) => return Err(failed("replace", &path, error.error)),
+        }
+        if let Some(directory) = path.parent().filter(|_| flushes) {
+            sync_directory(directory);
+        }
+        Ok(staged.bytes)
+    }
+}
