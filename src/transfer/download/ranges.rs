@@ -90,6 +90,7 @@ pub(super) fn download(
         session: Arc::clone(reader.stream().session()),
         content: reader.stream().content().clone(),
         parts,
+        adapts,
         target,
         queue: PartQueue::new(parts.count(), allowed),
         hash: expected.map(|_| OrderedHash::new(parts)),
@@ -142,6 +143,8 @@ struct Running<'a> {
     session: Arc<Session>,
     content: PinnedVersion,
     parts: &'a EqualParts,
+    /// Whether a response continues with the next part. Otherwise each part is a request.
+    adapts: bool,
     target: &'a RangeTarget<'a>,
     queue: PartQueue,
     /// The hash of the whole, if there is one to compare it with.
@@ -194,7 +197,8 @@ impl<'a> Running<'a> {
         loop {
             buffer = sink.write(&mut stream, buffer)?;
             index += 1;
-            let goes_on = stream.has_more()
+            let goes_on = self.adapts
+                && stream.has_more()
                 && self.target.is_missing(index)
                 && self.queue.take_following(index);
             if !goes_on {
