@@ -167,7 +167,7 @@ fn break_some_connections(simulator: &Simulator) {
     faults.inject(download.truncate_answer(1_000_000).times(3));
 }
 
-/// From another thread, as any program can. It waits for ever, and ends with the process.
+/// From another thread, as any program can. It waits as long as the process lives, and ends with the process.
 fn cancel_at_enter(token: &CancelToken) {
     let token = token.clone();
     thread::spawn(move || {

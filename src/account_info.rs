@@ -61,6 +61,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod url_pools;
+mod values;
 
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
@@ -74,6 +75,7 @@ pub use self::postgres::{PostgresAccountInfo, PostgresAccountInfoBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisAccountInfo, RedisAccountInfoBuilder};
+pub use self::values::{AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl};
 
 use std::fmt;
 use std::sync::Arc;
@@ -82,10 +84,8 @@ use std::time::Duration;
 use crate::control::sync;
 use crate::error::StoreError;
 pub use crate::model::auth::{AccountAuth, Identity};
-use crate::model::id::{BucketId, FileId};
+use crate::model::id::BucketId;
 pub use crate::model::secret::{AuthToken, UploadToken};
-use crate::model::sha1::Sha1Hasher;
-use crate::model::time::Timestamp;
 
 /// A store for an authorization, the bucket names and the upload URLs.
 ///
@@ -208,6 +208,20 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// ticket from before it is refused, so that a refresh that was under way does not undo the
     /// logout.
     ///
+    /// ```
+    /// use b2sdk::InMemoryAccountInfo;
+    /// use b2sdk::account_info::{AccountInfo, AuthSnapshot};
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": [], "namePrefix": null}}"#;
+    /// # let auth = AuthSnapshot::from_json(json)?.auth().clone();
+    /// let info = InMemoryAccountInfo::new();
+    /// let saved = info.save_auth(auth, None)?;
+    /// assert_eq!(info.auth()?, Some(saved));
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`StoreError::superseded`] if `ticket` is given and the store holds another identity than when
     /// it was drawn; whatever error the store meets.
@@ -248,6 +262,23 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// the service, for up to 24 hours; only deleting the key ends it. A second call changes
     /// nothing.
     ///
+    /// ```
+    /// use b2sdk::InMemoryAccountInfo;
+    /// use b2sdk::account_info::{AccountInfo, AuthSnapshot};
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": [], "namePrefix": null}}"#;
+    /// # let auth = AuthSnapshot::from_json(json)?.auth().clone();
+    /// let info = InMemoryAccountInfo::new();
+    /// let owner = info.save_auth(auth, None)?.identity().clone();
+    /// info.clear()?;
+    /// assert!(info.is_logged_out()?);
+    /// // What belonged to the identity cannot be read any more.
+    /// assert!(info.buckets(&owner).unwrap_err().is_superseded());
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// Whatever error the store meets.
     fn clear(&self) -> Result<(), StoreError>;
@@ -278,6 +309,24 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
 
     /// Stores the name and id of a bucket, in place of an older entry with this name or this id.
     /// Afterwards the name leads to this id, the id to this name, and no other entry has either.
+    ///
+    /// ```
+    /// use b2sdk::InMemoryAccountInfo;
+    /// use b2sdk::account_info::{AccountInfo, AuthSnapshot};
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": [], "namePrefix": null}}"#;
+    /// # let auth = AuthSnapshot::from_json(json)?.auth().clone();
+    /// let info = InMemoryAccountInfo::new();
+    /// let owner = info.save_auth(auth, None)?.identity().clone();
+    /// info.save_bucket(&owner, "photos", &"id-1".into())?;
+    /// // The bucket was deleted, and another one created under its name.
+    /// info.save_bucket(&owner, "photos", &"id-2".into())?;
+    /// assert_eq!(info.bucket_id(&owner, "photos")?, Some("id-2".into()));
+    /// assert_eq!(info.bucket_name(&owner, &"id-1".into())?, None);
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
@@ -313,6 +362,25 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// received more than five minutes in the future; both are removed. A caller that never returns
     /// the URL, because it was killed or its upload failed, costs nothing but the URL.
     ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use b2sdk::InMemoryAccountInfo;
+    /// use b2sdk::account_info::{AccountInfo, AuthSnapshot, UploadTarget, UploadUrl};
+    ///
+    /// # let json = r#"{"realm": "production", "accountId": "a", "applicationKeyId": "k", "applicationKey": "s",
+    /// #     "authorizationToken": "t", "apiUrl": "", "downloadUrl": "", "absoluteMinimumPartSize": 5000000,
+    /// #     "recommendedPartSize": 100000000, "allowed": {"buckets": null, "capabilities": [], "namePrefix": null}}"#;
+    /// # let auth = AuthSnapshot::from_json(json)?.auth().clone();
+    /// let info = InMemoryAccountInfo::new();
+    /// let owner = info.save_auth(auth, None)?.identity().clone();
+    /// let target = UploadTarget::Bucket("id-1".into());
+    /// let url = UploadUrl::new("https://pod.example.com/1".to_owned(), "token".into(), SystemTime::now().into());
+    /// info.put_upload_url(&owner, &target, url.clone())?;
+    /// assert_eq!(info.take_upload_url(&owner, &target)?, Some(url));
+    /// assert_eq!(info.take_upload_url(&owner, &target)?, None); // it is in one hand
+    /// # Ok::<_, b2sdk::error::StoreError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn take_upload_url(
@@ -345,281 +413,6 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError>;
-}
-
-/// An authorization in a store, with its identity and its generation, as [`AccountInfo::auth`]
-/// returns it.
-///
-/// A snapshot never changes. The store replaces it as a whole, so a request that was begun with it
-/// is judged by it: if the service refuses the token, the client asks to replace this generation,
-/// and learns whether somebody else has done so already. Its `Debug` output shows neither the key
-/// nor the token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthSnapshot {
-    auth: AccountAuth,
-    identity: Identity,
-    generation: Generation,
-}
-
-impl AuthSnapshot {
-    /// Creates the snapshot of an authorization.
-    #[must_use]
-    pub fn new(auth: AccountAuth) -> Self {
-        Self {
-            identity: auth.identity(),
-            generation: Generation::of(&auth),
-            auth,
-        }
-    }
-
-    /// Returns the authorization as JSON, for a store that keeps text.
-    ///
-    /// **The JSON contains the application key and the token in clear text.** Protect it as you would
-    /// protect the key.
-    ///
-    /// # Errors
-    /// A [`StoreError`] if the JSON cannot be written, which no value is known to cause.
-    pub fn expose_json(&self) -> Result<String, StoreError> {
-        serde_json::to_string(&stored::Written::from(&self.auth)).map_err(StoreError::new)
-    }
-
-    /// Returns the authorization as JSON without the application key, for a store that others can read.
-    ///
-    /// An authorization without a key is used by a client that was given the key of that id, and is
-    /// replaced by means of that key. **The JSON contains the token in clear text.**
-    ///
-    /// # Errors
-    /// A [`StoreError`] if the JSON cannot be written, which no value is known to cause.
-    pub fn expose_json_without_key(&self) -> Result<String, StoreError> {
-        let written = stored::Written::from(&self.auth).without_key();
-        serde_json::to_string(&written).map_err(StoreError::new)
-    }
-
-    /// Reads JSON that [`expose_json`](Self::expose_json) wrote, in this or another version of the
-    /// crate.
-    ///
-    /// ```
-    /// use b2sdk::account_info::AuthSnapshot;
-    ///
-    /// let stored = r#"{"realm": "production", "accountId": "5b2e9f07c1d4", "applicationKeyId": "key-id",
-    ///     "applicationKey": "key", "authorizationToken": "token", "apiUrl": "https://api001.backblazeb2.com",
-    ///     "downloadUrl": "https://f001.backblazeb2.com", "s3ApiUrl": "", "absoluteMinimumPartSize": 5000000,
-    ///     "recommendedPartSize": 100000000,
-    ///     "allowed": {"buckets": null, "capabilities": ["listFiles"], "namePrefix": null}}"#;
-    /// let snapshot = AuthSnapshot::from_json(stored)?;
-    /// assert_eq!(AuthSnapshot::from_json(&snapshot.expose_json()?)?, snapshot);
-    /// # Ok::<_, b2sdk::error::StoreError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// A [`StoreError`] if the text is not such JSON. Its message quotes nothing of the text.
-    pub fn from_json(text: &str) -> Result<Self, StoreError> {
-        let read: stored::Read = serde_json::from_str(text)
-            // The parser's own message may quote a secret.
-            .map_err(|error| {
-                StoreError::new(format!(
-                    "a stored authorization cannot be read (column {})",
-                    error.column()
-                ))
-            })?;
-        Ok(Self::new(read.into()))
-    }
-
-    /// Returns the authorization: the token, the URLs of the account's cluster, and what the key
-    /// may do. It contains secrets, which its `Debug` output does not show.
-    #[must_use]
-    pub const fn auth(&self) -> &AccountAuth {
-        &self.auth
-    }
-
-    /// Returns the identity that the authorization belongs to.
-    #[must_use]
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// Returns the generation of the authorization, which is another one for every token. A caller
-    /// that finds the token refused names it to [`AccountInfo::begin_refresh`].
-    #[must_use]
-    pub const fn generation(&self) -> Generation {
-        self.generation
-    }
-}
-
-/// A fingerprint of an authorization.
-///
-/// It is computed from the identity, the token and the API URL, so it changes with every new token,
-/// even if a program that knows nothing of generations stored that token.
-///
-/// ```
-/// # #[cfg(feature = "simulator")] {
-/// # let service = b2sdk::simulator::Simulator::start()?;
-/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
-/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
-/// use b2sdk::account_info::AccountInfo;
-///
-/// let before = b2_api.account_info().auth()?.expect("an authorization").generation();
-/// b2_api.reauthorize()?;
-/// let after = b2_api.account_info().auth()?.expect("an authorization").generation();
-/// assert_ne!(before, after);
-/// # }
-/// # Ok::<_, anyhow::Error>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Generation([u8; 20]);
-
-impl Generation {
-    fn of(auth: &AccountAuth) -> Self {
-        let mut hasher = Sha1Hasher::default();
-        let parts = [
-            auth.account_id.as_str(),
-            auth.application_key_id.as_str(),
-            &auth.realm,
-            auth.token.expose(),
-            &auth.api_url,
-        ];
-        for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        Self(*hasher.finish().as_bytes())
-    }
-
-    /// Returns the generation as bytes, for a store on a server that compares generations there.
-    ///
-    /// An authorization has equal bytes in every process and every version of this crate. They do not
-    /// reveal the token.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 20] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Generation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, ..] = self.0;
-        write!(f, "Generation({a:02x}{b:02x}{c:02x})")
-    }
-}
-
-/// The answer to [`AccountInfo::begin_refresh`]: whether the caller authorizes, waits for somebody
-/// who does, or has nothing to do any more.
-#[derive(Debug)]
-pub enum Refresh {
-    /// The authorization was replaced already, by another thread or process. The caller uses this
-    /// one and sends its request again; no request to `b2_authorize_account` is needed.
-    Newer(Arc<AuthSnapshot>),
-    /// The caller holds the lease. It authorizes, and saves with this ticket; or it calls
-    /// [`AccountInfo::abandon_refresh`] if that failed.
-    Lease(RefreshTicket),
-    /// Somebody else holds the lease. The caller asks again later, with growing pauses up to one
-    /// second, until there is a newer authorization or the lease lapses.
-    Busy,
-}
-
-/// The right to replace an authorization. Saving or abandoning consumes it.
-///
-/// A ticket names the identity that the store held when it was drawn. Saving with it is refused if
-/// the store holds another identity by then, so that a slow refresh never overwrites somebody's new
-/// login.
-#[derive(Debug, PartialEq, Eq)]
-pub struct RefreshTicket {
-    number: u64,
-    identity: Option<Identity>,
-}
-
-impl RefreshTicket {
-    /// Creates a ticket with a number that the store chooses, drawn while the store holds this
-    /// identity.
-    #[must_use]
-    pub const fn new(number: u64, identity: Option<Identity>) -> Self {
-        Self { number, identity }
-    }
-
-    /// Returns the number that the store chose. Two tickets of one store never have the same
-    /// number, so a store recognizes by it whether a lease is still the ticket's own.
-    #[must_use]
-    pub const fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Returns the identity that the store held when the ticket was drawn.
-    #[must_use]
-    pub const fn identity(&self) -> Option<&Identity> {
-        self.identity.as_ref()
-    }
-}
-
-/// The target of an upload URL: what a store keeps a pool of URLs for.
-///
-/// The two kinds come from different endpoints and are not interchangeable, even if a bucket and a
-/// file happened to have one id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum UploadTarget {
-    /// Whole files in a bucket (`b2_get_upload_url`). Such a pool lives as long as the bucket, and
-    /// serves all files that are uploaded in one request.
-    Bucket(BucketId),
-    /// Parts of a large file that is not finished (`b2_get_upload_part_url`). Such a pool is
-    /// dropped when the file is finished or cancelled.
-    LargeFile(FileId),
-}
-
-/// An upload URL with its token. Only one upload at a time may use it: the service answers a second
-/// one that runs beside it with an error.
-///
-/// The token in it is not that of the authorization. It is valid for 24 hours, or until the storage
-/// server behind the URL rejects an upload. `Debug` does not show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UploadUrl {
-    /// The URL, which leads to one storage server of the service.
-    pub url: String,
-    /// The token that goes with it, for the header `Authorization`.
-    pub token: UploadToken,
-    /// When it was received from the service, in milliseconds since the Unix epoch, by the clock of
-    /// the machine that requested it. Its age counts from there, also in another process or on
-    /// another machine.
-    pub received: Timestamp,
-}
-
-impl UploadUrl {
-    /// Creates an upload URL that was received at this time.
-    #[must_use]
-    pub const fn new(url: String, token: UploadToken, received: Timestamp) -> Self {
-        Self {
-            url,
-            token,
-            received,
-        }
-    }
-
-    /// How long a URL is used after it was received: 23 hours, which is the service's 24 hours
-    /// ([section 6](crate::guide::protocol#6-upload-urls)) less a margin.
-    pub const LIFETIME: Duration = Duration::from_secs(23 * 3600);
-    /// The number of URLs that a store keeps for one target, unless it is set otherwise.
-    pub const POOL_SIZE: usize = 100;
-
-    /// How far the clocks of two machines that share a store may differ: a URL that was received up to
-    /// this long in the future is used.
-    pub(crate) const CLOCK_SLACK: Duration = Duration::from_secs(300);
-
-    /// Returns whether the URL may still be used at this time. A URL that seems to be received in the
-    /// future is not, beyond what two machines' clocks may differ (5 minutes).
-    ///
-    /// ```
-    /// use std::time::{Duration, SystemTime};
-    /// use b2sdk::account_info::UploadUrl;
-    ///
-    /// let received = SystemTime::now();
-    /// let url = UploadUrl::new("https://pod.example.com".to_owned(), "token".into(), received.into());
-    /// assert!(url.is_fresh((received + Duration::from_secs(3600)).into()));
-    /// assert!(!url.is_fresh((received + UploadUrl::LIFETIME).into()));
-    /// ```
-    #[must_use]
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        self.received > now.earlier(Self::LIFETIME)
-            && self.received.earlier(Self::CLOCK_SLACK) <= now
-    }
 }
 
 forward_account_info! {

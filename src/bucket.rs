@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::auth::Identity;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::log_store_failure;
 
 /// A bucket of an account: uploads, downloads, listings, and everything else that is about its files.
@@ -177,14 +177,20 @@ impl Bucket {
         &self.owner
     }
 
-    pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
-        let control = self.client.control(cancel).owned_by(&self.owner);
-        control.about(&self.name)
+    /// The control of a call of this name that is about the bucket, and about a file if there is one.
+    pub(crate) fn control(
+        &self,
+        call: &'static str,
+        file_name: Option<&str>,
+        cancel: Option<&CancelToken>,
+    ) -> Control {
+        let control = self.client.unnamed_control(cancel).owned_by(&self.owner);
+        control.about(&self.name).calling(call, file_name)
     }
 
     /// What a call about the bucket requires of the key.
-    fn needs(&self, operation: Operation) -> Needs<'_> {
-        Needs::from(operation).about(&self.name)
+    fn needs(&self, operation: Operation) -> Requirements<'_> {
+        Requirements::from(operation).about(&self.name)
     }
 
     /// Calls `act` with the bucket's id, and again if the name has got another id.

@@ -10,6 +10,7 @@
 //! - what an [`AccountInfo`](crate::account_info::AccountInfo) reports ([`StoreError`]);
 //! - why a text is not a value ([`InvalidSha1`], [`InvalidTimestamp`], [`UnknownName`]).
 
+mod inspect;
 pub(crate) mod kinds;
 pub(crate) mod left;
 pub(crate) mod not_allowed;

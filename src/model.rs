@@ -19,6 +19,7 @@ pub(crate) mod auth;
 pub(crate) mod bucket;
 pub(crate) mod cors;
 pub(crate) mod encryption;
+pub(crate) mod event;
 pub(crate) mod file;
 pub(crate) mod file_info;
 pub(crate) mod filtered;

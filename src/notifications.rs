@@ -19,8 +19,9 @@ use crate::error::{Error, Result};
 use crate::model::lenient;
 use crate::model::notification::check_signing_secret;
 
+pub use crate::model::event::EventNotification;
 pub use crate::model::notification::{
-    CustomHeader, EventNotification, EventNotificationRule, EventTarget, EventType, TargetType,
+    CustomHeader, EventNotificationRule, EventTarget, EventType, TargetType,
 };
 pub use crate::model::secret::{CustomHeaderValue, SigningSecret};
 

@@ -46,8 +46,8 @@ use crate::http::Http;
 use crate::model::auth::Identity;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
-use crate::session::capabilities::Needs;
-use crate::session::credentials::{Credentials, ProviderState};
+use crate::session::capabilities::Requirements;
+use crate::session::credentials::{Adoption, Credentials, ProviderState};
 use crate::session::retry::{Pauses, RetryLoop, RetryPolicy, Step};
 use crate::session::store::Store;
 
@@ -139,18 +139,39 @@ impl Session {
     /// `AccountChanged` if it holds another identity than the one that the call is for, or than the
     /// one that this session authorized.
     pub(crate) fn current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
-        let snapshot = match self.store.auth()? {
-            Some(snapshot) => snapshot,
-            None => self.restore(control)?,
-        };
+        control.in_span(|| self.find_current(control))
+    }
+
+    fn find_current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
+        loop {
+            let snapshot = match self.store.auth()? {
+                Some(snapshot) => snapshot,
+                None => self.restore(control)?,
+            };
+            match self.adoption(&snapshot, control)? {
+                Adoption::Adopted => return Ok(snapshot),
+                Adoption::Foreign => return Err(Error::AccountChanged),
+                // Each time the provider named a key that was new to this session.
+                Adoption::Replaced => {}
+            }
+        }
+    }
+
+    /// Whether this authorization may be used for a call: it is of the identity that the call is
+    /// for and of the one that this session authorized, or of a successor.
+    fn adoption(&self, snapshot: &AuthSnapshot, control: &Control) -> Result<Adoption> {
         let pinned = self.pinned();
         let wanted = [control.owner.as_deref(), pinned.as_ref()];
         for identity in wanted.into_iter().flatten() {
-            if identity != snapshot.identity() && !self.adopts(identity, &snapshot, control)? {
-                return Err(Error::AccountChanged);
+            if identity == snapshot.identity() {
+                continue;
+            }
+            match self.adopts(identity, snapshot, control)? {
+                Adoption::Adopted => {}
+                other => return Ok(other),
             }
         }
-        Ok(snapshot)
+        Ok(Adoption::Adopted)
     }
 
     /// The identity that this session authorized, if it did.
@@ -163,7 +184,7 @@ impl Session {
     /// request.
     pub(crate) fn require(
         &self,
-        needs: &Needs<'_>,
+        needs: &Requirements<'_>,
         control: &Control,
     ) -> Result<Arc<AuthSnapshot>> {
         let snapshot = self.current(control)?;
@@ -178,7 +199,7 @@ impl Session {
     /// needs fails with `NotAllowed` before the first attempt.
     pub(crate) fn call<'n, T>(
         &self,
-        needs: impl Into<Needs<'n>>,
+        needs: impl Into<Requirements<'n>>,
         control: &Control,
         f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
@@ -202,17 +223,17 @@ impl Session {
         if attempts.moves_data() {
             attempts.policy = &once;
         }
-        let needs = Needs::from(operation).for_the_service();
+        let needs = Requirements::from(operation).for_the_service();
         self.call_in(attempts, &needs, f)
     }
 
     /// Runs the attempts of one call, and replaces the token between them where `advice` says so.
-    /// The authorization is read anew for each attempt, because another thread may have replaced
+    /// The authorization is read again for each attempt, because another thread may have replaced
     /// it.
     fn call_in<T>(
         &self,
         attempts: RetryLoop<'_>,
-        needs: &Needs<'_>,
+        needs: &Requirements<'_>,
         mut f: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
         let control = attempts.control;
@@ -243,6 +264,7 @@ impl Session {
             clock: self.clock(),
             pauses: &self.pauses,
             control,
+            http: &self.http,
         }
     }
 
@@ -256,7 +278,7 @@ impl Session {
     fn explain(
         &self,
         error: Error,
-        needs: &Needs<'_>,
+        needs: &Requirements<'_>,
         snapshot: &AuthSnapshot,
         step: Step,
     ) -> Error {
@@ -292,7 +314,7 @@ impl Session {
         let refusal = if service.operation == needs.operation() {
             needs.refusal(allowed, Some((subject, service)))
         } else {
-            Needs::from(service.operation).refusal(allowed, Some((subject, service)))
+            Requirements::from(service.operation).refusal(allowed, Some((subject, service)))
         };
         Error::NotAllowed(Box::new(refusal))
     }

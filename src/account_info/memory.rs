@@ -31,15 +31,25 @@ use crate::model::time::Timestamp;
 /// costs one authorization (class C), one `b2_list_buckets` (class C) for each bucket that it
 /// names, and new upload URLs.
 ///
-/// A store belongs to one account and key at a time; use one store for each, or clone an [`Arc`] of
-/// it to share one login among several `B2Api`s of a process. The application key stays in memory
-/// as long as the store exists, and is wiped when it is dropped.
+/// A store belongs to one account and key at a time. Use one store for each; a shared one ([`Arc`])
+/// shares its login among several `B2Api`s of a process. The application key stays in memory as
+/// long as the store exists, and is wiped when it is dropped.
 ///
 /// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// use std::sync::Arc;
 /// use b2sdk::{B2Api, InMemoryAccountInfo};
 ///
-/// let b2_api = B2Api::new(InMemoryAccountInfo::new());
-/// # let _ = b2_api;
+/// let store = Arc::new(InMemoryAccountInfo::new());
+/// let first = B2Api::new(Arc::clone(&store));
+/// first.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// // Another `B2Api` with settings of its own uses the login; it sends no `b2_authorize_account`.
+/// let second = B2Api::builder(store).user_agent("another-part/1.0").build()?;
+/// assert!(second.list_buckets()?.is_empty());
+/// assert_eq!(second.request_counts().total(), 1);
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct InMemoryAccountInfo {

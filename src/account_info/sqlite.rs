@@ -113,6 +113,25 @@ impl SqliteAccountInfo {
     /// A file of an older tool is upgraded to the current format. A file of a newer tool is used as it
     /// is, if it has the columns that this version needs.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("account_info");
+    /// use b2sdk::{B2Api, SqliteAccountInfo};
+    ///
+    /// let b2_api = B2Api::new(SqliteAccountInfo::open(&path)?);
+    /// b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// drop(b2_api);
+    ///
+    /// // Another process, or the next run: the login is in the file, and nothing is sent for it.
+    /// let b2_api = B2Api::new(SqliteAccountInfo::open(&path)?);
+    /// b2_api.list_buckets()?;
+    /// assert_eq!(b2_api.request_counts().total(), 1);
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`SqliteAccountInfoBuilder::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
@@ -147,6 +166,8 @@ impl SqliteAccountInfo {
 
     /// Returns whether the file cannot be written, so that changes stay in memory
     /// ([`read_only_fallback`](SqliteAccountInfoBuilder::read_only_fallback)).
+    ///
+    /// Everything works all the same; only what this process learns is gone when it ends.
     #[must_use]
     pub const fn is_read_only(&self) -> bool {
         matches!(self.backend, Backend::ReadOnly(_))

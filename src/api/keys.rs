@@ -9,7 +9,7 @@ use crate::model::auth::Capability;
 use crate::model::id::{ApplicationKeyId, BucketId};
 use crate::model::key::{CreatedKey, KeyDetails};
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::paging::KeyPages;
 use crate::setters::setters;
 use crate::wire::key::CreateKeyRequest;
@@ -145,20 +145,20 @@ impl B2Api {
         let capabilities: Vec<_> = capabilities.into_iter().collect();
         check(name, &capabilities, options)?;
         // Nobody grants more than they hold.
-        let needs = Needs::from(Operation::CreateKey).perhaps(&capabilities);
-        let made = self
-            .client
-            .session
-            .call(needs, &self.client.control(None), |raw| {
-                raw.create_key(&CreateKeyRequest {
-                    account_id: &raw.auth.account_id,
-                    capabilities: &capabilities,
-                    key_name: name,
-                    valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
-                    bucket_ids: buckets.as_deref(),
-                    name_prefix: name_prefix.as_deref(),
-                })
-            })?;
+        let needs = Requirements::from(Operation::CreateKey).perhaps(&capabilities);
+        let made =
+            self.client
+                .session
+                .call(needs, &self.client.control("create_key", None), |raw| {
+                    raw.create_key(&CreateKeyRequest {
+                        account_id: &raw.auth.account_id,
+                        capabilities: &capabilities,
+                        key_name: name,
+                        valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
+                        bucket_ids: buckets.as_deref(),
+                        name_prefix: name_prefix.as_deref(),
+                    })
+                })?;
         Ok(CreatedKey {
             application_key: made.application_key,
             details: made.details,
@@ -202,7 +202,11 @@ impl B2Api {
     /// # Errors
     /// As the items of [`list_keys`](Self::list_keys).
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
-        KeyPages::find(&self.client.session, &self.client.control(None), id)
+        KeyPages::find(
+            &self.client.session,
+            &self.client.control("get_key", None),
+            id,
+        )
     }
 
     /// Permanently deletes an application key and returns what it was. Tokens that were issued for
@@ -219,11 +223,11 @@ impl B2Api {
     /// If the answer is lost, the call is repeated. If the first request had taken effect, the
     /// second one fails because the key no longer exists, and the error says so.
     pub fn delete_key(&self, id: &ApplicationKeyId) -> Result<KeyDetails> {
-        self.client
-            .session
-            .call(Operation::DeleteKey, &self.client.control(None), |raw| {
-                raw.delete_key(id)
-            })
+        self.client.session.call(
+            Operation::DeleteKey,
+            &self.client.control("delete_key", None),
+            |raw| raw.delete_key(id),
+        )
     }
 }
 
@@ -286,7 +290,7 @@ impl Iterator for Keys {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Self { client, pages } = self;
-        pages.next(&client.session, &client.control(None))
+        pages.next(&client.session, &client.control("list_keys", None))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::setters::setters;
 
 /// Options for deleting a version.
@@ -63,7 +63,7 @@ impl Bucket {
     /// `already_hidden` on the second call; [`Error::NotAllowed`]; the errors of any call. If the answer is
     /// lost, the service is asked whether the file is hidden.
     pub fn hide_file(&self, file_name: &str) -> Result<FileVersion> {
-        self.hide_file_under(&self.control(None), file_name)
+        self.hide_file_under(&self.control("hide_file", Some(file_name), None), file_name)
     }
 
     pub(super) fn hide_file_under(
@@ -72,7 +72,9 @@ impl Bucket {
         file_name: &str,
     ) -> Result<FileVersion> {
         let hidden = self.with_id(control, |id| {
-            let needs = Needs::from(Operation::HideFile).bucket(id).named(file_name);
+            let needs = Requirements::from(Operation::HideFile)
+                .bucket(id)
+                .named(file_name);
             self.client
                 .session
                 .call(needs, control, |raw| raw.hide_file(id, file_name))
@@ -98,7 +100,10 @@ impl Bucket {
     /// [`Error::FileNotFound`] if the name has no version; [`Error::InvalidInput`] if the file is not
     /// hidden, also on the second call; [`Error::NotAllowed`]; the errors of any call.
     pub fn unhide_file(&self, file_name: &str) -> Result<FileVersion> {
-        let latest = self.latest(&self.control(None), file_name)?;
+        let latest = self.latest(
+            &self.control("unhide_file", Some(file_name), None),
+            file_name,
+        )?;
         let latest = latest.ok_or_else(|| Error::FileNotFound {
             bucket: Some(self.name().into()),
             file: file_name.into(),
@@ -151,7 +156,7 @@ impl Bucket {
     ) -> Result<()> {
         let DeleteFileVersionOptions { bypass_governance } = *options;
         self.client.session.delete_file_version(
-            &self.control(None),
+            &self.control("delete_file_version", Some(file_name), None),
             file_id,
             file_name,
             bypass_governance,

@@ -10,7 +10,7 @@
 //!
 //! | what changes | what follows |
 //! | --- | --- |
-//! | the limit is lowered or raised | waiting threads notice within 100 ms, and the schedule begins anew from then |
+//! | the limit is lowered or raised | waiting threads notice within 100 ms, and the schedule begins again from then |
 //! | the limit is removed | waiting threads continue within 100 ms |
 //! | a thread is cancelled while it waits | it returns at once; its bytes stay in the schedule |
 //! | nothing moved for a while | no credit: the next second has no more bytes than any other |
@@ -69,6 +69,13 @@ impl Bandwidth {
     pub(crate) fn report_to(&self, tuner: &Arc<Tuner>) {
         for limiter in [&self.up, &self.down] {
             let _only_once = limiter.tuner.set(Arc::clone(tuner));
+        }
+    }
+
+    /// Reports that the system has no file descriptor left.
+    pub(crate) fn out_of_descriptors(&self, clock: &Clock) {
+        if let Some(tuner) = self.up.tuner.get() {
+            tuner.out_of_descriptors(clock.elapsed());
         }
     }
 

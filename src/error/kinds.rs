@@ -8,7 +8,7 @@ use crate::error::left::LargeFileLeft;
 use crate::error::not_allowed::NotAllowed;
 use crate::error::service::{ErrorCode, ServiceError};
 use crate::error::store::StoreError;
-use crate::error::transport::{Sent, TransportError, TransportKind};
+use crate::error::transport::TransportError;
 use crate::model::local_name::UnsafeName;
 use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
@@ -185,7 +185,7 @@ pub enum Error {
     },
     /// Somebody else changed the bucket since its state was read. Nothing was changed by this call. Read the
     /// state again, and repeat the change on it; [`Bucket::modify`](crate::Bucket::modify) does so by itself.
-    #[error("the bucket was changed by someone else meanwhile: {0}")]
+    #[error("the bucket was changed by someone else in the meantime: {0}")]
     Conflict(Box<ServiceError>),
     /// The file is encrypted with a customer's key (SSE-C), and no key or a wrong key was given. No content
     /// was transferred. [`FileVersion::sse_c_key_id`](crate::FileVersion::sse_c_key_id) names the key if the
@@ -275,8 +275,9 @@ pub enum Error {
 
     // This machine.
     /// A local file cannot be read, written or created, for example because the disk is full. A download
-    /// leaves its path as it was, and removes its temporary file unless it can be resumed.
-    #[error("cannot {action} {}", path.display())]
+    /// leaves its path as it was, and removes its temporary file unless it can be resumed. An upload that finds
+    /// no file descriptor left tries again, with pauses.
+    #[error("cannot {action} {}{}", path.display(), descriptors_hint(source))]
     LocalFile {
         /// The action that failed: `"read"`, `"create"` and so on.
         action: &'static str,
@@ -316,7 +317,7 @@ pub enum Error {
     /// another part of this one, has authorized there. Nothing was sent, so that nothing of one account gets
     /// into another. Authorize again, or give each account a store of its own.
     #[error(
-        "the account info was authorized for another account, key or realm meanwhile; call authorize_account again"
+        "the account info was authorized for another account, key or realm in the meantime; call authorize_account again"
     )]
     AccountChanged,
     /// The account-info store failed, and the call could not continue without it. Most failures of a store are
@@ -402,253 +403,6 @@ impl std::fmt::Display for KeyProblem {
     }
 }
 
-impl Error {
-    pub(crate) fn invalid_input(what: &'static str, reason: impl Into<Box<str>>) -> Self {
-        Self::InvalidInput {
-            what,
-            reason: reason.into(),
-        }
-    }
-
-    pub(crate) fn local_file(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::LocalFile {
-            action,
-            path: path.into(),
-            source,
-        }
-    }
-
-    /// Returns what went wrong: the failure inside [`LargeFileLeft`](Self::LargeFileLeft), or
-    /// otherwise the error itself. Match on this to treat an upload that left a file like any other one.
-    ///
-    /// ```
-    /// use b2sdk::Error;
-    ///
-    /// assert!(matches!(Error::Cancelled.failure(), Error::Cancelled));
-    /// ```
-    #[must_use]
-    pub fn failure(&self) -> &Self {
-        match self {
-            Self::LargeFileLeft(left) => left.failure.failure(),
-            other => other,
-        }
-    }
-
-    /// Returns the service's answer, if there was one: operation, status, code, message, and how often and
-    /// how long the call was tried.
-    ///
-    /// ```
-    /// # #[cfg(feature = "simulator")] {
-    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
-    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
-    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
-    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
-    /// # bucket.upload_bytes(b"hello", "hello.txt")?;
-    /// bucket.hide_file("hello.txt")?;
-    /// let error = bucket.hide_file("hello.txt").unwrap_err();
-    /// let answer = error.service().unwrap();
-    /// assert_eq!((answer.status, answer.code.as_str()), (400, "already_hidden"));
-    /// # }
-    /// # Ok::<_, b2sdk::Error>(())
-    /// ```
-    #[must_use]
-    pub fn service(&self) -> Option<&ServiceError> {
-        match self.failure() {
-            Self::InvalidCredentials(service)
-            | Self::CapExceeded(service)
-            | Self::Conflict(service)
-            | Self::RangeNotSatisfiable(service)
-            | Self::Busy(service)
-            | Self::Service(service)
-            | Self::Locked { service, .. }
-            | Self::BucketNameTaken { service, .. } => Some(service),
-            Self::BucketNotFound { service, .. }
-            | Self::FileNotFound { service, .. }
-            | Self::EncryptionKey { service, .. } => service.as_deref(),
-            Self::NotAllowed(refusal) => refusal.service.as_deref(),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn service_mut(&mut self) -> Option<&mut ServiceError> {
-        match self {
-            Self::LargeFileLeft(left) => left.failure.service_mut(),
-            Self::InvalidCredentials(service)
-            | Self::CapExceeded(service)
-            | Self::Conflict(service)
-            | Self::RangeNotSatisfiable(service)
-            | Self::Busy(service)
-            | Self::Service(service)
-            | Self::Locked { service, .. }
-            | Self::BucketNameTaken { service, .. } => Some(service),
-            Self::BucketNotFound { service, .. }
-            | Self::FileNotFound { service, .. }
-            | Self::EncryptionKey { service, .. } => service.as_deref_mut(),
-            Self::NotAllowed(refusal) => refusal.service.as_deref_mut(),
-            _ => None,
-        }
-    }
-
-    /// Returns the HTTP status of the service's answer, such as 503, if there was one. For what a status and
-    /// code mean, see [section 11](crate::guide::protocol#11-errors).
-    #[must_use]
-    pub fn status(&self) -> Option<u16> {
-        self.service().map(|service| service.status)
-    }
-
-    /// Returns the error code of the service's answer, if there was one. It is empty where the answer has
-    /// none, which is so for HEAD requests and for answers of proxies.
-    #[must_use]
-    pub fn code(&self) -> Option<&ErrorCode> {
-        self.service().map(|service| &service.code)
-    }
-
-    /// Returns how often the request that failed was sent; 0 if nothing was sent, or if the error is not about
-    /// a request.
-    #[must_use]
-    pub fn attempts(&self) -> u32 {
-        match self.failure() {
-            Self::Connection(transport) => transport.attempts,
-            other => other.service().map_or(0, |service| service.attempts),
-        }
-    }
-
-    /// Returns whether the whole call may succeed later without anybody changing anything: after
-    /// [`Busy`](Self::Busy), [`Truncated`](Self::Truncated), [`ChecksumMismatch`](Self::ChecksumMismatch),
-    /// [`Connection`](Self::Connection) but for a certificate that is not accepted, and
-    /// [`Store`](Self::Store) if the store is only unavailable.
-    ///
-    /// The call has been repeated already, for about 15 minutes by default, so wait for minutes before the
-    /// next try.
-    ///
-    /// # Consequences
-    /// A call that creates something may have taken effect although its answer was lost, so that
-    /// repeating it creates it twice: see [`is_answer_lost`](Self::is_answer_lost) and
-    /// [`TransportError::sent`].
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self.failure() {
-            Self::Busy(_) | Self::Truncated { .. } | Self::ChecksumMismatch { .. } => true,
-            Self::Connection(transport) => transport.kind != TransportKind::Tls,
-            Self::Store(store) => store.is_unavailable(),
-            _ => false,
-        }
-    }
-
-    /// Returns whether the bucket or file does not exist, or is not visible to this key:
-    /// [`BucketNotFound`](Self::BucketNotFound) and [`FileNotFound`](Self::FileNotFound).
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        matches!(
-            self.failure(),
-            Self::BucketNotFound { .. } | Self::FileNotFound { .. }
-        )
-    }
-
-    /// Returns whether credentials or permissions are the reason, so that another key, or authorizing again,
-    /// may help: [`NotAuthorized`](Self::NotAuthorized), [`InvalidCredentials`](Self::InvalidCredentials),
-    /// [`Credentials`](Self::Credentials), [`NotAllowed`](Self::NotAllowed),
-    /// [`AccountChanged`](Self::AccountChanged), and other answers with status 401.
-    #[must_use]
-    pub fn is_auth(&self) -> bool {
-        matches!(
-            self.failure(),
-            Self::NotAuthorized
-                | Self::InvalidCredentials(_)
-                | Self::Credentials { .. }
-                | Self::NotAllowed(_)
-                | Self::AccountChanged
-        ) || (self.status() == Some(401) && !matches!(self.failure(), Self::Locked { .. }))
-    }
-
-    /// Returns whether the last request may have taken effect despite this error: it was sent
-    /// completely, and no answer of the service itself came back. Look at what is there before a call is
-    /// repeated that creates something: a bucket, a key, a version.
-    ///
-    /// ```
-    /// use b2sdk::{B2Api, InMemoryAccountInfo, RetryPolicy};
-    ///
-    /// let api = B2Api::builder(InMemoryAccountInfo::new()).retry(RetryPolicy::none()).build()?;
-    /// let nobody_listens = api.authorize_account("http://127.0.0.1:1", "id", "key").unwrap_err();
-    /// assert!(!nobody_listens.is_answer_lost());
-    /// # Ok::<_, b2sdk::Error>(())
-    /// ```
-    #[must_use]
-    pub fn is_answer_lost(&self) -> bool {
-        match self.failure() {
-            Self::Connection(transport) => transport.sent == Sent::All,
-            Self::UnexpectedReply { .. } => true,
-            other => other.service().is_some_and(ServiceError::is_lost_answer),
-        }
-    }
-
-    /// The failure with the bucket that the call was about, if it lacks one.
-    pub(crate) fn in_bucket(mut self, name: Option<&str>) -> Self {
-        if let Self::FileNotFound { bucket, .. } = &mut self
-            && bucket.is_none()
-        {
-            *bucket = name.map(Into::into);
-        }
-        self
-    }
-
-    /// Whether asking once more may be answered otherwise, after an answer that was lost: what refuses on the
-    /// way, such as a firewall, refuses again.
-    pub(crate) fn may_pass(&self) -> bool {
-        self.is_retryable() || matches!(self.failure(), Self::UnexpectedReply { .. })
-    }
-
-    /// Whether an earlier attempt of the same call may have taken effect.
-    pub(crate) fn is_after_lost_answer(&self) -> bool {
-        self.service()
-            .is_some_and(|service| service.after_lost_answer)
-    }
-
-    /// Takes an error of ours back out of an `io::Error` that carried it through a reader.
-    pub(crate) fn from_io(error: io::Error) -> std::result::Result<Self, io::Error> {
-        error.downcast::<Self>()
-    }
-
-    /// The same failure for another thread that waited for its outcome, where it can be told twice.
-    pub(crate) fn duplicate(&self) -> Option<Self> {
-        Some(match self {
-            Self::InvalidCredentials(service) => Self::InvalidCredentials(service.clone()),
-            Self::CapExceeded(service) => Self::CapExceeded(service.clone()),
-            Self::Busy(service) => Self::Busy(service.clone()),
-            Self::Service(service) => Self::Service(service.clone()),
-            Self::Connection(transport) => Self::Connection(transport.clone()),
-            Self::Store(store) => Self::Store(store.clone()),
-            Self::LocalFile {
-                action,
-                path,
-                source,
-            } => Self::LocalFile {
-                action,
-                path: path.clone(),
-                source: io::Error::new(source.kind(), source.to_string()),
-            },
-            Self::AccountInfoCorrupt { path, reason } => Self::AccountInfoCorrupt {
-                path: path.clone(),
-                reason: reason.clone(),
-            },
-            Self::AccountInfoTooNew { path, reason } => Self::AccountInfoTooNew {
-                path: path.clone(),
-                reason: reason.clone(),
-            },
-            Self::NotAuthorized => Self::NotAuthorized,
-            Self::AccountChanged => Self::AccountChanged,
-            Self::Credentials { source } => Self::Credentials {
-                source: source.to_string().into(),
-            },
-            Self::UnexpectedReply { operation, source } => Self::UnexpectedReply {
-                operation: *operation,
-                source: source.to_string().into(),
-            },
-            _ => return None,
-        })
-    }
-}
-
 impl From<Error> for io::Error {
     /// For readers: the error comes back out with `io::Error::downcast`.
     fn from(error: Error) -> Self {
@@ -663,6 +417,23 @@ impl From<StoreError> for Error {
             Ok(own) => own,
             Err(other) => Self::Store(other),
         }
+    }
+}
+
+/// Whether a failure of the operating system is that the process, or the whole system, has no file descriptor
+/// left.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[23, 24] };
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
+}
+
+/// What helps if that is the failure.
+fn descriptors_hint(error: &io::Error) -> &'static str {
+    match is_out_of_descriptors(error) {
+        true => ": no file descriptor is left; raise the limit, or use fewer workers",
+        false => "",
     }
 }
 

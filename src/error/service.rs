@@ -190,42 +190,32 @@ impl ServiceError {
         self.code.as_str().is_empty()
     }
 
-    /// The outcome that a refusal means (docs/protocol.md, section 11).
+    /// The outcome that a refusal means (docs/protocol.md, section 11): first what the status or the code
+    /// decides alone, then what depends on the operation.
     pub(crate) fn into_error(self, subject: Subject<'_>) -> Error {
         use ErrorCode as Code;
-        let operation = self.operation;
-        let reads = matches!(
-            operation,
-            Operation::DownloadFileById
-                | Operation::DownloadFileByName
-                | Operation::CopyFile
-                | Operation::CopyPart
-        );
-        let downloads = matches!(
-            operation,
-            Operation::DownloadFileById | Operation::DownloadFileByName
-        );
-        let changes_lock = matches!(
-            operation,
-            Operation::UpdateFileRetention | Operation::UpdateFileLegalHold
-        );
-        // The code of this refusal is not known for certain; its message is (docs/protocol.md,
-        // section 12).
-        let is_locked = operation == Operation::DeleteFileVersion
-            && (self.code == Code::AccessDenied || self.message == "Access Denied");
+        if self.is_about_lock() {
+            return Error::Locked {
+                file: subject.name(),
+                service: Box::new(self),
+            };
+        }
+        if let Some(problem) = self.key_problem() {
+            return Error::EncryptionKey {
+                problem,
+                service: Some(Box::new(self)),
+            };
+        }
         let service = Box::new(self);
         match (service.status, &service.code) {
             (401, code)
-                if operation == Operation::AuthorizeAccount && *code != Code::Unsupported =>
+                if service.operation == Operation::AuthorizeAccount
+                    && *code != Code::Unsupported =>
             {
                 Error::InvalidCredentials(service)
             }
-            (401, _) if is_locked => Error::Locked {
-                file: subject.name(),
-                service,
-            },
             (401, Code::Unauthorized) => Error::NotAllowed(Box::new(NotAllowed {
-                operation,
+                operation: service.operation,
                 subject: subject.name(),
                 missing: Vec::new(),
                 restriction: None,
@@ -240,36 +230,14 @@ impl ServiceError {
                 name: subject.name(),
                 service,
             },
-            (400, Code::NoSuchFile | Code::FileNotPresent) => Error::FileNotFound {
-                bucket: None,
-                file: subject.name(),
-                service: Some(service),
-            },
+            (400, Code::NoSuchFile | Code::FileNotPresent) => no_file(subject.name(), service),
             // A page of a proxy tells nothing about the file, except to HEAD, whose answers have no body.
-            (404, code) if !code.as_str().is_empty() || downloads => match subject {
-                Subject::File(name) => Error::FileNotFound {
-                    bucket: None,
-                    file: name.into(),
-                    service: Some(service),
-                },
+            (404, code) if !code.as_str().is_empty() || service.is_of_download() => match subject {
+                Subject::File(name) => no_file(name.into(), service),
                 _ => Error::Service(service),
             },
             (409, _) => Error::Conflict(service),
             (416, _) => Error::RangeNotSatisfiable(service),
-            (403, Code::AccessDenied) if reads => Error::EncryptionKey {
-                problem: KeyProblem::Wrong,
-                service: Some(service),
-            },
-            (400, Code::BadRequest) if reads && service.message.contains(NO_CUSTOMER_KEY) => {
-                Error::EncryptionKey {
-                    problem: KeyProblem::Missing,
-                    service: Some(service),
-                }
-            }
-            (403, Code::AccessDenied) if changes_lock => Error::Locked {
-                file: subject.name(),
-                service,
-            },
             (
                 400 | 403,
                 Code::CapExceeded
@@ -280,5 +248,50 @@ impl ServiceError {
             (408 | 429 | 500 | 502..=599, _) => Error::Busy(service),
             _ => Error::Service(service),
         }
+    }
+
+    /// Whether object lock is the reason. For a deletion, the code of the refusal is not known for certain;
+    /// its message is (docs/protocol.md, section 12).
+    fn is_about_lock(&self) -> bool {
+        let is_denied = self.code == ErrorCode::AccessDenied;
+        match self.operation {
+            Operation::DeleteFileVersion => {
+                self.status == 401 && (is_denied || self.message == "Access Denied")
+            }
+            Operation::UpdateFileRetention | Operation::UpdateFileLegalHold => {
+                self.status == 403 && is_denied
+            }
+            _ => false,
+        }
+    }
+
+    /// What is wrong with the customer's key that a file was to be read with, if that is the reason.
+    fn key_problem(&self) -> Option<KeyProblem> {
+        let copies = matches!(self.operation, Operation::CopyFile | Operation::CopyPart);
+        match (self.status, &self.code) {
+            _ if !copies && !self.is_of_download() => None,
+            (403, ErrorCode::AccessDenied) => Some(KeyProblem::Wrong),
+            (400, ErrorCode::BadRequest) if self.message.contains(NO_CUSTOMER_KEY) => {
+                Some(KeyProblem::Missing)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a download was refused.
+    fn is_of_download(&self) -> bool {
+        matches!(
+            self.operation,
+            Operation::DownloadFileById | Operation::DownloadFileByName
+        )
+    }
+}
+
+/// The error of a file that is not there.
+fn no_file(file: Box<str>, service: Box<ServiceError>) -> Error {
+    Error::FileNotFound {
+        bucket: None,
+        file,
+        service: Some(service),
     }
 }

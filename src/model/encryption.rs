@@ -120,6 +120,23 @@ open_enum! {
 }
 
 /// The service's report of how a file is encrypted, or the new files of a bucket.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// use b2sdk::UploadOptions;
+/// use b2sdk::encryption::{Encryption, EncryptionMode};
+///
+/// let options = UploadOptions::new().encryption(Encryption::SseB2);
+/// let version = bucket.upload_bytes_with(b"hello", "hello.txt", &options)?.into_version();
+/// let reported = version.server_side_encryption.readable().expect("it is encrypted");
+/// assert_eq!(reported.mode, EncryptionMode::SseB2);
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -12,6 +12,21 @@ use crate::model::time::Timestamp;
 /// An application key without its secret, from [`B2Api::list_keys`](crate::B2Api::list_keys),
 /// [`B2Api::get_key`](crate::B2Api::get_key) and the calls that create and delete keys.
 ///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// use b2sdk::keys::Capability;
+///
+/// b2_api.create_key("reader", [Capability::ReadFiles])?;
+/// let mut keys = b2_api.list_keys()?.filter(|key| key.as_ref().is_ok_and(|key| key.key_name == "reader"));
+/// let reader = keys.next().expect("it was just created")?;
+/// assert_eq!((reader.capabilities, reader.bucket_ids), (vec![Capability::ReadFiles], None));
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
+///
 /// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

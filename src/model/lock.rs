@@ -181,6 +181,16 @@ impl BucketRetention {
 /// A change to a bucket's default retention, in
 /// [`UpdateBucketOptions::default_retention`](crate::UpdateBucketOptions::default_retention). Versions that exist
 /// keep the retention that they have.
+///
+/// ```
+/// use b2sdk::UpdateBucketOptions;
+/// use b2sdk::lock::{BucketRetention, DefaultRetention, RetentionPeriod};
+///
+/// let month = BucketRetention::governance(RetentionPeriod::days(30));
+/// let on = UpdateBucketOptions::new().default_retention(month);
+/// let off = UpdateBucketOptions::new().default_retention(DefaultRetention::Cleared);
+/// assert!(on.default_retention != off.default_retention);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DefaultRetention {
@@ -204,6 +214,22 @@ impl From<BucketRetention> for DefaultRetention {
 
 /// The object lock settings of a bucket, in
 /// [`BucketDetails::file_lock_configuration`](crate::BucketDetails::file_lock_configuration).
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// use b2sdk::{BucketType, CreateBucketOptions};
+///
+/// let options = CreateBucketOptions::new().file_lock(true);
+/// let bucket = b2_api.create_bucket_with("example-mybucket-b2-1", BucketType::AllPrivate, &options)?;
+/// let details = bucket.details()?;
+/// let lock = details.file_lock_configuration.readable().expect("this key may read it");
+/// assert!(lock.is_file_lock_enabled && lock.default_retention.is_none());
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileLockConfiguration {

@@ -13,6 +13,21 @@ use std::fmt;
 /// [`Error::InvalidFileName`](crate::Error::InvalidFileName). Names are checked before an upload or copy, and
 /// nothing is sent. Files that break a rule can exist, because other APIs made them; they can be downloaded,
 /// listed and deleted.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// use b2sdk::Error;
+/// use b2sdk::error::NameRule;
+///
+/// let refused = bucket.upload_bytes(b"hello", "/absolute.txt").unwrap_err();
+/// assert!(matches!(refused, Error::InvalidFileName { rule: NameRule::StartsWithSlash, .. }));
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NameRule {

@@ -10,8 +10,12 @@ use crate::model::lenient::Row;
 use crate::model::sha1::ContentSha1;
 use crate::model::time::Timestamp;
 
-/// A part of an unfinished large file, from [`B2Api::list_parts`](crate::B2Api::list_parts). Once the file is
-/// finished, the service no longer tells its parts.
+/// A part of an unfinished large file, from [`B2Api::list_parts`](crate::B2Api::list_parts). Once
+/// the file is finished, the service no longer tells its parts.
+///
+/// Parts of a large file have any order in time: they are uploaded side by side, and a part that is
+/// uploaded again replaces the earlier one. The service bills the parts of a file that is never
+/// finished.
 ///
 /// Members that this version of the crate does not know are in [`extra`](Self::extra).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

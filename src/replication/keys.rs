@@ -1,6 +1,13 @@
 //! The keys that replication works with: the one that is configured if it will do, otherwise one that
 //! an earlier run made, otherwise a new one. Only ids are needed, so a key whose making was answered
 //! to nobody is as good as any.
+//!
+//! | the configured key | what is used |
+//! | --- | --- |
+//! | exists, may do the work, has not expired | that one |
+//! | is missing, or may not do the work | an earlier key of this name that may, the one with the lowest id |
+//! | and there is none | a new one |
+//! | several programs create one at the same time | the one with the lowest id; each deletes its own if that is another one |
 
 use crate::bucket::Bucket;
 use crate::error::{Error, Result};
@@ -9,7 +16,7 @@ use crate::model::id::ApplicationKeyId;
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::model::time::Timestamp;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::paging::KeyPages;
 use crate::wire::key::CreateKeyRequest;
 
@@ -30,12 +37,16 @@ const DESTINATION: &[Capability] = &[
 
 /// What a key for one side must be.
 pub(super) struct KeyRequirements<'a> {
+    /// The bucket that the key is to be restricted to.
     bucket: &'a Bucket,
+    /// What its name ends with.
     suffix: &'static str,
+    /// What it must be able to do.
     capabilities: &'static [Capability],
 }
 
 impl<'a> KeyRequirements<'a> {
+    /// What the key must be that files are read with.
     pub(super) const fn of_source(bucket: &'a Bucket) -> Self {
         Self {
             bucket,
@@ -44,6 +55,7 @@ impl<'a> KeyRequirements<'a> {
         }
     }
 
+    /// What the key must be that files are written with.
     pub(super) const fn of_destination(bucket: &'a Bucket) -> Self {
         Self {
             bucket,
@@ -75,9 +87,14 @@ impl<'a> KeyRequirements<'a> {
             && key.expiration_timestamp.is_none_or(|end| end > now)
     }
 
+    /// The key with this id, if it exists.
     pub(super) fn by_id(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
         let session = &self.bucket.client().session;
-        KeyPages::find(session, &self.bucket.control(None), id)
+        KeyPages::find(
+            session,
+            &self.bucket.control("set_up_replication", None, None),
+            id,
+        )
     }
 
     /// A key that was made for this before, or a new one.
@@ -99,8 +116,12 @@ impl<'a> KeyRequirements<'a> {
         }
     }
 
+    /// Deletes a key that turned out to be one too many. One that is gone already is no error.
     fn delete(&self, id: &ApplicationKeyId) -> Result<()> {
-        let (session, control) = (&self.bucket.client().session, self.bucket.control(None));
+        let (session, control) = (
+            &self.bucket.client().session,
+            self.bucket.control("set_up_replication", None, None),
+        );
         match session.call(Operation::DeleteKey, &control, |raw| raw.delete_key(id)) {
             // A key that may not delete leaves one that nobody uses.
             Ok(_) | Err(Error::NotAllowed(_)) => Ok(()),
@@ -112,7 +133,7 @@ impl<'a> KeyRequirements<'a> {
     /// The lowest id of the keys that will do.
     fn find(&self, name: &str) -> Result<Option<ApplicationKeyId>> {
         let session = &self.bucket.client().session;
-        let control = self.bucket.control(None);
+        let control = self.bucket.control("set_up_replication", None, None);
         let only = [self.bucket.id()];
         let mut lowest = None;
         let mut pages = KeyPages::default();
@@ -129,21 +150,26 @@ impl<'a> KeyRequirements<'a> {
         Ok(lowest)
     }
 
+    /// Creates a key.
     fn make(&self, name: &str) -> Result<ApplicationKeyId> {
         let session = &self.bucket.client().session;
         let only = [self.bucket.id()];
         // Nobody grants more than they hold.
-        let needs = Needs::from(Operation::CreateKey).perhaps(self.capabilities);
-        let made = session.call(needs, &self.bucket.control(None), |raw| {
-            raw.create_key(&CreateKeyRequest {
-                account_id: &raw.auth.account_id,
-                capabilities: self.capabilities,
-                key_name: name,
-                valid_duration_in_seconds: None,
-                bucket_ids: Some(&only),
-                name_prefix: None,
-            })
-        })?;
+        let needs = Requirements::from(Operation::CreateKey).perhaps(self.capabilities);
+        let made = session.call(
+            needs,
+            &self.bucket.control("set_up_replication", None, None),
+            |raw| {
+                raw.create_key(&CreateKeyRequest {
+                    account_id: &raw.auth.account_id,
+                    capabilities: self.capabilities,
+                    key_name: name,
+                    valid_duration_in_seconds: None,
+                    bucket_ids: Some(&only),
+                    name_prefix: None,
+                })
+            },
+        )?;
         Ok(made.details.application_key_id)
     }
 }

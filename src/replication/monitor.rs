@@ -58,6 +58,26 @@ impl Monitor {
 
     /// Returns an iterator over all names, in order, with the newest version on both sides.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let east = b2_api.create_bucket("example-east-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// # let west = b2_api.create_bucket("example-west-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::replication::{Monitor, Side, set_up};
+    ///
+    /// let replication = set_up(&east, &west)?;
+    /// east.upload_bytes(b"hello", "hello.txt")?;
+    /// for pair in Monitor::new(&east, &replication.rule).destination(&west).pairs()? {
+    ///     let pair = pair?;
+    ///     let name = pair.source.as_ref().map(|version| version.file_name.as_str());
+    ///     assert_eq!((name, pair.state().destination), (Some("hello.txt"), Side::Missing)); // not yet
+    /// }
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidInput`] if the destination is not the rule's; nothing is sent before the first
     /// pair is asked for. The pairs are [`Error::NotAllowed`], or the errors of any call; an error is
@@ -149,6 +169,7 @@ impl Pair {
     }
 }
 
+/// What one side has of a name.
 fn side(version: Option<&FileVersion>) -> Side {
     match version {
         None => Side::Missing,
@@ -157,6 +178,7 @@ fn side(version: Option<&FileVersion>) -> Side {
     }
 }
 
+/// Whether the version is a file and not a hide marker.
 fn is_file(version: &FileVersion) -> bool {
     version.action != FileAction::Hide
 }

@@ -1,4 +1,12 @@
 //! Which rule is to be there, given the rules that are: pure.
+//!
+//! | the source has | the rule that is stored |
+//! | --- | --- |
+//! | no rule for this destination and prefix | a new one, named after the destination bucket, with a number if that name is taken |
+//! | one, enabled | that one, with what the options change |
+//! | one, paused | that one, enabled |
+//! | a rule of the given name to another bucket | `InvalidInput` |
+//! | two other rules | `InvalidInput`: there is no room |
 
 use crate::error::{Error, Result};
 use crate::model::bucket::BucketDetails;

@@ -21,6 +21,16 @@ pub enum Side {
 
 /// The state of a name in both buckets, from [`Pair::state`](crate::replication::Pair::state). A [`Report`]
 /// counts names by it.
+///
+/// ```
+/// use b2sdk::replication::{PairState, ReplicationStatus, Side};
+///
+/// /// Whether somebody should look at a file.
+/// fn is_alarming(state: &PairState) -> bool {
+///     matches!(state.source, Side::File(Some(ReplicationStatus::Failed))) || state.content_differs
+/// }
+/// # let _ = is_alarming;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct PairState {

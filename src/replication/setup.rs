@@ -10,7 +10,7 @@ use crate::replication::keys::KeyRequirements;
 use crate::replication::options::SetupOptions;
 use crate::replication::plan;
 
-/// How often to begin anew when somebody else configures the source bucket at the same time.
+/// How often to begin again when somebody else configures the source bucket at the same time.
 const TRIES: u32 = 3;
 
 /// A replication as [`set_up`] or [`set_up_with`] leaves it: its rule, its keys, and both buckets.
@@ -56,6 +56,24 @@ pub fn set_up(source: &Bucket, destination: &Bucket) -> Result<Replication> {
 /// `writeBucketReplications`, `listKeys` and `writeKeys`, and with the capabilities that the new keys
 /// get: `readFiles`, `readFileLegalHolds` and `readFileRetentions` for the source, `writeFiles`,
 /// `writeFileLegalHolds`, `writeFileRetentions` and `deleteFiles` for the destination.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start().unwrap();
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let east = b2_api.create_bucket("example-east-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # let west = b2_api.create_bucket("example-west-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// use b2sdk::replication::{SetupOptions, set_up_with};
+///
+/// let options = SetupOptions::new().file_name_prefix("photos/").rule_name("photos-to-west");
+/// let first = set_up_with(&east, &west, &options)?;
+/// // Repeating the call, as after a failure, changes nothing.
+/// let second = set_up_with(&east, &west, &options)?;
+/// assert_eq!((first.rule, first.source_key), (second.rule, second.source_key));
+/// # }
+/// # Ok::<_, b2sdk::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::InvalidInput`] if the two are one bucket, if a rule of the given name leads elsewhere, if
@@ -137,6 +155,7 @@ fn try_set_up(
     }))
 }
 
+/// The key that the source's files are read with now, if one is configured.
 fn key_of(configuration: &ReplicationConfiguration) -> Option<&ApplicationKeyId> {
     let source = configuration.as_replication_source.as_ref()?;
     source.source_application_key_id.as_ref()

@@ -22,9 +22,9 @@ use crate::model::operation::Operation;
 use crate::raw::DownloadRequest;
 
 /// What one call needs of its key. Built for each call by chained methods, beginning with
-/// `Needs::from(operation)`.
+/// `Requirements::from(operation)`.
 #[derive(Debug, Clone)]
-pub(crate) struct Needs<'a> {
+pub(crate) struct Requirements<'a> {
     /// The endpoint, which determines the basic capability.
     operation: Operation,
     /// What the call is about, such as a file name, for the error that reports a refusal. If it is
@@ -45,7 +45,7 @@ pub(crate) struct Needs<'a> {
     is_elsewhere: bool,
 }
 
-impl From<Operation> for Needs<'_> {
+impl From<Operation> for Requirements<'_> {
     /// What every call of this operation needs, before anything is known of its arguments.
     fn from(operation: Operation) -> Self {
         let own = operation.capability().map(Capability::from);
@@ -70,7 +70,7 @@ impl From<Operation> for Needs<'_> {
     }
 }
 
-impl<'a> From<&'a DownloadRequest> for Needs<'a> {
+impl<'a> From<&'a DownloadRequest> for Requirements<'a> {
     /// What a download needs; a download by name is also subject to the key's name prefix.
     fn from(request: &'a DownloadRequest) -> Self {
         let needs = Self::from(request.operation());
@@ -81,7 +81,7 @@ impl<'a> From<&'a DownloadRequest> for Needs<'a> {
     }
 }
 
-impl<'a> Needs<'a> {
+impl<'a> Requirements<'a> {
     pub(super) const fn operation(&self) -> Operation {
         self.operation
     }
@@ -224,7 +224,7 @@ fn lacking<'s>(
 
 #[cfg(test)]
 mod tests {
-    use super::Needs;
+    use super::Requirements;
     use crate::error::{Error, KeyRestriction};
     use crate::model::auth::{Allowed, Capability};
     use crate::model::operation::Operation;
@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn told(
-        needs: &Needs<'_>,
+        needs: &Requirements<'_>,
         allowed: &Allowed,
     ) -> Option<(Vec<Capability>, Option<KeyRestriction>)> {
         match needs.check(allowed) {
@@ -249,7 +249,7 @@ mod tests {
         let key =
             key(r#"{"capabilities":["listFiles"],"buckets":[{"id":"b1"}],"namePrefix":"a/"}"#);
         let (own, other) = ("b1".into(), "b2".into());
-        let needs = Needs::from(Operation::UploadFile)
+        let needs = Requirements::from(Operation::UploadFile)
             .and_if(true, Capability::WriteFileRetentions)
             .and_if(false, Capability::WriteFileLegalHolds);
         let missing = || vec![Capability::WriteFiles, Capability::WriteFileRetentions];
@@ -267,7 +267,7 @@ mod tests {
     fn what_a_public_bucket_gives_to_anybody_is_asked_for() {
         let key =
             key(r#"{"capabilities":["listFiles"],"buckets":[{"id":"b1"}],"namePrefix":"a/"}"#);
-        let needs = Needs::from(Operation::DownloadFileByName).named("b/x");
+        let needs = Requirements::from(Operation::DownloadFileByName).named("b/x");
         assert_eq!(told(&needs, &key), None);
         let refusal = needs.refusal(&key, None);
         assert_eq!(refusal.missing, [Capability::ReadFiles]);
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn of_a_key_that_names_no_capability_nothing_is_known() {
         let key = key(r#"{"capabilities":[]}"#);
-        let needs = Needs::from(Operation::DeleteBucket);
+        let needs = Requirements::from(Operation::DeleteBucket);
         assert_eq!(told(&needs, &key), None);
         assert!(!needs.lacks(&key));
     }

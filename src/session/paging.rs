@@ -25,7 +25,7 @@ use crate::model::id::{ApplicationKeyId, BucketId, FileId};
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
 use crate::session::Session;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::wire::large_file::ListUnfinishedRequest;
 
 /// Where the pages of a listing lead.
@@ -200,7 +200,7 @@ impl UnfinishedPages {
         pages.next(operation, |start| {
             request.start_file_id = start.cloned();
             let prefix = request.name_prefix.as_deref().unwrap_or_default();
-            let needs = Needs::from(operation)
+            let needs = Requirements::from(operation)
                 .bucket(&request.bucket_id)
                 .named(prefix);
             let answer = session.call(needs, control, |raw| {

@@ -23,7 +23,7 @@ use crate::model::operation::Operation;
 use crate::model::part::Part;
 use crate::model::time::Timestamp;
 use crate::session::Session;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::paging::Pages;
 use crate::wire::file::ListFilesRequest;
 use crate::wire::large_file::ListPartsRequest;
@@ -39,7 +39,7 @@ impl Session {
         file_name: &str,
         bypass_governance: bool,
     ) -> Result<()> {
-        let needs = Needs::from(Operation::DeleteFileVersion)
+        let needs = Requirements::from(Operation::DeleteFileVersion)
             .named(file_name)
             .and_if(bypass_governance, Capability::BypassGovernance);
         let outcome = self.call(needs, control, |raw| {
@@ -62,7 +62,7 @@ impl Session {
         retention: Option<&FileRetention>,
         bypass_governance: bool,
     ) -> Result<Option<FileRetention>> {
-        let needs = Needs::from(Operation::UpdateFileRetention)
+        let needs = Requirements::from(Operation::UpdateFileRetention)
             .named(file_name)
             .and_if(bypass_governance, Capability::BypassGovernance);
         let answer = self.call(needs, control, |raw| {
@@ -86,7 +86,7 @@ impl Session {
         file_name: &str,
         legal_hold: &LegalHold,
     ) -> Result<()> {
-        let needs = Needs::from(Operation::UpdateFileLegalHold).named(file_name);
+        let needs = Requirements::from(Operation::UpdateFileLegalHold).named(file_name);
         self.call(needs, control, |raw| {
             let request = UpdateFileLegalHoldRequest::new(file_id, file_name, legal_hold);
             raw.update_file_legal_hold(&request)
@@ -188,7 +188,9 @@ impl Session {
                     request.start_file_name = Some(name.clone());
                     request.start_file_id.clone_from(id);
                 }
-                let needs = Needs::from(operation).bucket(bucket).named(file_name);
+                let needs = Requirements::from(operation)
+                    .bucket(bucket)
+                    .named(file_name);
                 let page = self.call(needs, control, |raw| raw.list_file_versions(&request))?;
                 Ok((
                     page.files,

@@ -21,7 +21,7 @@ use crate::control::clock::Clock;
 use crate::control::workers::Workers;
 use crate::error::Error;
 use crate::model::operation::Operation;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::sync::Synchronizer;
 use crate::sync::act::Actor;
 use crate::sync::content::ContentReader;
@@ -302,11 +302,11 @@ impl Synchronizer {
 fn require(folder: &BucketFolder, operation: Operation) -> Result<u64, SyncError> {
     let bucket: &Bucket = &folder.bucket;
     let id = bucket.id();
-    let needs = Needs::from(operation)
+    let needs = Requirements::from(operation)
         .about(bucket.name())
         .bucket(&id)
         .named(&folder.prefix);
-    let control = bucket.control(None);
+    let control = bucket.control("sync", None, None);
     let session = &bucket.client().session;
     let refused = |error: Error| SyncError::Refused(Refused::NotAllowed(Box::new(error)));
     let snapshot = session.require(&needs, &control).map_err(refused)?;

@@ -22,7 +22,7 @@ use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
 use crate::raw::UploadFileRequest;
 use crate::raw::encoding::encode;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::transfer::source::StoredFile;
 use crate::wire::copy::CopyFileRequest;
 use crate::wire::large_file::StartLargeFileRequest;
@@ -166,7 +166,7 @@ impl<'a> NewFile<'a> {
         if let Some(encryption) = encryption {
             encryption.check_for_file().map_err(refused)?;
         }
-        Needs::from(operation)
+        Requirements::from(operation)
             .bucket(bucket)
             .named(name)
             .and_if(retention.is_some(), Capability::WriteFileRetentions)

@@ -16,6 +16,15 @@ use crate::wire::encryption::EncryptionSetting;
 use crate::wire::lock::DefaultRetentionSetting;
 
 /// The body of [`b2_create_bucket`](crate::guide::protocol#22-b2_create_bucket).
+///
+/// ```
+/// use b2sdk::raw::CreateBucketRequest;
+/// use b2sdk::{AccountId, BucketType};
+///
+/// let account = AccountId::from("5b2e9f07c1d4");
+/// let request = CreateBucketRequest::new(&account, "photos", &BucketType::AllPrivate).file_lock_enabled(true);
+/// assert!(request.cors_rules.is_empty());
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -86,6 +95,18 @@ setters! {
 
 /// The body of [`b2_update_bucket`](crate::guide::protocol#25-b2_update_bucket). Settings that are
 /// `None` stay as they are.
+///
+/// ```
+/// use b2sdk::raw::UpdateBucketRequest;
+/// use b2sdk::{AccountId, BucketId, BucketType};
+///
+/// let (account, bucket) = (AccountId::from("5b2e9f07c1d4"), BucketId::from("27c88f1d182b150646ff0b16"));
+/// // Only if nobody has changed the bucket since revision 4 was read.
+/// let request = UpdateBucketRequest::new(&account, &bucket)
+///     .bucket_type(&BucketType::AllPublic)
+///     .if_revision_is(4);
+/// assert!(request.lifecycle_rules.is_none());
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -11,6 +11,15 @@ use crate::wire::encryption::EncryptionSetting;
 
 /// The body of [`b2_copy_file`](crate::guide::protocol#213-b2_copy_file). The request has no upload
 /// time: a copy always gets the present time.
+///
+/// ```
+/// use b2sdk::raw::CopyFileRequest;
+/// use b2sdk::{ByteRange, FileId};
+///
+/// let source = FileId::from("4_z27c88f1d182b150646ff0b16_f1004ba650fe24e6b");
+/// let request = CopyFileRequest::new(&source, "beginning.log").range(ByteRange::from(0..1000));
+/// assert_eq!(request.metadata_directive, "COPY");
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -89,6 +98,8 @@ setters! {
 }
 
 /// The body of [`b2_copy_part`](crate::guide::protocol#217-b2_copy_part).
+///
+/// A part that is copied again replaces the earlier one of its number.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -10,6 +10,17 @@ use crate::setters::setters;
 
 /// The body of [`b2_list_file_names`](crate::guide::protocol#28-b2_list_file_names) and
 /// [`b2_list_file_versions`](crate::guide::protocol#29-b2_list_file_versions).
+///
+/// ```
+/// use b2sdk::BucketId;
+/// use b2sdk::raw::ListFilesRequest;
+///
+/// let request = ListFilesRequest::new(BucketId::from("27c88f1d182b150646ff0b16"))
+///     .prefix("photos/")
+///     .delimiter("/")
+///     .max_file_count(100);
+/// assert!(request.start_file_name.is_none()); // from the first name on
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

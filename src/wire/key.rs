@@ -11,6 +11,17 @@ use crate::model::secret::ApplicationKey;
 use crate::setters::setters;
 
 /// The body of [`b2_create_key`](crate::guide::protocol#222-b2_create_key).
+///
+/// ```
+/// use b2sdk::AccountId;
+/// use b2sdk::keys::Capability;
+/// use b2sdk::raw::CreateKeyRequest;
+///
+/// let account = AccountId::from("5b2e9f07c1d4");
+/// let request = CreateKeyRequest::new(&account, "reader", &[Capability::ReadFiles])
+///     .valid_duration_in_seconds(24 * 3600);
+/// assert!(request.bucket_ids.is_none()); // all buckets
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -15,6 +15,15 @@ use crate::wire::encryption::EncryptionSetting;
 
 /// The body of [`b2_start_large_file`](crate::guide::protocol#214-b2_start_large_file). All
 /// settings of the file are fixed by this request.
+///
+/// ```
+/// use b2sdk::raw::StartLargeFileRequest;
+/// use b2sdk::{BucketId, FileInfo};
+///
+/// let (bucket, info) = (BucketId::from("27c88f1d182b150646ff0b16"), FileInfo::new().with("author", "Ada"));
+/// let request = StartLargeFileRequest::new(&bucket, "dump.sql", "application/sql", &info);
+/// assert!(request.server_side_encryption.is_none()); // that of the bucket
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

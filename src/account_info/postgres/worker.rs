@@ -165,7 +165,7 @@ impl Connections {
         }
         let (client, connection) = config.connect(self.setup.tls.clone()).await?;
         let task = tokio::task::spawn_local(async move {
-            // Who waits for an answer is told.
+            // Whoever waits for an answer learns of it.
             let _ = connection.await;
         });
         Ok(Connection { client, task })

@@ -17,7 +17,7 @@ use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::operation::Operation;
 use crate::raw::ListFilesRequest;
-use crate::session::capabilities::Needs;
+use crate::session::capabilities::Requirements;
 use crate::session::listed_files::{LARGEST_PAGE, ListedFiles};
 use crate::sync::scan::rows::{KeptDetails, Row, RowPacker, Rows};
 
@@ -45,7 +45,7 @@ impl PageReader {
     ) -> Self {
         let request = ListFilesRequest::new(bucket.id()).prefix(prefix);
         Self {
-            control: bucket.control(Some(cancel)),
+            control: bucket.control("sync", None, Some(cancel)),
             bucket: bucket.clone(),
             operation,
             details,
@@ -67,7 +67,7 @@ impl PageReader {
         let mut packer = RowPacker::new(*details);
         while packer.len() < LARGEST_PAGE as usize {
             let row = rows.next(session, operation, |request| {
-                let needs = Needs::from(operation)
+                let needs = Requirements::from(operation)
                     .about(bucket.name())
                     .bucket(&request.bucket_id)
                     .named(&request.prefix);

@@ -116,7 +116,7 @@ impl DiskStorage {
                     io::ErrorKind::InvalidData,
                     format!(
                         "there is no account in {DATABASE}, but there are bodies of files in {BODIES}; \
-                         restore the database, or move the bodies away to begin anew"
+                         restore the database, or move the bodies away to begin again"
                     ),
                 ));
             }

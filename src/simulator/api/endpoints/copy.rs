@@ -1,5 +1,5 @@
 //! Copying within the service (docs/protocol.md, sections 2.13 and 2.17). A copy shares the stored
-//! bytes of its source; only its checksums are computed anew.
+//! bytes of its source; only its checksums are computed again.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ fn words(text: &str) -> Fault {
 
 const OTHERS: usize = 5;
 
-/// Another connection is served a few times meanwhile.
+/// Another connection is served a few times during that.
 fn let_others_pass(running: &Running) {
     for _ in 0..OTHERS {
         running.client().call("GET", LIST, b"").unwrap();
