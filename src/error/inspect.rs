@@ -157,7 +157,7 @@ impl Error {
     /// # Consequences
     /// A call that creates something may have taken effect although its answer was lost, so that
     /// repeating it creates it twice: see [`is_answer_lost`](Self::is_answer_lost) and
-    /// [`TransportError::sent`].
+    /// [`TransportError::sent`](crate::error::TransportError::sent).
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.failure() {
