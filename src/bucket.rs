@@ -177,9 +177,15 @@ impl Bucket {
         &self.owner
     }
 
-    pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
-        let control = self.client.control(cancel).owned_by(&self.owner);
-        control.about(&self.name)
+    /// The control of a call of this name that is about the bucket, and about a file if there is one.
+    pub(crate) fn control(
+        &self,
+        call: &'static str,
+        file_name: Option<&str>,
+        cancel: Option<&CancelToken>,
+    ) -> Control {
+        let control = self.client.unnamed_control(cancel).owned_by(&self.owner);
+        control.about(&self.name).calling(call, file_name)
     }
 
     /// What a call about the bucket requires of the key.

@@ -22,8 +22,14 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The control of a call that was given this token, or none.
-    pub(crate) fn control(&self, cancel: Option<&CancelToken>) -> Control {
+    /// The control of a call of this name that was given this token, or none. The log shows the name: the
+    /// public method's, or what several of them have in common, such as `upload`.
+    pub(crate) fn control(&self, call: &'static str, cancel: Option<&CancelToken>) -> Control {
+        self.unnamed_control(cancel).calling(call, None)
+    }
+
+    /// The control of a call that gets its name later, together with what it is about.
+    pub(crate) fn unnamed_control(&self, cancel: Option<&CancelToken>) -> Control {
         Control::new(cancel.or(self.cancel.as_ref()))
             .closed_by(self.session.http().closing())
             .numbered(self.calls.fetch_add(1, Ordering::Relaxed) + 1)

@@ -43,7 +43,7 @@ pub(crate) struct Control {
     pub(crate) owner: Option<Arc<Identity>>,
     /// The name of the bucket that the call is about, for errors and for the log.
     pub(crate) bucket: Option<Arc<str>>,
-    /// What is logged of a call that takes several requests stands in this span, on whichever thread.
+    /// What is logged of the call stands in this span, on whichever thread.
     pub(crate) span: Option<tracing::Span>,
 }
 
@@ -80,7 +80,7 @@ impl Control {
         self
     }
 
-    /// Names a call that takes several requests, and the file that it is about, for the log.
+    /// Names the call, and the file that it is about, for the log.
     pub(crate) fn calling(mut self, call: &'static str, file_name: Option<&str>) -> Self {
         let bucket = self.bucket.as_deref();
         self.span = Some(tracing::info_span!("b2sdk", call, bucket, file_name));

@@ -65,7 +65,7 @@ use crate::control::clock::Clock;
 use crate::control::rate_limit::Bandwidth;
 use crate::control::request_counts::RequestCounter;
 use crate::error::service::Subject;
-use crate::error::{Error, Result, TransportKind};
+use crate::error::{Error, Result};
 use crate::http::agents::{AgentSettings, Agents};
 use crate::http::body::ResponseBody;
 use crate::http::config::HttpConfig;
@@ -73,6 +73,7 @@ use crate::http::connector::Shared;
 use crate::http::dns_cache::DnsCache;
 use crate::http::exchange::{Answer, Exchanged, Message};
 use crate::http::expect_continue::Expectations;
+use crate::http::pool_check::Shortage;
 use crate::http::service_clock::ServiceClock;
 use crate::http::token_connections::TokenConnections;
 use crate::model::operation::Operation;
@@ -186,6 +187,7 @@ struct Inner {
     clock: Clock,
     request_counter: RequestCounter,
     bandwidth: Arc<Bandwidth>,
+    shortage: Shortage,
     /// The hosts that do not answer `Expect: 100-continue`.
     expectations: Expectations,
     /// Cancelled by `shutdown`. After that no request is sent.
@@ -200,7 +202,8 @@ impl Http {
     /// Checks the configuration and prepares the pools. Opens no connection. Fails with
     /// `InvalidInput` if the proxy or a root certificate cannot be used.
     pub(crate) fn new(config: HttpConfig, clock: Clock) -> Result<Self> {
-        let shared = Shared::new(DnsCache::new(&clock));
+        let shortage = Shortage::default();
+        let shared = Shared::new(DnsCache::new(&clock)).short_of(&shortage);
         let agent_settings = Arc::new(AgentSettings::new(&config, shared)?);
         Ok(Self(Arc::new(Inner {
             agents: Agents::new(&config, &agent_settings),
@@ -210,6 +213,7 @@ impl Http {
             clock,
             request_counter: RequestCounter::default(),
             bandwidth: Arc::default(),
+            shortage,
             expectations: Expectations::default(),
             closing: CancelToken::new(),
             service_clock: ServiceClock::default(),
@@ -229,6 +233,13 @@ impl Http {
     /// The limits on bandwidth.
     pub(crate) fn bandwidth(&self) -> &Bandwidth {
         &self.0.bandwidth
+    }
+
+    /// Notes that the system has no file descriptor left: for a while there are fewer workers, and no
+    /// connection waits for its next request.
+    pub(crate) fn out_of_descriptors(&self) {
+        self.0.shortage.note(&self.0.clock);
+        self.0.bandwidth.out_of_descriptors(&self.0.clock);
     }
 
     /// Notes the present moment, to compare times of the service with it later.
@@ -351,10 +362,7 @@ impl Http {
             _ if control.is_cancelled() || self.is_closed() => return Err(Error::Cancelled),
             Answer::NotConnected(failure) => {
                 tracing::debug!(%operation, millis, "not connected");
-                let error = error::from_connecting(operation, host, failure);
-                let is_short = matches!(&error, Error::Connection(failure) if failure.kind == TransportKind::NoDescriptors);
-                self.0.bandwidth.answered(&self.0.clock, false, is_short);
-                return Err(error);
+                return Err(error::from_connecting(operation, host, failure));
             }
             Answer::Broken(failure) => {
                 tracing::debug!(%operation, millis, "no answer");

@@ -47,7 +47,7 @@ use crate::model::auth::Identity;
 use crate::model::operation::Operation;
 use crate::raw::Raw;
 use crate::session::capabilities::Requirements;
-use crate::session::credentials::{Credentials, ProviderState};
+use crate::session::credentials::{Adoption, Credentials, ProviderState};
 use crate::session::retry::{Pauses, RetryLoop, RetryPolicy, Step};
 use crate::session::store::Store;
 
@@ -139,18 +139,39 @@ impl Session {
     /// `AccountChanged` if it holds another identity than the one that the call is for, or than the
     /// one that this session authorized.
     pub(crate) fn current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
-        let snapshot = match self.store.auth()? {
-            Some(snapshot) => snapshot,
-            None => self.restore(control)?,
-        };
+        control.in_span(|| self.find_current(control))
+    }
+
+    fn find_current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
+        loop {
+            let snapshot = match self.store.auth()? {
+                Some(snapshot) => snapshot,
+                None => self.restore(control)?,
+            };
+            match self.adoption(&snapshot, control)? {
+                Adoption::Adopted => return Ok(snapshot),
+                Adoption::Foreign => return Err(Error::AccountChanged),
+                // Each time the provider named a key that was new to this session.
+                Adoption::Replaced => {}
+            }
+        }
+    }
+
+    /// Whether this authorization may be used for a call: it is of the identity that the call is
+    /// for and of the one that this session authorized, or of a successor.
+    fn adoption(&self, snapshot: &AuthSnapshot, control: &Control) -> Result<Adoption> {
         let pinned = self.pinned();
         let wanted = [control.owner.as_deref(), pinned.as_ref()];
         for identity in wanted.into_iter().flatten() {
-            if identity != snapshot.identity() && !self.adopts(identity, &snapshot, control)? {
-                return Err(Error::AccountChanged);
+            if identity == snapshot.identity() {
+                continue;
+            }
+            match self.adopts(identity, snapshot, control)? {
+                Adoption::Adopted => {}
+                other => return Ok(other),
             }
         }
-        Ok(snapshot)
+        Ok(Adoption::Adopted)
     }
 
     /// The identity that this session authorized, if it did.
@@ -243,6 +264,7 @@ impl Session {
             clock: self.clock(),
             pauses: &self.pauses,
             control,
+            http: &self.http,
         }
     }
 

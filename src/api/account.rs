@@ -132,10 +132,9 @@ impl B2Api {
         application_key: impl Into<ApplicationKey>,
     ) -> Result<()> {
         let credentials = Credentials::new(application_key_id, application_key);
-        let control = self.client.control(None);
-        self.client
-            .session
-            .authorize(credentials.realm(realm), &control)
+        let control = self.client.control("authorize_account", None);
+        let session = &self.client.session;
+        control.in_span(|| session.authorize(credentials.realm(realm), &control))
     }
 
     /// Authorizes the application key that a provider supplies:
@@ -159,10 +158,9 @@ impl B2Api {
     /// [`authorize_account`](Self::authorize_account). After an error, an earlier authorization remains in
     /// use.
     pub fn authorize_with(&self, provider: impl CredentialProvider + 'static) -> Result<()> {
-        let control = self.client.control(None);
-        self.client
-            .session
-            .authorize_with(Arc::new(provider), &control)
+        let control = self.client.control("authorize_with", None);
+        let session = &self.client.session;
+        control.in_span(|| session.authorize_with(Arc::new(provider), &control))
     }
 
     /// Requests a new token, with the credentials of the provider or, if there is none, with those in the
@@ -176,7 +174,8 @@ impl B2Api {
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized) if there are no credentials; otherwise as
     /// [`authorize_account`](Self::authorize_account).
     pub fn reauthorize(&self) -> Result<()> {
-        self.client.session.reauthorize(&self.client.control(None))
+        let control = self.client.control("reauthorize", None);
+        control.in_span(|| self.client.session.reauthorize(&control))
     }
 
     /// Returns the id of the authorized account. Nothing is sent, unless the account info has lost an
@@ -189,7 +188,7 @@ impl B2Api {
         Ok(self
             .client
             .session
-            .current(&self.client.control(None))?
+            .current(&self.client.control("account_id", None))?
             .auth()
             .account_id
             .clone())
@@ -219,7 +218,7 @@ impl B2Api {
         Ok(self
             .client
             .session
-            .current(&self.client.control(None))?
+            .current(&self.client.control("allowed", None))?
             .auth()
             .allowed
             .clone())

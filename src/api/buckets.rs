@@ -152,7 +152,7 @@ impl B2Api {
             Some(lifecycle_rules),
             replication_configuration.as_ref(),
         )?;
-        let control = self.client.control(None);
+        let control = self.client.control("create_bucket", None);
         let protection = Protection {
             encryption: default_encryption.as_ref(),
             enable_file_lock: *file_lock,
@@ -207,7 +207,10 @@ impl B2Api {
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets, or
     /// lacks `listBuckets` and the name is not known; the errors of any call.
     pub fn get_bucket_by_name(&self, name: &str) -> Result<Bucket> {
-        let snapshot = self.client.session.current(&self.client.control(None))?;
+        let snapshot = self
+            .client
+            .session
+            .current(&self.client.control("get_bucket_by_name", None))?;
         if let Some(id) = self
             .client
             .session
@@ -222,9 +225,11 @@ impl B2Api {
                 Some(own) => own.eq_ignore_ascii_case(name),
                 None => true,
             }));
-        let (snapshot, found) = self.call(needs, &self.client.control(None), |raw| {
-            raw.find_buckets(Some(name), None)
-        })?;
+        let (snapshot, found) = self.call(
+            needs,
+            &self.client.control("get_bucket_by_name", None),
+            |raw| raw.find_buckets(Some(name), None),
+        )?;
         let found = found
             .iter()
             .find(|details| details.bucket_name.eq_ignore_ascii_case(name));
@@ -282,7 +287,10 @@ impl B2Api {
     /// As [`get_bucket_by_name`](Self::get_bucket_by_name).
     pub fn get_bucket_by_id(&self, id: impl Into<BucketId>) -> Result<Bucket> {
         let id = id.into();
-        let snapshot = self.client.session.current(&self.client.control(None))?;
+        let snapshot = self
+            .client
+            .session
+            .current(&self.client.control("get_bucket_by_id", None))?;
         if let Some(name) = self
             .client
             .session
@@ -294,9 +302,11 @@ impl B2Api {
         let needs = Requirements::from(Operation::ListBuckets)
             .about(id.as_str())
             .bucket(&id);
-        let (snapshot, found) = self.call(needs, &self.client.control(None), |raw| {
-            raw.find_buckets(None, Some(&id))
-        })?;
+        let (snapshot, found) = self.call(
+            needs,
+            &self.client.control("get_bucket_by_id", None),
+            |raw| raw.find_buckets(None, Some(&id)),
+        )?;
         let found = found.iter().find(|details| details.bucket_id == id);
         found
             .map(|details| self.known(&snapshot, details))
@@ -314,7 +324,7 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAllowed`] if the key lacks `listBuckets`; the errors of any call.
     pub fn list_buckets(&self) -> Result<Vec<Bucket>> {
-        let control = self.client.control(None);
+        let control = self.client.control("list_buckets", None);
         let snapshot = self.client.session.current(&control)?;
         let Some(allowed) = &snapshot.auth().allowed.buckets else {
             let (snapshot, found) = self.call(Operation::ListBuckets, &control, |raw| {
@@ -383,10 +393,12 @@ impl B2Api {
         let needs = Requirements::from(Operation::DeleteBucket)
             .about(bucket.name())
             .bucket(&id);
-        let outcome = self
-            .client
-            .session
-            .call(needs, &bucket.control(None), |raw| raw.delete_bucket(&id));
+        let outcome =
+            self.client
+                .session
+                .call(needs, &bucket.control("delete_bucket", None, None), |raw| {
+                    raw.delete_bucket(&id)
+                });
         if outcome.is_ok() || outcome.as_ref().is_err_and(Error::is_not_found) {
             log_store_failure(
                 "deleted bucket",

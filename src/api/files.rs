@@ -59,10 +59,10 @@ impl B2Api {
     ) -> Result<Download> {
         let control = self
             .client
-            .control(options.cancel.as_ref())
+            .control("download", options.cancel.as_ref())
             .watched_by(options.progress.as_ref());
         let request = DownloadRequest::by_id(file_id.into());
-        Download::open(self.client.transfer(&control), request, options)
+        control.in_span(|| Download::open(self.client.transfer(&control), request, options))
     }
 
     /// Opens a version for reading at any position, as [`Bucket::open_file_by_id`](crate::Bucket::open_file_by_id)
@@ -92,7 +92,7 @@ impl B2Api {
     ) -> Result<RemoteFile> {
         let request = DownloadRequest::by_id(file_id.into());
         let request = request.with_key(options.encryption_key.as_ref());
-        let control = self.client.control(options.cancel.as_ref());
+        let control = self.client.control("open_file", options.cancel.as_ref());
         let session = &self.client.session;
         let version = session.call(&request, &control, |raw| raw.head(&request))?;
         RemoteFile::new(self.client.transfer(&control), &request, version, options)
@@ -122,11 +122,11 @@ impl B2Api {
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `readFiles`; the errors of any call.
     pub fn get_file_info(&self, file_id: impl Into<FileId>) -> Result<FileVersion> {
         let file_id = file_id.into();
-        self.client
-            .session
-            .call(Operation::GetFileInfo, &self.client.control(None), |raw| {
-                raw.get_file_info(&file_id)
-            })
+        self.client.session.call(
+            Operation::GetFileInfo,
+            &self.client.control("get_file_info", None),
+            |raw| raw.get_file_info(&file_id),
+        )
     }
 
     /// Permanently deletes a version. If it was the latest version of its file, the version before
@@ -173,7 +173,7 @@ impl B2Api {
     ) -> Result<()> {
         let DeleteFileVersionOptions { bypass_governance } = *options;
         self.client.session.delete_file_version(
-            &self.client.control(None),
+            &self.client.control("delete_file_version", None),
             file_id,
             file_name,
             bypass_governance,
@@ -208,7 +208,7 @@ impl B2Api {
     ) -> Result<Option<FileRetention>> {
         let UpdateFileRetentionOptions { bypass_governance } = *options;
         self.client.session.update_file_retention(
-            &self.client.control(None),
+            &self.client.control("update_file_retention", None),
             file_id,
             file_name,
             retention,
@@ -228,7 +228,7 @@ impl B2Api {
         hold: &LegalHold,
     ) -> Result<()> {
         self.client.session.update_file_legal_hold(
-            &self.client.control(None),
+            &self.client.control("update_file_legal_hold", None),
             file_id,
             file_name,
             hold,
@@ -249,7 +249,7 @@ impl B2Api {
     pub fn cancel_large_file(&self, file_id: &FileId) -> Result<()> {
         self.client
             .session
-            .cancel_large_file(&self.client.control(None), file_id)
+            .cancel_large_file(&self.client.control("cancel_large_file", None), file_id)
     }
 
     /// Lists the parts of an unfinished large file that have been uploaded or copied, in order of
@@ -276,7 +276,10 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
     pub fn get_download_url_by_name(&self, bucket_name: &str, file_name: &str) -> Result<String> {
-        let snapshot = self.client.session.current(&self.client.control(None))?;
+        let snapshot = self
+            .client
+            .session
+            .current(&self.client.control("get_download_url_by_name", None))?;
         Ok(download_url(snapshot.auth(), bucket_name, file_name))
     }
 
@@ -299,7 +302,10 @@ impl B2Api {
     /// # Errors
     /// [`Error::NotAuthorized`](crate::Error::NotAuthorized), the errors of the store; nothing is sent.
     pub fn get_download_url_by_id(&self, file_id: &FileId) -> Result<String> {
-        let snapshot = self.client.session.current(&self.client.control(None))?;
+        let snapshot = self
+            .client
+            .session
+            .current(&self.client.control("get_download_url_by_id", None))?;
         let base = snapshot.auth().download_url.trim_end_matches('/');
         Ok(format!(
             "{base}/b2api/v4/b2_download_file_by_id?fileId={}",
@@ -312,8 +318,10 @@ impl Iterator for Parts {
     type Item = Result<Part>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.pages
-            .next(&self.client.session, &self.client.control(None))
+        self.pages.next(
+            &self.client.session,
+            &self.client.control("list_parts", None),
+        )
     }
 }
 

@@ -146,19 +146,19 @@ impl B2Api {
         check(name, &capabilities, options)?;
         // Nobody grants more than they hold.
         let needs = Requirements::from(Operation::CreateKey).perhaps(&capabilities);
-        let made = self
-            .client
-            .session
-            .call(needs, &self.client.control(None), |raw| {
-                raw.create_key(&CreateKeyRequest {
-                    account_id: &raw.auth.account_id,
-                    capabilities: &capabilities,
-                    key_name: name,
-                    valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
-                    bucket_ids: buckets.as_deref(),
-                    name_prefix: name_prefix.as_deref(),
-                })
-            })?;
+        let made =
+            self.client
+                .session
+                .call(needs, &self.client.control("create_key", None), |raw| {
+                    raw.create_key(&CreateKeyRequest {
+                        account_id: &raw.auth.account_id,
+                        capabilities: &capabilities,
+                        key_name: name,
+                        valid_duration_in_seconds: valid_for.map(|time| time.as_secs()),
+                        bucket_ids: buckets.as_deref(),
+                        name_prefix: name_prefix.as_deref(),
+                    })
+                })?;
         Ok(CreatedKey {
             application_key: made.application_key,
             details: made.details,
@@ -202,7 +202,11 @@ impl B2Api {
     /// # Errors
     /// As the items of [`list_keys`](Self::list_keys).
     pub fn get_key(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
-        KeyPages::find(&self.client.session, &self.client.control(None), id)
+        KeyPages::find(
+            &self.client.session,
+            &self.client.control("get_key", None),
+            id,
+        )
     }
 
     /// Permanently deletes an application key and returns what it was. Tokens that were issued for
@@ -234,11 +238,11 @@ impl B2Api {
     /// If the answer is lost, the call is repeated. If the first request had taken effect, the
     /// second one fails because the key no longer exists, and the error says so.
     pub fn delete_key(&self, id: &ApplicationKeyId) -> Result<KeyDetails> {
-        self.client
-            .session
-            .call(Operation::DeleteKey, &self.client.control(None), |raw| {
-                raw.delete_key(id)
-            })
+        self.client.session.call(
+            Operation::DeleteKey,
+            &self.client.control("delete_key", None),
+            |raw| raw.delete_key(id),
+        )
     }
 }
 
@@ -301,7 +305,7 @@ impl Iterator for Keys {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Self { client, pages } = self;
-        pages.next(&client.session, &client.control(None))
+        pages.next(&client.session, &client.control("list_keys", None))
     }
 }
 

@@ -77,7 +77,7 @@ impl B2Api {
         operation: Operation,
         call: impl FnMut(&Raw<'_>) -> Result<T>,
     ) -> Result<T> {
-        let (session, control) = (&self.client.session, self.client.control(None));
+        let (session, control) = (&self.client.session, self.client.control("call_raw", None));
         // What `call` names belongs to one account: no attempt may run under another's token.
         let owner = Arc::new(session.current(&control)?.identity().clone());
         session.call_as_is(operation, &control.owned_by(&owner), call)
@@ -91,7 +91,7 @@ impl B2Api {
     /// [`raw`](crate::raw) for an example.
     #[must_use]
     pub fn raw_connections(&self) -> Connections {
-        let control = self.client.control(None);
+        let control = self.client.control("raw_connections", None);
         Connections::new(self.client.session.http().clone(), control)
     }
 }

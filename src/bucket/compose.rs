@@ -246,9 +246,8 @@ impl Bucket {
     ) -> Result<Uploaded> {
         let source = GrowingFile::new(path.as_ref())?;
         let control = self
-            .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref())
-            .calling("append", Some(file_name));
+            .control("append", Some(file_name), options.cancel.as_ref())
+            .watched_by(options.progress.as_ref());
         control.in_span(|| {
             self.with_id(&control, |bucket| {
                 let append = Append {
@@ -290,9 +289,8 @@ impl Bucket {
     }
 
     fn control_of(&self, options: &ComposeOptions, file_name: &str) -> Control {
-        self.control(options.cancel.as_ref())
+        self.control("compose", Some(file_name), options.cancel.as_ref())
             .watched_by(options.progress.as_ref())
-            .calling("compose", Some(file_name))
     }
 
     fn composing<'a>(

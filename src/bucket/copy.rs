@@ -86,9 +86,8 @@ impl Bucket {
         options: &CopyOptions,
     ) -> Result<FileVersion> {
         let control = self
-            .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref())
-            .calling("copy", Some(new_name));
+            .control("copy", Some(new_name), options.cancel.as_ref())
+            .watched_by(options.progress.as_ref());
         let run = |bucket: &BucketId| {
             let copy = Copy {
                 transfer: self.client.transfer(&control),

@@ -63,7 +63,7 @@ impl Bucket {
     /// `already_hidden` on the second call; [`Error::NotAllowed`]; the errors of any call. If the answer is
     /// lost, the service is asked whether the file is hidden.
     pub fn hide_file(&self, file_name: &str) -> Result<FileVersion> {
-        self.hide_file_under(&self.control(None), file_name)
+        self.hide_file_under(&self.control("hide_file", Some(file_name), None), file_name)
     }
 
     pub(super) fn hide_file_under(
@@ -114,7 +114,10 @@ impl Bucket {
     /// [`Error::FileNotFound`] if the name has no version; [`Error::InvalidInput`] if the file is not
     /// hidden, also on the second call; [`Error::NotAllowed`]; the errors of any call.
     pub fn unhide_file(&self, file_name: &str) -> Result<FileVersion> {
-        let latest = self.latest(&self.control(None), file_name)?;
+        let latest = self.latest(
+            &self.control("unhide_file", Some(file_name), None),
+            file_name,
+        )?;
         let latest = latest.ok_or_else(|| Error::FileNotFound {
             bucket: Some(self.name().into()),
             file: file_name.into(),
@@ -167,7 +170,7 @@ impl Bucket {
     ) -> Result<()> {
         let DeleteFileVersionOptions { bypass_governance } = *options;
         self.client.session.delete_file_version(
-            &self.control(None),
+            &self.control("delete_file_version", Some(file_name), None),
             file_id,
             file_name,
             bypass_governance,

@@ -132,7 +132,8 @@ impl Bucket {
     }
 
     fn describe(&self, request: &DownloadRequest) -> Result<FileVersion> {
-        self.describe_under(&self.control(None), request)
+        let control = self.control("get_file_info_by_name", request.file_name(), None);
+        self.describe_under(&control, request)
     }
 
     pub(super) fn describe_under(
@@ -149,9 +150,8 @@ impl Bucket {
 
     fn download(&self, request: DownloadRequest, options: &DownloadOptions) -> Result<Download> {
         let control = self
-            .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref())
-            .calling("download", request.file_name());
+            .control("download", request.file_name(), options.cancel.as_ref())
+            .watched_by(options.progress.as_ref());
         control.in_span(|| Download::open(self.client.transfer(&control), request, options))
     }
 

@@ -211,7 +211,7 @@ impl Bucket {
             filters: Filters::new(filters),
             is_recursive: *recursive,
         };
-        let control = self.control(cancel.as_ref());
+        let control = self.control("ls", None, cancel.as_ref());
         Ok(FilePages::new(
             self, control, *versions, selection, *page_size,
         ))
@@ -284,7 +284,10 @@ impl Bucket {
             filters: Filters::new(&[]),
             is_recursive: true,
         };
-        let (control, all) = (self.control(cancel), Versions::All);
+        let (control, all) = (
+            self.control("list_file_versions", None, cancel),
+            Versions::All,
+        );
         FileVersions(FilePages::new(self, control, all, selection, None))
     }
 

@@ -97,7 +97,7 @@ impl Bucket {
     ) -> Result<Option<FileRetention>> {
         let UpdateFileRetentionOptions { bypass_governance } = *options;
         self.client.session.update_file_retention(
-            &self.control(None),
+            &self.control("update_file_retention", Some(file_name), None),
             file_id,
             file_name,
             retention,
@@ -120,8 +120,11 @@ impl Bucket {
         file_name: &str,
         hold: &LegalHold,
     ) -> Result<()> {
-        self.client
-            .session
-            .update_file_legal_hold(&self.control(None), file_id, file_name, hold)
+        self.client.session.update_file_legal_hold(
+            &self.control("update_file_legal_hold", Some(file_name), None),
+            file_id,
+            file_name,
+            hold,
+        )
     }
 }

@@ -18,7 +18,7 @@ impl Bucket {
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key lacks `readBucketNotifications`; the
     /// errors of any call.
     pub fn get_notification_rules(&self) -> Result<Vec<EventNotificationRule>> {
-        let control = self.control(None);
+        let control = self.control("get_notification_rules", None, None);
         let answer = self.with_id(&control, |id| {
             let needs = self.needs(Operation::GetBucketNotificationRules).bucket(id);
             self.client
@@ -63,7 +63,7 @@ impl Bucket {
     ) -> Result<Vec<EventNotificationRule>> {
         check_notification_rules(rules)
             .map_err(|reason| Error::invalid_input("notification rules", reason))?;
-        let control = self.control(None);
+        let control = self.control("set_notification_rules", None, None);
         let answer = self.with_id(&control, |id| {
             let needs = self.needs(Operation::SetBucketNotificationRules).bucket(id);
             self.client.session.call(needs, &control, |raw| {

@@ -96,14 +96,18 @@ impl Bucket {
         options: &OpenFileOptions,
     ) -> Result<RemoteFile> {
         let request = DownloadRequest::by_id(version.file_id.clone());
-        let control = self.control(options.cancel.as_ref());
+        let control = self.control(
+            "open_file",
+            Some(&version.file_name),
+            options.cancel.as_ref(),
+        );
         let transfer = self.client.transfer(&control);
         RemoteFile::new(transfer, &request, version.clone(), options)
     }
 
     fn open(&self, request: &DownloadRequest, options: &OpenFileOptions) -> Result<RemoteFile> {
         let request = request.clone().with_key(options.encryption_key.as_ref());
-        let control = self.control(options.cancel.as_ref());
+        let control = self.control("open_file", request.file_name(), options.cancel.as_ref());
         let version = self.describe_under(&control, &request)?;
         let transfer = self.client.transfer(&control);
         RemoteFile::new(transfer, &request, version, options)

@@ -242,7 +242,7 @@ impl Bucket {
     /// [`Error::BucketNotFound`] if the bucket was deleted; [`Error::NotAllowed`] if the key lacks
     /// `listBuckets` or is restricted to other buckets; the errors of any call.
     pub fn details(&self) -> Result<BucketDetails> {
-        let control = self.control(None);
+        let control = self.control("details", None, None);
         self.with_id(&control, |id| {
             let needs = self.needs(Operation::ListBuckets).bucket(id);
             let found = self
@@ -311,7 +311,7 @@ impl Bucket {
             lifecycle_rules.as_deref(),
             replication_configuration.as_ref(),
         )?;
-        let control = self.control(None);
+        let control = self.control("update", None, None);
         let protection = Protection {
             encryption: default_encryption.as_ref(),
             enable_file_lock: *enable_file_lock,
@@ -390,7 +390,8 @@ impl Bucket {
             match self.update(&update.if_revision_is(details.revision)) {
                 Err(Error::Conflict(_)) if conflicts + 1 < policy.max_attempts => {
                     let delay = jitter(policy.delay(conflicts));
-                    self.control(None).sleep(session.clock(), delay)?;
+                    self.control("modify", None, None)
+                        .sleep(session.clock(), delay)?;
                     conflicts += 1;
                 }
                 outcome => return outcome,

@@ -44,7 +44,8 @@ impl Bucket {
     /// # Errors
     /// [`Error::NotAuthorized`], [`Error::AccountChanged`], the errors of the store; nothing is sent.
     pub fn get_download_url(&self, file_name: &str) -> Result<String> {
-        let snapshot = self.client.session.current(&self.control(None))?;
+        let control = self.control("get_download_url", Some(file_name), None);
+        let snapshot = self.client.session.current(&control)?;
         Ok(download_url(snapshot.auth(), &self.name, file_name))
     }
 
@@ -99,7 +100,10 @@ impl Bucket {
                 format!("{name} is empty or not printable ASCII"),
             ));
         }
-        let (session, control) = (&self.client.session, self.control(None));
+        let (session, control) = (
+            &self.client.session,
+            self.control("get_download_authorization", Some(file_name_prefix), None),
+        );
         let answer = self.with_id(&control, |id| {
             let seconds = valid_for.as_secs();
             let request =

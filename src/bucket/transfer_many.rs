@@ -127,7 +127,7 @@ impl<'a, T: Send + 'static> Transfers<'a, T> {
         let tasks = Tasks::new(cancel.as_ref().or(bucket.client.cancel.as_ref()));
         Self {
             bucket: bucket.clone(),
-            control: bucket.control(Some(tasks.stop())),
+            control: bucket.control("transfer_many", None, Some(tasks.stop())),
             fail_fast: *fail_fast,
             files: Some(Box::new(files)),
             count: 0,

@@ -37,7 +37,7 @@ impl Bucket {
     pub fn list_unfinished_large_files(&self, name_prefix: &str) -> Result<UnfinishedLargeFiles> {
         Ok(UnfinishedLargeFiles {
             bucket: self.clone(),
-            control: self.control(None),
+            control: self.control("list_unfinished_large_files", None, None),
             pages: UnfinishedPages::new(self.id(), name_prefix),
         })
     }
@@ -76,7 +76,10 @@ impl Bucket {
         for file in self.list_unfinished_large_files("")? {
             let file = file?;
             if file.upload_timestamp < limit {
-                session.cancel_large_file(&self.control(None), &file.file_id)?;
+                session.cancel_large_file(
+                    &self.control("cancel_unfinished_large_files", Some(&file.file_name), None),
+                    &file.file_id,
+                )?;
                 cancelled.push(file);
             }
         }

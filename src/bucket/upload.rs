@@ -258,7 +258,7 @@ impl Bucket {
         file_name: &str,
         options: &UploadOptions,
     ) -> Result<UploadWriter> {
-        let control = self.control(options.cancel.as_ref());
+        let control = self.control("upload", Some(file_name), options.cancel.as_ref());
         let memory = self
             .to_bucket(&self.id(), file_name, options, &control)
             .prepare_writer()?;
@@ -277,9 +277,8 @@ impl Bucket {
         options: &UploadOptions,
     ) -> Result<Uploaded> {
         let control = self
-            .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref())
-            .calling("upload", Some(file_name));
+            .control("upload", Some(file_name), options.cancel.as_ref())
+            .watched_by(options.progress.as_ref());
         control.in_span(|| {
             self.with_id(&control, |bucket| {
                 self.to_bucket(bucket, file_name, options, &control)
@@ -297,9 +296,8 @@ impl Bucket {
         send: impl FnOnce(&Upload<'_>) -> Result<Uploaded>,
     ) -> Result<Uploaded> {
         let control = self
-            .control(options.cancel.as_ref())
-            .watched_by(options.progress.as_ref())
-            .calling("upload", Some(file_name));
+            .control("upload", Some(file_name), options.cancel.as_ref())
+            .watched_by(options.progress.as_ref());
         control.in_span(|| send(&self.to_bucket(&self.id(), file_name, options, &control)))
     }
 

@@ -37,7 +37,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Workers {
-    /// Always this many, at least 1.
+    /// This many, at least 1; fewer for half a minute after the system had no file descriptors left.
     Fixed(usize),
     /// As many as bring throughput, at most 64.
     ///

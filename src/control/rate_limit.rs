@@ -72,6 +72,13 @@ impl Bandwidth {
         }
     }
 
+    /// Reports that the system has no file descriptor left.
+    pub(crate) fn out_of_descriptors(&self, clock: &Clock) {
+        if let Some(tuner) = self.up.tuner.get() {
+            tuner.out_of_descriptors(clock.elapsed());
+        }
+    }
+
     /// Reports an answer to a request that moves content, or a refusal of any request, to the
     /// tuner.
     pub(crate) fn answered(&self, clock: &Clock, is_content: bool, is_refused: bool) {

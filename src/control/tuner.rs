@@ -20,6 +20,8 @@ use crate::control::semaphore::Semaphore;
 
 /// How long a sample takes.
 const SAMPLE: Duration = Duration::from_secs(1);
+/// For how long a fixed number of workers stays reduced after the system had no file descriptors left.
+const SHORTAGE: Duration = Duration::from_secs(30);
 /// How many bytes a request counts for, so that small files count as well.
 const REQUEST: u64 = 32 * 1024;
 
@@ -30,6 +32,8 @@ pub(crate) struct Tuner {
     permits: Semaphore,
     /// Whether the number is adaptive. Otherwise nothing is measured.
     is_on: AtomicBool,
+    /// Whether a fixed number is reduced for a while.
+    is_reduced: AtomicBool,
     /// What moved since the last sample: bytes, and requests as bytes.
     moved: AtomicU64,
     /// Whether work waited for a permit since the last sample.
@@ -44,8 +48,8 @@ pub(crate) struct Tuner {
 struct State {
     /// Chooses the number.
     controller: Controller,
-    /// The largest number that may be chosen.
-    most: usize,
+    /// What was asked for.
+    workers: Workers,
     /// When the sample began.
     began: Duration,
     /// When something was refused last.
@@ -58,12 +62,13 @@ impl Tuner {
         Self {
             permits: permits.clone(),
             is_on: AtomicBool::new(!matches!(workers, Workers::Fixed(_))),
+            is_reduced: AtomicBool::new(false),
             moved: AtomicU64::new(0),
             is_wanted: AtomicBool::new(false),
             due: AtomicU64::new(0),
             state: Mutex::new(State {
                 controller: Controller::new(workers),
-                most: workers.most(),
+                workers,
                 began: Duration::ZERO,
                 refused: None,
             }),
@@ -74,7 +79,8 @@ impl Tuner {
     pub(crate) fn set(&self, workers: Workers) {
         let mut state = self.state.lock();
         state.controller = Controller::new(workers);
-        state.most = workers.most();
+        state.workers = workers;
+        self.is_reduced.store(false, Ordering::Relaxed);
         self.is_on
             .store(!matches!(workers, Workers::Fixed(_)), Ordering::Relaxed);
         self.permits.set_limit(workers.first() as u64);
@@ -82,12 +88,40 @@ impl Tuner {
 
     /// The largest number that may be chosen.
     pub(crate) fn most(&self) -> usize {
-        self.state.lock().most
+        self.state.lock().workers.most()
     }
 
     /// Notes that there is more to do than there are workers.
     pub(crate) fn wanted(&self) {
         self.is_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the system has no file descriptors left. A fixed number of workers is reduced, too, and
+    /// restored by what moves half a minute later.
+    pub(crate) fn out_of_descriptors(&self, now: Duration) {
+        if self.is_on.load(Ordering::Relaxed) {
+            return self.refused(now);
+        }
+        let mut state = self.state.lock();
+        if state.refused.is_none_or(|last| now >= last + SAMPLE) {
+            state.refused = Some(now);
+            self.is_reduced.store(true, Ordering::Relaxed);
+            let workers = (self.permits.limit() * 7 / 10).max(1);
+            tracing::debug!(
+                workers,
+                "there are fewer workers, because no file descriptor is left"
+            );
+            self.permits.set_limit(workers);
+        }
+    }
+
+    /// Restores a fixed number of workers if it was reduced long enough ago.
+    fn restore(&self, now: Duration) {
+        let state = self.state.lock();
+        let is_over = state.refused.is_none_or(|last| now >= last + SHORTAGE);
+        if is_over && self.is_reduced.swap(false, Ordering::Relaxed) {
+            self.permits.set_limit(state.workers.first() as u64);
+        }
     }
 
     /// Notes that the service asked for less, or that something is short on this machine.
@@ -110,6 +144,9 @@ impl Tuner {
     /// Notes that so many bytes were moved.
     pub(crate) fn moved(&self, bytes: u64, now: Duration) {
         if !self.is_on.load(Ordering::Relaxed) {
+            if self.is_reduced.load(Ordering::Relaxed) {
+                self.restore(now);
+            }
             return;
         }
         self.moved.fetch_add(bytes, Ordering::Relaxed);
@@ -188,6 +225,33 @@ mod tests {
         tuner.set(Workers::AutoUpTo(20));
         run(&tuner, &permits, 40, 12);
         assert_eq!(permits.limit(), 20);
+    }
+
+    #[test]
+    fn a_fixed_number_is_reduced_for_half_a_minute_where_descriptors_are_short() {
+        let permits = Semaphore::new(10);
+        let tuner = Tuner::new(&permits, Workers::Fixed(10));
+        let at = Duration::from_millis;
+        for (millis, limit) in [
+            (0, 7),
+            (900, 7),
+            (1_000, 4),
+            (2_000, 2),
+            (3_000, 1),
+            (4_000, 1),
+        ] {
+            tuner.out_of_descriptors(at(millis));
+            assert_eq!(permits.limit(), limit);
+        }
+        tuner.refused(at(6_000));
+        tuner.moved(1, at(33_999));
+        assert_eq!(permits.limit(), 1);
+        tuner.moved(1, at(34_000));
+        assert_eq!(permits.limit(), 10);
+        tuner.out_of_descriptors(at(40_000));
+        tuner.set(Workers::Fixed(5));
+        tuner.moved(1, at(90_000));
+        assert_eq!(permits.limit(), 5);
     }
 
     #[test]

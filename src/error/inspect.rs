@@ -15,7 +15,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::error::kinds::Error;
+use crate::error::kinds::{Error, is_out_of_descriptors};
 use crate::error::service::{ErrorCode, ServiceError};
 use crate::error::transport::{Sent, TransportKind};
 
@@ -223,6 +223,15 @@ impl Error {
             *bucket = name.map(Into::into);
         }
         self
+    }
+
+    /// Whether this process, or the system, has no file descriptor left: for a connection, or for a local file.
+    pub(crate) fn is_out_of_descriptors(&self) -> bool {
+        match self.failure() {
+            Self::Connection(transport) => transport.kind == TransportKind::NoDescriptors,
+            Self::LocalFile { source, .. } => is_out_of_descriptors(source),
+            _ => false,
+        }
     }
 
     /// Whether asking once more may be answered otherwise, after an answer that was lost: what refuses on the

@@ -275,8 +275,9 @@ pub enum Error {
 
     // This machine.
     /// A local file cannot be read, written or created, for example because the disk is full. A download
-    /// leaves its path as it was, and removes its temporary file unless it can be resumed.
-    #[error("cannot {action} {}", path.display())]
+    /// leaves its path as it was, and removes its temporary file unless it can be resumed. An upload that finds
+    /// no file descriptor left tries again, with pauses.
+    #[error("cannot {action} {}{}", path.display(), descriptors_hint(source))]
     LocalFile {
         /// The action that failed: `"read"`, `"create"` and so on.
         action: &'static str,
@@ -416,6 +417,23 @@ impl From<StoreError> for Error {
             Ok(own) => own,
             Err(other) => Self::Store(other),
         }
+    }
+}
+
+/// Whether a failure of the operating system is that the process, or the whole system, has no file descriptor
+/// left.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[23, 24] };
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
+}
+
+/// What helps if that is the failure.
+fn descriptors_hint(error: &io::Error) -> &'static str {
+    match is_out_of_descriptors(error) {
+        true => ": no file descriptor is left; raise the limit, or use fewer workers",
+        false => "",
     }
 }
 

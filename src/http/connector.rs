@@ -19,7 +19,6 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +31,9 @@ use ureq::unversioned::transport::{
     TcpConnector, Transport,
 };
 
+use crate::error::kinds::is_out_of_descriptors;
 use crate::http::dns_cache::DnsCache;
-use crate::http::pool_check::{CheckedConnection, CheckingConnector};
+use crate::http::pool_check::{CheckedConnection, CheckingConnector, Shortage};
 
 /// How long each address of a host may take, in the first rounds. In the last round the addresses
 /// share the time that is left. The first limit is longer than nearly every round trip, and short
@@ -51,6 +51,7 @@ pub(super) struct Shared {
     pub(super) dns_cache: DnsCache,
     /// Makes TLS connections, and remembers the sessions to resume.
     tls: Arc<RustlsConnector>,
+    shortage: Shortage,
 }
 
 impl Shared {
@@ -58,7 +59,14 @@ impl Shared {
         Self {
             dns_cache,
             tls: Arc::default(),
+            shortage: Shortage::default(),
         }
+    }
+
+    /// Sets what tells whether descriptors are short.
+    pub(super) fn short_of(mut self, shortage: &Shortage) -> Self {
+        self.shortage = shortage.clone();
+        self
     }
 
     /// Creates a connector. Each pool has its own; all of them use the shared cache and TLS
@@ -71,7 +79,7 @@ impl Shared {
                 tcp: TcpConnector::default(),
             })
             .chain(TlsConnector(Arc::clone(&self.tls)));
-        CheckingConnector::new(self.dns_cache.clock(), route)
+        CheckingConnector::new(self.dns_cache.clock(), &self.shortage, route)
     }
 }
 
@@ -233,14 +241,6 @@ fn with<'a>(details: &ConnectionDetails<'a>, addrs: ResolvedSocketAddrs) -> Conn
         run_connector: Arc::clone(&details.run_connector),
         register_shutdown: Arc::clone(&details.register_shutdown),
     }
-}
-
-/// Whether the process, or the whole system, has no file descriptor left.
-pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[23, 24] };
-    error
-        .raw_os_error()
-        .is_some_and(|code| codes.contains(&code))
 }
 
 /// Adds TLS to a connection, with the configuration that all connections share.

@@ -3,8 +3,13 @@
 //! `ureq` checks whether a connection is still open when it returns it to the pool, and again when
 //! it takes it out, the second time while all other threads wait for the pool. Each check takes
 //! three system calls. If a connection is used again at once, the second check tells nothing new.
+//!
+//! For half a minute after the system had no file descriptor left, no connection counts as open, so that
+//! those that wait for their next request are closed and their descriptors can be used.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ureq::Error;
@@ -16,19 +21,41 @@ use crate::control::clock::Clock;
 /// this time, the request fails like on any other broken connection.
 const RECENT: Duration = Duration::from_millis(50);
 
+/// For how long idle connections are closed after the system had no file descriptor left.
+const SHORTAGE: Duration = Duration::from_secs(30);
+
+/// Whether the system had no file descriptor left a short time ago. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shortage(Arc<AtomicU64>);
+
+impl Shortage {
+    /// Notes that there is none left now.
+    pub(super) fn note(&self, clock: &Clock) {
+        let end = (clock.elapsed() + SHORTAGE).as_millis();
+        let end = u64::try_from(end).unwrap_or(u64::MAX);
+        self.0.store(end, Ordering::Relaxed);
+    }
+
+    fn is_on(&self, now: Duration) -> bool {
+        now < Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// A connector whose connections are checked less often.
 #[derive(Debug)]
 pub(super) struct CheckingConnector<C> {
     clock: Clock,
+    shortage: Shortage,
     /// Makes the connections.
     connector: C,
 }
 
 impl<C> CheckingConnector<C> {
     /// Wraps a connector.
-    pub(super) fn new(clock: &Clock, connector: C) -> Self {
+    pub(super) fn new(clock: &Clock, shortage: &Shortage, connector: C) -> Self {
         Self {
             clock: clock.clone(),
+            shortage: shortage.clone(),
             connector,
         }
     }
@@ -46,6 +73,7 @@ impl<C: Connector> Connector for CheckingConnector<C> {
         Ok(connected.map(|transport| CheckedConnection {
             transport: Box::new(transport),
             clock: self.clock.clone(),
+            shortage: self.shortage.clone(),
             open_at: None,
         }))
     }
@@ -56,6 +84,7 @@ pub(super) struct CheckedConnection {
     /// The connection itself.
     transport: Box<dyn Transport>,
     clock: Clock,
+    shortage: Shortage,
     /// When it was seen open, if it was not used since.
     open_at: Option<Duration>,
 }
@@ -77,6 +106,10 @@ impl Transport for CheckedConnection {
 
     fn is_open(&mut self) -> bool {
         let now = self.clock.elapsed();
+        // An idle connection holds a descriptor that something else needs.
+        if self.shortage.is_on(now) {
+            return false;
+        }
         let is_recent = |at| now.saturating_sub(at) < RECENT;
         if self.open_at.is_some_and(is_recent) {
             return true;
@@ -101,7 +134,7 @@ impl fmt::Debug for CheckedConnection {
 mod tests {
     use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport, time};
 
-    use super::{CheckedConnection, RECENT};
+    use super::{CheckedConnection, RECENT, Shortage};
     use crate::control::clock::Clock;
 
     /// Closed at the second look.
@@ -128,6 +161,7 @@ mod tests {
         let mut seen = CheckedConnection {
             transport: Box::new(Closing(LazyBuffers::new(1, 1), 0)),
             clock: clock.clone(),
+            shortage: Shortage::default(),
             open_at: None,
         };
         assert!(

@@ -90,7 +90,11 @@ impl<'a> KeyRequirements<'a> {
     /// The key with this id, if it exists.
     pub(super) fn by_id(&self, id: &ApplicationKeyId) -> Result<Option<KeyDetails>> {
         let session = &self.bucket.client().session;
-        KeyPages::find(session, &self.bucket.control(None), id)
+        KeyPages::find(
+            session,
+            &self.bucket.control("set_up_replication", None, None),
+            id,
+        )
     }
 
     /// A key that was made for this before, or a new one.
@@ -114,7 +118,10 @@ impl<'a> KeyRequirements<'a> {
 
     /// Deletes a key that turned out to be one too many. One that is gone already is no error.
     fn delete(&self, id: &ApplicationKeyId) -> Result<()> {
-        let (session, control) = (&self.bucket.client().session, self.bucket.control(None));
+        let (session, control) = (
+            &self.bucket.client().session,
+            self.bucket.control("set_up_replication", None, None),
+        );
         match session.call(Operation::DeleteKey, &control, |raw| raw.delete_key(id)) {
             // A key that may not delete leaves one that nobody uses.
             Ok(_) | Err(Error::NotAllowed(_)) => Ok(()),
@@ -126,7 +133,7 @@ impl<'a> KeyRequirements<'a> {
     /// The lowest id of the keys that will do.
     fn find(&self, name: &str) -> Result<Option<ApplicationKeyId>> {
         let session = &self.bucket.client().session;
-        let control = self.bucket.control(None);
+        let control = self.bucket.control("set_up_replication", None, None);
         let only = [self.bucket.id()];
         let mut lowest = None;
         let mut pages = KeyPages::default();
@@ -149,16 +156,20 @@ impl<'a> KeyRequirements<'a> {
         let only = [self.bucket.id()];
         // Nobody grants more than they hold.
         let needs = Requirements::from(Operation::CreateKey).perhaps(self.capabilities);
-        let made = session.call(needs, &self.bucket.control(None), |raw| {
-            raw.create_key(&CreateKeyRequest {
-                account_id: &raw.auth.account_id,
-                capabilities: self.capabilities,
-                key_name: name,
-                valid_duration_in_seconds: None,
-                bucket_ids: Some(&only),
-                name_prefix: None,
-            })
-        })?;
+        let made = session.call(
+            needs,
+            &self.bucket.control("set_up_replication", None, None),
+            |raw| {
+                raw.create_key(&CreateKeyRequest {
+                    account_id: &raw.auth.account_id,
+                    capabilities: self.capabilities,
+                    key_name: name,
+                    valid_duration_in_seconds: None,
+                    bucket_ids: Some(&only),
+                    name_prefix: None,
+                })
+            },
+        )?;
         Ok(made.details.application_key_id)
     }
 }

@@ -49,6 +49,8 @@ pub(super) enum Advice {
 pub(super) struct History {
     /// The number of attempts, the one that has just failed included.
     pub(super) attempts: u32,
+    /// The number of attempts that found no file descriptor left.
+    pub(super) shortages: u32,
     /// The number of pauses whose length the retry policy chose. Each is about twice as long as the
     /// last.
     pub(super) waits: u32,
@@ -69,6 +71,8 @@ pub(super) struct History {
 pub(super) fn advise(operation: Operation, error: &Error, history: &History) -> Advice {
     let uploads = matches!(operation, Operation::UploadFile | Operation::UploadPart);
     match (error, error.service()) {
+        // Nothing was sent. Another transfer of this process may end.
+        _ if error.is_out_of_descriptors() => Advice::Again { after: None },
         // Sending a part again replaces it, whatever became of the first attempt.
         (Error::UnexpectedReply { .. }, _) if operation == Operation::UploadPart => {
             Advice::FreshUploadUrl
@@ -170,7 +174,7 @@ fn on_upload_break(transport: &TransportError, history: &History) -> Advice {
         TransportKind::Tls => Advice::Stop,
         TransportKind::Protocol if history.attempts >= MOST_NOT_HTTP => Advice::Stop,
         // Another URL would not help.
-        TransportKind::Proxy | TransportKind::NoDescriptors => Advice::Again { after: None },
+        TransportKind::Proxy => Advice::Again { after: None },
         _ => Advice::FreshUploadUrl,
     }
 }

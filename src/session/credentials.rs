@@ -279,6 +279,17 @@ pub(super) struct ProviderState {
     state: Mutex<State>,
 }
 
+/// What a session makes of an authorization in the store that is of another key than its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Adoption {
+    /// It may be used: the provider named its key, too.
+    Adopted,
+    /// It was replaced by one of the newest key. The store is to be read again.
+    Replaced,
+    /// It is somebody else's.
+    Foreign,
+}
+
 /// What is remembered about the keys that a provider named.
 #[derive(Default)]
 struct State {
@@ -468,6 +479,10 @@ impl Session {
     /// the same account as `wanted`. Then another process noticed the replacement first, and this
     /// session uses its authorization.
     ///
+    /// If the provider names a key that is new to this session instead, the key was replaced once
+    /// more since then: that newest key is authorized in place of `held`, after which the caller
+    /// reads the store again.
+    ///
     /// The provider is asked at most once in [`MEMORY`] about each authorization that it does not
     /// name.
     pub(super) fn adopts(
@@ -475,15 +490,19 @@ impl Session {
         wanted: &Identity,
         held: &AuthSnapshot,
         control: &Control,
-    ) -> Result<bool> {
+    ) -> Result<Adoption> {
         let Some(provider) = self.provided.provider() else {
-            return Ok(false);
+            return Ok(Adoption::Foreign);
         };
         let is_successor =
             |new: &Identity| wanted.account_id == new.account_id && wanted.realm == new.realm;
         if !is_successor(held.identity()) || !self.provided.state().history.holds(wanted) {
-            return Ok(false);
+            return Ok(Adoption::Foreign);
         }
+        if self.provided.continues(wanted, held.identity()) {
+            return Ok(Adoption::Adopted);
+        }
+        let mut replaced = false;
         self.adopting.run(control.tokens(), held.generation(), || {
             let now = self.clock().elapsed();
             let known = {
@@ -497,16 +516,45 @@ impl Session {
             if known {
                 return Ok(());
             }
-            let is_named = ask(&provider, control)?.made(held.auth());
-            let mut state = self.provided.state();
-            if is_named {
-                state.history.add(held.identity());
-            } else {
-                state.foreign = Some((held.generation(), now));
+            let stored = self.info().auth()?;
+            if stored.is_none_or(|stored| stored.generation() != held.generation()) {
+                replaced = true;
+                return Ok(());
             }
+            let named = ask(&provider, control)?;
+            if named.made(held.auth()) {
+                self.provided.state().history.add(held.identity());
+                return Ok(());
+            }
+            if self.is_new_successor(wanted, &named) {
+                self.note_successor(wanted, &named);
+                match self.replace_by(held, &named, control) {
+                    Err(Error::InvalidCredentials(_) | Error::AccountChanged) => {}
+                    outcome => {
+                        replaced = outcome.map(|_| true)?;
+                        return Ok(());
+                    }
+                }
+            }
+            self.provided.state().foreign = Some((held.generation(), now));
             Ok(())
         })?;
-        Ok(self.provided.continues(wanted, held.identity()))
+        Ok(if replaced {
+            Adoption::Replaced
+        } else if self.provided.continues(wanted, held.identity()) {
+            Adoption::Adopted
+        } else {
+            Adoption::Foreign
+        })
+    }
+
+    /// Whether this key may be a successor of `wanted` that the session has not used yet.
+    fn is_new_successor(&self, wanted: &Identity, named: &Credentials) -> bool {
+        let realm = named.realm.as_str();
+        let is_known = self.provided.state().history.0.iter().any(|known| {
+            known.application_key_id == named.application_key_id && known.realm == realm
+        });
+        wanted.realm == realm && !is_known
     }
 }
 

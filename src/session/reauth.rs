@@ -38,7 +38,7 @@ use crate::account_info::{AccountInfo as _, AuthSnapshot, Generation, Refresh, R
 use crate::control::Control;
 use crate::control::clock::jitter;
 use crate::error::{Error, Result};
-use crate::model::auth::AccountAuth;
+use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::AccountId;
 use crate::model::operation::Operation;
 use crate::raw;
@@ -157,7 +157,7 @@ impl Session {
 
     /// Replaces the authorization `stale` by one of these credentials, which must belong to the
     /// same account. Returns `None` if somebody else replaced it first.
-    fn replace_by(
+    pub(super) fn replace_by(
         &self,
         stale: &AuthSnapshot,
         credentials: &Credentials,
@@ -172,12 +172,16 @@ impl Session {
     /// file was deleted or its server was emptied.
     ///
     /// Fails with `NotAuthorized` after a logout, and in a session that only uses what others
-    /// authorized. Credentials that were refused here are not sent again for [`REFUSAL_MEMORY`].
+    /// authorized, and with `AccountChanged` if the provider names a key of another account.
+    /// Credentials that were refused here are not sent again for [`REFUSAL_MEMORY`].
     pub(super) fn restore(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
         let by_hand = self.by_hand.lock().clone();
-        if by_hand.is_none() && !self.provided.is_set() {
+        let Some(lost) = self
+            .pinned()
+            .filter(|_| by_hand.is_some() || self.provided.is_set())
+        else {
             return Err(Error::NotAuthorized);
-        }
+        };
         match self.store.is_logged_out() {
             Ok(false) => {}
             Ok(true) => return Err(Error::NotAuthorized),
@@ -191,6 +195,9 @@ impl Session {
             Some(credentials) => credentials,
             None => by_hand.ok_or(Error::NotAuthorized)?,
         };
+        if credentials.realm.as_str() != lost.realm {
+            return Err(Error::AccountChanged);
+        }
         let now = self.clock().elapsed();
         if let Some((refused, since, refusal)) = &*self.unrestorable.lock()
             && *refused == credentials
@@ -200,7 +207,7 @@ impl Session {
             return Err(refusal);
         }
         tracing::warn!("the account-info store has lost its authorization; authorizing again");
-        if let Err(error) = self.authorize_credentials(&credentials, control) {
+        if let Err(error) = self.replace_lost(&lost, &credentials, control) {
             if matches!(error, Error::InvalidCredentials(_)) {
                 let refusal = error.duplicate().map(|refusal| (credentials, now, refusal));
                 *self.unrestorable.lock() = refusal;
@@ -209,6 +216,25 @@ impl Session {
         }
         *self.unrestorable.lock() = None;
         self.store.auth()?.ok_or(Error::NotAuthorized)
+    }
+
+    /// Authorizes in place of the authorization `lost`, unless the store holds one by now. That one may be
+    /// of another key, about which the caller decides.
+    fn replace_lost(
+        &self,
+        lost: &Identity,
+        credentials: &Credentials,
+        control: &Control,
+    ) -> Result<()> {
+        self.authorizing
+            .run(control.tokens(), credentials.clone(), || {
+                self.note_successor(lost, credentials);
+                let account = Some(&lost.account_id);
+                if let Some(snapshot) = self.replace(None, credentials, account, control)? {
+                    self.pin(&snapshot);
+                }
+                Ok(())
+            })
     }
 
     /// Binds the session to the identity of this authorization.
@@ -242,7 +268,7 @@ impl Session {
                     return Ok(None);
                 }
                 Refresh::Lease(ticket) => match self.ask(credentials, account, &ticket, control) {
-                    Ok(auth) => return self.save(auth, ticket),
+                    Ok(auth) => return self.save(auth, ticket, account.is_some()),
                     Err(error) => {
                         log_store_failure("abandoned lease", self.store.abandon_refresh(ticket));
                         return Err(error);
@@ -253,14 +279,22 @@ impl Session {
     }
 
     /// Stores an authorization and ends the lease. Returns `None` if another process took the lease
-    /// over and stored one of this identity first: that one is as good, and perhaps newer.
-    fn save(&self, auth: AccountAuth, ticket: RefreshTicket) -> Result<Option<Arc<AuthSnapshot>>> {
+    /// over and stored one first: if it is of this identity, it is as good, and perhaps newer.
+    ///
+    /// One of another identity is a failure for whoever logs in. A call that only replaces its
+    /// token (`is_for_a_call`) next reads the store, and decides there whether it may use it.
+    fn save(
+        &self,
+        auth: AccountAuth,
+        ticket: RefreshTicket,
+        is_for_a_call: bool,
+    ) -> Result<Option<Arc<AuthSnapshot>>> {
         let error = match self.store.save_auth(auth.clone(), Some(ticket)) {
             Err(error) if error.is_superseded() => error,
             saved => return Ok(Some(saved?)),
         };
         match self.store.auth()? {
-            Some(stored) if auth.belongs_to(stored.identity()) => Ok(None),
+            Some(stored) if is_for_a_call || auth.belongs_to(stored.identity()) => Ok(None),
             // The store has lost everything since the lease was taken, unless somebody logged out.
             None => match self.store.is_logged_out() {
                 Ok(true) => Err(error.into()),

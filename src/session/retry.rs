@@ -19,6 +19,8 @@
 //! - Five upload URLs in a row are tried without a pause, because each leads to another storage
 //!   server. After that, pauses double.
 //! - A call other than an upload replaces its token at most once. A second 401 is returned.
+//! - An attempt that finds no file descriptor left, for its connection or for the local file, sends nothing
+//!   and is not counted. There are then fewer workers for a while, and only the time limits it.
 //! - A budget that is used up ends the loop, because its error is not one of the service or the
 //!   connection.
 
@@ -30,6 +32,7 @@ use parking_lot::Mutex;
 use crate::control::Control;
 use crate::control::clock::{Clock, jitter};
 use crate::error::{Error, Result, ServiceError};
+use crate::http::Http;
 use crate::model::id::BucketId;
 use crate::model::operation::Operation;
 use crate::session::advice::{Advice, History, advise};
@@ -154,6 +157,8 @@ pub(super) struct RetryLoop<'a> {
     /// The pauses that the service asked for, shared by all calls of the session.
     pub(super) pauses: &'a Pauses,
     pub(super) control: &'a Control,
+    /// What is told that the system has no file descriptor left.
+    pub(super) http: &'a Http,
 }
 
 impl RetryLoop<'_> {
@@ -200,6 +205,10 @@ impl RetryLoop<'_> {
             if !note_attempts(&mut error, self.operation, &history, elapsed) {
                 return Err(error);
             }
+            if error.is_out_of_descriptors() {
+                self.http.out_of_descriptors();
+                history.shortages += 1;
+            }
             history.answer_lost |= error.is_answer_lost();
             let advice = advise(self.operation, &error, &history);
             let Some((next, delay)) = self.follow(advice, &error, &mut history) else {
@@ -207,7 +216,8 @@ impl RetryLoop<'_> {
             };
             // Moving data may take any time; only the time between attempts is limited.
             let spent = if self.moves_data() { waited } else { elapsed };
-            if history.attempts >= self.policy.max_attempts
+            let counted = history.attempts.saturating_sub(history.shortages).max(1);
+            if counted >= self.policy.max_attempts
                 || spent.saturating_add(delay) > self.policy.total_time
             {
                 return Err(error);
@@ -278,6 +288,8 @@ impl RetryLoop<'_> {
             Advice::Stop => None,
             Advice::Again { after: Some(after) } => {
                 if let Some(refusal) = error.service() {
+                    let (operation, seconds) = (self.operation, after.as_secs());
+                    tracing::info!(%operation, seconds, "the service asks all calls of this kind to wait");
                     self.pauses
                         .extend(self.operation, self.clock, after, refusal);
                 }
@@ -320,6 +332,9 @@ fn note_attempts(
             transport.attempts = history.attempts;
         }
         return own;
+    }
+    if let Error::LocalFile { .. } = error {
+        return error.is_out_of_descriptors();
     }
     if let Error::UnexpectedReply { operation: of, .. } = error {
         return *of == operation;

@@ -70,6 +70,18 @@ struct KeptToken {
     offered: Duration,
 }
 
+impl KeptToken {
+    /// Whether this authorization is still what the token replaces.
+    fn is_newer_than(&self, stored: &AuthSnapshot) -> bool {
+        match &self.replaces {
+            Replaced::Known(generation) => Some(stored.generation()) == *generation,
+            // A stored token of the same identity may be newer; one of another identity was there
+            // before and was replaced on purpose.
+            Replaced::Unknown => stored.identity() != self.snapshot.identity(),
+        }
+    }
+}
+
 /// What was in the store when a token was kept.
 #[derive(Debug, PartialEq, Eq)]
 enum Replaced {
@@ -116,9 +128,14 @@ impl Store {
             }
             Err(error) => error,
         };
-        let survival = survive(call, StoreFailure::of(&error));
+        let failure = StoreFailure::of(&error);
+        let survival = survive(call, failure);
         if survival == Survival::Fail {
             return Err(error);
+        }
+        // The store works; it merely has another owner.
+        if failure == StoreFailure::Superseded {
+            return Ok(Err(survival));
         }
         let is_new = self.failing.fetch_or(bit, Ordering::Relaxed) & bit == 0;
         if is_new {
@@ -186,16 +203,13 @@ impl Store {
         let Some(own) = &mut *kept else {
             return Ok(stored);
         };
-        let is_behind = match (&stored, &own.replaces) {
-            (None, _) => match self.info.is_logged_out() {
+        let is_behind = match &stored {
+            None => match self.info.is_logged_out() {
                 // It went away just now. Until it answers, the token serves.
                 Err(error) if error.is_unavailable() => return Ok(Some(Arc::clone(&own.snapshot))),
                 logged_out => !logged_out?,
             },
-            (Some(stored), Replaced::Known(generation)) => Some(stored.generation()) == *generation,
-            // A stored token of the same identity may be newer; one of another identity was there
-            // before and was replaced on purpose.
-            (Some(stored), Replaced::Unknown) => stored.identity() != own.snapshot.identity(),
+            Some(stored) => own.is_newer_than(stored),
         };
         if !is_behind {
             self.forget_kept(&mut kept);
@@ -210,6 +224,15 @@ impl Store {
             }
         }
         Ok(Some(snapshot))
+    }
+
+    /// Whether the store holds what the kept token replaces. Then it refuses a ticket that names the
+    /// kept token's identity, although nobody else has replaced anything.
+    fn is_behind_kept(&self) -> bool {
+        let kept = self.kept.lock();
+        let stored = self.info.auth().ok().flatten();
+        let both = kept.as_ref().zip(stored);
+        both.is_some_and(|(kept, stored)| kept.is_newer_than(&stored))
     }
 
     /// Drops the kept token.
@@ -322,10 +345,16 @@ impl AccountInfo for Store {
             }
             return Ok(refresh);
         }
-        let identity = self
-            .kept_snapshot()
-            .or_else(|| self.last_snapshot())
-            .map(|snapshot| snapshot.identity().clone());
+        let known = self.kept_snapshot().or_else(|| self.last_snapshot());
+        if stale.is_none()
+            && let Some(known) = &known
+            && self.info.auth().is_err()
+        {
+            // The store was empty and went away before it gave a lease. What was read before serves
+            // until the store answers, or each process of a fleet would authorize by itself.
+            return Ok(Refresh::Newer(Arc::clone(known)));
+        }
+        let identity = known.map(|snapshot| snapshot.identity().clone());
         Ok(Refresh::Lease(RefreshTicket::new(NO_LEASE, identity)))
     }
 
@@ -347,7 +376,12 @@ impl AccountInfo for Store {
         auth: AccountAuth,
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        let outcome = self.info.save_auth(auth.clone(), ticket);
+        let outcome = match self.info.save_auth(auth.clone(), ticket) {
+            Err(error) if error.is_superseded() && self.is_behind_kept() => {
+                self.info.save_auth(auth.clone(), None)
+            }
+            outcome => outcome,
+        };
         Ok(match self.judge(StoreCall::SaveAuth, outcome)? {
             Ok(saved) => {
                 self.forget_kept(&mut self.kept.lock());

@@ -5,7 +5,9 @@
 //! failures are passed on:
 //!
 //! - The store belongs to another identity by now. The call would otherwise continue under the
-//!   wrong account.
+//!   wrong account. Reading names of buckets and taking an upload URL are exceptions: the service is
+//!   asked instead, and that request first decides whether the identity is a successor of the call's
+//!   own, because another thread may have replaced the key since the call read its token.
 //! - The caller's logout did not take effect, or it is not known whether there was one.
 //! - The authorization cannot be read because the store is damaged, or its permissions are wrong.
 //!   That does not pass by itself, and the owner has to know.
@@ -116,13 +118,13 @@ pub(super) enum Survival {
 pub(super) const fn survive(call: StoreCall, failure: StoreFailure) -> Survival {
     use StoreCall as Call;
     match (call, failure) {
+        (Call::ReadBuckets | Call::TakeUploadUrl, _) => Survival::AskService,
         (_, StoreFailure::Superseded) | (Call::Clear | Call::IsLoggedOut, _) => Survival::Fail,
         (Call::Auth, StoreFailure::Unavailable) => Survival::LastSnapshot,
         // The owner has to know that the store is damaged, or that its permissions are wrong.
         (Call::Auth, StoreFailure::Broken) => Survival::Fail,
         (Call::BeginRefresh, _) => Survival::WithoutLease,
         (Call::SaveAuth, _) => Survival::KeepInMemory,
-        (Call::ReadBuckets | Call::TakeUploadUrl, _) => Survival::AskService,
         (
             Call::RenewLease
             | Call::AbandonRefresh
@@ -162,9 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn another_identity_is_never_survived() {
+    fn another_identity_is_survived_only_where_the_service_is_asked_next() {
         for call in Call::ALL {
-            assert_eq!(survive(call, Failure::Superseded), Survival::Fail);
+            let expected = match call {
+                Call::ReadBuckets | Call::TakeUploadUrl => Survival::AskService,
+                _ => Survival::Fail,
+            };
+            assert_eq!(survive(call, Failure::Superseded), expected, "{call:?}");
         }
     }
 

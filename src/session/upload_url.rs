@@ -18,6 +18,8 @@
 //! | what goes wrong | the URL | the content |
 //! | --- | --- | --- |
 //! | 429 | kept by this upload, used after the pause | nothing is stored |
+//! | no file descriptor is left for a connection | kept by this upload, used after the pause | nothing was sent |
+//! | no file descriptor is left for the local file | dropped; asking for another one closes idle connections | nothing was sent |
 //! | 401 | dropped; asking for another one replaces an expired account token | nothing is stored |
 //! | 408, 5xx with a code of the service | dropped | nothing is stored |
 //! | any status without a code, from a gateway | dropped | as after a lost answer |
@@ -99,8 +101,13 @@ impl Session {
                 Ok(UploadOutcome::Found(value)) => Ok(Ok(value)),
                 Ok(UploadOutcome::Unknown(error)) => Ok(Err(error)),
                 Err(error) => {
-                    if error.status() == Some(429) {
+                    let is_unused =
+                        matches!(&error, Error::Connection(_)) && error.is_out_of_descriptors();
+                    if error.status() == Some(429) || is_unused {
                         held = Some(url);
+                    } else {
+                        let status = error.status();
+                        tracing::info!(%operation, file_name, status, "an upload URL is given up");
                     }
                     Err(self.explain(error, &operation.into(), &snapshot, step))
                 }

@@ -318,7 +318,7 @@ fn without_outdated(bucket: &Bucket, error: Error) -> Error {
                 && matches!(left.failure, Error::SourceChanged { .. }) =>
         {
             let session = &bucket.client().session;
-            match session.cancel_large_file(&bucket.control(None), &left.file_id) {
+            match session.cancel_large_file(&bucket.control("sync", None, None), &left.file_id) {
                 Ok(_) => left.failure,
                 Err(_) => Error::LargeFileLeft(left),
             }

@@ -288,7 +288,7 @@ fn require(folder: &BucketFolder, operation: Operation) -> Result<u64, SyncError
         .about(bucket.name())
         .bucket(&id)
         .named(&folder.prefix);
-    let control = bucket.control(None);
+    let control = bucket.control("sync", None, None);
     let session = &bucket.client().session;
     let refused = |error: Error| SyncError::Refused(Refused::NotAllowed(Box::new(error)));
     let snapshot = session.require(&needs, &control).map_err(refused)?;

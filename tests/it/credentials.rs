@@ -1,15 +1,20 @@
 //! Where the key comes from, and what happens when it is replaced while a program runs.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
+use b2sdk::account_info::{AccountAuth, AccountInfo};
 use b2sdk::credentials::{CommandCredentials, Credentials, EnvironmentCredentials};
+use b2sdk::error::StoreError;
 use b2sdk::keys::Capability;
 use b2sdk::raw::ListBucketsRequest;
 use b2sdk::simulator::{Fault, KeyRequest};
-use b2sdk::{B2Api, CancelToken, Error, InMemoryAccountInfo, LsOptions, Operation};
+use b2sdk::{
+    B2Api, CancelToken, Error, InMemoryAccountInfo, LsOptions, Operation, SqliteAccountInfo,
+};
 
+use crate::account_info::Hooked;
 use crate::support::{BUCKET, World};
 
 /// Tells a process that it is the child.
@@ -374,6 +379,207 @@ fn a_program_whose_provider_learns_of_the_replacement_later_follows_then() {
     world.clock.advance(Duration::from_secs(61));
     second.upload_bytes(b"2", "x").unwrap();
     assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+}
+
+#[test]
+fn a_provider_that_is_ahead_of_the_store_leads_all_programs_to_the_newest_key() {
+    let world = World::new();
+    let first = new_key(&world);
+    let vault = Vault::holding(first.clone());
+    let info = Arc::new(InMemoryAccountInfo::with_clock(world.clock.clone()));
+    let open = || {
+        let builder = B2Api::builder(Arc::clone(&info)).clock(&world.clock);
+        let api = builder.build().unwrap();
+        api.authorize_with(vault.provider()).unwrap();
+        api.get_bucket_by_name(BUCKET).unwrap()
+    };
+    let (busy, idle) = (open(), open());
+    let second = new_key(&world);
+    vault.put(second.clone());
+    delete(&world, &first);
+    busy.upload_bytes(b"busy", "x").unwrap();
+
+    // The idle program has not seen the second key, which is in the store, and already hears of the third.
+    vault.put(new_key(&world));
+    world.service.log().clear();
+    let asked = vault.asked();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| idle.upload_bytes(b"idle", "y").unwrap());
+        }
+    });
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+    assert_eq!(vault.asked(), asked + 1);
+    delete(&world, &second);
+    busy.upload_bytes(b"busy", "x").unwrap();
+    idle.upload_bytes(b"idle", "y").unwrap();
+    assert_eq!(world.count(Operation::AuthorizeAccount), 0);
+
+    // A third program, whose provider names a key that does not work, takes nothing over.
+    let vault = Vault::holding(new_key(&world));
+    let api = B2Api::builder(Arc::clone(&info)).clock(&world.clock);
+    let api = api.build().unwrap();
+    api.authorize_with(vault.provider()).unwrap();
+    busy.upload_bytes(b"busy", "x").unwrap_err();
+    let dead = new_key(&world);
+    delete(&world, &dead);
+    let held = info.auth().unwrap().unwrap();
+    vault.put(dead);
+    info.save_auth(other_key_of(held.auth(), "0027c41f09d3be80000000fff"), None)
+        .unwrap();
+    for _ in 0..3 {
+        let error = api.list_buckets().unwrap_err();
+        assert!(matches!(error, Error::AccountChanged), "{error:?}");
+    }
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+}
+
+/// An authorization of another key of the account, whose token is not asked for.
+fn other_key_of(auth: &AccountAuth, key_id: &str) -> AccountAuth {
+    let mut auth = auth.clone();
+    auth.application_key_id = key_id.into();
+    auth
+}
+
+/// A program whose store does something before the method of this name is called, once it is armed.
+fn disturbed(
+    world: &World,
+    vault: &Vault,
+    method: &'static str,
+    disturb: impl Fn(&dyn AccountInfo) + Send + Sync + 'static,
+) -> (B2Api, Arc<AtomicBool>) {
+    let armed = Arc::new(AtomicBool::new(false));
+    let is_armed = Arc::clone(&armed);
+    let info: Arc<dyn AccountInfo> = Arc::new(InMemoryAccountInfo::with_clock(world.clock.clone()));
+    let hooked = Hooked::around(info, move |store, called| {
+        if called == method && is_armed.swap(false, Ordering::SeqCst) {
+            disturb(store);
+        }
+        Ok(())
+    });
+    let api = B2Api::builder(hooked).clock(&world.clock).build().unwrap();
+    api.authorize_with(vault.provider()).unwrap();
+    (api, armed)
+}
+
+#[test]
+fn a_key_that_is_replaced_between_two_looks_into_the_store_fails_no_call() {
+    for method in ["take_upload_url", "bucket_id", "bucket_name", "save_auth"] {
+        let world = World::new();
+        let (old, new) = (new_key(&world), new_key(&world));
+        let vault = Vault::holding(old.clone());
+        // What another process would store.
+        let newest = {
+            let api = api(&world);
+            let Credentials {
+                realm,
+                application_key_id,
+                application_key,
+                ..
+            } = new.clone();
+            api.authorize_account(realm, application_key_id, application_key)
+                .unwrap();
+            api.account_info().auth().unwrap().unwrap().auth().clone()
+        };
+        let key = Arc::clone(&vault.key);
+        let (api, armed) = disturbed(&world, &vault, method, move |store| {
+            *key.lock().unwrap() = Some(new.clone());
+            store.save_auth(newest.clone(), None).unwrap();
+        });
+        let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+        bucket.upload_bytes(b"x", "x").unwrap();
+        if method == "save_auth" {
+            // This process authorizes another key while the other process stores the newest one.
+            vault.put(new_key(&world));
+        }
+        delete(&world, &old);
+        armed.store(true, Ordering::SeqCst);
+        match method {
+            "bucket_name" => drop(api.get_bucket_by_id(bucket.id()).unwrap()),
+            "bucket_id" => drop(api.get_bucket_by_name(BUCKET).unwrap()),
+            _ => drop(bucket.upload_bytes(b"y", "x").unwrap()),
+        }
+        assert!(!armed.load(Ordering::SeqCst), "{method}");
+        bucket.upload_bytes(b"z", "x").unwrap();
+        let most = usize::from(method == "save_auth");
+        assert_eq!(world.count(Operation::AuthorizeAccount), most, "{method}");
+    }
+}
+
+#[test]
+fn the_successor_of_a_lost_authorization_has_successors_itself() {
+    let (world, other) = (World::new(), World::new());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("account_info");
+    let info = SqliteAccountInfo::open_with_clock(&path, world.clock.clone()).unwrap();
+    let api = B2Api::builder(info).clock(&world.clock).build().unwrap();
+    let mut old = new_key(&world);
+    let vault = Vault::holding(old.clone());
+    api.authorize_with(vault.provider()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    for is_lost in [true, false, true, true, false] {
+        let new = new_key(&world);
+        vault.put(new.clone());
+        delete(&world, &old);
+        if is_lost {
+            std::fs::remove_file(&path).unwrap();
+        }
+        bucket.upload_bytes(b"x", "x").unwrap();
+        assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+        old = new;
+    }
+
+    // What was lost is not replaced by another account.
+    let edit_account = |json: &mut serde_json::Value| json["accountId"] = "0123456789ab".into();
+    world.inject(
+        Fault::on(Operation::AuthorizeAccount)
+            .always()
+            .edit_json(edit_account),
+    );
+    for (key, requests) in [(new_key(&other), 0), (new_key(&world), 1)] {
+        world.service.log().clear();
+        std::fs::remove_file(&path).ok();
+        vault.put(key);
+        let error = bucket.upload_bytes(b"x", "x").unwrap_err();
+        assert!(matches!(error, Error::AccountChanged), "{error:?}");
+        assert_eq!(world.count(Operation::AuthorizeAccount), requests);
+        assert!(api.account_info().auth().unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_key_that_is_replaced_twice_while_the_store_is_away_fails_no_call() {
+    let world = World::new();
+    let failing: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let fails = Arc::clone(&failing);
+    let info: Arc<dyn AccountInfo> = Arc::new(InMemoryAccountInfo::with_clock(world.clock.clone()));
+    let hooked = Hooked::around(Arc::clone(&info), move |_, called| {
+        match fails.lock().unwrap().contains(&called) {
+            true => Err(StoreError::unavailable("the disk is full")),
+            false => Ok(()),
+        }
+    });
+    let api = B2Api::builder(hooked).clock(&world.clock).build().unwrap();
+    let first = new_key(&world);
+    let vault = Vault::holding(first.clone());
+    api.authorize_with(vault.provider()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+
+    *failing.lock().unwrap() = vec!["begin_refresh", "save_auth"];
+    let second = new_key(&world);
+    vault.put(second.clone());
+    delete(&world, &first);
+    bucket.upload_bytes(b"x", "x").unwrap();
+
+    // It gives out no lease, and takes the token when that has come.
+    *failing.lock().unwrap() = vec!["begin_refresh"];
+    let third = new_key(&world);
+    vault.put(third.clone());
+    delete(&world, &second);
+    bucket.upload_bytes(b"x", "x").unwrap();
+    assert_eq!(world.count(Operation::AuthorizeAccount), 1);
+    let held = info.auth().unwrap().unwrap();
+    assert_eq!(held.auth().application_key_id, third.application_key_id);
 }
 
 #[test]

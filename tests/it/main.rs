@@ -68,6 +68,7 @@ mod simulator_recipe;
 mod simulator_settings;
 mod simulator_test_mode;
 mod simulator_tls;
+mod spans;
 mod stopping;
 mod support;
 mod sync;

@@ -72,7 +72,7 @@ impl<I> Deletions<I> {
             bypass_governance: *bypass_governance,
         };
         let tasks = Tasks::new(cancel.as_ref().or(bucket.client.cancel.as_ref()));
-        let control = bucket.control(Some(tasks.stop()));
+        let control = bucket.control("delete_versions", None, Some(tasks.stop()));
         if !rules.dry_run {
             rules.check_key(bucket, &control)?;
         }

@@ -94,7 +94,10 @@ impl FilePages {
             filters: Filters::new(&[]),
             is_recursive: true,
         };
-        let (control, all) = (bucket.control(None), Versions::All);
+        let (control, all) = (
+            bucket.control("list_file_versions", Some(file_name), None),
+            Versions::All,
+        );
         let mut pages = Self::new(bucket, control, all, selection, Some(max_file_count));
         pages.rows = pages.rows.starting_at((file_name.to_owned(), None));
         pages.only = Some(file_name.to_owned());

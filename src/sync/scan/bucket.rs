@@ -75,7 +75,7 @@ impl BucketScan {
         Self {
             bucket,
             prefix: folder.prefix.clone(),
-            control: folder.bucket.control(Some(cancel)),
+            control: folder.bucket.control("sync", None, Some(cancel)),
             pages: PagesAhead::new(reader, ahead),
             page: Rows::default(),
             view: options.view,

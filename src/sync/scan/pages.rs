@@ -41,7 +41,7 @@ impl PageReader {
     ) -> Self {
         let request = ListFilesRequest::new(bucket.id()).prefix(prefix);
         Self {
-            control: bucket.control(Some(cancel)),
+            control: bucket.control("sync", None, Some(cancel)),
             bucket: bucket.clone(),
             operation,
             details,
