@@ -236,10 +236,10 @@ impl Http {
     }
 
     /// Notes that the system has no file descriptor left: for a while there are fewer workers, and no
-    /// connection waits for its next request.
-    pub(crate) fn out_of_descriptors(&self) {
+    /// connection waits for its next request. Returns whether other workers run, which will return theirs.
+    pub(crate) fn out_of_descriptors(&self) -> bool {
         self.0.shortage.note(&self.0.clock);
-        self.0.bandwidth.out_of_descriptors(&self.0.clock);
+        self.0.bandwidth.out_of_descriptors(&self.0.clock)
     }
 
     /// Notes the present moment, to compare times of the service with it later.
