@@ -378,6 +378,8 @@ impl Http {
             .answered(&self.0.clock, is_content, is_refused);
         self.note_date(response.headers());
         let (parts, body) = response.into_parts();
+        let is_file = is_content && operation.only_reads();
+        let limit = (!is_file).then(|| self.0.config.timeouts.longest_answer(operation));
         Ok(Response {
             operation,
             status,
@@ -388,6 +390,7 @@ impl Http {
                 control.clone(),
                 &self.0.clock,
                 &self.0.bandwidth,
+                limit,
             ),
         })
     }
