@@ -128,8 +128,10 @@ fn allow_open_files() {
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
 }
 
-fn service() -> Simulator {
-    let service = Simulator::start().unwrap();
+/// A service for so many clients, each of which has a connection.
+fn service(clients: usize) -> Simulator {
+    let builder = Simulator::builder().max_connections(clients + 50);
+    let service = builder.start().unwrap();
     let api = B2Api::new(InMemoryAccountInfo::new());
     authorize(&api, &service);
     api.create_bucket(BUCKET, BucketType::AllPrivate).unwrap();
@@ -151,7 +153,7 @@ fn millis(time: Duration) -> String {
 }
 
 fn warm_uploads(places: &[Place]) {
-    let service = service();
+    let service = service(1);
     let content = vec![7; 1024];
     let buckets: Vec<_> = places
         .iter()
@@ -246,7 +248,7 @@ fn operations(place: &Place, clients: usize) -> [String; 3] {
 /// All clients authorize at once, and later find the token expired at once. How often the service is
 /// asked, and how long they wait.
 fn expired(place: &Place, clients: usize) -> [String; 7] {
-    let service = service();
+    let service = service(clients);
     let apis: Vec<_> = (0..clients)
         .map(|_| {
             let store = place.open("expired");

@@ -18,6 +18,8 @@
 mod certificates;
 #[path = "servers/fleet.rs"]
 mod fleet;
+#[path = "servers/forked.rs"]
+mod forked;
 #[path = "servers/postgres.rs"]
 mod postgres;
 #[path = "servers/postgres_server.rs"]

@@ -345,10 +345,16 @@ impl AccountInfo for Store {
             }
             return Ok(refresh);
         }
-        let identity = self
-            .kept_snapshot()
-            .or_else(|| self.last_snapshot())
-            .map(|snapshot| snapshot.identity().clone());
+        let known = self.kept_snapshot().or_else(|| self.last_snapshot());
+        if stale.is_none()
+            && let Some(known) = &known
+            && self.info.auth().is_err()
+        {
+            // The store was empty and went away before it gave a lease. What was read before serves
+            // until the store answers, or each process of a fleet would authorize by itself.
+            return Ok(Refresh::Newer(Arc::clone(known)));
+        }
+        let identity = known.map(|snapshot| snapshot.identity().clone());
         Ok(Refresh::Lease(RefreshTicket::new(NO_LEASE, identity)))
     }
 

@@ -22,6 +22,8 @@ use super::protocol::host;
 use super::random;
 use super::tls::{Tls, certified_names};
 
+/// A number that no machine reaches; semaphores and pools of threads need a bound.
+const MOST_CONNECTIONS: usize = 1_000_000;
 const LASTING_PORTS: Range<u16> = 20_000..32_768;
 
 /// Sets up a [`Simulator`].
@@ -45,6 +47,7 @@ pub struct SimulatorBuilder {
     public_url: Option<String>,
     trusts_forwarded: bool,
     start_time: Option<SystemTime>,
+    limits: Limits,
 }
 
 impl SimulatorBuilder {
@@ -121,6 +124,15 @@ impl SimulatorBuilder {
     /// and keys. With a small value, few files make several pages.
     pub fn max_rows(mut self, rows: usize) -> Self {
         self.settings.max_rows = rows.max(1);
+        self
+    }
+
+    /// Sets how many connections are served at a time. The default is 480, because systems let a
+    /// process open 1024 files, and a connection may need two. A further connection is answered
+    /// with status 503 and closed; with [TLS](Self::tls) it is only closed. The process must be
+    /// allowed to open that many files. The program `b2-simulator` raises its limit itself.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections.clamp(1, MOST_CONNECTIONS);
         self
     }
 
@@ -224,7 +236,7 @@ impl SimulatorBuilder {
             tls,
             is_open,
             admin_enabled: self.admin.unwrap_or(!is_open),
-            limits: Limits::default(),
+            limits: self.limits,
         };
         let url = front
             .public_url
@@ -256,6 +268,7 @@ impl fmt::Debug for SimulatorBuilder {
             .field("tls", &self.tls)
             .field("public_url", &self.public_url)
             .field("start_time", &self.start_time)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

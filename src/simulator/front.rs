@@ -50,8 +50,10 @@ use crate::simulator::protocol::message::{Reply, Request};
 
 pub(crate) use limits::Limits;
 
-/// Uploads that run at once each hold a thread while the client sends: as many as connections.
-const SERVICE_THREADS: usize = 512;
+/// Threads of the service beside one for each connection, which an upload holds while its client
+/// sends: so that pieces of files are read for answers even if every connection uploads. A thread is
+/// started when it is needed, so connections without a request take none.
+const MORE_THREADS: usize = 32;
 /// Connections beyond the limit that are told so at once; others are closed without a word.
 const REFUSALS: usize = 32;
 
@@ -117,7 +119,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(SERVICE_THREADS)
+            .max_blocking_threads(front.limits.connections.saturating_add(MORE_THREADS))
             .thread_name("b2-simulator")
             .enable_io()
             .enable_time()

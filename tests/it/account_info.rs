@@ -1,5 +1,6 @@
 //! Stores as their users meet them: one of a third party, one that fails, and what stays on disk.
 
+mod broken_stores;
 mod faults;
 mod lost;
 

@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 mod a_week;
+#[cfg(target_os = "linux")]
+mod connections;
 mod durable;
 mod program;
 

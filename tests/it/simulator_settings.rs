@@ -63,6 +63,7 @@ fn every_setting_has_an_option_and_a_parameter_unless_it_belongs_to_the_start() 
         "public_url",
         "trust_forwarded_headers",
         "start_time",
+        "max_connections",
         "on_request",
     ];
     for [method, option, parameter] in rows() {

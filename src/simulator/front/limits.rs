@@ -11,11 +11,14 @@ pub(crate) const HEADERS: usize = 256;
 /// parameters of a download by name about as many again.
 pub(crate) const TARGET_BYTES: usize = 16 * 1024;
 
-/// The limits that the server's tests make smaller.
+/// How many connections are served at a time unless a setting says otherwise: systems lend a process 1024
+/// descriptors, and each connection may hold a file besides its socket.
+const CONNECTIONS: usize = 480;
+
+/// The limits that are settings, or that the server's tests make smaller.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// Connections at once; another one is answered 503 and closed. Each may hold a file besides its
-    /// socket, and systems lend a process 1024 descriptors.
+    /// Connections at once; another one is answered 503 and closed.
     pub(crate) connections: usize,
     /// From the end of one request, or the start of the connection, to the end of the next one's
     /// head. Then the connection is closed.
@@ -28,7 +31,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 480,
+            connections: CONNECTIONS,
             head_time: Duration::from_secs(60),
             idle_time: Duration::from_secs(300),
         }

@@ -33,8 +33,16 @@ impl Failing {
         self.methods.lock().unwrap().clear();
     }
 
+    /// From the next call of this method on everything fails.
+    fn end_at(&self, method: &str) {
+        self.start(&format!("end at {method}"));
+    }
+
     fn check(&self, method: &str) -> Hook {
-        let methods = self.methods.lock().unwrap();
+        let mut methods = self.methods.lock().unwrap();
+        if methods.contains(&format!("end at {method}")) {
+            methods.insert("all".to_owned());
+        }
         if !methods.contains(method) && !methods.contains("all") {
             return Ok(());
         }
@@ -361,6 +369,24 @@ fn a_store_that_loses_everything_and_goes_away_fails_no_call() {
     client.api.list_buckets().unwrap();
     client.failing.start("all");
     client.api.list_buckets().unwrap();
+}
+
+/// Otherwise each program of a fleet that meets this would authorize without the others.
+#[test]
+fn a_store_that_is_empty_and_goes_away_before_it_gives_a_lease_costs_no_authorization() {
+    let client = Client::authorized("sqlite", false);
+    std::fs::remove_file(client.place().join("account_info")).unwrap();
+    client.failing.end_at("begin_refresh");
+    client.api.list_buckets().unwrap();
+    assert_eq!(client.authorizations(), 0, "the token still works");
+    client.failing.stop();
+    client.api.list_buckets().unwrap();
+    assert_eq!(client.authorizations(), 1, "and is restored once");
+    // A store that can be read and gives no lease does not keep a program from authorizing.
+    std::fs::remove_file(client.place().join("account_info")).unwrap();
+    client.failing.start("begin_refresh");
+    client.api.list_buckets().unwrap();
+    assert_eq!(client.authorizations(), 2);
 }
 
 /// A server that lost everything, did not take the new token, and goes away while it is asked for it.

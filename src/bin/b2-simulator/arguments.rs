@@ -1,25 +1,15 @@
-//! A local B2 service as a program: for tests in other languages, and for trying things by hand.
-//!
-//! The program prints on standard output how clients reach it, as settings for a shell. It writes
-//! one line per request to standard error, and stops on Ctrl-C and SIGTERM. Its keys are valid for
-//! itself only, so printing them reveals nothing. Unless told otherwise it accepts connections from
-//! this machine only; otherwise it prints a warning.
+//! The command line: its help, and how arguments are read.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use b2sdk::Operation;
-use b2sdk::simulator::{Caps, Fault, LogEntry, Shaping, Simulator, SimulatorBuilder, Tls};
+use b2sdk::simulator::{Caps, Fault, Shaping};
 
-const HELP: &str = "\
+pub(super) const HELP: &str = "\
 A local B2 service for tests and development.
 
 Usage: b2-simulator [OPTION...]
@@ -42,6 +32,7 @@ Usage: b2-simulator [OPTION...]
   --max-buckets N            how many buckets the account may have (default: 100)
   --listing-scan-limit N     end a page of names after N hidden names (default: 100000)
   --max-rows N               return at most N rows of a listing in one answer (default: 10000)
+  --max-connections N        serve at most N connections at a time (default: 480)
   --custom-timestamps        let uploads choose their timestamp, which the service allows to few accounts
   --no-default-encryption    create buckets without SSE-B2 by default, as before September 2026
   --storage-cap N            store at most N bytes
@@ -80,52 +71,41 @@ requests. Ctrl-C and SIGTERM stop the program.
 Exit status: 0 stopped, 1 port or directory not usable, 2 wrong arguments.
 ";
 
+/// What the command line asks for. `None` leaves the simulator's default.
 #[derive(Debug, Default)]
-struct Arguments {
-    port: Option<u16>,
-    listen: Option<IpAddr>,
-    data_dir: Option<PathBuf>,
-    minimum_part_size: Option<u64>,
-    recommended_part_size: Option<u64>,
-    max_single_file: Option<u64>,
-    max_buckets: Option<usize>,
-    listing_scan_limit: Option<usize>,
-    max_rows: Option<usize>,
-    custom_timestamps: bool,
-    no_default_encryption: bool,
-    tls: bool,
-    tls_ca: Option<PathBuf>,
-    tls_cert: Option<PathBuf>,
-    tls_key: Option<PathBuf>,
-    public_url: Option<String>,
-    trust_forwarded: bool,
-    start_time: Option<u64>,
-    caps: Caps,
-    test_mode_seed: Option<u64>,
-    faults: Vec<Fault>,
-    shaping: Shaping,
-    chaos: Option<u64>,
-    milder_chaos: Option<u64>,
-    admin: Option<bool>,
-    help: bool,
-    version: bool,
+pub(super) struct Arguments {
+    pub(super) port: Option<u16>,
+    pub(super) listen: Option<IpAddr>,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) minimum_part_size: Option<u64>,
+    pub(super) recommended_part_size: Option<u64>,
+    pub(super) max_single_file: Option<u64>,
+    pub(super) max_buckets: Option<usize>,
+    pub(super) listing_scan_limit: Option<usize>,
+    pub(super) max_rows: Option<usize>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) custom_timestamps: bool,
+    pub(super) no_default_encryption: bool,
+    pub(super) tls: bool,
+    pub(super) tls_ca: Option<PathBuf>,
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) public_url: Option<String>,
+    pub(super) trust_forwarded: bool,
+    pub(super) start_time: Option<u64>,
+    pub(super) caps: Caps,
+    pub(super) test_mode_seed: Option<u64>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) shaping: Shaping,
+    pub(super) chaos: Option<u64>,
+    pub(super) milder_chaos: Option<u64>,
+    pub(super) admin: Option<bool>,
+    pub(super) help: bool,
+    pub(super) version: bool,
 }
 
-fn main() -> ExitCode {
-    let (outcome, failure) = match parse(std::env::args_os().skip(1)) {
-        Ok(arguments) => (run(arguments), 1),
-        Err(error) => (Err(error), 2),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("b2-simulator: {error:#}"));
-            ExitCode::from(failure)
-        }
-    }
-}
-
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Arguments> {
+/// Reads the arguments of the command line.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Arguments> {
     let mut parsed = Arguments::default();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
@@ -190,6 +170,7 @@ fn option(
         "--max-buckets" => parsed.max_buckets = Some(number(name, &value()?)?),
         "--listing-scan-limit" => parsed.listing_scan_limit = Some(number(name, &value()?)?),
         "--max-rows" => parsed.max_rows = Some(number(name, &value()?)?),
+        "--max-connections" => parsed.max_connections = Some(number(name, &value()?)?),
         "--storage-cap" => parsed.caps.storage = Some(number(name, &value()?)?),
         "--download-cap" => parsed.caps.download = Some(number(name, &value()?)?),
         "--class-b-cap" => parsed.caps.class_b = Some(number(name, &value()?)?),
@@ -226,225 +207,6 @@ fn fault(value: &OsStr) -> anyhow::Result<Fault> {
     let text = value.to_str().context("--fault is not UTF-8")?;
     text.parse()
         .with_context(|| format!("--fault {text:?} is not understood"))
-}
-
-fn run(arguments: Arguments) -> anyhow::Result<()> {
-    if arguments.help {
-        io::stdout().write_all(HELP.as_bytes())?;
-        return Ok(());
-    }
-    if arguments.version {
-        writeln!(io::stdout(), "b2-simulator {}", env!("CARGO_PKG_VERSION"))?;
-        return Ok(());
-    }
-    let builder = configured(&arguments)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    runtime.block_on(async {
-        // A signal may arrive as soon as the settings are printed, so its handler is installed
-        // before that.
-        let stop = stop_signal()?;
-        let simulator = builder.start()?;
-        for fault in arguments.faults {
-            simulator.faults().inject(fault);
-        }
-        simulator.set_caps(arguments.caps);
-        simulator.faults().shape(arguments.shaping);
-        if let Some(seed) = arguments.chaos {
-            simulator.faults().chaos(seed);
-        }
-        if let Some(seed) = arguments.milder_chaos {
-            simulator.faults().chaos_without_corruption(seed);
-        }
-        if let (Some(file), Some(certificate)) = (&arguments.tls_ca, simulator.ca_certificate()) {
-            fs::write(file, certificate)
-                .with_context(|| format!("cannot write {}", file.display()))?;
-        }
-        let has_tls = arguments.tls || arguments.tls_ca.is_some() || arguments.tls_cert.is_some();
-        if let Some(address) = arguments.listen.filter(|address| !address.is_loopback()) {
-            warn(address, has_tls);
-        }
-        for warning in simulator.warnings() {
-            complain(&format!("b2-simulator: WARNING: {warning}"));
-        }
-        introduce(&simulator)?;
-        stop.await;
-        simulator.stop();
-        Ok(())
-    })
-}
-
-/// Returns a builder with the settings that have to be known before the start.
-fn configured(arguments: &Arguments) -> anyhow::Result<SimulatorBuilder> {
-    fn set<T>(
-        builder: SimulatorBuilder,
-        value: Option<T>,
-        setter: fn(SimulatorBuilder, T) -> SimulatorBuilder,
-    ) -> SimulatorBuilder {
-        match value {
-            Some(value) => setter(builder, value),
-            None => builder,
-        }
-    }
-    let builder = Simulator::builder()
-        .on_request(report)
-        .custom_timestamps(arguments.custom_timestamps)
-        .encrypt_by_default(!arguments.no_default_encryption)
-        .trust_forwarded_headers(arguments.trust_forwarded);
-    let builder = set(builder, arguments.port, SimulatorBuilder::port);
-    let builder = set(builder, arguments.listen, SimulatorBuilder::listen);
-    let builder = set(
-        builder,
-        arguments.data_dir.clone(),
-        SimulatorBuilder::data_dir,
-    );
-    let builder = set(builder, tls(arguments)?, SimulatorBuilder::tls);
-    let builder = set(
-        builder,
-        arguments.public_url.clone(),
-        SimulatorBuilder::public_url,
-    );
-    let builder = set(
-        builder,
-        arguments.minimum_part_size,
-        SimulatorBuilder::minimum_part_size,
-    );
-    let builder = set(
-        builder,
-        arguments.recommended_part_size,
-        SimulatorBuilder::recommended_part_size,
-    );
-    let builder = set(
-        builder,
-        arguments.max_single_file,
-        SimulatorBuilder::max_single_file,
-    );
-    let builder = set(
-        builder,
-        arguments.max_buckets,
-        SimulatorBuilder::max_buckets,
-    );
-    let builder = set(
-        builder,
-        arguments.listing_scan_limit,
-        SimulatorBuilder::listing_scan_limit,
-    );
-    let builder = set(builder, arguments.max_rows, SimulatorBuilder::max_rows);
-    let builder = set(builder, arguments.admin, SimulatorBuilder::admin);
-    let builder = set(
-        builder,
-        arguments.test_mode_seed,
-        SimulatorBuilder::test_mode_seed,
-    );
-    let start = arguments.start_time.map(|millis| {
-        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
-        time.context("--start-time is too far in the future")
-    });
-    Ok(set(
-        builder,
-        start.transpose()?,
-        SimulatorBuilder::start_time,
-    ))
-}
-
-fn tls(arguments: &Arguments) -> anyhow::Result<Option<Tls>> {
-    let read =
-        |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
-    if let (Some(certificates), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
-        return Ok(Some(Tls::from_pem(read(certificates)?, read(key)?)));
-    }
-    let is_asked = arguments.tls || arguments.tls_ca.is_some();
-    Ok(is_asked.then(Tls::generated))
-}
-
-fn introduce(simulator: &Simulator) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "B2_ENVIRONMENT={}", simulator.url())?;
-    writeln!(
-        out,
-        "B2_APPLICATION_KEY_ID={}",
-        simulator.application_key_id()
-    )?;
-    writeln!(out, "B2_APPLICATION_KEY={}", simulator.application_key())?;
-    out.flush()
-}
-
-fn warn(address: IpAddr, has_tls: bool) {
-    let secrets = if has_tls {
-        ""
-    } else {
-        ", and keys, tokens and files travel unencrypted"
-    };
-    complain(&format!(
-        "b2-simulator: WARNING: listening on {address}, which other machines can reach. Everybody who reaches it \
-         can send requests{secrets}. Use it only in a network of your own, and for data that anybody may see."
-    ));
-}
-
-fn report(entry: &LogEntry) {
-    complain(&line(entry));
-}
-
-/// Formats a request as one line. Text from the client cannot break the line.
-fn line(entry: &LogEntry) -> String {
-    let what = match entry.operation {
-        // The path contains the name of the file.
-        Some(Operation::DownloadFileByName) | None => {
-            let name = entry
-                .operation
-                .map_or(entry.method.as_str(), |it| it.name());
-            format!("{name} {}", entry.path.escape_debug())
-        }
-        Some(operation) => operation.to_string(),
-    };
-    let mut status = entry
-        .status
-        .map_or("no answer".to_owned(), |status| status.to_string());
-    if let Some(code) = &entry.error_code {
-        let _ = write!(status, " {}", code.escape_debug());
-    }
-    let mut line = format!("{what} {status} {} ms", entry.elapsed.as_millis());
-    // Writing to a String cannot fail.
-    if entry.body_bytes > 0 {
-        let _ = write!(line, " {} B", entry.body_bytes);
-    }
-    if let Some(name) = &entry.file_name {
-        let _ = write!(line, " {name:?}");
-    }
-    if let Some(fault) = &entry.fault {
-        let _ = write!(line, " fault: {}", fault.escape_debug());
-    }
-    line
-}
-
-/// Writes a line to standard error, which may be closed.
-fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Resolves when the program receives a signal to stop. Signals count from this call on.
-#[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(std::future::poll_fn(move |context| {
-        let interrupted = interrupt.poll_recv(context).is_ready();
-        match interrupted || terminate.poll_recv(context).is_ready() {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
-        }
-    }))
-}
-
-/// Resolves when the program receives Ctrl-C.
-#[cfg(not(unix))]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }
 
 #[cfg(test)]
