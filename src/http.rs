@@ -164,6 +164,7 @@ impl Response {
                 Control::default(),
                 &Clock::default(),
                 &Arc::default(),
+                None,
             ),
         }
     }
