@@ -4,12 +4,14 @@
 //! ```text
 //! cargo bench --all-features --bench sync -- --files 20000
 //! cargo bench --all-features --bench sync -- --memory 1000000
+//! cargo bench --all-features --bench sync -- --removals 1000000
 //! ```
 //!
 //! With `--files N` there are N files of 1 KiB in directories of 200, which each program uploads, finds unchanged,
 //! downloads and finds unchanged again; then a tree of 5 N files is scanned, and N / 20 files are copied within the
 //! service at a latency of 100 ms. With `--memory N` a directory and a bucket have 10,000 and then N equal files each,
-//! without content, and a run finds that. The trees lie below `B2SDK_BENCH_DIR` or the directory for temporary files.
+//! without content, and a run finds that. With `--removals N` a folder has 10,000 and then N files that the directory does
+//! not have, and another one has a file with so many versions; their removal is planned. The trees lie below `B2SDK_BENCH_DIR` or the directory for temporary files.
 //!
 //! The simulator runs in this process and is not counted. Each row is a process of its own that authorizes anew.
 //! rclone is not measured with new files: it waits 10 ms before each call, which is what its figures would be.
@@ -66,7 +68,8 @@ fn bench(arguments: impl Iterator<Item = String>) -> Result<()> {
         [] => speed(&world, 1000),
         ["--files", files] => speed(&world, files.parse()?),
         ["--memory", files] => memory(&world, files.parse()?),
-        _ => bail!("usage: [--files N | --memory N]"),
+        ["--removals", number] => removals(&world, number.parse()?),
+        _ => bail!("usage: [--files N | --memory N | --removals N]"),
     }
 }
 
@@ -97,7 +100,7 @@ impl Program {
 
 /// One run of a program.
 struct Job<'a> {
-    /// `up`, `down`, `copy` or `scan`.
+    /// `up`, `down`, `copy`, `scan`, `orphans` or `versions`.
     kind: &'a str,
     local: &'a Path,
     folder: &'a str,
@@ -278,6 +281,30 @@ fn copies(world: &World<'_>, files: usize) -> Result<()> {
     let outcome = world.measure(&what, Program::Ours, &copy);
     faults.shape(Shaping::new());
     outcome
+}
+
+/// Plans to remove many names, and many versions of one name.
+fn removals(world: &World<'_>, most: usize) -> Result<()> {
+    writeln!(io::stdout(), "{HEAD}")?;
+    let local = world.directory.join("tree");
+    tree::make(&local, 1, &[])?;
+    for number in [10_000, most] {
+        for kind in ["orphans", "versions"] {
+            let folder = format!("{number} {kind}");
+            match kind {
+                "orphans" => tree::plant(&world.service, BUCKET, &folder, number)?,
+                _ => tree::plant_versions(&world.service, BUCKET, &folder, number)?,
+            }
+            let job = Job {
+                kind,
+                local: &local,
+                folder: &folder,
+                threads: THREADS,
+            };
+            world.measure(&format!("plan, {folder}"), Program::Ours, &job)?;
+        }
+    }
+    Ok(())
 }
 
 fn memory(world: &World<'_>, files: usize) -> Result<()> {

@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use b2sdk::sync::{LocalFolder, PlaceName, SyncPlace, Synchronizer};
+use b2sdk::sync::{
+    LocalFolder, OldVersions, Orphans, PlaceName, RemovalLimit, SyncOptions, SyncPlace,
+    Synchronizer,
+};
 use b2sdk::{B2Api, InMemoryAccountInfo};
 
 /// The argument that makes this program the one that is measured.
@@ -43,6 +46,19 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
             for step in Synchronizer::new(directory, folder).plan()? {
                 step?;
             }
+        }
+        "orphans" | "versions" => {
+            // Planned as a run would plan them: the removals wait in a spool until both scans have ended.
+            let options = SyncOptions::new()
+                .orphans(Orphans::Delete)
+                .old_versions(OldVersions::Delete)
+                .removal_limit(RemovalLimit::None);
+            let sync = Synchronizer::new(directory, folder).options(options);
+            let mut removals = 0_u64;
+            for step in sync.plan()? {
+                removals += u64::from(step?.is_removal());
+            }
+            anyhow::ensure!(removals > 0, "nothing would be removed");
         }
         other => bail!("there is no job {other}"),
     }

@@ -36,6 +36,26 @@ pub(crate) fn make(tree: &Path, files: usize, content: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Has the bucket list one file, as of such a tree, with so many versions.
+pub(crate) fn plant_versions(
+    service: &Simulator,
+    bucket: &str,
+    folder: &str,
+    versions: usize,
+) -> Result<()> {
+    let millis = (MODIFIED * 1000).to_string();
+    let file = json!({
+        "fileName": format!("{folder}/{}", name(0)),
+        "content": "",
+        "contentType": "application/octet-stream",
+        "fileInfo": {"src_last_modified_millis": millis},
+    });
+    for _ in 0..versions {
+        service.plant_file(bucket, &file)?;
+    }
+    Ok(())
+}
+
 /// Has the bucket list the files of such a tree without content, as if they had been uploaded from there.
 pub(crate) fn plant(service: &Simulator, bucket: &str, folder: &str, files: usize) -> Result<()> {
     let millis = (MODIFIED * 1000).to_string();

@@ -97,7 +97,9 @@ impl Console {
             false => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {bytes_per_sec}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {wide_msg} {decimal_bytes_per_sec}")
+        {
             bar.set_style(style);
         }
         Self {

@@ -79,7 +79,7 @@ struct Read {
     at: Duration,
 }
 
-/// A bucket that was looked up, whose it is, and when that was.
+/// A bucket that was looked up, whose it is, and when that was, by the clock's `elapsed`.
 #[derive(Debug)]
 struct NamedBucket {
     owner: Identity,
@@ -106,7 +106,8 @@ impl<S: AccountInfo> Cached<S> {
         Self::reading(store, staleness, clock)
     }
 
-    /// As [`new`](Self::new), with this clock.
+    /// As [`new`](Self::new), with this clock. The size of the pools in memory is that of the
+    /// store, because they may hold all of its URLs.
     pub(crate) fn reading(store: S, staleness: Duration, clock: Clock) -> Self {
         Self {
             urls: UrlPools::new(&clock, store.pool_size()),
@@ -149,7 +150,10 @@ impl<S: AccountInfo> Cached<S> {
     }
 
     /// Passes on the store's answer about somebody's data. If the store holds another identity by
-    /// now, the memory is emptied.
+    /// now, the memory is emptied, so that the next call reads whose account it is.
+    ///
+    /// Any other failure leaves the memory as it is: a store that cannot be reached has not changed
+    /// its mind.
     fn heed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if outcome.as_ref().is_err_and(StoreError::is_superseded) {
             self.forget();
@@ -157,7 +161,8 @@ impl<S: AccountInfo> Cached<S> {
         outcome
     }
 
-    /// Remembers a bucket, in place of an older name of it.
+    /// Remembers a bucket, in place of an older name of it. Buckets that do not exist are not
+    /// remembered, because the next call may be the one after they were created.
     fn note_bucket(&self, owner: &Identity, name: &str, id: &BucketId) {
         if !self.staleness.is_zero() {
             let mut names = self.names.lock();
@@ -171,7 +176,8 @@ impl<S: AccountInfo> Cached<S> {
         }
     }
 
-    /// Whether a remembered bucket may still be used by this identity.
+    /// Whether a remembered bucket may still be used by this identity: it is this identity's, and
+    /// was looked up less than a minute ago.
     fn is_recent(&self, owner: &Identity, known: &NamedBucket) -> bool {
         known.owner == *owner && self.clock.elapsed().saturating_sub(known.at) < NAMES_LIFETIME
     }

@@ -56,7 +56,8 @@ impl Default for FleetSettings {
 }
 
 impl FleetSettings {
-    /// How secrets are stored, once the name and the secret are found to be usable.
+    /// How secrets are stored, once the name and the secret are found to be usable. Fails with
+    /// `InvalidInput` otherwise, before anything is sent.
     pub(super) fn sealing(&self) -> Result<Sealing> {
         check_name(&self.account)?;
         let mut sealing = Sealing::default();
@@ -87,8 +88,12 @@ pub(super) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Leaves a server alone for a moment after it could not be reached, so that many calls do not each wait
-/// for the time-out.
+/// Leaves a server alone for a moment after it could not be reached, so that many calls do not each
+/// wait for the time-out.
+///
+/// During the pause calls fail at once with the reason of the first failure, and the client goes on
+/// without the store. The first call after it asks the server again; if that fails, the next pause
+/// begins.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     /// The time that passes for a server is the system's.

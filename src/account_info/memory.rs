@@ -82,7 +82,7 @@ struct Lease {
 }
 
 impl Contents {
-    /// Stores a bucket, in place of an older name of it.
+    /// Stores a bucket, in place of an older name of it and of an older bucket of this name.
     fn name_bucket(&mut self, name: &str, id: &BucketId) {
         self.buckets.retain(|_, known| known != id);
         self.buckets.insert(name.to_owned(), id.clone());
@@ -112,7 +112,9 @@ impl InMemoryAccountInfo {
         }
     }
 
-    /// Empties the store as if its contents were lost, which is not a logout.
+    /// Empties the store as if its contents were lost, which is not a logout: a program with
+    /// credentials then logs in again. The number of tickets stays, so that no old ticket fits a
+    /// new lease.
     #[cfg(feature = "sqlite")]
     pub(crate) fn lose_contents(&self) {
         let mut contents = self.lock();
@@ -127,7 +129,8 @@ impl InMemoryAccountInfo {
         self.contents.lock()
     }
 
-    /// Locks the contents if they belong to `owner`. Fails with `superseded` otherwise.
+    /// Locks the contents if they belong to `owner`. Fails with `superseded` otherwise. The check
+    /// and what follows happen under one lock, so nobody logs in between them.
     fn owned_by(&self, owner: &Identity) -> Result<MutexGuard<'_, Contents>, StoreError> {
         let contents = self.lock();
         match &contents.auth {

@@ -83,7 +83,8 @@ impl Sealing {
         Ok(())
     }
 
-    /// The JSON of an authorization, before it is encrypted.
+    /// The JSON of an authorization, before it is encrypted. It has no application key unless the
+    /// caller wants that.
     pub(super) fn json(&self, snapshot: &AuthSnapshot) -> Result<String, StoreError> {
         if self.stores_application_key {
             snapshot.expose_json()
@@ -92,7 +93,10 @@ impl Sealing {
         }
     }
 
-    /// The form in which a text is stored. `about` names what it belongs to.
+    /// The form in which a text is stored: the text itself, or base64 of the nonce and the
+    /// encrypted text with its authentication. `about` names what the text belongs to (`auth`, or
+    /// the URL of a token); it is authenticated and not stored, so that a token that is moved to
+    /// another URL cannot be opened.
     pub(super) fn seal(&self, about: &str, text: &str) -> Result<String, StoreError> {
         let Some(keys) = &self.keys else {
             return Ok(text.to_owned());
@@ -110,8 +114,9 @@ impl Sealing {
         Ok(STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
-    /// Reads what [`seal`](Self::seal) wrote. Fails if the secret is another one, or the text
-    /// belongs to something else.
+    /// Reads what [`seal`](Self::seal) wrote. Fails if the secret is another one, the text was
+    /// changed, or it belongs to something else; the three cannot be told apart, and the error
+    /// quotes nothing.
     pub(super) fn open(&self, about: &str, stored: &str) -> Result<String, StoreError> {
         let Some(keys) = &self.keys else {
             return Ok(stored.to_owned());
@@ -137,7 +142,7 @@ impl Sealing {
     }
 }
 
-/// The HMAC-SHA-256 of the parts.
+/// The HMAC-SHA-256 of the parts, one after the other. Callers separate them where that matters.
 fn digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     // A key of any length does.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {

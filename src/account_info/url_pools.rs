@@ -47,6 +47,10 @@ pub(super) struct UrlPools {
 }
 
 /// The URLs of one target, and how they are used.
+///
+/// `handed_out` and `came_back` tell a program that uploads many files, whose URLs come back again
+/// and again, from one that puts URLs for others: only what was taken here before counts as coming
+/// back.
 #[derive(Debug, Default)]
 struct Pool {
     /// The URLs in memory; the one that was returned last comes last.
@@ -61,7 +65,9 @@ struct Pool {
     waiting: u32,
 }
 
-/// A thread that waits for the store to hand out a URL of a bucket.
+/// A thread that waits for the store to hand out a URL of a bucket. As long as there is one, a URL
+/// that is returned stays here instead of going through the store, and the waiting thread looks
+/// here before it requests a new one.
 #[derive(Debug)]
 pub(super) struct Waiting<'a> {
     pools: &'a UrlPools,
@@ -86,7 +92,8 @@ impl UrlPools {
         }
     }
 
-    /// Takes the URL that was returned last, if one stayed here.
+    /// Takes the URL that was returned last, if one stayed here. URLs that have become too old are
+    /// dropped on the way.
     pub(super) fn take(&self, owner: &Identity, target: &UploadTarget) -> Option<UploadUrl> {
         let mut pools = self.lock();
         let pool = pools.get_mut(&(owner.clone(), target.clone()))?;
@@ -155,12 +162,13 @@ impl UrlPools {
         self.lock().remove(&(owner.clone(), target.clone()));
     }
 
-    /// Drops the URLs of everybody but `owner`, or of everybody.
+    /// Drops the URLs of everybody but `owner`, or of everybody. Called when somebody logs in or
+    /// out: the URLs of the others must not be used again, not even by them.
     pub(super) fn keep_only(&self, owner: Option<&Identity>) {
         self.lock().retain(|(theirs, _), _| Some(theirs) == owner);
     }
 
-    /// Removes and returns all URLs, for the store.
+    /// Removes and returns all URLs, for the store, when the program ends or the store is dropped.
     pub(super) fn drain(&self) -> Vec<(Identity, UploadTarget, UploadUrl)> {
         let pools = std::mem::take(&mut *self.lock());
         pools

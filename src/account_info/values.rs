@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::stored;
-#[cfg(doc)]
-use crate::account_info::AccountInfo;
 use crate::error::StoreError;
 use crate::model::auth::{AccountAuth, Identity};
 use crate::model::id::{BucketId, FileId};
@@ -15,8 +13,8 @@ use crate::model::secret::UploadToken;
 use crate::model::sha1::Sha1Hasher;
 use crate::model::time::Timestamp;
 
-/// An authorization in a store, with its identity and its generation, as [`AccountInfo::auth`]
-/// returns it.
+/// An authorization in a store, with its identity and its generation, as
+/// [`AccountInfo::auth`](super::AccountInfo::auth) returns it.
 ///
 /// A snapshot never changes. The store replaces it as a whole, so a request that was begun with it
 /// is judged by it: if the service refuses the token, the client asks to replace this generation,
@@ -107,7 +105,8 @@ impl AuthSnapshot {
     }
 
     /// Returns the generation of the authorization, which is another one for every token. A caller
-    /// that finds the token refused names it to [`AccountInfo::begin_refresh`].
+    /// that finds the token refused names it to
+    /// [`AccountInfo::begin_refresh`](super::AccountInfo::begin_refresh).
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.generation
@@ -170,15 +169,15 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// The answer to [`AccountInfo::begin_refresh`]: whether the caller authorizes, waits for somebody
-/// who does, or has nothing to do any more.
+/// The answer to [`AccountInfo::begin_refresh`](super::AccountInfo::begin_refresh): whether the
+/// caller authorizes, waits for somebody who does, or has nothing to do any more.
 #[derive(Debug)]
 pub enum Refresh {
     /// The authorization was replaced already, by another thread or process. The caller uses this
     /// one and sends its request again; no request to `b2_authorize_account` is needed.
     Newer(Arc<AuthSnapshot>),
     /// The caller holds the lease. It authorizes, and saves with this ticket; or it calls
-    /// [`AccountInfo::abandon_refresh`] if that failed.
+    /// [`AccountInfo::abandon_refresh`](super::AccountInfo::abandon_refresh) if that failed.
     Lease(RefreshTicket),
     /// Somebody else holds the lease. The caller asks again later, with growing pauses up to one
     /// second, until there is a newer authorization or the lease lapses.

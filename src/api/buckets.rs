@@ -186,6 +186,23 @@ impl B2Api {
     /// remembered in the account info. The authorization of a key that is restricted to buckets names them,
     /// so such a key usually needs no request and no capability for this call.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::Operation;
+    ///
+    /// let found = b2_api.get_bucket_by_name("example-mybucket-b2-1")?;
+    /// assert_eq!(found.id(), bucket.id());
+    /// // The name was in the store: nothing was sent.
+    /// assert_eq!(b2_api.request_counts().of(Operation::ListBuckets), 0);
+    /// assert!(b2_api.get_bucket_by_name("nobodys-bucket").unwrap_err().is_not_found());
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::BucketNotFound`]; [`Error::NotAllowed`] if the key is restricted to other buckets, or
     /// lacks `listBuckets` and the name is not known; the errors of any call.
@@ -227,6 +244,21 @@ impl B2Api {
     ///
     /// A name that the account info knows costs no request; otherwise the call sends one listing, and one
     /// request to create the bucket if there is none, both of class C.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::BucketType;
+    ///
+    /// // The first run creates the bucket, every further one finds it.
+    /// let first = b2_api.get_or_create_bucket("example-mybucket-b2-1", BucketType::AllPrivate)?;
+    /// let second = b2_api.get_or_create_bucket("example-mybucket-b2-1", BucketType::AllPrivate)?;
+    /// assert_eq!(first.id(), second.id());
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BucketNameTaken`] if the name belongs to another account; otherwise as

@@ -104,6 +104,19 @@ impl B2Api {
     /// the key. Retention and legal hold are [hidden](crate::Filtered::NotAuthorized) from a key without
     /// `readFileRetentions` or `readFileLegalHolds`.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// let version = bucket.upload_bytes(b"hello", "hello.txt")?.into_version();
+    /// let described = b2_api.get_file_info(&version.file_id)?;
+    /// assert_eq!((described.file_name.as_str(), described.content_length), ("hello.txt", 5));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also for an unfinished large file;
     /// [`Error::NotAllowed`](crate::Error::NotAllowed) if the key lacks `readFiles`; the errors of any call.
@@ -122,6 +135,21 @@ impl B2Api {
     ///
     /// The second call for the same version fails with `FileNotFound`. An unfinished large file is
     /// cancelled.
+    ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// let version = bucket.upload_bytes(b"hello", "hello.txt")?.into_version();
+    /// b2_api.delete_file_version(&version.file_id, &version.file_name)?;
+    /// // A second call finds nothing to delete.
+    /// let again = b2_api.delete_file_version(&version.file_id, &version.file_name);
+    /// assert!(again.unwrap_err().is_not_found());
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::FileNotFound`](crate::Error::FileNotFound), also if the id belongs to another name;

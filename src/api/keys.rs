@@ -215,6 +215,21 @@ impl B2Api {
     ///
     /// A key can delete itself; the calls that follow fail with [`Error::InvalidCredentials`].
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::keys::Capability;
+    ///
+    /// let key = b2_api.create_key("uploads-of-host-7", [Capability::WriteFiles])?;
+    /// let id = &key.details.application_key_id;
+    /// b2_api.delete_key(id)?;
+    /// assert_eq!(b2_api.get_key(id)?, None);
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Service`] with the code `bad_request` if there is no such key; [`Error::NotAllowed`] if this
     /// key lacks `deleteKeys`; the errors of any call.

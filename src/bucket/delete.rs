@@ -96,6 +96,20 @@ impl Bucket {
     /// This takes a listing of the name, billed in class C, and a deletion, and so the capabilities
     /// `listFiles` and `deleteFiles`.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// bucket.upload_bytes(b"hello", "hello.txt")?;
+    /// bucket.hide_file("hello.txt")?;
+    /// bucket.unhide_file("hello.txt")?;
+    /// assert_eq!(bucket.download_file_by_name("hello.txt")?.read_to_vec()?, b"hello");
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::FileNotFound`] if the name has no version; [`Error::InvalidInput`] if the file is not
     /// hidden, also on the second call; [`Error::NotAllowed`]; the errors of any call.

@@ -403,6 +403,20 @@ impl Bucket {
     /// of the account. It takes effect for all files in the bucket. An account needs a payment history and a
     /// verified email address for public buckets.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use b2sdk::BucketType;
+    ///
+    /// let details = bucket.set_type(BucketType::AllPublic)?;
+    /// assert_eq!((details.bucket_type, details.revision), (BucketType::AllPublic, bucket.details()?.revision));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`update`](Self::update); [`Error::Service`] with the code `no_payment_history` or
     /// `email_not_verified`.

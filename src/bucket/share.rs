@@ -125,6 +125,21 @@ impl Bucket {
     /// **The URL contains a token**: whoever sees it can use it, also for other files whose names begin with
     /// the name of this file.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+    /// use std::time::Duration;
+    ///
+    /// bucket.upload_bytes(b"hello", "reports/july.txt")?;
+    /// let link = bucket.get_signed_download_url("reports/july.txt", Duration::from_secs(3600))?;
+    /// assert!(link.contains("/file/example-mybucket-b2-1/reports/july.txt?Authorization="));
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidInput`] for an empty name, whose token would open the whole bucket; otherwise as
     /// [`get_download_authorization`](Self::get_download_authorization).

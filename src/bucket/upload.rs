@@ -204,7 +204,7 @@ impl Bucket {
     /// use std::process::{Command, Stdio};
     ///
     /// let mut dump = Command::new("pg_dump").arg("shop").stdout(Stdio::piped()).spawn()?;
-    /// let output = dump.stdout.take().ok_or("no output")?;
+    /// let output = dump.stdout.take().expect("its output is piped");
     /// let uploaded = bucket.upload_stream(output, "shop.sql")?;
     /// if !dump.wait()?.success() {
     ///     // The file ends where the program ended.

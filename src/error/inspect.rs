@@ -138,10 +138,26 @@ impl Error {
     /// The call has been repeated already, for about 15 minutes by default, so wait for minutes before the
     /// next try.
     ///
+    /// ```
+    /// # #[cfg(feature = "simulator")] {
+    /// # let service = b2sdk::simulator::Simulator::start().unwrap();
+    /// # let b2_api = b2sdk::B2Api::builder(b2sdk::InMemoryAccountInfo::new()).retry(b2sdk::RetryPolicy::none()).build()?;
+    /// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+    /// use b2sdk::Operation;
+    /// use b2sdk::simulator::Fault;
+    ///
+    /// service.faults().inject(Fault::on(Operation::ListBuckets).status(503, "service_unavailable", "busy"));
+    /// let error = b2_api.list_buckets().unwrap_err();
+    /// assert!(error.is_retryable());
+    /// assert!(b2_api.list_buckets().is_ok()); // a moment later
+    /// # }
+    /// # Ok::<_, b2sdk::Error>(())
+    /// ```
+    ///
     /// # Consequences
     /// A call that creates something may have taken effect although its answer was lost, so that
     /// repeating it creates it twice: see [`is_answer_lost`](Self::is_answer_lost) and
-    /// [`TransportError::sent`].
+    /// [`TransportError::sent`](crate::error::TransportError::sent).
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.failure() {

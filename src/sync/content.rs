@@ -1,4 +1,6 @@
-//! The SHA-1 of a file on either side, for comparisons that need it.
+//! The SHA-1 of a file on either side, for comparisons that need it: that of a version comes with the listing, and a local
+//! file is read, on the calling thread. The planner waits for it while running transfers go on, reports progress and
+//! can be cancelled.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,7 +13,7 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::sync::item::{At, Entry};
 use crate::sync::reporter::Reporter;
 
-/// How much is read at a time.
+/// The number of bytes that are read at a time.
 const PIECE: usize = 1 << 16;
 
 /// Reads local files below a directory.
@@ -23,7 +25,8 @@ pub(super) struct ContentReader {
 }
 
 impl ContentReader {
-    /// The SHA-1 of a file, if one is recorded or can be computed.
+    /// Returns the SHA-1 of a file, or `None` if a version has none. Fails if the local file cannot be read, or with
+    /// [`Error::Cancelled`].
     pub(super) fn sha1(&self, name: &str, entry: &Entry) -> Result<Option<Sha1Digest>> {
         let path = match (&entry.at, &self.root) {
             (At::Stored(stored), _) => return Ok(stored.sha1),

@@ -1,7 +1,14 @@
 //! Which files take part, by the filters of the options. It is counted which filter ever left something out.
 //!
-//! Names are judged on both sides, so that a name that is left out is in no step. Sizes and times are those
-//! of the source: what they leave out there stays as it is at the destination.
+//! Names are judged on both sides, so that a name that is left out is in no step. Sizes and times are those of the
+//! source: what they leave out there stays as it is at the destination.
+//!
+//! 1. Regular expressions come first (`filter/regexes.rs`): what they leave out, no pattern brings back.
+//! 2. Of the patterns, the last one that matches decides. If none does, a name takes part, unless all patterns include.
+//! 3. Of the rules about sizes and times and the closure, each must let the file take part.
+//!
+//! A directory is entered unless nothing below it can take part, which is known if a pattern that ends with `*` excludes
+//! it and no later one includes names below.
 
 #[cfg(feature = "regex")]
 mod regexes;

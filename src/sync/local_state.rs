@@ -1,4 +1,6 @@
-//! What identifies a local file as the one that was scanned.
+//! What identifies a local file as the one that was scanned: size, time to the nanosecond, device and inode. An editor
+//! that writes a new file and renames it changes the inode even if it keeps size and time. A file that is written in
+//! place with its size, and gets its time back, is taken for unchanged.
 
 use std::fs::Metadata;
 use std::path::Path;

@@ -3,7 +3,8 @@
 
 use std::cmp::Ordering;
 
-/// Compares two entries of one directory: a directory counts as if its name ended with `/`.
+/// Compares two entries of one directory by name, and whether they are directories: a directory counts as if its name
+/// ended with `/`. Equal names of a file and a directory cannot occur; the file comes first.
 pub(super) fn compare(
     (one, one_is_directory): (&[u8], bool),
     (other, other_is_directory): (&[u8], bool),

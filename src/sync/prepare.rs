@@ -1,4 +1,15 @@
-//! What happens before the first step: everything that can be refused is refused, and both scans begin.
+//! What happens before the first step: everything that can be refused is refused, and both scans are set up.
+//!
+//! 1. The places: two local ones, or one inside of the other, are refused. A destination as it was at a time, too.
+//! 2. The options: what contradicts itself, or does not fit the kind of the destination.
+//! 3. The keys: listing at both sides, and what the options ask for at the destination. A key that the store holds is
+//!    asked for; with an expired token this authorizes, which is the only request that this makes.
+//! 4. The source: its root is a directory, and the marker file is there.
+//! 5. The filters: expressions are compiled.
+//!
+//! A plan and a run prepare alike, except that a run also removes the temporary files of killed runs while it scans a
+//! local destination. Nothing else is changed before the first step. A local destination that does not exist is
+//! scanned as an empty one, and created for the first file.
 
 use std::io;
 use std::sync::Arc;
@@ -31,9 +42,13 @@ use crate::sync::write::LocalTree;
 
 /// What a plan or a run is made of.
 pub(super) struct Prepared {
+    /// Yields the steps.
     pub(super) planner: Planner,
+    /// Makes them.
     pub(super) actor: Actor,
+    /// Looks at the source again before anything is removed.
     pub(super) guard: SourceGuard,
+    /// The workers of the `B2Api`, whose number is that of the threads.
     pub(super) workers: Arc<Workers>,
     pub(super) clock: Clock,
 }
@@ -51,8 +66,11 @@ struct Parts {
 }
 
 impl Synchronizer {
-    /// Looks at everything that can be refused, and begins both scans. `cleans` also removes what killed
-    /// downloads left at a local destination.
+    /// Looks at everything that can be refused, and sets both scans up. With `cleans`, the scan of a local destination
+    /// also removes what killed downloads left there.
+    ///
+    /// The cancel token of the settings becomes the parent of the run's own, so that a run that ends early can stop
+    /// its transfers without cancelling anything else of the caller.
     pub(super) fn prepare(&self, settings: &SyncRun, cleans: bool) -> Result<Prepared, SyncError> {
         let options = &self.options;
         let direction = self.direction()?;
@@ -189,8 +207,8 @@ impl Synchronizer {
         }
     }
 
-    /// Refuses what the application keys may certainly not do. Returns the part size that the service
-    /// recommends for uploads, if there are any.
+    /// Refuses what the application keys may certainly not do: by their capabilities, the bucket and the prefix of names
+    /// that they are restricted to. Returns the part size that the service recommends for uploads, if there are any.
     fn check_keys(&self) -> Result<u64, SyncError> {
         if let SyncPlace::Bucket(folder) = &self.source {
             require(folder, Operation::ListFileNames)?;

@@ -1,5 +1,6 @@
-//! Reporting progress from wherever the calling thread spends its time: listing, reading directories,
-//! hashing, waiting for transfers.
+//! Reporting progress from wherever the calling thread spends its time: listing, reading directories, hashing, waiting for
+//! transfers. Each of these calls [`Reporter::tick`] at least ten times a second, which reports when a report is due, so
+//! that an observer hears from a run as long as it lives. Observers are called from that thread alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};

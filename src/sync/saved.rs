@@ -1,7 +1,17 @@
 //! Whether a step of a plan that was made earlier still holds: what the plan saw is what is there.
 //!
-//! Each step costs one listing of its name in each bucket that it is about, which a run that makes its
-//! own plan does without.
+//! Each step costs one listing of its name in each bucket that it is about, which a run that makes its own plan does
+//! without. Between this look and the step itself the world can still change; what a run checks then (a local file is
+//! replaced only if it is what was seen) is checked here as well.
+//!
+//! | step | what must be as it was |
+//! |---|---|
+//! | an upload, a copy of a renamed file, a new time in a bucket | the local file; the newest version at the destination, or its absence |
+//! | a copy | the newest version at the source and at the destination |
+//! | a download, a new time of a local file | the newest version at the source; the local file |
+//! | hiding | the absence at the source; the newest version at the destination |
+//! | deleting an orphan | the absence at the source; the version, or the local file |
+//! | deleting an old version | the version is still there, and still not the newest one unless it was |
 
 use std::fs;
 

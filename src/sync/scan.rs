@@ -1,5 +1,8 @@
-//! Scanning one side, file by file in the order of names, with nothing more in memory than one
-//! directory of each depth, or one page of a listing.
+//! Scanning one side, file by file in the order of names, with nothing more in memory than one directory of each depth,
+//! or two pages of a listing.
+//!
+//! Both kinds keep the same contract with the merge: names come in the strict order of their bytes, each once; what is
+//! passed over is marked where it would stand; an error means that nothing is known of what follows.
 
 pub(super) mod bucket;
 pub(super) mod local;

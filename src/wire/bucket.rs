@@ -136,7 +136,8 @@ pub struct UpdateBucketRequest<'a> {
     /// The retention of new files whose upload sets none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_retention: Option<DefaultRetentionSetting<'a>>,
-    /// The bucket's part in replication.
+    /// The bucket's part in replication, as a source, as a destination or both. It replaces the
+    /// existing one as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replication_configuration: Option<&'a ReplicationConfiguration>,
     /// The revision that the bucket must have. If it has another one, nothing changes and the

@@ -69,7 +69,8 @@ fn key(target: &UploadTarget) -> Vec<u8> {
     hasher.finalize().to_vec()
 }
 
-/// Names and ids in a row each; of buckets with one name or one id only the last.
+/// Names and ids in an array each, for one statement; of buckets with one name or one id only the
+/// last, because the table allows each once.
 fn columns(buckets: &[(String, BucketId)]) -> (Vec<String>, Vec<String>) {
     let mut seen = (
         std::collections::HashSet::new(),
@@ -121,7 +122,8 @@ impl PostgresStore {
         self.server.request(request.into())
     }
 
-    /// Runs a transaction on behalf of an identity.
+    /// Runs a transaction on behalf of an identity. It begins by locking the account's row, so a
+    /// login waits for its end, and fails with `superseded` if that row is another identity's.
     fn run_of(&self, owner: &Identity, work: Vec<Statement>) -> Result<(), StoreError> {
         let own = Statement::check(sql::OWN, [self.name(), owner.to_string().into()]);
         let mut statements = vec![own];
@@ -161,7 +163,8 @@ impl PostgresStore {
         millis(self.clock.moved())
     }
 
-    /// A text that is found by a name or an id of a bucket.
+    /// The name or the id of a bucket, found by the other one. `None` if the store does not know
+    /// it, `superseded` if it holds another identity: one statement tells the three apart.
     fn look_up(
         &self,
         statement: &'static str,

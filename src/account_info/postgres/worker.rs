@@ -51,7 +51,8 @@ pub(super) struct Job {
 /// The rows of the last statement, or why there are none.
 type Outcome = Result<Vec<Row>, Failure>;
 
-/// Starts the thread, which ends when nobody can send a job any more.
+/// Starts the thread, which ends when nobody can send a job any more. It has a runtime of its own,
+/// and nothing of the driver runs on the caller's thread.
 pub(super) fn start(setup: Arc<Setup>, jobs: UnboundedReceiver<Job>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -227,7 +228,8 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Creates the tables that are missing.
+    /// Creates the tables that are missing, in one transaction under a lock of the database, so
+    /// that of many processes that start at the same time one does it.
     async fn migrate(&self) -> Result<(), Failure> {
         let sql = format!("BEGIN; {}; {} COMMIT;", schema::LOCK, schema::TABLES);
         let made = self.client.batch_execute(&sql).await;

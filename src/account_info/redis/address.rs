@@ -31,7 +31,8 @@ pub(super) struct Means<'a> {
 }
 
 impl Address {
-    /// Reads a URL. The parser's own words may quote the password, so there are none.
+    /// Reads a URL; `None` if it has another form. The parser's own words may quote the password,
+    /// so there are none.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let Some(scheme) = scheme.strip_suffix("+sentinel") else {
@@ -72,7 +73,9 @@ impl Address {
         }
     }
 
-    /// Where the server is now.
+    /// Where the server is now. Sentinels are asked in the order of the URL; the first that knows
+    /// the service decides. It is asked for each new connection, so a failover is noticed when the
+    /// old primary's connections break.
     pub(super) fn locate(&self, means: &Means<'_>) -> Result<ConnectionInfo, RedisError> {
         let (sentinels, service, server) = match self {
             Self::Fixed(info) => return Ok(info.clone()),

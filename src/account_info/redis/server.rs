@@ -114,6 +114,12 @@ impl Server {
     }
 
     /// Makes one request.
+    ///
+    /// 1. A server that could not be reached a moment ago is left alone: the call fails at once.
+    /// 2. The connection that was used last is used again, if there is one.
+    /// 3. If it is broken and the request may be repeated, a new one is made. If another server is
+    ///    to be asked, that one is connected to.
+    /// 4. After an answer the connection goes back; after anything else it is dropped.
     pub(super) fn request<T>(
         &self,
         repeat: Repeat,
@@ -144,8 +150,9 @@ impl Server {
         }
     }
 
-    /// Whether the server did nothing because another one is to be asked: the primary, after a failover,
-    /// or the node of a cluster that holds the account.
+    /// Whether the server did nothing because another one is to be asked: the primary, after a
+    /// failover, or the node of a cluster that holds the account. If so, the new address is noted
+    /// and idle connections are dropped.
     fn is_elsewhere(&self, error: &RedisError) -> bool {
         let is_elsewhere = matches!(error.code(), Some("READONLY" | "MOVED"));
         if is_elsewhere {
@@ -227,8 +234,8 @@ impl Server {
         Ok(Connection { connection, run })
     }
 
-    /// The failure as the user meets it. The driver's and the server's own words may quote a password or
-    /// a token, so only codes are passed on.
+    /// The failure as the user meets it: which server, what happened, what to do. The driver's and
+    /// the server's own words may quote a password or a token, so only codes are passed on.
     fn explain(&self, error: &RedisError) -> StoreError {
         let name = &self.name;
         let code = error.code().unwrap_or_default();
@@ -279,7 +286,8 @@ impl Server {
     }
 }
 
-/// Whether the connection is of no use any more.
+/// Whether the connection is of no use any more: what comes over it next may be the answer to this
+/// request.
 fn is_of_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()

@@ -141,7 +141,9 @@ impl RedisStore {
         Self::reply(values)
     }
 
-    /// Runs a script about a pool of upload URLs, whose last argument is the server's run.
+    /// Runs a script about a pool of upload URLs, whose last argument is the server's run: URLs
+    /// that were put into another run are not handed out, because that run may have lost that they
+    /// were taken.
     fn run_on_pool(
         &self,
         script: &Script,

@@ -154,7 +154,8 @@ impl Failure {
         )
     }
 
-    /// The error as the user meets it, with the file, the action and what can be done.
+    /// The error as the user meets it, with the file, the action and what can be done. SQLite's own
+    /// text is kept, because it names what it did not like; it quotes no values of columns.
     pub(super) fn explain(self, action: &'static str, path: &Path) -> Error {
         let damaged = self.is_damage();
         let error = match self {
@@ -231,6 +232,9 @@ pub(super) fn corrupt(path: &Path, what: &str) -> Error {
 
 /// Creates the file if it does not exist, so that only its owner can read it. With `like`, the new
 /// file gets the owner of that file, and its group gets the rights that it has there.
+///
+/// A program that runs as root for another user, or a group that shares its account info, so keeps
+/// access to the file of upload URLs. A file that exists is left as it is, whatever its mode.
 pub(super) fn create_private(path: &Path, like: Option<&Path>) -> Result<(), Error> {
     // Closing any descriptor of a file releases all of this process's locks on it, including those
     // of SQLite (fcntl(2)). So only a new file is opened here, and while one thread has it open no
@@ -284,7 +288,10 @@ pub(super) fn forked() -> StoreError {
 
 /// A connection to a database, and the process that may use it.
 ///
-/// Its owner protects it with a lock: a connection of SQLite serves one thread at a time.
+/// Its owner protects it with a lock: a connection of SQLite serves one thread at a time. After a
+/// fork the child has a copy of the connection, with the same descriptors. Using it would corrupt
+/// the parent's view, and even closing it would release the parent's locks, so the child forgets it
+/// instead.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Option<Connection>,
@@ -326,7 +333,8 @@ impl Database {
         }
     }
 
-    /// The connection, if it is open and belongs to this process.
+    /// The connection, if it is open and belongs to this process. Fails with an explanation in a
+    /// forked process.
     pub(super) fn connection(&mut self) -> Result<&mut Connection, Failure> {
         match &mut self.connection {
             Some(connection) if self.process == std::process::id() => Ok(connection),
@@ -369,7 +377,7 @@ impl Database {
     }
 
     /// Closes the connection without removing the write-ahead log, whose name may belong to another
-    /// file by now.
+    /// file by now: a file that was deleted and created again has a log of the same name.
     pub(super) fn close_without_cleaning(&mut self) {
         if let Some(connection) = &self.connection {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
@@ -393,7 +401,8 @@ impl Drop for Database {
     }
 }
 
-/// Opens a connection, after excluding paths for which SQLite's own messages do not help.
+/// Opens a connection, after excluding paths for which SQLite's own messages do not help: a
+/// directory, a device or pipe, a path that is too long.
 fn connect(path: &Path, access: OpenFlags, timeout: Duration) -> Result<Connection, Failure> {
     let source = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => io::Error::new(

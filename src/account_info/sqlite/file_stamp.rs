@@ -109,6 +109,10 @@ impl StampAge {
     /// Notes the stamp of the file, which was read after `begun` and before `read`, by a clock that
     /// only moves forward. Returns whether what is read from the file from now on is valid as long
     /// as the file has this stamp.
+    ///
+    /// The first sight of a stamp never counts. Later ones count if this one began at least a tick
+    /// after the first one ended: then every write after it falls into a later tick, and changes
+    /// the stamp.
     #[cfg(unix)]
     pub(super) fn observe(&mut self, stamp: Stamp, begun: Duration, read: Duration) -> bool {
         match &self.seen {
@@ -129,7 +133,7 @@ impl StampAge {
 }
 
 /// Logs a warning if others than the owner can use the file, because it contains the application
-/// key in clear text.
+/// key in clear text. Nothing is changed: the mode may be what the user wants.
 pub(super) fn warn_if_others_can_read(path: &Path) {
     #[cfg(unix)]
     if let Ok(found) = std::fs::metadata(path) {

@@ -58,8 +58,14 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Opens both files, and creates those that do not exist. The JSON file of a very old tool is
-    /// converted first.
+    /// Opens both files, and creates those that do not exist.
+    ///
+    /// 1. The shared file is opened, and upgraded if it is an older one.
+    /// 2. If it turns out to be the JSON file of a very old tool, it is converted under the lock of
+    ///    the URLs' file, and opened again. Another process may have done so in the meantime.
+    /// 3. The URLs' file beside it is opened. One that cannot be used is no error.
+    /// 4. If nobody is logged in, upload URLs of whoever was are removed, because another program
+    ///    may have logged out.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
         let (mut shared, urls) = match Shared::open(path, options) {
             Err(Error::AccountInfoCorrupt { .. }) if is_legacy(path)? => {
@@ -101,7 +107,7 @@ impl Files {
     }
 
     /// Logs a warning if the login of a person, and not only of this program, is about to be
-    /// replaced.
+    /// replaced: the file is the default one, nobody named it, and it holds another identity.
     fn warn_of_other_login(&self, new: &Identity) {
         if self.is_default
             && let Ok(Some(old)) = self.shared.auth()
@@ -117,7 +123,9 @@ impl Files {
         }
     }
 
-    /// Fails with `AccountChanged` if the shared file holds another identity.
+    /// Fails with `AccountChanged` if the shared file holds another identity. The two files cannot
+    /// be read in one transaction; a login between this and the use of the URLs' file is harmless,
+    /// because rows there name their identity.
     fn check_owner(&self, owner: &Identity) -> Result<()> {
         match self.shared.auth()? {
             Some(snapshot) if snapshot.identity() == owner => Ok(()),
@@ -134,7 +142,7 @@ fn is_legacy(path: &Path) -> Result<bool> {
 }
 
 /// A number that no other ticket has, in this process or another, so that nobody ends a lease that
-/// is not their own.
+/// is not their own. It is random, because a counter in a file that was deleted would begin again.
 fn ticket_number() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }

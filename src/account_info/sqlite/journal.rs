@@ -37,7 +37,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The `application_id` of a file that must have no log. Any number other than 0 would do.
 const WITHOUT_LOG: i32 = 0x6232_4e48;
 
-/// Sets the journal of a file that was just opened.
+/// Sets the journal of a file that was just opened: no log if the caller says so or the file is
+/// marked, otherwise a log if it can be had.
 pub(super) fn choose(
     database: &mut Database,
     path: &Path,
@@ -92,7 +93,8 @@ fn switch_to_log(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes the log. Fails with `LocalFile` if another program has the file open with a log.
+/// Removes the log, trying for about two seconds. Fails with `LocalFile` if another program has the
+/// file open with a log: the two would not see each other's writes.
 fn take_log_away(connection: &Connection, path: &Path, options: &Options) -> Result<(), Failure> {
     let clock = Clock::default();
     // A log that is in use stays in use while the other program runs, so waiting long is useless.
@@ -114,7 +116,7 @@ fn take_log_away(connection: &Connection, path: &Path, options: &Options) -> Res
     Err(Error::local_file("open", path, source).into())
 }
 
-/// Removes the log once, or fails because the file is in use.
+/// Removes the log once, or fails because the file is in use. The lock is released in either case.
 fn try_without_log(connection: &Connection) -> Result<(), rusqlite::Error> {
     let exclusive = |sql: &str| connection.query_row(sql, [], |_| Ok(()));
     exclusive("PRAGMA locking_mode = EXCLUSIVE")?;

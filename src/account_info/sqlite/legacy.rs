@@ -38,7 +38,8 @@ const LONGEST: u64 = 1 << 20;
 /// The value that Python uses for accounts from before there were two part sizes.
 const ABSOLUTE_MINIMUM_PART_SIZE: u64 = 5_000_000;
 
-/// The fields that Python requires. Others are ignored.
+/// The fields that Python requires. Others are ignored. A file without one of them is not
+/// converted, because what is missing cannot be guessed.
 #[derive(Debug, Deserialize)]
 struct Old {
     account_id: AccountId,
@@ -78,7 +79,8 @@ pub(super) fn read(path: &Path) -> io::Result<Option<AccountAuth>> {
     Ok(old.map(AccountAuth::from))
 }
 
-/// Whether the file at this path seems to be JSON.
+/// Whether the file at this path seems to be JSON, for an error that says so instead of "not a
+/// database".
 pub(super) fn looks_like_json(path: &Path) -> bool {
     read_if_no_database(path).is_ok_and(|content| {
         content.is_some_and(|content| content.trim_ascii_start().starts_with(b"{"))
@@ -106,7 +108,8 @@ pub(super) fn migrate(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the database. Fields that did not exist then stay `NULL`, as Python leaves them.
+/// Writes the database. Fields that did not exist then stay `NULL`, as Python leaves them. It is
+/// closed before it is renamed, so that no journal is left under its old name.
 fn write(path: &Path, old: &AccountAuth) -> Result<(), Failure> {
     let mut database = Database::open(path, BUSY_TIMEOUT)?;
     schema::prepare(&mut database, path)?;

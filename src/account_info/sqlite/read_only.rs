@@ -86,7 +86,8 @@ impl ReadOnly {
         &self.path
     }
 
-    /// Takes over what somebody else has written to the file since it was last read.
+    /// Takes over what somebody else has written to the file since it was last read. It is called
+    /// before each call, and costs one look at the file while nothing has changed.
     fn follow(&self) -> Result<()> {
         let mut seen = self.seen.lock();
         let look = seen
@@ -115,7 +116,8 @@ impl ReadOnly {
 }
 
 impl LastRead {
-    /// Reads the file if it has changed since the last look.
+    /// Reads the file if it has changed since the last look: another file at the path, or another
+    /// `data_version` of the open one.
     fn look(&mut self, path: &Path) -> Result<Change, Failure> {
         let file = FileId::at(path).map_err(|error| Error::local_file("read", path, error))?;
         if file == self.file {
@@ -136,7 +138,8 @@ impl LastRead {
         Ok(look)
     }
 
-    /// Reads the file.
+    /// Reads the file into memory, and upgrades the copy, since the file itself must not be
+    /// written. The connection is kept for its `data_version`.
     fn read(&mut self, path: &Path) -> Result<Change, Failure> {
         let mut database = match self.database.take() {
             Some(database) => database,
@@ -165,7 +168,8 @@ impl LastRead {
     }
 }
 
-/// Reads the JSON file of a very old tool. Fails with `failure` if it is not one.
+/// Reads the JSON file of a very old tool. Fails with `failure` if it is not one, because that says
+/// what is wrong with the file as a database.
 fn of_old_tool(path: &Path, failure: Failure) -> Result<Change, Failure> {
     let auth = legacy::read(path).map_err(|error| Error::local_file("read", path, error))?;
     let auth = auth.ok_or(failure)?;

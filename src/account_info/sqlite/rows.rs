@@ -38,7 +38,8 @@ const SAVE_ACCOUNT: &str = "INSERT INTO account (account_id, application_key, ac
     api_url, download_url, absolute_minimum_part_size, recommended_part_size, realm, allowed,
     account_id_or_app_key_id, s3_api_url) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
-/// Fails with `AccountChanged` if the file does not hold this identity.
+/// Fails with `AccountChanged` if the file does not hold this identity. It runs in the transaction
+/// of what follows, so no other program logs in between.
 pub(super) fn check_owner(connection: &Connection, owner: &Identity) -> Result<(), Failure> {
     match identity(connection)? {
         Some(current) if current == *owner => Ok(()),
@@ -98,7 +99,7 @@ pub(super) fn account(
     }))
 }
 
-/// A size, which must not be negative.
+/// A size in bytes. SQLite's numbers have a sign; a negative one is damage, not a very large size.
 fn size(row: &Row<'_>, column: &str, path: &Path) -> Result<u64, Failure> {
     let size: i64 = row.get(column)?;
     u64::try_from(size).map_err(|_| {
@@ -160,7 +161,7 @@ pub(super) fn save_bucket(
     insert_bucket(connection, name, id)
 }
 
-/// Replaces all buckets.
+/// Replaces all buckets. Of several with one name the last one is stored, as the memory store does.
 pub(super) fn replace_buckets(
     connection: &Connection,
     buckets: &[(String, BucketId)],

@@ -75,7 +75,11 @@ pub(super) enum Tables {
 }
 
 /// Upgrades the file to the version that this crate and b2sdk use, unless it has a newer one. Fails
-/// if a column that is needed is missing.
+/// if a column that is needed is missing: with `AccountInfoTooNew` if a newer program has changed
+/// the tables, otherwise as damage.
+///
+/// A file that needs no upgrade is only read. One that needs some is written in one transaction, so
+/// that a process that is killed leaves the file as it was.
 pub(super) fn prepare(database: &mut Database, path: &Path) -> Result<Tables, Failure> {
     let tables = match database.read(|now| missing(now, path))? {
         Missing::Nothing => Tables::Known,
@@ -204,7 +208,8 @@ fn upgrade(connection: &Connection, numbers: &[i64]) -> Result<Tables, Failure> 
     Ok(Tables::Known)
 }
 
-/// Upgrades 5 and 6: `allowed` has a list of buckets instead of a single one.
+/// Upgrades 5 and 6: `allowed` has a list of buckets instead of a single one. Rows that have a list
+/// already, or cannot be read, stay as they are.
 fn list_buckets_in_allowed(connection: &Connection) -> Result<(), Failure> {
     let mut rows = connection.prepare("SELECT rowid, allowed FROM account")?;
     let rows = rows

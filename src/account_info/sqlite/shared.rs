@@ -141,6 +141,15 @@ impl Shared {
     }
 
     /// The authorization in the file. No row is read while nobody has written.
+    ///
+    /// 1. If the file has the stamp of the last check, the result of that check is returned,
+    ///    without a lock.
+    /// 2. Otherwise the file is locked for this thread. If another thread has begun and finished a
+    ///    check since this call began, its result is returned.
+    /// 3. The file at the path is opened if it is another one.
+    /// 4. If SQLite's `data_version` is the one of the last check, its result counts; otherwise the
+    ///    row is read.
+    /// 5. The result is noted for step 1 if the stamp was old enough before the check.
     pub(super) fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>> {
         if let Some(settled) = self.settled() {
             return Ok(settled.auth);
@@ -251,8 +260,8 @@ impl Shared {
             .map_err(|failure| open.explain("read", failure, &self.path))
     }
 
-    /// Reads data that belongs to `owner`. Fails with `AccountChanged` if the file holds another
-    /// identity.
+    /// Reads data that belongs to `owner`, in the transaction in which the owner is checked. Fails
+    /// with `AccountChanged` if the file holds another identity, or none.
     pub(super) fn read_of<T>(
         &self,
         owner: &Identity,
@@ -268,8 +277,8 @@ impl Shared {
             .map_err(|failure| open.explain("read", failure, &self.path))
     }
 
-    /// Changes data that belongs to `owner`. Fails with `AccountChanged` if the file holds another
-    /// identity.
+    /// Changes data that belongs to `owner`, in the transaction in which the owner is checked.
+    /// Fails with `AccountChanged` if the file holds another identity, or none.
     pub(super) fn write_of<T>(
         &self,
         owner: &Identity,
@@ -281,7 +290,8 @@ impl Shared {
         })
     }
 
-    /// Runs `work` in a transaction, and once more if the file turns out to have been replaced.
+    /// Runs `work` in a transaction, and once more if the file turns out to have been replaced. A
+    /// second replacement in between is an error: somebody replaces the file all the time.
     fn write<T>(
         &self,
         if_deleted: IfDeleted,
@@ -324,7 +334,9 @@ impl Shared {
         self.renew(self.lock(), if_deleted)
     }
 
-    /// Opens the file that is at the path now, if it is another one than the open one.
+    /// Opens the file that is at the path now, if it is another one than the open one. A file that
+    /// is gone is given up, with a warning, and created again only if the caller is about to log
+    /// in.
     fn renew<'a>(
         &self,
         mut open: MutexGuard<'a, Option<OpenFile>>,

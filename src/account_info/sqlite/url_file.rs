@@ -98,7 +98,8 @@ impl UrlFile {
         })
     }
 
-    /// Removes the file and what is beside it, and creates it again.
+    /// Removes the file and what is beside it, and creates it again. What was in it is lost;
+    /// nothing in it is worth more than a request.
     fn recreate(path: &Path, options: &Options) -> Result<Self, Failure> {
         tracing::warn!(path = %path.display(), "the file of upload URLs is damaged and is replaced");
         remove(path)?;
@@ -112,7 +113,8 @@ fn user_version(connection: &rusqlite::Connection) -> Result<i64, rusqlite::Erro
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Creates the file if it does not exist.
+/// Creates the file if it does not exist, in the order that the module gives, so that of several
+/// processes one does it and the others find it.
 fn create(path: &Path, options: &Options) -> Result<()> {
     if path.exists() {
         return Ok(());

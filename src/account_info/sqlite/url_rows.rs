@@ -88,7 +88,8 @@ pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Re
     Ok(())
 }
 
-/// Draws the lease, and returns whether it was free.
+/// Draws the lease, and returns whether it was free: there is none, it has ended, or it seems to
+/// begin in the future, which means that the clock was set back.
 pub(super) fn draw_lease(
     connection: &Connection,
     ticket: u64,
@@ -115,7 +116,8 @@ pub(super) fn draw_lease(
     Ok(true)
 }
 
-/// Extends the lease of this ticket, if it is still held.
+/// Extends the lease of this ticket to `lease` from now on, if it is still held. A ticket that has
+/// lost its lease changes nothing.
 pub(super) fn renew_lease(
     connection: &Connection,
     ticket: u64,
@@ -143,7 +145,7 @@ pub(super) fn end_lease(connection: &Connection, ticket: Option<u64>) -> Result<
 }
 
 /// Removes and returns the URL that was put last. URLs that are too old, or seem to be from the
-/// future, are deleted.
+/// future, are deleted. The caller's transaction makes sure that nobody else gets the same one.
 pub(super) fn take(
     connection: &Connection,
     owner: &str,

@@ -161,6 +161,11 @@ impl Urls {
 
     /// Runs `work` in the file. A damaged file is replaced; URLs in memory are moved to the file
     /// once it works.
+    ///
+    /// 1. The file that others use now is opened, if it is another one than before.
+    /// 2. `work` runs in a transaction. If that shows damage, the file is replaced by an empty one
+    ///    and `work` runs again.
+    /// 3. If it succeeded and memory was in use, the URLs in memory are put into the file.
     fn write_file<T>(
         &self,
         state: &mut UrlState,
@@ -280,7 +285,8 @@ enum WriteFailure {
 
 impl UrlState {
     /// Switches to the file that others use now: beside another account info if a link was changed,
-    /// or a new one if the old one was deleted.
+    /// or a new one if the old one was deleted. What is in the old one is not taken along; it
+    /// belongs to its users.
     fn follow(&mut self, shared: &Path, options: &Options) -> Result<(), WriteFailure> {
         let beside_now = FileId::at(shared).unwrap_or(None);
         if beside_now.is_some() && beside_now != self.beside {
@@ -304,7 +310,8 @@ impl UrlState {
         Ok(())
     }
 
-    /// Leaves the file alone for a while, and logs one warning until it has worked again.
+    /// Leaves the file alone for 30 seconds, and logs one warning until it has worked again. A full
+    /// disk or a foreign lock would otherwise cost each upload five seconds.
     fn pause(&mut self, error: &Error, now: Duration) {
         // One warning until the file has worked again.
         if self.paused_until.is_none() {
@@ -327,7 +334,8 @@ impl UrlState {
     }
 }
 
-/// Moves URLs from memory to the file. What fails is lost, and requested again.
+/// Moves URLs from memory to the file, with the owners and targets that they have. What fails is
+/// lost, and requested again.
 fn move_urls(memory: &mut Database, file: &mut Database) {
     let moved = memory.write(|from| url_rows::drain(from)).and_then(|urls| {
         file.write(|to: &Transaction<'_>| {

@@ -77,7 +77,8 @@ impl FileToUpload {
         Self::new(Content::Stream(Box::new(reader)), file_name)
     }
 
-    /// Sets the options for this file. A token in them cancels this file alone.
+    /// Sets the options for this file, in place of the defaults. A cancel token in them cancels this file
+    /// alone; the others are transferred.
     #[must_use]
     pub fn options(mut self, options: UploadOptions) -> Self {
         self.options = options;
@@ -194,7 +195,8 @@ impl FileToDownload {
         Self::new(source, Target::Directory(Arc::clone(directory)))
     }
 
-    /// Sets the options for this file. A token in them cancels this file alone.
+    /// Sets the options for this file, in place of the defaults. A cancel token in them cancels this file
+    /// alone; the others are transferred.
     #[must_use]
     pub fn options(mut self, options: DownloadOptions) -> Self {
         self.options = options;

@@ -1,8 +1,18 @@
 //! Scanning a folder of a bucket: the service lists in the order of names, and of a name the newest
 //! version first.
 //!
-//! Pages have 10,000 rows, which cost as much as ten pages of 1000 and need one round trip. Of each row
-//! only what synchronizing asks for stays in memory.
+//! Pages have 10,000 rows, which cost as much as ten pages of 1000 and need one round trip. Of each row only what
+//! synchronizing asks for stays in memory.
+//!
+//! | what is asked for | request | what is yielded of a name |
+//! |---|---|---|
+//! | the source, or a destination whose versions stay | `b2_list_file_names` | its newest version, unless it is hidden |
+//! | a destination whose versions are deleted | `b2_list_file_versions` | its newest version, hide markers included, then the older ones |
+//! | a source as it was at a time | `b2_list_file_versions` | the newest version of that time |
+//!
+//! A row that cannot be read, a page that cannot be had after the usual repetitions, and a refusal end the scan with an
+//! error: what has not been listed must not look absent. Unfinished large files and rows for folders are passed over, and
+//! so is a row whose name does not begin with the folder's.
 
 use std::sync::Arc;
 
@@ -19,7 +29,8 @@ use crate::sync::reporter::Reporter;
 use crate::sync::scan::pages::{PageReader, PagesAhead};
 use crate::sync::scan::rows::{KeptDetails, Listed, Rows};
 
-/// A scan of a folder.
+/// A scan of a folder: an iterator over its files, in the order of names, and over their older versions if these are
+/// listed. After an error it is at its end.
 #[derive(Debug)]
 pub(in crate::sync) struct BucketScan {
     bucket: Bucket,
@@ -169,8 +180,8 @@ impl BucketScan {
     }
 }
 
-/// What time it is at the service, and no later than by our own clock: whichever of the two is wrong,
-/// nothing counts as older than it is.
+/// Returns the time at the service, by the date of its last answer, and no later than by our own clock: whichever of the
+/// two is wrong, nothing counts as older than it is. Versions are then deleted later, and never too early.
 pub(in crate::sync) fn service_now(bucket: &Bucket) -> Timestamp {
     let session = &bucket.client().session;
     let clock = session.clock();

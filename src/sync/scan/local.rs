@@ -14,6 +14,23 @@
 //!    entered.
 //!
 //! So memory holds one directory of each depth, whatever the number of files.
+//!
+//! | entry of a source | what the scan yields |
+//! |---|---|
+//! | a file | the file |
+//! | a file or directory that the filters leave out | nothing: the other side is filtered by the same names |
+//! | a file that is left out by size, time or a closure | a marker for its name, unless excluded files are removed |
+//! | a directory with the tag file, or on another file system if those are left out | a marker for what is below |
+//! | a directory that cannot be read | a problem, and a marker for what is below |
+//! | a file that cannot be looked at, or is gone | a problem, and a marker for its name |
+//! | a link that leads nowhere or is skipped, or something that became another kind | a marker for its name and one for what is below: it may have been a file or a directory at the last run |
+//! | a link to a directory that it lies in | a problem, and markers for its name and what is below |
+//! | a pipe, a socket, a device | a notice, and a marker for its name |
+//! | a name that the service does not take | a problem, and a marker |
+//! | a name that is not UTF-8 | a problem; no name in a bucket corresponds to it |
+//! | a temporary file of a download | a notice, and a marker for its name |
+//!
+//! At a destination nothing is followed, nothing is left out but by names, and only failures are reported.
 
 mod directory;
 mod lookup;
@@ -37,7 +54,8 @@ use crate::sync::reporter::Reporter;
 use crate::sync::scan::local::directory::{Directory, Kind, Reading, Row};
 use crate::sync::write::remove_stale;
 
-/// A scan of a directory.
+/// A scan of a directory: an iterator over its files and markers, in the order of names. An error is an entry of its
+/// own and ends the scan only if it is cancelled.
 #[derive(Debug)]
 pub(in crate::sync) struct LocalScan {
     rules: Rules,
@@ -115,7 +133,8 @@ impl Rules {
 }
 
 impl LocalScan {
-    /// Begins to scan a directory.
+    /// Begins to scan a directory, and reads its first level. Fails if the root cannot be read: then nothing is known,
+    /// and no run may go ahead.
     pub(in crate::sync) fn new(
         root: &Path,
         rules: Rules,

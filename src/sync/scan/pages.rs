@@ -1,7 +1,11 @@
 //! The pages of a bucket's listing, the next one of which is fetched while one is worked through.
 //!
-//! A thread of its own lists. It hands over a page when it is asked for one, so that at most two pages of a
-//! listing are in memory: the one that is worked through, and the next one.
+//! A thread of its own lists. It hands over a page when it is asked for one, so that at most two pages of a listing are
+//! in memory: the one that is worked through, and the next one. If no thread can be started, pages are listed by the
+//! thread that asks for them.
+//!
+//! The scan that is dropped cancels the request that is under way and waits for the thread, so that none outlives a
+//! run. A panic of the thread is passed on.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};

@@ -76,6 +76,8 @@ fn a_folder_is_restored_as_it_was() {
     let bucket = &places.world.bucket;
     bucket.upload_bytes(b"first", "from/a").unwrap();
     bucket.upload_bytes(b"1", "from/hidden-later").unwrap();
+    bucket.upload_bytes(b"1", "from/hidden-before").unwrap();
+    bucket.hide_file("from/hidden-before").unwrap();
     let service = &places.world.service;
     service.advance_clock(Duration::from_secs(10));
     let then = service.now();

@@ -269,8 +269,9 @@ fn p10_no_link_is_followed_at_the_destination() {
     symlink(outside.path(), places.path("dir")).unwrap();
     symlink(outside.path().join("file"), places.path("link")).unwrap();
     let options = SyncOptions::new().orphans(Orphans::Delete);
-    let (outcome, _) = run(&places.down(options));
+    let (outcome, told) = run(&places.down(options));
     assert_eq!(incomplete(outcome).failures, 2);
+    assert_eq!(told.lines(), Vec::<String>::new());
     assert_eq!(
         fs::read_to_string(outside.path().join("file")).unwrap(),
         "mine"

@@ -159,6 +159,20 @@ fn c39_retained_versions_are_no_failures() {
     }
 }
 
+/// A hidden name that the source does not have is not hidden once more, although its versions are listed.
+#[test]
+fn what_is_hidden_is_not_hidden_again() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    bucket.upload_bytes(b"1", "home/gone").unwrap();
+    bucket.hide_file("home/gone").unwrap();
+    places.write("other", "1", 1_000_000_000);
+    let sync = places.up(keeping(30));
+    assert_eq!(plan(&sync), ["upload other"]);
+    assert_eq!(sync.run().unwrap().hidden, 0);
+    assert_eq!(places.world.count(Operation::HideFile), 1);
+}
+
 /// What the key cannot do is refused before the first transfer, with the capability named.
 #[test]
 fn c38_a_key_that_may_not_delete_is_refused_at_once() {
