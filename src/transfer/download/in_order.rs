@@ -28,13 +28,14 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::control::Control;
 use crate::control::caches::Reclaim;
 use crate::control::cancel::CancelToken;
+use crate::control::clock::Clock;
 use crate::control::memory::Loan;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
@@ -81,6 +82,7 @@ pub(super) fn copy(
             most: usize::try_from(most).unwrap_or(usize::MAX),
             connections: if part_size.is_some() { usize::MAX } else { 1 },
             pace: Pace::new(),
+            clock: Clock::default(),
             ahead: VecDeque::new(),
             buffers,
             buffer: vec![0; BUFFER],
@@ -107,6 +109,8 @@ struct Copying<'r, 'scope> {
     /// The number of connections that are worthwhile, the calling thread's own included.
     connections: usize,
     pace: Pace,
+    /// The system's, because this machine and the network are measured.
+    clock: Clock,
     /// The ranges that were requested, in order and without gaps.
     ahead: VecDeque<Ahead<'scope>>,
     /// What has arrived of them.
@@ -200,13 +204,14 @@ impl<'scope> Copying<'_, 'scope> {
         let room = usize::try_from(end - position).unwrap_or(usize::MAX);
         let room = room.min(self.buffer.len());
         let room = self.buffer.get_mut(..room).unwrap_or_default();
-        let began = Instant::now();
+        let began = self.clock.elapsed();
         let read = self.reader.stream().next(room)?;
-        let waited = began.elapsed();
+        let waited = self.clock.elapsed().saturating_sub(began);
         let bytes = room.get(..read).unwrap_or_default();
         self.reader.take_in(bytes)?;
         writer.write_all(bytes).map_err(failed)?;
-        self.judge(read as u64, waited, began.elapsed());
+        let passed = self.clock.elapsed().saturating_sub(began);
+        self.judge(read as u64, waited, passed);
         Ok(())
     }
 

@@ -16,11 +16,11 @@
 //! waits for it after that. Where no thread hashes, everything is read back in the end.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
+use crate::control::clock::Clock;
 use crate::error::Result;
 use crate::model::sha1::Sha1Hasher;
 use crate::transfer::download::connections::{Pace, PartQueue};
@@ -130,7 +130,7 @@ impl OrderedHash {
     }
 
     /// Hashes everything in order, while it is written or after that. Allows more connections when
-    /// it waits for bytes.
+    /// it waits for bytes, by the system's clock, because it measures this machine and the network.
     ///
     /// The result is of use only if everything was written. Fails with `Cancelled` if the call is
     /// cancelled.
@@ -143,11 +143,12 @@ impl OrderedHash {
         self.lock().is_attended = true;
         let _ended = Ended(self);
         let (mut hasher, mut pace) = (Sha1Hasher::default(), Pace::new());
-        let mut now = Instant::now();
+        let clock = Clock::default();
+        let mut now = clock.elapsed();
         loop {
             control.check()?;
-            let work = self.next(&pace);
-            let before = std::mem::replace(&mut now, Instant::now());
+            let work = self.next(&pace, &clock);
+            let before = std::mem::replace(&mut now, clock.elapsed());
             pace.waited(now - before);
             let bytes = match work {
                 Work::Queued(buffer, length) => {
@@ -164,7 +165,7 @@ impl OrderedHash {
                 Work::Nothing => 0,
                 Work::End => return Ok(hasher),
             };
-            let before = std::mem::replace(&mut now, Instant::now());
+            let before = std::mem::replace(&mut now, clock.elapsed());
             pace.worked(bytes, now - before);
             if let Some(worthwhile) = pace.judge(queue.allowed()) {
                 queue.allow(worthwhile);
@@ -173,8 +174,8 @@ impl OrderedHash {
     }
 
     /// Waits for something to hash, until the present measurement is over.
-    fn next(&self, pace: &Pace) -> Work {
-        let until = Instant::now() + pace.left();
+    fn next(&self, pace: &Pace, clock: &Clock) -> Work {
+        let until = clock.elapsed() + pace.left();
         let mut state = self.lock();
         loop {
             if let Some((buffer, length)) = state.queue.pop_front() {
@@ -191,7 +192,8 @@ impl OrderedHash {
             if state.is_closed {
                 return Work::End;
             }
-            if self.changed.wait_until(&mut state, until).timed_out() {
+            let left = until.saturating_sub(clock.elapsed());
+            if self.changed.wait_for(&mut state, left).timed_out() {
                 return Work::Nothing;
             }
         }
