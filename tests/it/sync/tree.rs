@@ -275,6 +275,10 @@ fn c8_a_touched_file_gets_its_time_without_its_content() {
     set_time(&places.path("a"), 1_000_000_000);
     assert_eq!(plan(&down), ["touch a"]);
     down.run().unwrap();
+    // In the middle of the millisecond, as after a download.
+    let modified = fs::metadata(places.path("a")).unwrap().modified().unwrap();
+    let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(since.as_micros(), 1_000_000_009_000_500);
     assert_eq!(places.world.count(Operation::DownloadFileById), 0);
     assert_eq!(plan(&sync), Vec::<String>::new());
 }
@@ -312,7 +316,8 @@ fn c10_renamed_files_are_copied() {
     let sync = places.up(options);
     sync.run().unwrap();
     fs::rename(places.path("old"), places.path("new")).unwrap();
-    places.write("new/other", "as long", 1_000_000_000);
+    // As long as each of them, and something else.
+    places.write("new/other", "different", 1_000_000_000);
     let expected = ["copy new/0 (from old/0)", "hide old/0"];
     let planned = plan(&sync);
     assert!(
