@@ -164,6 +164,7 @@ impl Response {
                 Control::default(),
                 &Clock::default(),
                 &Arc::default(),
+                None,
             ),
         }
     }
@@ -236,10 +237,10 @@ impl Http {
     }
 
     /// Notes that the system has no file descriptor left: for a while there are fewer workers, and no
-    /// connection waits for its next request.
-    pub(crate) fn out_of_descriptors(&self) {
+    /// connection waits for its next request. Returns whether other workers run, which will return theirs.
+    pub(crate) fn out_of_descriptors(&self) -> bool {
         self.0.shortage.note(&self.0.clock);
-        self.0.bandwidth.out_of_descriptors(&self.0.clock);
+        self.0.bandwidth.out_of_descriptors(&self.0.clock)
     }
 
     /// Notes the present moment, to compare times of the service with it later.
@@ -378,6 +379,8 @@ impl Http {
             .answered(&self.0.clock, is_content, is_refused);
         self.note_date(response.headers());
         let (parts, body) = response.into_parts();
+        let is_file = is_content && operation.only_reads();
+        let limit = (!is_file).then(|| self.0.config.timeouts.longest_answer(operation));
         Ok(Response {
             operation,
             status,
@@ -388,6 +391,7 @@ impl Http {
                 control.clone(),
                 &self.0.clock,
                 &self.0.bandwidth,
+                limit,
             ),
         })
     }

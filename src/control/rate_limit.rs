@@ -72,11 +72,11 @@ impl Bandwidth {
         }
     }
 
-    /// Reports that the system has no file descriptor left.
-    pub(crate) fn out_of_descriptors(&self, clock: &Clock) {
-        if let Some(tuner) = self.up.tuner.get() {
-            tuner.out_of_descriptors(clock.elapsed());
-        }
+    /// Reports that the system has no file descriptor left. Returns whether other workers run, which will
+    /// return theirs.
+    pub(crate) fn out_of_descriptors(&self, clock: &Clock) -> bool {
+        let tuner = self.up.tuner.get();
+        tuner.is_some_and(|tuner| tuner.out_of_descriptors(clock.elapsed()))
     }
 
     /// Reports an answer to a request that moves content, or a refusal of any request, to the

@@ -97,10 +97,12 @@ impl Tuner {
     }
 
     /// Notes that the system has no file descriptors left. A fixed number of workers is reduced, too, and
-    /// restored by what moves half a minute later.
-    pub(crate) fn out_of_descriptors(&self, now: Duration) {
+    /// restored by what moves half a minute later. Returns whether other workers run, which will return theirs.
+    pub(crate) fn out_of_descriptors(&self, now: Duration) -> bool {
+        let others = self.permits.taken() > 1;
         if self.is_on.load(Ordering::Relaxed) {
-            return self.refused(now);
+            self.refused(now);
+            return others;
         }
         let mut state = self.state.lock();
         if state.refused.is_none_or(|last| now >= last + SAMPLE) {
@@ -113,6 +115,7 @@ impl Tuner {
             );
             self.permits.set_limit(workers);
         }
+        others
     }
 
     /// Restores a fixed number of workers if it was reduced long enough ago.
@@ -240,7 +243,7 @@ mod tests {
             (3_000, 1),
             (4_000, 1),
         ] {
-            tuner.out_of_descriptors(at(millis));
+            assert!(!tuner.out_of_descriptors(at(millis)));
             assert_eq!(permits.limit(), limit);
         }
         tuner.refused(at(6_000));
@@ -248,7 +251,8 @@ mod tests {
         assert_eq!(permits.limit(), 1);
         tuner.moved(1, at(34_000));
         assert_eq!(permits.limit(), 10);
-        tuner.out_of_descriptors(at(40_000));
+        let _held = permits.acquire(2, []);
+        assert!(tuner.out_of_descriptors(at(40_000)));
         tuner.set(Workers::Fixed(5));
         tuner.moved(1, at(90_000));
         assert_eq!(permits.limit(), 5);

@@ -9,6 +9,7 @@
 //! | the source has more than promised | the rest is not read |
 //! | the call is cancelled | `Cancelled` at the next piece, at most 256 KiB later |
 //! | a response's body ends early | a failure of the connection, never a short success |
+//! | a response's body drips, and is not the content of a file | a failure of the connection after ten times the idle limit |
 //! | a response's body is silent for longer than the idle limit | a failure of the connection |
 
 use std::fmt;
@@ -215,15 +216,19 @@ pub(crate) struct ResponseBody {
     clock: Clock,
     /// The limit, if the body is the content of a file.
     bandwidth: Option<Arc<Bandwidth>>,
+    /// When reading stops, by the clock's `elapsed`, unless the body is the content of a file.
+    ends: Option<Duration>,
 }
 
 impl ResponseBody {
+    /// A body that is read within `limit`, if there is one.
     pub(super) fn new(
         operation: Operation,
         body: ureq::Body,
         control: Control,
         clock: &Clock,
         bandwidth: &Arc<Bandwidth>,
+        limit: Option<Duration>,
     ) -> Self {
         let reader = Box::new(body.into_with_config().limit(u64::MAX).reader());
         let is_content = matches!(
@@ -236,6 +241,18 @@ impl ResponseBody {
             control,
             clock: clock.clone(),
             bandwidth: is_content.then(|| Arc::clone(bandwidth)),
+            ends: limit.map(|limit| clock.elapsed().saturating_add(limit)),
+        }
+    }
+
+    /// Fails if the time limit is over: a body that drips is given up as one that stalls.
+    fn check_time(&self) -> Result<(), Error> {
+        match self.ends {
+            Some(ends) if self.clock.elapsed() >= ends => {
+                let drips = ureq::Error::Timeout(ureq::Timeout::RecvBody);
+                Err(error::from_body(self.operation, io::Error::other(drips)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -279,6 +296,7 @@ impl ResponseBody {
 impl Read for ResponseBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.control.check()?;
+        self.check_time()?;
         let limiter = self.bandwidth.as_ref().map(|bandwidth| &bandwidth.down);
         let room = limiter.map_or(buffer.len(), |limiter| limiter.piece(buffer.len()));
         let outcome = self.reader.read(buffer.get_mut(..room).unwrap_or_default());

@@ -49,7 +49,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// The limit on the time in which no byte moves in either direction. The wait for an answer
     /// counts, so it must be longer than the service needs to answer. An upload or download may
-    /// take any time while bytes move. The default is 128 seconds.
+    /// take any time while bytes move; the head of an answer may take twice this time, and an answer that is not
+    /// the content of a file ten times. The default is 128 seconds.
     pub idle: Duration,
     /// The limit that replaces `idle` for calls during which the service works for a long time:
     /// server-side copies, and finishing a large file. The default is 1,200 seconds.
@@ -110,6 +111,17 @@ impl Timeouts {
             }
             _ => self.idle,
         }
+    }
+
+    /// The limit on the whole head of an answer: a server that sends a byte now and then does not hold a call
+    /// for longer.
+    pub(super) fn longest_head(&self, operation: Operation) -> Duration {
+        self.idle_for(operation).saturating_mul(2)
+    }
+
+    /// The limit on the whole body of an answer that is not the content of a file.
+    pub(super) fn longest_answer(&self, operation: Operation) -> Duration {
+        self.idle_for(operation).saturating_mul(10)
     }
 }
 

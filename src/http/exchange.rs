@@ -143,6 +143,7 @@ impl Http {
                 .configure_request(head.body(body)?)
                 .timeout_per_read(Some(idle))
                 .timeout_per_write(Some(idle))
+                .timeout_recv_response(Some(self.0.config.timeouts.longest_head(operation)))
                 .timeout_await_100(Some(self.await_limit(operation)))
                 .build();
             agent.run(request)

@@ -49,7 +49,7 @@ pub(super) enum Advice {
 pub(super) struct History {
     /// The number of attempts, the one that has just failed included.
     pub(super) attempts: u32,
-    /// The number of attempts that found no file descriptor left.
+    /// The number of attempts that found no file descriptor left while other workers ran.
     pub(super) shortages: u32,
     /// The number of pauses whose length the retry policy chose. Each is about twice as long as the
     /// last.

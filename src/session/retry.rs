@@ -20,7 +20,7 @@
 //!   server. After that, pauses double.
 //! - A call other than an upload replaces its token at most once. A second 401 is returned.
 //! - An attempt that finds no file descriptor left, for its connection or for the local file, sends nothing
-//!   and is not counted. There are then fewer workers for a while, and only the time limits it.
+//!   and is not counted while other workers run. There are then fewer workers for a while.
 //! - A budget that is used up ends the loop, because its error is not one of the service or the
 //!   connection.
 
@@ -206,8 +206,7 @@ impl RetryLoop<'_> {
                 return Err(error);
             }
             if error.is_out_of_descriptors() {
-                self.http.out_of_descriptors();
-                history.shortages += 1;
+                history.shortages += u32::from(self.http.out_of_descriptors());
             }
             history.answer_lost |= error.is_answer_lost();
             let advice = advise(self.operation, &error, &history);

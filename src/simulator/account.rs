@@ -9,6 +9,7 @@ pub(crate) mod keyring;
 pub(crate) mod lock;
 pub(crate) mod records;
 pub(crate) mod replication_rules;
+pub(crate) mod settings;
 pub(crate) mod state;
 pub(crate) mod storage;
 pub(crate) mod stored;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Simulator;
-use super::account::world::{Settings, World};
+use super::account::settings::Settings;
+use super::account::world::World;
 use super::clock::Clock;
 use super::faults::Faults;
 use super::front::{Front, Limits, Server, listen};

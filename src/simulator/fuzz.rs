@@ -13,7 +13,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::Simulator;
-use super::account::world::{Settings, World};
+use super::account::settings::Settings;
+use super::account::world::World;
 use super::api::route;
 use super::faults::Fault;
 use super::protocol::decode::{self, ByteRange};

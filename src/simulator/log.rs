@@ -89,26 +89,89 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// By arrival, rising.
-    entries: VecDeque<(u64, Box<LogEntry>)>,
+    entries: VecDeque<(u64, Box<KeptEntry>)>,
     /// The memory of the entries.
     bytes: usize,
     counts: BTreeMap<&'static str, usize>,
 }
 
-impl LogEntry {
+/// An entry as it is kept: 100,000 of them are to take little memory, so it has no capacity to
+/// spare and no text twice.
+struct KeptEntry {
+    operation: Option<Operation>,
+    status: Option<u16>,
+    expect_continue: bool,
+    /// Whether the path is that of an upload URL.
+    uploads: bool,
+    body_bytes: u64,
+    connection: u64,
+    elapsed: Duration,
+    /// `None` for `POST`.
+    method: Option<Box<str>>,
+    path: Box<str>,
+    error_code: Option<Box<str>>,
+    /// Fault, file name and range; most requests have none of them.
+    rare: Option<Box<[Option<String>; 3]>>,
+}
+
+impl From<LogEntry> for KeptEntry {
+    fn from(entry: LogEntry) -> Self {
+        let rare = [entry.fault, entry.file_name, entry.range];
+        Self {
+            operation: entry.operation,
+            status: entry.status,
+            expect_continue: entry.expect_continue,
+            uploads: entry.upload_url.is_some(),
+            body_bytes: entry.body_bytes,
+            connection: entry.connection,
+            elapsed: entry.elapsed,
+            method: (entry.method != "POST").then(|| entry.method.into()),
+            path: entry.path.into(),
+            error_code: entry.error_code.map(Into::into),
+            rare: rare.iter().any(Option::is_some).then(|| Box::new(rare)),
+        }
+    }
+}
+
+impl KeptEntry {
     /// About how much memory it takes.
     fn bytes(&self) -> usize {
         let texts = [
-            &self.error_code,
-            &self.upload_url,
-            &self.fault,
-            &self.file_name,
-            &self.range,
+            self.method.as_deref(),
+            Some(&*self.path),
+            self.error_code.as_deref(),
         ];
         let texts = texts.into_iter().flatten();
-        let texts = texts.chain([&self.method, &self.path]);
+        let texts = texts.chain(
+            self.rare
+                .iter()
+                .flat_map(|rare| rare.iter().flatten().map(|text| &**text)),
+        );
         let texts = texts.map(|text| text.len() + OF_AN_ALLOCATION);
-        size_of::<(u64, Self)>() + texts.sum::<usize>()
+        let rare = self.rare.as_ref();
+        let rare = rare.map_or(0, |rare| size_of_val(&**rare) + OF_AN_ALLOCATION);
+        size_of::<(u64, Self)>() + OF_AN_ALLOCATION + rare + texts.sum::<usize>()
+    }
+
+    fn to_entry(&self) -> LogEntry {
+        let rare = self.rare.as_deref().cloned();
+        let [fault, file_name, range] = rare.unwrap_or_default();
+        let path = String::from(&*self.path);
+        LogEntry {
+            operation: self.operation,
+            method: self.method.as_deref().unwrap_or("POST").to_owned(),
+            status: self.status,
+            error_code: self.error_code.as_deref().map(str::to_owned),
+            upload_url: self.uploads.then(|| path.clone()),
+            path,
+            body_bytes: self.body_bytes,
+            expect_continue: self.expect_continue,
+            connection: self.connection,
+            fault,
+            file_name,
+            range,
+            elapsed: self.elapsed,
+        }
     }
 }
 
@@ -153,7 +216,7 @@ impl RequestLog {
         self.state()
             .entries
             .iter()
-            .map(|(_, entry)| LogEntry::clone(entry))
+            .map(|(_, entry)| entry.to_entry())
             .collect()
     }
 
@@ -161,7 +224,7 @@ impl RequestLog {
     pub(crate) fn latest(&self, count: usize) -> Vec<LogEntry> {
         let state = self.state();
         let entries = state.entries.iter().rev().take(count);
-        entries.map(|(_, entry)| LogEntry::clone(entry)).collect()
+        entries.map(|(_, entry)| entry.to_entry()).collect()
     }
 
     /// Removes all entries and counts. A request that has no answer yet is written into the empty
@@ -212,8 +275,9 @@ impl RequestLog {
         let place = state
             .entries
             .partition_point(|(earlier, _)| *earlier < order);
+        let entry = Box::new(KeptEntry::from(entry));
         state.bytes += entry.bytes();
-        state.entries.insert(place, (order, Box::new(entry)));
+        state.entries.insert(place, (order, entry));
         while state.entries.len() > KEPT || state.bytes > KEPT_BYTES {
             let Some((_, oldest)) = state.entries.pop_front() else {
                 break;

@@ -127,6 +127,8 @@ fn role_that_has_few_descriptors() {
     let info = Arc::new(InMemoryAccountInfo::new());
     let api_with = |policy| {
         let api = B2Api::builder(Arc::clone(&info)).retry(policy);
+        // Only what closes idle connections frees their descriptors.
+        let api = api.idle_connections_for(Duration::from_secs(3600));
         let api = api.build().unwrap();
         api.authorize_with(EnvironmentCredentials::new()).unwrap();
         let bucket = api.get_bucket_by_name(BUCKET).unwrap();

@@ -38,6 +38,7 @@ mod guidelines;
 mod keys;
 mod large;
 mod layers;
+mod liars;
 mod limits;
 mod links;
 mod listing;

@@ -1,4 +1,4 @@
-//! The table "Where is ...?" of docs/architecture.md names files and items that exist.
+//! The tables of docs/architecture.md name what exists: "Where is ...?" files and items, that of failures tests.
 
 use std::fs;
 use std::path::Path;
@@ -49,5 +49,28 @@ fn each_answer_names_a_file_and_an_item_that_it_defines() {
         rows += 1;
     }
     assert!(rows >= 25, "{rows} rows");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn each_row_of_the_table_of_failures_names_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let (_, table) = text
+        .split_once("| situation | what happens | test in `tests/it` |\n")
+        .unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let mut wrong = Vec::new();
+    for line in table.lines().skip(1) {
+        let test = line.trim_end_matches(['|', ' ', '`']);
+        let test = test.rsplit('`').next().unwrap();
+        let (module, name) = test.rsplit_once("::").unwrap_or(("", test));
+        let file = format!("tests/it/{}.rs", module.replace("::", "/"));
+        let source = fs::read_to_string(root.join(file)).unwrap_or_default();
+        if !source.contains(&format!("#[test]\nfn {name}()")) {
+            wrong.push(line);
+        }
+    }
+    assert!(table.lines().count() > 40);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -17,7 +17,7 @@ const UNUSUAL: [&str; 9] = [
 
 /// Whether the text has this phrase, as whole words.
 fn has(text: &str, phrase: &str) -> bool {
-    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     text.match_indices(phrase).any(|(at, _)| {
         !is_word(text[..at].chars().next_back())
             && !is_word(text[at + phrase.len()..].chars().next())
@@ -29,6 +29,7 @@ fn a_phrase_is_found_as_whole_words_only() {
     assert!(has("it lasts for ever.", "for ever"));
     assert!(!has("for every file", "for ever"));
     assert!(!has("shallow", "shall"));
+    assert!(!has("fn made_meanwhile", "meanwhile"));
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //! `route::handle` on many threads. This module also has what a test, or the program around the
 //! simulator, asks for directly.
 
+mod opening;
+mod tokens;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
@@ -14,16 +17,18 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::model::operation::Operation;
 use crate::simulator::account::caps::{Caps, Meter, Usage};
-use crate::simulator::account::keyring;
-use crate::simulator::account::records::{Account, AccountToken, Change, Chunk, Key, Kind, Record};
+use crate::simulator::account::records::{Account, Change, Record};
+use crate::simulator::account::settings::Settings;
 use crate::simulator::account::state::State;
 use crate::simulator::account::storage::Storage;
 use crate::simulator::account::storage::disk::DiskStorage;
 use crate::simulator::account::storage::memory::MemoryStorage;
 use crate::simulator::account::test_mode::TestModes;
 use crate::simulator::clock::Clock;
-use crate::simulator::protocol::ids;
 use crate::simulator::protocol::reply::Refusal;
+
+use opening::{damage_report, new_account};
+use tokens::FEW_TOKENS;
 
 pub(crate) use crate::simulator::account::storage::disk::OpenError;
 
@@ -33,56 +38,8 @@ pub(crate) const TOKEN_LIFETIME_MILLIS: u64 = 24 * 60 * 60 * 1000;
 /// An hour: for so long, an expired token is answered with `expired_auth_token`. Then it is
 /// unknown.
 pub(crate) const EXPIRED_MILLIS: u64 = 60 * 60 * 1000;
-/// Fewer tokens than these are not searched for stale ones.
-const FEW_TOKENS: usize = 1024;
-
 /// The number of texts that are shared. A client may send another text with each file.
 const MOST_SHARED_TEXTS: usize = 1000;
-
-/// The number of damaged files that are named one by one.
-const MOST_WARNINGS: usize = 20;
-
-/// The settings of a simulator.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    /// The smallest size of every part but the last.
-    pub(crate) absolute_minimum_part_size: u64,
-    /// The part size that the authorize answer recommends.
-    pub(crate) recommended_part_size: u64,
-    /// The largest single upload, part, or copied file.
-    pub(crate) max_single_file: u64,
-    /// Whether buckets encrypt unless told otherwise, as the service does since 2026-09
-    /// (docs/protocol.md, section 3.9). `false` is the behaviour before that.
-    pub(crate) encrypt_by_default: bool,
-    /// Whether the account may choose upload timestamps, which few may (docs/protocol.md, section
-    /// 2.7).
-    pub(crate) custom_timestamps: bool,
-    /// How many buckets the account may have.
-    pub(crate) max_buckets: usize,
-    /// After this many hidden names a listing of names ends its page early, so that a small number
-    /// makes the short and empty pages of docs/protocol.md, section 9.3.
-    pub(crate) listing_scan_limit: usize,
-    /// How many rows of a listing one answer has at most.
-    pub(crate) max_rows: usize,
-    /// Where the draws of `X-Bz-Test-Mode` begin.
-    pub(crate) test_mode_seed: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            absolute_minimum_part_size: 5_000_000,
-            recommended_part_size: 100_000_000,
-            max_single_file: 5_000_000_000,
-            encrypt_by_default: true,
-            custom_timestamps: false,
-            max_buckets: 100,
-            listing_scan_limit: 100_000,
-            max_rows: usize::MAX,
-            test_mode_seed: 0,
-        }
-    }
-}
 
 /// The simulated service.
 pub(crate) struct World {
@@ -244,116 +201,6 @@ impl World {
         &self.account_id
     }
 
-    /// Key id and key of the master key.
-    pub(crate) fn master_key(&self) -> (String, String) {
-        let state = self.state();
-        let master = state.keys.values().find(|key| key.is_master);
-        master
-            .map(|key| (key.id.clone(), key.secret.clone()))
-            .unwrap_or_default()
-    }
-
-    /// Creates an application key without a request, and returns its id and secret. Nothing is
-    /// checked, so it can also create keys that the service no longer creates.
-    pub(crate) fn create_key(
-        &self,
-        name: &str,
-        capabilities: &[&str],
-        bucket_ids: Option<Vec<String>>,
-        name_prefix: Option<String>,
-        valid_seconds: Option<u64>,
-    ) -> io::Result<(String, String)> {
-        let settings = keyring::KeySettings {
-            name: name.to_owned(),
-            capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
-            bucket_ids,
-            name_prefix,
-            valid_seconds,
-        };
-        let now = self.clock.now_millis();
-        let key = self.change(|state| Ok(keyring::make(state, &self.account_id, now, settings)));
-        key.map(|key| (key.id.clone(), key.secret.clone()))
-            .map_err(|r| io::Error::other(r.message))
-    }
-
-    /// Expires every account token issued so far: they are answered with 401 `expired_auth_token`.
-    pub(crate) fn expire_tokens(&self) -> io::Result<()> {
-        let now = self.clock.now_millis();
-        self.change_tokens(|token| {
-            Change::Put(Record::AccountToken(AccountToken {
-                expires: now.min(token.expires),
-                ..token.clone()
-            }))
-        })
-    }
-
-    /// Expires this account token: it is answered with 401 `expired_auth_token`.
-    pub(crate) fn expire_token(&self, token: &str) -> io::Result<()> {
-        let now = self.clock.now_millis();
-        self.apply(|state| {
-            let known = state.account_tokens.get(token);
-            let expired = known.map(|known| AccountToken {
-                expires: now,
-                ..known.clone()
-            });
-            let changes = expired.map(|token| Change::Put(Record::AccountToken(token)));
-            changes.into_iter().collect()
-        })
-    }
-
-    /// Revokes every account token issued so far: they are answered with 401 `bad_auth_token`.
-    pub(crate) fn revoke_tokens(&self) -> io::Result<()> {
-        self.change_tokens(|token| Change::Remove(Kind::AccountToken, token.token.clone()))
-    }
-
-    fn change_tokens(&self, change: impl Fn(&AccountToken) -> Change) -> io::Result<()> {
-        self.apply(|state| state.account_tokens.values().map(change).collect())
-    }
-
-    /// Invalidates every upload URL handed out so far.
-    pub(crate) fn drop_upload_urls(&self) -> io::Result<()> {
-        self.apply(|state| {
-            let tokens = state.upload_urls.keys();
-            tokens
-                .map(|token| Change::Remove(Kind::UploadUrl, token.to_string()))
-                .collect()
-        })
-    }
-
-    /// Expires this key and its tokens.
-    pub(crate) fn expire_key(&self, id: &str) -> io::Result<()> {
-        let now = self.clock.now_millis();
-        self.change_key(id, |key| {
-            Change::Put(Record::Key(Arc::new(Key {
-                expires: Some(now),
-                ..key.clone()
-            })))
-        })
-    }
-
-    /// Deletes this key.
-    pub(crate) fn delete_key(&self, id: &str) -> io::Result<()> {
-        self.change_key(id, |key| Change::Remove(Kind::Key, key.id.clone()))
-    }
-
-    /// The master key stays as it is.
-    fn change_key(&self, id: &str, change: impl FnOnce(&Key) -> Change) -> io::Result<()> {
-        let is_there = self.change(|state| {
-            let key = state.keys.get(id).filter(|key| !key.is_master);
-            let changes: Vec<Change> = key.map(|key| change(key)).into_iter().collect();
-            let is_there = !changes.is_empty();
-            Ok((changes, is_there))
-        });
-        match is_there {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("no application key has the id {id}"),
-            )),
-            Err(refusal) => Err(io::Error::other(refusal.message)),
-        }
-    }
-
     /// Makes both accounts of the same service: each can replicate into the other's buckets, and
     /// neither can take the name of one.
     pub(crate) fn join(self: &Arc<Self>, other: &Arc<Self>) {
@@ -418,29 +265,6 @@ impl World {
         self.forget_stale_tokens()
     }
 
-    /// Removes account tokens and upload URLs that expired more than an hour ago, and download
-    /// authorizations that are no longer known as expired.
-    fn forget_stale_tokens(&self) -> io::Result<()> {
-        let now = self.clock.now_millis();
-        let is_stale = |expires: u64| expires.saturating_add(EXPIRED_MILLIS) < now;
-        self.apply(|state| {
-            let account = state
-                .account_tokens
-                .values()
-                .filter(|t| is_stale(t.expires));
-            let upload = state.upload_urls.values().filter(|t| is_stale(t.expires));
-            let download = state
-                .download_tokens
-                .values()
-                .filter(|t| t.known_until.max(t.expires) < now);
-            account
-                .map(|t| Change::Remove(Kind::AccountToken, t.token.clone()))
-                .chain(upload.map(|t| Change::Remove(Kind::UploadUrl, t.token.to_string())))
-                .chain(download.map(|t| Change::Remove(Kind::DownloadToken, t.token.to_string())))
-                .collect()
-        })
-    }
-
     /// Applies these changes atomically.
     pub(crate) fn apply(&self, changes: impl FnOnce(&State) -> Vec<Change>) -> io::Result<()> {
         self.change(|state| Ok((changes(state), ())))
@@ -488,18 +312,6 @@ impl World {
         })
     }
 
-    /// Removes stale tokens, and sets the numbers of tokens at which that happens again: twice the
-    /// number that is left of each kind. So tokens take at most twice the memory that is needed, and
-    /// each is looked at only a few times.
-    fn look_for_stale_tokens(&self) -> io::Result<()> {
-        self.forget_stale_tokens()?;
-        let left = self.state().count_tokens();
-        for (left, next) in left.into_iter().zip(&self.next_look) {
-            next.store(left.saturating_mul(2).max(FEW_TOKENS), Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
     pub(crate) fn storage(&self) -> &dyn Storage {
         self.storage.as_ref()
     }
@@ -531,58 +343,4 @@ impl Drop for Occupied<'_> {
         let mut busy = self.world.busy.lock();
         busy.remove(&self.token);
     }
-}
-
-/// Returns one line for each of the first files whose content is lost, and a line with the number
-/// of the others.
-fn damage_report(state: &State, damaged: &HashSet<String>) -> Vec<String> {
-    let is_damaged = |content: &[Chunk]| {
-        !damaged.is_empty()
-            && content
-                .iter()
-                .any(|chunk| damaged.contains(&chunk.blob.name()))
-    };
-    let lost = "its content is missing or too short in the data directory";
-    let versions = state
-        .all_versions()
-        .filter(|version| is_damaged(&version.content));
-    let versions =
-        versions.map(|version| format!("file {:?} ({}): {lost}", version.name, version.file_id()));
-    let parts = state.all_parts().filter(|part| is_damaged(&part.content));
-    let parts = parts.map(|part| format!("part {} of {}: {lost}", part.number, part.file_id));
-    let mut all = versions.chain(parts);
-    let mut lines: Vec<String> = all.by_ref().take(MOST_WARNINGS).collect();
-    match all.count() {
-        0 => {}
-        more => lines.push(format!("{more} more files and parts have no content")),
-    }
-    lines
-}
-
-/// Creates an account with its master key.
-fn new_account(state: &mut State, changes: &mut Vec<Change>) -> String {
-    let id = ids::account_id();
-    let master = Key {
-        id: ids::key_id(&id, 0),
-        secret: ids::application_key(),
-        name: "master".to_owned(),
-        capabilities: keyring::CAPABILITIES
-            .iter()
-            .map(|&name| name.to_owned())
-            .collect(),
-        bucket_ids: None,
-        name_prefix: None,
-        expires: None,
-        is_master: true,
-    };
-    changes.push(Change::Put(Record::Account(Account {
-        id: id.clone(),
-        keys_made: 0,
-        port: None,
-    })));
-    changes.push(Change::Put(Record::Key(Arc::new(master))));
-    for change in changes.iter() {
-        state.apply(change.clone());
-    }
-    id
 }

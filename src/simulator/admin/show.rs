@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::model::operation::Operation;
-use crate::simulator::account::world::{Settings, World};
+use crate::simulator::account::settings::Settings;
+use crate::simulator::account::world::World;
 use crate::simulator::clock::Clock;
 use crate::simulator::faults::{Faults, Shaping};
 use crate::simulator::log::{LogEntry, RequestLog};

@@ -221,3 +221,31 @@ fn a_content_type_that_is_no_header_is_refused_before_anything_is_sent() {
     }
     assert_eq!(world.total(), 0);
 }
+
+#[test]
+fn an_answer_that_comes_before_the_content_was_read_is_an_error_whatever_it_says() {
+    let world = World::new();
+    let content = crate::support::noise(4 << 20);
+    let sha1 = Sha1Digest::of(&content);
+    let answer = serde_json::json!({
+        "action": "upload", "fileId": "4_z", "fileName": "hello.txt", "uploadTimestamp": 1,
+        "contentLength": content.len(), "contentSha1": sha1.to_string(),
+    });
+    let [mut a, mut b, mut c] = [&content[..]; 3];
+    let length = content.len() as u64;
+    for (kind, body) in [
+        ("hashed", &mut UploadBody::new(&mut a, length)),
+        ("known", &mut UploadBody::with_sha1(&mut b, length, sha1)),
+        ("unverified", &mut UploadBody::unverified(&mut c, length)),
+    ] {
+        let early =
+            Fault::on(Operation::UploadFile).body(200, "application/json", answer.to_string());
+        world.inject(early);
+        let error = send_body(&world, &upload_url(&world), body).unwrap_err();
+        assert!(
+            matches!(error, Error::UnexpectedReply { .. }),
+            "{kind}: {error:?}"
+        );
+        assert!(world.versions("hello.txt").is_empty());
+    }
+}

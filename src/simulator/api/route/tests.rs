@@ -28,7 +28,8 @@ use sha1::{Digest, Sha1};
 
 use super::{handle, operation_of};
 use crate::model::operation::Operation;
-use crate::simulator::account::world::{Settings, World};
+use crate::simulator::account::settings::Settings;
+use crate::simulator::account::world::World;
 use crate::simulator::protocol::decode;
 use crate::simulator::protocol::message::{Reply, ReplyBody, Request};
 
