@@ -207,6 +207,28 @@ fn c23_a_file_that_vanishes_is_no_failure() {
     assert_eq!(places.versions().len(), 1);
 }
 
+/// A file that vanishes after its directory was read, and before it is looked at, is not absent.
+#[test]
+fn p2_what_vanishes_during_the_scan_is_not_removed_from_the_destination() {
+    let places = Places::new();
+    for name in ["a", "b", "c"] {
+        places.write(name, "1", 1_000_000_000);
+    }
+    places.up(SyncOptions::new()).run().unwrap();
+    let path = places.path("b");
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .file_filter(move |file| {
+            if file.name == "a" {
+                let _ = fs::remove_file(&path);
+            }
+            true
+        });
+    let report = places.up(options).run().unwrap();
+    assert_eq!((report.protected, report.deleted_versions), (1, 0));
+    assert!(places.stored().contains_key("b"));
+}
+
 #[test]
 fn tagged_directories_and_other_file_systems_are_left_out_and_not_removed() {
     let places = Places::new();
