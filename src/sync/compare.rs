@@ -159,3 +159,51 @@ fn newer_rule(
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Decision, Facts, compare};
+    use crate::sync::options::{Compare, Newer, SyncOptions};
+
+    fn facts(size: u64, modified: i64) -> Facts {
+        Facts {
+            size,
+            modified,
+            has_time: true,
+        }
+    }
+
+    /// Times and sizes that differ by the tolerance are equal, on either side; one more, and they are not.
+    #[test]
+    fn what_differs_by_the_tolerance_is_equal() {
+        let tolerance = Duration::from_millis(2);
+        for (rule, differs) in [
+            (Compare::SizeAndTime { tolerance }, (0, 1)),
+            (Compare::Time { tolerance }, (0, 1)),
+            (Compare::Size { tolerance: 2 }, (1, 0)),
+        ] {
+            let options = SyncOptions::new().compare(rule).newer(Newer::Replace);
+            for distance in 0..4_i64 {
+                let (sizes, times) = (differs.0 * distance.unsigned_abs(), differs.1 * distance);
+                let (one, other) = (facts(10, 10), facts(10 + sizes, 10 + times));
+                for (source, destination) in [(one, other), (other, one)] {
+                    let decision = compare(source, destination, &options);
+                    let is_same = decision == Decision::Same;
+                    assert_eq!(is_same, distance <= 2, "{rule:?} {distance}");
+                }
+            }
+        }
+    }
+
+    /// A file at the destination is newer if its time is later by more than the tolerance.
+    #[test]
+    fn newer_is_what_is_later_by_more_than_the_tolerance() {
+        for (later, is_newer) in [(-5, false), (1, false), (2, true)] {
+            let decision = compare(facts(1, 10), facts(2, 10 + later), &SyncOptions::new());
+            let reports = matches!(decision, Decision::ReportNewer { .. });
+            assert_eq!(reports, is_newer, "{later}");
+        }
+    }
+}

@@ -207,6 +207,28 @@ fn c23_a_file_that_vanishes_is_no_failure() {
     assert_eq!(places.versions().len(), 1);
 }
 
+/// A file that vanishes after its directory was read, and before it is looked at, is not absent.
+#[test]
+fn p2_what_vanishes_during_the_scan_is_not_removed_from_the_destination() {
+    let places = Places::new();
+    for name in ["a", "b", "c"] {
+        places.write(name, "1", 1_000_000_000);
+    }
+    places.up(SyncOptions::new()).run().unwrap();
+    let path = places.path("b");
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .file_filter(move |file| {
+            if file.name == "a" {
+                let _ = fs::remove_file(&path);
+            }
+            true
+        });
+    let report = places.up(options).run().unwrap();
+    assert_eq!((report.protected, report.deleted_versions), (1, 0));
+    assert!(places.stored().contains_key("b"));
+}
+
 #[test]
 fn tagged_directories_and_other_file_systems_are_left_out_and_not_removed() {
     let places = Places::new();
@@ -275,6 +297,10 @@ fn c8_a_touched_file_gets_its_time_without_its_content() {
     set_time(&places.path("a"), 1_000_000_000);
     assert_eq!(plan(&down), ["touch a"]);
     down.run().unwrap();
+    // In the middle of the millisecond, as after a download.
+    let modified = fs::metadata(places.path("a")).unwrap().modified().unwrap();
+    let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(since.as_micros(), 1_000_000_009_000_500);
     assert_eq!(places.world.count(Operation::DownloadFileById), 0);
     assert_eq!(plan(&sync), Vec::<String>::new());
 }
@@ -312,7 +338,8 @@ fn c10_renamed_files_are_copied() {
     let sync = places.up(options);
     sync.run().unwrap();
     fs::rename(places.path("old"), places.path("new")).unwrap();
-    places.write("new/other", "as long", 1_000_000_000);
+    // As long as each of them, and something else.
+    places.write("new/other", "different", 1_000_000_000);
     let expected = ["copy new/0 (from old/0)", "hide old/0"];
     let planned = plan(&sync);
     assert!(
