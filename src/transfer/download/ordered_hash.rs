@@ -16,16 +16,17 @@
 //! waits for it after that. Where no thread hashes, everything is read back in the end.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::control::Control;
 use crate::control::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Hasher;
 use crate::transfer::download::connections::{Pace, PartQueue};
 use crate::transfer::download::handle::RangeReader;
-use crate::transfer::download::ranges::RangeTarget;
 use crate::transfer::hash::hash_to_end;
 use crate::transfer::parts::EqualParts;
 
@@ -133,10 +134,11 @@ impl OrderedHash {
     /// it waits for bytes, by the system's clock, because it measures this machine and the network.
     ///
     /// The result is of use only if everything was written. Fails with `Cancelled` if the call is
-    /// cancelled.
+    /// cancelled. `failed` makes the error of reading back.
     pub(super) fn hash(
         &self,
-        target: &RangeTarget<'_>,
+        file: &File,
+        failed: impl Fn(io::Error) -> Error,
         queue: &PartQueue,
         control: &Control,
     ) -> Result<Sha1Hasher> {
@@ -158,8 +160,8 @@ impl OrderedHash {
                 }
                 Work::Written(range) => {
                     let bytes = range.end - range.start;
-                    let reader = RangeReader::new(target.file, range);
-                    hash_to_end(&mut hasher, reader, control, |error| target.failed(error))?;
+                    let reader = RangeReader::new(file, range);
+                    hash_to_end(&mut hasher, reader, control, &failed)?;
                     bytes
                 }
                 Work::Nothing => 0,
@@ -267,7 +269,6 @@ mod tests {
     use crate::model::sha1::Sha1Digest;
     use crate::transfer::download::connections::PartQueue;
     use crate::transfer::download::handle::write_at;
-    use crate::transfer::download::ranges::RangeTarget;
     use crate::transfer::parts::EqualParts;
 
     /// A file that several threads are about to write.
@@ -308,12 +309,8 @@ mod tests {
         }
 
         fn hash(&self, control: &Control) -> Result<Sha1Digest, Error> {
-            let target = RangeTarget {
-                path: std::path::Path::new("x"),
-                file: &self.file,
-                partial: None,
-            };
-            let hasher = self.hash.hash(&target, &self.queue, control)?;
+            let failed = |error| Error::local_file("read", std::path::Path::new("x"), error);
+            let hasher = self.hash.hash(&self.file, failed, &self.queue, control)?;
             Ok(hasher.finish())
         }
     }

@@ -59,7 +59,7 @@ pub(super) struct RangeTarget<'a> {
 
 impl RangeTarget<'_> {
     /// The error of writing to the target, or of reading back from it.
-    pub(super) fn failed(&self, error: io::Error) -> Error {
+    fn failed(&self, error: io::Error) -> Error {
         Error::local_file("write", self.path, error)
     }
 
@@ -100,7 +100,10 @@ pub(super) fn download(
     let (ranges, hasher) = thread::scope(|scope| {
         let hashing = running.hash.as_ref().map(|hash| {
             let control = &control;
-            let hash_all = move || hash.hash(target, &running.queue, control);
+            let hash_all = move || {
+                let failed = |error| target.failed(error);
+                hash.hash(target.file, failed, &running.queue, control)
+            };
             (
                 thread::Builder::new().spawn_scoped(scope, hash_all),
                 CloseOnDrop(hash),
