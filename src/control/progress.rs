@@ -297,8 +297,8 @@ impl ProgressCounter {
         self.moved.load(Ordering::Relaxed)
     }
 
-    /// Subtracts the bytes that a failed attempt has counted. The next report shows it.
-    fn take_back(&self, bytes: u64) {
+    /// Subtracts bytes that were counted and have to be moved again. The next report shows it.
+    pub(crate) fn take_back(&self, bytes: u64) {
         let mut state = self.lock();
         state.progress.bytes = state.progress.bytes.saturating_sub(bytes);
     }

@@ -4,17 +4,22 @@
 //! 2. The body is read by whoever wants it, and hashed on its way. If the connection breaks, the
 //!    rest is requested by the version's id from the byte that was reached, so that the bytes of
 //!    two versions are never mixed (`stream`, `reader`). A large file that is saved to a path is
-//!    requested in several ranges at a time (`ranges`).
+//!    requested in several ranges at a time where that brings more (`ranges`).
 //! 3. At the end the SHA-1 is compared, if the service or the uploader recorded one.
 //!
 //! What the bytes go to decides the module: `file` for a path, `special` for pipes and devices,
 //! `partial` for a download that can be resumed, `directory` for names that somebody else chose,
-//! `in_memory`, and `remote_file` for reading at any position.
+//! `in_order` for a writer, `in_memory`, and `remote_file` for reading at any position.
+//! `connections` decides how many connections are worthwhile, and `ordered_hash` hashes in order
+//! what several of them bring.
 
+mod connections;
 pub(crate) mod directory;
 pub(crate) mod file;
 mod handle;
 mod in_memory;
+mod in_order;
+mod ordered_hash;
 mod partial;
 mod ranges;
 pub(crate) mod reader;
@@ -62,11 +67,13 @@ pub struct DownloadOptions {
     /// The bytes to download: `0..=99`, `100..`, or [`ByteRange::last`]. They are not verified,
     /// because the service knows only the checksum of the whole file.
     pub range: Option<ByteRange>,
-    /// The size of the ranges, in bytes, in which a larger download to a path or into memory is
-    /// requested, several at a time.
+    /// The size of the ranges, in bytes, in which a larger download is requested, several at a time.
     ///
-    /// If it is not set, there is one range for each worker, or a multiple of that, so that a range
-    /// has 10,000,000 to 128,000,000 bytes. Each range is a request of its own, billed in class B.
+    /// If it is not set, a download to a path has one range for each worker, or a multiple of that, so
+    /// that a range has 10,000,000 to 128,000,000 bytes. A download that can be verified begins with
+    /// one response then, and other ranges are requested if hashing has to wait for it; if it does
+    /// not, everything comes in one response. [`write_to`](Download::write_to) says what it does.
+    /// Each range is a request of its own, billed in class B.
     pub part_size: Option<u64>,
     /// Whether [`save_to`](Download::save_to) completes what an earlier download of the same
     /// version to the same path has left, and leaves what has arrived if it fails or is killed.
@@ -337,9 +344,14 @@ impl Download {
         Ok(bytes)
     }
 
-    /// Writes all bytes to `writer`, as one stream, and returns their number. To use several
-    /// connections at a time, copy a [`RemoteFile`](crate::streams::RemoteFile) to the writer
-    /// instead.
+    /// Writes all bytes to `writer` in order, and returns their number.
+    ///
+    /// If one connection brings less than the writer takes, ranges of 4 MiB further ahead are
+    /// downloaded at the same time, each with a worker's permit that is free and into memory that
+    /// counts against the [memory limit](crate::B2ApiBuilder::memory_limit), at most 64 MiB. Each is
+    /// a request of its own, billed in class B. A [`part_size`](DownloadOptions::part_size) of at
+    /// most 32 MiB is the size of these ranges, and they are then used in any case; with a larger one, or
+    /// through [`into_reader`](Self::into_reader), everything comes in one response.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -361,7 +373,8 @@ impl Download {
     /// - [`Error::Stream`] if `writer` fails.
     /// - [`Error::Cancelled`] if the token of the options is cancelled.
     pub fn write_to(mut self, writer: &mut impl Write) -> Result<u64> {
-        let written = self.reader.copy_to(writer, |source| Error::Stream {
+        let threads = (self.workers.as_ref(), self.part_size);
+        let written = in_order::copy(&mut self.reader, writer, threads, |source| Error::Stream {
             action: "write",
             source,
         })?;
@@ -456,13 +469,14 @@ impl Download {
         let Self {
             reader,
             workers,
-            part_size: _,
+            part_size,
             resume,
             skip_flush,
         } = self;
         let options = SaveOptions {
             workers: &workers,
             part_size: size,
+            adapts: part_size.is_none(),
             resume,
             skip_flush,
             check,

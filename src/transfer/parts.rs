@@ -144,6 +144,11 @@ impl EqualParts {
         start..start.saturating_add(self.size).min(self.length)
     }
 
+    /// The index of the part that contains this byte.
+    pub(crate) const fn index_of(&self, position: u64) -> u64 {
+        position / self.size
+    }
+
     /// The length of a part, by its number from 1.
     pub(crate) fn length_of(&self, number: u64) -> u64 {
         let range = self.range(number.saturating_sub(1));

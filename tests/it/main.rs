@@ -26,6 +26,7 @@ mod download_progress;
 mod download_ranges;
 mod download_replaced;
 mod download_resume;
+mod download_writer;
 mod encryption;
 mod endpoints;
 mod errors;

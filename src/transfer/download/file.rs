@@ -35,6 +35,7 @@ use crate::model::file::FileVersion;
 use crate::model::local_name::{TEMPORARY, TEMPORARY_END, TEMPORARY_RANDOM};
 use crate::transfer::download::Verification;
 use crate::transfer::download::handle::check_at;
+use crate::transfer::download::in_order;
 use crate::transfer::download::partial::{Begin, Partial};
 use crate::transfer::download::ranges::{self, RangeTarget};
 use crate::transfer::download::reader::DownloadReader;
@@ -132,6 +133,8 @@ pub(super) struct SaveOptions<'a> {
     pub(super) workers: &'a Workers,
     /// The size of the ranges.
     pub(super) part_size: u64,
+    /// Whether only as many ranges are requested as bring more.
+    pub(super) adapts: bool,
     pub(super) resume: bool,
     /// Whether nothing is flushed to disk, if it is not resumed.
     pub(super) skip_flush: bool,
@@ -184,7 +187,7 @@ pub(super) fn save(
                 Some(file) => Special::new(file, control),
                 None => Special::open(path, &clock, control).map_err(failed)?,
             };
-            reader.copy_to(&mut special, failed)?;
+            in_order::copy(&mut reader, &mut special, (options.workers, None), failed)?;
             RangeCounts::ONE_RESPONSE
         }
     };
@@ -268,10 +271,13 @@ fn save_at_once(
             partial: None,
         };
         let parts = EqualParts::new(reader.length(), options.part_size);
-        ranges::download(reader, &parts, options.workers, &target)?;
-        counts.parts = parts.count();
+        let threads = (options.workers, options.adapts);
+        counts.parts = ranges::download(reader, &parts, threads, &target)?;
     } else {
-        reader.copy_to(temporary.as_file_mut(), |error| failed("write", error))?;
+        let alone = (options.workers, Some(u64::MAX));
+        in_order::copy(reader, temporary.as_file_mut(), alone, |error| {
+            failed("write", error)
+        })?;
         reader.tally().enter(TransferStage::Finishing);
     }
     settle(reader, temporary.as_file(), path, replaced)?;
@@ -316,8 +322,11 @@ fn save_resumable(
         partial: Some(&partial),
     };
     let outcome = (options.check)()
-        .and_then(|()| ranges::download(reader, &parts, options.workers, &target))
-        .and_then(|()| settle(reader, partial.file(), path, replaced))
+        .and_then(|()| {
+            let threads = (options.workers, options.adapts);
+            ranges::download(reader, &parts, threads, &target)
+        })
+        .and_then(|_| settle(reader, partial.file(), path, replaced))
         .and_then(|()| flush(reader, partial.file(), path))
         .and_then(|()| (options.check)());
     match outcome {

@@ -4,10 +4,14 @@
 //! version's id. All run under the download's own token, so that the failure of one stops the
 //! others at once.
 //!
-//! One more thread hashes the file behind the ranges: whatever is complete from the beginning on,
-//! read from the page cache. So verifying needs neither a second pass over the network nor,
-//! usually, over the disk. What an earlier process left is not requested again, and is hashed with
-//! the rest.
+//! One more thread hashes the file in order (`ordered_hash`): what arrives at the position that it
+//! has reached in memory, and what ran ahead from the page cache. So verifying needs neither a
+//! second pass over the network nor, usually, over the disk. What an earlier process left is not
+//! requested again, and is hashed with the rest.
+//!
+//! If the caller chose the size of the ranges, or there is nothing to verify, all workers request
+//! ranges from the beginning. Otherwise the open response goes on from part to part, and other
+//! ranges are requested only while the thread that hashes waits for bytes (`connections`).
 //!
 //! | what happens | what follows |
 //! | --- | --- |
@@ -17,31 +21,29 @@
 //! | the hashing thread cannot be created | the calling thread hashes after the ranges |
 //! | the hash is wrong | `ChecksumMismatch`; it is not known which range is wrong |
 
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
-use std::ops::Range;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::control::Control;
-use crate::control::progress::TransferStage;
+use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
+use crate::http::body::ResponseBody;
 use crate::model::sha1::Sha1Hasher;
-use crate::transfer::download::handle::{RangeReader, write_at};
+use crate::session::Session;
+use crate::transfer::download::connections::{InUse, PartQueue};
+use crate::transfer::download::handle::write_at;
+use crate::transfer::download::ordered_hash::{self, CloseOnDrop, OrderedHash};
 use crate::transfer::download::partial::{Partial, Present};
 use crate::transfer::download::reader::DownloadReader;
-use crate::transfer::download::stream::ByteStream;
-use crate::transfer::hash::hash_to_end;
+use crate::transfer::download::stream::{ByteStream, PinnedVersion};
 use crate::transfer::parallel;
 use crate::transfer::parts::EqualParts;
-
-/// The number of bytes that are read from a connection and written to the file at a time.
-const BUFFER: usize = 256 * 1024;
 
 /// The largest number of bytes of a range that are not yet noted in the record of a download that
 /// can be resumed.
@@ -56,101 +58,187 @@ pub(super) struct RangeTarget<'a> {
 }
 
 impl RangeTarget<'_> {
-    /// The error of writing to the target.
-    fn failed(&self, error: io::Error) -> Error {
+    /// The error of writing to the target, or of reading back from it.
+    pub(super) fn failed(&self, error: io::Error) -> Error {
         Error::local_file("write", self.path, error)
+    }
+
+    /// Whether nothing of a part was left by an earlier download.
+    fn is_missing(&self, part: u64) -> bool {
+        self.partial
+            .is_none_or(|partial| partial.present(part).bytes == 0)
     }
 }
 
-/// Downloads all parts to the target, and verifies the whole.
+/// Downloads all parts to the target, and verifies the whole. Returns the number of ranges that
+/// were requested. With `adapts`, that is as few as keep the hashing thread busy.
 pub(super) fn download(
     reader: &mut DownloadReader,
     parts: &EqualParts,
-    workers: &Workers,
+    (workers, adapts): (&Workers, bool),
     target: &RangeTarget<'_>,
-) -> Result<()> {
-    let offset = reader.stream().range().start;
-    let first = reader.stream().take_body();
-    let (session, content) = (
-        Arc::clone(reader.stream().session()),
-        reader.stream().content().clone(),
-    );
+) -> Result<u64> {
+    let first = Mutex::new(reader.stream().take_body());
     let control = reader.stream().control().clone();
-    let complete_parts = &CompleteParts::default();
     let expected = reader.expected();
-    let tally = reader.tally();
-    let hashed = thread::scope(|scope| {
-        let hashing = expected.map(|_| {
-            thread::Builder::new()
-                .spawn_scoped(scope, || complete_parts.hash(parts, target, &control))
+    let allowed = match expected {
+        Some(_) if adapts => 1,
+        _ => usize::MAX,
+    };
+    let running = Running {
+        offset: reader.stream().range().start,
+        session: Arc::clone(reader.stream().session()),
+        content: reader.stream().content().clone(),
+        parts,
+        adapts,
+        target,
+        queue: PartQueue::new(parts.count(), allowed),
+        hash: expected.map(|_| OrderedHash::new(parts)),
+        tally: Arc::clone(reader.tally()),
+    };
+    let (running, token) = (&running, control.cancel.clone().unwrap_or_default());
+    let (ranges, hasher) = thread::scope(|scope| {
+        let hashing = running.hash.as_ref().map(|hash| {
+            let control = &control;
+            let hash_all = move || hash.hash(target, &running.queue, control);
+            (
+                thread::Builder::new().spawn_scoped(scope, hash_all),
+                CloseOnDrop(hash),
+                hash_all,
+            )
         });
-        let close = CloseOnDrop(complete_parts);
-        let token = control.cancel.clone().unwrap_or_default();
+        if matches!(&hashing, Some((Err(_), ..))) {
+            // Nobody measures whether more connections are worthwhile.
+            running.queue.allow(usize::MAX);
+        }
         let outcome = parallel::run_under(token, workers, &control, |_| {
-            let mut first = first;
-            let missing = (0..).zip(parts.iter()).filter_map(move |(index, range)| {
-                let sink = Sink::new(target, index, &range);
-                let body = first.take().filter(|_| sink.is_at(0));
-                if sink.is_at(range.end) {
-                    tally.add(range.end - range.start);
-                    tally.part_arrived();
-                    complete_parts.note(index);
-                    return None;
-                }
-                let (session, content) = (Arc::clone(&session), content.clone());
-                Some(Ok(move |control: &Control| {
-                    let rest = offset + sink.position..offset + parts.length();
-                    tally.add(sink.position - range.start);
-                    let steering = (control.clone(), tally);
-                    let stream = ByteStream::new(&session, steering, content, rest, body);
-                    sink.write(&mut StreamReader(stream.cut_at(offset + range.end)))?;
-                    tally.part_arrived();
-                    complete_parts.note(index);
-                    Ok(())
-                }))
-            });
-            Box::new(missing)
+            let pieces = std::iter::from_fn(|| running.next_missing(first.lock().take()));
+            Box::new(pieces.map(Ok))
         });
-        drop(close);
         if outcome.is_ok() {
-            tally.enter(TransferStage::Finishing);
+            running.tally.enter(TransferStage::Finishing);
         }
         let hashed = match hashing {
             // Behind the ranges, or after them where the system refused a thread.
-            Some(Ok(thread)) => thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Some(Err(_)) if outcome.is_ok() => complete_parts.hash(parts, target, &control),
+            Some((Ok(thread), close, _)) => {
+                drop(close);
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+            Some((Err(_), _, hash_all)) if outcome.is_ok() => hash_all(),
             _ => Ok(Sha1Hasher::default()),
         };
-        outcome?;
-        hashed
+        let ranges: Vec<()> = outcome?;
+        Ok::<_, Error>((ranges.len() as u64, hashed?))
     })?;
-    reader.judge(hashed)
+    reader.judge(hasher)?;
+    Ok(ranges)
 }
 
-/// One range that is being written to the target.
-struct Sink<'a> {
+/// What the threads of one download share.
+struct Running<'a> {
+    /// The byte of the version with which the download begins.
+    offset: u64,
+    session: Arc<Session>,
+    content: PinnedVersion,
+    parts: &'a EqualParts,
+    /// Whether a response continues with the next part. Otherwise each part is a request.
+    adapts: bool,
     target: &'a RangeTarget<'a>,
+    queue: PartQueue,
+    /// The hash of the whole, if there is one to compare it with.
+    hash: Option<OrderedHash>,
+    tally: Arc<ProgressCounter>,
+}
+
+impl<'a> Running<'a> {
+    /// The next range that has to be requested, when another connection is allowed. `body` is the
+    /// response that is open, if it has not been used yet; it begins with the first part.
+    fn next_missing(
+        &'a self,
+        body: Option<ResponseBody>,
+    ) -> Option<impl FnOnce(&Control) -> Result<()> + Send + 'a> {
+        loop {
+            let index = self.queue.take()?;
+            let in_use = InUse(&self.queue);
+            let (range, sink) = (self.parts.range(index), Sink::new(self, index));
+            if !sink.is_at(range.end) {
+                let body = body.filter(|_| sink.is_at(0));
+                return Some(move |control: &Control| {
+                    let _in_use = in_use;
+                    self.tally.add(sink.position - range.start);
+                    self.receive(sink, body, control)
+                });
+            }
+            self.tally.add(range.end - range.start);
+            self.tally.part_arrived();
+        }
+    }
+
+    /// Receives the part of a sink, and the following ones as far as the response brings them and
+    /// nobody else has requested them.
+    fn receive(
+        &'a self,
+        mut sink: Sink<'a>,
+        body: Option<ResponseBody>,
+        control: &Control,
+    ) -> Result<()> {
+        // It may have been waited for until something else failed.
+        control.check()?;
+        let rest = self.offset + sink.position..self.offset + self.parts.length();
+        let steering = (control.clone(), &self.tally);
+        let (session, content) = (&self.session, self.content.clone());
+        let end_of = |index| self.offset + self.parts.range(index).end;
+        let mut index = sink.index;
+        let stream = ByteStream::new(session, steering, content, rest, body);
+        let mut stream = stream.cut_at(end_of(index));
+        let mut buffer = ordered_hash::buffer();
+        loop {
+            buffer = sink.write(&mut stream, buffer)?;
+            index += 1;
+            let goes_on = self.adapts
+                && stream.has_more()
+                && self.target.is_missing(index)
+                && self.queue.take_following(index);
+            if !goes_on {
+                stream.drain()?;
+            }
+            self.tally.part_arrived();
+            if !goes_on {
+                return Ok(());
+            }
+            sink = Sink::new(self, index);
+            stream.continue_to(end_of(index));
+        }
+    }
+}
+
+/// One part that is being written to the target.
+struct Sink<'a> {
+    running: &'a Running<'a>,
     index: u64,
     start: u64,
     position: u64,
     noted: u64,
-    /// The hash of the range so far, if it is to be noted.
+    /// The hash of the part so far, if it is to be noted.
     hasher: Sha1Hasher,
 }
 
 impl<'a> Sink<'a> {
-    /// A range of which the beginning may already exist.
-    fn new(target: &'a RangeTarget<'a>, index: u64, range: &Range<u64>) -> Self {
-        let present = target
-            .partial
-            .map_or_else(Present::default, |partial| partial.present(index));
-        let position = range.start + present.bytes;
+    /// A part of which the beginning may already exist.
+    fn new(running: &'a Running<'a>, index: u64) -> Self {
+        let partial = running.target.partial;
+        let present = partial.map_or_else(Present::default, |partial| partial.present(index));
+        let start = running.parts.range(index).start;
+        let position = start + present.bytes;
+        if let Some(hash) = running.hash.as_ref().filter(|_| position > start) {
+            hash.is_written(index, position);
+        }
         Self {
-            target,
+            running,
             index,
-            start: range.start,
+            start,
             position,
             noted: position,
             hasher: present.hasher,
@@ -161,28 +249,34 @@ impl<'a> Sink<'a> {
         self.position == position
     }
 
-    /// Writes everything that arrives. Where it breaks off, the bytes that have arrived are noted.
-    fn write(mut self, source: &mut impl Read) -> Result<()> {
-        let outcome = self.copy(source);
+    /// Writes everything that arrives, and returns the buffer. Where it breaks off, the bytes that
+    /// have arrived are noted.
+    fn write(mut self, source: &mut ByteStream, buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let outcome = self.copy(source, buffer);
         let noted = self.note();
-        outcome.and(noted)
+        let buffer = outcome?;
+        noted?;
+        Ok(buffer)
     }
 
     /// Writes everything that arrives, and notes it after each [`STEP`].
-    fn copy(&mut self, source: &mut impl Read) -> Result<()> {
-        let mut buffer = vec![0; BUFFER];
+    fn copy(&mut self, source: &mut ByteStream, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
         loop {
-            let read = source.read(&mut buffer).map_err(|error| {
-                Error::from_io(error).unwrap_or_else(|error| self.target.failed(error))
-            })?;
-            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-                return Ok(());
-            };
-            write_at(self.target.file, bytes, self.position)
-                .map_err(|error| self.target.failed(error))?;
-            self.position += read as u64;
-            if self.target.partial.is_some_and(Partial::wants_sha1) {
+            let (filled, outcome) = source.fill_some(&mut buffer);
+            let bytes = buffer.get(..filled).unwrap_or_default();
+            let target = self.running.target;
+            write_at(target.file, bytes, self.position).map_err(|error| target.failed(error))?;
+            if target.partial.is_some_and(Partial::wants_sha1) {
                 self.hasher.update(bytes);
+            }
+            let position = self.position;
+            self.position += filled as u64;
+            if let Some(hash) = self.running.hash.as_ref().filter(|_| filled > 0) {
+                buffer = hash.hand_over(self.index, position, (buffer, filled));
+            }
+            outcome?;
+            if filled == 0 {
+                return Ok(buffer);
             }
             if self.position - self.noted >= STEP {
                 self.note()?;
@@ -192,91 +286,15 @@ impl<'a> Sink<'a> {
 
     /// Notes the bytes that were written since the last note.
     fn note(&mut self) -> Result<()> {
-        let Some(partial) = self.target.partial.filter(|_| self.position > self.noted) else {
+        let target = self.running.target;
+        let Some(partial) = target.partial.filter(|_| self.position > self.noted) else {
             return Ok(());
         };
         let bytes = self.position - self.start;
         partial
             .note(self.index, bytes, &self.hasher)
-            .map_err(|error| self.target.failed(error))?;
+            .map_err(|error| target.failed(error))?;
         self.noted = self.position;
         Ok(())
-    }
-}
-
-/// A byte stream as a [`Read`], which finishes its response at the end.
-struct StreamReader(ByteStream);
-
-impl Read for StreamReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.next(buffer)?;
-        if read == 0 {
-            self.0.drain()?;
-        }
-        Ok(read)
-    }
-}
-
-/// Which parts are complete, for the thread that hashes them in order.
-#[derive(Default)]
-struct CompleteParts {
-    state: Mutex<CompleteState>,
-    /// Wakes the hashing thread.
-    moved: Condvar,
-}
-
-/// What a [`CompleteParts`] knows.
-#[derive(Default)]
-struct CompleteState {
-    complete: BTreeSet<u64>,
-    /// Whether no more parts will be completed.
-    closed: bool,
-}
-
-impl CompleteParts {
-    /// Notes that a part is complete.
-    fn note(&self, index: u64) {
-        self.lock().complete.insert(index);
-        self.moved.notify_all();
-    }
-
-    /// Waits until a part is complete. Returns false if it never will be.
-    fn wait_for(&self, index: u64) -> bool {
-        let mut state = self.lock();
-        let waiting = |state: &mut CompleteState| !state.closed && !state.complete.contains(&index);
-        self.moved.wait_while(&mut state, waiting);
-        state.complete.contains(&index)
-    }
-
-    /// Hashes the parts in order, each as soon as it is complete.
-    fn hash(
-        &self,
-        parts: &EqualParts,
-        target: &RangeTarget<'_>,
-        control: &Control,
-    ) -> Result<Sha1Hasher> {
-        let mut hasher = Sha1Hasher::default();
-        for (index, range) in (0..).zip(parts.iter()) {
-            if !self.wait_for(index) {
-                break;
-            }
-            let part = RangeReader::new(target.file, range);
-            hash_to_end(&mut hasher, part, control, |error| target.failed(error))?;
-        }
-        Ok(hasher)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, CompleteState> {
-        self.state.lock()
-    }
-}
-
-/// Makes the hashing thread end, also if a range panics.
-struct CloseOnDrop<'a>(&'a CompleteParts);
-
-impl Drop for CloseOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.moved.notify_all();
     }
 }

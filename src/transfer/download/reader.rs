@@ -5,7 +5,7 @@
 //! length may never ask for more.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -157,31 +157,19 @@ impl DownloadReader {
         &mut self.stream
     }
 
-    /// Writes everything to `writer`, and flushes it. `failed` makes the error of a writer that
-    /// fails.
-    pub(super) fn copy_to(
-        &mut self,
-        writer: &mut impl Write,
-        failed: impl Fn(io::Error) -> Error,
-    ) -> Result<u64> {
-        let mut buffer = vec![0; 128 * 1024];
-        loop {
-            let read = self.next(&mut buffer)?;
-            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-                break;
-            };
-            writer.write_all(bytes).map_err(&failed)?;
-        }
-        writer.flush().map_err(failed)?;
-        Ok(self.length())
-    }
-
     /// Reads the next bytes; returns 0 at the end. The last bytes are returned only after the whole
     /// was verified.
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let read = self.stream.next(buffer)?;
+        self.take_in(buffer.get(..read).unwrap_or_default())?;
+        Ok(read)
+    }
+
+    /// Hashes the bytes that end at the position of the stream. If they are the last ones, verifies
+    /// the whole.
+    pub(super) fn take_in(&mut self, bytes: &[u8]) -> Result<()> {
         if self.expected.is_some() {
-            self.hasher.update(buffer.get(..read).unwrap_or_default());
+            self.hasher.update(bytes);
         }
         if self.stream.is_at_end() && !self.is_complete {
             self.stream.drain()?;
@@ -189,7 +177,7 @@ impl DownloadReader {
             self.tally().part_arrived();
             self.is_complete = true;
         }
-        Ok(read)
+        Ok(())
     }
 }
 

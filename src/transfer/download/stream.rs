@@ -60,8 +60,9 @@ pub(super) struct ByteStream {
     /// The response that is being read; `None` before the first request and after a broken
     /// connection.
     body: Option<ResponseBody>,
-    /// Whether the response continues after the range. The rest is then left unread.
-    goes_on: bool,
+    /// The byte at which the response that is being read ends. What it has after the range is left
+    /// unread.
+    body_end: u64,
     /// Whether a response turned out to have more bytes than were announced.
     is_longer: bool,
     /// The number of connections in a row that brought less than [`PROGRESS`].
@@ -81,7 +82,7 @@ impl ByteStream {
         range: Range<u64>,
         body: Option<ResponseBody>,
     ) -> Self {
-        let (position, connected_at) = (range.start, range.start);
+        let (position, connected_at, body_end) = (range.start, range.start, range.end);
         Self {
             session: Arc::clone(session),
             control,
@@ -89,7 +90,7 @@ impl ByteStream {
             range,
             position,
             body,
-            goes_on: false,
+            body_end,
             is_longer: false,
             barren: 0,
             connected_at,
@@ -97,11 +98,24 @@ impl ByteStream {
         }
     }
 
-    /// Ends the stream at this byte. What follows in the open response is left unread.
+    /// Ends the stream at this byte. What follows in the open response is left unread, unless
+    /// [`continue_to`](Self::continue_to) moves the end.
     pub(super) fn cut_at(mut self, end: u64) -> Self {
-        self.goes_on = self.body.is_some() && end < self.range.end;
         self.range.end = end;
+        if self.body.is_none() {
+            self.body_end = end;
+        }
         self
+    }
+
+    /// Whether the open response has bytes after the range.
+    pub(super) const fn has_more(&self) -> bool {
+        self.body.is_some() && self.body_end > self.range.end
+    }
+
+    /// Moves the end of the stream to this byte, which the open response contains.
+    pub(super) const fn continue_to(&mut self, end: u64) {
+        self.range.end = end;
     }
 
     pub(super) const fn session(&self) -> &Arc<Session> {
@@ -127,6 +141,25 @@ impl ByteStream {
     /// Returns the open response, for somebody who reads it in another way.
     pub(super) const fn take_body(&mut self) -> Option<ResponseBody> {
         self.body.take()
+    }
+
+    /// The byte of the file that comes next.
+    pub(super) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether a response is being read.
+    pub(super) const fn is_open(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// Leaves out the bytes before this position, which were received in another way. A response
+    /// that is open is given up.
+    pub(super) fn skip_to(&mut self, position: u64) {
+        self.position = position;
+        self.connected_at = position;
+        self.body = None;
+        self.body_end = self.range.end;
     }
 
     /// Whether all bytes of the range were read.
@@ -166,6 +199,20 @@ impl ByteStream {
         Ok(0)
     }
 
+    /// Reads until the buffer is full or the range ends. Returns the number of bytes that arrived,
+    /// also if it fails after them.
+    pub(super) fn fill_some(&mut self, buffer: &mut [u8]) -> (usize, Result<()>) {
+        let mut filled = 0;
+        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.next(room) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) => return (filled, Err(error)),
+            }
+        }
+        (filled, Ok(()))
+    }
+
     /// Fills a buffer with all bytes that are left.
     pub(super) fn fill(mut self, buffer: &mut [u8]) -> Result<()> {
         self.fill_next(buffer)?;
@@ -187,7 +234,8 @@ impl ByteStream {
     /// Reads the end of a response after its last byte, without which its connection could not be
     /// used again. Fails if the response has more bytes than were announced.
     pub(super) fn drain(&mut self) -> Result<()> {
-        if let Some(mut body) = self.body.take().filter(|_| !self.goes_on) {
+        let is_read = !self.has_more();
+        if let Some(mut body) = self.body.take().filter(|_| is_read) {
             // Other failures do not matter now, because all bytes have arrived.
             self.is_longer = matches!(body.read(&mut [0]), Ok(1..));
         }
@@ -230,7 +278,7 @@ impl ByteStream {
         }
         self.tally.retried(1);
         self.body = None;
-        self.goes_on = false;
+        self.body_end = self.range.end;
         self.connected_at = self.position;
         Ok(())
     }
