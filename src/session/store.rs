@@ -348,9 +348,10 @@ impl AccountInfo for Store {
         let known = self.kept_snapshot().or_else(|| self.last_snapshot());
         if stale.is_none()
             && let Some(known) = &known
-            && self.info.auth().is_err()
+            && self.info.is_logged_out().is_err()
         {
-            // The store was empty and went away before it gave a lease. What was read before serves
+            // The store was empty and went away before it gave a lease. A memory in front of it may still
+            // answer for what it holds, but not for whether somebody logged out. What was read before serves
             // until the store answers, or each process of a fleet would authorize by itself.
             return Ok(Refresh::Newer(Arc::clone(known)));
         }
