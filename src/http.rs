@@ -34,6 +34,15 @@
 //! A host's connections are pooled (16 idle ones for each host by default, for 4 seconds). A
 //! connection goes back to its pool when the body of its answer was read to the end, and is closed
 //! otherwise.
+//!
+//! Three costs are fixed for each request: it counts against the budget of its billing class as
+//! soon as it is about to be sent, also if the connection then breaks; it takes one connection for
+//! itself; and the success of an upload or download is reported to the tuner of the number of
+//! workers, as is a 429 or 503 to any request.
+//!
+//! What this layer leaves behind: open connections in the pools, the addresses of hosts for a few
+//! seconds, and what it learned of each host's reaction to `Expect: 100-continue`. None of it
+//! outlives the `B2Api`.
 
 mod agents;
 pub(crate) mod body;
@@ -116,6 +125,7 @@ pub(crate) struct Request<'a> {
 /// A successful response whose body has not been read yet.
 #[derive(Debug)]
 pub(crate) struct Response {
+    /// The endpoint that answered, for errors.
     pub(crate) operation: Operation,
     /// The status, from 200 to 299.
     pub(crate) status: u16,
@@ -180,14 +190,19 @@ pub(crate) struct Http(Arc<Inner>);
 /// What the clones share.
 #[derive(Debug)]
 struct Inner {
+    /// The settings of the builder. They never change.
     config: HttpConfig,
     /// What the connection pools are made from.
     agent_settings: Arc<AgentSettings>,
     /// The connections of calls that run under no token.
     agents: Agents,
+    /// Measures how long requests take and how old addresses are. A test can move it.
     clock: Clock,
+    /// Counts what is sent, by endpoint, and holds the budgets.
     request_counter: RequestCounter,
+    /// The limits on upload and download rates, and the way to the tuner of the workers.
     bandwidth: Arc<Bandwidth>,
+    /// Whether the system ran out of file descriptors within the last half minute.
     shortage: Shortage,
     /// The hosts that do not answer `Expect: 100-continue`.
     expectations: Expectations,
@@ -244,6 +259,9 @@ impl Http {
     }
 
     /// Notes the present moment, to compare times of the service with it later.
+    ///
+    /// A caller that may have to search for a version after a lost answer calls this before it
+    /// sends the request. Nothing is sent.
     pub(crate) fn begin(&self) -> Beginning {
         self.0.service_clock.begin(&self.0.clock)
     }
@@ -275,12 +293,17 @@ impl Http {
     }
 
     /// Fails if a URL that the service named does not belong to the realm.
+    ///
+    /// The error is `UnexpectedReply` and names `operation`; nothing is sent. A caller uses this
+    /// before it keeps a URL, so that one that could not be called never enters a store.
     pub(crate) fn check_url(&self, realm: &Realm, url: &str, operation: Operation) -> Result<()> {
         guard::check(realm, url, &self.0.config, operation).map(|_| ())
     }
 
     /// Closes every connection for good. Calls that are running fail with `Cancelled`, and so does
     /// every later one.
+    ///
+    /// It does not wait for those calls. Calling it again has no further effect.
     pub(crate) fn shutdown(&self) {
         self.0.closing.cancel();
         self.0.agents.shutdown();
@@ -294,6 +317,12 @@ impl Http {
     /// that. It fails with `Cancelled` if the call is cancelled or the client was shut down, also
     /// if the connection failed for another reason at that moment, because cancelling breaks
     /// connections.
+    ///
+    /// Besides `Cancelled` it fails with `UnexpectedReply` if the URL does not belong to the realm,
+    /// `InvalidInput` if the proxy variable is unusable, `BudgetExceeded` if the request is one too
+    /// many, `Connection` if no answer arrived, the error of the body's source if that failed, and
+    /// otherwise with the error that the refusal means. Nothing was sent in the first three of
+    /// these cases.
     pub(crate) fn send(&self, request: Request<'_>, control: &Control) -> Result<Response> {
         control.check()?;
         if self.is_closed() {
@@ -410,6 +439,8 @@ impl Http {
     }
 
     /// Notes the time that an answer's `Date` header tells.
+    ///
+    /// An answer without the header, or with one that cannot be read, changes nothing.
     fn note_date(&self, headers: &HeaderMap) {
         let date = headers.get("date").and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {

@@ -19,6 +19,18 @@
 //!    like others, except that a request that must not take effect twice is then not repeated.
 //! 4. A token that no longer works is replaced, at most once for each call, by one thread of one
 //!    process (`reauth`); then the request is sent again.
+//!
+//! With a credential provider the token may be replaced twice in one call, because the key itself
+//! may have been exchanged between two answers of the provider (`advice`).
+//!
+//! | what happens to a request | what the caller of the session sees |
+//! | --- | --- |
+//! | it is refused for good | the error, with the number of attempts and the time they took |
+//! | it is refused for a passing reason, or the service is busy | the answer of a later attempt, after pauses |
+//! | the connection breaks before all of it was sent | the answer of a later attempt |
+//! | its answer is lost | the answer of a later attempt if the request may be repeated, otherwise the error |
+//! | the store is away | nothing, for up to an hour: the authorization that was read last is used (`store`) |
+//! | the process is killed | the next process finds the store as it was; a lease lapses after 30 seconds |
 
 mod advice;
 pub(crate) mod capabilities;
@@ -63,9 +75,13 @@ const CODELESS_MEMORY: Duration = Duration::from_secs(3600);
 /// the one that is doing it.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// The owner's store, with what is remembered for the time when it fails.
     store: Store,
+    /// Sends the requests. All sessions of a `B2Api` and its clones share it.
     http: Http,
+    /// How often and for how long a call is repeated.
     retry: RetryPolicy,
+    /// The pauses that the service asked for, by operation. They hold for all threads.
     pauses: Pauses,
     /// The identity that this session authorized itself. From then on the session serves no other
     /// identity, even if another process logs in to another account in the same store.
@@ -142,6 +158,8 @@ impl Session {
         control.in_span(|| self.find_current(control))
     }
 
+    /// Each further round means that the provider named a key that was new to this session, and
+    /// that the store was given that key's authorization.
     fn find_current(&self, control: &Control) -> Result<Arc<AuthSnapshot>> {
         loop {
             let snapshot = match self.store.auth()? {
@@ -275,6 +293,9 @@ impl Session {
     /// has expired or that the key lacks a permission. It is taken for a lack of permission if the
     /// key's capabilities say so, or if a new token was refused in the same way a short time ago.
     /// Otherwise each file that a key cannot see would cost one authorization.
+    ///
+    /// The refusal is described by the endpoint that sent it, which may be another one than the
+    /// call's if a caller of the crate wrote the request.
     fn explain(
         &self,
         error: Error,

@@ -11,6 +11,19 @@
 //!
 //! A call under a cancel token has a set of pools of its own (`token_connections`), made from the
 //! same settings.
+//!
+//! The same settings apply to every pool: at most `connections` idle connections for one host and
+//! four times as many in all, kept for `idle_age`; a read buffer of 256 KiB and a write buffer of
+//! 128 KiB for each connection in use. The limits on silence are not among them, because they
+//! depend on the endpoint and are set for each request (`exchange`).
+//!
+//! | what is wrong with the settings | what follows |
+//! | --- | --- |
+//! | the builder's proxy URL is not that of an HTTP proxy | building fails with `InvalidInput` |
+//! | an environment variable names no usable proxy | the first request that needs it fails with `InvalidInput` |
+//! | the caller's certificates are not PEM, or one cannot be trusted | building fails with `InvalidInput` |
+//! | some of the system's certificates cannot be used | they are skipped |
+//! | none of the system's certificates can be used | building fails with `InvalidInput` |
 
 use std::sync::Arc;
 
@@ -41,6 +54,10 @@ pub(super) struct AgentSettings {
 
 impl AgentSettings {
     /// Reads the proxies and the root certificates of a configuration.
+    ///
+    /// Fails with `InvalidInput` if the builder's proxy or a certificate cannot be used. An
+    /// unusable environment variable is no error here: a program that never leaves this machine
+    /// does not need it.
     pub(super) fn new(config: &HttpConfig, shared: Shared) -> Result<Self> {
         let proxies = match &config.proxy {
             ProxyChoice::Environment => Proxies::from_environment(),
@@ -71,6 +88,8 @@ pub(super) struct Agents {
 
 impl Agents {
     /// Creates pools without connections.
+    ///
+    /// One pool is made for each different proxy, also if the variables name it for both schemes.
     pub(super) fn new(config: &HttpConfig, agent_settings: &Arc<AgentSettings>) -> Self {
         let https_only = !config.allow_http;
         let mut proxied: Vec<(Proxy, Agent)> = Vec::new();
@@ -90,6 +109,9 @@ impl Agents {
 
     /// The pool for a URL at this host. Fails if the environment variable that should name the
     /// proxy does not name a usable one.
+    ///
+    /// The caller has checked that the host is that of the URL. A pool is a handle: a clone uses
+    /// the same connections.
     pub(super) fn for_url(&self, url: &str, host: &str) -> Result<Agent> {
         if is_loopback(host) {
             return Ok(self.loopback.clone());
@@ -106,6 +128,8 @@ impl Agents {
     }
 
     /// Closes all connections of these pools. What is blocked on one of them fails.
+    ///
+    /// There is no way back: a later request on these pools fails as well.
     pub(super) fn shutdown(&self) {
         let proxied = self.proxied.iter().map(|(_, agent)| agent);
         for agent in [&self.loopback, &self.direct].into_iter().chain(proxied) {
@@ -116,6 +140,10 @@ impl Agents {
 
 /// Creates a pool. It returns answers of any status, follows no redirect, decodes nothing and sets
 /// no limit on the whole time of a request.
+///
+/// A limit on the whole time would break the upload of a large file over a slow line, however
+/// steadily it moves. An empty `Accept-Encoding` keeps the body as it is stored, so that its length
+/// and its SHA-1 can be checked.
 fn agent(
     config: &HttpConfig,
     agent_settings: &AgentSettings,
@@ -152,6 +180,9 @@ fn agent(
 
 /// The root certificates to trust: those that are compiled in, those that the caller added, and
 /// those of the system if they are wanted.
+///
+/// With no roots of the caller's or the system's, `ureq` uses the compiled-in ones directly, which
+/// saves converting them.
 fn roots(config: &HttpConfig) -> Result<RootCerts> {
     let mut roots = match &config.extra_roots {
         Some(pem) => extra_roots(pem)?,
@@ -170,12 +201,16 @@ fn roots(config: &HttpConfig) -> Result<RootCerts> {
 }
 
 /// The error of root certificates that cannot be used.
+///
+/// The text names no path and quotes no certificate.
 fn invalid(reason: &str) -> Error {
     Error::invalid_input("root certificates", reason.to_owned())
 }
 
 /// The caller's root certificates. They are checked, because `ureq` silently skips what it cannot
 /// use.
+///
+/// Other PEM items, such as a private key in the same text, are passed over.
 fn extra_roots(pem: &[u8]) -> Result<Vec<Certificate<'static>>> {
     let mut roots: Vec<Certificate<'static>> = Vec::new();
     let mut checked = RootCertStore::empty();

@@ -11,6 +11,16 @@
 //! | a response's body ends early | a failure of the connection, never a short success |
 //! | a response's body drips, and is not the content of a file | a failure of the connection after ten times the idle limit |
 //! | a response's body is silent for longer than the idle limit | a failure of the connection |
+//!
+//! The three readers and who uses them:
+//!
+//! - `ExactReader` is the body of every request that has one. It is between the source and `ureq`.
+//! - `Sha1AtEnd` is put around the source of an upload whose SHA-1 is not known in advance.
+//! - `ResponseBody` is the body of every answer, of refusals as well.
+//!
+//! None of them holds more than the caller's buffer, and none takes a lock while it waits for the
+//! network. A pause of the bandwidth limit is taken inside `read`, in small pieces, and ends at
+//! once when the call is cancelled.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -45,7 +55,9 @@ pub(super) struct ExactReader<'a> {
     length: u64,
     /// How many bytes are still to come.
     left: u64,
+    /// Checked before each piece, so that a cancelled upload stops between two pieces.
     control: &'a Control,
+    /// Tells when the first byte was asked for, and paces the bandwidth limit.
     clock: &'a Clock,
     /// When the first byte was asked for. With `Expect: 100-continue`, that is when the wait for
     /// leave ended.
@@ -53,6 +65,7 @@ pub(super) struct ExactReader<'a> {
 }
 
 impl<'a> ExactReader<'a> {
+    /// Creates a body of exactly `length` bytes. Nothing is read from the source yet.
     pub(super) fn new(
         source: Source<'a>,
         length: u64,
@@ -75,6 +88,9 @@ impl<'a> ExactReader<'a> {
     }
 
     /// How much of the body was handed to `ureq`. Less may have reached the service.
+    ///
+    /// An empty body counts as sent in full from the beginning, so a request with one is never
+    /// taken for a request that had no effect.
     pub(super) fn sent(&self) -> Sent {
         match self.left {
             0 => Sent::All,
@@ -89,6 +105,8 @@ impl<'a> ExactReader<'a> {
     }
 }
 
+/// Fails with `Cancelled` when the call is cancelled, with `UnexpectedEof` when the source ends
+/// early, and with the source's own error. All three reach the caller through `ureq`.
 impl Read for ExactReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.control.check()?;
@@ -137,6 +155,7 @@ fn read_uninterrupted(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<us
 pub(crate) struct Sha1AtEnd<'a> {
     /// What is uploaded.
     content: &'a mut dyn Read,
+    /// How many bytes of content are still to be read.
     left: u64,
     /// The SHA-1 of what was read so far.
     hasher: Sha1Hasher,
@@ -150,6 +169,8 @@ impl<'a> Sha1AtEnd<'a> {
     /// The length of the checksum in bytes.
     pub(crate) const TRAILER: u64 = 40;
 
+    /// Wraps content of exactly `length` bytes. The whole reader yields [`TRAILER`](Self::TRAILER)
+    /// bytes more than that, which the request's `Content-Length` must include.
     pub(crate) fn new(content: &'a mut dyn Read, length: u64) -> Self {
         Self {
             content,
@@ -168,6 +189,8 @@ impl<'a> Sha1AtEnd<'a> {
 
 impl Sha1AtEnd<'_> {
     /// Reads and hashes content, at most what is left of it.
+    ///
+    /// Returns 0 if the content ends early, or if the buffer has no room.
     fn read_content(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = usize::try_from(self.left)
             .unwrap_or(usize::MAX)
@@ -182,6 +205,8 @@ impl Sha1AtEnd<'_> {
     }
 }
 
+/// A source that ends early makes this reader end early too, without a checksum. The `ExactReader`
+/// around it then makes the request fail, so the service never sees a checksum of half a file.
 impl Read for Sha1AtEnd<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut read = 0;
@@ -212,7 +237,10 @@ pub(crate) struct ResponseBody {
     operation: Operation,
     /// The bytes as they arrive.
     reader: Box<dyn Read + Send + Sync>,
+    /// Checked at every read. Cancelling also breaks the connection, so a blocked read ends at
+    /// once.
     control: Control,
+    /// By which `ends` is measured.
     clock: Clock,
     /// The limit, if the body is the content of a file.
     bandwidth: Option<Arc<Bandwidth>>,
@@ -246,6 +274,8 @@ impl ResponseBody {
     }
 
     /// Fails if the time limit is over: a body that drips is given up as one that stalls.
+    ///
+    /// The idle limit alone would not help: a server that sends one byte a minute never exceeds it.
     fn check_time(&self) -> Result<(), Error> {
         match self.ends {
             Some(ends) if self.clock.elapsed() >= ends => {
@@ -257,17 +287,24 @@ impl ResponseBody {
     }
 
     /// The request that this is the answer to.
+    ///
+    /// It is part of every error that reading can cause.
     pub(crate) fn operation(&self) -> Operation {
         self.operation
     }
 
     /// Returns what a failed read of the body means.
+    ///
+    /// A failure that one of this crate's readers raised becomes itself again.
     pub(crate) fn failure(&self, error: io::Error) -> Error {
         error::from_body(self.operation, error)
     }
 
     /// Reads the whole body. Fails if it is longer than `limit` bytes, which protects the memory of
     /// the process.
+    ///
+    /// The caller gets nothing of a body that is too long or breaks off. Returning the connection
+    /// to the pool is left to `ureq`, which does so at the end of the body.
     pub(crate) fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         let read = self.take(limit.saturating_add(1)).read_to_end(&mut bytes);
@@ -286,6 +323,8 @@ impl ResponseBody {
 impl ResponseBody {
     /// Reads up to `limit` bytes of the body, or as many as come before it breaks off. That is
     /// enough for the reason of a refusal.
+    ///
+    /// A body that is longer is not read to its end, so its connection is closed.
     pub(super) fn read_what_comes(&mut self, limit: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _broken_off = self.take(limit).read_to_end(&mut bytes);
@@ -293,6 +332,8 @@ impl ResponseBody {
     }
 }
 
+/// Each call reads at most what the bandwidth limit lets through in one piece, and then waits for
+/// as long as that piece costs.
 impl Read for ResponseBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.control.check()?;
@@ -314,6 +355,7 @@ impl Read for ResponseBody {
     }
 }
 
+/// Shows the endpoint and nothing of the content.
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")

@@ -16,6 +16,15 @@
 //! | the proxy cannot be reached or refuses the tunnel | the error names the proxy; it is repeated, except for a missing password (407) |
 //! | the certificate is not accepted | final: `TransportKind::Tls` |
 //! | any other failure of TLS | as a broken connection |
+//!
+//! A connector of `ureq` is a chain of parts, each of which gets what the one before it made. The
+//! order here is: tunnel through the proxy, connection to the host, TLS, and around all of them the
+//! part that saves needless checks (`pool_check`).
+//!
+//! All rounds together never take longer than the limit on connecting. A host with eight silent
+//! addresses therefore costs 2 s in the first round and 8 s in the second, and the last round
+//! divides what is left. An address that answered is noted (`dns_cache`) and comes first the next
+//! time.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -50,11 +59,16 @@ pub(super) struct Shared {
     /// The addresses of hosts.
     pub(super) dns_cache: DnsCache,
     /// Makes TLS connections, and remembers the sessions to resume.
+    ///
+    /// It is shared because a session can be resumed only by the configuration that made it.
     tls: Arc<RustlsConnector>,
+    /// Given on to each connection, which counts as closed while descriptors are short.
     shortage: Shortage,
 }
 
 impl Shared {
+    /// Creates what is shared, with a `Shortage` that nobody reports to until `short_of` sets
+    /// another one.
     pub(super) fn new(dns_cache: DnsCache) -> Self {
         Self {
             dns_cache,
@@ -71,6 +85,8 @@ impl Shared {
 
     /// Creates a connector. Each pool has its own; all of them use the shared cache and TLS
     /// configuration.
+    ///
+    /// Making one opens nothing. `ureq` calls it whenever the pool has no connection to a host.
     pub(super) fn connector(&self) -> impl Connector<Out = CheckedConnection> {
         let route = ()
             .chain(ProxyConnector::default())
@@ -86,6 +102,7 @@ impl Shared {
 /// A connection that could not be made. Nothing of the request was sent.
 #[derive(Debug)]
 pub(super) struct NotConnected {
+    /// The failure itself, as `ureq` reported it.
     pub(super) error: Error,
     /// The proxy that could not be reached or refused to connect, as host and port.
     pub(super) proxy: Option<Box<str>>,
@@ -95,6 +112,9 @@ impl NotConnected {
     /// Marks an error as having happened before anything was sent. An error that is marked already
     /// is only completed with the proxy. The mark travels inside `ureq`'s own error type, which is
     /// the only thing that its connectors can return.
+    ///
+    /// Each part of the chain marks its own failures, so an error that comes from the proxy is
+    /// marked twice; the outer mark must not lose the name of the proxy that the inner one has.
     fn mark(error: Error, proxy: Option<Box<str>>) -> Error {
         let marked = match error {
             Error::Other(other) => match other.downcast::<Self>() {
@@ -113,15 +133,20 @@ impl NotConnected {
     }
 }
 
+/// Shows the failure without the mark. The proxy is named by the error that is made of it.
 impl fmt::Display for NotConnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
 }
 
+/// It has no source of its own: its text is that of the failure that it marks.
 impl StdError for NotConnected {}
 
 /// Asks the proxy for a tunnel to the host, if the pool has a proxy.
+///
+/// A pool without a proxy passes through here unchanged. The name of the proxy in an error is host
+/// and port, never its user or password.
 #[derive(Debug, Default)]
 struct ProxyConnector(ConnectProxyConnector);
 
@@ -144,10 +169,13 @@ impl<In: Transport> Connector<In> for ProxyConnector {
 /// Connects to the first address of a host that answers. Through a tunnel there is nothing to do.
 #[derive(Debug)]
 struct AddressConnector {
+    /// Knows which of the addresses answered before.
     dns_cache: DnsCache,
+    /// Makes one connection at a time.
     tcp: TcpConnector,
 }
 
+/// Marks every failure as `NotConnected`, also one inside a tunnel.
 impl<In: Transport> Connector<In> for AddressConnector {
     type Out = <TcpConnector as Connector<In>>::Out;
 
@@ -170,6 +198,9 @@ impl AddressConnector {
     /// The address that answered last comes first. An address that refuses is not tried again; one
     /// that is silent is. The whole never exceeds the limit on connecting. Running out of file
     /// descriptors ends it at once, because no other address would help.
+    ///
+    /// The failure that is reported is that of the address that was tried last. If the time is over
+    /// between two attempts, it is the time-out.
     fn connect_in_turn<In: Transport>(
         &self,
         details: &ConnectionDetails<'_>,
@@ -213,6 +244,8 @@ impl AddressConnector {
 }
 
 /// The details of a connection to one address, within this time.
+///
+/// The time that the host as a whole has left is kept by the caller.
 fn only<'a>(
     details: &ConnectionDetails<'a>,
     address: SocketAddr,
@@ -228,6 +261,8 @@ fn only<'a>(
 }
 
 /// The details of a connection with other addresses.
+///
+/// `ureq`'s type cannot be cloned, so each member is passed on by hand.
 fn with<'a>(details: &ConnectionDetails<'a>, addrs: ResolvedSocketAddrs) -> ConnectionDetails<'a> {
     ConnectionDetails {
         uri: details.uri,
@@ -244,6 +279,8 @@ fn with<'a>(details: &ConnectionDetails<'a>, addrs: ResolvedSocketAddrs) -> Conn
 }
 
 /// Adds TLS to a connection, with the configuration that all connections share.
+///
+/// Plain HTTP passes through here unchanged: the library looks at the scheme of the URL.
 #[derive(Debug)]
 struct TlsConnector(Arc<RustlsConnector>);
 

@@ -14,6 +14,13 @@
 //! | no thread can be created | the calling thread looks up, without a limit of its own |
 //! | an address does not answer, another one does | the one that answers is tried first from then on |
 //! | IPv6 is silent where IPv4 answers | IPv4 is tried first at every host, until IPv6 answers once |
+//!
+//! The two memories age differently. Addresses are forgotten after [`LIFETIME`]; which address
+//! answered is remembered until the `B2Api` is dropped, because it is only a preference: the others
+//! are still tried if it fails.
+//!
+//! A name with more than [`MOST_ADDRESSES`] addresses keeps the first ones. Addresses of a family
+//! that the builder excludes are left out, and a name that has no others counts as unknown.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -42,6 +49,7 @@ const MOST_ADDRESSES: usize = 16;
 /// The addresses of hosts. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct DnsCache {
+    /// By which addresses age.
     clock: Clock,
     /// The addresses by scheme and host.
     known: Arc<Mutex<HashMap<String, KnownAddresses>>>,
@@ -86,6 +94,8 @@ impl DnsCache {
     }
 
     /// The addresses of a host, with those that are likely to answer first.
+    ///
+    /// The order is otherwise that of the operating system. Nothing is left out.
     pub(super) fn in_order(&self, uri: &Uri, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut ordered = addresses.to_vec();
         if ordered.len() > 1 {
@@ -103,6 +113,9 @@ impl DnsCache {
     }
 
     /// Notes that an address answered after the `silent` ones did not.
+    ///
+    /// The silent ones are remembered only as a family: an IPv6 address that was silent before an
+    /// IPv4 address answered puts IPv6 last everywhere, and the reverse holds as well.
     pub(super) fn note_answer(&self, uri: &Uri, address: SocketAddr, silent: &[SocketAddr]) {
         let mut answers = self.answers.lock();
         let is_ipv6 = address.is_ipv6();
@@ -136,17 +149,23 @@ impl DnsCache {
     }
 
     /// Whether these addresses can still be used.
+    ///
+    /// Addresses that are too old are removed when the next lookup succeeds.
     fn is_fresh(&self, known: &KnownAddresses) -> bool {
         self.clock.elapsed().saturating_sub(known.since) < LIFETIME
     }
 }
 
 /// The key of a host: its scheme, which implies a port, and its authority.
+///
+/// Two ports of one host have entries of their own.
 fn host_key(uri: &Uri) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     format!("{} {authority}", uri.scheme_str().unwrap_or_default())
 }
 
+/// Two threads that miss the same name at the same time look it up twice, which does no harm. No
+/// lock is held during a lookup.
 impl Resolver for DnsCache {
     fn resolve(
         &self,
@@ -189,6 +208,10 @@ impl Resolver for DnsCache {
 /// Asks the operating system for the addresses of a host, on a thread of its own, so that the wait
 /// can end before the lookup does. `ureq`'s own lookup panics if no thread can be created; here the
 /// calling thread then does it.
+///
+/// Fails with a time-out of the step that `ureq` names, with the system's own error, or with
+/// `HostNotFound` if the thread ended without an answer. An address instead of a name needs no
+/// lookup.
 fn look_up(uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
     let name = uri
         .scheme()

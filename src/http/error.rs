@@ -17,6 +17,13 @@
 //!
 //! An answer with a status becomes a [`ServiceError`] first, and then the outcome that its code
 //! means for what the request is about (`error/service.rs`).
+//!
+//! What is never in such an error: the token of the request, the query of the URL, and more than
+//! 1,024 characters of any text that the other side sent. The host is named for failures of the
+//! connection, and the path of the URL for refusals.
+//!
+//! A body that cannot be read does not hide the status: a refusal whose text broke off is reported
+//! with its status and an empty code.
 
 use std::io;
 use std::time::Duration;
@@ -40,6 +47,9 @@ const EXCERPT: usize = 1024;
 
 /// The error of a connection that could not be made. Nothing was sent. A proxy that asks for a
 /// password is an error of the configuration, which is not repeated.
+///
+/// The kind is `Proxy` if the failure is the proxy's, except that a lack of descriptors keeps its
+/// own kind, because it is this machine's.
 pub(super) fn from_connecting(operation: Operation, host: &str, failure: NotConnected) -> Error {
     let NotConnected { error, proxy } = failure;
     let kind = kind_of(&error);
@@ -68,6 +78,9 @@ pub(super) fn from_connecting(operation: Operation, host: &str, failure: NotConn
 ///
 /// `sent` tells how much of the body had left, if the request has one. Without a body all of the
 /// request counts as sent. An error that one of our own readers raised becomes itself again.
+///
+/// Such an error is `Cancelled`, or that of the source of an upload. It travelled through `ureq`
+/// inside an `io::Error`.
 pub(super) fn from_ureq(
     operation: Operation,
     host: &str,
@@ -91,6 +104,8 @@ pub(super) fn from_ureq(
 }
 
 /// The error of a response whose body broke off.
+///
+/// All of the request had been sent by then, because the head of its answer had arrived.
 pub(super) fn from_body(operation: Operation, error: io::Error) -> Error {
     match Error::from_io(error) {
         Ok(own) => own,
@@ -107,6 +122,8 @@ fn connection(error: TransportError) -> Error {
 }
 
 /// The kind of a failure that `ureq` reports.
+///
+/// What is not listed here is something that `ureq` could not understand in the answer.
 fn kind_of(error: &ureq::Error) -> TransportKind {
     match error {
         ureq::Error::Io(error) => kind_of_io(error),
@@ -122,6 +139,9 @@ fn kind_of(error: &ureq::Error) -> TransportKind {
 }
 
 /// The kind of a failure of input or output. `ureq` wraps its own errors and those of TLS in it.
+///
+/// The text of the error is looked at in one case only: the resolver of the standard library
+/// reports an unknown name without a kind.
 fn kind_of_io(error: &io::Error) -> TransportKind {
     if let Some(inner) = error
         .get_ref()
@@ -165,6 +185,10 @@ fn kind_of_tls(error: &rustls::Error) -> TransportKind {
 
 /// The error of an answer that is no success. A short body is read to its end, so that the
 /// connection can be used again. A body that breaks off still gives the error of its status.
+///
+/// The error counts one attempt and no elapsed time; the retry loop fills in how often and for how
+/// long it tried. `subject` decides what a code such as `not_found` means: the bucket, the file or
+/// the version that the request was about.
 pub(super) fn from_refusal(
     mut response: Response,
     url: &str,
@@ -192,6 +216,9 @@ pub(super) fn from_refusal(
 
 /// The code and the message of an error body. If the body is not the service's JSON, its beginning
 /// is the message and the code is empty.
+///
+/// Both are cleaned of control characters. A proxy's page in HTML is cut to its first 1,024 bytes
+/// before that.
 fn code_and_message(body: &[u8]) -> (String, String) {
     let json = serde_json::from_slice::<serde_json::Value>(body).ok();
     let text = |name: &str| json.as_ref()?.get(name)?.as_str().map(escape);
@@ -207,6 +234,8 @@ fn code_and_message(body: &[u8]) -> (String, String) {
 }
 
 /// Replaces control characters, which would disturb a log or a terminal, and limits the length.
+///
+/// A line break in a message could otherwise forge a line in a log file.
 fn escape(text: &str) -> String {
     text.chars()
         .take(EXCERPT)
@@ -222,6 +251,8 @@ fn escape(text: &str) -> String {
 
 /// Removes the request's own token from a message. The service repeats it in the message of
 /// `auth_token_limit`.
+///
+/// An empty token is not looked for, because it would be found between all characters.
 fn scrub(message: &str, secret: &str) -> String {
     if secret.is_empty() {
         message.to_owned()

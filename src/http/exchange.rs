@@ -13,6 +13,10 @@
 //! | the connection broke within the body | `Partial` |
 //! | the connection broke after the body | `All`: an answer was lost |
 //! | the request has no body | `None`, which counts as all |
+//!
+//! The limits of one exchange: silence for `idle` (or `slow_idle` for copies and for finishing a
+//! large file) ends it; the head of the answer may take twice that; the wait for the host's consent
+//! is `await_continue`, and at most half of the idle limit.
 
 use std::time::Duration;
 
@@ -37,6 +41,8 @@ pub(super) enum Answer {
     Broken(ureq::Error),
 }
 
+/// A failure that the connector marked (`NotConnected`) is recognized here, because the mark is
+/// lost once the error is turned into one of the crate's.
 impl From<Result<types::Response<ureq::Body>, ureq::Error>> for Answer {
     fn from(outcome: Result<types::Response<ureq::Body>, ureq::Error>) -> Self {
         match outcome {
@@ -74,6 +80,9 @@ pub(super) struct Message<'a> {
 
 impl Http {
     /// Sends a message with its body and waits for the head of the answer.
+    ///
+    /// It never fails: what went wrong is in `answer`, beside how much was handed over. The rate
+    /// limit for uploads applies to a body from a reader only.
     pub(super) fn exchange(
         &self,
         message: Message<'_>,
@@ -103,6 +112,9 @@ impl Http {
 
     /// Sends a message with a body of known length. A large body first asks the host with `Expect:
     /// 100-continue`, and how the host reacts is noted.
+    ///
+    /// The header `Content-Length` is set here from the reader's own length, so that the two cannot
+    /// differ.
     fn send_body(
         &self,
         mut message: Message<'_>,
@@ -130,6 +142,9 @@ impl Http {
     }
 
     /// Runs the request with the time limits of its operation.
+    ///
+    /// A head that cannot be built, because a header has a character that HTTP does not allow,
+    /// counts as `Broken`; nothing was sent then.
     fn run(&self, message: Message<'_>, body: impl ureq::AsSendBody) -> Answer {
         let Message {
             operation,

@@ -12,6 +12,13 @@
 //! | `http://` to this machine | if the host belongs to the realm | if the host belongs to the realm |
 //! | `http://` elsewhere | refused, unless the builder allows it | refused, unless the builder allows it |
 //! | user and password in the URL, no host, another scheme | refused | refused |
+//!
+//! Nothing here looks a name up or sends anything, so a check costs no time. It trusts `host_of` to
+//! read a URL as `ureq` does; a URL that has a user name before its host has no host for this
+//! purpose.
+//!
+//! A refusal names the reason and never the URL: an upload URL is as good as a password, and a
+//! realm may be a key that was typed into the wrong place.
 
 use crate::error::{Error, Result};
 use crate::http::config::HttpConfig;
@@ -20,6 +27,9 @@ use crate::model::realm::{Realm, host_of, is_loopback};
 
 /// Returns the host of `url` if the realm's credentials may be sent there. Fails with
 /// `UnexpectedReply` otherwise; the message does not contain the URL.
+///
+/// A host that the builder trusts may be called by the credentials of any realm; case does not
+/// count. The scheme is checked even for such a host.
 pub(super) fn check<'u>(
     realm: &Realm,
     url: &'u str,
@@ -86,6 +96,9 @@ pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
 }
 
 /// Whether a host belongs to the S3-compatible API.
+///
+/// Such a host belongs to Backblaze, so the check of the realm alone would accept it, and each call
+/// would then fail with an answer in XML.
 fn is_s3_endpoint(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.starts_with("s3.") && host.ends_with(".backblazeb2.com")

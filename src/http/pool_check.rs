@@ -6,6 +6,15 @@
 //!
 //! For half a minute after the system had no file descriptor left, no connection counts as open, so that
 //! those that wait for their next request are closed and their descriptors can be used.
+//!
+//! | the connection | what `ureq` learns | system calls |
+//! | --- | --- | --- |
+//! | was seen open less than 50 ms ago and not used since | open | none |
+//! | was used, or seen longer ago | what the connection itself reports | three |
+//! | any, while descriptors are short | closed, so the pool drops it | none |
+//!
+//! A connection that the service closes within the 50 ms is found out by the next request on it,
+//! which then fails as a broken connection and is repeated at once where that does no harm.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,12 +39,15 @@ pub(super) struct Shortage(Arc<AtomicU64>);
 
 impl Shortage {
     /// Notes that there is none left now.
+    ///
+    /// A later call extends the time; there is no way to end it early.
     pub(super) fn note(&self, clock: &Clock) {
         let end = (clock.elapsed() + SHORTAGE).as_millis();
         let end = u64::try_from(end).unwrap_or(u64::MAX);
         self.0.store(end, Ordering::Relaxed);
     }
 
+    /// Whether the half minute is not over yet. `now` is the clock's `elapsed`.
     fn is_on(&self, now: Duration) -> bool {
         now < Duration::from_millis(self.0.load(Ordering::Relaxed))
     }
@@ -44,7 +56,9 @@ impl Shortage {
 /// A connector whose connections are checked less often.
 #[derive(Debug)]
 pub(super) struct CheckingConnector<C> {
+    /// Tells how long ago a connection was seen open.
     clock: Clock,
+    /// Given to each connection that is made.
     shortage: Shortage,
     /// Makes the connections.
     connector: C,
@@ -61,6 +75,7 @@ impl<C> CheckingConnector<C> {
     }
 }
 
+/// Making a connection is left to the wrapped connector, whose failures are passed on unchanged.
 impl<C: Connector> Connector for CheckingConnector<C> {
     type Out = CheckedConnection;
 
@@ -89,6 +104,8 @@ pub(super) struct CheckedConnection {
     open_at: Option<Duration>,
 }
 
+/// Every method but `is_open` is passed on. Input and output make it forget what `is_open` has
+/// found.
 impl Transport for CheckedConnection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.transport.buffers()
@@ -124,6 +141,7 @@ impl Transport for CheckedConnection {
     }
 }
 
+/// Shows the connection as `ureq` does.
 impl fmt::Debug for CheckedConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.transport.fmt(f)

@@ -14,6 +14,16 @@
 //! | `10.0.0.0/8`, `fd00::/8` | addresses in this network; never a name, which is not looked up for this |
 //! | `192.0.2.1`, `[2001:db8::1]:443` | this address |
 //! | anything else | nothing, and it is skipped |
+//!
+//! The environment is read once, when the `B2Api` is built; later changes of the variables have no
+//! effect. A proxy that the builder names replaces all of them, `no_proxy` included. This machine
+//! is reached directly in every case (`agents`).
+//!
+//! | variables, in the order in which they are looked at | for |
+//! | --- | --- |
+//! | `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` | `https://` |
+//! | `http_proxy`, `HTTP_PROXY` (not in a CGI program), `all_proxy`, `ALL_PROXY` | `http://` |
+//! | `no_proxy`, `NO_PROXY` | the exceptions |
 
 use std::env;
 use std::ffi::OsString;
@@ -46,6 +56,9 @@ enum Choice {
 impl Proxies {
     /// Uses one proxy for every host but this machine. Fails with `InvalidInput` if the URL is not
     /// that of an HTTP proxy.
+    ///
+    /// SOCKS proxies are refused. The URL is not shown in the error, because it may contain a
+    /// password.
     pub(super) fn of_url(url: &str) -> Result<Self> {
         let proxy = parse(url).ok_or_else(|| {
             Error::invalid_input(
@@ -67,6 +80,9 @@ impl Proxies {
     }
 
     /// Reads the variables through `variable`.
+    ///
+    /// A variable that is not UTF-8 counts as unusable, and as set: the next one in the order is
+    /// not looked at.
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let first = |names: &[&'static str]| {
             names.iter().find_map(|name| {
@@ -95,6 +111,9 @@ impl Proxies {
 
     /// The proxy that leads to this host; `None` for a direct connection. Fails with `InvalidInput`
     /// if the variable for it is unusable.
+    ///
+    /// The exceptions are looked at first, so an unusable variable is no error for a host that is
+    /// reached directly.
     pub(super) fn for_host(&self, is_https: bool, host: &str, port: u16) -> Result<Option<&Proxy>> {
         let choice = if is_https { &self.https } else { &self.http };
         match choice {
@@ -122,6 +141,8 @@ impl Proxies {
 }
 
 /// Reads the URL of an HTTP proxy; `None` if it is not one.
+///
+/// The reason is not returned, because it could quote the URL.
 fn parse(url: &str) -> Option<Proxy> {
     let proxy = Proxy::new(url).ok()?;
     let is_http = matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
@@ -162,6 +183,8 @@ impl Bypass {
     }
 
     /// Whether this host is reached without a proxy.
+    ///
+    /// Case and a final dot do not count.
     fn includes(&self, host: &str, port: u16) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         self.0.iter().any(|pattern| pattern.includes(&host, port))
@@ -218,6 +241,9 @@ impl Pattern {
 }
 
 /// Whether an address belongs to a network. Addresses of different families never do.
+///
+/// A network of 0 bits contains every address of its family. A number of bits that the family does
+/// not have matches nothing.
 fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {

@@ -7,6 +7,14 @@
 //!
 //! Locks: the lock of a token may be held while the lock of the state is taken, never the other way
 //! round. No connection is opened under either of them.
+//!
+//! | what happens | to the connections of the token |
+//! | --- | --- |
+//! | the first call under a token | spare ones are taken, or new pools are made |
+//! | further calls under it | they use the same pools |
+//! | the token is cancelled | all of them are closed, and are never used again |
+//! | the token is dropped without being cancelled | they become spare, up to `most_spare` sets; beyond that they are closed |
+//! | the `B2Api` shuts down | all are closed, spare ones as well |
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +29,7 @@ use crate::http::agents::Agents;
 /// The connections of all tokens that are used with one `B2Api`.
 #[derive(Debug)]
 pub(super) struct TokenConnections {
+    /// Held only while a set is looked up, added or removed.
     state: Mutex<State>,
     /// The number of sets of unused connections that are kept.
     most_spare: usize,
@@ -50,6 +59,9 @@ impl TokenConnections {
 
     /// The connections of this token. They are created, or taken from the spare ones, at its first
     /// call.
+    ///
+    /// Fails with the error of `make`. A token that was cancelled already gets connections that are
+    /// closed at once, so a call that comes too late does not run on.
     pub(super) fn of(
         self: &Arc<Self>,
         token: &CancelToken,
@@ -77,6 +89,8 @@ impl TokenConnections {
     }
 
     /// Breaks all connections for good.
+    ///
+    /// Sets that are returned later are dropped instead of kept.
     pub(super) fn shutdown(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
@@ -99,6 +113,8 @@ struct Lease {
 }
 
 impl Attachment for Lease {
+    /// The mark is set before the connections are closed, so that a lease that is dropped at the
+    /// same time does not return them.
     fn interrupt(&self) {
         self.is_broken.store(true, Ordering::SeqCst);
         let Some(owner) = self.owner.upgrade() else {
@@ -110,6 +126,7 @@ impl Attachment for Lease {
         }
     }
 
+    /// The `B2Api` is gone, so its token may drop the lease.
     fn is_abandoned(&self) -> bool {
         self.owner.strong_count() == 0
     }

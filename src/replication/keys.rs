@@ -8,6 +8,22 @@
 //! | is missing, or may not do the work | an earlier key of this name that may, the one with the lowest id |
 //! | and there is none | a new one |
 //! | several programs create one at the same time | the one with the lowest id; each deletes its own if that is another one |
+//!
+//! The order of requests for one bucket, all of them of class C but the last:
+//!
+//! 1. `b2_list_keys` with a page of one row, to look at the configured key, if there is one.
+//! 2. `b2_list_keys` through all keys of the account, 1,000 to a request, to find an earlier one.
+//! 3. `b2_create_key`, and `b2_list_keys` through all keys once more, to see who was first.
+//! 4. `b2_delete_key` (class A), if somebody else was.
+//!
+//! | what goes wrong | what is left behind |
+//! | --- | --- |
+//! | the answer to `b2_create_key` is lost | a key without a known secret, which the next run finds and uses |
+//! | the process is killed after `b2_create_key` | the same |
+//! | the key may not delete keys | one key too many, which nobody uses |
+//! | a request is refused | what the steps before it made |
+//!
+//! The secrets of new keys are never needed, and are dropped with the answer.
 
 use crate::bucket::Bucket;
 use crate::error::{Error, Result};
@@ -36,6 +52,9 @@ const DESTINATION: &[Capability] = &[
 ];
 
 /// What a key for one side must be.
+///
+/// It belongs to one run of the setup. Its methods send requests under the session of the bucket's
+/// own `B2Api`, which may be that of another account than the other side's.
 pub(super) struct KeyRequirements<'a> {
     /// The bucket that the key is to be restricted to.
     bucket: &'a Bucket,
@@ -65,6 +84,9 @@ impl<'a> KeyRequirements<'a> {
     }
 
     /// A bucket name may have dots if it was made through the S3 API; a key name may not.
+    ///
+    /// Other characters become hyphens, so two buckets may share a key name; keys are told apart by
+    /// their bucket as well.
     fn name(&self) -> String {
         let bucket: String = self
             .bucket
@@ -76,6 +98,8 @@ impl<'a> KeyRequirements<'a> {
     }
 
     /// Whether the key may do this for all files of the bucket, and has not ended.
+    ///
+    /// A key over all buckets is fit as well. The time is this machine's. Nothing is sent.
     pub(super) fn fit(&self, key: &KeyDetails) -> bool {
         let now = Timestamp::from(self.bucket.client().session.clock().now());
         let id = self.bucket.id();
@@ -101,6 +125,8 @@ impl<'a> KeyRequirements<'a> {
     ///
     /// Several programs may make one at the same time. All of them use the one with the lowest id, which
     /// was made first, and each deletes its own if that is another one.
+    ///
+    /// It fails with `NotAllowed` if the caller's key may not list or create keys.
     pub(super) fn find_or_make(&self) -> Result<ApplicationKeyId> {
         let name = self.name();
         if let Some(id) = self.find(&name)? {
@@ -131,6 +157,9 @@ impl<'a> KeyRequirements<'a> {
     }
 
     /// The lowest id of the keys that will do.
+    ///
+    /// Only keys that are restricted to this bucket alone and never expire count, so that nothing
+    /// else is taken for one that an earlier run made.
     fn find(&self, name: &str) -> Result<Option<ApplicationKeyId>> {
         let session = &self.bucket.client().session;
         let control = self.bucket.control("set_up_replication", None, None);
@@ -151,6 +180,9 @@ impl<'a> KeyRequirements<'a> {
     }
 
     /// Creates a key.
+    ///
+    /// Never expires, is restricted to the bucket, and has no name prefix. If its answer is lost,
+    /// the call fails, because a second request would make a second key.
     fn make(&self, name: &str) -> Result<ApplicationKeyId> {
         let session = &self.bucket.client().session;
         let only = [self.bucket.id()];

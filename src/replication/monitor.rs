@@ -1,6 +1,18 @@
 //! How far replication is: the newest version of each name in the source beside that in the
 //! destination. Both buckets are listed at the same pace in the order of names, so a page of each is
 //! in memory, however many files there are.
+//!
+//! The order of requests: a page of `b2_list_file_versions` of the source, one of the destination,
+//! and then further pages of whichever side runs out of rows first. Nothing is changed on either
+//! side, and nothing is downloaded.
+//!
+//! | what goes wrong | what follows |
+//! | --- | --- |
+//! | a page is refused, cut or not answered | the session repeats it, as in any listing |
+//! | a side fails for good | the error is the last item, and what was compared before it is valid |
+//! | the names of one side are not in order | `UnexpectedReply`: compared side by side, all of them would seem to be missing |
+//! | files change while the sides are listed | each name is as it was when its page was listed |
+//! | the call is cancelled | `Cancelled` is the last item |
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
@@ -22,9 +34,13 @@ use crate::replication::report::{PairState, Report, Side};
 /// the same pace, so memory does not grow with the number of files.
 #[derive(Debug, Clone)]
 pub struct Monitor {
+    /// The bucket that the rule belongs to.
     source: Bucket,
+    /// The rule, whose prefix limits both listings.
     rule: ReplicationRule,
+    /// The bucket that is compared with the source, if there is one.
     destination: Option<Bucket>,
+    /// Cancels both listings.
     cancel: Option<CancelToken>,
 }
 
@@ -141,6 +157,7 @@ pub struct Pair {
     /// The newest version in the destination bucket, which may be a hide marker; `None` if the destination does
     /// not have the name, or is not listed.
     pub destination: Option<FileVersion>,
+    /// Whether the destination was listed, so that a missing version there means something.
     is_compared: bool,
 }
 
@@ -184,6 +201,8 @@ fn is_file(version: &FileVersion) -> bool {
 }
 
 /// A checksum that one side does not have says nothing.
+///
+/// A large file has a checksum only if its uploader recorded one.
 fn content_differs(source: &FileVersion, destination: &FileVersion) -> bool {
     let sums = source.sha1().zip(destination.sha1());
     source.content_length != destination.content_length || sums.is_some_and(|(a, b)| a != b)
@@ -193,8 +212,11 @@ fn content_differs(source: &FileVersion, destination: &FileVersion) -> bool {
 /// both buckets as it needs them, each started 1,000 versions a call of class C. After an error it ends.
 #[derive(Debug)]
 pub struct Pairs {
+    /// The newest versions of the source, by name.
     source: Peekable<Newest>,
+    /// Those of the destination, if it is listed.
     destination: Option<Peekable<Newest>>,
+    /// Whether an error was returned, after which there is nothing more.
     failed: bool,
 }
 
@@ -213,6 +235,7 @@ impl Pairs {
         })
     }
 
+    /// Takes the lower name from its side, or from both if they are equal.
     fn next_pair(&mut self) -> Result<Option<Pair>> {
         let Some(first) = self.first() else {
             return Ok(None);
@@ -251,9 +274,14 @@ impl Iterator for Pairs {
 impl std::iter::FusedIterator for Pairs {}
 
 /// Of the versions of each name the newest that is a file or a hide marker.
+///
+/// Versions come newest first within a name, so the first one that counts decides, and the others
+/// are read and passed over: they are billed all the same.
 #[derive(Debug)]
 struct Newest {
+    /// All versions, newest first within each name.
     versions: FileVersions,
+    /// The name that was returned last.
     name: Option<String>,
 }
 

@@ -7,6 +7,17 @@
 //! | one, paused | that one, enabled |
 //! | a rule of the given name to another bucket | `InvalidInput` |
 //! | two other rules | `InvalidInput`: there is no room |
+//!
+//! Nothing here sends a request. The caller runs it twice: once on what both buckets have before
+//! any key is made, so that a mistake leaves nothing behind, and once more within the change of the
+//! source, on what the source has then.
+//!
+//! The limit of two rules and the form of names and priorities are checked by
+//! `ReplicationConfiguration::check`, on the rules that [`with_rule`] returns.
+//!
+//! What an existing rule keeps: its name, its prefix, its destination, its priority unless one is
+//! given, and the members that this version of the crate has no field for. Existing files are
+//! included if the rule or the options say so; there is no way here to exclude them again.
 
 use crate::error::{Error, Result};
 use crate::model::bucket::BucketDetails;
@@ -16,9 +27,13 @@ use crate::replication::options::SetupOptions;
 
 /// How far above the others a new rule is put, so that there is room between them.
 const PRIORITY_STEP: u32 = 5;
+/// The highest priority that the service accepts.
 const MAX_PRIORITY: u32 = i32::MAX as u32;
 
 /// The configuration that a bucket has.
+///
+/// A bucket without replication has an empty one. Fails with `InvalidInput` if the key may not read
+/// it.
 pub(super) fn configuration(details: &BucketDetails) -> Result<ReplicationConfiguration> {
     match &details.replication_configuration {
         Filtered::Readable(configuration) => Ok(configuration.clone()),
@@ -35,6 +50,16 @@ pub(super) fn configuration(details: &BucketDetails) -> Result<ReplicationConfig
 }
 
 /// The rule that is wanted: the one that is there, changed as far as the options say, or a new one.
+///
+/// Fails with `InvalidInput` if the options name a rule that leads to another bucket or has another
+/// prefix.
+///
+/// 1. With a name, the rule of that name is looked for; without one, the first that leads to the
+///    destination with this prefix.
+/// 2. A rule that is found and leads there is enabled, and changed as the options say.
+/// 3. A rule that is found and leads elsewhere is an error, because changing it would end another
+///    replication.
+/// 4. If none is found, a new one is made.
 pub(super) fn rule(
     existing: &[ReplicationRule],
     destination: &BucketDetails,
@@ -82,6 +107,8 @@ pub(super) fn rule(
 }
 
 /// The rules with this one in the place of the one of its name, or behind the others.
+///
+/// The order of the others stays as it is.
 pub(super) fn with_rule(
     existing: &[ReplicationRule],
     rule: &ReplicationRule,
@@ -97,6 +124,8 @@ pub(super) fn with_rule(
     rules
 }
 
+/// The priority of a new rule: above all others as far as there is room, or the usual 128 if it is
+/// the first.
 fn next_priority(existing: &[ReplicationRule]) -> u32 {
     match existing.iter().map(|rule| rule.priority).max() {
         Some(highest) => highest.saturating_add(PRIORITY_STEP).min(MAX_PRIORITY),
@@ -105,6 +134,9 @@ fn next_priority(existing: &[ReplicationRule]) -> u32 {
 }
 
 /// The destination's name, with a number if a rule has that name.
+///
+/// Other characters than letters, digits and hyphens become hyphens. The name has at most 60
+/// characters before the number, so that it stays within the 64 that the service allows.
 fn free_name(existing: &[ReplicationRule], bucket_name: &str) -> String {
     let base: String = bucket_name
         .chars()

@@ -12,6 +12,10 @@
 //! - Is it an upload? An upload URL is good for one attempt after another, but only as long as they
 //!   succeed. After nearly every failure another URL is needed, and with it comes another storage
 //!   server.
+//!
+//! What an advice costs: `Again` one request; `Reauthorize` one `b2_authorize_account` (class C) at
+//! most, shared by all threads, and the request; `FreshUploadUrl` one `b2_get_upload_url` or
+//! `b2_get_upload_part_url` and the upload.
 
 use std::time::Duration;
 

@@ -14,6 +14,10 @@
 //! | is restricted to other names | not a download | `NotAllowed`, nothing is sent |
 //! | is restricted | a download | sent: the bucket may be public |
 //! | was stored by an old program, without capabilities | any | sent; nothing is known of the key |
+//!
+//! Nothing is asked of the service for this: what the key may do is part of the authorization, and
+//! is as old as that. A key's capabilities cannot change, so an old answer is right as long as the
+//! key exists.
 
 use crate::error::{Error, KeyRestriction, NotAllowed, Result, ServiceError};
 use crate::model::auth::{Allowed, Capability};
@@ -82,14 +86,17 @@ impl<'a> From<&'a DownloadRequest> for Requirements<'a> {
 }
 
 impl<'a> Requirements<'a> {
+    /// The endpoint of the call.
     pub(super) const fn operation(&self) -> Operation {
         self.operation
     }
 
+    /// The bucket of the call, if its id is known; also for the log.
     pub(super) const fn bucket_id(&self) -> Option<&'a BucketId> {
         self.bucket
     }
 
+    /// The file's name, or the prefix of a listing; also for the log.
     pub(super) const fn file_name(&self) -> Option<&'a str> {
         self.name
     }
@@ -138,6 +145,8 @@ impl<'a> Requirements<'a> {
     }
 
     /// Leaves every refusal to the service: nothing is checked in advance any more.
+    ///
+    /// The capabilities are still named in the error if the service refuses.
     pub(crate) fn for_the_service(mut self) -> Self {
         self.perhaps.append(&mut self.certain);
         self
@@ -145,6 +154,9 @@ impl<'a> Requirements<'a> {
 
     /// Fails with `NotAllowed` if the service would certainly refuse the call. Restrictions to
     /// buckets and prefixes are not checked for downloads, because the bucket may be public.
+    ///
+    /// The error lists everything that is missing at once, so that a key is made again only once.
+    /// Nothing is sent.
     pub(crate) fn check(&self, allowed: &Allowed) -> Result<()> {
         let is_open = matches!(
             self.operation,
@@ -165,6 +177,8 @@ impl<'a> Requirements<'a> {
 
     /// Describes all that the key lacks, for an error. `service` is the refusal of the service and
     /// its subject, or `None` if nothing was sent.
+    ///
+    /// A capability that is named twice in a row is listed once.
     pub(super) fn refusal(
         &self,
         allowed: &Allowed,

@@ -15,6 +15,13 @@
 //! | it breaks before any row | the error of the connection |
 //! | the pages lead back to an earlier one | an error, or the listing would never end |
 //! | a row cannot be read | it is left out with a warning |
+//!
+//! Pages begin with 1,000 rows and double up to 10,000, which the service bills as ten calls. A
+//! page that is asked for again after it broke off is a request of its own and is billed as one; it
+//! has the size that the broken one had.
+//!
+//! A listing borrows nothing between rows. It may be kept for as long as its owner likes, but a
+//! page that is still arriving holds a connection; `read_ahead` frees it.
 
 use crate::error::{Error, Result};
 use crate::model::operation::Operation;
@@ -32,7 +39,9 @@ const FIRST_PAGE: u32 = 1000;
 pub(crate) struct ListedFiles<T> {
     /// What is asked for; the start is set for each page.
     pub(crate) request: ListFilesRequest,
+    /// Where the pages lead, and whether there are more.
     turns: Turns<Start>,
+    /// The page that rows are taken from; `None` before the first one and at the end.
     page: Option<ListedPage<T>>,
     /// Whether each page is larger than the one before.
     grows: bool,
@@ -63,12 +72,17 @@ impl<T: ListedRow> ListedFiles<T> {
     }
 
     /// The same listing from there on.
+    ///
+    /// The row at `start` is the first one, if it exists.
     pub(crate) fn starting_at(mut self, start: Start) -> Self {
         self.turns = Turns::from(Some(start));
         self
     }
 
     /// Ends the listing here.
+    ///
+    /// Rows that were received and not taken are dropped, and a page that is still arriving loses
+    /// its connection.
     pub(crate) fn end(&mut self) {
         self.turns.is_last = true;
         self.page = None;
@@ -76,12 +90,19 @@ impl<T: ListedRow> ListedFiles<T> {
 
     /// Reads what is left of the present page into memory, so that its connection is free while nobody takes
     /// rows.
+    ///
+    /// A page that breaks off is asked for again when the next row is wanted, as in `next`; rows
+    /// that were read and not taken come again with it.
     pub(crate) fn read_ahead(&mut self, session: &Session) -> Result<()> {
         let read = self.page.as_mut().map_or(Ok(()), ListedPage::read_rest);
         read.or_else(|error| self.resume(session, error).map(drop))
     }
 
     /// Lets the next page start here at the earliest.
+    ///
+    /// It has an effect on the next page only, and only if that would start earlier: rows of the
+    /// present page that come before it are still handed out. This saves a listing of folders from
+    /// paying for what is inside them.
     pub(crate) fn skip_to(&mut self, floor: Start) {
         self.floor = Some(floor);
     }
@@ -144,6 +165,8 @@ impl<T: ListedRow> ListedFiles<T> {
     }
 
     /// Turns the page.
+    ///
+    /// Fails with `UnexpectedReply` if the next page is one that was there already.
     fn turn(&mut self, operation: Operation) -> Result<Option<T>> {
         let next = match self.page.take() {
             Some(mut page) => page.next_start()?,
@@ -170,6 +193,10 @@ impl<T: ListedRow> ListedFiles<T> {
     }
 
     /// Asks for the rest of a page that broke off, if that one brought anything.
+    ///
+    /// A page is not asked for again if the retry policy allows a single attempt, if no row of it
+    /// was handed out, or if the page that was repeated broke off without a new row. So a
+    /// connection that always breaks at one place ends the listing.
     fn resume(&mut self, session: &Session, error: Error) -> Result<Option<T>> {
         let may_repeat = session.retry_policy().max_attempts > 1 && self.has_progressed;
         match (&error, self.last.clone()) {

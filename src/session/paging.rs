@@ -15,6 +15,17 @@
 //! | unfinished large files | 100 | 100 |
 //! | parts | 1,000 | 1,000 |
 //! | buckets | no pages | |
+//!
+//! The order of requests is that of the pages: the next page is asked for when a row beyond the
+//! present one is wanted, never before. A caller that stops early therefore pays for no page that
+//! it did not begin.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | a page is empty and names a next one | the next one is asked for at once |
+//! | a page names itself, or an earlier one, as the next | `UnexpectedReply`; nothing further is asked for |
+//! | the call is cancelled | `Cancelled`, once, and the listing is over |
+//! | rows are added or removed while the pages are read | the listing shows what each page had when it was asked for |
 
 use std::vec;
 
@@ -46,6 +57,7 @@ pub(super) struct Turns<K> {
 }
 
 impl<K: Clone> Turns<K> {
+    /// Begins at `start`, or at the beginning. The start counts as the first landmark.
     pub(super) fn from(start: Option<K>) -> Self {
         Self {
             landmark: start.clone(),
@@ -59,6 +71,9 @@ impl<K: Clone> Turns<K> {
 
 impl<K: PartialEq + Clone> Turns<K> {
     /// Notes where the next page starts, `None` for no next page. Fails if the pages form a cycle.
+    ///
+    /// It must be called once for each page, in their order. After an error the caller ends the
+    /// listing.
     pub(super) fn turn(&mut self, operation: Operation, next: Option<K>) -> Result<()> {
         if next.is_none() {
             self.is_last = true;
@@ -86,6 +101,7 @@ impl<K: PartialEq + Clone> Turns<K> {
 pub(crate) struct Pages<K, T> {
     /// The rows of the current page that were not yielded yet.
     page: vec::IntoIter<T>,
+    /// Where the pages lead.
     turns: Turns<K>,
 }
 
@@ -142,6 +158,7 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
 pub(crate) struct KeyPages(Pages<ApplicationKeyId, KeyDetails>);
 
 impl KeyPages {
+    /// Each page of 1,000 keys is one request of class C, and needs `listKeys`.
     pub(crate) fn next(
         &mut self,
         session: &Session,
@@ -157,6 +174,9 @@ impl KeyPages {
 
     /// Looks one key up by its id with a single request. Listings begin at an id, so the key is the
     /// first row if it exists.
+    ///
+    /// Class C. Returns `None` if there is no such key, also if the service lists a later one
+    /// instead.
     pub(crate) fn find(
         session: &Session,
         control: &Control,
@@ -173,7 +193,9 @@ impl KeyPages {
 /// The unfinished large files of a bucket.
 #[derive(Debug)]
 pub(crate) struct UnfinishedPages {
+    /// What is asked for; the start is set for each page.
     request: ListUnfinishedRequest,
+    /// The rows, and where the next page starts.
     pages: Pages<FileId, FileVersion>,
 }
 
@@ -190,6 +212,7 @@ impl UnfinishedPages {
         }
     }
 
+    /// Each page of 100 files is one request of class C, and needs `listFiles`.
     pub(crate) fn next(
         &mut self,
         session: &Session,

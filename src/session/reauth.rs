@@ -30,6 +30,10 @@
 //! | the lease lapsed, and another process stored a token first | that token is used | one authorization more than necessary |
 //! | somebody logged out in between | `NotAuthorized` | no authorization: a token that expired must not log in again |
 //! | the new authorization belongs to another account | `AccountChanged` | the old authorization |
+//!
+//! What one expired token costs, however many threads and processes hold it: one
+//! `b2_authorize_account` (class C), and for each waiting process a look at the store every 20 ms
+//! at first and every second or so later. A process without the lease sends nothing to the service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +67,8 @@ impl Session {
     /// Authorizes this key, unless the store already holds its authorization, which costs no
     /// request. From then on the session serves only this key's identity, and no credential
     /// provider is asked.
+    ///
+    /// After an error the session keeps the identity, the provider and the key that it had.
     pub(crate) fn authorize(&self, credentials: Credentials, control: &Control) -> Result<()> {
         self.authorize_credentials(&credentials, control)?;
         self.provided.forget();
@@ -88,6 +94,9 @@ impl Session {
 
     /// Authorizes until the store holds an authorization of these credentials. A store that cannot
     /// be reached does not prevent it: the token is then kept in memory (`store`).
+    ///
+    /// The loop goes round when somebody else stored an authorization, or logged out, in between:
+    /// the store is then read again, and what it holds is replaced unless it is this key's.
     fn authorize_now(&self, credentials: &Credentials, control: &Control) -> Result<()> {
         loop {
             let stored = match self.store.auth() {
@@ -112,6 +121,9 @@ impl Session {
 
     /// Replaces the token even if it still works, with the key that the provider names, or with the
     /// one in the store.
+    ///
+    /// One request of class C. A refusal that was remembered is forgotten first, so that a key that
+    /// was repaired in the meantime is tried.
     pub(crate) fn reauthorize(&self, control: &Control) -> Result<()> {
         let snapshot = self.current(control)?;
         self.provided.forget_refusal();
@@ -123,6 +135,9 @@ impl Session {
     /// If the key is refused and there is a provider, the provider is asked once more: the key may
     /// have been replaced between its answer and the request. On failure the store still holds
     /// `stale`.
+    ///
+    /// Threads that come while it runs wait for it and share its outcome, an error included. If a
+    /// thread is cancelled, the next one begins instead of sharing that.
     pub(super) fn refresh(&self, stale: &AuthSnapshot, control: &Control) -> Result<()> {
         self.flight.run(control.tokens(), stale.generation(), || {
             let replaced = self
@@ -220,6 +235,8 @@ impl Session {
 
     /// Authorizes in place of the authorization `lost`, unless the store holds one by now. That one may be
     /// of another key, about which the caller decides.
+    ///
+    /// Threads that find the loss at the same time share one outcome, as they do for a login.
     fn replace_lost(
         &self,
         lost: &Identity,
@@ -247,6 +264,9 @@ impl Session {
     /// Returns `None` if somebody else replaced the authorization `stale`, or logged out. With
     /// `account`, an authorization of another account is not stored, and the call fails with
     /// `AccountChanged`. If the request fails, the lease is given up.
+    ///
+    /// The wait for another process has no limit of its own. It ends because a lease lapses unless
+    /// its holder renews it, and because a cancelled call stops waiting.
     fn replace(
         &self,
         stale: Option<Generation>,
@@ -307,6 +327,9 @@ impl Session {
 
     /// Asks the service for a token, with repeated requests as the policy allows. The lease is
     /// renewed before each repeated request.
+    ///
+    /// Fails with `AccountChanged`, before anything is stored, if the key turns out to belong to
+    /// another account.
     fn ask(
         &self,
         credentials: &Credentials,

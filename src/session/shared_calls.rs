@@ -7,6 +7,19 @@
 //!
 //! All of these run under the session's retry loop, and check beforehand what the key certainly
 //! lacks. None of them caches anything.
+//!
+//! | call | requests, class | after a lost answer |
+//! | --- | --- | --- |
+//! | `delete_file_version` | one, A | repeated; "not found" is then a success |
+//! | `update_file_retention` | one, A | repeated: it sets the same value again |
+//! | `update_file_legal_hold` | one, A | repeated: it sets the same value again |
+//! | `cancel_large_file` | one, A | repeated; "bad request" is then a success |
+//! | `parts_of` | one for each 1,000 parts, C | repeated |
+//! | `find_version`, `find_made` | one for each 100 versions, C | repeated |
+//!
+//! The meaning of a repeated refusal depends on the history of the call: `is_after_lost_answer` is
+//! true only if an earlier attempt of this very call may have taken effect. A first attempt that
+//! finds nothing is always an error.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -32,6 +45,10 @@ use crate::wire::lock::{UpdateFileLegalHoldRequest, UpdateFileRetentionRequest};
 impl Session {
     /// Deletes one version. Deleting a version that does not exist fails, unless an earlier attempt
     /// of this call whose answer was lost has deleted it.
+    ///
+    /// Needs `deleteFiles`, and `bypassGovernance` if retention is to be ignored; a key that lacks
+    /// one fails with `NotAllowed` before anything is sent. A version that is deleted cannot be
+    /// brought back.
     pub(crate) fn delete_file_version(
         &self,
         control: &Control,
@@ -54,6 +71,9 @@ impl Session {
 
     /// Sets the retention of a version, or clears it with `None`, and returns what the service
     /// stored.
+    ///
+    /// `None` is returned if the version has no retention afterwards. If the answer does not say,
+    /// or the key may not read it, what was asked for is returned.
     pub(crate) fn update_file_retention(
         &self,
         control: &Control,
@@ -79,6 +99,9 @@ impl Session {
     }
 
     /// Places a version under legal hold, or releases it.
+    ///
+    /// The answer repeats the setting and is not compared with it: the service has accepted the
+    /// request.
     pub(crate) fn update_file_legal_hold(
         &self,
         control: &Control,
@@ -96,6 +119,8 @@ impl Session {
 
     /// Cancels an unfinished large file, whose parts are then deleted. Succeeds if an earlier
     /// attempt of this call whose answer was lost has cancelled it.
+    ///
+    /// A refusal of a first attempt is an error, such as for a file that was finished already.
     pub(crate) fn cancel_large_file(&self, control: &Control, file_id: &FileId) -> Result<()> {
         let outcome = self.call(Operation::CancelLargeFile, control, |raw| {
             raw.cancel_large_file(file_id)
@@ -113,6 +138,9 @@ impl Session {
 
     /// Returns all parts of an unfinished large file, of which there are at most 10,000. Each 1,000
     /// parts cost one request.
+    ///
+    /// All of them are in memory together. A page that fails ends the call with its error, and what
+    /// was read before is dropped.
     pub(crate) fn parts_of(&self, control: &Control, file_id: &FileId) -> Result<Vec<Part>> {
         let mut pages = PartPages::new(file_id.clone());
         std::iter::from_fn(|| pages.next(self, control)).collect()
@@ -121,6 +149,9 @@ impl Session {
     /// Whether a version was created after `beginning`, as far as the service's own clock tells.
     /// Its `Date` header has a resolution of one second, so a version from the second before counts
     /// as well. Returns false if no answer has told the service's time yet.
+    ///
+    /// It is meant to be wrong in one direction only: a version from shortly before `beginning` may
+    /// count, and one from after it does if the service's time is known.
     fn is_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
         let began = self.http().service_time_of(beginning).map(Timestamp::from);
         began.is_some_and(|began| version.upload_timestamp >= began.earlier(Duration::from_secs(1)))
@@ -128,6 +159,9 @@ impl Session {
 
     /// Whether a version was created after `beginning` beyond doubt, however the `Date` header is rounded and
     /// whichever of our clocks is right.
+    ///
+    /// It is meant to be wrong in the other direction only: a version from shortly after
+    /// `beginning` may not count.
     fn is_surely_made_since(&self, beginning: &Beginning, version: &FileVersion) -> bool {
         let began = self.http().latest_service_time_of(beginning);
         let second = Duration::from_secs(1);
@@ -142,6 +176,10 @@ impl Session {
     /// As the latest version it does no harm, because the file has the content that was asked for. Below
     /// another version it counts only if its time leaves no doubt. Otherwise the caller would be told that
     /// the file has a content that was replaced already.
+    ///
+    /// The caller must have called `begin` before its first attempt, and must pass that moment.
+    /// Versions that are too old are not read further, so a file with many versions costs one
+    /// request as a rule.
     pub(crate) fn find_made(
         &self,
         control: &Control,
@@ -169,6 +207,10 @@ impl Session {
     ///
     /// Versions are listed newest first, so the search ends at the first one that `is_too_old`.
     /// Each 100 versions cost one request.
+    ///
+    /// The newest one is first, large files that are not finished and hide markers included;
+    /// `is_wanted` has to exclude what it does not mean. An error of a page is returned even if a
+    /// later page would have had the version.
     pub(crate) fn find_version(
         &self,
         control: &Control,
@@ -210,13 +252,18 @@ impl Session {
 }
 
 /// The parts of an unfinished large file, in the order of their numbers, 1,000 to a page.
+///
+/// Each page is one request of class C.
 #[derive(Debug)]
 pub(crate) struct PartPages {
+    /// The large file whose parts are listed.
     file_id: FileId,
+    /// The rows, and the number of the part at which the next page starts.
     pages: Pages<u32, Part>,
 }
 
 impl PartPages {
+    /// Creates a listing from the first part on. Nothing is sent.
     pub(crate) fn new(file_id: FileId) -> Self {
         Self {
             file_id,
@@ -224,6 +271,7 @@ impl PartPages {
         }
     }
 
+    /// The next part, or `None` after the last one. After an error it is at its end.
     pub(crate) fn next(&mut self, session: &Session, control: &Control) -> Option<Result<Part>> {
         let Self { file_id, pages } = self;
         pages.next(Operation::ListParts, |start| {

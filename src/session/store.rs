@@ -15,6 +15,24 @@
 //!
 //! This type implements [`AccountInfo`] around the owner's store, so the rest of the session does
 //! not know which of the two answers.
+//!
+//! What a session may do without its store, and for how long:
+//!
+//! | the store is away while | the session | until |
+//! | --- | --- | --- |
+//! | a call begins | uses the authorization that was read last | an hour has passed since it was read |
+//! | a token expires | authorizes without a lease, and keeps the token | the store takes it |
+//! | a process starts, and has credentials | authorizes and keeps the token | the store takes it |
+//! | a process starts, and has none | fails with the store's error | the store answers |
+//! | somebody wants to log out | fails with the store's error | the store answers |
+//! | a bucket's name is looked up | asks the service, each time | the store answers |
+//! | an upload needs a URL | asks the service, each time | the store answers |
+//!
+//! The price of an absent store is requests to the service. A logout, or a login to another
+//! account, is noticed when the store answers again.
+//!
+//! A process that is killed loses its kept token; the next one finds in the store what the token
+//! would have replaced, and replaces that itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -48,6 +66,7 @@ const NO_LEASE: u64 = 0;
 pub(crate) struct Store {
     /// The owner's store.
     info: Box<dyn AccountInfo>,
+    /// By which `GRACE` and `OFFER_PAUSE` are measured.
     clock: Clock,
     /// The authorization that was read last, and when.
     last: Mutex<Option<(Arc<AuthSnapshot>, Duration)>>,
@@ -72,6 +91,9 @@ struct KeptToken {
 
 impl KeptToken {
     /// Whether this authorization is still what the token replaces.
+    ///
+    /// Of two tokens of unknown order the stored one wins, because it was written by somebody who
+    /// could reach the store.
     fn is_newer_than(&self, stored: &AuthSnapshot) -> bool {
         match &self.replaces {
             Replaced::Known(generation) => Some(stored.generation()) == *generation,
@@ -112,6 +134,9 @@ impl Store {
     /// Applies the policy to the outcome of a call: `Ok(Ok(..))` is a success, `Ok(Err(..))` a
     /// failure that is survived in this way, `Err(..)` one that fails the call. Logs where the
     /// calls of this kind begin or cease to fail.
+    ///
+    /// The error of a survived failure is dropped here, so a caller that may need it after all has
+    /// to keep a copy.
     fn judge<T>(
         &self,
         call: StoreCall,
@@ -152,6 +177,8 @@ impl Store {
     }
 
     /// Returns the outcome of a call, or `otherwise` if its failure is survived.
+    ///
+    /// Fails only with failures that the policy passes on.
     fn survive<T>(
         &self,
         call: StoreCall,
@@ -179,6 +206,9 @@ impl Store {
 
     /// Whether the store merely lacks this identity's token: nobody else has taken its place, and
     /// nobody has logged out.
+    ///
+    /// It asks the store, so it is called only after the store has refused. If the store cannot
+    /// say, the refusal stands.
     fn is_only_lost(&self, owner: &Identity) -> bool {
         let is_kept = |kept: Arc<AuthSnapshot>| kept.identity() == owner;
         self.kept_snapshot().is_some_and(is_kept)
@@ -192,6 +222,10 @@ impl Store {
     /// Returns what the store holds, or the kept token if that is newer. Offers the kept token to
     /// the store if it was not offered recently, and drops it once the store has it or has
     /// something newer.
+    ///
+    /// Called for every reading of the authorization. Without a kept token it costs one atomic
+    /// load. With one it may cost a question whether somebody logged out, and every 10 seconds an
+    /// attempt to store the token; other threads that read at that moment wait for both.
     fn merge(
         &self,
         stored: Option<Arc<AuthSnapshot>>,
@@ -228,6 +262,8 @@ impl Store {
 
     /// Whether the store holds what the kept token replaces. Then it refuses a ticket that names the
     /// kept token's identity, although nobody else has replaced anything.
+    ///
+    /// Without a kept token, or if the store cannot be read, the refusal is taken as it is.
     fn is_behind_kept(&self) -> bool {
         let kept = self.kept.lock();
         let stored = self.info.auth().ok().flatten();
@@ -236,12 +272,17 @@ impl Store {
     }
 
     /// Drops the kept token.
+    ///
+    /// The caller holds the lock and passes what it protects, so that the flag and the token change
+    /// together for all who take the lock.
     fn forget_kept(&self, kept: &mut Option<KeptToken>) {
         *kept = None;
         self.keeps.store(false, Ordering::Release);
     }
 
     /// The kept token, if there is one.
+    ///
+    /// Nothing is asked of the store.
     fn kept_snapshot(&self) -> Option<Arc<AuthSnapshot>> {
         if !self.keeps.load(Ordering::Acquire) {
             return None;
@@ -251,6 +292,9 @@ impl Store {
     }
 
     /// Keeps a token that the store did not accept, in place of one that may be kept already.
+    ///
+    /// What the store holds is read once more here, because the token counts only as long as the
+    /// store still holds that. If it cannot be read, what was read last is assumed.
     fn keep(&self, snapshot: &Arc<AuthSnapshot>) {
         let mut kept = self.kept.lock();
         let replaces = match kept.take() {
@@ -273,6 +317,8 @@ impl Store {
     }
 
     /// Remembers the authorization that was read, for when the store cannot be read.
+    ///
+    /// `None` makes the session forget, so that a logout is not outlived by what was read before.
     fn note_read(&self, stored: Option<&Arc<AuthSnapshot>>) {
         let now = self.clock.elapsed();
         *self.last.lock() = stored.map(|stored| (Arc::clone(stored), now));
@@ -288,6 +334,12 @@ impl Store {
 }
 
 impl AccountInfo for Store {
+    /// In this order: what the store holds, merged with a kept token; if the store is away, the
+    /// kept token, or what was read last within the hour; otherwise the store's error.
+    ///
+    /// A store that holds nothing although something was read before is asked whether somebody
+    /// logged out. If it was emptied instead, what was read last is kept for the time when it is
+    /// away, and the session authorizes again (`reauth`).
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         let outcome = self.info.auth();
         // The error is returned after all if there is nothing to continue with.
@@ -318,11 +370,17 @@ impl AccountInfo for Store {
         }
     }
 
+    /// Fails if the store cannot say: a logout must not be overlooked.
     fn is_logged_out(&self) -> Result<bool, StoreError> {
         let outcome = self.info.is_logged_out();
         self.survive(StoreCall::IsLoggedOut, outcome, true)
     }
 
+    /// The caller may hold the kept token, of which the store knows nothing. The store is then
+    /// asked by the generation of what the token replaced.
+    ///
+    /// If the store fails to give out a lease, a ticket without one is returned. `renew_lease` and
+    /// `abandon_refresh` with that ticket find no lease of its number in the store.
     fn begin_refresh(
         &self,
         stale: Option<Generation>,
@@ -359,19 +417,28 @@ impl AccountInfo for Store {
         Ok(Refresh::Lease(RefreshTicket::new(NO_LEASE, identity)))
     }
 
+    /// As the owner's store says. The hour for which a store may be away is not part of it.
     fn max_staleness(&self) -> Duration {
         self.info.max_staleness()
     }
 
+    /// As the owner's store says.
     fn pool_size(&self) -> usize {
         self.info.pool_size()
     }
 
+    /// A lease that could not be renewed lapses; another process may then authorize as well, which
+    /// does no harm.
     fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
         let outcome = self.info.renew_lease(ticket, lease);
         self.survive(StoreCall::RenewLease, outcome, ())
     }
 
+    /// Never fails because the store is away or broken: the token is then kept. It fails with
+    /// `superseded` if somebody else has logged in since the ticket was drawn.
+    ///
+    /// A store that still holds what a kept token replaces refuses the ticket, which names the kept
+    /// token's identity. That is recognized, and the token is stored without a ticket.
     fn save_auth(
         &self,
         auth: AccountAuth,
@@ -397,31 +464,40 @@ impl AccountInfo for Store {
         })
     }
 
+    /// A lease that could not be given up lapses after its 30 seconds.
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
         let outcome = self.info.abandon_refresh(ticket);
         self.survive(StoreCall::AbandonRefresh, outcome, ())
     }
 
+    /// Fails with the store's error, because the caller must know that others are still logged in.
+    /// The kept token goes with the next reading, which finds the logout.
     fn clear(&self) -> Result<(), StoreError> {
         let outcome = self.info.clear();
         self.survive(StoreCall::Clear, outcome, ())
     }
 
+    /// `None` if the store does not know the bucket, or cannot say: the caller asks the service in
+    /// both cases.
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
         let outcome = self.info.bucket_id(owner, name);
         self.survive_of(StoreCall::ReadBuckets, owner, outcome, None)
     }
 
+    /// As for `bucket_id`: the caller asks the service if there is no answer.
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
         let outcome = self.info.bucket_name(owner, id);
         self.survive_of(StoreCall::ReadBuckets, owner, outcome, None)
     }
 
+    /// An empty list if the store cannot say. A caller that needs all buckets asks the service.
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
         let outcome = self.info.buckets(owner);
         self.survive_of(StoreCall::ReadBuckets, owner, outcome, Vec::new())
     }
 
+    /// What is not stored is looked up again by the next process, at the price of one
+    /// `b2_list_buckets` (class C).
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
         let outcome = self.info.save_bucket(owner, name, id);
         self.survive_of(StoreCall::WriteBuckets, owner, outcome, ())
@@ -441,6 +517,8 @@ impl AccountInfo for Store {
         self.survive_of(StoreCall::WriteBuckets, owner, outcome, ())
     }
 
+    /// `None` if the pool is empty or the store is away. A store of another identity gives nothing
+    /// either.
     fn take_upload_url(
         &self,
         owner: &Identity,
@@ -450,6 +528,7 @@ impl AccountInfo for Store {
         self.survive_of(StoreCall::TakeUploadUrl, owner, outcome, None)
     }
 
+    /// A URL that is not stored is lost, and another one is requested when it is needed.
     fn put_upload_url(
         &self,
         owner: &Identity,
@@ -460,6 +539,8 @@ impl AccountInfo for Store {
         self.survive_of(StoreCall::PutUploadUrl, owner, outcome, ())
     }
 
+    /// URLs that stay because the store is away are refused by the service if their target is gone,
+    /// and expire within a day.
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         let outcome = self.info.drop_upload_urls(owner, target);
         self.survive_of(StoreCall::DropUploadUrls, owner, outcome, ())

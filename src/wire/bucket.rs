@@ -183,10 +183,15 @@ setters! {
 }
 
 /// The body of `b2_delete_bucket`, which fails unless the bucket is empty.
+///
+/// The service refuses a bucket that has any version left, hide markers and unfinished large files
+/// included.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteBucketRequest<'a> {
+    /// The id of the authorized account.
     pub(crate) account_id: &'a AccountId,
+    /// The bucket to delete.
     pub(crate) bucket_id: &'a BucketId,
 }
 

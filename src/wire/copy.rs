@@ -1,4 +1,17 @@
 //! Copies within the service (docs/protocol.md, sections 2.13 and 2.17).
+//!
+//! Nothing passes through this machine: the service reads the source and writes the copy, and
+//! answers when it is done, which may take minutes for a large source. Both requests are billed in
+//! class C. Neither takes an upload URL.
+//!
+//! | the request says | what the copy has |
+//! | --- | --- |
+//! | no destination bucket | the bucket of the source |
+//! | no range | all bytes of the source |
+//! | `COPY` | the content type and file info of the source |
+//! | `REPLACE` | the content type and file info of the request |
+//! | no encryption | the default encryption of its bucket |
+//! | no retention, no legal hold | none of the source's; the service never copies them |
 
 use serde::Serialize;
 

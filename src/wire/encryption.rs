@@ -1,5 +1,8 @@
 //! The encryption of a file in the form in which requests contain it (docs/protocol.md, section
 //! 3.9).
+//!
+//! The customer's key is a secret. It is written into the body of the request and nowhere else: the
+//! type has a `Debug` of its own, and its fields are private.
 
 use std::fmt;
 
@@ -27,6 +30,7 @@ const AES256: &str = "AES256";
 pub struct EncryptionSetting<'a> {
     /// The kind of encryption; `null` asks for none.
     mode: Option<&'static str>,
+    /// `AES256` whenever there is a mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     algorithm: Option<&'static str>,
     /// The customer's key in Base64.
@@ -37,6 +41,7 @@ pub struct EncryptionSetting<'a> {
     customer_key_md5: Option<&'a str>,
 }
 
+/// Shows the mode only.
 impl fmt::Debug for EncryptionSetting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncryptionSetting")

@@ -91,6 +91,7 @@ pub(crate) struct ListKeysRequest<'a> {
     pub(crate) account_id: &'a AccountId,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) start_application_key_id: Option<&'a ApplicationKeyId>,
+    /// The largest number of keys in the answer.
     pub(crate) max_key_count: u32,
 }
 
@@ -111,6 +112,8 @@ pub struct ListKeysResponse {
 }
 
 /// The body of `b2_delete_key`.
+///
+/// The service has no request that brings a deleted key back.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeleteKeyRequest<'a> {

@@ -1,4 +1,24 @@
 //! Large files and their parts (docs/protocol.md, sections 2.14 to 2.21).
+//!
+//! The order of the requests of one large file:
+//!
+//! 1. `b2_start_large_file` fixes the name and all settings, and returns the id that the finished
+//!    file keeps.
+//! 2. Parts 1 to 10,000 are uploaded or copied, in any order and at the same time. A part that is
+//!    sent again under its number replaces the earlier one.
+//! 3. `b2_finish_large_file` names the SHA-1 of every part, from part 1 on without a gap. Only then
+//!    does the file appear under its name.
+//!
+//! `b2_cancel_large_file` ends it instead and deletes the parts. A file that is neither finished
+//! nor cancelled stays, and its parts are billed as storage, until a lifecycle rule or somebody
+//! cancels it.
+//!
+//! | refusal | when |
+//! | --- | --- |
+//! | 400 `bad_request`, "at least 2 parts" | the request to finish names fewer than two checksums |
+//! | 400 `missing_part` | a number is missing, or there are more checksums than parts |
+//! | 400 `part_sha1_mismatch` | a checksum is not that of the stored part |
+//! | 400 `bad_request`, "No active upload" | the file is unknown, cancelled, or finished already |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -90,7 +110,9 @@ setters! {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FinishLargeFileRequest<'a> {
+    /// The id that the start returned.
     pub(crate) file_id: &'a FileId,
+    /// The SHA-1 of each part in hexadecimal digits, part 1 first.
     pub(crate) part_sha1_array: Vec<String>,
 }
 

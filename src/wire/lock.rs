@@ -1,5 +1,15 @@
 //! Retention and legal hold of files (docs/protocol.md, sections 2.28 and 2.29), and the default
 //! retention of buckets (docs/protocol.md, section 2.5).
+//!
+//! Both requests are about one version, whose bucket must have object lock enabled; otherwise the
+//! answer is 400 `bucket_missing_file_lock`. Both are billed in class A and have no further effect
+//! if they are sent twice.
+//!
+//! | change of the retention | needs |
+//! | --- | --- |
+//! | set one, extend it, turn governance into compliance | `writeFileRetentions` |
+//! | shorten or remove governance | `writeFileRetentions`, `bypassGovernance`, and the request must say so |
+//! | shorten or remove compliance | nothing helps: 403 `access_denied` |
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -30,6 +40,8 @@ pub struct UpdateFileRetentionRequest<'a> {
 }
 
 /// Serializes a retention with both members, or with `null` for both, which removes it.
+///
+/// Both members have to be there: only two `null` values are known to remove a retention.
 fn both_or_nulls<S: Serializer>(
     retention: &Option<&FileRetention>,
     serializer: S,
@@ -133,6 +145,8 @@ pub struct UpdateFileLegalHoldResponse {
 }
 
 /// The default retention of a bucket in a request, converted from a [`DefaultRetention`].
+///
+/// It applies to files that are uploaded later; files that exist keep the retention that they have.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct DefaultRetentionSetting<'a>(Form<'a>);

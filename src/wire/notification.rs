@@ -2,6 +2,18 @@
 //!
 //! The rules contain secrets, so the types of the model cannot be serialized. The private forms
 //! here can, and do not implement `Debug`.
+//!
+//! There is no request for a single rule: the rules of a bucket are read, changed and written back
+//! as a whole, and an empty list removes all of them. Two programs that do so at the same time
+//! overwrite each other's change, because the request has no revision.
+//!
+//! | in a rule | when it is sent |
+//! | --- | --- |
+//! | `isSuspended`, `suspensionReason` | left out: the service sets them |
+//! | members that this version of the crate has no field for | sent back as they came |
+//! | a signing secret that was not set | left out |
+//! | custom headers that were not set | left out |
+//! | the whole rule, if it could not be read | sent back as it came |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,6 +28,7 @@ use crate::model::notification::{
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GetNotificationRulesRequest<'a> {
+    /// The bucket whose rules are wanted.
     pub(crate) bucket_id: &'a BucketId,
 }
 
@@ -23,7 +36,9 @@ pub(crate) struct GetNotificationRulesRequest<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SetNotificationRulesRequest<'a> {
+    /// The bucket whose rules are replaced.
     pub(crate) bucket_id: &'a BucketId,
+    /// All rules that the bucket is to have.
     pub(crate) event_notification_rules: Vec<KeptRule<'a>>,
 }
 
@@ -69,13 +84,20 @@ impl<'a> From<&'a EventNotificationRule> for KeptRule<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RuleForm<'a> {
+    /// The name of the rule.
     name: &'a str,
+    /// The events that the rule is about.
     event_types: &'a [EventType],
+    /// The prefix of the names that the rule is about; empty for all.
     object_name_prefix: &'a str,
+    /// Whether events are sent at present.
     is_enabled: bool,
+    /// Where events are sent.
     target_configuration: TargetForm<'a>,
+    /// How many events one request to the target may contain; left out if it was not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_events_per_batch: Option<u32>,
+    /// Members without a field, in the object itself.
     #[serde(flatten)]
     extra: &'a Map<String, Value>,
 }
@@ -84,11 +106,15 @@ pub(crate) struct RuleForm<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TargetForm<'a> {
+    /// The kind of target.
     target_type: &'a TargetType,
+    /// The URL of the target; left out if it is empty.
     #[serde(skip_serializing_if = "str::is_empty")]
     url: &'a str,
+    /// Headers that the service adds to its requests, with their secret values.
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_headers: Option<Vec<HeaderForm<'a>>>,
+    /// The secret that the service signs its requests with.
     #[serde(skip_serializing_if = "Option::is_none")]
     hmac_sha256_signing_secret: Option<&'a str>,
     #[serde(flatten)]
@@ -98,7 +124,9 @@ struct TargetForm<'a> {
 /// A header that the service sends to the target.
 #[derive(Serialize)]
 struct HeaderForm<'a> {
+    /// The name of the header.
     name: &'a str,
+    /// The value, which may be a secret.
     value: &'a str,
 }
 
@@ -129,6 +157,7 @@ impl<'a> From<&'a EventNotificationRule> for RuleForm<'a> {
     }
 }
 
+/// Exposes the secrets of a target. The form has no `Debug` and lives as long as the request.
 impl<'a> From<&'a EventTarget> for TargetForm<'a> {
     fn from(target: &'a EventTarget) -> Self {
         let EventTarget {

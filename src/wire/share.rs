@@ -1,4 +1,7 @@
 //! Download authorizations (docs/protocol.md, section 2.25).
+//!
+//! The request is billed in class C and needs `shareFiles`. The token that it returns works for
+//! downloads by name only, in one bucket, until it expires; whoever has it may download.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +46,8 @@ impl<'a> DownloadAuthorizationRequest<'a> {
     }
 
     /// Restricts the token to downloads that ask for these response headers.
+    ///
+    /// They replace those that were given before.
     #[must_use]
     pub fn overrides(mut self, headers: &'a ResponseHeaders) -> Self {
         self.overrides = headers.parameters().collect();

@@ -3,6 +3,15 @@
 //! The command runs in a process group of its own, so that it can be ended together with what it
 //! started. Its output is read on a thread of its own, because reading from a pipe has no time
 //! limit. The output is never shown, logged or put into an error.
+//!
+//! | what the command does | what the caller gets | what is left of it |
+//! | --- | --- | --- |
+//! | cannot be started | an error with the program's name and the system's reason | nothing |
+//! | ends with another status than 0 | an error with the status | its children, if it left any |
+//! | runs longer than the time limit | an error with the limit | on Unix nothing: its process group is killed |
+//! | prints more than 64 KiB | an error | on Unix nothing: its process group is killed |
+//! | prints neither form, or an id or a key with white space or other characters than printable ASCII | an error that quotes nothing | its children, if it left any |
+//! | leaves a process behind that holds the pipe | what was printed so far, 200 ms after the last piece | that process |
 
 use std::fmt;
 use std::io::Read;
@@ -54,8 +63,11 @@ const LINGER: Duration = Duration::from_millis(200);
 pub struct CommandCredentials {
     /// The program and its arguments, which run without a shell.
     program: String,
+    /// The arguments, unchanged. They may contain secrets, so `Debug` leaves them out.
     args: Vec<String>,
+    /// The realm of a key whose output names none.
     realm: Realm,
+    /// How long the command may run.
     time_limit: Duration,
 }
 
@@ -242,6 +254,8 @@ struct Printed {
 
 /// Reads a key from the output, in either form. Returns no reason on failure, because the text may
 /// be a secret.
+///
+/// Bytes that are not UTF-8, an id with a colon, and a text of one line are no credentials.
 fn parse(output: &[u8], realm: &Realm) -> Option<Credentials> {
     let text = std::str::from_utf8(output).ok()?.trim();
     let credentials = if text.starts_with('{') {
