@@ -14,6 +14,24 @@
 //! | `bucket_id`, `bucket_name` | answer for a minute |
 //! | `remove_bucket` | forgets the bucket and its URLs, then asks the store |
 //! | `take_upload_url`, `put_upload_url` | use the memory for URLs in constant use |
+//!
+//! What the memory may get wrong, and who corrects it:
+//!
+//! | the memory says | the truth is | what follows |
+//! | --- | --- | --- |
+//! | an authorization | another process has replaced the token | the service refuses the old one; the store is asked, which holds the new one |
+//! | an authorization | somebody has logged out, or in to another account | requests run under the old login until the staleness is over |
+//! | a bucket's id | the bucket was deleted | the service refuses the id |
+//! | a bucket's name | the id belongs to another name by now | the name of up to a minute ago is used |
+//! | no answer | | the store is asked; a bucket that was not found is never remembered |
+//!
+//! The store behind the memory decides everything that must be decided once: leases, logins, and
+//! the upload URLs that are not in constant use. With a staleness of zero only the upload URLs are
+//! in memory.
+//!
+//! After a fork the child asks the store for the authorization and for upload URLs at every call;
+//! it neither uses nor returns the URLs that its parent has in memory. Names of buckets are
+//! answered as before.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,8 +75,11 @@ const NAMES_LIFETIME: Duration = Duration::from_secs(60);
 /// ```
 #[derive(Debug)]
 pub struct Cached<S: AccountInfo> {
+    /// The store that decides.
     store: S,
+    /// By which the memory ages.
     clock: Clock,
+    /// How old a remembered authorization may be.
     staleness: Duration,
     /// The authorization that was read or saved last.
     read: RwLock<Option<Read>>,
@@ -82,11 +103,13 @@ struct Read {
 /// A bucket that was looked up, whose it is, and when that was, by the clock's `elapsed`.
 #[derive(Debug)]
 struct NamedBucket {
+    /// The identity that looked the bucket up. Another one does not get the answer.
     owner: Identity,
     id: BucketId,
     at: Duration,
 }
 
+/// None of these methods calls the store, except those that return what it answered.
 impl<S: AccountInfo> Cached<S> {
     /// Puts a memory in front of a store. The authorization is read from the store again after
     /// `staleness`. If that is zero, only upload URLs are kept in memory.
@@ -134,6 +157,8 @@ impl<S: AccountInfo> Cached<S> {
     }
 
     /// Remembers an authorization that was read or saved, unless nothing is to be remembered.
+    ///
+    /// A later call replaces what is remembered, also by the fact that there is none.
     fn note(&self, auth: Option<&Arc<AuthSnapshot>>) {
         if !self.staleness.is_zero() {
             *self.read.write() = Some(Read {
@@ -144,6 +169,8 @@ impl<S: AccountInfo> Cached<S> {
     }
 
     /// Empties the memory, except for upload URLs.
+    ///
+    /// The next call reads both from the store.
     fn forget(&self) {
         *self.read.write() = None;
         self.names.lock().clear();
@@ -154,6 +181,9 @@ impl<S: AccountInfo> Cached<S> {
     ///
     /// Any other failure leaves the memory as it is: a store that cannot be reached has not changed
     /// its mind.
+    ///
+    /// Upload URLs stay in memory, because each belongs to an identity and is handed out to that
+    /// one only.
     fn heed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if outcome.as_ref().is_err_and(StoreError::is_superseded) {
             self.forget();

@@ -1,4 +1,19 @@
 //! Checks that an authorization comes back as it was saved, and belongs to one identity.
+//!
+//! | check | what it does to the store | a store that fails it |
+//! | --- | --- | --- |
+//! | `empty_at_first` | asks a new store what it holds | makes a program with credentials believe that somebody logged out |
+//! | `what_is_saved_comes_back` | saves one authorization twice, plain and with unusual values | sends requests with half of an authorization |
+//! | `generations_change_with_the_token` | saves two tokens of one identity | hides from other threads that their token is old |
+//! | `another_identity_is_refused` | logs in another account, key or realm | answers for the wrong account |
+//! | `tickets_end_with_their_identity` | saves with tickets from before a login or a logout | undoes that login or logout |
+//! | `clear_forgets_everything` | logs out and in again | leaves secrets, or brings back buckets and URLs of before |
+//! | `debug_shows_no_secret` | prints the store | writes keys and tokens into logs |
+//! | `an_arc_is_a_store` | uses the store through an `Arc` | cannot be shared |
+//!
+//! Each check works on new stores with clocks that stand still, so no time passes unless a check
+//! lets it. The checks do not depend on each other; the first broken promise ends them with a panic
+//! that names it.
 
 use std::sync::Arc;
 
@@ -19,6 +34,9 @@ use crate::model::auth::{AccountAuth, Identity};
 ///
 /// # Panics
 /// If the store breaks the contract.
+///
+/// Every check creates stores of its own with `make`, ten in all, and leaves in them what it saved.
+/// Nothing is sent to the service.
 pub fn check_authorization(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     empty_at_first(&*make(Clock::manual()));
     what_is_saved_comes_back(&*make(Clock::manual()));
@@ -34,6 +52,9 @@ pub fn check_authorization(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 
 /// A new store holds nothing and was not logged out of; otherwise a program with credentials would
 /// not log in.
+///
+/// The call for buckets is refused, because a store that holds nobody's authorization has nobody's
+/// buckets.
 fn empty_at_first(store: &dyn AccountInfo) {
     assert_eq!(current(store), None, "a new store holds no authorization");
     let is_logged_out = fine("is_logged_out", store.is_logged_out());
@@ -43,6 +64,10 @@ fn empty_at_first(store: &dyn AccountInfo) {
 
 /// Every field comes back, also when the same authorization is saved twice, as after an answer that
 /// was lost.
+///
+/// One of the two has a realm that is a URL, no address for the S3 API, and a token with the
+/// characters that SQL is sensitive to. The generation must be that of the authorization, so that
+/// all stores agree about it.
 fn what_is_saved_comes_back(store: &dyn AccountInfo) {
     let unusual = AccountAuth {
         realm: "https://b2.example.com:8180".to_owned(),
@@ -60,6 +85,9 @@ fn what_is_saved_comes_back(store: &dyn AccountInfo) {
 }
 
 /// A new token is a new generation, which is how others notice that theirs is stale.
+///
+/// A session compares generations to learn whether another thread has replaced the token that it
+/// used.
 fn generations_change_with_the_token(store: &dyn AccountInfo) {
     let first = save(store, auth("ada", "1")).generation();
     let second = save(store, auth("ada", "2")).generation();
@@ -69,6 +97,8 @@ fn generations_change_with_the_token(store: &dyn AccountInfo) {
 }
 
 /// Authorizations that each differ from the first in one of the three parts of an identity.
+///
+/// Each is an identity of its own, because a token of one does not work for another.
 fn other_identities() -> [AccountAuth; 3] {
     let ada = auth("ada", "1");
     let account = AccountAuth {
@@ -89,6 +119,9 @@ fn other_identities() -> [AccountAuth; 3] {
 /// After a login of another account, key or realm, nothing of the old identity is readable or
 /// writable, and the new one starts without buckets. A store that compares only the account would
 /// mix two keys.
+///
+/// The refused calls must also have had no effect: the new login stays as it was saved, and gets no
+/// bucket of the old one.
 fn another_identity_is_refused(make: &impl Fn(Clock) -> Box<dyn AccountInfo>, other: AccountAuth) {
     let (store, owner, clock) = authorized(make);
     fine(
@@ -116,6 +149,9 @@ fn another_identity_is_refused(make: &impl Fn(Clock) -> Box<dyn AccountInfo>, ot
 }
 
 /// All nine calls that name an identity are refused.
+///
+/// Nine of the trait's methods take an owner. The refusal has to be `StoreError::superseded`: any
+/// other error would be taken for a failure of the store, which a session survives.
 fn everything_is_refused(store: &dyn AccountInfo, owner: &Identity, clock: &Clock) {
     let (id, target) = ("p".into(), bucket("p"));
     let url = url("late", clock, std::time::Duration::ZERO);
@@ -132,6 +168,9 @@ fn everything_is_refused(store: &dyn AccountInfo, owner: &Identity, clock: &Cloc
 
 /// A refresh that began before a login, or before a logout, cannot save any more: it would
 /// overwrite somebody's login, or undo the logout.
+///
+/// Three tickets are tried: one that was drawn when the store was empty, one of an identity that
+/// was replaced, and one from before a logout.
 fn tickets_end_with_their_identity(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let store = make(Clock::manual());
     let of_nobody = lease(&*store, None);
@@ -158,6 +197,9 @@ fn tickets_end_with_their_identity(make: &impl Fn(Clock) -> Box<dyn AccountInfo>
 
 /// After `clear` there is no authorization, no bucket and no upload URL, not even after the same
 /// identity has logged in again.
+///
+/// `is_logged_out` must be true until somebody authorizes, and false afterwards, because a program
+/// may log in again by itself only when its authorization was lost.
 fn clear_forgets_everything(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     fine(
@@ -207,6 +249,8 @@ fn debug_shows_no_secret(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// An [`Arc`] around the store is the same store.
+///
+/// A program that gives one store to several `B2Api`s wraps it so.
 fn an_arc_is_a_store(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     fn look(store: impl AccountInfo) -> Option<Arc<AuthSnapshot>> {
         current(&store)

@@ -1,4 +1,17 @@
 //! Checks the map of bucket names and ids.
+//!
+//! | check | what it does to the store | a store that fails it |
+//! | --- | --- | --- |
+//! | `names_and_ids_find_each_other` | saves three buckets and looks each up both ways | asks the service for each name again |
+//! | `a_bucket_has_one_name_and_a_name_one_bucket` | renames a bucket, and uses a name again | uploads into a bucket that was deleted |
+//! | `replacing_leaves_nothing_else` | replaces the whole map, also by nothing | keeps buckets that do not exist any more |
+//! | `removing_drops_the_upload_urls` | removes one of two buckets | uploads to URLs of a bucket that is gone |
+//! | `a_new_token_keeps_the_map` | saves another token, then another identity | forgets the map once a day, or mixes two accounts |
+//! | `allowed_buckets_are_added` | saves a key that is restricted to buckets | asks for names that the authorization has brought |
+//!
+//! The map spares one `b2_list_buckets` (class C) for each bucket and process. It is only a memory:
+//! a bucket that it does not have is asked from the service, and an id that is out of date is
+//! refused there.
 
 use super::fixture::{
     auth, auth_for_buckets, authorized, bucket, fine, names, pairs, put, save, take, url,
@@ -13,6 +26,8 @@ use crate::model::auth::Identity;
 ///
 /// # Panics
 /// If the store breaks the contract.
+///
+/// Every check creates a store of its own with `make`. Nothing is sent to the service.
 pub fn check_buckets(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     names_and_ids_find_each_other(make);
     a_bucket_has_one_name_and_a_name_one_bucket(make);
@@ -23,11 +38,15 @@ pub fn check_buckets(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// Saves a bucket, which must succeed.
+///
+/// The panic names the method if it does not.
 fn save_named(store: &dyn AccountInfo, owner: &Identity, name: &str, id: &str) {
     fine("save_bucket", store.save_bucket(owner, name, &id.into()));
 }
 
 /// A saved bucket is found by its name and by its id, and names differ in case.
+///
+/// One name has an apostrophe, and one a capital letter, so that the order of names is by bytes.
 fn names_and_ids_find_each_other(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     assert_eq!(fine("bucket_id", store.bucket_id(&owner, "photos")), None);
@@ -55,6 +74,9 @@ fn names_and_ids_find_each_other(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
 
 /// An older entry with the name or the id is replaced. A leftover would send uploads to a bucket
 /// that was deleted and created again under its name.
+///
+/// The last case has both at once: two entries are there, and the new one shares its name with the
+/// first and its id with the second.
 fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     save_named(&*store, &owner, "photos", "1");
@@ -84,6 +106,8 @@ fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn 
 }
 
 /// `replace_buckets` leaves exactly what it was given, also nothing at all.
+///
+/// The list is given out of order and comes back in the order of names.
 fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     save_named(&*store, &owner, "gone", "g");
@@ -95,6 +119,8 @@ fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
 }
 
 /// Removing a bucket removes its upload URLs and no others. An unknown bucket is no error.
+///
+/// They would lead to a bucket that is gone.
 fn removing_drops_the_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     for id in ["1", "2"] {
@@ -122,6 +148,11 @@ fn removing_drops_the_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>)
 
 /// The map survives a new token, and ends with the identity. It does not come back when that
 /// identity logs in again, because buckets may have changed in between.
+///
+/// A token is replaced about once a day; losing the map with it would cost a request for each
+/// bucket.
+///
+/// Another identity in between ends the map.
 fn a_new_token_keeps_the_map(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     save_named(&*store, &owner, "photos", "p");
@@ -140,6 +171,9 @@ fn a_new_token_keeps_the_map(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 
 /// The buckets that a key is restricted to come with its authorization, and are stored as
 /// `save_bucket` does. Those without a name, which the service no longer finds, are passed over.
+///
+/// In the example one bucket has got a new name, and one name belongs to a new bucket: neither old
+/// entry may stay.
 fn allowed_buckets_are_added(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     save_named(&*store, &owner, "photos", "p");

@@ -1,4 +1,15 @@
 //! The values that the checks store, and shorthands for calling a store.
+//!
+//! All values are invented, and are told apart by a short word: `auth("ada", "1")` is the account
+//! `ada` with the token `account-token-1`, and `url("u", ..)` has the token `upload-token-u`. The
+//! checks look for these words in `Debug` output and in errors, so a value that is added here needs
+//! a word as well.
+//!
+//! The functions that call a store (`save`, `current`, `begin`, `put`, `take`, `names`) panic with
+//! the name of the method if the call fails. A check that expects a refusal calls the method itself
+//! and passes the outcome to `refused`.
+//!
+//! Time comes from the clock that the store was made with. No function here waits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +31,9 @@ pub(super) const APPLICATION_KEY: &str = "application-key-in-clear";
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
 /// An authorization of this account, whose token ends in `token`.
+///
+/// It is restricted to a name prefix with quotes and a letter that is not ASCII, and has a
+/// capability that this crate does not know.
 pub(in crate::account_info) fn auth(account: &str, token: &str) -> AccountAuth {
     AccountAuth {
         realm: "production".to_owned(),
@@ -41,6 +55,9 @@ pub(in crate::account_info) fn auth(account: &str, token: &str) -> AccountAuth {
 }
 
 /// An authorization of a key that is restricted to these buckets.
+///
+/// The token is always the first. A bucket without a name is one that the service did not find any
+/// more.
 pub(super) fn auth_for_buckets(account: &str, buckets: &[(&str, Option<&str>)]) -> AccountAuth {
     let mut auth = auth(account, "1");
     let buckets = buckets.iter().map(|(id, name)| AllowedBucket {
@@ -52,6 +69,8 @@ pub(super) fn auth_for_buckets(account: &str, buckets: &[(&str, Option<&str>)]) 
 }
 
 /// Creates a store that holds an authorization of the account `ada`.
+///
+/// The clock stands still until the check moves it.
 pub(super) fn authorized(
     make: &impl Fn(Clock) -> Box<dyn AccountInfo>,
 ) -> (Box<dyn AccountInfo>, Identity, Clock) {
@@ -72,6 +91,8 @@ pub(super) fn current(store: &dyn AccountInfo) -> Option<Arc<AuthSnapshot>> {
 }
 
 /// Draws a lease that must be free.
+///
+/// It lasts for [`LEASE`]. The caller has to use the ticket or let it lapse.
 pub(super) fn lease(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> RefreshTicket {
     match begin(store, stale) {
         Refresh::Lease(ticket) => ticket,
@@ -80,12 +101,18 @@ pub(super) fn lease(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> Re
 }
 
 /// Asks for the right to replace an authorization.
+///
+/// The stale authorization is passed as its generation; without one, nothing is held as far as the
+/// caller knows.
 pub(super) fn begin(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> Refresh {
     let stale = stale.map(AuthSnapshot::generation);
     fine("begin_refresh", store.begin_refresh(stale, LEASE))
 }
 
 /// Whether somebody else holds the lease.
+///
+/// If the lease is free after all, this draws it: the check that follows must not expect it to be
+/// free.
 pub(super) fn is_busy(store: &dyn AccountInfo, stale: Option<&AuthSnapshot>) -> bool {
     matches!(begin(store, stale), Refresh::Busy)
 }
@@ -96,6 +123,9 @@ pub(in crate::account_info) fn bucket(id: &str) -> UploadTarget {
 }
 
 /// An upload URL that was received this long ago.
+///
+/// The age is subtracted from the time of the store's clock, so that moving the clock makes the URL
+/// older.
 pub(in crate::account_info) fn url(name: &str, clock: &Clock, age: Duration) -> UploadUrl {
     UploadUrl {
         url: format!("https://pod.backblaze.com/{name}"),
@@ -124,6 +154,8 @@ pub(super) fn take(
 }
 
 /// The buckets that the store knows, as plain text.
+///
+/// In the order in which the store returned them.
 pub(super) fn names(store: &dyn AccountInfo, owner: &Identity) -> Vec<(String, String)> {
     fine("buckets", store.buckets(owner))
         .into_iter()
@@ -146,6 +178,9 @@ pub(super) fn fine<T>(method: &str, result: Result<T, StoreError>) -> T {
 }
 
 /// Checks that a call was refused because the store holds another identity.
+///
+/// Success is a failure of the check as well, and shows the value that should not have been
+/// returned.
 #[track_caller]
 pub(super) fn refused<T: fmt::Debug>(method: &str, result: Result<T, StoreError>) {
     match result {

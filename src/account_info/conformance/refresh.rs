@@ -1,4 +1,17 @@
 //! Checks who may replace an authorization.
+//!
+//! | check | what it does to the store | a store that fails it |
+//! | --- | --- | --- |
+//! | `one_lease_at_a_time` | asks twice for the lease | lets every process authorize |
+//! | `whoever_is_behind_gets_the_newer_one` | asks with an old generation | makes every thread authorize in turn |
+//! | `saving_ends_the_lease` | saves with a ticket and without | makes the next process wait for nothing |
+//! | `a_lease_lapses` | lets the time of the lease pass | blocks everybody after a crash |
+//! | `only_the_holder_gives_a_lease_back` | gives back a lease that has lapsed | ends the lease of the next holder |
+//! | `clear_ends_the_lease` | logs out under a lease | makes the next login wait |
+//! | `a_lease_can_be_renewed` | renews before and after the end | shortens a lease, or takes over another one |
+//!
+//! Leases last for 30 seconds here. Times within five seconds of an end are not tried, so a store
+//! that rounds to whole seconds passes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +25,8 @@ use crate::control::clock::Clock;
 ///
 /// # Panics
 /// If the store breaks the contract.
+///
+/// Every check creates a store of its own with `make` and moves its clock; none of them waits.
 pub fn check_refresh(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     one_lease_at_a_time(&*make(Clock::manual()));
     whoever_is_behind_gets_the_newer_one(&*make(Clock::manual()));
@@ -24,6 +39,9 @@ pub fn check_refresh(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 
 /// While somebody holds the lease, others are told to wait, and the authorization stays usable. The
 /// ticket names the identity that was held.
+///
+/// A ticket of an empty store names no identity. It is given back, and the next caller gets the
+/// lease at once.
 fn one_lease_at_a_time(store: &dyn AccountInfo) {
     let ticket = lease(store, None);
     assert_eq!(ticket.identity(), None, "there was no identity");
@@ -48,6 +66,8 @@ fn one_lease_at_a_time(store: &dyn AccountInfo) {
 
 /// A caller with an older generation gets the newer authorization at once, also while that one is
 /// being replaced. Otherwise every thread that met an expired token would authorize in turn.
+///
+/// After a logout there is nothing newer, so an old generation gets the lease instead.
 fn whoever_is_behind_gets_the_newer_one(store: &dyn AccountInfo) {
     let old = save(store, auth("ada", "1"));
     let new = save(store, auth("ada", "2"));
@@ -80,6 +100,9 @@ fn saving_ends_the_lease(store: &dyn AccountInfo) {
 
 /// A lease ends by itself, so a process that was killed blocks nobody. A slow holder whose lease
 /// has ended may still save if nobody else began.
+///
+/// The lease of a process that was killed is drawn by the next caller five seconds after its end,
+/// and is then held again.
 fn a_lease_lapses(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let clock = Clock::manual();
     let store = make(clock.clone());
@@ -99,6 +122,8 @@ fn a_lease_lapses(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// A ticket that has lapsed does not end the lease of the next holder.
+///
+/// A slow process whose lease has lapsed still gives it back when its request fails.
 fn only_the_holder_gives_a_lease_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let clock = Clock::manual();
     let store = make(clock.clone());
@@ -115,6 +140,9 @@ fn only_the_holder_gives_a_lease_back(make: &impl Fn(Clock) -> Box<dyn AccountIn
 }
 
 /// A store need not implement renewing. If it does, a renewed lease must never harm the next one.
+///
+/// A store without renewing returns `Ok` and leaves the lease as it is, which the first half of
+/// this check cannot tell apart.
 fn a_lease_can_be_renewed(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let clock = Clock::manual();
     let store = make(clock.clone());

@@ -1,5 +1,26 @@
 //! Checks what is left when a store is opened again, and what two stores see that are open in one
 //! place.
+//!
+//! A place is whatever a store is opened at: a directory, a database, the name of an account info
+//! on a server. `new_place` makes an empty one, and `open` opens a store there; a check opens
+//! several stores at one place, one after the other or at the same time.
+//!
+//! | check | what it does | a store that fails it |
+//! | --- | --- | --- |
+//! | `everything_is_there_again` | closes and opens the store between saving and reading | loses the login, or hands out a URL twice |
+//! | `time_passes_while_it_is_closed` | moves the clock while no store is open | hands out URLs that the service has forgotten |
+//! | `two_in_one_place_are_one` | saves through one store and reads through another | has two leases, or two pools |
+//! | `both_see_another_account` | logs in and out through one of two stores | works for an account that nobody is logged in to |
+//!
+//! A store that answers from a memory announces for how long (`max_staleness`). The checks let that
+//! time pass before they ask what another store has changed, and only then.
+//!
+//! The clock is one for all stores at a place and stands still between its moves. It also moves the
+//! time of a server, through `Clock::moved`, so that leases on a server lapse when a check wants
+//! them to.
+//!
+//! None of the checks kills a process. What a killed process leaves is what a store leaves that is
+//! dropped while it holds a lease or an upload URL, which is what these checks do.
 
 use std::time::Duration;
 
@@ -14,6 +35,9 @@ use crate::control::clock::Clock;
 ///
 /// # Panics
 /// If the store breaks the contract.
+///
+/// A place is dropped with the check that made it, so `P` can be a directory that is removed.
+/// Nothing is sent to the service.
 pub fn check_restart<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
@@ -26,6 +50,10 @@ pub fn check_restart<P>(
 
 /// The authorization, the buckets, the URLs in their order and the lease survive; a URL that was
 /// taken and a logout survive as well. A URL that came back would be in two hands.
+///
+/// The store is opened four times. What is saved before the first closing has to be there after it,
+/// in the same order; the lease has to be held still, and its ticket, which outlived the store, has
+/// to be accepted.
 fn everything_is_there_again<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
@@ -83,6 +111,11 @@ fn everything_is_there_again<P>(
 
 /// Leases and upload URLs age while no store is open. A store that counts time only while it runs
 /// would hand out URLs that the service has forgotten.
+///
+/// The lease is over 35 seconds after it was drawn, and the URL is too old after its lifetime of 23
+/// hours.
+///
+/// The lease is then drawn again and not given back, as by a second process that was killed.
 fn time_passes_while_it_is_closed<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
@@ -105,12 +138,17 @@ fn time_passes_while_it_is_closed<P>(
 }
 
 /// Lets the time pass in which a store may still answer what it read before.
+///
+/// A store without a memory announces zero, so no time passes.
 fn catch_up(store: &dyn AccountInfo, clock: &Clock) {
     clock.advance(store.max_staleness());
 }
 
 /// What one store saves, the other sees, at the latest after the staleness that it announces. There
 /// is one lease and one pool for both.
+///
+/// The order is: the login, a bucket, an upload URL, the lease. A URL that was put through one
+/// store and taken through the other is gone for both.
 fn two_in_one_place_are_one<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,
@@ -139,6 +177,11 @@ fn two_in_one_place_are_one<P>(
 }
 
 /// After a login or a logout through one store, the other refuses calls for the old identity.
+///
+/// A ticket that was drawn before the login is refused as well, because it would overwrite that
+/// login.
+///
+/// Last of all the first store logs out, and the second one has to see that nobody is logged in.
 fn both_see_another_account<P>(
     new_place: &impl Fn() -> P,
     open: &impl Fn(&P, Clock) -> Box<dyn AccountInfo>,

@@ -1,4 +1,21 @@
 //! What a store does when its server fails: answers that are lost, and a server that is away.
+//!
+//! The order of each check is the same: a call whose answer is lost, or that finds no server; then
+//! the call once more, for as long as the store leaves its server alone; then a look at what there
+//! is. A store may answer the first call by itself, by repeating the request, or may fail it. What
+//! counts is that nothing was done twice.
+//!
+//! | the answer is lost to | the second time |
+//! | --- | --- |
+//! | `begin_refresh` | finds its own lease, or the store fails and the lease lapses |
+//! | `save_auth` | is a success and leaves one authorization |
+//! | `put_upload_url` | leaves one URL |
+//! | `take_upload_url` | takes another URL; at most one is lost |
+//! | `save_bucket`, `clear` | have no further effect |
+//!
+//! While the server is away the only failure is `StoreError::unavailable`, and no error shows a key
+//! or a token. A store that returned another failure would stop the program instead of letting it
+//! work without the store.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,11 +30,15 @@ use crate::error::StoreError;
 use crate::model::auth::Identity;
 
 /// How often a call is repeated after the server is back, with a pause of 50 ms in between.
+///
+/// Together ten seconds, which is the longest time that a store may leave its server alone.
 const ATTEMPTS: u32 = 200;
 
 /// The connection between a store and its server, which a check disturbs.
 ///
 /// A test implements it with a proxy, for example.
+///
+/// A check calls it from its own thread, while no call of the store is running.
 pub trait ServerFaults {
     /// Loses the answer to the next request: the server carries the request out, and the connection
     /// breaks before the answer arrives.
@@ -39,6 +60,9 @@ type Make<'a> = &'a dyn Fn(Clock) -> (Box<dyn AccountInfo>, Box<dyn ServerFaults
 ///
 /// # Panics
 /// When the store breaks the contract.
+///
+/// It takes up to ten seconds of real time for each failure after which the store leaves its server
+/// alone.
 pub fn check_server_faults(make: impl Fn(Clock) -> (Box<dyn AccountInfo>, Box<dyn ServerFaults>)) {
     a_repeated_refresh_finds_its_own_lease(&make);
     a_repeated_save_is_one(&make);
@@ -49,6 +73,8 @@ pub fn check_server_faults(make: impl Fn(Clock) -> (Box<dyn AccountInfo>, Box<dy
 }
 
 /// The value, or nothing if the store is unavailable, which is the only failure that may be.
+///
+/// Also looks for secrets in the error, in both of its forms.
 #[track_caller]
 fn or_unavailable<T>(method: &str, outcome: Result<T, StoreError>) -> Option<T> {
     match outcome {
@@ -71,6 +97,9 @@ fn or_unavailable<T>(method: &str, outcome: Result<T, StoreError>) -> Option<T> 
 }
 
 /// The value as soon as the store leaves its server alone no longer.
+///
+/// It waits for real time, because the server's absence is real as well, whatever the store's clock
+/// says.
 #[track_caller]
 fn again<T>(method: &str, call: impl Fn() -> Result<T, StoreError>) -> T {
     for _ in 0..ATTEMPTS {
@@ -84,6 +113,8 @@ fn again<T>(method: &str, call: impl Fn() -> Result<T, StoreError>) -> T {
 
 /// If the answer to `begin_refresh` is lost and the store asks again, it gets its own lease and is
 /// not told to wait for itself. If it fails instead, that is fine: the lease lapses.
+///
+/// The answer to the save is lost as well, and the authorization has to be there afterwards.
 fn a_repeated_refresh_finds_its_own_lease(make: Make<'_>) {
     let (store, faults) = make(Clock::manual());
     faults.lose_next_answer();
@@ -116,6 +147,8 @@ fn a_repeated_save_is_one(make: Make<'_>) {
 }
 
 /// Pools of both kinds: those of buckets may be kept in memory.
+///
+/// A store may treat them differently: a URL of a large file serves that file alone.
 fn targets() -> [UploadTarget; 2] {
     [bucket("b"), UploadTarget::LargeFile("f".into())]
 }
@@ -156,6 +189,9 @@ fn a_url_is_in_one_hand_although_answers_are_lost(make: Make<'_>) {
 }
 
 /// Takes URLs until none is left.
+///
+/// It ends when the store hands out none. With a store that hands out one URL again and again it
+/// would never end.
 fn take_all(store: &dyn AccountInfo, owner: &Identity, target: &UploadTarget) -> Vec<String> {
     let taken =
         std::iter::from_fn(|| again("take_upload_url", || store.take_upload_url(owner, target)));
@@ -163,6 +199,8 @@ fn take_all(store: &dyn AccountInfo, owner: &Identity, target: &UploadTarget) ->
 }
 
 /// Saving a bucket and logging out have no further effect the second time.
+///
+/// A logout that is repeated stays a logout, and does not become a loss.
 fn buckets_and_a_logout_can_be_repeated(make: Make<'_>) {
     let (store, faults) = make(Clock::manual());
     let saved = save(&*store, auth("ada", "1"));
@@ -224,6 +262,9 @@ fn a_server_that_is_away_makes_the_store_unavailable(make: Make<'_>) {
 }
 
 /// The part of it that concerns upload URLs.
+///
+/// A URL that is put is the exception: a store with a memory accepts it, and returns it to the
+/// server later.
 fn urls_are_away(store: &dyn AccountInfo, owner: &Identity, clock: &Clock) {
     let target = bucket("other");
     let late = url("late", clock, Duration::ZERO);

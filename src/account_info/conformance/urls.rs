@@ -1,4 +1,23 @@
 //! Checks the pools of upload URLs.
+//!
+//! | check | what it does to the store | a store that fails it |
+//! | --- | --- | --- |
+//! | `the_last_one_comes_first_and_once` | puts three URLs and takes them | prefers URLs that have been idle for long, or hands one out twice |
+//! | `targets_are_apart` | uses one id for a bucket and a large file | uploads a part as a file |
+//! | `old_urls_never_come` | lets URLs pass their lifetime | makes uploads fail that a new URL would not |
+//! | `the_pool_is_bounded` | puts three URLs more than the pool takes | grows as long as the program runs |
+//! | `dropping_is_for_one_target` | drops the URLs of a large file | takes URLs from a bucket of the same id |
+//! | `a_new_token_keeps_the_pool` | saves another token, then another identity | requests all URLs again once a day, or mixes two accounts |
+//! | `a_url_that_is_put_twice_is_one` | puts one URL twice | gives one URL to two uploads |
+//! | `a_clock_that_is_ahead_does_no_harm` | puts a URL that was received in 90 seconds | loses URLs in a fleet |
+//!
+//! An upload URL and its token belong together and may be used by one upload at a time. The service
+//! keeps them for 24 hours; a store hands them out for 23 (`UploadUrl::LIFETIME`), so that one that
+//! is handed out can still be used.
+//!
+//! Requesting a URL is one call of class A and a round trip to the service, so a store that loses
+//! URLs costs time and no money. A store that hands a URL out twice costs uploads: the storage
+//! server refuses the second one while the first is running.
 
 use std::time::Duration;
 
@@ -8,8 +27,12 @@ use crate::control::clock::Clock;
 use crate::model::time::Timestamp;
 
 /// The age of a URL that was just received.
+///
+/// It is received at the present time of the store's clock.
 const NEW: Duration = Duration::ZERO;
 /// An hour.
+///
+/// The ages of URLs are given in hours, because that is what their lifetime is measured in.
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Checks the upload URLs: each is handed out once, the last one first, only for its target, only
@@ -17,6 +40,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 ///
 /// # Panics
 /// If the store breaks the contract.
+///
+/// Every check creates a store of its own with `make`; nothing is sent to the service, and no URL
+/// in them exists.
 pub fn check_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     the_last_one_comes_first_and_once(make);
     targets_are_apart(make);
@@ -29,6 +55,9 @@ pub fn check_upload_urls(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// The URL that was put last is taken first, whatever their ages, and comes back unchanged.
+///
+/// The last one comes first because its storage server was alive most recently. A URL that is
+/// taken, put and taken again comes back at once.
 fn the_last_one_comes_first_and_once(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");
@@ -57,6 +86,10 @@ fn the_last_one_comes_first_and_once(make: &impl Fn(Clock) -> Box<dyn AccountInf
 }
 
 /// A bucket and a large file with equal ids have pools of their own.
+///
+/// Three targets have one URL each, and each gets its own back and no second one.
+///
+/// The ids of the service do not look alike, but no store may rely on that.
 fn targets_are_apart(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let targets = [
@@ -75,6 +108,11 @@ fn targets_are_apart(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// A URL is not handed out after its lifetime, even if it was put last.
+///
+/// The old one is put last, an hour before its end, and the clock is moved by two hours. A day
+/// later the young one is too old as well.
+///
+/// A URL that has become too old may stay in the store as long as it is never handed out.
 fn old_urls_never_come(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");
@@ -99,6 +137,9 @@ fn old_urls_never_come(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// A pool keeps the newest [`AccountInfo::pool_size`] URLs, each target its own.
+///
+/// A store may choose a larger size than the usual 100, and no smaller one. The pool of another
+/// target must not lose anything.
 fn the_pool_is_bounded(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");
@@ -128,6 +169,9 @@ fn the_pool_is_bounded(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// Dropping the URLs of a large file leaves those of a bucket alone, even if their ids are equal.
+///
+/// URLs are dropped when a large file is finished or cancelled, because the service refuses them
+/// from then on.
 fn dropping_is_for_one_target(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let large_file = UploadTarget::LargeFile("f".into());
@@ -144,6 +188,8 @@ fn dropping_is_for_one_target(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// A client puts a URL twice if the first answer was lost.
+///
+/// Its place is that of the second time: it comes first. The other URL of the pool is still there.
 fn a_url_that_is_put_twice_is_one(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let (target, twice) = (bucket("b"), url("twice", &clock, NEW));
@@ -164,6 +210,9 @@ fn a_url_that_is_put_twice_is_one(make: &impl Fn(Clock) -> Box<dyn AccountInfo>)
 }
 
 /// The clocks of the machines of a fleet differ a little.
+///
+/// The stores of this crate accept a time of receipt that is up to five minutes in the future
+/// (`UploadUrl::CLOCK_SLACK`); the check asks for less.
 fn a_clock_that_is_ahead_does_no_harm(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let target = bucket("b");
@@ -179,6 +228,9 @@ fn a_clock_that_is_ahead_does_no_harm(make: &impl Fn(Clock) -> Box<dyn AccountIn
 
 /// Upload URLs survive a new token, because they have tokens of their own, and end with the
 /// identity.
+///
+/// When another identity has logged in, the URLs of the first are gone for good, also after it has
+/// logged in again.
 fn a_new_token_keeps_the_pool(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, clock) = authorized(make);
     let (target, kept) = (bucket("b"), url("kept", &clock, NEW));

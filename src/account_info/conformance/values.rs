@@ -1,4 +1,13 @@
 //! Checks unusual values: all scripts, and large sizes.
+//!
+//! | check | what it saves | a store that fails it |
+//! | --- | --- | --- |
+//! | `every_script_comes_back` | text of many scripts in every field | looks in the wrong bucket, or sends a damaged token |
+//! | `large_values_come_back` | texts of 100,000 bytes, sizes beyond 32 bits | cuts values off |
+//! | `many_buckets_come_back` | 2,000 buckets at once | loses buckets, or fails for large accounts |
+//!
+//! The service itself allows less in most places. The checks ask for more, because a store that
+//! passes a text on unchanged needs no rule for what is allowed.
 
 use std::time::Duration;
 
@@ -16,6 +25,8 @@ const UNUSUAL: &str = "Grüße 桜 مرحبا 🗝️ e\u{301}é \'\"`\\;--/*%_\
 ///
 /// # Panics
 /// If the store breaks the contract.
+///
+/// Every check creates a store of its own with `make`.
 pub fn check_values(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     every_script_comes_back(make);
     large_values_come_back(make);
@@ -24,6 +35,9 @@ pub fn check_values(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 
 /// Text comes back to the byte: no normalizing, no escaping that shows, no limit at a line's end.
 /// Two names that look alike are two buckets.
+///
+/// The empty name is one of them. Looking a bucket up works by its name and by its id, and upload
+/// URLs are found by targets with such ids.
 fn every_script_comes_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, _, clock) = authorized(make);
     // Two names that only the bytes tell apart.
@@ -55,6 +69,8 @@ fn every_script_comes_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// An authorization that has this text in every field that is a text.
+///
+/// The capability is one that this crate does not know, and the only bucket has no name.
 fn everywhere(text: &str) -> AccountAuth {
     let mut auth = auth(text, text);
     auth.application_key = text.into();
@@ -86,6 +102,8 @@ fn large_values_come_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
 }
 
 /// More buckets than an account has at first (100) or with a raised limit.
+///
+/// The order is that of names, which is how they were given.
 fn many_buckets_come_back(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     let all: Vec<(String, BucketId)> = (1000..3000)
