@@ -5,12 +5,33 @@
 //! method has a default. Here they are listed once, so a method that is added to the trait is passed
 //! on by all wrappers or by none. [`Cached`](super::Cached) and the session's wrapper are not made in
 //! this way, because each of their methods does something of its own.
+//!
+//! Who uses it: a store that is opened behind a builder passes every call on to the store with a
+//! memory in front of it; the store for a place that cannot be written first takes over what others
+//! have written, and then passes the call on to a store in memory; an `Arc` or a `Box` around a
+//! store is a store.
+//!
+//! | a wrapper that is made here | gets |
+//! | --- | --- |
+//! | each of the sixteen methods with a `Result` | the inner store's answer, or the error of the expression |
+//! | `max_staleness`, `pool_size` | the trait's defaults, unless the wrapper writes them itself |
+//! | a method that is added to the trait with a default | that default, until it is added to the list here |
+//!
+//! The expression is evaluated at each call. A wrapper that has to prepare something, such as
+//! looking at a file, does it there; an error of it is the error of the call, and the inner store
+//! is then not called.
+//!
+//! The paths in the macros are written in full, so that a file that uses them needs no imports for
+//! them.
 
 /// Implements [`AccountInfo`](super::AccountInfo) for a type by calling another store.
 ///
 /// `|this| store` returns that store, or the error with which every call fails. The two methods
 /// without a `Result` (`max_staleness`, `pool_size`) keep their defaults unless they are written
 /// after it.
+///
+/// `impl[..]` takes the generic parameters of the implementation, and is empty for most types. What
+/// follows the semicolon is added to the implementation as it is.
 macro_rules! forward_account_info {
     (impl[$($generics:tt)*] $type:ty, |$this:ident| $store:expr; $($others:item)*) => {
         impl<$($generics)*> $crate::account_info::AccountInfo for $type {
@@ -89,6 +110,9 @@ macro_rules! forward_account_info {
 }
 
 /// Implements methods that return a `Result` by calling the store that the expression returns.
+///
+/// The arguments are moved into the inner call, so nothing is cloned. The name that the caller
+/// gives for `self` is its own, because an expression in a macro cannot name the method's `self`.
 macro_rules! forward_methods {
     (
         |$this:ident| $store:expr;

@@ -9,6 +9,24 @@
 //! | lease | the ticket's number and its end by the monotonic clock, so that setting the machine's time does not extend it | saving, abandoning, `clear`, its end |
 //! | buckets | a sorted map by name; a lookup by id goes through all of them | another identity, `clear` |
 //! | upload URLs | a list for each target, the newest last | being taken, age, the pool's size, another identity |
+//!
+//! No call fails but for one reason: data of an identity that the store does not hold is refused
+//! with `superseded`. Nothing here can be away, full or damaged.
+//!
+//! | call | what happens under the lock |
+//! | --- | --- |
+//! | `begin_refresh` | a newer authorization is returned; otherwise a lease that still runs is `Busy`; otherwise a new lease replaces what is left of the last |
+//! | `save_auth` | with a ticket, the identity must still be the one that the ticket was drawn for; another identity empties buckets and pools; the lease ends |
+//! | `clear` | everything but the count of tickets goes, and the store counts as logged out |
+//! | `save_bucket` | older entries of the name and of the id go |
+//! | `take_upload_url` | URLs of the target that are too old go, and the newest of the rest is returned |
+//! | `put_upload_url` | an older entry of the URL goes; a full pool loses its oldest URL |
+//!
+//! What a thread sees is always the state between two calls. A snapshot that was handed out stays
+//! valid after it was replaced, because it is shared and never changed.
+//!
+//! The pools have one list for each target for as long as nobody drops it, so a program that
+//! finishes a large file drops the target's URLs as well.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -53,13 +71,16 @@ use crate::model::time::Timestamp;
 /// ```
 #[derive(Debug, Default)]
 pub struct InMemoryAccountInfo {
+    /// Everything, under the one lock.
     contents: Mutex<Contents>,
+    /// By which leases end and upload URLs age.
     clock: Clock,
 }
 
 /// Everything that the store holds.
 #[derive(Debug, Default)]
 struct Contents {
+    /// The authorization, shared with all who have read it.
     auth: Option<Arc<AuthSnapshot>>,
     /// Whether the authorization is missing because of a logout.
     is_logged_out: bool,
@@ -77,18 +98,25 @@ struct Contents {
 /// A lease, and when it ends by the clock's `elapsed`.
 #[derive(Debug)]
 struct Lease {
+    /// The number of the ticket that holds the lease.
     ticket: u64,
+    /// The clock's `elapsed` at the end. A renewal moves it.
     ends: Duration,
 }
 
+/// All of these methods are called under the lock.
 impl Contents {
     /// Stores a bucket, in place of an older name of it and of an older bucket of this name.
+    ///
+    /// Both kinds of older entries are removed because a bucket has one name, and a name leads to
+    /// one bucket.
     fn name_bucket(&mut self, name: &str, id: &BucketId) {
         self.buckets.retain(|_, known| known != id);
         self.buckets.insert(name.to_owned(), id.clone());
     }
 }
 
+/// The store is ready at once: nothing is read and nothing can fail.
 impl InMemoryAccountInfo {
     /// Creates an empty store.
     #[must_use]
@@ -104,6 +132,8 @@ impl InMemoryAccountInfo {
     }
 
     /// Creates an empty store that reads the time from this clock.
+    ///
+    /// Two stores may share a clock, such as one that tests move.
     #[cfg(any(test, feature = "test-util", feature = "sqlite"))]
     pub(crate) fn reading(clock: Clock) -> Self {
         Self {
@@ -115,6 +145,9 @@ impl InMemoryAccountInfo {
     /// Empties the store as if its contents were lost, which is not a logout: a program with
     /// credentials then logs in again. The number of tickets stays, so that no old ticket fits a
     /// new lease.
+    ///
+    /// A running lease is lost as well, and its ticket fits no later one. Upload URLs and buckets
+    /// have to be learned again.
     #[cfg(feature = "sqlite")]
     pub(crate) fn lose_contents(&self) {
         let mut contents = self.lock();
@@ -125,12 +158,15 @@ impl InMemoryAccountInfo {
         };
     }
 
+    /// The lock is never held across a call of something else, so it cannot be part of a deadlock.
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock()
     }
 
     /// Locks the contents if they belong to `owner`. Fails with `superseded` otherwise. The check
     /// and what follows happen under one lock, so nobody logs in between them.
+    ///
+    /// An owner that is nobody's, because nobody is logged in, is refused as well.
     fn owned_by(&self, owner: &Identity) -> Result<MutexGuard<'_, Contents>, StoreError> {
         let contents = self.lock();
         match &contents.auth {
@@ -140,6 +176,8 @@ impl InMemoryAccountInfo {
     }
 }
 
+/// Each method is one locked section, so a caller never sees half of another's change. The trait
+/// says what each promises.
 impl AccountInfo for InMemoryAccountInfo {
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         Ok(self.lock().auth.clone())

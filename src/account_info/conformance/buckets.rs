@@ -108,6 +108,8 @@ fn a_bucket_has_one_name_and_a_name_one_bucket(make: &impl Fn(Clock) -> Box<dyn 
 /// `replace_buckets` leaves exactly what it was given, also nothing at all.
 ///
 /// The list is given out of order and comes back in the order of names.
+///
+/// A caller replaces the map after it has listed all buckets of the account.
 fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     let (store, owner, _) = authorized(make);
     save_named(&*store, &owner, "gone", "g");

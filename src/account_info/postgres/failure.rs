@@ -8,6 +8,15 @@
 //! | busy | `25006`, `53300`, `53100`, `57014`, `55P03`, `40001`, `58...`, `XX...` | `unavailable`; the next call asks again |
 //! | away | `57P...`, `08...`, no answer at all | `unavailable`, and a pause of a second for all calls |
 //! | superseded | none: a check that found no row | `superseded` |
+//!
+//! What a kind means to a session: a refused store fails the reading of the authorization, because
+//! its owner has to do something; a store that is busy or away is survived
+//! (`session::store_policy`). Only `away` begins a pause, because a server that answers at all
+//! costs no time-out.
+//!
+//! Of the texts of the server and the driver only two reach an error: that of an I/O error, which
+//! is what the operating system reports, and the driver's name for the step that failed. Codes are
+//! five characters and quote nothing.
 
 use std::error::Error as StdError;
 use std::io;
@@ -21,12 +30,17 @@ pub(super) enum Failure {
     /// The store holds another identity.
     Superseded,
     /// The deadline passed.
+    ///
+    /// The time for waiting, connecting and the request together is over. The request may have
+    /// taken effect.
     TimedOut,
     /// The function that returns the password failed.
     Password(Box<dyn StdError + Send + Sync>),
     /// The driver failed, or the server answered with an error.
     Server(tokio_postgres::Error),
     /// The thread that keeps the connections ended.
+    ///
+    /// The request was not carried out, or its answer is lost with the thread.
     NoThread,
 }
 
@@ -37,7 +51,10 @@ impl From<tokio_postgres::Error> for Failure {
 }
 
 /// A failure as the user meets it.
+///
+/// Each kind becomes one kind of `StoreError` in `server.rs`.
 pub(super) enum Explained {
+    /// Somebody else's account is in the store, or nobody's.
     Superseded,
     /// Something of the caller's failed, such as the function that returns the password.
     Broken(StoreError),
@@ -51,6 +68,9 @@ pub(super) enum Explained {
 
 impl Failure {
     /// Whether the connection is of no use any more.
+    ///
+    /// Codes of class 25 count, because a server that turned read-only is one to leave: a new
+    /// connection goes to a host that can be written, if the URL names several.
     pub(super) fn is_of_connection(&self) -> bool {
         match self {
             Self::Superseded | Self::Password(_) => false,
@@ -72,6 +92,8 @@ impl Failure {
 
     /// The driver's and the server's own words may quote a password or a token, so only what is known to
     /// be without is passed on.
+    ///
+    /// `name` is hosts and ports, as the URL has them, without the login.
     pub(super) fn explain(self, name: &str) -> Explained {
         let server = format!("the PostgreSQL server {name}");
         match self {
@@ -94,6 +116,9 @@ impl Failure {
 }
 
 /// What an error code of the server means, and what can be done about it.
+///
+/// What is not listed is `Refused` with its code: an unknown error that were survived in silence
+/// would never be found.
 fn explain_code(server: &str, code: &SqlState) -> Explained {
     use Explained::{Away, Busy, Refused};
     match code.code() {
@@ -135,6 +160,10 @@ fn explain_code(server: &str, code: &SqlState) -> Explained {
 }
 
 /// What a failure of the driver means: it reports no code where there was no answer.
+///
+/// A certificate that is not accepted and a server without TLS are refused for good; an
+/// authentication that the driver could not carry out as well. Everything else is taken for a
+/// server that cannot be reached.
 fn explain_driver(server: &str, error: &tokio_postgres::Error) -> Explained {
     let source = error.source();
     let io = source.and_then(|source| source.downcast_ref::<io::Error>());

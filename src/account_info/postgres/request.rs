@@ -1,8 +1,24 @@
 //! What is asked of the server, as data that can be sent to another thread and sent again.
+//!
+//! A method of the store builds a request, the thread of the connections carries it out
+//! (`worker.rs`), and the rows of its last statement come back. A request owns everything in it,
+//! because the caller may have given up when the thread reads it.
+//!
+//! | the request has | how it is sent | what is undone when it fails |
+//! | --- | --- | --- |
+//! | one statement | by itself, in one round trip | the statement, by the server |
+//! | several statements | `BEGIN`, each in turn, `COMMIT` | all of them, by `ROLLBACK` |
+//! | a check that finds no row | the rest is not sent | all of it, as above |
+//!
+//! Values travel as arguments with their types and never as part of the SQL, so no text in them can
+//! be taken for SQL.
 
 use tokio_postgres::types::{ToSql, Type};
 
 /// Whether a request may be sent again although it may have taken effect.
+///
+/// It matters only on a connection that was idle and turned out to be closed: that is the one case
+/// in which a request that may have taken effect is sent a second time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
     /// The second time it has no further effect, or finds its own.
@@ -31,11 +47,17 @@ pub(super) struct Statement {
 
 /// A value with its type in SQL.
 pub(super) enum Argument {
+    /// `text`.
     Text(String),
+    /// `text`, or null.
     MaybeText(Option<String>),
+    /// `bytea`, or null: generations and hashes.
     Bytes(Option<Vec<u8>>),
+    /// `bigint`: milliseconds, and numbers that are drawn at random.
     Number(i64),
+    /// `boolean`.
     Flag(bool),
+    /// `text[]`: names or ids of buckets.
     Texts(Vec<String>),
 }
 
@@ -104,6 +126,8 @@ impl From<Vec<String>> for Argument {
 
 impl Statement {
     /// A statement that may find any number of rows.
+    ///
+    /// A method that reads decides by the rows what they mean.
     pub(super) fn new<const N: usize>(sql: &'static str, arguments: [Argument; N]) -> Self {
         Self {
             sql,
@@ -113,6 +137,8 @@ impl Statement {
     }
 
     /// A statement that finds a row unless the store holds another identity.
+    ///
+    /// A caller that sends it alone can rely on a first row in what it gets back.
     pub(super) fn check<const N: usize>(sql: &'static str, arguments: [Argument; N]) -> Self {
         Self {
             is_check: true,
@@ -121,6 +147,7 @@ impl Statement {
     }
 }
 
+/// A statement alone may be repeated. The one that may not is made into a request by hand.
 impl From<Statement> for Request {
     fn from(statement: Statement) -> Self {
         Self {
@@ -130,6 +157,8 @@ impl From<Statement> for Request {
     }
 }
 
+/// A transaction may be repeated: either it was committed, and its second run writes what is there,
+/// or it was not.
 impl From<Vec<Statement>> for Request {
     fn from(statements: Vec<Statement>) -> Self {
         Self {

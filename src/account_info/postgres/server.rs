@@ -13,6 +13,19 @@
 //! 3. The thread takes a connection, sends the statements, and returns rows or a failure within the
 //!    time-out.
 //! 4. A failure is explained (`failure.rs`). One of the connection begins a pause.
+//!
+//! | what happens | what the caller gets |
+//! | --- | --- |
+//! | the thread cannot be started | `unavailable` |
+//! | the thread ends before it has answered | `unavailable`; the next call starts another one |
+//! | the time-out passes | `unavailable`, and a pause of a second for all calls |
+//! | the process forks | the child starts a thread and connections of its own |
+//! | the store is dropped | the thread ends, and with it the connections |
+//!
+//! What the URL does not say is set here: several hosts are tried until one can be written, the
+//! application is called `b2sdk`, and the server itself ends a statement after the time-out, a wait
+//! for a lock after half of it, and an idle transaction after twice of it. So a request whose
+//! caller has given up does not go on for long.
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,6 +79,7 @@ struct Worker {
     jobs: UnboundedSender<Job>,
 }
 
+/// Shows the name only: the settings contain a password.
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
@@ -108,6 +122,11 @@ impl Server {
     }
 
     /// Makes one request, and returns the rows of its last statement.
+    ///
+    /// The caller is blocked for the time-out at the most, and holds no lock.
+    ///
+    /// Fails with `superseded` if a check found no row, `unavailable` if the server is busy or
+    /// away, and otherwise with a lasting error that says what has to be done.
     pub(super) fn request(&self, request: Request) -> Result<Vec<Row>, StoreError> {
         self.pause.check()?;
         let (sender, answer) = sync_channel(1);
@@ -131,6 +150,9 @@ impl Server {
     }
 
     /// Gives a job to the thread, which is started if there is none.
+    ///
+    /// The lock is held for as long as it takes to hand the job over, or to start the thread.
+    /// Nothing waits for an answer under it.
     fn send(&self, job: Job) -> Result<(), StoreError> {
         let mut worker = self.worker.lock();
         let process = std::process::id();
@@ -159,6 +181,9 @@ impl Server {
 }
 
 /// The driver's settings for a URL, unless it is of another form.
+///
+/// `verify-full` and `verify-ca` are not known to the driver and mean no more than `require` here.
+/// A URL without a host is of another form.
 fn config(url: &str, timeout: Duration) -> Option<Config> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return None;
@@ -197,6 +222,8 @@ fn config(url: &str, timeout: Duration) -> Option<Config> {
 }
 
 /// The hosts with their ports, separated by commas.
+///
+/// A host without a port of its own has the first one of the URL, or 5432.
 fn name(config: &Config) -> String {
     let ports = config.get_ports();
     let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| {

@@ -2,6 +2,16 @@
 //! trip; the others are a transaction that begins with the row of the account.
 //!
 //! `$1` is the account's name, and `$2`, where a method has an owner, the owner's identity.
+//!
+//! | method | statements | round trips |
+//! | --- | --- | --- |
+//! | `auth`, `is_logged_out` | `AUTH` | 1 |
+//! | `begin_refresh`, `renew_lease`, `abandon_refresh` | one each | 1 |
+//! | bucket lookups | one each | 1 |
+//! | `take_upload_url`, `put_upload_url`, `drop_upload_urls` | one each | 1 |
+//! | `save_auth` | `ENSURE`, `SAVE`, the two `COLLECT`, then the buckets of the key | a transaction |
+//! | `clear` | `CLEAR`, then all buckets and URLs | a transaction |
+//! | `save_bucket`, `remove_bucket`, `replace_buckets` | `OWN`, then the change | a transaction |
 
 /// `$2` the known generation. Without an authorization `generation` is null.
 pub(super) const AUTH: &str = "
@@ -65,6 +75,7 @@ pub(super) const COLLECT_URLS: &str = "
 DELETE FROM b2_upload_url u USING b2_account a
 WHERE u.account = $1 AND a.name = $1 AND (u.epoch <> a.epoch OR u.received < $2)";
 
+/// Locks the row of the account until the end of the transaction, if it is the owner's.
 pub(super) const OWN: &str =
     "SELECT 1 FROM b2_account WHERE name = $1 AND identity = $2 FOR UPDATE";
 
@@ -78,6 +89,7 @@ INSERT INTO b2_bucket (account, epoch, name, id)
 SELECT $1, a.epoch, new.name, new.id
 FROM b2_account a, unnest($2, $3) AS new (name, id) WHERE a.name = $1";
 
+/// Of every epoch, also those that are out of reach.
 pub(super) const FORGET_ALL_BUCKETS: &str = "DELETE FROM b2_bucket WHERE account = $1";
 
 /// `$3` name.
@@ -92,12 +104,16 @@ SELECT b.name FROM b2_account a
 LEFT JOIN b2_bucket b ON b.account = a.name AND b.epoch = a.epoch AND b.id = $3
 WHERE a.name = $1 AND a.identity = $2";
 
+/// One row with nulls if the owner has no bucket, and none if the row is not the owner's.
 pub(super) const BUCKETS: &str = "
 SELECT b.name, b.id FROM b2_account a
 LEFT JOIN b2_bucket b ON b.account = a.name AND b.epoch = a.epoch
 WHERE a.name = $1 AND a.identity = $2";
 
 /// `$3` target, `$4` and `$5` the times between which a URL was received.
+///
+/// The row is locked and deleted in one statement. A row that another caller is about to take is
+/// skipped, so nobody waits and no URL is handed out twice.
 pub(super) const TAKE: &str = "
 WITH owned AS (SELECT epoch FROM b2_account WHERE name = $1 AND identity = $2),
 taken AS (
@@ -134,4 +150,5 @@ WITH owned AS (SELECT epoch FROM b2_account WHERE name = $1 AND identity = $2),
 dropped AS (DELETE FROM b2_upload_url USING owned WHERE account = $1 AND target = $3)
 SELECT 1 FROM owned";
 
+/// Of every epoch and target.
 pub(super) const FORGET_ALL_URLS: &str = "DELETE FROM b2_upload_url WHERE account = $1";

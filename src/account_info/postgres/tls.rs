@@ -1,5 +1,14 @@
 //! TLS to a PostgreSQL server: certificates are always verified, by the roots of the system or by those
 //! that the caller names.
+//!
+//! | `sslmode` in the URL | the server offers TLS | the server does not |
+//! | --- | --- | --- |
+//! | `disable` | clear text | clear text |
+//! | none, or `prefer` | TLS, and its certificate is verified | clear text |
+//! | `require`, `verify-ca`, `verify-full` | TLS, and its certificate is verified | the store fails for good |
+//!
+//! A server on another machine should therefore be named with `sslmode=require`: without it,
+//! whoever can change what is on the way can make the connection fall back to clear text.
 
 use std::sync::Arc;
 

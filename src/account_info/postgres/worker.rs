@@ -4,6 +4,21 @@
 //! refusal. After anything else it is dropped. What failed on an idle connection, which the server may
 //! have closed, is tried once more on a new one if it may be repeated. Idle connections are closed after
 //! a minute, because each costs the server a process.
+//!
+//! | what happens to a request | what follows |
+//! | --- | --- |
+//! | all connections are in use | it waits for one, within its time-out |
+//! | there is no idle connection | one is made, within the time-out as well |
+//! | the server answers, also with a refusal | the connection goes back to the idle ones |
+//! | an idle connection breaks, and the request may be repeated | all idle ones are closed; a new one is made and the request is sent there |
+//! | an idle connection breaks, and the request may not be repeated | the failure is returned |
+//! | a new connection breaks | the failure is returned |
+//! | the time-out passes | the connection and all idle ones are closed; the request may have taken effect |
+//! | a table is missing, and `migrate` is set | the tables are created, and the request is sent again |
+//! | the caller's process is killed | the server ends the connection, and rolls back what was not committed |
+//!
+//! Jobs run at the same time on one thread: while one waits for the network, the others go on. So
+//! `connections` requests are under way at most, however many threads of the program ask.
 
 use std::cell::RefCell;
 use std::io;
@@ -44,7 +59,9 @@ pub(super) struct Setup {
 
 /// A request and where its outcome goes.
 pub(super) struct Job {
+    /// What to carry out.
     pub(super) request: Request,
+    /// Where the outcome goes. If nobody waits for it any more, it is dropped.
     pub(super) answer: SyncSender<Outcome>,
 }
 
@@ -53,6 +70,8 @@ type Outcome = Result<Vec<Row>, Failure>;
 
 /// Starts the thread, which ends when nobody can send a job any more. It has a runtime of its own,
 /// and nothing of the driver runs on the caller's thread.
+///
+/// Fails if the system gives no thread, or the runtime cannot be made.
 pub(super) fn start(setup: Arc<Setup>, jobs: UnboundedReceiver<Job>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -90,6 +109,7 @@ async fn serve(connections: Rc<Connections>, mut jobs: UnboundedReceiver<Job>) {
 
 /// The connections of the thread.
 struct Connections {
+    /// What connections are made with.
     setup: Arc<Setup>,
     /// As many permits as there may be connections.
     permits: Semaphore,
@@ -99,6 +119,7 @@ struct Connections {
 
 /// One connection, with the task that moves its bytes.
 struct Connection {
+    /// Sends statements and receives rows.
     client: Client,
     /// Reads and writes the socket.
     task: JoinHandle<()>,
@@ -124,6 +145,8 @@ impl Connections {
 
     /// Carries out a request on an idle connection, and on a new one if there is none or it turned
     /// out to be closed.
+    ///
+    /// The permit is held until the end, so that it also counts the connection that is being made.
     async fn attempt(&self, request: &Request) -> Outcome {
         // It is never closed.
         let _permit = self.permits.acquire().await;
@@ -149,6 +172,8 @@ impl Connections {
     }
 
     /// A connection that no job uses, and that the server has not closed.
+    ///
+    /// It is the one that was used last.
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|connection| !connection.client.is_closed());
@@ -156,6 +181,9 @@ impl Connections {
     }
 
     /// Makes a connection, after asking for the password if there is a function for it.
+    ///
+    /// The function for the password runs on a thread of its own, so it does not hold up the other
+    /// requests.
     async fn connect(&self) -> Result<Connection, Failure> {
         let mut config = self.setup.config.clone();
         if let Some(password) = self.setup.password.clone() {
@@ -187,6 +215,8 @@ impl Connections {
 }
 
 impl Connection {
+    /// One statement is a transaction by itself. Several are put between `BEGIN` and `COMMIT`, and
+    /// are rolled back together if one fails.
     async fn run(&self, request: &Request) -> Outcome {
         if let [statement] = &*request.statements {
             return self.statement(statement).await;
@@ -230,6 +260,8 @@ impl Connection {
 
     /// Creates the tables that are missing, in one transaction under a lock of the database, so
     /// that of many processes that start at the same time one does it.
+    ///
+    /// A failure rolls it back and is returned. Tables that exist already are left as they are.
     async fn migrate(&self) -> Result<(), Failure> {
         let sql = format!("BEGIN; {}; {} COMMIT;", schema::LOCK, schema::TABLES);
         let made = self.client.batch_execute(&sql).await;
