@@ -8,7 +8,7 @@
 //!
 //! Who uses it: a store that is opened behind a builder passes every call on to the store with a
 //! memory in front of it; the store for a place that cannot be written first takes over what others
-//! have written, and then passes the call on to a store in memory; an `Arc` or a `Box` around a
+//! have written, and then passes the call on to a store in memory; an `Arc` around a
 //! store is a store.
 //!
 //! | a wrapper that is made here | gets |

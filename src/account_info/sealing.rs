@@ -54,6 +54,7 @@ struct DerivedKeys {
     nonces: [u8; 32],
 }
 
+/// Tells whether there is a secret, and nothing of it.
 impl fmt::Debug for Sealing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealing")
@@ -143,6 +144,8 @@ impl Sealing {
 }
 
 /// The HMAC-SHA-256 of the parts, one after the other. Callers separate them where that matters.
+///
+/// It never fails in practice: HMAC takes a key of any length.
 fn digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     // A key of any length does.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {

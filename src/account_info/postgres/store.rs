@@ -4,6 +4,45 @@
 //! the row of the account is what orders callers: a transaction that changes anything of an
 //! identity begins by locking it, and single statements take what they need with `SKIP LOCKED`, so
 //! that nobody waits for an upload URL.
+//!
+//! What is kept in this process is only the authorization that was read last, to save sending it
+//! again: `AUTH` tells whether the row still has its generation. The memory that answers without
+//! asking is in front of this store (`cached`).
+//!
+//! | method | if its answer is lost | the second time |
+//! | --- | --- | --- |
+//! | `begin_refresh` | asked again | finds a lease with its own number |
+//! | `save_auth` | saved again | finds its own identity and generation |
+//! | `take_upload_url` | asked again | takes another URL; the first one is lost |
+//! | `put_upload_url` | an error: the caller drops the URL | |
+//! | `renew_lease`, `abandon_refresh` | sent again | do nothing to a lease of another number |
+//! | `clear`, the methods about buckets, `drop_upload_urls` | sent again | write what is already there |
+//!
+//! A URL that is put and a token that is read are the secrets here. They are sealed before they are
+//! sent (`sealing`) and opened after they were read; a row that cannot be opened is an error of the
+//! store.
+//!
+//! Times of leases are the server's, so that the clocks of the machines of a fleet do not matter.
+//! The ages of upload URLs are compared by this machine's clock, with five minutes to spare.
+//!
+//! What each method gets back from its statement, and how it reads that:
+//!
+//! | method | rows | meaning |
+//! | --- | --- | --- |
+//! | `auth` | none, or one that holds nothing | nobody is logged in |
+//! | | one with the known generation | what was read last is still right |
+//! | | one with text | a newer authorization |
+//! | `begin_refresh` | one that is given | the lease, and the identity that is held |
+//! | | one with text | a newer authorization |
+//! | | one without, or none | somebody else holds the lease |
+//! | bucket lookups | none | another identity is held |
+//! | | one with null | the store does not know the bucket |
+//! | `buckets` | one with nulls | the map is empty |
+//! | `take_upload_url` | one with nulls | the pool is empty |
+//! | `put_upload_url`, `drop_upload_urls` | one | it was done; none means another identity |
+//!
+//! A method that stores something for an identity fails with `superseded` and changes nothing if
+//! the row of the account is another identity's, or does not exist.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,11 +69,15 @@ use crate::model::time::Timestamp;
 /// The store behind the memory: it asks the server at each call.
 #[derive(Debug)]
 pub(super) struct PostgresStore {
+    /// Carries requests out.
     server: Server,
     /// The name of the account info.
     account: String,
+    /// Writes and reads what is secret.
     sealing: Sealing,
+    /// How many upload URLs one target keeps. It is never zero.
     pool_size: usize,
+    /// By which upload URLs age. Tests move it, and with it the time of leases.
     clock: Clock,
     /// What was read last: as long as the server holds that, it sends nothing.
     last: Mutex<Option<Arc<AuthSnapshot>>>,
@@ -42,22 +85,31 @@ pub(super) struct PostgresStore {
 
 /// The value in a column. Its text is not quoted if it has another type, because it may be a
 /// secret.
+///
+/// Fails with a lasting error, because a table of another form does not mend itself.
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
     row.try_get(column)
         .map_err(|_| StoreError::new("the PostgreSQL server's answer cannot be understood"))
 }
 
 /// A generation as `bytea`.
+///
+/// It is compared, and never shown.
 fn bytes(generation: Generation) -> Vec<u8> {
     generation.as_bytes().to_vec()
 }
 
 /// A duration in milliseconds, small enough that several can be added.
+///
+/// A duration that is longer counts as a quarter of the longest.
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 /// What an index finds a target by.
+///
+/// A hash, because an index has a limit on the length of a key, and ids have none. The two kinds of
+/// targets are told apart by a word before the id.
 fn key(target: &UploadTarget) -> Vec<u8> {
     let (kind, id) = match target {
         UploadTarget::Bucket(id) => ("bucket:", id.as_str()),
@@ -71,6 +123,8 @@ fn key(target: &UploadTarget) -> Vec<u8> {
 
 /// Names and ids in an array each, for one statement; of buckets with one name or one id only the
 /// last, because the table allows each once.
+///
+/// Going through them from the end keeps those that saving one after the other would have left.
 fn columns(buckets: &[(String, BucketId)]) -> (Vec<String>, Vec<String>) {
     let mut seen = (
         std::collections::HashSet::new(),
@@ -90,6 +144,8 @@ fn columns(buckets: &[(String, BucketId)]) -> (Vec<String>, Vec<String>) {
 }
 
 impl PostgresStore {
+    /// Nothing is sent and no thread is started. The caller has checked the name and the size of
+    /// the pool.
     pub(super) fn new(
         server: Server,
         account: String,
@@ -113,17 +169,23 @@ impl PostgresStore {
     }
 
     /// The first argument of every statement: the name of the account info.
+    ///
+    /// A clone for each statement, because a request owns its arguments.
     fn name(&self) -> super::request::Argument {
         self.account.as_str().into()
     }
 
     /// Makes one request, and returns the rows of its last statement.
+    ///
+    /// The caller is blocked for the time-out at the most.
     fn run(&self, request: impl Into<Request>) -> Result<Vec<Row>, StoreError> {
         self.server.request(request.into())
     }
 
     /// Runs a transaction on behalf of an identity. It begins by locking the account's row, so a
     /// login waits for its end, and fails with `superseded` if that row is another identity's.
+    ///
+    /// Used where several rows change together. Single statements check the owner themselves.
     fn run_of(&self, owner: &Identity, work: Vec<Statement>) -> Result<(), StoreError> {
         let own = Statement::check(sql::OWN, [self.name(), owner.to_string().into()]);
         let mut statements = vec![own];
@@ -132,6 +194,9 @@ impl PostgresStore {
     }
 
     /// The statements that store buckets, in place of older ones with their names or ids.
+    ///
+    /// Two statements, or none if there is nothing to store. They belong into a transaction that
+    /// has locked the account's row.
     fn name_buckets(&self, buckets: &[(String, BucketId)]) -> Vec<Statement> {
         if buckets.is_empty() {
             return Vec::new();
@@ -151,6 +216,8 @@ impl PostgresStore {
     }
 
     /// Opens and reads a stored authorization, and remembers it.
+    ///
+    /// Fails if the text was sealed under another secret, or is not the JSON of an authorization.
     fn snapshot(&self, stored: &str) -> Result<Arc<AuthSnapshot>, StoreError> {
         let json = self.sealing.open("auth", stored)?;
         let snapshot = Arc::new(AuthSnapshot::from_json(&json)?);
@@ -159,12 +226,16 @@ impl PostgresStore {
     }
 
     /// How far tests have moved the clock, for the server's time.
+    ///
+    /// Zero outside tests.
     fn moved(&self) -> i64 {
         millis(self.clock.moved())
     }
 
     /// The name or the id of a bucket, found by the other one. `None` if the store does not know
     /// it, `superseded` if it holds another identity: one statement tells the three apart.
+    ///
+    /// One round trip. The owner is checked in the same statement.
     fn look_up(
         &self,
         statement: &'static str,
@@ -178,11 +249,16 @@ impl PostgresStore {
 }
 
 /// The number of a ticket as PostgreSQL has it, with a sign.
+///
+/// The bits are the same, and only equality matters.
 const fn signed(number: u64) -> i64 {
     number.cast_signed()
 }
 
+/// Each method is one request. None of them waits for another process, except for the row of the
+/// account while a transaction has it.
 impl AccountInfo for PostgresStore {
+    /// One statement. The authorization itself travels only if it is another one than the last.
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         let last = self.last.lock().clone();
         let known = last.as_deref().map(AuthSnapshot::generation).map(bytes);
@@ -201,6 +277,7 @@ impl AccountInfo for PostgresStore {
         self.snapshot(get(row, 2)?).map(Some)
     }
 
+    /// A row that is missing was never there, or was lost with the table: that is no logout.
     fn is_logged_out(&self) -> Result<bool, StoreError> {
         let nothing: Option<Vec<u8>> = None;
         let rows = self.run(Statement::new(sql::AUTH, [self.name(), nothing.into()]))?;
@@ -210,10 +287,16 @@ impl AccountInfo for PostgresStore {
         }
     }
 
+    /// For all machines together.
     fn pool_size(&self) -> usize {
         self.pool_size
     }
 
+    /// One statement, which draws the lease, or tells what is newer or that somebody holds it. If
+    /// several callers send it at the same moment, the server lets one of them have the row first.
+    ///
+    /// No row at all means that another caller was faster than the last look at the row, and counts
+    /// as `Busy`.
     fn begin_refresh(
         &self,
         stale: Option<Generation>,
@@ -244,6 +327,7 @@ impl AccountInfo for PostgresStore {
         }
     }
 
+    /// A lease that another ticket has drawn since is left alone, because its number differs.
     fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
         let arguments = [
             self.name(),
@@ -254,6 +338,12 @@ impl AccountInfo for PostgresStore {
         self.run(Statement::new(sql::RENEW, arguments)).map(drop)
     }
 
+    /// One transaction: the row of the account is made if it does not exist, the authorization is
+    /// stored and the lease ended, rows of older epochs and URLs that are too old are removed, and
+    /// the buckets of a restricted key are stored.
+    ///
+    /// Fails with `superseded` if the ticket was drawn for another identity than the one held now,
+    /// unless what is held is what was to be saved. Nothing is changed then.
     fn save_auth(
         &self,
         auth: AccountAuth,
@@ -289,11 +379,14 @@ impl AccountInfo for PostgresStore {
         Ok(snapshot)
     }
 
+    /// The next caller gets the lease at once.
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
         let arguments = [self.name(), signed(ticket.number()).into()];
         self.run(Statement::new(sql::ABANDON, arguments)).map(drop)
     }
 
+    /// One transaction. The epoch changes, so even rows that were written at the same moment are
+    /// out of reach.
     fn clear(&self) -> Result<(), StoreError> {
         self.run(vec![
             Statement::new(sql::CLEAR, [self.name(), signed(random()).into()]),
@@ -304,14 +397,18 @@ impl AccountInfo for PostgresStore {
         Ok(())
     }
 
+    /// One statement.
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
         Ok(self.look_up(sql::BUCKET_ID, owner, name)?.map(Into::into))
     }
 
+    /// One statement.
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
         self.look_up(sql::BUCKET_NAME, owner, id.as_str())
     }
 
+    /// One statement. They are sorted here, by bytes, because the database may sort by the rules of
+    /// a language.
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
         let arguments = [self.name(), owner.to_string().into()];
         let rows = self.run(Statement::check(sql::BUCKETS, arguments))?;
@@ -325,10 +422,12 @@ impl AccountInfo for PostgresStore {
         Ok(buckets)
     }
 
+    /// One transaction of three statements.
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
         self.run_of(owner, self.name_buckets(&[(name.to_owned(), id.clone())]))
     }
 
+    /// One transaction: the bucket and its upload URLs go together.
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
         let pool = key(&UploadTarget::Bucket(id.clone()));
         let owner_text = owner.to_string();
@@ -351,6 +450,7 @@ impl AccountInfo for PostgresStore {
         )
     }
 
+    /// One transaction, so nobody sees a map that is empty in between.
     fn replace_buckets(
         &self,
         owner: &Identity,
@@ -361,6 +461,8 @@ impl AccountInfo for PostgresStore {
         self.run_of(owner, work)
     }
 
+    /// One statement. It hands out the URL that was put last among those that are young enough and
+    /// not locked by another caller.
     fn take_upload_url(
         &self,
         owner: &Identity,
@@ -388,6 +490,9 @@ impl AccountInfo for PostgresStore {
         Ok(Some(UploadUrl::new(url, token.into(), received)))
     }
 
+    /// One statement, which also removes the oldest URLs beyond the size of the pool. It is not
+    /// sent again after a lost answer: the URL may have been taken by another machine by then, and
+    /// would be handed out twice.
     fn put_upload_url(
         &self,
         owner: &Identity,
@@ -413,6 +518,7 @@ impl AccountInfo for PostgresStore {
         self.run(request).map(drop)
     }
 
+    /// One statement. URLs of older epochs go as well.
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         let arguments = [self.name(), owner.to_string().into(), key(target).into()];
         self.run(Statement::check(sql::DROP_POOL, arguments))

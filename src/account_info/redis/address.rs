@@ -1,5 +1,22 @@
 //! Where a Redis server is: at the address in its URL, or where Sentinels say that the primary of a
 //! service is at the moment.
+//!
+//! | URL | where connections go |
+//! | --- | --- |
+//! | `redis://host:port/database` | to that server, in clear text |
+//! | `rediss://...` | to that server, with TLS |
+//! | `redis+sentinel://host:port,host:port/service/database` | to the primary that a Sentinel names |
+//! | `rediss+sentinel://...` | the same with TLS, to the Sentinels as well |
+//!
+//! A login in the URL is that of the server. Sentinels are asked without one, and at port 26379
+//! unless the URL names another.
+//!
+//! | what goes wrong | what follows |
+//! | --- | --- |
+//! | a Sentinel does not answer within the time-out | the next one is asked |
+//! | a Sentinel does not know the service | the next one is asked |
+//! | none of them names the primary | the last error, or an I/O error if all of them answered |
+//! | the primary changes | its connections break, or it answers `READONLY`; Sentinels are asked for the next connection |
 
 use std::time::Duration;
 
@@ -11,11 +28,15 @@ use redis::{
 /// Where a server is found.
 pub(super) enum Address {
     /// The server in the URL.
+    ///
+    /// With its login and its database.
     Fixed(ConnectionInfo),
     /// The primary of a service, for which these Sentinels are asked at each new connection, in
     /// turn.
     Sentinels {
+        /// In the order of the URL.
         sentinels: Vec<ConnectionInfo>,
+        /// The name by which Sentinels know the service.
         service: String,
         /// How to log in to the server, whose address comes from a Sentinel.
         server: ConnectionInfo,
@@ -33,6 +54,8 @@ pub(super) struct Means<'a> {
 impl Address {
     /// Reads a URL; `None` if it has another form. The parser's own words may quote the password,
     /// so there are none.
+    ///
+    /// It connects to nothing and looks nothing up.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let Some(scheme) = scheme.strip_suffix("+sentinel") else {
@@ -61,6 +84,8 @@ impl Address {
     }
 
     /// The server as an error names it.
+    ///
+    /// Hosts and ports only: the login never appears.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Fixed(info) => host(info),
@@ -76,6 +101,9 @@ impl Address {
     /// Where the server is now. Sentinels are asked in the order of the URL; the first that knows
     /// the service decides. It is asked for each new connection, so a failover is noticed when the
     /// old primary's connections break.
+    ///
+    /// Costs nothing for a fixed address. With Sentinels it makes a connection to each that is
+    /// asked, and closes it.
     pub(super) fn locate(&self, means: &Means<'_>) -> Result<ConnectionInfo, RedisError> {
         let (sentinels, service, server) = match self {
             Self::Fixed(info) => return Ok(info.clone()),
@@ -97,6 +125,9 @@ impl Address {
     }
 
     /// The server at the address that a node of a cluster named.
+    ///
+    /// `None` if the text is not a host and a port. The login and the database stay those of the
+    /// URL.
     pub(super) fn redirected(&self, node: &str) -> Option<ConnectionInfo> {
         let (host, port) = node.rsplit_once(':')?;
         let server = match self {
@@ -107,6 +138,8 @@ impl Address {
 }
 
 /// The primary of the service, of which a Sentinel may not know yet.
+///
+/// `None` if this one does not know the service.
 fn ask(
     sentinel: &ConnectionInfo,
     service: &str,
@@ -120,6 +153,9 @@ fn ask(
 }
 
 /// Connects within the time-out, which later applies to each attempt to send or to receive.
+///
+/// A server that accepts the connection and then says nothing is given up after the time-out as
+/// well.
 pub(super) fn connect(info: ConnectionInfo, means: &Means<'_>) -> Result<Connection, RedisError> {
     let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
     if is_tls && rustls::crypto::CryptoProvider::get_default().is_none() {
@@ -143,6 +179,8 @@ pub(super) fn connect(info: ConnectionInfo, means: &Means<'_>) -> Result<Connect
 }
 
 /// The login and the TLS settings of `server`, at another address.
+///
+/// The old address is replaced as a whole; only whether it uses TLS, and how, is taken from it.
 fn at(server: &ConnectionInfo, host: String, port: u16) -> ConnectionInfo {
     let address = match server.addr() {
         ConnectionAddr::TcpTls {
@@ -161,6 +199,8 @@ fn at(server: &ConnectionInfo, host: String, port: u16) -> ConnectionInfo {
 }
 
 /// Host and port as text, without the login.
+///
+/// A socket in the file system is shown as its path.
 fn host(info: &ConnectionInfo) -> String {
     match info.addr() {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {

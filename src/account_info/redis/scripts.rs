@@ -15,6 +15,17 @@
 //! reach at once. So it is with what was put into another run of the server: a server that restarts from
 //! its disk, or a replica that takes over, may have lost that a URL was taken, and would hand it out
 //! twice. Numbers travel as text, because Lua's are floating point.
+//!
+//! What each script answers is a list whose first word tells the rest: `superseded` (the store
+//! holds another identity), `none`, `known`, `auth`, `newer`, `busy`, `lease`, `found`, `url` or
+//! `done`.
+//!
+//! The server runs nothing else until a script has ended. None of them runs for longer than the
+//! number of buckets or of URLs that it is given or removes.
+//!
+//! Keys that are left behind: a lease goes by itself after twice its length, a pool when nothing
+//! was put into it for the lifetime of an upload URL. Pools of an identity that has logged out stay
+//! until then, out of reach.
 
 /// What several scripts begin with: the server's time, moved on by what tests want.
 const NOW: &str = r"
@@ -40,6 +51,8 @@ end
 ";
 
 /// KEYS auth; ARGV known generation.
+///
+/// Answers `known` without the authorization if the caller has it already.
 pub(super) const AUTH: &str = r"
 local found = redis.call('HMGET', KEYS[1], 'generation', 'json', 'state')
 if not found[1] then return {'none', found[3] or ''} end
@@ -48,6 +61,8 @@ return {'auth', found[2]}
 ";
 
 /// KEYS auth, lease; ARGV moved, stale generation, ticket, lease in milliseconds.
+///
+/// A lease with the caller's own number is given again, so that the script can be repeated.
 pub(super) fn begin() -> String {
     format!(
         r"{NOW}
@@ -63,6 +78,8 @@ return {{'lease', held[3] or ''}}
 }
 
 /// KEYS lease; ARGV moved, ticket, lease in milliseconds.
+///
+/// Does nothing if the lease has another number, or is gone.
 pub(super) fn renew() -> String {
     format!(
         r"{NOW}
@@ -76,6 +93,8 @@ return {{'done'}}
 }
 
 /// KEYS lease; ARGV ticket.
+///
+/// The key goes only if the lease is the caller's.
 pub(super) const ABANDON: &str = r"
 if redis.call('HGET', KEYS[1], 'ticket') == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return {'done'}
@@ -83,6 +102,8 @@ return {'done'}
 
 /// KEYS auth, names, ids, lease; ARGV whether there is a ticket, its identity, identity, generation,
 /// json, new epoch, then names and ids of buckets.
+///
+/// Another identity gets a new epoch and an empty map. The lease ends whoever holds it.
 pub(super) fn save() -> String {
     format!(
         r"{NAME_BUCKET}
@@ -104,6 +125,9 @@ return {{'done'}}
 }
 
 /// KEYS auth, names, ids, lease; ARGV new epoch.
+///
+/// Pools are not named, because a script must declare its keys and nobody knows all targets; the
+/// new epoch puts them out of reach.
 pub(super) const CLEAR: &str = r"
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 redis.call('HSET', KEYS[1], 'state', 'logged_out', 'epoch', ARGV[1])
@@ -150,6 +174,8 @@ return {{'done'}}
 }
 
 /// KEYS auth, pool; ARGV owner, the time after which and until which a URL was received, the server's run.
+///
+/// What does not fit, because it is too old or of another epoch or run, is removed on the way.
 pub(super) fn take() -> String {
     format!(
         r"{OWNED}
@@ -169,6 +195,8 @@ end
 
 /// KEYS auth, pool, seq; ARGV owner, received, URL and token, size of the pool, lifetime in seconds, the
 /// server's run.
+///
+/// A URL that is put again with all that belongs to it has one entry, which moves to the end.
 pub(super) fn put() -> String {
     format!(
         r"{OWNED}

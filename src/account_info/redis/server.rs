@@ -15,6 +15,13 @@
 //! | `NOAUTH`, `WRONGPASS`, `NOPERM` | a lasting error that names the login |
 //! | `OOM`, `LOADING`, `BUSY`, `CLUSTERDOWN`, `MASTERDOWN` | `unavailable`, with what can be done |
 //! | any other error of a script | a lasting error with its code |
+//!
+//! What a request costs: one round trip on an idle connection. A new connection costs one more for
+//! `INFO`, those of TLS and of the login, and with Sentinels a connection to one of them. At most
+//! 32 idle connections are kept; a busier program makes more and closes them after use.
+//!
+//! The time-out applies to each step: connecting, sending, receiving. It is not a limit on the
+//! whole call, which may take several of them if an address has to be looked up.
 
 use std::fmt;
 use std::time::Duration;
@@ -55,6 +62,7 @@ pub(super) struct Server {
     address: Address,
     /// The node of a cluster that holds the account, if it is not the one at the address.
     redirect: Mutex<Option<ConnectionInfo>>,
+    /// Time-out, certificates and password.
     settings: Settings,
     /// Its name in messages.
     name: String,
@@ -66,7 +74,10 @@ pub(super) struct Server {
 
 /// A connection, and which run of which server it leads to.
 pub(super) struct Connection {
+    /// The driver's connection, with its time-outs set.
     pub(super) connection: redis::Connection,
+    /// The server's `run_id`, which changes when it restarts. It is empty if the server does not
+    /// tell.
     pub(super) run: String,
 }
 
@@ -74,9 +85,11 @@ pub(super) struct Connection {
 struct Idle {
     /// A forked process must not use its parent's connections.
     process: u32,
+    /// The one that was used last is at the end.
     connections: Vec<Connection>,
 }
 
+/// Shows the name only: the settings may contain a password.
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
@@ -120,6 +133,12 @@ impl Server {
     /// 3. If it is broken and the request may be repeated, a new one is made. If another server is
     ///    to be asked, that one is connected to.
     /// 4. After an answer the connection goes back; after anything else it is dropped.
+    ///
+    /// `work` runs once, twice if a connection or an address had to be replaced, or three times if
+    /// both did. No lock is held while it runs.
+    ///
+    /// Fails with `unavailable` if the server cannot be reached, is not ready or is a replica, and
+    /// otherwise with a lasting error that says what has to be done.
     pub(super) fn request<T>(
         &self,
         repeat: Repeat,
@@ -153,6 +172,9 @@ impl Server {
     /// Whether the server did nothing because another one is to be asked: the primary, after a
     /// failover, or the node of a cluster that holds the account. If so, the new address is noted
     /// and idle connections are dropped.
+    ///
+    /// A replica gives no address, so the next connection is made to where the URL or a Sentinel
+    /// says.
     fn is_elsewhere(&self, error: &RedisError) -> bool {
         let is_elsewhere = matches!(error.code(), Some("READONLY" | "MOVED"));
         if is_elsewhere {
@@ -164,6 +186,8 @@ impl Server {
     }
 
     /// Keeps the connection if it is still of use, and explains a failure.
+    ///
+    /// An error that the server itself answered leaves the connection usable.
     fn finish<T>(
         &self,
         connection: Connection,
@@ -200,6 +224,9 @@ impl Server {
     }
 
     /// Makes a connection, after asking for the password if there is a function for it.
+    ///
+    /// A failure forgets the node of the cluster, so that the next attempt begins at the address of
+    /// the URL. The password is asked for at each new connection, on the caller's thread.
     fn connect(&self) -> Result<Connection, StoreError> {
         let password = self.settings.password.as_ref().map(|password| password());
         let password = password.transpose().map_err(|error| {
@@ -214,6 +241,8 @@ impl Server {
 
     /// Makes a connection to where the account info is now, and asks which run of the server it
     /// leads to: the scripts about upload URLs take URLs of this run only.
+    ///
+    /// One request, `INFO server`, is sent on the new connection.
     fn connect_with(&self, password: Option<String>) -> Result<Connection, RedisError> {
         let means = Means {
             timeout: self.settings.timeout,
@@ -236,6 +265,8 @@ impl Server {
 
     /// The failure as the user meets it: which server, what happened, what to do. The driver's and
     /// the server's own words may quote a password or a token, so only codes are passed on.
+    ///
+    /// A failure of the connection also begins the pause.
     fn explain(&self, error: &RedisError) -> StoreError {
         let name = &self.name;
         let code = error.code().unwrap_or_default();
@@ -288,6 +319,8 @@ impl Server {
 
 /// Whether the connection is of no use any more: what comes over it next may be the answer to this
 /// request.
+///
+/// A time-out counts: the answer may still be on its way.
 fn is_of_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()

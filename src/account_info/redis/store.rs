@@ -9,6 +9,44 @@
 //! | `take_upload_url` | takes another URL; the first one is lost |
 //! | `renew_lease`, `abandon_refresh` | do nothing to a lease that is no longer theirs |
 //! | the others | write what is already there |
+//!
+//! What is kept in this process is only the authorization that was read last, to save sending it
+//! again: the script `AUTH` tells whether its generation is still the one that is held. The memory
+//! that answers without asking is in front of this store (`cached`).
+//!
+//! `put_upload_url` is sent once, because a URL that was put by the first request may have been
+//! taken by the time of the second, and would be handed out twice. If its answer is lost, it fails
+//! and the caller drops the URL.
+//!
+//! Each method is one script and one round trip. Times of leases are the server's, so that the
+//! clocks of the machines of a fleet do not matter. The ages of upload URLs are compared by this
+//! machine's clock, with five minutes to spare.
+//!
+//! | key | of |
+//! | --- | --- |
+//! | `b2:{NAME}:auth`, `:lease`, `:names`, `:ids`, `:seq` | the account info |
+//! | `b2:{NAME}:pool:b:ID` | the upload URLs of a bucket |
+//! | `b2:{NAME}:pool:f:ID` | those of a large file |
+//!
+//! The keys and the arguments of each script, in the order in which it expects them; `scripts.rs`
+//! says what each is. Pools end with the server's run, which is added to every request about them.
+//!
+//! | method | keys | arguments |
+//! | --- | --- | --- |
+//! | `auth`, `is_logged_out` | auth | known generation |
+//! | `begin_refresh` | auth, lease | moved, stale generation, ticket, lease |
+//! | `renew_lease` | lease | moved, ticket, lease |
+//! | `abandon_refresh` | lease | ticket |
+//! | `save_auth` | auth, names, ids, lease | whether there is a ticket, its identity, identity, generation, JSON, epoch, names and ids |
+//! | `clear` | auth, names, ids, lease | epoch |
+//! | `bucket_id`, `bucket_name` | auth, and names or ids | owner, name or id |
+//! | `buckets` | auth, names | owner |
+//! | `save_bucket` | auth, names, ids | owner, name, id |
+//! | `remove_bucket` | auth, names, ids, pool | owner, id |
+//! | `replace_buckets` | auth, names, ids | owner, names and ids |
+//! | `take_upload_url` | auth, pool | owner, oldest and newest time of receipt, run |
+//! | `put_upload_url` | auth, pool, seq | owner, received, URL and token, size, lifetime, run |
+//! | `drop_upload_urls` | auth, pool | owner |
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -33,12 +71,17 @@ use crate::model::time::Timestamp;
 /// The store behind the memory: it asks the server at each call.
 #[derive(Debug)]
 pub(super) struct RedisStore {
+    /// Carries scripts out.
     server: Server,
     /// What all keys begin with.
     prefix: String,
+    /// Made once, because their hashes are computed.
     scripts: Scripts,
+    /// Writes and reads what is secret.
     pub(super) sealing: Sealing,
+    /// How many upload URLs one target keeps.
     pub(super) pool_size: usize,
+    /// By which upload URLs age. Tests move it, and with it the time of leases.
     pub(super) clock: Clock,
     /// What was read last: as long as the server holds that, it sends nothing.
     last: Mutex<Option<Arc<AuthSnapshot>>>,
@@ -46,32 +89,53 @@ pub(super) struct RedisStore {
 
 /// The scripts of the methods, with their hashes: a script is sent by its hash, and in full only to
 /// a server that does not know it.
+///
+/// The methods that they belong to have their names, but for `look_up`, which finds a bucket by its
+/// name or by its id.
 #[derive(Debug)]
 struct Scripts {
+    /// `scripts::AUTH`.
     auth: Script,
+    /// Draws the lease.
     begin: Script,
+    /// Extends the lease of a ticket.
     renew: Script,
+    /// Ends the lease of a ticket.
     abandon: Script,
+    /// Stores an authorization.
     save: Script,
+    /// Logs out.
     clear: Script,
+    /// Finds an entry of `names` or `ids`.
     look_up: Script,
+    /// Returns all of `names`.
     buckets: Script,
+    /// Names one bucket.
     save_bucket: Script,
+    /// Forgets one bucket and its pool.
     remove_bucket: Script,
+    /// Names all buckets, and no others.
     replace_buckets: Script,
+    /// Takes an upload URL.
     take: Script,
+    /// Puts an upload URL.
     put: Script,
+    /// Forgets a pool.
     drop_pool: Script,
 }
 
 /// What a script returned.
 struct Reply {
+    /// The word that tells what the rest is.
     status: String,
+    /// What follows the word.
     rest: Vec<Value>,
 }
 
 impl Reply {
     /// A value of the reply as text; empty if it is missing.
+    ///
+    /// Fails if it is not text, with a lasting error that does not quote it.
     fn text(&self, at: usize) -> Result<String, StoreError> {
         match self.rest.get(at) {
             Some(value) => String::from_redis_value_ref(value)
@@ -81,12 +145,15 @@ impl Reply {
     }
 
     /// Whether a value of the reply is missing or nil.
+    ///
+    /// A script answers nil for what a hash does not have.
     fn is_missing(&self, at: usize) -> bool {
         matches!(self.rest.get(at), None | Some(Value::Nil))
     }
 }
 
 impl RedisStore {
+    /// Nothing is sent. The caller has checked the name, which has no braces.
     pub(super) fn new(
         server: Server,
         account: &str,
@@ -127,6 +194,8 @@ impl RedisStore {
     }
 
     /// Runs a script on keys of this account info.
+    ///
+    /// The keys are given without the prefix. Fails with `superseded` if the script says so.
     fn run(
         &self,
         script: &Script,
@@ -144,6 +213,9 @@ impl RedisStore {
     /// Runs a script about a pool of upload URLs, whose last argument is the server's run: URLs
     /// that were put into another run are not handed out, because that run may have lost that they
     /// were taken.
+    ///
+    /// The run is that of the connection that is used, so a request that is repeated on a new one
+    /// has the new one's.
     fn run_on_pool(
         &self,
         script: &Script,
@@ -160,6 +232,8 @@ impl RedisStore {
     }
 
     /// A script with its keys, which get the prefix, and its arguments.
+    ///
+    /// Every key that the script uses has to be among them: a cluster refuses others.
     fn invocation<'a>(
         &self,
         script: &'a Script,
@@ -178,6 +252,9 @@ impl RedisStore {
 
     /// Reads what a script returned: a word, and what it belongs to. `superseded` becomes the
     /// error.
+    ///
+    /// An answer without a word has an empty status, which the callers take for nothing found, or
+    /// for a lease that is held.
     fn reply(values: Vec<Value>) -> Result<Reply, StoreError> {
         let mut values = values.into_iter();
         let status = values.next().map(String::from_redis_value);
@@ -193,6 +270,8 @@ impl RedisStore {
     }
 
     /// Opens and reads a stored authorization, and remembers it.
+    ///
+    /// Fails if the text was sealed under another secret, or is not the JSON of an authorization.
     fn snapshot(&self, stored: &str) -> Result<Arc<AuthSnapshot>, StoreError> {
         let json = self.sealing.open("auth", stored)?;
         let snapshot = Arc::new(AuthSnapshot::from_json(&json)?);
@@ -201,12 +280,16 @@ impl RedisStore {
     }
 
     /// How far tests have moved the clock, for the server's time.
+    ///
+    /// Milliseconds as text; `0` outside tests.
     fn moved(&self) -> String {
         self.clock.moved().as_millis().to_string()
     }
 }
 
 /// The key of a pool.
+///
+/// The letter keeps a bucket and a large file with one id apart.
 fn pool(target: &UploadTarget) -> String {
     match target {
         UploadTarget::Bucket(id) => format!("pool:b:{id}"),
@@ -215,6 +298,8 @@ fn pool(target: &UploadTarget) -> String {
 }
 
 /// A generation as text.
+///
+/// Text, because keys and arguments of scripts are compared as text.
 fn hex(generation: Generation) -> String {
     generation
         .as_bytes()
@@ -226,6 +311,7 @@ fn hex(generation: Generation) -> String {
 }
 
 impl AccountInfo for RedisStore {
+    /// The authorization itself travels only if it is another one than the last.
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         let last = self.last.lock().clone();
         let known = last.as_deref().map(AuthSnapshot::generation).map(hex);
@@ -241,15 +327,19 @@ impl AccountInfo for RedisStore {
         }
     }
 
+    /// A key that is missing was never there, or was lost with the server: that is no logout.
     fn is_logged_out(&self) -> Result<bool, StoreError> {
         let reply = self.run(&self.scripts.auth, Repeat::Yes, &["auth"], &[""])?;
         Ok(reply.status == "none" && reply.text(0)? == "logged_out")
     }
 
+    /// For all machines together.
     fn pool_size(&self) -> usize {
         self.pool_size
     }
 
+    /// The lease is drawn, or the answer is what is newer, or that somebody holds it. It ends by
+    /// the server's time, and its key goes after twice its length.
     fn begin_refresh(
         &self,
         stale: Option<Generation>,
@@ -275,6 +365,7 @@ impl AccountInfo for RedisStore {
         })
     }
 
+    /// A lease that another ticket has drawn since is left alone, because its number differs.
     fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
         let (number, lease) = (ticket.number().to_string(), lease.as_millis().to_string());
         self.run(
@@ -286,6 +377,10 @@ impl AccountInfo for RedisStore {
         Ok(())
     }
 
+    /// The authorization, the end of the lease and the buckets of a restricted key are one script.
+    ///
+    /// Fails with `superseded` if the ticket was drawn for another identity than the one held now,
+    /// unless what is held is what was to be saved. Nothing is changed then.
     fn save_auth(
         &self,
         auth: AccountAuth,
@@ -313,12 +408,15 @@ impl AccountInfo for RedisStore {
         Ok(snapshot)
     }
 
+    /// The next caller gets the lease at once.
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
         let number = ticket.number().to_string();
         self.run(&self.scripts.abandon, Repeat::Yes, &["lease"], &[&number])?;
         Ok(())
     }
 
+    /// Authorization, buckets and lease go. Upload URLs stay, out of reach, until their keys
+    /// expire: at most 23 hours after the last one was put.
     fn clear(&self) -> Result<(), StoreError> {
         let epoch = format!("{:016x}", random());
         let keys = ["auth", "names", "ids", "lease"];
@@ -327,6 +425,7 @@ impl AccountInfo for RedisStore {
         Ok(())
     }
 
+    /// Looks the name up in `names`.
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {
         let owner = owner.to_string();
         let keys = ["auth", "names"];
@@ -337,6 +436,7 @@ impl AccountInfo for RedisStore {
         Ok(Some(reply.text(0)?.into()))
     }
 
+    /// Looks the id up in `ids`.
     fn bucket_name(&self, owner: &Identity, id: &BucketId) -> Result<Option<String>, StoreError> {
         let owner = owner.to_string();
         let keys = ["auth", "ids"];
@@ -348,6 +448,7 @@ impl AccountInfo for RedisStore {
         reply.text(0).map(Some)
     }
 
+    /// The server returns them in no order; they are sorted here, by bytes.
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
         let owner = owner.to_string();
         let keys = ["auth", "names"];
@@ -365,6 +466,7 @@ impl AccountInfo for RedisStore {
         Ok(buckets)
     }
 
+    /// Older entries of the name and of the id go in the same script.
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
         let owner = owner.to_string();
         let keys = ["auth", "names", "ids"];
@@ -373,6 +475,7 @@ impl AccountInfo for RedisStore {
         Ok(())
     }
 
+    /// The bucket and its upload URLs go together.
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
         let owner = owner.to_string();
         let pool = pool(&UploadTarget::Bucket(id.clone()));
@@ -382,6 +485,8 @@ impl AccountInfo for RedisStore {
         Ok(())
     }
 
+    /// One script, so nobody sees a map that is empty in between. Of several entries of one name or
+    /// id the last one stays.
     fn replace_buckets(
         &self,
         owner: &Identity,
@@ -402,6 +507,8 @@ impl AccountInfo for RedisStore {
         Ok(())
     }
 
+    /// The URL that was put last, of this epoch and this run of the server. Those that do not fit
+    /// are removed on the way.
     fn take_upload_url(
         &self,
         owner: &Identity,
@@ -430,6 +537,8 @@ impl AccountInfo for RedisStore {
         )))
     }
 
+    /// The oldest URLs beyond the size of the pool are removed in the same script, and the pool's
+    /// key lives for another 23 hours.
     fn put_upload_url(
         &self,
         owner: &Identity,
@@ -450,6 +559,7 @@ impl AccountInfo for RedisStore {
         Ok(())
     }
 
+    /// The whole key goes, with URLs of older epochs.
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         let owner = owner.to_string();
         let keys = ["auth", &pool(target)];
