@@ -83,6 +83,8 @@ struct Contents {
     /// The authorization, shared with all who have read it.
     auth: Option<Arc<AuthSnapshot>>,
     /// Whether the authorization is missing because of a logout.
+    ///
+    /// It is false in a new store, and after contents were lost.
     is_logged_out: bool,
     /// The lease of the caller that replaces the authorization.
     lease: Option<Lease>,

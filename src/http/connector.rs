@@ -66,6 +66,7 @@ pub(super) struct Shared {
     shortage: Shortage,
 }
 
+/// Nothing here opens a connection.
 impl Shared {
     /// Creates what is shared, with a `Shortage` that nobody reports to until `short_of` sets
     /// another one.

@@ -99,6 +99,7 @@ pub(super) struct CheckedConnection {
     /// The connection itself.
     transport: Box<dyn Transport>,
     clock: Clock,
+    /// Whether descriptors are short, which makes it count as closed.
     shortage: Shortage,
     /// When it was seen open, if it was not used since.
     open_at: Option<Duration>,

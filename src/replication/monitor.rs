@@ -258,6 +258,7 @@ impl Pairs {
     }
 }
 
+/// Each item may cost a request of each side, or none.
 impl Iterator for Pairs {
     type Item = Result<Pair>;
 

@@ -503,6 +503,7 @@ impl AccountInfo for Store {
         self.survive_of(StoreCall::WriteBuckets, owner, outcome, ())
     }
 
+    /// A name that stays because the store is away leads to an id that the service refuses.
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
         let outcome = self.info.remove_bucket(owner, id);
         self.survive_of(StoreCall::WriteBuckets, owner, outcome, ())

@@ -71,6 +71,7 @@ pub(crate) enum KeptRule<'a> {
     Unreadable(&'a Value),
 }
 
+/// Borrows from the rule; nothing is copied.
 impl<'a> From<&'a EventNotificationRule> for KeptRule<'a> {
     fn from(rule: &'a EventNotificationRule) -> Self {
         match rule.unreadable() {

@@ -143,6 +143,7 @@ fn columns(buckets: &[(String, BucketId)]) -> (Vec<String>, Vec<String>) {
         .unzip()
 }
 
+/// What the methods of the trait have in common.
 impl PostgresStore {
     /// Nothing is sent and no thread is started. The caller has checked the name and the size of
     /// the pool.
@@ -218,6 +219,8 @@ impl PostgresStore {
     /// Opens and reads a stored authorization, and remembers it.
     ///
     /// Fails if the text was sealed under another secret, or is not the JSON of an authorization.
+    ///
+    /// Remembering it lets the next `auth` do without the text.
     fn snapshot(&self, stored: &str) -> Result<Arc<AuthSnapshot>, StoreError> {
         let json = self.sealing.open("auth", stored)?;
         let snapshot = Arc::new(AuthSnapshot::from_json(&json)?);
@@ -328,6 +331,8 @@ impl AccountInfo for PostgresStore {
     }
 
     /// A lease that another ticket has drawn since is left alone, because its number differs.
+    ///
+    /// If no lease has this number any more, nothing is changed and nothing is reported.
     fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
         let arguments = [
             self.name(),
@@ -380,6 +385,8 @@ impl AccountInfo for PostgresStore {
     }
 
     /// The next caller gets the lease at once.
+    ///
+    /// A lease that was lost in the meantime is not missed: the statement then finds no row.
     fn abandon_refresh(&self, ticket: RefreshTicket) -> Result<(), StoreError> {
         let arguments = [self.name(), signed(ticket.number()).into()];
         self.run(Statement::new(sql::ABANDON, arguments)).map(drop)

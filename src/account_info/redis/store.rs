@@ -132,6 +132,7 @@ struct Reply {
     rest: Vec<Value>,
 }
 
+/// Reading never panics, whatever the server answered.
 impl Reply {
     /// A value of the reply as text; empty if it is missing.
     ///
@@ -310,6 +311,8 @@ fn hex(generation: Generation) -> String {
         })
 }
 
+/// Each method is one script. None of them waits for another process, because the server runs
+/// scripts one after the other.
 impl AccountInfo for RedisStore {
     /// The authorization itself travels only if it is another one than the last.
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
@@ -366,6 +369,8 @@ impl AccountInfo for RedisStore {
     }
 
     /// A lease that another ticket has drawn since is left alone, because its number differs.
+    ///
+    /// If no lease has this number any more, nothing is changed and nothing is reported.
     fn renew_lease(&self, ticket: &RefreshTicket, lease: Duration) -> Result<(), StoreError> {
         let (number, lease) = (ticket.number().to_string(), lease.as_millis().to_string());
         self.run(
@@ -539,6 +544,9 @@ impl AccountInfo for RedisStore {
 
     /// The oldest URLs beyond the size of the pool are removed in the same script, and the pool's
     /// key lives for another 23 hours.
+    ///
+    /// A connection that turns out to be closed makes the call fail; the URL is then lost, and
+    /// another one costs a request of class A.
     fn put_upload_url(
         &self,
         owner: &Identity,
@@ -560,6 +568,8 @@ impl AccountInfo for RedisStore {
     }
 
     /// The whole key goes, with URLs of older epochs.
+    ///
+    /// Dropping a pool that does not exist is no error.
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         let owner = owner.to_string();
         let keys = ["auth", &pool(target)];

@@ -22,6 +22,19 @@
 //! | disk full | `LocalFile`: nothing was changed |
 //! | I/O error, the locking protocol failed | `LocalFile`: the file system failed |
 //! | anything else | `Error::Store` with SQLite's own message, which quotes no values |
+//!
+//! How long a call may take: a statement waits for locks of others for 30 seconds in the shared
+//! file and for 5 in the file of upload URLs, and then fails as busy. Threads of one process also
+//! wait for each other, because each file has one connection.
+//!
+//! Rules that every caller here has to hold to, because SQLite's locks belong to the process and
+//! not to a descriptor:
+//!
+//! - A file that may be a database is never opened besides through SQLite, because closing any
+//!   descriptor of it releases the locks of all connections of this process.
+//! - A connection is used by one thread at a time, and never after a fork.
+//! - `work` of a transaction may run twice (`urls`), so it must have no effect outside of the
+//!   database.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -79,6 +92,8 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the user can do about a failure, by its kind. Every message about a file ends in such a
 /// hint, because the account info of Backblaze's tools is often a file that the user has never
 /// heard of.
+///
+/// The words for a full disk say that nothing was changed, because a transaction was rolled back.
 fn hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::StorageFull => "make room on the disk; nothing was changed",
@@ -97,6 +112,8 @@ fn hint(kind: io::ErrorKind) -> &'static str {
 
 /// SQLite's `data_version`, which changes with each commit of another connection, in this process
 /// or any other. A commit of this connection does not change it.
+///
+/// It costs a lock and some system calls.
 pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
     connection
         .prepare_cached("PRAGMA data_version")?
@@ -104,6 +121,8 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64, rusqlite::Err
 }
 
 /// A failure before it is known which file and which action it belongs to.
+///
+/// It travels up to where both are known, and becomes an `Error` there.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// SQLite refused something, which does not say which file it was about.
@@ -128,6 +147,9 @@ impl Failure {
     /// Whether the file itself is the reason: it is not a database, or its tables, columns or
     /// values are not the expected ones. The shared file is then left alone; the file of upload
     /// URLs is replaced.
+    ///
+    /// A name that SQLite does not know counts, because the statements are fixed; the caller with
+    /// tables of a newer program has to look at that first.
     pub(super) fn is_damage(&self) -> bool {
         let Self::Sqlite(error) = self else {
             return false;
@@ -146,6 +168,8 @@ impl Failure {
     }
 
     /// Whether SQLite noticed that the file is no longer at its path, and therefore wrote nothing.
+    ///
+    /// The caller opens the file that is there now, and runs its work again.
     pub(super) fn is_moved(&self) -> bool {
         matches!(
             self,
@@ -156,6 +180,8 @@ impl Failure {
 
     /// The error as the user meets it, with the file, the action and what can be done. SQLite's own
     /// text is kept, because it names what it did not like; it quotes no values of columns.
+    ///
+    /// `action` is a word such as `read` or `write`, for the beginning of the message.
     pub(super) fn explain(self, action: &'static str, path: &Path) -> Error {
         let damaged = self.is_damage();
         let error = match self {
@@ -220,6 +246,9 @@ fn damage(error: &rusqlite::Error) -> String {
 }
 
 /// The error of a file that cannot be used and is left as it is.
+///
+/// It tells the user that nothing was changed and what to do: move the file away, or name another
+/// one.
 pub(super) fn corrupt(path: &Path, what: &str) -> Error {
     Error::AccountInfoCorrupt {
         path: path.into(),
@@ -261,6 +290,9 @@ pub(super) fn create_private(path: &Path, like: Option<&Path>) -> Result<(), Err
 
 /// Gives a new file the owner and the permissions of another one. If that is not possible, the file
 /// stays with its creator, and other users keep their URLs in memory.
+///
+/// A change of the owner needs root; without it, at least the group is changed where that is
+/// allowed. The mode is never less than 0600, and the group gets no more than reading and writing.
 #[cfg(unix)]
 fn take_over_owner(created: &std::fs::File, like: &Path) {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
@@ -294,7 +326,9 @@ pub(super) fn forked() -> StoreError {
 /// instead.
 #[derive(Debug)]
 pub(super) struct Database {
+    /// `None` after it was closed.
     connection: Option<Connection>,
+    /// The process that opened it.
     process: u32,
 }
 
@@ -302,6 +336,9 @@ impl Database {
     /// Opens an existing file for writing. Its statements wait up to `timeout` for the locks of
     /// others. What is deleted later is overwritten with zeros (`secure_delete`), so that no
     /// replaced key or token stays in the file's free space.
+    ///
+    /// Fails if the file does not exist, is a directory, a device or a pipe, has too long a path,
+    /// or may be read only.
     pub(super) fn open(path: &Path, timeout: Duration) -> Result<Self, Failure> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, timeout)?;
         // SQLite silently falls back to reading where it may not write.
@@ -316,11 +353,15 @@ impl Database {
     }
 
     /// Opens an existing file for reading only.
+    ///
+    /// What it reads while another program writes is one state of the file, within a transaction.
     pub(super) fn open_to_read(path: &Path) -> Result<Self, Failure> {
         connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, BUSY_TIMEOUT).map(Self::with)
     }
 
     /// Creates a database that only this connection sees.
+    ///
+    /// It is lost when it is dropped.
     pub(super) fn in_memory() -> Result<Self, Failure> {
         Ok(Self::with(Connection::open_in_memory()?))
     }
@@ -343,6 +384,8 @@ impl Database {
     }
 
     /// Runs `work` in a transaction, so that all of it sees one state of the file.
+    ///
+    /// It waits for a lock only while another program commits.
     pub(super) fn read<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
@@ -363,6 +406,8 @@ impl Database {
     }
 
     /// Runs `work` in a transaction and commits it. The transaction is rolled back if `work` fails.
+    ///
+    /// A commit that fails is rolled back as well, so the caller never has to tidy up.
     fn transact<T>(
         &mut self,
         behavior: TransactionBehavior,
@@ -403,6 +448,9 @@ impl Drop for Database {
 
 /// Opens a connection, after excluding paths for which SQLite's own messages do not help: a
 /// directory, a device or pipe, a path that is too long.
+///
+/// The check and the opening are two steps; a file that is exchanged in between leads to one of
+/// SQLite's own messages.
 fn connect(path: &Path, access: OpenFlags, timeout: Duration) -> Result<Connection, Failure> {
     let source = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => io::Error::new(

@@ -25,6 +25,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId(Id);
 
+/// Device and inode.
 #[cfg(unix)]
 type Id = (u64, u64);
 
@@ -68,6 +69,9 @@ impl Stamp {
     }
 
     /// The stamp in the metadata of a file.
+    ///
+    /// Device, inode and `ctime`. A change of the mode or of the owner counts as a change, too, and
+    /// costs one needless look.
     #[cfg(unix)]
     fn of(found: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;

@@ -27,6 +27,22 @@
 //!
 //! The shared file decides. If the URLs' file cannot be used, the call goes on with tables in
 //! memory, and an authorization that was stored is a success even if URLs could not be tidied up.
+//!
+//! What a call costs while nobody else uses the files:
+//!
+//! | call | cost |
+//! | --- | --- |
+//! | `auth` | one system call, once the stamp of the shared file has been the same for a moment; more on a network file system |
+//! | bucket lookups | a transaction that reads the shared file |
+//! | `take_upload_url`, `put_upload_url`, `drop_upload_urls` | a transaction in the URLs' file, which does not wait for the disk |
+//! | `save_auth`, `clear`, bucket changes | a transaction in the shared file, which waits for the disk |
+//!
+//! | the process is killed | what is left |
+//! | --- | --- |
+//! | before the shared file is committed | both files as they were |
+//! | after it, before the URLs' file is committed | the new authorization; a lease, which lapses; URLs of the old identity, which nobody reads |
+//! | with an upload URL in hand | that URL is lost |
+//! | while the shared file is created | an empty file, which the next process fills |
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
@@ -51,7 +67,9 @@ use crate::model::id::BucketId;
 /// the URLs' file is locked first.
 #[derive(Debug)]
 pub(super) struct Files {
+    /// The authorization and the buckets.
     shared: Shared,
+    /// Upload URLs and the lease.
     urls: Urls,
     /// Whether this is the login of Backblaze's own tools, and the caller did not name the file.
     is_default: bool,
@@ -66,6 +84,10 @@ impl Files {
     /// 3. The URLs' file beside it is opened. One that cannot be used is no error.
     /// 4. If nobody is logged in, upload URLs of whoever was are removed, because another program
     ///    may have logged out.
+    ///
+    /// Fails with `AccountInfoCorrupt`, `AccountInfoTooNew` or `LocalFile` if the shared file
+    /// cannot be used. The URLs' file is a reason to fail only if nothing can be created in the
+    /// directory, or the path leads nowhere.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
         let (mut shared, urls) = match Shared::open(path, options) {
             Err(Error::AccountInfoCorrupt { .. }) if is_legacy(path)? => {
@@ -96,6 +118,8 @@ impl Files {
     }
 
     /// The path of the shared file, as its user named it.
+    ///
+    /// It may be a link.
     pub(super) fn path(&self) -> &Path {
         self.shared.path()
     }
@@ -108,6 +132,8 @@ impl Files {
 
     /// Logs a warning if the login of a person, and not only of this program, is about to be
     /// replaced: the file is the default one, nobody named it, and it holds another identity.
+    ///
+    /// It never keeps the login from being replaced.
     fn warn_of_other_login(&self, new: &Identity) {
         if self.is_default
             && let Ok(Some(old)) = self.shared.auth()
@@ -135,6 +161,8 @@ impl Files {
 }
 
 /// Whether the file is the JSON file of a very old tool.
+///
+/// Reads the beginning of the file, at most 1 MiB.
 fn is_legacy(path: &Path) -> Result<bool> {
     legacy::read(path)
         .map(|old| old.is_some())
@@ -148,14 +176,21 @@ fn ticket_number() -> u64 {
 }
 
 impl AccountInfo for Files {
+    /// The shared file alone decides.
     fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>, StoreError> {
         Ok(self.shared.auth()?)
     }
 
+    /// Of the shared file: it exists, was used, and has no account.
     fn is_logged_out(&self) -> Result<bool, StoreError> {
         Ok(self.shared.is_logged_out()?)
     }
 
+    /// The lease is drawn only if the shared file still holds what the caller knows. Both are
+    /// looked at in one transaction of the URLs' file, so of two processes one is first.
+    ///
+    /// If the URLs' file cannot be used, the lease is in memory and keeps only the threads of this
+    /// process apart.
     fn begin_refresh(
         &self,
         stale: Option<Generation>,
@@ -178,6 +213,8 @@ impl AccountInfo for Files {
         Ok(refresh)
     }
 
+    /// If the transaction in the URLs' file fails after the shared one was committed, it runs again
+    /// in memory and the shared file is not written twice.
     fn save_auth(
         &self,
         auth: AccountAuth,
@@ -221,6 +258,7 @@ impl AccountInfo for Files {
         Ok(self.urls.write(|now| url_rows::end_lease(now, number))?)
     }
 
+    /// URLs and their tokens are removed from the log as well, as far as the file can be used.
     fn clear(&self) -> Result<(), StoreError> {
         self.urls.write(|now| {
             self.shared.clear()?;
@@ -253,6 +291,8 @@ impl AccountInfo for Files {
             .write_of(owner, |now| rows::save_bucket(now, name, id))?)
     }
 
+    /// Two transactions, one after the other. A process that is killed in between leaves URLs of a
+    /// bucket that is gone, which the service refuses.
     fn remove_bucket(&self, owner: &Identity, id: &BucketId) -> Result<(), StoreError> {
         self.shared.write_of(owner, |now| {
             now.execute("DELETE FROM bucket WHERE bucket_id = ?1", [id.as_str()])?;

@@ -15,6 +15,14 @@
 //! The old file knew one part size and no restrictions: the converted row has `NULL` where Python
 //! leaves `NULL`, so either program reads it in the same way. Of the JSON file nothing remains; a
 //! program from 2016 cannot use the database.
+//!
+//! | what is found | what follows |
+//! | --- | --- |
+//! | a JSON object with all seven fields | it is converted |
+//! | JSON without one of them, or something else | it is left as it is, and the file is reported as damaged |
+//! | a database, or an empty file | it is not looked at further |
+//! | `<file>-new` of a process that was killed | it is removed first |
+//! | another process has converted the file | nothing is done |
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read as _};
@@ -89,6 +97,9 @@ pub(super) fn looks_like_json(path: &Path) -> bool {
 
 /// Replaces the JSON file with a database, unless somebody has already done so. The caller holds
 /// the lock.
+///
+/// If a step fails, the JSON file is as it was; what was written to `<file>-new` is removed by the
+/// next attempt.
 pub(super) fn migrate(path: &Path) -> Result<()> {
     // A symbolic link to the file stays a link.
     let path = &path

@@ -19,6 +19,9 @@
 //! | nothing | set | any | the variable's path; if it is empty, `InvalidInput` |
 //! | nothing | not set | yes | `~/.b2_account_info` |
 //! | nothing | not set | no | `$XDG_CONFIG_HOME/b2/account_info`, or `~/.b2_account_info` where there is no such directory |
+//!
+//! Nothing is opened or created while the file is being chosen. The only questions to the file
+//! system are whether `~/.b2_account_info` exists and where the home directory is.
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -44,6 +47,9 @@ pub(super) struct Named {
 
 impl Named {
     /// Whether the caller names nothing, so that the rules decide.
+    ///
+    /// Then the login may be that of Backblaze's own tools, and a warning is due before it is
+    /// replaced.
     pub(super) fn is_nothing(&self) -> bool {
         self.path.is_none() && self.profile.as_ref().is_none_or(String::is_empty)
     }
@@ -73,6 +79,8 @@ pub(super) struct Location {
 
 impl Location {
     /// The location in the environment of this process.
+    ///
+    /// It reads the environment each time.
     pub(super) fn of_this_process(named: &Named) -> Result<Self> {
         let environment = Environment {
             variable: &|name| std::env::var_os(name),
@@ -84,6 +92,9 @@ impl Location {
     }
 
     /// Creates the directory if the rules require it, accessible only by its owner.
+    ///
+    /// Parents that do not exist are created as well, with the same mode. A directory that exists
+    /// is left as it is.
     pub(super) fn make_directory(&self) -> Result<()> {
         let Some(directory) = &self.directory else {
             return Ok(());
@@ -101,6 +112,9 @@ impl Location {
 /// Applies the rules. The first of these that applies decides: the caller's path, the environment
 /// variable (even if it is empty), the old file in the home directory if it exists, the XDG
 /// directory, the home directory. An empty profile counts as none.
+///
+/// Fails with `InvalidInput` if two of them are named at the same time, a name is unusable, or the
+/// home directory is needed and not known.
 pub(super) fn locate(named: &Named, environment: &Environment<'_>) -> Result<Location> {
     let profile = named.profile.as_deref().filter(|name| !name.is_empty());
     profile.map_or(Ok(()), check_profile)?;
@@ -135,6 +149,8 @@ pub(super) fn locate(named: &Named, environment: &Environment<'_>) -> Result<Loc
 }
 
 /// The file in the XDG directory if the platform has one, otherwise in the home directory.
+///
+/// macOS and Windows have no such directory unless the variable names one.
 fn by_platform(
     environment: &Environment<'_>,
     name: &str,
@@ -189,6 +205,8 @@ impl Environment<'_> {
     }
 
     /// Replaces a leading `~`, as Python does for every path of these rules.
+    ///
+    /// `~other/...` is refused, because the directory of another user is not looked up.
     fn expand(&self, path: &Path, what: &'static str) -> Result<PathBuf> {
         if path.as_os_str().is_empty() {
             return Err(unusable(what, "it is empty; name a file"));
@@ -213,6 +231,8 @@ impl Environment<'_> {
 }
 
 /// The error of a setting that cannot be used.
+///
+/// `what` names the setting: the path, the profile, or a variable.
 fn unusable(what: &'static str, reason: &str) -> Error {
     Error::invalid_input(what, reason)
 }

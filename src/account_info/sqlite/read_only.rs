@@ -14,6 +14,13 @@
 //! | the file becomes unreadable | calls fail with the reason until it can be read again |
 //! | the file has tables of an older version | they are copied to memory and upgraded there |
 //! | the file is the JSON of a very old tool | its authorization is used |
+//!
+//! Leases and upload URLs are in memory, so they keep apart only the threads of this process. With
+//! many processes on one read-only file each authorizes for itself when a token expires, once a
+//! day.
+//!
+//! While somebody else writes the file, a look waits for the lock like any other reading; after 30
+//! seconds the call fails.
 
 use std::path::{Path, PathBuf};
 
@@ -45,8 +52,11 @@ pub(super) struct ReadOnly {
 /// The file that was read last, and the `data_version` that it had.
 #[derive(Debug, Default)]
 struct LastRead {
+    /// Which file it was; `None` if there was none.
     file: Option<FileId>,
+    /// The connection, which tells the `data_version`. A JSON file has none.
     database: Option<Database>,
+    /// The `data_version` at that time.
     version: i64,
 }
 
@@ -64,12 +74,16 @@ enum Change {
 
 /// What the store needs from a file: the rest of it is not looked at.
 struct Content {
+    /// The authorization.
     auth: AccountAuth,
+    /// All buckets with their names.
     buckets: Vec<(String, BucketId)>,
 }
 
 impl ReadOnly {
     /// Reads the file, if it exists. A file that cannot be read is an error.
+    ///
+    /// A file that does not exist is no error: it may be written by somebody else later.
     pub(super) fn open(path: &Path, clock: Clock) -> Result<Self> {
         let store = Self {
             path: path.to_owned(),
@@ -88,6 +102,9 @@ impl ReadOnly {
 
     /// Takes over what somebody else has written to the file since it was last read. It is called
     /// before each call, and costs one look at the file while nothing has changed.
+    ///
+    /// Threads that look at the same time do so one after the other, so the memory is filled once
+    /// for each change.
     fn follow(&self) -> Result<()> {
         let mut seen = self.seen.lock();
         let look = seen
@@ -182,6 +199,9 @@ const TABLES: [&str; 4] = ["update_done", "account", "bucket", "bucket_upload_ur
 
 /// Copies the tables to memory, where they can be upgraded to the current form. No SQL from the
 /// file is executed.
+///
+/// The columns are created without types, and their names are quoted, so that whatever the file has
+/// can be copied.
 fn copy(from: &Transaction<'_>) -> Result<Database, Failure> {
     let mut copy = Database::in_memory()?;
     let to = copy.connection()?;
@@ -200,6 +220,8 @@ fn copy(from: &Transaction<'_>) -> Result<Database, Failure> {
 }
 
 /// Copies the rows of one table.
+///
+/// Each row is copied with the types that its values have.
 fn copy_rows(from: &Connection, to: &Connection, table: &str) -> Result<(), Failure> {
     let mut rows = from.prepare(&format!("SELECT * FROM {table}"))?;
     let columns = rows.column_count();

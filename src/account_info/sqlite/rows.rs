@@ -13,6 +13,19 @@
 //!
 //! The table has one row at most; a second one would be ignored. `bucket` has a row for each known
 //! bucket.
+//!
+//! Python reads and writes the same rows while this crate does. So no statement here relies on what
+//! only this crate guarantees:
+//!
+//! | what Python may leave | what is done here |
+//! | --- | --- |
+//! | two rows of one bucket name | the newer one counts |
+//! | two names of one id | the first in the order of names counts |
+//! | `allowed` in the form with one bucket | upgraded when the file is opened (`schema`) |
+//! | `NULL` in a column that older versions do not have | read as the table above says |
+//! | no account | nobody is logged in |
+//!
+//! Nothing here is cached, and no value is quoted in an error.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,14 +39,20 @@ use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
 use crate::model::secret::{ApplicationKey, AuthToken};
 
 /// Reads the account.
+///
+/// The columns are named one by one, so that columns that a newer program has added do no harm.
 const ACCOUNT: &str = "SELECT account_id, application_key, account_auth_token, api_url,
     download_url, absolute_minimum_part_size, recommended_part_size, realm, allowed,
     account_id_or_app_key_id, s3_api_url FROM account LIMIT 1";
 
 /// Reads the identity of the account.
+///
+/// Enough to decide whose data the rest of the file is, without reading a secret.
 const IDENTITY: &str = "SELECT account_id, account_id_or_app_key_id, realm FROM account LIMIT 1";
 
 /// Inserts the account.
+///
+/// Every column is set, so nothing of an earlier row is taken along.
 const SAVE_ACCOUNT: &str = "INSERT INTO account (account_id, application_key, account_auth_token,
     api_url, download_url, absolute_minimum_part_size, recommended_part_size, realm, allowed,
     account_id_or_app_key_id, s3_api_url) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -48,6 +67,8 @@ pub(super) fn check_owner(connection: &Connection, owner: &Identity) -> Result<(
 }
 
 /// The identity that the file holds.
+///
+/// `None` if nobody is logged in.
 pub(super) fn identity(connection: &Connection) -> Result<Option<Identity>, rusqlite::Error> {
     connection
         .prepare_cached(IDENTITY)?
@@ -64,6 +85,8 @@ pub(super) fn identity(connection: &Connection) -> Result<Option<Identity>, rusq
 
 /// The id of the key. Files from before upgrade 2 do not have it; the key was then the account's
 /// master key, whose id is the account id.
+///
+/// Such a file has been upgraded by now, and the column is null.
 fn key_id(row: &Row<'_>, account: &AccountId) -> Result<ApplicationKeyId, rusqlite::Error> {
     let key: Option<String> = row.get("account_id_or_app_key_id")?;
     Ok(key.map_or_else(|| account.as_str().into(), Into::into))
@@ -100,6 +123,8 @@ pub(super) fn account(
 }
 
 /// A size in bytes. SQLite's numbers have a sign; a negative one is damage, not a very large size.
+///
+/// The error names the column and not the value.
 fn size(row: &Row<'_>, column: &str, path: &Path) -> Result<u64, Failure> {
     let size: i64 = row.get(column)?;
     u64::try_from(size).map_err(|_| {
@@ -124,6 +149,8 @@ fn read_allowed(json: Option<&str>, path: &Path) -> Result<Allowed, Failure> {
 }
 
 /// Inserts an authorization. The caller has removed the previous one.
+///
+/// Sizes beyond the range of SQLite's numbers become the largest one.
 pub(super) fn insert_account(connection: &Connection, auth: &AccountAuth) -> Result<(), Failure> {
     let allowed = serde_json::to_string(&auth.allowed)
         .map_err(|error| Error::Store(StoreError::new(error)))?;
@@ -149,6 +176,8 @@ pub(super) fn insert_account(connection: &Connection, auth: &AccountAuth) -> Res
 }
 
 /// Stores a bucket, in place of older rows with its name or its id.
+///
+/// Both are removed, because Python's table has no key that would do it.
 pub(super) fn save_bucket(
     connection: &Connection,
     name: &str,
@@ -162,6 +191,8 @@ pub(super) fn save_bucket(
 }
 
 /// Replaces all buckets. Of several with one name the last one is stored, as the memory store does.
+///
+/// The caller's transaction makes it one change for all readers.
 pub(super) fn replace_buckets(
     connection: &Connection,
     buckets: &[(String, BucketId)],
@@ -201,6 +232,8 @@ pub(super) fn bucket_id(
 }
 
 /// The name of a bucket.
+///
+/// `None` if the file does not know it.
 pub(super) fn bucket_name(
     connection: &Connection,
     id: &BucketId,
@@ -214,6 +247,8 @@ pub(super) fn bucket_name(
 }
 
 /// All buckets by name; of several rows with one name the newest counts.
+///
+/// In the order of names, by bytes.
 pub(super) fn buckets(connection: &Connection) -> Result<Vec<(String, BucketId)>, rusqlite::Error> {
     let mut rows =
         connection.prepare("SELECT bucket_name, bucket_id FROM bucket ORDER BY rowid")?;

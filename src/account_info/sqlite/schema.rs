@@ -19,6 +19,16 @@
 //!
 //! The numbers and the resulting tables are those of Python's b2sdk, whose own code reads a file
 //! that was upgraded here, and the other way round (`tests/interop_account_info.rs`).
+//!
+//! | the file is | what follows |
+//! | --- | --- |
+//! | empty | all tables are created in their last form, and it is marked as unused |
+//! | of an older version | it is upgraded in one transaction |
+//! | of this version | nothing is written |
+//! | of a newer version, with the columns that are needed | it is used as it is |
+//! | of a newer version, without one of them | `AccountInfoTooNew` |
+//! | a database without the table `update_done` | `AccountInfoCorrupt`: it is another program's |
+//! | without a table of its version | `AccountInfoCorrupt` |
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -103,6 +113,9 @@ pub(super) fn prepare(database: &mut Database, path: &Path) -> Result<Tables, Fa
 }
 
 /// The failure of a statement of this crate in tables that a newer program has changed.
+///
+/// A value that a constraint of the newer tables refuses counts as well. Any other failure is
+/// passed on as it is.
 pub(super) fn too_new(path: &Path, error: rusqlite::Error) -> Failure {
     let reason = match &error {
         rusqlite::Error::SqliteFailure(cause, Some(message))
@@ -138,6 +151,9 @@ fn table_names(connection: &Connection) -> Result<BTreeSet<String>, rusqlite::Er
 }
 
 /// Finds out which upgrades a file lacks. Fails if it belongs to another program.
+///
+/// Called twice if something has to be upgraded: before the write lock is taken, and again under
+/// it.
 fn missing(connection: &Connection, path: &Path) -> Result<Missing, Failure> {
     let names = table_names(connection)?;
     if names.is_empty() {
@@ -176,6 +192,9 @@ pub(super) fn is_unused(connection: &Connection) -> Result<bool, rusqlite::Error
 }
 
 /// Removes the mark of a new file.
+///
+/// It is called when an authorization is stored, when somebody logs out, and when another program's
+/// authorization is found.
 pub(super) fn mark_as_used(connection: &Connection) -> Result<(), rusqlite::Error> {
     if is_unused(connection)? {
         connection.execute_batch("PRAGMA user_version = 0")?;
@@ -184,6 +203,9 @@ pub(super) fn mark_as_used(connection: &Connection) -> Result<(), rusqlite::Erro
 }
 
 /// Does these upgrades, and records each.
+///
+/// They are done in the order of their numbers. A failure undoes all of them, because the caller's
+/// transaction is rolled back.
 fn upgrade(connection: &Connection, numbers: &[i64]) -> Result<Tables, Failure> {
     // In a file that has lost a table of a later version, creating tables of version 0 would hide
     // the loss.

@@ -26,6 +26,21 @@
 //! | the file is damaged, or is no account info | `AccountInfoCorrupt`, and it is not changed |
 //! | a newer program has changed the tables | they are used as far as possible, otherwise `AccountInfoTooNew` |
 //! | another program holds the lock for 30 seconds | `LocalFile` |
+//!
+//! Three levels of memory answer for the authorization, each checked against the one below it:
+//!
+//! | level | valid as long as | costs |
+//! | --- | --- | --- |
+//! | `settled` | the file has the stamp, and the process is the same | one system call and a shared lock |
+//! | `LastCheck` | SQLite's `data_version` is the same | the lock of this process, a lock of the file, eight system calls |
+//! | the row | the transaction lasts | reading and parsing it |
+//!
+//! Nothing of them is used for the data of an identity: `read_of` and `write_of` read the account's
+//! row in their own transaction.
+//!
+//! A write is a transaction that begins with the write lock. If SQLite finds at that moment that
+//! the file is no longer at its path, it writes nothing, and the work runs once more on the file
+//! that is there now.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,7 +88,9 @@ pub(super) struct CheckedAuth {
     /// The process that checked. A forked process has the same memory, but must not use what is in
     /// it.
     process: u32,
+    /// The stamp that the file had before the check.
     stamp: Stamp,
+    /// What the check found; `None` if nobody is logged in.
     auth: Option<Arc<AuthSnapshot>>,
 }
 
@@ -105,6 +122,7 @@ struct LastCheck {
     has_log: bool,
     /// Whether nobody had logged in since the file was created.
     is_unused: bool,
+    /// What the row held; `None` if there was no account.
     auth: Option<Arc<AuthSnapshot>>,
 }
 
@@ -119,6 +137,9 @@ enum IfDeleted {
 
 impl Shared {
     /// Opens the file, and creates it if it does not exist.
+    ///
+    /// Fails with `AccountInfoCorrupt`, `AccountInfoTooNew` or `LocalFile`. A file that is damaged
+    /// is left as it is.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
@@ -131,6 +152,9 @@ impl Shared {
     }
 
     /// Sets whether stamps are trusted from now on.
+    ///
+    /// The owner calls it once, when it knows from the URLs' file whether the directory is on this
+    /// machine.
     pub(super) fn trust_stamps(&mut self, trust: bool) {
         self.trusts_stamps = trust;
     }
@@ -150,6 +174,9 @@ impl Shared {
     /// 4. If SQLite's `data_version` is the one of the last check, its result counts; otherwise the
     ///    row is read.
     /// 5. The result is noted for step 1 if the stamp was old enough before the check.
+    ///
+    /// `None` after a logout, if nobody has logged in, or if the file was deleted. The caller
+    /// learns by `is_logged_out` which of them it is.
     pub(super) fn auth(&self) -> Result<Option<Arc<AuthSnapshot>>> {
         if let Some(settled) = self.settled() {
             return Ok(settled.auth);
@@ -187,6 +214,9 @@ impl Shared {
     }
 
     /// The result of the last check, if the file is still as it was before that.
+    ///
+    /// Costs one system call. It takes no lock of the file, so it does not wait for another
+    /// program.
     pub(super) fn settled(&self) -> Option<CheckedAuth> {
         let settled = self.settled.read();
         let settled = settled.as_ref()?;
@@ -196,6 +226,8 @@ impl Shared {
     }
 
     /// Notes what was found in the open file, which is valid as long as the file has this stamp.
+    ///
+    /// Without a stamp, or if a stamp tells nothing here, the note of before is removed.
     fn settle(&self, stamp: Option<Stamp>, open: &OpenFile) {
         let tells = |stamp: &Stamp| self.trusts_stamps && open.file == Some(stamp.file);
         let known = open.known.as_ref().filter(|known| !known.has_log);
@@ -209,6 +241,10 @@ impl Shared {
 
     /// Stores an authorization, and returns whether it belongs to the identity that the file held.
     /// Fails with `AccountChanged` if the ticket was drawn for another identity.
+    ///
+    /// One transaction: the old row goes, the new one is written, buckets of another identity go,
+    /// and those of a restricted key are stored. A file that was deleted is created. A process that
+    /// is killed before the commit leaves what was there.
     pub(super) fn save_auth(
         &self,
         auth: &AccountAuth,
@@ -236,6 +272,9 @@ impl Shared {
     }
 
     /// Logs out. A file that does not exist stays so.
+    ///
+    /// Python's own tools see the logout at their next call. The secrets are overwritten in the
+    /// file.
     pub(super) fn clear(&self) -> Result<()> {
         let cleared = self.write(IfDeleted::Leave, |now| {
             now.execute("DELETE FROM account", [])?;
@@ -250,6 +289,9 @@ impl Shared {
     }
 
     /// Whether somebody has logged out: the file exists, was used, and has no account.
+    ///
+    /// A file that was deleted or never used is no logout: a program with credentials may
+    /// then log in again by itself.
     pub(super) fn is_logged_out(&self) -> Result<bool> {
         let mut current = self.current(IfDeleted::Leave)?;
         let Some(open) = current.as_mut() else {
@@ -262,6 +304,8 @@ impl Shared {
 
     /// Reads data that belongs to `owner`, in the transaction in which the owner is checked. Fails
     /// with `AccountChanged` if the file holds another identity, or none.
+    ///
+    /// It waits while another program commits, for 30 seconds at the most.
     pub(super) fn read_of<T>(
         &self,
         owner: &Identity,
@@ -279,6 +323,8 @@ impl Shared {
 
     /// Changes data that belongs to `owner`, in the transaction in which the owner is checked.
     /// Fails with `AccountChanged` if the file holds another identity, or none.
+    ///
+    /// Either all of `work` happens or nothing. `work` may run twice, on two files.
     pub(super) fn write_of<T>(
         &self,
         owner: &Identity,
@@ -292,6 +338,9 @@ impl Shared {
 
     /// Runs `work` in a transaction, and once more if the file turns out to have been replaced. A
     /// second replacement in between is an error: somebody replaces the file all the time.
+    ///
+    /// The second replacement is reported as `AccountChanged`, because nothing is known of the file
+    /// that is there then.
     fn write<T>(
         &self,
         if_deleted: IfDeleted,
@@ -307,6 +356,8 @@ impl Shared {
 
     /// Runs `work` in a transaction. `FileMoved` means that SQLite wrote nothing because the file was
     /// replaced.
+    ///
+    /// What was known of the authorization is dropped first, whether the write succeeds or not.
     fn try_write<T>(
         &self,
         if_deleted: IfDeleted,
@@ -330,6 +381,8 @@ impl Shared {
     }
 
     /// Locks the file that is at the path now.
+    ///
+    /// With `Leave`, `None` means that there is no file.
     fn current(&self, if_deleted: IfDeleted) -> Result<MutexGuard<'_, Option<OpenFile>>> {
         self.renew(self.lock(), if_deleted)
     }
@@ -337,6 +390,8 @@ impl Shared {
     /// Opens the file that is at the path now, if it is another one than the open one. A file that
     /// is gone is given up, with a warning, and created again only if the caller is about to log
     /// in.
+    ///
+    /// What is in memory of the old file goes with it. Its connection is closed.
     fn renew<'a>(
         &self,
         mut open: MutexGuard<'a, Option<OpenFile>>,
@@ -368,6 +423,8 @@ fn is_empty(path: &Path) -> bool {
 }
 
 /// The file was deleted or replaced while it was written.
+///
+/// It never leaves this module.
 struct FileMoved;
 
 impl OpenFile {
@@ -385,6 +442,9 @@ impl OpenFile {
     }
 
     /// Opens the file once.
+    ///
+    /// The file may be replaced between being created and being opened, which the caller checks
+    /// afterwards.
     #[cfg_attr(
         not(test),
         expect(unused_variables, reason = "only tests limit the size")
@@ -420,6 +480,9 @@ impl OpenFile {
     }
 
     /// The authorization, as this check finds it.
+    ///
+    /// The `data_version` is asked first; only if it is another one is the row read, in the same
+    /// transaction as the new `data_version`.
     fn auth(&mut self, look: u64, path: &Path) -> Result<Option<Arc<AuthSnapshot>>, Failure> {
         let version = data_version(self.database.connection()?)?;
         if let Some(known) = &mut self.known
@@ -450,6 +513,8 @@ impl OpenFile {
     }
 
     /// The error of a failed statement, which may be due to tables of a newer program.
+    ///
+    /// Tables of a newer program are the more likely reason for an unknown column than damage.
     fn explain(&self, action: &'static str, failure: Failure, path: &Path) -> Error {
         match failure {
             Failure::Sqlite(error) if self.tables == Tables::Newer => {

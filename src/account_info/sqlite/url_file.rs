@@ -8,6 +8,19 @@
 //! 1. Check again whether the file exists.
 //! 2. Remove what a deleted file has left beside it.
 //! 3. Create the file, with the owner and the permissions of the account info.
+//!
+//! | what is found at the path | what follows |
+//! | --- | --- |
+//! | nothing | a new file with empty tables |
+//! | a file with tables of this version | it is used |
+//! | an empty file | the tables are created, by one of the processes that come at the same time |
+//! | a damaged file | it is removed with what is beside it, and created again |
+//! | a file of a newer version of this crate | it is left as it is; tables in memory take its place |
+//! | a file that must have no log, or must get none | the journal is chosen accordingly (`journal`) |
+//!
+//! The lock of the directory is not needed for safety where the system has none: creating a file
+//! fails if it exists. It only keeps the files beside it from being removed at the wrong moment. It
+//! is waited for at most a second.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,6 +52,8 @@ pub(super) struct UrlFile {
 
 impl UrlFile {
     /// Opens the file, and creates it if it does not exist. A damaged file is replaced.
+    ///
+    /// Fails if the file cannot be created, opened or locked. The caller then uses memory.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Failure> {
         match Self::connect(path, options) {
             Err(failure) if failure.is_damage() => Self::recreate(path, options),
@@ -47,6 +62,8 @@ impl UrlFile {
     }
 
     /// Whether this is still the file at its path.
+    ///
+    /// Costs one system call. A path that cannot be looked at counts as another file.
     pub(super) fn is_current(&self) -> bool {
         FileId::at(&self.path).is_ok_and(|file| file == self.file)
     }
@@ -58,6 +75,8 @@ impl UrlFile {
     }
 
     /// Replaces the file with an empty one.
+    ///
+    /// What was in it is lost.
     pub(super) fn replace(mut self, options: &Options) -> Result<Self, Failure> {
         // The file is closed first, because closing may remove files by their names.
         self.database.close();
@@ -115,6 +134,8 @@ fn user_version(connection: &rusqlite::Connection) -> Result<i64, rusqlite::Erro
 
 /// Creates the file if it does not exist, in the order that the module gives, so that of several
 /// processes one does it and the others find it.
+///
+/// An existing file keeps its owner and its mode.
 fn create(path: &Path, options: &Options) -> Result<()> {
     if path.exists() {
         return Ok(());

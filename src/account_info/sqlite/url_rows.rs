@@ -11,6 +11,23 @@
 //!
 //! A lease survives the process that holds it, so it has an end, and a beginning: after the
 //! machine's clock was set back, a lease that seems to begin in the future is void.
+//!
+//! | statement | what it leaves | if it is repeated |
+//! | --- | --- | --- |
+//! | `drain` | no URL | finds none |
+//! | `keep_only` | the URLs of one identity | changes nothing |
+//! | `draw_lease` | one lease, or the one that is held | the second caller does not get it |
+//! | `renew_lease` | the lease with a later end | moves the end again |
+//! | `end_lease` | no lease, or that of another ticket | changes nothing |
+//! | `take` | the pool without its newest URL, and without old ones | takes the next one |
+//! | `put` | the pool with this URL as the newest | leaves one row of the URL |
+//! | `purge_old` | no URL that is too old, of any identity | changes nothing |
+//!
+//! There are no keys of uniqueness: at most one lease, and one row for each URL of a target, are
+//! what these statements leave, because each of them runs under the write lock.
+//!
+//! The clock is that of the machine, and may be set. A lease has a beginning for that reason, and a
+//! URL that seems to be from the future by more than five minutes is deleted.
 
 use std::time::Duration;
 
@@ -48,6 +65,8 @@ pub(super) struct StoredUrl {
 }
 
 /// Removes and returns all URLs, the oldest first.
+///
+/// The caller puts them somewhere else; if that fails, they are lost.
 pub(super) fn drain(connection: &Connection) -> Result<Vec<StoredUrl>, Failure> {
     let mut rows = connection
         .prepare("SELECT owner, target, url, token, received FROM upload_url ORDER BY id")?;
@@ -69,6 +88,8 @@ pub(super) fn drain(connection: &Connection) -> Result<Vec<StoredUrl>, Failure> 
 }
 
 /// Returns whether there is any URL.
+///
+/// Of any identity and target, whatever its age.
 pub(super) fn is_any(connection: &rusqlite::Transaction<'_>) -> Result<bool, Failure> {
     let found = connection.query_row("SELECT EXISTS (SELECT 1 FROM upload_url)", [], |row| {
         row.get(0)
@@ -77,6 +98,8 @@ pub(super) fn is_any(connection: &rusqlite::Transaction<'_>) -> Result<bool, Fai
 }
 
 /// Deletes the URLs of every identity but `owner`, or of all.
+///
+/// Called after a login, with the identity that has logged in, and after a logout.
 pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Result<(), Failure> {
     match owner {
         Some(owner) => {
@@ -90,6 +113,9 @@ pub(super) fn keep_only(connection: &Connection, owner: Option<&Identity>) -> Re
 
 /// Draws the lease, and returns whether it was free: there is none, it has ended, or it seems to
 /// begin in the future, which means that the clock was set back.
+///
+/// A lease that is over, or void, is replaced. The caller's transaction has the write lock, so no
+/// other process draws one at the same moment.
 pub(super) fn draw_lease(
     connection: &Connection,
     ticket: u64,
@@ -118,6 +144,8 @@ pub(super) fn draw_lease(
 
 /// Extends the lease of this ticket to `lease` from now on, if it is still held. A ticket that has
 /// lost its lease changes nothing.
+///
+/// A lease that is over, and that nobody has drawn since, runs again.
 pub(super) fn renew_lease(
     connection: &Connection,
     ticket: u64,
@@ -133,6 +161,8 @@ pub(super) fn renew_lease(
 }
 
 /// Ends the lease of this ticket, or of any.
+///
+/// A ticket whose lease somebody else has drawn since ends nothing.
 pub(super) fn end_lease(connection: &Connection, ticket: Option<u64>) -> Result<(), Failure> {
     match ticket {
         Some(ticket) => connection.execute(
@@ -146,6 +176,9 @@ pub(super) fn end_lease(connection: &Connection, ticket: Option<u64>) -> Result<
 
 /// Removes and returns the URL that was put last. URLs that are too old, or seem to be from the
 /// future, are deleted. The caller's transaction makes sure that nobody else gets the same one.
+///
+/// `None` if the pool has no URL that may still be used. Other targets and identities are left
+/// alone.
 pub(super) fn take(
     connection: &Connection,
     owner: &str,
@@ -183,6 +216,8 @@ pub(super) fn take(
 
 /// Stores a URL, in place of an older row of it. The oldest URLs beyond the size of the pool are
 /// deleted.
+///
+/// The row gets the highest number, so it is taken first.
 pub(super) fn put(
     connection: &Connection,
     owner: &str,
@@ -215,6 +250,8 @@ pub(super) fn put(
 }
 
 /// Deletes URLs of any identity that are too old to be used.
+///
+/// URLs from the future stay; `take` removes them.
 pub(super) fn purge_old(connection: &Connection, now: Timestamp) -> Result<(), Failure> {
     connection
         .prepare_cached("DELETE FROM upload_url WHERE received <= ?1")?
@@ -229,11 +266,16 @@ fn newest(now: Timestamp) -> i64 {
 }
 
 /// The time of receipt up to which a URL is too old.
+///
+/// 23 hours before now.
 fn oldest(now: Timestamp) -> i64 {
     now.earlier(UploadUrl::LIFETIME).as_millis()
 }
 
 /// The text by which a target is stored.
+///
+/// The word before the id keeps a bucket and a large file with one id apart. The form must not
+/// change, because rows of earlier versions have it.
 pub(super) fn target_key(target: &UploadTarget) -> String {
     match target {
         UploadTarget::Bucket(id) => format!("bucket {id}"),

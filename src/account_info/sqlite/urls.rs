@@ -21,6 +21,14 @@
 //! | the process is killed | a transaction that was not committed did not happen |
 //! | the file is used again after a pause | the URLs in memory are moved to it |
 //! | the store is dropped during a pause | the file is tried once more; what it does not take is lost |
+//!
+//! What is at stake here is little: a lost URL costs one request of class A, and a lost lease lets
+//! two processes authorize at the same time. So nothing waits for the disk, a damaged file is
+//! thrown away, and every failure ends in memory.
+//!
+//! The memory has the same tables and is used by the same statements. While it is in use, this
+//! process shares its URLs and its lease with no other; the file's own URLs are left to those who
+//! can use it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,6 +67,7 @@ struct UrlState {
     path: PathBuf,
     /// The identity of the account info that the file is beside.
     beside: Option<FileId>,
+    /// The open file; `None` if it could not be opened, or was given up.
     file: Option<UrlFile>,
     /// The same tables in memory, for when the file cannot be used.
     memory: Database,
@@ -71,6 +80,8 @@ struct UrlState {
 impl Urls {
     /// Opens the file beside the account info, which exists. The only error is one that prevents
     /// writing the account info as well: a directory in which nothing can be created.
+    ///
+    /// It creates the file if there is none. A file that cannot be used begins a pause.
     pub(super) fn open(shared: &Path, options: &Options) -> Result<Self> {
         let mut memory =
             Database::in_memory().map_err(|failure| failure.explain("open", shared))?;
@@ -106,6 +117,8 @@ impl Urls {
     }
 
     /// Whether the file has a log. Its users share memory then, and are on one machine.
+    ///
+    /// False if the file cannot be used: then nothing is known.
     pub(super) fn is_local(&self) -> bool {
         let mut state = self.lock();
         let Some(file) = &mut state.file else {
@@ -120,6 +133,9 @@ impl Urls {
     ///
     /// `work` runs again if the first transaction failed. An [`Error`] that `work` itself returns
     /// is not about the file, and ends the call.
+    ///
+    /// A failure of the file is logged once and begins a pause of 30 seconds, in which the memory
+    /// is used at once. The failure of a transaction in memory is returned.
     pub(super) fn write<T>(
         &self,
         mut work: impl FnMut(&Transaction<'_>) -> Result<T, Failure>,
@@ -145,6 +161,9 @@ impl Urls {
     }
 
     /// Runs `work` while the file's lock keeps other processes out.
+    ///
+    /// Fails with `LocalFile` if the file cannot be used, because no other lock would keep the
+    /// processes apart.
     pub(super) fn locked(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let mut state = self.lock();
         let path = state.path.clone();
@@ -166,6 +185,9 @@ impl Urls {
     /// 2. `work` runs in a transaction. If that shows damage, the file is replaced by an empty one
     ///    and `work` runs again.
     /// 3. If it succeeded and memory was in use, the URLs in memory are put into the file.
+    ///
+    /// A file that fails for another reason than damage is kept open, and is tried again after the
+    /// pause.
     fn write_file<T>(
         &self,
         state: &mut UrlState,
@@ -214,6 +236,9 @@ impl Urls {
     }
 
     /// Puts a URL into the pool, after removing those that are too old, of any identity.
+    ///
+    /// Removing old URLs here keeps the file from growing with targets that nobody takes from any
+    /// more.
     pub(super) fn put(
         &self,
         owner: &Identity,
@@ -228,6 +253,8 @@ impl Urls {
     }
 
     /// Removes the URLs of a target.
+    ///
+    /// URLs of other identities for the target stay; nobody reads them.
     pub(super) fn drop_target(&self, owner: &Identity, target: &UploadTarget) -> Result<()> {
         let (owner, target) = (owner.to_string(), target_key(target));
         self.write(|now| {
@@ -241,6 +268,8 @@ impl Urls {
 
     /// Removes deleted tokens from the log as well, where they would otherwise remain until the log
     /// is overwritten.
+    ///
+    /// A failure is logged and not returned: the rows are deleted all the same.
     pub(super) fn empty_log(&self) {
         let mut state = self.lock();
         let path = state.path.clone();
@@ -287,6 +316,9 @@ impl UrlState {
     /// Switches to the file that others use now: beside another account info if a link was changed,
     /// or a new one if the old one was deleted. What is in the old one is not taken along; it
     /// belongs to its users.
+    ///
+    /// It costs two system calls while nothing has changed. If the account info is gone, the file
+    /// of before is kept.
     fn follow(&mut self, shared: &Path, options: &Options) -> Result<(), WriteFailure> {
         let beside_now = FileId::at(shared).unwrap_or(None);
         if beside_now.is_some() && beside_now != self.beside {
@@ -336,6 +368,8 @@ impl UrlState {
 
 /// Moves URLs from memory to the file, with the owners and targets that they have. What fails is
 /// lost, and requested again.
+///
+/// The two are transactions of two databases. If the second one fails, the URLs are in neither.
 fn move_urls(memory: &mut Database, file: &mut Database) {
     let moved = memory.write(|from| url_rows::drain(from)).and_then(|urls| {
         file.write(|to: &Transaction<'_>| {
@@ -351,6 +385,8 @@ fn move_urls(memory: &mut Database, file: &mut Database) {
 
 /// Whether nothing can be created beside the account info, so that it cannot be written either:
 /// SQLite needs a journal there.
+///
+/// Opening a store fails then, instead of at the first login.
 fn is_about_directory(error: &Error, path: &Path) -> bool {
     matches!(
         error,
@@ -363,6 +399,8 @@ fn is_about_directory(error: &Error, path: &Path) -> bool {
 
 /// The path of the URLs' file: beside the real account info, so that all who reach that through
 /// links share it.
+///
+/// Fails if the account info does not exist.
 fn beside(shared: &Path) -> Result<PathBuf> {
     let real = shared
         .canonicalize()
