@@ -77,7 +77,7 @@ const CODELESS_MEMORY: Duration = Duration::from_secs(3600);
 pub(crate) struct Session {
     /// The owner's store, with what is remembered for the time when it fails.
     store: Store,
-    /// Sends the requests. All sessions of a `B2Api` and its clones share it.
+    /// Sends the requests, for all threads.
     http: Http,
     /// How often and for how long a call is repeated.
     retry: RetryPolicy,

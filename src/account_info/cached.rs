@@ -109,7 +109,7 @@ struct NamedBucket {
     at: Duration,
 }
 
-/// None of these methods calls the store, except those that return what it answered.
+/// The memory is empty at first: nothing is read before the first call.
 impl<S: AccountInfo> Cached<S> {
     /// Puts a memory in front of a store. The authorization is read from the store again after
     /// `staleness`. If that is zero, only upload URLs are kept in memory.

@@ -160,7 +160,7 @@ impl InMemoryAccountInfo {
         };
     }
 
-    /// The lock is never held across a call of something else, so it cannot be part of a deadlock.
+    /// Nothing but the clock is called under the lock, so it cannot be part of a deadlock.
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock()
     }

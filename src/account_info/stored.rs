@@ -46,6 +46,7 @@ pub(super) struct Written<'a> {
     allowed: &'a Allowed,
 }
 
+/// The choice of what is written is made on the form, after it was made from an authorization.
 impl Written<'_> {
     /// Leaves the application key out.
     ///

@@ -187,6 +187,8 @@ impl Pair {
 }
 
 /// What one side has of a name.
+///
+/// Only the newest version counts, whatever lies below it.
 fn side(version: Option<&FileVersion>) -> Side {
     match version {
         None => Side::Missing,

@@ -509,6 +509,7 @@ impl AccountInfo for Store {
         self.survive_of(StoreCall::WriteBuckets, owner, outcome, ())
     }
 
+    /// As for `save_bucket`: what is not stored is looked up again.
     fn replace_buckets(
         &self,
         owner: &Identity,

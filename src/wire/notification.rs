@@ -131,6 +131,7 @@ struct HeaderForm<'a> {
     value: &'a str,
 }
 
+/// Every field of the rule is named, so that one that is added later cannot be forgotten here.
 impl<'a> From<&'a EventNotificationRule> for RuleForm<'a> {
     fn from(rule: &'a EventNotificationRule) -> Self {
         let EventNotificationRule {

@@ -24,7 +24,7 @@ use crate::control::clock::Clock;
 
 /// How many threads use one store.
 ///
-/// More than a program uses by default, so that a pool or a connection limit is met.
+/// Enough of them that several meet in every method of the store.
 const THREADS: usize = 32;
 /// How often each of them takes an upload URL.
 ///

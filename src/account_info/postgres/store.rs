@@ -43,6 +43,9 @@
 //!
 //! A method that stores something for an identity fails with `superseded` and changes nothing if
 //! the row of the account is another identity's, or does not exist.
+//!
+//! Locks of this process: only that of `last`, which is never held while the server is asked. Two
+//! threads that read at the same time may therefore both receive the text, which does no harm.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -430,6 +433,8 @@ impl AccountInfo for PostgresStore {
     }
 
     /// One transaction of three statements.
+    ///
+    /// Older entries of the name and of the id go in it.
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
         self.run_of(owner, self.name_buckets(&[(name.to_owned(), id.clone())]))
     }

@@ -47,6 +47,9 @@
 //! | `take_upload_url` | auth, pool | owner, oldest and newest time of receipt, run |
 //! | `put_upload_url` | auth, pool, seq | owner, received, URL and token, size, lifetime, run |
 //! | `drop_upload_urls` | auth, pool | owner |
+//!
+//! Locks of this process: only that of `last`, which is never held while the server is asked. Two
+//! threads that read at the same time may therefore both receive the text, which does no harm.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -153,6 +156,7 @@ impl Reply {
     }
 }
 
+/// What the methods of the trait have in common: running a script, and reading what it returned.
 impl RedisStore {
     /// Nothing is sent. The caller has checked the name, which has no braces.
     pub(super) fn new(
@@ -422,6 +426,8 @@ impl AccountInfo for RedisStore {
 
     /// Authorization, buckets and lease go. Upload URLs stay, out of reach, until their keys
     /// expire: at most 23 hours after the last one was put.
+    ///
+    /// A second time it draws another epoch and finds nothing else to remove.
     fn clear(&self) -> Result<(), StoreError> {
         let epoch = format!("{:016x}", random());
         let keys = ["auth", "names", "ids", "lease"];
