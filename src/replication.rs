@@ -4,7 +4,7 @@
 //! the two buckets and reports which files are not replicated yet.
 //!
 //! Setting up takes these requests, in an order in which no rule ever leads to a bucket that does not
-//! accept it: the details of both buckets; a key for each bucket; the destination is told which key to
+//! accept it: the details of both buckets; a key for each bucket; the destination gets the key to
 //! accept; the source is given the rule. Whatever exists already is used, so repeating the call after a
 //! failure completes the setup.
 //!

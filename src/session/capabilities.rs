@@ -209,8 +209,6 @@ impl<'a> Requirements<'a> {
     /// buckets cannot create one (docs/protocol.md, section 10.2).
     fn restriction(&self, allowed: &Allowed) -> Option<KeyRestriction> {
         if let Some(buckets) = &allowed.buckets {
-            // A key that is restricted to buckets cannot create one (docs/protocol.md, section
-            // 10.2).
             let is_new = self.operation == Operation::CreateBucket;
             let is_other = |id: &BucketId| !buckets.iter().any(|own| own.id == *id);
             if is_new || self.is_elsewhere || self.bucket.is_some_and(is_other) {

@@ -143,7 +143,6 @@ impl Credentials {
     /// Whether this authorization was made with these credentials.
     pub(super) fn made(&self, auth: &AccountAuth) -> bool {
         let stored = Self::of(auth);
-        // The store keeps no secrets. When the token expires, the service decides about this one.
         if auth.application_key.expose().is_empty() {
             // A store that keeps no keys: the service decides about this one when the token ends.
             return self.realm == stored.realm

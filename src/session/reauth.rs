@@ -347,7 +347,6 @@ impl Session {
             .run(|step| {
                 // A slow service is no reason for other processes to begin, too.
                 if step != Step::First {
-                    // The service is slow: others need not begin because of that.
                     log_store_failure("renewed lease", self.store.renew_lease(ticket, LEASE));
                 }
                 raw::authorize(

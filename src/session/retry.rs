@@ -157,7 +157,7 @@ pub(super) struct RetryLoop<'a> {
     /// The pauses that the service asked for, shared by all calls of the session.
     pub(super) pauses: &'a Pauses,
     pub(super) control: &'a Control,
-    /// What is told that the system has no file descriptor left.
+    /// Where a lack of file descriptors is reported.
     pub(super) http: &'a Http,
 }
 
@@ -165,8 +165,8 @@ impl RetryLoop<'_> {
     /// Makes attempts until one succeeds or another one would make no sense. All log events of the
     /// call are inside a span that names the operation, the bucket and the file.
     ///
-    /// `attempt` is told what it has to do first. It must send at most one request of the loop's
-    /// operation.
+    /// `attempt` gets the step that it has to take first. It must send at most one request of the
+    /// loop's operation.
     pub(super) fn run<T>(&self, attempt: impl FnMut(Step) -> Result<T>) -> Result<T> {
         let bucket = self.control.bucket.as_deref();
         let outcome = self.control.in_span(|| {

@@ -37,7 +37,7 @@ pub fn check_refresh(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     a_lease_can_be_renewed(make);
 }
 
-/// While somebody holds the lease, others are told to wait, and the authorization stays usable. The
+/// While somebody holds the lease, others have to wait, and the authorization stays usable. The
 /// ticket names the identity that was held.
 ///
 /// A ticket of an empty store names no identity. It is given back, and the next caller gets the
