@@ -17,7 +17,7 @@
 //! 3. The request is sent. If it fails, `advice` decides whether to stop, to repeat it after a
 //!    pause, or to replace the token or the upload URL first. An answer that was lost is a failure
 //!    like others, except that a request that must not take effect twice is then not repeated.
-//! 4. A token that no longer works is replaced, at most once for each call, by one thread of one
+//! 4. A token that no longer works is replaced, once for each call as a rule, by one thread of one
 //!    process (`reauth`); then the request is sent again.
 //!
 //! With a credential provider the token may be replaced twice in one call, because the key itself

@@ -18,7 +18,8 @@
 //!   connection that the service had closed.
 //! - Five upload URLs in a row are tried without a pause, because each leads to another storage
 //!   server. After that, pauses double.
-//! - A call other than an upload replaces its token at most once. A second 401 is returned.
+//! - A call other than an upload replaces its token at most once, or twice if a credential provider
+//!   names the key and the refusals have a code. A further 401 is returned.
 //! - An attempt that finds no file descriptor left, for its connection or for the local file, sends nothing
 //!   and is not counted while other workers run. There are then fewer workers for a while.
 //! - A budget that is used up ends the loop, because its error is not one of the service or the
