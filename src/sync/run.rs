@@ -1,12 +1,14 @@
 //! Making the steps of a plan: transfers side by side, then a barrier, then removals.
 //!
-//! The calling thread scans, plans and hands out steps; as many threads as the `B2Api` has workers make them
-//! (`pool`). The steps of one name are made by one thread, one after the other, and end at the first that fails.
+//! The calling thread scans, plans and hands out steps; as many threads as the `B2Api` has workers
+//! make them (`pool`). The steps of one name are made by one thread, one after the other, and end
+//! at the first that fails.
 //!
-//! 1. Transfers are handed out in the order of the plan. A file that changes while it is read is tried again when
-//!    all others have ended.
-//! 2. At the barrier nothing is running. Removals are withheld if a transfer failed, the run was cancelled or has
-//!    come to its limit, or the source is not the directory that it was at the start ([`WithheldReason`]).
+//! 1. Transfers are handed out in the order of the plan. A file that changes while it is read is
+//!    tried again when all others have ended.
+//! 2. At the barrier nothing is running. Removals are withheld if a transfer failed, the run was
+//!    cancelled or has come to its limit, or the source is not the directory that it was at the
+//!    start ([`WithheldReason`]).
 //! 3. Removals are handed out, those of one name together.
 //! 4. Downloads whose place a removal has freed are put there (`staged`).
 //!
@@ -19,6 +21,10 @@
 //! | a failure that concerns all steps | no further step is handed out; running ones end |
 //! | the plan is refused at the end of the scans | nothing was changed, because transfers wait for that if a limit on removals is set |
 //! | a thread panics | the others end, and the panic is passed on to the caller |
+//!
+//! Bounds: twice as many steps as there are workers are handed out at a time. At most 10,000 files
+//! wait for a second attempt, and as many for their place. The names of 10,000 transfers that were
+//! not made are remembered; with more of them, nothing is removed.
 
 mod pool;
 mod state;
@@ -49,6 +55,8 @@ use crate::sync::steps::Steps;
 const STEPS_OF_A_NAME: usize = 100;
 
 /// A run: where its steps come from, who makes them, and what it was told by its caller.
+///
+/// `source` looks at the directory once more before the first removal.
 pub(super) struct Run<'a> {
     pub(super) steps: Steps<'a>,
     pub(super) actor: &'a Actor,
@@ -59,7 +67,8 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Makes all steps, and judges the report. Fails with [`SyncError::Refused`] if the plan was refused.
+    /// Makes all steps, and judges the report. Fails with [`SyncError::Refused`] if the plan was
+    /// refused.
     pub(super) fn go(mut self) -> Result<SyncReport, SyncError> {
         let (jobs, queue) = sync_channel(self.workers.most().saturating_mul(2));
         let queue = Mutex::new(queue);
@@ -129,6 +138,8 @@ impl Run<'_> {
         }
     }
 
+    /// Hands out a transfer, if the observer approves of it. The root of a local destination is
+    /// created before the first one; if that fails, the run ends.
     fn transfer(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, step: SyncStep) {
         if !self.settings.approves(&step) {
             self.steps.report().declined += 1;
@@ -148,6 +159,8 @@ impl Run<'_> {
     }
 
     /// Whether no more transfers may start.
+    /// Time is that of a clock that never goes back, so a change of the computer's clock has no
+    /// effect.
     fn is_at_limit(&self, state: &State) -> bool {
         let SyncRun {
             stop_after,
@@ -160,6 +173,7 @@ impl Run<'_> {
     }
 
     /// Tries once more what changed while it was read.
+    /// Nothing else is running then. A file that changes once more becomes a problem.
     fn second_round(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         self.drain(pool, state, 0);
         state.is_second_round = true;
@@ -240,6 +254,7 @@ impl Run<'_> {
         state.batch.push(step);
     }
 
+    /// Hands out the removals of a name that were gathered, if there are any.
     fn hand_out_batch(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         let batch = std::mem::take(&mut state.batch);
         if !batch.is_empty() {
@@ -247,6 +262,8 @@ impl Run<'_> {
         }
     }
 
+    /// Hands out a job once fewer steps are running than the threads can take. That no thread can
+    /// be started at all ends the run.
     fn hand_out(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, job: Job) {
         self.drain(pool, state, pool.room());
         if let Err(error) = pool.hand_out(job) {
@@ -272,6 +289,8 @@ impl Run<'_> {
         }
     }
 
+    /// Takes the outcome of a step into the report and the state. It is called once for each step
+    /// that comes back.
     fn settle(&mut self, state: &mut State, step: SyncStep, outcome: StepOutcome) {
         let kind = match outcome {
             StepOutcome::Made { bytes } => {
@@ -319,7 +338,8 @@ impl Run<'_> {
         });
     }
 
-    /// Whether every thread has failed to make a connection, with all its attempts, and one of them again.
+    /// Whether every thread has failed to make a connection, with all its attempts, and one of them
+    /// again.
     fn is_cut_off(&self, state: &mut State, error: &Error) -> bool {
         let is_unreachable = matches!(
             error.failure(),
@@ -349,6 +369,7 @@ impl Run<'_> {
         }
     }
 
+    /// Reports a problem to the observer and notes it in the report.
     fn note(&mut self, problem: Problem) {
         self.actor.reporter.problem(&problem);
         self.steps.report().note(problem);

@@ -1,10 +1,11 @@
-//! Steps that wait: in memory as long as they are few, in a temporary file without a name otherwise, so that a million
-//! removals take no more memory than a thousand.
+//! Steps that wait: in memory as long as they are few, in a temporary file without a name
+//! otherwise, so that a million removals take no more memory than a thousand.
 //!
-//! A step is a record of JSON between two copies of its length, four bytes each, so that records can be read from the
-//! first one on or from the last one back. The file is in the directory for temporary files (`TMPDIR` on Unix), takes
-//! some 200 bytes for each step, and is gone when the process ends, however that is. A disk that is full ends the plan,
-//! and a run then removes nothing.
+//! A step is a record of JSON between two copies of its length, four bytes each, so that records
+//! can be read from the first one on or from the last one back. The file is in the directory for
+//! temporary files (`TMPDIR` on Unix), takes some 200 bytes for each step, and is gone when the
+//! process ends, however that is. A disk that is full ends the plan, and a run then removes
+//! nothing.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -20,6 +21,8 @@ const WINDOW: u64 = 1 << 16;
 const LENGTH: usize = 4;
 
 /// A spool that is written.
+///
+/// Records are added at its end only; reading uses it up.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: SpooledTempFile,
@@ -28,6 +31,9 @@ pub(super) struct Spool {
 }
 
 /// A spool that is read.
+///
+/// It reads in one direction, which is chosen when it is made. After a failure it must not be read
+/// on.
 #[derive(Debug)]
 pub(super) struct Reader {
     file: SpooledTempFile,
@@ -79,12 +85,13 @@ impl Spool {
         self.read(false)
     }
 
-    /// Begins to read from the last record back, for removals: so the oldest version of a name comes first, and a
-    /// directory is emptied before the one that it is in.
+    /// Begins to read from the last record back, for removals: so the oldest version of a name
+    /// comes first, and a directory is emptied before the one that it is in.
     pub(super) fn backward(self) -> io::Result<Reader> {
         self.read(true)
     }
 
+    /// Begins to read at one end. Fails only if the file cannot be measured.
     fn read(mut self, is_backward: bool) -> io::Result<Reader> {
         let end = self.file.seek(SeekFrom::End(0))?;
         Ok(Reader {
@@ -100,6 +107,7 @@ impl Spool {
 
 impl Reader {
     /// Returns the next record, or `None` after the last one.
+    /// Fails if the file cannot be read or has something else than what was written.
     pub(super) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         if self.start >= self.end {
             return Ok(None);

@@ -1,11 +1,18 @@
 //! The pages of a bucket's listing, the next one of which is fetched while one is worked through.
 //!
-//! A thread of its own lists. It hands over a page when it is asked for one, so that at most two pages of a listing are
-//! in memory: the one that is worked through, and the next one. If no thread can be started, pages are listed by the
-//! thread that asks for them.
+//! A thread of its own lists. It hands over a page when it is asked for one, so that at most two
+//! pages of a listing are in memory: the one that is worked through, and the next one. If no thread
+//! can be started, pages are listed by the thread that asks for them.
 //!
-//! The scan that is dropped cancels the request that is under way and waits for the thread, so that none outlives a
-//! run. A panic of the thread is passed on.
+//! The scan that is dropped cancels the request that is under way and waits for the thread, so that
+//! none outlives a run. A panic of the thread is passed on.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | the listing fails after the usual repetitions | the error is the next page, and the last one |
+//! | the scan is dropped while a request runs | the request is cancelled, and the thread joined |
+//! | the thread panics | the panic goes on in the thread that asks for the page |
+//! | the scan is slower than the service | the thread waits with one page; nothing more is requested |
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -25,6 +32,8 @@ use crate::sync::scan::rows::{KeptDetails, Row, RowPacker, Rows};
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Lists page by page.
+///
+/// It belongs to one thread at a time: the one that lists.
 #[derive(Debug)]
 pub(super) struct PageReader {
     bucket: Bucket,
@@ -99,15 +108,19 @@ pub(super) struct PagesAhead {
     cancel: CancelToken,
 }
 
+/// Who lists.
 #[derive(Debug)]
 enum State {
+    /// Nobody yet.
     Idle(Box<PageReader>),
+    /// A thread of its own, which hands over one page at a time.
     Ahead {
         pages: Receiver<Option<Result<Rows>>>,
         thread: JoinHandle<()>,
     },
     /// Without a thread, as there was none to be had.
     Alone(Box<PageReader>),
+    /// The last page was taken, or listing has failed or was ended.
     Ended,
 }
 
@@ -196,6 +209,8 @@ impl Drop for PagesAhead {
     }
 }
 
+/// What the thread does: it lists page after page until the last one, a failure, or nobody takes
+/// them.
 fn list(mut reader: PageReader, pages: &SyncSender<Option<Result<Rows>>>) {
     loop {
         let page = reader.next();
