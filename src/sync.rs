@@ -47,7 +47,7 @@
 //! | the run is cancelled | what is complete remains; running transfers end; nothing more is removed |
 //! | the process is killed | every name has its old or its new content; the next run continues |
 //! | the disk of a local destination is full | the old files remain, and the run ends early |
-//! | the answer to an upload, a copy or a removal is lost | as for the call itself, outside of a run |
+//! | the answer to an upload, a copy or a removal is lost | the call settles it, as outside of a run |
 //! | no connection can be made | the run ends early once more files in a row failed than there are workers |
 //! | a listing fails | the run ends early, and nothing is removed |
 //!
@@ -211,7 +211,9 @@ impl Synchronizer {
     }
 
     /// Plans what a run would do. Nothing is changed on either side: a bucket is listed, a local
-    /// directory is read. This is a dry run.
+    /// directory is read.
+    ///
+    /// This is a dry run.
     ///
     /// As long as nothing changes on either side, [`run`](Self::run) makes these steps, and starts
     /// them in this order.
@@ -237,8 +239,8 @@ impl Synchronizer {
     /// time and bytes are not applied.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan). After a cancellation of the scans, the next item is [`SyncError::Scan`] with
-    /// [`Error::Cancelled`](crate::Error::Cancelled).
+    /// As [`plan`](Self::plan). After a cancellation of the scans, the next item is
+    /// [`SyncError::Scan`] with [`Error::Cancelled`](crate::Error::Cancelled).
     pub fn plan_with(&self, settings: &SyncRun) -> Result<SyncPlan, SyncError> {
         let Prepared { planner, .. } = self.prepare(settings, false)?;
         Ok(SyncPlan {
@@ -283,7 +285,10 @@ impl Synchronizer {
     ///         println!("{} of {} bytes", progress.bytes_moved, progress.bytes_planned);
     ///     }
     /// }
-    /// let report = sync.run_with(&SyncRun::new().observer(Console).stop_after(Duration::from_secs(4 * 3600)))?;
+    /// let settings = SyncRun::new()
+    ///     .observer(Console)
+    ///     .stop_after(Duration::from_secs(4 * 3600));
+    /// let report = sync.run_with(&settings)?;
     /// println!("{report}");
     /// # Ok(()) }
     /// ```

@@ -313,8 +313,9 @@ impl Actor {
         }
     }
 
-    /// Deletes one version. That it is gone already is what was wanted. It never asks for a
-    /// retained version to be deleted nonetheless.
+    /// Deletes one version. That it is gone already is what was wanted.
+    ///
+    /// It never asks for a retained version to be deleted nonetheless.
     fn delete_version(&self, step: &SyncStep, file_id: &FileId) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         match bucket.delete_file_version(file_id, &name) {

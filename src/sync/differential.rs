@@ -76,7 +76,8 @@ struct Row {
     versions: Vec<Version>,
 }
 
-/// A version: `up` is the time of its upload, `src` the recorded one, both in milliseconds since 1970.
+/// A version: `up` is the time of its upload, `src` the recorded one, both in milliseconds since
+/// 1970.
 #[derive(Deserialize)]
 struct Version {
     id: String,

@@ -16,8 +16,9 @@ use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
 use crate::model::secret::SseCustomerKey;
 
-/// Chooses the encryption of each file in a synchronization. Names are those in the bucket. The
-/// methods can be called from several threads at once.
+/// Chooses the encryption of each file in a synchronization.
+///
+/// Names are those in the bucket. The methods can be called from several threads at once.
 ///
 /// [`EncryptionPerSide`] is one setting for all files that are written and one key for all that are
 /// read.

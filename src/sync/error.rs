@@ -46,15 +46,16 @@ pub enum SyncError {
     #[error("nothing was changed: {0}")]
     Refused(Refused),
     /// Something that should have happened did not. The report says what happened and what did not.
-    /// What was transferred remains, and the next run continues from there.
-    /// [`SyncReport::fatal`] has the error if one ended the run, and [`SyncReport::problems`] those
-    /// of single names.
+    ///
+    /// What was transferred remains, and the next run continues from there. [`SyncReport::fatal`]
+    /// has the error if one ended the run, and [`SyncReport::problems`] those of single names.
     #[error("the synchronization is incomplete: {0}")]
     Incomplete(Box<SyncReport>),
-    /// One side could not be scanned to its end, so that there is no plan. Only plans end with
-    /// this; a run reports such a failure in [`SyncReport::fatal`].
-    /// A token that cancels a plan, a listing that is out of order, and a full disk for temporary
-    /// files end it so as well.
+    /// One side could not be scanned to its end, so that there is no plan.
+    ///
+    /// Only plans end with this; a run reports such a failure in [`SyncReport::fatal`]. A token
+    /// that cancels a plan, a listing that is out of order, and a full disk for temporary files end
+    /// it so as well.
     #[error("the plan cannot be made")]
     Scan(#[source] Box<Error>),
 }
@@ -128,9 +129,9 @@ pub enum Refused {
         path: PathBuf,
     },
     /// The source has no file that passes the filters.
+    ///
     /// [`SyncOptions::allow_empty_source`](crate::sync::SyncOptions::allow_empty_source) allows
-    /// that.
-    /// Hidden files and directories do not count as files.
+    /// that. Hidden files and directories do not count as files.
     #[error(
         "the source has no file, and the destination {destination}: allow an empty source if that is right"
     )]
@@ -149,10 +150,11 @@ pub enum Refused {
         /// The number of names that the limit allows to remove.
         limit: u64,
     },
-    /// The application key may not do what the options ask for, or nothing is authorized. The error
-    /// inside says what is missing.
-    /// It is found before anything is listed, by the capabilities, the bucket and the name prefix
-    /// of the key. An expired token is renewed for that; if the renewal fails, its error is inside.
+    /// The application key may not do what the options ask for, or nothing is authorized.
+    ///
+    /// The error inside says what is missing. It is found before anything is listed, by the
+    /// capabilities, the bucket and the name prefix of the key. An expired token is renewed for
+    /// that; if the renewal fails, its error is inside.
     #[error("{0}")]
     NotAllowed(#[source] Box<Error>),
 }

@@ -19,8 +19,10 @@ pub struct SourceFile<'a> {
     /// The size in bytes.
     /// For a file in a bucket it is that of the newest version.
     pub size: u64,
-    /// The time of the last change.
-    /// For a file in a bucket without a recorded time it is that of the upload. It is never before 1970.
+    /// The time of the last change. For a file in a bucket without a recorded time it is that of
+    /// the upload.
+    ///
+    /// It is never before 1970.
     pub modified: Timestamp,
 }
 

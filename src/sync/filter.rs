@@ -159,10 +159,10 @@ impl Filters {
             .map_or(self.otherwise, |step| step.includes)
     }
 
-    /// Whether nothing below a directory can take part, so that it need not be entered. `directory`
-    /// ends with `/`.
-    /// It may answer `false` although nothing takes part, which only costs reading the directory.
-    /// It must not answer `true` if a name below takes part.
+    /// Whether nothing below a directory can take part, so that it need not be entered.
+    ///
+    /// `directory` ends with `/`. It may answer `false` although nothing takes part, which only
+    /// costs reading the directory. It must not answer `true` if a name below takes part.
     pub(super) fn excludes_all_below(&self, directory: &str) -> bool {
         #[cfg(feature = "regex")]
         if self
@@ -186,9 +186,10 @@ impl Filters {
         !self.otherwise
     }
 
-    /// Whether a file at the source takes part, whose name does. `modified` is in milliseconds
-    /// since 1970.
-    /// Callers ask it for files of the source only, after `includes`.
+    /// Whether a file at the source takes part, whose name does.
+    ///
+    /// `modified` is in milliseconds since 1970. Callers ask it for files of the source only, after
+    /// `includes`.
     pub(super) fn selects(&self, name: &str, size: u64, modified: i64) -> bool {
         let file = SourceFile {
             name,

@@ -104,7 +104,8 @@ pub(super) struct Stored {
     pub(super) size: u64,
     /// Whether it is a hide marker, which has no content.
     pub(super) is_marker: bool,
-    /// The recorded time of the last change, or else that of the upload, in milliseconds since 1970.
+    /// The recorded time of the last change, or else that of the upload, in milliseconds since
+    /// 1970.
     pub(super) modified: i64,
     /// Whether the modification time was recorded by whoever uploaded the file.
     pub(super) has_time: bool,

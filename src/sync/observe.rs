@@ -146,20 +146,23 @@ pub struct SyncRun {
     /// Without one, nothing is reported before the call returns.
     pub observer: Option<Arc<dyn SyncObserver>>,
     /// Cancels the run. Scans stop at the next file, transfers at the next read, and nothing is
-    /// removed. The run ends with [`SyncError::Incomplete`](crate::sync::SyncError::Incomplete).
-    /// The run uses a child of this token, so it never cancels the token itself.
+    /// removed.
+    ///
+    /// The run ends with [`SyncError::Incomplete`](crate::sync::SyncError::Incomplete). The run
+    /// uses a child of this token, so it never cancels the token itself.
     pub cancel: Option<CancelToken>,
     /// The time after which no transfer starts any more, counted from the beginning of the run.
+    ///
     /// Transfers that are running are finished, nothing is removed, and the run is incomplete if
-    /// something was left. The next run continues.
-    /// The limit is looked at whenever another transfer would start. A file that changed while it
-    /// was read is still tried once more.
+    /// something was left. The next run continues. The limit is looked at whenever another transfer
+    /// would start. A file that changed while it was read is still tried once more.
     pub stop_after: Option<Duration>,
     /// The number of bytes after which no transfer starts any more, counted over the transfers that
-    /// were started. As for [`stop_after`](Self::stop_after), what runs is finished and nothing is
-    /// removed.
-    /// The transfer that reaches the limit is still made in full, whatever its size. Copies within
-    /// the service count with the size of the file.
+    /// were started.
+    ///
+    /// As for [`stop_after`](Self::stop_after), what runs is finished and nothing is removed. The
+    /// transfer that reaches the limit is still made in full, whatever its size. Copies within the
+    /// service count with the size of the file.
     pub stop_after_bytes: Option<u64>,
 }
 

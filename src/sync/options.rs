@@ -1,8 +1,7 @@
 //! What a run is asked to do: how files are compared, what is removed, and within which limits.
 //!
-//! Every default is the choice that removes nothing and sends no file twice. What contradicts
-//! itself is refused before anything is listed (`SyncOptions::check`); everything else can be
-//! combined.
+//! With the defaults, nothing is removed. What contradicts itself, or does not fit the destination,
+//! is refused before anything is listed (`SyncOptions::check`).
 //!
 //! | part | what it decides | read by |
 //! |---|---|---|
@@ -86,7 +85,9 @@ pub enum Compare {
         tolerance: u64,
     },
     /// Compares sizes, and then SHA-1 checksums. Local files are read where the sizes are equal, in
-    /// every run. Where the service has no SHA-1 of a file, the file is compared by size and time.
+    /// every run.
+    ///
+    /// Where the service has no SHA-1 of a file, the file is compared by size and time.
     ///
     /// The run reads one file at a time on the calling thread while transfers continue. A file that
     /// cannot be read for the comparison counts as different, so that its transfer reports what is
@@ -115,10 +116,12 @@ impl Default for Compare {
     }
 }
 
-/// What happens to a file that differs and is newer at the destination than at the source. It is
-/// newer if its time is later by more than the tolerance of [`Compare`]; comparing by size, by
-/// SHA-1 or not at all looks at no times. What is replaced in a bucket stays as an older version; a
-/// local file is gone unless [`SyncOptions::set_aside`] keeps it. The default is to report.
+/// What happens to a file that differs and is newer at the destination than at the source.
+///
+/// It is newer if its time is later by more than the tolerance of [`Compare`]; comparing by size,
+/// by SHA-1 or not at all looks at no times. What is replaced in a bucket stays as an older
+/// version; a local file is gone unless [`SyncOptions::set_aside`] keeps it. The default is to
+/// report.
 ///
 /// [`Compare::Sha1`] falls back to size and time where the service has no SHA-1, and this rule
 /// applies there.
@@ -231,9 +234,11 @@ impl OldVersions {
     }
 }
 
-/// How many names a run may remove from the destination. A run that would remove more is refused
-/// with [`Refused::RemovalLimit`] before anything is changed, because the source is then more
-/// likely to be the wrong one, or not mounted. The default is 50 percent.
+/// How many names a run may remove from the destination.
+///
+/// A run that would remove more is refused with [`Refused::RemovalLimit`] before anything is
+/// changed, because the source is then more likely to be the wrong one, or not mounted. The default
+/// is 50 percent.
 ///
 /// Hidden names count neither as names nor as removals, and a name counts once, however many
 /// versions it has. Older versions of files that the source has are not limited. The limit applies
@@ -267,8 +272,10 @@ impl Default for RemovalLimit {
 }
 
 /// What happens to a file whose size is the same on both sides and whose time is not, where the
-/// SHA-1 shows that the content is the same too. It only matters for [`Compare::SizeAndTime`]. The
-/// default refreshes files from 5 MB on: below that, an upload is one free request as well.
+/// SHA-1 shows that the content is the same too.
+///
+/// It only matters for [`Compare::SizeAndTime`]. The default refreshes files from 5 MB on: below
+/// that, an upload is one free request as well.
 ///
 /// | destination | what a touched file costs |
 /// |---|---|
@@ -360,9 +367,10 @@ pub enum Renames {
     /// Copies a file whose size and SHA-1 are those of a file under another name, as described for
     /// [`Renames`].
     Sha1 {
-        /// The smallest size of a local file for which a copy is looked for, in bytes. Smaller
-        /// files are uploaded. The default is 5,000,000: a smaller upload is one free request,
-        /// while a copy is billed.
+        /// The smallest size of a local file for which a copy is looked for, in bytes.
+        ///
+        /// Smaller files are uploaded. The default is 5,000,000: a smaller upload is one free
+        /// request, while a copy is billed.
         from: u64,
     },
 }
@@ -418,17 +426,19 @@ pub struct SyncOptions {
     /// of 5 MB and more are.
     pub renames: Renames,
     /// Whether only the end of a local file that has grown is uploaded, where the SHA-1 shows that
-    /// the beginning is what the bucket has. See
-    /// [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file). Off by default.
+    /// the beginning is what the bucket has.
+    ///
+    /// See [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file). Off by default.
     /// It applies to a file that has grown and that the destination shows. The local file is read
     /// to compare its beginning, and the beginning is copied in class C. If it is not what the
     /// bucket has, the whole file is uploaded.
     pub appended: bool,
-    /// Which names take part, on both sides: the last filter that matches decides. Patterns are
-    /// those of [`LsOptions::filters`](crate::LsOptions::filters), and match the whole name below
-    /// the place; `*` is any number of characters, including `/`. What is filtered out is neither
-    /// transferred nor removed.
-    /// If no pattern matches a name, the name takes part, unless all patterns are includes.
+    /// Which names take part, on both sides: the last filter that matches decides.
+    ///
+    /// Patterns are those of [`LsOptions::filters`](crate::LsOptions::filters), and match the whole
+    /// name below the place; `*` is any number of characters, including `/`. What is filtered out
+    /// is neither transferred nor removed. If no pattern matches a name, the name takes part,
+    /// unless all patterns are includes.
     pub filters: Vec<Filter>,
     /// Which names take part by regular expressions, with the rules of b2sdk for Python, on both
     /// sides. A name takes part if it passes these and [`filters`](Self::filters).
@@ -451,34 +461,42 @@ pub struct SyncOptions {
     /// filters that left nothing out.
     pub file_filter: Option<FileFilter>,
     /// Whether what the filters leave out counts as absent from the source, so that it is removed
-    /// from the destination as [`orphans`](Self::orphans) says. Without this, whatever is left out
-    /// at the source stays as it is at the destination. What
-    /// [`LocalFolder`](crate::sync::LocalFolder) leaves out stays in any case.
-    /// With this set, the names at the destination are not filtered.
+    /// from the destination as [`orphans`](Self::orphans) says.
+    ///
+    /// Without this, whatever is left out at the source stays as it is at the destination. What
+    /// [`LocalFolder`](crate::sync::LocalFolder) leaves out stays in any case. With this set, the
+    /// names at the destination are not filtered.
     pub also_remove_excluded: bool,
-    /// Whether a source without any file is synchronized. Without this, such a run is refused with
-    /// [`Refused::SourceEmpty`], because an empty source is most often one that is not mounted. Off
-    /// by default.
-    /// Hidden files do not make a source non-empty, and neither do empty directories.
+    /// Whether a source without any file is synchronized.
+    ///
+    /// Without this, such a run is refused with [`Refused::SourceEmpty`], because an empty source
+    /// is most often one that is not mounted. Off by default. Hidden files do not make a source
+    /// non-empty, and neither do empty directories.
     pub allow_empty_source: bool,
     /// How many names may be removed. With a limit, nothing is transferred before both sides are
-    /// scanned if [`orphans`](Self::orphans) are removed. The default is half of the names.
+    /// scanned if [`orphans`](Self::orphans) are removed.
+    ///
+    /// The default is half of the names.
     pub removal_limit: RemovalLimit,
     /// Whether files are removed although a transfer failed, or a file vanished before it was
-    /// uploaded. Without this, removals are then withheld
+    /// uploaded.
+    ///
+    /// Without this, removals are then withheld
     /// ([`SyncReport::withheld`](crate::sync::SyncReport)), because what would be removed may be
-    /// the only copy of a file that was renamed. Off by default.
-    /// Even with this set, nothing is removed under a name whose own transfer failed, after an
-    /// early end, or if the source directory was replaced.
+    /// the only copy of a file that was renamed. Off by default. Even with this set, nothing is
+    /// removed under a name whose own transfer failed, after an early end, or if the source
+    /// directory was replaced.
     pub remove_despite_failures: bool,
-    /// A directory into which local files are moved that would be deleted or replaced. It must be
-    /// on the same file system as the destination and outside of it. This is for local destinations
-    /// only.
-    /// A file keeps its name below the directory; if that name is taken there, `.~1~`, `.~2~` and
-    /// so on is added. A file that a download replaces is linked there (or copied, if it cannot be
-    /// linked) just before the new one takes its place, so its name is never without a file.
+    /// A directory into which local files are moved that would be deleted or replaced.
+    ///
+    /// It must be on the same file system as the destination and outside of it. This is for local
+    /// destinations only. A file keeps its name below the directory; if that name is taken there,
+    /// `.~1~`, `.~2~` and so on is added. A file that a download replaces is linked there (or
+    /// copied, if it cannot be linked) just before the new one takes its place, so its name is
+    /// never without a file.
     pub set_aside: Option<PathBuf>,
     /// Whether large files are always uploaded from the beginning, and cancelled if that fails.
+    ///
     /// Without this, an upload that fails or is killed leaves its parts, which are billed, and the
     /// next run completes it: see [`Resume::Matching`](crate::Resume::Matching). What is unfinished
     /// below the folder is listed once in a run, when the first large file is uploaded.
@@ -486,9 +504,10 @@ pub struct SyncOptions {
     /// The options for every upload: content type, file info, encryption, retention. Progress and
     /// cancelling are those of the run.
     pub upload: UploadOptions,
-    /// The options for every download.
-    /// A range that is set here is ignored. `resume` lets the next run complete a large download,
-    /// except for files that are downloaded beside a directory in their place.
+    /// The options for every download. A range that is set here is ignored.
+    ///
+    /// `resume` lets the next run complete a large download, except for files that are downloaded
+    /// beside a directory in their place.
     pub download: DownloadOptions,
     /// The options for every copy within the service. The range, the metadata and the keys are
     /// those of the step.
@@ -542,7 +561,8 @@ impl SyncOptions {
     /// ```
     /// use b2sdk::sync::SyncOptions;
     ///
-    /// let options = SyncOptions::new().file_filter(|file| !file.name.ends_with(".iso") || file.size < 1 << 30);
+    /// let options = SyncOptions::new()
+    ///     .file_filter(|file| !file.name.ends_with(".iso") || file.size < 1 << 30);
     /// assert!(options.file_filter.is_some());
     /// ```
     #[must_use]

@@ -104,17 +104,20 @@ pub struct LocalFolder {
     /// What is done with links in it. The default follows them.
     pub links: Links,
     /// Whether directories on other file systems are left out, such as what is mounted below the
-    /// directory. Off by default.
-    /// What is left out so stays as it is at the destination. On systems without device numbers the
-    /// setting has no effect.
+    /// directory.
+    ///
+    /// Off by default. What is left out so stays as it is at the destination. On systems without
+    /// device numbers the setting has no effect.
     pub one_file_system: bool,
     /// A file that the directory must have for it to be the right one: without it nothing is even
-    /// listed, and if it vanishes during the run, nothing is removed. It is synchronized like any
-    /// other file.
-    /// The path is relative to `root`. A link of that name counts as present, whatever it leads to.
+    /// listed, and if it vanishes during the run, nothing is removed.
+    ///
+    /// It is synchronized like any other file. The path is relative to `root`. A link of that name
+    /// counts as present, whatever it leads to.
     pub marker: Option<PathBuf>,
     /// A file whose presence leaves out the directory that it is in, with everything below: the
     /// customary one is `CACHEDIR.TAG`.
+    ///
     /// What lies there stays as it is on the other side. The root itself is never left out.
     pub exclude_if_present: Option<String>,
     /// Whether names are brought into the Unicode form NFC, in which most systems type them. macOS
@@ -176,7 +179,8 @@ impl Bucket {
     /// # fn restore(bucket: b2sdk::Bucket) -> Result<(), b2sdk::sync::SyncError> {
     /// use b2sdk::sync::{LocalFolder, Synchronizer};
     ///
-    /// let report = Synchronizer::new(bucket.folder("photos"), LocalFolder::new("/restored")).run()?;
+    /// let restored = LocalFolder::new("/restored");
+    /// let report = Synchronizer::new(bucket.folder("photos"), restored).run()?;
     /// println!("{report}");
     /// # Ok(()) }
     /// ```
@@ -196,9 +200,11 @@ impl Bucket {
 
 impl BucketFolder {
     /// Selects the folder as it was at that time, by the times at which versions and hide markers
-    /// were created. Versions that were deleted since are missing. This is for a source only: a run
-    /// into such a folder is refused. All versions are listed for it, which costs more requests
-    /// than the latest ones.
+    /// were created.
+    ///
+    /// Versions that were deleted since are missing. This is for a source only: a run into such a
+    /// folder is refused. All versions are listed for it, which costs more requests than the latest
+    /// ones.
     ///
     /// ```no_run
     /// # fn restore(bucket: b2sdk::Bucket) -> Result<(), anyhow::Error> {

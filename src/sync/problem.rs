@@ -47,38 +47,46 @@ pub struct Problem {
 pub enum ProblemKind {
     /// A local file or directory could not be read. Nothing that the destination has under its name
     /// is changed.
+    ///
     /// If it is a directory, its name ends with `/`, and all that the destination has below it is
     /// protected.
     Unreadable(io::Error),
-    /// A pipe, a socket or a device, which is not synchronized. Nothing that the destination has
-    /// under its name is changed. This does not make the run incomplete.
+    /// A pipe, a socket or a device, which is not synchronized.
+    ///
+    /// Nothing that the destination has under its name is changed. This does not make the run
+    /// incomplete.
     NotRegular,
     /// A file of the source whose name begins with `.b2-download-` or ends with `.b2.sync.tmp`, as
-    /// those of unfinished downloads do. It is not synchronized. This does not make the run
-    /// incomplete.
+    /// those of unfinished downloads do.
+    ///
+    /// It is not synchronized. This does not make the run incomplete.
     Temporary,
-    /// A link in the source whose target does not exist. Nothing that the destination has under its
-    /// name is changed.
-    /// The same holds for what the destination has below a directory of its name.
+    /// A link in the source whose target does not exist.
+    ///
+    /// Nothing that the destination has under its name is changed. The same holds for what the
+    /// destination has below a directory of its name.
     DanglingLink,
     /// A link leads to a directory that it lies in, and is not followed. This does not make the run
     /// incomplete.
     LinkLoop,
-    /// The name of a local file cannot be used in a bucket, for the reason given. The file is not
-    /// uploaded.
-    /// B2 refuses empty parts between slashes, control characters, and names of more than 1,024
-    /// bytes with the folder's.
+    /// The name of a local file cannot be used in a bucket, for the reason given.
+    ///
+    /// The file is not uploaded. B2 refuses control characters, backslashes, parts between slashes
+    /// of more than 250 bytes, and names of more than 1,024 bytes with the folder's.
     UnfitName(Box<str>),
-    /// The name in the bucket cannot become a local path. The file is not downloaded.
-    /// The rules are those of the system on which the program runs.
+    /// The name in the bucket cannot become a local path.
+    ///
+    /// The file is not downloaded. The rules are those of the system on which the program runs.
     UnsafeName(UnsafeName),
     /// The file vanished after it was scanned. This does not make the run incomplete.
+    ///
     /// What the destination has under its name stays. If the file was gone when it was to be
     /// uploaded, orphans are withheld in this run.
     Vanished,
     /// A local file changed during the run. At the destination it was left alone, and the next run
-    /// compares it again. At the source it was tried twice, and changed while it was read each
-    /// time.
+    /// compares it again.
+    ///
+    /// At the source it was tried twice, and changed while it was read each time.
     Changed,
     /// The destination has a newer file, which was left alone
     /// ([`Newer::Report`](crate::sync::Newer::Report)).
@@ -99,16 +107,17 @@ pub enum ProblemKind {
     /// It may be a directory, a link, a device, or what the scan of the destination could not look
     /// at.
     InTheWay,
-    /// The file is encrypted with a customer's key that was not given. It is not transferred.
-    /// No request was made for it. Removals are withheld, because it may be what another file was
-    /// renamed to.
+    /// The file is encrypted with a customer's key that was not given.
+    ///
+    /// It is not transferred. No request was made for it. Removals are withheld, because it may be
+    /// what another file was renamed to.
     NoKey,
     /// A version is retained or on legal hold and could not be deleted. This does not make the run
     /// incomplete.
     Retained,
-    /// The step is of a saved plan, and what it was made for has changed since. The step is not
-    /// made.
-    /// Plan again to see what is to be done now.
+    /// The step is of a saved plan, and what it was made for has changed since.
+    ///
+    /// The step is not made. Plan again to see what is to be done now.
     Outdated(Box<str>),
     /// The step failed with this error, after the usual repetitions.
     /// An error that every other file would meet as well is not a problem of one name; it ends the

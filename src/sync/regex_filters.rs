@@ -30,9 +30,11 @@ use crate::setters::setters;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RegexFilters {
-    /// Leaves out directories with everything below them. If the source is in a bucket, an
-    /// expression that matches an empty text leaves out the files at the root as well.
-    /// They are matched against the path of each directory above a file, without a `/` at its end.
+    /// Leaves out directories with everything below them.
+    ///
+    /// If the source is in a bucket, an expression that matches an empty text leaves out the files
+    /// at the root as well. They are matched against the path of each directory above a file,
+    /// without a `/` at its end.
     pub exclude_directories: Vec<String>,
     /// Leaves out files, unless [`include_files`](Self::include_files) matches.
     pub exclude_files: Vec<String>,

@@ -161,6 +161,7 @@ pub enum WithheldReason {
     Stopped,
     /// The directory of the source is no longer the one that was scanned, for example because it
     /// was unmounted.
+    ///
     /// It is recognized by the device and the inode of the root. Where there are none, only a root
     /// that is gone is noticed.
     SourceReplaced,

@@ -69,6 +69,9 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// Makes all steps, and judges the report. Fails with [`SyncError::Refused`] if the plan was
     /// refused.
+    ///
+    /// All threads have ended when it returns, because they belong to its scope. An observer gets
+    /// its last report before that.
     pub(super) fn go(mut self) -> Result<SyncReport, SyncError> {
         let (jobs, queue) = sync_channel(self.workers.most().saturating_mul(2));
         let queue = Mutex::new(queue);
@@ -86,6 +89,17 @@ impl Run<'_> {
     }
 
     /// Hands out all steps. Fails if the plan is refused.
+    ///
+    /// Each turn takes results that have come, reports progress, and then takes one item of the
+    /// plan. What ends it:
+    ///
+    /// - the end of the plan, after the last removals and the downloads that waited for them;
+    /// - an error that concerns all steps, which leaves the removals that are left;
+    /// - a reason at the barrier not to remove anything (`obstacle`);
+    /// - a limit of the caller, at the next transfer;
+    /// - a refusal, when both scans have ended: nothing was handed out then.
+    ///
+    /// When it returns, steps may still be running; `go` waits for them.
     fn make(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) -> Result<(), SyncError> {
         loop {
             self.drain(pool, state, usize::MAX);
@@ -173,6 +187,7 @@ impl Run<'_> {
     }
 
     /// Tries once more what changed while it was read.
+    ///
     /// Nothing else is running then. A file that changes once more becomes a problem.
     fn second_round(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         self.drain(pool, state, 0);
@@ -184,6 +199,9 @@ impl Run<'_> {
     }
 
     /// Puts downloads into the places that removals have freed.
+    ///
+    /// It is done on the calling thread, since each is only a rename. A place that is not free
+    /// makes a problem, and the download is dropped.
     fn place_staged(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         self.drain(pool, state, 0);
         for (step, staged) in std::mem::take(&mut state.staged) {
@@ -201,6 +219,8 @@ impl Run<'_> {
     }
 
     /// Keeps a download until its place is free, unless too many are waiting.
+    ///
+    /// Its bytes count as moved from now on, and its step as made when it is in its place.
     fn wait_for_place(&mut self, state: &mut State, step: SyncStep, staged: Staged) {
         if state.staged.len() < REMEMBERED {
             self.actor.reporter.bytes_made.add(staged.bytes);
@@ -212,6 +232,8 @@ impl Run<'_> {
     }
 
     /// Why nothing may be removed.
+    ///
+    /// It is asked once, at the barrier, when no transfer is running.
     fn obstacle(&mut self, state: &State) -> Option<WithheldReason> {
         if self.steps.report().fatal.is_some() {
             return Some(WithheldReason::EndedEarly);
@@ -224,6 +246,13 @@ impl Run<'_> {
     }
 
     /// Gathers the removals of one name and hands them out together.
+    ///
+    /// | removal | what is done with it |
+    /// |---|---|
+    /// | under the name of a step that was not made, or of a file that was to be copied from and was not | it is left out |
+    /// | of an orphan, after a file vanished | it is left out and counted as withheld |
+    /// | declined by the observer | it is counted, and newer removals of its name are left out |
+    /// | any other | it is gathered with those of its name |
     fn remove(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, step: SyncStep) {
         let is_other = state
             .batch
@@ -272,6 +301,9 @@ impl Run<'_> {
     }
 
     /// Takes results that have come, and waits for more until so few steps are running.
+    ///
+    /// With 0 it waits for all of them, with the largest number for none. Progress is reported
+    /// while it waits. A panic of a thread is passed on from here.
     fn drain(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, most: usize) {
         while pool.running() > 0 {
             let done = pool.next(most);
@@ -340,6 +372,10 @@ impl Run<'_> {
 
     /// Whether every thread has failed to make a connection, with all its attempts, and one of them
     /// again.
+    ///
+    /// Failures count that come before a connection: the name cannot be resolved, the host or the
+    /// proxy cannot be reached. A step that is made, or that fails with another error,
+    /// starts the count again.
     fn is_cut_off(&self, state: &mut State, error: &Error) -> bool {
         let is_unreachable = matches!(
             error.failure(),
@@ -356,6 +392,9 @@ impl Run<'_> {
     }
 
     /// Leaves the removals, and what waited for them.
+    ///
+    /// Downloads that waited for their place are dropped, and each is a problem. With no removal
+    /// left, nothing is noted as withheld.
     fn leave(&mut self, state: &mut State, removals: u64, reason: WithheldReason) {
         let removals = removals + self.steps.rest();
         for (step, _) in std::mem::take(&mut state.staged) {

@@ -21,8 +21,8 @@
 //! | the listing fails | the failure of the step |
 //! | an old version that is to be deleted is gone, and a newer one is there | the step is made, and has nothing to do |
 //!
-//! Each listing is one request of class C, made on the thread that makes the step. It asks for up to
-//! 100 versions of one name, and takes the newest that is not an unfinished upload.
+//! Each listing is one request of class C, made on the thread that makes the step. It asks for up
+//! to 100 versions of one name, and takes the newest that is not an unfinished upload.
 
 use std::fs;
 
@@ -103,8 +103,9 @@ impl Actor {
         }
     }
 
-    /// The newest version at the destination is the one that the plan saw. If it saw none, a hide
-    /// marker may have come. This costs a listing.
+    /// The newest version at the destination is the one that the plan saw.
+    ///
+    /// If it saw none, a hide marker may have come. This costs a listing.
     fn destination_holds(&self, step: &SyncStep) -> Result<(), Change> {
         let (bucket, name) = self.stored(step)?;
         let newest = newest(bucket, &name)?;

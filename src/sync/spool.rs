@@ -6,6 +6,20 @@
 //! temporary files (`TMPDIR` on Unix), takes some 200 bytes for each step, and is gone when the
 //! process ends, however that is. A disk that is full ends the plan, and a run then removes
 //! nothing.
+//!
+//! | bytes | 4 | n | 4 | 4 | m | 4 |
+//! |---|---|---|---|---|---|---|
+//! | content | n | record | n | m | record | m |
+//!
+//! Lengths are unsigned and little-endian. A record may have up to 4 GiB; a step has some hundred
+//! bytes, or as many as its file info. Nothing but the process that wrote it reads the file, so
+//! that it has no version and no checksum.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | the disk is full while transfers are kept | the plan ends with an error, and nothing was transferred |
+//! | the disk is full while removals are kept | the plan ends with an error, and nothing is removed |
+//! | the process is killed | the system frees the file, which has no name |
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -136,6 +150,8 @@ impl Reader {
     }
 
     /// Returns these bytes of the file, from the window if it has them.
+    ///
+    /// A window is read in the direction of reading, so that its neighbours are in it.
     fn bytes(&mut self, at: u64, length: u64) -> io::Result<&[u8]> {
         let window_end = self.window_at + self.window.len() as u64;
         if at < self.window_at || at + length > window_end {

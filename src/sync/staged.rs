@@ -74,9 +74,10 @@ impl LocalTree {
         }
     }
 
-    /// Puts a file into its place, now that removals have been made. An empty directory there is
-    /// removed; if anything else is there, it stays and the new file is dropped. With `flushes` the
-    /// directory is flushed.
+    /// Puts a file into its place, now that removals have been made.
+    ///
+    /// An empty directory there is removed; if anything else is there, it stays and the new file is
+    /// dropped. With `flushes` the directory is flushed.
     pub(super) fn place(&self, name: &str, staged: Staged, flushes: bool) -> Result<u64, Obstacle> {
         let path = self.path(name, None);
         // Fails if a link leads there, so that no directory outside is removed.

@@ -90,6 +90,7 @@ pub enum Action {
     Copy,
     /// Copies a file whose content is at the destination already, under another name, from there
     /// within the service.
+    ///
     /// [`Renames`](crate::sync::Renames) says when this is planned. The file under the other name
     /// stays, unless another step removes it.
     CopyRenamed {

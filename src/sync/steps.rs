@@ -4,6 +4,13 @@
 //! Both have transfers first, a barrier, and then removals. A saved plan in another order ends the
 //! run at the first transfer that comes after a removal. The steps before it have been made by
 //! then, because they are not read ahead: there may be millions.
+//!
+//! | | a plan that is made | a saved plan |
+//! |---|---|---|
+//! | items | steps, problems, ticks | steps alone |
+//! | the barrier | has the number of removals | has 0 |
+//! | removals that are left at an early end | counted from the spool | counted by reading the rest |
+//! | what a limit or an empty source refuses | is refused | was checked when it was planned |
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

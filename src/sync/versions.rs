@@ -65,9 +65,10 @@ impl Fold {
         self.is_replaced
     }
 
-    /// Takes the next older version, which was made at this time, and decides about it. `made` and
-    /// `now` are in milliseconds since 1970 by the service's clock.
-    /// A version of exactly the age is kept.
+    /// Takes the next older version, which was made at this time, and decides about it.
+    ///
+    /// `made` and `now` are in milliseconds since 1970 by the service's clock. A version of exactly
+    /// the age is kept.
     pub(super) fn next(&mut self, is_marker: bool, made: i64, now: i64) -> Option<Pruned> {
         let newer = self.newer.replace(made);
         let kind = match newer {

@@ -18,6 +18,29 @@
 //!
 //! A deletion also removes the directories that it has emptied, up to the root, which stays.
 //! Directories that were empty before stay.
+//!
+//! Order of the file operations of a download:
+//!
+//! 1. The directories above the file are created one by one, each after a look at whether a
+//!    directory is there.
+//! 2. The place is checked: before the request is sent, so that a file that cannot be saved costs
+//!    none.
+//! 3. The temporary file is created in the same directory, and the place is checked again.
+//! 4. The content is written, verified and flushed.
+//! 5. The place is checked a third time, and with `set_aside` the file that is there is linked or
+//!    copied into that directory.
+//! 6. The temporary file is renamed over the place.
+//!
+//! | killed after | what is left |
+//! |---|---|
+//! | 1, 2 | directories, which may be empty |
+//! | 3, 4 | the old file, and a temporary one: the next run removes it on Unix, or completes it with `resume` |
+//! | 5 | the old file, also under its name in the directory for files set aside |
+//! | 6 | the new file |
+//!
+//! A deletion checks the file, deletes it or renames it into the directory for files set aside, and
+//! then removes the directories above it from the innermost one on, until one is not empty. A
+//! process that is killed between leaves empty directories.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -39,6 +62,14 @@ pub(super) const TEMPORARY_OF_PYTHON: &str = ".b2.sync.tmp";
 const IN_USE: Duration = Duration::from_secs(86_400);
 
 /// Removes a temporary file of a download that no process writes any more.
+///
+/// | file | removed if |
+/// |---|---|
+/// | of a download of this crate | it is a regular file that no process has locked, and the system is a Unix |
+/// | of b2sdk for Python | it was last changed more than a day ago |
+/// | of a download with `resume` | never |
+///
+/// A failure is ignored: the file stays, is not synchronized, and the next run tries again.
 pub(super) fn remove_stale(path: &Path, now: SystemTime) {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     // What a download with `resume` leaves has another name, and is for the next one.
@@ -118,6 +149,7 @@ impl LocalTree {
     }
 
     /// Saves a download under a name, in the place of the file that was seen there, or of none.
+    ///
     /// Returns the number of bytes. `open` sends the request; it is called once the directories are
     /// there and the place is free.
     ///
@@ -157,6 +189,9 @@ impl LocalTree {
     /// Gives the file that was seen another time, in milliseconds since 1970. Half a millisecond is
     /// added, so that programs that read times as floating-point numbers do not round them down to
     /// the millisecond before.
+    ///
+    /// The file is opened for reading, which the system may refuse; its content stays as it is. An
+    /// access time stays too.
     pub(super) fn set_time(
         &self,
         name: &str,
@@ -204,6 +239,8 @@ impl LocalTree {
 
     /// Fails unless a file may be put at a path: if the one that was seen has gone, nothing is
     /// lost.
+    ///
+    /// Use it before something is put at the path, and `check` before something there is changed.
     pub(super) fn check_place(
         &self,
         path: &Path,
@@ -251,6 +288,9 @@ impl LocalTree {
     }
 
     /// Makes the directories of a path, each after a look at the one that it is in.
+    ///
+    /// The root itself must be there. What stands in the way of a directory, a link to one
+    /// included, stays.
     pub(super) fn make_folders(&self, path: &Path) -> Result<(), Obstacle> {
         for folder in self.folders(path) {
             match fs::create_dir(&folder) {
@@ -269,8 +309,8 @@ impl LocalTree {
     /// Keeps a file in the directory for files set aside. With `stays` it also stays where it is,
     /// until another one takes its place, so that its name is never without a file.
     ///
-    /// The free name is looked for first and taken then, so two runs must not share the directory. A
-    /// copy, which is made where links cannot be, has a new time.
+    /// The free name is looked for first and taken then, so two runs must not share the directory.
+    /// A copy, which is made where links cannot be, has a new time.
     fn put_aside(&self, path: &Path, name: &str, stays: bool) -> Result<()> {
         let Some(aside) = &self.set_aside else {
             return Ok(());

@@ -40,8 +40,8 @@ use crate::sync::scan::rows::{KeptDetails, Listed, Rows};
 /// A scan of a folder: an iterator over its files, in the order of names, and over their older
 /// versions if these are listed. After an error it is at its end.
 ///
-/// It filters names on the calling thread, and keeps the page that it works through. `current` and `is_selected`
-/// are all it remembers of earlier rows.
+/// It filters names on the calling thread, and keeps the page that it works through. `current` and
+/// `is_selected` are all it remembers of earlier rows.
 #[derive(Debug)]
 pub(in crate::sync) struct BucketScan {
     bucket: Bucket,
@@ -121,8 +121,8 @@ impl BucketScan {
         self.pages.start();
     }
 
-    /// Returns the next row, and waits for a page if it has to. The page before is dropped first, so
-    /// that it takes no memory beside the next one.
+    /// Returns the next row, and waits for a page if it has to. The page before is dropped first,
+    /// so that it takes no memory beside the next one.
     fn next_row(&mut self) -> Option<Result<Listed, Error>> {
         loop {
             if let Some(row) = self.page.next() {

@@ -30,8 +30,8 @@
 //! | a name that is not UTF-8 | a problem; no name in a bucket corresponds to it |
 //! | a temporary file of a download | a notice, and a marker for its name |
 //!
-//! At a destination nothing is followed, nothing is left out but by names and the tag file, and only
-//! failures are reported.
+//! At a destination nothing is followed, nothing is left out but by names and the tag file, and
+//! only failures are reported.
 //!
 //! A file that is created, renamed or deleted while the scan runs may be in it or not, which the
 //! next run puts right. Below an entry that became another kind, the other side is protected.

@@ -13,6 +13,14 @@
 //! | the scan is dropped while a request runs | the request is cancelled, and the thread joined |
 //! | the thread panics | the panic goes on in the thread that asks for the page |
 //! | the scan is slower than the service | the thread waits with one page; nothing more is requested |
+//!
+//! 1. `start` gives the reader to a thread, which requests the first page at once.
+//! 2. The thread offers a page and waits until it is taken; then it requests the next one.
+//! 3. The scan takes a page when it has used up the one before, and ticks while it waits.
+//! 4. After the last page, or after an error, the thread ends and is joined.
+//!
+//! Both sides of a synchronization between buckets are started before the first page is taken, so
+//! that they list at the same time.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -63,6 +71,9 @@ impl PageReader {
     }
 
     /// The next page, or the next pages as long as they are small.
+    ///
+    /// Small pages are put together until there are as many rows as in a large one. A row that
+    /// cannot be packed ends the listing with [`Error::UnexpectedReply`].
     fn next(&mut self) -> Option<Result<Rows>> {
         let Self {
             bucket,
@@ -161,6 +172,8 @@ impl PagesAhead {
     }
 
     /// The next page. `tick` is called again and again while it is waited for.
+    ///
+    /// It returns `None` after the last page, and also after an error was returned.
     pub(super) fn next(&mut self, tick: impl Fn()) -> Option<Result<Rows>> {
         self.start();
         let page = match &mut self.state {
@@ -185,6 +198,9 @@ impl PagesAhead {
     }
 
     /// Lists no more.
+    ///
+    /// It waits for the request that is under way, which the token cuts short. Calling it again
+    /// does nothing.
     pub(super) fn end(&mut self) {
         self.cancel.cancel();
         self.join();

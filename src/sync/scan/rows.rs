@@ -53,6 +53,9 @@ pub(super) struct Rows {
 }
 
 /// A row that is taken.
+///
+/// `retained_until` is apart from `stored` because whether it is over is decided by the clock when
+/// the row is taken.
 #[derive(Debug)]
 pub(super) struct Listed {
     pub(super) name: String,
@@ -61,6 +64,8 @@ pub(super) struct Listed {
 }
 
 /// Puts the rows of a page together.
+///
+/// Rows are pushed in the order of the listing and come out in that order.
 #[derive(Debug)]
 pub(super) struct RowPacker {
     rows: Vec<Packed>,
@@ -101,6 +106,9 @@ impl RowPacker {
     }
 
     /// Adds a row of the answer, unless it is none of a file or a hide marker.
+    ///
+    /// Unfinished large files and folders are left out. Of a large file without a SHA-1, the one
+    /// that its uploader recorded is kept. Fails if a text has more than 4 GiB.
     pub(super) fn push(&mut self, row: &Row) -> serde_json::Result<()> {
         if matches!(row.action, FileAction::Start | FileAction::Folder) {
             return Ok(());

@@ -74,6 +74,9 @@ pub(super) enum Kind {
 }
 
 /// What reading a directory takes.
+///
+/// It is apart from the path because it is the same for each directory but for the identity and the
+/// depth.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) rules: &'a Rules,
@@ -103,6 +106,12 @@ impl Row {
 
 impl Directory {
     /// Reads and sorts the directory at a path.
+    ///
+    /// Fails if any entry cannot be read: a directory that is known in part would make what is
+    /// missing look absent.
+    ///
+    /// Names are compared after they were brought into NFC, if that is asked for. Of equal ones
+    /// only the first is kept as it is, and the others are `Twice`.
     pub(super) fn read(path: &Path, reading: &Reading<'_>, outer_name: usize) -> io::Result<Self> {
         let Reading {
             rules,
