@@ -218,10 +218,10 @@ impl Synchronizer {
     /// As long as nothing changes on either side, [`run`](Self::run) makes these steps, and starts
     /// them in this order.
     ///
-    /// A plan costs the listings: one request of class C for every started 1,000 rows of each
-    /// bucket. Local files are read only where their content has to be compared, as a run would
-    /// read them. A run also removes temporary files that killed downloads left at a local
-    /// destination; a plan leaves them.
+    /// A plan costs the listings, which are billed as one call of class C for every started 1,000
+    /// rows of each bucket. Local files are read only where their content has to be compared, as a
+    /// run would read them. A run also removes temporary files that killed downloads left at a
+    /// local destination; a plan leaves them.
     ///
     /// # Errors
     /// [`SyncError::Refused`] if the options contradict each other, the places overlap, the source

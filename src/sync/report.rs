@@ -31,7 +31,7 @@ const KEPT_PROBLEMS: usize = 1000;
 /// ```no_run
 /// # fn nightly(sync: &b2sdk::sync::Synchronizer) -> Result<(), b2sdk::sync::SyncError> {
 /// let report = sync.run()?;
-/// println!("{} files, {} bytes sent", report.uploaded.files, report.uploaded.bytes);
+/// println!("{} files, {} bytes uploaded", report.uploaded.files, report.uploaded.bytes);
 /// for name in &report.unused_filters {
 ///     eprintln!("the filter {name} left nothing out");
 /// }
@@ -47,7 +47,8 @@ pub struct SyncReport {
     pub downloaded: FileCount,
     /// The files that were copied within the service, including renamed ones.
     pub copied: FileCount,
-    /// The files that got another time by a copy within the service.
+    /// The files that got another time: by a copy within the service, or in a local destination by
+    /// setting it.
     pub refreshed: FileCount,
     /// The number of files that were hidden.
     pub hidden: u64,

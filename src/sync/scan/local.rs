@@ -24,10 +24,11 @@
 //! | a directory that cannot be read | a problem, and a marker for what is below |
 //! | a file that cannot be looked at, or is gone | a problem, and a marker for its name |
 //! | a link that leads nowhere or is skipped, or something that became another kind | a marker for its name and one for what is below: it may have been a file or a directory at the last run |
-//! | a link to a directory that it lies in | a problem, and markers for its name and what is below |
+//! | a link to a directory that it lies in | a notice, and markers for its name and what is below |
 //! | a pipe, a socket, a device | a notice, and a marker for its name |
 //! | a name that the service does not take | a problem, and a marker |
 //! | a name that is not UTF-8 | a problem; no name in a bucket corresponds to it |
+//! | an entry whose name in NFC another one of the directory has already | a problem, and no marker |
 //! | a temporary file of a download | a notice, and a marker for its name |
 //!
 //! At a destination nothing is followed, nothing is left out but by names and the tag file, and
