@@ -29,7 +29,8 @@
 //!   made.
 //! - Transfers of one name come before removals of that name, and the barrier stands between all of
 //!   them.
-//! - The same two listings with the same options yield the same steps.
+//! - Two listings that do not change yield equal steps each time, with equal options and at one
+//!   time.
 //!
 //! | memory | at most |
 //! |---|---|

@@ -63,8 +63,8 @@ pub enum ProblemKind {
     Temporary,
     /// A link in the source whose target does not exist.
     ///
-    /// Nothing that the destination has under its name is changed. The same holds for what the
-    /// destination has below a directory of its name.
+    /// Nothing that the destination has under its name, or below a directory of that name, is
+    /// changed.
     DanglingLink,
     /// A link leads to a directory that it lies in, and is not followed. This does not make the run
     /// incomplete.
