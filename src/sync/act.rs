@@ -1,5 +1,5 @@
-//! Making one step, on any thread: the request or the change of a local file that it stands for, and what a failure
-//! of it means for the run.
+//! Making one step, on any thread: the request or the change of a local file that it stands for,
+//! and what a failure of it means for the run.
 //!
 //! | failure | outcome |
 //! |---|---|
@@ -11,6 +11,20 @@
 //! | the credentials are refused, a cap is reached, the store fails, the disk is full or read-only, the run is cancelled | [`Fatal`](StepOutcome::Fatal): no further step is made |
 //! | the parts of a large file fail | a problem; the parts stay for the next run, unless the local file changed |
 //! | anything else | a problem for this file alone |
+//!
+//! Order of one step:
+//!
+//! 1. A cancelled run ends here, before anything is sent.
+//! 2. A step of a saved plan is compared with both sides (`saved`).
+//! 3. The options of the caller are completed with what the step decides: token, progress, keys,
+//!    and for a copy the metadata.
+//! 4. The call is made. It repeats requests by itself, so that a failure that comes back is final
+//!    for this step.
+//! 5. The outcome is sorted by what it means for the others.
+//!
+//! Steps of different names share nothing but the actor, which does not change during a run.
+//! Threads therefore need no order among themselves; the steps of one name are in one job
+//! (`run/pool`).
 
 use std::io;
 use std::sync::Arc;
@@ -34,25 +48,40 @@ use crate::transfer::options::CopyMetadata;
 use crate::transfer::resume::Resume;
 
 /// The result of making a step.
+///
+/// Exactly one comes back for each step that was handed out, and `run` counts by it.
 #[derive(Debug)]
 pub(super) enum StepOutcome {
     /// The step is made, and moved this many bytes of content.
+    ///
+    /// For a download and an upload these are the bytes of the file that was really moved, which
+    /// may have grown since the plan.
     Made { bytes: u64 },
     /// The step is not made, for this reason.
     Problem(ProblemKind),
     /// The source changed while it was read, so the step is made again after all other transfers.
     Again,
     /// The file is downloaded, and waits for removals to free its place.
+    ///
+    /// Dropping it removes the temporary file.
     Staged(Staged),
     /// The step is not made, because an earlier one of the same name failed.
+    ///
+    /// It is no failure of its own, and is not counted.
     Skipped,
     /// The step is not made, and no other one would succeed either.
+    ///
+    /// The run ends early. The step is not retried, because the call has done so.
     Fatal(Error),
 }
 
 /// Makes steps, from any thread.
+///
+/// Every thread has a reference to the one of its run. `destination`, `source` and `tree` are set
+/// by the kinds of the places: of the destination exactly one of `destination` and `tree`.
 #[derive(Debug)]
 pub(super) struct Actor {
+    /// Its root is where an upload reads from.
     pub(super) direction: Direction,
     pub(super) options: Arc<SyncOptions>,
     /// The bucket of the destination, and what names begin with in it.
@@ -63,18 +92,25 @@ pub(super) struct Actor {
     pub(super) tree: Option<LocalTree>,
     /// Whether links in the source are no files.
     pub(super) skips_links: bool,
+    /// The run's own token, a child of the caller's.
     pub(super) cancel: CancelToken,
+    /// What large uploads look for before they begin. It is listed at most once, unless the listing
+    /// fails.
     pub(super) unfinished: UnfinishedFiles,
     /// From this size on, files are uploaded in parts.
     pub(super) large_from: u64,
     /// What progress is counted in.
     pub(super) reporter: Arc<Reporter>,
-    /// Whether the steps are of a plan that was made earlier, so that it is looked whether they still
-    /// hold.
+    /// Whether the steps are of a plan that was made earlier, so that it is looked whether they
+    /// still hold.
     pub(super) is_saved: bool,
 }
 
 impl Actor {
+    /// Makes a step and returns its outcome, which says what it means for the run.
+    ///
+    /// A download whose place is taken is made beside it if removals may free the place. All other
+    /// obstacles are outcomes.
     pub(super) fn make(&self, step: &SyncStep) -> StepOutcome {
         if self.cancel.is_cancelled() {
             return StepOutcome::Fatal(Error::Cancelled);
@@ -108,6 +144,8 @@ impl Actor {
         }
     }
 
+    /// Makes the request or the change of the action, and returns the bytes of content that it
+    /// moved.
     fn try_to_make(&self, step: &SyncStep) -> Result<u64, Obstacle> {
         let made = match &step.action {
             Action::Upload => self.upload(step, false),
@@ -131,6 +169,11 @@ impl Actor {
         made.map_err(Obstacle::Failed)
     }
 
+    /// Uploads a local file under the name of the step, from the path at which the scan saw it.
+    ///
+    /// If links are skipped, a link that has taken the place of the file is refused, because its
+    /// target may lie anywhere. A large file continues what an earlier run left, unless the options
+    /// have a rule of their own for that.
     fn upload(&self, step: &SyncStep, is_appended: bool) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         let (Direction::Up { root }, Some(seen)) = (&self.direction, &step.seen.local) else {
@@ -169,6 +212,12 @@ impl Actor {
         Ok(uploaded.version().content_length)
     }
 
+    /// Copies the version that the step names to the name of the step. It serves copies between
+    /// buckets, renamed files and new times.
+    ///
+    /// The version is named by its id, so that a newer version of the same name is never copied in
+    /// its place. With details, type and info are replaced by those of the source and the time of
+    /// the step; without, the service keeps them.
     fn copy(&self, step: &SyncStep) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         let source = step.seen.source.as_ref().ok_or_else(misplaced)?;
@@ -202,6 +251,8 @@ impl Actor {
         Ok(copy.content_length)
     }
 
+    /// Downloads the version that the step names to the place of the file that the scan saw there,
+    /// or of none.
     fn download(&self, step: &SyncStep) -> Result<u64, Obstacle> {
         let (tree, options) = self.to_download(step).map_err(Obstacle::Failed)?;
         tree.save(&step.name, step.seen.local.as_ref(), || {
@@ -209,7 +260,8 @@ impl Actor {
         })
     }
 
-    /// Whether removals may free the place of a file: orphans are removed, and no file was seen there.
+    /// Whether removals may free the place of a file: orphans are removed, and no file was seen
+    /// there.
     fn may_stage(&self, step: &SyncStep) -> bool {
         step.action == Action::Download
             && step.seen.local.is_none()
@@ -244,12 +296,14 @@ impl Actor {
         Ok((tree, options))
     }
 
+    /// Sends the request for a version, by its id. The content has not been read when this returns.
     fn open_download(&self, step: &SyncStep, options: &DownloadOptions) -> Result<Download> {
         let (bucket, _) = self.source.as_ref().ok_or_else(misplaced)?;
         let source = step.seen.source.as_ref().ok_or_else(misplaced)?;
         bucket.download_file_by_id_with(source.file_id.clone(), options)
     }
 
+    /// Hides the name of the step. That it is hidden or gone already is what was wanted.
     fn hide(&self, step: &SyncStep) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         match bucket.hide_file(&name) {
@@ -259,6 +313,9 @@ impl Actor {
         }
     }
 
+    /// Deletes one version. That it is gone already is what was wanted.
+    ///
+    /// It never asks for a retained version to be deleted nonetheless.
     fn delete_version(&self, step: &SyncStep, file_id: &FileId) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
         match bucket.delete_file_version(file_id, &name) {
@@ -273,6 +330,7 @@ impl Actor {
         Ok((bucket, format!("{prefix}{}", step.name)))
     }
 
+    /// What names begin with in the bucket of the destination; empty for a local one.
     fn prefix(&self) -> &str {
         self.destination.as_ref().map_or("", |(_, prefix)| prefix)
     }
@@ -283,6 +341,8 @@ impl Actor {
         format!("{prefix}{}", step.name)
     }
 
+    /// The encryption that the caller's chooser wants for a file; `None` leaves the options as they
+    /// are.
     fn write_encryption(&self, name: &str, size: u64) -> Option<Encryption> {
         self.options.encryption.as_ref()?.write(name, size)
     }
@@ -297,6 +357,8 @@ fn refresh_local(tree: &LocalTree, step: &SyncStep) -> Result<u64, Obstacle> {
 }
 
 /// Why a step of a saved plan does not hold.
+///
+/// The text is a part of `ProblemKind::Outdated`, and says which side has changed.
 #[derive(Debug)]
 pub(super) enum Change {
     Outdated(&'static str),
@@ -310,7 +372,11 @@ impl From<Error> for Change {
     }
 }
 
-/// Cancels a large file that was left to be resumed, if its source has changed: its content is nowhere.
+/// Cancels a large file that was left to be resumed, if its source has changed: its content is
+/// nowhere.
+///
+/// If cancelling fails too, the error with the id of the large file remains, so that the caller
+/// learns what is left and billed.
 fn without_outdated(bucket: &Bucket, error: Error) -> Error {
     match error {
         Error::LargeFileLeft(left)
@@ -332,12 +398,14 @@ fn misplaced() -> Error {
     Error::invalid_input("step", "it was made for other kinds of places")
 }
 
+/// The answer of the service to hiding a name whose newest version is a hide marker.
 fn is_hidden(error: &Error) -> bool {
     error
         .code()
         .is_some_and(|code| code.as_str() == "already_hidden")
 }
 
+/// What an obstacle at a local destination means for the run.
 fn of_obstacle(obstacle: Obstacle) -> StepOutcome {
     match obstacle {
         Obstacle::InTheWay => StepOutcome::Problem(ProblemKind::InTheWay),
@@ -346,6 +414,10 @@ fn of_obstacle(obstacle: Obstacle) -> StepOutcome {
     }
 }
 
+/// Sorts an error, by the table of the module. Only an error that nothing else matches is `Failed`.
+///
+/// A large file that was left because of its source is judged by that cause; the parts that are
+/// left are then no news.
 fn outcome(error: Error) -> StepOutcome {
     if concerns_all(error.failure()) {
         return StepOutcome::Fatal(error);
@@ -377,8 +449,8 @@ fn outcome(error: Error) -> StepOutcome {
     }
 }
 
-/// Whether every other file would meet the same. A key that may not do something is not among these: it
-/// may be limited to some names.
+/// Whether every other file would meet the same. A key that may not do something is not among
+/// these: it may be limited to some names.
 fn concerns_all(error: &Error) -> bool {
     match error {
         Error::NotAuthorized

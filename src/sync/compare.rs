@@ -8,25 +8,44 @@
 //! | [`Compare::Sha1`] | sizes are equal, and then the content | it is transferred |
 //! | [`Compare::Name`] | always | |
 //!
-//! [`Existing`] comes before all of them: `Keep` finds every file equal, and `Immutable` makes a problem of each
-//! transfer. Times are milliseconds since 1970 and never before that, because the service refuses negative ones.
+//! [`Existing`] comes before all of them: `Keep` finds every file equal, and `Immutable` makes a
+//! problem of each transfer. Times are milliseconds since 1970 and never before that, because the
+//! service refuses negative ones.
+//!
+//! Nothing here reads or sends anything. Where the content has to decide, the caller learns which
+//! decision to take for equal content and which one for other content, and obtains the checksums
+//! itself (`plan/names`).
+//!
+//! | source and destination, which has a recorded time | default options, `Newer::Report` |
+//! |---|---|
+//! | equal size, times within 1 ms | equal |
+//! | equal size, another time, below 5 MB | transferred, or a problem if the destination is newer |
+//! | equal size, source later, 5 MB or more | the content decides between a new time and a transfer |
+//! | another size | transferred, or a problem if the destination is newer |
+//!
+//! Reflexive: a file compared with itself is equal by each rule, so that a second run has nothing
+//! to do.
 
 use crate::sync::options::{Compare, Existing, Newer, SyncOptions};
 use crate::sync::step::Reason;
 
 /// What is compared of a file.
+///
+/// A rule sees nothing else of a file, so that both kinds of places are compared alike.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     /// The size in bytes.
     pub(super) size: u64,
     /// The time of the last change, in milliseconds since 1970.
     pub(super) modified: i64,
-    /// Whether the time is that of the content. A file in a bucket without a recorded time has the time
-    /// of its upload.
+    /// Whether the time is that of the content. A file in a bucket without a recorded time has the
+    /// time of its upload.
     pub(super) has_time: bool,
 }
 
 /// What a comparison leads to.
+///
+/// It says nothing of how the file is transferred; that depends on the direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
     /// The destination has it.
@@ -38,11 +57,15 @@ pub(super) enum Decision {
     /// The destination is newer, and the caller wants that reported.
     ReportNewer { source: i64, destination: i64 },
     /// The destination is newer, or may not be changed, and the caller wants that left alone.
+    ///
+    /// It counts as `newer_skipped`.
     Skip,
     /// The caller forbids to change existing files.
     Immutable(Reason),
-    /// The sizes are equal, and only the content can tell. If it differs, or cannot be had, the other
-    /// decision counts.
+    /// The sizes are equal, and only the content can tell. If it differs, or cannot be had, the
+    /// other decision counts.
+    ///
+    /// `otherwise` is never itself `Content`.
     Content {
         otherwise: Box<Decision>,
         equal: Equal,
@@ -59,6 +82,8 @@ pub(super) enum Equal {
 }
 
 /// Compares a file that both sides have.
+///
+/// Both files must be visible: a hidden one is absent, and is not compared.
 pub(super) fn compare(source: Facts, destination: Facts, options: &SyncOptions) -> Decision {
     if options.existing == Existing::Keep {
         return Decision::Same;
@@ -72,6 +97,7 @@ pub(super) fn compare(source: Facts, destination: Facts, options: &SyncOptions) 
     }
 }
 
+/// The decision by [`Compare`] and [`Newer`], for files that may be changed.
 fn by_rule(source: Facts, destination: Facts, options: &SyncOptions) -> Decision {
     let sizes = Reason::SizeDiffers {
         source: source.size,
@@ -114,6 +140,7 @@ fn by_rule(source: Facts, destination: Facts, options: &SyncOptions) -> Decision
     }
 }
 
+/// Has the content decide: `equal` if it is the same, `otherwise` if it differs or cannot be had.
 fn content(otherwise: Decision, equal: Equal) -> Decision {
     Decision::Content {
         otherwise: Box::new(otherwise),
@@ -121,10 +148,12 @@ fn content(otherwise: Decision, equal: Equal) -> Decision {
     }
 }
 
+/// Whether the file is large enough for its time alone to be renewed.
 const fn refreshes(source: Facts, options: &SyncOptions) -> bool {
     matches!(options.touched.from(), Some(from) if source.size >= from)
 }
 
+/// The decision by times alone. The distance is unsigned, so that no pair of times overflows.
 fn by_time(source: Facts, destination: Facts, tolerance: i64, options: &SyncOptions) -> Decision {
     let reason = Reason::TimeDiffers {
         source: source.modified,
@@ -156,6 +185,7 @@ fn newer_rule(
     }
 }
 
+/// A tolerance in milliseconds, the largest one if it is longer than 292 million years.
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

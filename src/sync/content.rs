@@ -1,6 +1,16 @@
-//! The SHA-1 of a file on either side, for comparisons that need it: that of a version comes with the listing, and a local
-//! file is read, on the calling thread. The planner waits for it while running transfers go on, reports progress and
-//! can be cancelled.
+//! The SHA-1 of a file on either side, for comparisons that need it: that of a version comes with
+//! the listing, and a local file is read, on the calling thread. The planner waits for it while
+//! running transfers go on, reports progress and can be cancelled.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | the file cannot be opened or read | an error; the planner transfers the file, which reports it |
+//! | the run is cancelled | `Error::Cancelled`, within one piece |
+//! | the file changes while it is read | the checksum of what was read, which no version has |
+//! | a version has no SHA-1 | `None`: the planner decides without |
+//!
+//! Reading costs no request. A file is read in pieces of 64 KiB, so memory does not depend on its
+//! size.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -17,6 +27,9 @@ use crate::sync::reporter::Reporter;
 const PIECE: usize = 1 << 16;
 
 /// Reads local files below a directory.
+///
+/// `root` is that of the local place, whichever side it is on; between two buckets there is none,
+/// and nothing is read.
 #[derive(Debug)]
 pub(super) struct ContentReader {
     pub(super) root: Option<PathBuf>,
@@ -25,8 +38,8 @@ pub(super) struct ContentReader {
 }
 
 impl ContentReader {
-    /// Returns the SHA-1 of a file, or `None` if a version has none. Fails if the local file cannot be read, or with
-    /// [`Error::Cancelled`].
+    /// Returns the SHA-1 of a file, or `None` if a version has none. Fails if the local file cannot
+    /// be read, or with [`Error::Cancelled`].
     pub(super) fn sha1(&self, name: &str, entry: &Entry) -> Result<Option<Sha1Digest>> {
         let path = match (&entry.at, &self.root) {
             (At::Stored(stored), _) => return Ok(stored.sha1),

@@ -1,8 +1,17 @@
 //! Our plans beside those of b2sdk for Python, from the same listings.
 //!
-//! `fixtures/sync/python_plans.jsonl` is what `tests/scripts/sync_plans.py` printed. Every difference is one
-//! of those that are meant, and each kind is counted, so that none hides a mistake. Other cases are read
-//! from the file that `B2SDK_SYNC_PLANS` names.
+//! `fixtures/sync/python_plans.jsonl` is what `tests/scripts/sync_plans.py` printed. Every
+//! difference is one of those that are meant, and each kind is counted, so that none hides a
+//! mistake. Other cases are read from the file that `B2SDK_SYNC_PLANS` names.
+//!
+//! What is meant to differ, with the number under which the test counts it:
+//!
+//! - A1, A2: a hidden file counts as absent, at the destination and at the source.
+//! - A3: a file that is newer at the destination is one problem; Python ends there, so names behind
+//!   it are not compared.
+//! - A4: the age of a version counts from when it was superseded, and not from its modification
+//!   time.
+//! - A5: what the filters leave out stays at the destination.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,12 +42,14 @@ const NOW: i64 = 1_700_000_000_000;
 /// An action's class, its name, and the id of the version that it reads or deletes.
 type PythonStep = (String, String, Option<String>);
 
+/// A line of the file: what was listed, and the plan that Python made of it.
 #[derive(Deserialize)]
 struct Recorded {
     case: Case,
     plan: Vec<PythonStep>,
 }
 
+/// What both programs are given.
 #[derive(Deserialize)]
 struct Case {
     source: Side,
@@ -46,12 +57,14 @@ struct Case {
     options: Options,
 }
 
+/// A bucket, if the kind is `b2`, or a local directory, with its files.
 #[derive(Deserialize)]
 struct Side {
     kind: String,
     files: Vec<Row>,
 }
 
+/// A name: of a local file with size and time, of a bucket with its versions, newest first.
 #[derive(Deserialize)]
 struct Row {
     name: String,
@@ -63,6 +76,8 @@ struct Row {
     versions: Vec<Version>,
 }
 
+/// A version: `up` is the time of its upload, `src` the recorded one, both in milliseconds since
+/// 1970.
 #[derive(Deserialize)]
 struct Version {
     id: String,
@@ -72,6 +87,7 @@ struct Version {
     src: Option<i64>,
 }
 
+/// The settings, as Python names them.
 #[derive(Deserialize)]
 struct Options {
     keep: String,
@@ -83,6 +99,7 @@ struct Options {
 }
 
 impl Options {
+    /// The options that ask for the same. What Python does not have is off.
     fn ours(&self) -> SyncOptions {
         let (orphans, old_versions) = match (self.keep.as_str(), self.days) {
             ("DELETE", _) => (Orphans::Delete, OldVersions::Delete),
@@ -116,6 +133,7 @@ impl Options {
 }
 
 impl Row {
+    /// Whether the newest version is a hide marker.
     fn is_hidden(&self) -> bool {
         self.versions
             .first()
@@ -133,6 +151,7 @@ impl Side {
         self.kind == "b2"
     }
 
+    /// What a scan of this side would yield.
     fn items(&self, filters: &Filters) -> Vec<Item<Entry>> {
         let mut rows: Vec<_> = self.files.iter().collect();
         rows.sort_by_key(|row| row.name.as_bytes());

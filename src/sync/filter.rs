@@ -1,14 +1,24 @@
-//! Which files take part, by the filters of the options. It is counted which filter ever left something out.
+//! Which files take part, by the filters of the options. It is counted which filter ever left
+//! something out.
 //!
-//! Names are judged on both sides, so that a name that is left out is in no step. Sizes and times are those of the
-//! source: what they leave out there stays as it is at the destination.
+//! Names are judged on both sides, so that a name that is left out is in no step. Sizes and times
+//! are those of the source: what they leave out there stays as it is at the destination.
 //!
-//! 1. Regular expressions come first (`filter/regexes.rs`): what they leave out, no pattern brings back.
-//! 2. Of the patterns, the last one that matches decides. If none does, a name takes part, unless all patterns include.
+//! 1. Regular expressions come first (`filter/regexes.rs`): what they leave out, no pattern brings
+//!    back.
+//! 2. Of the patterns, the last one that matches decides. If none does, a name takes part, unless
+//!    all patterns include.
 //! 3. Of the rules about sizes and times and the closure, each must let the file take part.
 //!
-//! A directory is entered unless nothing below it can take part, which is known if a pattern that ends with `*` excludes
-//! it and no later one includes names below.
+//! A directory is entered unless nothing below it can take part, which is known if a pattern that
+//! ends with `*` excludes it and no later one includes names below.
+//!
+//! | | what it looks at | on which side |
+//! |---|---|---|
+//! | regular expressions, patterns | the name | both, or the source alone with `also_remove_excluded` |
+//! | sizes, times, the closure | the file | the source |
+//!
+//! Both scans share the filters. They note what they have left out in atomic marks.
 
 #[cfg(feature = "regex")]
 mod regexes;
@@ -25,6 +35,8 @@ use crate::sync::filter::regexes::Regexes;
 use crate::sync::options::SyncOptions;
 
 /// The filters of a run.
+///
+/// Made once for a plan or a run, so that the marks are those of one run.
 #[derive(Debug)]
 pub(super) struct Filters {
     patterns: Vec<Step>,
@@ -37,6 +49,7 @@ pub(super) struct Filters {
     removes_excluded: bool,
 }
 
+/// A pattern, and whether it includes or excludes what it matches.
 #[derive(Debug)]
 struct Step {
     text: String,
@@ -46,12 +59,16 @@ struct Step {
 }
 
 /// A rule about files at the source.
+///
+/// Each rule excludes: a file takes part if none of them matches.
 #[derive(Debug)]
 struct Rule {
     kind: RuleKind,
     has_matched: Mark,
 }
 
+/// What a rule excludes. Limits themselves take part: a file of exactly `MinSize` bytes is not
+/// excluded.
 #[derive(Debug)]
 enum RuleKind {
     MinSize(u64),
@@ -62,11 +79,16 @@ enum RuleKind {
 }
 
 /// Whether something has happened, set once and read at the end.
+///
+/// It is relaxed: the marks are read when the scans have ended, by the thread that drives them.
 #[derive(Debug, Default)]
 pub(super) struct Mark(AtomicBool);
 
 impl Mark {
     /// Notes that it has happened, if it has.
+    ///
+    /// Returns `happens`, so that it can stand in a condition. The store is left out once the mark
+    /// is set, because it is called for each name.
     pub(super) fn note(&self, happens: bool) -> bool {
         if happens && !self.get() {
             self.0.store(true, Ordering::Relaxed);
@@ -74,6 +96,7 @@ impl Mark {
         happens
     }
 
+    /// Whether it has happened so far.
     pub(super) fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -81,6 +104,8 @@ impl Mark {
 
 impl Filters {
     /// The filters for a source in a bucket, or a local one.
+    /// Fails with `Refused::Regex`, or with `Refused::Contradiction` for expressions that include
+    /// files without others that exclude some.
     pub(super) fn new(options: &SyncOptions, source_is_bucket: bool) -> Result<Self, SyncError> {
         #[cfg(not(feature = "regex"))]
         let _ = source_is_bucket;
@@ -110,13 +135,15 @@ impl Filters {
         })
     }
 
-    /// Whether what the filters leave out at the source counts as absent, and the destination is not
-    /// filtered.
+    /// Whether what the filters leave out at the source counts as absent, and the destination is
+    /// not filtered.
     pub(super) const fn removes_excluded(&self) -> bool {
         self.removes_excluded
     }
 
     /// Whether a name takes part: the last pattern that matches decides.
+    /// Patterns are asked from the last one back, so that those before the deciding one are not
+    /// marked for this name.
     pub(super) fn includes(&self, name: &str) -> bool {
         #[cfg(feature = "regex")]
         if self
@@ -132,8 +159,10 @@ impl Filters {
             .map_or(self.otherwise, |step| step.includes)
     }
 
-    /// Whether nothing below a directory can take part, so that it need not be entered. `directory` ends
-    /// with `/`.
+    /// Whether nothing below a directory can take part, so that it need not be entered.
+    ///
+    /// `directory` ends with `/`. It may answer `false` although nothing takes part, which only
+    /// costs reading the directory. It must not answer `true` if a name below takes part.
     pub(super) fn excludes_all_below(&self, directory: &str) -> bool {
         #[cfg(feature = "regex")]
         if self
@@ -157,7 +186,10 @@ impl Filters {
         !self.otherwise
     }
 
-    /// Whether a file at the source takes part, whose name does. `modified` is in milliseconds since 1970.
+    /// Whether a file at the source takes part, whose name does.
+    ///
+    /// `modified` is in milliseconds since 1970. Callers ask it for files of the source only, after
+    /// `includes`.
     pub(super) fn selects(&self, name: &str, size: u64, modified: i64) -> bool {
         let file = SourceFile {
             name,
@@ -173,6 +205,7 @@ impl Filters {
     }
 
     /// The filters that have matched no name, or have left out no file.
+    /// It is meaningful only when both scans have ended.
     pub(super) fn unused(&self) -> Vec<String> {
         let patterns = self.patterns.iter().filter(|step| !step.has_matched.get());
         let patterns = patterns.map(|step| step.text.clone());
@@ -198,12 +231,14 @@ impl Step {
         }
     }
 
+    /// Whether the pattern matches the whole name, noting if it does.
     fn matches(&self, name: &str) -> bool {
         self.has_matched.note(self.pattern.matches(name))
     }
 }
 
 impl RuleKind {
+    /// Whether a file is left out by this rule.
     fn excludes(&self, file: &SourceFile<'_>) -> bool {
         match self {
             Self::MinSize(least) => file.size < *least,

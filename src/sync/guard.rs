@@ -1,13 +1,24 @@
-//! How many names may be removed: pure. The number is compared when both scans have ended, before the first transfer,
-//! so that a run that is refused for it has changed nothing.
+//! How many names may be removed: pure. The number is compared when both scans have ended, before
+//! the first transfer, so that a run that is refused for it has changed nothing.
+//!
+//! | limit | names at the destination | names that may be removed |
+//! |---|---|---|
+//! | 50 percent | 19 | any number |
+//! | 50 percent | 21 | 10 |
+//! | 3 | 1 | 3, so that there is no limit in effect |
+//! | 0 | any | none |
+//!
+//! The planner counts a name as removed when it plans to hide or delete its file, however many
+//! versions that takes.
 
 use crate::sync::options::RemovalLimit;
 
-/// From this number of names on, a percentage applies. Of a few names, half are soon removed on purpose.
+/// From this number of names on, a percentage applies. Of a few names, half are soon removed on
+/// purpose.
 const SHARE_FROM: u64 = 20;
 
-/// Returns how many of `names` may be removed, rounded down; `None` if any number may be. Names that are hidden in a
-/// bucket count neither as names nor as removals.
+/// Returns how many of `names` may be removed, rounded down; `None` if any number may be. Names
+/// that are hidden in a bucket count neither as names nor as removals.
 pub(super) fn removal_limit(limit: RemovalLimit, names: u64) -> Option<u64> {
     match limit {
         RemovalLimit::None => None,

@@ -1,8 +1,19 @@
 //! What a scan finds, in the order of names: files, and markers for what it passes over.
 //!
-//! A marker stands where a name, or everything below a directory, would stand. Whatever the other side has there is left
-//! alone, because nobody knows what this side has. Absence is thus never concluded from a failure to look: a name is
-//! absent only if the scan has passed its place and said nothing.
+//! A marker stands where a name, or everything below a directory, would stand. Whatever the other
+//! side has there is left alone, because nobody knows what this side has. Absence is thus never
+//! concluded from a failure to look: a name is absent only if the scan has passed its place and
+//! said nothing.
+//!
+//! | item | has a key | may be followed by |
+//! |---|---|---|
+//! | a file | its name | older versions of it, then a later key |
+//! | a marker | its name, or its directory with a `/` | a later key |
+//! | an older version | none | another one, or a later key |
+//! | a problem | none | anything |
+//!
+//! Keys of one scan are strictly ascending by bytes. No key of a scan lies below a directory that
+//! the scan has marked.
 
 use crate::model::encryption::EncryptionMode;
 use crate::model::file_info::FileInfo;
@@ -12,6 +23,8 @@ use crate::sync::local_state::LocalState;
 use crate::sync::problem::{Problem, ProblemKind};
 
 /// One item of a scan.
+///
+/// It is generic over what a file is, so that the merge can be tested with plain numbers.
 #[derive(Debug)]
 pub(super) enum Item<E> {
     /// A file, by its name below the place.
@@ -25,6 +38,9 @@ pub(super) enum Item<E> {
 }
 
 /// A name, or a directory with everything below it, that a scan passes over.
+///
+/// A marker does not say that there is anything. The report counts what the other side has under
+/// it.
 #[derive(Debug)]
 pub(super) struct Marker {
     /// The name; with a `/` at its end it stands for everything below.
@@ -35,6 +51,9 @@ pub(super) struct Marker {
 }
 
 /// Why a scan passes over something.
+///
+/// The difference is in the report alone: `protected` or `excluded`. Neither is changed at the
+/// destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cover {
     /// It could not be read, or is nothing that is synchronized.
@@ -45,6 +64,8 @@ pub(super) enum Cover {
 
 impl<E> Item<E> {
     /// Where it stands in the order.
+    ///
+    /// An item without one belongs to what came before it.
     pub(super) fn key(&self) -> Option<&str> {
         match self {
             Self::File(name, _) => Some(name),
@@ -55,6 +76,8 @@ impl<E> Item<E> {
 }
 
 /// A file on either side.
+///
+/// Sizes and times stand here for both kinds, because the comparison needs nothing else.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     /// The size in bytes; 0 for a hide marker.
@@ -65,6 +88,8 @@ pub(super) struct Entry {
 }
 
 /// What one side alone knows of a file.
+///
+/// `Stored` is in a box, because a local file would otherwise take the room of a version.
 #[derive(Debug, Clone)]
 pub(super) enum At {
     Local(LocalState),
@@ -74,19 +99,23 @@ pub(super) enum At {
 /// A version in a bucket, without what synchronizing does not ask for.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
+    /// By which the version is read, copied and deleted.
     pub(super) file_id: FileId,
     pub(super) size: u64,
     /// Whether it is a hide marker, which has no content.
     pub(super) is_marker: bool,
-    /// The recorded time of the last change, or else that of the upload, in milliseconds since 1970.
+    /// The recorded time of the last change, or else that of the upload, in milliseconds since
+    /// 1970.
     pub(super) modified: i64,
     /// Whether the modification time was recorded by whoever uploaded the file.
     pub(super) has_time: bool,
     /// When the service made the version, in milliseconds since 1970 by its own clock.
     pub(super) uploaded: i64,
-    /// The SHA-1 that the service has of the content, or that the uploader of a large file recorded. What the uploader
-    /// recorded is believed.
+    /// The SHA-1 that the service has of the content, or that the uploader of a large file
+    /// recorded. What the uploader recorded is believed.
     pub(super) sha1: Option<Sha1Digest>,
+    /// The mode, if the key may see it. A version whose mode is hidden counts as readable without a
+    /// customer's key.
     pub(super) encryption: Option<EncryptionMode>,
     /// Retained or on legal hold, as far as the key may see that.
     pub(super) is_held: bool,
@@ -95,6 +124,8 @@ pub(super) struct Stored {
 }
 
 /// What a copy with another time repeats of its source.
+///
+/// It is a part of saved plans, so its JSON form must stay readable.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Details {
     pub(super) content_type: String,
@@ -102,12 +133,14 @@ pub(super) struct Details {
 }
 
 impl Stored {
+    /// Whether it takes a customer's key to read it.
     pub(super) fn is_sse_c(&self) -> bool {
         self.encryption == Some(EncryptionMode::SseC)
     }
 }
 
 impl Entry {
+    /// The version, if the file is in a bucket.
     pub(super) fn stored(&self) -> Option<&Stored> {
         match &self.at {
             At::Stored(stored) => Some(stored),
@@ -115,6 +148,7 @@ impl Entry {
         }
     }
 
+    /// What the scan saw of the file, if it is a local one.
     pub(super) fn local(&self) -> Option<&LocalState> {
         match &self.at {
             At::Local(state) => Some(state),

@@ -1,16 +1,29 @@
 //! Merging two scans by name: pure, and one item of each side in memory.
 //!
-//! Both scans are in the order of the bytes of their names, which is checked: a listing out of order would make files
-//! look absent that are there, so it ends the merge. A marker comes before what it covers, whichever side has it,
-//! because it stands at that name itself or at the directory's own `/`.
+//! Both scans are in the order of the bytes of their names, which is checked: a listing out of
+//! order would make files look absent that are there, so it ends the merge. A marker comes before
+//! what it covers, whichever side has it, because it stands at that name itself or at the
+//! directory's own `/`.
 //!
 //! What the merge guarantees:
 //!
 //! - It yields each name once, in order, with what each side has under it: an outer join.
-//! - A name that a marker covers is yielded with that [`Cover`], on the side that has the marker. At most one name and
-//!   one directory of each side are covered at a time: a scan does not enter what it marks, so ranges do not overlap.
+//! - A name that a marker covers is yielded with that [`Cover`], on the side that has the marker.
+//!   At most one name and one directory of each side are covered at a time: a scan does not enter
+//!   what it marks, so ranges do not overlap.
 //! - Older versions come directly after the name that they belong to.
-//! - Problems and markers come where they stand in the order, so that a report is in the order of names too.
+//! - Problems and markers come where they stand in the order, so that a report is in the order of
+//!   names too.
+//!
+//! | source | destination | yielded |
+//! |---|---|---|
+//! | `a` | `b` | `a` of the source, then `b` of the destination |
+//! | `a` | `a` | one pair |
+//! | marker `d/` | `d/x` | the marker, then `d/x` of the destination, covered at the source |
+//! | `d/x` | marker `d/` | the marker, then `d/x` of the source, covered at the destination |
+//! | `b` after `c` | anything | an error, and nothing more |
+//!
+//! Memory holds one item of each side, its last key, and the names of its last two markers.
 
 use std::cmp::Ordering;
 
@@ -25,6 +38,8 @@ pub(super) enum Which {
 }
 
 /// What the merge yields.
+///
+/// A marker is yielded so that its problem can be reported; its effect is in the pairs that follow.
 #[derive(Debug)]
 pub(super) enum Merged<E> {
     /// A name, with what each side has under it.
@@ -38,6 +53,8 @@ pub(super) enum Merged<E> {
 }
 
 /// A name on both sides.
+///
+/// At least one side has an entry. Both covers may be set.
 #[derive(Debug)]
 pub(super) struct Pair<E> {
     pub(super) name: String,
@@ -49,24 +66,32 @@ pub(super) struct Pair<E> {
 }
 
 /// Why a merge ends early.
+///
+/// After one of these the merge must not be asked again.
 #[derive(Debug)]
 pub(super) enum MergeError<X> {
+    /// A scan failed: nothing is known of what follows on that side.
     Scan(X),
     /// A name that does not come after the one before it.
     OutOfOrder(Which, String),
 }
 
 /// Two scans, merged.
+///
+/// It pulls from a scan only when that side has no item at hand, so that neither runs ahead of the
+/// other.
 #[derive(Debug)]
 pub(super) struct Merge<S, D, E> {
     source: Side<S, E>,
     destination: Side<D, E>,
 }
 
+/// One scan, with its next item and what its markers cover.
 #[derive(Debug)]
 struct Side<I, E> {
     which: Which,
     items: I,
+    /// The next item, which was taken from the scan and has not been yielded.
     head: Option<Item<E>>,
     is_ended: bool,
     /// The key of the item before.
@@ -82,6 +107,7 @@ where
     S: Iterator<Item = Result<Item<E>, X>>,
     D: Iterator<Item = Result<Item<E>, X>>,
 {
+    /// Merges two scans, neither of which has begun.
     pub(super) const fn new(source: S, destination: D) -> Self {
         Self {
             source: Side::new(Which::Source, source),
@@ -104,6 +130,11 @@ where
         self.destination.is_ended && self.destination.head.is_none()
     }
 
+    /// Returns what comes next; `None` when both scans are at their end. Fails if a scan fails or
+    /// is out of order.
+    ///
+    /// Older versions and problems of the destination come first, because they belong before the
+    /// next name.
     pub(super) fn next(&mut self) -> Result<Option<Merged<E>>, MergeError<X>> {
         loop {
             // Older versions belong to the name that was yielded last.
@@ -122,6 +153,7 @@ where
         }
     }
 
+    /// Yields the smaller head, or both if they have one name. Neither head may be without a key.
     fn step(&mut self) -> Option<Merged<E>> {
         let order = match (self.source.key(), self.destination.key()) {
             (None, None) => return None,
@@ -180,10 +212,12 @@ impl<I, E> Side<I, E> {
         }
     }
 
+    /// Where the head stands; `None` if there is none.
     fn key(&self) -> Option<&str> {
         self.head.as_ref().and_then(Item::key)
     }
 
+    /// Takes the next item from the scan if there is none at hand, and checks its order.
     fn fill<X>(&mut self) -> Result<(), MergeError<X>>
     where
         I: Iterator<Item = Result<Item<E>, X>>,
@@ -205,6 +239,8 @@ impl<I, E> Side<I, E> {
         Ok(())
     }
 
+    /// Fails unless the item comes after the one before it. An equal key fails too: a name must
+    /// come once.
     fn check_order<X>(&mut self, item: &Item<E>) -> Result<(), MergeError<X>> {
         let Some(key) = item.key() else {
             return Ok(());
@@ -225,6 +261,7 @@ impl<I, E> Side<I, E> {
         self.head.take_if(|item| item.key().is_none())
     }
 
+    /// Takes the head, which must be a file.
     fn take_file(&mut self) -> Option<(String, E)> {
         match self.head.take()? {
             Item::File(name, entry) => Some((name, entry)),
@@ -232,6 +269,8 @@ impl<I, E> Side<I, E> {
         }
     }
 
+    /// Takes the head if it is a marker, and notes what it covers. The marker before of the same
+    /// kind no longer counts.
     fn take_marker(&mut self) -> Option<Marker> {
         let item = self.head.take_if(|item| matches!(item, Item::Marker(_)))?;
         let Item::Marker(marker) = item else {
@@ -246,6 +285,7 @@ impl<I, E> Side<I, E> {
         Some(marker)
     }
 
+    /// Why the name is covered on this side, if it is.
     fn cover(&self, name: &str) -> Option<Cover> {
         let by_name = self.covered_name.as_ref().filter(|(own, _)| own == name);
         let below = self.covered_below.as_ref();

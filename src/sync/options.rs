@@ -1,4 +1,15 @@
 //! What a run is asked to do: how files are compared, what is removed, and within which limits.
+//!
+//! With the defaults, nothing is removed. What contradicts itself, or does not fit the destination,
+//! is refused before anything is listed (`SyncOptions::check`).
+//!
+//! | part | what it decides | read by |
+//! |---|---|---|
+//! | `Compare`, `Existing`, `Newer`, `Touched` | whether a file that both sides have is transferred | `compare`, `plan/names` |
+//! | `Orphans`, `OldVersions`, `RemovalLimit` | what is removed, and how much of it | `plan`, `versions`, `guard` |
+//! | `Renames`, `appended` | how the content of an upload gets there | `rename`, `act` |
+//! | filters, sizes and times | which files take part | `filter`, both scans |
+//! | `upload`, `download`, `copy`, `encryption` | the requests of each step | `act` |
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,45 +29,69 @@ use crate::transfer::download::DownloadOptions;
 use crate::transfer::options::CopyOptions;
 use crate::transfer::options::UploadOptions;
 
-/// The size from which a copy within the service is preferred to an upload: below it, an upload is one
-/// request as well, and is not billed.
+/// The size from which a copy within the service is preferred to an upload: below it, an upload is
+/// one request as well, and is not billed.
 const COPY_FROM: u64 = 5_000_000;
 
-/// How two files of one name are compared, in [`SyncOptions::compare`]. A file that differs is transferred,
-/// unless [`Existing`] or [`Newer`] say otherwise.
+/// How two files of one name are compared, in [`SyncOptions::compare`]. A file that differs is
+/// transferred, unless [`Existing`] or [`Newer`] say otherwise.
 ///
-/// The time is the one of the last change: of a local file that of the file system, of a file in a bucket the
-/// one that its uploader recorded (`src_last_modified_millis`), and otherwise the time of its upload.
+/// The time is the one of the last change: of a local file that of the file system, of a file in a
+/// bucket the one that its uploader recorded (`src_last_modified_millis`), and otherwise the time
+/// of its upload.
 ///
 /// ```
 /// use std::time::Duration;
 /// use b2sdk::sync::{Compare, SyncOptions};
 ///
 /// // A file system that keeps times to two seconds, such as FAT.
-/// let options = SyncOptions::new().compare(Compare::SizeAndTime { tolerance: Duration::from_secs(2) });
+/// let tolerance = Duration::from_secs(2);
+/// let options = SyncOptions::new().compare(Compare::SizeAndTime { tolerance });
 /// assert_ne!(options.compare, Compare::SIZE_AND_TIME);
 /// ```
+///
+/// | rule | requests | local files that are read |
+/// |---|---|---|
+/// | `SizeAndTime` | none | those of equal size and another time, if they are large or have no recorded time |
+/// | `Time`, `Size`, `Name` | none | none |
+/// | `Sha1` | none | those whose size is the same on both sides |
+///
+/// The SHA-1 of a file in a bucket comes with the listing, so comparing sends nothing. For a large
+/// file it is what its uploader recorded, and is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compare {
-    /// Compares sizes and the times of the last change. Times that differ by no more than `tolerance` count
-    /// as equal.
+    /// Compares sizes and the times of the last change. Times that differ by no more than
+    /// `tolerance` count as equal.
+    ///
+    /// Where the sizes are equal, the times are not, and the destination is a bucket that has no
+    /// recorded time of the file, the SHA-1 decides. The local file is read for that in every run.
     SizeAndTime {
         /// The largest difference between equal times. Times are compared in whole milliseconds.
         tolerance: Duration,
     },
-    /// Compares the times of the last change alone. Content that changes without a new time is not noticed.
+    /// Compares the times of the last change alone. Content that changes without a new time is not
+    /// noticed.
     Time {
         /// The largest difference between equal times. Times are compared in whole milliseconds.
         tolerance: Duration,
     },
     /// Compares sizes alone. Content that changes without a new size is not noticed.
+    ///
+    /// A change of at most `tolerance` bytes is not noticed either, so that a tolerance above 0
+    /// suits few purposes.
     Size {
         /// The largest difference between equal sizes, in bytes.
         tolerance: u64,
     },
-    /// Compares sizes, and then SHA-1 checksums. Local files are read where the sizes are equal, in every
-    /// run. Where the service has no SHA-1 of a file, the file is compared by size and time.
+    /// Compares sizes, and then SHA-1 checksums. Local files are read where the sizes are equal, in
+    /// every run.
+    ///
+    /// Where the service has no SHA-1 of a file, the file is compared by size and time.
+    ///
+    /// The run reads one file at a time on the calling thread while transfers continue. A file that
+    /// cannot be read for the comparison counts as different, so that its transfer reports what is
+    /// wrong.
     Sha1,
     /// Compares nothing: a file that exists at the destination is never transferred again.
     Name,
@@ -81,23 +116,38 @@ impl Default for Compare {
     }
 }
 
-/// What happens to a file that differs and is newer at the destination than at the source. It is newer if its
-/// time is later by more than the tolerance of [`Compare`]; comparing by size, by SHA-1 or not at all looks at
-/// no times. What is replaced in a bucket stays as an older version; a local file is gone unless
-/// [`SyncOptions::set_aside`] keeps it. The default is to report.
+/// What happens to a file that differs and is newer at the destination than at the source.
+///
+/// It is newer if its time is later by more than the tolerance of [`Compare`]; comparing by size,
+/// by SHA-1 or not at all looks at no times. What is replaced in a bucket stays as an older
+/// version; a local file is gone unless [`SyncOptions::set_aside`] keeps it. The default is to
+/// report.
+///
+/// [`Compare::Sha1`] falls back to size and time where the service has no SHA-1, and this rule
+/// applies there.
+///
+/// | | the run is complete | removals of other names | the file |
+/// |---|---|---|---|
+/// | `Report` | no | are made | stays |
+/// | `Skip` | yes | are made | stays |
+/// | `Replace` | yes | are made | becomes the older one of the source |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Newer {
     /// Leaves the file alone and reports a problem, so that the run is not complete.
     #[default]
     Report,
-    /// Leaves the file alone and counts it ([`SyncReport::newer_skipped`](crate::sync::SyncReport)).
+    /// Leaves the file alone and counts it
+    /// ([`SyncReport::newer_skipped`](crate::sync::SyncReport)).
     Skip,
     /// Replaces the file by the older one of the source.
     Replace,
 }
 
 /// What happens to a file that exists on both sides.
+///
+/// It applies before [`Compare`], and to visible files: a name that is hidden in the bucket counts
+/// as absent, and is transferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Existing {
@@ -105,31 +155,56 @@ pub enum Existing {
     #[default]
     Update,
     /// Leaves the file alone, and does not even compare it.
+    ///
+    /// The file counts as unchanged in the report. Its older versions are still subject to
+    /// [`OldVersions`].
     Keep,
-    /// Leaves a file that differs alone and reports a problem, so that the run is not complete. This is for
-    /// archives, whose files never change.
+    /// Leaves a file that differs alone and reports a problem, so that the run is not complete.
+    /// This is for archives, whose files never change.
     Immutable,
 }
 
 /// What happens to a file at the destination that the source does not have, an orphan.
 ///
-/// A name is an orphan only if the scan of the source passed its place and had nothing to say about it.
-/// What could not be read, was skipped or was filtered out is never an orphan.
+/// A name is an orphan only if the scan of the source passed its place and had nothing to say about
+/// it. What could not be read, was skipped or was filtered out is never an orphan.
+///
+/// Removals come after all transfers, from the last name to the first one, and only if the
+/// transfers have succeeded. How many names may be removed is limited by [`RemovalLimit`].
+///
+/// | | requests for each name | what remains in a bucket |
+/// |---|---|---|
+/// | `Keep` | none | everything |
+/// | `Hide` | one of class A | all versions, and a hide marker, which has no content |
+/// | `Delete` | one of class A for each version | nothing |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Orphans {
     /// Keeps the file with all its versions.
+    ///
+    /// Kept orphans are counted in [`SyncReport::kept_orphans`](crate::sync::SyncReport).
     #[default]
     Keep,
-    /// Hides the file: its versions remain, and are billed, below a hide marker. This is for buckets only.
+    /// Hides the file: its versions remain, and are billed, below a hide marker. This is for
+    /// buckets only.
+    ///
+    /// With [`OldVersions::After`], versions of the name that were superseded long enough ago are
+    /// deleted as well.
     Hide,
-    /// Deletes the file: in a bucket with all its versions, oldest first. A local file is deleted, or moved
-    /// to [`SyncOptions::set_aside`].
+    /// Deletes the file: in a bucket with all its versions, oldest first. A local file is deleted,
+    /// or moved to [`SyncOptions::set_aside`].
+    ///
+    /// A version that is retained or on legal hold stays, with all newer ones of its name, and is
+    /// counted as retained.
     Delete,
 }
 
-/// What happens to older versions of files at a destination that is a bucket. The newest version of a file
-/// that the source has is never deleted.
+/// What happens to older versions of files at a destination that is a bucket. The newest version of
+/// a file that the source has is never deleted.
+///
+/// Versions are deleted after all transfers have succeeded, oldest first, with one request of class
+/// A each. A version that is retained or on legal hold is kept and counted, which is no failure. To
+/// find older versions, all versions are listed instead of the newest ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OldVersions {
@@ -138,10 +213,16 @@ pub enum OldVersions {
     Keep,
     /// Deletes a version once it was superseded longer ago than this, by the service's clock.
     ///
-    /// A [`LifecycleRule`](crate::rules::LifecycleRule) of the bucket does this without any request, and
-    /// without a run.
+    /// A [`LifecycleRule`](crate::rules::LifecycleRule) of the bucket does this without any
+    /// request, and without a run.
+    ///
+    /// A version counts as superseded when the service made the next newer one, which may be a hide
+    /// marker. A hide marker is deleted once it is itself older than this; everything below it is
+    /// then deleted first.
     After(Duration),
     /// Deletes all versions but the newest one, after the newest one is stored.
+    ///
+    /// With [`Orphans::Hide`] this is refused, because hiding keeps versions that this deletes.
     Delete,
 }
 
@@ -153,15 +234,32 @@ impl OldVersions {
     }
 }
 
-/// How many names a run may remove from the destination. A run that would remove more is refused with
-/// [`Refused::RemovalLimit`] before anything is changed, because the source is then more likely to be the
-/// wrong one, or not mounted. The default is 50 percent.
+/// How many names a run may remove from the destination.
+///
+/// A run that would remove more is refused with [`Refused::RemovalLimit`] before anything is
+/// changed, because the source is then more likely to be the wrong one, or not mounted. The default
+/// is 50 percent.
+///
+/// Hidden names count neither as names nor as removals, and a name counts once, however many
+/// versions it has. Older versions of files that the source has are not limited. The limit applies
+/// to orphans alone.
+///
+/// To know the number of removals, both scans are completed first, so that the first transfer
+/// begins later. Transfers wait in memory up to 1 MiB and then in a temporary file, with some 200
+/// bytes for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemovalLimit {
-    /// Allows this percentage of the names at the destination. It applies once the destination has 20 names.
+    /// Allows this percentage of the names at the destination. It applies once the destination has
+    /// 20 names.
+    ///
+    /// The number is rounded down: of 21 names, 50 percent allow 10. With fewer than 20 names at
+    /// the destination there is no limit.
     Percent(u8),
     /// Allows removing this many names, whatever the size of the destination; 0 allows none.
+    ///
+    /// It applies to a destination of any size, so 0 refuses each run that finds an orphan to be
+    /// removed.
     Count(u64),
     /// Allows any number of names, and lets transfers begin before the scans are complete.
     None,
@@ -173,14 +271,30 @@ impl Default for RemovalLimit {
     }
 }
 
-/// What happens to a file whose size is the same on both sides and whose time is not, where the SHA-1 shows
-/// that the content is the same too. It only matters for [`Compare::SizeAndTime`]. The default refreshes files
-/// from 5 MB on: below that, an upload is one free request as well.
+/// What happens to a file whose size is the same on both sides and whose time is not, where the
+/// SHA-1 shows that the content is the same too.
+///
+/// It only matters for [`Compare::SizeAndTime`]. The default refreshes files from 5 MB on: below
+/// that, an upload is one free request as well.
+///
+/// | destination | what a touched file costs |
+/// |---|---|
+/// | a bucket | reading the local file, and a copy in class C, which makes a new version |
+/// | a local directory | reading the local file; its time is set, and nothing is sent |
+/// | a bucket, from another bucket | a copy, as for any other difference |
+///
+/// The version that had the old time remains as an older version, and is billed until something
+/// deletes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Touched {
-    /// Reads the file and, if its SHA-1 is the one at the destination, copies it onto itself within the
-    /// service with the new time, so that its content is not sent. The copy is billed in class C.
+    /// Reads the file and, if its SHA-1 is the one at the destination, copies it onto itself within
+    /// the service with the new time, so that its content is not sent. The copy is billed in class
+    /// C.
+    ///
+    /// In a local destination, the file gets the new time in place. The file in the bucket must
+    /// have a known SHA-1. One that is encrypted with a customer's key must be readable with the
+    /// keys of the options; otherwise the file is uploaded again.
     Refresh {
         /// The smallest size for which that is done, in bytes.
         from: u64,
@@ -204,18 +318,59 @@ impl Default for Touched {
     }
 }
 
-/// Whether a local file that the destination has under another name is copied from there, within the service,
-/// instead of being uploaded. The default does so from 5 MB on. The file under the other name is treated by
-/// [`Orphans`].
+/// Whether an upload is replaced by a copy within the service, where the destination has the same
+/// content under another name. By default that is so for files of 5 MB and more.
+///
+/// B2 cannot rename a file. Without this, a local file that was renamed or moved looks like a new
+/// file and is uploaded in full. With it, the run looks for its content among the files of the
+/// destination folder that the source no longer has, and copies it from there to the new name.
+///
+/// **Nothing is removed by this.** The file under the old name is an orphan like any other: it
+/// stays with [`Orphans::Keep`], which is the default, and is hidden or deleted with the other two,
+/// after the copy has succeeded. If the copy fails, the file under the old name stays.
+///
+/// - It applies only to uploads, from a local directory to a bucket. A download of a renamed file
+///   is a download, and between two buckets every transfer is a copy anyway.
+/// - Candidates are visible files of the destination folder whose name the source does not have.
+///   Files outside of the folder, hidden files, older versions, and names that the filters leave
+///   out or that the source could not read are none.
+/// - A candidate must have a known SHA-1 and the size of the local file. A candidate that is
+///   encrypted with a customer's key must be readable with the keys of the options.
+/// - The copy has the content type and the file info of the candidate, and the modification time of
+///   the local file. Encryption and object lock are those of [`SyncOptions::copy`], or of
+///   [`SyncOptions::encryption`]; the metadata of [`SyncOptions::upload`] is not used.
+/// - One candidate may be copied to several names. Of equal candidates, one with the same last part
+///   of the name is preferred.
+///
+/// | what it costs | how much |
+/// |---|---|
+/// | a request of class C | one for each renamed file, or for each part of one that is larger than 5 GB |
+/// | reading local files | each new file for whose size there is a candidate, once, after the scans |
+/// | waiting | new files from that size on, which wait for the end of the scans |
+/// | memory | at most 10,000 waiting files and as many candidates; what exceeds them is uploaded |
+///
+/// ```
+/// use b2sdk::sync::{Orphans, Renames, SyncOptions};
+///
+/// // Renamed files of 100 MB and more are copied, and their old names are hidden.
+/// let options = SyncOptions::new()
+///     .renames(Renames::Sha1 { from: 100_000_000 })
+///     .orphans(Orphans::Hide);
+/// assert_ne!(options.renames, Renames::default());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Renames {
-    /// Uploads every file that the destination does not have under its name.
+    /// Uploads every file that the destination does not have under its name. No local file is read
+    /// to find renamed ones.
     Off,
-    /// Compares a local file that the destination does not have with the files there that the source does not
-    /// have, by size and SHA-1. The local file is read where a size is the same.
+    /// Copies a file whose size and SHA-1 are those of a file under another name, as described for
+    /// [`Renames`].
     Sha1 {
-        /// The smallest size for which that is done, in bytes.
+        /// The smallest size of a local file for which a copy is looked for, in bytes.
+        ///
+        /// Smaller files are uploaded. The default is 5,000,000: a smaller upload is one free
+        /// request, while a copy is billed.
         from: u64,
     },
 }
@@ -235,8 +390,8 @@ impl Default for Renames {
     }
 }
 
-/// Options for synchronizing. With the default options a run transfers what is missing or different, by size
-/// and time, and removes nothing.
+/// Options for synchronizing. With the default options a run transfers what is missing or
+/// different, by size and time, and removes nothing.
 ///
 /// ```
 /// use b2sdk::sync::{Compare, OldVersions, Orphans, SyncOptions};
@@ -248,6 +403,9 @@ impl Default for Renames {
 ///     .old_versions(OldVersions::days(30));
 /// assert_eq!(options.orphans, Orphans::Hide);
 /// ```
+///
+/// The options that transfer less (`touched`, `renames`, `appended`) make the same files as a plain
+/// upload does. Where one of them does not apply to a file, the file is uploaded.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct SyncOptions {
@@ -261,67 +419,101 @@ pub struct SyncOptions {
     pub orphans: Orphans,
     /// What happens to older versions in a bucket. The default is to keep them.
     pub old_versions: OldVersions,
-    /// What happens to a file of which only the time differs. By default, files of 5 MB and more get the new
-    /// time by a copy within the service, and smaller ones are transferred again.
+    /// What happens to a file of which only the time differs. By default, files of 5 MB and more
+    /// get the new time by a copy within the service, and smaller ones are transferred again.
     pub touched: Touched,
-    /// Whether renamed files are found, so that their content need not be sent. By default, those of 5 MB and
-    /// more are.
+    /// Whether renamed files are found, so that their content need not be sent. By default, those
+    /// of 5 MB and more are.
     pub renames: Renames,
-    /// Whether only the end of a local file that has grown is uploaded, where the SHA-1 shows that the
-    /// beginning is what the bucket has. See
-    /// [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file). Off by default.
+    /// Whether only the end of a local file that has grown is uploaded, where the SHA-1 shows that
+    /// the beginning is what the bucket has.
+    ///
+    /// See [`Bucket::upload_appended_file`](crate::Bucket::upload_appended_file). Off by default.
+    /// It applies to a file that has grown and that the destination shows. The local file is read
+    /// to compare its beginning, and the beginning is copied in class C. If it is not what the
+    /// bucket has, the whole file is uploaded.
     pub appended: bool,
-    /// Which names take part, on both sides: the last filter that matches decides. Patterns are those of
-    /// [`LsOptions::filters`](crate::LsOptions::filters), and match the whole name below the place; `*` is
-    /// any number of characters, including `/`. What is filtered out is neither transferred nor removed.
+    /// Which names take part, on both sides: the last filter that matches decides.
+    ///
+    /// Patterns are those of [`LsOptions::filters`](crate::LsOptions::filters), and match the whole
+    /// name below the place; `*` is any number of characters, including `/`. What is filtered out
+    /// is neither transferred nor removed. If no pattern matches a name, the name takes part,
+    /// unless all patterns are includes.
     pub filters: Vec<Filter>,
-    /// Which names take part by regular expressions, with the rules of b2sdk for Python, on both sides. A name
-    /// takes part if it passes these and [`filters`](Self::filters).
+    /// Which names take part by regular expressions, with the rules of b2sdk for Python, on both
+    /// sides. A name takes part if it passes these and [`filters`](Self::filters).
     #[cfg(feature = "regex")]
     #[cfg_attr(docsrs, doc(cfg(feature = "regex")))]
     pub regex_filters: Option<RegexFilters>,
     /// The smallest size in bytes of a file at the source that takes part.
+    /// A file of exactly this size takes part.
     pub min_size: Option<u64>,
     /// The largest size in bytes of a file at the source that takes part.
+    /// A file of exactly this size takes part.
     pub max_size: Option<u64>,
     /// Files at the source take part that were changed at this time or later.
     pub modified_after: Option<Timestamp>,
     /// Files at the source take part that were changed at this time or earlier.
     pub modified_before: Option<Timestamp>,
-    /// Decides for each file at the source whose name passes the other filters whether it takes part.
+    /// Decides for each file at the source whose name passes the other filters whether it takes
+    /// part.
+    /// It is also called for files that the sizes and times leave out, so that the report can name
+    /// filters that left nothing out.
     pub file_filter: Option<FileFilter>,
-    /// Whether what the filters leave out counts as absent from the source, so that it is removed from the
-    /// destination as [`orphans`](Self::orphans) says. Without this, whatever is left out at the source stays as
-    /// it is at the destination. What [`LocalFolder`](crate::sync::LocalFolder) leaves out stays in any case.
+    /// Whether what the filters leave out counts as absent from the source, so that it is removed
+    /// from the destination as [`orphans`](Self::orphans) says.
+    ///
+    /// Without this, whatever is left out at the source stays as it is at the destination. What
+    /// [`LocalFolder`](crate::sync::LocalFolder) leaves out stays in any case. With this set, the
+    /// names at the destination are not filtered.
     pub also_remove_excluded: bool,
-    /// Whether a source without any file is synchronized. Without this, such a run is refused with
-    /// [`Refused::SourceEmpty`], because an empty source is most often one that is not mounted. Off by default.
+    /// Whether a source without any file is synchronized.
+    ///
+    /// Without this, such a run is refused with [`Refused::SourceEmpty`], because an empty source
+    /// is most often one that is not mounted. Off by default. Hidden files do not make a source
+    /// non-empty, and neither do empty directories.
     pub allow_empty_source: bool,
-    /// How many names may be removed. With a limit, nothing is transferred before both sides are scanned
-    /// if [`orphans`](Self::orphans) are removed. The default is half of the names.
+    /// How many names may be removed. With a limit, nothing is transferred before both sides are
+    /// scanned if [`orphans`](Self::orphans) are removed.
+    ///
+    /// The default is half of the names.
     pub removal_limit: RemovalLimit,
-    /// Whether files are removed although a transfer failed, or a file vanished before it was uploaded. Without
-    /// this, removals are then withheld ([`SyncReport::withheld`](crate::sync::SyncReport)), because what would
-    /// be removed may be the only copy of a file that was renamed. Off by default.
+    /// Whether files are removed although a transfer failed, or a file vanished before it was
+    /// uploaded.
+    ///
+    /// Without this, removals are then withheld
+    /// ([`SyncReport::withheld`](crate::sync::SyncReport)), because what would be removed may be
+    /// the only copy of a file that was renamed. Off by default. Even with this set, nothing is
+    /// removed under a name whose own transfer failed, after an early end, or if the source
+    /// directory was replaced.
     pub remove_despite_failures: bool,
-    /// A directory into which local files are moved that would be deleted or replaced. It must be on the same
-    /// file system as the destination and outside of it. This is for local destinations only.
+    /// A directory into which local files are moved that would be deleted or replaced.
+    ///
+    /// It must be on the same file system as the destination and outside of it. This is for local
+    /// destinations only. A file keeps its name below the directory; if that name is taken there,
+    /// `.~1~`, `.~2~` and so on is added. A file that a download replaces is linked there (or
+    /// copied, if it cannot be linked) just before the new one takes its place, so its name is
+    /// never without a file.
     pub set_aside: Option<PathBuf>,
-    /// Whether large files are always uploaded from the beginning, and cancelled if that fails. Without this,
-    /// an upload that fails or is killed leaves its parts, which are billed, and the next run completes it:
-    /// see [`Resume::Matching`](crate::Resume::Matching). What is unfinished below the folder is listed once in
-    /// a run, when the first large file is uploaded.
+    /// Whether large files are always uploaded from the beginning, and cancelled if that fails.
+    ///
+    /// Without this, an upload that fails or is killed leaves its parts, which are billed, and the
+    /// next run completes it: see [`Resume::Matching`](crate::Resume::Matching). What is unfinished
+    /// below the folder is listed once in a run, when the first large file is uploaded.
     pub restart_large_files: bool,
     /// The options for every upload: content type, file info, encryption, retention. Progress and
     /// cancelling are those of the run.
     pub upload: UploadOptions,
-    /// The options for every download.
+    /// The options for every download. A range that is set here is ignored.
+    ///
+    /// `resume` lets the next run complete a large download, except for files that are downloaded
+    /// beside a directory in their place.
     pub download: DownloadOptions,
-    /// The options for every copy within the service. The range, the metadata and the keys are those of the
-    /// step.
+    /// The options for every copy within the service. The range, the metadata and the keys are
+    /// those of the step.
     pub copy: CopyOptions,
-    /// Chooses the encryption of each file. Without it, the options for uploads, downloads and copies apply
-    /// to all files.
+    /// Chooses the encryption of each file. Without it, the options for uploads, downloads and
+    /// copies apply to all files.
     pub encryption: Option<Arc<dyn SyncEncryption>>,
 }
 
@@ -369,7 +561,8 @@ impl SyncOptions {
     /// ```
     /// use b2sdk::sync::SyncOptions;
     ///
-    /// let options = SyncOptions::new().file_filter(|file| !file.name.ends_with(".iso") || file.size < 1 << 30);
+    /// let options = SyncOptions::new()
+    ///     .file_filter(|file| !file.name.ends_with(".iso") || file.size < 1 << 30);
     /// assert!(options.file_filter.is_some());
     /// ```
     #[must_use]

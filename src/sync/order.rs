@@ -1,10 +1,20 @@
 //! The order of the entries of one directory that makes a walk visit all files in the order of the
 //! bytes of their whole names: pure.
+//!
+//! | entries of one directory | order | because of |
+//! |---|---|---|
+//! | file `a`, directory `a-b` | `a`, `a-b/` | `a` is the beginning of the other |
+//! | directory `a`, file `a.txt` | `a.txt`, `a/` | `.` comes before `/` |
+//! | directory `a`, file `a0` | `a/`, `a0` | `/` comes before `0` |
 
 use std::cmp::Ordering;
 
-/// Compares two entries of one directory by name, and whether they are directories: a directory counts as if its name
-/// ended with `/`. Equal names of a file and a directory cannot occur; the file comes first.
+/// Compares two entries of one directory by name, and whether they are directories: a directory
+/// counts as if its name ended with `/`. Equal names of a file and a directory cannot occur; the
+/// file comes first.
+///
+/// Only the first byte behind the common beginning decides, so that no name is copied to append the
+/// `/`.
 pub(super) fn compare(
     (one, one_is_directory): (&[u8], bool),
     (other, other_is_directory): (&[u8], bool),

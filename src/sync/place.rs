@@ -1,4 +1,18 @@
 //! The two places of a synchronization: a local directory, a folder of a bucket.
+//!
+//! A place is a value: it holds no open directory and sends nothing before a plan or a run looks at
+//! it. Names are those below the place, with `/` between their parts, so that the same file has the
+//! same name on both sides.
+//!
+//! | place | name of a file | its file |
+//! |---|---|---|
+//! | `LocalFolder::new("/home/me")` | `photos/1.jpg` | `/home/me/photos/1.jpg` |
+//! | `bucket.folder("home")` | `photos/1.jpg` | `home/photos/1.jpg` in the bucket |
+//! | `bucket.folder("")` | `photos/1.jpg` | `photos/1.jpg` in the bucket |
+//!
+//! Two places overlap if they are folders of one bucket and one lies inside of the other. A run
+//! between them is refused. Of two folders of different buckets, and of a local directory and a
+//! bucket, it is not checked.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,8 +25,11 @@ use crate::model::time::Timestamp;
 use crate::setters::setters;
 use crate::sync::error::{Refused, SyncError};
 
-/// A source or a destination of a [`Synchronizer`](crate::sync::Synchronizer). A [`LocalFolder`] and a
-/// [`BucketFolder`] become one with `into()`, which `Synchronizer::new` does by itself.
+/// A source or a destination of a [`Synchronizer`](crate::sync::Synchronizer). A [`LocalFolder`]
+/// and a [`BucketFolder`] become one with `into()`, which `Synchronizer::new` does by itself.
+///
+/// `Display` writes a local place as its path and a folder of a bucket as `b2://bucket/folder/`. It
+/// is for people: a path that is no UTF-8 does not lead back to the directory.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SyncPlace {
@@ -33,23 +50,44 @@ impl SyncPlace {
 }
 
 /// What is done with links in a local source. A local destination never follows one.
+///
+/// | link | `Follow` | `FilesOnly` | `Skip` |
+/// |---|---|---|---|
+/// | to a file | the file | the file | left out |
+/// | to a directory | what is in it | left out | left out |
+/// | to a directory that it lies in | a notice | left out | left out |
+/// | to nothing | a problem | a problem | left out |
+///
+/// Whatever is left out protects what the destination has under the name of the link and below it.
+/// A link that is left out by this setting is counted in
+/// [`SyncReport::excluded`](crate::sync::SyncReport), and is no problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Links {
-    /// Follows links to files and to directories, also out of the source. A link to a directory that it lies
-    /// in is not followed, and reported.
+    /// Follows links to files and to directories, also out of the source. A link to a directory
+    /// that it lies in is not followed, and reported.
     #[default]
     Follow,
     /// Follows links to files, and skips links to directories.
     FilesOnly,
-    /// Skips all links. A skipped link is reported, and protects what the destination has under its name.
+    /// Skips all links. A skipped link is counted as excluded, and protects what the destination
+    /// has under its name.
     Skip,
 }
 
-/// A local directory as a source or destination. A destination that does not exist is created.
+/// A local directory as a source or destination. A destination that does not exist is created for
+/// the first file that is written to it.
 ///
-/// Empty directories are not synchronized, because a bucket has none. The fields concern the directory as a
-/// source, except for `root` and `nfc`.
+/// Empty directories are not synchronized, because a bucket has none. `root`, `nfc` and
+/// `exclude_if_present` concern a source and a destination; the other fields concern a source
+/// alone, because no link is followed at a destination.
+///
+/// | what the directory has | at a source | at a destination |
+/// |---|---|---|
+/// | a file that cannot be looked at | a problem; its name is protected | not replaced |
+/// | a pipe, a socket, a device | a notice; its name is protected | in the way of a file of that name |
+/// | a link | by [`Links`] | in the way of a file of that name |
+/// | a temporary file of a download | a notice; it is not uploaded | removed by a run, if nothing uses it |
 ///
 /// ```
 /// use b2sdk::sync::{Links, LocalFolder};
@@ -61,20 +99,31 @@ pub enum Links {
 #[non_exhaustive]
 pub struct LocalFolder {
     /// The path of the directory, which may be a link to one.
+    /// A relative path is one below the working directory at the time of each access.
     pub root: PathBuf,
     /// What is done with links in it. The default follows them.
     pub links: Links,
-    /// Whether directories on other file systems are left out, such as what is mounted below the directory.
-    /// Off by default.
+    /// Whether directories on other file systems are left out, such as what is mounted below the
+    /// directory.
+    ///
+    /// Off by default. What is left out so stays as it is at the destination. On systems without
+    /// device numbers the setting has no effect.
     pub one_file_system: bool,
-    /// A file that the directory must have for it to be the right one: without it nothing is even listed,
-    /// and if it vanishes during the run, nothing is removed. It is synchronized like any other file.
+    /// A file that the directory must have for it to be the right one: without it nothing is even
+    /// listed, and if it vanishes during the run, nothing is removed.
+    ///
+    /// It is synchronized like any other file. The path is relative to `root`. A link of that name
+    /// counts as present, whatever it leads to.
     pub marker: Option<PathBuf>,
     /// A file whose presence leaves out the directory that it is in, with everything below: the
     /// customary one is `CACHEDIR.TAG`.
+    ///
+    /// What lies there stays as it is on the other side. The root itself is never left out.
     pub exclude_if_present: Option<String>,
     /// Whether names are brought into the Unicode form NFC, in which most systems type them. macOS
     /// stores some in another form.
+    /// Of two entries that become the same name, the one that is in that form already takes part,
+    /// and the other one is a problem.
     pub nfc: bool,
 }
 
@@ -110,6 +159,9 @@ impl LocalFolder {
 ///
 /// It holds the files whose names begin with the folder's name and a `/`. `Display` writes it as
 /// `b2://bucket/folder/`, which [`PlaceName`] reads.
+///
+/// A file whose name is the folder's own name, without a `/` at its end, is not in the folder.
+/// Clones share the bucket's connections.
 #[derive(Debug, Clone)]
 pub struct BucketFolder {
     pub(super) bucket: Bucket,
@@ -120,14 +172,15 @@ pub struct BucketFolder {
 
 /// # Synchronizing
 impl Bucket {
-    /// Names a folder of this bucket as a place to synchronize: `"photos"` and `"photos/"` are the same
-    /// folder, and `""` is the whole bucket. Nothing is sent.
+    /// Names a folder of this bucket as a place to synchronize: `"photos"` and `"photos/"` are the
+    /// same folder, and `""` is the whole bucket. Nothing is sent.
     ///
     /// ```no_run
     /// # fn restore(bucket: b2sdk::Bucket) -> Result<(), b2sdk::sync::SyncError> {
     /// use b2sdk::sync::{LocalFolder, Synchronizer};
     ///
-    /// let report = Synchronizer::new(bucket.folder("photos"), LocalFolder::new("/restored")).run()?;
+    /// let restored = LocalFolder::new("/restored");
+    /// let report = Synchronizer::new(bucket.folder("photos"), restored).run()?;
     /// println!("{report}");
     /// # Ok(()) }
     /// ```
@@ -146,12 +199,15 @@ impl Bucket {
 }
 
 impl BucketFolder {
-    /// Selects the folder as it was at that time, by the times at which versions and hide markers were created.
-    /// Versions that were deleted since are missing. This is for a source only: a run into such a folder is
-    /// refused. All versions are listed for it, which costs more requests than the latest ones.
+    /// Selects the folder as it was at that time, by the times at which versions and hide markers
+    /// were created.
+    ///
+    /// Versions that were deleted since are missing. This is for a source only: a run into such a
+    /// folder is refused. All versions are listed for it, which costs more requests than the latest
+    /// ones.
     ///
     /// ```no_run
-    /// # fn restore(bucket: b2sdk::Bucket) -> Result<(), Box<dyn std::error::Error>> {
+    /// # fn restore(bucket: b2sdk::Bucket) -> Result<(), anyhow::Error> {
     /// use b2sdk::Timestamp;
     /// use b2sdk::sync::{LocalFolder, Synchronizer};
     ///
@@ -167,13 +223,14 @@ impl BucketFolder {
     }
 
     /// Returns the bucket that the folder is in.
+    /// It is a clone of the handle that [`Bucket::folder`] was called on.
     #[must_use]
     pub const fn bucket(&self) -> &Bucket {
         &self.bucket
     }
 
-    /// Returns what the names of the folder's files begin with: `""` for the whole bucket, and otherwise a text
-    /// that ends with `/`.
+    /// Returns what the names of the folder's files begin with: `""` for the whole bucket, and
+    /// otherwise a text that ends with `/`.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -208,6 +265,9 @@ impl From<BucketFolder> for SyncPlace {
 }
 
 /// Which way files go.
+///
+/// At least one place is in a bucket, so that these are all. The paths are the roots as the caller
+/// gave them.
 #[derive(Debug, Clone)]
 pub(super) enum Direction {
     /// From this directory into a bucket.
@@ -229,6 +289,16 @@ pub(super) enum Direction {
 /// assert!("bs://photos-2026".parse::<PlaceName>().is_err());
 /// # Ok::<_, b2sdk::sync::SyncError>(())
 /// ```
+///
+/// | text | place |
+/// |---|---|
+/// | `b2://photos` or `b2://photos/` | the whole bucket `photos` |
+/// | `b2://photos/summer` or `b2://photos/summer/` | the folder `summer/` of it |
+/// | `home`, `./home`, `/home/me`, `C:\home` | a directory |
+/// | `s3://photos`, `b2:photos`, an empty text, `b2://photos//x` | refused |
+///
+/// Parsing fails with [`SyncError::Refused`], whose [`Refused::Place`] has the reason. A path that
+/// looks like a place elsewhere is written with `./` before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlaceName {
@@ -244,8 +314,10 @@ pub enum PlaceName {
 }
 
 impl PlaceName {
-    /// Returns the place. The id of a bucket is looked up, which takes one request of class C unless the
-    /// account info has it.
+    /// Returns the place. The id of a bucket is looked up, which takes one request of class C
+    /// unless the account info has it.
+    ///
+    /// A local path is not looked at, so that this fails for buckets only.
     ///
     /// # Errors
     /// As [`B2Api::get_bucket_by_name`].

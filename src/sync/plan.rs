@@ -1,14 +1,16 @@
 //! The plan: an iterator that merges both scans and turns each name into steps (`names`).
 //!
-//! 1. Transfers come in the order of names, as the scans advance. If orphans are removed and their number is limited,
-//!    both scans are completed first, and the transfers wait in a spool: so a run that is refused has changed nothing.
-//! 2. At the end of the scans it is known whether the source is empty and how many names would be removed. Uploads
-//!    that waited for that become copies of renamed files, or uploads.
+//! 1. Transfers come in the order of names, as the scans advance. If orphans are removed and their
+//!    number is limited, both scans are completed first, and the transfers wait in a spool: so a
+//!    run that is refused has changed nothing.
+//! 2. At the end of the scans it is known whether the source is empty and how many names would be
+//!    removed. Uploads that waited for that become copies of renamed files, or uploads.
 //! 3. The barrier comes: from here on there are only removals.
-//! 4. Removals come out of their spool, from the last name to the first one: so the oldest version of a name is the
-//!    first to go, and a directory is emptied before the one that it is in.
+//! 4. Removals come out of their spool, from the last name to the first one: so the oldest version
+//!    of a name is the first to go, and a directory is emptied before the one that it is in.
 //!
-//! The plan does nothing but read: a run and a dry run take the same steps from it, in the same order.
+//! The plan does nothing but read: a run and a dry run take the same steps from it, in the same
+//! order.
 //!
 //! | what happens | what the plan does |
 //! |---|---|
@@ -18,6 +20,24 @@
 //! | an entry of a directory cannot be read | a problem, and a marker that protects its range at the other side |
 //! | a file has no place at the destination, or takes a key that was not given | a problem, and no removals unless `remove_despite_failures` |
 //! | a version is retained | it is counted, and neither it nor what would uncover it is removed |
+//!
+//! What the caller may rely on:
+//!
+//! - Each name is decided once, by what both scans have of it at that moment. No request is made
+//!   for a decision.
+//! - A step that is yielded has not been made yet, and nothing in the plan depends on whether it is
+//!   made.
+//! - Transfers of one name come before removals of that name, and the barrier stands between all of
+//!   them.
+//! - Two listings that do not change yield equal steps each time, with equal options and at one
+//!   time.
+//!
+//! | memory | at most |
+//! |---|---|
+//! | transfers that wait for a limit | 1 MiB, then a temporary file |
+//! | removals | 1 MiB, then a temporary file |
+//! | uploads that may be renames, and their candidates | 10,000 each |
+//! | downloads that wait for the names below their own | one for each directory of a path |
 
 mod names;
 
@@ -48,19 +68,25 @@ use crate::sync::step::{Action, Reason, SyncStep, VersionKind};
 use crate::sync::versions::Fold;
 
 /// What the planner yields.
+///
+/// A run acts on each; a dry run yields the steps and reports the problems.
 #[derive(Debug)]
 pub(super) enum Planned {
     /// A transfer before the barrier, a removal after it.
     Step(SyncStep),
     /// A problem that a scan or a comparison has found.
     Problem(Problem),
-    /// All transfers have come, and this number of removals follows. Some of them may turn out to be retained.
+    /// All transfers have come, and this number of removals follows. Some of them may turn out to
+    /// be retained.
     Barrier(u64),
-    /// Many names were scanned without a step, so that the caller can look after the threads and report progress.
+    /// Many names were scanned without a step, so that the caller can look after the threads and
+    /// report progress.
     Tick,
 }
 
 /// What the plan is made of, apart from the scans.
+///
+/// It does not change while the plan is made.
 #[derive(Debug)]
 pub(super) struct PlanContext {
     pub(super) direction: Direction,
@@ -77,6 +103,9 @@ pub(super) struct PlanContext {
 }
 
 /// The time by which the age of versions is judged.
+///
+/// It is asked for each version, since a long run would otherwise judge by the time at which it
+/// began.
 #[derive(Debug)]
 pub(super) enum Now {
     /// By the service's clock.
@@ -88,6 +117,7 @@ pub(super) enum Now {
 }
 
 impl Now {
+    /// The time in milliseconds since 1970.
     fn millis(&self) -> i64 {
         match self {
             Self::At(bucket) => service_now(bucket).as_millis(),
@@ -98,8 +128,10 @@ impl Now {
     }
 }
 
-/// The plan of one run. Its memory holds one item of each scan, the downloads that wait for the names below their own,
-/// at most one for each directory of a path, and the candidates for renames.
+/// The plan of one run. Its memory holds one item of each scan, the downloads that wait for the
+/// names below their own, at most one for each directory of a path, and the candidates for renames.
+///
+/// It belongs to the calling thread. Dropping it ends the listings and removes its temporary files.
 #[derive(Debug)]
 pub(super) struct Planner {
     merge: Merge<Scan, Scan, Entry>,
@@ -123,6 +155,8 @@ pub(super) struct Planner {
 }
 
 /// A name whose versions are being listed.
+///
+/// `newest` is what a saved step must find at the destination, whichever version it deletes.
 #[derive(Debug)]
 struct Current {
     name: String,
@@ -133,21 +167,28 @@ struct Current {
 /// The number of names after which the caller has its turn, if there was no step.
 const TICK: u32 = 256;
 
+/// How far the plan is. It only moves on, in this order; an error leads to `Ended` from each.
 #[derive(Debug)]
 enum Phase {
+    /// Nothing has been listed.
     Starting,
+    /// Both scans are under way.
     Scanning,
+    /// The scans have ended, and the transfers that waited come out.
     Waiting(Reader),
+    /// All transfers have come.
     AtBarrier,
     Removing {
         reader: Reader,
         /// A name of which an older version is retained.
         held: Option<String>,
     },
+    /// Nothing more comes.
     Ended,
 }
 
 impl Planner {
+    /// Creates a plan. Nothing is listed before the first call of `next`.
     pub(super) fn new(source: Scan, destination: Scan, context: PlanContext) -> Self {
         let options = &context.options;
         let waits = options.orphans != Orphans::Keep
@@ -169,12 +210,13 @@ impl Planner {
         }
     }
 
+    /// Where progress and problems of the plan are reported.
     pub(super) fn reporter(&self) -> &Reporter {
         &self.context.reporter
     }
 
-    /// Whether a file of the source cannot be transferred, so that nothing may be removed: what is removed
-    /// may be its only copy, under another name.
+    /// Whether a file of the source cannot be transferred, so that nothing may be removed: what is
+    /// removed may be its only copy, under another name.
     pub(super) fn withholds(&self) -> bool {
         self.blocked > 0 && !self.context.options.remove_despite_failures
     }
@@ -201,6 +243,7 @@ impl Planner {
         planned
     }
 
+    /// Goes through the phases until there is something to yield.
     fn advance(&mut self) -> Result<Option<Planned>, SyncError> {
         loop {
             if let Some(planned) = self.ready.pop_front() {
@@ -245,6 +288,8 @@ impl Planner {
         }
     }
 
+    /// Takes one item of the merge and decides about it. What it calls for is in `ready` or in a
+    /// spool afterwards.
     fn scan_on(&mut self) -> Result<(), SyncError> {
         self.context.reporter.tick();
         let merged = self.merge.next().map_err(scanning)?;
@@ -265,6 +310,10 @@ impl Planner {
         }
     }
 
+    /// Decides what only the whole scans can tell: renames, an empty source, the limit on removals.
+    ///
+    /// A refusal means that nothing was transferred: with a limit and removals, the transfers have
+    /// waited for this, and an empty source has none.
     fn end_of_scan(&mut self) -> Result<(), SyncError> {
         self.release_held(None)?;
         for step in std::mem::take(&mut self.renames).matched(&self.context.content)? {
@@ -299,6 +348,7 @@ impl Planner {
         Ok(())
     }
 
+    /// Plans a transfer. A download is held until the source has passed everything below its name.
     fn transfer(&mut self, step: SyncStep) -> Result<(), SyncError> {
         if matches!(self.context.direction, Direction::Down { .. }) {
             self.held.push(step);
@@ -307,6 +357,8 @@ impl Planner {
         self.put(step)
     }
 
+    /// Yields a transfer, or has it wait for the end of the scans. Fails if the spool cannot be
+    /// written.
     fn put(&mut self, step: SyncStep) -> Result<(), SyncError> {
         let reporter = &self.context.reporter;
         reporter.steps_planned.add(1);
@@ -320,14 +372,16 @@ impl Planner {
         }
     }
 
+    /// Keeps a removal for after the barrier. One of a retained version is kept too, because it
+    /// decides about those above it.
     fn removal(&mut self, step: &SyncStep) -> Result<(), SyncError> {
         let is_made = u64::from(!step.seen.is_held);
         self.context.reporter.steps_planned.add(is_made);
         self.removals.push(step).map_err(spooling)
     }
 
-    /// Lets go of downloads, now that the source has come to this name: whatever has files below its own
-    /// name cannot be a file here.
+    /// Lets go of downloads, now that the source has come to this name: whatever has files below
+    /// its own name cannot be a file here.
     fn release_held(&mut self, next: Option<&str>) -> Result<(), SyncError> {
         let held = std::mem::take(&mut self.held);
         for step in held {
@@ -349,14 +403,15 @@ impl Planner {
         self.problem(name, kind);
     }
 
+    /// Yields a problem that withholds nothing.
     fn problem(&mut self, name: String, kind: ProblemKind) {
         self.ready
             .push_back(Planned::Problem(Problem { name, kind }));
     }
 }
 
-/// Whether a removal is left out because an older version of its name is retained, or is itself: what is
-/// newer than content that stays must not uncover it.
+/// Whether a removal is left out because an older version of its name is retained, or is itself:
+/// what is newer than content that stays must not uncover it.
 fn is_kept(step: &SyncStep, held: &mut Option<String>) -> bool {
     if step.seen.is_held {
         *held = Some(step.name.clone());
@@ -370,6 +425,7 @@ fn is_kept(step: &SyncStep, held: &mut Option<String>) -> bool {
     uncovers && held.as_ref() == Some(&step.name)
 }
 
+/// The error of a scan. A listing out of order names the side and the name.
 fn scanning(error: MergeError<Error>) -> SyncError {
     SyncError::Scan(Box::new(match error {
         MergeError::Scan(error) => error,
@@ -386,6 +442,7 @@ fn scanning(error: MergeError<Error>) -> SyncError {
     }))
 }
 
+/// The error of a temporary file, with the directory that it is in.
 fn spooling(error: io::Error) -> SyncError {
     let path = std::env::temp_dir();
     SyncError::Scan(Box::new(Error::local_file(

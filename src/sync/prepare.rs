@@ -1,15 +1,30 @@
-//! What happens before the first step: everything that can be refused is refused, and both scans are set up.
+//! What happens before the first step: everything that can be refused is refused, and both scans
+//! are set up.
 //!
-//! 1. The places: two local ones, or one inside of the other, are refused. A destination as it was at a time, too.
+//! 1. The places: two local ones, or one inside of the other, are refused. A destination as it was
+//!    at a time, too.
 //! 2. The options: what contradicts itself, or does not fit the kind of the destination.
-//! 3. The keys: listing at both sides, and what the options ask for at the destination. A key that the store holds is
-//!    asked for; with an expired token this authorizes, which is the only request that this makes.
+//! 3. The keys: listing at both sides, and what the options ask for at the destination. A key that
+//!    the store holds is asked for; with an expired token this authorizes, which is the only
+//!    request that this makes.
 //! 4. The source: its root is a directory, and the marker file is there.
 //! 5. The filters: expressions are compiled.
 //!
-//! A plan and a run prepare alike, except that a run also removes the temporary files of killed runs while it scans a
-//! local destination. Nothing else is changed before the first step. A local destination that does not exist is
-//! scanned as an empty one, and created for the first file.
+//! A plan and a run prepare alike, except that a run also removes the temporary files of killed
+//! runs while it scans a local destination. Nothing else is changed before the first step. A local
+//! destination that does not exist is scanned as an empty one, and created for the first file.
+//!
+//! | what happens | error | requests sent |
+//! |---|---|---|
+//! | the places, the options | `LocalToLocal`, `Overlap`, `Contradiction` | none |
+//! | the expressions | `Regex`, `Contradiction` | at most an authorization |
+//! | a key may not do what is asked for, or nothing is authorized | `NotAllowed` | at most an authorization |
+//! | the source is missing, is a file, cannot be read | `Directory` | at most an authorization |
+//! | the marker file is missing | `MarkerMissing` | at most an authorization |
+//! | the destination is missing | none: it is scanned as an empty one | |
+//!
+//! Whether the key may read what is downloaded or copied is not looked at here. If it may not, each
+//! file fails.
 
 use std::io;
 use std::sync::Arc;
@@ -41,6 +56,8 @@ use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::LocalTree;
 
 /// What a plan or a run is made of.
+///
+/// Its parts share one token, one reporter and one set of filters.
 pub(super) struct Prepared {
     /// Yields the steps.
     pub(super) planner: Planner,
@@ -54,6 +71,8 @@ pub(super) struct Prepared {
 }
 
 /// What the parts of a plan or a run share.
+///
+/// They are made once, so that a cancellation reaches both scans, the planner and every transfer.
 struct Parts {
     direction: Direction,
     filters: Arc<Filters>,
@@ -66,11 +85,11 @@ struct Parts {
 }
 
 impl Synchronizer {
-    /// Looks at everything that can be refused, and sets both scans up. With `cleans`, the scan of a local destination
-    /// also removes what killed downloads left there.
+    /// Looks at everything that can be refused, and sets both scans up. With `cleans`, the scan of
+    /// a local destination also removes what killed downloads left there.
     ///
-    /// The cancel token of the settings becomes the parent of the run's own, so that a run that ends early can stop
-    /// its transfers without cancelling anything else of the caller.
+    /// The cancel token of the settings becomes the parent of the run's own, so that a run that
+    /// ends early can stop its transfers without cancelling anything else of the caller.
     pub(super) fn prepare(&self, settings: &SyncRun, cleans: bool) -> Result<Prepared, SyncError> {
         let options = &self.options;
         let direction = self.direction()?;
@@ -114,6 +133,7 @@ impl Synchronizer {
         })
     }
 
+    /// What the planner needs besides the scans.
     fn context(&self, parts: &Parts) -> PlanContext {
         PlanContext {
             direction: parts.direction.clone(),
@@ -140,6 +160,7 @@ impl Synchronizer {
         }
     }
 
+    /// What makes the steps, whose calls are cancelled with the run.
     fn actor(&self, parts: &Parts) -> Actor {
         let in_bucket = |place: &SyncPlace| {
             let folder = place.folder()?;
@@ -174,6 +195,8 @@ impl Synchronizer {
         folder.map(|folder| &folder.bucket)
     }
 
+    /// The direction, from the kinds of the places. Fails for two local places, and for overlapping
+    /// folders of one bucket, which are compared by the bucket's id and their prefixes.
     fn direction(&self) -> Result<Direction, SyncError> {
         match (&self.source, &self.destination) {
             (SyncPlace::Local(_), SyncPlace::Local(_)) => {
@@ -207,8 +230,9 @@ impl Synchronizer {
         }
     }
 
-    /// Refuses what the application keys may certainly not do: by their capabilities, the bucket and the prefix of names
-    /// that they are restricted to. Returns the part size that the service recommends for uploads, if there are any.
+    /// Refuses what the application keys may certainly not do: by their capabilities, the bucket
+    /// and the prefix of names that they are restricted to. Returns the part size that the service
+    /// recommends for uploads, if there are any.
     fn check_keys(&self) -> Result<u64, SyncError> {
         if let SyncPlace::Bucket(folder) = &self.source {
             require(folder, Operation::ListFileNames)?;
@@ -230,6 +254,7 @@ impl Synchronizer {
         Ok(part_size)
     }
 
+    /// Sets up both scans. The root of a local place is read here, a bucket is not listed yet.
     fn scans(&self, parts: &Parts) -> Result<(Scan, Scan), SyncError> {
         let Parts {
             filters,
@@ -269,6 +294,8 @@ impl Synchronizer {
         Ok((source, destination))
     }
 
+    /// How a bucket is scanned as a source: the newest versions, with the metadata that copies
+    /// repeat.
     const fn options_of_source(parts: &Parts) -> ScanOptions {
         ScanOptions {
             view: View::Newest,
@@ -281,6 +308,8 @@ impl Synchronizer {
         }
     }
 
+    /// How a bucket is scanned as a destination: all versions if some may be deleted, with the
+    /// metadata of files that copies may be made from.
     fn options_of_destination(&self) -> ScanOptions {
         let options = &self.options;
         let lists_all =
@@ -297,8 +326,8 @@ impl Synchronizer {
     }
 }
 
-/// Refuses what the key may certainly not do with the files of a folder. Returns the part size that the
-/// service recommends.
+/// Refuses what the key may certainly not do with the files of a folder. Returns the part size that
+/// the service recommends.
 fn require(folder: &BucketFolder, operation: Operation) -> Result<u64, SyncError> {
     let bucket: &Bucket = &folder.bucket;
     let id = bucket.id();

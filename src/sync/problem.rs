@@ -1,4 +1,15 @@
 //! What goes wrong with one name, or is worth saying about it.
+//!
+//! A problem belongs to one name and never ends a run. What ends one is an error in the report.
+//!
+//! | kinds | found by | removals are withheld |
+//! |---|---|---|
+//! | `Unreadable` of a directory, `UnfitName`, `DanglingLink` | the scan of the source | no: the names are protected instead |
+//! | `DestinationNewer`, `Immutable`, `UnsafeName` | the plan | no |
+//! | `NoKey`, and what has no place at the destination | the plan | yes |
+//! | `Failed`, `Changed`, `Unreadable` of a file, `Collision`, `InTheWay` | a transfer | yes |
+//! | `Vanished` of an upload | a transfer | those of orphans |
+//! | `NotRegular`, `Temporary`, `LinkLoop`, `Retained` | a scan, or a removal | no |
 
 use std::fmt;
 use std::io;
@@ -12,6 +23,9 @@ use crate::model::time::Timestamp;
 /// [`SyncObserver::problem`](crate::sync::SyncObserver::problem) receives each at once.
 ///
 /// `Display` is one line: the name, with control characters escaped, and the reason.
+///
+/// Names are those of the scan. A name that is not UTF-8 has a replacement character for each part
+/// that is no text.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
@@ -21,33 +35,58 @@ pub struct Problem {
     pub kind: ProblemKind,
 }
 
-/// The kind of a [`Problem`]. All make the run incomplete, except for [`NotRegular`](Self::NotRegular),
-/// [`Temporary`](Self::Temporary), [`LinkLoop`](Self::LinkLoop), [`Vanished`](Self::Vanished) and
-/// [`Retained`](Self::Retained): [`is_failure`](Self::is_failure) tells.
+/// The kind of a [`Problem`]. All make the run incomplete, except for
+/// [`NotRegular`](Self::NotRegular), [`Temporary`](Self::Temporary), [`LinkLoop`](Self::LinkLoop),
+/// [`Vanished`](Self::Vanished) and [`Retained`](Self::Retained): [`is_failure`](Self::is_failure)
+/// tells.
+///
+/// Each says which file stays as it is. Nothing at the destination is removed or replaced because
+/// of a problem.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// A local file or directory could not be read. Nothing that the destination has under its name is
-    /// changed.
+    /// A local file or directory could not be read. Nothing that the destination has under its name
+    /// is changed.
+    ///
+    /// If it is a directory, its name ends with `/`, and all that the destination has below it is
+    /// protected.
     Unreadable(io::Error),
-    /// A pipe, a socket or a device, which is not synchronized. Nothing that the destination has under its name is
-    /// changed. This does not make the run incomplete.
+    /// A pipe, a socket or a device, which is not synchronized.
+    ///
+    /// Nothing that the destination has under its name is changed. This does not make the run
+    /// incomplete.
     NotRegular,
-    /// A file of the source whose name begins with `.b2-download-` or ends with `.b2.sync.tmp`, as those of
-    /// unfinished downloads do. It is not synchronized. This does not make the run incomplete.
+    /// A file of the source whose name begins with `.b2-download-` or ends with `.b2.sync.tmp`, as
+    /// those of unfinished downloads do.
+    ///
+    /// It is not synchronized. This does not make the run incomplete.
     Temporary,
-    /// A link in the source whose target does not exist. Nothing that the destination has under its name is changed.
+    /// A link in the source whose target does not exist.
+    ///
+    /// Nothing that the destination has under its name, or below a directory of that name, is
+    /// changed.
     DanglingLink,
-    /// A link leads to a directory that it lies in, and is not followed. This does not make the run incomplete.
+    /// A link leads to a directory that it lies in, and is not followed. This does not make the run
+    /// incomplete.
     LinkLoop,
-    /// The name of a local file cannot be used in a bucket, for the reason given. The file is not uploaded.
+    /// The name of a local file cannot be used in a bucket, for the reason given.
+    ///
+    /// The file is not uploaded. B2 refuses control characters, backslashes, parts between slashes
+    /// of more than 250 bytes, and names of more than 1,024 bytes with the folder's.
     UnfitName(Box<str>),
-    /// The name in the bucket cannot become a local path. The file is not downloaded.
+    /// The name in the bucket cannot become a local path.
+    ///
+    /// The file is not downloaded. The rules are those of the system on which the program runs.
     UnsafeName(UnsafeName),
     /// The file vanished after it was scanned. This does not make the run incomplete.
+    ///
+    /// What the destination has under its name stays. If the file was gone when it was to be
+    /// uploaded, orphans are withheld in this run.
     Vanished,
-    /// A local file at the destination changed after it was scanned, and was left alone. The next run compares
-    /// it again.
+    /// A local file changed during the run. At the destination it was left alone, and the next run
+    /// compares it again.
+    ///
+    /// At the source it was tried twice, and changed while it was read each time.
     Changed,
     /// The destination has a newer file, which was left alone
     /// ([`Newer::Report`](crate::sync::Newer::Report)).
@@ -60,18 +99,29 @@ pub enum ProblemKind {
     /// The destination has another file, and existing files may not be changed
     /// ([`Existing::Immutable`](crate::sync::Existing::Immutable)).
     Immutable,
-    /// On this file system the name is the same as another one, or a file and a directory want the same
-    /// place. The second file is not downloaded.
+    /// On this file system the name is the same as another one, or a file and a directory want the
+    /// same place. The second file is not downloaded.
     Collision,
-    /// Something stands in the place of the file or of one of its directories, and may not be removed.
+    /// Something stands in the place of the file or of one of its directories, and may not be
+    /// removed.
+    /// It may be a directory, a link, a device, or what the scan of the destination could not look
+    /// at.
     InTheWay,
-    /// The file is encrypted with a customer's key that was not given. It is not transferred.
+    /// The file is encrypted with a customer's key that was not given.
+    ///
+    /// It is not transferred. No request was made for it. Removals are withheld, because it may be
+    /// what another file was renamed to.
     NoKey,
-    /// A version is retained or on legal hold and could not be deleted. This does not make the run incomplete.
+    /// A version is retained or on legal hold and could not be deleted. This does not make the run
+    /// incomplete.
     Retained,
-    /// The step is of a saved plan, and what it was made for has changed since. The step is not made.
+    /// The step is of a saved plan, and what it was made for has changed since.
+    ///
+    /// The step is not made. Plan again to see what is to be done now.
     Outdated(Box<str>),
     /// The step failed with this error, after the usual repetitions.
+    /// An error that every other file would meet as well is not a problem of one name; it ends the
+    /// run.
     Failed(Error),
 }
 
@@ -130,6 +180,8 @@ impl fmt::Display for Problem {
 }
 
 /// An error with all its causes, on one line.
+///
+/// The causes are joined by colons. `Display` of an error alone has only its own part.
 pub(super) struct WithCauses<'a>(pub(super) &'a Error);
 
 impl fmt::Display for WithCauses<'_> {
@@ -144,8 +196,11 @@ impl fmt::Display for WithCauses<'_> {
     }
 }
 
-/// A name on one line of a terminal: control characters are escaped, and backslashes, so that two names
-/// never look the same.
+/// A name on one line of a terminal: control characters are escaped, and backslashes, so that two
+/// names never look the same.
+///
+/// Marks that change the direction of text are escaped too, so that a name cannot display as
+/// another one.
 pub(super) struct Printable<'a>(pub(super) &'a str);
 
 impl fmt::Display for Printable<'_> {

@@ -1,4 +1,16 @@
 //! What a run did, what it left alone, and what went wrong.
+//!
+//! The report of a run is made by the calling thread alone: the planner counts what the scans find,
+//! and the run what the threads bring back. Each step that is made is counted once, when its
+//! outcome arrives, so that the report of a run that ended early is true too.
+//!
+//! | the run | `is_complete` |
+//! |---|---|
+//! | made every step | yes |
+//! | has notices, declined steps, skipped newer files, kept orphans | yes |
+//! | has a problem that is a failure | no |
+//! | withheld removals | no |
+//! | ended early or stopped at a limit | no |
 
 use std::fmt;
 
@@ -9,21 +21,34 @@ use crate::sync::step::{Action, SyncStep};
 /// How many problems a report keeps in full.
 const KEPT_PROBLEMS: usize = 1000;
 
-/// What a run did, what it left alone, and what went wrong, from [`Synchronizer::run`](crate::sync::Synchronizer::run)
-/// and inside [`SyncError::Incomplete`](crate::sync::SyncError::Incomplete).
+/// What a run did, what it left alone, and what went wrong, from
+/// [`Synchronizer::run`](crate::sync::Synchronizer::run) and inside
+/// [`SyncError::Incomplete`](crate::sync::SyncError::Incomplete).
 ///
-/// `Display` is one line for a person. A report stays small: it keeps at most 1,000 problems in full, and counts
-/// all of them.
+/// `Display` is one line for a person. A report stays small: it keeps at most 1,000 problems in
+/// full, and counts all of them.
+///
+/// ```no_run
+/// # fn nightly(sync: &b2sdk::sync::Synchronizer) -> Result<(), b2sdk::sync::SyncError> {
+/// let report = sync.run()?;
+/// println!("{} files, {} bytes uploaded", report.uploaded.files, report.uploaded.bytes);
+/// for name in &report.unused_filters {
+///     eprintln!("the filter {name} left nothing out");
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct SyncReport {
     /// The files that were uploaded, including those of which only the end was sent.
+    /// The bytes are those of the whole files.
     pub uploaded: FileCount,
     /// The files that were downloaded.
     pub downloaded: FileCount,
     /// The files that were copied within the service, including renamed ones.
     pub copied: FileCount,
-    /// The files that got another time by a copy within the service.
+    /// The files that got another time: by a copy within the service, or in a local destination by
+    /// setting it.
     pub refreshed: FileCount,
     /// The number of files that were hidden.
     pub hidden: u64,
@@ -31,23 +56,27 @@ pub struct SyncReport {
     pub deleted_versions: u64,
     /// The number of local files that were deleted.
     pub deleted_local: u64,
-    /// The number of local files that were moved into [`SyncOptions::set_aside`](crate::sync::SyncOptions),
-    /// including those that a download replaced.
+    /// The number of orphans that were moved into
+    /// [`SyncOptions::set_aside`](crate::sync::SyncOptions). Files that a download replaced are
+    /// kept there too, and are counted as downloaded.
     pub set_aside: u64,
     /// The number of files that the source has, after filtering.
+    /// If the run ended early, these are the files that were found until then.
     pub source_files: u64,
     /// The number of files that the destination has, after filtering. Hidden files do not count.
     pub destination_files: u64,
     /// The number of files that were equal on both sides.
+    /// Files that [`Existing::Keep`](crate::sync::Existing::Keep) did not compare are among them.
     pub unchanged: u64,
     /// The number of files at the destination that the source does not have, and that
     /// [`Orphans::Keep`](crate::sync::Orphans::Keep) keeps.
     pub kept_orphans: u64,
     /// The number of names that the filters left out, of both sides, and of links that
     /// [`Links`](crate::sync::Links) leaves out.
+    /// A local directory that is left out as a whole counts once.
     pub excluded: u64,
-    /// The number of files at the destination that stayed because the source could not be read at their place,
-    /// or has something there that is not synchronized.
+    /// The number of files at the destination that stayed because the source could not be read at
+    /// their place, or has something there that is not synchronized.
     pub protected: u64,
     /// The number of files that are newer at the destination and were left alone by
     /// [`Newer::Skip`](crate::sync::Newer::Skip).
@@ -56,27 +85,34 @@ pub struct SyncReport {
     pub vanished: u64,
     /// The number of versions that were kept because they are retained or on legal hold.
     pub retained: u64,
-    /// The number of steps that [`SyncObserver::approve`](crate::sync::SyncObserver::approve) declined.
+    /// The number of steps that [`SyncObserver::approve`](crate::sync::SyncObserver::approve)
+    /// declined.
+    /// Removals under a name whose transfer was declined are not made, and are not counted here.
     pub declined: u64,
     /// What went wrong with single names, or was worth saying; the first 1,000 of them.
+    /// They are in the order in which they were found.
     pub problems: Vec<Problem>,
     /// The number of all problems that make the run incomplete.
     pub failures: u64,
     /// The number of all problems that do not make the run incomplete.
     pub notices: u64,
-    /// The removals that were not made because something else went wrong; `None` if all were made.
+    /// The removals that were not made because something else went wrong; `None` if none were held
+    /// back.
     pub withheld: Option<Withheld>,
-    /// The filters that matched no name on either side, which is often a mistake.
+    /// The filters that matched no name on either side, or left out no file, which is often a
+    /// mistake. It is empty if the scans did not come to their end.
     pub unused_filters: Vec<String>,
-    /// The error that ended the run early: a listing failed, nothing is authorized, a cap is reached, the run
-    /// was cancelled. `None` if the run came to its end.
+    /// The error that ended the run early: a listing failed, nothing is authorized, a cap is
+    /// reached, the run was cancelled. `None` if the run came to its end.
     pub fatal: Option<Error>,
-    /// Whether the run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything was
-    /// transferred.
+    /// Whether the run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything
+    /// was transferred.
     pub stopped: bool,
 }
 
 /// A number of files, and their bytes, in a [`SyncReport`].
+///
+/// The bytes are the sizes of the files, whether or not all of them went over the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct FileCount {
@@ -86,7 +122,12 @@ pub struct FileCount {
     pub bytes: u64,
 }
 
-/// Removals that were not made, in [`SyncReport::withheld`]. The next run that is complete makes them.
+/// Removals that were not made, in [`SyncReport::withheld`]. The next run that is complete makes
+/// them.
+///
+/// The number is that of the steps, so a name with ten versions counts ten times. Where it cannot
+/// be known it is smaller than the real one: after an early end, what was handed to a thread and
+/// not made is not among them, and neither is what the scans had not found yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Withheld {
@@ -97,35 +138,53 @@ pub struct Withheld {
 }
 
 /// The reason why removals were not made, in [`Withheld`].
+///
+/// | reason | what is withheld | what allows it the next time |
+/// |---|---|---|
+/// | `TransferFailed` | every removal | transfers that succeed |
+/// | `SourceVanished` | orphans | a run in which no file vanishes |
+/// | `EndedEarly`, `Stopped` | what was not made yet | a run that comes to its end |
+/// | `SourceReplaced`, `MarkerMissing` | every removal | the right directory in its place |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WithheldReason {
     /// A transfer failed, or could not be tried, and
-    /// [`SyncOptions::remove_despite_failures`](crate::sync::SyncOptions) is off. What would be removed may be the
-    /// only copy of that file, under the name that it had before.
+    /// [`SyncOptions::remove_despite_failures`](crate::sync::SyncOptions) is off. What would be
+    /// removed may be the only copy of that file, under the name that it had before.
     TransferFailed,
-    /// A file of the source was gone when it was to be uploaded. Only files that the source does not have
-    /// are kept for that reason, because one of them may be its only copy.
+    /// A file of the source was gone when it was to be uploaded. Only files that the source does
+    /// not have are kept for that reason, because one of them may be its only copy.
     SourceVanished,
     /// The run ended early: a listing failed, or it was cancelled.
     EndedEarly,
-    /// The run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything was transferred.
+    /// The run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything was
+    /// transferred.
     Stopped,
-    /// The directory of the source is no longer the one that was scanned, for example because it was unmounted.
+    /// The directory of the source is no longer the one that was scanned, for example because it
+    /// was unmounted.
+    ///
+    /// It is recognized by the device and the inode of the root. Where there are none, only a root
+    /// that is gone is noticed.
     SourceReplaced,
-    /// The marker file of the source ([`LocalFolder::marker`](crate::sync::LocalFolder)) has vanished.
+    /// The marker file of the source ([`LocalFolder::marker`](crate::sync::LocalFolder)) has
+    /// vanished.
     MarkerMissing,
 }
 
 impl SyncReport {
-    /// Returns whether everything happened that was asked for: no failure, no early end, no removal withheld.
-    /// Notices, declined steps and files that were skipped as asked do not count.
+    /// Returns whether everything happened that was asked for: no failure, no early end, no removal
+    /// withheld. Notices, declined steps and files that were skipped as asked do not count.
+    ///
+    /// [`Synchronizer::run`](crate::sync::Synchronizer::run) returns `Ok` exactly if this holds.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.failures == 0 && self.fatal.is_none() && self.withheld.is_none() && !self.stopped
     }
 
     /// Notes a problem, which the caller has been told of.
+    ///
+    /// It is counted in any case, and kept in full if fewer than 1,000 problems are. Each problem
+    /// is noted once.
     pub(super) fn note(&mut self, problem: Problem) {
         match problem.kind.is_failure() {
             true => self.failures += 1,
@@ -140,6 +199,9 @@ impl SyncReport {
     }
 
     /// Counts a step that was made.
+    ///
+    /// `bytes` of the step must be what was really transferred, which may differ from the plan if a
+    /// file has grown since.
     pub(super) fn count(&mut self, step: &SyncStep) {
         match &step.action {
             Action::Upload | Action::UploadAppended => self.uploaded.add(step.bytes),

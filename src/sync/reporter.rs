@@ -1,6 +1,14 @@
-//! Reporting progress from wherever the calling thread spends its time: listing, reading directories, hashing, waiting for
-//! transfers. Each of these calls [`Reporter::tick`] at least ten times a second, which reports when a report is due, so
-//! that an observer hears from a run as long as it lives. Observers are called from that thread alone.
+//! Reporting progress from wherever the calling thread spends its time: listing, reading
+//! directories, hashing, waiting for transfers. Each of these calls [`Reporter::tick`] at least ten
+//! times a second, which reports when a report is due, so that an observer hears from a run as long
+//! as it lives. Observers are called from that thread alone.
+//!
+//! | number | grows when | may shrink |
+//! |---|---|---|
+//! | files of both sides | the planner decides about a name | no |
+//! | steps and bytes planned | a step is planned | no |
+//! | steps made | its outcome has come | no |
+//! | bytes moved | a transfer reports, or its step is made | when a transfer fails, as its bytes are taken back |
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -15,8 +23,12 @@ use crate::sync::problem::Problem;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Counts what has happened, and reports it, not too often.
+///
+/// Shared by the planner, the run and, for the counts alone, the transfers. Without an observer, a
+/// tick costs one comparison.
 #[derive(Debug, Default)]
 pub(super) struct Reporter {
+    /// Called on the calling thread alone.
     observer: Option<Arc<dyn SyncObserver>>,
     clock: Clock,
     /// When the last report was, if there was one, in milliseconds and one more.
@@ -26,9 +38,11 @@ pub(super) struct Reporter {
     pub(super) scan_ended: AtomicBool,
     pub(super) steps_planned: Count,
     pub(super) steps_made: Count,
+    /// Bytes of transfers; removals have none.
     pub(super) bytes_planned: Count,
     /// The bytes of the steps that were made.
     pub(super) bytes_made: Count,
+    /// Problems that make the run incomplete.
     pub(super) failures: Count,
     /// What running transfers have moved.
     pub(super) moved: Arc<Moved>,
@@ -39,16 +53,19 @@ pub(super) struct Reporter {
 pub(super) struct Count(AtomicU64);
 
 impl Count {
+    /// Adds to the number.
     pub(super) fn add(&self, number: u64) {
         self.0.fetch_add(number, Ordering::Relaxed);
     }
 
+    /// The number as it is now.
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Reporter {
+    /// Creates a reporter whose counts are 0. The first tick reports at once.
     pub(super) fn new(observer: Option<&Arc<dyn SyncObserver>>, clock: &Clock) -> Self {
         Self {
             observer: observer.cloned(),
@@ -87,6 +104,7 @@ impl Reporter {
         }
     }
 
+    /// All counts. They are read one by one, so that they may be of slightly different moments.
     fn now(&self) -> SyncProgress {
         SyncProgress {
             source_files: self.source_files.get(),
@@ -116,6 +134,9 @@ impl Moved {
 }
 
 /// Counts the bytes of one transfer, and passes its reports on.
+///
+/// One is made for each attempt at a step and dropped with its options, which takes its bytes back
+/// from the running ones.
 pub(super) struct TransferWatch {
     moved: Arc<Moved>,
     last: AtomicU64,

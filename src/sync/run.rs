@@ -1,12 +1,14 @@
 //! Making the steps of a plan: transfers side by side, then a barrier, then removals.
 //!
-//! The calling thread scans, plans and hands out steps; as many threads as the `B2Api` has workers make them
-//! (`pool`). The steps of one name are made by one thread, one after the other, and end at the first that fails.
+//! The calling thread scans, plans and hands out steps; as many threads as the `B2Api` has workers
+//! make them (`pool`). The steps of one name are made by one thread, one after the other, and end
+//! at the first that fails.
 //!
-//! 1. Transfers are handed out in the order of the plan. A file that changes while it is read is tried again when
-//!    all others have ended.
-//! 2. At the barrier nothing is running. Removals are withheld if a transfer failed, the run was cancelled or has
-//!    come to its limit, or the source is not the directory that it was at the start ([`WithheldReason`]).
+//! 1. Transfers are handed out in the order of the plan. A file that changes while it is read is
+//!    tried again when all others have ended.
+//! 2. At the barrier nothing is running. Removals are withheld if a transfer failed, the run was
+//!    cancelled or has come to its limit, or the source is not the directory that it was at the
+//!    start ([`WithheldReason`]).
 //! 3. Removals are handed out, those of one name together.
 //! 4. Downloads whose place a removal has freed are put there (`staged`).
 //!
@@ -19,6 +21,10 @@
 //! | a failure that concerns all steps | no further step is handed out; running ones end |
 //! | the plan is refused at the end of the scans | nothing was changed, because transfers wait for that if a limit on removals is set |
 //! | a thread panics | the others end, and the panic is passed on to the caller |
+//!
+//! Bounds: twice as many steps as there are workers are handed out at a time. At most 10,000 files
+//! wait for a second attempt, and as many for their place. The names of 10,000 transfers that were
+//! not made are remembered; with more of them, nothing is removed.
 
 mod pool;
 mod state;
@@ -49,6 +55,8 @@ use crate::sync::steps::Steps;
 const STEPS_OF_A_NAME: usize = 100;
 
 /// A run: where its steps come from, who makes them, and what it was told by its caller.
+///
+/// `source` looks at the directory once more before the first removal.
 pub(super) struct Run<'a> {
     pub(super) steps: Steps<'a>,
     pub(super) actor: &'a Actor,
@@ -59,7 +67,11 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Makes all steps, and judges the report. Fails with [`SyncError::Refused`] if the plan was refused.
+    /// Makes all steps, and judges the report. Fails with [`SyncError::Refused`] if the plan was
+    /// refused.
+    ///
+    /// All threads have ended when it returns, because they belong to its scope. An observer gets
+    /// its last report before that.
     pub(super) fn go(mut self) -> Result<SyncReport, SyncError> {
         let (jobs, queue) = sync_channel(self.workers.most().saturating_mul(2));
         let queue = Mutex::new(queue);
@@ -77,6 +89,17 @@ impl Run<'_> {
     }
 
     /// Hands out all steps. Fails if the plan is refused.
+    ///
+    /// Each turn takes results that have come, reports progress, and then takes one item of the
+    /// plan. What ends it:
+    ///
+    /// - the end of the plan, after the last removals and the downloads that waited for them;
+    /// - an error that concerns all steps, which leaves the removals that are left;
+    /// - a reason at the barrier not to remove anything (`obstacle`);
+    /// - a limit of the caller, at the next transfer;
+    /// - a refusal, when both scans have ended: nothing was handed out then.
+    ///
+    /// When it returns, steps may still be running; `go` waits for them.
     fn make(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) -> Result<(), SyncError> {
         loop {
             self.drain(pool, state, usize::MAX);
@@ -129,6 +152,8 @@ impl Run<'_> {
         }
     }
 
+    /// Hands out a transfer, if the observer approves of it. The root of a local destination is
+    /// created before the first one; if that fails, the run ends.
     fn transfer(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, step: SyncStep) {
         if !self.settings.approves(&step) {
             self.steps.report().declined += 1;
@@ -148,6 +173,8 @@ impl Run<'_> {
     }
 
     /// Whether no more transfers may start.
+    /// Time is that of a clock that never goes back, so a change of the computer's clock has no
+    /// effect.
     fn is_at_limit(&self, state: &State) -> bool {
         let SyncRun {
             stop_after,
@@ -160,6 +187,8 @@ impl Run<'_> {
     }
 
     /// Tries once more what changed while it was read.
+    ///
+    /// Nothing else is running then. A file that changes once more becomes a problem.
     fn second_round(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         self.drain(pool, state, 0);
         state.is_second_round = true;
@@ -170,6 +199,9 @@ impl Run<'_> {
     }
 
     /// Puts downloads into the places that removals have freed.
+    ///
+    /// It is done on the calling thread, since each is only a rename. A place that is not free
+    /// makes a problem, and the download is dropped.
     fn place_staged(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         self.drain(pool, state, 0);
         for (step, staged) in std::mem::take(&mut state.staged) {
@@ -187,6 +219,8 @@ impl Run<'_> {
     }
 
     /// Keeps a download until its place is free, unless too many are waiting.
+    ///
+    /// Its bytes count as moved from now on, and its step as made when it is in its place.
     fn wait_for_place(&mut self, state: &mut State, step: SyncStep, staged: Staged) {
         if state.staged.len() < REMEMBERED {
             self.actor.reporter.bytes_made.add(staged.bytes);
@@ -198,6 +232,8 @@ impl Run<'_> {
     }
 
     /// Why nothing may be removed.
+    ///
+    /// It is asked once, at the barrier, when no transfer is running.
     fn obstacle(&mut self, state: &State) -> Option<WithheldReason> {
         if self.steps.report().fatal.is_some() {
             return Some(WithheldReason::EndedEarly);
@@ -210,6 +246,13 @@ impl Run<'_> {
     }
 
     /// Gathers the removals of one name and hands them out together.
+    ///
+    /// | removal | what is done with it |
+    /// |---|---|
+    /// | under the name of a step that was not made, or of a file that was to be copied from and was not | it is left out |
+    /// | of an orphan, after a file vanished | it is left out and counted as withheld |
+    /// | declined by the observer | it is counted, and newer removals of its name are left out |
+    /// | any other | it is gathered with those of its name |
     fn remove(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, step: SyncStep) {
         let is_other = state
             .batch
@@ -240,6 +283,7 @@ impl Run<'_> {
         state.batch.push(step);
     }
 
+    /// Hands out the removals of a name that were gathered, if there are any.
     fn hand_out_batch(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         let batch = std::mem::take(&mut state.batch);
         if !batch.is_empty() {
@@ -247,6 +291,8 @@ impl Run<'_> {
         }
     }
 
+    /// Hands out a job once fewer steps are running than the threads can take. That no thread can
+    /// be started at all ends the run.
     fn hand_out(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, job: Job) {
         self.drain(pool, state, pool.room());
         if let Err(error) = pool.hand_out(job) {
@@ -255,6 +301,9 @@ impl Run<'_> {
     }
 
     /// Takes results that have come, and waits for more until so few steps are running.
+    ///
+    /// With 0 it waits for all of them, with the largest number for none. Progress is reported
+    /// while it waits. A panic of a thread is passed on from here.
     fn drain(&mut self, pool: &mut Pool<'_, '_>, state: &mut State, most: usize) {
         while pool.running() > 0 {
             let done = pool.next(most);
@@ -272,6 +321,8 @@ impl Run<'_> {
         }
     }
 
+    /// Takes the outcome of a step into the report and the state. It is called once for each step
+    /// that comes back.
     fn settle(&mut self, state: &mut State, step: SyncStep, outcome: StepOutcome) {
         let kind = match outcome {
             StepOutcome::Made { bytes } => {
@@ -319,7 +370,12 @@ impl Run<'_> {
         });
     }
 
-    /// Whether every thread has failed to make a connection, with all its attempts, and one of them again.
+    /// Whether every thread has failed to make a connection, with all its attempts, and one of them
+    /// again.
+    ///
+    /// Failures count that come before a connection: the name cannot be resolved, the host or the
+    /// proxy cannot be reached. A step that is made, or that fails with another error,
+    /// starts the count again.
     fn is_cut_off(&self, state: &mut State, error: &Error) -> bool {
         let is_unreachable = matches!(
             error.failure(),
@@ -336,6 +392,9 @@ impl Run<'_> {
     }
 
     /// Leaves the removals, and what waited for them.
+    ///
+    /// Downloads that waited for their place are dropped, and each is a problem. With no removal
+    /// left, nothing is noted as withheld.
     fn leave(&mut self, state: &mut State, removals: u64, reason: WithheldReason) {
         let removals = removals + self.steps.rest();
         for (step, _) in std::mem::take(&mut state.staged) {
@@ -349,6 +408,7 @@ impl Run<'_> {
         }
     }
 
+    /// Reports a problem to the observer and notes it in the report.
     fn note(&mut self, problem: Problem) {
         self.actor.reporter.problem(&problem);
         self.steps.report().note(problem);

@@ -1,8 +1,9 @@
 //! Whether a step of a plan that was made earlier still holds: what the plan saw is what is there.
 //!
-//! Each step costs one listing of its name in each bucket that it is about, which a run that makes its own plan does
-//! without. Between this look and the step itself the world can still change; what a run checks then (a local file is
-//! replaced only if it is what was seen) is checked here as well.
+//! Each step costs one listing of its name in each bucket that it is about, which a run that makes
+//! its own plan does without. Between this look and the step itself the world can still change;
+//! what a run checks then (a local file is replaced only if it is what was seen) is checked here as
+//! well.
 //!
 //! | step | what must be as it was |
 //! |---|---|
@@ -11,7 +12,17 @@
 //! | a download, a new time of a local file | the newest version at the source; the local file |
 //! | hiding | the absence at the source; the newest version at the destination |
 //! | deleting an orphan | the absence at the source; the version, or the local file |
-//! | deleting an old version | the version is still there, and still not the newest one unless it was |
+//! | deleting an old version | its name has a newer version; a hide marker may also be the newest |
+//!
+//! | what is found | what follows |
+//! |---|---|
+//! | it is as the plan saw it | the step is made as in a run that plans itself |
+//! | it is something else | `ProblemKind::Outdated`, and the step is not made |
+//! | the listing fails | the failure of the step |
+//! | an old version that is to be deleted is gone, and a newer one is there | the step is made, and has nothing to do |
+//!
+//! Each listing is one request of class C, made on the thread that makes the step. It asks for up
+//! to 100 versions of one name, and takes the newest that is not an unfinished upload.
 
 use std::fs;
 
@@ -65,6 +76,8 @@ impl Actor {
         }
     }
 
+    /// The local file that is uploaded, or whose content was compared, is what the plan saw. Links
+    /// are followed.
     fn local_source_holds(&self, step: &SyncStep) -> Result<(), Change> {
         let (Direction::Up { root }, Some(seen)) = (&self.direction, &step.seen.local) else {
             return Err(Change::Outdated("it was made for other kinds of places"));
@@ -76,6 +89,8 @@ impl Actor {
         }
     }
 
+    /// The version that is read is still the newest one of its name, and not hidden. This costs a
+    /// listing.
     fn stored_source_holds(&self, step: &SyncStep) -> Result<(), Change> {
         let Some((bucket, _)) = &self.source else {
             return Err(Change::Outdated("it was made for other kinds of places"));
@@ -88,6 +103,9 @@ impl Actor {
         }
     }
 
+    /// The newest version at the destination is the one that the plan saw.
+    ///
+    /// If it saw none, a hide marker may have come. This costs a listing.
     fn destination_holds(&self, step: &SyncStep) -> Result<(), Change> {
         let (bucket, name) = self.stored(step)?;
         let newest = newest(bucket, &name)?;
@@ -122,6 +140,8 @@ impl Actor {
         }
     }
 
+    /// The source still does not have the file. Of a local source the path is looked at; of a
+    /// bucket a listing is requested, and a hidden file is absent.
     fn is_still_orphan(&self, step: &SyncStep) -> Result<(), Change> {
         let is_there = match (&self.direction, &self.source) {
             (Direction::Up { root }, _) => root.join(&step.name).symlink_metadata().is_ok(),

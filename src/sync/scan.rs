@@ -1,8 +1,17 @@
-//! Scanning one side, file by file in the order of names, with nothing more in memory than one directory of each depth,
-//! or two pages of a listing.
+//! Scanning one side, file by file in the order of names, with nothing more in memory than one
+//! directory of each depth, or two pages of a listing.
 //!
-//! Both kinds keep the same contract with the merge: names come in the strict order of their bytes, each once; what is
-//! passed over is marked where it would stand; an error means that nothing is known of what follows.
+//! Both kinds keep the same contract with the merge: names come in the strict order of their bytes,
+//! each once; what is passed over is marked where it would stand; an error means that nothing is
+//! known of what follows.
+//!
+//! | scan | requests | fails if |
+//! |---|---|---|
+//! | of a local directory | none | the root cannot be read, or the run is cancelled |
+//! | of a bucket | one for each page of 10,000 rows, billed as ten of class C | a page cannot be had, or the run is cancelled |
+//!
+//! A scan is an iterator on the calling thread. What it is slow at is reported by ticks of the
+//! `Reporter`.
 
 pub(super) mod bucket;
 pub(super) mod local;
@@ -13,12 +22,15 @@ use crate::error::Error;
 use crate::sync::item::{Entry, Item};
 
 /// A scan of either kind.
+///
+/// The scans are in boxes because a plan is moved, and they are large.
 #[derive(Debug)]
 pub(super) enum Scan {
     Local(Box<local::LocalScan>),
     Bucket(Box<bucket::BucketScan>),
     /// A local destination that is not there yet.
     Nothing,
+    /// What a test has listed beforehand.
     #[cfg(test)]
     Listed(std::vec::IntoIter<Item<Entry>>),
 }

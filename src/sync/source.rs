@@ -1,8 +1,15 @@
 //! Whether a local source is there, and is still the one that was scanned.
 //!
-//! A directory that is not mounted looks like an empty one, and everything at the destination like an orphan. So the
-//! device and the inode of the root are taken before the scan and compared before the first removal, and the marker
-//! file, if one is named, is looked for both times. On systems without inodes only the marker file tells.
+//! A directory that is not mounted looks like an empty one, and everything at the destination like
+//! an orphan. So the device and the inode of the root are taken before the scan and compared before
+//! the first removal, and the marker file, if one is named, is looked for both times. On systems
+//! without inodes only the marker file tells.
+//!
+//! | what happens to the source | at the start | before removals |
+//! |---|---|---|
+//! | it is missing, or is a file | the run is refused | `SourceReplaced` |
+//! | another file system is mounted there | cannot be known | `SourceReplaced` |
+//! | the marker file is missing | the run is refused | `MarkerMissing` |
 
 use crate::sync::error::{Refused, SyncError};
 use crate::sync::local_state::identity;
@@ -10,6 +17,8 @@ use crate::sync::place::LocalFolder;
 use crate::sync::report::WithheldReason;
 
 /// Looks at the source again before anything is removed.
+///
+/// For a source in a bucket it is empty, and finds no obstacle.
 #[derive(Debug, Default)]
 pub(super) struct SourceGuard {
     folder: Option<(LocalFolder, Option<(u64, u64)>)>,
@@ -17,6 +26,7 @@ pub(super) struct SourceGuard {
 
 impl SourceGuard {
     /// For a directory that is there, with its marker file.
+    /// Otherwise fails with `Refused::Directory` or `Refused::MarkerMissing`.
     pub(super) fn new(folder: &LocalFolder) -> Result<Self, SyncError> {
         let root = &folder.root;
         let metadata = root

@@ -1,10 +1,25 @@
-//! Steps that wait: in memory as long as they are few, in a temporary file without a name otherwise, so that a million
-//! removals take no more memory than a thousand.
+//! Steps that wait: in memory as long as they are few, in a temporary file without a name
+//! otherwise, so that a million removals take no more memory than a thousand.
 //!
-//! A step is a record of JSON between two copies of its length, four bytes each, so that records can be read from the
-//! first one on or from the last one back. The file is in the directory for temporary files (`TMPDIR` on Unix), takes
-//! some 200 bytes for each step, and is gone when the process ends, however that is. A disk that is full ends the plan,
-//! and a run then removes nothing.
+//! A step is a record of JSON between two copies of its length, four bytes each, so that records
+//! can be read from the first one on or from the last one back. The file is in the directory for
+//! temporary files (`TMPDIR` on Unix), takes some 200 bytes for each step, and is gone when the
+//! process ends, however that is. A disk that is full ends the plan, and a run then removes
+//! nothing.
+//!
+//! | bytes | 4 | n | 4 | 4 | m | 4 |
+//! |---|---|---|---|---|---|---|
+//! | content | n | record | n | m | record | m |
+//!
+//! Lengths are unsigned and little-endian. A record may have up to 4 GiB; a step has some hundred
+//! bytes, or as many as its file info. Nothing but the process that wrote it reads the file, so
+//! that it has no version and no checksum.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | the disk is full while transfers are kept | the plan ends with an error, and nothing was transferred |
+//! | the disk is full while removals are kept | the plan ends with an error, and nothing is removed |
+//! | the process is killed | the system frees the file, which has no name |
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -20,6 +35,8 @@ const WINDOW: u64 = 1 << 16;
 const LENGTH: usize = 4;
 
 /// A spool that is written.
+///
+/// Records are added at its end only; reading uses it up.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: SpooledTempFile,
@@ -28,6 +45,9 @@ pub(super) struct Spool {
 }
 
 /// A spool that is read.
+///
+/// It reads in one direction, which is chosen when it is made. After a failure it must not be read
+/// on.
 #[derive(Debug)]
 pub(super) struct Reader {
     file: SpooledTempFile,
@@ -79,12 +99,13 @@ impl Spool {
         self.read(false)
     }
 
-    /// Begins to read from the last record back, for removals: so the oldest version of a name comes first, and a
-    /// directory is emptied before the one that it is in.
+    /// Begins to read from the last record back, for removals: so the oldest version of a name
+    /// comes first, and a directory is emptied before the one that it is in.
     pub(super) fn backward(self) -> io::Result<Reader> {
         self.read(true)
     }
 
+    /// Begins to read at one end. Fails only if the file cannot be measured.
     fn read(mut self, is_backward: bool) -> io::Result<Reader> {
         let end = self.file.seek(SeekFrom::End(0))?;
         Ok(Reader {
@@ -100,6 +121,7 @@ impl Spool {
 
 impl Reader {
     /// Returns the next record, or `None` after the last one.
+    /// Fails if the file cannot be read or has something else than what was written.
     pub(super) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         if self.start >= self.end {
             return Ok(None);
@@ -128,6 +150,8 @@ impl Reader {
     }
 
     /// Returns these bytes of the file, from the window if it has them.
+    ///
+    /// A window is read in the direction of reading, so that its neighbours are in it.
     fn bytes(&mut self, at: u64, length: u64) -> io::Result<&[u8]> {
         let window_end = self.window_at + self.window.len() as u64;
         if at < self.window_at || at + length > window_end {

@@ -1,9 +1,10 @@
-//! Downloads whose place is taken by files that the run removes later: a directory in the place of a file, or a
-//! file in the place of a directory.
+//! Downloads whose place is taken by files that the run removes later: a directory in the place of
+//! a file, or a file in the place of a directory.
 //!
 //! The content comes first, and what stands in its place goes last:
 //!
-//! 1. The file is downloaded, as any other transfer, under a temporary name beside whatever is in its way.
+//! 1. The file is downloaded, as any other transfer, under a temporary name beside whatever is in
+//!    its way.
 //! 2. When all transfers have succeeded, the orphans are removed, and with them what is in the way.
 //! 3. The file is renamed into its place, unless something has come there.
 //!
@@ -26,6 +27,8 @@ use crate::transfer::download::Download;
 use crate::transfer::download::file::{sync_directory, temporary_path};
 
 /// A file that is complete, verified and not in its place. It is removed when this is dropped.
+///
+/// It holds no open file, so that 10,000 of them take no descriptors.
 #[derive(Debug)]
 pub(super) struct Staged {
     file: TempPath,
@@ -71,8 +74,10 @@ impl LocalTree {
         }
     }
 
-    /// Puts a file into its place, now that removals have been made. An empty directory there is removed; if
-    /// anything else is there, it stays and the new file is dropped. With `flushes` the directory is flushed.
+    /// Puts a file into its place, now that removals have been made.
+    ///
+    /// An empty directory there is removed; if anything else is there, it stays and the new file is
+    /// dropped. With `flushes` the directory is flushed.
     pub(super) fn place(&self, name: &str, staged: Staged, flushes: bool) -> Result<u64, Obstacle> {
         let path = self.path(name, None);
         // Fails if a link leads there, so that no directory outside is removed.

@@ -1,8 +1,16 @@
-//! Where a run gets its steps: from a plan that is made as it goes, or from one that was made earlier.
+//! Where a run gets its steps: from a plan that is made as it goes, or from one that was made
+//! earlier.
 //!
-//! Both have transfers first, a barrier, and then removals. A saved plan in another order ends the run at the first
-//! transfer that comes after a removal. The steps before it have been made by then, because they are not read ahead:
-//! there may be millions.
+//! Both have transfers first, a barrier, and then removals. A saved plan in another order ends the
+//! run at the first transfer that comes after a removal. The steps before it have been made by
+//! then, because they are not read ahead: there may be millions.
+//!
+//! | | a plan that is made | a saved plan |
+//! |---|---|---|
+//! | items | steps, problems, ticks | steps alone |
+//! | the barrier | has the number of removals | has 0 |
+//! | removals that are left at an early end | counted from the spool | counted by reading the rest |
+//! | what a limit or an empty source refuses | is refused | was checked when it was planned |
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +23,10 @@ use crate::sync::reporter::Reporter;
 use crate::sync::step::SyncStep;
 
 /// The steps of a run.
+///
+/// The run does not know which of the two it has, but for the number of removals that are left.
 pub(super) enum Steps<'a> {
+    /// A plan that is made while the run goes on.
     Plan(Box<Planner>),
     Saved(Box<Saved<'a>>),
 }
@@ -31,6 +42,8 @@ pub(super) struct Saved<'a> {
 }
 
 impl<'a> Saved<'a> {
+    /// Takes the steps of a plan that was made earlier. Progress says from the beginning that
+    /// nothing is scanned.
     pub(super) fn new(
         steps: &'a mut dyn Iterator<Item = SyncStep>,
         reporter: &Arc<Reporter>,
@@ -45,6 +58,8 @@ impl<'a> Saved<'a> {
         }
     }
 
+    /// Reads one step, and puts the barrier before the first removal. Fails at a transfer that
+    /// comes after one.
     fn next(&mut self) -> Result<Option<Planned>, SyncError> {
         if let Some(step) = self.first_removal.take() {
             self.is_removing = true;
@@ -89,6 +104,7 @@ impl Steps<'_> {
         }
     }
 
+    /// The report, at the end of the run.
     pub(super) fn into_report(self) -> SyncReport {
         match self {
             Self::Plan(planner) => planner.report,
@@ -96,7 +112,8 @@ impl Steps<'_> {
         }
     }
 
-    /// Takes the removals of a saved plan that are left, none of which is made, and returns their number.
+    /// Takes the removals of a saved plan that are left, none of which is made, and returns their
+    /// number.
     pub(super) fn rest(&mut self) -> u64 {
         match self {
             Self::Plan(_) => 0,
@@ -116,7 +133,8 @@ impl Steps<'_> {
         }
     }
 
-    /// Returns how many removals wait for the barrier, as far as it is known: a saved plan does not tell.
+    /// Returns how many removals wait for the barrier, as far as it is known: a saved plan does not
+    /// tell.
     pub(super) const fn waiting_removals(&self) -> u64 {
         match self {
             Self::Plan(planner) => planner.waiting_removals(),

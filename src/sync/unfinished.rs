@@ -1,8 +1,9 @@
-//! The large files that earlier runs left unfinished: listed once in a run, when the first large file is uploaded, and
-//! completed by whichever upload makes the same file.
+//! The large files that earlier runs left unfinished: listed once in a run, when the first large
+//! file is uploaded, and completed by whichever upload makes the same file.
 //!
-//! The listing is one request of class C for each started thousand files below the folder; a listing for each upload
-//! would be one for each large file. Uploads that begin while it runs wait for it.
+//! The listing is one request of class C for each started thousand files below the folder; a
+//! listing for each upload would be one for each large file. Uploads that begin while it runs wait
+//! for it.
 //!
 //! | what happens | what follows |
 //! |---|---|
@@ -17,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
 use crate::transfer::resume::Resume;
 
-/// How many unfinished files are kept in memory. With more of them below the folder, each large file is looked
-/// for by its own name.
+/// How many unfinished files are kept in memory. With more of them below the folder, each large
+/// file is looked for by its own name.
 const MOST: usize = 1000;
 
 /// How large files are resumed in a run.
@@ -28,8 +29,9 @@ pub(super) struct UnfinishedFiles {
 }
 
 impl UnfinishedFiles {
-    /// Returns how an upload below this prefix is resumed, and lists what is unfinished there if no other upload of this
-    /// run has done so.
+    /// Returns how an upload below this prefix is resumed, and lists what is unfinished there if no
+    /// other upload of this run has done so.
+    /// Fails if the listing does, except for a missing capability.
     pub(super) fn resume(&self, bucket: &Bucket, prefix: &str) -> Result<Resume> {
         // Others wait for the one that lists.
         let mut listed = self.listed.lock();

@@ -1,9 +1,17 @@
-//! Which versions of a name are deleted: pure. Versions come newest first, one at a time, so that their
-//! number does not matter; those that are deleted are deleted in the other direction.
+//! Which versions of a name are deleted: pure. Versions come newest first, one at a time, so that
+//! their number does not matter; those that are deleted are deleted in the other direction.
 //!
-//! A version is superseded at the time at which the next newer one was made, hide markers included. A
-//! hide marker has no content, and counts from when it was made itself: once it is old enough, everything
-//! below it was superseded earlier still.
+//! A version is superseded at the time at which the next newer one was made, hide markers included.
+//! A hide marker has no content, and counts from when it was made itself: once it is old enough,
+//! everything below it was superseded earlier still.
+//!
+//! | rule | versions, newest first | deleted |
+//! |---|---|---|
+//! | `Keep` | any | none |
+//! | `Everything` | `c`, `b`, `a` | all |
+//! | `Superseded` | `c`, `b`, `a` | `b`, `a`; `c` too if the run replaces it |
+//! | `SupersededFor` 10 days | made 5, 15 and 25 days ago | the oldest: it was superseded 15 days ago |
+//! | `SupersededFor` 10 days | marker of 12 days ago, version of 14 days ago | both |
 
 use crate::sync::step::{Reason, VersionKind};
 
@@ -16,13 +24,13 @@ pub(super) enum Rule {
     Everything,
     /// All but the newest one, which is deleted as well if the run replaces it.
     Superseded,
-    /// Those that were superseded longer ago than this number of milliseconds, and hide markers that are older than
-    /// that. The newest upload stays.
+    /// Those that were superseded longer ago than this number of milliseconds, and hide markers
+    /// that are older than that. The newest upload stays.
     SupersededFor(i64),
 }
 
-/// Decides about one version of a name after the other, newest first, with the time of the version before as its only
-/// memory: a name with a million versions takes no more room than one with two.
+/// Decides about one version of a name after the other, newest first, with the time of the version
+/// before as its only memory: a name with a million versions takes no more room than one with two.
 #[derive(Debug, Clone)]
 pub(super) struct Fold {
     rule: Rule,
@@ -33,6 +41,8 @@ pub(super) struct Fold {
 }
 
 /// A version that is deleted: what it is, and why.
+///
+/// `Everything` makes each an orphan; the other rules give the time since which it was superseded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pruned {
     pub(super) kind: VersionKind,
@@ -40,6 +50,7 @@ pub(super) struct Pruned {
 }
 
 impl Fold {
+    /// Begins with a name of which no version has been seen.
     pub(super) const fn new(rule: Rule, is_replaced: bool) -> Self {
         Self {
             rule,
@@ -48,13 +59,16 @@ impl Fold {
         }
     }
 
-    /// Returns whether the run replaces the newest version, so that versions are deleted only after that transfer.
+    /// Returns whether the run replaces the newest version, so that versions are deleted only after
+    /// that transfer.
     pub(super) const fn is_replaced(&self) -> bool {
         self.is_replaced
     }
 
-    /// Takes the next older version, which was made at this time, and decides about it. `made` and `now` are in
-    /// milliseconds since 1970 by the service's clock.
+    /// Takes the next older version, which was made at this time, and decides about it.
+    ///
+    /// `made` and `now` are in milliseconds since 1970 by the service's clock. A version of exactly
+    /// the age is kept.
     pub(super) fn next(&mut self, is_marker: bool, made: i64, now: i64) -> Option<Pruned> {
         let newer = self.newer.replace(made);
         let kind = match newer {

@@ -1,10 +1,11 @@
-//! Changing files of a local destination: nothing outside of it, nothing behind a link, nothing that is not what the
-//! scan saw.
+//! Changing files of a local destination: nothing outside of it, nothing behind a link, nothing
+//! that is not what the scan saw.
 //!
-//! Every change begins with a look at the path, from the root on: each directory must be one, and the file must have
-//! the size, the time, the device and the inode that the scan saw, or be absent if the scan saw none. For a download
-//! this happens three times: before the request, when the temporary file is there, and just before it is renamed. Only
-//! a change between the last look and the rename goes unnoticed.
+//! Every change begins with a look at the path, from the root on: each directory must be one, and
+//! the file must have the size, the time, the device and the inode that the scan saw, or be absent
+//! if the scan saw none. For a download this happens three times: before the request, when the
+//! temporary file is there, and just before it is renamed. Only a change between the last look and
+//! the rename goes unnoticed.
 //!
 //! | what is at the path | what happens |
 //! |---|---|
@@ -15,8 +16,31 @@
 //! | a link, a device, a directory, or a file in the place of a directory | it stays; [`Obstacle::InTheWay`] |
 //! | the disk is full, a right is missing | the old file stays; [`Obstacle::Failed`] |
 //!
-//! A deletion also removes the directories that it has emptied, up to the root, which stays. Directories that were
-//! empty before stay.
+//! A deletion also removes the directories that it has emptied, up to the root, which stays.
+//! Directories that were empty before stay.
+//!
+//! Order of the file operations of a download:
+//!
+//! 1. The directories above the file are created one by one, each after a look at whether a
+//!    directory is there.
+//! 2. The place is checked: before the request is sent, so that a file that cannot be saved costs
+//!    none.
+//! 3. The temporary file is created in the same directory, and the place is checked again.
+//! 4. The content is written, verified and flushed.
+//! 5. The place is checked a third time, and with `set_aside` the file that is there is linked or
+//!    copied into that directory.
+//! 6. The temporary file is renamed over the place.
+//!
+//! | killed after | what is left |
+//! |---|---|
+//! | 1, 2 | directories, which may be empty |
+//! | 3, 4 | the old file, and a temporary one: the next run removes it on Unix, or completes it with `resume` |
+//! | 5 | the old file, also under its name in the directory for files set aside |
+//! | 6 | the new file |
+//!
+//! A deletion checks the file, deletes it or renames it into the directory for files set aside, and
+//! then removes the directories above it from the innermost one on, until one is not empty. A
+//! process that is killed between leaves empty directories.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -38,6 +62,14 @@ pub(super) const TEMPORARY_OF_PYTHON: &str = ".b2.sync.tmp";
 const IN_USE: Duration = Duration::from_secs(86_400);
 
 /// Removes a temporary file of a download that no process writes any more.
+///
+/// | file | removed if |
+/// |---|---|
+/// | of a download of this crate | it is a regular file that no process has locked, and the system is a Unix |
+/// | of b2sdk for Python | it was last changed more than a day ago |
+/// | of a download with `resume` | never |
+///
+/// A failure is ignored: the file stays, is not synchronized, and the next run tries again.
 pub(super) fn remove_stale(path: &Path, now: SystemTime) {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     // What a download with `resume` leaves has another name, and is for the next one.
@@ -58,9 +90,12 @@ pub(super) fn remove_stale(path: &Path, now: SystemTime) {
 }
 
 /// Why a local file is not changed.
+///
+/// In each case the file at the place is as it was, or has gone by itself.
 #[derive(Debug)]
 pub(super) enum Obstacle {
-    /// Something other than a file has its place, or something other than a directory that of one of its directories.
+    /// Something other than a file has its place, or something other than a directory that of one
+    /// of its directories.
     InTheWay,
     /// The file is not what was seen, or cannot be: a problem of this file alone.
     Problem(ProblemKind),
@@ -69,6 +104,9 @@ pub(super) enum Obstacle {
 }
 
 /// A directory into which files are written.
+///
+/// It is shared by all threads and holds no open directory: each change walks its path from the
+/// root again.
 #[derive(Debug, Clone)]
 pub(super) struct LocalTree {
     root: PathBuf,
@@ -77,6 +115,8 @@ pub(super) struct LocalTree {
 }
 
 /// What stands in a file's place.
+///
+/// A link is never followed to tell.
 enum Standing {
     Nothing,
     File(LocalState),
@@ -85,6 +125,7 @@ enum Standing {
 }
 
 impl LocalTree {
+    /// Names a directory, which need not exist yet.
     pub(super) fn new(root: &Path, set_aside: Option<&Path>) -> Self {
         Self {
             root: root.to_owned(),
@@ -93,6 +134,7 @@ impl LocalTree {
     }
 
     /// Makes the directory itself.
+    /// Those above it are made too, and one that is there is no failure.
     pub(super) fn make_root(&self) -> Result<()> {
         fs::create_dir_all(&self.root)
             .map_err(|error| Error::local_file("create", &self.root, error))
@@ -106,8 +148,10 @@ impl LocalTree {
         }
     }
 
-    /// Saves a download under a name, in the place of the file that was seen there, or of none. Returns the number of
-    /// bytes. `open` sends the request; it is called once the directories are there and the place is free.
+    /// Saves a download under a name, in the place of the file that was seen there, or of none.
+    ///
+    /// Returns the number of bytes. `open` sends the request; it is called once the directories are
+    /// there and the place is free.
     ///
     /// On failure the place is as it was. Directories that were created for the file stay.
     pub(super) fn save(
@@ -142,8 +186,12 @@ impl LocalTree {
         }
     }
 
-    /// Gives the file that was seen another time, in milliseconds since 1970. Half a millisecond is added, so that
-    /// programs that read times as floating-point numbers do not round them down to the millisecond before.
+    /// Gives the file that was seen another time, in milliseconds since 1970. Half a millisecond is
+    /// added, so that programs that read times as floating-point numbers do not round them down to
+    /// the millisecond before.
+    ///
+    /// The file is opened for reading, which the system may refuse; its content stays as it is. An
+    /// access time stays too.
     pub(super) fn set_time(
         &self,
         name: &str,
@@ -158,8 +206,11 @@ impl LocalTree {
         set.map_err(|error| failed("set the time of", &path, error))
     }
 
-    /// Deletes the file that was seen, or moves it aside, and then the directories that it was the last
-    /// file of.
+    /// Deletes the file that was seen, or moves it aside, and then the directories that it was the
+    /// last file of.
+    ///
+    /// A file that is gone already is no failure. A directory that is not empty, or may not be
+    /// removed, stays without a word.
     pub(super) fn delete(&self, name: &str, seen: Option<&LocalState>) -> Result<(), Obstacle> {
         let path = self.path(name, seen);
         match self.check(&path, name, seen) {
@@ -186,7 +237,10 @@ impl LocalTree {
         self.check(&self.path(name, seen), name, seen).is_ok()
     }
 
-    /// Fails unless a file may be put at a path: if the one that was seen has gone, nothing is lost.
+    /// Fails unless a file may be put at a path: if the one that was seen has gone, nothing is
+    /// lost.
+    ///
+    /// Use it before something is put at the path, and `check` before something there is changed.
     pub(super) fn check_place(
         &self,
         path: &Path,
@@ -200,6 +254,9 @@ impl LocalTree {
     }
 
     /// Fails unless what was seen stands at a path, and nothing but directories leads there.
+    ///
+    /// It changes nothing, and what it finds can change right after it. Each change is therefore
+    /// made directly after a check.
     fn check(&self, path: &Path, name: &str, seen: Option<&LocalState>) -> Result<(), Obstacle> {
         for folder in self.folders(path) {
             let found = folder
@@ -231,6 +288,9 @@ impl LocalTree {
     }
 
     /// Makes the directories of a path, each after a look at the one that it is in.
+    ///
+    /// The root itself must be there. What stands in the way of a directory, a link to one
+    /// included, stays.
     pub(super) fn make_folders(&self, path: &Path) -> Result<(), Obstacle> {
         for folder in self.folders(path) {
             match fs::create_dir(&folder) {
@@ -246,8 +306,11 @@ impl LocalTree {
         Ok(())
     }
 
-    /// Keeps a file in the directory for files set aside. With `stays` it also stays where it is, until
-    /// another one takes its place, so that its name is never without a file.
+    /// Keeps a file in the directory for files set aside. With `stays` it also stays where it is,
+    /// until another one takes its place, so that its name is never without a file.
+    ///
+    /// The free name is looked for first and taken then, so two runs must not share the directory.
+    /// A copy, which is made where links cannot be, has a new time.
     fn put_aside(&self, path: &Path, name: &str, stays: bool) -> Result<()> {
         let Some(aside) = &self.set_aside else {
             return Ok(());
@@ -284,6 +347,7 @@ fn newcomer(path: &Path, name: &str) -> ProblemKind {
     }
 }
 
+/// Looks at what stands at a path, without following a link at its end.
 fn standing(path: &Path) -> Result<Standing, Obstacle> {
     match path.symlink_metadata() {
         Ok(found) if found.is_file() => Ok(Standing::File(LocalState::of(&found))),
@@ -295,6 +359,7 @@ fn standing(path: &Path) -> Result<Standing, Obstacle> {
     }
 }
 
+/// A failure of the system at a path. The action completes the sentence "cannot ...".
 pub(super) fn failed(action: &'static str, path: &Path, error: io::Error) -> Obstacle {
     Obstacle::Failed(Error::local_file(action, path, error))
 }

@@ -1,17 +1,23 @@
-//! The filters of b2sdk for Python, for those who move from there: regular expressions with the rules of
-//! its `ScanPoliciesManager`.
+//! The filters of b2sdk for Python, for those who move from there: regular expressions with the
+//! rules of its `ScanPoliciesManager`.
 //!
-//! A name is judged in this order: by the expressions for directories, by those that include files, by those
-//! that exclude files. Each is matched at the beginning of a path, and need not reach its end.
+//! A name is judged in this order: by the expressions for directories, by those that include files,
+//! by those that exclude files. Each is matched at the beginning of a path, and need not reach its
+//! end.
 //!
-//! Python asks the expressions for directories differently on its two sides. Here the rule of the source is
-//! that of both sides, because a name that is left out on one side alone would be copied again and again:
+//! Python asks the expressions for directories differently on its two sides. Here the rule of the
+//! source is that of both sides, because a name that is left out on one side alone would be copied
+//! again and again:
 //!
 //! - Of a local source, each directory's path on the way down is matched, but not the root's.
-//! - Of a source in a bucket, the root's path is matched too, which is empty, for the files at the root. Python
-//!   matches the directory that a file is in, and then passes over what follows below that directory: so a file
-//!   deeper down is left out only if the directory has a file of its own that comes before it. Here it is left
-//!   out in any case, because a name must not take part or not depending on other names.
+//! - Of a source in a bucket, the root's path is matched too, which is empty, for the files at the
+//!   root. Python matches the directory that a file is in, and then passes over what follows below
+//!   that directory: so a file deeper down is left out only if the directory has a file of its own
+//!   that comes before it. Here it is left out in any case, because a name must not take part or
+//!   not depending on other names.
+//!
+//! An expression is compiled once, before anything is listed. The crate `regex` matches in time
+//! linear in the length of the name, so that no expression can make a scan hang.
 
 use regex::Regex;
 
@@ -20,6 +26,9 @@ use crate::sync::filter::Mark;
 use crate::sync::regex_filters::RegexFilters;
 
 /// The expressions of a run.
+///
+/// `source_is_bucket` selects the rule for files at the root. It concerns the source even where a
+/// name of the destination is judged.
 #[derive(Debug)]
 pub(super) struct Regexes {
     exclude_directories: Vec<Expression>,
@@ -28,6 +37,7 @@ pub(super) struct Regexes {
     source_is_bucket: bool,
 }
 
+/// A compiled expression, and whether it has matched any path.
 #[derive(Debug)]
 struct Expression {
     regex: Regex,
@@ -35,6 +45,7 @@ struct Expression {
 }
 
 impl Expression {
+    /// Fails with `Refused::Regex`, which has the expression and what is wrong with it.
     fn new(text: &str) -> Result<Self, SyncError> {
         let refused = |error: regex::Error| {
             SyncError::Refused(Refused::Regex {
@@ -48,8 +59,8 @@ impl Expression {
         })
     }
 
-    /// Whether it matches at the beginning. Of all matches the first one is found, so there is none at the
-    /// beginning if that one is elsewhere.
+    /// Whether it matches at the beginning. Of all matches the first one is found, so there is none
+    /// at the beginning if that one is elsewhere.
     fn matches(&self, path: &str) -> bool {
         let found = self.regex.find(path);
         self.has_matched
@@ -58,6 +69,8 @@ impl Expression {
 }
 
 impl Regexes {
+    /// Compiles all expressions. Including files without excluding any is refused, as Python does,
+    /// because it would have no effect.
     pub(super) fn new(filters: &RegexFilters, source_is_bucket: bool) -> Result<Self, SyncError> {
         if !filters.include_files.is_empty() && filters.exclude_files.is_empty() {
             return Err(Refused::contradiction(
@@ -76,6 +89,7 @@ impl Regexes {
         })
     }
 
+    /// Whether a file of this name is left out, by itself or with a directory above it.
     pub(super) fn excludes(&self, name: &str) -> bool {
         let is_at_root = self.source_is_bucket && !name.contains('/');
         (is_at_root && any(&self.exclude_directories, ""))
@@ -109,6 +123,8 @@ impl Regexes {
     }
 }
 
+/// Whether one of them matches. Those after the first that does are not asked, and stay unmarked
+/// for this path.
 fn any(expressions: &[Expression], path: &str) -> bool {
     expressions
         .iter()

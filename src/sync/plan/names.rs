@@ -9,8 +9,18 @@
 //! | nothing, or hidden | a file | an orphan: kept, hidden, deleted with its versions, set aside |
 //! | nothing, or hidden | hidden | nothing, or the deletion of the marker and the versions below it |
 //!
-//! A download waits until the source has passed whatever could be below its name: `photos` cannot become a local file
-//! if there is a `photos/1.jpg`, and is then a problem.
+//! A download waits until the source has passed whatever could be below its name: `photos` cannot
+//! become a local file if there is a `photos/1.jpg`, and is then a problem.
+//!
+//! Requests: none. Local files are read only where [`compare`] asks for the content, one at a time,
+//! on the calling thread.
+//!
+//! | question | asked | answer |
+//! |---|---|---|
+//! | does the file have a place? | before it is compared | markers of the destination |
+//! | can it be transferred? | only if it is to be transferred | names and keys (`unfit`) |
+//! | what becomes of older versions? | with each version, as it is listed | `versions` |
+//! | may its content be at the destination? | uploads of new files alone | `rename` |
 
 use std::time::Duration;
 
@@ -30,6 +40,13 @@ use crate::sync::versions::{Fold, Rule};
 
 impl Planner {
     /// Decides about a name that the merge has yielded.
+    ///
+    /// It is called in the order of names. If the source has the name, downloads that wait are let
+    /// go here as far as this name allows, before the name itself is decided.
+    ///
+    /// A cover of the source comes first: what the source does not know of is left alone, whatever
+    /// the destination has. A cover of the destination makes a file of the source a problem,
+    /// because something unknown has its place.
     pub(super) fn name(&mut self, pair: Pair<Entry>) -> Result<(), SyncError> {
         self.current = None;
         let Pair {
@@ -67,6 +84,8 @@ impl Planner {
         }
     }
 
+    /// Counts a name for the report, the limit on removals and progress. Hidden files are not
+    /// counted.
     fn count(&mut self, at_source: bool, at_destination: bool) {
         let reporter = &self.context.reporter;
         if at_source {
@@ -80,6 +99,9 @@ impl Planner {
     }
 
     /// Decides about a name that the source has.
+    ///
+    /// The versions of the destination that follow are judged by whether the file is transferred:
+    /// then the newest one is superseded as well, and may be deleted after the transfer.
     fn present(
         &mut self,
         name: String,
@@ -105,7 +127,16 @@ impl Planner {
         }
     }
 
-    /// Makes what was decided about a name a step, a problem, or a count. Returns whether the file is transferred.
+    /// Makes what was decided about a name a step, a problem, or a count. Returns whether the file
+    /// is transferred.
+    ///
+    /// | decision | result |
+    /// |---|---|
+    /// | equal | counted as unchanged |
+    /// | newer at the destination | a problem, or counted as skipped |
+    /// | may not be changed | a problem |
+    /// | only the time is wrong | a step that copies the version onto itself, or sets the local time |
+    /// | to be transferred | a step, an upload that waits for renames, or a problem if it cannot be |
     fn decided(
         &mut self,
         name: String,
@@ -156,8 +187,10 @@ impl Planner {
         Ok(false)
     }
 
-    /// Returns whether a version at the destination can be copied: it is not encrypted with a customer's key, or the
-    /// key was given.
+    /// Returns whether a version at the destination can be copied: it is not encrypted with a
+    /// customer's key, or the key was given.
+    ///
+    /// Otherwise a copy from it would be planned and refused, and the upload not be made.
     fn can_read(&self, name: &str, stored: &Stored) -> bool {
         let Some(prefix) = &self.context.prefix else {
             return false;
@@ -171,6 +204,8 @@ impl Planner {
                 .is_some()
     }
 
+    /// How a file is transferred: by the direction, and appended to if it has grown and the options
+    /// ask for that.
     fn action(&self, source: &Entry, destination: Option<&Entry>) -> Action {
         match &self.context.direction {
             Direction::Up { .. } => match destination.and_then(Entry::stored) {
@@ -184,8 +219,11 @@ impl Planner {
         }
     }
 
-    /// Returns whether the content of a local file may be at the destination under another name, one that is not
-    /// listed yet or is an orphan. Its upload then waits for the end of the scans.
+    /// Returns whether the content of a local file may be at the destination under another name,
+    /// one that is not listed yet or is an orphan. Its upload then waits for the end of the scans.
+    ///
+    /// Only a name that the destination does not show is looked for: content that replaces other
+    /// content is uploaded.
     fn may_be_renamed(&self, source: &Entry, destination: Option<&Entry>) -> bool {
         let Some(from) = self.context.options.renames.from() else {
             return false;
@@ -199,7 +237,10 @@ impl Planner {
                 .may_match(source.size, self.merge.destination_has_ended())
     }
 
-    /// Returns why the file cannot be transferred under that name, if it cannot. No request has been made for it.
+    /// Returns why the file cannot be transferred under that name, if it cannot.
+    ///
+    /// No request has been made for it. A missing key withholds removals; a name that does not fit
+    /// withholds none.
     fn unfit(&self, name: &str, source: &Entry) -> Option<ProblemKind> {
         if let (Some(stored), Some(prefix)) = (source.stored(), &self.context.source_prefix)
             && stored.is_sse_c()
@@ -234,6 +275,9 @@ impl Planner {
     }
 
     /// Decides about a name that the source does not have.
+    ///
+    /// It must be neither covered at the source nor at the destination. Whether it is kept or not,
+    /// it is offered to renames.
     fn orphan(&mut self, name: String, destination: &Entry) -> Result<(), SyncError> {
         let options = &self.context.options;
         let is_visible = !destination.is_hidden();
@@ -279,6 +323,9 @@ impl Planner {
     }
 
     /// Begins to decide about the versions of a name with the newest one.
+    ///
+    /// `newest` may be a hide marker, and is decided about first. The older versions come from the
+    /// merge directly after it.
     fn fold(&mut self, name: String, newest: Option<&Entry>, fold: Fold) -> Result<(), SyncError> {
         self.current = Some(Current {
             name,
@@ -294,6 +341,9 @@ impl Planner {
     }
 
     /// A version of the name that is being listed, the next one after those that came before.
+    ///
+    /// If no fold has begun for the name, its versions are of no interest. A version on hold is
+    /// planned like any other, and left out when the removals come.
     pub(super) fn older(&mut self, version: &Stored) -> Result<(), SyncError> {
         let Some(current) = &mut self.current else {
             return Ok(());
@@ -314,8 +364,10 @@ impl Planner {
         self.removal(&step)
     }
 
-    /// Whether a file at the destination can get another time without being transferred. From bucket to
-    /// bucket that would be a copy as well.
+    /// Whether a file at the destination can get another time without being transferred. From
+    /// bucket to bucket that would be a copy as well.
+    ///
+    /// In a bucket, the copy replaces type and info, so that the listing must have kept them.
     fn can_refresh(&self, name: &str, destination: &Entry) -> bool {
         match &self.context.direction {
             Direction::Up { .. } => destination
@@ -326,9 +378,20 @@ impl Planner {
         }
     }
 
-    /// Compares a file that both sides have. Where sizes and times do not tell, the SHA-1s are taken: that of a local
-    /// file is computed, which reads it; that of a version is the one that the listing has. Only if both are known is
-    /// any content read. Fails if the run is cancelled while a file is read.
+    /// Compares a file that both sides have. Where sizes and times do not tell, the SHA-1s are
+    /// taken: that of a local file is computed, which reads it; that of a version is the one that
+    /// the listing has.
+    ///
+    /// Only if both are known is any content read. Fails if the run is cancelled while a file is
+    /// read.
+    ///
+    /// | checksums | result |
+    /// |---|---|
+    /// | equal | the same, or a new time |
+    /// | different | what size and time say, or a transfer for `Compare::Sha1` |
+    /// | one side has none, and `Compare::Sha1` | what size and time say, with all times believed |
+    /// | one side has none otherwise | what size and time say |
+    /// | the local file cannot be read | what size and time say, or a transfer for `Compare::Sha1` |
     fn compare(
         &self,
         name: &str,
@@ -383,6 +446,7 @@ impl Planner {
     }
 }
 
+/// What is compared of a file. A local file always has a time.
 fn facts(entry: &Entry) -> Facts {
     Facts {
         size: entry.size,
@@ -391,6 +455,7 @@ fn facts(entry: &Entry) -> Facts {
     }
 }
 
+/// An age in milliseconds, the largest one if it does not fit.
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

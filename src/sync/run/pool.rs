@@ -1,8 +1,16 @@
-//! The threads that make steps: started one by one as there is work for them, and joined by the scope that they
-//! belong to.
+//! The threads that make steps: started one by one as there is work for them, and joined by the
+//! scope that they belong to.
 //!
-//! A job is the list of steps of one name, which one thread makes in their order and ends at the first that fails.
-//! The queue holds two jobs for each thread, so that planning does not run ahead of the transfers.
+//! A job is the list of steps of one name, which one thread makes in their order and ends at the
+//! first that fails. The queue holds two jobs for each thread, so that planning does not run ahead
+//! of the transfers.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | a thread cannot be started | the others do its work; without any, the run ends with an error |
+//! | the limit of workers grows or shrinks | threads are added, or some are left without work |
+//! | a step panics | the panic is its result, and the rest of its job is skipped |
+//! | the pool is dropped | the queue closes, and each thread ends when it is empty |
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +32,8 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 pub(super) type Job = Vec<SyncStep>;
 
 /// A step that was made or tried. A panic is passed on to the calling thread.
+///
+/// Each step of a job comes back as one of these, those that were skipped too.
 pub(super) struct Done {
     pub(super) step: SyncStep,
     pub(super) outcome: Result<StepOutcome, Box<dyn Any + Send>>,
@@ -66,8 +76,8 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         }
     }
 
-    /// Gives a job to the threads, and starts one more if all are busy. Fails if there is no thread and none can
-    /// be started.
+    /// Gives a job to the threads, and starts one more if all are busy. Fails if there is no thread
+    /// and none can be started.
     pub(super) fn hand_out(&mut self, job: Job) -> Result<(), Error> {
         if self.threads.len() < self.most() && self.threads.len() <= self.running {
             match self.start() {
@@ -94,8 +104,9 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         self.workers.limit().max(1)
     }
 
-    /// How many steps may be running while another one is handed out: two for each thread. If the limit was
-    /// lowered below the number of threads, it is fewer than the limit, so that some threads have nothing to do.
+    /// How many steps may be running while another one is handed out: two for each thread. If the
+    /// limit was lowered below the number of threads, it is fewer than the limit, so that some
+    /// threads have nothing to do.
     pub(super) fn room(&self) -> usize {
         let most = self.most();
         match self.threads.len() > most {
@@ -104,11 +115,13 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         }
     }
 
+    /// How many steps were handed out and have not come back.
     pub(super) const fn running(&self) -> usize {
         self.running
     }
 
-    /// Returns a result that has come. If more than `most` steps are running, it waits for one, but not for long.
+    /// Returns a result that has come. If more than `most` steps are running, it waits for one, but
+    /// not for long.
     pub(super) fn next(&mut self, most: usize) -> Option<Done> {
         let done = match self.running > most {
             true => self.results.recv_timeout(LOOK_UP).ok(),
@@ -118,6 +131,7 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         done
     }
 
+    /// Starts one more thread, which the scope joins at its end.
     fn start(&self) -> std::io::Result<ScopedJoinHandle<'scope, ()>> {
         let (actor, queue, sender) = (self.actor, self.queue, self.sender.clone());
         Builder::new().spawn_scoped(self.scope, move || work(actor, queue, &sender))
@@ -125,6 +139,8 @@ impl<'scope, 'env> Pool<'scope, 'env> {
 }
 
 /// What each thread does until the queue is closed.
+///
+/// The lock on the queue is held while a job is waited for, and not while it is made.
 fn work(actor: &Actor, queue: &Mutex<Receiver<Job>>, results: &Sender<Done>) {
     loop {
         let job = queue.lock().recv();

@@ -1,4 +1,5 @@
-//! What the calling thread remembers of a run, within bounds that do not depend on the number of files.
+//! What the calling thread remembers of a run, within bounds that do not depend on the number of
+//! files.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -6,17 +7,18 @@ use std::time::Duration;
 use crate::sync::staged::Staged;
 use crate::sync::step::{Action, SyncStep};
 
-/// How many names are remembered of each kind. If more transfers than these did not succeed, no version is deleted
-/// that waits for a transfer; if more files changed while they were read, they are not tried again; if more files
-/// wait for their place, they are problems.
+/// How many names are remembered of each kind. If more transfers than these did not succeed, no
+/// version is deleted that waits for a transfer; if more files changed while they were read, they
+/// are not tried again; if more files wait for their place, they are problems.
 pub(super) const REMEMBERED: usize = 10_000;
 
+/// It belongs to the calling thread.
 #[derive(Default)]
 pub(super) struct State {
     /// The number of transfers that did not succeed.
     pub(super) failed_transfers: u64,
-    /// The number of uploads whose file was gone when its turn came. It may have been moved to a name that was
-    /// scanned before, so that an orphan may be its only copy.
+    /// The number of uploads whose file was gone when its turn came. It may have been moved to a
+    /// name that was scanned before, so that an orphan may be its only copy.
     pub(super) vanished: u64,
     /// The number of removals that were left out because of that.
     pub(super) left_out: u64,
@@ -28,6 +30,7 @@ pub(super) struct State {
     forgets: bool,
     /// Uploads whose source changed while it was read.
     pub(super) again: Vec<SyncStep>,
+    /// Whether files that changed are being tried again, so that the next change is a problem.
     pub(super) is_second_round: bool,
     /// The removals of one name that are gathered.
     pub(super) batch: Vec<SyncStep>,
@@ -35,7 +38,10 @@ pub(super) struct State {
     pub(super) staged: Vec<(SyncStep, Staged)>,
     /// Whether the directory of a local destination is there: it is made for the first file.
     pub(super) has_root: bool,
+    /// Whether the barrier is behind.
     pub(super) is_removing: bool,
+    /// The number of removals that the plan has not yielded yet. For a saved plan it is not known,
+    /// and 0.
     pub(super) removals_left: u64,
     /// When the run began, on the clock that never goes back.
     pub(super) began: Duration,

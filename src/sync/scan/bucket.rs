@@ -1,8 +1,8 @@
 //! Scanning a folder of a bucket: the service lists in the order of names, and of a name the newest
 //! version first.
 //!
-//! Pages have 10,000 rows, which cost as much as ten pages of 1000 and need one round trip. Of each row only what
-//! synchronizing asks for stays in memory.
+//! Pages have 10,000 rows, which cost as much as ten pages of 1000 and need one round trip. Of each
+//! row only what synchronizing asks for stays in memory.
 //!
 //! | what is asked for | request | what is yielded of a name |
 //! |---|---|---|
@@ -10,9 +10,17 @@
 //! | a destination whose versions are deleted | `b2_list_file_versions` | its newest version, hide markers included, then the older ones |
 //! | a source as it was at a time | `b2_list_file_versions` | the newest version of that time |
 //!
-//! A row that cannot be read, a page that cannot be had after the usual repetitions, and a refusal end the scan with an
-//! error: what has not been listed must not look absent. Unfinished large files and rows for folders are passed over, and
-//! so is a row whose name does not begin with the folder's.
+//! A row that cannot be read, a page that cannot be had after the usual repetitions, and a refusal
+//! end the scan with an error: what has not been listed must not look absent. Unfinished large
+//! files and rows for folders are passed over, and so is a row whose name does not begin with the
+//! folder's.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | an answer is lost, or the service is busy | the page is requested again, as for any call |
+//! | the bucket changes while it is listed | each name is seen as it was when its page was listed |
+//! | the run is cancelled | the request that is under way ends, and then the scan |
+//! | the clock of this computer is wrong | ages count by the earlier of this clock and the service's |
 
 use std::sync::Arc;
 
@@ -29,17 +37,23 @@ use crate::sync::reporter::Reporter;
 use crate::sync::scan::pages::{PageReader, PagesAhead};
 use crate::sync::scan::rows::{KeptDetails, Listed, Rows};
 
-/// A scan of a folder: an iterator over its files, in the order of names, and over their older versions if these are
-/// listed. After an error it is at its end.
+/// A scan of a folder: an iterator over its files, in the order of names, and over their older
+/// versions if these are listed. After an error it is at its end.
+///
+/// It filters names on the calling thread, and keeps the page that it works through. `current` and
+/// `is_selected` are all it remembers of earlier rows.
 #[derive(Debug)]
 pub(in crate::sync) struct BucketScan {
     bucket: Bucket,
     prefix: String,
+    /// Tells when the run is cancelled.
     control: Control,
     pages: PagesAhead,
+    /// The rows that have come and were not taken.
     page: Rows,
     view: View,
     is_source: bool,
+    /// Versions that the service made later are passed over.
     as_of: Option<Timestamp>,
     filters: Arc<Filters>,
     reporter: Arc<Reporter>,
@@ -47,6 +61,7 @@ pub(in crate::sync) struct BucketScan {
     current: Option<String>,
     /// Whether a version of it was yielded.
     is_selected: bool,
+    /// The number of names that the filters left out so far.
     pub(in crate::sync) excluded: u64,
 }
 
@@ -69,6 +84,7 @@ pub(in crate::sync) struct ScanOptions {
 }
 
 impl BucketScan {
+    /// Prepares a scan, which lists nothing before `start` or the first item.
     pub(in crate::sync) fn new(
         folder: &BucketFolder,
         cancel: &CancelToken,
@@ -105,6 +121,8 @@ impl BucketScan {
         self.pages.start();
     }
 
+    /// Returns the next row, and waits for a page if it has to. The page before is dropped first,
+    /// so that it takes no memory beside the next one.
     fn next_row(&mut self) -> Option<Result<Listed, Error>> {
         loop {
             if let Some(row) = self.page.next() {
@@ -124,6 +142,10 @@ impl BucketScan {
         (self.filters.removes_excluded() && !self.is_source) || self.filters.includes(name)
     }
 
+    /// What a row is for the merge; `None` if it is passed over.
+    ///
+    /// Rows of one name must come together and newest first, which the listing guarantees. The
+    /// first of them that is not too late is the file, and those behind it are older versions.
     fn item(&mut self, row: Listed) -> Option<Item<Entry>> {
         let Listed {
             mut name,
@@ -180,8 +202,9 @@ impl BucketScan {
     }
 }
 
-/// Returns the time at the service, by the date of its last answer, and no later than by our own clock: whichever of the
-/// two is wrong, nothing counts as older than it is. Versions are then deleted later, and never too early.
+/// Returns the time at the service, by the date of its last answer, and no later than by our own
+/// clock: whichever of the two is wrong, nothing counts as older than it is. Versions are then
+/// deleted later, and never too early.
 pub(in crate::sync) fn service_now(bucket: &Bucket) -> Timestamp {
     let session = &bucket.client().session;
     let clock = session.clock();

@@ -1,14 +1,14 @@
 //! Scanning a local directory in the order that a bucket lists in.
 //!
-//! A bucket orders whole names by their bytes, in which `/` is a byte like any other: `a b/x`, `a.txt`
-//! and `a-b` come before `a/x`, and `a0` after it. Within a directory, files are therefore sorted by
-//! their name and directories by their name with a `/` behind it, and a directory is entered where it
-//! stands in that order. Of two such keys that differ at a byte of both, everything below keeps that
-//! order; and a key that is the beginning of another one has no `/` at its end, so it is a file, which
-//! comes before everything that begins with its name.
+//! A bucket orders whole names by their bytes, in which `/` is a byte like any other: `a b/x`,
+//! `a.txt` and `a-b` come before `a/x`, and `a0` after it. Within a directory, files are therefore
+//! sorted by their name and directories by their name with a `/` behind it, and a directory is
+//! entered where it stands in that order. Of two such keys that differ at a byte of both,
+//! everything below keeps that order; and a key that is the beginning of another one has no `/` at
+//! its end, so it is a file, which comes before everything that begins with its name.
 //!
-//! 1. A directory is read to its end; its names stand in one piece of memory, with eight bytes more for
-//!    each.
+//! 1. A directory is read to its end; its names stand in one piece of memory, with eight bytes more
+//!    for each.
 //! 2. They are sorted.
 //! 3. Each is looked at when its turn comes: a file's size and time are read then, a directory is
 //!    entered.
@@ -24,13 +24,18 @@
 //! | a directory that cannot be read | a problem, and a marker for what is below |
 //! | a file that cannot be looked at, or is gone | a problem, and a marker for its name |
 //! | a link that leads nowhere or is skipped, or something that became another kind | a marker for its name and one for what is below: it may have been a file or a directory at the last run |
-//! | a link to a directory that it lies in | a problem, and markers for its name and what is below |
+//! | a link to a directory that it lies in | a notice, and markers for its name and what is below |
 //! | a pipe, a socket, a device | a notice, and a marker for its name |
 //! | a name that the service does not take | a problem, and a marker |
 //! | a name that is not UTF-8 | a problem; no name in a bucket corresponds to it |
+//! | an entry whose name in NFC another one of the directory has already | a problem, and no marker |
 //! | a temporary file of a download | a notice, and a marker for its name |
 //!
-//! At a destination nothing is followed, nothing is left out but by names, and only failures are reported.
+//! At a destination nothing is followed, nothing is left out but by names and the tag file, and
+//! only failures are reported.
+//!
+//! A file that is created, renamed or deleted while the scan runs may be in it or not, which the
+//! next run puts right. Below an entry that became another kind, the other side is protected.
 
 mod directory;
 mod lookup;
@@ -54,8 +59,11 @@ use crate::sync::reporter::Reporter;
 use crate::sync::scan::local::directory::{Directory, Kind, Reading, Row};
 use crate::sync::write::remove_stale;
 
-/// A scan of a directory: an iterator over its files and markers, in the order of names. An error is an entry of its
-/// own and ends the scan only if it is cancelled.
+/// A scan of a directory: an iterator over its files and markers, in the order of names. An error
+/// is an entry of its own and ends the scan only if it is cancelled.
+///
+/// `levels` are the directories from the root down to the one at `path`; `name` always belongs to
+/// `path`.
 #[derive(Debug)]
 pub(in crate::sync) struct LocalScan {
     rules: Rules,
@@ -67,11 +75,12 @@ pub(in crate::sync) struct LocalScan {
     path: PathBuf,
     /// Its name below the root: empty, or ending with `/`.
     name: String,
-    /// What stands for everything below names of which it is not known what they are, for later in the
-    /// order.
+    /// What stands for everything below names of which it is not known what they are, for later in
+    /// the order.
     pending: BTreeSet<String>,
     ready: VecDeque<Item<Entry>>,
     reporter: Arc<Reporter>,
+    /// The device of the root, for leaving out other file systems.
     device: Option<u64>,
     /// Whether names can begin with the prefix that the bucket has before them.
     is_prefix_fit: bool,
@@ -94,7 +103,9 @@ pub(in crate::sync) struct Rules {
 /// What is done with links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sync) enum LinkRule {
+    /// To files and to directories.
     Follow,
+    /// Links to directories are skipped.
     FilesOnly,
     /// Also at a destination: what a link leads to is not ours to change.
     Skip,
@@ -117,6 +128,8 @@ impl Rules {
         }
     }
 
+    /// For a destination: links are skipped, mounted file systems are entered, and directories with
+    /// the tag file are left out as at a source.
     pub(in crate::sync) fn of_destination(
         folder: &LocalFolder,
         cleans_at: Option<SystemTime>,
@@ -133,8 +146,8 @@ impl Rules {
 }
 
 impl LocalScan {
-    /// Begins to scan a directory, and reads its first level. Fails if the root cannot be read: then nothing is known,
-    /// and no run may go ahead.
+    /// Begins to scan a directory, and reads its first level. Fails if the root cannot be read:
+    /// then nothing is known, and no run may go ahead.
     pub(in crate::sync) fn new(
         root: &Path,
         rules: Rules,
@@ -176,6 +189,8 @@ impl LocalScan {
         Directory::read(&self.path, &reading, outer_name)
     }
 
+    /// Decides about an entry of the innermost directory. What stands before it in the order and
+    /// was pending comes first.
     fn visit(&mut self, row: Row) {
         let Some(level) = self.levels.last() else {
             return;
@@ -225,6 +240,8 @@ impl LocalScan {
         }
     }
 
+    /// Looks at a file, whose name the filters have let pass: its size, its time, its identity. It
+    /// is not opened.
     fn visit_file(&mut self, name: String, on_disk: Option<OsString>) {
         if let Err(reason) = self.check_name(&name) {
             return self.mark(name, Cover::Unknown, Some(ProblemKind::UnfitName(reason)));
@@ -252,6 +269,8 @@ impl LocalScan {
         }
     }
 
+    /// Enters a directory, or marks what is below it. On failure, `path` and `name` are as they
+    /// were.
     fn visit_directory(&mut self, name: String, on_disk: Option<OsString>, kind: Kind) {
         let whole = name.trim_end_matches('/');
         if let Err(reason) = self.check_name(whole) {
@@ -294,6 +313,7 @@ impl LocalScan {
         self.read(own, self.name.len()).map(Some)
     }
 
+    /// Leaves the innermost directory, which has no entries left.
     fn leave(&mut self) {
         if let Some(level) = self.levels.pop()
             && !self.levels.is_empty()
@@ -318,11 +338,13 @@ impl LocalScan {
         (below != Path::new(name)).then(|| below.into())
     }
 
+    /// Only a source has a prefix, which may be empty.
     const fn is_source(&self) -> bool {
         self.rules.prefix.is_some()
     }
 
-    /// Checks the name of an entry of the directory that is being scanned, whose own name is checked already.
+    /// Checks the name of an entry of the directory that is being scanned, whose own name is
+    /// checked already.
     fn check_name(&self, name: &str) -> Result<(), Box<str>> {
         let Some(prefix) = &self.rules.prefix else {
             return Ok(());
@@ -336,6 +358,7 @@ impl LocalScan {
         checked.map_err(|rule| rule.to_string().into())
     }
 
+    /// Reports an entry without marking anything.
     fn problem(&mut self, name: String, kind: ProblemKind) {
         // At a destination it stays as it is.
         if self.is_source() {
@@ -343,6 +366,8 @@ impl LocalScan {
         }
     }
 
+    /// Marks a name, or what is below it if it ends with `/`. Notices are left out at a
+    /// destination.
     fn mark(&mut self, name: String, cover: Cover, problem: Option<ProblemKind>) {
         let problem = problem.filter(|problem| self.is_source() || problem.is_failure());
         self.ready.push_back(Item::Marker(Marker {
@@ -368,6 +393,7 @@ impl LocalScan {
         }
     }
 
+    /// Marks what is below the first pending name.
     fn mark_pending(&mut self) {
         if let Some(name) = self.pending.pop_first() {
             self.mark(name, Cover::Unknown, None);
@@ -397,6 +423,7 @@ impl Iterator for LocalScan {
     }
 }
 
+/// What it means that an entry cannot be looked at: it is gone, or unreadable.
 fn unreadable(error: io::Error) -> ProblemKind {
     match error.kind() {
         io::ErrorKind::NotFound => ProblemKind::Vanished,
@@ -404,6 +431,8 @@ fn unreadable(error: io::Error) -> ProblemKind {
     }
 }
 
+/// The file of a state. Its time is rounded down to the millisecond, and is that of 1970 if it is
+/// earlier.
 fn entry(state: LocalState, path: Option<Box<Path>>) -> Entry {
     let state = LocalState { path, ..state };
     Entry {

@@ -1,11 +1,26 @@
 //! The pages of a bucket's listing, the next one of which is fetched while one is worked through.
 //!
-//! A thread of its own lists. It hands over a page when it is asked for one, so that at most two pages of a listing are
-//! in memory: the one that is worked through, and the next one. If no thread can be started, pages are listed by the
-//! thread that asks for them.
+//! A thread of its own lists. It hands over a page when it is asked for one, so that at most two
+//! pages of a listing are in memory: the one that is worked through, and the next one. If no thread
+//! can be started, pages are listed by the thread that asks for them.
 //!
-//! The scan that is dropped cancels the request that is under way and waits for the thread, so that none outlives a
-//! run. A panic of the thread is passed on.
+//! The scan that is dropped cancels the request that is under way and waits for the thread, so that
+//! none outlives a run. A panic of the thread is passed on.
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | the listing fails after the usual repetitions | the error is the next page, and the last one |
+//! | the scan is dropped while a request runs | the request is cancelled, and the thread joined |
+//! | the thread panics | the panic goes on in the thread that asks for the page |
+//! | the scan is slower than the service | the thread waits with one page; nothing more is requested |
+//!
+//! 1. `start` gives the reader to a thread, which requests the first page at once.
+//! 2. The thread offers a page and waits until it is taken; then it requests the next one.
+//! 3. The scan takes a page when it has used up the one before, and ticks while it waits.
+//! 4. After the last page, or after an error, the thread ends and is joined.
+//!
+//! Both sides of a synchronization between buckets are started before the first page is taken, so
+//! that they list at the same time.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -25,6 +40,8 @@ use crate::sync::scan::rows::{KeptDetails, Row, RowPacker, Rows};
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Lists page by page.
+///
+/// It belongs to one thread at a time: the one that lists.
 #[derive(Debug)]
 pub(super) struct PageReader {
     bucket: Bucket,
@@ -54,6 +71,9 @@ impl PageReader {
     }
 
     /// The next page, or the next pages as long as they are small.
+    ///
+    /// Small pages are put together until there are as many rows as in a large one. A row that
+    /// cannot be packed ends the listing with [`Error::UnexpectedReply`].
     fn next(&mut self) -> Option<Result<Rows>> {
         let Self {
             bucket,
@@ -99,15 +119,19 @@ pub(super) struct PagesAhead {
     cancel: CancelToken,
 }
 
+/// Who lists.
 #[derive(Debug)]
 enum State {
+    /// Nobody yet.
     Idle(Box<PageReader>),
+    /// A thread of its own, which hands over one page at a time.
     Ahead {
         pages: Receiver<Option<Result<Rows>>>,
         thread: JoinHandle<()>,
     },
     /// Without a thread, as there was none to be had.
     Alone(Box<PageReader>),
+    /// The last page was taken, or listing has failed or was ended.
     Ended,
 }
 
@@ -148,6 +172,8 @@ impl PagesAhead {
     }
 
     /// The next page. `tick` is called again and again while it is waited for.
+    ///
+    /// It returns `None` after the last page, and also after an error was returned.
     pub(super) fn next(&mut self, tick: impl Fn()) -> Option<Result<Rows>> {
         self.start();
         let page = match &mut self.state {
@@ -172,6 +198,9 @@ impl PagesAhead {
     }
 
     /// Lists no more.
+    ///
+    /// It waits for the request that is under way, which the token cuts short. Calling it again
+    /// does nothing.
     pub(super) fn end(&mut self) {
         self.cancel.cancel();
         self.join();
@@ -196,6 +225,8 @@ impl Drop for PagesAhead {
     }
 }
 
+/// What the thread does: it lists page after page until the last one, a failure, or nobody takes
+/// them.
 fn list(mut reader: PageReader, pages: &SyncSender<Option<Result<Rows>>>) {
     loop {
         let page = reader.next();

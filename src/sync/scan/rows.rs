@@ -1,10 +1,13 @@
-//! The rows of a page of a listing, packed: what synchronizing asks of 10,000 of them fits in 3 MiB, of the 9.5 MB of
-//! JSON that they take on the wire.
+//! The rows of a page of a listing, packed: what synchronizing asks of 10,000 of them fits in 3
+//! MiB, of the 9.5 MB of JSON that they take on the wire.
 //!
-//! Their texts stand one after the other in one piece of memory, and the type and the file info of a file are kept only
-//! where a copy may have to repeat them: a copy that is to have another time replaces both, and would lose them. A field
-//! that the key may not read counts as not set, so that a version under an invisible retention is tried, refused, and
-//! counted as retained.
+//! Their texts stand one after the other in one piece of memory, and the type and the file info of
+//! a file are kept only where a copy may have to repeat them: a copy that is to have another time
+//! replaces both, and would lose them. A field that the key may not read counts as not set, so that
+//! a version under an invisible retention is tried, refused, and counted as retained.
+//!
+//! Packing and unpacking are each other's inverse for what is kept. Texts are taken in the order in
+//! which they were put: type, info, name, id.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,6 +34,7 @@ pub(in crate::sync) struct KeptDetails {
 }
 
 impl KeptDetails {
+    /// Keeps neither type nor info of any file.
     pub(in crate::sync) const NONE: Self = Self {
         from: u64::MAX,
         without_time: false,
@@ -38,6 +42,8 @@ impl KeptDetails {
 }
 
 /// The rows of a page that have not been taken.
+///
+/// It must be taken from front to back, because a row only knows how long its texts are.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     rows: std::vec::IntoIter<Packed>,
@@ -47,6 +53,9 @@ pub(super) struct Rows {
 }
 
 /// A row that is taken.
+///
+/// `retained_until` is apart from `stored` because whether it is over is decided by the clock when
+/// the row is taken.
 #[derive(Debug)]
 pub(super) struct Listed {
     pub(super) name: String,
@@ -55,6 +64,8 @@ pub(super) struct Listed {
 }
 
 /// Puts the rows of a page together.
+///
+/// Rows are pushed in the order of the listing and come out in that order.
 #[derive(Debug)]
 pub(super) struct RowPacker {
     rows: Vec<Packed>,
@@ -63,6 +74,8 @@ pub(super) struct RowPacker {
 }
 
 /// A row without its texts.
+///
+/// `name` and `file_id` are lengths in bytes.
 #[derive(Debug)]
 struct Packed {
     name: u32,
@@ -93,6 +106,9 @@ impl RowPacker {
     }
 
     /// Adds a row of the answer, unless it is none of a file or a hide marker.
+    ///
+    /// Unfinished large files and folders are left out. Of a large file without a SHA-1, the one
+    /// that its uploader recorded is kept. Fails if a text has more than 4 GiB.
     pub(super) fn push(&mut self, row: &Row) -> serde_json::Result<()> {
         if matches!(row.action, FileAction::Start | FileAction::Folder) {
             return Ok(());
@@ -139,6 +155,7 @@ impl RowPacker {
         u32::try_from(text.len()).map_err(serde::de::Error::custom)
     }
 
+    /// Gives the rows away, in as little memory as they need.
     pub(super) fn finish(mut self) -> Rows {
         self.texts.shrink_to_fit();
         self.rows.shrink_to_fit();
@@ -190,6 +207,9 @@ impl Iterator for Rows {
 }
 
 /// What is read of a row.
+///
+/// A field that is missing or `null` counts as not set, except for the name and the action, without
+/// which the page is an error.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {

@@ -1,5 +1,12 @@
-//! One local directory, read to its end and sorted in the order that makes a walk visit all files in the
-//! order of the bytes of their whole names.
+//! One local directory, read to its end and sorted in the order that makes a walk visit all files
+//! in the order of the bytes of their whole names.
+//!
+//! | what happens while it is read | what follows |
+//! |---|---|
+//! | the system reports an error | the directory counts as unreadable, whatever was read |
+//! | the run is cancelled | reading stops, and the scan ends with that |
+//! | a name is not UTF-8, or longer than 64 KiB | a problem under a similar name |
+//! | the names take more than 4 GiB | the directory counts as unreadable |
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,6 +25,8 @@ use crate::sync::scan::local::{LinkRule, Rules};
 use crate::sync::write::TEMPORARY_OF_PYTHON;
 
 /// A directory that is being scanned.
+///
+/// `names` has all names one after the other; a row says where its own begins.
 #[derive(Debug)]
 pub(super) struct Directory {
     names: Vec<u8>,
@@ -32,6 +41,8 @@ pub(super) struct Directory {
 }
 
 /// An entry of a directory.
+///
+/// Eight bytes, of which a directory with a million files has a million.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     start: u32,
@@ -39,6 +50,7 @@ pub(super) struct Row {
     pub(super) kind: Kind,
 }
 
+/// What an entry is, as far as the directory and the rules for links tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
@@ -62,6 +74,9 @@ pub(super) enum Kind {
 }
 
 /// What reading a directory takes.
+///
+/// It is apart from the path because it is the same for each directory but for the identity and the
+/// depth.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) rules: &'a Rules,
@@ -74,12 +89,14 @@ pub(super) struct Reading<'a> {
 }
 
 impl Kind {
+    /// Whether the entry is entered, so that it sorts with a `/` behind its name.
     pub(super) const fn is_directory(self) -> bool {
         matches!(self, Self::Directory | Self::LinkedDirectory)
     }
 }
 
 impl Row {
+    /// The name of the row.
     fn of<'n>(&self, names: &'n [u8]) -> &'n [u8] {
         let start = self.start as usize;
         let end = start + usize::from(self.length);
@@ -89,6 +106,12 @@ impl Row {
 
 impl Directory {
     /// Reads and sorts the directory at a path.
+    ///
+    /// Fails if any entry cannot be read: a directory that is known in part would make what is
+    /// missing look absent.
+    ///
+    /// Names are compared after they were brought into NFC, if that is asked for. Of equal ones
+    /// only the first is kept as it is, and the others are `Twice`.
     pub(super) fn read(path: &Path, reading: &Reading<'_>, outer_name: usize) -> io::Result<Self> {
         let Reading {
             rules,
@@ -167,6 +190,7 @@ impl Directory {
     }
 }
 
+/// What an entry is. Only a link that may be followed takes a look at its target.
 fn kind(entry: &fs::DirEntry, text: &str, rules: &Rules) -> Kind {
     let file_type = match entry.file_type() {
         Ok(file_type) => file_type,

@@ -1,8 +1,9 @@
-//! Looking at one file of the directory that is being scanned: its size, its time, and which file it is.
+//! Looking at one file of the directory that is being scanned: its size, its time, and which file
+//! it is.
 //!
-//! On Linux the directory is kept open while it is scanned, and a file is looked up by its own name: the system then
-//! does not walk the whole path again for each file, which is a fifth of what a scan costs. Elsewhere, and below
-//! [`OPEN`] levels, files are looked up by their paths.
+//! On Linux the directory is kept open while it is scanned, and a file is looked up by its own
+//! name: the system then does not walk the whole path again for each file, which is a fifth of what
+//! a scan costs. Elsewhere, and below [`OPEN`] levels, files are looked up by their paths.
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 use std::os::fd::OwnedFd;
@@ -13,12 +14,14 @@ use std::path::Path;
 
 use crate::sync::local_state::LocalState;
 
-/// The most directories that are kept open, one of each level. The descriptors of a process are limited, and
-/// transfers need some.
+/// The most directories that are kept open, one of each level. The descriptors of a process are
+/// limited, and transfers need some.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 const OPEN: usize = 32;
 
 /// How the files of one directory are looked up.
+///
+/// Without a descriptor it holds nothing, and each look takes the whole path.
 #[derive(Debug)]
 pub(super) struct Lookup {
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -26,7 +29,8 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// Prepares looking up the files of the directory at a path, which is so many levels below the root.
+    /// Prepares looking up the files of the directory at a path, which is so many levels below the
+    /// root.
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     pub(super) fn new(path: &Path, depth: usize) -> Self {
         use rustix::fs::{Mode, OFlags, open};
@@ -38,14 +42,15 @@ impl Lookup {
         }
     }
 
-    /// Prepares looking up the files of the directory at a path, which is so many levels below the root.
+    /// Prepares looking up the files of the directory at a path, which is so many levels below the
+    /// root.
     #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
     pub(super) const fn new(_: &Path, _: usize) -> Self {
         Self {}
     }
 
-    /// Returns what identifies a file of the directory, which is at this path; `None` if it is no regular file. A
-    /// link counts as what it leads to if links are followed.
+    /// Returns what identifies a file of the directory, which is at this path; `None` if it is no
+    /// regular file. A link counts as what it leads to if links are followed.
     pub(super) fn file(
         &self,
         directory: &Path,
@@ -65,6 +70,8 @@ impl Lookup {
     }
 }
 
+/// Looks a name up in an open directory. The state must equal the one that `LocalState::of` makes
+/// of the metadata.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn relative(directory: &OwnedFd, name: &OsStr, follows: bool) -> io::Result<Option<LocalState>> {
     use rustix::fs::{AtFlags, FileType, statat};
