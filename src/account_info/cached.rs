@@ -275,7 +275,11 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
     fn clear(&self) -> Result<(), StoreError> {
         self.urls.keep_only(None);
         self.forget();
-        self.store.clear()
+        let cleared = self.store.clear();
+        // What another thread has read in between is gone as well.
+        self.urls.keep_only(None);
+        self.forget();
+        cleared
     }
 
     fn bucket_id(&self, owner: &Identity, name: &str) -> Result<Option<BucketId>, StoreError> {

@@ -76,6 +76,10 @@ impl TokenConnections {
             let mut state = self.state.lock();
             let number = state.next;
             state.next += 1;
+            // A shutdown since the caller looked has not seen these.
+            if state.is_closed {
+                agents.shutdown();
+            }
             state.in_use.insert(number, agents);
             Ok(Lease {
                 owner: Arc::downgrade(self),

@@ -425,6 +425,8 @@ impl Session {
                 return Err(Error::AccountChanged);
             }
             Ok(credentials) => (credentials, None),
+            // Without a key there is nothing to send.
+            Err(error) if stored.application_key.expose().is_empty() => return Err(error),
             Err(error) => {
                 tracing::warn!(
                     "the credential provider failed; the key in the account info is used"

@@ -257,6 +257,29 @@ fn a_token_that_is_merely_too_old_survives_a_provider_that_fails() {
 }
 
 #[test]
+fn a_provider_that_fails_where_the_store_keeps_no_key_sends_nothing() {
+    let world = World::new();
+    let vault = Vault::holding(new_key(&world));
+    let first = api(&world);
+    first.authorize_with(vault.provider()).unwrap();
+    let mut auth = first.account_info().auth().unwrap().unwrap().auth().clone();
+    auth.application_key = String::new().into();
+    let info = InMemoryAccountInfo::with_clock(world.clock.clone());
+    info.save_auth(auth, None).unwrap();
+    let api = B2Api::builder(info).clock(&world.clock).build().unwrap();
+    world.service.log().clear();
+    api.authorize_with(vault.provider()).unwrap();
+    assert_eq!(api.list_buckets().unwrap().len(), 1);
+
+    *vault.key.lock().unwrap() = None;
+    world.service.expire_tokens().unwrap();
+    let error = api.list_buckets().unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "the vault is sealed");
+    assert_eq!(world.count(Operation::AuthorizeAccount), 0);
+}
+
+#[test]
 fn a_key_of_another_account_or_realm_is_never_used() {
     let (world, other) = (World::new(), World::new());
     let key = new_key(&world);

@@ -150,7 +150,14 @@ impl LastRead {
         if file.is_none() {
             return Ok(Change::Nothing);
         }
-        let look = self.read(path)?;
+        let look = match self.read(path) {
+            Ok(look) => look,
+            Err(failure) => {
+                // The next call reads it again.
+                *self = Self::default();
+                return Err(failure);
+            }
+        };
         self.file = file;
         Ok(look)
     }

@@ -159,8 +159,12 @@ impl CommandCredentials {
             }
             clock.sleep(POLL, None);
         };
-        // Everything that the command wrote is in the pipe by now.
-        while let Ok(piece) = pieces.recv_timeout(LINGER) {
+        // Everything that the command wrote is in the pipe by now. What it left running may write on.
+        let deadline = started.saturating_add(self.time_limit);
+        let until = deadline.max(clock.elapsed().saturating_add(LINGER));
+        while clock.elapsed() < until
+            && let Ok(piece) = pieces.recv_timeout(LINGER)
+        {
             self.take([piece], &mut output)?;
         }
         Ok((output, status))

@@ -162,6 +162,33 @@ fn files_of_all_ages_can_be_read_where_they_cannot_be_upgraded() {
 }
 
 #[test]
+fn a_read_only_file_that_could_not_be_read_is_read_again() {
+    if unprivileged(
+        module_path!(),
+        "a_read_only_file_that_could_not_be_read_is_read_again",
+    ) {
+        return;
+    }
+    let scratch = Scratch::new();
+    drop(scratch.authorized());
+    let writer = scratch.raw();
+    let place = ReadOnlyPlace::of(&scratch);
+    let store = place.open(true).unwrap();
+    assert!(store.auth().unwrap().is_some());
+    set_mode(scratch.directory.path(), 0o700);
+    let swap = |from: &str, to: &str| {
+        let rename = format!("ALTER TABLE account RENAME COLUMN {from} TO {to}");
+        writer.execute_batch(&rename).unwrap();
+    };
+    swap("account_id", "something");
+    for _ in 0..2 {
+        store.auth().unwrap_err();
+    }
+    swap("something", "account_id");
+    assert!(store.auth().unwrap().is_some());
+}
+
+#[test]
 fn a_read_only_place_without_account_info_begins_empty_by_choice() {
     if unprivileged(
         module_path!(),
