@@ -99,8 +99,21 @@ pub struct DownloadOptions {
     /// SHA-1 that the service itself computed is always insisted on.
     pub accept_mismatch: bool,
     /// The customer's key that the file is encrypted with (SSE-C).
+    ///
+    /// The service does not keep such a key, so the program has to provide the one that the file
+    /// was uploaded with. If the key was given an id, the id is in the file info of the version, as
+    /// `sse_c_key_id`. The key is sent with each request of the download, also with those of other
+    /// ranges and after a broken connection. A file that is encrypted by the service with its own
+    /// keys (SSE-B2), or not at all, needs none.
+    ///
+    /// Without the right key the download fails with [`Error::EncryptionKey`], before any content
+    /// arrives.
     pub encryption_key: Option<SseCustomerKey>,
     /// The receiver of progress reports.
+    ///
+    /// It is called from the threads that receive the content, at most about ten times a second.
+    /// The last report of a download that succeeds has the stage
+    /// [`Done`](crate::progress::TransferStage::Done).
     pub progress: Option<Arc<dyn Progress>>,
     /// The token that cancels the download.
     pub cancel: Option<CancelToken>,

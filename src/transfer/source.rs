@@ -71,6 +71,10 @@ pub(crate) trait UploadSource {
     }
 
     /// Opens these bytes of the source for reading.
+    ///
+    /// The range must lie within the [length](Self::len). Each call returns a reader of the same
+    /// bytes. The reader fails, rather than return other bytes, if the source has changed; the
+    /// error that it returns then contains one of the crate's.
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>>;
 }
 
@@ -89,6 +93,9 @@ pub(in crate::transfer) fn settle(transfer: Transfer<'_>, source: &dyn UploadSou
 }
 
 /// What is known of a source that was fixed.
+///
+/// Both values are of the bytes that the source had when it was first read, however much it has
+/// grown since.
 pub(crate) struct Fixed {
     /// The SHA-1 of all of it.
     pub(crate) whole: Sha1Digest,

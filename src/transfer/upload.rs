@@ -5,6 +5,10 @@
 //! | --- | --- | --- |
 //! | can be read at any position: a file, bytes | `small` | `parted` |
 //! | can be read only once: a reader, a pipe | `small`, from memory | `buffered` |
+//!
+//! A file that is not larger than a part takes one request. A stream of unknown length is read
+//! until its first part is full or it ends, before anything is sent. What is refused here, such as
+//! a part size that the account does not allow, costs no request other than a due authorization.
 
 mod buffered;
 pub(in crate::transfer) mod small;

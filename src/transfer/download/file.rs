@@ -93,8 +93,14 @@ impl Saved {
         self.verification
     }
 
-    /// Returns the number of ranges that were requested at the same time. It is 1 for a single
-    /// response, even if broken connections interrupted it.
+    /// Returns the number of ranges in which the file was downloaded.
+    ///
+    /// It is 1 for a single response, even if broken connections interrupted it, and for a pipe or
+    /// a device. A file that was saved in ranges has as many as were requested: all of them if
+    /// [`part_size`](crate::DownloadOptions::part_size) is set, and otherwise only those for which a
+    /// connection was opened, because one response may bring several. A download that
+    /// [completes another](crate::DownloadOptions::resume), or could be completed itself, has all
+    /// ranges that the file is cut into, also those that were there before.
     #[must_use]
     pub const fn parts(&self) -> u64 {
         self.parts
