@@ -156,7 +156,8 @@ fn start(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<FileId> {
     }
 }
 
-/// The number of a part as the service expects it.
+/// The number of a part as the service expects it. Only numbers that do not fit into 32 bits are
+/// refused here; the limit of 10,000 parts is kept where the file is cut.
 fn part_number(number: u64) -> Result<u32> {
     u32::try_from(number)
         .map_err(|_| Error::invalid_input("part number", "a large file has at most 10,000 parts"))

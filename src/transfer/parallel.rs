@@ -130,7 +130,8 @@ impl<T> Results<T> {
         }
     }
 
-    /// Notes a failure, and stops the other pieces.
+    /// Notes a failure, and stops the other pieces. The first failure is kept, except that any
+    /// failure replaces `Cancelled`.
     fn fail(&self, error: Error) {
         {
             let mut failure = self.failure.lock();

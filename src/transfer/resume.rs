@@ -226,7 +226,9 @@ pub(in crate::transfer) fn find_unfinished(
     }
 }
 
-/// Lists the unfinished files whose names begin with this one.
+/// Lists the unfinished files whose names begin with this one, page by page (class C).
+///
+/// The service filters by prefix only. The caller has to pick those that have the whole name.
 fn list(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<Vec<FileVersion>> {
     let mut pages = UnfinishedPages::new(file.bucket.clone(), file.name);
     let mut files = Vec::new();
@@ -269,7 +271,10 @@ pub(in crate::transfer) enum PlanEntry<'p> {
     Uploaded { length: u64 },
 }
 
-/// A fingerprint of the plan.
+/// A fingerprint of the plan: the SHA-1 of one line for each part, in order.
+///
+/// It is stored with unfinished files, so a change of these lines makes files that an earlier
+/// release left behind impossible to complete.
 fn plan_id<'p>(plan: impl Iterator<Item = PlanEntry<'p>>) -> Sha1Digest {
     let mut hasher = Sha1Hasher::default();
     for part in plan {
@@ -285,6 +290,9 @@ fn plan_id<'p>(plan: impl Iterator<Item = PlanEntry<'p>>) -> Sha1Digest {
 }
 
 /// Returns those of the listed parts that have the right content, with their SHA-1s.
+///
+/// A part without a SHA-1 is left out. Every part of the rest is compared, also after one that
+/// differs. Fewer parts than were listed mean that the file has other content.
 fn verified(
     transfer: Transfer<'_>,
     listed: &[Part],
@@ -305,6 +313,9 @@ fn verified(
 }
 
 /// The reason why an unfinished file is not what this upload would have made, if it is not.
+///
+/// Only settings, part numbers and lengths are compared, for which nothing of the source has to be
+/// read. Settings that the key may not see count as different, because the version would keep them.
 fn mismatch(
     found: &FileVersion,
     listed: &[Part],

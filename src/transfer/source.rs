@@ -183,6 +183,9 @@ pub(crate) struct FileSource {
 }
 
 /// What must stay the same while a file is uploaded.
+///
+/// Two states are equal only if all of it is, so a changed owner or another hard link is taken for
+/// a change as well: on Unix both change the time that the system keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileState {
     length: u64,
@@ -291,7 +294,7 @@ impl UploadSource for FileSource {
 }
 
 impl FileSource {
-    /// Opens the file under its path.
+    /// Opens the file under its path. A file that is gone has changed; other errors are `LocalFile`.
     pub(in crate::transfer) fn open_file(&self) -> Result<File> {
         File::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => self.changed("it is gone"),
@@ -361,6 +364,9 @@ struct FileReader<'a> {
 impl FileReader<'_> {
     /// Fails with `SourceChanged` if the open file, or the one that now has its name, is not the
     /// one that was found in the beginning.
+    ///
+    /// It takes two requests to the file system for each piece that is read. The message names the
+    /// most telling change if there are several.
     fn check(&self) -> Result<()> {
         let source = self.source;
         let open = self

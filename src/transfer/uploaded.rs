@@ -85,6 +85,9 @@ impl Uploaded {
     }
 
     /// Returns how many of the parts an earlier, unfinished upload had left at the service.
+    ///
+    /// They are included in [`parts`](Self::parts). The number is 0 unless the upload may
+    /// [resume](crate::Resume).
     #[must_use]
     pub const fn resumed_parts(&self) -> u32 {
         self.resumed_parts
