@@ -38,6 +38,8 @@ use crate::transfer::uploaded::Uploaded;
 const STREAM_PART: u64 = 16_000_000;
 
 /// One upload: the file to create, and how to create it.
+///
+/// It borrows everything and has no state, so each of its methods is an upload of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Upload<'a> {
     pub(crate) transfer: Transfer<'a>,
@@ -48,6 +50,9 @@ pub(crate) struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     /// Uploads a source that can be read at any position.
+    ///
+    /// A source that grows is read once before anything is sent, even if one request is enough.
+    /// A file in one request is never looked for among unfinished ones.
     pub(crate) fn send(&self, source: &(dyn UploadSource + Sync)) -> Result<Uploaded> {
         let snapshot = self.transfer.authorization()?;
         let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
@@ -74,6 +79,9 @@ impl<'a> Upload<'a> {
     }
 
     /// Uploads exactly `length` bytes of a reader. What follows them is not read.
+    ///
+    /// In one request, all of it is kept in memory that is borrowed from the limit, so that a
+    /// second attempt can send it. A reader that ends early fails with `SourceChanged`.
     pub(crate) fn send_reader(&self, reader: impl Read, length: u64) -> Result<Uploaded> {
         let Transfer {
             workers, control, ..

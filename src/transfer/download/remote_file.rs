@@ -165,6 +165,9 @@ pub struct RemoteFile {
 }
 
 /// The bytes that a handle has returned in order.
+///
+/// A clone begins with a copy of it, and counts by itself from there on: what a clone returns later
+/// does not help the handle that it was made of.
 #[derive(Clone, Default)]
 struct InOrder {
     /// The number of bytes from the beginning of the file.
