@@ -197,16 +197,24 @@ pub enum Verification {
 /// ```
 #[derive(Debug)]
 pub struct Download {
+    /// The open response, and all that is needed to continue it over another connection.
     reader: DownloadReader,
+    /// The permits of the threads that request other ranges.
     workers: Arc<Workers>,
+    /// The size of the ranges that the caller chose; it is never 0.
     part_size: Option<u64>,
+    /// Whether a download to a path leaves what has arrived if it fails.
     resume: bool,
+    /// Whether a download to a path is not flushed to disk.
     skip_flush: bool,
 }
 
 impl Download {
     /// Requests a file and reads the headers of the answer. Fails with `InvalidInput` for options
     /// that contradict each other, before anything is sent.
+    ///
+    /// The download runs under a token of its own below the caller's. The failure of one range can
+    /// therefore stop the others, and does not cancel what else the caller's token controls.
     pub(crate) fn open(
         transfer: Transfer<'_>,
         request: DownloadRequest,

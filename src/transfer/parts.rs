@@ -36,7 +36,8 @@ pub(crate) struct PartLimits {
     wanted: u64,
     /// The smallest size, if the caller leaves the size to us.
     least: Option<u64>,
-    /// The largest size that the parts of a stream grow to. It does not apply to [`cut`](Self::cut).
+    /// The largest size that the parts of a stream grow to. It does not apply to
+    /// [`cut`](Self::cut).
     most: u64,
 }
 

@@ -294,7 +294,8 @@ impl UploadSource for FileSource {
 }
 
 impl FileSource {
-    /// Opens the file under its path. A file that is gone has changed; other errors are `LocalFile`.
+    /// Opens the file under its path. A file that is gone has changed; other errors are
+    /// `LocalFile`.
     pub(in crate::transfer) fn open_file(&self) -> Result<File> {
         File::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => self.changed("it is gone"),

@@ -43,7 +43,9 @@ const STREAM_PART: u64 = 16_000_000;
 #[derive(Clone, Copy)]
 pub(crate) struct Upload<'a> {
     pub(crate) transfer: Transfer<'a>,
+    /// The bucket that the file is created in.
     pub(crate) bucket: &'a BucketId,
+    /// The name of the file, which is checked before anything is sent.
     pub(crate) file_name: &'a str,
     pub(crate) options: &'a UploadOptions,
 }

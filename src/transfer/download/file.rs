@@ -101,8 +101,8 @@ impl Saved {
     ///
     /// It is 1 for a single response, even if broken connections interrupted it, and for a pipe or
     /// a device. A file that was saved in ranges has as many as were requested: all of them if
-    /// [`part_size`](crate::DownloadOptions::part_size) is set, and otherwise only those for which a
-    /// connection was opened, because one response may bring several. A download that
+    /// [`part_size`](crate::DownloadOptions::part_size) is set, and otherwise only those that were
+    /// requested by themselves, because one response may bring several. A download that
     /// [completes another](crate::DownloadOptions::resume), or could be completed itself, has all
     /// ranges that the file is cut into, also those that were there before.
     #[must_use]
