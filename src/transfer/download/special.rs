@@ -3,8 +3,8 @@
 //!
 //! Opening a pipe waits for a reader, and writing waits until there is room. On Unix, neither
 //! blocks the thread in the system for longer than 50 ms, so both can be cancelled. The program's
-//! own output is the exception: its handle is used as it is, because other parts of the program share
-//! its flags. Unless it is non-blocking already, a write to it returns when it has room.
+//! own output is the exception: its handle is used as it is, because other parts of the program
+//! share its flags. Unless it is non-blocking already, a write to it returns when it has room.
 //!
 //! What was written cannot be taken back: a download that fails leaves the bytes that arrived
 //! before, unverified, with the reader of the pipe.
