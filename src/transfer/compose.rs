@@ -10,6 +10,15 @@
 //!    to be uploaded are downloaded while they are sent, and are not kept.
 //!
 //! A composition that fails cancels its large file, or leaves it to be resumed, as [`Resume`] says.
+//! One of a stream of pieces always cancels it, because its parts are not known beforehand.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | a local file changes | `SourceChanged` when a part of it is read |
+//! | a stored file is deleted after it was opened | the part that needs it fails |
+//! | the answer to a part is lost | the part is made again, and replaces the earlier one |
+//! | the iterator of pieces fails or panics | the parts that run are stopped, and the large file is cancelled |
+//! | the process is killed | an unfinished large file is left, unless one request was enough |
 
 pub(crate) mod assemble;
 pub(crate) mod incremental;

@@ -8,6 +8,13 @@
 //! 3. If the service finds the source too large, or the caller wants smaller parts, a large file is
 //!    made (`parted`) whose parts are copied with `b2_copy_part`.
 //!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | the answer to the one request is lost | the copy is looked for, and requested again if there is nothing like it |
+//! | the answer to a part is lost | the part is copied again, and replaces the earlier one |
+//! | a part fails for good | the large file is cancelled, or left to be resumed |
+//! | the process is killed | the service may complete the one request; of a copy in parts an unfinished file is left |
+//!
 //! A copy is a new version with the present time. Retention, legal hold and encryption of the
 //! source are not copied; what the options do not set is decided by the destination bucket.
 

@@ -99,8 +99,21 @@ pub struct DownloadOptions {
     /// SHA-1 that the service itself computed is always insisted on.
     pub accept_mismatch: bool,
     /// The customer's key that the file is encrypted with (SSE-C).
+    ///
+    /// The service does not keep such a key, so the program has to provide the one that the file
+    /// was uploaded with. If the key was given an id, the id is in the file info of the version, as
+    /// `sse_c_key_id`. The key is sent with each request of the download, also with those of other
+    /// ranges and after a broken connection. A file that is encrypted by the service with its own
+    /// keys (SSE-B2), or not at all, needs none.
+    ///
+    /// Without the right key the download fails with [`Error::EncryptionKey`], before any content
+    /// arrives.
     pub encryption_key: Option<SseCustomerKey>,
     /// The receiver of progress reports.
+    ///
+    /// It is called from the threads that receive the content, at most about ten times a second.
+    /// The last report of a download that succeeds has the stage
+    /// [`Done`](crate::progress::TransferStage::Done).
     pub progress: Option<Arc<dyn Progress>>,
     /// The token that cancels the download.
     pub cancel: Option<CancelToken>,
@@ -184,16 +197,24 @@ pub enum Verification {
 /// ```
 #[derive(Debug)]
 pub struct Download {
+    /// The open response, and all that is needed to continue it over another connection.
     reader: DownloadReader,
+    /// The permits of the threads that request other ranges.
     workers: Arc<Workers>,
+    /// The size of the ranges that the caller chose; it is never 0.
     part_size: Option<u64>,
+    /// Whether a download to a path leaves what has arrived if it fails.
     resume: bool,
+    /// Whether a download to a path is not flushed to disk.
     skip_flush: bool,
 }
 
 impl Download {
     /// Requests a file and reads the headers of the answer. Fails with `InvalidInput` for options
     /// that contradict each other, before anything is sent.
+    ///
+    /// The download runs under a token of its own below the caller's. The failure of one range can
+    /// therefore stop the others, and does not cancel what else the caller's token controls.
     pub(crate) fn open(
         transfer: Transfer<'_>,
         request: DownloadRequest,

@@ -4,6 +4,19 @@
 //! A file that grows gets new time stamps, so these do not tell whether its first bytes were changed. They
 //! are therefore read once before anything is sent, and the SHA-1 of each block of them is kept. Whatever
 //! is read later is read in whole blocks, and handed out only if the block is still what it was.
+//!
+//! | what happens to the file | what the upload does |
+//! | --- | --- |
+//! | bytes are appended | leaves them out |
+//! | bytes that it had in the beginning are changed | fails with `SourceChanged` when their block is read |
+//! | it becomes shorter | fails with `SourceChanged` |
+//! | another file takes its place, or it is deleted | fails with `SourceChanged` (a replacement is noticed on Unix only, unless its bytes differ) |
+//! | it seems to be empty, but has bytes, as files of the kernel do | fails with `SourceChanged` |
+//! | it cannot be read | fails with `LocalFile` |
+//!
+//! A block has 1 MiB, and more in files above 1 TiB, so that there are never more than 1,048,576 of
+//! them. Their SHA-1s take 20 bytes each. A reader of a range may read more than the range, because
+//! it reads the blocks at both ends whole.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -25,6 +38,9 @@ const MIN_BLOCK: u64 = 1024 * 1024;
 const MAX_BLOCKS: u64 = 1024 * 1024;
 
 /// A local file of which the bytes that it has now are uploaded.
+///
+/// It has to be [fixed](UploadSource::fix) before it is opened; opening it earlier is an error. Its
+/// length is that of the moment in which it was created here.
 pub(crate) struct GrowingFile {
     file: FileSource,
     blocks: OnceLock<Blocks>,
@@ -32,8 +48,11 @@ pub(crate) struct GrowingFile {
 
 /// What the file had in the beginning.
 struct Blocks {
+    /// The size of each block but the last one, in bytes.
     size: u64,
+    /// The SHA-1 of each block, in order.
     digests: Vec<Sha1Digest>,
+    /// The SHA-1 of all bytes together, which is recorded with a large file.
     whole: Sha1Digest,
 }
 

@@ -26,6 +26,10 @@ impl<R: Read> Read for Told<'_, R> {
 }
 
 /// Reads to the end and hashes everything. Fails with `Cancelled` once the call is cancelled.
+///
+/// The call is checked before each read of at most 256 KiB; a read that blocks is not interrupted.
+/// After an error the hash has the bytes that were read before it, and must not be used.
+///
 /// `failed` turns an error that is not one of the crate's own into one.
 pub(in crate::transfer) fn hash_to_end(
     hasher: &mut Sha1Hasher,

@@ -7,6 +7,15 @@
 //!    harm, because a part replaces an earlier one of the same number.
 //! 3. `b2_finish_large_file` creates the version, or the file ends otherwise (`ending`).
 //!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | the answer to starting is lost | another file is started, at most three times; one without parts may be left |
+//! | a part is cut off or refused for a while | that part alone is sent again from its source |
+//! | the answer to a part is about another file | `UnexpectedReply`, because the part may be in the wrong place |
+//! | the answer to a copied part is about another length | `UnexpectedReply` |
+//! | the source changes | the part fails with `SourceChanged`, and the file ends as after any failure |
+//! | code of the caller panics | the file is cancelled, unless it is to be resumed; the panic continues |
+//!
 //! No version exists before the last step. A process that is killed leaves an unfinished file,
 //! whose parts are billed until it is resumed, cancelled, or removed by a lifecycle rule.
 //!
@@ -40,6 +49,9 @@ use crate::wire::copy::CopyPartRequest;
 const START_ROUNDS: u32 = 3;
 
 /// The parts of a large file, numbered from 1. Used by several threads at a time.
+///
+/// An implementation must give a part the same length and content each time. Only then may a part
+/// be made again after a failure, and a part of an earlier run be taken for one of this run.
 pub(in crate::transfer) trait PartSource: Sync {
     /// The number of parts.
     fn count(&self) -> u64;
@@ -49,6 +61,9 @@ pub(in crate::transfer) trait PartSource: Sync {
 
     /// Whether a part that an unfinished file has, with this SHA-1, is the one that would be made.
     /// The length was compared before.
+    ///
+    /// It may read the part from its source, which counts as hashed bytes in the progress, but
+    /// sends nothing. An error ends the whole transfer, so content that differs is `false`.
     fn is_made(
         &self,
         number: u64,
@@ -91,6 +106,9 @@ pub(in crate::transfer) struct LargeFile<'a> {
 }
 
 /// Cleans up if code of the caller, such as a reader, panics.
+///
+/// The upload URLs are dropped as after any other end. Without this, the parts would be billed
+/// although nobody can use them.
 struct OnPanic<'a>(&'a LargeFile<'a>);
 
 impl Drop for OnPanic<'_> {
@@ -138,7 +156,8 @@ fn start(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<FileId> {
     }
 }
 
-/// The number of a part as the service expects it.
+/// The number of a part as the service expects it. Only numbers that do not fit into 32 bits are
+/// refused here; the limit of 10,000 parts is kept where the file is cut.
 fn part_number(number: u64) -> Result<u32> {
     u32::try_from(number)
         .map_err(|_| Error::invalid_input("part number", "a large file has at most 10,000 parts"))

@@ -86,7 +86,18 @@ pub struct UploadOptions {
     /// beginning, or if another file takes its place. Other uploads ignore this option;
     /// [`upload_appended_file`](crate::Bucket::upload_appended_file) always lets a file grow.
     pub may_grow: bool,
-    /// The receiver of progress reports.
+    /// The receiver of progress reports: a closure, or a type that implements [`Progress`].
+    ///
+    /// Each [`TransferProgress`](crate::progress::TransferProgress) that it receives has the bytes
+    /// sent so far, the total if it is known, and the stage. An upload in parts that computes a
+    /// SHA-1 first begins in the stage `Hashing`, in which the bytes are those that were read. The
+    /// last report of an upload that succeeds has the stage
+    /// [`Done`](crate::progress::TransferStage::Done).
+    ///
+    /// The receiver is called from the threads that send the content, at most about ten times a
+    /// second, and the content waits for it. It must not start transfers on the same
+    /// [`B2Api`](crate::B2Api). Several uploads may share one receiver; the id in each report tells
+    /// them apart.
     pub progress: Option<Arc<dyn Progress>>,
     /// The token that cancels the upload.
     pub cancel: Option<CancelToken>,

@@ -110,6 +110,9 @@ impl Drop for StopOnPanic<'_> {
 }
 
 /// The results so far, shared by the threads.
+///
+/// A failure is kept before the others are stopped, so that the reports of those that were stopped
+/// cannot take its place.
 struct Results<T> {
     /// The results and the positions of their pieces, in the order in which they were completed.
     done: Mutex<Vec<(usize, T)>>,
@@ -127,7 +130,8 @@ impl<T> Results<T> {
         }
     }
 
-    /// Notes a failure, and stops the other pieces.
+    /// Notes a failure, and stops the other pieces. The first failure is kept, except that any
+    /// failure replaces `Cancelled`.
     fn fail(&self, error: Error) {
         {
             let mut failure = self.failure.lock();

@@ -9,6 +9,15 @@
 //! 3. The parts that are missing are made, several at a time (`parallel`, `large`).
 //! 4. The file is finished (`large`). On failure it is cancelled, or left to be resumed.
 //!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | the file info has no room for the SHA-1 | it is neither computed nor recorded |
+//! | the system refuses the thread that hashes parts | each part is hashed while it is sent |
+//! | hashing a part fails | the parts from there on are hashed while they are sent, where the failure shows again |
+//! | hashing the whole fails | the upload fails before anything is started |
+//! | the unfinished file has all parts | it is only finished |
+//! | a part fails for good | the other parts are stopped, and the file ends as `large::ending` describes |
+//!
 //! A file that changes between the hash and the upload of its parts fails with `SourceChanged` when
 //! a part is read, so the recorded SHA-1 is never that of another content.
 
@@ -81,6 +90,10 @@ impl PartSource for SourceParts<'_> {
 }
 
 /// Uploads a source in these parts.
+///
+/// With `LargeFileSha1::Compute` the source is read twice, first for its SHA-1 and then to be sent,
+/// and the first reading is complete before any request for the file. Otherwise it is read once. A
+/// source that grows has been read already, and its SHA-1 is known.
 pub(in crate::transfer) fn upload(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
@@ -161,6 +174,9 @@ fn hash_whole_and_parts(
 
 /// Makes the parts that are missing, and the file. The result tells how many parts were there
 /// already.
+///
+/// Parts that were there count as arrived in the progress, but not as bytes that were sent. If the
+/// search for an unfinished file fails, nothing has been started.
 pub(in crate::transfer) fn make(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,

@@ -1,5 +1,15 @@
 //! Cuts a large file into parts: pure arithmetic on the limits of the service (docs/protocol.md,
 //! section 7).
+//!
+//! All sizes are in bytes, and units are decimal: 1 MB is 1,000,000 bytes. An index counts parts
+//! from 0, as ranges of the file do; a number counts them from 1, as the service does.
+//!
+//! | limit | value | what follows beyond it |
+//! | --- | --- | --- |
+//! | smallest part but the last | what the account says, usually 5 MB | `InvalidInput` for a `part_size` |
+//! | largest part | 5 GB | `InvalidInput` for a `part_size` |
+//! | number of parts | 10,000 | parts of a known length become larger than asked for |
+//! | largest file | 10 TB | `InvalidInput` if the length is known |
 
 use std::ops::Range;
 
@@ -26,7 +36,8 @@ pub(crate) struct PartLimits {
     wanted: u64,
     /// The smallest size, if the caller leaves the size to us.
     least: Option<u64>,
-    /// The largest size that the parts of a stream grow to.
+    /// The largest size that the parts of a stream grow to. It does not apply to
+    /// [`cut`](Self::cut).
     most: u64,
 }
 
@@ -117,7 +128,9 @@ impl PartLimits {
 /// A file without content has no part at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EqualParts {
+    /// The length of the file, in bytes.
     length: u64,
+    /// The size of every part but the last one, in bytes. It is never 0.
     size: u64,
 }
 
@@ -130,21 +143,24 @@ impl EqualParts {
         }
     }
 
+    /// The length of the file, in bytes.
     pub(crate) const fn length(&self) -> u64 {
         self.length
     }
 
+    /// The number of parts; 0 for a file without content.
     pub(crate) const fn count(&self) -> u64 {
         self.length.div_ceil(self.size)
     }
 
-    /// The bytes of a part, by its index from 0.
+    /// The bytes of a part, by its index from 0. Beyond the last part the range is empty.
     pub(crate) fn range(&self, index: u64) -> Range<u64> {
         let start = index.saturating_mul(self.size).min(self.length);
         start..start.saturating_add(self.size).min(self.length)
     }
 
-    /// The index of the part that contains this byte.
+    /// The index of the part that contains this byte. A position at or behind the end of the file
+    /// may give an index that no part has.
     pub(crate) const fn index_of(&self, position: u64) -> u64 {
         position / self.size
     }
@@ -155,6 +171,7 @@ impl EqualParts {
         range.end - range.start
     }
 
+    /// The bytes of each part, in order and without gaps.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         (0..self.count()).map(|index| self.range(index))
     }

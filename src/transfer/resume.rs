@@ -40,6 +40,25 @@ use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
 ///
+/// A large file is started, receives its parts, and is finished. Until it is finished, no version
+/// exists, but the service keeps the parts that it has received, and bills them. This choice is
+/// about those parts: whether a failed upload removes them, and whether the next upload uses them.
+///
+/// | | [`Never`](Self::Never) | [`Matching`](Self::Matching) | [`Among`](Self::Among) | [`From`](Self::From) |
+/// | --- | --- | --- | --- | --- |
+/// | looks for | nothing | any unfinished file of the name | one of those given | the one given |
+/// | requests before the first part | none | lists unfinished files, and the parts of each of the name | lists the parts of each given one of the name | lists unfinished files, and the parts of that one |
+/// | if none matches | | starts a new file | starts a new file | fails |
+/// | if the upload fails | cancels the file | leaves it | leaves it | leaves it |
+///
+/// Uploads, copies and compositions take this option. A file that fits into one request has no
+/// parts to leave or to find: `From` is refused for it, and the others make no difference. Streams
+/// are uploaded only with `Never`, because they can be read only once.
+///
+/// A process that is killed leaves an unfinished file whatever was chosen. The next upload with
+/// `Matching` completes it. A lifecycle rule for unfinished large files, or
+/// [`B2Api::cancel_large_file`](crate::B2Api::cancel_large_file), removes it.
+///
 /// ```
 /// # #[cfg(feature = "simulator")] {
 /// # let service = b2sdk::simulator::Simulator::start()?;
@@ -85,6 +104,9 @@ pub enum Resume {
     Among(Arc<[FileVersion]>),
     /// Completes this unfinished file, under the conditions of [`Matching`](Self::Matching). If it
     /// does not match, the upload fails with [`Error::InvalidInput`].
+    ///
+    /// The file is looked for in the list of unfinished files, which needs the capability
+    /// `listFiles`. For a key without it, the upload fails with [`Error::InvalidInput`] as well.
     From(FileId),
 }
 
@@ -204,7 +226,9 @@ pub(in crate::transfer) fn find_unfinished(
     }
 }
 
-/// Lists the unfinished files whose names begin with this one.
+/// Lists the unfinished files whose names begin with this one, page by page (class C).
+///
+/// The service filters by prefix only. The caller has to pick those that have the whole name.
 fn list(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<Vec<FileVersion>> {
     let mut pages = UnfinishedPages::new(file.bucket.clone(), file.name);
     let mut files = Vec::new();
@@ -247,7 +271,10 @@ pub(in crate::transfer) enum PlanEntry<'p> {
     Uploaded { length: u64 },
 }
 
-/// A fingerprint of the plan.
+/// A fingerprint of the plan: the SHA-1 of one line for each part, in order.
+///
+/// It is stored with unfinished files, so a change of these lines makes files that an earlier
+/// release left behind impossible to complete.
 fn plan_id<'p>(plan: impl Iterator<Item = PlanEntry<'p>>) -> Sha1Digest {
     let mut hasher = Sha1Hasher::default();
     for part in plan {
@@ -263,6 +290,9 @@ fn plan_id<'p>(plan: impl Iterator<Item = PlanEntry<'p>>) -> Sha1Digest {
 }
 
 /// Returns those of the listed parts that have the right content, with their SHA-1s.
+///
+/// A part without a SHA-1 is left out. Every part of the rest is compared, also after one that
+/// differs. Fewer parts than were listed mean that the file has other content.
 fn verified(
     transfer: Transfer<'_>,
     listed: &[Part],
@@ -283,6 +313,9 @@ fn verified(
 }
 
 /// The reason why an unfinished file is not what this upload would have made, if it is not.
+///
+/// Only settings, part numbers and lengths are compared, for which nothing of the source has to be
+/// read. Settings that the key may not see count as different, because the version would keep them.
 fn mismatch(
     found: &FileVersion,
     listed: &[Part],

@@ -71,6 +71,10 @@ pub(crate) trait UploadSource {
     }
 
     /// Opens these bytes of the source for reading.
+    ///
+    /// The range must lie within the [length](Self::len). Each call returns a reader of the same
+    /// bytes. The reader fails, rather than return other bytes, if the source has changed; the
+    /// error that it returns then contains one of the crate's.
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>>;
 }
 
@@ -89,6 +93,9 @@ pub(in crate::transfer) fn settle(transfer: Transfer<'_>, source: &dyn UploadSou
 }
 
 /// What is known of a source that was fixed.
+///
+/// Both values are of the bytes that the source had when it was first read, however much it has
+/// grown since.
 pub(crate) struct Fixed {
     /// The SHA-1 of all of it.
     pub(crate) whole: Sha1Digest,
@@ -176,6 +183,9 @@ pub(crate) struct FileSource {
 }
 
 /// What must stay the same while a file is uploaded.
+///
+/// Two states are equal only if all of it is, so a changed owner or another hard link is taken for
+/// a change as well: on Unix both change the time that the system keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileState {
     length: u64,
@@ -284,7 +294,8 @@ impl UploadSource for FileSource {
 }
 
 impl FileSource {
-    /// Opens the file under its path.
+    /// Opens the file under its path. A file that is gone has changed; other errors are
+    /// `LocalFile`.
     pub(in crate::transfer) fn open_file(&self) -> Result<File> {
         File::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => self.changed("it is gone"),
@@ -354,6 +365,9 @@ struct FileReader<'a> {
 impl FileReader<'_> {
     /// Fails with `SourceChanged` if the open file, or the one that now has its name, is not the
     /// one that was found in the beginning.
+    ///
+    /// It takes two requests to the file system for each piece that is read. The message names the
+    /// most telling change if there are several.
     fn check(&self) -> Result<()> {
         let source = self.source;
         let open = self

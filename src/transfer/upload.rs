@@ -5,6 +5,10 @@
 //! | --- | --- | --- |
 //! | can be read at any position: a file, bytes | `small` | `parted` |
 //! | can be read only once: a reader, a pipe | `small`, from memory | `buffered` |
+//!
+//! A file that is not larger than a part takes one request. A stream of unknown length is read
+//! until its first part is full or it ends, before anything is sent. What is refused here, such as
+//! a part size that the account does not allow, costs no request other than a due authorization.
 
 mod buffered;
 pub(in crate::transfer) mod small;
@@ -34,16 +38,23 @@ use crate::transfer::uploaded::Uploaded;
 const STREAM_PART: u64 = 16_000_000;
 
 /// One upload: the file to create, and how to create it.
+///
+/// It borrows everything and has no state, so each of its methods is an upload of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Upload<'a> {
     pub(crate) transfer: Transfer<'a>,
+    /// The bucket that the file is created in.
     pub(crate) bucket: &'a BucketId,
+    /// The name of the file, which is checked before anything is sent.
     pub(crate) file_name: &'a str,
     pub(crate) options: &'a UploadOptions,
 }
 
 impl<'a> Upload<'a> {
     /// Uploads a source that can be read at any position.
+    ///
+    /// A source that grows is read once before anything is sent, even if one request is enough.
+    /// A file in one request is never looked for among unfinished ones.
     pub(crate) fn send(&self, source: &(dyn UploadSource + Sync)) -> Result<Uploaded> {
         let snapshot = self.transfer.authorization()?;
         let limits = PartLimits::new(snapshot.auth(), self.options.part_size)?;
@@ -70,6 +81,9 @@ impl<'a> Upload<'a> {
     }
 
     /// Uploads exactly `length` bytes of a reader. What follows them is not read.
+    ///
+    /// In one request, all of it is kept in memory that is borrowed from the limit, so that a
+    /// second attempt can send it. A reader that ends early fails with `SourceChanged`.
     pub(crate) fn send_reader(&self, reader: impl Read, length: u64) -> Result<Uploaded> {
         let Transfer {
             workers, control, ..

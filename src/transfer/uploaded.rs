@@ -21,12 +21,19 @@ use crate::model::id::FileId;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Uploaded {
+    /// The version that exists now; of an upload that was not necessary, the one that existed.
     pub(in crate::transfer) version: FileVersion,
+    /// All parts of the file, also those that were resumed.
     pub(in crate::transfer) parts: u32,
+    /// The parts that an earlier run had made.
     pub(in crate::transfer) resumed_parts: u32,
+    /// The failed attempts, of all parts together.
     pub(in crate::transfer) retries: u32,
+    /// The bytes that were handed to connections, also by attempts that failed.
     pub(in crate::transfer) bytes_sent: u64,
+    /// Whether no version was created.
     pub(in crate::transfer) is_unchanged: bool,
+    /// The unfinished files of the name that were not completed.
     pub(in crate::transfer) passed_over: Vec<FileId>,
 }
 
@@ -85,6 +92,9 @@ impl Uploaded {
     }
 
     /// Returns how many of the parts an earlier, unfinished upload had left at the service.
+    ///
+    /// They are included in [`parts`](Self::parts). The number is 0 unless the upload may
+    /// [resume](crate::Resume).
     #[must_use]
     pub const fn resumed_parts(&self) -> u32 {
         self.resumed_parts

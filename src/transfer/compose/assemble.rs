@@ -1,5 +1,16 @@
 //! Reads slices of pieces one after the other, as the source of an uploaded part. Stored slices are
 //! downloaded while they are read.
+//!
+//! Nothing is kept: a part that is sent again downloads its stored slices again, each with a
+//! request in class B. A slice that is a whole stored file is verified against its SHA-1. A slice
+//! that is a range cannot be, because the service knows only the SHA-1 of the whole.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | a stored file has fewer bytes than the slice needs | `Truncated`, before any of it is read |
+//! | a stored file was deleted, or its key is wrong | the part fails as a download of that file does |
+//! | the connection of a download breaks | it continues over another one |
+//! | the connection of the upload breaks | the part is sent again, from the first slice |
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -83,6 +94,9 @@ impl UploadSource for Assembled<'_, '_> {
 }
 
 /// Reads one slice after the other, opening each when it is reached.
+///
+/// So a part of many slices has one open file or connection at a time, and a slice is not requested
+/// before the bytes ahead of it were sent.
 struct Chain<'r, 's, 'p> {
     source: &'r Assembled<'s, 'p>,
     wanted: std::vec::IntoIter<(&'r Opened<'p>, Range<u64>)>,

@@ -6,7 +6,14 @@
 //!    the rest is uploaded. If nothing was appended and the settings are the same, nothing is
 //!    created. If it is not, or copying is not possible, the whole file is uploaded.
 //!
-//! If the latest version is deleted in between, the whole file is uploaded as well.
+//! | what happens | what follows |
+//! | --- | --- |
+//! | there is no version of the name | the whole file is uploaded |
+//! | the file does not begin with the latest version | the whole file is uploaded |
+//! | the key may not read the version, or the customer's key is another one | the whole file is uploaded |
+//! | nothing was appended, and the settings are the same | nothing is created; the result is the latest version |
+//! | the latest version is deleted in between | the whole file is uploaded |
+//! | bytes change that the file had in the beginning | `SourceChanged` |
 //!
 //! The check costs one request (class B) and one pass over the beginning of the local file. Nothing
 //! of the stored content is downloaded: the SHA-1 that the service or the uploader recorded is

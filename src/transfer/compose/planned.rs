@@ -1,5 +1,9 @@
 //! The parts of a composed file when all of them are known, as a source of parts for a large file.
 //! A part is copied or uploaded, as the plan says.
+//!
+//! An unfinished file of the same plan may have some of the parts already. An uploaded part, and a
+//! copied one with local bytes beside it, is compared by reading these bytes. A copied part without
+//! them is taken as it is: the plan names the source and the range, and the service copied them.
 
 use crate::control::Control;
 use crate::control::progress::{ProgressCounter, TransferStage};

@@ -41,6 +41,9 @@ impl<'a> Copy<'a> {
 
     /// The file to create in parts. `b2_copy_part` copies neither type nor info, so both are always
     /// sent.
+    ///
+    /// The SHA-1 of the whole is recorded if it is known and there is room for it. Otherwise the
+    /// copy has none, because the service computes only those of the parts.
     pub(super) fn large_file(&self, source: &FileVersion) -> Result<NewFile<'a>> {
         let mut file = if self.keeps_metadata {
             let mut kept = self.kept(source)?;
@@ -59,7 +62,7 @@ impl<'a> Copy<'a> {
         Ok(file)
     }
 
-    /// The SHA-1 of the whole copy, if it is known.
+    /// The SHA-1 of the whole copy, if it is known. That of the source is not the one of a range.
     pub(super) fn whole_sha1(&self, source: &FileVersion) -> Option<Sha1Digest> {
         source.sha1().filter(|_| self.is_whole(source))
     }

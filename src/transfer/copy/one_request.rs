@@ -2,10 +2,14 @@
 //!
 //! 1. `b2_copy_file` is sent.
 //! 2. If its answer is lost, `b2_get_file_info` of the source tells what the copy must look like,
-//!    and `b2_list_file_versions` whether it exists: - If it is found, it is the result. - If there
-//!    is nothing like it, the request is sent again after a pause. - If there is a version that
-//!    cannot be distinguished from it, or the look fails, the call fails with the lost answer.
-//!    Repeating the request could create a second copy.
+//!    and `b2_list_file_versions` whether it exists.
+//!
+//! | what the list shows | what follows |
+//! | --- | --- |
+//! | the copy | it is the result |
+//! | nothing like it | the request is sent again after a pause |
+//! | a version that cannot be distinguished from it | the call fails with the lost answer, because repeating the request could create a second copy |
+//! | nothing, because the request fails | the call fails with the lost answer |
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::Beginning;

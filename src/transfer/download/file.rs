@@ -88,13 +88,23 @@ impl Saved {
     }
 
     /// Returns whether the bytes are known to be those that were uploaded.
+    ///
+    /// A wrong checksum is an error and not a result, unless the options
+    /// [accept](crate::DownloadOptions::accept_mismatch) it. Anything but
+    /// [`Verified`](Verification::Verified) means that only the length is known to be right.
     #[must_use]
     pub const fn verification(&self) -> Verification {
         self.verification
     }
 
-    /// Returns the number of ranges that were requested at the same time. It is 1 for a single
-    /// response, even if broken connections interrupted it.
+    /// Returns the number of ranges in which the file was downloaded.
+    ///
+    /// It is 1 for a single response, even if broken connections interrupted it, and for a pipe or
+    /// a device. A file that was saved in ranges has as many as were requested: all of them if
+    /// [`part_size`](crate::DownloadOptions::part_size) is set, and otherwise only those that were
+    /// requested by themselves, because one response may bring several. A download that
+    /// [completes another](crate::DownloadOptions::resume), or could be completed itself, has all
+    /// ranges that the file is cut into, also those that were there before.
     #[must_use]
     pub const fn parts(&self) -> u64 {
         self.parts
@@ -146,8 +156,11 @@ pub(super) struct SaveOptions<'a> {
 /// The number of ranges of a file, and what of them existed before.
 #[derive(Clone, Copy)]
 struct RangeCounts {
+    /// The ranges that were requested, or all of them if the download could be resumed.
     parts: u64,
+    /// The ranges that an earlier download had completed.
     resumed_parts: u64,
+    /// The bytes that an earlier download had left, also those of incomplete ranges.
     resumed_bytes: u64,
 }
 
@@ -205,6 +218,9 @@ pub(super) fn save(
 }
 
 /// Finds out what the path leads to. A directory is an error.
+///
+/// Links are resolved here, once. The temporary file is created, and the rename made, beside the
+/// file at their end, so that the links stay.
 fn destination(path: &Path) -> Result<Destination> {
     if let Some(output) = output(path) {
         let output = output.map_err(|error| Error::local_file("write", path, error))?;
@@ -301,6 +317,9 @@ fn save_at_once(
 
 /// As [`save_at_once`], but a failure leaves what has arrived, and what an earlier download left is
 /// completed.
+///
+/// Only a wrong checksum removes what has arrived, because it is not known which bytes are wrong.
+/// The file is flushed in any case: the record must not promise bytes that a power failure loses.
 fn save_resumable(
     reader: &mut DownloadReader,
     path: &Path,

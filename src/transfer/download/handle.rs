@@ -7,6 +7,10 @@ use std::ops::Range;
 use std::path::Path;
 
 /// Writes all bytes at a position.
+///
+/// The handle's own position is not used, so threads that write different ranges need no lock. A
+/// system that takes no more bytes without an error is reported as `WriteZero`. Of bytes that could
+/// not all be written, some may be in the file.
 pub(super) fn write_at(file: &File, mut bytes: &[u8], mut position: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match write_some(file, bytes, position) {
@@ -43,6 +47,9 @@ fn read_some(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize>
 }
 
 /// A reader of these bytes of a file.
+///
+/// It ends early, without an error, if the file is shorter than the range: whoever needs all of
+/// them compares the number.
 pub(super) struct RangeReader<'a> {
     file: &'a File,
     range: Range<u64>,
@@ -66,6 +73,9 @@ impl Read for RangeReader<'_> {
 }
 
 /// Whether the path, followed through no link, leads to this file.
+///
+/// On Unix the device and the inode are compared. Elsewhere it is only known that some regular file
+/// is there.
 #[cfg(unix)]
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;

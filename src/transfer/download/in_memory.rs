@@ -2,6 +2,17 @@
 //!
 //! The response that is already open becomes the first range, as in `ranges`. After all ranges have
 //! arrived, the whole is hashed and compared.
+//!
+//! The memory for the whole is reserved before the first byte is read. It belongs to the caller and
+//! does not count against the memory limit.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | there is not enough memory | `Stream`, before any content is read |
+//! | the connection of a range breaks | that range continues over another one |
+//! | a range fails for good | the others stop, and the call fails; no bytes are returned |
+//! | the hash is wrong | `ChecksumMismatch`, unless the options accept it; no bytes are returned |
+//! | the service knows no SHA-1 of the whole | nothing is hashed |
 
 use std::io;
 use std::sync::Arc;

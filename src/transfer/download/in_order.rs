@@ -20,7 +20,7 @@
 //! | a transfer waits for memory | it gets that of the buffers, and nothing is requested ahead until it has it |
 //! | a connection breaks | its range continues over another one |
 //! | a range fails for good | what came before it is written; the others stop; the download fails |
-//! | the writer fails or panics | the ranges ahead stop |
+//! | the writer fails or panics | the ranges ahead stop; what was written before stays with the writer |
 //! | the hash is wrong | the download fails before the last bytes are written |
 
 use std::collections::{BTreeMap, VecDeque};

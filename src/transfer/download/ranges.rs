@@ -218,11 +218,17 @@ impl<'a> Running<'a> {
 }
 
 /// One part that is being written to the target.
+///
+/// Positions count from the beginning of the download, which is that of the target file.
 struct Sink<'a> {
     running: &'a Running<'a>,
+    /// The index of the part, from 0.
     index: u64,
+    /// The position of its first byte.
     start: u64,
+    /// The position up to which its bytes are in the target.
     position: u64,
+    /// The position up to which they are noted in the record; never beyond `position`.
     noted: u64,
     /// The hash of the part so far, if it is to be noted.
     hasher: Sha1Hasher,
@@ -288,6 +294,9 @@ impl<'a> Sink<'a> {
     }
 
     /// Notes the bytes that were written since the last note.
+    ///
+    /// Without a record there is nothing to do. A failure is one of the target, since the record is
+    /// on the same disk.
     fn note(&mut self) -> Result<()> {
         let target = self.running.target;
         let Some(partial) = target.partial.filter(|_| self.position > self.noted) else {

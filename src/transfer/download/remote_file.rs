@@ -34,6 +34,21 @@ const CACHE_SIZE: u64 = 32 * 1024 * 1024;
 
 /// Options for opening a stored file as a [`RemoteFile`].
 ///
+/// They are given to [`Bucket::open_file_with`](crate::Bucket::open_file_with),
+/// [`open_file_by_id_with`](crate::Bucket::open_file_by_id_with) and
+/// [`open_version`](crate::Bucket::open_version), and apply to the returned handle and all its
+/// clones for as long as these exist. They decide how much memory and how many requests reading
+/// takes; the bytes that are read do not depend on them. The defaults suit a file that is read
+/// from the beginning to the end, and one of which a few places are read again and again.
+///
+/// | how the file is read | what to set |
+/// | --- | --- |
+/// | in order, or at few places | nothing |
+/// | at random places, each once | a small `cache_size`, and `read_ahead(false)` |
+/// | in order, with little memory | a small `cache_size` |
+/// | encrypted with a customer's key | `encryption_key` |
+/// | from a thread that must be able to stop | `cancel` |
+///
 /// ```
 /// use b2sdk::streams::OpenFileOptions;
 ///
@@ -55,8 +70,14 @@ pub struct OpenFileOptions {
     /// not cause it.
     pub read_ahead: bool,
     /// The customer's key that the file is encrypted with (SSE-C).
+    ///
+    /// It is sent with every request of this file. A file that is encrypted otherwise, or not at
+    /// all, needs none. Without the right key, opening fails with [`Error::EncryptionKey`]; a file
+    /// that was opened from a listing, without a request, fails when it is first read.
     pub encryption_key: Option<SseCustomerKey>,
-    /// The token that cancels opening and all reads.
+    /// The token that cancels opening and all reads, of every clone of the handle.
+    ///
+    /// Reads that are waiting wake up and fail with [`Error::Cancelled`].
     pub cancel: Option<CancelToken>,
 }
 
@@ -144,6 +165,9 @@ pub struct RemoteFile {
 }
 
 /// The bytes that a handle has returned in order.
+///
+/// A clone begins with a copy of it, and counts by itself from there on: what a clone returns later
+/// does not help the handle that it was made of.
 #[derive(Clone, Default)]
 struct InOrder {
     /// The number of bytes from the beginning of the file.

@@ -1,8 +1,13 @@
 //! Downloads to something that is not a regular file: a pipe, a device, or wherever the program's
 //! own output goes. It is written to directly, because a rename would replace it.
 //!
-//! Opening a pipe waits for a reader, and writing waits until there is room. Neither blocks the
-//! thread in the system for longer than 50 ms, so both can be cancelled.
+//! Opening a pipe waits for a reader, and writing waits until there is room. On Unix, neither
+//! blocks the thread in the system for longer than 50 ms, so both can be cancelled. The program's
+//! own output is the exception: its handle is used as it is, because other parts of the program
+//! share its flags. Unless it is non-blocking already, a write to it returns when it has room.
+//!
+//! What was written cannot be taken back: a download that fails leaves the bytes that arrived
+//! before, unverified, with the reader of the pipe.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

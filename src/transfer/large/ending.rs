@@ -3,8 +3,9 @@
 //! 1. `b2_finish_large_file` is sent with the SHA-1s of all parts. If its answer is lost,
 //!    `b2_get_file_info` tells whether the file exists.
 //! 2. After a final failure, `b2_cancel_large_file` removes the parts, so that nobody pays for
-//!    them. It is not sent while the file may be finished, because cancelling it then would lose
-//!    the file.
+//!    them. It is not sent after the answer to finishing is lost, because the file may exist then.
+//!    A caller who cancels during finishing wants no file, so there it is sent; if the file was
+//!    finished already, the service refuses it, and the call succeeds.
 //! 3. A file that may be resumed is left instead. First `b2_get_file_info` and `b2_list_parts` tell
 //!    what has become of it, because another run that resumes the same file may have finished it.
 //!
@@ -20,6 +21,9 @@
 //! | a part fails, to be resumed | left | `LargeFileLeft` (`ForResuming`), or success if another run has finished it with this content |
 //! | cancelling fails | | `LargeFileLeft` (`NotCancelled`) |
 //! | the caller cancels before finishing | cancelled, or left if it is to be resumed | `Cancelled`, or `LargeFileLeft` |
+//! | the caller cancels during finishing, not to be resumed | cancelled; looked up if there is no unfinished file | `Cancelled`, success if the version exists, or `LargeFileLeft` |
+//! | the caller cancels during finishing, to be resumed | looked up | success if the version exists, otherwise `LargeFileLeft` (`MayBeFinished`) |
+//! | the system refuses the thread that limits cleaning up | nothing is sent | `LargeFileLeft` |
 //! | a reader panics | cancelled unless it is to be resumed | the panic continues |
 
 use std::sync::atomic::Ordering;
@@ -74,6 +78,9 @@ enum Unfinished {
 }
 
 /// Whether the service itself says that there is no unfinished file of that id.
+///
+/// A status of 400 counts only if the answer came from the service, which is what
+/// `is_answer_lost` decides.
 fn says_gone(error: &Error) -> bool {
     error.is_not_found() || (error.status() == Some(400) && !error.is_answer_lost())
 }
@@ -183,6 +190,9 @@ impl LargeFile<'_> {
     }
 
     /// Fails if the answer is about another file, or about other bytes than the parts have.
+    ///
+    /// If the length was not known beforehand, it is the sum of the parts that were made here. Such
+    /// a file is never resumed, so these are all of them.
     fn check(&self, version: &FileVersion) -> Result<()> {
         let length = self.beginning.length;
         let length = length.unwrap_or_else(|| self.made.load(Ordering::Relaxed));
@@ -200,6 +210,9 @@ impl LargeFile<'_> {
 
     /// Whether a file that another run has finished has the content that this run would have given
     /// it.
+    ///
+    /// The length alone proves nothing. Without a recorded SHA-1 or plan the answer is `false`, and
+    /// the caller gets an error although the content may be right.
     fn is_of_this_content(&self, version: &FileVersion) -> bool {
         let (ours, theirs) = (&self.file.info, &version.file_info);
         let has_same = |name| ours.get(name).is_some() && ours.get(name) == theirs.get(name);

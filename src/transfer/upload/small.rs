@@ -3,12 +3,21 @@
 //! 1. An upload URL is taken from the pool or requested (`session::upload_url`).
 //! 2. The content is sent, with its SHA-1 after it.
 //! 3. If all of it was sent and the answer is lost, `b2_list_file_versions` shows whether the
-//!    service has it, before anything is sent again: - If the version is found, it is the result. -
-//!    If it is not found, the content is sent again to another URL. - If it is found, but the key
-//!    may not see whether it is locked or encrypted as requested, the upload fails, because
-//!    repeating it could create a second version. - If the key may not list versions, the content
-//!    is sent again. That can leave two equal versions. - If the look itself fails, the upload
-//!    fails with the lost answer, and the version may exist.
+//!    service has it, before anything is sent again.
+//!
+//! | what the list shows | what follows |
+//! | --- | --- |
+//! | the version | it is the result |
+//! | no such version | the content is sent again, to another URL |
+//! | the version, but not whether it is locked or encrypted as requested | the upload fails with the lost answer, because repeating it could create a second version |
+//! | nothing, because the key may not list versions | the content is sent again, which can leave two equal versions |
+//! | nothing, because the request fails | the upload fails with the lost answer, and the version may exist |
+//! | nothing, because the caller cancels | the upload fails with `Cancelled`, and the version may exist |
+//!
+//! | what else happens | what follows |
+//! | --- | --- |
+//! | the answer is about another bucket | `UnexpectedReply`; the version in the answer is not used |
+//! | the answer lacks file info that was sent | a warning in the log; without the id of a customer's key `UnexpectedReply`, and nothing is sent again |
 //!
 //! How the version is recognized: it has the name, the length and the SHA-1 of what was sent, it
 //! was created after the attempt by the service's own clock, or has the requested upload time, and
@@ -95,6 +104,9 @@ fn check_bucket(file: &NewFile<'_>, version: FileVersion) -> Result<FileVersion>
 }
 
 /// The content of an upload whose answer was lost.
+///
+/// It exists only if all content was sent: the SHA-1 comes after the last byte, so an attempt that
+/// was cut earlier has none, and cannot have created a version.
 #[derive(Clone, Copy)]
 struct SentContent {
     length: u64,
