@@ -9,7 +9,7 @@
 //! | [`Compare::Name`] | always | |
 //!
 //! [`Existing`] comes before all of them: `Keep` finds every file equal, and `Immutable` makes a
-//! problem of each transfer. Times are milliseconds since 1970 and never before that, because the
+//! problem of each transfer and of each new time, also where the content decides. Times are milliseconds since 1970 and never before that, because the
 //! service refuses negative ones.
 //!
 //! Nothing here reads or sends anything. Where the content has to decide, the caller learns which
@@ -89,10 +89,21 @@ pub(super) fn compare(source: Facts, destination: Facts, options: &SyncOptions) 
         return Decision::Same;
     }
     let decision = by_rule(source, destination, options);
+    match options.existing {
+        Existing::Immutable => immutable(decision),
+        _ => decision,
+    }
+}
+
+/// The decision for a file that may not be changed. If the content would only decide between a new
+/// time and a transfer, it is not asked for, because both are changes.
+fn immutable(decision: Decision) -> Decision {
     match decision {
-        Decision::Transfer(reason) if options.existing == Existing::Immutable => {
-            Decision::Immutable(reason)
-        }
+        Decision::Transfer(reason) | Decision::RefreshTime(reason) => Decision::Immutable(reason),
+        Decision::Content { otherwise, equal } => match (immutable(*otherwise), equal) {
+            (Decision::Immutable(reason), Equal::RefreshTime) => Decision::Immutable(reason),
+            (otherwise, equal) => content(otherwise, equal),
+        },
         other => other,
     }
 }

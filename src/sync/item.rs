@@ -12,8 +12,8 @@
 //! | an older version | none | another one, or a later key |
 //! | a problem | none | anything |
 //!
-//! Keys of one scan are strictly ascending by bytes. No key of a scan lies below a directory that
-//! the scan has marked.
+//! Keys of one scan are strictly ascending by bytes. A key lies below a directory that the scan has
+//! marked only if two local directories have one name in NFC: the files of one are known then.
 
 use crate::model::encryption::EncryptionMode;
 use crate::model::file_info::FileInfo;

@@ -123,7 +123,8 @@ pub struct LocalFolder {
     /// Whether names are brought into the Unicode form NFC, in which most systems type them. macOS
     /// stores some in another form.
     /// Of two entries that become the same name, the one that is in that form already takes part,
-    /// and the other one is a problem.
+    /// and the other one is a problem. If the other one is a directory, what the bucket has below
+    /// that name is not removed.
     pub nfc: bool,
 }
 

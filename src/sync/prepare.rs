@@ -27,6 +27,7 @@
 //! file fails.
 
 use std::io;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -96,7 +97,7 @@ impl Synchronizer {
         let to_bucket = !matches!(direction, Direction::Down { .. });
         options.check(to_bucket)?;
         if let (Direction::Down { root }, Some(aside)) = (&direction, &options.set_aside)
-            && aside.starts_with(root)
+            && resolved(aside).starts_with(resolved(root))
         {
             return Err(Refused::contradiction(
                 "the directory for files set aside lies in the destination, where it would be synchronized",
@@ -324,6 +325,26 @@ impl Synchronizer {
             },
         }
     }
+}
+
+/// A path without links, as far as there is something at it. What is not there yet is taken as it
+/// is written, because it will be made of plain directories.
+fn resolved(path: &Path) -> PathBuf {
+    // Fails only for an empty path, or without a working directory: then nothing can be read there.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut resolved = PathBuf::new();
+    for component in path.components() {
+        if component == Component::ParentDir {
+            // What comes before has no links left, or is not there.
+            resolved.pop();
+            continue;
+        }
+        resolved.push(component);
+        if let Ok(found) = resolved.canonicalize() {
+            resolved = found;
+        }
+    }
+    resolved
 }
 
 /// Refuses what the key may certainly not do with the files of a folder. Returns the part size that

@@ -4,7 +4,7 @@
 //!
 //! | kinds | found by | removals are withheld |
 //! |---|---|---|
-//! | `Unreadable` of a directory, `UnfitName`, `DanglingLink` | the scan of the source | no: the names are protected instead |
+//! | `Unreadable` of a directory, `UnfitName`, `DanglingLink`, `Collision` of local names in NFC | the scan of the source | no: the names are protected instead |
 //! | `DestinationNewer`, `Immutable`, `UnsafeName` | the plan | no |
 //! | `NoKey`, and what has no place at the destination | the plan | yes |
 //! | `Failed`, `Changed`, `Unreadable` of a file, `Collision`, `InTheWay` | a transfer | yes |

@@ -143,6 +143,7 @@ pub struct Withheld {
 /// |---|---|---|
 /// | `TransferFailed` | every removal | transfers that succeed |
 /// | `SourceVanished` | orphans | a run in which no file vanishes |
+/// | `TooManyNotMade` | what was not made yet | a run in which fewer steps are declined or fail |
 /// | `EndedEarly`, `Stopped` | what was not made yet | a run that comes to its end |
 /// | `SourceReplaced`, `MarkerMissing` | every removal | the right directory in its place |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -155,6 +156,9 @@ pub enum WithheldReason {
     /// A file of the source was gone when it was to be uploaded. Only files that the source does
     /// not have are kept for that reason, because one of them may be its only copy.
     SourceVanished,
+    /// More than 10,000 steps were declined, failed, or met a file that had vanished. The names of
+    /// those beyond that number are not remembered, so any removal may depend on one of them.
+    TooManyNotMade,
     /// The run ended early: a listing failed, or it was cancelled.
     EndedEarly,
     /// The run stopped at a limit of [`SyncRun`](crate::sync::SyncRun) before everything was
@@ -295,6 +299,7 @@ impl fmt::Display for WithheldReason {
         f.write_str(match self {
             Self::TransferFailed => "a transfer failed",
             Self::SourceVanished => "a file of the source vanished",
+            Self::TooManyNotMade => "more than 10,000 steps were not made",
             Self::EndedEarly => "the run ended early",
             Self::Stopped => "the run stopped at a limit",
             Self::SourceReplaced => "the directory of the source was replaced",

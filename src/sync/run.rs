@@ -24,7 +24,7 @@
 //!
 //! Bounds: twice as many steps as there are workers are handed out at a time. At most 10,000 files
 //! wait for a second attempt, and as many for their place. The names of 10,000 transfers that were
-//! not made are remembered; with more of them, nothing is removed.
+//! not made are remembered; with more of them, nothing is removed, and what is left is withheld.
 
 mod pool;
 mod state;
@@ -45,7 +45,7 @@ use crate::sync::plan::Planned;
 use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::report::{SyncReport, Withheld, WithheldReason};
 use crate::sync::run::pool::{Job, Pool};
-use crate::sync::run::state::{REMEMBERED, State};
+use crate::sync::run::state::{Lacks, REMEMBERED, State};
 use crate::sync::source::SourceGuard;
 use crate::sync::staged::Staged;
 use crate::sync::step::{Reason, SyncStep};
@@ -120,7 +120,11 @@ impl Run<'_> {
                 Ok(None) => {
                     self.hand_out_batch(pool, state);
                     self.place_staged(pool, state);
-                    self.leave(state, state.left_out, WithheldReason::SourceVanished);
+                    let reason = match state.unknown {
+                        0 => WithheldReason::SourceVanished,
+                        _ => WithheldReason::TooManyNotMade,
+                    };
+                    self.leave(state, state.left_out, reason);
                     return Ok(());
                 }
                 Ok(Some(Planned::Tick)) => {}
@@ -188,11 +192,22 @@ impl Run<'_> {
 
     /// Tries once more what changed while it was read.
     ///
-    /// Nothing else is running then. A file that changes once more becomes a problem.
+    /// Nothing else is running then. A file that changes once more becomes a problem. After an error
+    /// that concerns all steps, and at a limit of the caller, nothing more is sent.
     fn second_round(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         self.drain(pool, state, 0);
         state.is_second_round = true;
         for step in std::mem::take(&mut state.again) {
+            // This waits for a thread to have room, and takes the results that have come by then.
+            self.drain(pool, state, pool.room());
+            if self.steps.report().fatal.is_some() {
+                break;
+            }
+            if self.is_at_limit(state) {
+                self.steps.report().stopped = true;
+                break;
+            }
+            state.handed_out = state.handed_out.saturating_add(step.bytes);
             self.hand_out(pool, state, vec![step]);
         }
         self.drain(pool, state, 0);
@@ -238,6 +253,9 @@ impl Run<'_> {
         if self.steps.report().fatal.is_some() {
             return Some(WithheldReason::EndedEarly);
         }
+        if self.steps.report().stopped {
+            return Some(WithheldReason::Stopped);
+        }
         let has_failed = state.failed_transfers > 0 && !self.actor.options.remove_despite_failures;
         if has_failed || self.steps.withholds() {
             return Some(WithheldReason::TransferFailed);
@@ -250,6 +268,7 @@ impl Run<'_> {
     /// | removal | what is done with it |
     /// |---|---|
     /// | under the name of a step that was not made, or of a file that was to be copied from and was not | it is left out |
+    /// | any, after more steps were not made than are remembered | it is left out and counted as withheld |
     /// | of an orphan, after a file vanished | it is left out and counted as withheld |
     /// | declined by the observer | it is counted, and newer removals of its name are left out |
     /// | any other | it is gathered with those of its name |
@@ -265,8 +284,14 @@ impl Run<'_> {
             self.hand_out_batch(pool, state);
             self.drain(pool, state, 0);
         }
-        if state.may_lack(&step.name) {
-            return;
+        match state.lacks(&step.name) {
+            Lacks::Made => {}
+            Lacks::NotMade => return,
+            Lacks::Unknown => {
+                state.unknown += 1;
+                state.left_out += 1;
+                return;
+            }
         }
         let is_kept = state.vanished > 0 && !self.actor.options.remove_despite_failures;
         if is_kept && step.reason == Reason::Orphan {

@@ -2,7 +2,7 @@
 //!
 //! | source | destination | result |
 //! |---|---|---|
-//! | marked as unknown or excluded | anything | nothing; a file there counts as protected or excluded |
+//! | nothing, and marked as unknown or excluded | anything | nothing; a file there counts as protected or excluded |
 //! | a file | marked as unknown or excluded | a problem: the file has no place |
 //! | a file | nothing, or hidden | a transfer, or a copy of a renamed file |
 //! | a file | a file | by [`compare`]: nothing, a transfer, a new time, or a problem; older versions by [`OldVersions`] |
@@ -45,7 +45,7 @@ impl Planner {
     /// go here as far as this name allows, before the name itself is decided.
     ///
     /// A cover of the source comes first: what the source does not know of is left alone, whatever
-    /// the destination has. A cover of the destination makes a file of the source a problem,
+    /// the destination has. A file that it does know of under a cover is like any other. A cover of the destination makes a file of the source a problem,
     /// because something unknown has its place.
     pub(super) fn name(&mut self, pair: Pair<Entry>) -> Result<(), SyncError> {
         self.current = None;
@@ -62,7 +62,9 @@ impl Planner {
         if source.is_some() {
             self.release_held(Some(&name))?;
         }
-        if let Some(cover) = source_cover {
+        if let Some(cover) = source_cover
+            && source.is_none()
+        {
             match cover {
                 Cover::Unknown => self.report.protected += u64::from(visible.is_some()),
                 Cover::Excluded => self.report.excluded += u64::from(visible.is_some()),

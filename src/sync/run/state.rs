@@ -7,10 +7,20 @@ use std::time::Duration;
 use crate::sync::staged::Staged;
 use crate::sync::step::{Action, SyncStep};
 
-/// How many names are remembered of each kind. If more transfers than these did not succeed, no
-/// version is deleted that waits for a transfer; if more files changed while they were read, they
+/// How many names are remembered of each kind. If more transfers than these did not succeed, nothing
+/// is removed; if more files changed while they were read, they
 /// are not tried again; if more files wait for their place, they are problems.
 pub(super) const REMEMBERED: usize = 10_000;
+
+/// What is known of the earlier steps of a name.
+pub(super) enum Lacks {
+    /// Each was made, or there was none.
+    Made,
+    /// One was not made.
+    NotMade,
+    /// More steps were not made than are remembered, and one of this name may be among them.
+    Unknown,
+}
 
 /// It belongs to the calling thread.
 #[derive(Default)]
@@ -20,8 +30,11 @@ pub(super) struct State {
     /// The number of uploads whose file was gone when its turn came. It may have been moved to a
     /// name that was scanned before, so that an orphan may be its only copy.
     pub(super) vanished: u64,
-    /// The number of removals that were left out because of that.
+    /// The number of removals that were left out because of that, or because too many steps were
+    /// not made.
     pub(super) left_out: u64,
+    /// Those of them that were left out because too many steps were not made.
+    pub(super) unknown: u64,
     /// How many steps in a row failed because no connection could be made.
     pub(super) unreachable: usize,
     /// The names of transfers that were not made, whatever the reason.
@@ -70,8 +83,14 @@ impl State {
         self.not_made.insert(step.name.clone());
     }
 
-    /// Whether a step of this name was not made, or may not have been.
-    pub(super) fn may_lack(&self, name: &str) -> bool {
-        self.forgets || self.not_made.contains(name)
+    /// What is known of the earlier steps of this name.
+    pub(super) fn lacks(&self, name: &str) -> Lacks {
+        if self.not_made.contains(name) {
+            Lacks::NotMade
+        } else if self.forgets {
+            Lacks::Unknown
+        } else {
+            Lacks::Made
+        }
     }
 }

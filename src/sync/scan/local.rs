@@ -24,11 +24,12 @@
 //! | a directory that cannot be read | a problem, and a marker for what is below |
 //! | a file that cannot be looked at, or is gone | a problem, and a marker for its name |
 //! | a link that leads nowhere or is skipped, or something that became another kind | a marker for its name and one for what is below: it may have been a file or a directory at the last run |
-//! | a link to a directory that it lies in | a notice, and markers for its name and what is below |
+//! | a link to a directory that it lies in | a notice, and a marker for what is below |
 //! | a pipe, a socket, a device | a notice, and a marker for its name |
 //! | a name that the service does not take | a problem, and a marker |
 //! | a name that is not UTF-8 | a problem; no name in a bucket corresponds to it |
-//! | an entry whose name in NFC another one of the directory has already | a problem, and no marker |
+//! | a file whose name in NFC another entry of the directory has already | a problem, and no marker: the name is there |
+//! | a directory, or a link that is not followed, whose name in NFC another entry has already | a problem, and a marker for what is below, under which the files of the first directory stand |
 //! | a temporary file of a download | a notice, and a marker for its name |
 //!
 //! At a destination nothing is followed, nothing is left out but by names and the tag file, and
@@ -202,10 +203,11 @@ impl LocalScan {
         }
         self.catch_up(&name);
         let is_filtered = self.is_source() || !self.filters.removes_excluded();
-        let is_included = match row.kind.is_directory() {
+        let is_included = match row.kind {
             _ if !is_filtered => true,
-            true => !self.filters.excludes_all_below(&name),
-            false => self.filters.includes(&name),
+            Kind::TwiceBelow => !self.filters.excludes_all_below(&format!("{name}/")),
+            kind if kind.is_directory() => !self.filters.excludes_all_below(&name),
+            _ => self.filters.includes(&name),
         };
         if !is_included {
             // The other side leaves it out by the same filters.
@@ -218,6 +220,13 @@ impl LocalScan {
                 self.problem(name, ProblemKind::UnfitName(reason.into()));
             }
             Kind::Twice => self.problem(name, ProblemKind::Collision),
+            Kind::TwiceBelow => {
+                // At a destination the files of the first directory are to be replaced as always.
+                if self.is_source() {
+                    self.pending.insert(format!("{name}/"));
+                }
+                self.problem(name, ProblemKind::Collision);
+            }
             Kind::Temporary => {
                 if let Some(now) = self.rules.cleans_at {
                     remove_stale(&self.path.join(self.on_disk(&name, &on_disk)), now);
@@ -297,8 +306,10 @@ impl LocalScan {
         let own = identity(&metadata);
         let is_ancestor = |level: &Directory| own.is_some() && level.identity == own;
         if kind == Kind::LinkedDirectory && self.levels.iter().any(is_ancestor) {
-            let name = name.trim_end_matches('/').to_owned();
-            self.mark_all(name, Some(ProblemKind::LinkLoop));
+            // A marker for the name itself would come too late: it stands where a file would.
+            let own_name = name.trim_end_matches('/').to_owned();
+            self.problem(own_name, ProblemKind::LinkLoop);
+            self.mark(name.to_owned(), Cover::Unknown, None);
             return Ok(None);
         }
         let is_elsewhere = own.map(|(device, _)| device) != self.device;
@@ -370,6 +381,8 @@ impl LocalScan {
     /// destination.
     fn mark(&mut self, name: String, cover: Cover, problem: Option<ProblemKind>) {
         let problem = problem.filter(|problem| self.is_source() || problem.is_failure());
+        // A name must come once, and one marker for it is enough.
+        self.pending.remove(&name);
         self.ready.push_back(Item::Marker(Marker {
             name,
             cover,

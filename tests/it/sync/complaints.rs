@@ -10,8 +10,8 @@ use std::time::Duration;
 use b2sdk::progress::{Progress, TransferProgress};
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::sync::{
-    LocalFolder, OldVersions, ProblemKind, SyncError, SyncObserver, SyncOptions, SyncProgress,
-    SyncRun, SyncStep, Synchronizer,
+    LocalFolder, OldVersions, Orphans, ProblemKind, SyncError, SyncObserver, SyncOptions,
+    SyncProgress, SyncRun, SyncStep, Synchronizer,
 };
 use b2sdk::testing::Clock;
 use b2sdk::{CancelToken, Error, Operation, UploadOptions};
@@ -226,6 +226,62 @@ fn c22_a_file_that_changes_while_it_is_read_is_tried_again_once() {
         let unfinished = places.world.bucket.list_unfinished_large_files("").unwrap();
         assert_eq!(unfinished.count(), 0, "{case}");
     }
+}
+
+/// Has every file change while any is read, so many times.
+struct Restless(PathBuf, Arc<AtomicUsize>);
+
+impl Progress for Restless {
+    fn update(&self, _: &TransferProgress) {
+        let left = self.1.load(Ordering::Relaxed);
+        if left == 0 {
+            return;
+        }
+        self.1.store(left - 1, Ordering::Relaxed);
+        for entry in fs::read_dir(&self.0).unwrap() {
+            let mut file = File::options()
+                .append(true)
+                .open(entry.unwrap().path())
+                .unwrap();
+            file.write_all(b"more").unwrap();
+        }
+    }
+}
+
+/// What changed is not tried again after a limit, nor after an error that concerns all steps.
+#[test]
+fn nothing_is_tried_again_when_nothing_more_is_to_be_sent() {
+    const FILES: usize = 12;
+    let run = |changes: usize, stop_after: u64, refused_after: Option<usize>| {
+        let places = Places::of(World::with(|builder| builder.workers(1)));
+        for n in 0..FILES {
+            places.write(&format!("f{n:02}"), &"x".repeat(100), 1_000_000_000);
+        }
+        if let Some(after) = refused_after {
+            let full = Fault::on(Operation::UploadFile).status(403, "storage_cap_exceeded", "");
+            places.world.inject(full.after(after).always());
+        }
+        let left = Arc::new(AtomicUsize::new(changes));
+        let restless = Restless(places.root(), Arc::clone(&left));
+        let upload = UploadOptions::new().progress(restless);
+        // Because of the limit on removals, both scans end before a file changes.
+        let options = SyncOptions::new().orphans(Orphans::Hide).upload(upload);
+        let sync = places.up(options);
+        let settings = SyncRun::new().stop_after_bytes(stop_after);
+        let report = incomplete(sync.run_with(&settings));
+        let sent = places.world.count(Operation::UploadFile);
+        (report, sent, changes - left.load(Ordering::Relaxed))
+    };
+    let (report, ..) = run(usize::MAX, u64::MAX, None);
+    assert_eq!(report.failures, FILES as u64);
+    let (report, sent, changes) = run(usize::MAX, FILES as u64 * 100, None);
+    assert!(report.stopped && report.fatal.is_none());
+    // A request that breaks off early may not arrive.
+    assert!(report.failures == 0 && sent <= FILES, "{sent}");
+    let (report, sent, _) = run(changes, u64::MAX, Some(FILES));
+    assert!(matches!(report.fatal, Some(Error::CapExceeded(_))));
+    // The first that is refused, and what was in the queue by then.
+    assert!(sent <= FILES + 4, "{sent}");
 }
 
 /// A name whose place is taken by a file that the scan did not see, as on a file system that takes two names for

@@ -131,6 +131,36 @@ fn a_declined_step_is_not_made_nor_what_depends_on_it() {
     assert_eq!(places.versions(), before);
 }
 
+/// More names than are remembered: removals may depend on any of them, and are withheld.
+#[test]
+fn after_too_many_declined_steps_removals_are_withheld_and_counted() {
+    struct NoUploads;
+    impl SyncObserver for NoUploads {
+        fn approve(&self, step: &SyncStep) -> bool {
+            step.action != Action::Upload
+        }
+    }
+    let places = Places::new();
+    for n in 0..10_001 {
+        fs::write(places.path(&format!("f{n:05}")), "").unwrap();
+    }
+    for name in ["orphan-1", "orphan-2"] {
+        let name = format!("home/{name}");
+        places.world.bucket.upload_bytes(b"1", &name).unwrap();
+    }
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .removal_limit(RemovalLimit::None);
+    let settings = SyncRun::new().observer(NoUploads);
+    let report = incomplete(places.up(options).run_with(&settings));
+    assert_eq!((report.declined, report.deleted_versions), (10_001, 0));
+    let withheld = report.withheld.unwrap();
+    assert_eq!(
+        (withheld.removals, withheld.reason),
+        (2, WithheldReason::TooManyNotMade)
+    );
+}
+
 /// Kept as JSON, and executed later.
 #[test]
 fn a_saved_plan_is_executed_as_far_as_it_still_holds() {

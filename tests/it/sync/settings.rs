@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use b2sdk::encryption::{Encryption, EncryptionMode, SseCustomerKey};
 use b2sdk::sync::{
-    EncryptionPerSide, Existing, Orphans, ProblemKind, RemovalLimit, SyncEncryption, SyncObserver,
-    SyncOptions, SyncRun, SyncStep, Synchronizer, WithheldReason,
+    Compare, EncryptionPerSide, Existing, LocalFolder, Newer, Orphans, ProblemKind, Refused,
+    RemovalLimit, SyncEncryption, SyncError, SyncObserver, SyncOptions, SyncRun, SyncStep,
+    Synchronizer, Touched, WithheldReason,
 };
 use b2sdk::testing::Clock;
 use b2sdk::{FileId, Operation, UploadOptions};
@@ -189,6 +191,101 @@ fn existing_files_are_kept_or_may_not_change() {
     assert!(matches!(report.problems[0].kind, ProblemKind::Immutable));
     assert_eq!(report.problems[0].name, "a");
     assert_eq!(places.stored()["a"], "1");
+}
+
+/// Also where the content decides, by its checksum or for a new time.
+#[test]
+fn a_file_that_may_not_change_stays_where_the_content_decides() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    for name in ["other", "touched"] {
+        places.write(name, "1", 1_000_000_000);
+        let stored = format!("home/{name}");
+        bucket
+            .upload_local_file(places.path(name), &stored)
+            .unwrap();
+    }
+    bucket.upload_bytes(b"1", "home/untimed").unwrap();
+    let before = places.versions();
+    places.write("other", "2", 1_000_000_009);
+    places.write("touched", "1", 1_000_000_009);
+    places.write("untimed", "2", 1_000_000_000);
+    let immutable = SyncOptions::new()
+        .existing(Existing::Immutable)
+        .newer(Newer::Replace);
+    let refresh = Touched::Refresh { from: 1 };
+    for (options, expected) in [
+        (
+            immutable.clone().compare(Compare::Sha1),
+            vec!["other", "untimed"],
+        ),
+        (
+            immutable.clone().touched(refresh),
+            vec!["other", "touched", "untimed"],
+        ),
+        (immutable, vec!["other", "touched", "untimed"]),
+    ] {
+        let report = incomplete(places.up(options).run());
+        let names: Vec<_> = report
+            .problems
+            .iter()
+            .map(|problem| &*problem.name)
+            .collect();
+        assert_eq!(names, expected);
+        assert_eq!(report.failures, expected.len() as u64);
+        let mut kinds = report.problems.iter().map(|problem| &problem.kind);
+        assert!(kinds.all(|kind| matches!(kind, ProblemKind::Immutable)));
+        assert_eq!(places.versions(), before);
+    }
+}
+
+/// However it is written, and through links.
+#[cfg(unix)]
+#[test]
+fn files_set_aside_into_the_destination_are_refused_however_it_is_named() {
+    let places = Places::new();
+    fs::create_dir(places.path("old")).unwrap();
+    let around = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(places.root(), around.path().join("link")).unwrap();
+    let name = places.root().file_name().unwrap().to_owned();
+    let relative = |path: &Path| {
+        let up = std::env::current_dir().unwrap();
+        let mut all: PathBuf = up.components().skip(1).map(|_| "..").collect();
+        all.extend(path.components().skip(1));
+        all
+    };
+    for aside in [
+        places.root(),
+        places.path("old"),
+        places.path("old/not/there"),
+        places.path("new"),
+        places.root().join("..").join(&name).join("old"),
+        relative(&places.path("old")),
+        around.path().join("link/old"),
+        around.path().join("link/new"),
+        around.path().join("none/../link/new"),
+    ] {
+        let sync = places.down(SyncOptions::new().set_aside(&aside));
+        let refused = matches!(
+            sync.run(),
+            Err(SyncError::Refused(Refused::Contradiction { .. }))
+        );
+        assert!(refused, "{}", aside.display());
+    }
+    // The destination is named in another way too.
+    let elsewhere = around.path().join("link");
+    let down = |aside: PathBuf| {
+        let folder = places.world.bucket.folder("home");
+        Synchronizer::new(folder, LocalFolder::new(&elsewhere))
+            .options(SyncOptions::new().set_aside(aside).allow_empty_source(true))
+    };
+    assert!(down(places.path("old")).run().is_err());
+    for aside in [
+        around.path().join("aside"),
+        places.root().with_extension("2"),
+    ] {
+        down(aside).run().unwrap();
+    }
 }
 
 /// Nothing starts after the time is over, what runs is finished, and nothing is removed.

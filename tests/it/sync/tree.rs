@@ -273,6 +273,54 @@ fn names_are_brought_into_one_unicode_form_if_asked_for() {
     assert_eq!(names.len(), 2);
 }
 
+/// Of two directories with one name in NFC, the files of the first are synchronized, and what the
+/// bucket has of the other one stays.
+#[test]
+fn a_second_directory_of_one_name_in_nfc_is_not_absent() {
+    let places = Places::new();
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .removal_limit(b2sdk::sync::RemovalLimit::None);
+    let bucket = &places.world.bucket;
+    let sync = Synchronizer::new(places.local().nfc(true), bucket.folder("home")).options(options);
+    places.write("e\u{301}/x", "1", 1_000_000_000);
+    places.write("e\u{301}/z/x", "1", 1_000_000_000);
+    places.write("gone", "1", 1_000_000_000);
+    sync.run().unwrap();
+    fs::remove_file(places.path("gone")).unwrap();
+    places.write("é/a", "1", 1_000_000_000);
+    // What is below a marker of its own hides no other one.
+    symlink("nowhere", places.path("é/b")).unwrap();
+    let report = incomplete(sync.run());
+    assert_eq!((report.failures, report.protected), (2, 2));
+    assert_eq!((report.uploaded.files, report.deleted_versions), (1, 1));
+    let stored: Vec<_> = places.stored().into_keys().collect();
+    assert_eq!(stored, ["é/a", "é/x", "é/z/x"]);
+    // The first one is left out as a whole.
+    let tagged = places.local().nfc(true).exclude_if_present("a");
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .allow_empty_source(true);
+    let sync = Synchronizer::new(tagged, bucket.folder("home")).options(options);
+    let report = incomplete(sync.run());
+    assert_eq!(
+        (report.failures, report.protected + report.excluded),
+        (1, 4)
+    );
+    assert!(report.fatal.is_none());
+    assert_eq!(places.stored().len(), 3);
+}
+
+/// A link to the directory around it stands where a directory would, after `loop.txt`.
+#[test]
+fn a_link_loop_beside_a_similar_name_ends_nothing() {
+    let places = Places::new();
+    places.write("loop.txt", "1", 1_000_000_000);
+    symlink(".", places.path("loop")).unwrap();
+    let report = places.up(SyncOptions::new()).run().unwrap();
+    assert_eq!((report.uploaded.files, report.notices), (1, 1));
+}
+
 /// Touched: the content is not sent, and the next run plans nothing.
 #[test]
 fn c8_a_touched_file_gets_its_time_without_its_content() {

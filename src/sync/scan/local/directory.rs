@@ -71,6 +71,8 @@ pub(super) enum Kind {
     NotUtf8,
     /// Another name that becomes one that was there already in NFC.
     Twice,
+    /// The same of a directory, or of what may have been one: what is below it is unknown.
+    TwiceBelow,
 }
 
 /// What reading a directory takes.
@@ -93,6 +95,16 @@ impl Kind {
     pub(super) const fn is_directory(self) -> bool {
         matches!(self, Self::Directory | Self::LinkedDirectory)
     }
+
+    /// What the entry is if another one has its name already.
+    const fn twice(self) -> Self {
+        match self {
+            Self::File | Self::Special | Self::Temporary | Self::NotUtf8 | Self::Twice => {
+                Self::Twice
+            }
+            _ => Self::TwiceBelow,
+        }
+    }
 }
 
 impl Row {
@@ -111,7 +123,8 @@ impl Directory {
     /// missing look absent.
     ///
     /// Names are compared after they were brought into NFC, if that is asked for. Of equal ones
-    /// only the first is kept as it is, and the others are `Twice`.
+    /// only the first is kept as it is, and the others are `Twice` or `TwiceBelow`. Of directories
+    /// these come before the one that is entered, because a marker stands before what it covers.
     pub(super) fn read(path: &Path, reading: &Reading<'_>, outer_name: usize) -> io::Result<Self> {
         let Reading {
             rules,
@@ -160,12 +173,16 @@ impl Directory {
             order::compare(key(one), key(other)).then_with(|| changed(one).cmp(&changed(other)))
         });
         for at in 1..rows.len() {
-            if let Some([before, row]) = rows.get(at - 1..=at)
+            if let Some([before, row]) = rows.get_mut(at - 1..=at)
                 && row.of(&names) == before.of(&names)
                 && row.kind != Kind::NotUtf8
-                && let Some(row) = rows.get_mut(at)
             {
-                row.kind = Kind::Twice;
+                if before.kind.is_directory() {
+                    std::mem::swap(before, row);
+                    before.kind = before.kind.twice();
+                } else {
+                    row.kind = row.kind.twice();
+                }
             }
         }
         Ok(Self {
