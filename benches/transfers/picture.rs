@@ -135,6 +135,8 @@ pub(crate) fn draw(arguments: &[String]) -> Result<()> {
 }
 
 const WIDTH: usize = 860;
+/// Room on the left for names that are longer than their column.
+const MARGIN: usize = 40;
 const ROW: usize = 20;
 /// Where the bars begin: names stand before them.
 const NAMES: usize = 210;
@@ -183,8 +185,9 @@ fn svg(cases: &[&Figures], measures: &[Measure], theme: &Theme) -> Result<String
         y += ROW / 2;
     }
     Ok(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
-         viewBox=\"0 0 {WIDTH} {height}\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n{body}</svg>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{height}\" \
+         viewBox=\"-{MARGIN} 0 {0} {height}\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n{body}</svg>\n",
+        WIDTH + MARGIN,
         height = y + 10
     ))
 }
