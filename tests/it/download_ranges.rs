@@ -2,17 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::mpsc::channel;
-use std::time::Duration;
 
 use b2sdk::simulator::Fault;
 use b2sdk::{CancelToken, DownloadOptions, Error, Operation, Saved};
 
-use crate::support::{World, noise};
+use crate::support::{World, in_time, noise};
 
 const RANGE: u64 = 10_000;
-/// A silent connection is left after two minutes.
-const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// A world with "x" of that length, and a place to save it.
 fn stored(length: usize) -> (World, tempfile::TempDir, Vec<u8>) {
@@ -31,17 +27,6 @@ fn save(world: &World, path: &Path) -> Result<Saved, Error> {
         .save_to(path)
 }
 
-/// Runs it, and fails if that takes anything like an idle limit.
-fn at_once<T: Send>(act: impl FnOnce() -> T + Send) -> T {
-    let (done, outcome) = channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || done.send(act()));
-        outcome
-            .recv_timeout(WATCHDOG)
-            .expect("it waits for something")
-    })
-}
-
 #[test]
 fn a_range_that_fails_ends_the_silent_first_one_at_once() {
     let (world, directory, _) = stored(95_123);
@@ -52,7 +37,7 @@ fn a_range_that_fails_ends_the_silent_first_one_at_once() {
             .always(),
     );
     let path = directory.path().join("x");
-    let error = at_once(|| save(&world, &path).unwrap_err());
+    let error = in_time(|| save(&world, &path).unwrap_err());
     assert!(matches!(error, Error::CapExceeded(_)), "{error:?}");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }

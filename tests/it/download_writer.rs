@@ -2,7 +2,6 @@
 //! when one of them fails.
 
 use std::io::{self, Write};
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use b2sdk::simulator::{Fault, Simulator};
@@ -11,13 +10,12 @@ use b2sdk::{
     UploadOptions,
 };
 
-use crate::support::{World, noise};
+use crate::support::{World, in_time, noise};
 
 const LENGTH: usize = 95_123;
 const RANGE: u64 = 10_000;
 /// The number of ranges, each of which is a request.
 const RANGES: usize = 10;
-const WATCHDOG: Duration = Duration::from_secs(60);
 
 fn by_id() -> Fault {
     Fault::on(Operation::DownloadFileById)
@@ -36,17 +34,6 @@ fn open(world: &World) -> Download {
         .bucket
         .download_file_by_name_with("x", &options)
         .unwrap()
-}
-
-/// Runs it, and fails if that takes too long.
-fn in_time<T: Send>(act: impl FnOnce() -> T + Send) -> T {
-    let (done, outcome) = channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || done.send(act()));
-        outcome
-            .recv_timeout(WATCHDOG)
-            .expect("it waits for something")
-    })
 }
 
 /// A writer that fails, or panics, after so many bytes.
