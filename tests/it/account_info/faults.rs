@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use b2sdk::account_info::AccountInfo;
+use b2sdk::account_info::{AccountInfo, Cached};
 use b2sdk::error::StoreError;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::testing::Clock;
@@ -400,4 +400,26 @@ fn a_token_that_waits_to_be_stored_serves_while_it_is_unknown_whether_there_was_
         client.api.list_buckets().unwrap();
         assert_eq!(client.authorizations(), 1, "{kind}");
     }
+}
+
+#[test]
+fn what_another_thread_reads_during_a_logout_is_not_remembered() {
+    let service = Simulator::start().unwrap();
+    let read: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>> = Arc::default();
+    let during = Arc::clone(&read);
+    let hooked = Hooked::around(Arc::new(InMemoryAccountInfo::new()), move |_, called| {
+        if called == "clear"
+            && let Some(read) = during.get()
+        {
+            read();
+        }
+        Ok(())
+    });
+    let cached = Arc::new(Cached::new(hooked, Duration::from_secs(60)));
+    authorize(&B2Api::new(Arc::clone(&cached)), &service);
+    let reader = Arc::clone(&cached);
+    let reads = move || assert!(reader.auth().unwrap().is_some());
+    assert!(read.set(Box::new(reads)).is_ok());
+    cached.clear().unwrap();
+    assert!(cached.auth().unwrap().is_none());
 }
