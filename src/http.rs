@@ -53,17 +53,21 @@ mod error;
 mod exchange;
 mod expect_continue;
 mod guard;
+mod head;
+mod joined_writes;
 mod pool_check;
 mod proxy;
 mod retry_after;
 mod service_clock;
 mod token_connections;
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use ureq::Agent;
+#[cfg(test)]
 use ureq::http as types;
 
 pub(crate) use ureq::http::{HeaderMap, Method};
@@ -115,7 +119,7 @@ pub(crate) struct Request<'a> {
     /// The value of the `Authorization` header. It never appears in an error or a log.
     pub(crate) authorization: &'a str,
     /// Further headers, whose values are already encoded.
-    pub(crate) headers: Vec<(&'a str, String)>,
+    pub(crate) headers: Vec<(Cow<'a, str>, String)>,
     /// What is sent after the headers.
     pub(crate) body: RequestBody<'a>,
     /// What the request is about, for the error that a refusal becomes.
@@ -343,7 +347,7 @@ impl Http {
             operation,
             host,
             agent,
-            head: self.head(&request),
+            head: head::head(&request, self.0.config.test_mode),
         };
         let exchanged = self.exchange(message, request.body, control);
         let response = self.receive(exchanged, operation, host, control)?;
@@ -359,21 +363,6 @@ impl Http {
                     clock,
                 ))
             }
-        }
-    }
-
-    /// The method, the URL and the headers of a request.
-    fn head(&self, request: &Request<'_>) -> types::request::Builder {
-        let mut head = types::Request::builder()
-            .method(request.method.clone())
-            .uri(request.url)
-            .header("Authorization", request.authorization);
-        for (name, value) in &request.headers {
-            head = head.header(*name, value);
-        }
-        match self.0.config.test_mode {
-            Some(mode) => head.header("X-Bz-Test-Mode", mode.header()),
-            None => head,
         }
     }
 

@@ -22,10 +22,12 @@ use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http as types;
+use ureq::http::header::{CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue};
 
 use crate::control::Control;
 use crate::error::Sent;
 use crate::http::body::{ExactReader, Source};
+use crate::http::config::Timeouts;
 use crate::http::connector::NotConnected;
 use crate::http::expect_continue::ExpectContinue;
 use crate::http::{Http, RequestBody};
@@ -74,8 +76,17 @@ pub(super) struct Message<'a> {
     pub(super) host: &'a str,
     /// The connections to use.
     pub(super) agent: Agent,
-    /// Method, URL and headers.
-    pub(super) head: types::request::Builder,
+    /// Method, URL and headers, or why they cannot be sent.
+    pub(super) head: Result<types::Request<()>, types::Error>,
+}
+
+impl Message<'_> {
+    /// Adds a header to a head that can be sent.
+    fn insert(&mut self, name: HeaderName, value: HeaderValue) {
+        if let Ok(head) = &mut self.head {
+            head.headers_mut().insert(name, value);
+        }
+    }
 }
 
 impl Http {
@@ -121,12 +132,12 @@ impl Http {
         mut reader: ExactReader<'_>,
     ) -> (Answer, Option<Sent>) {
         let (operation, host) = (message.operation, message.host);
-        message.head = message.head.header("Content-Length", reader.length());
+        message.insert(CONTENT_LENGTH, reader.length().into());
         let expectations = &self.0.expectations;
         let asks =
             reader.length() >= self.0.config.expect_continue_from && expectations.may_ask(host);
         if asks {
-            message.head = message.head.header("Expect", "100-continue");
+            message.insert(EXPECT, HeaderValue::from_static("100-continue"));
         }
         let started = self.0.clock.elapsed();
         let answer = self.run(message, ureq::SendBody::from_reader(&mut reader));
@@ -134,14 +145,15 @@ impl Http {
             let asked = ExpectContinue {
                 host,
                 waited: reader.first_read().map(|at| at.saturating_sub(started)),
-                limit: self.await_limit(operation),
+                limit: self.0.config.timeouts.limits_of(operation).consent,
             };
             expectations.note(&asked, &answer);
         }
         (answer, Some(reader.sent()))
     }
 
-    /// Runs the request with the time limits of its operation.
+    /// Runs the request with the time limits of its operation. Those of most operations are the pool's;
+    /// limits of a request's own cost a copy of the whole configuration.
     ///
     /// A head that cannot be built, because a header has a character that HTTP does not allow,
     /// counts as `Broken`; nothing was sent then.
@@ -152,26 +164,23 @@ impl Http {
             head,
             ..
         } = message;
-        let idle = self.0.config.timeouts.idle_for(operation);
         let run = || {
+            let (parts, ()) = head?.into_parts();
+            let request = types::Request::from_parts(parts, body);
+            let timeouts = &self.0.config.timeouts;
+            if Timeouts::are_usual_for(operation) {
+                return agent.run(request);
+            }
+            let limits = timeouts.limits_of(operation);
             let request = agent
-                .configure_request(head.body(body)?)
-                .timeout_per_read(Some(idle))
-                .timeout_per_write(Some(idle))
-                .timeout_recv_response(Some(self.0.config.timeouts.longest_head(operation)))
-                .timeout_await_100(Some(self.await_limit(operation)))
+                .configure_request(request)
+                .timeout_per_read(Some(limits.idle))
+                .timeout_per_write(Some(limits.idle))
+                .timeout_recv_response(Some(limits.head))
+                .timeout_await_100(Some(limits.consent))
                 .build();
             agent.run(request)
         };
         run().into()
-    }
-
-    /// How long to wait for the host's consent to a body. It is at most half of the idle limit,
-    /// which would otherwise end the upload.
-    fn await_limit(&self, operation: Operation) -> Duration {
-        let timeouts = &self.0.config.timeouts;
-        timeouts
-            .await_continue
-            .min(timeouts.idle_for(operation) / 2)
     }
 }
