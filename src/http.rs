@@ -304,7 +304,7 @@ impl Http {
     ///
     /// The error is `UnexpectedReply` and names `operation`. A caller uses this before it keeps a
     /// token, because sending one that cannot be sent is `InvalidInput`, which blames the caller.
-    pub(crate) fn check_token(&self, token: &str, operation: Operation) -> Result<()> {
+    pub(crate) fn check_token(token: &str, operation: Operation) -> Result<()> {
         header("Authorization", token)
             .map(|_| ())
             .map_err(|_| Error::UnexpectedReply {

@@ -77,7 +77,7 @@ pub(crate) fn authorize(
         http.check_url(realm, url, Operation::AuthorizeAccount)?;
     }
     let token = answer.authorization_token.expose();
-    http.check_token(token, Operation::AuthorizeAccount)?;
+    Http::check_token(token, Operation::AuthorizeAccount)?;
     Ok(AccountAuth {
         realm: realm.as_str().to_owned(),
         account_id: answer.account_id,

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use crate::account_info::{AuthSnapshot, UploadTarget, UploadUrl};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::http::Http;
 use crate::model::operation::Operation;
 use crate::model::realm::Realm;
 use crate::model::secret::UploadToken;
@@ -132,7 +133,7 @@ impl Session {
         let realm = Realm::from(snapshot.auth().realm.as_str());
         let check = |url: &str, token: &UploadToken, operation| {
             self.http().check_url(&realm, url, operation)?;
-            self.http().check_token(token.expose(), operation)
+            Http::check_token(token.expose(), operation)
         };
         let operation = match target {
             UploadTarget::Bucket(_) => Operation::GetUploadUrl,
