@@ -9,7 +9,7 @@
 //! | a request to B2, the authorization read less than `staleness` ago | nothing |
 //! | a request to B2 otherwise | one statement, which returns no secret while nothing has changed |
 //! | a small upload through a URL in constant use | nothing |
-//! | any other taking or putting of an upload URL | one statement |
+//! | any other taking or putting of an upload URL | one statement; putting over a connection that was not used for a second, one more, which is empty |
 //! | `begin_refresh`, `renew_lease`, `abandon_refresh`, bucket lookups | one statement |
 //! | `save_auth`, `clear`, changes of buckets | one transaction of five to eight round trips |
 
@@ -208,7 +208,7 @@ impl PostgresAccountInfoBuilder {
             clock,
             ..
         } = self.fleet;
-        let server = Server::new(url, self.settings)?;
+        let server = Server::new(url, self.settings, clock.clone())?;
         let store = PostgresStore::new(server, account, sealing, pool_size, clock.clone());
         Ok(PostgresAccountInfo {
             store: Cached::reading(store, staleness, clock),

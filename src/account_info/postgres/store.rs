@@ -273,12 +273,8 @@ impl AccountInfo for PostgresStore {
 
     /// A row that is missing was never there, or was lost with the table: that is no logout.
     fn is_logged_out(&self) -> Result<bool, StoreError> {
-        let nothing: Option<Vec<u8>> = None;
-        let rows = self.run(Statement::new(sql::AUTH, [self.name(), nothing.into()]))?;
-        match rows.first() {
-            Some(row) => Ok(!get::<bool>(row, 0)? && get::<bool>(row, 3)?),
-            None => Ok(false),
-        }
+        let rows = self.run(Statement::new(sql::LOGGED_OUT, [self.name()]))?;
+        rows.first().map_or(Ok(false), |row| get(row, 0))
     }
 
     /// For all machines together.
