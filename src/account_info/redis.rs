@@ -68,6 +68,9 @@ impl RedisAccountInfo {
     /// `rediss+sentinel://`) the hosts are Sentinels, which are asked for the primary of the service
     /// whenever a connection is made. In a cluster, any node leads to the one that holds the account info.
     ///
+    /// With `redis://` everything is sent in clear text, the password and the token included. Write
+    /// `rediss://` for every server on another machine.
+    ///
     /// No connection is made before the first call, so a server that is away is no error here.
     ///
     /// # Errors

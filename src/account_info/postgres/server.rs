@@ -103,6 +103,12 @@ impl Server {
         })?;
         let name = name(&config);
         let tls = tls::connector(&config, settings.tls_roots.as_deref())?;
+        if tls::may_be_overheard(&config) {
+            tracing::warn!(
+                server = name,
+                "the connection to PostgreSQL may be in clear text; add sslmode=require to its URL"
+            );
+        }
         Ok(Self {
             name,
             setup: Arc::new(Setup {
