@@ -7,7 +7,7 @@
 //! The steps of [`Http::send`], and how each one fails:
 //!
 //! 1. The URL must belong to the realm (`guard`); otherwise nothing is sent and no credentials
-//!    leave the process.
+//!    leave the process. A header that HTTP cannot carry is an error as well.
 //! 2. The connections for the host are chosen: those of the call's token, direct or through a proxy
 //!    (`agents`, `token_connections`). A proxy variable that cannot be used is an error.
 //! 3. The request is counted. One beyond the budget is not sent.
@@ -300,6 +300,19 @@ impl Http {
         guard::check(realm, url, &self.0.config, operation).map(|_| ())
     }
 
+    /// Fails if HTTP cannot carry a token that the service named.
+    ///
+    /// The error is `UnexpectedReply` and names `operation`. A caller uses this before it keeps a
+    /// token, because sending one that cannot be sent is `InvalidInput`, which blames the caller.
+    pub(crate) fn check_token(token: &str, operation: Operation) -> Result<()> {
+        header("Authorization", token)
+            .map(|_| ())
+            .map_err(|_| Error::UnexpectedReply {
+                operation,
+                source: "its token contains characters that HTTP does not allow".into(),
+            })
+    }
+
     /// Closes every connection for good. Calls that are running fail with `Cancelled`, and so does
     /// every later one.
     ///
@@ -319,8 +332,8 @@ impl Http {
     /// connections.
     ///
     /// Besides `Cancelled` it fails with `UnexpectedReply` if the URL does not belong to the realm,
-    /// `InvalidInput` if the proxy variable is unusable, `BudgetExceeded` if the request is one too
-    /// many, `Connection` if no answer arrived, the error of the body's source if that failed, and
+    /// `InvalidInput` if a header or the proxy variable is unusable, `BudgetExceeded` if the request
+    /// is one too many, `Connection` if no answer arrived, the error of the body's source if that failed, and
     /// otherwise with the error that the refusal means. Nothing was sent in the first three of
     /// these cases.
     pub(crate) fn send(&self, request: Request<'_>, control: &Control) -> Result<Response> {
@@ -336,14 +349,15 @@ impl Http {
             subject,
             ..
         } = request;
-        let host = guard::check(realm, url, &self.0.config, operation)?;
+        let (host, uri) = guard::check(realm, url, &self.0.config, operation)?;
+        let head = self.head(&request, uri)?;
         let agent = self.agent_for(url, host, control)?;
         self.0.request_counter.count(operation)?;
         let message = Message {
             operation,
             host,
             agent,
-            head: self.head(&request),
+            head,
         };
         let exchanged = self.exchange(message, request.body, control);
         let response = self.receive(exchanged, operation, host, control)?;
@@ -362,19 +376,22 @@ impl Http {
         }
     }
 
-    /// The method, the URL and the headers of a request.
-    fn head(&self, request: &Request<'_>) -> types::request::Builder {
-        let mut head = types::Request::builder()
-            .method(request.method.clone())
-            .uri(request.url)
-            .header("Authorization", request.authorization);
-        for (name, value) in &request.headers {
-            head = head.header(*name, value);
+    /// The method, the URL and the headers of a request. Fails with `InvalidInput` if HTTP cannot
+    /// carry one of the headers.
+    fn head(&self, request: &Request<'_>, uri: types::Uri) -> Result<types::Request<()>> {
+        let mut head = types::Request::new(());
+        *head.method_mut() = request.method.clone();
+        *head.uri_mut() = uri;
+        let authorization = ("Authorization", request.authorization);
+        let own = request.headers.iter();
+        let own = own.map(|(name, value)| (*name, value.as_str()));
+        let mode = self.0.config.test_mode.map(|mode| mode.header());
+        let mode = mode.map(|mode| ("X-Bz-Test-Mode", mode));
+        for (name, value) in [authorization].into_iter().chain(own).chain(mode) {
+            let (name, value) = header(name, value)?;
+            head.headers_mut().append(name, value);
         }
-        match self.0.config.test_mode {
-            Some(mode) => head.header("X-Bz-Test-Mode", mode.header()),
-            None => head,
-        }
+        Ok(head)
     }
 
     /// Turns the end of an exchange into a response, whatever its status, or into an error. A
@@ -447,6 +464,18 @@ impl Http {
             self.0.service_clock.note(date, &self.0.clock);
         }
     }
+}
+
+/// A header of a request. The error names the header and never shows its value, which may be a
+/// token.
+fn header(name: &str, value: &str) -> Result<(types::HeaderName, types::HeaderValue)> {
+    let refused = |what: &str| {
+        let reason = format!("the {what} of {name:?} contains characters that HTTP does not allow");
+        Error::invalid_input("header", reason)
+    };
+    let name = name.parse().map_err(|_| refused("name"))?;
+    let value = value.parse().map_err(|_| refused("value"))?;
+    Ok((name, value))
 }
 
 /// Whether requests of an operation carry the content of files, in either direction.

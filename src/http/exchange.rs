@@ -75,7 +75,7 @@ pub(super) struct Message<'a> {
     /// The connections to use.
     pub(super) agent: Agent,
     /// Method, URL and headers.
-    pub(super) head: types::request::Builder,
+    pub(super) head: types::Request<()>,
 }
 
 impl Http {
@@ -121,12 +121,17 @@ impl Http {
         mut reader: ExactReader<'_>,
     ) -> (Answer, Option<Sent>) {
         let (operation, host) = (message.operation, message.host);
-        message.head = message.head.header("Content-Length", reader.length());
+        let headers = message.head.headers_mut();
+        headers.insert(types::header::CONTENT_LENGTH, reader.length().into());
         let expectations = &self.0.expectations;
         let asks =
             reader.length() >= self.0.config.expect_continue_from && expectations.may_ask(host);
         if asks {
-            message.head = message.head.header("Expect", "100-continue");
+            let leave = types::HeaderValue::from_static("100-continue");
+            message
+                .head
+                .headers_mut()
+                .insert(types::header::EXPECT, leave);
         }
         let started = self.0.clock.elapsed();
         let answer = self.run(message, ureq::SendBody::from_reader(&mut reader));
@@ -142,9 +147,6 @@ impl Http {
     }
 
     /// Runs the request with the time limits of its operation.
-    ///
-    /// A head that cannot be built, because a header has a character that HTTP does not allow,
-    /// counts as `Broken`; nothing was sent then.
     fn run(&self, message: Message<'_>, body: impl ureq::AsSendBody) -> Answer {
         let Message {
             operation,
@@ -153,17 +155,14 @@ impl Http {
             ..
         } = message;
         let idle = self.0.config.timeouts.idle_for(operation);
-        let run = || {
-            let request = agent
-                .configure_request(head.body(body)?)
-                .timeout_per_read(Some(idle))
-                .timeout_per_write(Some(idle))
-                .timeout_recv_response(Some(self.0.config.timeouts.longest_head(operation)))
-                .timeout_await_100(Some(self.await_limit(operation)))
-                .build();
-            agent.run(request)
-        };
-        run().into()
+        let request = agent
+            .configure_request(head.map(|()| body))
+            .timeout_per_read(Some(idle))
+            .timeout_per_write(Some(idle))
+            .timeout_recv_response(Some(self.0.config.timeouts.longest_head(operation)))
+            .timeout_await_100(Some(self.await_limit(operation)))
+            .build();
+        agent.run(request).into()
     }
 
     /// How long to wait for the host's consent to a body. It is at most half of the idle limit,
