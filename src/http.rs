@@ -7,7 +7,7 @@
 //! The steps of [`Http::send`], and how each one fails:
 //!
 //! 1. The URL must belong to the realm (`guard`); otherwise nothing is sent and no credentials
-//!    leave the process.
+//!    leave the process. A header that HTTP cannot carry is an error as well.
 //! 2. The connections for the host are chosen: those of the call's token, direct or through a proxy
 //!    (`agents`, `token_connections`). A proxy variable that cannot be used is an error.
 //! 3. The request is counted. One beyond the budget is not sent.
@@ -53,7 +53,6 @@ mod error;
 mod exchange;
 mod expect_continue;
 mod guard;
-mod head;
 mod joined_writes;
 mod pool_check;
 mod proxy;
@@ -67,7 +66,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ureq::Agent;
-#[cfg(test)]
 use ureq::http as types;
 
 pub(crate) use ureq::http::{HeaderMap, Method};
@@ -304,6 +302,19 @@ impl Http {
         guard::check(realm, url, &self.0.config, operation).map(|_| ())
     }
 
+    /// Fails if HTTP cannot carry a token that the service named.
+    ///
+    /// The error is `UnexpectedReply` and names `operation`. A caller uses this before it keeps a
+    /// token, because sending one that cannot be sent is `InvalidInput`, which blames the caller.
+    pub(crate) fn check_token(token: &str, operation: Operation) -> Result<()> {
+        header("Authorization", token)
+            .map(|_| ())
+            .map_err(|_| Error::UnexpectedReply {
+                operation,
+                source: "its token contains characters that HTTP does not allow".into(),
+            })
+    }
+
     /// Closes every connection for good. Calls that are running fail with `Cancelled`, and so does
     /// every later one.
     ///
@@ -323,8 +334,8 @@ impl Http {
     /// connections.
     ///
     /// Besides `Cancelled` it fails with `UnexpectedReply` if the URL does not belong to the realm,
-    /// `InvalidInput` if the proxy variable is unusable, `BudgetExceeded` if the request is one too
-    /// many, `Connection` if no answer arrived, the error of the body's source if that failed, and
+    /// `InvalidInput` if a header or the proxy variable is unusable, `BudgetExceeded` if the request
+    /// is one too many, `Connection` if no answer arrived, the error of the body's source if that failed, and
     /// otherwise with the error that the refusal means. Nothing was sent in the first three of
     /// these cases.
     pub(crate) fn send(&self, request: Request<'_>, control: &Control) -> Result<Response> {
@@ -340,14 +351,15 @@ impl Http {
             subject,
             ..
         } = request;
-        let host = guard::check(realm, url, &self.0.config, operation)?;
+        let (host, uri) = guard::check(realm, url, &self.0.config, operation)?;
+        let head = self.head(&request, uri)?;
         let agent = self.agent_for(url, host, control)?;
         self.0.request_counter.count(operation)?;
         let message = Message {
             operation,
             host,
             agent,
-            head: head::head(&request, self.0.config.test_mode),
+            head,
         };
         let exchanged = self.exchange(message, request.body, control);
         let response = self.receive(exchanged, operation, host, control)?;
@@ -364,6 +376,25 @@ impl Http {
                 ))
             }
         }
+    }
+
+    /// The method, the URL and the headers of a request. Fails with `InvalidInput` if HTTP cannot
+    /// carry one of the headers.
+    fn head(&self, request: &Request<'_>, uri: types::Uri) -> Result<types::Request<()>> {
+        let mut head = types::Request::new(());
+        *head.method_mut() = request.method.clone();
+        *head.uri_mut() = uri;
+        head.headers_mut().reserve(USUAL_HEADERS);
+        let authorization = ("Authorization", request.authorization);
+        let own = request.headers.iter();
+        let own = own.map(|(name, value)| (&**name, value.as_str()));
+        let mode = self.0.config.test_mode.map(|mode| mode.header());
+        let mode = mode.map(|mode| ("X-Bz-Test-Mode", mode));
+        for (name, value) in [authorization].into_iter().chain(own).chain(mode) {
+            let (name, value) = header(name, value)?;
+            head.headers_mut().append(name, value);
+        }
+        Ok(head)
     }
 
     /// Turns the end of an exchange into a response, whatever its status, or into an error. A
@@ -436,6 +467,21 @@ impl Http {
             self.0.service_clock.note(date, &self.0.clock);
         }
     }
+}
+
+/// How many headers a request may have, as a rule. There is room for so many from the start.
+const USUAL_HEADERS: usize = 16;
+
+/// A header of a request. The error names the header and never shows its value, which may be a
+/// token.
+fn header(name: &str, value: &str) -> Result<(types::HeaderName, types::HeaderValue)> {
+    let refused = |what: &str| {
+        let reason = format!("the {what} of {name:?} contains characters that HTTP does not allow");
+        Error::invalid_input("header", reason)
+    };
+    let name = name.parse().map_err(|_| refused("name"))?;
+    let value = value.parse().map_err(|_| refused("value"))?;
+    Ok((name, value))
 }
 
 /// Whether requests of an operation carry the content of files, in either direction.

@@ -306,14 +306,24 @@ impl UrlPools {
         }
     }
 
+    /// Drops all URLs of one identity, which the store turned out not to hold any more.
+    pub(super) fn drop_owner(&self, owner: &Identity) {
+        self.drop_those(|theirs| theirs == owner);
+    }
+
     /// Drops the URLs of everybody but `owner`, or of everybody. Called when somebody logs in or
     /// out: the URLs of the others must not be used again, not even by them.
     pub(super) fn keep_only(&self, owner: Option<&Identity>) {
-        self.lock().retain(|theirs, pools| {
-            Some(theirs) == owner || {
+        self.drop_those(|theirs| Some(theirs) != owner);
+    }
+
+    /// Drops all URLs of these identities. A pool in which threads are in the middle of something stays.
+    fn drop_those(&self, is_dropped: impl Fn(&Identity) -> bool) {
+        self.lock().retain(|owner, pools| {
+            if is_dropped(owner) {
                 pools.retain(|_, pool| pool.forget());
-                !pools.is_empty()
             }
+            !pools.is_empty()
         });
     }
 

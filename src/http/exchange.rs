@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http as types;
-use ureq::http::header::{CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue};
 
 use crate::control::Control;
 use crate::error::Sent;
@@ -76,17 +75,8 @@ pub(super) struct Message<'a> {
     pub(super) host: &'a str,
     /// The connections to use.
     pub(super) agent: Agent,
-    /// Method, URL and headers, or why they cannot be sent.
-    pub(super) head: Result<types::Request<()>, types::Error>,
-}
-
-impl Message<'_> {
-    /// Adds a header to a head that can be sent.
-    fn insert(&mut self, name: HeaderName, value: HeaderValue) {
-        if let Ok(head) = &mut self.head {
-            head.headers_mut().insert(name, value);
-        }
-    }
+    /// Method, URL and headers.
+    pub(super) head: types::Request<()>,
 }
 
 impl Http {
@@ -132,12 +122,17 @@ impl Http {
         mut reader: ExactReader<'_>,
     ) -> (Answer, Option<Sent>) {
         let (operation, host) = (message.operation, message.host);
-        message.insert(CONTENT_LENGTH, reader.length().into());
+        let headers = message.head.headers_mut();
+        headers.insert(types::header::CONTENT_LENGTH, reader.length().into());
         let expectations = &self.0.expectations;
         let asks =
             reader.length() >= self.0.config.expect_continue_from && expectations.may_ask(host);
         if asks {
-            message.insert(EXPECT, HeaderValue::from_static("100-continue"));
+            let leave = types::HeaderValue::from_static("100-continue");
+            message
+                .head
+                .headers_mut()
+                .insert(types::header::EXPECT, leave);
         }
         let started = self.0.clock.elapsed();
         let answer = self.run(message, ureq::SendBody::from_reader(&mut reader));
@@ -154,9 +149,6 @@ impl Http {
 
     /// Runs the request with the time limits of its operation. Those of most operations are the pool's;
     /// limits of a request's own cost a copy of the whole configuration.
-    ///
-    /// A head that cannot be built, because a header has a character that HTTP does not allow,
-    /// counts as `Broken`; nothing was sent then.
     fn run(&self, message: Message<'_>, body: impl ureq::AsSendBody) -> Answer {
         let Message {
             operation,
@@ -164,23 +156,18 @@ impl Http {
             head,
             ..
         } = message;
-        let run = || {
-            let (parts, ()) = head?.into_parts();
-            let request = types::Request::from_parts(parts, body);
-            let timeouts = &self.0.config.timeouts;
-            if Timeouts::are_usual_for(operation) {
-                return agent.run(request);
-            }
-            let limits = timeouts.limits_of(operation);
-            let request = agent
-                .configure_request(request)
-                .timeout_per_read(Some(limits.idle))
-                .timeout_per_write(Some(limits.idle))
-                .timeout_recv_response(Some(limits.head))
-                .timeout_await_100(Some(limits.consent))
-                .build();
-            agent.run(request)
-        };
-        run().into()
+        let request = head.map(|()| body);
+        if Timeouts::are_usual_for(operation) {
+            return agent.run(request).into();
+        }
+        let limits = self.0.config.timeouts.limits_of(operation);
+        let request = agent
+            .configure_request(request)
+            .timeout_per_read(Some(limits.idle))
+            .timeout_per_write(Some(limits.idle))
+            .timeout_recv_response(Some(limits.head))
+            .timeout_await_100(Some(limits.consent))
+            .build();
+        agent.run(request).into()
     }
 }

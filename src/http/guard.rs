@@ -12,6 +12,7 @@
 //! | `http://` to this machine | if the host belongs to the realm | if the host belongs to the realm |
 //! | `http://` elsewhere | refused, unless the builder allows it | refused, unless the builder allows it |
 //! | user and password in the URL, no host, another scheme | refused | refused |
+//! | characters that a URL cannot have | refused | refused |
 //!
 //! Nothing here looks a name up or sends anything, so a check costs no time. It trusts `host_of` to
 //! read a URL as `ureq` does; a URL that has a user name before its host has no host for this
@@ -20,13 +21,15 @@
 //! A refusal names the reason and never the URL: an upload URL is as good as a password, and a
 //! realm may be a key that was typed into the wrong place.
 
+use ureq::http::Uri;
+
 use crate::error::{Error, Result};
 use crate::http::config::HttpConfig;
 use crate::model::operation::Operation;
 use crate::model::realm::{Realm, host_of, is_loopback};
 
-/// Returns the host of `url` if the realm's credentials may be sent there. Fails with
-/// `UnexpectedReply` otherwise; the message does not contain the URL.
+/// Returns the host of `url`, and the URL as the HTTP library takes it, if the realm's credentials
+/// may be sent there. Fails with `UnexpectedReply` otherwise; the message does not contain the URL.
 ///
 /// A host that the builder trusts may be called by the credentials of any realm; case does not
 /// count. The scheme is checked even for such a host.
@@ -35,7 +38,7 @@ pub(super) fn check<'u>(
     url: &'u str,
     config: &HttpConfig,
     operation: Operation,
-) -> Result<&'u str> {
+) -> Result<(&'u str, Uri)> {
     let HttpConfig {
         allow_http,
         trusted_hosts,
@@ -55,7 +58,12 @@ pub(super) fn check<'u>(
         Some(host) if url.starts_with("http://") && !is_loopback(host) && !allow_http => {
             "it is not https"
         }
-        Some(host) if url.starts_with("https://") || url.starts_with("http://") => return Ok(host),
+        Some(host) if url.starts_with("https://") || url.starts_with("http://") => {
+            match url.parse() {
+                Ok(uri) => return Ok((host, uri)),
+                Err(_) => "it contains characters that a URL cannot have",
+            }
+        }
         Some(_) => "it is not https",
     };
     Err(Error::UnexpectedReply {
@@ -89,6 +97,9 @@ pub(super) fn check_realm(realm: &Realm, allow_http: bool) -> Result<()> {
         // A common mistake, because Backblaze's web pages show this URL beside the key.
         Some((_, Some(host))) if is_s3_endpoint(host) => {
             "this is an endpoint of the S3 API, which this crate does not speak; use \"production\""
+        }
+        Some((url, Some(_))) if url.parse::<Uri>().is_err() => {
+            "it contains characters that a URL cannot have"
         }
         Some((_, Some(_))) => return Ok(()),
     };
@@ -167,6 +178,11 @@ mod tests {
             "http://gateway.example.org/file/b/n",
             false
         ));
+        assert!(!allowed(
+            "production",
+            "https://f002.backblazeb2.com/a b",
+            false
+        ));
     }
 
     #[test]
@@ -197,6 +213,7 @@ mod tests {
             "https://b2.example.org/ ",
             "\"production\"",
             "127.0.0.1:8180",
+            "https://b2.example.org/<>",
         ] {
             let error = check_realm(&Realm::from(realm), false).unwrap_err();
             assert!(!error.to_string().contains(secret));

@@ -63,7 +63,7 @@ impl Raw<'_> {
 }
 
 /// Requests a token, and returns the authorization that a store keeps. Fails with `UnexpectedReply`
-/// if the answer names URLs that do not belong to the realm.
+/// if the answer names URLs that do not belong to the realm, or a token that cannot be sent.
 pub(crate) fn authorize(
     http: &Http,
     control: &Control,
@@ -76,6 +76,8 @@ pub(crate) fn authorize(
     for url in [&storage.api_url, &storage.download_url] {
         http.check_url(realm, url, Operation::AuthorizeAccount)?;
     }
+    let token = answer.authorization_token.expose();
+    Http::check_token(token, Operation::AuthorizeAccount)?;
     Ok(AccountAuth {
         realm: realm.as_str().to_owned(),
         account_id: answer.account_id,

@@ -17,6 +17,8 @@
 //!
 //! | what goes wrong | the URL | the content |
 //! | --- | --- | --- |
+//! | the store names a URL that must not be called, or a token that cannot be sent | dropped, and another one is asked for | nothing was sent |
+//! | the service names such a URL | not kept; the upload fails | nothing was sent |
 //! | 429 | kept by this upload, used after the pause | nothing is stored |
 //! | no file descriptor is left for a connection | kept by this upload, used after the pause | nothing was sent |
 //! | no file descriptor is left for the local file | dropped; asking for another one closes idle connections | nothing was sent |
@@ -33,7 +35,10 @@ use std::sync::Arc;
 use crate::account_info::{AuthSnapshot, UploadTarget, UploadUrl};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::http::Http;
 use crate::model::operation::Operation;
+use crate::model::realm::Realm;
+use crate::model::secret::UploadToken;
 use crate::model::time::Timestamp;
 use crate::raw::Raw;
 use crate::session::retry::{RetryLoop, Step};
@@ -117,7 +122,7 @@ impl Session {
     }
 
     /// Returns a URL for this attempt: from the pool for the first one if there is one, otherwise
-    /// from the service.
+    /// from the service. A URL from the pool that cannot be used counts as none.
     fn upload_url(
         &self,
         target: &UploadTarget,
@@ -125,21 +130,30 @@ impl Session {
         step: Step,
         control: &Control,
     ) -> Result<UploadUrl> {
+        let realm = Realm::from(snapshot.auth().realm.as_str());
+        let check = |url: &str, token: &UploadToken, operation| {
+            self.http().check_url(&realm, url, operation)?;
+            Http::check_token(token.expose(), operation)
+        };
+        let operation = match target {
+            UploadTarget::Bucket(_) => Operation::GetUploadUrl,
+            UploadTarget::LargeFile(_) => Operation::GetUploadPartUrl,
+        };
         if step == Step::First
             && let Some(url) = self.info().take_upload_url(snapshot.identity(), target)?
+            && check(&url.url, &url.token, operation).is_ok()
         {
             return Ok(url);
         }
-        let response = match target {
-            UploadTarget::Bucket(id) => self.call(Operation::GetUploadUrl, control, |raw| {
-                raw.get_upload_url(id)
-            })?,
-            UploadTarget::LargeFile(id) => {
-                self.call(Operation::GetUploadPartUrl, control, |raw| {
-                    raw.get_upload_part_url(id)
-                })?
-            }
-        };
+        let response = self.call(operation, control, |raw| match target {
+            UploadTarget::Bucket(id) => raw.get_upload_url(id),
+            UploadTarget::LargeFile(id) => raw.get_upload_part_url(id),
+        })?;
+        check(
+            &response.upload_url,
+            &response.authorization_token,
+            operation,
+        )?;
         let received = Timestamp::from(self.clock().now());
         Ok(UploadUrl {
             url: response.upload_url,

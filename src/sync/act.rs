@@ -35,12 +35,13 @@ use crate::error::left::WhyLeft;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
+use crate::model::secret::SseCustomerKey;
 use crate::sync::options::{Orphans, SyncOptions};
-use crate::sync::place::Direction;
+use crate::sync::place::{Direction, Links, LocalFolder};
 use crate::sync::problem::ProblemKind;
 use crate::sync::reporter::{Reporter, TransferWatch};
 use crate::sync::staged::Staged;
-use crate::sync::step::{Action, SyncStep};
+use crate::sync::step::{Action, SeenVersion, SyncStep};
 use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::{LocalTree, Obstacle};
 use crate::transfer::download::{Download, DownloadOptions};
@@ -90,8 +91,8 @@ pub(super) struct Actor {
     pub(super) source: Option<(Bucket, String)>,
     /// The directory of the destination.
     pub(super) tree: Option<LocalTree>,
-    /// Whether links in the source are no files.
-    pub(super) skips_links: bool,
+    /// The directory of the source, and what of it takes part.
+    pub(super) local_source: Option<LocalFolder>,
     /// The run's own token, a child of the caller's.
     pub(super) cancel: CancelToken,
     /// What large uploads look for before they begin. It is listed at most once, unless the listing
@@ -133,7 +134,13 @@ impl Actor {
         }
     }
 
-    /// Puts a staged download into its place, after the removals.
+    /// Returns whether removals have freed the place of a staged download.
+    pub(super) fn is_free(&self, name: &str) -> bool {
+        let tree = self.tree.as_ref();
+        tree.is_some_and(|tree| tree.path(name, None).symlink_metadata().is_err())
+    }
+
+    /// Puts a staged download into its place, which removals have freed.
     pub(super) fn place(&self, step: &SyncStep, staged: Staged) -> StepOutcome {
         let Some(tree) = &self.tree else {
             return outcome(misplaced());
@@ -180,7 +187,8 @@ impl Actor {
             return Err(misplaced());
         };
         let path = root.join(seen.below(&step.name));
-        if self.skips_links
+        let skips_links = |folder: &LocalFolder| folder.links == Links::Skip;
+        if self.local_source.as_ref().is_some_and(skips_links)
             && path
                 .symlink_metadata()
                 .is_ok_and(|found| found.is_symlink())
@@ -239,14 +247,12 @@ impl Actor {
         if let Some(encryption) = self.write_encryption(&name, step.bytes) {
             options = options.encryption(encryption);
         }
-        if source.is_sse_c {
-            let from = match &step.action {
-                Action::Copy => self.source_name(step),
-                Action::CopyRenamed { from } => format!("{}{from}", self.prefix()),
-                _ => name.clone(),
-            };
-            options.source_encryption_key = self.options.read_key(&from, &source.file_id);
-        }
+        let from = match &step.action {
+            Action::Copy => self.source_name(step),
+            Action::CopyRenamed { from } => format!("{}{from}", self.prefix()),
+            _ => name.clone(),
+        };
+        options.source_encryption_key = self.read_key(&from, source);
         let copy = bucket.copy_with(&source.file_id, &name, &options)?;
         Ok(copy.content_length)
     }
@@ -271,9 +277,9 @@ impl Actor {
     /// Downloads a file beside its place.
     fn stage(&self, step: &SyncStep) -> Result<Staged, Obstacle> {
         let (tree, options) = self.to_download(step).map_err(Obstacle::Failed)?;
-        // Its name is another one each time, so that nothing can be resumed.
-        let options = options.resume(false);
-        tree.stage(&step.name, || self.open_download(step, &options))
+        tree.stage(&step.name, options.resume, || {
+            self.open_download(step, &options)
+        })
     }
 
     /// Where a step's file is downloaded to, and how.
@@ -289,10 +295,7 @@ impl Actor {
             .cancel(&self.cancel)
             .progress(watch);
         options.range = None;
-        if source.is_sse_c {
-            let name = self.source_name(step);
-            options.encryption_key = self.options.read_key(&name, &source.file_id);
-        }
+        options.encryption_key = self.read_key(&self.source_name(step), source);
         Ok((tree, options))
     }
 
@@ -339,6 +342,15 @@ impl Actor {
     pub(super) fn source_name(&self, step: &SyncStep) -> String {
         let prefix = self.source.as_ref().map_or("", |(_, prefix)| prefix);
         format!("{prefix}{}", step.name)
+    }
+
+    /// The customer's key of a version that is encrypted with one. The service refuses a key for any
+    /// other version.
+    fn read_key(&self, name: &str, version: &SeenVersion) -> Option<SseCustomerKey> {
+        match version.is_sse_c {
+            true => self.options.read_key(name, &version.file_id),
+            false => None,
+        }
     }
 
     /// The encryption that the caller's chooser wants for a file; `None` leaves the options as they

@@ -505,10 +505,10 @@ pub struct SyncOptions {
     /// The options for every upload: content type, file info, encryption, retention. Progress and
     /// cancelling are those of the run.
     pub upload: UploadOptions,
-    /// The options for every download. A range that is set here is ignored.
+    /// The options for every download. A range that is set here is ignored, and a key is sent only
+    /// for files that are encrypted with a customer's key.
     ///
-    /// `resume` lets the next run complete a large download, except for files that are downloaded
-    /// beside a directory in their place.
+    /// `resume` lets the next run complete a large download.
     pub download: DownloadOptions,
     /// The options for every copy within the service. The range, the metadata and the keys are
     /// those of the step.

@@ -45,7 +45,7 @@ use crate::sync::error::{Refused, SyncError};
 use crate::sync::filter::Filters;
 use crate::sync::observe::SyncRun;
 use crate::sync::options::{OldVersions, Orphans};
-use crate::sync::place::{BucketFolder, Direction, Links, LocalFolder, SyncPlace};
+use crate::sync::place::{BucketFolder, Direction, LocalFolder, SyncPlace};
 use crate::sync::plan::{Now, PlanContext, Planner};
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::Scan;
@@ -178,10 +178,10 @@ impl Synchronizer {
                 SyncPlace::Local(folder) => Some(LocalTree::new(&folder.root, aside)),
                 SyncPlace::Bucket(_) => None,
             },
-            skips_links: matches!(
-                &self.source,
-                SyncPlace::Local(folder) if folder.links == Links::Skip
-            ),
+            local_source: match &self.source {
+                SyncPlace::Local(folder) => Some(folder.clone()),
+                SyncPlace::Bucket(_) => None,
+            },
             cancel: parts.cancel.clone(),
             unfinished: UnfinishedFiles::default(),
             large_from: parts.large_from,

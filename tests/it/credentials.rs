@@ -737,13 +737,45 @@ fn a_command_that_takes_too_long_ends_with_all_that_it_started() {
     let command = shell(&script, &world).time_limit(Duration::from_millis(500));
     let error = api(&world).authorize_with(command).unwrap_err();
     assert!(matches!(error, Error::Credentials { .. }), "{error}");
+    while runs(&path) {
+        std::thread::yield_now();
+    }
+}
+
+/// Whether the process with the id in this file runs.
+#[cfg(target_os = "linux")]
+fn runs(path: &std::path::Path) -> bool {
     let pid = std::fs::read_to_string(path).unwrap();
     let status = format!("/proc/{}/status", pid.trim());
     // Nobody may be there to collect it.
-    let lives =
-        || std::fs::read_to_string(&status).is_ok_and(|status| !status.contains("State:\tZ"));
-    while lives() {
-        std::thread::yield_now();
+    std::fs::read_to_string(&status).is_ok_and(|status| !status.contains("State:\tZ"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_prints_without_end_is_an_error_and_does_not_run_on() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pid");
+    let note = format!("echo $! > {}", path.display());
+    let slowly = "(while :; do printf x; sleep 0.05; done) &";
+    for (script, reason) in [
+        (format!("yes & {note}; wait"), "too much"),
+        (format!("yes & {note}"), "too much"),
+        (format!("{slowly} {note}; wait"), "did not end within"),
+        (format!("{slowly} {note}"), "neither"),
+    ] {
+        let limit = match reason {
+            "too much" => Duration::from_secs(60),
+            _ => Duration::from_millis(500),
+        };
+        let command = shell(&script, &world).time_limit(limit);
+        let error = api(&world).authorize_with(command).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains(reason), "{script}: {source}");
+        while runs(&path) {
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -783,6 +815,7 @@ fn a_command_that_fails_says_why_without_its_output() {
         (format!("echo {secret}"), "neither"),
         (format!("echo {{ {secret}"), "neither"),
         ("head -c 100000 /dev/zero".to_owned(), "too much"),
+        ("exec yes".to_owned(), "too much"),
         (
             format!("echo {secret}; exec sleep 100"),
             "did not end within",

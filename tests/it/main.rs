@@ -80,6 +80,7 @@ mod threads;
 mod tls;
 mod transfer_many;
 mod tutorial;
+mod unsendable;
 mod upload;
 mod upload_changes;
 mod upload_faults;

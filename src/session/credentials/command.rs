@@ -9,9 +9,13 @@
 //! | cannot be started | an error with the program's name and the system's reason | nothing |
 //! | ends with another status than 0 | an error with the status | its children, if it left any |
 //! | runs longer than the time limit | an error with the limit | on Unix nothing: its process group is killed |
-//! | prints more than 64 KiB | an error | on Unix nothing: its process group is killed |
+//! | prints more than 64 KiB while it runs | an error | on Unix nothing: its process group is killed |
 //! | prints neither form, or an id or a key with white space or other characters than printable ASCII | an error that quotes nothing | its children, if it left any |
 //! | leaves a process behind that holds the pipe | what was printed so far, 200 ms after the last piece | that process |
+//! | leaves a process behind that prints without end | an error: more than 64 KiB, or neither form at the time limit | that process, whose pipe is closed |
+//!
+//! The process group is killed only while the command has not been waited for. After that, the system
+//! may have given its id to processes that have nothing to do with it.
 
 use std::fmt;
 use std::io::Read;
@@ -34,6 +38,9 @@ const POLL: Duration = Duration::from_millis(5);
 /// How long to wait for more output after the command has ended. A process that it left behind may
 /// hold the pipe open as long as it lives.
 const LINGER: Duration = Duration::from_millis(200);
+
+/// A piece of the output, or the failure that ended it.
+type Piece = std::io::Result<Vec<u8>>;
 
 /// A credential provider that runs a command, such as the client of a secret store, and reads the
 /// key from its output. The command runs each time the key is needed: when the program authorizes,
@@ -129,51 +136,58 @@ impl CommandCredentials {
         let mut child = command
             .spawn()
             .map_err(|error| format!("{} cannot be started: {error}", self.program))?;
-        let outcome = self.wait(&mut child);
-        if outcome.is_err() {
-            end(&mut child);
-        }
-        let (output, status) = outcome?;
-        if !status.success() {
-            return Err(format!("{} failed ({status})", self.program).into());
-        }
-        Ok(output)
-    }
-
-    /// Waits until the command ends, and collects its output. Fails if the time limit passes or the
-    /// output is too long; the command then still runs.
-    fn wait(&self, child: &mut Child) -> Result<(Vec<u8>, ExitStatus), CredentialError> {
         // The account's clock may be a test's; a command takes real time.
         let clock = Clock::default();
-        let started = clock.elapsed();
-        let pieces = read(child)?;
+        let deadline = clock.elapsed().saturating_add(self.time_limit);
         let mut output = Vec::new();
-        let status = loop {
-            self.take(pieces.try_iter(), &mut output)?;
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            if clock.elapsed().saturating_sub(started) > self.time_limit {
-                let (program, seconds) = (&self.program, self.time_limit.as_secs_f32());
-                return Err(format!("{program} did not end within {seconds} s").into());
-            }
-            clock.sleep(POLL, None);
-        };
+        let begun = read(&mut child).and_then(|pieces| {
+            let status = self.wait(&mut child, &clock, deadline, &pieces, &mut output)?;
+            Ok((pieces, status))
+        });
+        if begun.is_err() {
+            end(&mut child);
+        }
+        let (pieces, status) = begun?;
         // Everything that the command wrote is in the pipe by now. What it left running may write on.
-        let deadline = started.saturating_add(self.time_limit);
         let until = deadline.max(clock.elapsed().saturating_add(LINGER));
         while clock.elapsed() < until
             && let Ok(piece) = pieces.recv_timeout(LINGER)
         {
             self.take([piece], &mut output)?;
         }
-        Ok((output, status))
+        if !status.success() {
+            return Err(format!("{} failed ({status})", self.program).into());
+        }
+        Ok(output)
+    }
+
+    /// Waits until the command ends, and collects its output. Fails if the deadline passes or the
+    /// output is too long; the command has not been waited for then, and may still run.
+    fn wait(
+        &self,
+        child: &mut Child,
+        clock: &Clock,
+        deadline: Duration,
+        pieces: &Receiver<Piece>,
+        output: &mut Vec<u8>,
+    ) -> Result<ExitStatus, CredentialError> {
+        loop {
+            self.take(pieces.try_iter(), output)?;
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if clock.elapsed() > deadline {
+                let (program, seconds) = (&self.program, self.time_limit.as_secs_f32());
+                return Err(format!("{program} did not end within {seconds} s").into());
+            }
+            clock.sleep(POLL, None);
+        }
     }
 
     /// Adds pieces to the output, up to its limit.
     fn take(
         &self,
-        pieces: impl IntoIterator<Item = std::io::Result<Vec<u8>>>,
+        pieces: impl IntoIterator<Item = Piece>,
         output: &mut Vec<u8>,
     ) -> Result<(), CredentialError> {
         for piece in pieces {
@@ -187,7 +201,7 @@ impl CommandCredentials {
 }
 
 /// Kills the command and the processes that it started, and waits for it. It may have ended by
-/// itself.
+/// itself, but must not have been waited for yet, so that its id is still its own.
 fn end(child: &mut Child) {
     #[cfg(unix)]
     if let Some(group) = i32::try_from(child.id())
@@ -202,7 +216,7 @@ fn end(child: &mut Child) {
 
 /// Starts the thread that reads the output. The thread ends with the output, or when nobody
 /// receives its pieces any more.
-fn read(child: &mut Child) -> Result<Receiver<std::io::Result<Vec<u8>>>, CredentialError> {
+fn read(child: &mut Child) -> Result<Receiver<Piece>, CredentialError> {
     let mut output = child.stdout.take().ok_or("its output cannot be read")?;
     let (sender, receiver) = sync_channel(16);
     thread::Builder::new().spawn(move || {

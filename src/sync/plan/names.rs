@@ -3,7 +3,8 @@
 //! | source | destination | result |
 //! |---|---|---|
 //! | nothing, and marked as unknown or excluded | anything | nothing; a file there counts as protected or excluded |
-//! | a file | marked as unknown or excluded | a problem: the file has no place |
+//! | a file | marked as unknown | a problem: the file has no place |
+//! | a file | marked as excluded | nothing; the file counts as excluded |
 //! | a file | nothing, or hidden | a transfer, or a copy of a renamed file |
 //! | a file | a file | by [`compare`]: nothing, a transfer, a new time, or a problem; older versions by [`OldVersions`] |
 //! | nothing, or hidden | a file | an orphan: kept, hidden, deleted with its versions, set aside |
@@ -45,8 +46,10 @@ impl Planner {
     /// go here as far as this name allows, before the name itself is decided.
     ///
     /// A cover of the source comes first: what the source does not know of is left alone, whatever
-    /// the destination has. A file that it does know of under a cover is like any other. A cover of the destination makes a file of the source a problem,
-    /// because something unknown has its place.
+    /// the destination has. A file that it does know of under a cover is transferred like any other,
+    /// but its older versions stay: they may be all that is stored of what the cover is for. What
+    /// the destination does not know of makes a file of the source a problem, because something has
+    /// its place; what is excluded there leaves the file out.
     pub(super) fn name(&mut self, pair: Pair<Entry>) -> Result<(), SyncError> {
         self.current = None;
         let Pair {
@@ -71,14 +74,19 @@ impl Planner {
             }
             return Ok(());
         }
-        if destination_cover.is_some() {
-            if source.is_some() {
-                self.blocked(name, ProblemKind::InTheWay);
+        if let Some(cover) = destination_cover {
+            match cover {
+                Cover::Unknown if source.is_some() => self.blocked(name, ProblemKind::InTheWay),
+                Cover::Unknown => {}
+                Cover::Excluded => self.report.excluded += u64::from(source.is_some()),
             }
             return Ok(());
         }
         match source {
-            Some(source) => self.present(name, &source, destination.as_ref()),
+            Some(source) => {
+                let is_known = source_cover.is_none();
+                self.present((name, is_known), &source, destination.as_ref())
+            }
             None => match destination {
                 Some(destination) => self.orphan(name, &destination),
                 None => Ok(()),
@@ -104,9 +112,11 @@ impl Planner {
     ///
     /// The versions of the destination that follow are judged by whether the file is transferred:
     /// then the newest one is superseded as well, and may be deleted after the transfer.
+    ///
+    /// If it is not known of all that the source has under the name (`is_known`), they stay.
     fn present(
         &mut self,
-        name: String,
+        (name, is_known): (String, bool),
         source: &Entry,
         destination: Option<&Entry>,
     ) -> Result<(), SyncError> {
@@ -120,7 +130,7 @@ impl Planner {
             OldVersions::Delete => Rule::Superseded,
             OldVersions::After(age) => Rule::SupersededFor(millis(age)),
         };
-        let prunes = destination.is_some() && !matches!(rule, Rule::Keep);
+        let prunes = is_known && destination.is_some() && !matches!(rule, Rule::Keep);
         let pruned = prunes.then(|| name.clone());
         let transfers = self.decided(name, source, destination, decision)?;
         match pruned {

@@ -117,7 +117,12 @@ setters! {
 /// is not cached fail with [`Error::FileNotFound`].
 ///
 /// Clones share the cache and have a position of their own. The threads that read ahead end with
-/// the last clone. Each request to the service is billed as a download (class B).
+/// the last clone.
+///
+/// Each request to the service is billed as a download (class B). A random read takes one for each
+/// block that is not cached. Sequential reads take larger requests the longer they continue, up to
+/// 2 MiB each with the default cache, and an eighth of the cache if that is smaller: a file of 10
+/// MB that is read in order takes 8 requests. With `read_ahead(false)` it takes one for each block.
 ///
 /// # Verification
 ///

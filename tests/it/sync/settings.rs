@@ -174,6 +174,32 @@ fn a_file_without_its_key_is_one_problem_and_no_request() {
     );
 }
 
+/// The service refuses a key for a file that is not encrypted with one, so it goes with no such file.
+#[test]
+fn a_key_for_all_is_sent_only_with_the_files_that_take_it() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    let encrypted = UploadOptions::new().encryption(Encryption::SseC(key(7)));
+    bucket
+        .upload_bytes_with(b"secret", "home/a", &encrypted)
+        .unwrap();
+    bucket.upload_bytes(b"plain", "home/b").unwrap();
+    let download = b2sdk::DownloadOptions::new().encryption_key(&key(7));
+    let copy = b2sdk::CopyOptions::new().source_encryption_key(&key(7));
+    let report = places.down(SyncOptions::new().download(download)).run();
+    assert_eq!(report.unwrap().downloaded.files, 2);
+    assert_eq!(
+        places.files(),
+        [("a", "secret"), ("b", "plain")]
+            .map(|(name, content)| (name.to_owned(), content.to_owned()))
+            .into()
+    );
+    let copying = Synchronizer::new(bucket.folder("home"), bucket.folder("copy"))
+        .options(SyncOptions::new().copy(copy));
+    assert_eq!(copying.run().unwrap().copied.files, 2);
+    assert_eq!(content(bucket, "copy/b", None), b"plain");
+}
+
 #[test]
 fn existing_files_are_kept_or_may_not_change() {
     let places = Places::new();
