@@ -284,18 +284,20 @@ fn rows_by_workers(task: impl Fn(usize) -> Task) -> Vec<Row> {
 /// Listings of many names, without TLS, on loopback and with latency.
 fn listings(sizes: &Sizes) -> Vec<Case> {
     let names = sizes.names;
-    let task = |page| Task::List {
+    let task = |page, is_ahead| Task::List {
         names,
         page,
-        is_ahead: false,
+        is_ahead,
     };
     let listing = |page: usize| {
-        let mut rows = rows(task(page));
+        let mut rows = rows(task(page, false));
+        let ahead = "this crate, read_ahead".to_owned();
+        rows.insert(1, (ahead, Contestant::Ours, task(page, true)));
         if page == LARGEST_PAGE {
             // rclone's pages have 1,000 rows.
             rows.pop();
             let name = "this crate, pages that grow";
-            rows.push((name.into(), Contestant::Ours, task(0)));
+            rows.push((name.into(), Contestant::Ours, task(0, false)));
         }
         rows
     };

@@ -131,8 +131,7 @@ fn many(bucket: &Bucket, directory: &Path, direction: Direction, files: usize) -
 }
 
 fn list(bucket: &Bucket, names: usize, page: usize, is_ahead: bool) -> Result<()> {
-    ensure!(!is_ahead, "not yet");
-    let mut options = LsOptions::new().recursive(true);
+    let mut options = LsOptions::new().recursive(true).read_ahead(is_ahead);
     if page > 0 {
         options = options.page_size(u32::try_from(page)?);
     }

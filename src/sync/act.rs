@@ -27,6 +27,7 @@
 //! (`run/pool`).
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::bucket::Bucket;
@@ -178,8 +179,8 @@ impl Actor {
 
     /// Uploads a local file under the name of the step, from the path at which the scan saw it.
     ///
-    /// If links are skipped, a link that has taken the place of the file is refused, because its
-    /// target may lie anywhere. A large file continues what an earlier run left, unless the options
+    /// If links are skipped, a link that has taken the place of the file or of one of its
+    /// directories is refused, because its target may lie anywhere. A large file continues what an earlier run left, unless the options
     /// have a rule of their own for that.
     fn upload(&self, step: &SyncStep, is_appended: bool) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
@@ -187,15 +188,11 @@ impl Actor {
             return Err(misplaced());
         };
         let path = root.join(seen.below(&step.name));
-        let skips_links = |folder: &LocalFolder| folder.links == Links::Skip;
-        if self.local_source.as_ref().is_some_and(skips_links)
-            && path
-                .symlink_metadata()
-                .is_ok_and(|found| found.is_symlink())
-        {
+        let links = self.local_source.as_ref().map(|folder| folder.links);
+        if links.is_some_and(|links| is_behind_link(root, &path, links)) {
             return Err(Error::SourceChanged {
                 path: path.into(),
-                change: "a link took its place",
+                change: "a link took its place, or that of a directory that it is in",
             });
         }
         let watch = TransferWatch::new(&self.reporter.moved, self.options.upload.progress.as_ref());
@@ -217,6 +214,15 @@ impl Actor {
             false => bucket.upload_local_file_with(&path, &name, &options),
         };
         let uploaded = uploaded.map_err(|error| without_outdated(bucket, error))?;
+        if uploaded.is_unchanged()
+            && step.seen.destination.as_ref() == Some(&uploaded.version().file_id)
+        {
+            // What is to be removed after this step may be that very version.
+            return Err(Error::SourceChanged {
+                path: path.into(),
+                change: "it is what it was before it grew",
+            });
+        }
         Ok(uploaded.version().content_length)
     }
 
@@ -357,6 +363,23 @@ impl Actor {
     /// are.
     fn write_encryption(&self, name: &str, size: u64) -> Option<Encryption> {
         self.options.encryption.as_ref()?.write(name, size)
+    }
+}
+
+/// Whether a link that is not to be followed leads to a file below a root.
+fn is_behind_link(root: &Path, path: &Path, links: Links) -> bool {
+    let is_link = |path: &Path| {
+        let found = path.symlink_metadata();
+        found.is_ok_and(|found| found.is_symlink())
+    };
+    let mut folders = path
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| *folder != root);
+    match links {
+        Links::Follow => false,
+        Links::FilesOnly => folders.any(is_link),
+        Links::Skip => is_link(path) || folders.any(is_link),
     }
 }
 

@@ -96,12 +96,13 @@ impl Synchronizer {
         let direction = self.direction()?;
         let to_bucket = !matches!(direction, Direction::Down { .. });
         options.check(to_bucket)?;
-        if let (Direction::Down { root }, Some(aside)) = (&direction, &options.set_aside)
-            && resolved(aside).starts_with(resolved(root))
-        {
-            return Err(Refused::contradiction(
-                "the directory for files set aside lies in the destination, where it would be synchronized",
-            ));
+        if let (Direction::Down { root }, Some(aside)) = (&direction, &options.set_aside) {
+            let (root, aside) = (resolved(root), resolved(aside));
+            if aside.starts_with(&root) || root.starts_with(&aside) {
+                return Err(Refused::contradiction(
+                    "the directory for files set aside and the destination lie in each other, so that what is set aside would be synchronized",
+                ));
+            }
         }
         let part_size = self.check_keys()?;
         let cancel = settings

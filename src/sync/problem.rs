@@ -57,8 +57,9 @@ pub enum ProblemKind {
     /// Nothing that the destination has under its name is changed. This does not make the run
     /// incomplete.
     NotRegular,
-    /// A file of the source whose name begins with `.b2-download-` or ends with `.b2.sync.tmp`, as
-    /// those of unfinished downloads do.
+    /// A file of a local source whose name begins with `.b2-download-` or ends with `.b2.sync.tmp`,
+    /// as those of unfinished downloads do; or a file in a bucket whose name ends with
+    /// `.b2.sync.tmp`, which would be removed from a local destination as unfinished.
     ///
     /// It is not synchronized. This does not make the run incomplete.
     Temporary,

@@ -38,6 +38,7 @@ use crate::sync::plan::{Current, Planner};
 use crate::sync::problem::ProblemKind;
 use crate::sync::step::{Action, Reason, SyncStep};
 use crate::sync::versions::{Fold, Rule};
+use crate::sync::write::TEMPORARY_OF_PYTHON;
 
 impl Planner {
     /// Decides about a name that the merge has yielded.
@@ -64,6 +65,10 @@ impl Planner {
         self.count(source.is_some(), visible.is_some());
         if source.is_some() {
             self.release_held(Some(&name))?;
+        }
+        if source.is_some() && self.is_temporary(&name) {
+            self.problem(name, ProblemKind::Temporary);
+            return Ok(());
         }
         if let Some(cover) = source_cover
             && source.is_none()
@@ -92,6 +97,14 @@ impl Planner {
                 None => Ok(()),
             },
         }
+    }
+
+    /// Whether a file of a bucket would be taken for a temporary one of b2sdk for Python in a local
+    /// destination, where the next run would remove it. Such names are in buckets because b2sdk
+    /// uploads what its killed downloads leave.
+    fn is_temporary(&self, name: &str) -> bool {
+        matches!(self.context.direction, Direction::Down { .. })
+            && name.ends_with(TEMPORARY_OF_PYTHON)
     }
 
     /// Counts a name for the report, the limit on removals and progress. Hidden files are not
@@ -133,14 +146,16 @@ impl Planner {
         let prunes = is_known && destination.is_some() && !matches!(rule, Rule::Keep);
         let pruned = prunes.then(|| name.clone());
         let transfers = self.decided(name, source, destination, decision)?;
-        match pruned {
-            Some(name) => self.fold(name, destination, Fold::new(rule, transfers)),
-            None => Ok(()),
+        match (pruned, transfers) {
+            (Some(name), Some(transfers)) => {
+                self.fold(name, destination, Fold::new(rule, transfers))
+            }
+            _ => Ok(()),
         }
     }
 
     /// Makes what was decided about a name a step, a problem, or a count. Returns whether the file
-    /// is transferred.
+    /// is transferred, and `None` if it cannot be, so that its older versions stay.
     ///
     /// | decision | result |
     /// |---|---|
@@ -155,7 +170,7 @@ impl Planner {
         source: &Entry,
         destination: Option<&Entry>,
         decision: Decision,
-    ) -> Result<bool, SyncError> {
+    ) -> Result<Option<bool>, SyncError> {
         match decision {
             Decision::Same | Decision::Content { .. } => self.report.unchanged += 1,
             Decision::Skip => self.report.newer_skipped += 1,
@@ -178,11 +193,16 @@ impl Planner {
                     None => step,
                 };
                 self.transfer(step)?;
-                return Ok(true);
+                return Ok(Some(true));
             }
             Decision::Transfer(reason) => match self.unfit(&name, source) {
-                Some(kind @ ProblemKind::NoKey) => self.blocked(name, kind),
-                Some(kind) => self.problem(name, kind),
+                Some(kind) => {
+                    match kind {
+                        ProblemKind::NoKey => self.blocked(name, kind),
+                        _ => self.problem(name, kind),
+                    }
+                    return Ok(None);
+                }
                 None => {
                     let visible = destination.filter(|entry| !entry.is_hidden());
                     let action = self.action(source, visible);
@@ -192,11 +212,11 @@ impl Planner {
                         true => self.renames.wait(step),
                         false => self.transfer(step)?,
                     }
-                    return Ok(true);
+                    return Ok(Some(true));
                 }
             },
         }
-        Ok(false)
+        Ok(Some(false))
     }
 
     /// Returns whether a version at the destination can be copied: it is not encrypted with a

@@ -23,6 +23,7 @@
 //! | a directory with the tag file, or on another file system if those are left out | a marker for what is below |
 //! | a directory that cannot be read | a problem, and a marker for what is below |
 //! | a file that cannot be looked at, or is gone | a problem, and a marker for its name |
+//! | a link or something unreadable that the filters leave out, if they do not leave out all that may be below | a marker for what is below |
 //! | a link that leads nowhere or is skipped, or something that became another kind | a marker for its name and one for what is below: it may have been a file or a directory at the last run |
 //! | a link to a directory that it lies in | a notice, and a marker for what is below |
 //! | a pipe, a socket, a device | a notice, and a marker for its name |
@@ -206,15 +207,23 @@ impl LocalScan {
         }
         self.catch_up(&name);
         let is_filtered = self.is_source() || !self.filters.removes_excluded();
+        let may_lead_below = || !self.filters.excludes_all_below(&format!("{name}/"));
         let is_included = match row.kind {
             _ if !is_filtered => true,
-            Kind::TwiceBelow => !self.filters.excludes_all_below(&format!("{name}/")),
+            Kind::TwiceBelow => may_lead_below(),
             kind if kind.is_directory() => !self.filters.excludes_all_below(&name),
+            // It may have been a directory that was entered at the last run.
+            kind if kind.may_be_directory() && !self.filters.excludes(&name) => {
+                self.filters.includes(&name) || may_lead_below()
+            }
             _ => self.filters.includes(&name),
         };
         if !is_included {
-            // The other side leaves it out by the same filters.
+            // The other side leaves it out by the same filters, but not all that was below it.
             self.excluded += 1;
+            if row.kind.may_be_directory() && may_lead_below() {
+                self.pending.insert(format!("{name}/"));
+            }
             return;
         }
         match row.kind {

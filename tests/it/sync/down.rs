@@ -124,6 +124,21 @@ fn c24_names_that_can_be_no_path_are_problems() {
     assert_eq!(places.files().into_keys().collect::<Vec<_>>(), ["fine"]);
 }
 
+/// It is there because another program has uploaded what it left, and would be removed by the next
+/// run.
+#[test]
+fn p9_a_name_of_a_temporary_file_is_not_downloaded() {
+    let places = Places::new();
+    store(&places, "a.b2.sync.tmp", "1", 1_000_000_000_000);
+    store(&places, "b", "1", 1_000_000_000_000);
+    let sync = places.down(SyncOptions::new().orphans(Orphans::Delete));
+    for round in 0..2 {
+        let report = sync.run().unwrap();
+        assert_eq!((report.downloaded.files, report.notices), (1 - round, 1));
+        assert_eq!(places.files().into_keys().collect::<Vec<_>>(), ["b"]);
+    }
+}
+
 /// `p` and `p/f`: the file below has the place, and the other one is the same problem each time.
 #[test]
 fn c25_a_file_and_a_folder_of_one_name() {
@@ -252,7 +267,8 @@ fn c25_a_file_takes_its_place_before_other_files_are_removed() {
 #[test]
 fn c25_a_large_file_beside_its_place_is_completed_by_the_next_run() {
     const RANGE: usize = 10_000;
-    let places = Places::of(World::of_small_parts(100, RANGE as u64));
+    // One after the other, so that four ranges are there when the fifth is refused.
+    let places = Places::of(World::with(|builder| builder.workers(1)));
     let bucket = &places.world.bucket;
     let content = crate::support::noise(9 * RANGE);
     bucket.upload_bytes(&content, "home/p").unwrap();

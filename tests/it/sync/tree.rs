@@ -105,6 +105,70 @@ fn p3_c11_c12_what_is_excluded_stays_at_the_destination() {
     assert_eq!(report.unused_filters, ["typo/*"]);
 }
 
+/// What was below a directory is not absent because a link that leads nowhere has its place, also if
+/// the filters are not about the name of the link.
+#[test]
+fn p2_filters_do_not_make_absent_what_a_link_leads_to_no_more() {
+    let kept = [Filter::exclude("photos*"), Filter::include("photos/keep/*")];
+    let only = [Filter::include("photos/keep/*"), Filter::include("z*")];
+    // Of the first, the name of the link is left out; of the second, it is none of those included.
+    for (filters, failures) in [(kept, 0), (only, 1)] {
+        for dangles in [true, false] {
+            let places = Places::new();
+            let options = SyncOptions::new()
+                .orphans(Orphans::Delete)
+                .filters(filters.clone());
+            for name in ["photos/keep/1", "z1", "z2"] {
+                places.write(name, "1", 1_000_000_000);
+            }
+            places.up(options.clone()).run().unwrap();
+            fs::rename(places.path("photos"), places.path("moved")).unwrap();
+            fs::remove_file(places.path("z2")).unwrap();
+            let (target, links) = match dangles {
+                true => ("nowhere", Links::Follow),
+                false => ("moved", Links::Skip),
+            };
+            symlink(target, places.path("photos")).unwrap();
+            let folder = places.local().links(links);
+            let sync = Synchronizer::new(folder, places.world.bucket.folder("home"));
+            let report = match sync.options(options).run() {
+                Err(SyncError::Incomplete(report)) => *report,
+                complete => complete.unwrap(),
+            };
+            let expected = if dangles { failures } else { 0 };
+            assert_eq!((report.failures, report.protected), (expected, 1));
+            let stored: Vec<_> = places.stored().into_keys().collect();
+            assert!(stored.contains(&"photos/keep/1".to_owned()), "{stored:?}");
+            assert!(!stored.contains(&"z2".to_owned()), "{stored:?}");
+        }
+    }
+}
+
+/// What lies outside of the source is not uploaded because a directory became a link.
+#[test]
+fn a_directory_that_becomes_a_link_is_not_followed_if_links_are_skipped() {
+    struct Swap(std::path::PathBuf, std::path::PathBuf);
+    impl SyncObserver for Swap {
+        fn step(&self, step: &SyncStep) {
+            let folder = self.0.join(step.name.split_once('/').unwrap().0);
+            if fs::rename(&folder, folder.with_extension("moved")).is_ok() {
+                symlink(&self.1, folder).unwrap();
+            }
+        }
+    }
+    for links in [Links::Skip, Links::FilesOnly] {
+        let places = Places::new();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "outside").unwrap();
+        places.write("dir/secret", "inside", 1_000_000_000);
+        let folder = places.local().links(links);
+        let sync = Synchronizer::new(folder, places.world.bucket.folder("home"));
+        let swap = Swap(places.root(), outside.path().to_owned());
+        let report = incomplete(sync.run_with(&SyncRun::new().observer(swap)));
+        assert_eq!((report.uploaded.files, report.failures), (0, 1));
+    }
+}
+
 /// Unmounted while running: no removal.
 #[test]
 fn c14_a_source_that_is_replaced_at_the_barrier_removes_nothing() {
