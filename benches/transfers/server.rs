@@ -28,6 +28,8 @@ use crate::tls::{self, Stream};
 /// What the service and its clients agree on.
 pub(crate) const BUCKET: &str = "bench-bucket";
 pub(crate) const KEY_ID: &str = "0005b2e9f07c1d40000000001";
+/// The folder of the names to list.
+pub(crate) const LISTED: &str = "list/";
 pub(crate) const KEY: &str = "K000benchbenchbenchbenchbenchbe";
 
 const BUCKET_ID: &str = "e50ba23e791f80c74c619dd4";
@@ -130,6 +132,14 @@ impl Service {
                 };
                 files.insert(small_name(&small_folder(count), n), small);
             }
+        }
+        for n in 0..sizes.names {
+            let small = Stored {
+                length: sizes.small,
+                sha1: sha1.clone(),
+                is_large: false,
+            };
+            files.insert(format!("{LISTED}{n:06}"), small);
         }
         Self {
             block,

@@ -162,6 +162,11 @@ impl UrlPools {
         self.lock().remove(&(owner.clone(), target.clone()));
     }
 
+    /// Drops all URLs of one identity, which the store turned out not to hold any more.
+    pub(super) fn drop_owner(&self, owner: &Identity) {
+        self.lock().retain(|(theirs, _), _| theirs != owner);
+    }
+
     /// Drops the URLs of everybody but `owner`, or of everybody. Called when somebody logs in or
     /// out: the URLs of the others must not be used again, not even by them.
     pub(super) fn keep_only(&self, owner: Option<&Identity>) {
