@@ -11,7 +11,7 @@
 //! 4. The caller makes the missing parts (`parted`).
 //!
 //! Nothing is changed at the service here. A key that may not list unfinished files starts a new
-//! one.
+//! one, unless a certain file is to be completed.
 //!
 //! | what the search meets | what follows |
 //! | --- | --- |
@@ -20,7 +20,8 @@
 //! | a part with other content | the whole file is skipped |
 //! | a file that another run is completing | both complete it; the service keeps one version, and the slower run finds out (`large::ending`) |
 //! | the file that the caller named does not match | `InvalidInput`, and nothing is started |
-//! | listing fails for another reason than a missing capability | the upload fails, and nothing is started |
+//! | the key may not list unfinished files | a new file is started; `NotAllowed` if the caller named one |
+//! | listing fails for another reason | the upload fails, and nothing is started |
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -110,7 +111,7 @@ pub enum Resume {
     /// does not match, the upload fails with [`Error::InvalidInput`].
     ///
     /// The file is looked for in the list of unfinished files, which needs the capability
-    /// `listFiles`. For a key without it, the upload fails with [`Error::InvalidInput`] as well.
+    /// `listFiles`. A key without it gets [`Error::NotAllowed`], before anything is sent.
     From(FileId),
 }
 
@@ -185,7 +186,10 @@ pub(in crate::transfer) fn find_unfinished(
             let of_name = files.iter().filter(|found| found.file_name == file.name);
             of_name.cloned().collect()
         }
-        _ => listed.unwrap_or_else(|| list(transfer, file))?,
+        _ => match listed.unwrap_or_else(|| list(transfer, file)) {
+            Err(Error::NotAllowed(_)) if wanted.is_none() => Vec::new(),
+            listed => listed?,
+        },
     };
     for found in unfinished {
         if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
@@ -274,11 +278,7 @@ fn list(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<Vec<FileVersion>> 
     let mut pages = UnfinishedPages::new(file.bucket.clone(), file.name);
     let mut files = Vec::new();
     while let Some(file) = pages.next(transfer.session, transfer.control) {
-        match file {
-            // A key that may not list them starts a new file.
-            Err(Error::NotAllowed(_)) => break,
-            file => files.push(file?),
-        }
+        files.push(file?);
     }
     Ok(files)
 }

@@ -130,7 +130,8 @@ setters! {
 /// order, from the first to the last, has verified them, however small its reads were and whatever
 /// it read in between: the read that would return the last byte fails with
 /// [`Error::ChecksumMismatch`] if they are wrong. What was read in pieces is not verified;
-/// [`verification`](Self::verification) tells which it is.
+/// [`verification`](Self::verification) tells which it is. Each handle is verified by itself, and a
+/// clone begins with nothing read.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
@@ -157,7 +158,6 @@ setters! {
 /// # }
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
 pub struct RemoteFile {
     /// The version, its cache and its threads, shared with the clones.
     reading: Arc<Reading>,
@@ -169,11 +169,8 @@ pub struct RemoteFile {
     kept: Option<KeptBlock>,
 }
 
-/// The bytes that a handle has returned in order.
-///
-/// A clone begins with a copy of it, and counts by itself from there on: what a clone returns later
-/// does not help the handle that it was made of.
-#[derive(Clone, Default)]
+/// The bytes that a handle has returned in order. A clone begins with none.
+#[derive(Default)]
 struct InOrder {
     /// The number of bytes from the beginning of the file.
     until: u64,
@@ -336,6 +333,20 @@ impl RemoteFile {
             is_complete,
         };
         Ok(())
+    }
+}
+
+/// A clone begins at the position of the handle. It shares the cache, and is verified by itself: as
+/// it has returned nothing yet, it reports [`Verification::PartOfFile`], whatever the handle has
+/// read before.
+impl Clone for RemoteFile {
+    fn clone(&self) -> Self {
+        Self {
+            reading: Arc::clone(&self.reading),
+            position: self.position,
+            in_order: InOrder::default(),
+            kept: self.kept.clone(),
+        }
     }
 }
 
