@@ -40,7 +40,9 @@ use crate::transfer::uploaded::Uploaded;
 
 /// The parts of a source: equal ranges of its bytes.
 struct SourceParts<'s> {
+    /// What is uploaded. Each part is read from it again for each attempt.
     source: &'s (dyn UploadSource + Sync),
+    /// How it is cut.
     parts: &'s EqualParts,
     /// The SHA-1s of the first parts, as far as they are known.
     known: Vec<Sha1Digest>,
@@ -67,14 +69,14 @@ impl PartSource for SourceParts<'_> {
         &self,
         number: u64,
         sha1: Sha1Digest,
-        (control, tally): (&Control, &ProgressCounter),
+        (control, counter): (&Control, &ProgressCounter),
     ) -> Result<bool> {
         let known = match self.known(number) {
             Some(known) => known,
             None => {
-                tally.enter(TransferStage::Hashing);
+                counter.enter(TransferStage::Hashing);
                 let range = self.parts.range(number - 1);
-                hash(self.source, range, control, Some(tally))?
+                hash(self.source, range, control, Some(counter))?
             }
         };
         Ok(known == sha1)
@@ -114,12 +116,12 @@ pub(in crate::transfer) fn upload(
         session, control, ..
     } = transfer;
     let total = Some(source.len());
-    let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
+    let counter = ProgressCounter::at(stage, control, file.name, session.clock(), total);
     let (sha1, known) = match sha1 {
-        LargeFileSha1::Compute => match source.fix(None, control, &tally)? {
+        LargeFileSha1::Compute => match source.fix(None, control, &counter)? {
             Some(fixed) => (Some(fixed.whole), Vec::new()),
             None => {
-                let (sha1, known) = hash_whole_and_parts(source, parts, (control, &tally))?;
+                let (sha1, known) = hash_whole_and_parts(source, parts, (control, &counter))?;
                 (Some(sha1), known)
             }
         },
@@ -131,7 +133,7 @@ pub(in crate::transfer) fn upload(
         parts,
         known,
     };
-    make(transfer, &file.with_sha1(sha1)?, resume, &parts, &tally)
+    make(transfer, &file.with_sha1(sha1)?, resume, &parts, &counter)
 }
 
 /// Hashes a source, and at the same time, on another thread and from the same pages of the system's
@@ -140,9 +142,9 @@ pub(in crate::transfer) fn upload(
 fn hash_whole_and_parts(
     source: &(dyn UploadSource + Sync),
     parts: &EqualParts,
-    (control, tally): (&Control, &ProgressCounter),
+    (control, counter): (&Control, &ProgressCounter),
 ) -> Result<(Sha1Digest, Vec<Sha1Digest>)> {
-    let whole = |control: &Control| hash(source, 0..source.len(), control, Some(tally));
+    let whole = |control: &Control| hash(source, 0..source.len(), control, Some(counter));
     if thread::available_parallelism().is_ok_and(|processors| processors.get() == 1) {
         return Ok((whole(control)?, Vec::new()));
     }
@@ -182,9 +184,9 @@ pub(in crate::transfer) fn make(
     file: &NewFile<'_>,
     resume: &Resume,
     parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    counter: &ProgressCounter,
 ) -> Result<Uploaded> {
-    let search = find_unfinished(transfer, file, resume, parts, tally)?;
+    let search = find_unfinished(transfer, file, resume, parts, counter)?;
     let (file_id, mut present) = match search.unfinished {
         Some(Unfinished { file_id, present }) => (Some(file_id), present),
         None => (None, BTreeMap::new()),
@@ -196,10 +198,10 @@ pub(in crate::transfer) fn make(
         length: Some((1..=parts.count()).map(|number| parts.length(number)).sum()),
         parts: Some(parts.count()),
     };
-    let uploaded = LargeFile::make(transfer, file, beginning, tally, |large| {
+    let uploaded = LargeFile::make(transfer, file, beginning, counter, |large| {
         for number in present.keys() {
-            tally.part_arrived();
-            tally.add(parts.length(*number));
+            counter.part_arrived();
+            counter.add(parts.length(*number));
         }
         let missing: Vec<_> = (1..=parts.count())
             .filter(|number| !present.contains_key(number))

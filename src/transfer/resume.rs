@@ -37,7 +37,8 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::session::paging::UnfinishedPages;
 use crate::transfer::Transfer;
 use crate::transfer::large::PartSource;
-use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
+use crate::transfer::new_file::compare::Comparison;
+use crate::transfer::new_file::{NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
 ///
@@ -76,7 +77,7 @@ use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 /// let uploaded = bucket.upload_local_file_with(&path, "large.bin", &options)?;
 /// assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (3, 0));
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -169,14 +170,58 @@ pub(in crate::transfer) fn find_unfinished(
     file: &NewFile<'_>,
     resume: &Resume,
     parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    counter: &ProgressCounter,
 ) -> Result<Search> {
     let wanted = match resume {
         Resume::Never => return Ok(Search::default()),
         Resume::Matching | Resume::Among(_) => None,
         Resume::From(file_id) => Some(file_id),
     };
-    let (mut search, mut candidates) = (Search::default(), Vec::new());
+    let mut search = Search::default();
+    let candidates = candidates(transfer, (file, resume), parts, &mut search)?;
+    for (found, listed) in candidates {
+        if search.unfinished.is_some() {
+            search.pass_over(found.file_id, "another one is completed");
+            continue;
+        }
+        let present = verified(transfer, &listed, parts, counter)?;
+        let is_ours = wanted.is_some()
+            || found.file_info.get(LARGE_FILE_SHA1).is_some()
+            || found.file_info.get(PLAN_ID).is_some()
+            || !present.is_empty();
+        if present.len() != listed.len() {
+            search.pass_over(found.file_id, "its parts have other content");
+        } else if is_ours {
+            let file_id = found.file_id;
+            search.unfinished = Some(Unfinished { file_id, present });
+        } else {
+            // It may be somebody else's upload that has just begun.
+            search.pass_over(found.file_id, "nothing says that its content is this one");
+        }
+    }
+    match wanted {
+        Some(wanted) if search.unfinished.is_none() => {
+            let reason =
+                format!("{wanted} is no unfinished file of this content, cut into the same parts");
+            Err(Error::invalid_input("resume", reason))
+        }
+        _ => Ok(search),
+    }
+}
+
+/// The unfinished files of the name whose settings and parts agree with this upload, with their
+/// parts. The one with the most parts comes first. Nothing of the source is read for it.
+fn candidates(
+    transfer: Transfer<'_>,
+    (file, resume): (&NewFile<'_>, &Resume),
+    parts: &dyn PartSource,
+    search: &mut Search,
+) -> Result<Vec<(FileVersion, Vec<Part>)>> {
+    let wanted = match resume {
+        Resume::From(file_id) => Some(file_id),
+        Resume::Never | Resume::Matching | Resume::Among(_) => None,
+    };
+    let mut candidates = Vec::new();
     let unfinished = match resume {
         Resume::Among(files) => {
             let of_name = files.iter().filter(|found| found.file_name == file.name);
@@ -200,34 +245,7 @@ pub(in crate::transfer) fn find_unfinished(
         }
     }
     candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
-    for (found, listed) in candidates {
-        if search.unfinished.is_some() {
-            search.pass_over(found.file_id, "another one is completed");
-            continue;
-        }
-        let present = verified(transfer, &listed, parts, tally)?;
-        let is_ours = wanted.is_some()
-            || found.file_info.get(LARGE_FILE_SHA1).is_some()
-            || found.file_info.get(PLAN_ID).is_some()
-            || !present.is_empty();
-        if present.len() != listed.len() {
-            search.pass_over(found.file_id, "its parts have other content");
-        } else if is_ours {
-            let file_id = found.file_id;
-            search.unfinished = Some(Unfinished { file_id, present });
-        } else {
-            // It may be somebody else's upload that has just begun.
-            search.pass_over(found.file_id, "nothing says that its content is this one");
-        }
-    }
-    match wanted {
-        Some(wanted) if search.unfinished.is_none() => {
-            let reason =
-                format!("{wanted} is no unfinished file of this content, cut into the same parts");
-            Err(Error::invalid_input("resume", reason))
-        }
-        _ => Ok(search),
-    }
+    Ok(candidates)
 }
 
 /// Lists the unfinished files whose names begin with this one, page by page (class C).
@@ -260,6 +278,7 @@ impl<'a> NewFile<'a> {
         Ok(self)
     }
 }
+
 /// One part of a plan: what determines its bytes, as far as the service knows them.
 pub(in crate::transfer) enum PlanEntry<'p> {
     /// A range of a stored file.
@@ -297,7 +316,7 @@ fn verified(
     transfer: Transfer<'_>,
     listed: &[Part],
     parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    counter: &ProgressCounter,
 ) -> Result<BTreeMap<u64, Sha1Digest>> {
     let mut present = BTreeMap::new();
     for part in listed {
@@ -305,7 +324,7 @@ fn verified(
         let Some(sha1) = part.content_sha1.digest() else {
             continue;
         };
-        if parts.is_made(number, sha1, (transfer.control, tally))? {
+        if parts.is_made(number, sha1, (transfer.control, counter))? {
             present.insert(number, sha1);
         }
     }
