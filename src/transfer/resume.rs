@@ -1,7 +1,7 @@
 //! Finds an unfinished large file that this upload can complete.
 //!
-//! 1. `b2_list_unfinished_large_files` lists the candidates of this name. A file with other
-//!    settings is skipped.
+//! 1. `b2_list_unfinished_large_files` lists the candidates of this name, while the source is hashed
+//!    ([`listing_while`]). A file with other settings is skipped.
 //! 2. `b2_list_parts` lists the parts of each. A file whose parts are cut differently is skipped.
 //! 3. Of the others, the file with the most parts is chosen whose every part has the SHA-1 of the
 //!    same bytes of the source, which are read for this purpose. A file with other content is
@@ -25,8 +25,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::thread;
 
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
 use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
@@ -169,8 +173,8 @@ pub(in crate::transfer) fn find_unfinished(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
     resume: &Resume,
-    parts: &dyn PartSource,
-    counter: &ProgressCounter,
+    (parts, counter): (&dyn PartSource, &ProgressCounter),
+    listed: Option<Listed>,
 ) -> Result<Search> {
     let wanted = match resume {
         Resume::Never => return Ok(Search::default()),
@@ -178,7 +182,7 @@ pub(in crate::transfer) fn find_unfinished(
         Resume::From(file_id) => Some(file_id),
     };
     let mut search = Search::default();
-    let candidates = candidates(transfer, (file, resume), parts, &mut search)?;
+    let candidates = candidates(transfer, (file, resume), (parts, listed), &mut search)?;
     for (found, listed) in candidates {
         if search.unfinished.is_some() {
             search.pass_over(found.file_id, "another one is completed");
@@ -214,7 +218,7 @@ pub(in crate::transfer) fn find_unfinished(
 fn candidates(
     transfer: Transfer<'_>,
     (file, resume): (&NewFile<'_>, &Resume),
-    parts: &dyn PartSource,
+    (parts, listed): (&dyn PartSource, Option<Listed>),
     search: &mut Search,
 ) -> Result<Vec<(FileVersion, Vec<Part>)>> {
     let wanted = match resume {
@@ -227,7 +231,7 @@ fn candidates(
             let of_name = files.iter().filter(|found| found.file_name == file.name);
             of_name.cloned().collect()
         }
-        _ => match list(transfer, file) {
+        _ => match listed.unwrap_or_else(|| list(transfer, file)) {
             Err(Error::NotAllowed(_)) if wanted.is_none() => Vec::new(),
             listed => listed?,
         },
@@ -246,6 +250,43 @@ fn candidates(
     }
     candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
     Ok(candidates)
+}
+
+/// What listing the unfinished files has found.
+pub(in crate::transfer) type Listed = Result<Vec<FileVersion>>;
+
+/// Does some work that is necessary before unfinished files can be compared, and lists them at the same
+/// time, if they have to be listed. If the work fails, the listing is given up.
+///
+/// `None` if nothing has to be listed, or if the system refuses a thread for it.
+pub(in crate::transfer) fn listing_while<T>(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    resume: &Resume,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<(T, Option<Listed>)> {
+    if matches!(resume, Resume::Never | Resume::Among(_)) {
+        return Ok((work()?, None));
+    }
+    let parent = transfer.control.cancel.as_ref();
+    let stop = parent.map_or_else(CancelToken::new, CancelToken::child);
+    let beside = Control {
+        cancel: Some(stop.clone()),
+        ..transfer.control.clone()
+    };
+    let beside = transfer.under(&beside);
+    thread::scope(|scope| {
+        let listing = thread::Builder::new().spawn_scoped(scope, move || list(beside, file));
+        let done = catch_unwind(AssertUnwindSafe(work));
+        if !matches!(done, Ok(Ok(_))) {
+            stop.cancel();
+        }
+        let listed = listing
+            .ok()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let done = done.unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok((done, listed))
+    })
 }
 
 /// Lists the unfinished files whose names begin with this one, page by page (class C).
