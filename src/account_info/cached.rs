@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::url_pools::UrlPools;
+use super::url_pools::{Found, UrlPools};
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
@@ -351,19 +351,19 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         if self.is_forked() {
             return self.store.take_upload_url(owner, target);
         }
+        if !has_pool(target) {
+            return self.heed(Some(owner), self.store.take_upload_url(owner, target));
+        }
         // What is kept here is this owner's alone, and the caller has just read whose account it is.
-        if let Some(url) = self.urls.take(owner, target) {
-            return Ok(Some(url));
+        match self.urls.find(owner, target) {
+            Found::Url(url) => Ok(Some(url)),
+            Found::Nothing => Ok(None),
+            Found::Unknown(look) => {
+                let taken = self.heed(Some(owner), self.store.take_upload_url(owner, target));
+                let returned = look.end(&taken);
+                Ok(taken?.or(returned))
+            }
         }
-        let waiting = self.urls.wait(owner, target);
-        let taken = self.heed(Some(owner), self.store.take_upload_url(owner, target))?;
-        drop(waiting);
-        if taken.is_some() {
-            self.urls.note_taken(owner, target);
-            return Ok(taken);
-        }
-        // One may have been returned while the store was busy with the other threads.
-        Ok(self.urls.take(owner, target))
     }
 
     fn put_upload_url(
@@ -375,16 +375,26 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         if self.is_forked() {
             return self.store.put_upload_url(owner, target, url);
         }
-        for url in self.urls.put(owner, target, url) {
-            self.heed(Some(owner), self.store.put_upload_url(owner, target, url))?;
+        if !has_pool(target) {
+            return self.heed(Some(owner), self.store.put_upload_url(owner, target, url));
         }
-        Ok(())
+        let Some(mut returned) = self.urls.put(owner, target, url) else {
+            return Ok(());
+        };
+        returned.urls().try_for_each(|url| {
+            self.heed(Some(owner), self.store.put_upload_url(owner, target, url))
+        })
     }
 
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         self.urls.drop_target(owner, target);
         self.heed(Some(owner), self.store.drop_upload_urls(owner, target))
     }
+}
+
+/// Whether URLs of this target may stay in memory. Those for the parts of a large file live too short for that.
+const fn has_pool(target: &UploadTarget) -> bool {
+    matches!(target, UploadTarget::Bucket(_))
 }
 
 impl<S: AccountInfo> Drop for Cached<S> {

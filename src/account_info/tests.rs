@@ -1,6 +1,7 @@
 //! The store in memory: its contract, and its interleavings.
 
 mod interleavings;
+mod url_pools;
 
 use super::conformance;
 use std::sync::Arc;

@@ -47,7 +47,8 @@ use crate::sync::staged::Staged;
 use crate::sync::step::{Action, SeenVersion, SyncStep};
 use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::{LocalTree, Obstacle};
-use crate::transfer::download::{Download, DownloadOptions};
+use crate::transfer::download::Download;
+use crate::transfer::download::options::DownloadOptions;
 use crate::transfer::options::CopyMetadata;
 use crate::transfer::resume::Resume;
 

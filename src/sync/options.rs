@@ -26,7 +26,7 @@ use crate::sync::error::{Refused, SyncError};
 use crate::sync::file_filter::{FileFilter, SourceFile};
 #[cfg(feature = "regex")]
 use crate::sync::regex_filters::RegexFilters;
-use crate::transfer::download::DownloadOptions;
+use crate::transfer::download::options::DownloadOptions;
 use crate::transfer::options::CopyOptions;
 use crate::transfer::options::UploadOptions;
 
