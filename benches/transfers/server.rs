@@ -393,7 +393,12 @@ impl Connection {
             _ => {
                 let body = serde_json::from_slice(&body).unwrap_or_default();
                 match service.call(operation, &body, &self.origin(request)) {
-                    Some(answer) => self.send(&answer),
+                    Some(mut answer) => {
+                        if !request.path.starts_with("/b2api/v1/") {
+                            without_sizes(&mut answer);
+                        }
+                        self.send(&answer)
+                    }
                     None => self.refuse(request),
                 }
             }
@@ -541,6 +546,14 @@ fn version(id: &str, name: &str, (action, length, sha1): (&str, u64, &str), info
         "serverSideEncryption": { "algorithm": null, "mode": null },
         "uploadTimestamp": TIMESTAMP,
     })
+}
+
+/// Removes the member of rows that only the first version of the API has.
+fn without_sizes(answer: &mut Value) {
+    let rows = answer.get_mut("files").and_then(Value::as_array_mut);
+    for row in rows.into_iter().flatten().filter_map(Value::as_object_mut) {
+        row.remove("size");
+    }
 }
 
 impl Service {

@@ -4,7 +4,8 @@
 //! Such parts can be made in any order and made again, so an unfinished file can be completed:
 //!
 //! 1. The SHA-1 of the whole is computed, if it is to be recorded, and those of the parts beside it.
-//!    It is fixed when the file is started.
+//!    It is fixed when the file is started. Nothing else can be requested before it is known but the list of
+//!    unfinished files: upload URLs of parts belong to a file that was started.
 //! 2. An unfinished file is looked for, if that was asked for (`resume`).
 //! 3. The parts that are missing are made, several at a time (`parallel`, `large`).
 //! 4. The file is finished (`large`). On failure it is cancelled, or left to be resumed.
@@ -34,13 +35,15 @@ use crate::transfer::large::{Beginning, LargeFile, PartSource};
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::parallel;
 use crate::transfer::parts::EqualParts;
-use crate::transfer::resume::{Resume, Unfinished, find_unfinished};
+use crate::transfer::resume::{Listed, Resume, Unfinished, find_unfinished, listing_while};
 use crate::transfer::source::{UploadSource, hash};
 use crate::transfer::uploaded::Uploaded;
 
 /// The parts of a source: equal ranges of its bytes.
 struct SourceParts<'s> {
+    /// What is uploaded. Each part is read from it again for each attempt.
     source: &'s (dyn UploadSource + Sync),
+    /// How it is cut.
     parts: &'s EqualParts,
     /// The SHA-1s of the first parts, as far as they are known.
     known: Vec<Sha1Digest>,
@@ -67,14 +70,14 @@ impl PartSource for SourceParts<'_> {
         &self,
         number: u64,
         sha1: Sha1Digest,
-        (control, tally): (&Control, &ProgressCounter),
+        (control, counter): (&Control, &ProgressCounter),
     ) -> Result<bool> {
         let known = match self.known(number) {
             Some(known) => known,
             None => {
-                tally.enter(TransferStage::Hashing);
+                counter.enter(TransferStage::Hashing);
                 let range = self.parts.range(number - 1);
-                hash(self.source, range, control, Some(tally))?
+                hash(self.source, range, control, Some(counter))?
             }
         };
         Ok(known == sha1)
@@ -114,24 +117,32 @@ pub(in crate::transfer) fn upload(
         session, control, ..
     } = transfer;
     let total = Some(source.len());
-    let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
-    let (sha1, known) = match sha1 {
-        LargeFileSha1::Compute => match source.fix(None, control, &tally)? {
-            Some(fixed) => (Some(fixed.whole), Vec::new()),
-            None => {
-                let (sha1, known) = hash_whole_and_parts(source, parts, (control, &tally))?;
-                (Some(sha1), known)
-            }
-        },
-        LargeFileSha1::Given(sha1) => (Some(sha1), Vec::new()),
-        LargeFileSha1::Omit => (None, Vec::new()),
+    let counter = ProgressCounter::at(stage, control, file.name, session.clock(), total);
+    let ((sha1, known), listed) = match sha1 {
+        LargeFileSha1::Compute => listing_while(transfer, file, resume, || {
+            Ok(match source.fix(None, control, &counter)? {
+                Some(fixed) => (Some(fixed.whole), Vec::new()),
+                None => {
+                    let (sha1, known) = hash_whole_and_parts(source, parts, (control, &counter))?;
+                    (Some(sha1), known)
+                }
+            })
+        })?,
+        LargeFileSha1::Given(sha1) => ((Some(sha1), Vec::new()), None),
+        LargeFileSha1::Omit => ((None, Vec::new()), None),
     };
     let parts = SourceParts {
         source,
         parts,
         known,
     };
-    make(transfer, &file.with_sha1(sha1)?, resume, &parts, &tally)
+    make_from(
+        transfer,
+        &file.with_sha1(sha1)?,
+        (resume, listed),
+        &parts,
+        &counter,
+    )
 }
 
 /// Hashes a source, and at the same time, on another thread and from the same pages of the system's
@@ -140,9 +151,9 @@ pub(in crate::transfer) fn upload(
 fn hash_whole_and_parts(
     source: &(dyn UploadSource + Sync),
     parts: &EqualParts,
-    (control, tally): (&Control, &ProgressCounter),
+    (control, counter): (&Control, &ProgressCounter),
 ) -> Result<(Sha1Digest, Vec<Sha1Digest>)> {
-    let whole = |control: &Control| hash(source, 0..source.len(), control, Some(tally));
+    let whole = |control: &Control| hash(source, 0..source.len(), control, Some(counter));
     if thread::available_parallelism().is_ok_and(|processors| processors.get() == 1) {
         return Ok((whole(control)?, Vec::new()));
     }
@@ -182,9 +193,20 @@ pub(in crate::transfer) fn make(
     file: &NewFile<'_>,
     resume: &Resume,
     parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    counter: &ProgressCounter,
 ) -> Result<Uploaded> {
-    let search = find_unfinished(transfer, file, resume, parts, tally)?;
+    make_from(transfer, file, (resume, None), parts, counter)
+}
+
+/// As [`make`], with the list of unfinished files if they were listed already.
+fn make_from(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    (resume, listed): (&Resume, Option<Listed>),
+    parts: &dyn PartSource,
+    counter: &ProgressCounter,
+) -> Result<Uploaded> {
+    let search = find_unfinished(transfer, file, resume, (parts, counter), listed)?;
     let (file_id, mut present) = match search.unfinished {
         Some(Unfinished { file_id, present }) => (Some(file_id), present),
         None => (None, BTreeMap::new()),
@@ -196,10 +218,10 @@ pub(in crate::transfer) fn make(
         length: Some((1..=parts.count()).map(|number| parts.length(number)).sum()),
         parts: Some(parts.count()),
     };
-    let uploaded = LargeFile::make(transfer, file, beginning, tally, |large| {
+    let uploaded = LargeFile::make(transfer, file, beginning, counter, |large| {
         for number in present.keys() {
-            tally.part_arrived();
-            tally.add(parts.length(*number));
+            counter.part_arrived();
+            counter.add(parts.length(*number));
         }
         let missing: Vec<_> = (1..=parts.count())
             .filter(|number| !present.contains_key(number))

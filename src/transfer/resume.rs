@@ -1,7 +1,7 @@
 //! Finds an unfinished large file that this upload can complete.
 //!
-//! 1. `b2_list_unfinished_large_files` lists the candidates of this name. A file with other
-//!    settings is skipped.
+//! 1. `b2_list_unfinished_large_files` lists the candidates of this name, while the source is hashed
+//!    ([`listing_while`]). A file with other settings is skipped.
 //! 2. `b2_list_parts` lists the parts of each. A file whose parts are cut differently is skipped.
 //! 3. Of the others, the file with the most parts is chosen whose every part has the SHA-1 of the
 //!    same bytes of the source, which are read for this purpose. A file with other content is
@@ -11,7 +11,7 @@
 //! 4. The caller makes the missing parts (`parted`).
 //!
 //! Nothing is changed at the service here. A key that may not list unfinished files starts a new
-//! one.
+//! one, unless a certain file is to be completed.
 //!
 //! | what the search meets | what follows |
 //! | --- | --- |
@@ -20,12 +20,17 @@
 //! | a part with other content | the whole file is skipped |
 //! | a file that another run is completing | both complete it; the service keeps one version, and the slower run finds out (`large::ending`) |
 //! | the file that the caller named does not match | `InvalidInput`, and nothing is started |
-//! | listing fails for another reason than a missing capability | the upload fails, and nothing is started |
+//! | the key may not list unfinished files | a new file is started; `NotAllowed` if the caller named one |
+//! | listing fails for another reason | the upload fails, and nothing is started |
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::thread;
 
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
 use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
@@ -36,7 +41,8 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::session::paging::UnfinishedPages;
 use crate::transfer::Transfer;
 use crate::transfer::large::PartSource;
-use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
+use crate::transfer::new_file::compare::Comparison;
+use crate::transfer::new_file::{NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
 ///
@@ -75,7 +81,7 @@ use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 /// let uploaded = bucket.upload_local_file_with(&path, "large.bin", &options)?;
 /// assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (3, 0));
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -106,7 +112,7 @@ pub enum Resume {
     /// does not match, the upload fails with [`Error::InvalidInput`].
     ///
     /// The file is looked for in the list of unfinished files, which needs the capability
-    /// `listFiles`. For a key without it, the upload fails with [`Error::InvalidInput`] as well.
+    /// `listFiles`. A key without it gets [`Error::NotAllowed`], before anything is sent.
     From(FileId),
 }
 
@@ -167,41 +173,22 @@ pub(in crate::transfer) fn find_unfinished(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
     resume: &Resume,
-    parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    (parts, counter): (&dyn PartSource, &ProgressCounter),
+    listed: Option<Listed>,
 ) -> Result<Search> {
     let wanted = match resume {
         Resume::Never => return Ok(Search::default()),
         Resume::Matching | Resume::Among(_) => None,
         Resume::From(file_id) => Some(file_id),
     };
-    let (mut search, mut candidates) = (Search::default(), Vec::new());
-    let unfinished = match resume {
-        Resume::Among(files) => {
-            let of_name = files.iter().filter(|found| found.file_name == file.name);
-            of_name.cloned().collect()
-        }
-        _ => list(transfer, file)?,
-    };
-    for found in unfinished {
-        if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
-            continue;
-        }
-        let listed = transfer
-            .session
-            .parts_of(transfer.control, &found.file_id)?;
-        match mismatch(&found, &listed, (file, resume), parts) {
-            Some(reason) => search.pass_over(found.file_id, reason),
-            None => candidates.push((found, listed)),
-        }
-    }
-    candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
+    let mut search = Search::default();
+    let candidates = candidates(transfer, (file, resume), (parts, listed), &mut search)?;
     for (found, listed) in candidates {
         if search.unfinished.is_some() {
             search.pass_over(found.file_id, "another one is completed");
             continue;
         }
-        let present = verified(transfer, &listed, parts, tally)?;
+        let present = verified(transfer, &listed, parts, counter)?;
         let is_ours = wanted.is_some()
             || found.file_info.get(LARGE_FILE_SHA1).is_some()
             || found.file_info.get(PLAN_ID).is_some()
@@ -226,6 +213,82 @@ pub(in crate::transfer) fn find_unfinished(
     }
 }
 
+/// The unfinished files of the name whose settings and parts agree with this upload, with their
+/// parts. The one with the most parts comes first. Nothing of the source is read for it.
+fn candidates(
+    transfer: Transfer<'_>,
+    (file, resume): (&NewFile<'_>, &Resume),
+    (parts, listed): (&dyn PartSource, Option<Listed>),
+    search: &mut Search,
+) -> Result<Vec<(FileVersion, Vec<Part>)>> {
+    let wanted = match resume {
+        Resume::From(file_id) => Some(file_id),
+        Resume::Never | Resume::Matching | Resume::Among(_) => None,
+    };
+    let mut candidates = Vec::new();
+    let unfinished = match resume {
+        Resume::Among(files) => {
+            let of_name = files.iter().filter(|found| found.file_name == file.name);
+            of_name.cloned().collect()
+        }
+        _ => match listed.unwrap_or_else(|| list(transfer, file)) {
+            Err(Error::NotAllowed(_)) if wanted.is_none() => Vec::new(),
+            listed => listed?,
+        },
+    };
+    for found in unfinished {
+        if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
+            continue;
+        }
+        let listed = transfer
+            .session
+            .parts_of(transfer.control, &found.file_id)?;
+        match mismatch(&found, &listed, (file, resume), parts) {
+            Some(reason) => search.pass_over(found.file_id, reason),
+            None => candidates.push((found, listed)),
+        }
+    }
+    candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
+    Ok(candidates)
+}
+
+/// What listing the unfinished files has found.
+pub(in crate::transfer) type Listed = Result<Vec<FileVersion>>;
+
+/// Does some work that is necessary before unfinished files can be compared, and lists them at the same
+/// time, if they have to be listed. If the work fails, the listing is given up.
+///
+/// `None` if nothing has to be listed, or if the system refuses a thread for it.
+pub(in crate::transfer) fn listing_while<T>(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    resume: &Resume,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<(T, Option<Listed>)> {
+    if matches!(resume, Resume::Never | Resume::Among(_)) {
+        return Ok((work()?, None));
+    }
+    let parent = transfer.control.cancel.as_ref();
+    let stop = parent.map_or_else(CancelToken::new, CancelToken::child);
+    let beside = Control {
+        cancel: Some(stop.clone()),
+        ..transfer.control.clone()
+    };
+    let beside = transfer.under(&beside);
+    thread::scope(|scope| {
+        let listing = thread::Builder::new().spawn_scoped(scope, move || list(beside, file));
+        let done = catch_unwind(AssertUnwindSafe(work));
+        if !matches!(done, Ok(Ok(_))) {
+            stop.cancel();
+        }
+        let listed = listing
+            .ok()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let done = done.unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok((done, listed))
+    })
+}
+
 /// Lists the unfinished files whose names begin with this one, page by page (class C).
 ///
 /// The service filters by prefix only. The caller has to pick those that have the whole name.
@@ -233,11 +296,7 @@ fn list(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<Vec<FileVersion>> 
     let mut pages = UnfinishedPages::new(file.bucket.clone(), file.name);
     let mut files = Vec::new();
     while let Some(file) = pages.next(transfer.session, transfer.control) {
-        match file {
-            // A key that may not list them starts a new file.
-            Err(Error::NotAllowed(_)) => break,
-            file => files.push(file?),
-        }
+        files.push(file?);
     }
     Ok(files)
 }
@@ -260,6 +319,7 @@ impl<'a> NewFile<'a> {
         Ok(self)
     }
 }
+
 /// One part of a plan: what determines its bytes, as far as the service knows them.
 pub(in crate::transfer) enum PlanEntry<'p> {
     /// A range of a stored file.
@@ -297,7 +357,7 @@ fn verified(
     transfer: Transfer<'_>,
     listed: &[Part],
     parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    counter: &ProgressCounter,
 ) -> Result<BTreeMap<u64, Sha1Digest>> {
     let mut present = BTreeMap::new();
     for part in listed {
@@ -305,7 +365,7 @@ fn verified(
         let Some(sha1) = part.content_sha1.digest() else {
             continue;
         };
-        if parts.is_made(number, sha1, (transfer.control, tally))? {
+        if parts.is_made(number, sha1, (transfer.control, counter))? {
             present.insert(number, sha1);
         }
     }

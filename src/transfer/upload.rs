@@ -29,7 +29,8 @@ use crate::transfer::options::UploadOptions;
 use crate::transfer::parted;
 use crate::transfer::parts::PartLimits;
 use crate::transfer::resume::Resume;
-use crate::transfer::source::{BytesSource, ReaderSource, UploadSource, settle};
+use crate::transfer::source::reader::ReaderSource;
+use crate::transfer::source::{BytesSource, UploadSource, settle};
 use crate::transfer::upload::buffered::{CallersReader, Input, PartReader};
 use crate::transfer::uploaded::Uploaded;
 
@@ -122,7 +123,6 @@ impl<'a> Upload<'a> {
         self.options.resume.check_for_stream()?;
         let snapshot = self.transfer.authorization()?;
         let limits = self.limits_in_memory(snapshot.auth(), STREAM_PART)?;
-        // Without room for a byte every stream would seem to be at its end.
         let memory = workers.memory();
         // If not even one byte may be borrowed, every stream would seem to be empty.
         memory.check(1)?;

@@ -175,6 +175,26 @@ fn clones_share_the_cache_and_have_positions_of_their_own() {
 }
 
 #[test]
+fn a_clone_is_verified_by_what_it_returned_itself() {
+    let world = World::new();
+    store(&world, 500_000);
+    let mut file = world.bucket.open_file("x").unwrap();
+    let mut read = Vec::new();
+    file.read_exact(&mut [0; 100_000]).unwrap();
+    let mut middle = file.clone();
+    file.read_to_end(&mut read).unwrap();
+    assert_eq!(file.verification(), Verification::Verified);
+    let mut clone = file.clone();
+    assert_eq!(clone.verification(), Verification::PartOfFile);
+    clone.rewind().unwrap();
+    std::io::copy(&mut clone, &mut std::io::sink()).unwrap();
+    assert_eq!(clone.verification(), Verification::Verified);
+    // It has not returned the bytes before it.
+    std::io::copy(&mut middle, &mut std::io::sink()).unwrap();
+    assert_eq!(middle.verification(), Verification::PartOfFile);
+}
+
+#[test]
 fn sixteen_threads_read_where_they_like() {
     let world = World::new();
     store(&world, 5_000_000);

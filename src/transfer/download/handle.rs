@@ -1,5 +1,11 @@
 //! One handle of a file that several threads read and write, each at its own position. The file is
 //! never opened a second time, because its path may lead to another file by then.
+//!
+//! | what another program does to the path | what follows |
+//! | --- | --- |
+//! | it renames or removes the file | the bytes go to the file that was opened; `check_at` fails before it is renamed |
+//! | it puts a link or another file in its place | as before: that file is neither written nor renamed |
+//! | it replaces the file on a system other than Unix | not noticed, unless nothing or a link is there |
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -75,7 +81,7 @@ impl Read for RangeReader<'_> {
 /// Whether the path, followed through no link, leads to this file.
 ///
 /// On Unix the device and the inode are compared. Elsewhere it is only known that some regular file
-/// is there.
+/// is there. Nothing at the path is `false` everywhere.
 #[cfg(unix)]
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -89,7 +95,11 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 #[cfg(not(unix))]
 pub(super) fn is_at(_: &File, path: &Path) -> io::Result<bool> {
-    Ok(path.symlink_metadata()?.is_file())
+    match path.symlink_metadata() {
+        Ok(found) => Ok(found.is_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Fails if the path no longer leads to this file, which is about to be renamed.

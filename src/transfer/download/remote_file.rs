@@ -3,20 +3,22 @@
 //! 1. Opening describes the version with a HEAD request, or takes the description from a listing,
 //!    which needs no request. Every later request names the version's id, so that a newer version
 //!    is never mixed in.
-//! 2. Reads are served from blocks in memory (`blocks`). `reading` fetches them: when they are
-//!    read, or earlier if reads follow one another (`pattern`).
+//! 2. Reads are served from blocks in memory (`blocks`). They are fetched when they are read
+//!    (`shared`), or earlier if reads follow one another (`pattern`, `reading`).
 //! 3. A handle that has returned all bytes in order compares their SHA-1 before it returns the last
 //!    ones.
 
 mod blocks;
 mod pattern;
 mod reading;
+mod shared;
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use self::reading::{KeptBlock, Reading, Settings};
+use self::reading::{Reading, Settings};
+use self::shared::KeptBlock;
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
@@ -130,7 +132,8 @@ setters! {
 /// order, from the first to the last, has verified them, however small its reads were and whatever
 /// it read in between: the read that would return the last byte fails with
 /// [`Error::ChecksumMismatch`] if they are wrong. What was read in pieces is not verified;
-/// [`verification`](Self::verification) tells which it is.
+/// [`verification`](Self::verification) tells which it is. Each handle is verified by itself, and a
+/// clone begins with nothing read.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
@@ -155,9 +158,8 @@ setters! {
 /// assert_eq!(BufReader::new(&mut file).lines().count(), 2);
 /// assert_eq!(file.verification(), b2sdk::Verification::Verified);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
-#[derive(Clone)]
 pub struct RemoteFile {
     /// The version, its cache and its threads, shared with the clones.
     reading: Arc<Reading>,
@@ -169,11 +171,8 @@ pub struct RemoteFile {
     kept: Option<KeptBlock>,
 }
 
-/// The bytes that a handle has returned in order.
-///
-/// A clone begins with a copy of it, and counts by itself from there on: what a clone returns later
-/// does not help the handle that it was made of.
-#[derive(Clone, Default)]
+/// The bytes that a handle has returned in order. A clone begins with none.
+#[derive(Default)]
 struct InOrder {
     /// The number of bytes from the beginning of the file.
     until: u64,
@@ -253,14 +252,14 @@ impl RemoteFile {
     /// those that were read ahead.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
-        self.reading.tally().moved()
+        self.reading.counter().moved()
     }
 
     /// Returns the number of times that something was requested again for all clones, because an
     /// attempt failed or its connection broke.
     #[must_use]
     pub fn retries(&self) -> u32 {
-        self.reading.tally().retries()
+        self.reading.counter().retries()
     }
 
     /// Reads bytes from `offset` on, and returns their number, which is 0 at the end of the file
@@ -336,6 +335,20 @@ impl RemoteFile {
             is_complete,
         };
         Ok(())
+    }
+}
+
+/// A clone begins at the position of the handle. It shares the cache, and is verified by itself: as
+/// it has returned nothing yet, it reports [`Verification::PartOfFile`], whatever the handle has
+/// read before.
+impl Clone for RemoteFile {
+    fn clone(&self) -> Self {
+        Self {
+            reading: Arc::clone(&self.reading),
+            position: self.position,
+            in_order: InOrder::default(),
+            kept: self.kept.clone(),
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 //! A read that begins where an earlier one ended, or less than a block after it, continues its run.
 //! So does one that begins within the earlier one, which happens when a reader with a large buffer
 //! got less than it asked for. Nothing is read ahead before a run is as long as a block. Then the
-//! window grows with the run: to twice what was read so far, but at most half of the cache, which
-//! all runs share.
+//! window grows with the run: to three times what was read so far, but at most half of the cache,
+//! which all runs share. So a reader that waits for one request has the next one under way.
 //!
 //! Each request is a billed call, so requests grow with the run, too. The size of a request depends
 //! only on how far from the beginning of the run its first block is: as many blocks as the largest
@@ -103,7 +103,7 @@ impl Pattern {
         let sequential = self.runs.iter().filter(|run| is_sequential(run)).count() as u64;
         let share = most / sequential.max(1);
         Ahead {
-            bytes: length.saturating_mul(2).min(share),
+            bytes: length.saturating_mul(3).min(share),
             run_start,
             most_request: (share / REQUESTS).min(MAX_REQUEST),
         }
@@ -124,7 +124,7 @@ mod tests {
         let mut pattern = Pattern::default();
         let windows = (0..100).map(|n| pattern.note(&(n * 50..n * 50 + 50), BLOCK, MOST).bytes);
         let windows: Vec<_> = windows.collect();
-        assert_eq!(windows[..5], [0, 200, 300, 400, 500]);
+        assert_eq!(windows[..5], [0, 300, 450, 600, 750]);
         assert_eq!(windows[99], MOST);
     }
 
@@ -170,7 +170,7 @@ mod tests {
     fn a_reader_that_gets_less_than_it_asks_for_continues_its_run() {
         let mut pattern = Pattern::default();
         let windows = (0..4).map(|n| pattern.note(&(n * 50..n * 50 + 400), BLOCK, MOST).bytes);
-        assert!(windows.eq([0, 900, 1_000, 1_100]));
+        assert!(windows.eq([0, 1_350, 1_500, 1_650]));
     }
 
     #[test]
