@@ -181,11 +181,13 @@ impl<T: ListedRow> ListedFiles<T> {
         }
         let (name, id) = row.place();
         let id = id.filter(|_| operation == Operation::ListFileVersions);
-        let place = Some((name.to_owned(), id.cloned()));
-        if std::mem::take(&mut self.is_repeated) && place == self.last {
+        let (last_name, last_id) = self.last.get_or_insert_default();
+        if std::mem::take(&mut self.is_repeated) && last_name == name && last_id.as_ref() == id {
             return false;
         }
-        self.last = place;
+        // Nearly each row of a large page comes here: the text is kept in the same memory.
+        name.clone_into(last_name);
+        last_id.clone_from(&id.cloned());
         self.has_progressed = true;
         true
     }
