@@ -3,6 +3,7 @@
 //! left, and no message shows a secret.
 
 mod listings;
+mod part_sizes;
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
