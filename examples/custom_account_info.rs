@@ -259,7 +259,10 @@ impl<C: Fn() -> SystemTime + Send + Sync> AccountInfo for JsonAccountInfo<C> {
 
     fn replace_buckets(&self, owner: &Identity, buckets: &[(String, BucketId)]) -> Result<()> {
         self.write_of(owner, |state, _| {
-            state.buckets = buckets.iter().cloned().collect();
+            state.buckets.clear();
+            for (name, id) in buckets {
+                state.name_bucket(name, id);
+            }
         })
     }
 

@@ -42,6 +42,7 @@
 //! exception is a program that was started without credentials and relies on the authorization that
 //! another one stored.
 
+mod bucket_list;
 pub(crate) mod cached;
 #[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
@@ -343,8 +344,9 @@ pub trait AccountInfo: fmt::Debug + Send + Sync {
     /// Replaces all bucket names with these names and ids. Upload URLs stay, also those of buckets
     /// that are not in the list: they lapse within a day, and nobody asks for them.
     ///
-    /// The client calls this after it has listed all buckets. If a name or an id occurs twice, the
-    /// last one counts.
+    /// The client calls this after it has listed all buckets. The effect is that of saving them one
+    /// after the other into an empty map: of buckets with a name or an id in common, the last one is
+    /// kept.
     ///
     /// # Errors
     /// [`StoreError::superseded`] if the store does not hold `owner`; whatever error it meets.

@@ -5,6 +5,7 @@
 //! checks it. This layer knows none of the others. Nothing here sends a request or touches a file.
 
 pub(crate) mod adaptive;
+pub(crate) mod ahead;
 pub(crate) mod caches;
 pub(crate) mod cancel;
 pub(crate) mod clock;

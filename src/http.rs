@@ -54,12 +54,14 @@ mod error;
 mod exchange;
 mod expect_continue;
 mod guard;
+mod joined_writes;
 mod pool_check;
 mod proxy;
 mod retry_after;
 mod service_clock;
 mod token_connections;
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -116,7 +118,7 @@ pub(crate) struct Request<'a> {
     /// The value of the `Authorization` header. It never appears in an error or a log.
     pub(crate) authorization: &'a str,
     /// Further headers, whose values are already encoded.
-    pub(crate) headers: Vec<(&'a str, String)>,
+    pub(crate) headers: Vec<(Cow<'a, str>, String)>,
     /// What is sent after the headers.
     pub(crate) body: RequestBody<'a>,
     /// What the request is about, for the error that a refusal becomes.
@@ -383,9 +385,10 @@ impl Http {
         let mut head = types::Request::new(());
         *head.method_mut() = request.method.clone();
         *head.uri_mut() = uri;
+        head.headers_mut().reserve(USUAL_HEADERS);
         let authorization = ("Authorization", request.authorization);
         let own = request.headers.iter();
-        let own = own.map(|(name, value)| (*name, value.as_str()));
+        let own = own.map(|(name, value)| (&**name, value.as_str()));
         let mode = self.0.config.test_mode.map(|mode| mode.header());
         let mode = mode.map(|mode| ("X-Bz-Test-Mode", mode));
         for (name, value) in [authorization].into_iter().chain(own).chain(mode) {
@@ -466,6 +469,9 @@ impl Http {
         }
     }
 }
+
+/// How many headers a request may have, as a rule. There is room for so many from the start.
+const USUAL_HEADERS: usize = 16;
 
 /// A header of a request. The error names the header and never shows its value, which may be a
 /// token.

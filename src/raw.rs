@@ -236,8 +236,8 @@ impl<'a> Raw<'a> {
                 realm: &self.realm,
                 authorization: self.auth.token.expose(),
                 headers: vec![
-                    ("Content-Type", JSON.to_owned()),
-                    ("Accept", JSON.to_owned()),
+                    ("Content-Type".into(), JSON.to_owned()),
+                    ("Accept".into(), JSON.to_owned()),
                 ],
                 body: RequestBody::Bytes(body),
                 subject,
@@ -267,7 +267,12 @@ fn read(mut response: Response) -> Result<Vec<u8>> {
 
 /// Reads the JSON of an answer.
 fn parse<T: DeserializeOwned>(operation: Operation, answer: &[u8]) -> Result<T> {
-    serde_json::from_slice(answer).map_err(|error| unexpected(operation, error))
+    // Checked once as a whole, the text need not be checked again string by string.
+    let answered = match std::str::from_utf8(answer) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(answer),
+    };
+    answered.map_err(|error| unexpected(operation, error))
 }
 
 /// Reads an answer to its end, as JSON.

@@ -179,12 +179,11 @@ impl Session {
     /// Whether this authorization may be used for a call: it is of the identity that the call is
     /// for and of the one that this session authorized, or of a successor.
     fn adoption(&self, snapshot: &AuthSnapshot, control: &Control) -> Result<Adoption> {
-        let pinned = self.pinned();
-        let wanted = [control.owner.as_deref(), pinned.as_ref()];
-        for identity in wanted.into_iter().flatten() {
-            if identity == snapshot.identity() {
-                continue;
-            }
+        let is_other = |identity: &&Identity| *identity != snapshot.identity();
+        let wanted = control.owner.as_deref().filter(is_other);
+        // Copied only where it is needed: every call comes here.
+        let pinned = self.pinned.lock().as_ref().filter(is_other).cloned();
+        for identity in wanted.into_iter().chain(&pinned) {
             match self.adopts(identity, snapshot, control)? {
                 Adoption::Adopted => {}
                 other => return Ok(other),

@@ -62,6 +62,7 @@
 //! | hiding a name, deleting a version | one | A |
 //! | deleting, setting aside, or giving a time to a local file | none | |
 
+mod absence;
 mod act;
 mod compare;
 mod content;

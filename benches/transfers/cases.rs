@@ -32,7 +32,7 @@ impl Case {
 
     pub(crate) fn runs_in(&self, round: usize, contestant: Contestant) -> bool {
         let runs = match contestant {
-            Contestant::Ours | Contestant::Floor => self.runs,
+            Contestant::Ours | Contestant::Floor | Contestant::Bare => self.runs,
             Contestant::Python | Contestant::Rclone | Contestant::Curl => self.peer_runs,
         };
         round < runs + usize::from(self.is_warm)
@@ -54,18 +54,27 @@ impl Case {
 const OFTEN: usize = 3;
 const OURS: &str = "this crate";
 const OURS_IN_MEMORY: &str = "this crate, InMemoryAccountInfo";
+/// The largest page of a listing.
+const LARGEST_PAGE: usize = 10_000;
 pub(crate) const FLOOR: &str = "floor";
 const PYTHON: &str = "Python b2sdk";
 const RCLONE: &str = "rclone";
 
 /// The numbers of workers that the adaptive one is compared with.
 const FIXED: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+/// How many of the smallest are left out where a connection carries next to nothing.
+const TOO_FEW: usize = 2;
+/// The ranges of a download there.
+const LOSSY_RANGE: u64 = 1 << 20;
+/// The parts of an upload where each connection is slow.
+const CAPPED_PART: u64 = 8_000_000;
 
 pub(crate) fn all(sizes: &Sizes) -> Vec<Case> {
     let mut cases = plain(sizes);
     cases.extend(with_tls(sizes));
     cases.extend(over_networks(sizes));
     cases.extend(by_workers(sizes));
+    cases.extend(listings(sizes));
     cases.push(Case {
         heading: format!(
             "relay: {} MiB down, 10 workers, through the relay without shaping",
@@ -98,7 +107,16 @@ const fn large_task(direction: Direction, workers: usize, length: u64) -> Task {
         workers,
         whole_sha1: true,
         length,
+        part: 0,
     }
+}
+
+/// A task for a large file with parts or ranges of this size.
+const fn in_parts(mut task: Task, size: u64) -> Task {
+    if let Task::Large { part, .. } = &mut task {
+        *part = size;
+    }
+    task
 }
 
 /// Everybody who has no peculiar task.
@@ -156,6 +174,14 @@ fn over_networks(sizes: &Sizes) -> Vec<Case> {
     let mut cases = Vec::new();
     for direction in [Direction::Up, Direction::Down] {
         for (network, length) in networks(sizes) {
+            let task = large_task(direction, 10, length);
+            let mut rows = rows(task.clone());
+            if direction == Direction::Up && network == relay::CAPPED {
+                let parts = in_parts(task, CAPPED_PART);
+                let name = "this crate, parts of 8 MB";
+                rows.push((name.into(), Contestant::Ours, parts.clone()));
+                rows.push(("floor, parts of 8 MB".into(), Contestant::Floor, parts));
+            }
             cases.push(Case {
                 heading: format!(
                     "net: {} MiB {}, 10 workers, {}",
@@ -165,7 +191,7 @@ fn over_networks(sizes: &Sizes) -> Vec<Case> {
                 ),
                 has_tls: true,
                 network,
-                rows: rows(large_task(direction, 10, length)),
+                rows,
                 ..case(sizes.slow_runs)
             });
             let small = small(sizes.slow_files, direction, (0, sizes.slow_runs));
@@ -209,10 +235,24 @@ fn by_workers(sizes: &Sizes) -> Vec<Case> {
                 files,
                 workers,
             };
-            for (what, rows) in [
+            let mut compared = vec![
                 (format!("{} MiB", length >> 20), rows_by_workers(large)),
                 (format!("{files} files of 4 KiB"), rows_by_workers(many)),
-            ] {
+            ];
+            if network == relay::LOSSY {
+                compared.remove(0);
+                if direction == Direction::Down {
+                    let length = sizes.lossy_ranges;
+                    let rows = rows_by_workers(|workers| {
+                        in_parts(large_task(direction, workers, length), LOSSY_RANGE)
+                    });
+                    compared.push((format!("{} MiB in ranges of 1 MiB", length >> 20), rows));
+                }
+                for (_, rows) in &mut compared {
+                    rows.drain(..TOO_FEW);
+                }
+            }
+            for (what, rows) in compared {
                 cases.push(Case {
                     heading: format!("workers: {what} {}, {}", direction.name(), network.name),
                     has_tls: true,
@@ -239,6 +279,40 @@ fn rows_by_workers(task: impl Fn(usize) -> Task) -> Vec<Row> {
         task(task::ADAPTIVE),
     ));
     rows
+}
+
+/// Listings of many names, without TLS, on loopback and with latency.
+fn listings(sizes: &Sizes) -> Vec<Case> {
+    let names = sizes.names;
+    let task = |page, is_ahead| Task::List {
+        names,
+        page,
+        is_ahead,
+    };
+    let listing = |page: usize| {
+        let mut rows = rows(task(page, false));
+        let ahead = "this crate, read_ahead".to_owned();
+        rows.insert(1, (ahead, Contestant::Ours, task(page, true)));
+        if page == LARGEST_PAGE {
+            // rclone's pages have 1,000 rows.
+            rows.pop();
+            let name = "this crate, pages that grow";
+            rows.push((name.into(), Contestant::Ours, task(0, false)));
+        }
+        rows
+    };
+    let mut cases = Vec::new();
+    for (latency, runs) in [(0, sizes.runs), (100, sizes.slow_runs)] {
+        for page in [1000, LARGEST_PAGE] {
+            cases.push(Case {
+                heading: format!("list: {names} names, pages of {page}{}", late(latency)),
+                latency,
+                rows: listing(page),
+                ..case(runs)
+            });
+        }
+    }
+    cases
 }
 
 /// Without TLS, on loopback.
@@ -309,8 +383,16 @@ fn large(
         workers,
         whole_sha1,
         length,
+        part: 0,
     };
     let mut rows = rows(task(workers));
+    if latency > 0 && direction == Direction::Up {
+        let name = "bare program with our requests";
+        rows.push((name.into(), Contestant::Bare, task(workers)));
+        let name = "bare program, parts of 100 MB";
+        let parts = in_parts(task(workers), 100_000_000);
+        rows.push((name.into(), Contestant::Bare, parts));
+    }
     if latency == 0 && workers == 4 {
         let name = "floor, one connection";
         rows.push((name.into(), Contestant::Floor, task(1)));

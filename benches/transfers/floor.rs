@@ -1,7 +1,8 @@
 //! The floor: a bare blocking program that only moves and hashes the same bytes over as many
 //! connections, and hashes them as often. It authorizes nobody, starts and finishes no large file,
-//! retries nothing, and sends nothing but the requests that carry content.
+//! retries nothing, and sends nothing but the requests that carry content. Of a listing it decodes the names alone.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt as _;
@@ -10,16 +11,19 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
 use crate::ours::each;
-use crate::server::{BUCKET, large_name, small_folder, small_name};
+use crate::server::{BUCKET, LISTED, large_name, small_folder, small_name};
 use crate::task::{Direction, Task};
 use crate::tls::Stream;
 
 const BUFFER: usize = 256 * 1024;
+
 /// The parts of the crate's defaults: the service's recommendation up, shared out among the workers.
-fn up_part(length: u64, workers: usize) -> u64 {
+pub(crate) fn up_part(length: u64, workers: usize) -> u64 {
     let (count, workers) = (length.div_ceil(100_000_000), workers as u64);
     let shares = match count / workers {
         0 => (length / 16_000_000).clamp(count, workers),
@@ -42,10 +46,27 @@ pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
             workers,
             whole_sha1,
             length,
-        } => upload_large(realm, directory, (*workers, *length), *whole_sha1),
+            part,
+        } => {
+            let part = match part {
+                0 => up_part(*length, *workers),
+                part => *part,
+            };
+            upload_large(realm, directory, (*workers, *length, part), *whole_sha1)
+        }
         Task::Large {
-            workers, length, ..
-        } => download_large(realm, directory, (*workers, *length)),
+            workers,
+            length,
+            part,
+            ..
+        } => {
+            let part = match part {
+                0 => down_part(*length, *workers),
+                part => *part,
+            };
+            download_large(realm, directory, (*workers, *length, part))
+        }
+        Task::List { names, page, .. } => list(realm, *names, *page),
         Task::Small {
             direction,
             files,
@@ -63,45 +84,71 @@ pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
 fn upload_large(
     realm: &str,
     directory: &Path,
-    (workers, length): (usize, u64),
+    (workers, length, part): (usize, u64, u64),
     whole_sha1: bool,
 ) -> Result<()> {
     let file = File::open(directory.join(large_name("large", length)))?;
     if whole_sha1 {
-        let mut hasher = Sha1::new();
-        read_range(&file, (0, length), |bytes| {
-            hasher.update(bytes);
-            Ok(())
-        })?;
-        hasher.finalize();
+        hash(&file, length)?;
     }
-    each_part(
-        realm,
-        (length, up_part(length, workers)),
-        workers,
-        |client, n, (start, end)| {
-            let head = format!(
-                "POST /b2api/v4/b2_upload_part/u/f HTTP/1.1\r\nHost: b2\r\nX-Bz-Part-Number: {}\r\n\
-             X-Bz-Content-Sha1: hex_digits_at_end\r\nContent-Length: {}\r\n\r\n",
-                n + 1,
-                end - start + 40
-            );
-            client.stream.write_all(head.as_bytes())?;
-            let mut hasher = Sha1::new();
-            read_range(&file, (start, end), |bytes| {
-                hasher.update(bytes);
-                Ok(client.stream.write_all(bytes)?)
-            })?;
-            client
-                .stream
-                .write_all(hex::encode(hasher.finalize()).as_bytes())?;
-            client.read_answer(|_| Ok(()))
-        },
-    )
+    each_part(realm, (length, part), workers, |client, n, (start, end)| {
+        client.send_part("/b2api/v4/b2_upload_part/u/f", &file, n, (start, end))
+    })
+}
+
+/// The SHA-1 of a file.
+pub(crate) fn hash(file: &File, length: u64) -> Result<String> {
+    let mut hasher = Sha1::new();
+    read_range(file, (0, length), |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    })?;
+    Ok(hex::encode(hasher.finalize()))
+}
+
+/// A page of a listing, as far as the floor decodes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    #[serde(borrow)]
+    files: Vec<Row<'a>>,
+    next_file_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(borrow, rename = "fileName")]
+    name: Cow<'a, str>,
+}
+
+fn list(realm: &str, names: usize, page: usize) -> Result<()> {
+    let mut client = Client::connect(realm)?;
+    let (mut listed, mut start) = (0, None);
+    loop {
+        let request = json!({
+            "bucketId": "b",
+            "prefix": LISTED,
+            "startFileName": start,
+            "maxFileCount": page,
+        });
+        let answer = client.call("b2_list_file_names", &request)?;
+        let page: Page<'_> = serde_json::from_slice(&answer)?;
+        let wanted = page.files.iter().filter(|row| row.name.starts_with(LISTED));
+        listed += wanted.count();
+        start = page.next_file_name;
+        if start.is_none() {
+            ensure!(listed == names, "{listed} names");
+            return Ok(());
+        }
+    }
 }
 
 /// Ranges side by side, each written where it belongs; one more thread hashes what is complete.
-fn download_large(realm: &str, directory: &Path, (workers, length): (usize, u64)) -> Result<()> {
+fn download_large(
+    realm: &str,
+    directory: &Path,
+    (workers, length, part): (usize, u64, u64),
+) -> Result<()> {
     let name = &large_name("down", length);
     let file = &File::options()
         .read(true)
@@ -110,7 +157,6 @@ fn download_large(realm: &str, directory: &Path, (workers, length): (usize, u64)
         .truncate(true)
         .open(directory.join("copy"))?;
     let (length, expected) = head(realm, name)?;
-    let part = down_part(length, workers);
     let (complete, completed) = mpsc::channel();
     thread::scope(|scope| {
         let hashing = scope.spawn(move || hash_behind(file, (length, part), &completed));
@@ -227,7 +273,7 @@ fn head(realm: &str, name: &str) -> Result<(u64, String)> {
 }
 
 /// Does `work` for each part, on so many threads with a connection each.
-fn each_part(
+pub(crate) fn each_part(
     realm: &str,
     (length, size): (u64, u64),
     workers: usize,
@@ -265,8 +311,9 @@ fn read_range(
 }
 
 /// One connection.
-struct Client {
+pub(crate) struct Client {
     stream: Stream,
+    host: String,
     buffer: Vec<u8>,
     /// The head of the last answer, and where in the buffer what follows it ends.
     head: String,
@@ -274,9 +321,10 @@ struct Client {
 }
 
 impl Client {
-    fn connect(realm: &str) -> Result<Self> {
+    pub(crate) fn connect(realm: &str) -> Result<Self> {
         Ok(Self {
             stream: Stream::connect(realm)?,
+            host: realm.rsplit('/').next().unwrap_or_default().to_owned(),
             buffer: vec![0; BUFFER],
             head: String::new(),
             rest: 0..0,
@@ -286,6 +334,48 @@ impl Client {
     fn get(&mut self, name: &str, headers: &str) -> Result<()> {
         let request = format!("GET /file/{BUCKET}/{name} HTTP/1.1\r\nHost: b2\r\n{headers}\r\n");
         Ok(self.stream.write_all(request.as_bytes())?)
+    }
+
+    /// Calls an operation that takes JSON; what it answers.
+    pub(crate) fn call(&mut self, operation: &str, request: &Value) -> Result<Vec<u8>> {
+        let body = request.to_string();
+        let head = format!(
+            "POST /b2api/v4/{operation} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.host,
+            body.len()
+        );
+        self.stream.write_all(head.as_bytes())?;
+        let mut answer = Vec::new();
+        self.read_answer(|bytes| {
+            answer.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(answer)
+    }
+
+    /// Uploads a part of a file to this path, and hashes it while it is sent.
+    pub(crate) fn send_part(
+        &mut self,
+        path: &str,
+        file: &File,
+        n: usize,
+        (start, end): (u64, u64),
+    ) -> Result<()> {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: b2\r\nX-Bz-Part-Number: {}\r\n\
+             X-Bz-Content-Sha1: hex_digits_at_end\r\nContent-Length: {}\r\n\r\n",
+            n + 1,
+            end - start + 40
+        );
+        self.stream.write_all(head.as_bytes())?;
+        let mut hasher = Sha1::new();
+        read_range(file, (start, end), |bytes| {
+            hasher.update(bytes);
+            Ok(self.stream.write_all(bytes)?)
+        })?;
+        self.stream
+            .write_all(hex::encode(hasher.finalize()).as_bytes())?;
+        self.read_answer(|_| Ok(()))
     }
 
     fn read_head(&mut self) -> Result<()> {

@@ -18,6 +18,7 @@
     reason = "a measuring program reads the real clock, and its server sleeps"
 )]
 
+mod bare;
 mod cases;
 mod floor;
 mod measure;
@@ -65,15 +66,15 @@ fn main() -> Result<()> {
             let certificates = arguments.next().context("no directory")?;
             server::serve(&Sizes::from_environment()?, Path::new(&certificates))
         }
-        Some(role @ ("ours" | "floor")) => {
+        Some(role @ ("ours" | "floor" | "bare")) => {
             let words = words();
             let [task, realm, directory] = words.as_slice() else {
                 bail!("{role} takes a task, a realm and a directory");
             };
-            let run = if role == "ours" {
-                ours::run
-            } else {
-                floor::run
+            let run = match role {
+                "ours" => ours::run,
+                "bare" => bare::run,
+                _ => floor::run,
             };
             run(&task.parse()?, realm, Path::new(directory))
         }

@@ -9,10 +9,10 @@ use b2sdk::account_info::AccountInfo;
 use b2sdk::limits::Workers;
 use b2sdk::{
     B2Api, B2ApiBuilder, Bucket, DownloadOptions, Error, InMemoryAccountInfo, LargeFileSha1,
-    SqliteAccountInfo, UploadOptions, Verification,
+    LsOptions, SqliteAccountInfo, UploadOptions, Verification,
 };
 
-use crate::server::{BUCKET, KEY, KEY_ID, large_name, small_folder, small_name};
+use crate::server::{BUCKET, KEY, KEY_ID, LISTED, large_name, small_folder, small_name};
 use crate::task::{self, Direction, Store, Task};
 use crate::tls;
 
@@ -23,12 +23,22 @@ pub(crate) fn run(task: &Task, realm: &str, directory: &Path) -> Result<()> {
             workers,
             whole_sha1,
             length,
+            part,
         } => {
             let bucket = bucket(InMemoryAccountInfo::new(), realm, *workers)?;
+            let sizes = (*length, *part);
             match direction {
-                Direction::Up => upload_large(&bucket, directory, *length, *whole_sha1),
-                Direction::Down => download_large(&bucket, directory, *length),
+                Direction::Up => upload_large(&bucket, directory, sizes, *whole_sha1),
+                Direction::Down => download_large(&bucket, directory, sizes),
             }
+        }
+        Task::List {
+            names,
+            page,
+            is_ahead,
+        } => {
+            let bucket = bucket(InMemoryAccountInfo::new(), realm, 1)?;
+            list(&bucket, *names, *page, *is_ahead)
         }
         Task::Small {
             direction,
@@ -120,12 +130,33 @@ fn many(bucket: &Bucket, directory: &Path, direction: Direction, files: usize) -
     Ok(())
 }
 
-fn upload_large(bucket: &Bucket, directory: &Path, length: u64, whole_sha1: bool) -> Result<()> {
+fn list(bucket: &Bucket, names: usize, page: usize, is_ahead: bool) -> Result<()> {
+    let mut options = LsOptions::new().recursive(true).read_ahead(is_ahead);
+    if page > 0 {
+        options = options.page_size(u32::try_from(page)?);
+    }
+    let mut listed = 0;
+    for entry in bucket.ls_with(LISTED, &options)? {
+        listed += usize::from(entry?.version.file_name.starts_with(LISTED));
+    }
+    ensure!(listed == names, "{listed} names");
+    Ok(())
+}
+
+fn upload_large(
+    bucket: &Bucket,
+    directory: &Path,
+    (length, part): (u64, u64),
+    whole_sha1: bool,
+) -> Result<()> {
     let sha1 = match whole_sha1 {
         true => LargeFileSha1::Compute,
         false => LargeFileSha1::Omit,
     };
-    let options = UploadOptions::new().large_file_sha1(sha1);
+    let mut options = UploadOptions::new().large_file_sha1(sha1);
+    if part > 0 {
+        options = options.part_size(part);
+    }
     bucket.upload_local_file_with(
         directory.join(large_name("large", length)),
         "up/large",
@@ -134,9 +165,13 @@ fn upload_large(bucket: &Bucket, directory: &Path, length: u64, whole_sha1: bool
     Ok(())
 }
 
-fn download_large(bucket: &Bucket, directory: &Path, length: u64) -> Result<()> {
+fn download_large(bucket: &Bucket, directory: &Path, (length, part): (u64, u64)) -> Result<()> {
+    let mut options = DownloadOptions::new();
+    if part > 0 {
+        options = options.part_size(part);
+    }
     let saved = bucket
-        .download_file_by_name(&large_name("down", length))?
+        .download_file_by_name_with(&large_name("down", length), &options)?
         .save_to(directory.join("copy"))?;
     ensure!(saved.verification() == Verification::Verified);
     Ok(())

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::server::{BUCKET, KEY, KEY_ID, large_name, small_folder};
+use crate::server::{BUCKET, KEY, KEY_ID, LISTED, large_name, small_folder};
 use crate::task::{Direction, Task};
 use crate::tls;
 
@@ -14,6 +14,8 @@ use crate::tls;
 pub(crate) enum Contestant {
     Ours,
     Floor,
+    /// A program that sends the requests of this crate.
+    Bare,
     Python,
     Rclone,
     Curl,
@@ -81,6 +83,7 @@ impl Peers {
         let mut command = match contestant {
             Contestant::Ours => Some(own("ours", task, realm, directory)?),
             Contestant::Floor => Some(own("floor", task, realm, directory)?),
+            Contestant::Bare => Some(own("bare", task, realm, directory)?),
             Contestant::Python => self.python.as_ref().map(|python| {
                 let script = concat!(
                     env!("CARGO_MANIFEST_DIR"),
@@ -133,6 +136,10 @@ fn rclone(task: &Task, realm: &str, directory: &Path) -> Command {
         .env("RCLONE_CONFIG_BENCH_KEY", KEY)
         .args(["--retries", "1", "--log-level", "ERROR"]);
     let remote = |path: &str| format!("bench:{BUCKET}/{path}");
+    if let Task::List { .. } = task {
+        command.args(["lsf", "-R"]).arg(remote(LISTED));
+        return command;
+    }
     let (from, to, parallel) = match task {
         Task::Large {
             direction: Direction::Up,
@@ -175,11 +182,11 @@ fn rclone(task: &Task, realm: &str, directory: &Path) -> Command {
             directory.join("copies").to_string_lossy().into_owned(),
             *threads,
         ),
-        Task::Start => (directory.join("up/0000").into(), remote("up/one"), 4),
+        Task::Start | Task::List { .. } => (directory.join("up/0000").into(), remote("up/one"), 4),
     };
     let verb = match task {
         Task::Small { .. } | Task::Many { .. } => "copy",
-        Task::Large { .. } | Task::Start => "copyto",
+        Task::Large { .. } | Task::Start | Task::List { .. } => "copyto",
     };
     let parallel = parallel.to_string();
     command

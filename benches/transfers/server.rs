@@ -28,6 +28,8 @@ use crate::tls::{self, Stream};
 /// What the service and its clients agree on.
 pub(crate) const BUCKET: &str = "bench-bucket";
 pub(crate) const KEY_ID: &str = "0005b2e9f07c1d40000000001";
+/// The folder of the names to list.
+pub(crate) const LISTED: &str = "list/";
 pub(crate) const KEY: &str = "K000benchbenchbenchbenchbenchbe";
 
 const BUCKET_ID: &str = "e50ba23e791f80c74c619dd4";
@@ -130,6 +132,14 @@ impl Service {
                 };
                 files.insert(small_name(&small_folder(count), n), small);
             }
+        }
+        for n in 0..sizes.names {
+            let small = Stored {
+                length: sizes.small,
+                sha1: sha1.clone(),
+                is_large: false,
+            };
+            files.insert(format!("{LISTED}{n:06}"), small);
         }
         Self {
             block,
@@ -383,7 +393,12 @@ impl Connection {
             _ => {
                 let body = serde_json::from_slice(&body).unwrap_or_default();
                 match service.call(operation, &body, &self.origin(request)) {
-                    Some(answer) => self.send(&answer),
+                    Some(mut answer) => {
+                        if !request.path.starts_with("/b2api/v1/") {
+                            without_sizes(&mut answer);
+                        }
+                        self.send(&answer)
+                    }
                     None => self.refuse(request),
                 }
             }
@@ -531,6 +546,14 @@ fn version(id: &str, name: &str, (action, length, sha1): (&str, u64, &str), info
         "serverSideEncryption": { "algorithm": null, "mode": null },
         "uploadTimestamp": TIMESTAMP,
     })
+}
+
+/// Removes the member of rows that only the first version of the API has.
+fn without_sizes(answer: &mut Value) {
+    let rows = answer.get_mut("files").and_then(Value::as_array_mut);
+    for row in rows.into_iter().flatten().filter_map(Value::as_object_mut) {
+        row.remove("size");
+    }
 }
 
 impl Service {

@@ -40,6 +40,8 @@ pub(crate) enum Task {
         whole_sha1: bool,
         /// In bytes.
         length: u64,
+        /// The bytes of a part or range that this crate, the floor and the bare program are told; 0 for what they choose.
+        part: u64,
     },
     /// Many small files, one after the other on each thread.
     Small {
@@ -54,6 +56,13 @@ pub(crate) enum Task {
         files: usize,
         workers: usize,
     },
+    /// A listing of many names, of so many rows a page; 0 for the default.
+    List {
+        names: usize,
+        page: usize,
+        /// Whether the next page is fetched while one is read.
+        is_ahead: bool,
+    },
     /// One small upload.
     Start,
 }
@@ -66,9 +75,10 @@ impl fmt::Display for Task {
                 workers,
                 whole_sha1,
                 length,
+                part,
             } => write!(
                 f,
-                "large:{}:{workers}:{whole_sha1}:{length}",
+                "large:{}:{workers}:{whole_sha1}:{length}:{part}",
                 direction.name()
             ),
             Self::Many {
@@ -89,6 +99,11 @@ impl fmt::Display for Task {
                 };
                 write!(f, "small:{}:{files}:{threads}:{store}", direction.name())
             }
+            Self::List {
+                names,
+                page,
+                is_ahead,
+            } => write!(f, "list:{names}:{page}:{is_ahead}"),
             Self::Start => f.write_str("start"),
         }
     }
@@ -109,8 +124,9 @@ impl std::str::FromStr for Task {
                 files: files.parse()?,
                 workers: workers.parse()?,
             },
-            ["large", way, workers, whole_sha1, length] => Self::Large {
+            ["large", way, workers, whole_sha1, length, part] => Self::Large {
                 length: length.parse()?,
+                part: part.parse()?,
                 direction: direction(way),
                 workers: workers.parse()?,
                 whole_sha1: whole_sha1.parse().context("true or false")?,
@@ -124,6 +140,11 @@ impl std::str::FromStr for Task {
                     "unflushed" => Store::Unflushed,
                     _ => Store::Sqlite,
                 },
+            },
+            ["list", names, page, is_ahead] => Self::List {
+                names: names.parse()?,
+                page: page.parse()?,
+                is_ahead: is_ahead.parse().context("true or false")?,
             },
             ["start"] => Self::Start,
             _ => bail!("unknown task {text}"),

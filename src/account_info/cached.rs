@@ -7,7 +7,7 @@
 //!
 //! | call | what the memory does |
 //! | --- | --- |
-//! | `auth` | answers for as long as the staleness allows |
+//! | `auth` | answers for as long as the staleness allows; what was read drops URLs of other identities |
 //! | `begin_refresh` | is asked of the store; the remembered authorization is dropped, because a newer one is about to come |
 //! | `save_auth` | goes to the store first; URLs of other identities are dropped |
 //! | `clear` | empties the memory first, so that nothing of it is used even if the store fails |
@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::url_pools::UrlPools;
+use super::url_pools::{Found, UrlPools};
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
@@ -158,8 +158,11 @@ impl<S: AccountInfo> Cached<S> {
 
     /// Remembers an authorization that was read or saved, unless nothing is to be remembered.
     ///
-    /// A later call replaces what is remembered, also by the fact that there is none.
+    /// A later call replaces what is remembered, also by the fact that there is none. The upload
+    /// URLs of other identities are dropped: the store has dropped its own, and they must not come
+    /// back when their identity logs in again.
     fn note(&self, auth: Option<&Arc<AuthSnapshot>>) {
+        self.urls.keep_only(auth.map(|auth| auth.identity()));
         if !self.staleness.is_zero() {
             *self.read.write() = Some(Read {
                 auth: auth.cloned(),
@@ -176,17 +179,22 @@ impl<S: AccountInfo> Cached<S> {
         self.names.lock().clear();
     }
 
-    /// Passes on the store's answer about somebody's data. If the store holds another identity by
-    /// now, the memory is emptied, so that the next call reads whose account it is.
+    /// Passes on the store's answer about the data of `owner`. If the store holds another identity
+    /// by now, the memory is emptied, so that the next call reads whose account it is, and the
+    /// owner's upload URLs are dropped.
     ///
     /// Any other failure leaves the memory as it is: a store that cannot be reached has not changed
     /// its mind.
-    ///
-    /// Upload URLs stay in memory, because each belongs to an identity and is handed out to that
-    /// one only.
-    fn heed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+    fn heed<T>(
+        &self,
+        owner: Option<&Identity>,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         if outcome.as_ref().is_err_and(StoreError::is_superseded) {
             self.forget();
+            if let Some(owner) = owner {
+                self.urls.drop_owner(owner);
+            }
         }
         outcome
     }
@@ -261,8 +269,8 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         auth: AccountAuth,
         ticket: Option<RefreshTicket>,
     ) -> Result<Arc<AuthSnapshot>, StoreError> {
-        let saved = self.heed(self.store.save_auth(auth, ticket))?;
-        self.urls.keep_only(Some(saved.identity()));
+        let drawn = ticket.as_ref().and_then(RefreshTicket::identity).cloned();
+        let saved = self.heed(drawn.as_ref(), self.store.save_auth(auth, ticket))?;
         self.names.lock().clear();
         self.note(Some(&saved));
         Ok(saved)
@@ -288,7 +296,7 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         {
             return Ok(Some(known.id.clone()));
         }
-        let found = self.heed(self.store.bucket_id(owner, name))?;
+        let found = self.heed(Some(owner), self.store.bucket_id(owner, name))?;
         if let Some(id) = &found {
             self.note_bucket(owner, name, id);
         }
@@ -302,7 +310,7 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         if known.is_some() {
             return Ok(known);
         }
-        let found = self.heed(self.store.bucket_name(owner, id))?;
+        let found = self.heed(Some(owner), self.store.bucket_name(owner, id))?;
         if let Some(name) = &found {
             self.note_bucket(owner, name, id);
         }
@@ -310,11 +318,11 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
     }
 
     fn buckets(&self, owner: &Identity) -> Result<Vec<(String, BucketId)>, StoreError> {
-        self.heed(self.store.buckets(owner))
+        self.heed(Some(owner), self.store.buckets(owner))
     }
 
     fn save_bucket(&self, owner: &Identity, name: &str, id: &BucketId) -> Result<(), StoreError> {
-        self.heed(self.store.save_bucket(owner, name, id))?;
+        self.heed(Some(owner), self.store.save_bucket(owner, name, id))?;
         self.note_bucket(owner, name, id);
         Ok(())
     }
@@ -323,7 +331,7 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         self.names.lock().retain(|_, known| known.id != *id);
         self.urls
             .drop_target(owner, &UploadTarget::Bucket(id.clone()));
-        self.heed(self.store.remove_bucket(owner, id))
+        self.heed(Some(owner), self.store.remove_bucket(owner, id))
     }
 
     fn replace_buckets(
@@ -332,7 +340,7 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         buckets: &[(String, BucketId)],
     ) -> Result<(), StoreError> {
         self.names.lock().clear();
-        self.heed(self.store.replace_buckets(owner, buckets))
+        self.heed(Some(owner), self.store.replace_buckets(owner, buckets))
     }
 
     fn take_upload_url(
@@ -343,19 +351,19 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         if self.is_forked() {
             return self.store.take_upload_url(owner, target);
         }
+        if !has_pool(target) {
+            return self.heed(Some(owner), self.store.take_upload_url(owner, target));
+        }
         // What is kept here is this owner's alone, and the caller has just read whose account it is.
-        if let Some(url) = self.urls.take(owner, target) {
-            return Ok(Some(url));
+        match self.urls.find(owner, target) {
+            Found::Url(url) => Ok(Some(url)),
+            Found::Nothing => Ok(None),
+            Found::Unknown(look) => {
+                let taken = self.heed(Some(owner), self.store.take_upload_url(owner, target));
+                let returned = look.end(&taken);
+                Ok(taken?.or(returned))
+            }
         }
-        let waiting = self.urls.wait(owner, target);
-        let taken = self.heed(self.store.take_upload_url(owner, target))?;
-        drop(waiting);
-        if taken.is_some() {
-            self.urls.note_taken(owner, target);
-            return Ok(taken);
-        }
-        // One may have been returned while the store was busy with the other threads.
-        Ok(self.urls.take(owner, target))
     }
 
     fn put_upload_url(
@@ -367,16 +375,26 @@ impl<S: AccountInfo> AccountInfo for Cached<S> {
         if self.is_forked() {
             return self.store.put_upload_url(owner, target, url);
         }
-        for url in self.urls.put(owner, target, url) {
-            self.heed(self.store.put_upload_url(owner, target, url))?;
+        if !has_pool(target) {
+            return self.heed(Some(owner), self.store.put_upload_url(owner, target, url));
         }
-        Ok(())
+        let Some(mut returned) = self.urls.put(owner, target, url) else {
+            return Ok(());
+        };
+        returned.urls().try_for_each(|url| {
+            self.heed(Some(owner), self.store.put_upload_url(owner, target, url))
+        })
     }
 
     fn drop_upload_urls(&self, owner: &Identity, target: &UploadTarget) -> Result<(), StoreError> {
         self.urls.drop_target(owner, target);
-        self.heed(self.store.drop_upload_urls(owner, target))
+        self.heed(Some(owner), self.store.drop_upload_urls(owner, target))
     }
+}
+
+/// Whether URLs of this target may stay in memory. Those for the parts of a large file live too short for that.
+const fn has_pool(target: &UploadTarget) -> bool {
+    matches!(target, UploadTarget::Bucket(_))
 }
 
 impl<S: AccountInfo> Drop for Cached<S> {

@@ -20,6 +20,11 @@ use crate::account_info::sealing::Sealing;
 use crate::control::clock::Clock;
 use crate::error::{Error, Result, StoreError};
 
+/// How recently a connection must have been in use to be taken for open.
+///
+/// Nothing closes a connection as soon as that: proxies and servers wait for tens of seconds.
+pub(super) const RECENTLY: Duration = Duration::from_secs(1);
+
 /// Returns the password when a connection is made.
 pub(super) type Password =
     Arc<dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
@@ -88,8 +93,8 @@ pub(super) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Leaves a server alone for a moment after it could not be reached, so that many calls do not each
-/// wait for the time-out.
+/// Leaves a server alone for a moment after it could not be reached over a new connection, so that
+/// many calls do not each wait for the time-out.
 ///
 /// During the pause calls fail at once with the reason of the first failure, and the client goes on
 /// without the store. The first call after it asks the server again; if that fails, the next pause

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sync::{Mutex, MutexGuard};
+use crate::account_info::bucket_list::last_of_each;
 use crate::account_info::{
     AccountInfo, AuthSnapshot, Generation, Refresh, RefreshTicket, UploadTarget, UploadUrl,
 };
@@ -319,7 +320,10 @@ impl AccountInfo for InMemoryAccountInfo {
         owner: &Identity,
         buckets: &[(String, BucketId)],
     ) -> Result<(), StoreError> {
-        self.owned_by(owner)?.buckets = buckets.iter().cloned().collect();
+        let kept = last_of_each(buckets).into_iter();
+        self.owned_by(owner)?.buckets = kept
+            .map(|(name, id)| (name.to_owned(), id.clone()))
+            .collect();
         Ok(())
     }
 

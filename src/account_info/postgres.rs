@@ -9,7 +9,7 @@
 //! | a request to B2, the authorization read less than `staleness` ago | nothing |
 //! | a request to B2 otherwise | one statement, which returns no secret while nothing has changed |
 //! | a small upload through a URL in constant use | nothing |
-//! | any other taking or putting of an upload URL | one statement |
+//! | any other taking or putting of an upload URL | one statement; putting over a connection that was not used for a second, one more, which is empty |
 //! | `begin_refresh`, `renew_lease`, `abandon_refresh`, bucket lookups | one statement |
 //! | `save_auth`, `clear`, changes of buckets | one transaction of five to eight round trips |
 
@@ -51,7 +51,8 @@ use crate::error::Result;
 ///
 /// # Consequences
 /// Whoever can read the tables can upload, download and delete with the token for up to a day,
-/// unless the store is sealed. Backups of the database contain what the tables do. After a failover
+/// unless the store is sealed. The connection may be in clear text unless the URL says
+/// `sslmode=require`; see [`connect`](Self::connect). Backups of the database contain what the tables do. After a failover
 /// to a replica, upload URLs are requested again, because unlogged tables are not replicated.
 ///
 /// ```no_run
@@ -59,7 +60,7 @@ use crate::error::Result;
 /// use b2sdk::account_info::PostgresAccountInfo;
 /// use b2sdk::credentials::EnvironmentCredentials;
 ///
-/// let b2_api = B2Api::new(PostgresAccountInfo::connect("postgres://fleet@db.internal/b2")?);
+/// let b2_api = B2Api::new(PostgresAccountInfo::connect("postgres://fleet@db.internal/b2?sslmode=require")?);
 /// b2_api.authorize_with(EnvironmentCredentials::new())?;
 /// # Ok::<_, b2sdk::Error>(())
 /// ```
@@ -80,8 +81,17 @@ impl PostgresAccountInfo {
     /// `postgres://[user[:password]@]host[:port][/database][?options]`, as PostgreSQL's own programs take
     /// it; several hosts separated by commas are tried in turn until one can be written.
     ///
-    /// TLS is used if the server offers it, and then its certificate is verified; `sslmode=require` in the
-    /// URL insists on it, and `sslmode=disable` does without.
+    /// # Encryption on the way
+    /// **Without `sslmode=require` in the URL, the connection may be in clear text.** TLS is then used
+    /// only if the server offers it, and whoever controls the network between the two can hide that
+    /// offer, read the password, the token and the upload URLs, and change them. So write
+    /// `postgres://user@host/database?sslmode=require` for every server on another machine: a
+    /// connection without TLS then fails. With TLS the certificate is always verified, by the system's
+    /// roots or by [`tls_roots`](PostgresAccountInfoBuilder::tls_roots); `sslmode=verify-ca` and
+    /// `sslmode=verify-full` mean no more than `require`. `sslmode=disable` never uses TLS.
+    ///
+    /// A store that is opened without it logs one warning, unless the URL names only this machine
+    /// (`localhost`, a loopback address or a socket in the file system).
     ///
     /// No connection is made before the first call, so a server that is away is no error here.
     ///
@@ -194,7 +204,9 @@ impl PostgresAccountInfoBuilder {
         self
     }
 
-    /// Opens the account info on a server. No connection is made before the first call.
+    /// Opens the account info on a server. No connection is made before the first call. The form of the
+    /// URL, and why a server on another machine needs `sslmode=require` in it, is described at
+    /// [`PostgresAccountInfo::connect`].
     ///
     /// # Errors
     /// [`Error::InvalidInput`](crate::Error::InvalidInput) if the URL, the name, the secret or the TLS
@@ -208,7 +220,7 @@ impl PostgresAccountInfoBuilder {
             clock,
             ..
         } = self.fleet;
-        let server = Server::new(url, self.settings)?;
+        let server = Server::new(url, self.settings, clock.clone())?;
         let store = PostgresStore::new(server, account, sealing, pool_size, clock.clone());
         Ok(PostgresAccountInfo {
             store: Cached::reading(store, staleness, clock),

@@ -8,7 +8,7 @@
 //! | a request to B2, the authorization read less than `staleness` ago | none |
 //! | a request to B2 otherwise | one; the server answers with a few bytes while nothing has changed |
 //! | a small upload through a URL in constant use | none |
-//! | any other taking or putting of an upload URL | one |
+//! | any other taking or putting of an upload URL | one; putting over a connection that was not used for a second, two |
 //! | a new connection | one more, for the server's run |
 //! | the first use of a script after the server was restarted | one more, to load it |
 
@@ -67,6 +67,9 @@ impl RedisAccountInfo {
     /// `redis+sentinel://[user[:password]@]host[:port],host[:port]/service[/database]` (or
     /// `rediss+sentinel://`) the hosts are Sentinels, which are asked for the primary of the service
     /// whenever a connection is made. In a cluster, any node leads to the one that holds the account info.
+    ///
+    /// With `redis://` everything is sent in clear text, the password and the token included. Write
+    /// `rediss://` for every server on another machine.
     ///
     /// No connection is made before the first call, so a server that is away is no error here.
     ///
@@ -173,7 +176,7 @@ impl RedisAccountInfoBuilder {
             clock,
             ..
         } = self.fleet;
-        let server = Server::new(url, self.settings)?;
+        let server = Server::new(url, self.settings, clock.clone())?;
         let store = RedisStore::new(server, &account, sealing, pool_size, clock.clone());
         Ok(RedisAccountInfo {
             store: Cached::reading(store, staleness, clock),

@@ -41,6 +41,11 @@ pub struct CreateKeyOptions {
     pub buckets: Option<Vec<BucketId>>,
     /// What the names of files begin with that the key may use; all names if not set. The key can then list
     /// files only below this prefix, and upload, download, hide, copy and delete only such names.
+    ///
+    /// It applies in every bucket that the key may use, so without `buckets` in all of them. Older
+    /// documentation of the service required a bucket together with a prefix: if the service refuses such
+    /// a key, restrict it to buckets as well
+    /// ([section 2.22](crate::guide::protocol#222-b2_create_key)).
     pub name_prefix: Option<String>,
     /// How long the key is valid, in whole seconds, at least one and less than 1,000 days. Fractions of a
     /// second are dropped. A key for which this is not set never expires.

@@ -17,7 +17,7 @@ pub(crate) mod outcome;
 use crate::bucket::Bucket;
 use crate::bucket::delete_many::deletions::Deletions;
 use crate::bucket::delete_many::outcome::FileIdAndName;
-use crate::bucket::list::pages::FilePages;
+use crate::bucket::list::listing::Listing;
 use crate::bucket::list::{LsOptions, Versions};
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ setters! {
 /// An iterator over the versions of a listing, without its folders: what [`Bucket::delete_many`] deletes. It
 /// only appears as the parameter of [`Deletions`].
 #[derive(Debug)]
-pub struct ListedVersions(FilePages);
+pub struct ListedVersions(Listing);
 
 impl Iterator for ListedVersions {
     type Item = Result<FileIdAndName>;

@@ -1,9 +1,11 @@
 //! Listing a bucket page by page. At most about 1 MiB of a page is in memory, nothing is requested before the
 //! first item is taken, and a listing ends only when the service says so (`session::listed_files`).
 
+pub(super) mod listing;
 pub(super) mod pages;
 
 use crate::bucket::Bucket;
+use crate::bucket::list::listing::Listing;
 use crate::bucket::list::pages::{FilePages, Selection};
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
@@ -60,6 +62,14 @@ pub struct LsOptions {
     /// By default the first page has 1,000 entries, and each page twice as many as the one before it, up to
     /// 10,000: a listing that is stopped early costs at most about twice what was taken of it.
     pub page_size: Option<u32>,
+    /// Whether the next page is requested while the entries of one are taken, instead of when they are used up.
+    /// Off by default.
+    ///
+    /// This hides the time that the service takes for a page behind the time that the caller takes for the
+    /// entries. A listing that is stopped early has requested at most one page beyond the one that it stopped in,
+    /// which is billed like any other. Up to 2,000 entries more are in memory, and the listing has a thread of its
+    /// own, which ends when the iterator is dropped.
+    pub read_ahead: bool,
     /// Cancels the listing.
     pub cancel: Option<CancelToken>,
 }
@@ -70,6 +80,7 @@ setters! {
         versions: Versions,
         with_wildcard: bool,
         page_size: u32,
+        read_ahead: bool,
     }
     list {
         filters: Filter,
@@ -111,8 +122,11 @@ pub struct Entry {
 /// 1 MiB of a page is in memory, whatever its size, unless no entry is taken for five seconds. Then the next one
 /// reads the rest of the page into memory, up to about 10 MB. If the connection breaks in the middle of a large
 /// page, the rest of the page is requested again, which is billed. After an error the iterator ends.
+///
+/// With [`LsOptions::read_ahead`], the next page is requested earlier, and dropping the iterator cancels that
+/// request and waits for its end.
 #[derive(Debug)]
-pub struct Ls(FilePages);
+pub struct Ls(Listing);
 
 /// An iterator over the versions of one file, newest first, from [`Bucket::list_file_versions`].
 ///
@@ -176,13 +190,14 @@ impl Bucket {
         Ok(Ls(self.pages(folder, options)?))
     }
 
-    pub(super) fn pages(&self, folder: &str, options: &LsOptions) -> Result<FilePages> {
+    pub(super) fn pages(&self, folder: &str, options: &LsOptions) -> Result<Listing> {
         let LsOptions {
             recursive,
             versions,
             with_wildcard,
             filters,
             page_size,
+            read_ahead,
             cancel,
         } = options;
         if let Some(size) = page_size
@@ -211,10 +226,16 @@ impl Bucket {
             filters: Filters::new(filters),
             is_recursive: *recursive,
         };
-        let control = self.control("ls", None, cancel.as_ref());
-        Ok(FilePages::new(
-            self, control, *versions, selection, *page_size,
-        ))
+        let pages = |cancel: Option<&CancelToken>| {
+            let control = self.control("ls", None, cancel);
+            FilePages::new(self, control, *versions, selection, *page_size)
+        };
+        Ok(if *read_ahead {
+            let cancel = cancel.as_ref().map(CancelToken::child).unwrap_or_default();
+            Listing::ahead(pages(Some(&cancel)), cancel)
+        } else {
+            Listing::OnDemand(Box::new(pages(cancel.as_ref())))
+        })
     }
 
     /// Lists all versions of one file, newest first, including hide markers and unfinished large files. A

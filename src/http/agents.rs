@@ -14,8 +14,8 @@
 //!
 //! The same settings apply to every pool: at most `connections` idle connections for one host and
 //! four times as many in all, kept for `idle_age`; a read buffer of 256 KiB and a write buffer of
-//! 128 KiB for each connection in use. The limits on silence are not among them, because they
-//! depend on the endpoint and are set for each request (`exchange`).
+//! 128 KiB for each connection in use. The limits on silence are those of most endpoints; the others
+//! are set for each request (`exchange`).
 //!
 //! | what is wrong with the settings | what follows |
 //! | --- | --- |
@@ -151,6 +151,7 @@ fn agent(
     https_only: bool,
 ) -> Agent {
     let timeouts = &config.timeouts;
+    let limits = timeouts.usual_limits();
     let family = if config.ipv4_only {
         IpFamily::Ipv4Only
     } else {
@@ -167,6 +168,10 @@ fn agent(
         .accept_encoding("")
         .timeout_resolve(Some(timeouts.resolve))
         .timeout_connect(Some(timeouts.connect))
+        .timeout_per_read(Some(limits.idle))
+        .timeout_per_write(Some(limits.idle))
+        .timeout_recv_response(Some(limits.head))
+        .timeout_await_100(Some(limits.consent))
         .max_idle_connections(4 * config.connections)
         .max_idle_connections_per_host(config.connections)
         .max_idle_age(config.idle_age)

@@ -35,6 +35,12 @@ use crate::http::error;
 use crate::model::operation::Operation;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 
+/// The most memory that is reserved because an answer announces a length, in bytes.
+const MOST_RESERVED: u64 = 64 * 1024;
+/// The room behind an answer in which its end is looked for. With less, the standard library reads the
+/// end of an answer by itself.
+const PROBE: usize = 64;
+
 /// Where the bytes of a request's body come from.
 pub(super) enum Source<'a> {
     /// Memory, sent as fast as the connection takes it.
@@ -246,6 +252,8 @@ pub(crate) struct ResponseBody {
     bandwidth: Option<Arc<Bandwidth>>,
     /// When reading stops, by the clock's `elapsed`, unless the body is the content of a file.
     ends: Option<Duration>,
+    /// The number of bytes that the head of the answer announces, if it does.
+    announced: Option<u64>,
 }
 
 impl ResponseBody {
@@ -258,6 +266,7 @@ impl ResponseBody {
         bandwidth: &Arc<Bandwidth>,
         limit: Option<Duration>,
     ) -> Self {
+        let announced = body.content_length();
         let reader = Box::new(body.into_with_config().limit(u64::MAX).reader());
         let is_content = matches!(
             operation,
@@ -270,6 +279,7 @@ impl ResponseBody {
             clock: clock.clone(),
             bandwidth: is_content.then(|| Arc::clone(bandwidth)),
             ends: limit.map(|limit| clock.elapsed().saturating_add(limit)),
+            announced,
         }
     }
 
@@ -306,7 +316,8 @@ impl ResponseBody {
     /// The caller gets nothing of a body that is too long or breaks off. Returning the connection
     /// to the pool is left to `ureq`, which does so at the end of the body.
     pub(crate) fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
+        let expected = self.announced.unwrap_or(0).min(MOST_RESERVED);
+        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + PROBE);
         let read = self.take(limit.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|error| self.failure(error))?;
         if bytes.len() as u64 > limit {

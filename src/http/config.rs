@@ -102,26 +102,60 @@ impl Timeouts {
         }
     }
 
+    /// Whether the limits of an operation are those of most operations.
+    pub(super) const fn are_usual_for(operation: Operation) -> bool {
+        !matches!(
+            operation,
+            Operation::CopyFile | Operation::CopyPart | Operation::FinishLargeFile
+        )
+    }
+
     /// The idle limit of an operation: copies and finishing a large file answer only when the
     /// service has done the work, which takes minutes for large ones.
     pub(super) const fn idle_for(&self, operation: Operation) -> Duration {
-        match operation {
-            Operation::CopyFile | Operation::CopyPart | Operation::FinishLargeFile => {
-                self.slow_idle
-            }
-            _ => self.idle,
+        if Self::are_usual_for(operation) {
+            self.idle
+        } else {
+            self.slow_idle
         }
     }
 
-    /// The limit on the whole head of an answer: a server that sends a byte now and then does not hold a call
-    /// for longer.
-    pub(super) fn longest_head(&self, operation: Operation) -> Duration {
-        self.idle_for(operation).saturating_mul(2)
+    /// The limits of one exchange of this operation.
+    pub(super) fn limits_of(&self, operation: Operation) -> Limits {
+        Limits::of(self.idle_for(operation), self.await_continue)
+    }
+
+    /// The limits of one exchange of most operations.
+    pub(super) fn usual_limits(&self) -> Limits {
+        Limits::of(self.idle, self.await_continue)
     }
 
     /// The limit on the whole body of an answer that is not the content of a file.
     pub(super) fn longest_answer(&self, operation: Operation) -> Duration {
         self.idle_for(operation).saturating_mul(10)
+    }
+}
+
+/// The time limits of one exchange.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The longest silence.
+    pub(super) idle: Duration,
+    /// The limit on the whole head of an answer: a server that sends a byte now and then does not hold a
+    /// call for longer.
+    pub(super) head: Duration,
+    /// How long to wait for the host's consent to a body. It is at most half of the idle limit, which would
+    /// otherwise end the upload.
+    pub(super) consent: Duration,
+}
+
+impl Limits {
+    fn of(idle: Duration, await_continue: Duration) -> Self {
+        Self {
+            idle,
+            head: idle.saturating_mul(2),
+            consent: await_continue.min(idle / 2),
+        }
     }
 }
 

@@ -161,7 +161,7 @@ impl DnsCache {
 /// Two ports of one host have entries of their own.
 fn host_key(uri: &Uri) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    format!("{} {authority}", uri.scheme_str().unwrap_or_default())
+    [uri.scheme_str().unwrap_or_default(), " ", authority].concat()
 }
 
 /// Two threads that miss the same name at the same time look it up twice, which does no harm. No

@@ -26,6 +26,7 @@ use ureq::http as types;
 use crate::control::Control;
 use crate::error::Sent;
 use crate::http::body::{ExactReader, Source};
+use crate::http::config::Timeouts;
 use crate::http::connector::NotConnected;
 use crate::http::expect_continue::ExpectContinue;
 use crate::http::{Http, RequestBody};
@@ -139,14 +140,15 @@ impl Http {
             let asked = ExpectContinue {
                 host,
                 waited: reader.first_read().map(|at| at.saturating_sub(started)),
-                limit: self.await_limit(operation),
+                limit: self.0.config.timeouts.limits_of(operation).consent,
             };
             expectations.note(&asked, &answer);
         }
         (answer, Some(reader.sent()))
     }
 
-    /// Runs the request with the time limits of its operation.
+    /// Runs the request with the time limits of its operation. Those of most operations are the pool's;
+    /// limits of a request's own cost a copy of the whole configuration.
     fn run(&self, message: Message<'_>, body: impl ureq::AsSendBody) -> Answer {
         let Message {
             operation,
@@ -154,23 +156,18 @@ impl Http {
             head,
             ..
         } = message;
-        let idle = self.0.config.timeouts.idle_for(operation);
+        let request = head.map(|()| body);
+        if Timeouts::are_usual_for(operation) {
+            return agent.run(request).into();
+        }
+        let limits = self.0.config.timeouts.limits_of(operation);
         let request = agent
-            .configure_request(head.map(|()| body))
-            .timeout_per_read(Some(idle))
-            .timeout_per_write(Some(idle))
-            .timeout_recv_response(Some(self.0.config.timeouts.longest_head(operation)))
-            .timeout_await_100(Some(self.await_limit(operation)))
+            .configure_request(request)
+            .timeout_per_read(Some(limits.idle))
+            .timeout_per_write(Some(limits.idle))
+            .timeout_recv_response(Some(limits.head))
+            .timeout_await_100(Some(limits.consent))
             .build();
         agent.run(request).into()
-    }
-
-    /// How long to wait for the host's consent to a body. It is at most half of the idle limit,
-    /// which would otherwise end the upload.
-    fn await_limit(&self, operation: Operation) -> Duration {
-        let timeouts = &self.0.config.timeouts;
-        timeouts
-            .await_continue
-            .min(timeouts.idle_for(operation) / 2)
     }
 }

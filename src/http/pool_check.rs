@@ -25,6 +25,7 @@ use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use crate::control::clock::Clock;
+use crate::http::joined_writes::JoinedWrites;
 
 /// How long a connection that was seen open is assumed to be open. If the service has closed it in
 /// this time, the request fails like on any other broken connection.
@@ -86,7 +87,7 @@ impl<C: Connector> Connector for CheckingConnector<C> {
     ) -> Result<Option<CheckedConnection>, Error> {
         let connected = self.connector.connect(details, chained)?;
         Ok(connected.map(|transport| CheckedConnection {
-            transport: Box::new(transport),
+            transport: Box::new(JoinedWrites::new(transport)),
             clock: self.clock.clone(),
             shortage: self.shortage.clone(),
             open_at: None,
@@ -115,6 +116,11 @@ impl Transport for CheckedConnection {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.open_at = None;
         self.transport.transmit_output(amount, timeout)
+    }
+
+    fn maybe_await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.open_at = None;
+        self.transport.maybe_await_input(timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {

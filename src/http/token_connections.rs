@@ -149,3 +149,75 @@ impl Drop for Lease {
         state.spare.extend(agents.filter(|_| is_fit));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use super::TokenConnections;
+    use crate::control::cancel::CancelToken;
+    use crate::control::clock::Clock;
+    use crate::error::Result;
+    use crate::http::agents::{AgentSettings, Agents};
+    use crate::http::config::HttpConfig;
+    use crate::http::connector::Shared;
+    use crate::http::dns_cache::DnsCache;
+
+    fn new_agents() -> Result<Agents> {
+        let config = HttpConfig::default();
+        let shared = Shared::new(DnsCache::new(&Clock::default()));
+        let settings = Arc::new(AgentSettings::new(&config, shared)?);
+        Ok(Agents::new(&config, &settings))
+    }
+
+    /// Whether a request gets an answer over these connections.
+    fn work(agents: &Agents) -> bool {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        });
+        let agent = agents.for_url(&url, "127.0.0.1").unwrap();
+        agent.get(&url).call().is_ok()
+    }
+
+    #[test]
+    fn a_shutdown_while_connections_are_made_closes_them_too() {
+        let connections = Arc::new(TokenConnections::new(1));
+        let agents = connections.of(&CancelToken::new(), new_agents).unwrap();
+        assert!(work(&agents));
+
+        // The caller has looked whether there was a shutdown; it comes now.
+        let connections = Arc::new(TokenConnections::new(1));
+        let token = CancelToken::new();
+        let make = || {
+            connections.shutdown();
+            new_agents()
+        };
+        let agents = connections.of(&token, make).unwrap();
+        assert!(!work(&agents), "a call that was late must not run on");
+        drop(token);
+        assert!(connections.state.lock().spare.is_empty());
+        assert!(connections.state.lock().in_use.is_empty());
+    }
+
+    #[test]
+    fn a_shutdown_closes_the_connections_of_tokens_and_those_that_wait_for_one() {
+        let connections = Arc::new(TokenConnections::new(1));
+        let (gone, token) = (CancelToken::new(), CancelToken::new());
+        let spare = connections.of(&gone, new_agents).unwrap();
+        let in_use = connections.of(&token, new_agents).unwrap();
+        drop(gone);
+        assert_eq!(connections.state.lock().spare.len(), 1);
+        connections.shutdown();
+        assert!(!work(&spare) && !work(&in_use));
+        let again = connections.of(&token, new_agents).unwrap();
+        assert!(!work(&again), "they are the ones of before");
+        let late = connections.of(&CancelToken::new(), new_agents).unwrap();
+        assert!(!work(&late), "nothing is made that stays open");
+    }
+}

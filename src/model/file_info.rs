@@ -71,7 +71,12 @@ impl FileInfo {
     /// Returns the value of a name. The case of the name does not matter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(&name.to_ascii_lowercase()).map(String::as_str)
+        let value = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.0.get(&name.to_ascii_lowercase())
+        } else {
+            self.0.get(name)
+        };
+        value.map(String::as_str)
     }
 
     /// Returns an iterator over names and values, in the order of names.

@@ -74,11 +74,12 @@ impl Realm {
 
 /// Whether a host is the domain or lies below it, whatever the case.
 fn is_within(host: &str, domain: &str) -> bool {
-    let host = host.to_ascii_lowercase();
-    host == domain
-        || host
-            .strip_suffix(domain)
-            .is_some_and(|rest| rest.ends_with('.'))
+    let (host, domain) = (host.as_bytes(), domain.as_bytes());
+    let split = host.len().checked_sub(domain.len());
+    let parts = split.and_then(|at| host.split_at_checked(at));
+    parts.is_some_and(|(rest, end)| {
+        end.eq_ignore_ascii_case(domain) && rest.last().is_none_or(|byte| *byte == b'.')
+    })
 }
 
 /// The host of a URL, without brackets; `None` if the URL carries credentials or has no host.

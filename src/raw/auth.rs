@@ -113,7 +113,7 @@ fn ask(
             url: &url,
             realm,
             authorization: &basic(key_id, key),
-            headers: vec![("Accept", super::JSON.to_owned())],
+            headers: vec![("Accept".into(), super::JSON.to_owned())],
             body: RequestBody::None,
             subject: Subject::Account,
         },

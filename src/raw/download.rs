@@ -219,6 +219,7 @@ impl Raw<'_> {
         parameters: &DownloadParameters<'_>,
     ) -> Result<Response> {
         let url = parameters.add_to(target.url(&self.auth.download_url));
+        let headers = parameters.headers().into_iter();
         self.http.send(
             Request {
                 operation: target.operation(),
@@ -226,7 +227,7 @@ impl Raw<'_> {
                 url: &url,
                 realm: &self.realm,
                 authorization: self.auth.token.expose(),
-                headers: parameters.headers(),
+                headers: headers.map(|(name, value)| (name.into(), value)).collect(),
                 body: RequestBody::None,
                 subject: target.subject(),
             },

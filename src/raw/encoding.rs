@@ -21,6 +21,11 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
+/// The number of bytes that an encoded text has.
+pub(crate) fn encoded_len(text: &str) -> usize {
+    utf8_percent_encode(text, ENCODED).map(str::len).sum()
+}
+
 /// Encodes a value for a query, including `/`.
 pub(crate) fn encode_query(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
@@ -41,7 +46,7 @@ mod tests {
     use proptest::prelude::{any, proptest};
     use serde_json::Value;
 
-    use super::{decode, encode};
+    use super::{decode, encode, encoded_len};
 
     /// Vectors that the simulator's decoder is held against as well.
     fn vectors(json: &str) -> Vec<Value> {
@@ -84,6 +89,7 @@ mod tests {
         fn what_is_encoded_decodes_to_itself(text in any::<String>()) {
             let encoded = encode(&text);
             assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-~/%".contains(&b)), "{encoded}");
+            assert_eq!(encoded_len(&text), encoded.len());
             assert_eq!(decode(&encoded), text);
         }
 

@@ -135,7 +135,7 @@ impl Raw<'_> {
         body: &mut UploadBody<'_>,
     ) -> Result<Part> {
         let operation = Operation::UploadPart;
-        let headers = request.headers(body);
+        let headers = request.headers(body).into_iter();
         let response = self.http.send(
             Request {
                 operation,
@@ -143,7 +143,7 @@ impl Raw<'_> {
                 url: upload_url,
                 realm: &self.realm,
                 authorization: token.expose(),
-                headers,
+                headers: headers.map(|(name, value)| (name.into(), value)).collect(),
                 body: body.request_body(),
                 subject: Subject::Account,
             },

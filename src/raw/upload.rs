@@ -2,6 +2,8 @@
 
 mod body;
 
+use std::borrow::Cow;
+
 use crate::error::service::Subject;
 use crate::error::{Error, Result};
 use crate::http::{Method, Request};
@@ -58,7 +60,7 @@ impl<'a> UploadFileRequest<'a> {
     }
 
     /// The headers of the request.
-    fn headers(&self, body: &UploadBody<'_>) -> Vec<(String, String)> {
+    fn headers(&self, body: &UploadBody<'_>) -> Vec<(Cow<'static, str>, String)> {
         let Self {
             file_name,
             content_type,
@@ -68,14 +70,15 @@ impl<'a> UploadFileRequest<'a> {
             legal_hold,
             custom_upload_timestamp,
         } = *self;
-        let fixed = |name: &'static str, value: String| (name.to_owned(), value);
+        let fixed = |name: &'static str, value: String| (Cow::Borrowed(name), value);
         let mut headers = vec![
             fixed("X-Bz-File-Name", encode(file_name)),
             fixed("Content-Type", content_type.to_owned()),
             fixed("X-Bz-Content-Sha1", body.promise()),
         ];
         let info = file_info.iter();
-        headers.extend(info.map(|(name, value)| (format!("X-Bz-Info-{name}"), encode(value))));
+        headers
+            .extend(info.map(|(name, value)| (format!("X-Bz-Info-{name}").into(), encode(value))));
         match server_side_encryption {
             Some(Encryption::SseB2) => {
                 headers.push(fixed(headers::ENCRYPTION, AES256.to_owned()));
@@ -182,10 +185,6 @@ impl Raw<'_> {
             let reason = "it is not printable ASCII";
             return Err(Error::invalid_input("content_type", reason));
         }
-        let headers = request.headers(body);
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.clone()));
         let response = self.http.send(
             Request {
                 operation,
@@ -193,7 +192,7 @@ impl Raw<'_> {
                 url: upload_url,
                 realm: &self.realm,
                 authorization: token.expose(),
-                headers: headers.collect(),
+                headers: request.headers(body),
                 body: body.request_body(),
                 subject: Subject::File(request.file_name),
             },
@@ -222,7 +221,11 @@ mod tests {
 
     fn sent(request: &UploadFileRequest<'_>) -> Headers {
         let headers = request.headers(&UploadBody::new(&mut io::empty(), 0));
-        let (count, headers) = (headers.len(), headers.into_iter().collect::<Headers>());
+        let count = headers.len();
+        let headers = headers.into_iter();
+        let headers: Headers = headers
+            .map(|(name, value)| (name.into_owned(), value))
+            .collect();
         assert_eq!(headers.len(), count, "none twice");
         headers
     }

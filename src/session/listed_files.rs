@@ -102,7 +102,7 @@ impl<T: ListedRow> ListedFiles<T> {
     /// that were read and not taken come again with it.
     pub(crate) fn read_ahead(&mut self, session: &Session) -> Result<()> {
         let read = self.page.as_mut().map_or(Ok(()), ListedPage::read_rest);
-        read.or_else(|error| self.resume(session, error).map(drop))
+        read.or_else(|error| self.resume(session, error))
     }
 
     /// Lets the next page start here at the earliest.
@@ -122,34 +122,60 @@ impl<T: ListedRow> ListedFiles<T> {
         mut fetch: impl FnMut(&mut ListFilesRequest) -> Result<ListedPage<T>>,
     ) -> Option<Result<T>> {
         loop {
-            let outcome = match &mut self.page {
-                Some(page) => match page.next() {
-                    Ok(Some(row)) => match self.note(operation, &row) {
-                        Ok(true) => Ok(Some(row)),
-                        Ok(false) => continue,
-                        Err(error) => Err(error),
-                    },
-                    Ok(None) => self.turn(operation),
-                    Err(error) => self.resume(session, error),
+            if let Some(row) = self.next_of_page(session, operation) {
+                return Some(row);
+            }
+            if let Err(error) = self.open_page(&mut fetch)? {
+                return Some(Err(error));
+            }
+        }
+    }
+
+    /// Asks for a page by `fetch` if there is none. Returns `None` if the listing is at its end, where it is
+    /// also after an error.
+    pub(crate) fn open_page(
+        &mut self,
+        fetch: impl FnOnce(&mut ListFilesRequest) -> Result<ListedPage<T>>,
+    ) -> Option<Result<()>> {
+        if self.page.is_some() {
+            return Some(Ok(()));
+        }
+        if self.turns.is_last {
+            return None;
+        }
+        let (name, id) = self.turns.start.clone().unzip();
+        self.request.start_file_name = name;
+        self.request.start_file_id = id.flatten();
+        match fetch(&mut self.request) {
+            Ok(page) => self.page = Some(page),
+            Err(error) => {
+                self.end();
+                return Some(Err(error));
+            }
+        }
+        Some(Ok(()))
+    }
+
+    /// The next row of the present page. Returns `None` if there is no page, or no further row in it, or if
+    /// the rest of it has to be asked for again. After an error the listing is at its end.
+    pub(crate) fn next_of_page(
+        &mut self,
+        session: &Session,
+        operation: Operation,
+    ) -> Option<Result<T>> {
+        loop {
+            let outcome = match self.page.as_mut()?.next() {
+                Ok(Some(row)) => match self.note(operation, &row) {
+                    Ok(true) => return Some(Ok(row)),
+                    Ok(false) => continue,
+                    Err(error) => Err(error),
                 },
-                None if self.turns.is_last => return None,
-                None => {
-                    let (name, id) = self.turns.start.clone().unzip();
-                    self.request.start_file_name = name;
-                    self.request.start_file_id = id.flatten();
-                    fetch(&mut self.request).map(|page| {
-                        self.page = Some(page);
-                        None
-                    })
-                }
+                Ok(None) => self.turn(operation),
+                Err(error) => self.resume(session, error),
             };
-            match outcome {
-                Ok(Some(row)) => return Some(Ok(row)),
-                Ok(None) => {}
-                Err(error) => {
-                    self.end();
-                    return Some(Err(error));
-                }
+            if let Err(error) = outcome {
+                self.end();
+                return Some(Err(error));
             }
         }
     }
@@ -181,7 +207,7 @@ impl<T: ListedRow> ListedFiles<T> {
     /// Turns the page.
     ///
     /// Fails with `UnexpectedReply` if the next page is one that was there already.
-    fn turn(&mut self, operation: Operation) -> Result<Option<T>> {
+    fn turn(&mut self, operation: Operation) -> Result<()> {
         let next = match self.page.take() {
             Some(mut page) => page.next_start()?,
             None => None,
@@ -197,7 +223,7 @@ impl<T: ListedRow> ListedFiles<T> {
             let size = self.request.max_file_count;
             self.request.max_file_count = size.saturating_mul(2).min(LARGEST_PAGE);
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Moves the start of the next page up to where the caller wants to go on.
@@ -213,7 +239,7 @@ impl<T: ListedRow> ListedFiles<T> {
     /// A page is not asked for again if the retry policy allows a single attempt, if no row of it
     /// was handed out, or if the page that was repeated broke off without a new row. So a
     /// connection that always breaks at one place ends the listing.
-    fn resume(&mut self, session: &Session, error: Error) -> Result<Option<T>> {
+    fn resume(&mut self, session: &Session, error: Error) -> Result<()> {
         let may_repeat = session.retry_policy().max_attempts > 1 && self.has_progressed;
         match (&error, self.last.clone()) {
             (Error::Connection(_), Some(last)) if may_repeat => {
@@ -224,7 +250,7 @@ impl<T: ListedRow> ListedFiles<T> {
                 // A version that is deleted in between may make others come again.
                 self.order.turn();
                 (self.is_repeated, self.has_progressed) = (true, false);
-                Ok(None)
+                Ok(())
             }
             _ => Err(error),
         }

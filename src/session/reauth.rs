@@ -25,7 +25,8 @@
 //! | the answer to `b2_authorize_account` is lost | the request is repeated: a token that nobody uses does no harm | |
 //! | the call is cancelled | `Cancelled`; the next waiting thread takes its place | the lease is given up |
 //! | the process is killed | | the lease lapses, and another process takes over |
-//! | the store cannot give out a lease | the session authorizes without one | two processes may authorize at the same time |
+//! | the store is away when it is asked for the lease | it is asked once more after a pause, because it may only be too busy; then the session authorizes without a lease | two processes may authorize at the same time |
+//! | the store is broken | the session authorizes without a lease | the same |
 //! | the store does not accept the new token | nothing: the token is kept in this process (`store`) | the store's old authorization |
 //! | the lease lapsed, and another process stored a token first | that token is used | one authorization more than necessary |
 //! | somebody logged out in between | `NotAuthorized` | no authorization: a token that expired must not log in again |
@@ -48,6 +49,7 @@ use crate::model::operation::Operation;
 use crate::raw;
 use crate::session::credentials::Credentials;
 use crate::session::retry::Step;
+use crate::session::store::LeaseAnswer;
 use crate::session::{Session, log_store_failure};
 
 /// How long a process may take to authorize before another one may try. Each repeated request
@@ -59,6 +61,10 @@ const LEASE: Duration = Duration::from_secs(30);
 const FIRST_POLL: Duration = Duration::from_millis(20);
 /// The longest pause between two looks.
 const LONGEST_POLL: Duration = Duration::from_secs(1);
+/// The pause before a store that was away is asked for the lease once more, to which as much is added
+/// at random. It is as long as a store on a server leaves its server alone after a failure, so that
+/// the second look asks the server again.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// How long credentials that the service refused are not sent again to restore a lost
 /// authorization.
 const REFUSAL_MEMORY: Duration = Duration::from_secs(60);
@@ -266,7 +272,12 @@ impl Session {
     /// `AccountChanged`. If the request fails, the lease is given up.
     ///
     /// The wait for another process has no limit of its own. It ends because a lease lapses unless
-    /// its holder renews it, and because a cancelled call stops waiting.
+    /// its holder renews it, and because a cancelled call stops waiting. A store that does not answer
+    /// twice in a row is no longer waited for.
+    ///
+    /// When the token of a fleet expires, a thousand processes ask the store at the same time, and
+    /// some of them may get no answer in time. Without the second look each of these would authorize
+    /// by itself, although another process holds the lease.
     fn replace(
         &self,
         stale: Option<Generation>,
@@ -275,8 +286,21 @@ impl Session {
         control: &Control,
     ) -> Result<Option<Arc<AuthSnapshot>>> {
         let mut wait = FIRST_POLL;
+        let mut may_look_again = true;
         loop {
-            match self.store.begin_refresh(stale, LEASE)? {
+            let refresh = match self.store.ask_for_lease(stale, LEASE)? {
+                LeaseAnswer::Away(_) if may_look_again => {
+                    may_look_again = false;
+                    control.sleep(self.clock(), SECOND_LOOK + jitter(SECOND_LOOK))?;
+                    continue;
+                }
+                LeaseAnswer::Away(ticket) | LeaseAnswer::Broken(ticket) => Refresh::Lease(ticket),
+                LeaseAnswer::Given(refresh) => {
+                    may_look_again = true;
+                    refresh
+                }
+            };
+            match refresh {
                 Refresh::Newer(_) => return Ok(None),
                 Refresh::Busy => {
                     control.sleep(self.clock(), wait + jitter(wait / 2))?;

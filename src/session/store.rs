@@ -21,7 +21,7 @@
 //! | the store is away while | the session | until |
 //! | --- | --- | --- |
 //! | a call begins | uses the authorization that was read last | an hour has passed since it was read |
-//! | a token expires | authorizes without a lease, and keeps the token | the store takes it |
+//! | a token expires | asks for the lease once more after a pause, then authorizes without one, and keeps the token | the store takes it |
 //! | a process starts, and has credentials | authorizes and keeps the token | the store takes it |
 //! | a process starts, and has none | fails with the store's error | the store answers |
 //! | somebody wants to log out | fails with the store's error | the store answers |
@@ -111,6 +111,19 @@ enum Replaced {
     Known(Option<Generation>),
     /// The store could not be read, and nothing was read from it before.
     Unknown,
+}
+
+/// What became of asking the store for the lease to authorize.
+#[derive(Debug)]
+pub(super) enum LeaseAnswer {
+    /// The store answered.
+    Given(Refresh),
+    /// The store is away or too busy, and may answer in a moment. The ticket is for authorizing
+    /// without a lease.
+    Away(RefreshTicket),
+    /// The store is broken, and asking it again does not help. The ticket is for authorizing without a
+    /// lease.
+    Broken(RefreshTicket),
 }
 
 impl Store {
@@ -271,6 +284,54 @@ impl Store {
         both.is_some_and(|(kept, stored)| kept.is_newer_than(&stored))
     }
 
+    /// Asks for the lease. The caller may hold the kept token, of which the store knows nothing. The
+    /// store is then asked by the generation of what the token replaced.
+    ///
+    /// If the store fails, the answer says whether it may be asked again, and has a ticket without a
+    /// lease. `renew_lease` and `abandon_refresh` with that ticket find no lease of its number in the
+    /// store.
+    pub(super) fn ask_for_lease(
+        &self,
+        stale: Option<Generation>,
+        lease: Duration,
+    ) -> Result<LeaseAnswer, StoreError> {
+        let kept = self.kept.lock();
+        let stored = match &*kept {
+            Some(KeptToken {
+                snapshot,
+                replaces: Replaced::Known(generation),
+                ..
+            }) if Some(snapshot.generation()) == stale => *generation,
+            _ => stale,
+        };
+        drop(kept);
+        let outcome = self.info.begin_refresh(stored, lease);
+        let is_away = outcome.as_ref().is_err_and(StoreError::is_unavailable);
+        if let Ok(refresh) = self.judge(StoreCall::BeginRefresh, outcome)? {
+            if let Refresh::Newer(newer) = &refresh {
+                self.note_read(Some(newer));
+            }
+            return Ok(LeaseAnswer::Given(refresh));
+        }
+        let known = self.kept_snapshot().or_else(|| self.last_snapshot());
+        if stale.is_none()
+            && let Some(known) = &known
+            && self.info.is_logged_out().is_err()
+        {
+            // The store was empty and went away before it gave a lease. A memory in front of it may still
+            // answer for what it holds, but not for whether somebody logged out. What was read before serves
+            // until the store answers, or each process of a fleet would authorize by itself.
+            return Ok(LeaseAnswer::Given(Refresh::Newer(Arc::clone(known))));
+        }
+        let identity = known.map(|snapshot| snapshot.identity().clone());
+        let ticket = RefreshTicket::new(NO_LEASE, identity);
+        Ok(if is_away {
+            LeaseAnswer::Away(ticket)
+        } else {
+            LeaseAnswer::Broken(ticket)
+        })
+    }
+
     /// Drops the kept token.
     ///
     /// The caller holds the lock and passes what it protects, so that the flag and the token change
@@ -376,45 +437,16 @@ impl AccountInfo for Store {
         self.survive(StoreCall::IsLoggedOut, outcome, true)
     }
 
-    /// The caller may hold the kept token, of which the store knows nothing. The store is then
-    /// asked by the generation of what the token replaced.
-    ///
-    /// If the store fails to give out a lease, a ticket without one is returned. `renew_lease` and
-    /// `abandon_refresh` with that ticket find no lease of its number in the store.
+    /// As `ask_for_lease`. Who is not answered gets a ticket without a lease.
     fn begin_refresh(
         &self,
         stale: Option<Generation>,
         lease: Duration,
     ) -> Result<Refresh, StoreError> {
-        let kept = self.kept.lock();
-        let stored = match &*kept {
-            Some(KeptToken {
-                snapshot,
-                replaces: Replaced::Known(generation),
-                ..
-            }) if Some(snapshot.generation()) == stale => *generation,
-            _ => stale,
-        };
-        drop(kept);
-        let outcome = self.info.begin_refresh(stored, lease);
-        if let Ok(refresh) = self.judge(StoreCall::BeginRefresh, outcome)? {
-            if let Refresh::Newer(newer) = &refresh {
-                self.note_read(Some(newer));
-            }
-            return Ok(refresh);
-        }
-        let known = self.kept_snapshot().or_else(|| self.last_snapshot());
-        if stale.is_none()
-            && let Some(known) = &known
-            && self.info.is_logged_out().is_err()
-        {
-            // The store was empty and went away before it gave a lease. A memory in front of it may still
-            // answer for what it holds, but not for whether somebody logged out. What was read before serves
-            // until the store answers, or each process of a fleet would authorize by itself.
-            return Ok(Refresh::Newer(Arc::clone(known)));
-        }
-        let identity = known.map(|snapshot| snapshot.identity().clone());
-        Ok(Refresh::Lease(RefreshTicket::new(NO_LEASE, identity)))
+        Ok(match self.ask_for_lease(stale, lease)? {
+            LeaseAnswer::Given(refresh) => refresh,
+            LeaseAnswer::Away(ticket) | LeaseAnswer::Broken(ticket) => Refresh::Lease(ticket),
+        })
     }
 
     /// As the owner's store says. The hour for which a store may be away is not part of it.

@@ -17,7 +17,7 @@
 //! | call | the store is unavailable or broken |
 //! | --- | --- |
 //! | reading the authorization | unavailable: the one that was read last, up to an hour old; broken: the call fails |
-//! | asking for the lease | authorizes without a lease |
+//! | asking for the lease | unavailable: asks once more after a pause (`reauth`), then authorizes without a lease; broken: at once |
 //! | storing the token | keeps it in memory |
 //! | reading names of buckets, taking an upload URL | asks the service |
 //! | writing names of buckets, returning an upload URL, renewing the lease | continues; it is asked for again later |

@@ -27,6 +27,7 @@
 //! (`run/pool`).
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::bucket::Bucket;
@@ -35,12 +36,13 @@ use crate::error::left::WhyLeft;
 use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
+use crate::model::secret::SseCustomerKey;
 use crate::sync::options::{Orphans, SyncOptions};
-use crate::sync::place::Direction;
+use crate::sync::place::{Direction, Links, LocalFolder};
 use crate::sync::problem::ProblemKind;
 use crate::sync::reporter::{Reporter, TransferWatch};
 use crate::sync::staged::Staged;
-use crate::sync::step::{Action, SyncStep};
+use crate::sync::step::{Action, SeenVersion, SyncStep};
 use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::{LocalTree, Obstacle};
 use crate::transfer::download::{Download, DownloadOptions};
@@ -90,8 +92,8 @@ pub(super) struct Actor {
     pub(super) source: Option<(Bucket, String)>,
     /// The directory of the destination.
     pub(super) tree: Option<LocalTree>,
-    /// Whether links in the source are no files.
-    pub(super) skips_links: bool,
+    /// The directory of the source, and what of it takes part.
+    pub(super) local_source: Option<LocalFolder>,
     /// The run's own token, a child of the caller's.
     pub(super) cancel: CancelToken,
     /// What large uploads look for before they begin. It is listed at most once, unless the listing
@@ -133,7 +135,13 @@ impl Actor {
         }
     }
 
-    /// Puts a staged download into its place, after the removals.
+    /// Returns whether removals have freed the place of a staged download.
+    pub(super) fn is_free(&self, name: &str) -> bool {
+        let tree = self.tree.as_ref();
+        tree.is_some_and(|tree| tree.path(name, None).symlink_metadata().is_err())
+    }
+
+    /// Puts a staged download into its place, which removals have freed.
     pub(super) fn place(&self, step: &SyncStep, staged: Staged) -> StepOutcome {
         let Some(tree) = &self.tree else {
             return outcome(misplaced());
@@ -171,8 +179,8 @@ impl Actor {
 
     /// Uploads a local file under the name of the step, from the path at which the scan saw it.
     ///
-    /// If links are skipped, a link that has taken the place of the file is refused, because its
-    /// target may lie anywhere. A large file continues what an earlier run left, unless the options
+    /// If links are skipped, a link that has taken the place of the file or of one of its
+    /// directories is refused, because its target may lie anywhere. A large file continues what an earlier run left, unless the options
     /// have a rule of their own for that.
     fn upload(&self, step: &SyncStep, is_appended: bool) -> Result<u64> {
         let (bucket, name) = self.stored(step)?;
@@ -180,14 +188,11 @@ impl Actor {
             return Err(misplaced());
         };
         let path = root.join(seen.below(&step.name));
-        if self.skips_links
-            && path
-                .symlink_metadata()
-                .is_ok_and(|found| found.is_symlink())
-        {
+        let links = self.local_source.as_ref().map(|folder| folder.links);
+        if links.is_some_and(|links| is_behind_link(root, &path, links)) {
             return Err(Error::SourceChanged {
                 path: path.into(),
-                change: "a link took its place",
+                change: "a link took its place, or that of a directory that it is in",
             });
         }
         let watch = TransferWatch::new(&self.reporter.moved, self.options.upload.progress.as_ref());
@@ -209,6 +214,15 @@ impl Actor {
             false => bucket.upload_local_file_with(&path, &name, &options),
         };
         let uploaded = uploaded.map_err(|error| without_outdated(bucket, error))?;
+        if uploaded.is_unchanged()
+            && step.seen.destination.as_ref() == Some(&uploaded.version().file_id)
+        {
+            // What is to be removed after this step may be that very version.
+            return Err(Error::SourceChanged {
+                path: path.into(),
+                change: "it is what it was before it grew",
+            });
+        }
         Ok(uploaded.version().content_length)
     }
 
@@ -239,14 +253,12 @@ impl Actor {
         if let Some(encryption) = self.write_encryption(&name, step.bytes) {
             options = options.encryption(encryption);
         }
-        if source.is_sse_c {
-            let from = match &step.action {
-                Action::Copy => self.source_name(step),
-                Action::CopyRenamed { from } => format!("{}{from}", self.prefix()),
-                _ => name.clone(),
-            };
-            options.source_encryption_key = self.options.read_key(&from, &source.file_id);
-        }
+        let from = match &step.action {
+            Action::Copy => self.source_name(step),
+            Action::CopyRenamed { from } => format!("{}{from}", self.prefix()),
+            _ => name.clone(),
+        };
+        options.source_encryption_key = self.read_key(&from, source);
         let copy = bucket.copy_with(&source.file_id, &name, &options)?;
         Ok(copy.content_length)
     }
@@ -271,9 +283,9 @@ impl Actor {
     /// Downloads a file beside its place.
     fn stage(&self, step: &SyncStep) -> Result<Staged, Obstacle> {
         let (tree, options) = self.to_download(step).map_err(Obstacle::Failed)?;
-        // Its name is another one each time, so that nothing can be resumed.
-        let options = options.resume(false);
-        tree.stage(&step.name, || self.open_download(step, &options))
+        tree.stage(&step.name, options.resume, || {
+            self.open_download(step, &options)
+        })
     }
 
     /// Where a step's file is downloaded to, and how.
@@ -289,10 +301,7 @@ impl Actor {
             .cancel(&self.cancel)
             .progress(watch);
         options.range = None;
-        if source.is_sse_c {
-            let name = self.source_name(step);
-            options.encryption_key = self.options.read_key(&name, &source.file_id);
-        }
+        options.encryption_key = self.read_key(&self.source_name(step), source);
         Ok((tree, options))
     }
 
@@ -341,10 +350,36 @@ impl Actor {
         format!("{prefix}{}", step.name)
     }
 
+    /// The customer's key of a version that is encrypted with one. The service refuses a key for any
+    /// other version.
+    fn read_key(&self, name: &str, version: &SeenVersion) -> Option<SseCustomerKey> {
+        match version.is_sse_c {
+            true => self.options.read_key(name, &version.file_id),
+            false => None,
+        }
+    }
+
     /// The encryption that the caller's chooser wants for a file; `None` leaves the options as they
     /// are.
     fn write_encryption(&self, name: &str, size: u64) -> Option<Encryption> {
         self.options.encryption.as_ref()?.write(name, size)
+    }
+}
+
+/// Whether a link that is not to be followed leads to a file below a root.
+fn is_behind_link(root: &Path, path: &Path, links: Links) -> bool {
+    let is_link = |path: &Path| {
+        let found = path.symlink_metadata();
+        found.is_ok_and(|found| found.is_symlink())
+    };
+    let mut folders = path
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| *folder != root);
+    match links {
+        Links::Follow => false,
+        Links::FilesOnly => folders.any(is_link),
+        Links::Skip => is_link(path) || folders.any(is_link),
     }
 }
 

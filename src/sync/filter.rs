@@ -141,6 +141,23 @@ impl Filters {
         self.removes_excluded
     }
 
+    /// Whether a pattern or an expression leaves this very name out, so that it is not only left
+    /// over by patterns that include others.
+    pub(super) fn excludes(&self, name: &str) -> bool {
+        #[cfg(feature = "regex")]
+        if self
+            .regexes
+            .as_ref()
+            .is_some_and(|regexes| regexes.excludes(name))
+        {
+            return true;
+        }
+        let mut deciding = self.patterns.iter().rev();
+        deciding
+            .find(|step| step.matches(name))
+            .is_some_and(|step| !step.includes)
+    }
+
     /// Whether a name takes part: the last pattern that matches decides.
     /// Patterns are asked from the last one back, so that those before the deciding one are not
     /// marked for this name.

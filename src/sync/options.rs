@@ -489,8 +489,8 @@ pub struct SyncOptions {
     pub remove_despite_failures: bool,
     /// A directory into which local files are moved that would be deleted or replaced.
     ///
-    /// It must be on the same file system as the destination and outside of it, whatever links lead
-    /// to either. Several runs may share it, since no file there is replaced. This is for local
+    /// It must be on the same file system as the destination. Neither may lie in the other, whatever
+    /// links lead to them. Several runs may share it, since no file there is replaced. This is for local
     /// destinations only. A file keeps its name below the directory; if that name is taken there,
     /// `.~1~`, `.~2~` and so on is added. A file that a download replaces is linked there (or
     /// copied, if it cannot be linked) just before the new one takes its place, so its name is
@@ -505,10 +505,10 @@ pub struct SyncOptions {
     /// The options for every upload: content type, file info, encryption, retention. Progress and
     /// cancelling are those of the run.
     pub upload: UploadOptions,
-    /// The options for every download. A range that is set here is ignored.
+    /// The options for every download. A range that is set here is ignored, and a key is sent only
+    /// for files that are encrypted with a customer's key.
     ///
-    /// `resume` lets the next run complete a large download, except for files that are downloaded
-    /// beside a directory in their place.
+    /// `resume` lets the next run complete a large download.
     pub download: DownloadOptions,
     /// The options for every copy within the service. The range, the metadata and the keys are
     /// those of the step.

@@ -118,13 +118,18 @@ pub struct LocalFolder {
     /// A file whose presence leaves out the directory that it is in, with everything below: the
     /// customary one is `CACHEDIR.TAG`.
     ///
-    /// What lies there stays as it is on the other side. The root itself is never left out.
+    /// What lies there stays as it is on the other side. At a destination nothing in such a directory
+    /// is removed or replaced, and files that the source has for it are left out and counted in
+    /// [`SyncReport::excluded`](crate::sync::SyncReport). The root itself is never left out.
     pub exclude_if_present: Option<String>,
     /// Whether names are brought into the Unicode form NFC, in which most systems type them. macOS
     /// stores some in another form.
+    ///
     /// Of two entries that become the same name, the one that is in that form already takes part,
-    /// and the other one is a problem. If the other one is a directory, what the bucket has below
-    /// that name is not removed.
+    /// and the other one is a problem. If the other one is a file, nothing is removed in the run,
+    /// unless [`SyncOptions::remove_despite_failures`](crate::sync::SyncOptions) is set. If it is a
+    /// directory, nothing that the bucket has below that name is removed, neither files nor older
+    /// versions.
     pub nfc: bool,
 }
 

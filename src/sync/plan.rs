@@ -18,7 +18,7 @@
 //! | a side is not in the order of names | the same: files would look absent that are there |
 //! | the source has no file, or too many names would be removed | it is refused ([`Refused`]), and nothing was changed: a source without files has no transfers, and with a limit they wait |
 //! | an entry of a directory cannot be read | a problem, and a marker that protects its range at the other side |
-//! | a file has no place at the destination, or takes a key that was not given | a problem, and no removals unless `remove_despite_failures` |
+//! | a file has no place at the destination, has the name of another one in NFC, or takes a key that was not given | a problem, and no removals unless `remove_despite_failures` |
 //! | a version is retained | it is counted, and neither it nor what would uncover it is removed |
 //!
 //! What the caller may rely on:
@@ -146,7 +146,8 @@ pub(super) struct Planner {
     /// The versions of the name that is being listed at the destination.
     current: Option<Current>,
     since_tick: u32,
-    /// Files of the source that have no place at the destination, or take a key that was not given.
+    /// Files of the source that have no place at the destination, have the name of another one, or
+    /// take a key that was not given.
     blocked: u64,
     /// Files that one side alone has.
     renames: Candidates,
@@ -320,6 +321,7 @@ impl Planner {
             self.put(step)?;
         }
         let options = &self.context.options;
+        self.blocked += self.merge.source().nameless();
         self.report.excluded +=
             self.merge.source().excluded() + self.merge.destination().excluded();
         self.report.unused_filters = self.context.filters.unused();

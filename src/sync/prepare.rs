@@ -45,7 +45,7 @@ use crate::sync::error::{Refused, SyncError};
 use crate::sync::filter::Filters;
 use crate::sync::observe::SyncRun;
 use crate::sync::options::{OldVersions, Orphans};
-use crate::sync::place::{BucketFolder, Direction, Links, LocalFolder, SyncPlace};
+use crate::sync::place::{BucketFolder, Direction, LocalFolder, SyncPlace};
 use crate::sync::plan::{Now, PlanContext, Planner};
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::Scan;
@@ -97,12 +97,13 @@ impl Synchronizer {
         let direction = self.direction()?;
         let to_bucket = !matches!(direction, Direction::Down { .. });
         options.check(to_bucket)?;
-        if let (Direction::Down { root }, Some(aside)) = (&direction, &options.set_aside)
-            && resolved(aside).starts_with(resolved(root))
-        {
-            return Err(Refused::contradiction(
-                "the directory for files set aside lies in the destination, where it would be synchronized",
-            ));
+        if let (Direction::Down { root }, Some(aside)) = (&direction, &options.set_aside) {
+            let (root, aside) = (resolved(root), resolved(aside));
+            if aside.starts_with(&root) || root.starts_with(&aside) {
+                return Err(Refused::contradiction(
+                    "the directory for files set aside and the destination lie in each other, so that what is set aside would be synchronized",
+                ));
+            }
         }
         let part_size = self.check_keys()?;
         let cancel = settings
@@ -179,10 +180,10 @@ impl Synchronizer {
                 SyncPlace::Local(folder) => Some(LocalTree::new(&folder.root, aside)),
                 SyncPlace::Bucket(_) => None,
             },
-            skips_links: matches!(
-                &self.source,
-                SyncPlace::Local(folder) if folder.links == Links::Skip
-            ),
+            local_source: match &self.source {
+                SyncPlace::Local(folder) => Some(folder.clone()),
+                SyncPlace::Bucket(_) => None,
+            },
             cancel: parts.cancel.clone(),
             unfinished: UnfinishedFiles::default(),
             large_from: parts.large_from,

@@ -4,7 +4,8 @@
 //!
 //! | kinds | found by | removals are withheld |
 //! |---|---|---|
-//! | `Unreadable` of a directory, `UnfitName`, `DanglingLink`, `Collision` of local names in NFC | the scan of the source | no: the names are protected instead |
+//! | `Unreadable` of a directory, `UnfitName`, `DanglingLink`, `Collision` of a directory's name in NFC | the scan of the source | no: the names are protected instead |
+//! | `Collision` of a file's name in NFC | the scan of the source | yes |
 //! | `DestinationNewer`, `Immutable`, `UnsafeName` | the plan | no |
 //! | `NoKey`, and what has no place at the destination | the plan | yes |
 //! | `Failed`, `Changed`, `Unreadable` of a file, `Collision`, `InTheWay` | a transfer | yes |
@@ -56,8 +57,9 @@ pub enum ProblemKind {
     /// Nothing that the destination has under its name is changed. This does not make the run
     /// incomplete.
     NotRegular,
-    /// A file of the source whose name begins with `.b2-download-` or ends with `.b2.sync.tmp`, as
-    /// those of unfinished downloads do.
+    /// A file of a local source whose name begins with `.b2-download-` or ends with `.b2.sync.tmp`,
+    /// as those of unfinished downloads do; or a file in a bucket whose name ends with
+    /// `.b2.sync.tmp`, which would be removed from a local destination as unfinished.
     ///
     /// It is not synchronized. This does not make the run incomplete.
     Temporary,
@@ -100,7 +102,12 @@ pub enum ProblemKind {
     /// ([`Existing::Immutable`](crate::sync::Existing::Immutable)).
     Immutable,
     /// On this file system the name is the same as another one, or a file and a directory want the
-    /// same place. The second file is not downloaded.
+    /// same place; or two entries of a source have one name in NFC
+    /// ([`LocalFolder::nfc`](crate::sync::LocalFolder::nfc)).
+    ///
+    /// The second file is not transferred. Removals are withheld, because what would be removed may
+    /// be all that the destination has of it. Of a second directory, only what the destination has
+    /// below that name is protected.
     Collision,
     /// Something stands in the place of the file or of one of its directories, and may not be
     /// removed.

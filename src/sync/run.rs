@@ -10,7 +10,7 @@
 //!    cancelled or has come to its limit, or the source is not the directory that it was at the
 //!    start ([`WithheldReason`]).
 //! 3. Removals are handed out, those of one name together.
-//! 4. Downloads whose place a removal has freed are put there (`staged`).
+//! 4. Downloads whose place was taken are put there as soon as removals have freed it (`staged`).
 //!
 //! | what happens | what the run does |
 //! |---|---|
@@ -213,23 +213,37 @@ impl Run<'_> {
         self.drain(pool, state, 0);
     }
 
-    /// Puts downloads into the places that removals have freed.
-    ///
-    /// It is done on the calling thread, since each is only a rename. A place that is not free
-    /// makes a problem, and the download is dropped.
+    /// Puts the downloads into their places that still wait, now that all removals are made.
     fn place_staged(&mut self, pool: &mut Pool<'_, '_>, state: &mut State) {
         self.drain(pool, state, 0);
-        for (step, staged) in std::mem::take(&mut state.staged) {
-            let outcome = match self.actor.place(&step, staged) {
-                StepOutcome::Made { bytes } => {
-                    // Its bytes were counted when they came.
-                    self.actor.reporter.steps_made.add(1);
-                    self.steps.report().count(&SyncStep { bytes, ..step });
-                    continue;
-                }
-                other => other,
-            };
-            self.settle(state, step, outcome);
+        for (_, (step, staged)) in std::mem::take(&mut state.staged) {
+            self.place(state, step, staged);
+        }
+    }
+
+    /// Puts the downloads into their places that this removal has freed.
+    fn place_freed(&mut self, state: &mut State, removed: &str) {
+        for name in state.waiting_for(removed) {
+            if self.actor.is_free(&name)
+                && let Some((step, staged)) = state.staged.remove(&name)
+            {
+                self.place(state, step, staged);
+            }
+        }
+    }
+
+    /// Puts a download into its place.
+    ///
+    /// It is done on the calling thread, since it is only a rename. A place that is not free makes
+    /// a problem, and the download is dropped.
+    fn place(&mut self, state: &mut State, step: SyncStep, staged: Staged) {
+        match self.actor.place(&step, staged) {
+            StepOutcome::Made { bytes } => {
+                // Its bytes were counted when they came.
+                self.actor.reporter.steps_made.add(1);
+                self.steps.report().count(&SyncStep { bytes, ..step });
+            }
+            other => self.settle(state, step, other),
         }
     }
 
@@ -239,7 +253,7 @@ impl Run<'_> {
     fn wait_for_place(&mut self, state: &mut State, step: SyncStep, staged: Staged) {
         if state.staged.len() < REMEMBERED {
             self.actor.reporter.bytes_made.add(staged.bytes);
-            state.staged.push((step, staged));
+            state.staged.insert(step.name.clone(), (step, staged));
             return;
         }
         drop(staged);
@@ -354,6 +368,9 @@ impl Run<'_> {
                 state.unreachable = 0;
                 self.actor.reporter.steps_made.add(1);
                 self.actor.reporter.bytes_made.add(bytes);
+                if step.is_removal() {
+                    self.place_freed(state, &step.name);
+                }
                 self.steps.report().count(&SyncStep { bytes, ..step });
                 return;
             }
@@ -422,7 +439,7 @@ impl Run<'_> {
     /// left, nothing is noted as withheld.
     fn leave(&mut self, state: &mut State, removals: u64, reason: WithheldReason) {
         let removals = removals + self.steps.rest();
-        for (step, _) in std::mem::take(&mut state.staged) {
+        for (_, (step, _)) in std::mem::take(&mut state.staged) {
             self.note(Problem {
                 name: step.name,
                 kind: ProblemKind::InTheWay,

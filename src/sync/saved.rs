@@ -30,6 +30,7 @@ use crate::bucket::Bucket;
 use crate::error::Error;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
+use crate::sync::absence::may_have;
 use crate::sync::act::{Actor, Change};
 use crate::sync::local_state::LocalState;
 use crate::sync::place::Direction;
@@ -140,17 +141,18 @@ impl Actor {
         }
     }
 
-    /// The source still does not have the file. Of a local source the path is looked at; of a
-    /// bucket a listing is requested, and a hidden file is absent.
+    /// The source still does not have the file. Of a local source the path is looked at, and what
+    /// the scan would not know of counts as there (`absence`); of a bucket a listing is requested,
+    /// and a hidden file is absent.
     fn is_still_orphan(&self, step: &SyncStep) -> Result<(), Change> {
-        let is_there = match (&self.direction, &self.source) {
-            (Direction::Up { root }, _) => root.join(&step.name).symlink_metadata().is_ok(),
+        let is_there = match (&self.local_source, &self.source) {
+            (Some(folder), _) => may_have(folder, &step.name),
             (_, Some((bucket, _))) => newest(bucket, &self.source_name(step))?
                 .is_some_and(|newest| newest.action != FileAction::Hide),
             (_, None) => true,
         };
         match is_there {
-            true => Err(Change::Outdated("the source has the file")),
+            true => Err(Change::Outdated("the source has the file, or may have it")),
             false => Ok(()),
         }
     }

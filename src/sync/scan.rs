@@ -53,6 +53,14 @@ impl Scan {
             Self::Listed(_) => 0,
         }
     }
+
+    /// How many files are not transferred because another one has their name.
+    pub(super) const fn nameless(&self) -> u64 {
+        match self {
+            Self::Local(scan) => scan.nameless,
+            _ => 0,
+        }
+    }
 }
 
 impl Iterator for Scan {

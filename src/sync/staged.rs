@@ -6,7 +6,8 @@
 //! 1. The file is downloaded, as any other transfer, under a temporary name beside whatever is in
 //!    its way.
 //! 2. When all transfers have succeeded, the orphans are removed, and with them what is in the way.
-//! 3. The file is renamed into its place, unless something has come there.
+//! 3. As soon as the last of what is in the way has gone, the file is renamed into its place, unless
+//!    something has come there.
 //!
 //! | what happens | what is left |
 //! |---|---|
@@ -14,14 +15,25 @@
 //! | another transfer fails, the run is cancelled or stops | the old files; the temporary file is removed |
 //! | a file below the directory is not removed: it is filtered, could not be read, or was changed | that file, and a problem for the new one |
 //! | the process is killed before the removals | the old files, and a temporary file that the next run removes |
-//! | the process is killed after the removals | neither; the next run downloads the file again |
+//! | the process is killed before step 3, and what was in the way is gone | neither; the next run downloads the file again |
+//!
+//! A name cannot be a directory and a file at the same time, so that there is a moment without
+//! either: from the first removal below the directory until the file is in its place, or between a
+//! removal and a rename where a file gives way to a directory. The source has the content then.
+//!
+//! With `resume`, the temporary name follows from the file's own, so that the next run completes
+//! what has arrived of a large file. What it leaves beside that name is removed when the file is
+//! complete.
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use tempfile::TempPath;
 
 use crate::error::Result;
+use crate::model::local_name::{TEMPORARY, TEMPORARY_END, TEMPORARY_RANDOM};
+use crate::model::sha1::Sha1Digest;
 use crate::sync::write::{LocalTree, Obstacle, failed};
 use crate::transfer::download::Download;
 use crate::transfer::download::file::{sync_directory, temporary_path};
@@ -38,9 +50,12 @@ pub(super) struct Staged {
 impl LocalTree {
     /// Downloads a file whose place is taken, to be put there by [`place`](Self::place). Fails with
     /// [`Obstacle::InTheWay`] if no removal of files can free the place: a link or a device has it.
+    ///
+    /// `resumes` says whether the download is completed by the next one if it fails.
     pub(super) fn stage(
         &self,
         name: &str,
+        resumes: bool,
         open: impl FnOnce() -> Result<Download>,
     ) -> Result<Staged, Obstacle> {
         let path = self.path(name, None);
@@ -63,7 +78,11 @@ impl LocalTree {
             None => return Err(Obstacle::InTheWay),
         };
         let beside = taken.parent().ok_or(Obstacle::InTheWay)?;
-        let file = temporary_path(beside).map_err(|error| failed("create", &taken, error))?;
+        let file = match resumes {
+            true => lasting_path(beside, name),
+            false => temporary_path(beside),
+        };
+        let file = file.map_err(|error| failed("create", &taken, error))?;
         let saved = open().and_then(|download| download.save(&file, &|| Ok(())));
         match saved {
             Ok(saved) => Ok(Staged {
@@ -97,5 +116,17 @@ impl LocalTree {
             sync_directory(directory);
         }
         Ok(staged.bytes)
+    }
+}
+
+/// Returns a temporary name for the file of this name that is the same in each run, unless something
+/// has it.
+fn lasting_path(directory: &Path, name: &str) -> io::Result<TempPath> {
+    let mut own = Sha1Digest::of(name.as_bytes()).to_string();
+    own.truncate(TEMPORARY_RANDOM);
+    let path = directory.join(format!("{TEMPORARY}{own}{TEMPORARY_END}"));
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => TempPath::try_from_path(path),
+        _ => temporary_path(directory),
     }
 }

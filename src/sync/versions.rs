@@ -73,8 +73,8 @@ impl Fold {
         let newer = self.newer.replace(made);
         let kind = match newer {
             _ if is_marker => VersionKind::HideMarker,
-            None => VersionKind::Newest,
-            Some(_) => VersionKind::Old,
+            None if !self.is_replaced => VersionKind::Newest,
+            _ => VersionKind::Old,
         };
         let since = if is_marker { Some(made) } else { newer };
         let is_newest = newer.is_none();

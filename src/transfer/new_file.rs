@@ -21,7 +21,7 @@ use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
 use crate::model::time::Timestamp;
 use crate::raw::UploadFileRequest;
-use crate::raw::encoding::encode;
+use crate::raw::encoding::encoded_len;
 use crate::session::capabilities::Requirements;
 use crate::transfer::source::StoredFile;
 use crate::wire::copy::CopyFileRequest;
@@ -198,9 +198,9 @@ impl<'a> NewFile<'a> {
             HEADER_LIMIT
         };
         let entry = |(name, value): (&String, &String)| {
-            "X-Bz-Info-".len() + name.len() + encode(value).len()
+            "X-Bz-Info-".len() + name.len() + encoded_len(value)
         };
-        let taken = encode(self.name).len() + self.info.iter().map(entry).sum::<usize>();
+        let taken = encoded_len(self.name) + self.info.iter().map(entry).sum::<usize>();
         if taken <= limit {
             return Ok(());
         }

@@ -5,7 +5,8 @@
 //! token that they share. All threads are joined before the call returns, and that reason is the
 //! caller's error. Pieces that were stopped do not count as failures.
 //!
-//! If the system refuses a thread, the calling thread runs the piece itself.
+//! If the system refuses a thread, the calling thread runs the piece itself, under the permit that
+//! was taken for it.
 //!
 //! | a piece | the others |
 //! | --- | --- |
@@ -23,7 +24,7 @@ use parking_lot::Mutex;
 
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
-use crate::control::workers::Workers;
+use crate::control::workers::{Permit, Workers};
 use crate::error::{Error, Result};
 
 /// Runs all pieces and returns their results in order, or the first failure. The pieces run under a
@@ -54,6 +55,21 @@ where
     T: Send,
     J: FnOnce(&Control) -> Result<T> + Send,
 {
+    run_on(thread::Builder::new, own, workers, control, pieces)
+}
+
+/// As [`run_under`], with threads that are made in this way.
+fn run_on<'p, T, J>(
+    new_thread: impl Fn() -> thread::Builder,
+    own: CancelToken,
+    workers: &Workers,
+    control: &Control,
+    pieces: impl FnOnce(Control) -> Box<dyn Iterator<Item = Result<J>> + 'p>,
+) -> Result<Vec<T>>
+where
+    T: Send,
+    J: FnOnce(&Control) -> Result<T> + Send,
+{
     let control = Control {
         cancel: Some(own.clone()),
         ..control.clone()
@@ -71,22 +87,20 @@ where
             let Some((index, piece)) = pieces.next() else {
                 break;
             };
-            let (piece, permit) = match piece.and_then(|piece| Ok((piece, workers.take(&control)?)))
-            {
+            let ready = match piece.and_then(|piece| Ok((piece, workers.take(&control)?))) {
                 Ok(ready) => ready,
                 Err(error) => return outcome.fail(error),
             };
-            // Shared with the thread, so that it is still here if the system refuses a thread.
-            let piece = Arc::new(Mutex::new(Some(piece)));
+            // Shared with the thread, so that both are still here if the system refuses a thread.
+            let piece = Arc::new(Mutex::new(Some(ready)));
             let (handed, outcome, control) = (Arc::clone(&piece), &outcome, &control);
-            let act = move |piece: &Mutex<Option<J>>| {
-                let piece = piece.lock().take();
-                if let Some(piece) = piece {
+            let act = move |piece: &Mutex<Option<(J, Permit<'_>)>>| {
+                let ready = piece.lock().take();
+                if let Some((piece, _permit)) = ready {
                     outcome.note(index, piece(control));
                 }
             };
-            let started = thread::Builder::new().spawn_scoped(scope, move || {
-                let _permit = permit;
+            let started = new_thread().spawn_scoped(scope, move || {
                 let _stop = StopOnPanic(&outcome.stop);
                 act(&handed);
             });
@@ -159,7 +173,9 @@ impl<T> Results<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::run;
+    use std::sync::Arc;
+
+    use super::{run, run_on};
     use crate::control::Control;
     use crate::control::cancel::CancelToken;
     use crate::control::workers::Workers;
@@ -207,6 +223,28 @@ mod tests {
         let made = pieces(3, |_| Box::new(|_| panic!("a piece panics")));
         let caught = std::panic::catch_unwind(|| run(&Workers::new(2), &Control::default(), made));
         assert!(caught.is_err());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_piece_without_a_thread_keeps_its_permit() {
+        // A stack that no system has room for.
+        let refused = || std::thread::Builder::new().stack_size(1 << 60);
+        let workers = Arc::new(Workers::new(1));
+        let shared = Arc::clone(&workers);
+        let caller = std::thread::current().id();
+        let made = pieces(3, move |n| {
+            let workers = Arc::clone(&shared);
+            Box::new(move |_| {
+                assert_eq!(std::thread::current().id(), caller);
+                assert!(workers.try_take().is_none(), "the permit is free");
+                Ok(n)
+            })
+        });
+        let (own, control) = (CancelToken::new(), Control::default());
+        let results = run_on(refused, own, &workers, &control, made);
+        assert_eq!(results.unwrap(), [0, 1, 2]);
+        assert!(workers.try_take().is_some());
     }
 
     #[test]

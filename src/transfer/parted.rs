@@ -4,7 +4,8 @@
 //! Such parts can be made in any order and made again, so an unfinished file can be completed:
 //!
 //! 1. The SHA-1 of the whole is computed, if it is to be recorded, and those of the parts beside it.
-//!    It is fixed when the file is started.
+//!    It is fixed when the file is started. Nothing else can be requested before it is known but the list of
+//!    unfinished files: upload URLs of parts belong to a file that was started.
 //! 2. An unfinished file is looked for, if that was asked for (`resume`).
 //! 3. The parts that are missing are made, several at a time (`parallel`, `large`).
 //! 4. The file is finished (`large`). On failure it is cancelled, or left to be resumed.
@@ -34,7 +35,7 @@ use crate::transfer::large::{Beginning, LargeFile, PartSource};
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::parallel;
 use crate::transfer::parts::EqualParts;
-use crate::transfer::resume::{Resume, Unfinished, find_unfinished};
+use crate::transfer::resume::{Listed, Resume, Unfinished, find_unfinished, listing_while};
 use crate::transfer::source::{UploadSource, hash};
 use crate::transfer::uploaded::Uploaded;
 
@@ -115,23 +116,31 @@ pub(in crate::transfer) fn upload(
     } = transfer;
     let total = Some(source.len());
     let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
-    let (sha1, known) = match sha1 {
-        LargeFileSha1::Compute => match source.fix(None, control, &tally)? {
-            Some(fixed) => (Some(fixed.whole), Vec::new()),
-            None => {
-                let (sha1, known) = hash_whole_and_parts(source, parts, (control, &tally))?;
-                (Some(sha1), known)
-            }
-        },
-        LargeFileSha1::Given(sha1) => (Some(sha1), Vec::new()),
-        LargeFileSha1::Omit => (None, Vec::new()),
+    let ((sha1, known), listed) = match sha1 {
+        LargeFileSha1::Compute => listing_while(transfer, file, resume, || {
+            Ok(match source.fix(None, control, &tally)? {
+                Some(fixed) => (Some(fixed.whole), Vec::new()),
+                None => {
+                    let (sha1, known) = hash_whole_and_parts(source, parts, (control, &tally))?;
+                    (Some(sha1), known)
+                }
+            })
+        })?,
+        LargeFileSha1::Given(sha1) => ((Some(sha1), Vec::new()), None),
+        LargeFileSha1::Omit => ((None, Vec::new()), None),
     };
     let parts = SourceParts {
         source,
         parts,
         known,
     };
-    make(transfer, &file.with_sha1(sha1)?, resume, &parts, &tally)
+    make_from(
+        transfer,
+        &file.with_sha1(sha1)?,
+        (resume, listed),
+        &parts,
+        &tally,
+    )
 }
 
 /// Hashes a source, and at the same time, on another thread and from the same pages of the system's
@@ -184,7 +193,18 @@ pub(in crate::transfer) fn make(
     parts: &dyn PartSource,
     tally: &ProgressCounter,
 ) -> Result<Uploaded> {
-    let search = find_unfinished(transfer, file, resume, parts, tally)?;
+    make_from(transfer, file, (resume, None), parts, tally)
+}
+
+/// As [`make`], with the list of unfinished files if they were listed already.
+fn make_from(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    (resume, listed): (&Resume, Option<Listed>),
+    parts: &dyn PartSource,
+    tally: &ProgressCounter,
+) -> Result<Uploaded> {
+    let search = find_unfinished(transfer, file, resume, (parts, tally), listed)?;
     let (file_id, mut present) = match search.unfinished {
         Some(Unfinished { file_id, present }) => (Some(file_id), present),
         None => (None, BTreeMap::new()),

@@ -1,7 +1,7 @@
 //! Finds an unfinished large file that this upload can complete.
 //!
-//! 1. `b2_list_unfinished_large_files` lists the candidates of this name. A file with other
-//!    settings is skipped.
+//! 1. `b2_list_unfinished_large_files` lists the candidates of this name, while the source is hashed
+//!    ([`listing_while`]). A file with other settings is skipped.
 //! 2. `b2_list_parts` lists the parts of each. A file whose parts are cut differently is skipped.
 //! 3. Of the others, the file with the most parts is chosen whose every part has the SHA-1 of the
 //!    same bytes of the source, which are read for this purpose. A file with other content is
@@ -11,7 +11,7 @@
 //! 4. The caller makes the missing parts (`parted`).
 //!
 //! Nothing is changed at the service here. A key that may not list unfinished files starts a new
-//! one.
+//! one, unless a certain file is to be completed.
 //!
 //! | what the search meets | what follows |
 //! | --- | --- |
@@ -20,12 +20,17 @@
 //! | a part with other content | the whole file is skipped |
 //! | a file that another run is completing | both complete it; the service keeps one version, and the slower run finds out (`large::ending`) |
 //! | the file that the caller named does not match | `InvalidInput`, and nothing is started |
-//! | listing fails for another reason than a missing capability | the upload fails, and nothing is started |
+//! | the key may not list unfinished files | a new file is started; `NotAllowed` if the caller named one |
+//! | listing fails for another reason | the upload fails, and nothing is started |
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::thread;
 
+use crate::control::Control;
+use crate::control::cancel::CancelToken;
 use crate::control::progress::ProgressCounter;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
@@ -106,7 +111,7 @@ pub enum Resume {
     /// does not match, the upload fails with [`Error::InvalidInput`].
     ///
     /// The file is looked for in the list of unfinished files, which needs the capability
-    /// `listFiles`. For a key without it, the upload fails with [`Error::InvalidInput`] as well.
+    /// `listFiles`. A key without it gets [`Error::NotAllowed`], before anything is sent.
     From(FileId),
 }
 
@@ -167,8 +172,8 @@ pub(in crate::transfer) fn find_unfinished(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
     resume: &Resume,
-    parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    (parts, tally): (&dyn PartSource, &ProgressCounter),
+    listed: Option<Listed>,
 ) -> Result<Search> {
     let wanted = match resume {
         Resume::Never => return Ok(Search::default()),
@@ -181,7 +186,10 @@ pub(in crate::transfer) fn find_unfinished(
             let of_name = files.iter().filter(|found| found.file_name == file.name);
             of_name.cloned().collect()
         }
-        _ => list(transfer, file)?,
+        _ => match listed.unwrap_or_else(|| list(transfer, file)) {
+            Err(Error::NotAllowed(_)) if wanted.is_none() => Vec::new(),
+            listed => listed?,
+        },
     };
     for found in unfinished {
         if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
@@ -226,6 +234,43 @@ pub(in crate::transfer) fn find_unfinished(
     }
 }
 
+/// What listing the unfinished files has found.
+pub(in crate::transfer) type Listed = Result<Vec<FileVersion>>;
+
+/// Does some work that is necessary before unfinished files can be compared, and lists them at the same
+/// time, if they have to be listed. If the work fails, the listing is given up.
+///
+/// `None` if nothing has to be listed, or if the system refuses a thread for it.
+pub(in crate::transfer) fn listing_while<T>(
+    transfer: Transfer<'_>,
+    file: &NewFile<'_>,
+    resume: &Resume,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<(T, Option<Listed>)> {
+    if matches!(resume, Resume::Never | Resume::Among(_)) {
+        return Ok((work()?, None));
+    }
+    let parent = transfer.control.cancel.as_ref();
+    let stop = parent.map_or_else(CancelToken::new, CancelToken::child);
+    let beside = Control {
+        cancel: Some(stop.clone()),
+        ..transfer.control.clone()
+    };
+    let beside = transfer.under(&beside);
+    thread::scope(|scope| {
+        let listing = thread::Builder::new().spawn_scoped(scope, move || list(beside, file));
+        let done = catch_unwind(AssertUnwindSafe(work));
+        if !matches!(done, Ok(Ok(_))) {
+            stop.cancel();
+        }
+        let listed = listing
+            .ok()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let done = done.unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok((done, listed))
+    })
+}
+
 /// Lists the unfinished files whose names begin with this one, page by page (class C).
 ///
 /// The service filters by prefix only. The caller has to pick those that have the whole name.
@@ -233,11 +278,7 @@ fn list(transfer: Transfer<'_>, file: &NewFile<'_>) -> Result<Vec<FileVersion>> 
     let mut pages = UnfinishedPages::new(file.bucket.clone(), file.name);
     let mut files = Vec::new();
     while let Some(file) = pages.next(transfer.session, transfer.control) {
-        match file {
-            // A key that may not list them starts a new file.
-            Err(Error::NotAllowed(_)) => break,
-            file => files.push(file?),
-        }
+        files.push(file?);
     }
     Ok(files)
 }

@@ -39,6 +39,9 @@ use crate::transfer::hash::{Told, hash_to_end};
 /// than a tick of the clock that stamps files.
 const TICK: Duration = Duration::from_millis(20);
 
+/// The size of the piece that is read of a caller's reader before a request begins, in bytes.
+const FIRST_PIECE: usize = 8 * 1024;
+
 /// The content of one upload. Parts of it may be read by several threads at the same time.
 pub(crate) trait UploadSource {
     /// Its length in bytes.
@@ -468,12 +471,19 @@ impl<R: Read> UploadSource for ReaderSource<'_, R> {
         self.length
     }
 
+    /// Reads the first piece, if nothing was read yet: the head of a request waits for the beginning of its body,
+    /// and a connection on which nothing is sent for long is closed by the service.
     fn open(&self, range: Range<u64>) -> Result<Box<dyn Read + '_>> {
-        Ok(Box::new(Replay {
+        let replay = |position| Replay {
             source: self,
-            position: range.start,
+            position,
             end: range.end,
-        }))
+        };
+        if self.state.borrow().kept.is_empty() && !range.is_empty() {
+            let mut piece = [0; FIRST_PIECE];
+            read_piece(&mut replay(range.start), &mut piece)?;
+        }
+        Ok(Box::new(replay(range.start)))
     }
 }
 
@@ -512,6 +522,17 @@ impl<R: Read> Read for Replay<'_, '_, R> {
         };
         self.position += read as u64;
         Ok(read)
+    }
+}
+
+/// Reads one piece, and again only if a signal interrupted it.
+fn read_piece(reader: &mut impl Read, buffer: &mut [u8]) -> Result<()> {
+    loop {
+        match reader.read(buffer) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::from_io(error).unwrap_or_else(failed_reader)),
+        }
     }
 }
 

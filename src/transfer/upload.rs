@@ -122,7 +122,6 @@ impl<'a> Upload<'a> {
         self.options.resume.check_for_stream()?;
         let snapshot = self.transfer.authorization()?;
         let limits = self.limits_in_memory(snapshot.auth(), STREAM_PART)?;
-        // Without room for a byte every stream would seem to be at its end.
         let memory = workers.memory();
         // If not even one byte may be borrowed, every stream would seem to be empty.
         memory.check(1)?;

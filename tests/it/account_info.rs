@@ -1,6 +1,7 @@
 //! Stores as their users meet them: one of a third party, one that fails, and what stays on disk.
 
 mod broken_stores;
+mod busy;
 mod faults;
 mod lost;
 

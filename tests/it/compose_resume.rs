@@ -144,6 +144,16 @@ fn the_plan_of_the_source_is_not_that_of_the_copy() {
     assert_eq!(copy(Resume::Never).get("plan_id"), None);
     let resumable = copy(Resume::Matching);
     assert!(resumable.get("plan_id").is_some_and(|other| other != plan));
+    // A copy of the whole in one request has the bytes that the plan describes; a range has not.
+    let whole = world.bucket.copy(&made.file_id, "whole").unwrap();
+    assert_eq!(whole.file_info.get("plan_id"), Some(plan));
+    let options = CopyOptions::new().range(0..=99);
+    let range = world.bucket.copy_with(&made.file_id, "range", &options);
+    let range = range.unwrap();
+    assert_eq!(
+        (range.content_length, range.file_info.get("plan_id")),
+        (100, None)
+    );
 }
 
 #[test]

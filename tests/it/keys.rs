@@ -8,6 +8,37 @@ use b2sdk::{B2Api, Error, InMemoryAccountInfo, Operation};
 
 use crate::support::{BUCKET, World};
 
+/// The body names no bucket, and the prefix holds in every one of them.
+#[test]
+fn a_prefix_without_buckets_applies_in_all_buckets() {
+    let world = World::new();
+    let other = "example-mybucket-b2-2";
+    let options = CreateKeyOptions::new().name_prefix("mine/");
+    let capabilities = [Capability::ListBuckets, Capability::WriteFiles];
+    let key = world
+        .api
+        .create_key_with("writer", capabilities, &options)
+        .unwrap();
+    assert_eq!(key.details.bucket_ids, None);
+    assert_eq!(key.details.name_prefix.as_deref(), Some("mine/"));
+    // Also in a bucket that did not exist when the key was made.
+    world
+        .api
+        .create_bucket(other, b2sdk::BucketType::AllPrivate)
+        .unwrap();
+
+    let api = B2Api::new(InMemoryAccountInfo::new());
+    let (id, secret) = (&key.details.application_key_id, key.application_key);
+    api.authorize_account(world.service.url(), id, secret)
+        .unwrap();
+    for name in [BUCKET, other] {
+        let bucket = api.get_bucket_by_name(name).unwrap();
+        bucket.upload_bytes(b"x", "mine/x").unwrap();
+        let error = bucket.upload_bytes(b"x", "yours/x").unwrap_err();
+        assert!(matches!(error, Error::NotAllowed(_)), "{error:?}");
+    }
+}
+
 #[test]
 fn a_key_that_was_made_may_do_what_it_was_made_for_and_no_more() {
     let world = World::new();

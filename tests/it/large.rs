@@ -1,5 +1,6 @@
 //! Large files: in parts, side by side, each part on its own when something goes wrong.
 
+mod ahead;
 mod finishing;
 mod progress;
 mod ranges;

@@ -1,6 +1,7 @@
 //! Listing: folders, versions, pages.
 
 mod large_pages;
+mod reading_ahead;
 
 use b2sdk::listing::Filter;
 use b2sdk::simulator::Fault;

@@ -5,12 +5,13 @@ mod faults;
 mod formats;
 mod memory;
 
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use b2sdk::simulator::KeyRequest;
+use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::streams::{OpenFileOptions, RemoteFile};
-use b2sdk::{CancelToken, Error, FileId, LargeFileSha1, UploadOptions, Verification};
+use b2sdk::{CancelToken, Error, FileId, LargeFileSha1, Operation, UploadOptions, Verification};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use crate::support::settings::{assert_problem, key};
@@ -56,15 +57,70 @@ fn a_whole_file_is_read_ahead_and_verified() {
     assert!(read == noise(10_000_000));
     assert_eq!(file.verification(), Verification::Verified);
     assert_eq!(file.received_bytes(), 10_000_000, "nothing came twice");
-    let most = 10_000_000_usize.div_ceil(BLOCK as usize);
-    let downloads = downloads(&world);
-    // How many blocks a request has depends on how fast the reader is; no block is asked for twice.
-    assert!((2..=most).contains(&downloads), "{downloads}");
-    let connections = world.service.log().entries();
-    let mut connections: Vec<_> = connections.iter().map(|entry| entry.connection).collect();
-    connections.sort_unstable();
-    connections.dedup();
-    assert!(connections.len() > 1, "one request after the other");
+}
+
+/// The numbers of blocks that the requests for content asked for, in the order of their places.
+fn blocks_of_requests(world: &World) -> Vec<u64> {
+    let log = world.service.log().entries();
+    let ranges = log.iter().filter_map(|entry| entry.range.as_deref());
+    let mut ranges: Vec<_> = ranges
+        .map(|range| {
+            let (first, last) = range
+                .strip_prefix("bytes=")
+                .unwrap()
+                .split_once('-')
+                .unwrap();
+            first.parse::<u64>().unwrap()..last.parse::<u64>().unwrap() + 1
+        })
+        .collect();
+    ranges.sort_by_key(|range| range.start);
+    let blocks = |range: &Range<u64>| (range.end - range.start).div_ceil(BLOCK);
+    ranges.iter().map(blocks).collect()
+}
+
+#[test]
+fn the_requests_of_a_sequential_reader_grow_whoever_is_faster() {
+    let data = noise(10_000_000);
+    // With one or two permits much of what is read ahead has none, and the reader asks for it.
+    for workers in [1, 2, 10] {
+        for size in [100, 70_000, 256 * 1024] {
+            let world = World::with(|builder| builder.workers(workers));
+            store(&world, data.len());
+            let file = world.bucket.open_file("x").unwrap();
+            let mut file = BufReader::with_capacity(size, file);
+            let mut read = Vec::new();
+            while let n @ 1.. = file.fill_buf().unwrap().len() {
+                read.extend_from_slice(file.buffer());
+                file.consume(n);
+            }
+            assert!(read == data, "{workers} {size}");
+            let sizes = blocks_of_requests(&world);
+            assert_eq!(sizes, [1, 1, 2, 4, 8, 8, 8, 7], "{workers} {size}");
+        }
+    }
+}
+
+#[test]
+fn ranges_are_read_ahead_side_by_side() {
+    let world = World::new();
+    store(&world, 10_000_000);
+    let token = CancelToken::new();
+    let options = OpenFileOptions::new().cancel(&token);
+    let mut file = world.bucket.open_file_with("x", &options).unwrap();
+    // One of the ranges ahead hangs.
+    world.inject(Fault::on(Operation::DownloadFileById).after(1).stall());
+    let watched = file.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // More than the first block and one of the ranges that are requested after it.
+            while watched.received_bytes() < 3 * BLOCK {
+                std::thread::yield_now();
+            }
+            token.cancel();
+        });
+        let error = inner(std::io::copy(&mut file, &mut std::io::sink()).unwrap_err());
+        assert!(matches!(error, Error::Cancelled), "{error:?}");
+    });
 }
 
 #[test]
@@ -116,6 +172,26 @@ fn clones_share_the_cache_and_have_positions_of_their_own() {
     clone.read_exact(&mut read).unwrap();
     assert!(read[..] == noise(100));
     assert_eq!(downloads(&world), 1);
+}
+
+#[test]
+fn a_clone_is_verified_by_what_it_returned_itself() {
+    let world = World::new();
+    store(&world, 500_000);
+    let mut file = world.bucket.open_file("x").unwrap();
+    let mut read = Vec::new();
+    file.read_exact(&mut [0; 100_000]).unwrap();
+    let mut middle = file.clone();
+    file.read_to_end(&mut read).unwrap();
+    assert_eq!(file.verification(), Verification::Verified);
+    let mut clone = file.clone();
+    assert_eq!(clone.verification(), Verification::PartOfFile);
+    clone.rewind().unwrap();
+    std::io::copy(&mut clone, &mut std::io::sink()).unwrap();
+    assert_eq!(clone.verification(), Verification::Verified);
+    // It has not returned the bytes before it.
+    std::io::copy(&mut middle, &mut std::io::sink()).unwrap();
+    assert_eq!(middle.verification(), Verification::PartOfFile);
 }
 
 #[test]

@@ -6,11 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use b2sdk::credentials::EnvironmentCredentials;
 use b2sdk::progress::TransferProgress;
 use b2sdk::simulator::Fault;
-use b2sdk::{CancelToken, DownloadOptions, Error, Operation, RetryPolicy, Timeouts, UploadOptions};
+use b2sdk::{
+    B2Api, CancelToken, DownloadOptions, Error, InMemoryAccountInfo, Operation, RetryPolicy,
+    Timeouts, UploadOptions,
+};
 
-use crate::support::{World, noise};
+use crate::support::{BUCKET, World, noise};
 
 /// A reader that gives some bytes at once and then one at a time. It fails if it is asked for too many of
 /// those.
@@ -206,4 +210,74 @@ fn a_download_into_a_pipe_that_nobody_reads_can_be_cancelled() {
         assert!(read == noise(1_000_000));
         saving.join().unwrap().unwrap();
     });
+}
+
+/// The variable that makes this program a child whose output nobody reads.
+#[cfg(target_os = "linux")]
+const ROLE: &str = "B2SDK_TEST_OUTPUT_CHILD";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_download_to_an_output_that_nobody_reads_can_be_cancelled() {
+    let world = World::new();
+    world.bucket.upload_bytes(&noise(1_000_000), "x").unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "stopping::role_with_an_output_that_nobody_reads",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(ROLE, "1")
+        .env("B2_APPLICATION_KEY_ID", world.service.application_key_id())
+        .env("B2_APPLICATION_KEY", world.service.application_key())
+        .env("B2_ENVIRONMENT", world.service.url())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    // What was written is the beginning of the file.
+    let mut written = Vec::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_end(&mut written)
+        .unwrap();
+    let start = noise(1_000_000);
+    let found = written
+        .windows(1_000)
+        .any(|window| window == &start[..1_000]);
+    assert!(found, "{} bytes", written.len());
+}
+
+/// What the child process does, and no other one.
+#[cfg(target_os = "linux")]
+#[expect(clippy::exit, reason = "the end of a test prints")]
+#[test]
+fn role_with_an_output_that_nobody_reads() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    let api = B2Api::new(InMemoryAccountInfo::new());
+    api.authorize_with(EnvironmentCredentials::new()).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    let token = CancelToken::new();
+    let options = DownloadOptions::new().cancel(&token);
+    let download = bucket.download_file_by_name_with("x", &options).unwrap();
+    let (done, outcome) = std::sync::mpsc::channel();
+    std::thread::spawn(move || drop(done.send(download.save_to("/dev/stdout"))));
+    let output = io::stdout();
+    let now = Timespec::default();
+    // Until it is full.
+    while poll(&mut [PollFd::new(&output, PollFlags::OUT)], Some(&now)).unwrap() > 0 {
+        std::thread::yield_now();
+    }
+    token.cancel();
+    let outcome = outcome.recv_timeout(Duration::from_secs(60));
+    let is_cancelled = matches!(outcome, Ok(Err(Error::Cancelled)));
+    // A test that ended as others do would print, which nobody reads.
+    std::process::exit(i32::from(!is_cancelled));
 }

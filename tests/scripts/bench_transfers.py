@@ -25,7 +25,7 @@ def bucket_with(info, workers):
     return api.get_bucket_by_name(BUCKET)
 
 
-def large(directory, way, workers, _whole_sha1, length):
+def large(directory, way, workers, _whole_sha1, length, _part):
     bucket = bucket_with(InMemoryAccountInfo(), int(workers))
     if way == 'up':
         bucket.upload_local_file(str(directory / f'large/large-{length}'), 'up/large')
@@ -47,6 +47,12 @@ def small(directory, way, files, threads, _store):
         list(pool.map(one, range(int(files))))
 
 
+def listing(_directory, names, page, _is_ahead):
+    bucket = bucket_with(InMemoryAccountInfo(), 1)
+    listed = sum(1 for _ in bucket.ls('list/', recursive=True, fetch_count=int(page)))
+    assert listed == int(names), listed
+
+
 def start(directory):
     info = SqliteAccountInfo(str(directory / 'python_account_info'))
     bucket_with(info, 10).upload_local_file(str(directory / 'up/0000'), 'up/one')
@@ -55,4 +61,4 @@ def start(directory):
 if __name__ == '__main__':
     task, directory = sys.argv[1:]
     name, *words = task.split(':')
-    {'large': large, 'small': small, 'start': start}[name](pathlib.Path(directory), *words)
+    {'large': large, 'list': listing, 'small': small, 'start': start}[name](pathlib.Path(directory), *words)

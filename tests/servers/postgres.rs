@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use b2sdk::account_info::conformance::ServerFaults as _;
 use b2sdk::account_info::{
     AccountAuth, AccountInfo as _, AuthSnapshot, PostgresAccountInfo, PostgresAccountInfoBuilder,
     UploadTarget, UploadUrl, conformance,
@@ -443,4 +444,81 @@ fn a_standby_that_takes_over_has_the_login_and_no_upload_urls() {
         .put_upload_url(saved.identity(), &target, self::url())
         .unwrap();
     assert!(take().is_some());
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL server: run tests/scripts/test-servers.sh"]
+fn an_idle_connection_that_was_forgotten_costs_neither_a_call_nor_a_pause() {
+    let (server, clock) = (PostgresServer::start(), Clock::manual());
+    let proxy = Proxy::start(server.port(), proxy::postgres_requests);
+    let store = PostgresAccountInfo::builder()
+        .staleness(Duration::ZERO)
+        .migrate(true)
+        .clock(&clock)
+        .connect(&format!(
+            "postgres://postgres@127.0.0.1:{}/postgres",
+            proxy.port()
+        ))
+        .unwrap();
+    let saved = store.save_auth(auth(), None).unwrap();
+    let (owner, target) = (saved.identity(), UploadTarget::Bucket("b".into()));
+    let put = |clock: &Clock| {
+        store.put_upload_url(owner, &target, {
+            let received = Timestamp::from(clock.now());
+            UploadUrl::new("https://pod/u".to_owned(), "t".into(), received)
+        })
+    };
+
+    // What may be sent twice is sent again over a new connection.
+    proxy.forget_connections();
+    assert!(store.auth().unwrap().is_some());
+    proxy.forget_connections();
+    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
+    proxy.forget_connections();
+    store.save_bucket(owner, "photos", &"p".into()).unwrap();
+
+    // What may not be sent twice is sent over a connection that is known to be open.
+    proxy.forget_connections();
+    clock.advance(Duration::from_secs(1));
+    put(&clock).unwrap();
+
+    // If that one fails just then, the call is lost, and the next one finds no pause.
+    proxy.forget_connections();
+    let error = put(&clock).unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    assert!(store.auth().unwrap().is_some());
+    assert!(store.take_upload_url(owner, &target).unwrap().is_some());
+    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
+
+    // A new connection that fails begins the pause.
+    proxy.set_reachable(false);
+    let error = store.auth().unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    proxy.set_reachable(true);
+    assert_eq!(store.auth().unwrap_err().to_string(), error.to_string());
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL server: run tests/scripts/test-servers.sh"]
+fn asking_whether_somebody_logged_out_brings_no_secret() {
+    let (server, clock) = (PostgresServer::start(), Clock::manual());
+    let proxy = Proxy::start(server.port(), proxy::postgres_requests);
+    let store = PostgresAccountInfo::builder()
+        .staleness(Duration::ZERO)
+        .migrate(true)
+        .clock(&clock)
+        .connect(&format!(
+            "postgres://postgres@127.0.0.1:{}/postgres",
+            proxy.port()
+        ))
+        .unwrap();
+    assert!(!store.is_logged_out().unwrap());
+    store.save_auth(auth(), None).unwrap();
+    assert!(!store.is_logged_out().unwrap());
+    assert!(!proxy.was_answered("the-account-token"));
+    // It would have been noticed.
+    assert!(store.auth().unwrap().is_some());
+    assert!(proxy.was_answered("the-account-token"));
+    store.clear().unwrap();
+    assert!(store.is_logged_out().unwrap());
 }

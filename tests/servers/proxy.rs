@@ -1,8 +1,9 @@
-//! A proxy between a store and its server, which loses answers and breaks connections.
+//! A proxy between a store and its server, which loses answers, breaks connections and forgets idle
+//! ones, and keeps what the server sent.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use b2sdk::account_info::conformance::ServerFaults;
@@ -20,6 +21,10 @@ struct State {
     is_request: fn() -> IsRequest,
     is_away: AtomicBool,
     loses: AtomicBool,
+    /// How often connections were forgotten.
+    forgotten: AtomicUsize,
+    /// What the server sent over all connections.
+    answers: Mutex<Vec<u8>>,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -58,6 +63,8 @@ impl Proxy {
             is_request,
             is_away: AtomicBool::new(false),
             loses: AtomicBool::new(false),
+            forgotten: AtomicUsize::new(0),
+            answers: Mutex::default(),
             streams: Mutex::default(),
         });
         let proxy = Self(Arc::clone(&state));
@@ -71,6 +78,17 @@ impl Proxy {
 
     pub(crate) fn port(&self) -> u16 {
         self.0.port
+    }
+
+    /// Forgets the connections that exist, as a proxy or a firewall does with idle ones: each is
+    /// closed when something is sent on it, and not before.
+    pub(crate) fn forget_connections(&self) {
+        self.0.forgotten.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether the server has sent this word.
+    pub(crate) fn was_answered(&self, word: &str) -> bool {
+        contains(&self.0.answers.lock().unwrap(), word)
     }
 }
 
@@ -89,14 +107,24 @@ impl State {
         let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         std::thread::spawn(move || {
             let mut is_request = (state.is_request)();
+            let known_since = state.forgotten.load(Ordering::SeqCst);
             relay(from, to, |sent| {
+                if state.forgotten.load(Ordering::SeqCst) != known_since {
+                    return false;
+                }
                 if is_request(sent) && state.loses.swap(false, Ordering::SeqCst) {
                     cut.store(true, Ordering::SeqCst);
                 }
                 true
             });
         });
-        std::thread::spawn(move || relay(server, client, |_| !is_cut.load(Ordering::SeqCst)));
+        let state = Arc::clone(self);
+        std::thread::spawn(move || {
+            relay(server, client, |answer| {
+                state.answers.lock().unwrap().extend(answer);
+                !is_cut.load(Ordering::SeqCst)
+            });
+        });
     }
 }
 

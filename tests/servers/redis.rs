@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use b2sdk::account_info::conformance::ServerFaults as _;
 use b2sdk::account_info::{
     AccountInfo, AuthSnapshot, RedisAccountInfo, RedisAccountInfoBuilder, UploadTarget, UploadUrl,
     conformance,
@@ -379,4 +380,68 @@ fn a_replica_that_takes_over_hands_out_no_url_that_was_taken() {
     assert_eq!(take().unwrap(), None, "it is in somebody's hand");
     put(&store).unwrap();
     assert!(take().unwrap().is_some(), "it works as before");
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn an_idle_connection_that_was_forgotten_costs_neither_a_call_nor_a_pause() {
+    let (server, clock) = (RedisServer::start(), Clock::manual());
+    let proxy = Proxy::start(server.port(), proxy::redis_requests);
+    let store = RedisAccountInfo::builder()
+        .staleness(Duration::ZERO)
+        .clock(&clock)
+        .open(&format!("redis://127.0.0.1:{}", proxy.port()))
+        .unwrap();
+    let saved = store.save_auth(auth().auth().clone(), None).unwrap();
+    let (owner, target) = (saved.identity(), UploadTarget::Bucket("b".into()));
+    let put = |clock: &Clock| store.put_upload_url(owner, &target, url(clock));
+
+    // What may be sent twice is sent again over a new connection.
+    proxy.forget_connections();
+    assert!(store.auth().unwrap().is_some());
+    proxy.forget_connections();
+    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
+    proxy.forget_connections();
+    store.save_bucket(owner, "photos", &"p".into()).unwrap();
+
+    // What may not be sent twice is sent over a connection that is known to be open.
+    proxy.forget_connections();
+    clock.advance(Duration::from_secs(1));
+    put(&clock).unwrap();
+
+    // If that one fails just then, the call is lost, and the next one finds no pause.
+    proxy.forget_connections();
+    let error = put(&clock).unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    assert!(store.auth().unwrap().is_some());
+    assert!(store.take_upload_url(owner, &target).unwrap().is_some());
+    assert_eq!(store.take_upload_url(owner, &target).unwrap(), None);
+
+    // A new connection that fails begins the pause.
+    proxy.set_reachable(false);
+    let error = store.auth().unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    proxy.set_reachable(true);
+    assert_eq!(store.auth().unwrap_err().to_string(), error.to_string());
+}
+
+#[test]
+#[ignore = "needs redis-server: run tests/scripts/test-servers.sh"]
+fn asking_whether_somebody_logged_out_brings_no_secret() {
+    let (server, clock) = (RedisServer::start(), Clock::manual());
+    let proxy = Proxy::start(server.port(), proxy::redis_requests);
+    let store = RedisAccountInfo::builder()
+        .staleness(Duration::ZERO)
+        .clock(&clock)
+        .open(&format!("redis://127.0.0.1:{}", proxy.port()))
+        .unwrap();
+    assert!(!store.is_logged_out().unwrap());
+    store.save_auth(auth().auth().clone(), None).unwrap();
+    assert!(!store.is_logged_out().unwrap());
+    assert!(!proxy.was_answered("the-account-token"));
+    // It would have been noticed.
+    assert!(store.auth().unwrap().is_some());
+    assert!(proxy.was_answered("the-account-token"));
+    store.clear().unwrap();
+    assert!(store.is_logged_out().unwrap());
 }

@@ -5,6 +5,7 @@
 //! | `names_and_ids_find_each_other` | saves three buckets and looks each up both ways | asks the service for each name again |
 //! | `a_bucket_has_one_name_and_a_name_one_bucket` | renames a bucket, and uses a name again | uploads into a bucket that was deleted |
 //! | `replacing_leaves_nothing_else` | replaces the whole map, also by nothing | keeps buckets that do not exist any more |
+//! | `replacing_counts_the_last_of_a_name_or_an_id` | replaces the map by a list that has names and ids twice | gives one bucket two names, or fails |
 //! | `removing_drops_the_upload_urls` | removes one of two buckets | uploads to URLs of a bucket that is gone |
 //! | `a_new_token_keeps_the_map` | saves another token, then another identity | forgets the map once a day, or mixes two accounts |
 //! | `allowed_buckets_are_added` | saves a key that is restricted to buckets | asks for names that the authorization has brought |
@@ -32,6 +33,7 @@ pub fn check_buckets(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
     names_and_ids_find_each_other(make);
     a_bucket_has_one_name_and_a_name_one_bucket(make);
     replacing_leaves_nothing_else(make);
+    replacing_counts_the_last_of_a_name_or_an_id(make);
     removing_drops_the_upload_urls(make);
     a_new_token_keeps_the_map(make);
     allowed_buckets_are_added(make);
@@ -118,6 +120,36 @@ fn replacing_leaves_nothing_else(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) 
     assert_eq!(names(&*store, &owner), pairs(&[("a", "1"), ("b", "2")]));
     fine("replace_buckets", store.replace_buckets(&owner, &[]));
     assert_eq!(names(&*store, &owner), []);
+}
+
+/// A list in which a name or an id occurs twice leaves what saving its buckets one after the other
+/// leaves: of those with a name or an id in common the last one.
+///
+/// The service lists each bucket once. A bucket that is renamed, or deleted and created again,
+/// while a caller collects several answers may be in its list twice.
+///
+/// In the last case the entry in the middle takes the name from the first and loses its own id to
+/// the third, so only the third is left.
+fn replacing_counts_the_last_of_a_name_or_an_id(make: &impl Fn(Clock) -> Box<dyn AccountInfo>) {
+    let (store, owner, _) = authorized(make);
+    for (listed, left) in [
+        (&[("a", "1"), ("b", "1")][..], &[("b", "1")][..]),
+        (&[("b", "1"), ("a", "1")], &[("a", "1")]),
+        (&[("a", "1"), ("a", "2")], &[("a", "2")]),
+        (&[("a", "1"), ("b", "2"), ("a", "2")], &[("a", "2")]),
+        (&[("a", "1"), ("a", "2"), ("b", "2")], &[("b", "2")]),
+    ] {
+        let listed: Vec<_> = listed
+            .iter()
+            .map(|(name, id)| ((*name).to_owned(), (*id).into()))
+            .collect();
+        fine("replace_buckets", store.replace_buckets(&owner, &listed));
+        assert_eq!(
+            names(&*store, &owner),
+            pairs(left),
+            "of {listed:?} the last one of a name or an id counts"
+        );
+    }
 }
 
 /// Removing a bucket removes its upload URLs and no others. An unknown bucket is no error.

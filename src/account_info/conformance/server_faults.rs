@@ -33,6 +33,10 @@ use crate::model::auth::Identity;
 ///
 /// Together ten seconds, which is the longest time that a store may leave its server alone.
 const ATTEMPTS: u32 = 200;
+/// The largest number of URLs that a check takes from a pool into which it put three at most.
+///
+/// Twice as many, so that a store that hands out each URL twice is caught by the check for that.
+const MOST_TAKEN: usize = 6;
 
 /// The connection between a store and its server, which a check disturbs.
 ///
@@ -190,12 +194,19 @@ fn a_url_is_in_one_hand_although_answers_are_lost(make: Make<'_>) {
 
 /// Takes URLs until none is left.
 ///
-/// It ends when the store hands out none. With a store that hands out one URL again and again it
-/// would never end.
+/// # Panics
+/// If more than [`MOST_TAKEN`] are handed out: such a store never comes to an end.
 fn take_all(store: &dyn AccountInfo, owner: &Identity, target: &UploadTarget) -> Vec<String> {
-    let taken =
-        std::iter::from_fn(|| again("take_upload_url", || store.take_upload_url(owner, target)));
-    taken.map(|url| url.url).collect()
+    let taken: Vec<_> =
+        std::iter::from_fn(|| again("take_upload_url", || store.take_upload_url(owner, target)))
+            .take(MOST_TAKEN + 1)
+            .map(|url| url.url)
+            .collect();
+    assert!(
+        taken.len() <= MOST_TAKEN,
+        "a pool of three URLs at most hands out one after the other without end: {taken:?}"
+    );
+    taken
 }
 
 /// Saving a bucket and logging out have no further effect the second time.

@@ -5,14 +5,14 @@
 //! | kind | codes | what follows |
 //! | --- | --- | --- |
 //! | refused | `28P01`, `28000`, `3D000`, `42501`, `42P01`, `42703`, all others | a lasting error that says what an administrator has to do |
-//! | busy | `25006`, `53300`, `53100`, `57014`, `55P03`, `40001`, `58...`, `XX...` | `unavailable`; the next call asks again |
-//! | away | `57P...`, `08...`, no answer at all | `unavailable`, and a pause of a second for all calls |
+//! | busy | `25006`, `53300`, `53100`, `57014`, `55P03`, `40001`, `58...`, `XX...`; whatever happens on a connection that was idle | `unavailable`; the next call asks again |
+//! | away | on a new connection `57P...`, `08...`, no answer at all | `unavailable`, and a pause of a second for all calls |
 //! | superseded | none: a check that found no row | `superseded` |
 //!
 //! What a kind means to a session: a refused store fails the reading of the authorization, because
 //! its owner has to do something; a store that is busy or away is survived
 //! (`session::store_policy`). Only `away` begins a pause, because a server that answers at all
-//! costs no time-out.
+//! costs no time-out, and a connection that was idle may have been closed by something in between.
 //!
 //! Of the texts of the server and the driver only two reach an error: that of an I/O error, which
 //! is what the operating system reports, and the driver's name for the step that failed. Codes are
@@ -34,6 +34,11 @@ pub(super) enum Failure {
     /// The time for waiting, connecting and the request together is over. The request may have
     /// taken effect.
     TimedOut,
+    /// All connections were in use until the deadline passed. Nothing was sent.
+    AllInUse,
+    /// A connection that had been idle failed in this way, which tells nothing about the server: a
+    /// proxy may have closed it.
+    Idle(Box<Self>),
     /// The function that returns the password failed.
     Password(Box<dyn StdError + Send + Sync>),
     /// The driver failed, or the server answered with an error.
@@ -73,8 +78,8 @@ impl Failure {
     /// connection goes to a host that can be written, if the URL names several.
     pub(super) fn is_of_connection(&self) -> bool {
         match self {
-            Self::Superseded | Self::Password(_) => false,
-            Self::TimedOut | Self::NoThread => true,
+            Self::Superseded | Self::Password(_) | Self::AllInUse => false,
+            Self::TimedOut | Self::NoThread | Self::Idle(_) => true,
             Self::Server(error) => match error.code() {
                 // The server is going down, or does not want this connection.
                 Some(code) => ["08", "57P", "25"]
@@ -104,6 +109,14 @@ impl Failure {
             Self::TimedOut => Explained::Away(format!(
                 "{server} does not answer in time; check that it runs, its load and the address"
             )),
+            Self::AllInUse => Explained::Busy(format!(
+                "all connections to {server} were in use for the whole time-out; allow more with \
+                 connections, or check its load"
+            )),
+            Self::Idle(failure) => match failure.explain(name) {
+                Explained::Away(text) => Explained::Busy(text),
+                explained => explained,
+            },
             Self::NoThread => {
                 Explained::Busy("the thread of the connections to PostgreSQL ended".to_owned())
             }

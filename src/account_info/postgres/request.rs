@@ -18,7 +18,8 @@ use tokio_postgres::types::{ToSql, Type};
 /// Whether a request may be sent again although it may have taken effect.
 ///
 /// It matters only on a connection that was idle and turned out to be closed: that is the one case
-/// in which a request that may have taken effect is sent a second time.
+/// in which a request that may have taken effect is sent a second time. A request that may not be
+/// repeated is sent only on a connection that is known to be open.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
     /// The second time it has no further effect, or finds its own.

@@ -18,7 +18,8 @@
 //! | --- | --- |
 //! | the thread cannot be started | `unavailable` |
 //! | the thread ends before it has answered | `unavailable`; the next call starts another one |
-//! | the time-out passes | `unavailable`, and a pause of a second for all calls |
+//! | the time-out passes on a new connection | `unavailable`, and a pause of a second for all calls |
+//! | the time-out passes otherwise | `unavailable` |
 //! | the process forks | the child starts a thread and connections of its own |
 //! | the store is dropped | the thread ends, and with it the connections |
 //!
@@ -42,6 +43,7 @@ use super::request::Request;
 use super::tls;
 use super::worker::{self, Job, Setup};
 use crate::account_info::fleet::{Password, Pause};
+use crate::control::clock::Clock;
 use crate::error::{Error, Result, StoreError};
 
 /// What a server is reached with.
@@ -91,7 +93,7 @@ impl fmt::Debug for Server {
 impl Server {
     /// Reads the URL and the certificate authorities, without connecting. Fails with `InvalidInput`
     /// if either has another form.
-    pub(super) fn new(url: &str, settings: Settings) -> Result<Self> {
+    pub(super) fn new(url: &str, settings: Settings, clock: Clock) -> Result<Self> {
         let config = config(url, settings.timeout).ok_or_else(|| {
             // The parser's own words may quote the password.
             Error::invalid_input(
@@ -101,6 +103,12 @@ impl Server {
         })?;
         let name = name(&config);
         let tls = tls::connector(&config, settings.tls_roots.as_deref())?;
+        if tls::may_be_overheard(&config) {
+            tracing::warn!(
+                server = name,
+                "the connection to PostgreSQL may be in clear text; add sslmode=require to its URL"
+            );
+        }
         Ok(Self {
             name,
             setup: Arc::new(Setup {
@@ -110,6 +118,7 @@ impl Server {
                 connections: settings.connections,
                 password: settings.password,
                 migrate: settings.migrate,
+                clock,
             }),
             worker: Mutex::default(),
             pause: Pause::default(),

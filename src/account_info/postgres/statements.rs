@@ -5,7 +5,7 @@
 //!
 //! | method | statements | round trips |
 //! | --- | --- | --- |
-//! | `auth`, `is_logged_out` | `AUTH` | 1 |
+//! | `auth`, `is_logged_out` | `AUTH`, `LOGGED_OUT` | 1 |
 //! | `begin_refresh`, `renew_lease`, `abandon_refresh` | one each | 1 |
 //! | bucket lookups | one each | 1 |
 //! | `take_upload_url`, `put_upload_url`, `drop_upload_urls` | one each | 1 |
@@ -16,8 +16,12 @@
 /// `$2` the known generation. Without an authorization `generation` is null.
 pub(super) const AUTH: &str = "
 SELECT generation IS NOT NULL AS is_held, generation IS NOT DISTINCT FROM $2 AS is_known,
-    CASE WHEN generation IS DISTINCT FROM $2 THEN auth END AS auth, logged_out
+    CASE WHEN generation IS DISTINCT FROM $2 THEN auth END AS auth
 FROM b2_account WHERE name = $1";
+
+/// Without the authorization, which the caller does not need.
+pub(super) const LOGGED_OUT: &str =
+    "SELECT generation IS NULL AND logged_out FROM b2_account WHERE name = $1";
 
 /// `$2` the stale generation, `$3` ticket, `$4` lease and `$5` what tests have moved the time by, in
 /// milliseconds, `$6` an epoch for a new row. The row that is read last may be older than what

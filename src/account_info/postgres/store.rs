@@ -58,6 +58,7 @@ use tokio_postgres::types::FromSql;
 use super::request::{Repeat, Request, Statement};
 use super::server::Server;
 use super::statements as sql;
+use crate::account_info::bucket_list::last_of_each;
 use crate::account_info::fleet::random;
 use crate::account_info::sealing::Sealing;
 use crate::account_info::{
@@ -124,25 +125,12 @@ fn key(target: &UploadTarget) -> Vec<u8> {
     hasher.finalize().to_vec()
 }
 
-/// Names and ids in an array each, for one statement; of buckets with one name or one id only the
-/// last, because the table allows each once.
-///
-/// Going through them from the end keeps those that saving one after the other would have left.
+/// Names and ids in an array each, for one statement; of buckets with a name or an id in common only
+/// the last, because the table allows each once.
 fn columns(buckets: &[(String, BucketId)]) -> (Vec<String>, Vec<String>) {
-    let mut seen = (
-        std::collections::HashSet::new(),
-        std::collections::HashSet::new(),
-    );
-    buckets
-        .iter()
-        .rev()
-        .filter(|(name, id)| {
-            let is_new = !seen.0.contains(name) && !seen.1.contains(id);
-            seen.0.insert(name);
-            seen.1.insert(id);
-            is_new
-        })
-        .map(|(name, id)| (name.clone(), id.to_string()))
+    last_of_each(buckets)
+        .into_iter()
+        .map(|(name, id)| (name.to_owned(), id.to_string()))
         .unzip()
 }
 
@@ -285,12 +273,8 @@ impl AccountInfo for PostgresStore {
 
     /// A row that is missing was never there, or was lost with the table: that is no logout.
     fn is_logged_out(&self) -> Result<bool, StoreError> {
-        let nothing: Option<Vec<u8>> = None;
-        let rows = self.run(Statement::new(sql::AUTH, [self.name(), nothing.into()]))?;
-        match rows.first() {
-            Some(row) => Ok(!get::<bool>(row, 0)? && get::<bool>(row, 3)?),
-            None => Ok(false),
-        }
+        let rows = self.run(Statement::new(sql::LOGGED_OUT, [self.name()]))?;
+        rows.first().map_or(Ok(false), |row| get(row, 0))
     }
 
     /// For all machines together.

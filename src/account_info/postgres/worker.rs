@@ -1,9 +1,13 @@
 //! The thread that keeps the connections to a PostgreSQL server.
 //!
 //! A connection serves one request at a time and goes back to the idle ones after an answer, also a
-//! refusal. After anything else it is dropped. What failed on an idle connection, which the server may
-//! have closed, is tried once more on a new one if it may be repeated. Idle connections are closed after
-//! a minute, because each costs the server a process.
+//! refusal. After anything else it is dropped. Idle connections are closed after a minute, because each
+//! costs the server a process.
+//!
+//! The server, or a proxy before it, may have closed an idle connection. That says nothing about
+//! the server. So a request that fails on one is sent once more on a new connection if it may be
+//! repeated; one that may not is sent only on a connection that was in use a moment ago, or that
+//! has just answered an empty statement. Only a new connection that fails begins a pause.
 //!
 //! | what happens to a request | what follows |
 //! | --- | --- |
@@ -11,16 +15,16 @@
 //! | there is no idle connection | one is made, within the time-out as well |
 //! | the server answers, also with a refusal | the connection goes back to the idle ones |
 //! | an idle connection breaks, and the request may be repeated | all idle ones are closed; a new one is made and the request is sent there |
-//! | an idle connection breaks, and the request may not be repeated | the failure is returned |
+//! | an idle connection breaks, and the request may not be repeated | the failure is returned, as one that begins no pause |
 //! | a new connection breaks | the failure is returned |
-//! | the time-out passes | the connection and all idle ones are closed; the request may have taken effect |
+//! | the time-out passes | the connection and all idle ones are closed; the request may have taken effect. It begins a pause if the connection was a new one |
 //! | a table is missing, and `migrate` is set | the tables are created, and the request is sent again |
 //! | the caller's process is killed | the server ends the connection, and rolls back what was not committed |
 //!
 //! Jobs run at the same time on one thread: while one waits for the network, the others go on. So
 //! `connections` requests are under way at most, however many threads of the program ask.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,7 +40,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::failure::Failure;
 use super::request::{Repeat, Request, Statement};
 use super::schema;
-use crate::account_info::fleet::Password;
+use crate::account_info::fleet::{Password, RECENTLY};
+use crate::control::clock::Clock;
 
 /// How long idle connections are kept.
 const IDLE: Duration = Duration::from_secs(60);
@@ -55,6 +60,8 @@ pub(super) struct Setup {
     pub(super) password: Option<Password>,
     /// Whether missing tables are created.
     pub(super) migrate: bool,
+    /// By which connections become idle. Tests move it.
+    pub(super) clock: Clock,
 }
 
 /// A request and where its outcome goes.
@@ -123,6 +130,19 @@ struct Connection {
     client: Client,
     /// Reads and writes the socket.
     task: JoinHandle<()>,
+    /// When the server last answered on it, by the clock's `elapsed`.
+    answered: Cell<Duration>,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// It waits, because all connections are in use.
+    Waiting,
+    /// It is on a connection that was idle.
+    Idle,
+    /// It is on a new connection, or that is being made.
+    New,
 }
 
 impl Drop for Connection {
@@ -135,11 +155,21 @@ impl Drop for Connection {
 impl Connections {
     /// Carries out a request within the time-out, waiting for a permit and connecting included.
     async fn answer(&self, request: &Request) -> Outcome {
-        let limit = tokio::time::timeout(self.setup.timeout, self.attempt(request));
-        limit.await.unwrap_or_else(|_| {
+        let stage = Cell::new(Stage::Waiting);
+        let limit = tokio::time::timeout(self.setup.timeout, self.attempt(request, &stage));
+        let outcome = limit.await.unwrap_or_else(|_| {
             // Others from before are no better.
             self.idle.borrow_mut().clear();
             Err(Failure::TimedOut)
+        });
+        outcome.map_err(|failure| match stage.get() {
+            Stage::Waiting => Failure::AllInUse,
+            Stage::New => failure,
+            Stage::Idle if failure.is_of_connection() => {
+                self.idle.borrow_mut().clear();
+                Failure::Idle(Box::new(failure))
+            }
+            Stage::Idle => failure,
         })
     }
 
@@ -147,25 +177,38 @@ impl Connections {
     /// out to be closed.
     ///
     /// The permit is held until the end, so that it also counts the connection that is being made.
-    async fn attempt(&self, request: &Request) -> Outcome {
+    async fn attempt(&self, request: &Request, stage: &Cell<Stage>) -> Outcome {
         // It is never closed.
         let _permit = self.permits.acquire().await;
         if let Some(connection) = self.take_idle() {
-            match self.run(&connection, request).await {
-                Err(failure) if failure.is_of_connection() && request.repeat == Repeat::Yes => {
-                    self.idle.borrow_mut().clear();
+            stage.set(Stage::Idle);
+            if request.repeat == Repeat::Yes || self.is_open(&connection).await {
+                match self.run(&connection, request).await {
+                    Err(failure) if failure.is_of_connection() && request.repeat == Repeat::Yes => {
+                    }
+                    outcome => return self.finish(connection, outcome),
                 }
-                outcome => return self.finish(connection, outcome),
             }
+            self.idle.borrow_mut().clear();
         }
+        stage.set(Stage::New);
         let connection = self.connect().await?;
         let outcome = self.run(&connection, request).await;
         self.finish(connection, outcome)
     }
 
+    /// Whether the server certainly has this connection open: it was used recently, or answers an
+    /// empty statement.
+    async fn is_open(&self, connection: &Connection) -> bool {
+        let idle = self.setup.clock.elapsed();
+        let idle = idle.saturating_sub(connection.answered.get());
+        idle < RECENTLY || connection.client.batch_execute("").await.is_ok()
+    }
+
     /// Keeps the connection if it is still of use.
     fn finish(&self, connection: Connection, outcome: Outcome) -> Outcome {
         if !outcome.as_ref().is_err_and(Failure::is_of_connection) {
+            connection.answered.set(self.setup.clock.elapsed());
             self.idle.borrow_mut().push(connection);
         }
         outcome
@@ -197,7 +240,12 @@ impl Connections {
             // Whoever waits for an answer learns of it.
             let _ = connection.await;
         });
-        Ok(Connection { client, task })
+        let answered = Cell::new(self.setup.clock.elapsed());
+        Ok(Connection {
+            client,
+            task,
+            answered,
+        })
     }
 
     /// Carries out a request. If tables are missing and may be created, it does that and tries

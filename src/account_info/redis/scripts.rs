@@ -17,8 +17,8 @@
 //! twice. Numbers travel as text, because Lua's are floating point.
 //!
 //! What each script answers is a list whose first word tells the rest: `superseded` (the store
-//! holds another identity), `none`, `known`, `auth`, `newer`, `busy`, `lease`, `found`, `url` or
-//! `done`.
+//! holds another identity), `none`, `known`, `auth`, `logged_out`, `newer`, `busy`, `lease`,
+//! `found`, `url` or `done`.
 //!
 //! The server runs nothing else until a script has ended. None of them runs for longer than the
 //! number of buckets or of URLs that it is given or removes.
@@ -54,10 +54,19 @@ end
 ///
 /// Answers `known` without the authorization if the caller has it already.
 pub(super) const AUTH: &str = r"
-local found = redis.call('HMGET', KEYS[1], 'generation', 'json', 'state')
-if not found[1] then return {'none', found[3] or ''} end
+local found = redis.call('HMGET', KEYS[1], 'generation', 'json')
+if not found[1] then return {'none'} end
 if found[1] == ARGV[1] then return {'known'} end
 return {'auth', found[2]}
+";
+
+/// KEYS auth.
+///
+/// Answers `logged_out` or `none`, and never the authorization: the caller asks only for this word.
+pub(super) const LOGGED_OUT: &str = r"
+local found = redis.call('HMGET', KEYS[1], 'generation', 'state')
+if not found[1] and found[2] == 'logged_out' then return {'logged_out'} end
+return {'none'}
 ";
 
 /// KEYS auth, lease; ARGV moved, stale generation, ticket, lease in milliseconds.

@@ -1,23 +1,27 @@
 //! The connections to a Redis server, and what its failures mean to the user.
 //!
-//! A connection serves one thread at a time and goes back to the idle ones after an answer, also a refusal.
-//! After anything else it is dropped, because a late answer would be taken for another's. What failed on
-//! an idle connection, which the server may have closed, is tried once more on a new one if it may be
-//! repeated. After a server could not be reached it is left alone for a moment, so that many calls do not
-//! each wait for the time-out.
+//! A connection serves one thread at a time and goes back to the idle ones after an answer, also a
+//! refusal. After anything else it is dropped, because a late answer would be taken for another's.
+//!
+//! The server, or a proxy before it, may have closed an idle connection. That says nothing about
+//! the server. So a request that fails on one is sent once more on a new connection if it may be
+//! repeated; one that may not is sent only on a connection that was in use a moment ago, or that
+//! has just answered a question. Only a new connection that fails begins the pause, in which the
+//! server is left alone so that many calls do not each wait for the time-out.
 //!
 //! | the server answers, or the connection does | what follows |
 //! | --- | --- |
-//! | the connection breaks on an idle one | all idle ones are dropped; a new one is tried if the request may be repeated |
-//! | the connection breaks on a new one, or is refused | `unavailable`, and a pause of a second for all calls |
-//! | silence longer than the time-out | `unavailable`, no second attempt |
+//! | an idle connection breaks | all idle ones are dropped; a new one is tried if the request may be repeated, otherwise `unavailable` |
+//! | an idle connection stays silent longer than the time-out | all idle ones are dropped; `unavailable`, no second attempt |
+//! | a new connection is refused, breaks or stays silent | `unavailable`, and a pause of a second for all calls |
 //! | `READONLY` (a failover), `MOVED` (a cluster) | the primary, or the node, is looked up and asked once |
 //! | `NOAUTH`, `WRONGPASS`, `NOPERM` | a lasting error that names the login |
 //! | `OOM`, `LOADING`, `BUSY`, `CLUSTERDOWN`, `MASTERDOWN` | `unavailable`, with what can be done |
 //! | any other error of a script | a lasting error with its code |
 //!
-//! What a request costs: one round trip on an idle connection. A new connection costs one more for
-//! `INFO`, those of TLS and of the login, and with Sentinels a connection to one of them. At most
+//! What a request costs: one round trip on an idle connection, and one more for `INFO` if it may not
+//! be repeated and the connection was not used within the last second. A new connection costs one
+//! more for `INFO`, those of TLS and of the login, and with Sentinels a connection to one of them. At most
 //! 32 idle connections are kept; a busier program makes more and closes them after use.
 //!
 //! The time-out applies to each step: connecting, sending, receiving. It is not a limit on the
@@ -30,7 +34,8 @@ use parking_lot::Mutex;
 use redis::{ConnectionInfo, ErrorKind, InfoDict, RedisError};
 
 use super::address::{self, Address, Means};
-use crate::account_info::fleet::{Password, Pause};
+use crate::account_info::fleet::{Password, Pause, RECENTLY};
+use crate::control::clock::Clock;
 use crate::error::{Error, Result, StoreError};
 
 /// How many idle connections are kept.
@@ -68,6 +73,8 @@ pub(super) struct Server {
     name: String,
     /// Connections that nobody uses.
     idle: Mutex<Idle>,
+    /// By which connections become idle. Tests move it.
+    clock: Clock,
     /// Leaves the server alone after it could not be reached.
     pause: Pause,
 }
@@ -79,6 +86,8 @@ pub(super) struct Connection {
     /// The server's `run_id`, which changes when it restarts. It is empty if the server does not
     /// tell.
     pub(super) run: String,
+    /// When the server last answered on it, by the clock's `elapsed`.
+    answered: Duration,
 }
 
 /// Connections that nobody uses, and the process that made them.
@@ -100,7 +109,7 @@ impl fmt::Debug for Server {
 
 impl Server {
     /// Reads the URL, without connecting. Fails with `InvalidInput` if it has another form.
-    pub(super) fn new(url: &str, settings: Settings) -> Result<Self> {
+    pub(super) fn new(url: &str, settings: Settings, clock: Clock) -> Result<Self> {
         let address = Address::parse(url).ok_or_else(|| {
             Error::invalid_input(
                 "Redis URL",
@@ -117,6 +126,7 @@ impl Server {
                 process: std::process::id(),
                 connections: Vec::new(),
             }),
+            clock,
             pause: Pause::default(),
         })
     }
@@ -129,7 +139,8 @@ impl Server {
     /// Makes one request.
     ///
     /// 1. A server that could not be reached a moment ago is left alone: the call fails at once.
-    /// 2. The connection that was used last is used again, if there is one.
+    /// 2. The connection that was used last is used again, if there is one. A request that may not
+    ///    be repeated takes it only if the server is certain to have it open.
     /// 3. If it is broken and the request may be repeated, a new one is made. If another server is
     ///    to be asked, that one is connected to.
     /// 4. After an answer the connection goes back; after anything else it is dropped.
@@ -145,14 +156,14 @@ impl Server {
         mut work: impl FnMut(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
         self.pause.check()?;
-        if let Some(mut connection) = self.take_idle() {
+        if let Some(mut connection) = self.take_open(repeat)? {
             match work(&mut connection) {
                 Err(error) if self.is_elsewhere(&error) => {}
                 Err(error) if is_of_connection(&error) => {
                     // Others from before are no better.
                     self.idle.lock().connections.clear();
                     if repeat == Repeat::No || error.is_timeout() {
-                        return Err(self.explain(&error));
+                        return Err(self.explain(&error).into());
                     }
                 }
                 outcome => return self.finish(connection, outcome),
@@ -185,7 +196,8 @@ impl Server {
         is_elsewhere
     }
 
-    /// Keeps the connection if it is still of use, and explains a failure.
+    /// Keeps the connection if it is still of use, and explains a failure. That of a new connection
+    /// begins the pause; on an idle one, this is not called after a failure of the connection.
     ///
     /// An error that the server itself answered leaves the connection usable.
     fn finish<T>(
@@ -195,11 +207,39 @@ impl Server {
     ) -> Result<T, StoreError> {
         match outcome {
             Err(error) if is_of_connection(&error) || self.is_elsewhere(&error) => {
-                Err(self.explain(&error))
+                Err(self.give_up(&error))
             }
             outcome => {
                 self.put_idle(connection);
-                outcome.map_err(|error| self.explain(&error))
+                outcome.map_err(|error| self.give_up(&error))
+            }
+        }
+    }
+
+    /// An idle connection on which the request may be sent, if there is one.
+    ///
+    /// A request that may be repeated takes any. For another one, a connection that was not used
+    /// recently is asked for the server's run first: whether it is still open is known only once
+    /// something was sent on it. If it is broken, the caller makes a new one.
+    fn take_open(&self, repeat: Repeat) -> Result<Option<Connection>, StoreError> {
+        let Some(mut connection) = self.take_idle() else {
+            return Ok(None);
+        };
+        let idle = self.clock.elapsed().saturating_sub(connection.answered);
+        if repeat == Repeat::Yes || idle < RECENTLY {
+            return Ok(Some(connection));
+        }
+        match run_of(&mut connection.connection) {
+            Ok(run) => {
+                connection.run = run;
+                Ok(Some(connection))
+            }
+            Err(error) => {
+                self.idle.lock().connections.clear();
+                if error.is_timeout() {
+                    return Err(self.explain(&error).into());
+                }
+                Ok(None)
             }
         }
     }
@@ -215,8 +255,9 @@ impl Server {
         idle.connections.pop()
     }
 
-    /// Keeps a connection for the next request, up to 32 of them.
-    fn put_idle(&self, connection: Connection) {
+    /// Keeps a connection on which the server has answered for the next request, up to 32 of them.
+    fn put_idle(&self, mut connection: Connection) {
+        connection.answered = self.clock.elapsed();
         let mut idle = self.idle.lock();
         if idle.connections.len() < IDLE {
             idle.connections.push(connection);
@@ -235,7 +276,7 @@ impl Server {
         })?;
         self.connect_with(password).map_err(|error| {
             *self.redirect.lock() = None;
-            self.explain(&error)
+            self.give_up(&error)
         })
     }
 
@@ -258,63 +299,90 @@ impl Server {
             info = info.set_redis_settings(login);
         }
         let mut connection = address::connect(info, &means)?;
-        let server: InfoDict = redis::cmd("INFO").arg("server").query(&mut connection)?;
-        let run = server.get("run_id").unwrap_or_default();
-        Ok(Connection { connection, run })
+        let run = run_of(&mut connection)?;
+        let answered = self.clock.elapsed();
+        Ok(Connection {
+            connection,
+            run,
+            answered,
+        })
+    }
+
+    /// Explains a failure. One of a new connection also begins the pause.
+    fn give_up(&self, error: &RedisError) -> StoreError {
+        let explained = self.explain(error);
+        if let Explained::Away(text) = &explained {
+            self.pause.begin(text);
+        }
+        explained.into()
     }
 
     /// The failure as the user meets it: which server, what happened, what to do. The driver's and
     /// the server's own words may quote a password or a token, so only codes are passed on.
-    ///
-    /// A failure of the connection also begins the pause.
-    fn explain(&self, error: &RedisError) -> StoreError {
+    fn explain(&self, error: &RedisError) -> Explained {
+        use Explained::{Away, NotReady, Refused};
         let name = &self.name;
         let code = error.code().unwrap_or_default();
         let is_refused = error.kind() == ErrorKind::AuthenticationFailed;
-        let text = match code {
+        match code {
             _ if is_refused || matches!(code, "NOAUTH" | "WRONGPASS" | "NOPERM") => {
-                return StoreError::new(format!(
+                Refused(format!(
                     "the Redis server {name} refused the login or a command; check the user, the \
                      password and the user's rights"
-                ));
+                ))
             }
-            "READONLY" => {
-                format!(
-                    "the Redis server {name} is a replica and cannot be written; name the primary, or its \
-                     Sentinels"
-                )
-            }
-            "OOM" => format!(
+            "READONLY" => NotReady(format!(
+                "the Redis server {name} is a replica and cannot be written; name the primary, or its \
+                 Sentinels"
+            )),
+            "OOM" => NotReady(format!(
                 "the Redis server {name} is full; raise its maxmemory, or choose a volatile-* eviction \
                  policy"
-            ),
-            "MOVED" | "CROSSSLOT" => format!(
+            )),
+            "MOVED" | "CROSSSLOT" => NotReady(format!(
                 "the Redis server {name} is a node of a cluster that does not hold the account info"
-            ),
+            )),
             "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" => {
-                format!("the Redis server {name} is not ready ({code})")
+                NotReady(format!("the Redis server {name} is not ready ({code})"))
             }
-            _ if is_of_connection(error) => {
-                let text = format!(
-                    "the Redis server {name} cannot be reached ({}); check that it runs and the address",
-                    error.category()
-                );
-                self.pause.begin(&text);
-                text
-            }
-            _ => {
-                return StoreError::new(format!(
-                    "the Redis server {name} answered with an error ({})",
-                    if code.is_empty() {
-                        error.category()
-                    } else {
-                        code
-                    }
-                ));
-            }
-        };
-        StoreError::unavailable(text)
+            _ if is_of_connection(error) => Away(format!(
+                "the Redis server {name} cannot be reached ({}); check that it runs and the address",
+                error.category()
+            )),
+            "" => Refused(format!(
+                "the Redis server {name} answered with an error ({})",
+                error.category()
+            )),
+            code => Refused(format!(
+                "the Redis server {name} answered with an error ({code})"
+            )),
+        }
     }
+}
+
+/// A failure as the user meets it.
+enum Explained {
+    /// It stays so until somebody does something.
+    Refused(String),
+    /// It passes by itself. The server answered, so asking it again costs no time-out.
+    NotReady(String),
+    /// The server cannot be reached.
+    Away(String),
+}
+
+impl From<Explained> for StoreError {
+    fn from(explained: Explained) -> Self {
+        match explained {
+            Explained::Refused(text) => Self::new(text),
+            Explained::NotReady(text) | Explained::Away(text) => Self::unavailable(text),
+        }
+    }
+}
+
+/// Asks a server for its `run_id`; empty if it does not tell.
+fn run_of(connection: &mut redis::Connection) -> Result<String, RedisError> {
+    let server: InfoDict = redis::cmd("INFO").arg("server").query(connection)?;
+    Ok(server.get("run_id").unwrap_or_default())
 }
 
 /// Whether the connection is of no use any more: what comes over it next may be the answer to this

@@ -33,7 +33,8 @@
 //!
 //! | method | keys | arguments |
 //! | --- | --- | --- |
-//! | `auth`, `is_logged_out` | auth | known generation |
+//! | `auth` | auth | known generation |
+//! | `is_logged_out` | auth | none |
 //! | `begin_refresh` | auth, lease | moved, stale generation, ticket, lease |
 //! | `renew_lease` | lease | moved, ticket, lease |
 //! | `abandon_refresh` | lease | ticket |
@@ -99,6 +100,8 @@ pub(super) struct RedisStore {
 struct Scripts {
     /// `scripts::AUTH`.
     auth: Script,
+    /// Tells whether somebody logged out.
+    logged_out: Script,
     /// Draws the lease.
     begin: Script,
     /// Extends the lease of a ticket.
@@ -172,6 +175,7 @@ impl RedisStore {
             prefix: format!("b2:{{{account}}}:"),
             scripts: Scripts {
                 auth: Script::new(scripts::AUTH),
+                logged_out: Script::new(scripts::LOGGED_OUT),
                 begin: script(scripts::begin()),
                 renew: script(scripts::renew()),
                 abandon: Script::new(scripts::ABANDON),
@@ -336,8 +340,8 @@ impl AccountInfo for RedisStore {
 
     /// A key that is missing was never there, or was lost with the server: that is no logout.
     fn is_logged_out(&self) -> Result<bool, StoreError> {
-        let reply = self.run(&self.scripts.auth, Repeat::Yes, &["auth"], &[""])?;
-        Ok(reply.status == "none" && reply.text(0)? == "logged_out")
+        let reply = self.run(&self.scripts.logged_out, Repeat::Yes, &["auth"], &[])?;
+        Ok(reply.status == "logged_out")
     }
 
     /// For all machines together.

@@ -33,6 +33,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::connection::{Failure, corrupt};
+use crate::account_info::bucket_list::last_of_each;
 use crate::error::{Error, StoreError};
 use crate::model::auth::{AccountAuth, Allowed, Capability, Identity};
 use crate::model::id::{AccountId, ApplicationKeyId, BucketId};
@@ -190,7 +191,7 @@ pub(super) fn save_bucket(
     insert_bucket(connection, name, id)
 }
 
-/// Replaces all buckets. Of several with one name the last one is stored, as the memory store does.
+/// Replaces all buckets, in the order of the list.
 ///
 /// The caller's transaction makes it one change for all readers.
 pub(super) fn replace_buckets(
@@ -198,11 +199,7 @@ pub(super) fn replace_buckets(
     buckets: &[(String, BucketId)],
 ) -> Result<(), Failure> {
     connection.execute("DELETE FROM bucket", [])?;
-    let buckets: BTreeMap<&str, &BucketId> = buckets
-        .iter()
-        .map(|(name, id)| (name.as_str(), id))
-        .collect();
-    for (name, id) in buckets {
+    for (name, id) in last_of_each(buckets).into_iter().rev() {
         insert_bucket(connection, name, id)?;
     }
     Ok(())

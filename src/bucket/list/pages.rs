@@ -112,20 +112,25 @@ impl FilePages {
         }
     }
 
-    fn next_row(&mut self) -> Option<Result<FileVersion>> {
+    /// The call that lists.
+    const fn operation(&self) -> Operation {
+        match self.versions {
+            Versions::Latest => Operation::ListFileNames,
+            Versions::All => Operation::ListFileVersions,
+        }
+    }
+
+    /// Requests a page if there is none. Returns `None` at the end of the listing.
+    pub(super) fn open_page(&mut self) -> Option<Result<()>> {
+        let operation = self.operation();
         let Self {
             bucket,
             control,
-            versions,
             rows,
             ..
         } = self;
-        let operation = match versions {
-            Versions::Latest => Operation::ListFileNames,
-            Versions::All => Operation::ListFileVersions,
-        };
         let session = &bucket.client.session;
-        rows.next(session, operation, |request| {
+        rows.open_page(|request| {
             bucket.with_id(control, |id| {
                 request.bucket_id = id.clone();
                 let needs = bucket.needs(operation).bucket(id).named(&request.prefix);
@@ -146,14 +151,14 @@ impl FilePages {
         self.shown = Some(folder.to_owned());
         Some(FileVersion::folder(folder))
     }
-}
 
-impl Iterator for FilePages {
-    type Item = Result<FileVersion>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+    /// The next version of the present page that is yielded. Returns `None` if another page has to be requested
+    /// first, or at the end of the listing.
+    pub(super) fn next_of_page(&mut self) -> Option<Result<FileVersion>> {
+        let operation = self.operation();
         loop {
-            let version = match self.next_row()? {
+            let session = &self.bucket.client.session;
+            let version = match self.rows.next_of_page(session, operation)? {
                 Ok(version) => version,
                 Err(error) => return Some(Err(error)),
             };
@@ -175,6 +180,21 @@ impl Iterator for FilePages {
                 }
             }
             return Some(Ok(version));
+        }
+    }
+}
+
+impl Iterator for FilePages {
+    type Item = Result<FileVersion>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(version) = self.next_of_page() {
+                return Some(version);
+            }
+            if let Err(error) = self.open_page()? {
+                return Some(Err(error));
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 //! | source | destination | result |
 //! |---|---|---|
 //! | nothing, and marked as unknown or excluded | anything | nothing; a file there counts as protected or excluded |
-//! | a file | marked as unknown or excluded | a problem: the file has no place |
+//! | a file | marked as unknown | a problem: the file has no place |
+//! | a file | marked as excluded | nothing; the file counts as excluded |
 //! | a file | nothing, or hidden | a transfer, or a copy of a renamed file |
 //! | a file | a file | by [`compare`]: nothing, a transfer, a new time, or a problem; older versions by [`OldVersions`] |
 //! | nothing, or hidden | a file | an orphan: kept, hidden, deleted with its versions, set aside |
@@ -37,6 +38,7 @@ use crate::sync::plan::{Current, Planner};
 use crate::sync::problem::ProblemKind;
 use crate::sync::step::{Action, Reason, SyncStep};
 use crate::sync::versions::{Fold, Rule};
+use crate::sync::write::TEMPORARY_OF_PYTHON;
 
 impl Planner {
     /// Decides about a name that the merge has yielded.
@@ -45,8 +47,10 @@ impl Planner {
     /// go here as far as this name allows, before the name itself is decided.
     ///
     /// A cover of the source comes first: what the source does not know of is left alone, whatever
-    /// the destination has. A file that it does know of under a cover is like any other. A cover of the destination makes a file of the source a problem,
-    /// because something unknown has its place.
+    /// the destination has. A file that it does know of under a cover is transferred like any other,
+    /// but its older versions stay: they may be all that is stored of what the cover is for. What
+    /// the destination does not know of makes a file of the source a problem, because something has
+    /// its place; what is excluded there leaves the file out.
     pub(super) fn name(&mut self, pair: Pair<Entry>) -> Result<(), SyncError> {
         self.current = None;
         let Pair {
@@ -62,6 +66,10 @@ impl Planner {
         if source.is_some() {
             self.release_held(Some(&name))?;
         }
+        if source.is_some() && self.is_temporary(&name) {
+            self.problem(name, ProblemKind::Temporary);
+            return Ok(());
+        }
         if let Some(cover) = source_cover
             && source.is_none()
         {
@@ -71,19 +79,32 @@ impl Planner {
             }
             return Ok(());
         }
-        if destination_cover.is_some() {
-            if source.is_some() {
-                self.blocked(name, ProblemKind::InTheWay);
+        if let Some(cover) = destination_cover {
+            match cover {
+                Cover::Unknown if source.is_some() => self.blocked(name, ProblemKind::InTheWay),
+                Cover::Unknown => {}
+                Cover::Excluded => self.report.excluded += u64::from(source.is_some()),
             }
             return Ok(());
         }
         match source {
-            Some(source) => self.present(name, &source, destination.as_ref()),
+            Some(source) => {
+                let is_known = source_cover.is_none();
+                self.present((name, is_known), &source, destination.as_ref())
+            }
             None => match destination {
                 Some(destination) => self.orphan(name, &destination),
                 None => Ok(()),
             },
         }
+    }
+
+    /// Whether a file of a bucket would be taken for a temporary one of b2sdk for Python in a local
+    /// destination, where the next run would remove it. Such names are in buckets because b2sdk
+    /// uploads what its killed downloads leave.
+    fn is_temporary(&self, name: &str) -> bool {
+        matches!(self.context.direction, Direction::Down { .. })
+            && name.ends_with(TEMPORARY_OF_PYTHON)
     }
 
     /// Counts a name for the report, the limit on removals and progress. Hidden files are not
@@ -104,9 +125,11 @@ impl Planner {
     ///
     /// The versions of the destination that follow are judged by whether the file is transferred:
     /// then the newest one is superseded as well, and may be deleted after the transfer.
+    ///
+    /// If it is not known of all that the source has under the name (`is_known`), they stay.
     fn present(
         &mut self,
-        name: String,
+        (name, is_known): (String, bool),
         source: &Entry,
         destination: Option<&Entry>,
     ) -> Result<(), SyncError> {
@@ -120,17 +143,19 @@ impl Planner {
             OldVersions::Delete => Rule::Superseded,
             OldVersions::After(age) => Rule::SupersededFor(millis(age)),
         };
-        let prunes = destination.is_some() && !matches!(rule, Rule::Keep);
+        let prunes = is_known && destination.is_some() && !matches!(rule, Rule::Keep);
         let pruned = prunes.then(|| name.clone());
         let transfers = self.decided(name, source, destination, decision)?;
-        match pruned {
-            Some(name) => self.fold(name, destination, Fold::new(rule, transfers)),
-            None => Ok(()),
+        match (pruned, transfers) {
+            (Some(name), Some(transfers)) => {
+                self.fold(name, destination, Fold::new(rule, transfers))
+            }
+            _ => Ok(()),
         }
     }
 
     /// Makes what was decided about a name a step, a problem, or a count. Returns whether the file
-    /// is transferred.
+    /// is transferred, and `None` if it cannot be, so that its older versions stay.
     ///
     /// | decision | result |
     /// |---|---|
@@ -145,7 +170,7 @@ impl Planner {
         source: &Entry,
         destination: Option<&Entry>,
         decision: Decision,
-    ) -> Result<bool, SyncError> {
+    ) -> Result<Option<bool>, SyncError> {
         match decision {
             Decision::Same | Decision::Content { .. } => self.report.unchanged += 1,
             Decision::Skip => self.report.newer_skipped += 1,
@@ -168,11 +193,16 @@ impl Planner {
                     None => step,
                 };
                 self.transfer(step)?;
-                return Ok(true);
+                return Ok(Some(true));
             }
             Decision::Transfer(reason) => match self.unfit(&name, source) {
-                Some(kind @ ProblemKind::NoKey) => self.blocked(name, kind),
-                Some(kind) => self.problem(name, kind),
+                Some(kind) => {
+                    match kind {
+                        ProblemKind::NoKey => self.blocked(name, kind),
+                        _ => self.problem(name, kind),
+                    }
+                    return Ok(None);
+                }
                 None => {
                     let visible = destination.filter(|entry| !entry.is_hidden());
                     let action = self.action(source, visible);
@@ -182,11 +212,11 @@ impl Planner {
                         true => self.renames.wait(step),
                         false => self.transfer(step)?,
                     }
-                    return Ok(true);
+                    return Ok(Some(true));
                 }
             },
         }
-        Ok(false)
+        Ok(Some(false))
     }
 
     /// Returns whether a version at the destination can be copied: it is not encrypted with a

@@ -1,7 +1,7 @@
 //! What the calling thread remembers of a run, within bounds that do not depend on the number of
 //! files.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use crate::sync::staged::Staged;
@@ -47,8 +47,8 @@ pub(super) struct State {
     pub(super) is_second_round: bool,
     /// The removals of one name that are gathered.
     pub(super) batch: Vec<SyncStep>,
-    /// Downloads that wait for removals to free their places.
-    pub(super) staged: Vec<(SyncStep, Staged)>,
+    /// Downloads that wait for removals to free their places, by name.
+    pub(super) staged: BTreeMap<String, (SyncStep, Staged)>,
     /// Whether the directory of a local destination is there: it is made for the first file.
     pub(super) has_root: bool,
     /// Whether the barrier is behind.
@@ -81,6 +81,20 @@ impl State {
             self.not_made.insert(from.clone());
         }
         self.not_made.insert(step.name.clone());
+    }
+
+    /// The names of the downloads whose place the removal of this name may have freed: those of the
+    /// directories that it was in, and those below it.
+    pub(super) fn waiting_for(&self, removed: &str) -> Vec<String> {
+        let slashes = removed.match_indices('/');
+        let above = slashes.filter_map(|(at, _)| removed.get(..at));
+        let above = above.filter(|name| self.staged.contains_key(*name));
+        let start = format!("{removed}/");
+        let from = self.staged.range(start.clone()..);
+        let below = from
+            .map(|(name, _)| name.as_str())
+            .take_while(|name| name.starts_with(&start));
+        above.chain(below).map(str::to_owned).collect()
     }
 
     /// What is known of the earlier steps of this name.

@@ -130,7 +130,7 @@ impl BucketScan {
             }
             // Gone before the next one comes.
             self.page = Rows::default();
-            match self.pages.next(|| self.reporter.tick())? {
+            match self.pages.next_ticking(|| self.reporter.tick())? {
                 Ok(page) => self.page = page,
                 Err(error) => return Some(Err(error)),
             }

@@ -23,17 +23,18 @@
 //! | a directory with the tag file, or on another file system if those are left out | a marker for what is below |
 //! | a directory that cannot be read | a problem, and a marker for what is below |
 //! | a file that cannot be looked at, or is gone | a problem, and a marker for its name |
+//! | a link or something unreadable that the filters leave out, if they do not leave out all that may be below | a marker for what is below |
 //! | a link that leads nowhere or is skipped, or something that became another kind | a marker for its name and one for what is below: it may have been a file or a directory at the last run |
 //! | a link to a directory that it lies in | a notice, and a marker for what is below |
 //! | a pipe, a socket, a device | a notice, and a marker for its name |
 //! | a name that the service does not take | a problem, and a marker |
 //! | a name that is not UTF-8 | a problem; no name in a bucket corresponds to it |
-//! | a file whose name in NFC another entry of the directory has already | a problem, and no marker: the name is there |
+//! | a file whose name in NFC another entry of the directory has already | a problem, and no marker: the name is there; nothing is removed in the run |
 //! | a directory, or a link that is not followed, whose name in NFC another entry has already | a problem, and a marker for what is below, under which the files of the first directory stand |
 //! | a temporary file of a download | a notice, and a marker for its name |
 //!
-//! At a destination nothing is followed, nothing is left out but by names and the tag file, and
-//! only failures are reported.
+//! At a destination nothing is followed, nothing is left out but by names and the tag file, only
+//! failures are reported, and what has vanished is absent, so that its place is free.
 //!
 //! A file that is created, renamed or deleted while the scan runs may be in it or not, which the
 //! next run puts right. Below an entry that became another kind, the other side is protected.
@@ -86,6 +87,8 @@ pub(in crate::sync) struct LocalScan {
     /// Whether names can begin with the prefix that the bucket has before them.
     is_prefix_fit: bool,
     pub(in crate::sync) excluded: u64,
+    /// The number of files that are not transferred because another one has their name in NFC.
+    pub(in crate::sync) nameless: u64,
 }
 
 /// How a directory is scanned.
@@ -172,6 +175,7 @@ impl LocalScan {
             reporter: Arc::clone(reporter),
             device: identity(&metadata).map(|(device, _)| device),
             excluded: 0,
+            nameless: 0,
         };
         let level = scan.read(identity(&metadata), 0)?;
         scan.levels.push(level);
@@ -203,15 +207,23 @@ impl LocalScan {
         }
         self.catch_up(&name);
         let is_filtered = self.is_source() || !self.filters.removes_excluded();
+        let may_lead_below = || !self.filters.excludes_all_below(&format!("{name}/"));
         let is_included = match row.kind {
             _ if !is_filtered => true,
-            Kind::TwiceBelow => !self.filters.excludes_all_below(&format!("{name}/")),
+            Kind::TwiceBelow => may_lead_below(),
             kind if kind.is_directory() => !self.filters.excludes_all_below(&name),
+            // It may have been a directory that was entered at the last run.
+            kind if kind.may_be_directory() && !self.filters.excludes(&name) => {
+                self.filters.includes(&name) || may_lead_below()
+            }
             _ => self.filters.includes(&name),
         };
         if !is_included {
-            // The other side leaves it out by the same filters.
+            // The other side leaves it out by the same filters, but not all that was below it.
             self.excluded += 1;
+            if row.kind.may_be_directory() && may_lead_below() {
+                self.pending.insert(format!("{name}/"));
+            }
             return;
         }
         match row.kind {
@@ -219,7 +231,10 @@ impl LocalScan {
                 let reason = "the name is not UTF-8";
                 self.problem(name, ProblemKind::UnfitName(reason.into()));
             }
-            Kind::Twice => self.problem(name, ProblemKind::Collision),
+            Kind::Twice => {
+                self.nameless += 1;
+                self.problem(name, ProblemKind::Collision);
+            }
             Kind::TwiceBelow => {
                 // At a destination the files of the first directory are to be replaced as always.
                 if self.is_source() {
@@ -231,8 +246,12 @@ impl LocalScan {
                 if let Some(now) = self.rules.cleans_at {
                     remove_stale(&self.path.join(self.on_disk(&name, &on_disk)), now);
                 }
-                let problem = self.is_source().then_some(ProblemKind::Temporary);
-                self.mark(name, Cover::Excluded, problem);
+                // At a destination it is in the way of a file of that name.
+                let cover = match self.is_source() {
+                    true => Cover::Excluded,
+                    false => Cover::Unknown,
+                };
+                self.mark(name, cover, Some(ProblemKind::Temporary));
             }
             Kind::Special => self.mark(name, Cover::Unknown, Some(ProblemKind::NotRegular)),
             Kind::Link => {
@@ -241,7 +260,8 @@ impl LocalScan {
                 self.mark_all(name, None);
             }
             Kind::Dangling => self.mark_all(name, Some(ProblemKind::DanglingLink)),
-            Kind::Unknown(kind) => self.mark_all(name, Some(ProblemKind::Unreadable(kind.into()))),
+            Kind::Unknown(kind) if self.is_absent(kind) => {}
+            Kind::Unknown(kind) => self.mark_all(name, Some(unreadable(kind.into()))),
             Kind::File => self.visit_file(name, on_disk),
             Kind::Directory | Kind::LinkedDirectory => {
                 self.visit_directory(name, on_disk, row.kind);
@@ -274,8 +294,16 @@ impl LocalScan {
             }
             // It was replaced since the directory was read.
             Ok(None) => self.mark_all(name, Some(ProblemKind::NotRegular)),
+            Err(error) if self.is_absent(error.kind()) => {}
             Err(error) => self.mark(name, Cover::Unknown, Some(unreadable(error))),
         }
+    }
+
+    /// Whether what could not be looked at counts as absent: at a destination what has vanished
+    /// does, because its place is free. At a source it may have been moved to where the scan has
+    /// been already.
+    fn is_absent(&self, error: io::ErrorKind) -> bool {
+        !self.is_source() && error == io::ErrorKind::NotFound
     }
 
     /// Enters a directory, or marks what is below it. On failure, `path` and `name` are as they
@@ -295,6 +323,7 @@ impl LocalScan {
                 return;
             }
             Ok(None) => {}
+            Err(error) if self.is_absent(error.kind()) => {}
             Err(error) => self.mark(name, Cover::Unknown, Some(unreadable(error))),
         }
         self.path.pop();
@@ -304,8 +333,12 @@ impl LocalScan {
     fn enter(&mut self, name: &str, kind: Kind) -> io::Result<Option<Directory>> {
         let metadata = self.path.metadata()?;
         let own = identity(&metadata);
-        let is_ancestor = |level: &Directory| own.is_some() && level.identity == own;
-        if kind == Kind::LinkedDirectory && self.levels.iter().any(is_ancestor) {
+        let is_ancestor = |level: &Directory| level.identity == own;
+        let is_loop = || match own {
+            Some(_) => self.levels.iter().any(is_ancestor),
+            None => leads_back(&self.path, self.levels.len()),
+        };
+        if kind == Kind::LinkedDirectory && is_loop() {
             // A marker for the name itself would come too late: it stands where a file would.
             let own_name = name.trim_end_matches('/').to_owned();
             self.problem(own_name, ProblemKind::LinkLoop);
@@ -436,6 +469,20 @@ impl Iterator for LocalScan {
     }
 }
 
+/// Whether a link to a directory leads to one of the directories around it, of which so many are
+/// being scanned: by their paths without links, where directories have no inodes.
+fn leads_back(link: &Path, depth: usize) -> bool {
+    let Ok(target) = link.canonicalize() else {
+        return false;
+    };
+    let mut around = link.ancestors().skip(1).take(depth);
+    around.any(|directory| {
+        directory
+            .canonicalize()
+            .is_ok_and(|directory| directory == target)
+    })
+}
+
 /// What it means that an entry cannot be looked at: it is gone, or unreadable.
 fn unreadable(error: io::Error) -> ProblemKind {
     match error.kind() {
@@ -452,5 +499,40 @@ fn entry(state: LocalState, path: Option<Box<Path>>) -> Entry {
         size: state.size,
         modified: state.modified_nanos.div_euclid(1_000_000).max(0),
         at: At::Local(state),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::leads_back;
+
+    /// Also by way of a directory elsewhere that has a link back, and not if it only leads to a
+    /// directory that is beside.
+    #[test]
+    fn a_loop_is_found_without_inodes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (root, elsewhere) = (
+            directory.path().join("root"),
+            directory.path().join("other"),
+        );
+        for path in [&root.join("a/b"), &root.join("beside"), &elsewhere] {
+            fs::create_dir_all(path).unwrap();
+        }
+        symlink(&root, root.join("a/b/up")).unwrap();
+        symlink(&elsewhere, root.join("out")).unwrap();
+        symlink(root.join("beside"), root.join("a/beside")).unwrap();
+        symlink("nowhere", root.join("dangling")).unwrap();
+        symlink(&root, elsewhere.join("back")).unwrap();
+        assert!(leads_back(&root.join("a/b/up"), 3));
+        assert!(leads_back(&root.join("out/back"), 2));
+        // A directory above the root is none of those that are scanned.
+        symlink(directory.path(), root.join("above")).unwrap();
+        assert!(!leads_back(&root.join("above"), 1));
+        for other in ["out", "a/beside", "dangling"] {
+            assert!(!leads_back(&root.join(other), 2), "{other}");
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! The content type and the file info of a copy.
 //!
-//! The service copies both from the source. Two entries of the info may then be wrong for the copy:
+//! The service copies both from the source. Some entries of the info may then be wrong for the copy:
 //! the id of the customer's key, if the copy is encrypted with another key or with none, and the
-//! SHA-1 of the whole, if only a range is copied. In these cases the info is read first, corrected,
-//! and sent with the request.
+//! SHA-1 and the plan of the whole, if only a range is copied. In these cases the info is read
+//! first, corrected, and sent with the request.
+//!
+//! A copy of the whole keeps the plan of a source that was made of stored files: it has the bytes
+//! that the plan describes, and leaving it out would take another request. A copy in parts has a
+//! plan of its own, or none.
 
 use crate::error::{Error, Result};
 use crate::model::encryption::SSE_C_KEY_ID;
@@ -72,6 +76,7 @@ impl<'a> Copy<'a> {
         let mut info = source.file_info.clone();
         if !self.is_whole(source) {
             info.remove(LARGE_FILE_SHA1);
+            info.remove(PLAN_ID);
         }
         match self.file.customer_key() {
             Some(key) if key.id().is_none() && self.is_under(key) => {}

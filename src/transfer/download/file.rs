@@ -197,7 +197,7 @@ pub(super) fn save(
             let control = &reader.stream().control().clone();
             let clock = reader.stream().session().clock().clone();
             let mut special = match output {
-                Some(file) => Special::new(file, control),
+                Some(file) => Special::output(file, control),
                 None => Special::open(path, &clock, control).map_err(failed)?,
             };
             in_order::copy(&mut reader, &mut special, (options.workers, None), failed)?;

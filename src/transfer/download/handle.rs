@@ -75,7 +75,7 @@ impl Read for RangeReader<'_> {
 /// Whether the path, followed through no link, leads to this file.
 ///
 /// On Unix the device and the inode are compared. Elsewhere it is only known that some regular file
-/// is there.
+/// is there. Nothing at the path is `false` everywhere.
 #[cfg(unix)]
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -89,7 +89,11 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 #[cfg(not(unix))]
 pub(super) fn is_at(_: &File, path: &Path) -> io::Result<bool> {
-    Ok(path.symlink_metadata()?.is_file())
+    match path.symlink_metadata() {
+        Ok(found) => Ok(found.is_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Fails if the path no longer leads to this file, which is about to be renamed.

@@ -117,7 +117,12 @@ setters! {
 /// is not cached fail with [`Error::FileNotFound`].
 ///
 /// Clones share the cache and have a position of their own. The threads that read ahead end with
-/// the last clone. Each request to the service is billed as a download (class B).
+/// the last clone.
+///
+/// Each request to the service is billed as a download (class B). A random read takes one for each
+/// block that is not cached. Sequential reads take larger requests the longer they continue, up to
+/// 2 MiB each with the default cache, and an eighth of the cache if that is smaller: a file of 10
+/// MB that is read in order takes 8 requests. With `read_ahead(false)` it takes one for each block.
 ///
 /// # Verification
 ///
@@ -125,7 +130,8 @@ setters! {
 /// order, from the first to the last, has verified them, however small its reads were and whatever
 /// it read in between: the read that would return the last byte fails with
 /// [`Error::ChecksumMismatch`] if they are wrong. What was read in pieces is not verified;
-/// [`verification`](Self::verification) tells which it is.
+/// [`verification`](Self::verification) tells which it is. Each handle is verified by itself, and a
+/// clone begins with nothing read.
 ///
 /// ```
 /// # #[cfg(feature = "simulator")] {
@@ -152,7 +158,6 @@ setters! {
 /// # }
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
 pub struct RemoteFile {
     /// The version, its cache and its threads, shared with the clones.
     reading: Arc<Reading>,
@@ -164,11 +169,8 @@ pub struct RemoteFile {
     kept: Option<KeptBlock>,
 }
 
-/// The bytes that a handle has returned in order.
-///
-/// A clone begins with a copy of it, and counts by itself from there on: what a clone returns later
-/// does not help the handle that it was made of.
-#[derive(Clone, Default)]
+/// The bytes that a handle has returned in order. A clone begins with none.
+#[derive(Default)]
 struct InOrder {
     /// The number of bytes from the beginning of the file.
     until: u64,
@@ -331,6 +333,20 @@ impl RemoteFile {
             is_complete,
         };
         Ok(())
+    }
+}
+
+/// A clone begins at the position of the handle. It shares the cache, and is verified by itself: as
+/// it has returned nothing yet, it reports [`Verification::PartOfFile`], whatever the handle has
+/// read before.
+impl Clone for RemoteFile {
+    fn clone(&self) -> Self {
+        Self {
+            reading: Arc::clone(&self.reading),
+            position: self.position,
+            in_order: InOrder::default(),
+            kept: self.kept.clone(),
+        }
     }
 }
 

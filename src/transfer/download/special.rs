@@ -2,9 +2,11 @@
 //! own output goes. It is written to directly, because a rename would replace it.
 //!
 //! Opening a pipe waits for a reader, and writing waits until there is room. On Unix, neither
-//! blocks the thread in the system for longer than 50 ms, so both can be cancelled. The program's
-//! own output is the exception: its handle is used as it is, because other parts of the program
-//! share its flags. Unless it is non-blocking already, a write to it returns when it has room.
+//! blocks the thread in the system for longer than 50 ms, so both can be cancelled. A pipe is opened
+//! as non-blocking. The handle of the program's own output stays as it is, because other programs
+//! may share its flags: it is written to when it has room, and only with as many bytes at a time as
+//! a pipe that has room takes without blocking. A write can still block if somebody else fills the
+//! pipe at the same moment. On other systems, both wait in the system and cannot be cancelled there.
 //!
 //! What was written cannot be taken back: a download that fails leaves the bytes that arrived
 //! before, unverified, with the reader of the pipe.
@@ -64,6 +66,8 @@ pub(super) fn output(_: &Path) -> Option<io::Result<File>> {
 pub(super) struct Special<'a> {
     file: File,
     control: &'a Control,
+    /// Whether a write may block, because the handle is shared with others.
+    may_block: bool,
 }
 
 #[cfg(unix)]
@@ -82,13 +86,42 @@ impl<'a> Special<'a> {
                 Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
                     control.sleep(clock, POLL)?;
                 }
-                outcome => return Ok(Self::new(outcome?, control)),
+                outcome => {
+                    let (file, may_block) = (outcome?, false);
+                    return Ok(Self {
+                        file,
+                        control,
+                        may_block,
+                    });
+                }
             }
         }
     }
 
-    /// Waits until it takes bytes again, or for a while.
-    fn wait(&self) -> io::Result<()> {
+    /// Writes to the program's own output.
+    pub(super) fn output(file: File, control: &'a Control) -> Self {
+        let may_block = file.metadata().is_ok_and(|metadata| !metadata.is_file());
+        Self {
+            file,
+            control,
+            may_block,
+        }
+    }
+
+    /// Writes some bytes, or returns `WouldBlock`.
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.may_block {
+            return self.file.write(bytes);
+        }
+        if !self.wait()? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let most = bytes.len().min(rustix::pipe::PIPE_BUF);
+        self.file.write(bytes.get(..most).unwrap_or_default())
+    }
+
+    /// Waits until it takes bytes again, or for a while. Returns whether it takes them.
+    fn wait(&self) -> io::Result<bool> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         self.control.check()?;
         let limit = Timespec {
@@ -97,7 +130,8 @@ impl<'a> Special<'a> {
         };
         let mut fds = [PollFd::new(&self.file, PollFlags::OUT)];
         match poll(&mut fds, Some(&limit)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -108,11 +142,26 @@ impl<'a> Special<'a> {
     /// Opens it.
     pub(super) fn open(path: &Path, _: &Clock, control: &'a Control) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).open(path)?;
-        Ok(Self::new(file, control))
+        Ok(Self::output(file, control))
     }
 
-    fn wait(&self) -> io::Result<()> {
-        Ok(self.control.check()?)
+    /// Writes to the program's own output.
+    pub(super) const fn output(file: File, control: &'a Control) -> Self {
+        let may_block = true;
+        Self {
+            file,
+            control,
+            may_block,
+        }
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn wait(&self) -> io::Result<bool> {
+        self.control.check()?;
+        Ok(self.may_block)
     }
 }
 
@@ -120,17 +169,11 @@ impl<'a> Special<'a> {
 #[cfg(unix)]
 const POLL: std::time::Duration = std::time::Duration::from_millis(50);
 
-impl<'a> Special<'a> {
-    pub(super) const fn new(file: File, control: &'a Control) -> Self {
-        Self { file, control }
-    }
-}
-
 impl Write for Special<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            match self.file.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
+            match self.write_some(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => _ = self.wait()?,
                 outcome => return outcome,
             }
         }

@@ -5,12 +5,14 @@
 //! 2. After a final failure, `b2_cancel_large_file` removes the parts, so that nobody pays for
 //!    them. It is not sent after the answer to finishing is lost, because the file may exist then.
 //!    A caller who cancels during finishing wants no file, so there it is sent; if the file was
-//!    finished already, the service refuses it, and the call succeeds.
+//!    finished already, the service refuses it, and the call succeeds. If cancelling fails, too,
+//!    the service is asked whether the file is finished.
 //! 3. A file that may be resumed is left instead. First `b2_get_file_info` and `b2_list_parts` tell
 //!    what has become of it, because another run that resumes the same file may have finished it.
 //!
-//! Whatever is left, for whichever reason, is named by the error ([`LargeFileLeft`]). Cleaning up
-//! takes at most five seconds, and runs even if the caller has cancelled the upload.
+//! Whatever is left, for whichever reason, is named by the error ([`LargeFileLeft`]). Cancelling
+//! the file takes at most five seconds, and so does asking what has become of it. Both run even if
+//! the caller has cancelled the upload.
 //!
 //! | situation | what is done | what the caller gets |
 //! | --- | --- | --- |
@@ -21,7 +23,9 @@
 //! | a part fails, to be resumed | left | `LargeFileLeft` (`ForResuming`), or success if another run has finished it with this content |
 //! | cancelling fails | | `LargeFileLeft` (`NotCancelled`) |
 //! | the caller cancels before finishing | cancelled, or left if it is to be resumed | `Cancelled`, or `LargeFileLeft` |
-//! | the caller cancels during finishing, not to be resumed | cancelled; looked up if there is no unfinished file | `Cancelled`, success if the version exists, or `LargeFileLeft` |
+//! | the caller cancels during finishing, not to be resumed | cancelled | `Cancelled`: nothing is left |
+//! | the same, and there is no unfinished file | looked up | success if the version exists, `Cancelled` if there is neither, otherwise `LargeFileLeft` (`MayBeFinished`) |
+//! | the same, and cancelling fails | looked up | success if the version exists, otherwise `LargeFileLeft` (`MayBeFinished`) |
 //! | the caller cancels during finishing, to be resumed | looked up | success if the version exists, otherwise `LargeFileLeft` (`MayBeFinished`) |
 //! | the system refuses the thread that limits cleaning up | nothing is sent | `LargeFileLeft` |
 //! | a reader panics | cancelled unless it is to be resumed | the panic continues |
@@ -32,7 +36,7 @@ use std::time::Duration;
 
 use crate::control::Control;
 use crate::control::cancel::CancelToken;
-use crate::error::{Error, LargeFileLeft, Result, WhyLeft};
+use crate::error::{Error, ErrorCode, LargeFileLeft, Result, WhyLeft};
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::file_info::LARGE_FILE_SHA1;
 use crate::model::operation::Operation;
@@ -79,10 +83,12 @@ enum Unfinished {
 
 /// Whether the service itself says that there is no unfinished file of that id.
 ///
-/// A status of 400 counts only if the answer came from the service, which is what
-/// `is_answer_lost` decides.
+/// `bad_request` is the code for "No active upload" (docs/protocol.md, sections 2.19 and 2.21). Other
+/// codes with status 400 are about the request, the account or the key. The code counts only if the
+/// answer came from the service, which is what `is_answer_lost` decides.
 fn says_gone(error: &Error) -> bool {
-    error.is_not_found() || (error.status() == Some(400) && !error.is_answer_lost())
+    let is_refused = error.code() == Some(&ErrorCode::BadRequest) && !error.is_answer_lost();
+    error.is_not_found() || is_refused
 }
 
 impl LargeFile<'_> {
@@ -97,11 +103,16 @@ impl LargeFile<'_> {
             Err(Unfinished::Refused(error)) => (error, true),
             Err(Unfinished::Unknown(error)) => (error, false),
         };
+        let mut was_gone = false;
         if !self.beginning.is_kept && (is_refused || matches!(error, Error::Cancelled)) {
             match self.cancel() {
                 Cancelled::Done => return Err(error),
-                Cancelled::WasGone => {}
-                Cancelled::Unknown => return Err(self.left(WhyLeft::NotCancelled, error)),
+                Cancelled::WasGone => was_gone = true,
+                Cancelled::Unknown if is_refused => {
+                    return Err(self.left(WhyLeft::NotCancelled, error));
+                }
+                // Finishing may have taken effect before.
+                Cancelled::Unknown => {}
             }
         }
         match self.limited(|control| self.state(control)) {
@@ -109,7 +120,7 @@ impl LargeFile<'_> {
             Ok(State::Unfinished) if is_refused && self.beginning.is_kept => {
                 Err(self.left(WhyLeft::ForResuming, error))
             }
-            Ok(State::Gone) if is_refused => Err(error),
+            Ok(State::Gone) if is_refused || was_gone => Err(error),
             // Cancelling what may be finished, or about to be, would lose it.
             _ => Err(self.left(WhyLeft::MayBeFinished, error)),
         }

@@ -111,6 +111,119 @@ fn a_call_that_is_cancelled_while_the_file_is_finished_says_if_it_cannot_be_know
     assert!(matches!(left.failure, Error::Cancelled), "{error:?}");
 }
 
+#[test]
+fn a_file_that_is_finished_although_cancelling_it_fails_is_a_success() {
+    let large = Large::with_workers(1);
+    large.inject(Fault::on(Operation::FinishLargeFile).after_effect().stall());
+    large.inject(
+        Fault::on(Operation::CancelLargeFile)
+            .status(403, "access_denied", "")
+            .always(),
+    );
+    let outcome = cancelled_while_finishing(&large, &Resume::Never);
+    assert_eq!(outcome.unwrap().version().content_length, 45_000);
+    assert_eq!(large.content("x"), noise(45_000));
+}
+
+#[test]
+fn a_file_that_is_neither_finished_nor_cancelled_is_named() {
+    let large = Large::with_workers(1);
+    large.inject(Fault::on(Operation::FinishLargeFile).stall());
+    large.inject(
+        Fault::on(Operation::CancelLargeFile)
+            .status(403, "access_denied", "")
+            .always(),
+    );
+    let error = cancelled_before_finishing(&large, |_| ()).unwrap_err();
+    let Error::LargeFileLeft(left) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(left.why, WhyLeft::MayBeFinished);
+    assert!(matches!(left.failure, Error::Cancelled), "{error:?}");
+    let mut unfinished = large.bucket.list_unfinished_large_files("x").unwrap();
+    assert_eq!(unfinished.next().unwrap().unwrap().file_id, left.file_id);
+}
+
+#[test]
+fn a_cancelled_call_that_names_no_file_has_left_none() {
+    let cancel = Fault::on(Operation::CancelLargeFile);
+    for fault in [None, Some(cancel.after_effect().drop_connection())] {
+        for somebody_cancels in [false, true] {
+            let large = Large::with_workers(1);
+            large.inject(Fault::on(Operation::FinishLargeFile).stall());
+            let error = cancelled_before_finishing(&large, |large| {
+                if somebody_cancels {
+                    for file in large.bucket.list_unfinished_large_files("").unwrap() {
+                        large.api.cancel_large_file(&file.unwrap().file_id).unwrap();
+                    }
+                }
+                if let Some(fault) = fault.clone() {
+                    large.inject(fault);
+                }
+            })
+            .unwrap_err();
+            assert!(matches!(error, Error::Cancelled), "{error:?}");
+            assert!(large.is_clean());
+            assert_eq!(large.bucket.list_file_versions("x").unwrap().count(), 0);
+        }
+    }
+}
+
+#[test]
+fn only_the_code_for_it_says_that_an_unfinished_file_is_gone() {
+    for (resume, operation, why) in [
+        (
+            Resume::Never,
+            Operation::CancelLargeFile,
+            WhyLeft::NotCancelled,
+        ),
+        (Resume::Matching, Operation::ListParts, WhyLeft::ForResuming),
+    ] {
+        let large = Large::with_workers(1);
+        large.inject(
+            Fault::on(Operation::UploadPart)
+                .after(2)
+                .status(403, "storage_cap_exceeded", "")
+                .always(),
+        );
+        large.inject(
+            Fault::on(operation)
+                .status(400, "too_many_files", "")
+                .always(),
+        );
+        let options = UploadOptions::new().resume(resume);
+        let data = noise(45_000);
+        let error = large.bucket.upload_bytes_with(&data, "x", &options);
+        let error = error.unwrap_err();
+        let Error::LargeFileLeft(left) = &error else {
+            panic!("{operation:?}: {error:?}")
+        };
+        assert_eq!(left.why, why);
+    }
+}
+
+/// Uploads 45,000 bytes, and cancels while the service does not answer to finishing the file, after
+/// `act`.
+fn cancelled_before_finishing(
+    large: &Large,
+    act: impl FnOnce(&Large),
+) -> b2sdk::Result<b2sdk::Uploaded> {
+    let token = CancelToken::new();
+    let options = UploadOptions::new().cancel(&token);
+    std::thread::scope(|scope| {
+        let upload = scope.spawn(|| {
+            let data = noise(45_000);
+            large.bucket.upload_bytes_with(&data, "x", &options)
+        });
+        while large.api.request_counts().of(Operation::FinishLargeFile) == 0 {
+            std::thread::yield_now();
+        }
+        act(large);
+        token.cancel();
+        upload.join().unwrap()
+    })
+}
+
 /// Uploads 45,000 bytes and cancels when the service has made the file and does not answer.
 fn cancelled_while_finishing(large: &Large, resume: &Resume) -> b2sdk::Result<b2sdk::Uploaded> {
     let token = CancelToken::new();

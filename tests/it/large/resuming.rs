@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use b2sdk::error::WhyLeft;
 use b2sdk::progress::TransferProgress;
-use b2sdk::simulator::Fault;
+use b2sdk::simulator::{Fault, KeyRequest};
 use b2sdk::{
     B2Api, ContentSha1, Error, InMemoryAccountInfo, LargeFileSha1, Operation, Resume, Sha1Digest,
     UploadOptions,
@@ -271,6 +271,30 @@ fn a_named_unfinished_file_is_resumed_or_refused() {
         (uploaded.resumed_parts(), &uploaded.version().file_id),
         (2, &ours.file_id)
     );
+}
+
+#[test]
+fn a_key_that_may_not_list_is_refused_if_a_certain_file_is_to_be_completed() {
+    let large = Large::with_workers(1);
+    let data = noise(45_000);
+    leave_unfinished(&large, &data, &UploadOptions::new());
+    let mut unfinished = large.bucket.list_unfinished_large_files("x").unwrap();
+    let file_id = unfinished.next().unwrap().unwrap().file_id;
+    let request = KeyRequest::new(["listBuckets", "writeFiles"]);
+    let key = large.service.create_key(request).unwrap();
+    let api = B2Api::new(InMemoryAccountInfo::new());
+    let (id, key) = (key.application_key_id(), key.application_key());
+    api.authorize_account(large.service.url(), id, key).unwrap();
+    let bucket = api.get_bucket_by_name(BUCKET).unwrap();
+    let started = large.count(Operation::StartLargeFile);
+    let from = UploadOptions::new().resume(Resume::From(file_id));
+    let error = bucket.upload_bytes_with(&data, "x", &from).unwrap_err();
+    assert!(matches!(error, Error::NotAllowed(_)), "{error:?}");
+    assert_eq!(large.count(Operation::StartLargeFile), started);
+    // Without a certain file, it starts another one.
+    let matching = UploadOptions::new().resume(Resume::Matching);
+    bucket.upload_bytes_with(&data, "x", &matching).unwrap();
+    assert_eq!(large.count(Operation::StartLargeFile), started + 1);
 }
 
 #[test]

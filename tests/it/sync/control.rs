@@ -207,6 +207,38 @@ fn a_saved_plan_is_executed_as_far_as_it_still_holds() {
     assert_eq!(report.uploaded.files, 0);
 }
 
+/// A removal of a saved plan is not made where the source has the file in another Unicode form, or
+/// where it is not known any more; a directory in the place of the file does not keep it.
+#[cfg(unix)]
+#[test]
+fn a_saved_removal_is_made_only_if_the_file_is_still_absent() {
+    let places = Places::new();
+    for name in ["é", "dir/f", "gone", "photos", "z"] {
+        places
+            .world
+            .bucket
+            .upload_bytes(b"1", &format!("home/{name}"))
+            .unwrap();
+    }
+    places.write("z", "1", 1_000_000_000);
+    places.write("photos/1", "1", 1_000_000_000);
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .removal_limit(RemovalLimit::None);
+    let bucket = &places.world.bucket;
+    let sync = b2sdk::sync::Synchronizer::new(places.local().nfc(true), bucket.folder("home"))
+        .options(options);
+    let steps: Vec<SyncStep> = sync.plan().unwrap().map(Result::unwrap).collect();
+    let removals: Vec<_> = steps.into_iter().filter(SyncStep::is_removal).collect();
+    assert_eq!(removals.len(), 4);
+    places.write("e\u{301}", "1", 1_000_000_000);
+    std::os::unix::fs::symlink("nowhere", places.path("dir")).unwrap();
+    let report = incomplete(sync.execute(removals));
+    assert_eq!((report.deleted_versions, report.failures), (2, 2));
+    let kept: Vec<_> = places.stored().into_keys().collect();
+    assert_eq!(kept, ["dir/f", "z", "é"]);
+}
+
 /// What a killed run leaves is removed by the next one, what another one is writing is not.
 #[cfg(unix)]
 #[test]

@@ -100,7 +100,7 @@ fn old_versions_go_after_the_new_one_is_stored() {
     let sync = places.up(SyncOptions::new().old_versions(OldVersions::Delete));
     sync.run().unwrap();
     places.write("a", "22", 1_000_000_001);
-    assert_eq!(plan(&sync), ["upload a", "delete a"]);
+    assert_eq!(plan(&sync), ["upload a", "delete a (old version)"]);
     sync.run().unwrap();
     let left = [("home/a", 2), ("home/b", 1)];
     let left = left.map(|(name, size)| (name.to_owned(), "upload".to_owned(), size));

@@ -124,6 +124,21 @@ fn c24_names_that_can_be_no_path_are_problems() {
     assert_eq!(places.files().into_keys().collect::<Vec<_>>(), ["fine"]);
 }
 
+/// It is there because another program has uploaded what it left, and would be removed by the next
+/// run.
+#[test]
+fn p9_a_name_of_a_temporary_file_is_not_downloaded() {
+    let places = Places::new();
+    store(&places, "a.b2.sync.tmp", "1", 1_000_000_000_000);
+    store(&places, "b", "1", 1_000_000_000_000);
+    let sync = places.down(SyncOptions::new().orphans(Orphans::Delete));
+    for round in 0..2 {
+        let report = sync.run().unwrap();
+        assert_eq!((report.downloaded.files, report.notices), (1 - round, 1));
+        assert_eq!(places.files().into_keys().collect::<Vec<_>>(), ["b"]);
+    }
+}
+
 /// `p` and `p/f`: the file below has the place, and the other one is the same problem each time.
 #[test]
 fn c25_a_file_and_a_folder_of_one_name() {
@@ -208,6 +223,76 @@ fn c25_what_stands_in_the_way_stays_if_the_download_fails() {
             assert_eq!(places.files(), places.stored(), "{case}");
         }
     }
+}
+
+/// Its place is free for as short as can be: other files are removed after it is there.
+#[test]
+fn c25_a_file_takes_its_place_before_other_files_are_removed() {
+    struct Look(
+        std::path::PathBuf,
+        std::sync::Arc<parking_lot::Mutex<Vec<String>>>,
+    );
+    impl b2sdk::sync::SyncObserver for Look {
+        fn step(&self, step: &b2sdk::sync::SyncStep) {
+            // Two steps may be waiting for the one thread.
+            if step.name == "a-00" {
+                let places = ["p", "q/f", "q/g/h"].map(|name| self.0.join(name).is_file());
+                self.1.lock().push(format!("{places:?}"));
+            }
+        }
+    }
+    let places = Places::of(World::with(|builder| builder.workers(1)));
+    for name in ["p", "q/f", "q/g/h"] {
+        store(&places, name, "1", 1_000_000_000_000);
+    }
+    for n in 0..20 {
+        places.write(&format!("a-{n:02}"), "old", 1_000_000_000);
+    }
+    for name in ["p/old/1", "p/old/2", "p/3", "q"] {
+        places.write(name, "old", 1_000_000_000);
+    }
+    let looked = std::sync::Arc::default();
+    let look = Look(places.root(), std::sync::Arc::clone(&looked));
+    let settings = b2sdk::sync::SyncRun::new().observer(look);
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .removal_limit(RemovalLimit::None);
+    let report = places.down(options).run_with(&settings).unwrap();
+    assert_eq!((report.downloaded.files, report.deleted_local), (3, 24));
+    assert_eq!(*looked.lock(), ["[true, true, true]"]);
+    assert_eq!(places.files(), places.stored());
+}
+
+/// The next run completes what has arrived of a large file beside the directory in its place.
+#[test]
+fn c25_a_large_file_beside_its_place_is_completed_by_the_next_run() {
+    const RANGE: usize = 10_000;
+    // One after the other, so that four ranges are there when the fifth is refused.
+    let places = Places::of(World::with(|builder| builder.workers(1)));
+    let bucket = &places.world.bucket;
+    let content = crate::support::noise(9 * RANGE);
+    bucket.upload_bytes(&content, "home/p").unwrap();
+    places.write("p/old", "old", 1_000_000_000);
+    let download = b2sdk::DownloadOptions::new()
+        .resume(true)
+        .part_size(RANGE as u64);
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .download(download);
+    let refused = Fault::on(Operation::DownloadFileById).status(403, "access_denied", "no");
+    places.world.inject(refused.after(4).always());
+    let report = incomplete(places.down(options.clone()).run());
+    assert_eq!((report.failures, report.deleted_local), (1, 0));
+    assert!(places.path("p/old").is_file());
+    places.world.service.faults().clear();
+    places.world.service.log().clear();
+    let report = places.down(options.clone()).run().unwrap();
+    assert_eq!((report.downloaded.files, report.deleted_local), (1, 1));
+    let ranges = places.world.count(Operation::DownloadFileById);
+    assert!(ranges < 9, "{ranges}");
+    assert!(fs::read(places.path("p")).unwrap() == content);
+    assert_eq!(fs::read_dir(places.root()).unwrap().count(), 1);
+    assert_eq!(plan(&places.down(options)), Vec::<String>::new());
 }
 
 /// A directory in the way that has something else in it stays, with what is not to be removed.

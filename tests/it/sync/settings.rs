@@ -64,6 +64,35 @@ fn of_a_file_that_has_grown_only_what_is_new_is_sent() {
     assert_eq!(places.world.content("home/log"), changed);
 }
 
+/// A log that is cut back before its turn makes no new version, so the one that is there stays.
+#[test]
+fn p1_a_file_that_has_not_grown_after_all_keeps_its_version() {
+    struct Cut(PathBuf, u64);
+    impl SyncObserver for Cut {
+        fn step(&self, step: &SyncStep) {
+            if !step.is_removal() {
+                let file = fs::File::options().write(true).open(&self.0).unwrap();
+                file.set_len(self.1).unwrap();
+            }
+        }
+    }
+    let places = Places::of(World::of_small_parts(100, 1000));
+    let old = crate::support::noise(3000);
+    fs::write(places.path("log"), &old).unwrap();
+    let options = SyncOptions::new()
+        .appended(true)
+        .old_versions(b2sdk::sync::OldVersions::Delete);
+    let sync = places.up(options);
+    sync.run().unwrap();
+    fs::write(places.path("log"), [&old[..], b"more"].concat()).unwrap();
+    super::support::set_time(&places.path("log"), 4_000_000_000);
+    assert_eq!(plan(&sync), ["append log", "delete log (old version)"]);
+    let cut = Cut(places.path("log"), 3000);
+    let report = incomplete(sync.run_with(&SyncRun::new().observer(cut)));
+    assert_eq!((report.failures, report.deleted_versions), (1, 0));
+    assert_eq!(places.world.content("home/log"), old);
+}
+
 /// A provider that has a key for each name, and is asked for those alone that need one.
 #[derive(Clone, Default)]
 struct KeyOfName(Arc<Mutex<Vec<String>>>);
@@ -174,6 +203,53 @@ fn a_file_without_its_key_is_one_problem_and_no_request() {
     );
 }
 
+/// What the destination has below a hide marker may be all that there is of a file that cannot be
+/// copied.
+#[test]
+fn older_versions_of_a_file_without_its_key_stay() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    let encrypted = UploadOptions::new().encryption(Encryption::SseC(key(7)));
+    bucket
+        .upload_bytes_with(b"secret", "home/a", &encrypted)
+        .unwrap();
+    bucket.upload_bytes(b"old", "copy/a").unwrap();
+    bucket.hide_file("copy/a").unwrap();
+    let options = SyncOptions::new()
+        .old_versions(b2sdk::sync::OldVersions::Delete)
+        .remove_despite_failures(true);
+    let sync = Synchronizer::new(bucket.folder("home"), bucket.folder("copy")).options(options);
+    let report = incomplete(sync.run());
+    assert_eq!((report.failures, report.deleted_versions), (1, 0));
+    assert_eq!(places.world.versions("copy/a").len(), 2);
+}
+
+/// The service refuses a key for a file that is not encrypted with one, so it goes with no such file.
+#[test]
+fn a_key_for_all_is_sent_only_with_the_files_that_take_it() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    let encrypted = UploadOptions::new().encryption(Encryption::SseC(key(7)));
+    bucket
+        .upload_bytes_with(b"secret", "home/a", &encrypted)
+        .unwrap();
+    bucket.upload_bytes(b"plain", "home/b").unwrap();
+    let download = b2sdk::DownloadOptions::new().encryption_key(&key(7));
+    let copy = b2sdk::CopyOptions::new().source_encryption_key(&key(7));
+    let report = places.down(SyncOptions::new().download(download)).run();
+    assert_eq!(report.unwrap().downloaded.files, 2);
+    assert_eq!(
+        places.files(),
+        [("a", "secret"), ("b", "plain")]
+            .map(|(name, content)| (name.to_owned(), content.to_owned()))
+            .into()
+    );
+    let copying = Synchronizer::new(bucket.folder("home"), bucket.folder("copy"))
+        .options(SyncOptions::new().copy(copy));
+    assert_eq!(copying.run().unwrap().copied.files, 2);
+    assert_eq!(content(bucket, "copy/b", None), b"plain");
+}
+
 #[test]
 fn existing_files_are_kept_or_may_not_change() {
     let places = Places::new();
@@ -242,7 +318,7 @@ fn a_file_that_may_not_change_stays_where_the_content_decides() {
 /// However it is written, and through links.
 #[cfg(unix)]
 #[test]
-fn files_set_aside_into_the_destination_are_refused_however_it_is_named() {
+fn a_directory_for_files_set_aside_is_refused_if_it_or_the_destination_lies_in_the_other() {
     let places = Places::new();
     fs::create_dir(places.path("old")).unwrap();
     let around = tempfile::tempdir().unwrap();
@@ -256,6 +332,8 @@ fn files_set_aside_into_the_destination_are_refused_however_it_is_named() {
     };
     for aside in [
         places.root(),
+        // A file `home/a` would be set aside into it.
+        places.root().parent().unwrap().to_owned(),
         places.path("old"),
         places.path("old/not/there"),
         places.path("new"),

@@ -105,6 +105,70 @@ fn p3_c11_c12_what_is_excluded_stays_at_the_destination() {
     assert_eq!(report.unused_filters, ["typo/*"]);
 }
 
+/// What was below a directory is not absent because a link that leads nowhere has its place, also if
+/// the filters are not about the name of the link.
+#[test]
+fn p2_filters_do_not_make_absent_what_a_link_leads_to_no_more() {
+    let kept = [Filter::exclude("photos*"), Filter::include("photos/keep/*")];
+    let only = [Filter::include("photos/keep/*"), Filter::include("z*")];
+    // Of the first, the name of the link is left out; of the second, it is none of those included.
+    for (filters, failures) in [(kept, 0), (only, 1)] {
+        for dangles in [true, false] {
+            let places = Places::new();
+            let options = SyncOptions::new()
+                .orphans(Orphans::Delete)
+                .filters(filters.clone());
+            for name in ["photos/keep/1", "z1", "z2"] {
+                places.write(name, "1", 1_000_000_000);
+            }
+            places.up(options.clone()).run().unwrap();
+            fs::rename(places.path("photos"), places.path("moved")).unwrap();
+            fs::remove_file(places.path("z2")).unwrap();
+            let (target, links) = match dangles {
+                true => ("nowhere", Links::Follow),
+                false => ("moved", Links::Skip),
+            };
+            symlink(target, places.path("photos")).unwrap();
+            let folder = places.local().links(links);
+            let sync = Synchronizer::new(folder, places.world.bucket.folder("home"));
+            let report = match sync.options(options).run() {
+                Err(SyncError::Incomplete(report)) => *report,
+                complete => complete.unwrap(),
+            };
+            let expected = if dangles { failures } else { 0 };
+            assert_eq!((report.failures, report.protected), (expected, 1));
+            let stored: Vec<_> = places.stored().into_keys().collect();
+            assert!(stored.contains(&"photos/keep/1".to_owned()), "{stored:?}");
+            assert!(!stored.contains(&"z2".to_owned()), "{stored:?}");
+        }
+    }
+}
+
+/// What lies outside of the source is not uploaded because a directory became a link.
+#[test]
+fn a_directory_that_becomes_a_link_is_not_followed_if_links_are_skipped() {
+    struct Swap(std::path::PathBuf, std::path::PathBuf);
+    impl SyncObserver for Swap {
+        fn step(&self, step: &SyncStep) {
+            let folder = self.0.join(step.name.split_once('/').unwrap().0);
+            if fs::rename(&folder, folder.with_extension("moved")).is_ok() {
+                symlink(&self.1, folder).unwrap();
+            }
+        }
+    }
+    for links in [Links::Skip, Links::FilesOnly] {
+        let places = Places::new();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "outside").unwrap();
+        places.write("dir/secret", "inside", 1_000_000_000);
+        let folder = places.local().links(links);
+        let sync = Synchronizer::new(folder, places.world.bucket.folder("home"));
+        let swap = Swap(places.root(), outside.path().to_owned());
+        let report = incomplete(sync.run_with(&SyncRun::new().observer(swap)));
+        assert_eq!((report.uploaded.files, report.failures), (0, 1));
+    }
+}
+
 /// Unmounted while running: no removal.
 #[test]
 fn c14_a_source_that_is_replaced_at_the_barrier_removes_nothing() {
@@ -229,6 +293,61 @@ fn p2_what_vanishes_during_the_scan_is_not_removed_from_the_destination() {
     assert!(places.stored().contains_key("b"));
 }
 
+/// A file that vanishes while the destination is scanned is absent there, and is downloaded again.
+#[test]
+fn what_vanishes_at_the_destination_during_the_scan_is_downloaded() {
+    let places = Places::new();
+    for name in ["a", "b", "c/d"] {
+        places.write(name, "1", 1_000_000_000);
+    }
+    places.up(SyncOptions::new()).run().unwrap();
+    let root = places.root();
+    let options = SyncOptions::new().file_filter(move |file| {
+        if file.name == "a" {
+            let _ = fs::remove_file(root.join("b"));
+            let _ = fs::remove_dir_all(root.join("c"));
+        }
+        true
+    });
+    let (outcome, told) = run(&places.down(options));
+    assert_eq!(told.lines(), ["download b", "download c/d"]);
+    assert_eq!(outcome.unwrap().unchanged, 1);
+    assert_eq!(places.files(), places.stored());
+}
+
+/// A directory with the tag file at the destination takes no part, whatever the source has there.
+#[test]
+fn tagged_directories_of_the_destination_are_left_alone() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    for name in ["home/cache/new", "home/cache/changed", "home/other"] {
+        bucket.upload_bytes(b"theirs", name).unwrap();
+    }
+    places.write("cache/CACHEDIR.TAG", "", 1_000_000_000);
+    places.write("cache/changed", "mine", 1_000_000_000);
+    places.write("cache/orphan", "mine", 1_000_000_000);
+    places.write("orphan", "mine", 1_000_000_000);
+    let options = SyncOptions::new().orphans(Orphans::Delete);
+    let tagged = places.local().exclude_if_present("CACHEDIR.TAG");
+    let sync = Synchronizer::new(bucket.folder("home"), tagged).options(options.clone());
+    assert_eq!(plan(&sync), ["download other", "delete orphan"]);
+    let report = sync.run().unwrap();
+    // The directory, and two files of the source.
+    assert_eq!((report.excluded, report.failures), (3, 0));
+    let files = places.files();
+    assert_eq!(files["cache/changed"], "mine");
+    assert_eq!(files.len(), 4);
+    assert_eq!(plan(&sync), Vec::<String>::new());
+    // Without the setting, the tag is a file like any other.
+    let expected = [
+        "download cache/changed",
+        "download cache/new",
+        "delete cache/orphan",
+        "delete cache/CACHEDIR.TAG",
+    ];
+    assert_eq!(plan(&places.down(options)), expected);
+}
+
 #[test]
 fn tagged_directories_and_other_file_systems_are_left_out_and_not_removed() {
     let places = Places::new();
@@ -309,6 +428,67 @@ fn a_second_directory_of_one_name_in_nfc_is_not_absent() {
     );
     assert!(report.fatal.is_none());
     assert_eq!(places.stored().len(), 3);
+}
+
+/// Of two files with one name in NFC, one is synchronized, and nothing is removed: what would be
+/// removed may be all that the bucket has of the other one.
+#[test]
+fn a_second_file_of_one_name_in_nfc_withholds_removals() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    let sync = |options| {
+        Synchronizer::new(places.local().nfc(true), bucket.folder("home")).options(options)
+    };
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .old_versions(b2sdk::sync::OldVersions::Delete);
+    places.write("e\u{301}", "first", 1_000_000_000);
+    places.write("gone", "1", 1_000_000_000);
+    sync(options.clone()).run().unwrap();
+    fs::remove_file(places.path("gone")).unwrap();
+    places.write("é", "another", 1_000_000_001);
+    let mut planned = sync(options.clone()).plan().unwrap();
+    let lines: Vec<_> = planned
+        .by_ref()
+        .map(|step| step.unwrap().to_string())
+        .collect();
+    assert_eq!(lines, ["upload é"]);
+    assert_eq!(
+        incomplete(planned.into_report()).withheld.unwrap().removals,
+        2
+    );
+    let report = incomplete(sync(options.clone()).run());
+    let withheld = report.withheld.unwrap();
+    assert_eq!(
+        (withheld.removals, withheld.reason, report.failures),
+        (2, WithheldReason::TransferFailed, 1)
+    );
+    // The content of the other one is an older version.
+    assert_eq!(places.versions().len(), 3);
+    let report = incomplete(sync(options.remove_despite_failures(true)).run());
+    assert_eq!(report.deleted_versions, 2);
+}
+
+/// Old versions of a file below a second directory of its name may be those of that one's files.
+#[test]
+fn old_versions_below_a_second_directory_of_one_name_stay() {
+    let places = Places::new();
+    let options = SyncOptions::new().old_versions(b2sdk::sync::OldVersions::Delete);
+    let bucket = &places.world.bucket;
+    let sync = Synchronizer::new(places.local().nfc(true), bucket.folder("home")).options(options);
+    places.write("e\u{301}/x", "first", 1_000_000_000);
+    places.write("other", "1", 1_000_000_000);
+    sync.run().unwrap();
+    places.write("é/x", "another", 1_000_000_001);
+    places.write("other", "22", 1_000_000_001);
+    let report = incomplete(sync.run());
+    assert_eq!((report.uploaded.files, report.deleted_versions), (2, 1));
+    let versions = places.versions();
+    let sizes: Vec<_> = versions
+        .iter()
+        .map(|(name, _, size)| (name.as_str(), *size))
+        .collect();
+    assert_eq!(sizes, [("home/other", 2), ("home/é/x", 7), ("home/é/x", 5)]);
 }
 
 /// A link to the directory around it stands where a directory would, after `loop.txt`.

@@ -96,6 +96,11 @@ impl Kind {
         matches!(self, Self::Directory | Self::LinkedDirectory)
     }
 
+    /// Whether the entry may have been a directory at the last run, although it is not entered.
+    pub(super) const fn may_be_directory(self) -> bool {
+        matches!(self, Self::Link | Self::Dangling | Self::Unknown(_))
+    }
+
     /// What the entry is if another one has its name already.
     const fn twice(self) -> Self {
         match self {

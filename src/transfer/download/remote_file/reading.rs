@@ -3,7 +3,9 @@
 //! 1. A read takes what is cached. It waits for a block that another thread is fetching. Blocks
 //!    that nobody is fetching are fetched on its own thread, with one request.
 //! 2. What is worth reading ahead is cut into ranges, which are fetched at the same time on threads
-//!    of their own. Each takes a worker's permit if one is free, and memory that nobody waits for.
+//!    of their own. Each takes a worker's permit if one is free, and memory that nobody waits for. A
+//!    sequential read that finds its block missing requests a range of that size itself, so the
+//!    number of requests does not depend on which of them is faster.
 //! 3. A thread in the background does not report its failure. The read that needs the block
 //!    requests it again, and gets an error of its own.
 //!
@@ -29,7 +31,7 @@ use std::thread::{self, JoinHandle};
 use parking_lot::{Condvar, Mutex};
 
 use super::blocks::{Block, Blocks};
-use super::pattern::Pattern;
+use super::pattern::{Ahead, Pattern};
 use crate::control::Control;
 use crate::control::caches::Reclaim;
 use crate::control::cancel::{CancelToken, Subscription};
@@ -47,10 +49,6 @@ use crate::transfer::parallel;
 const BLOCK: u64 = 256 * 1024;
 /// The size of a block if the cache is small, in bytes.
 const MIN_BLOCK: u64 = 64 * 1024;
-/// The largest number of bytes that one request reads ahead.
-const MAX_SPAN: u64 = 2 * 1024 * 1024;
-/// The number of ranges that the window of reading ahead is cut into.
-const SPANS: u64 = 8;
 /// The number of missing bytes from which on a read bypasses the cache: they are fetched in several
 /// ranges at a time, directly into the caller's buffer.
 const DIRECT: u64 = 4 * 1024 * 1024;
@@ -206,14 +204,17 @@ impl Reading {
             .pattern
             .lock()
             .note(&wanted, file.block, file.most_ahead);
-        let ahead = end..end.saturating_add(ahead).min(self.length());
-        match file.look(&wanted, buffer, !ahead.is_empty())? {
+        if file.is_in_flight(offset) {
+            // What follows is requested before this thread waits.
+            self.read_ahead(end, ahead);
+        }
+        match file.look(&wanted, buffer, ahead)? {
             Found::Cached(read) => {
-                self.read_ahead(&ahead);
+                self.read_ahead(end, ahead);
                 Ok(read)
             }
             Found::Missing(flight) => {
-                self.read_ahead(&ahead);
+                self.read_ahead(end, ahead);
                 let read = file.fetch_into(flight, &wanted, buffer)?;
                 file.is_failing.store(false, Ordering::Relaxed);
                 Ok(read)
@@ -227,10 +228,12 @@ impl Reading {
         }
     }
 
-    /// Starts threads for what is missing in this range, as far as there are permits and memory.
-    fn read_ahead(&self, ahead: &Range<u64>) {
-        while !ahead.is_empty() && !self.file.is_failing.load(Ordering::Relaxed) {
-            let Some(flight) = File::plan(&self.file, ahead) else {
+    /// Starts threads for what is missing of the bytes to read ahead, which begin at `start`, as far
+    /// as there are permits and memory.
+    fn read_ahead(&self, start: u64, ahead: Ahead) {
+        let window = start..start.saturating_add(ahead.bytes).min(self.length());
+        while !window.is_empty() && !self.file.is_failing.load(Ordering::Relaxed) {
+            let Some(flight) = File::plan(&self.file, &window, ahead) else {
                 return;
             };
             let thread = thread::Builder::new().spawn(move || flight.fetch_in_background());
@@ -272,6 +275,16 @@ impl File {
         bytes.start / self.block..bytes.end.div_ceil(self.block)
     }
 
+    /// Whether another thread is fetching the block of this byte.
+    fn is_in_flight(&self, offset: u64) -> bool {
+        self.blocks.lock().is_in_flight(offset / self.block)
+    }
+
+    /// The number of blocks of the file.
+    const fn block_count(&self) -> u64 {
+        self.pinned.length.div_ceil(self.block)
+    }
+
     /// The bytes of these blocks.
     fn bytes(&self, indices: &Range<u64>) -> Range<u64> {
         let end = (indices.end * self.block).min(self.pinned.length);
@@ -284,7 +297,7 @@ impl File {
         self: &Arc<Self>,
         wanted: &Range<u64>,
         buffer: &mut [u8],
-        passes: bool,
+        ahead: Ahead,
     ) -> Result<Found> {
         let indices = self.indices(wanted);
         let mut blocks = self.blocks.lock();
@@ -294,7 +307,7 @@ impl File {
                 self.control.check()?;
                 self.arrived.wait(&mut blocks);
             }
-            let read = self.copy_cached(&mut blocks, wanted, buffer, passes);
+            let read = self.copy_cached(&mut blocks, wanted, buffer, ahead.bytes > 0);
             if read > 0 {
                 return Ok(Found::Cached(read));
             }
@@ -312,6 +325,10 @@ impl File {
             return Ok(Found::Large(usize::try_from(missing).unwrap_or(usize::MAX)));
         }
         let mut span = indices.start..indices.start + count;
+        // A reader that is faster than what is read ahead asks for as much at once.
+        let size = ahead.request_size(indices.start, self.block);
+        let most = indices.start + size.max(count);
+        span.end += blocks.missing(span.end..most.min(self.block_count()));
         // The last block may be short, and what is before it is often read next.
         let is_short = self.bytes(&span).end - self.bytes(&span).start < self.block;
         if is_short && span.start > 0 && blocks.missing(span.start - 1..span.start) == 1 {
@@ -369,24 +386,25 @@ impl File {
         }
     }
 
-    /// The next range to read ahead, if there is one.
-    fn plan(self: &Arc<Self>, ahead: &Range<u64>) -> Option<BlockFetch> {
+    /// The next range of the window to read ahead, if there is one.
+    fn plan(self: &Arc<Self>, window: &Range<u64>, ahead: Ahead) -> Option<BlockFetch> {
         // If no permit is free, the next read tries again.
         self.workers.try_take()?;
-        let window = self.indices(ahead);
-        let span = ((ahead.end - ahead.start) / SPANS).clamp(self.block, MAX_SPAN) / self.block;
+        let is_last = window.end == self.pinned.length;
+        let window = self.indices(window);
         let mut blocks = self.blocks.lock();
         let mut first = window.start;
         while first < window.end && blocks.missing(first..first + 1) == 0 {
             first += 1;
         }
+        let size = ahead.request_size(first, self.block);
         let count = blocks.missing(first..window.end);
-        let is_cut_off = first + count == window.end && ahead.end < self.pinned.length;
-        if count == 0 || (count < span && is_cut_off) {
+        let is_cut_off = first + count == window.end && !is_last;
+        if count == 0 || (count < size && is_cut_off) {
             // A whole range is asked for when the window has moved on.
             return None;
         }
-        BlockFetch::begin_fetch(self, &mut blocks, first..first + count.min(span))
+        BlockFetch::begin_fetch(self, &mut blocks, first..first + count.min(size))
     }
 
     /// A stream of these bytes of the version.

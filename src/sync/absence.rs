@@ -1,0 +1,145 @@
+//! Whether a local source still lacks a file, by the rules of its scan: a removal of a saved plan is
+//! made only then.
+//!
+//! | what is at the path | the file is absent |
+//! |---|---|
+//! | nothing, or a file in the place of one of its directories | yes |
+//! | a directory, or a link to one that is followed | yes, as a directory is no file of that name |
+//! | anything else | no |
+//! | a link on the way that is not followed, or leads nowhere | not known |
+//! | a directory on the way that cannot be read, is left out by its tag file, or lies on another file system | not known |
+//!
+//! What is not known counts as there. With `nfc`, each entry of a directory that has the name in
+//! that form is looked at, because the name on disk may be another one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::sync::local_state::identity;
+use crate::sync::place::{Links, LocalFolder};
+
+/// Returns whether a source has a file, or may have it.
+pub(super) fn may_have(folder: &LocalFolder, name: &str) -> bool {
+    may_have_below(folder, &folder.root, name)
+}
+
+/// Returns whether a directory may have a file, whose name below it is given.
+fn may_have_below(folder: &LocalFolder, directory: &Path, name: &str) -> bool {
+    let (own, below) = match name.split_once('/') {
+        Some((own, below)) => (own, Some(below)),
+        None => (name, None),
+    };
+    let Ok(paths) = paths_of(folder, directory, own) else {
+        return true;
+    };
+    paths.iter().any(|path| {
+        let found = match path.symlink_metadata() {
+            Err(error) => return !is_absence(error.kind()),
+            Ok(found) => found,
+        };
+        let is_directory = match found.is_symlink() {
+            false => found.is_dir(),
+            true => match path.metadata() {
+                Ok(target) if target.is_dir() && folder.links == Links::Follow => true,
+                // A link to a file has nothing below it; of any other one it is not known.
+                Ok(target) => return below.is_none() || target.is_dir(),
+                Err(_) => return true,
+            },
+        };
+        match below {
+            None => !is_directory,
+            Some(_) if !is_directory => false,
+            Some(below) => is_left_out(folder, path) || may_have_below(folder, path, below),
+        }
+    })
+}
+
+/// The paths at which a directory may have an entry of that name.
+fn paths_of(folder: &LocalFolder, directory: &Path, own: &str) -> io::Result<Vec<PathBuf>> {
+    let mut paths = vec![directory.join(own)];
+    if folder.nfc {
+        for entry in fs::read_dir(directory)? {
+            let name = entry?.file_name();
+            let is_other = |name: &str| name != own && name.nfc().eq(own.chars());
+            if name.to_str().is_some_and(is_other) {
+                paths.push(directory.join(name));
+            }
+        }
+    }
+    Ok(paths)
+}
+
+/// Whether the scan would leave a directory out, so that it is not known what is below it.
+fn is_left_out(folder: &LocalFolder, path: &Path) -> bool {
+    let device = |path: &Path| Some(identity(&path.metadata().ok()?)?.0);
+    let has_tag = |tag: &String| path.join(tag).symlink_metadata().is_ok();
+    folder.exclude_if_present.as_ref().is_some_and(has_tag)
+        || (folder.one_file_system && device(path) != device(&folder.root))
+}
+
+/// Whether an error says that nothing is at the path.
+fn is_absence(error: io::ErrorKind) -> bool {
+    matches!(
+        error,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::may_have;
+    use crate::sync::place::{Links, LocalFolder};
+
+    #[test]
+    fn what_the_scan_would_not_know_of_is_not_absent() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        let outside = directory.path().join("outside");
+        fs::create_dir_all(root.join("dir/tagged")).unwrap();
+        fs::create_dir_all(root.join("e\u{301}")).unwrap();
+        fs::create_dir_all(&outside).unwrap();
+        for path in ["file", "dir/f", "dir/tagged/TAG", "e\u{301}/e\u{301}"] {
+            fs::write(root.join(path), "1").unwrap();
+        }
+        fs::write(outside.join("f"), "1").unwrap();
+        symlink(&outside, root.join("link")).unwrap();
+        symlink("file", root.join("file-link")).unwrap();
+        symlink("nowhere", root.join("dangling")).unwrap();
+        let folder = LocalFolder::new(&root);
+        let skips = LocalFolder::new(&root).links(Links::Skip);
+        let tagged = LocalFolder::new(&root).exclude_if_present("TAG");
+        let nfc = LocalFolder::new(&root).nfc(true);
+        for (folder, name, expected) in [
+            (&folder, "file", true),
+            (&folder, "dir/f", true),
+            (&folder, "dir/g", false),
+            // A directory is no file.
+            (&folder, "dir", false),
+            (&folder, "link", false),
+            (&skips, "link", true),
+            (&folder, "file/below", false),
+            (&folder, "link/f", true),
+            (&folder, "link/g", false),
+            (&skips, "link/g", true),
+            (&folder, "file-link", true),
+            (&folder, "file-link/below", false),
+            (&folder, "dangling", true),
+            (&folder, "dangling/below", true),
+            (&folder, "dir/tagged/gone", false),
+            (&tagged, "dir/tagged/gone", true),
+            (&tagged, "dir/gone", false),
+            (&folder, "é/é", false),
+            (&nfc, "é/é", true),
+            (&nfc, "é/a", false),
+            (&nfc, "dir/f", true),
+        ] {
+            assert_eq!(may_have(folder, name), expected, "{name} {folder:?}");
+        }
+    }
+}
