@@ -61,7 +61,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Starts to report progress for a file.
-    fn tally(self, file_name: &str, total: Option<u64>) -> ProgressCounter {
+    fn counter(self, file_name: &str, total: Option<u64>) -> ProgressCounter {
         ProgressCounter::new(self.control, file_name, self.session.clock(), total)
     }
 }

@@ -29,7 +29,8 @@ use crate::transfer::options::UploadOptions;
 use crate::transfer::parted;
 use crate::transfer::parts::{PartLimits, part_sizes};
 use crate::transfer::resume::Resume;
-use crate::transfer::source::{BytesSource, ReaderSource, UploadSource, settle};
+use crate::transfer::source::reader::ReaderSource;
+use crate::transfer::source::{BytesSource, UploadSource, settle};
 use crate::transfer::upload::buffered::{CallersReader, Input, PartReader};
 use crate::transfer::uploaded::Uploaded;
 

@@ -228,6 +228,31 @@ fn c22_a_file_that_changes_while_it_is_read_is_tried_again_once() {
     }
 }
 
+/// Appends to a file whenever content of it has been sent.
+struct WriterBetweenParts(PathBuf);
+
+impl Progress for WriterBetweenParts {
+    fn update(&self, progress: &TransferProgress) {
+        if progress.stage == b2sdk::progress::TransferStage::Transferring && progress.bytes > 0 {
+            let mut file = File::options().append(true).open(&self.0).unwrap();
+            file.write_all(b"more").unwrap();
+        }
+    }
+}
+
+/// Its parts are of content that is nowhere, so they are not left for the next run.
+#[test]
+fn c22_a_large_file_that_changes_between_its_parts_leaves_none() {
+    let places = Places::of(World::of_small_parts(100, 1000));
+    fs::write(places.path("log"), vec![b'x'; 50_000]).unwrap();
+    let upload = UploadOptions::new().progress(WriterBetweenParts(places.path("log")));
+    let report = incomplete(places.up(SyncOptions::new().upload(upload)).run());
+    assert!(matches!(report.problems[0].kind, ProblemKind::Changed));
+    assert_eq!(places.world.count(Operation::StartLargeFile), 2);
+    let unfinished = places.world.bucket.list_unfinished_large_files("").unwrap();
+    assert_eq!(unfinished.count(), 0);
+}
+
 /// Has every file change while any is read, so many times.
 struct Restless(PathBuf, Arc<AtomicUsize>);
 
