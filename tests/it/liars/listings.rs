@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 
+/// The rows before the first error, and the error.
+type Listed = (Vec<String>, Option<Error>);
+
 /// What is listed.
 #[derive(Debug, Clone, Copy)]
 struct Listing {
@@ -19,7 +22,7 @@ struct Listing {
     rows: &'static str,
     next: &'static str,
     /// Lists everything, and returns what identifies the rows, and the error if there is one.
-    list: fn(&World, &FileId) -> (Vec<String>, Option<Error>),
+    list: fn(&World, &FileId) -> Listed,
 }
 
 const LISTINGS: [Listing; 5] = [
@@ -64,14 +67,14 @@ const LISTINGS: [Listing; 5] = [
     },
 ];
 
-fn files(world: &World, versions: Versions) -> (Vec<String>, Option<Error>) {
+fn files(world: &World, versions: Versions) -> Listed {
     let options = LsOptions::new().recursive(true).versions(versions);
     let listed = world.bucket.ls_with("", &options).unwrap();
     split(listed.map(|row| Ok(row?.version.file_id.to_string())))
 }
 
 /// The rows before the first error, and the error. After it, the listing has to be at its end.
-fn split(mut rows: impl Iterator<Item = Result<String, Error>>) -> (Vec<String>, Option<Error>) {
+fn split(mut rows: impl Iterator<Item = Result<String, Error>>) -> Listed {
     let mut good = Vec::new();
     for row in rows.by_ref().take(100_000) {
         match row {
