@@ -190,11 +190,14 @@ impl<T: ListedRow> ListedFiles<T> {
         if !is_arriving && !self.is_repeated {
             self.last = None;
         } else {
-            let place = Some((name.to_owned(), listed_id.cloned()));
-            if std::mem::take(&mut self.is_repeated) && place == self.last {
+            let (last_name, last_id) = self.last.get_or_insert_default();
+            let is_last = last_name == name && last_id.as_ref() == listed_id;
+            if std::mem::take(&mut self.is_repeated) && is_last {
                 return Ok(false);
             }
-            self.last = place;
+            // Nearly each row of a large page comes here: the text is kept in the same memory.
+            name.clone_into(last_name);
+            last_id.clone_from(&listed_id.cloned());
             self.has_progressed = true;
         }
         if !std::mem::replace(&mut self.has_begun, true) {
