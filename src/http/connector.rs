@@ -41,7 +41,7 @@ use ureq::unversioned::transport::{
     TcpConnector, Transport,
 };
 
-use crate::error::kinds::is_out_of_descriptors;
+use crate::error::words::is_out_of_descriptors;
 use crate::http::dns_cache::DnsCache;
 use crate::http::early_answer::EarlyAnswers;
 use crate::http::pool_check::{CheckedConnection, CheckingConnector, Shortage};
