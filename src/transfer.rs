@@ -22,7 +22,7 @@ pub(crate) mod new_file;
 pub(crate) mod options;
 mod parallel;
 mod parted;
-mod parts;
+pub(crate) mod parts;
 pub(crate) mod resume;
 pub(crate) mod source;
 pub(crate) mod upload;
