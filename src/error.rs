@@ -17,6 +17,7 @@ pub(crate) mod not_allowed;
 pub(crate) mod service;
 pub(crate) mod store;
 pub(crate) mod transport;
+pub(crate) mod words;
 
 pub(crate) use self::kinds::{Error, Result};
 

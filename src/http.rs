@@ -49,6 +49,7 @@ pub(crate) mod body;
 pub(crate) mod config;
 mod connector;
 mod dns_cache;
+mod early_answer;
 mod error;
 mod exchange;
 mod expect_continue;

@@ -39,6 +39,7 @@ pub(crate) mod listed_files;
 pub(crate) mod paging;
 pub(crate) mod reauth;
 pub(crate) mod retry;
+mod row_order;
 pub(crate) mod shared_calls;
 pub(crate) mod store;
 mod store_policy;

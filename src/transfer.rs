@@ -22,7 +22,7 @@ pub(crate) mod new_file;
 pub(crate) mod options;
 mod parallel;
 mod parted;
-mod parts;
+pub(crate) mod parts;
 pub(crate) mod resume;
 pub(crate) mod source;
 pub(crate) mod upload;
@@ -61,7 +61,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Starts to report progress for a file.
-    fn tally(self, file_name: &str, total: Option<u64>) -> ProgressCounter {
+    fn counter(self, file_name: &str, total: Option<u64>) -> ProgressCounter {
         ProgressCounter::new(self.control, file_name, self.session.clock(), total)
     }
 }

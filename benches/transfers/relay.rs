@@ -6,6 +6,11 @@
 //! grows by a segment each round trip after it. What is lost arrives a round trip later, everything behind it
 //! waits for that, and the window is halved (after a loss in a window of less than 4 segments, which nothing
 //! tells the sender of, a retransmission timer runs out first). A sender has at most a window under way.
+//!
+//! With a loss of 1 %, one of 100 segments is lost: of each connection the same number, from another one on. By
+//! chance instead, one program would be three times as fast as another in a transfer of a few MiB. A connection then
+//! carries what the formula of Mathis and others says, 1.22 * 1460 bytes / (round trip * sqrt(loss)): 59 kB a second
+//! with 300 ms.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -150,11 +155,11 @@ pub(crate) fn relay(arguments: &[String]) -> Result<()> {
     for (number, client) in listener.incoming().enumerate() {
         let client = client?;
         let server = TcpStream::connect(("127.0.0.1", server_port))?;
-        for (from, to, link, seed) in [
+        for (from, to, link, phase) in [
             (client.try_clone()?, server.try_clone()?, &up, 2 * number),
             (server, client, &down, 2 * number + 1),
         ] {
-            let direction = Direction::new(network, Arc::clone(link), seed as u64);
+            let direction = Direction::new(network, Arc::clone(link), phase);
             from.set_nodelay(true)?;
             thread::spawn(move || direction.run(from, to));
         }
@@ -194,12 +199,16 @@ struct Direction {
     last: Option<Instant>,
     /// A window is halved at most once in a round trip.
     halved: Option<Instant>,
-    random: u64,
+    /// How many segments are sent until one is lost.
+    until_loss: f64,
 }
 
 impl Direction {
-    fn new(network: Network, all: Arc<Link>, seed: u64) -> Self {
+    /// `phase` is another number for each direction of each connection.
+    fn new(network: Network, all: Arc<Link>, phase: usize) -> Self {
         let largest_window = network.largest_window();
+        // Far apart for numbers that follow each other.
+        let share = (phase as f64 * 0.618).fract();
         Self {
             network,
             largest_window,
@@ -211,7 +220,7 @@ impl Direction {
             in_flight: 0,
             last: None,
             halved: None,
-            random: 0x9e37_79b9_7f4a_7c15 ^ (seed + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9),
+            until_loss: (1.0 - share) / network.loss,
         }
     }
 
@@ -290,8 +299,9 @@ impl Direction {
         let departed = self.own.depart(now, bytes, connection_rate);
         let departed = departed.max(self.all.depart(now, bytes, rate));
         let mut due = departed + round_trip / 2;
-        let segments = bytes.div_ceil(SEGMENT) as i32;
-        if loss > 0.0 && self.draw() > (1.0 - loss).powi(segments) {
+        self.until_loss -= bytes.div_ceil(SEGMENT) as f64;
+        if self.until_loss < 0.0 {
+            self.until_loss += 1.0 / loss;
             due += match self.window < 4.0 * SEGMENT as f64 {
                 true => round_trip.max(SHORTEST_TIMER) + round_trip,
                 false => round_trip,
@@ -307,13 +317,5 @@ impl Direction {
         self.under_way.push_back((due + round_trip / 2, bytes));
         self.in_flight += bytes;
         due
-    }
-
-    /// A number from 0 to 1.
-    fn draw(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

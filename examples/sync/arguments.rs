@@ -115,7 +115,7 @@ impl Arguments {
                 destination,
             }),
             Err(places) => Err(format!(
-                "a source and a destination are needed, and {} places were given",
+                "two places are needed, a source and a destination, and the number of those given is {}",
                 places.len()
             )),
         }

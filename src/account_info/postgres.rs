@@ -13,6 +13,7 @@
 //! | `begin_refresh`, `renew_lease`, `abandon_refresh`, bucket lookups | one statement |
 //! | `save_auth`, `clear`, changes of buckets | one transaction of five to eight round trips |
 
+mod columns;
 mod failure;
 mod request;
 mod schema;

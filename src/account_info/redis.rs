@@ -13,6 +13,7 @@
 //! | the first use of a script after the server was restarted | one more, to load it |
 
 mod address;
+mod methods;
 mod scripts;
 mod server;
 mod store;

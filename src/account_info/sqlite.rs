@@ -14,11 +14,13 @@
 
 pub(crate) mod builder;
 mod connection;
+mod failure;
 mod file_stamp;
 mod files;
 mod journal;
 mod legacy;
 mod location;
+mod open_file;
 mod read_only;
 mod rows;
 mod schema;

@@ -14,8 +14,9 @@ use crate::model::part::Part;
 use crate::raw::DownloadRequest;
 use crate::raw::encoding::encode_query;
 use crate::session::shared_calls::PartPages;
+use crate::transfer::download::Download;
+use crate::transfer::download::options::DownloadOptions;
 use crate::transfer::download::remote_file::{OpenFileOptions, RemoteFile};
-use crate::transfer::download::{Download, DownloadOptions};
 
 /// An iterator over the parts of an unfinished large file, in order of their numbers, from
 /// [`B2Api::list_parts`].

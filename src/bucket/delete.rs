@@ -2,11 +2,11 @@
 
 use crate::bucket::Bucket;
 use crate::bucket::delete_many::DeleteManyOptions;
-use crate::bucket::delete_many::outcome::DeleteOutcome;
+use crate::bucket::delete_many::outcome::{DeleteOutcome, FileIdAndName};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
-use crate::model::id::FileId;
+use crate::model::id::{BucketId, FileId};
 use crate::model::operation::Operation;
 use crate::session::capabilities::Requirements;
 use crate::setters::setters;
@@ -145,12 +145,17 @@ impl Bucket {
     /// Deletes a version permanently. If it was the latest version of its file, the version before it
     /// becomes the latest; [`delete_all_versions`](Self::delete_all_versions) deletes all of them.
     ///
-    /// The name must be that of the version, as a protection against mistakes. The service does not check
-    /// that the version is in this bucket. An unfinished large file is cancelled.
+    /// The name must be that of the version, as a protection against mistakes. An unfinished large file is
+    /// cancelled.
+    ///
+    /// The service deletes a version of any bucket by these two. Ids contain the id of their bucket today. If
+    /// that is another bucket than this one, the version is looked up first, which is a call of class B, and a
+    /// version of another bucket is not deleted.
     ///
     /// # Errors
     /// [`Error::FileNotFound`] if there is no such version, as on the second call, or if the id belongs to
-    /// another name; [`Error::Locked`] if a retention has not ended or a legal hold is on;
+    /// another name; [`Error::InvalidInput`] if the version is in another bucket, or seems to be and the key
+    /// may not look it up; [`Error::Locked`] if a retention has not ended or a legal hold is on;
     /// [`Error::NotAllowed`]; the errors of any call. If the answer is lost, the call is repeated, and a
     /// version that is then gone counts as deleted.
     pub fn delete_file_version(&self, file_id: &FileId, file_name: &str) -> Result<()> {
@@ -169,12 +174,52 @@ impl Bucket {
         options: &DeleteFileVersionOptions,
     ) -> Result<()> {
         let DeleteFileVersionOptions { bypass_governance } = *options;
-        self.client.session.delete_file_version(
-            &self.control("delete_file_version", Some(file_name), None),
+        let control = self.control("delete_file_version", Some(file_name), None);
+        self.check_is_here(&control, &FileIdAndName::new(file_id, file_name))?;
+        self.client
+            .session
+            .delete_file_version(&control, file_id, file_name, bypass_governance)
+    }
+
+    /// Fails with `InvalidInput` if a version is in another bucket, because the service deletes by id and
+    /// name, whichever bucket the version is in.
+    ///
+    /// The form of an id that comes without a bucket is only a reason to ask the service. If the key may not
+    /// ask, the version is left alone.
+    pub(super) fn check_is_here(&self, control: &Control, version: &FileIdAndName) -> Result<()> {
+        let here = self.id();
+        let FileIdAndName {
             file_id,
             file_name,
-            bypass_governance,
-        )
+            bucket_id,
+        } = version;
+        let named = match (bucket_id, file_id.bucket_by_form()) {
+            (Some(id), _) => id.clone(),
+            (None, Some(id)) if id != here.as_str() => {
+                let asked = self
+                    .client
+                    .session
+                    .call(Operation::GetFileInfo, control, |raw| {
+                        raw.get_file_info(file_id)
+                    });
+                match asked {
+                    Ok(found) => found.bucket_id.unwrap_or_else(|| here.clone()),
+                    Err(Error::NotAllowed(_)) => BucketId::from(id),
+                    // Deleting it will show the same.
+                    Err(error) if error.is_not_found() => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+            }
+            _ => return Ok(()),
+        };
+        if named == here {
+            return Ok(());
+        }
+        let reason = format!(
+            "{file_name:?} ({file_id}) is in the bucket {named}, not in {:?}; it was not deleted",
+            self.name()
+        );
+        Err(Error::invalid_input("file version", reason))
     }
 
     /// Deletes all versions of a file permanently, hide markers and unfinished large files of that name

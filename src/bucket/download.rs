@@ -7,7 +7,8 @@ use crate::model::file::FileVersion;
 use crate::model::id::FileId;
 use crate::model::secret::SseCustomerKey;
 use crate::raw::DownloadRequest;
-use crate::transfer::download::{Download, DownloadOptions};
+use crate::transfer::download::Download;
+use crate::transfer::download::options::DownloadOptions;
 
 /// # Downloading
 ///

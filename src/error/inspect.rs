@@ -15,9 +15,10 @@
 use std::io;
 use std::path::Path;
 
-use crate::error::kinds::{Error, is_out_of_descriptors};
+use crate::error::kinds::Error;
 use crate::error::service::{ErrorCode, ServiceError};
 use crate::error::transport::{Sent, TransportKind};
+use crate::error::words::is_out_of_descriptors;
 
 impl Error {
     pub(crate) fn invalid_input(what: &'static str, reason: impl Into<Box<str>>) -> Self {

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use crate::error::left::LargeFileLeft;
 use crate::error::not_allowed::NotAllowed;
-use crate::error::service::{ErrorCode, ServiceError};
+use crate::error::service::ServiceError;
 use crate::error::store::StoreError;
 use crate::error::transport::TransportError;
+use crate::error::words::{answer, descriptors_hint, in_bucket, shortened, with_hint};
 use crate::model::local_name::UnsafeName;
 use crate::model::name::NameRule;
 use crate::model::operation::{BillingClass, Operation};
@@ -251,7 +252,7 @@ pub enum Error {
     #[error("the service cannot answer now: {0}")]
     Busy(Box<ServiceError>),
     /// The service refused the call for a reason that has no variant here. [`ServiceError::code`] tells the
-    /// reason, and [`ErrorCode`] lists the known ones.
+    /// reason, and [`ErrorCode`](crate::error::ErrorCode) lists the known ones.
     #[error(fmt = with_hint)]
     Service(Box<ServiceError>),
     /// The service's answer cannot be understood, or is about something else than the request. Often a proxy
@@ -346,40 +347,6 @@ pub enum Error {
     Cancelled,
 }
 
-/// The service's answer behind what it means, where there is one.
-fn answer(service: Option<&ServiceError>) -> String {
-    service.map_or_else(String::new, |service| format!(": {service}"))
-}
-
-/// The words for the bucket of a file, if it is known.
-fn in_bucket(bucket: Option<&str>) -> String {
-    bucket.map_or_else(String::new, |bucket| format!(" in the bucket {bucket:?}"))
-}
-
-/// A name in quotes, without the middle of a very long one.
-fn shortened(name: &str) -> String {
-    const SHOWN: usize = 60;
-    let length = name.chars().count();
-    if length <= 3 * SHOWN {
-        return format!("{name:?}");
-    }
-    let start: String = name.chars().take(SHOWN).collect();
-    let end: String = name.chars().skip(length - SHOWN).collect();
-    format!("{start:?}...{end:?} ({} bytes)", name.len())
-}
-
-/// A refusal, and what to do about it where the service does not say it.
-fn with_hint(service: &ServiceError, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-    let hint = match service.code {
-        ErrorCode::CannotDeleteNonEmptyBucket => {
-            "; hidden files, old versions and unfinished large files count too: delete_many with \
-             Versions::All deletes all of them"
-        }
-        _ => "",
-    };
-    write!(f, "{service}{hint}")
-}
-
 /// The problem with the customer's key that a file was read with, in
 /// [`Error::EncryptionKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -417,23 +384,6 @@ impl From<StoreError> for Error {
             Ok(own) => own,
             Err(other) => Self::Store(other),
         }
-    }
-}
-
-/// Whether a failure of the operating system is that the process, or the whole system, has no file descriptor
-/// left.
-pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[23, 24] };
-    error
-        .raw_os_error()
-        .is_some_and(|code| codes.contains(&code))
-}
-
-/// What helps if that is the failure.
-fn descriptors_hint(error: &io::Error) -> &'static str {
-    match is_out_of_descriptors(error) {
-        true => ": no file descriptor is left; raise the limit, or use fewer workers",
-        false => "",
     }
 }
 

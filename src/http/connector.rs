@@ -19,7 +19,8 @@
 //!
 //! A connector of `ureq` is a chain of parts, each of which gets what the one before it made. The
 //! order here is: tunnel through the proxy, connection to the host, TLS, and around all of them the
-//! part that saves needless checks (`pool_check`).
+//! part that reports early answers (`early_answer`) and the one that saves needless checks
+//! (`pool_check`).
 //!
 //! All rounds together never take longer than the limit on connecting. A host with eight silent
 //! addresses therefore costs 2 s in the first round and 8 s in the second, and the last round
@@ -40,8 +41,9 @@ use ureq::unversioned::transport::{
     TcpConnector, Transport,
 };
 
-use crate::error::kinds::is_out_of_descriptors;
+use crate::error::words::is_out_of_descriptors;
 use crate::http::dns_cache::DnsCache;
+use crate::http::early_answer::EarlyAnswers;
 use crate::http::pool_check::{CheckedConnection, CheckingConnector, Shortage};
 
 /// How long each address of a host may take, in the first rounds. In the last round the addresses
@@ -95,7 +97,8 @@ impl Shared {
                 dns_cache: self.dns_cache.clone(),
                 tcp: TcpConnector::default(),
             })
-            .chain(TlsConnector(Arc::clone(&self.tls)));
+            .chain(TlsConnector(Arc::clone(&self.tls)))
+            .chain(EarlyAnswers::default());
         CheckingConnector::new(self.dns_cache.clock(), &self.shortage, route)
     }
 }

@@ -31,8 +31,8 @@ use std::time::Duration;
 use ureq::Timeout;
 
 use crate::control::clock::Clock;
-use crate::error::kinds::is_out_of_descriptors;
 use crate::error::service::Subject;
+use crate::error::words::is_out_of_descriptors;
 use crate::error::{Error, ErrorCode, Sent, ServiceError, TransportError, TransportKind};
 use crate::http::connector::NotConnected;
 use crate::http::retry_after::retry_after;

@@ -11,7 +11,7 @@
 //! | silence until the limit, then the body was sent | unanswered | yes, until the second in a row |
 //! | 417 | does not know it | no |
 //! | `ureq` reports a protocol error or a time-out before the body | unreadable | no |
-//! | no connection | nothing | yes |
+//! | no connection, or one that breaks before the body | nothing | yes |
 //!
 //! Nothing is remembered beyond the `B2Api`, so a host that was mended is asked again by the next
 //! process.
@@ -65,8 +65,80 @@ impl Expectations {
             unanswered.insert(asked.host.to_owned(), MOST_UNANSWERED);
         } else if asked.waited.is_some_and(|waited| waited >= asked.limit) {
             *unanswered.entry(asked.host.to_owned()).or_default() += 1;
-        } else if !matches!(answer, Answer::NotConnected(_)) {
+        } else if asked.waited.is_some() || matches!(answer, Answer::Response(_)) {
             unanswered.remove(asked.host);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use ureq::http::Response;
+
+    use super::{ExpectContinue, Expectations};
+    use crate::http::Answer;
+    use crate::http::connector::NotConnected;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    /// What a host may do: after how long the body was sent, and how the request ended.
+    type Reaction = (Option<Duration>, fn() -> Answer);
+
+    const LEAVE: Reaction = (Some(Duration::ZERO), || status(200));
+    const LEAVE_AND_GONE: Reaction = (Some(Duration::ZERO), broken);
+    const REFUSAL: Reaction = (None, || status(503));
+    const SILENCE: Reaction = (Some(LIMIT), || status(200));
+    const UNKNOWN: Reaction = (None, || status(417));
+    const UNREADABLE: Reaction = (None, || {
+        Answer::Broken(ureq::Error::Timeout(ureq::Timeout::PerRead))
+    });
+    const GONE: Reaction = (None, broken);
+    const UNREACHABLE: Reaction = (None, || {
+        Answer::NotConnected(NotConnected {
+            error: ureq::Error::HostNotFound,
+            proxy: None,
+        })
+    });
+
+    fn status(status: u16) -> Answer {
+        let body = ureq::Body::builder().data(Vec::new());
+        Answer::Response(Response::builder().status(status).body(body).unwrap())
+    }
+
+    fn broken() -> Answer {
+        Answer::Broken(ureq::Error::Io(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    #[test]
+    fn a_host_is_asked_until_it_shows_that_asking_is_no_use() {
+        for (reactions, asks) in [
+            (&[LEAVE, LEAVE][..], true),
+            (&[REFUSAL], true),
+            (&[SILENCE], true),
+            (&[SILENCE, SILENCE], false),
+            (&[SILENCE, LEAVE, SILENCE], true),
+            (&[SILENCE, LEAVE_AND_GONE, SILENCE], true),
+            (&[SILENCE, REFUSAL, SILENCE], true),
+            (&[SILENCE, GONE, SILENCE], false),
+            (&[SILENCE, UNREACHABLE, SILENCE], false),
+            (&[UNREACHABLE, UNREACHABLE, GONE, GONE], true),
+            (&[UNKNOWN], false),
+            (&[UNREADABLE], false),
+        ] {
+            let expectations = Expectations::default();
+            for (waited, answer) in reactions {
+                let asked = ExpectContinue {
+                    host: "pod",
+                    waited: *waited,
+                    limit: LIMIT,
+                };
+                expectations.note(&asked, &answer());
+            }
+            assert_eq!(expectations.may_ask("pod"), asks, "{reactions:?}");
+            assert!(expectations.may_ask("other"));
         }
     }
 }

@@ -4,7 +4,9 @@
 //! cannot be read is set aside under [`UNREADABLE`], and a row that means nothing without it is left out
 //! with a warning.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -25,6 +27,29 @@ where
     T: Deserialize<'de> + for<'a> From<&'a str>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_else(empty))
+}
+
+/// Reads text and makes a value of it, without a copy of the text.
+pub(crate) fn from_text<'de, D, T>(
+    deserializer: D,
+    make: impl FnOnce(&str) -> T,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Text<F>(F);
+    impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Text<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<T, E> {
+            Ok((self.0)(text))
+        }
+    }
+    deserializer.deserialize_str(Text(make))
 }
 
 pub(crate) fn empty<T: for<'a> From<&'a str>>() -> T {

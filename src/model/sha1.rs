@@ -13,6 +13,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha1::Digest;
 
+use crate::model::lenient::from_text;
+
 /// A SHA-1 checksum: 20 bytes, written as 40 hexadecimal digits.
 ///
 /// The service uses it to find damage; it is no protection against somebody who constructs content on purpose.
@@ -61,8 +63,7 @@ impl Serialize for Sha1Digest {
 
 impl<'de> Deserialize<'de> for Sha1Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        from_text(deserializer, str::parse)?.map_err(serde::de::Error::custom)
     }
 }
 
@@ -171,8 +172,15 @@ impl Serialize for ContentSha1 {
 
 impl<'de> Deserialize<'de> for ContentSha1 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        Ok(text.map_or(Self::Absent, |text| Self::from(text.as_str())))
+        /// What is there, other than `null`.
+        struct Text(ContentSha1);
+        impl<'de> Deserialize<'de> for Text {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                from_text(deserializer, |text| Self(ContentSha1::from(text)))
+            }
+        }
+        let there = Option::<Text>::deserialize(deserializer)?;
+        Ok(there.map_or(Self::Absent, |Text(there)| there))
     }
 }
 

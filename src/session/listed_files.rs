@@ -13,7 +13,7 @@
 //! | a page is refused or not answered | the retry loop repeats it |
 //! | the connection breaks after some rows | the page is asked for again from the last row, which is passed over |
 //! | it breaks before any row | the error of the connection |
-//! | the pages lead back to an earlier one | an error, or the listing would never end |
+//! | the pages lead back to an earlier one, or rows come again (`row_order`) | an error, or the listing would never end, or be wrong |
 //! | a row cannot be read | it is left out with a warning |
 //!
 //! Pages begin with 1,000 rows and double up to 10,000, which the service bills as ten calls. A
@@ -24,10 +24,11 @@
 //! page that is still arriving holds a connection; `read_ahead` frees it.
 
 use crate::error::{Error, Result};
+use crate::model::id::FileId;
 use crate::model::operation::Operation;
 use crate::raw::{ListFilesRequest, ListedPage, ListedRow, Start};
 use crate::session::Session;
-use crate::session::paging::Turns;
+use crate::session::row_order::{FileOrder, Turns};
 
 /// The most rows of a page.
 pub(crate) const LARGEST_PAGE: u32 = 10_000;
@@ -43,6 +44,10 @@ pub(crate) struct ListedFiles<T> {
     turns: Turns<Start>,
     /// The page that rows are taken from; `None` before the first one and at the end.
     page: Option<ListedPage<T>>,
+    /// The order of the rows.
+    order: FileOrder,
+    /// Whether a row of the present page was noted.
+    has_begun: bool,
     /// Whether each page is larger than the one before.
     grows: bool,
     /// The next page starts here at the earliest.
@@ -63,6 +68,8 @@ impl<T: ListedRow> ListedFiles<T> {
             request,
             turns: Turns::from(None),
             page: None,
+            order: FileOrder::default(),
+            has_begun: false,
             grows: page_size.is_none(),
             floor: None,
             last: None,
@@ -159,8 +166,9 @@ impl<T: ListedRow> ListedFiles<T> {
         loop {
             let outcome = match self.page.as_mut()?.next() {
                 Ok(Some(row)) => match self.note(operation, &row) {
-                    true => return Some(Ok(row)),
-                    false => continue,
+                    Ok(true) => return Some(Ok(row)),
+                    Ok(false) => continue,
+                    Err(error) => Err(error),
                 },
                 Ok(None) => self.turn(operation),
                 Err(error) => self.resume(session, error),
@@ -172,22 +180,31 @@ impl<T: ListedRow> ListedFiles<T> {
         }
     }
 
-    /// Takes note of a row; false if it was handed out before.
-    fn note(&mut self, operation: Operation, row: &T) -> bool {
+    /// Notes a row. Returns false if it was handed out before.
+    ///
+    /// Fails with `UnexpectedReply` if the listing repeats itself.
+    fn note(&mut self, operation: Operation, row: &T) -> Result<bool> {
+        let (name, id) = row.place();
+        let listed_id = id.filter(|_| operation == Operation::ListFileVersions);
         let is_arriving = self.page.as_ref().is_some_and(ListedPage::is_arriving);
         if !is_arriving && !self.is_repeated {
             self.last = None;
-            return true;
+        } else {
+            let (last_name, last_id) = self.last.get_or_insert_default();
+            let is_last = last_name == name && last_id.as_ref() == listed_id;
+            if std::mem::take(&mut self.is_repeated) && is_last {
+                return Ok(false);
+            }
+            // Nearly each row of a large page comes here: the text is kept in the same memory.
+            name.clone_into(last_name);
+            last_id.clone_from(&listed_id.cloned());
+            self.has_progressed = true;
         }
-        let (name, id) = row.place();
-        let id = id.filter(|_| operation == Operation::ListFileVersions);
-        let place = Some((name.to_owned(), id.cloned()));
-        if std::mem::take(&mut self.is_repeated) && place == self.last {
-            return false;
+        if !std::mem::replace(&mut self.has_begun, true) {
+            let first = listed_id.map_or(name, FileId::as_str);
+            self.turns.begin_page(operation, first)?;
         }
-        self.last = place;
-        self.has_progressed = true;
-        true
+        self.order.note(operation, name, id)
     }
 
     /// Turns the page.
@@ -200,6 +217,8 @@ impl<T: ListedRow> ListedFiles<T> {
         };
         self.turns.turn(operation, next)?;
         self.raise_to_floor();
+        self.order.turn();
+        self.has_begun = false;
         (self.last, self.is_repeated) = (None, false);
         // What breaks off next is another page.
         self.has_progressed = true;
@@ -231,6 +250,8 @@ impl<T: ListedRow> ListedFiles<T> {
                 self.page = None;
                 self.turns.start = Some(last);
                 self.raise_to_floor();
+                // A version that is deleted in between may make others come again.
+                self.order.turn();
                 (self.is_repeated, self.has_progressed) = (true, false);
                 Ok(())
             }

@@ -1,9 +1,8 @@
 //! Reads listings page by page.
 //!
 //! One page is in memory at a time. A listing ends only when the service names no next page,
-//! because a page in the middle may be empty (docs/protocol.md, section 9.3). A listing whose pages
-//! lead back to an earlier one ends with an error. It would never end otherwise, and a program that
-//! deletes what is listed, or that waits for the end, would not end either.
+//! because a page in the middle may be empty (docs/protocol.md, section 9.3). A listing that repeats
+//! itself ends with an error (`row_order`).
 //!
 //! A page that is refused, cut or not answered is repeated by the retry loop like any other call.
 //! After a final error the listing is over: it yields the error once and then nothing.
@@ -23,98 +22,82 @@
 //! | what happens | what follows |
 //! | --- | --- |
 //! | a page is empty and names a next one | the next one is asked for at once |
-//! | a page names itself, or an earlier one, as the next | `UnexpectedReply`; nothing further is asked for |
+//! | a page names itself, or an earlier one, as the next; a row comes again | `UnexpectedReply`; nothing further is asked for |
 //! | the call is cancelled | `Cancelled`, once, and the listing is over |
 //! | rows are added or removed while the pages are read | the listing shows what each page had when it was asked for |
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::vec;
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::{ApplicationKeyId, BucketId, FileId};
 use crate::model::key::KeyDetails;
 use crate::model::operation::Operation;
+use crate::model::part::Part;
 use crate::session::Session;
 use crate::session::capabilities::Requirements;
+use crate::session::row_order::{Distinct, Turns};
 use crate::wire::large_file::ListUnfinishedRequest;
-
-/// Where the pages of a listing lead.
-#[derive(Debug)]
-pub(super) struct Turns<K> {
-    /// Where the next page starts; `None` for the first one.
-    pub(super) start: Option<K>,
-    /// Whether no page follows.
-    pub(super) is_last: bool,
-    /// A start of an earlier page. It moves on after 1, 2, 4, ... pages, so that a cycle is noticed
-    /// before it has been passed three times, in whatever order the service lists (this is Brent's
-    /// algorithm).
-    landmark: Option<K>,
-    /// The number of pages since the landmark was set.
-    since_landmark: u64,
-    /// The number of pages after which the landmark moves on.
-    next_landmark: u64,
-}
-
-impl<K: Clone> Turns<K> {
-    /// Begins at `start`, or at the beginning. The start counts as the first landmark.
-    pub(super) fn from(start: Option<K>) -> Self {
-        Self {
-            landmark: start.clone(),
-            start,
-            is_last: false,
-            since_landmark: 0,
-            next_landmark: 1,
-        }
-    }
-}
-
-impl<K: PartialEq + Clone> Turns<K> {
-    /// Notes where the next page starts, `None` for no next page. Fails if the pages form a cycle.
-    ///
-    /// It must be called once for each page, in their order. After an error the caller ends the
-    /// listing.
-    pub(super) fn turn(&mut self, operation: Operation, next: Option<K>) -> Result<()> {
-        if next.is_none() {
-            self.is_last = true;
-        } else if next == self.start || next == self.landmark {
-            return Err(Error::UnexpectedReply {
-                operation,
-                source: "the pages of the listing lead back to one of them: it would never end"
-                    .into(),
-            });
-        }
-        self.since_landmark += 1;
-        if self.since_landmark == self.next_landmark {
-            self.landmark.clone_from(&next);
-            self.since_landmark = 0;
-            self.next_landmark = self.next_landmark.saturating_mul(2);
-        }
-        self.start = next;
-        Ok(())
-    }
-}
 
 /// A listing of rows `T` whose pages begin at a `K` and are read as a whole. The owner passes the
 /// call that fetches a page to [`Pages::next`], so a listing borrows nothing between rows.
 #[derive(Debug)]
-pub(crate) struct Pages<K, T> {
+pub(crate) struct Pages<K, T: Identified> {
     /// The rows of the current page that were not yielded yet.
     page: vec::IntoIter<T>,
+    /// What identifies the rows of the current page.
+    distinct: Distinct<T::Id>,
     /// Where the pages lead.
     turns: Turns<K>,
 }
 
-impl<K: Clone, T> Default for Pages<K, T> {
+/// A row that differs from all others of its listing in one member.
+pub(crate) trait Identified {
+    /// That member.
+    type Id: Eq + Hash + Debug + ToString;
+
+    /// Returns that member; `None` if the row lacks it.
+    fn id(&self) -> Option<Self::Id>;
+}
+
+impl Identified for KeyDetails {
+    type Id = ApplicationKeyId;
+
+    fn id(&self) -> Option<ApplicationKeyId> {
+        Some(self.application_key_id.clone()).filter(|id| !id.as_str().is_empty())
+    }
+}
+
+impl Identified for FileVersion {
+    type Id = FileId;
+
+    fn id(&self) -> Option<FileId> {
+        Some(self.file_id.clone()).filter(|id| !id.as_str().is_empty())
+    }
+}
+
+impl Identified for Part {
+    type Id = u32;
+
+    fn id(&self) -> Option<u32> {
+        Some(self.part_number)
+    }
+}
+
+impl<K: Clone, T: Identified> Default for Pages<K, T> {
     fn default() -> Self {
         Self {
             page: Vec::new().into_iter(),
+            distinct: Distinct::default(),
             turns: Turns::from(None),
         }
     }
 }
 
-impl<K: PartialEq + Clone, T> Pages<K, T> {
+impl<K: PartialEq + Clone, T: Identified> Pages<K, T> {
     /// Creates a listing that begins in the middle.
     pub(crate) fn from(start: K) -> Self {
         Self {
@@ -140,6 +123,12 @@ impl<K: PartialEq + Clone, T> Pages<K, T> {
                 return None;
             }
             let fetched = fetch(self.turns.start.as_ref()).and_then(|(rows, next)| {
+                let ids = rows.iter().filter_map(Identified::id);
+                self.distinct.page(operation, ids)?;
+                if let Some(first) = rows.first() {
+                    let id = first.id().map(|id| id.to_string());
+                    self.turns.begin_page(operation, &id.unwrap_or_default())?;
+                }
                 self.page = rows.into_iter();
                 self.turns.turn(operation, next)
             });
@@ -236,21 +225,33 @@ impl UnfinishedPages {
 
 #[cfg(test)]
 mod tests {
-    use super::Pages;
+    use super::{Identified, Pages};
     use crate::error::Error;
     use crate::model::operation::Operation;
 
     /// Follows pages of one row each; where they lead, says `next`.
+    /// No row comes twice.
+    #[derive(Debug)]
+    struct Unlike(u32);
+
+    impl Identified for Unlike {
+        type Id = u32;
+
+        fn id(&self) -> Option<u32> {
+            None
+        }
+    }
+
     fn follow(next: impl Fn(u32) -> Option<u32>) -> (Vec<u32>, Option<Error>) {
         let mut pages = Pages::default();
         let mut rows = Vec::new();
         loop {
             let row = pages.next(Operation::ListFileNames, |start: Option<&u32>| {
                 let start = start.copied().unwrap_or(0);
-                Ok((vec![start], next(start)))
+                Ok((vec![Unlike(start)], next(start)))
             });
             match row {
-                Some(Ok(row)) => rows.push(row),
+                Some(Ok(row)) => rows.push(row.0),
                 Some(Err(error)) => return (rows, Some(error)),
                 None => return (rows, None),
             }

@@ -26,7 +26,8 @@
 //! Threads therefore need no order among themselves; the steps of one name are in one job
 //! (`run/pool`).
 
-use std::io;
+mod outcome;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
 use crate::model::secret::SseCustomerKey;
+use crate::sync::act::outcome::{of_obstacle, outcome};
 use crate::sync::options::{Orphans, SyncOptions};
 use crate::sync::place::{Direction, Links, LocalFolder};
 use crate::sync::problem::ProblemKind;
@@ -45,7 +47,8 @@ use crate::sync::staged::Staged;
 use crate::sync::step::{Action, SeenVersion, SyncStep};
 use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::{LocalTree, Obstacle};
-use crate::transfer::download::{Download, DownloadOptions};
+use crate::transfer::download::Download;
+use crate::transfer::download::options::DownloadOptions;
 use crate::transfer::options::CopyMetadata;
 use crate::transfer::resume::Resume;
 
@@ -438,72 +441,4 @@ fn is_hidden(error: &Error) -> bool {
     error
         .code()
         .is_some_and(|code| code.as_str() == "already_hidden")
-}
-
-/// What an obstacle at a local destination means for the run.
-fn of_obstacle(obstacle: Obstacle) -> StepOutcome {
-    match obstacle {
-        Obstacle::InTheWay => StepOutcome::Problem(ProblemKind::InTheWay),
-        Obstacle::Problem(kind) => StepOutcome::Problem(kind),
-        Obstacle::Failed(error) => outcome(error),
-    }
-}
-
-/// Sorts an error, by the table of the module. Only an error that nothing else matches is `Failed`.
-///
-/// A large file that was left because of its source is judged by that cause; the parts that are
-/// left are then no news.
-fn outcome(error: Error) -> StepOutcome {
-    if concerns_all(error.failure()) {
-        return StepOutcome::Fatal(error);
-    }
-    match error {
-        Error::LargeFileLeft(left)
-            if matches!(
-                left.failure,
-                Error::LocalFile { .. } | Error::SourceChanged { .. }
-            ) =>
-        {
-            outcome(left.failure)
-        }
-        Error::LocalFile {
-            action: "read",
-            source,
-            ..
-        } => match source.kind() {
-            io::ErrorKind::NotFound => StepOutcome::Problem(ProblemKind::Vanished),
-            _ => StepOutcome::Problem(ProblemKind::Unreadable(source)),
-        },
-        Error::SourceChanged {
-            change: "it is gone",
-            ..
-        } => StepOutcome::Problem(ProblemKind::Vanished),
-        Error::SourceChanged { .. } => StepOutcome::Again,
-        Error::Locked { .. } => StepOutcome::Problem(ProblemKind::Retained),
-        other => StepOutcome::Problem(ProblemKind::Failed(other)),
-    }
-}
-
-/// Whether every other file would meet the same. A key that may not do something is not among
-/// these: it may be limited to some names.
-fn concerns_all(error: &Error) -> bool {
-    match error {
-        Error::NotAuthorized
-        | Error::InvalidCredentials(_)
-        | Error::Credentials { .. }
-        | Error::AccountChanged
-        | Error::AccountInfoCorrupt { .. }
-        | Error::AccountInfoTooNew { .. }
-        | Error::CapExceeded(_)
-        | Error::BudgetExceeded { .. }
-        | Error::Store(_)
-        | Error::Cancelled => true,
-        Error::LocalFile { source, .. } => matches!(
-            source.kind(),
-            io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::ReadOnlyFilesystem
-        ),
-        _ => false,
-    }
 }

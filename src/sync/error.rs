@@ -133,7 +133,7 @@ pub enum Refused {
     /// [`SyncOptions::allow_empty_source`](crate::sync::SyncOptions::allow_empty_source) allows
     /// that. Hidden files and directories do not count as files.
     #[error(
-        "the source has no file, and the destination {destination}: allow an empty source if that is right"
+        "the source has no files, and the destination has {destination}: check the names of both, and allow an empty source if that is right"
     )]
     SourceEmpty {
         /// The number of files that the destination has.

@@ -40,6 +40,7 @@
 //! | downloads that wait for the names below their own | one for each directory of a path |
 
 mod names;
+mod removals;
 
 use std::collections::VecDeque;
 use std::io;

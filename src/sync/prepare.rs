@@ -55,6 +55,7 @@ use crate::sync::scan::rows::KeptDetails;
 use crate::sync::source::SourceGuard;
 use crate::sync::unfinished::UnfinishedFiles;
 use crate::sync::write::LocalTree;
+use crate::transfer::parts::part_sizes;
 
 /// What a plan or a run is made of.
 ///
@@ -361,5 +362,5 @@ fn require(folder: &BucketFolder, operation: Operation) -> Result<u64, SyncError
     let session = &bucket.client().session;
     let refused = |error: Error| SyncError::Refused(Refused::NotAllowed(Box::new(error)));
     let snapshot = session.require(&needs, &control).map_err(refused)?;
-    Ok(snapshot.auth().recommended_part_size)
+    Ok(part_sizes(snapshot.auth()).1)
 }

@@ -247,8 +247,7 @@ impl fmt::Display for SyncReport {
         ];
         write!(f, "{} unchanged", self.unchanged)?;
         for (what, count) in files.into_iter().filter(|(_, count)| count.files > 0) {
-            let bytes = Counted("byte", "bytes", count.bytes);
-            write!(f, ", {} {what} ({bytes})", count.files)?;
+            write!(f, ", {} {what} ({})", count.files, Bytes(count.bytes))?;
         }
         let kept = [
             ("orphan kept", "orphans kept", self.kept_orphans),
@@ -294,6 +293,28 @@ impl fmt::Display for Counted {
     }
 }
 
+/// A number of bytes, rounded to hundredths of the largest decimal unit of which there is one.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [
+            ("kB", 1_000_u64),
+            ("MB", 1_000_000),
+            ("GB", 1_000_000_000),
+            ("TB", 1_000_000_000_000),
+        ];
+        match units.into_iter().rev().find(|(_, size)| self.0 >= *size) {
+            Some((unit, size)) => {
+                let hundredths =
+                    (u128::from(self.0) + u128::from(size / 200)) / u128::from(size / 100);
+                write!(f, "{}.{:02} {unit}", hundredths / 100, hundredths % 100)
+            }
+            None => Counted("byte", "bytes", self.0).fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for WithheldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -329,5 +350,21 @@ mod tests {
             report.to_string(),
             "0 unchanged, 1 version deleted, 2 notices; ended early: cannot write tiny/x: No space left on device"
         );
+    }
+
+    #[test]
+    fn bytes_are_told_in_the_largest_unit() {
+        for (bytes, expected) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (999, "999 bytes"),
+            (1000, "1.00 kB"),
+            (999_994, "999.99 kB"),
+            (77_849_972, "77.85 MB"),
+            (1_050_000_000, "1.05 GB"),
+            (u64::MAX, "18446744.07 TB"),
+        ] {
+            assert_eq!(super::Bytes(bytes).to_string(), expected);
+        }
     }
 }

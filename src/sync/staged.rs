@@ -36,7 +36,7 @@ use crate::model::local_name::{TEMPORARY, TEMPORARY_END, TEMPORARY_RANDOM};
 use crate::model::sha1::Sha1Digest;
 use crate::sync::write::{LocalTree, Obstacle, failed};
 use crate::transfer::download::Download;
-use crate::transfer::download::file::{sync_directory, temporary_path};
+use crate::transfer::download::temporary::{sync_directory, temporary_path};
 
 /// A file that is complete, verified and not in its place. It is removed when this is dropped.
 ///

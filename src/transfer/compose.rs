@@ -37,7 +37,9 @@ use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
 use crate::transfer::compose::assemble::Assembled;
 use crate::transfer::compose::piece::{Opened, Opener, Piece};
-use crate::transfer::compose::plan::{Limits, PartPlan, PlannedPart, Slice, length, plan};
+use crate::transfer::compose::plan::limits::Limits;
+use crate::transfer::compose::plan::slices::{PlannedPart, Slice, length};
+use crate::transfer::compose::plan::{PartPlan, plan};
 use crate::transfer::compose::planned::Planned;
 use crate::transfer::copy::Copy;
 use crate::transfer::large::{Beginning, LargeFile, PartSource};
@@ -56,17 +58,24 @@ type Sources<'p> = Arc<Opened<'p>>;
 #[derive(Clone)]
 pub(crate) struct Compose<'a> {
     pub(crate) transfer: Transfer<'a>,
+    /// The file to create, before or after it was checked.
     pub(crate) file: NewFile<'a>,
+    /// Which piece is taken where several have the same bytes.
     pub(crate) overlap: Overlap,
+    /// The size of the parts that the caller chose.
     pub(crate) part_size: Option<u64>,
     /// The SHA-1 to record if the file is made in parts.
     pub(crate) large_file_sha1: Option<Sha1Digest>,
+    /// Whether an unfinished file is completed, and left after a failure.
     pub(crate) resume: &'a Resume,
 }
 
 impl Compose<'_> {
     /// Creates a file of pieces that are all known. Each piece is placed at its offset, or after
     /// the one before it.
+    ///
+    /// Everything that can be wrong with the pieces is found before a file is started. Asking about
+    /// the stored ones costs one request in class B for each stored file.
     pub(crate) fn run<'p>(
         self,
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
@@ -85,6 +94,9 @@ impl Compose<'_> {
 
     /// Creates a file of pieces that become known one after the other, in the order of their
     /// offsets. At most two parts are planned before anything is sent.
+    ///
+    /// A piece that turns out to be wrong later fails the call after parts were made: its large file
+    /// is cancelled, and the copies that were made are billed.
     pub(crate) fn run_stream<'p>(
         self,
         pieces: impl Iterator<Item = (Option<u64>, Piece<'p>)>,
@@ -205,11 +217,12 @@ impl Compose<'_> {
         if parts.has_copies() {
             file = file.with_plan(self.resume, parts.plan())?;
         }
-        let tally = self.transfer.tally(file.name, Some(total));
-        parted::make(self.transfer, &file, self.resume, &parts, &tally)
+        let counter = self.transfer.counter(file.name, Some(total));
+        parted::make(self.transfer, &file, self.resume, &parts, &counter)
     }
 
-    /// Creates a large file of parts while they become known.
+    /// Creates a large file of parts while they become known. It cannot be resumed, because nobody
+    /// could tell whether the next call has the same parts.
     fn make_stream<'p>(
         &self,
         parts: impl Iterator<Item = Result<PlannedPart<Sources<'p>>>>,
@@ -218,14 +231,14 @@ impl Compose<'_> {
             workers, control, ..
         } = self.transfer;
         let file = self.file.with_sha1(self.large_file_sha1)?;
-        let tally = self.transfer.tally(file.name, None);
+        let counter = self.transfer.counter(file.name, None);
         let beginning = Beginning {
             unfinished: None,
             is_kept: false,
             length: None,
             parts: None,
         };
-        LargeFile::make(self.transfer, &file, beginning, &tally, |large| {
+        LargeFile::make(self.transfer, &file, beginning, &counter, |large| {
             parallel::run(workers, control, |_| {
                 Box::new((1..).zip(parts).map(|(number, part)| {
                     let part = part?;
@@ -280,10 +293,10 @@ impl Compose<'_> {
         &self,
         slices: Vec<Slice<Sources<'_>>>,
         control: &Control,
-        tally: Option<&ProgressCounter>,
+        counter: Option<&ProgressCounter>,
     ) -> Result<Sha1Digest> {
         let length = length(&slices);
         let source = Assembled::new(self.transfer.under(control), slices);
-        hash(&source, 0..length, control, tally)
+        hash(&source, 0..length, control, counter)
     }
 }

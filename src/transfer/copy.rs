@@ -47,6 +47,7 @@ pub(crate) struct Copy<'a> {
     pub(crate) file: NewFile<'a>,
     /// Whether the copy gets the type and the file info of its source.
     pub(crate) keeps_metadata: bool,
+    /// The version that is copied, and the customer's key that it is encrypted with.
     pub(crate) source: StoredFile<'a>,
     /// The bytes to copy; all if there is none.
     pub(crate) range: Option<ByteRange>,
@@ -55,12 +56,17 @@ pub(crate) struct Copy<'a> {
     /// The SHA-1 to record if the copy is made in parts. If there is none, that of the source is
     /// kept.
     pub(crate) large_file_sha1: Option<Sha1Digest>,
+    /// The size of the parts that the caller chose. It makes a larger copy one in parts.
     pub(crate) part_size: Option<u64>,
+    /// Whether an unfinished copy is completed, and left after a failure.
     pub(crate) resume: &'a Resume,
 }
 
 impl Copy<'_> {
-    /// Makes the copy. Fails without a version, except for what `LargeFileLeft` names.
+    /// Makes the copy. Fails without a version, except for what `LargeFileLeft` names, and after a
+    /// lost answer that could not be looked into.
+    ///
+    /// The second call makes a second version, unless `resume` completes an unfinished one.
     pub(crate) fn run(mut self) -> Result<Uploaded> {
         self.check_range()?;
         let snapshot = self.transfer.authorization()?;
@@ -168,8 +174,8 @@ impl Copy<'_> {
         let file = self.large_file(source)?;
         let file = file.with_plan(self.resume, parts.plan())?;
         file.check_room()?;
-        let tally = self.transfer.tally(file.name, Some(length));
-        parted::make(self.transfer, &file, self.resume, &parts, &tally)
+        let counter = self.transfer.counter(file.name, Some(length));
+        parted::make(self.transfer, &file, self.resume, &parts, &counter)
     }
 }
 

@@ -30,7 +30,9 @@ use crate::error::Result;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::model::time::Timestamp;
 use crate::transfer::hash::Told;
-use crate::transfer::source::{FileSource, Fixed, UploadSource, feed, fill};
+use crate::transfer::source::local_file::FileSource;
+use crate::transfer::source::reader::fill;
+use crate::transfer::source::{Fixed, UploadSource, feed};
 
 /// The smallest size of a block, in bytes. A reader holds one in memory.
 const MIN_BLOCK: u64 = 1024 * 1024;
@@ -42,7 +44,9 @@ const MAX_BLOCKS: u64 = 1024 * 1024;
 /// It has to be [fixed](UploadSource::fix) before it is opened; opening it earlier is an error. Its
 /// length is that of the moment in which it was created here.
 pub(crate) struct GrowingFile {
+    /// The file, as it was in the beginning.
     file: FileSource,
+    /// What it had then, once it was read.
     blocks: OnceLock<Blocks>,
 }
 
@@ -66,17 +70,20 @@ impl GrowingFile {
     }
 
     /// Reads the file once: notes its blocks, and returns the SHA-1 of its first `cut` bytes.
+    ///
+    /// Bytes after its length in the beginning are not read. The bytes that are read count as hashed
+    /// in the progress.
     fn read_blocks(
         &self,
         cut: u64,
         control: &Control,
-        tally: &ProgressCounter,
+        counter: &ProgressCounter,
     ) -> Result<(Blocks, Sha1Digest)> {
         let length = self.len();
         let size = MIN_BLOCK.max(length.div_ceil(MAX_BLOCKS));
         let mut reader = Told {
             reader: self.open_file(0)?,
-            tally,
+            counter,
         };
         let (mut digests, mut whole) = (Vec::new(), Sha1Hasher::default());
         let mut beginning = (cut == 0).then(Sha1Hasher::default);
@@ -145,17 +152,17 @@ impl UploadSource for GrowingFile {
         &self,
         cut: Option<u64>,
         control: &Control,
-        tally: &ProgressCounter,
+        counter: &ProgressCounter,
     ) -> Result<Option<Fixed>> {
         let cut = cut.unwrap_or(0).min(self.len());
         let (whole, beginning) = match self.blocks.get() {
             Some(known) => {
                 let mut hasher = Sha1Hasher::default();
-                feed(&mut hasher, self, 0..cut, control, Some(tally))?;
+                feed(&mut hasher, self, 0..cut, control, Some(counter))?;
                 (known.whole, hasher.finish())
             }
             None => {
-                let (blocks, beginning) = self.read_blocks(cut, control, tally)?;
+                let (blocks, beginning) = self.read_blocks(cut, control, counter)?;
                 (self.blocks.get_or_init(|| blocks).whole, beginning)
             }
         };
@@ -266,8 +273,8 @@ mod tests {
     /// The SHA-1 of the whole and of the beginning.
     fn fix(source: &GrowingFile, cut: u64) -> Result<(Sha1Digest, Sha1Digest), Error> {
         let control = Control::default();
-        let tally = ProgressCounter::new(&control, "log", &Clock::default(), None);
-        let fixed = source.fix(Some(cut), &control, &tally)?.unwrap();
+        let counter = ProgressCounter::new(&control, "log", &Clock::default(), None);
+        let fixed = source.fix(Some(cut), &control, &counter)?.unwrap();
         Ok((fixed.whole, fixed.beginning))
     }
 

@@ -14,13 +14,13 @@ const BUFFER: usize = 256 * 1024;
 /// A reader whose bytes count as hashed.
 pub(in crate::transfer) struct Told<'a, R> {
     pub(in crate::transfer) reader: R,
-    pub(in crate::transfer) tally: &'a ProgressCounter,
+    pub(in crate::transfer) counter: &'a ProgressCounter,
 }
 
 impl<R: Read> Read for Told<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
-        self.tally.add(read as u64);
+        self.counter.add(read as u64);
         Ok(read)
     }
 }

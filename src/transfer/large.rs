@@ -98,7 +98,7 @@ pub(in crate::transfer) struct LargeFile<'a> {
     /// The pool of upload URLs for its parts.
     target: UploadTarget,
     beginning: Beginning,
-    tally: &'a ProgressCounter,
+    counter: &'a ProgressCounter,
     /// The number of attempts that were repeated, of all parts together.
     retries: AtomicU32,
     /// The number of bytes in the parts that were made here.
@@ -174,19 +174,19 @@ impl<'a> LargeFile<'a> {
         transfer: Transfer<'a>,
         file: &'a NewFile<'a>,
         mut beginning: Beginning,
-        tally: &'a ProgressCounter,
+        counter: &'a ProgressCounter,
         make_parts: impl FnOnce(&LargeFile<'_>) -> Result<Vec<Sha1Digest>>,
     ) -> Result<Uploaded> {
         let unfinished = beginning.unfinished.take();
         let id = unfinished.map_or_else(|| start(transfer, file), Ok)?;
-        tally.enter(TransferStage::Transferring);
+        counter.enter(TransferStage::Transferring);
         let large = Self {
             transfer,
             file,
             target: UploadTarget::LargeFile(id.clone()),
             id,
             beginning,
-            tally,
+            counter,
             retries: AtomicU32::new(0),
             made: AtomicU64::new(0),
         };
@@ -197,7 +197,7 @@ impl<'a> LargeFile<'a> {
             .map_or(large.beginning.parts, |parts| Some(parts.len() as u64));
         let outcome = match made {
             Ok(parts) => {
-                tally.enter(TransferStage::Finishing);
+                counter.enter(TransferStage::Finishing);
                 large.finish(&parts)
             }
             Err(error) => large.give_up(error),
@@ -205,7 +205,7 @@ impl<'a> LargeFile<'a> {
         drop(guard);
         large.drop_upload_urls();
         let version = outcome?;
-        tally.finish();
+        counter.finish();
         Ok(Uploaded {
             version,
             parts: parts
@@ -213,7 +213,7 @@ impl<'a> LargeFile<'a> {
                 .unwrap_or(u32::MAX),
             resumed_parts: 0,
             retries: large.retries.into_inner(),
-            bytes_sent: tally.moved(),
+            bytes_sent: counter.moved(),
             is_unchanged: false,
             passed_over: Vec::new(),
         })
@@ -243,8 +243,8 @@ impl<'a> LargeFile<'a> {
             None,
             control,
             |raw, url| {
-                self.tally.attempt(&mut again);
-                let mut content = CountingReader::new(source.open(range.clone())?, self.tally);
+                self.counter.attempt(&mut again);
+                let mut content = CountingReader::new(source.open(range.clone())?, self.counter);
                 let mut body = match known {
                     Some(sha1) => UploadBody::with_sha1(&mut content, length, sha1),
                     None => UploadBody::new(&mut content, length),
@@ -265,7 +265,7 @@ impl<'a> LargeFile<'a> {
         )?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
         self.made.fetch_add(length, Ordering::Relaxed);
-        self.tally.part_arrived();
+        self.counter.part_arrived();
         Ok(sha1)
     }
 
@@ -292,7 +292,7 @@ impl<'a> LargeFile<'a> {
             .session
             .call(Operation::CopyPart, control, |raw| {
                 attempts += 1;
-                self.tally.attempt(&mut again);
+                self.counter.attempt(&mut again);
                 let part = raw.copy_part(&request)?;
                 let sha1 = part.content_sha1.digest();
                 sha1.filter(|_| part.content_length == length)
@@ -303,8 +303,8 @@ impl<'a> LargeFile<'a> {
             })?;
         self.retries.fetch_add(attempts - 1, Ordering::Relaxed);
         self.made.fetch_add(length, Ordering::Relaxed);
-        self.tally.part_arrived();
-        self.tally.add(length);
+        self.counter.part_arrived();
+        self.counter.add(length);
         Ok(sha1)
     }
 }

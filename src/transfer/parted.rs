@@ -41,7 +41,9 @@ use crate::transfer::uploaded::Uploaded;
 
 /// The parts of a source: equal ranges of its bytes.
 struct SourceParts<'s> {
+    /// What is uploaded. Each part is read from it again for each attempt.
     source: &'s (dyn UploadSource + Sync),
+    /// How it is cut.
     parts: &'s EqualParts,
     /// The SHA-1s of the first parts, as far as they are known.
     known: Vec<Sha1Digest>,
@@ -68,14 +70,14 @@ impl PartSource for SourceParts<'_> {
         &self,
         number: u64,
         sha1: Sha1Digest,
-        (control, tally): (&Control, &ProgressCounter),
+        (control, counter): (&Control, &ProgressCounter),
     ) -> Result<bool> {
         let known = match self.known(number) {
             Some(known) => known,
             None => {
-                tally.enter(TransferStage::Hashing);
+                counter.enter(TransferStage::Hashing);
                 let range = self.parts.range(number - 1);
-                hash(self.source, range, control, Some(tally))?
+                hash(self.source, range, control, Some(counter))?
             }
         };
         Ok(known == sha1)
@@ -115,13 +117,13 @@ pub(in crate::transfer) fn upload(
         session, control, ..
     } = transfer;
     let total = Some(source.len());
-    let tally = ProgressCounter::at(stage, control, file.name, session.clock(), total);
+    let counter = ProgressCounter::at(stage, control, file.name, session.clock(), total);
     let ((sha1, known), listed) = match sha1 {
         LargeFileSha1::Compute => listing_while(transfer, file, resume, || {
-            Ok(match source.fix(None, control, &tally)? {
+            Ok(match source.fix(None, control, &counter)? {
                 Some(fixed) => (Some(fixed.whole), Vec::new()),
                 None => {
-                    let (sha1, known) = hash_whole_and_parts(source, parts, (control, &tally))?;
+                    let (sha1, known) = hash_whole_and_parts(source, parts, (control, &counter))?;
                     (Some(sha1), known)
                 }
             })
@@ -139,7 +141,7 @@ pub(in crate::transfer) fn upload(
         &file.with_sha1(sha1)?,
         (resume, listed),
         &parts,
-        &tally,
+        &counter,
     )
 }
 
@@ -149,9 +151,9 @@ pub(in crate::transfer) fn upload(
 fn hash_whole_and_parts(
     source: &(dyn UploadSource + Sync),
     parts: &EqualParts,
-    (control, tally): (&Control, &ProgressCounter),
+    (control, counter): (&Control, &ProgressCounter),
 ) -> Result<(Sha1Digest, Vec<Sha1Digest>)> {
-    let whole = |control: &Control| hash(source, 0..source.len(), control, Some(tally));
+    let whole = |control: &Control| hash(source, 0..source.len(), control, Some(counter));
     if thread::available_parallelism().is_ok_and(|processors| processors.get() == 1) {
         return Ok((whole(control)?, Vec::new()));
     }
@@ -191,9 +193,9 @@ pub(in crate::transfer) fn make(
     file: &NewFile<'_>,
     resume: &Resume,
     parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    counter: &ProgressCounter,
 ) -> Result<Uploaded> {
-    make_from(transfer, file, (resume, None), parts, tally)
+    make_from(transfer, file, (resume, None), parts, counter)
 }
 
 /// As [`make`], with the list of unfinished files if they were listed already.
@@ -202,9 +204,9 @@ fn make_from(
     file: &NewFile<'_>,
     (resume, listed): (&Resume, Option<Listed>),
     parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    counter: &ProgressCounter,
 ) -> Result<Uploaded> {
-    let search = find_unfinished(transfer, file, resume, (parts, tally), listed)?;
+    let search = find_unfinished(transfer, file, resume, (parts, counter), listed)?;
     let (file_id, mut present) = match search.unfinished {
         Some(Unfinished { file_id, present }) => (Some(file_id), present),
         None => (None, BTreeMap::new()),
@@ -216,10 +218,10 @@ fn make_from(
         length: Some((1..=parts.count()).map(|number| parts.length(number)).sum()),
         parts: Some(parts.count()),
     };
-    let uploaded = LargeFile::make(transfer, file, beginning, tally, |large| {
+    let uploaded = LargeFile::make(transfer, file, beginning, counter, |large| {
         for number in present.keys() {
-            tally.part_arrived();
-            tally.add(parts.length(*number));
+            counter.part_arrived();
+            counter.add(parts.length(*number));
         }
         let missing: Vec<_> = (1..=parts.count())
             .filter(|number| !present.contains_key(number))

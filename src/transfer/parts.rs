@@ -20,6 +20,9 @@ use crate::model::auth::AccountAuth;
 pub(crate) const MAX_PARTS: u64 = 10_000;
 /// The largest size of a part, or of a file in one request, in bytes.
 pub(crate) const MAX_PART: u64 = 5_000_000_000;
+/// The smallest part but the last, and the recommended part, of an account whose own sizes cannot be
+/// true, in bytes.
+const USUAL_SIZES: (u64, u64) = (5_000_000, 100_000_000);
 /// The largest size of a file, in bytes.
 pub(crate) const MAX_FILE: u64 = 10_000_000_000_000;
 /// The usual size of copied parts, in bytes. Each costs a request but moves no data over the
@@ -41,13 +44,31 @@ pub(crate) struct PartLimits {
     most: u64,
 }
 
+/// The smallest and the recommended part size of an account, in bytes.
+///
+/// A smallest size that no part can have, and a recommended one below the smallest or above the
+/// largest, cannot be true. The usual sizes take their place, so that uploads do not fail with an
+/// error that blames the caller's options.
+pub(crate) fn part_sizes(auth: &AccountAuth) -> (u64, u64) {
+    let (minimum, recommended) = USUAL_SIZES;
+    let minimum = match auth.absolute_minimum_part_size {
+        named @ 1..=MAX_PART => named,
+        _ => minimum,
+    };
+    let recommended = match auth.recommended_part_size {
+        named if (minimum..=MAX_PART).contains(&named) => named,
+        _ => recommended.max(minimum),
+    };
+    (minimum, recommended)
+}
+
 impl PartLimits {
     /// The limits of an account. `wanted` replaces the size that it recommends. Fails with
     /// `InvalidInput` if the account does not allow that size.
     pub(crate) fn new(auth: &AccountAuth, wanted: Option<u64>) -> Result<Self> {
-        let minimum = auth.absolute_minimum_part_size.clamp(1, MAX_PART);
+        let (minimum, recommended) = part_sizes(auth);
         let least = wanted.is_none().then_some(minimum);
-        let wanted = wanted.unwrap_or(auth.recommended_part_size);
+        let wanted = wanted.unwrap_or(recommended);
         if !(minimum..=MAX_PART).contains(&wanted) {
             let reason = format!("{wanted} bytes are not between {minimum} and {MAX_PART}");
             return Err(Error::invalid_input("part_size", reason));

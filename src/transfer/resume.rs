@@ -41,7 +41,8 @@ use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::session::paging::UnfinishedPages;
 use crate::transfer::Transfer;
 use crate::transfer::large::PartSource;
-use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
+use crate::transfer::new_file::compare::Comparison;
+use crate::transfer::new_file::{NewFile, PLAN_ID};
 
 /// Whether an upload in parts completes an unfinished one, and what it leaves behind if it fails.
 ///
@@ -80,7 +81,7 @@ use crate::transfer::new_file::{Comparison, NewFile, PLAN_ID};
 /// let uploaded = bucket.upload_local_file_with(&path, "large.bin", &options)?;
 /// assert_eq!((uploaded.parts(), uploaded.resumed_parts()), (3, 0));
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -172,7 +173,7 @@ pub(in crate::transfer) fn find_unfinished(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
     resume: &Resume,
-    (parts, tally): (&dyn PartSource, &ProgressCounter),
+    (parts, counter): (&dyn PartSource, &ProgressCounter),
     listed: Option<Listed>,
 ) -> Result<Search> {
     let wanted = match resume {
@@ -180,7 +181,51 @@ pub(in crate::transfer) fn find_unfinished(
         Resume::Matching | Resume::Among(_) => None,
         Resume::From(file_id) => Some(file_id),
     };
-    let (mut search, mut candidates) = (Search::default(), Vec::new());
+    let mut search = Search::default();
+    let candidates = candidates(transfer, (file, resume), (parts, listed), &mut search)?;
+    for (found, listed) in candidates {
+        if search.unfinished.is_some() {
+            search.pass_over(found.file_id, "another one is completed");
+            continue;
+        }
+        let present = verified(transfer, &listed, parts, counter)?;
+        let is_ours = wanted.is_some()
+            || found.file_info.get(LARGE_FILE_SHA1).is_some()
+            || found.file_info.get(PLAN_ID).is_some()
+            || !present.is_empty();
+        if present.len() != listed.len() {
+            search.pass_over(found.file_id, "its parts have other content");
+        } else if is_ours {
+            let file_id = found.file_id;
+            search.unfinished = Some(Unfinished { file_id, present });
+        } else {
+            // It may be somebody else's upload that has just begun.
+            search.pass_over(found.file_id, "nothing says that its content is this one");
+        }
+    }
+    match wanted {
+        Some(wanted) if search.unfinished.is_none() => {
+            let reason =
+                format!("{wanted} is no unfinished file of this content, cut into the same parts");
+            Err(Error::invalid_input("resume", reason))
+        }
+        _ => Ok(search),
+    }
+}
+
+/// The unfinished files of the name whose settings and parts agree with this upload, with their
+/// parts. The one with the most parts comes first. Nothing of the source is read for it.
+fn candidates(
+    transfer: Transfer<'_>,
+    (file, resume): (&NewFile<'_>, &Resume),
+    (parts, listed): (&dyn PartSource, Option<Listed>),
+    search: &mut Search,
+) -> Result<Vec<(FileVersion, Vec<Part>)>> {
+    let wanted = match resume {
+        Resume::From(file_id) => Some(file_id),
+        Resume::Never | Resume::Matching | Resume::Among(_) => None,
+    };
+    let mut candidates = Vec::new();
     let unfinished = match resume {
         Resume::Among(files) => {
             let of_name = files.iter().filter(|found| found.file_name == file.name);
@@ -204,34 +249,7 @@ pub(in crate::transfer) fn find_unfinished(
         }
     }
     candidates.sort_by_key(|(_, listed)| std::cmp::Reverse(listed.len()));
-    for (found, listed) in candidates {
-        if search.unfinished.is_some() {
-            search.pass_over(found.file_id, "another one is completed");
-            continue;
-        }
-        let present = verified(transfer, &listed, parts, tally)?;
-        let is_ours = wanted.is_some()
-            || found.file_info.get(LARGE_FILE_SHA1).is_some()
-            || found.file_info.get(PLAN_ID).is_some()
-            || !present.is_empty();
-        if present.len() != listed.len() {
-            search.pass_over(found.file_id, "its parts have other content");
-        } else if is_ours {
-            let file_id = found.file_id;
-            search.unfinished = Some(Unfinished { file_id, present });
-        } else {
-            // It may be somebody else's upload that has just begun.
-            search.pass_over(found.file_id, "nothing says that its content is this one");
-        }
-    }
-    match wanted {
-        Some(wanted) if search.unfinished.is_none() => {
-            let reason =
-                format!("{wanted} is no unfinished file of this content, cut into the same parts");
-            Err(Error::invalid_input("resume", reason))
-        }
-        _ => Ok(search),
-    }
+    Ok(candidates)
 }
 
 /// What listing the unfinished files has found.
@@ -301,6 +319,7 @@ impl<'a> NewFile<'a> {
         Ok(self)
     }
 }
+
 /// One part of a plan: what determines its bytes, as far as the service knows them.
 pub(in crate::transfer) enum PlanEntry<'p> {
     /// A range of a stored file.
@@ -338,7 +357,7 @@ fn verified(
     transfer: Transfer<'_>,
     listed: &[Part],
     parts: &dyn PartSource,
-    tally: &ProgressCounter,
+    counter: &ProgressCounter,
 ) -> Result<BTreeMap<u64, Sha1Digest>> {
     let mut present = BTreeMap::new();
     for part in listed {
@@ -346,7 +365,7 @@ fn verified(
         let Some(sha1) = part.content_sha1.digest() else {
             continue;
         };
-        if parts.is_made(number, sha1, (transfer.control, tally))? {
+        if parts.is_made(number, sha1, (transfer.control, counter))? {
             present.insert(number, sha1);
         }
     }

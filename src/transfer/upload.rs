@@ -27,9 +27,10 @@ use crate::transfer::Transfer;
 use crate::transfer::new_file::NewFile;
 use crate::transfer::options::UploadOptions;
 use crate::transfer::parted;
-use crate::transfer::parts::PartLimits;
+use crate::transfer::parts::{PartLimits, part_sizes};
 use crate::transfer::resume::Resume;
-use crate::transfer::source::{BytesSource, ReaderSource, UploadSource, settle};
+use crate::transfer::source::reader::ReaderSource;
+use crate::transfer::source::{BytesSource, UploadSource, settle};
 use crate::transfer::upload::buffered::{CallersReader, Input, PartReader};
 use crate::transfer::uploaded::Uploaded;
 
@@ -91,8 +92,7 @@ impl<'a> Upload<'a> {
         self.options.resume.check_for_stream()?;
         let memory = workers.memory();
         let snapshot = self.transfer.authorization()?;
-        let limits =
-            self.limits_in_memory(snapshot.auth(), snapshot.auth().recommended_part_size)?;
+        let limits = self.limits_in_memory(snapshot.auth(), part_sizes(snapshot.auth()).1)?;
         let parts = limits.cut(length)?;
         let first = parts.range(0);
         memory.check(first.end - first.start)?;

@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{
@@ -11,10 +10,7 @@ use b2sdk::{
     InMemoryAccountInfo, LsOptions, Operation, RetryPolicy, UploadOptions,
 };
 
-use crate::support::{BUCKET, authorize, noise};
-
-/// A hung test fails instead of hanging the suite.
-const WATCHDOG: Duration = Duration::from_secs(60);
+use crate::support::{BUCKET, authorize, in_time, noise};
 
 /// A service that tells of each request it has logged, and a bucket in real time.
 fn service_and_bucket() -> (Simulator, Bucket) {
@@ -32,14 +28,13 @@ fn cancel_when<T: Send>(
     call: impl FnOnce() -> Result<T, Error> + Send,
     begun: impl FnOnce(),
 ) -> Result<T, Error> {
-    let (done, outcome) = mpsc::channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || done.send(call()).unwrap());
-        begun();
-        token.cancel();
-        outcome
-            .recv_timeout(WATCHDOG)
-            .expect("cancelling ends the call")
+    in_time(|| {
+        std::thread::scope(|scope| {
+            let calling = scope.spawn(call);
+            begun();
+            token.cancel();
+            calling.join().unwrap()
+        })
     })
 }
 
@@ -160,7 +155,7 @@ fn a_wait_between_attempts_is_cancelled() {
                 bucket.ls_with("", &options).unwrap().next().unwrap()
             })
         },
-        || warned.recv_timeout(WATCHDOG).expect("it waits"),
+        || warned.recv().unwrap(),
     );
     assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
     assert_eq!(service.log().count(Operation::ListFileNames), 1);
@@ -234,14 +229,13 @@ fn shut_down_when<T: Send>(
     call: impl FnOnce() -> Result<T, Error> + Send,
     begun: impl FnOnce(),
 ) -> Result<T, Error> {
-    let (done, outcome) = mpsc::channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || done.send(call()).unwrap());
-        begun();
-        api.shutdown();
-        outcome
-            .recv_timeout(WATCHDOG)
-            .expect("a shutdown ends the call")
+    in_time(|| {
+        std::thread::scope(|scope| {
+            let calling = scope.spawn(call);
+            begun();
+            api.shutdown();
+            calling.join().unwrap()
+        })
     })
 }
 
@@ -296,18 +290,20 @@ impl Read for Held<'_> {
 fn a_shutdown_wakes_those_that_wait_for_memory() {
     let (_service, api, bucket) = api_and_bucket(|builder| builder.memory_limit(10_000));
     let (read, (word, go_on)) = (AtomicBool::new(false), mpsc::channel());
-    let (done, outcome) = mpsc::channel();
-    std::thread::scope(|scope| {
-        let held = Held { read: &read, go_on };
-        scope.spawn(|| bucket.upload_stream(held, "holds all memory"));
-        wait_for(|| read.load(Ordering::SeqCst));
-        assert_eq!(api.memory_in_use(), 10_000);
-        scope.spawn(|| done.send(bucket.upload_stream(&b"x"[..], "waits")).unwrap());
-        api.shutdown();
-        let outcome = outcome.recv_timeout(WATCHDOG).expect("it ends the call");
-        assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
-        drop(word);
+    let outcome = in_time(|| {
+        std::thread::scope(|scope| {
+            let held = Held { read: &read, go_on };
+            scope.spawn(|| bucket.upload_stream(held, "holds all memory"));
+            wait_for(|| read.load(Ordering::SeqCst));
+            assert_eq!(api.memory_in_use(), 10_000);
+            let waiting = scope.spawn(|| bucket.upload_stream(&b"x"[..], "waits"));
+            api.shutdown();
+            let outcome = waiting.join().unwrap();
+            drop(word);
+            outcome
+        })
     });
+    assert!(matches!(outcome.unwrap_err(), Error::Cancelled));
     assert_eq!(api.memory_in_use(), 0);
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use b2sdk::simulator::Fault;
-use b2sdk::{Operation, Timeouts};
+use b2sdk::{Error, Operation, Timeouts};
 
 use crate::support::{World, noise};
 
@@ -116,6 +116,19 @@ fn a_pod_whose_answer_cannot_be_read_costs_attempts_but_not_the_upload() {
     let uploaded = world.bucket.upload_bytes(&noise(2 << 20), "x").unwrap();
     assert_eq!(uploaded.retries(), 1);
     assert_eq!(asked.try_iter().collect::<Vec<_>>(), [true, false]);
+}
+
+/// The pod keeps the connection open, and nothing was read over it before.
+#[test]
+fn a_refusal_before_the_body_is_heard_at_once_although_the_connection_stays_open() {
+    let body = r#"{"status": 403, "code": "storage_cap_exceeded", "message": ""}"#;
+    let length = body.len();
+    let refusal = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {length}\r\n\r\n{body}");
+    let (url, asked) = pod(refusal.leak().as_bytes());
+    let world = world(url);
+    let error = world.bucket.upload_bytes(&noise(2 << 20), "x").unwrap_err();
+    assert!(matches!(error, Error::CapExceeded(_)), "{error:?}");
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), [true]);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //! answers, ends in an error after bounded time and a bounded number of requests: nothing hangs, no wrong file is
 //! left, and no message shows a secret.
 
+mod listings;
+mod part_sizes;
+
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

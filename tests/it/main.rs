@@ -55,6 +55,7 @@ mod proxy;
 mod raw;
 mod remote_file;
 mod replication;
+mod request_counts;
 mod retry;
 mod secrets;
 mod share;

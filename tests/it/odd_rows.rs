@@ -133,9 +133,10 @@ fn an_odd_bucket_hides_no_other() {
 
 #[test]
 fn an_odd_file_hides_no_other() {
+    // The odd name is between the two.
     let world = World::new();
     world.bucket.upload_bytes(b"1", "a").unwrap();
-    world.bucket.upload_bytes(b"2", "b").unwrap();
+    world.bucket.upload_bytes(b"2", "z").unwrap();
     let first = world.versions("a").remove(0);
     for (operation, versions) in [
         (Operation::ListFileNames, Versions::Latest),
@@ -148,7 +149,7 @@ fn an_odd_file_hides_no_other() {
                 .map(|entry| Ok(entry?.version.file_name))
                 .collect::<Result<Vec<_>, _>>()
         };
-        sweep(&world, operation, "files", &first_row(&first), look, "b");
+        sweep(&world, operation, "files", &first_row(&first), look, "z");
     }
 }
 
@@ -396,6 +397,40 @@ fn a_version_under_another_spelling_or_of_another_bucket_is_not_told_as_gone() {
     assert!(message.contains(other.id().as_str()), "{message}");
     assert_eq!(world.total(), 0);
     assert_eq!(other.list_file_versions("x").unwrap().count(), 1);
+
+    // Of a bare id, the service tells the bucket, and a key that may not ask deletes nothing elsewhere.
+    let bare = FileIdAndName::new(elsewhere.file_id.clone(), "x");
+    let failed = delete(bare.clone()).unwrap_err();
+    let message = failed.error.to_string();
+    assert!(message.contains(other.id().as_str()), "{message}");
+    let deleted = world.bucket.delete_file_version(&elsewhere.file_id, "x");
+    assert!(
+        matches!(deleted, Err(Error::InvalidInput { .. })),
+        "{deleted:?}"
+    );
+    assert_eq!(world.count(Operation::DeleteFileVersion), 0);
+    assert_eq!(world.count(Operation::GetFileInfo), 2);
+    let blind = world.restricted(KeyRequest::new(["deleteFiles", "listBuckets"]));
+    let blind = blind.get_bucket_by_name(BUCKET).unwrap();
+    let deleted = blind.delete_file_version(&elsewhere.file_id, "x");
+    assert!(
+        matches!(deleted, Err(Error::InvalidInput { .. })),
+        "{deleted:?}"
+    );
+    assert_eq!(world.count(Operation::DeleteFileVersion), 0);
+    assert_eq!(other.list_file_versions("x").unwrap().count(), 1);
+    // An id whose form says otherwise is nothing against what the service says.
+    let moved = world.bucket.id();
+    world.inject(Fault::on(Operation::GetFileInfo).edit_json(move |json| {
+        json["bucketId"] = moved.as_str().into();
+    }));
+    world
+        .bucket
+        .delete_file_version(&elsewhere.file_id, "x")
+        .unwrap();
+    assert_eq!(other.list_file_versions("x").unwrap().count(), 0);
+    // One that is gone is gone, whatever its id says.
+    assert_eq!(delete(bare).unwrap().outcome, DeleteOutcome::WasGone);
 
     // A version that is gone is gone under any name.
     world.bucket.delete_file_version(id, "é.txt").unwrap();

@@ -2,30 +2,20 @@
 
 pub(crate) mod settings;
 pub(crate) mod tls;
+mod watchdog;
 
 use std::fmt::Write;
-use std::sync::mpsc::channel;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
 
 use b2sdk::keys::Capability;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::testing::Clock;
 use b2sdk::{B2Api, B2ApiBuilder, Bucket, BucketType, InMemoryAccountInfo, Operation};
 
+pub(crate) use self::watchdog::in_time;
+
 /// The name of the bucket in every world.
 pub(crate) const BUCKET: &str = "example-mybucket-b2-1";
-
-/// Runs it, and fails if that takes as long as something that nobody wakes.
-pub(crate) fn in_time<T: Send>(act: impl FnOnce() -> T + Send) -> T {
-    let (done, outcome) = channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || done.send(act()));
-        outcome
-            .recv_timeout(Duration::from_secs(60))
-            .expect("it waits for something")
-    })
-}
 
 /// A simulator, an account and a bucket. The log is empty when the test begins.
 pub(crate) struct World {

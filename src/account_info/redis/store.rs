@@ -59,7 +59,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use redis::{FromRedisValue as _, Script, ScriptInvocation, Value};
 
-use super::scripts;
+use super::methods::{Reply, Scripts};
 use super::server::{Repeat, Server};
 use crate::account_info::fleet::random;
 use crate::account_info::sealing::Sealing;
@@ -91,74 +91,6 @@ pub(super) struct RedisStore {
     last: Mutex<Option<Arc<AuthSnapshot>>>,
 }
 
-/// The scripts of the methods, with their hashes: a script is sent by its hash, and in full only to
-/// a server that does not know it.
-///
-/// The methods that they belong to have their names, but for `look_up`, which finds a bucket by its
-/// name or by its id.
-#[derive(Debug)]
-struct Scripts {
-    /// `scripts::AUTH`.
-    auth: Script,
-    /// Tells whether somebody logged out.
-    logged_out: Script,
-    /// Draws the lease.
-    begin: Script,
-    /// Extends the lease of a ticket.
-    renew: Script,
-    /// Ends the lease of a ticket.
-    abandon: Script,
-    /// Stores an authorization.
-    save: Script,
-    /// Logs out.
-    clear: Script,
-    /// Finds an entry of `names` or `ids`.
-    look_up: Script,
-    /// Returns all of `names`.
-    buckets: Script,
-    /// Names one bucket.
-    save_bucket: Script,
-    /// Forgets one bucket and its pool.
-    remove_bucket: Script,
-    /// Names all buckets, and no others.
-    replace_buckets: Script,
-    /// Takes an upload URL.
-    take: Script,
-    /// Puts an upload URL.
-    put: Script,
-    /// Forgets a pool.
-    drop_pool: Script,
-}
-
-/// What a script returned.
-struct Reply {
-    /// The word that tells what the rest is.
-    status: String,
-    /// What follows the word.
-    rest: Vec<Value>,
-}
-
-/// Reading never panics, whatever the server answered.
-impl Reply {
-    /// A value of the reply as text; empty if it is missing.
-    ///
-    /// Fails if it is not text, with a lasting error that does not quote it.
-    fn text(&self, at: usize) -> Result<String, StoreError> {
-        match self.rest.get(at) {
-            Some(value) => String::from_redis_value_ref(value)
-                .map_err(|_| StoreError::new("the Redis server's answer cannot be understood")),
-            None => Ok(String::new()),
-        }
-    }
-
-    /// Whether a value of the reply is missing or nil.
-    ///
-    /// A script answers nil for what a hash does not have.
-    fn is_missing(&self, at: usize) -> bool {
-        matches!(self.rest.get(at), None | Some(Value::Nil))
-    }
-}
-
 /// What the methods of the trait have in common: running a script, and reading what it returned.
 impl RedisStore {
     /// Nothing is sent. The caller has checked the name, which has no braces.
@@ -169,27 +101,10 @@ impl RedisStore {
         pool_size: usize,
         clock: Clock,
     ) -> Self {
-        let script = |code: String| Script::new(&code);
         Self {
             server,
             prefix: format!("b2:{{{account}}}:"),
-            scripts: Scripts {
-                auth: Script::new(scripts::AUTH),
-                logged_out: Script::new(scripts::LOGGED_OUT),
-                begin: script(scripts::begin()),
-                renew: script(scripts::renew()),
-                abandon: Script::new(scripts::ABANDON),
-                save: script(scripts::save()),
-                clear: Script::new(scripts::CLEAR),
-                look_up: script(scripts::look_up()),
-                buckets: script(scripts::buckets()),
-                save_bucket: script(scripts::save_bucket()),
-                remove_bucket: script(scripts::remove_bucket()),
-                replace_buckets: script(scripts::replace_buckets()),
-                take: script(scripts::take()),
-                put: script(scripts::put()),
-                drop_pool: script(scripts::drop_pool()),
-            },
+            scripts: Scripts::new(),
             sealing,
             pool_size,
             clock,

@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::connection::{Database, Failure, Options};
+use super::connection::{Database, Options};
+use super::failure::Failure;
 use crate::control::clock::Clock;
 use crate::error::Error;
 

@@ -30,7 +30,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::connection::{BUSY_TIMEOUT, Database, Failure, create_private};
+use super::connection::{BUSY_TIMEOUT, Database, create_private};
+use super::failure::Failure;
 use super::{rows, schema};
 use crate::error::{Error, Result};
 use crate::model::auth::{AccountAuth, Allowed, Capability};

@@ -28,7 +28,8 @@ use parking_lot::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction};
 
-use super::connection::{Database, Failure, data_version};
+use super::connection::{Database, data_version};
+use super::failure::Failure;
 use super::file_stamp::{FileId, warn_if_others_can_read};
 use super::{legacy, rows, schema};
 use crate::account_info::memory::InMemoryAccountInfo;

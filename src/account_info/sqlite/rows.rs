@@ -32,7 +32,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::connection::{Failure, corrupt};
+use super::failure::{Failure, corrupt};
 use crate::account_info::bucket_list::last_of_each;
 use crate::error::{Error, StoreError};
 use crate::model::auth::{AccountAuth, Allowed, Capability, Identity};

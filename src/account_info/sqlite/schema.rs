@@ -35,7 +35,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::connection::{Database, Failure, corrupt, unknown_name};
+use super::connection::Database;
+use super::failure::{Failure, corrupt, unknown_name};
 use crate::error::Error;
 
 /// The number of the last upgrade that this crate and Python's b2sdk know.

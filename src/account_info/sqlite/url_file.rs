@@ -25,7 +25,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::connection::{Database, Failure, Options, create_private};
+use super::connection::{Database, Options, create_private};
+use super::failure::Failure;
 use super::file_stamp::FileId;
 use super::url_rows::TABLES;
 use super::{journal, legacy};

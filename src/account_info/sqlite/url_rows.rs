@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::connection::Failure;
+use super::failure::Failure;
 use crate::account_info::{UploadTarget, UploadUrl};
 use crate::model::auth::Identity;
 use crate::model::secret::UploadToken;

@@ -36,7 +36,8 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Transaction;
 
-use super::connection::{Database, Failure, Options};
+use super::connection::{Database, Options};
+use super::failure::Failure;
 use super::file_stamp::FileId;
 use super::url_file::UrlFile;
 use super::url_rows::{self, TABLES, target_key};

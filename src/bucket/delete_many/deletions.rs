@@ -189,27 +189,11 @@ impl Deletion {
     }
 
     fn act(&self) -> Result<DeleteOutcome> {
-        self.check_bucket()?;
+        self.bucket.check_is_here(&self.control, &self.file)?;
         let _permit = self.bucket.client.workers.take(&self.control)?;
         match self.rules.mode {
             DeleteMode::Delete => self.delete(),
             DeleteMode::Hide => self.hide(),
-        }
-    }
-
-    /// The service deletes by id and name, whichever bucket the version is in.
-    fn check_bucket(&self) -> Result<()> {
-        match &self.file.bucket_id {
-            Some(id) if *id != self.bucket.id() => Err(Error::invalid_input(
-                "versions",
-                format!(
-                    "{:?} ({}) is in the bucket {id}, not in {:?}; it was not deleted",
-                    self.file.file_name,
-                    self.file.file_id,
-                    self.bucket.name()
-                ),
-            )),
-            _ => Ok(()),
         }
     }
 

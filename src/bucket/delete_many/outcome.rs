@@ -30,13 +30,14 @@ pub struct FileIdAndName {
     /// The file's name. If the version has another one, the service refuses to delete it.
     pub file_name: String,
     /// The bucket that the version is in, if it is known. [`Bucket::delete_versions`] refuses versions of
-    /// another bucket.
+    /// another bucket. If it is not known and the id looks like one of another bucket, the service is asked.
     pub bucket_id: Option<BucketId>,
 }
 
 impl FileIdAndName {
     /// Names a version by its id and its file name. The service deletes a version by these two, whichever
-    /// bucket of the account it is in; use [`bucket_id`](Self::bucket_id) to have the bucket checked.
+    /// bucket of the account it is in; [`bucket_id`](Self::bucket_id) lets the bucket be checked without a
+    /// request.
     #[must_use]
     pub fn new(file_id: impl Into<FileId>, file_name: impl Into<String>) -> Self {
         Self {

@@ -11,9 +11,10 @@ use crate::control::cancel::CancelToken;
 use crate::error::Result;
 use crate::model::file::FileVersion;
 use crate::model::id::FileId;
+use crate::transfer::download::Download;
 use crate::transfer::download::directory::LocalDirectory;
 use crate::transfer::download::file::Saved;
-use crate::transfer::download::{Download, DownloadOptions};
+use crate::transfer::download::options::DownloadOptions;
 use crate::transfer::options::UploadOptions;
 use crate::transfer::uploaded::Uploaded;
 

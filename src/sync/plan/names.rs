@@ -32,9 +32,9 @@ use crate::sync::compare::{Decision, Equal, Facts, compare};
 use crate::sync::error::SyncError;
 use crate::sync::item::{Cover, Entry, Stored};
 use crate::sync::merge::Pair;
-use crate::sync::options::{Compare, OldVersions, Orphans, SyncOptions, Touched};
+use crate::sync::options::{Compare, OldVersions, SyncOptions, Touched};
 use crate::sync::place::Direction;
-use crate::sync::plan::{Current, Planner};
+use crate::sync::plan::Planner;
 use crate::sync::problem::ProblemKind;
 use crate::sync::step::{Action, Reason, SyncStep};
 use crate::sync::versions::{Fold, Rule};
@@ -223,7 +223,7 @@ impl Planner {
     /// customer's key, or the key was given.
     ///
     /// Otherwise a copy from it would be planned and refused, and the upload not be made.
-    fn can_read(&self, name: &str, stored: &Stored) -> bool {
+    pub(super) fn can_read(&self, name: &str, stored: &Stored) -> bool {
         let Some(prefix) = &self.context.prefix else {
             return false;
         };
@@ -306,105 +306,15 @@ impl Planner {
         })
     }
 
-    /// Decides about a name that the source does not have.
-    ///
-    /// It must be neither covered at the source nor at the destination. Whether it is kept or not,
-    /// it is offered to renames.
-    fn orphan(&mut self, name: String, destination: &Entry) -> Result<(), SyncError> {
-        let options = &self.context.options;
-        let is_visible = !destination.is_hidden();
-        let orphans = options.orphans;
-        if orphans != Orphans::Keep && is_visible {
-            self.removed_names += 1;
-        }
-        if let (Some(from), Some(stored)) = (options.renames.from(), destination.stored())
-            && is_visible
-            && stored.size >= from
-            && self.can_read(&name, stored)
-        {
-            self.renames.offer(&name, stored);
-        }
-        match orphans {
-            Orphans::Keep => {
-                self.report.kept_orphans += u64::from(is_visible);
-                Ok(())
-            }
-            Orphans::Delete if destination.local().is_some() => {
-                let action = match options.set_aside {
-                    Some(_) => Action::SetAside,
-                    None => Action::DeleteLocal,
-                };
-                let step = SyncStep::new(name, action, Reason::Orphan, 0);
-                self.removal(&step.seeing(None, Some(destination)))
-            }
-            Orphans::Delete => {
-                self.fold(name, Some(destination), Fold::new(Rule::Everything, false))
-            }
-            Orphans::Hide => {
-                let rule = match options.old_versions {
-                    OldVersions::After(age) => Rule::SupersededFor(millis(age)),
-                    OldVersions::Keep | OldVersions::Delete => Rule::Keep,
-                };
-                if is_visible {
-                    let step = SyncStep::new(name.clone(), Action::Hide, Reason::Orphan, 0);
-                    self.removal(&step.seeing(None, Some(destination)))?;
-                }
-                self.fold(name, Some(destination), Fold::new(rule, false))
-            }
-        }
-    }
-
-    /// Begins to decide about the versions of a name with the newest one.
-    ///
-    /// `newest` may be a hide marker, and is decided about first. The older versions come from the
-    /// merge directly after it.
-    fn fold(&mut self, name: String, newest: Option<&Entry>, fold: Fold) -> Result<(), SyncError> {
-        self.current = Some(Current {
-            name,
-            fold,
-            newest: newest
-                .and_then(Entry::stored)
-                .map(|stored| stored.file_id.clone()),
-        });
-        match newest.and_then(Entry::stored) {
-            Some(stored) => self.older(stored),
-            None => Ok(()),
-        }
-    }
-
-    /// A version of the name that is being listed, the next one after those that came before.
-    ///
-    /// If no fold has begun for the name, its versions are of no interest. A version on hold is
-    /// planned like any other, and left out when the removals come.
-    pub(super) fn older(&mut self, version: &Stored) -> Result<(), SyncError> {
-        let Some(current) = &mut self.current else {
-            return Ok(());
-        };
-        let Current { name, fold, newest } = current;
-        let now = self.context.now.millis();
-        let Some(pruned) = fold.next(version.is_marker, version.uploaded, now) else {
-            return Ok(());
-        };
-        let action = Action::DeleteVersion {
-            file_id: version.file_id.clone(),
-            version: pruned.kind,
-        };
-        let mut step = SyncStep::new(name.clone(), action, pruned.reason, 0);
-        step.seen.destination = newest.clone();
-        step.seen.after_transfer = fold.is_replaced();
-        step.seen.is_held = version.is_held;
-        self.removal(&step)
-    }
-
     /// Whether a file at the destination can get another time without being transferred. From
     /// bucket to bucket that would be a copy as well.
     ///
-    /// In a bucket, the copy replaces type and info, so that the listing must have kept them.
+    /// In a bucket, the copy replaces type and info, which the listing keeps of files of that size.
     fn can_refresh(&self, name: &str, destination: &Entry) -> bool {
         match &self.context.direction {
             Direction::Up { .. } => destination
                 .stored()
-                .is_some_and(|stored| stored.details.is_some() && self.can_read(name, stored)),
+                .is_some_and(|stored| self.can_read(name, stored)),
             Direction::Down { .. } => true,
             Direction::Copy => false,
         }
@@ -488,6 +398,6 @@ fn facts(entry: &Entry) -> Facts {
 }
 
 /// An age in milliseconds, the largest one if it does not fit.
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -41,6 +41,7 @@
 
 mod directory;
 mod lookup;
+mod loops;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
@@ -59,6 +60,7 @@ use crate::sync::place::{Links, LocalFolder};
 use crate::sync::problem::{Problem, ProblemKind};
 use crate::sync::reporter::Reporter;
 use crate::sync::scan::local::directory::{Directory, Kind, Reading, Row};
+use crate::sync::scan::local::loops::leads_back;
 use crate::sync::write::remove_stale;
 
 /// A scan of a directory: an iterator over its files and markers, in the order of names. An error
@@ -469,20 +471,6 @@ impl Iterator for LocalScan {
     }
 }
 
-/// Whether a link to a directory leads to one of the directories around it, of which so many are
-/// being scanned: by their paths without links, where directories have no inodes.
-fn leads_back(link: &Path, depth: usize) -> bool {
-    let Ok(target) = link.canonicalize() else {
-        return false;
-    };
-    let mut around = link.ancestors().skip(1).take(depth);
-    around.any(|directory| {
-        directory
-            .canonicalize()
-            .is_ok_and(|directory| directory == target)
-    })
-}
-
 /// What it means that an entry cannot be looked at: it is gone, or unreadable.
 fn unreadable(error: io::Error) -> ProblemKind {
     match error.kind() {
@@ -499,40 +487,5 @@ fn entry(state: LocalState, path: Option<Box<Path>>) -> Entry {
         size: state.size,
         modified: state.modified_nanos.div_euclid(1_000_000).max(0),
         at: At::Local(state),
-    }
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::leads_back;
-
-    /// Also by way of a directory elsewhere that has a link back, and not if it only leads to a
-    /// directory that is beside.
-    #[test]
-    fn a_loop_is_found_without_inodes() {
-        let directory = tempfile::tempdir().unwrap();
-        let (root, elsewhere) = (
-            directory.path().join("root"),
-            directory.path().join("other"),
-        );
-        for path in [&root.join("a/b"), &root.join("beside"), &elsewhere] {
-            fs::create_dir_all(path).unwrap();
-        }
-        symlink(&root, root.join("a/b/up")).unwrap();
-        symlink(&elsewhere, root.join("out")).unwrap();
-        symlink(root.join("beside"), root.join("a/beside")).unwrap();
-        symlink("nowhere", root.join("dangling")).unwrap();
-        symlink(&root, elsewhere.join("back")).unwrap();
-        assert!(leads_back(&root.join("a/b/up"), 3));
-        assert!(leads_back(&root.join("out/back"), 2));
-        // A directory above the root is none of those that are scanned.
-        symlink(directory.path(), root.join("above")).unwrap();
-        assert!(!leads_back(&root.join("above"), 1));
-        for other in ["out", "a/beside", "dangling"] {
-            assert!(!leads_back(&root.join(other), 2), "{other}");
-        }
     }
 }

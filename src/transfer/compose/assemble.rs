@@ -22,21 +22,25 @@ use crate::model::range::ByteRange;
 use crate::raw::DownloadRequest;
 use crate::transfer::Transfer;
 use crate::transfer::compose::piece::{Opened, Remote};
-use crate::transfer::compose::plan::{Slice, length};
-use crate::transfer::download::{Download, DownloadOptions};
+use crate::transfer::compose::plan::slices::{Slice, length};
+use crate::transfer::download::Download;
+use crate::transfer::download::options::DownloadOptions;
 use crate::transfer::source::UploadSource;
 
 /// The bytes of some slices, in order. Each attempt reads them again, and downloads stored ones
 /// again.
 pub(crate) struct Assembled<'s, 'p> {
+    /// The transfer that the part belongs to.
     transfer: Transfer<'s>,
     /// The control of the downloads. It reports no progress, because the bytes count when they are
     /// sent.
     control: Control,
+    /// The bytes of the part, in order.
     slices: Vec<Slice<Arc<Opened<'p>>>>,
 }
 
 impl<'s, 'p> Assembled<'s, 'p> {
+    /// The content of one part. Nothing is opened before it is read.
     pub(crate) fn new(transfer: Transfer<'s>, slices: Vec<Slice<Arc<Opened<'p>>>>) -> Self {
         Self {
             transfer,

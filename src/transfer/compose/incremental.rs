@@ -30,7 +30,8 @@ use crate::raw::DownloadRequest;
 use crate::transfer::Transfer;
 use crate::transfer::compose::Compose;
 use crate::transfer::compose::piece::{Opened, PieceSource, Remote};
-use crate::transfer::compose::plan::{Limits, plan};
+use crate::transfer::compose::plan::limits::Limits;
+use crate::transfer::compose::plan::plan;
 use crate::transfer::growing::GrowingFile;
 use crate::transfer::new_file::{LargeFileSha1, NewFile};
 use crate::transfer::options::Overlap;
@@ -41,13 +42,19 @@ use crate::transfer::uploaded::Uploaded;
 
 /// One upload of a local file that only grows.
 pub(crate) struct Append<'a> {
+    /// The upload of the whole file, which is made if the latest version cannot be continued.
     pub(crate) upload: Upload<'a>,
+    /// The name of the bucket, by which the latest version is asked for.
     pub(crate) bucket_name: &'a str,
 }
 
 impl Append<'_> {
     /// Uploads what a local file has beyond the latest version, or all of it if that is not
     /// possible.
+    ///
+    /// The result is a whole new version: the service stores and bills all of its bytes, also those
+    /// that were copied. A call that is made again after a success creates nothing, if the file and
+    /// the settings are still the same.
     pub(crate) fn send(&self, source: &GrowingFile) -> Result<Uploaded> {
         let snapshot = self.upload.transfer.authorization()?;
         let file = self.upload.new_file(&snapshot, source.modified())?;
@@ -56,11 +63,11 @@ impl Append<'_> {
             return self.upload.send(source);
         };
         let (stored, version) = stored;
-        let Some((sha1, tally)) = self.grown_from(source, &stored, limits)? else {
+        let Some((sha1, counter)) = self.grown_from(source, &stored, limits)? else {
             return self.upload.send(source);
         };
         if stored.length == source.len() && file.is_kept_as(&version) {
-            tally.finish();
+            counter.finish();
             return Ok(Uploaded::unchanged(version));
         }
         match self.compose(stored, source, file, (sha1.given(), limits)) {
@@ -180,14 +187,14 @@ impl Append<'_> {
             session, control, ..
         } = self.upload.transfer;
         let (name, total) = (self.upload.file_name, Some(source.len()));
-        let tally = ProgressCounter::at(
+        let counter = ProgressCounter::at(
             TransferStage::Hashing,
             control,
             name,
             session.clock(),
             total,
         );
-        let Some(fixed) = source.fix(Some(stored.length), control, &tally)? else {
+        let Some(fixed) = source.fix(Some(stored.length), control, &counter)? else {
             return Ok(None);
         };
         if fixed.beginning != expected {
@@ -197,7 +204,7 @@ impl Append<'_> {
             LargeFileSha1::Compute => LargeFileSha1::Given(fixed.whole),
             other => other,
         };
-        Ok(Some((sha1, tally)))
+        Ok(Some((sha1, counter)))
     }
 }
 

@@ -1,5 +1,22 @@
 //! The pieces of a composed file: as the caller describes them, and opened, with their lengths
 //! known.
+//!
+//! 1. A [`Piece`] is a description. What can be wrong with it by itself is checked without a
+//!    request.
+//! 2. `Opener` opens the pieces in order. A local file is described by the system, a stored one
+//!    with `b2_get_file_info`, once for each file however many pieces it has.
+//! 3. An `Opened` piece is placed in the result, and read, or named in a copy, by the parts that use
+//!    it.
+//!
+//! | what is wrong with a piece | what the call returns, before a file is started |
+//! | --- | --- |
+//! | a local file cannot be read | `LocalFile` |
+//! | the range has no byte, or bytes that the source does not have | `InvalidInput` |
+//! | a local piece has a customer's key | `InvalidInput`, because the file would not be encrypted with it |
+//! | the stored file does not exist | `FileNotFound` |
+//! | it is a hide marker, or an unfinished large file | `InvalidInput` |
+//! | it is encrypted with a customer's key, and that key is missing or another one | `EncryptionKey` |
+//! | a local file changes after it was opened | `SourceChanged`, when a part of it is read |
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +35,8 @@ use crate::model::secret::SseCustomerKey;
 use crate::model::sha1::Sha1Digest;
 use crate::transfer::Transfer;
 use crate::transfer::compose::plan::Placed;
-use crate::transfer::source::{BytesSource, FileSource, StoredFile, UploadSource, settle};
+use crate::transfer::source::local_file::FileSource;
+use crate::transfer::source::{BytesSource, StoredFile, UploadSource, settle};
 
 /// The number of stored files whose description is remembered while a stream of pieces is read.
 const MAX_KNOWN: usize = 10_000;
@@ -27,7 +45,14 @@ const MAX_KNOWN: usize = 10_000;
 /// of these.
 ///
 /// Creating a piece reads nothing. A file that cannot be read, or a stored file that does not
-/// exist, is reported by the call that uses the piece.
+/// exist, is reported by the call that uses the piece. A piece can be used in several calls, and
+/// more than once in one.
+///
+/// | piece | requests of the call that uses it | bytes that pass through this machine |
+/// | --- | --- | --- |
+/// | a local file, or bytes | uploads, free of charge | all, once for each attempt |
+/// | a stored file or range of at least 5 MB | `b2_get_file_info` (class B) once a file, and copies (class C) | none |
+/// | a smaller one | `b2_get_file_info`, and a download (class B) for each attempt | all, twice |
 ///
 /// ```
 /// use b2sdk::compose::Piece;
@@ -43,15 +68,20 @@ const MAX_KNOWN: usize = 10_000;
 #[derive(Debug, Clone)]
 pub struct Piece<'a> {
     content: PieceContent<'a>,
+    /// The bytes that are used; all if there is no range.
     range: Option<ByteRange>,
+    /// The customer's key of a stored file.
     key: Option<SseCustomerKey>,
 }
 
 /// Where the bytes of a piece come from.
 #[derive(Clone)]
 enum PieceContent<'a> {
+    /// A local file, which is opened by the call that uses the piece.
     File(PathBuf),
+    /// Bytes in memory. `Debug` shows only their number.
     Bytes(Cow<'a, [u8]>),
+    /// A version in a bucket of the account.
     Remote(FileId),
 }
 
@@ -75,13 +105,17 @@ impl<'a> Piece<'a> {
     }
 
     /// Creates a piece from a local file. If the file changes before the result is complete, the
-    /// call fails with [`Error::SourceChanged`].
+    /// call fails with [`Error::SourceChanged`], and no version is created.
+    ///
+    /// The path is resolved when the call begins, and the file is opened once for each part that
+    /// needs it.
     #[must_use]
     pub fn local_file(path: impl Into<PathBuf>) -> Self {
         Self::new(PieceContent::File(path.into()))
     }
 
-    /// Creates a piece from bytes in memory.
+    /// Creates a piece from bytes in memory, borrowed or owned. They do not count against the
+    /// [memory limit](crate::B2ApiBuilder::memory_limit), because they belong to the caller.
     #[must_use]
     pub fn bytes(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
         Self::new(PieceContent::Bytes(bytes.into()))
@@ -89,6 +123,9 @@ impl<'a> Piece<'a> {
 
     /// Creates a piece from a stored file, of this or another bucket of the account. The
     /// application key needs the capability `readFiles`.
+    ///
+    /// The id names one version, so a later upload under the same name changes nothing. If the
+    /// version is deleted before the result is complete, the call fails.
     #[must_use]
     pub fn remote(file_id: &FileId) -> Self {
         Self::new(PieceContent::Remote(file_id.clone()))
@@ -102,7 +139,8 @@ impl<'a> Piece<'a> {
         self
     }
 
-    /// Sets the customer's key that the stored file is encrypted with (SSE-C).
+    /// Sets the customer's key that the stored file is encrypted with (SSE-C). The result is
+    /// encrypted as the options of the call say, also if it has only this piece.
     #[must_use]
     pub fn encryption_key(mut self, key: &SseCustomerKey) -> Self {
         self.key = Some(key.clone());
@@ -154,9 +192,13 @@ pub(crate) struct Opened<'a> {
 
 /// Where the bytes of an open piece come from.
 pub(crate) enum PieceSource<'a> {
+    /// A local file, as it was when the piece was opened.
     File(FileSource),
+    /// Bytes in memory.
     Bytes(Cow<'a, [u8]>),
+    /// Another local source, such as a file that may grow.
     Local(&'a (dyn UploadSource + Sync)),
+    /// A stored file.
     Remote(Remote),
 }
 
@@ -164,13 +206,16 @@ pub(crate) enum PieceSource<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
     pub(crate) file_id: FileId,
+    /// The length of all of it, in bytes.
     pub(crate) length: u64,
+    /// The SHA-1 of all of it, if it is known.
     pub(crate) sha1: Option<Sha1Digest>,
     /// The customer's key that it is encrypted with, if there is one.
     pub(crate) key: Option<SseCustomerKey>,
 }
 
 impl<'a> Opened<'a> {
+    /// A piece of these bytes of a source that is open already.
     pub(crate) const fn new(source: PieceSource<'a>, range: Range<u64>) -> Self {
         Self { source, range }
     }
@@ -240,12 +285,15 @@ impl<'a> Opened<'a> {
 /// Opens pieces one after the other. Each stored file is asked about once.
 pub(crate) struct Opener<'a> {
     transfer: Transfer<'a>,
+    /// The descriptions so far, by id. There are at most [`MAX_KNOWN`]; then they are forgotten, and
+    /// asked for again where they are needed.
     known: HashMap<FileId, FileVersion>,
     /// Where the previous piece ends in the result.
     end: u64,
 }
 
 impl<'a> Opener<'a> {
+    /// Opens nothing yet.
     pub(crate) fn new(transfer: Transfer<'a>) -> Self {
         Self {
             transfer,

@@ -5,114 +5,48 @@
 //! 1. `PartPlan` goes through the pieces in the order of the result, and chooses one for every byte
 //!    (`choose`).
 //! 2. Consecutive bytes that were chosen from one piece are joined to a run (`glue`).
-//! 3. `Cutter` makes parts of the runs. A run from a stored file becomes parts that the service
+//! 3. `Cutter` makes parts of the runs (`cutter`). A run from a stored file becomes parts that the service
 //!    copies, unless it is smaller than the smallest part; then it is downloaded and uploaded
 //!    together with its neighbours. A part before a copy may still be too small. It then takes
 //!    bytes from the beginning of the copy.
+//!
+//! | several pieces have the same bytes, and the caller wants | the plan takes |
+//! | --- | --- |
+//! | local ones (`Overlap::Local`) | local pieces wherever there are some |
+//! | stored ones (`Overlap::Remote`) | stored pieces that are long enough for a copy, otherwise local ones |
+//! | both to be equal (`Overlap::Verify`) | stored pieces as well, and compares local bytes with the copies, except where too few are left for a part |
+//!
+//! | what is wrong with the pieces | what follows |
+//! | --- | --- |
+//! | no piece has some of the bytes | `InvalidInput`, which names the gap |
+//! | one ends beyond the 10 TB of the largest file | `InvalidInput` |
+//! | pieces of a stream do not come in the order of their offsets | `InvalidInput` |
+//! | they need more parts than 10,000 of the largest size | `InvalidInput` |
+//!
+//! Pieces that are all known fail before anything is sent. A stream fails when the plan reaches the
+//! fault, and its large file is cancelled.
 
-use std::collections::VecDeque;
-use std::ops::Range;
+mod cutter;
+pub(crate) mod limits;
+pub(crate) mod slices;
 
 use crate::error::{Error, Result};
-use crate::model::auth::AccountAuth;
+use crate::transfer::compose::plan::cutter::Cutter;
+use crate::transfer::compose::plan::limits::{Limits, Sizes};
+use crate::transfer::compose::plan::slices::{PlannedPart, Run, Slice};
 use crate::transfer::options::Overlap;
-use crate::transfer::parts::{COPY_PART, MAX_FILE, MAX_PART, MAX_PARTS, PartLimits};
-
-/// The number of parts of a stream that have the same size. After it the size doubles, so that the
-/// stream can still become the largest file.
-const STEP: u64 = 1000;
-
-/// The sizes of parts, in bytes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// The smallest size of every part but the last one.
-    min: u64,
-    /// The size of an uploaded part.
-    upload: u64,
-    /// The largest size of a copied part.
-    copy: u64,
-    /// The largest size of any part.
-    max: u64,
-    max_parts: u64,
-}
-
-impl Limits {
-    /// The limits of an account. `wanted` replaces the size that it recommends.
-    pub(crate) fn new(auth: &AccountAuth, wanted: Option<u64>) -> Result<Self> {
-        let min = auth.absolute_minimum_part_size.clamp(1, MAX_PART / 4);
-        let upload = PartLimits::new(auth, wanted)?.wanted();
-        Ok(Self {
-            min,
-            upload: upload.clamp(min, MAX_PART - min),
-            copy: wanted.unwrap_or(COPY_PART).clamp(2 * min, MAX_PART),
-            max: MAX_PART,
-            max_parts: MAX_PARTS,
-        })
-    }
-
-    /// Whether this many bytes of a stored file can be a part.
-    pub(crate) const fn can_be_copied(&self, length: u64) -> bool {
-        length >= self.min
-    }
-
-    /// The limits with every size doubled this many times, as far as the service allows.
-    fn doubled(self, times: u64) -> Self {
-        let factor = 1_u64 << times.min(40);
-        let min = self
-            .min
-            .saturating_mul(factor)
-            .min(self.max / 4)
-            .max(self.min);
-        Self {
-            min,
-            upload: self.upload.saturating_mul(factor).min(self.max - min),
-            copy: self.copy.saturating_mul(factor).min(self.max),
-            ..self
-        }
-    }
-}
-
-/// The sizes of parts. They grow with the number of parts if nobody knows how many there will be.
-#[derive(Clone, Copy)]
-struct Sizes {
-    limits: Limits,
-    /// Whether the sizes of parts grow with their number.
-    grows: bool,
-}
-
-impl Sizes {
-    /// The limits of the next part after `made` parts.
-    fn now(self, made: u64) -> Limits {
-        if self.grows {
-            self.limits.doubled(made / STEP)
-        } else {
-            self.limits
-        }
-    }
-
-    /// The limits of the next part if `bytes` are to be cut into parts. They get at most half of
-    /// the parts that are left, because nobody knows what follows.
-    fn of(self, made: u64, bytes: u64) -> Limits {
-        let limits = self.now(made);
-        if !self.grows {
-            return limits;
-        }
-        let left = limits.max_parts.saturating_sub(made) / 2;
-        let least = bytes.div_ceil(left.max(1));
-        Limits {
-            upload: limits.upload.max(least).min(limits.max - limits.min),
-            copy: limits.copy.max(least).min(limits.max),
-            ..limits
-        }
-    }
-}
+use crate::transfer::parts::MAX_FILE;
 
 /// A piece and its place in the result.
 #[derive(Debug, Clone)]
 pub(crate) struct Placed<P> {
+    /// Where the piece begins in the result, in bytes.
     pub(crate) offset: u64,
+    /// The number of its bytes.
     pub(crate) length: u64,
+    /// Whether the service has it. Other pieces are on this machine.
     pub(crate) is_remote: bool,
+    /// The piece itself, which the plan only hands on.
     pub(crate) piece: P,
 }
 
@@ -120,75 +54,6 @@ impl<P> Placed<P> {
     /// Where the piece ends in the result.
     pub(crate) const fn end(&self) -> u64 {
         self.offset.saturating_add(self.length)
-    }
-}
-
-/// Some bytes of a piece, counted from its beginning.
-#[derive(Debug, Clone)]
-pub(crate) struct Slice<P> {
-    /// The number of the piece, by which slices of one piece are recognized.
-    id: u64,
-    pub(crate) piece: P,
-    pub(crate) range: Range<u64>,
-}
-
-impl<P> Slice<P> {
-    pub(crate) const fn length(&self) -> u64 {
-        self.range.end - self.range.start
-    }
-
-    fn continues(&self, other: &Self) -> bool {
-        self.id == other.id && self.range.start == other.range.end
-    }
-}
-
-/// One part of the result.
-#[derive(Debug, Clone)]
-pub(crate) enum PlannedPart<P> {
-    /// The service copies the part. `witness` has the local bytes that it must equal, if they exist
-    /// for all of it and were asked for.
-    Copy {
-        slice: Slice<P>,
-        witness: Vec<Slice<P>>,
-    },
-    /// The part is uploaded, from local pieces and from remote ones that are downloaded for this
-    /// purpose.
-    Upload(Vec<Slice<P>>),
-}
-
-impl<P> PlannedPart<P> {
-    pub(crate) fn length(&self) -> u64 {
-        match self {
-            Self::Copy { slice, .. } => slice.length(),
-            Self::Upload(slices) => length(slices),
-        }
-    }
-}
-
-impl<P: Clone> PlannedPart<P> {
-    /// The part in two parts, if it is a copy that is large enough; otherwise the part itself as an
-    /// error.
-    pub(crate) fn halved(self, limits: Limits) -> std::result::Result<[Self; 2], Self> {
-        match self {
-            Self::Copy { slice, witness } if slice.length() > limits.min => {
-                let half = slice.length().div_ceil(2).max(limits.min);
-                let middle = slice.range.start + half;
-                let mut second = witness;
-                let first = take(&mut second, half);
-                let part = |range, witness| Self::Copy {
-                    slice: Slice {
-                        range,
-                        ..slice.clone()
-                    },
-                    witness,
-                };
-                Ok([
-                    part(slice.range.start..middle, first),
-                    part(middle..slice.range.end, second),
-                ])
-            }
-            part => Err(part),
-        }
     }
 }
 
@@ -231,13 +96,19 @@ fn too_many_parts() -> Error {
 
 /// The parts of a file, as its pieces become known in the order of their places: an iterator that
 /// reads only as many pieces as the next part needs.
+///
+/// After an error it is at its end. It holds the pieces that reach beyond the last byte that was
+/// chosen, and the runs of the part in preparation: not the pieces before that, and no content.
 pub(crate) struct PartPlan<I, P> {
+    /// The pieces that have not been read yet, in the order of their offsets.
     pieces: I,
     overlap: Overlap,
     limits: Limits,
+    /// Whether the sizes of parts grow with their number, because nobody knows what follows.
     grows: bool,
     /// The pieces that have the byte at `at`, with their numbers.
     active: Vec<(u64, Placed<P>)>,
+    /// The number that the next piece gets.
     next_id: u64,
     /// The offset up to which pieces were chosen.
     at: u64,
@@ -245,12 +116,16 @@ pub(crate) struct PartPlan<I, P> {
     current: Option<(u64, bool)>,
     /// The local piece that the last copy was compared with.
     witness: Option<u64>,
+    /// The runs of one piece that were chosen and not cut yet.
     runs: Vec<Run<P>>,
+    /// Makes parts of them.
     cutter: Cutter<P>,
+    /// Whether there is nothing more to plan, or an error was returned.
     is_over: bool,
 }
 
 impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
+    /// Plans the parts of a stream of pieces. No piece is read before the first part is asked for.
     pub(crate) fn new(pieces: I, limits: Limits, overlap: Overlap) -> Self {
         Self {
             pieces,
@@ -268,10 +143,12 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         }
     }
 
+    /// The sizes of the next part.
     fn limits(&self) -> Limits {
         self.sizes().now(self.cutter.made)
     }
 
+    /// The sizes of all parts.
     const fn sizes(&self) -> Sizes {
         Sizes {
             limits: self.limits,
@@ -377,6 +254,7 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> PartPlan<I, P> {
         found.map(|(_, piece)| piece)
     }
 
+    /// Whether the service has the active piece of this number.
     fn is_remote(&self, id: u64) -> bool {
         self.active(id).is_some_and(|piece| piece.is_remote)
     }
@@ -454,175 +332,6 @@ impl<P: Clone, I: Iterator<Item = Result<Placed<P>>>> Iterator for PartPlan<I, P
                 return Some(Err(error));
             }
         }
-    }
-}
-
-/// Consecutive bytes of the result that are all local or all remote.
-struct Run<P> {
-    is_remote: bool,
-    slices: Vec<Slice<P>>,
-    /// The local bytes that equal them: for all of them, or none.
-    witness: Vec<Slice<P>>,
-}
-
-impl<P: Clone> Run<P> {
-    fn length(&self) -> u64 {
-        length(&self.slices)
-    }
-
-    /// Whether this run begins where the other one ends.
-    fn continues(&self, other: &Self) -> bool {
-        match (self.slices.first(), other.slices.last()) {
-            (Some(first), Some(last)) => first.continues(last),
-            _ => false,
-        }
-    }
-
-    fn append(&mut self, other: Self) {
-        append(&mut self.slices, other.slices);
-        append(&mut self.witness, other.witness);
-    }
-
-    /// Removes and returns the first bytes.
-    fn take(&mut self, count: u64) -> Self {
-        let witness = if self.witness.is_empty() {
-            Vec::new()
-        } else {
-            take(&mut self.witness, count)
-        };
-        Self {
-            is_remote: self.is_remote,
-            slices: take(&mut self.slices, count),
-            witness,
-        }
-    }
-}
-
-/// The number of bytes in these slices.
-pub(crate) fn length<P>(slices: &[Slice<P>]) -> u64 {
-    slices.iter().map(Slice::length).sum()
-}
-
-/// Appends slices, and joins those that continue each other.
-fn append<P>(slices: &mut Vec<Slice<P>>, others: Vec<Slice<P>>) {
-    for other in others {
-        match slices.last_mut() {
-            Some(last) if other.continues(last) => last.range.end = other.range.end,
-            _ => slices.push(other),
-        }
-    }
-}
-
-/// Removes and returns the first bytes.
-fn take<P: Clone>(slices: &mut Vec<Slice<P>>, count: u64) -> Vec<Slice<P>> {
-    let mut left = count;
-    let mut taken = Vec::new();
-    let mut kept = Vec::new();
-    for mut slice in slices.drain(..) {
-        let here = left.min(slice.length());
-        left -= here;
-        if here == slice.length() {
-            taken.push(slice);
-            continue;
-        }
-        let cut = slice.range.start + here;
-        if here > 0 {
-            taken.push(Slice {
-                range: slice.range.start..cut,
-                ..slice.clone()
-            });
-        }
-        slice.range.start = cut;
-        kept.push(slice);
-    }
-    *slices = kept;
-    taken
-}
-
-/// Makes parts of runs.
-struct Cutter<P> {
-    /// Bytes to upload, which may still be joined by others.
-    upload: Vec<Slice<P>>,
-    /// The parts that are complete and not yet returned.
-    ready: VecDeque<PlannedPart<P>>,
-    /// The number of parts that were made.
-    made: u64,
-    /// The number of parts that were returned.
-    handed_on: u64,
-}
-
-impl<P> Default for Cutter<P> {
-    fn default() -> Self {
-        Self {
-            upload: Vec::new(),
-            ready: VecDeque::new(),
-            made: 0,
-            handed_on: 0,
-        }
-    }
-}
-
-impl<P: Clone> Cutter<P> {
-    /// Adds a run, and makes the parts that are complete with it.
-    fn push(&mut self, mut run: Run<P>, sizes: Sizes) {
-        let limits = sizes.now(self.made);
-        let missing = match length(&self.upload) {
-            0 => 0,
-            waiting => limits.min.saturating_sub(waiting),
-        };
-        if run.is_remote && run.length() >= limits.min + missing {
-            let borrowed = run.take(missing);
-            append(&mut self.upload, borrowed.slices);
-            self.flush(sizes);
-            return self.copy(run, sizes);
-        }
-        append(&mut self.upload, run.slices);
-        self.cut(sizes);
-    }
-
-    /// Makes uploaded parts as long as enough bytes for another part are left.
-    fn cut(&mut self, sizes: Sizes) {
-        loop {
-            let waiting = length(&self.upload);
-            let limits = sizes.of(self.made, waiting);
-            if waiting < limits.upload + limits.min {
-                return;
-            }
-            let part = take(&mut self.upload, limits.upload);
-            self.make(PlannedPart::Upload(part));
-        }
-    }
-
-    /// Makes uploaded parts of all bytes that wait.
-    fn flush(&mut self, sizes: Sizes) {
-        self.cut(sizes);
-        if !self.upload.is_empty() {
-            let part = std::mem::take(&mut self.upload);
-            self.make(PlannedPart::Upload(part));
-        }
-    }
-
-    /// Makes copied parts of about the same size.
-    fn copy(&mut self, mut run: Run<P>, sizes: Sizes) {
-        while run.length() > 0 {
-            let limits = sizes.of(self.made, run.length());
-            let count = run.length().div_ceil(limits.copy);
-            let Run {
-                slices, witness, ..
-            } = run.take(run.length().div_ceil(count));
-            for slice in slices {
-                self.make(PlannedPart::Copy {
-                    slice,
-                    witness: witness.clone(),
-                });
-            }
-        }
-    }
-
-    /// Adds a complete part.
-    fn make(&mut self, part: PlannedPart<P>) {
-        self.ready.push_back(part);
-        self.made += 1;
     }
 }
 

@@ -4,12 +4,19 @@
 //! An unfinished file of the same plan may have some of the parts already. An uploaded part, and a
 //! copied one with local bytes beside it, is compared by reading these bytes. A copied part without
 //! them is taken as it is: the plan names the source and the range, and the service copied them.
+//!
+//! | part | how it is made | how one that is there already is recognized |
+//! | --- | --- | --- |
+//! | uploaded, of local bytes | `b2_upload_part` | by reading the bytes again |
+//! | uploaded, of stored bytes that are too few for a copy | a download (class B), and `b2_upload_part` | by downloading them again |
+//! | copied | `b2_copy_part` (class C) | by the plan in the file info |
+//! | copied, with local bytes to compare | `b2_copy_part`, and reading the bytes | by reading the bytes again |
 
 use crate::control::Control;
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result};
 use crate::model::sha1::Sha1Digest;
-use crate::transfer::compose::plan::PlannedPart;
+use crate::transfer::compose::plan::slices::PlannedPart;
 use crate::transfer::compose::{Compose, Sources};
 use crate::transfer::large::{LargeFile, PartSource};
 use crate::transfer::resume::PlanEntry;
@@ -17,6 +24,7 @@ use crate::transfer::resume::PlanEntry;
 /// The parts, and the composition that makes them.
 pub(super) struct Planned<'c, 'p> {
     pub(super) compose: &'c Compose<'c>,
+    /// The parts in order; the first one has the number 1.
     pub(super) parts: Vec<PlannedPart<Sources<'p>>>,
 }
 
@@ -66,7 +74,7 @@ impl PartSource for Planned<'_, '_> {
         &self,
         number: u64,
         sha1: Sha1Digest,
-        (control, tally): (&Control, &ProgressCounter),
+        (control, counter): (&Control, &ProgressCounter),
     ) -> Result<bool> {
         let compared = match self.part(number) {
             Some(PlannedPart::Upload(slices)) => slices,
@@ -75,9 +83,9 @@ impl PartSource for Planned<'_, '_> {
             Some(PlannedPart::Copy { witness, .. }) => witness,
             None => return Ok(false),
         };
-        tally.enter(TransferStage::Hashing);
+        counter.enter(TransferStage::Hashing);
         let compared = compared.clone();
-        Ok(self.compose.hash(compared, control, Some(tally))? == sha1)
+        Ok(self.compose.hash(compared, control, Some(counter))? == sha1)
     }
 
     fn make(&self, large: &LargeFile<'_>, number: u64, control: &Control) -> Result<Sha1Digest> {

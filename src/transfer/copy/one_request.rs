@@ -10,6 +10,10 @@
 //! | nothing like it | the request is sent again after a pause |
 //! | a version that cannot be distinguished from it | the call fails with the lost answer, because repeating the request could create a second copy |
 //! | nothing, because the request fails | the call fails with the lost answer |
+//!
+//! A call that fails with a lost answer may have created the copy: look for it before you copy
+//! again. Each request is billed in class C, whether its answer arrives or not. A copy of more than
+//! 5 GB is refused, and leaves nothing.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::Beginning;
@@ -17,7 +21,8 @@ use crate::model::file::{FileAction, FileVersion};
 use crate::model::operation::Operation;
 use crate::transfer::Transfer;
 use crate::transfer::copy::Copy;
-use crate::transfer::new_file::{Comparison, NewFile};
+use crate::transfer::new_file::NewFile;
+use crate::transfer::new_file::compare::Comparison;
 
 /// The number of times that a copy is requested if its answers are lost.
 const ROUNDS: u32 = 3;
@@ -42,6 +47,9 @@ enum CopySearch {
 
 impl Copy<'_> {
     /// Requests the copy. After a lost answer, the copy is looked for before it is requested again.
+    ///
+    /// `source` is the description of the source, if it was needed before. The answer is compared
+    /// with what is known of the source: an answer about other bytes counts as a lost one.
     pub(super) fn copy_small(&self, source: Option<&FileVersion>) -> Result<CopyAnswer> {
         let Transfer {
             session, control, ..
@@ -53,13 +61,13 @@ impl Copy<'_> {
         request.range = self.range;
         let described = source.and_then(|source| self.selected_length(source));
         let total = self.length.or(described);
-        let tally = self.transfer.tally(file.name, total);
+        let counter = self.transfer.counter(file.name, total);
         let beginning = session.http().begin();
         let policy = session.retry_policy();
         let (mut round, mut again) = (0, false);
         loop {
             let outcome = session.call(Operation::CopyFile, control, |raw| {
-                tally.attempt(&mut again);
+                counter.attempt(&mut again);
                 let version = raw.copy_file(&request)?;
                 self.check_copy(&version, total, source)?;
                 Ok(version)
@@ -84,10 +92,10 @@ impl Copy<'_> {
                     Ok(CopySearch::Doubtful) | Err(_) => return Err(error),
                 },
             };
-            tally.part_arrived();
-            tally.add(version.content_length);
-            tally.finish();
-            return Ok(CopyAnswer::Done(Box::new(version), tally.retries()));
+            counter.part_arrived();
+            counter.add(version.content_length);
+            counter.finish();
+            return Ok(CopyAnswer::Done(Box::new(version), counter.retries()));
         }
     }
 

@@ -13,6 +13,12 @@
 //!    reaches the end of its part continues with the next one if nobody has that yet.
 //!
 //! The number only grows: a connection that is open costs less than deciding again.
+//!
+//! | where the time goes | what follows |
+//! | --- | --- |
+//! | the consumer is busy for at least half of it: a fast network, a slow disk or writer | one response brings everything, with one request |
+//! | the consumer waits: latency, or a limit for each connection | more ranges are requested, each a request in class B |
+//! | the consumer waits although many are open: the line is full | no more than the workers' permits, which all transfers share |
 
 use std::time::Duration;
 
@@ -35,10 +41,12 @@ pub(super) struct Pace {
     waited: Duration,
     /// The number of bytes that were consumed in it.
     bytes: u64,
+    /// The time after which it ends.
     limit: Duration,
 }
 
 impl Pace {
+    /// Begins the first measurement.
     pub(super) const fn new() -> Self {
         Self {
             passed: Duration::ZERO,
@@ -104,7 +112,9 @@ pub(super) struct PartQueue {
 }
 
 struct QueueState {
+    /// The first part that nobody has taken.
     next: u64,
+    /// The number of parts.
     count: u64,
     /// The number of connections that are in use.
     running: usize,

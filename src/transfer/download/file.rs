@@ -26,13 +26,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tempfile::{NamedTempFile, TempPath};
-
 use crate::control::progress::TransferStage;
 use crate::control::workers::Workers;
 use crate::error::{Error, Result};
 use crate::model::file::FileVersion;
-use crate::model::local_name::{TEMPORARY, TEMPORARY_END, TEMPORARY_RANDOM};
 use crate::transfer::download::Verification;
 use crate::transfer::download::handle::check_at;
 use crate::transfer::download::in_order;
@@ -40,6 +37,7 @@ use crate::transfer::download::partial::{Begin, Partial};
 use crate::transfer::download::ranges::{self, RangeTarget};
 use crate::transfer::download::reader::DownloadReader;
 use crate::transfer::download::special::{Special, links, output};
+use crate::transfer::download::temporary::{sync_directory, temporary_file};
 use crate::transfer::parts::EqualParts;
 
 const HALF_A_MILLISECOND: Duration = Duration::from_micros(500);
@@ -60,7 +58,7 @@ const HALF_A_MILLISECOND: Duration = Duration::from_micros(500);
 /// assert_eq!((saved.bytes(), saved.received_bytes(), saved.retries()), (5, 5, 0));
 /// assert_eq!(saved.verification(), Verification::Verified);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Saved {
@@ -204,7 +202,7 @@ pub(super) fn save(
             RangeCounts::ONE_RESPONSE
         }
     };
-    reader.tally().finish();
+    reader.counter().finish();
     Ok(Saved {
         version: reader.version().clone(),
         bytes: reader.length(),
@@ -294,7 +292,7 @@ fn save_at_once(
         in_order::copy(reader, temporary.as_file_mut(), alone, |error| {
             failed("write", error)
         })?;
-        reader.tally().enter(TransferStage::Finishing);
+        reader.counter().enter(TransferStage::Finishing);
     }
     settle(reader, temporary.as_file(), path, replaced)?;
     if !options.skip_flush {
@@ -331,9 +329,9 @@ fn save_resumable(
         part_size: options.part_size,
         permissions: replaced.as_ref(),
     };
-    let tally = Arc::clone(reader.tally());
-    let partial = Partial::open(path, reader.version(), &begin, (&control, &tally))?;
-    tally.enter(TransferStage::Transferring);
+    let counter = Arc::clone(reader.counter());
+    let partial = Partial::open(path, reader.version(), &begin, (&control, &counter))?;
+    counter.enter(TransferStage::Transferring);
     let parts = partial.parts();
     let target = RangeTarget {
         path,
@@ -425,85 +423,4 @@ fn keep_owner(file: &File, replaced: &Path) {
     }
     #[cfg(not(unix))]
     let _ = (file, replaced);
-}
-
-/// Creates a file that is removed unless it is renamed. It has the permissions of the file that it
-/// replaces from the beginning, or those of any new file.
-fn temporary_file(directory: &Path, replaced: Option<&Permissions>) -> io::Result<NamedTempFile> {
-    let mut options = File::options();
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-        // The owner must be able to write until the file is complete.
-        options.mode(replaced.map_or(0o666, |replaced| replaced.mode() & 0o777 | 0o600));
-    }
-    #[cfg(not(unix))]
-    let _ = replaced;
-    // Opened here, because the library's own errors have the temporary name, which nobody knows.
-    let temporary = temporary_in(directory, |path| options.open(path))?;
-    // So that what a killed process leaves can be told from what is being written. Elsewhere a lock would
-    // bar our own other handles.
-    #[cfg(unix)]
-    let _locked = temporary.as_file().try_lock();
-    Ok(temporary)
-}
-
-/// Returns a temporary name in a directory that nothing has yet. A file that is saved under it is removed when
-/// the path is dropped, unless it was given another name.
-pub(crate) fn temporary_path(directory: &Path) -> io::Result<TempPath> {
-    let free = temporary_in(directory, |path| match path.symlink_metadata() {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    })?;
-    Ok(free.into_temp_path())
-}
-
-/// Creates something under a temporary name: one that a scan for synchronizing recognizes.
-fn temporary_in<R>(
-    directory: &Path,
-    create: impl FnMut(&Path) -> io::Result<R>,
-) -> io::Result<NamedTempFile<R>> {
-    tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .rand_bytes(TEMPORARY_RANDOM)
-        .suffix(TEMPORARY_END)
-        .make_in(directory, create)
-}
-
-/// Flushes the entry of a directory to disk, where that is possible. A rename that is lost in a
-/// power failure leaves what was there before.
-pub(crate) fn sync_directory(directory: &Path) {
-    #[cfg(unix)]
-    if let Ok(directory) = File::open(directory) {
-        _ = directory.sync_all();
-    }
-    #[cfg(not(unix))]
-    let _ = directory;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::temporary_file;
-
-    #[test]
-    fn an_error_of_creating_does_not_have_the_temporary_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let error = temporary_file(&directory.path().join("nowhere"), None).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
-        assert!(!error.to_string().contains("nowhere"), "{error}");
-    }
-
-    #[test]
-    fn temporary_files_have_names_that_are_recognized() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = temporary_file(directory.path(), None).unwrap();
-        let name = file.path().file_name().unwrap().to_str().unwrap();
-        assert!(crate::model::local_name::is_temporary(name), "{name}");
-        for other in ["AbCdEf", "x.part", "AbCdEf.tmp"] {
-            let other = format!(".b2-download-{other}");
-            assert!(!crate::model::local_name::is_temporary(&other), "{other}");
-        }
-    }
 }

@@ -1,5 +1,11 @@
 //! One handle of a file that several threads read and write, each at its own position. The file is
 //! never opened a second time, because its path may lead to another file by then.
+//!
+//! | what another program does to the path | what follows |
+//! | --- | --- |
+//! | it renames or removes the file | the bytes go to the file that was opened; `check_at` fails before it is renamed |
+//! | it puts a link or another file in its place | as before: that file is neither written nor renamed |
+//! | it replaces the file on a system other than Unix | not noticed, unless nothing or a link is there |
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -52,7 +52,7 @@ pub(super) fn read(
         )
     };
     let control = reader.stream().control().clone();
-    let (expected, tally) = (reader.expected(), reader.tally());
+    let (expected, counter) = (reader.expected(), reader.counter());
     let token = control.cancel.clone().unwrap_or_default();
     parallel::run_under(token, workers, &control, |_| {
         let mut first = first;
@@ -62,16 +62,16 @@ pub(super) fn read(
             let (session, content, body) = (Arc::clone(&session), content.clone(), first.take());
             let rest = start..range.end;
             Ok(move |control: &Control| {
-                let steering = (control.clone(), tally);
+                let steering = (control.clone(), counter);
                 let stream = ByteStream::new(&session, steering, content, rest, body);
                 stream.cut_at(start + part.len() as u64).fill(part)?;
-                tally.part_arrived();
+                counter.part_arrived();
                 Ok(())
             })
         }))
     })
     .map(|_: Vec<()>| ())?;
-    tally.enter(TransferStage::Finishing);
+    counter.enter(TransferStage::Finishing);
     if expected.is_some() {
         let mut hasher = Sha1Hasher::default();
         hash_to_end(&mut hasher, &*bytes, &control, |source| Error::Stream {
@@ -80,6 +80,6 @@ pub(super) fn read(
         })?;
         reader.judge(hasher)?;
     }
-    reader.tally().finish();
+    reader.counter().finish();
     Ok(bytes)
 }

@@ -164,7 +164,7 @@ impl<'scope> Copying<'_, 'scope> {
                 return;
             };
             let stream = self.reader.stream();
-            let steering = (control.clone(), &Arc::clone(stream.tally()));
+            let steering = (control.clone(), &Arc::clone(stream.counter()));
             let content = stream.content().clone();
             let stream = ByteStream::new(stream.session(), steering, content, range.clone(), None);
             let buffers = Arc::clone(&self.buffers);
@@ -228,7 +228,7 @@ impl<'scope> Copying<'_, 'scope> {
         received.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let Some((bytes, loan)) = self.buffers.0.lock().remove(&range.start) else {
             // It arrives once more.
-            self.reader.tally().take_back(range.end - range.start);
+            self.reader.counter().take_back(range.end - range.start);
             return Ok(());
         };
         drop(loan);

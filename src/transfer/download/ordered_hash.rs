@@ -14,6 +14,13 @@
 //! A writer waits only for a thread that has work: the queue is full only while the hashing thread
 //! hashes, or reads back at most [`READ_BACK`] bytes. It ends when the call is cancelled, and nobody
 //! waits for it after that. Where no thread hashes, everything is read back in the end.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | reading back fails | the download fails with `LocalFile` |
+//! | another program shortens the file | the download fails with `ChecksumMismatch`, because fewer bytes are hashed |
+//! | a writer fails | the hash is closed, and the hashing thread ends without a result |
+//! | the hashing thread ends early | writers queue nothing more, and never wait |
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -39,7 +46,9 @@ const READ_BACK: u64 = 4 * 1024 * 1024;
 
 /// The hash of a file that is being written. The hashing thread and all writers share it.
 pub(super) struct OrderedHash {
+    /// The parts in which the file is written.
     parts: EqualParts,
+    /// Never held while bytes are hashed, read or written.
     state: Mutex<State>,
     /// Wakes the hashing thread when there is something to hash, and writers when there is room.
     changed: Condvar,

@@ -18,6 +18,17 @@
 //! | a link in the place of either file | fails for the record; starts again for the data |
 //! | a piece whose SHA-1 differs from the recorded one | requests that piece again |
 //! | the lock in other hands | fails with `LocalFile` |
+//!
+//! | how a download ends | what is left |
+//! | --- | --- |
+//! | it succeeds | neither file |
+//! | it fails or is cancelled after a piece was noted, or the process is killed | both, for the next download of this version to this path |
+//! | it fails before any piece was noted | neither, unless the process is killed |
+//! | the checksum of the whole is wrong | neither: it is not known which bytes are wrong |
+//! | the data is replaced by another file | that file; the record is removed |
+//!
+//! Nothing removes the two files by age: a download of another version to the same path does, and so
+//! does deleting them.
 
 mod record;
 
@@ -70,10 +81,13 @@ pub(super) struct Begin<'a> {
 /// The threads of a download share it. A step is written to the record only after its bytes were
 /// flushed, under the record's own lock.
 pub(super) struct Partial {
+    /// The bytes that have arrived, each at its place. It is the handle that is renamed in the end.
     data: File,
+    /// The record, locked against other processes, and against the other threads of this one.
     record: Mutex<File>,
     paths: Paths,
     header: Header,
+    /// What existed of each part when this was opened.
     present: BTreeMap<u64, Present>,
     /// Whether there is anything to resume.
     noted: AtomicBool,
@@ -81,7 +95,9 @@ pub(super) struct Partial {
 
 /// The paths of the two files.
 struct Paths {
+    /// The bytes: `.b2-download-<name>.part`.
     data: PathBuf,
+    /// The record of them: `.b2-download-<name>.record`.
     record: PathBuf,
 }
 
@@ -114,14 +130,14 @@ impl Partial {
         destination: &Path,
         version: &FileVersion,
         begin: &Begin<'_>,
-        (control, tally): (&Control, &ProgressCounter),
+        (control, counter): (&Control, &ProgressCounter),
     ) -> Result<Self> {
         let paths = Paths::beside(destination);
         let mut record = lock(&paths.record, destination)?;
         let wanted = Header::new(version, begin.part_size);
         let failed = |error| Error::local_file("create", destination, error);
         let (data, header, present) =
-            match resume(&mut record, &paths.data, &wanted, (control, tally))? {
+            match resume(&mut record, &paths.data, &wanted, (control, counter))? {
                 Ok(found) => found,
                 Err(reason) => {
                     tracing::debug!(%reason, "the download starts from the beginning");
@@ -157,6 +173,7 @@ impl Partial {
         self.header.parts()
     }
 
+    /// The data file, which all threads write to at their own positions.
     pub(super) const fn file(&self) -> &File {
         &self.data
     }
@@ -187,6 +204,9 @@ impl Partial {
     }
 
     /// Flushes the data, and then notes that the first `bytes` of a part are there.
+    ///
+    /// It waits for the disk, while other threads continue to write. If the record cannot be written,
+    /// the call fails and the record stays readable: what it has said before is still true.
     pub(super) fn note(&self, part: u64, bytes: u64, hasher: &Sha1Hasher) -> io::Result<()> {
         self.data.sync_data()?;
         let sha1 = self.wants_sha1().then(|| hasher.clone().finish());
@@ -363,14 +383,14 @@ fn check(
     path: &Path,
     start: u64,
     step: &Step,
-    (control, tally): (&Control, &ProgressCounter),
+    (control, counter): (&Control, &ProgressCounter),
 ) -> Result<Option<Present>> {
     let mut hasher = Sha1Hasher::default();
     if let Some(recorded) = step.sha1 {
         let failed = |error| Error::local_file("read", path, error);
-        tally.enter(TransferStage::Hashing);
+        counter.enter(TransferStage::Hashing);
         let reader = RangeReader::new(file, start..start + step.bytes);
-        let part = Told { reader, tally };
+        let part = Told { reader, counter };
         hash_to_end(&mut hasher, part, control, failed)?;
         if hasher.clone().finish() != recorded {
             tracing::warn!(part = step.part, "the disk has other bytes than it had");

@@ -80,22 +80,7 @@ pub(super) fn download(
 ) -> Result<u64> {
     let first = Mutex::new(reader.stream().take_body());
     let control = reader.stream().control().clone();
-    let expected = reader.expected();
-    let allowed = match expected {
-        Some(_) if adapts => 1,
-        _ => usize::MAX,
-    };
-    let running = Running {
-        offset: reader.stream().range().start,
-        session: Arc::clone(reader.stream().session()),
-        content: reader.stream().content().clone(),
-        parts,
-        adapts,
-        target,
-        queue: PartQueue::new(parts.count(), allowed),
-        hash: expected.map(|_| OrderedHash::new(parts)),
-        tally: Arc::clone(reader.tally()),
-    };
+    let running = Running::new(reader, parts, adapts, target);
     let (running, token) = (&running, control.cancel.clone().unwrap_or_default());
     let (ranges, hasher) = thread::scope(|scope| {
         let hashing = running.hash.as_ref().map(|hash| {
@@ -119,7 +104,7 @@ pub(super) fn download(
             Box::new(pieces.map(Ok))
         });
         if outcome.is_ok() {
-            running.tally.enter(TransferStage::Finishing);
+            running.counter.enter(TransferStage::Finishing);
         }
         let hashed = match hashing {
             // Behind the ranges, or after them where the system refused a thread.
@@ -144,18 +129,49 @@ struct Running<'a> {
     /// The byte of the version with which the download begins.
     offset: u64,
     session: Arc<Session>,
+    /// The version that every response must belong to.
     content: PinnedVersion,
+    /// The ranges that the download is cut into.
     parts: &'a EqualParts,
     /// Whether a response continues with the next part. Otherwise each part is a request.
     adapts: bool,
     target: &'a RangeTarget<'a>,
+    /// The parts that nobody has taken yet.
     queue: PartQueue,
     /// The hash of the whole, if there is one to compare it with.
     hash: Option<OrderedHash>,
-    tally: Arc<ProgressCounter>,
+    counter: Arc<ProgressCounter>,
 }
 
 impl<'a> Running<'a> {
+    /// Prepares the download of these parts. Where the content can be verified, it begins with one
+    /// connection, and more are allowed when hashing waits for it.
+    fn new(
+        reader: &mut DownloadReader,
+        parts: &'a EqualParts,
+        adapts: bool,
+        target: &'a RangeTarget<'a>,
+    ) -> Self {
+        let hash = reader.expected().map(|_| OrderedHash::new(parts));
+        let allowed = if adapts && hash.is_some() {
+            1
+        } else {
+            usize::MAX
+        };
+        let stream = reader.stream();
+        Self {
+            offset: stream.range().start,
+            session: Arc::clone(stream.session()),
+            content: stream.content().clone(),
+            counter: Arc::clone(stream.counter()),
+            queue: PartQueue::new(parts.count(), allowed),
+            parts,
+            adapts,
+            target,
+            hash,
+        }
+    }
+
     /// The next range that has to be requested, when another connection is allowed. `body` is the
     /// response that is open, if it has not been used yet; it begins with the first part.
     fn next_missing(
@@ -170,12 +186,12 @@ impl<'a> Running<'a> {
                 let body = body.filter(|_| sink.is_at(0));
                 return Some(move |control: &Control| {
                     let _in_use = in_use;
-                    self.tally.add(sink.position - range.start);
+                    self.counter.add(sink.position - range.start);
                     self.receive(sink, body, control)
                 });
             }
-            self.tally.add(range.end - range.start);
-            self.tally.part_arrived();
+            self.counter.add(range.end - range.start);
+            self.counter.part_arrived();
         }
     }
 
@@ -190,7 +206,7 @@ impl<'a> Running<'a> {
         // It may have been waited for until something else failed.
         control.check()?;
         let rest = self.offset + sink.position..self.offset + self.parts.length();
-        let steering = (control.clone(), &self.tally);
+        let steering = (control.clone(), &self.counter);
         let (session, content) = (&self.session, self.content.clone());
         let end_of = |index| self.offset + self.parts.range(index).end;
         let mut index = sink.index;
@@ -207,7 +223,7 @@ impl<'a> Running<'a> {
             if !goes_on {
                 stream.drain()?;
             }
-            self.tally.part_arrived();
+            self.counter.part_arrived();
             if !goes_on {
                 return Ok(());
             }

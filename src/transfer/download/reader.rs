@@ -3,6 +3,14 @@
 //! Reading a download to its end proves that the bytes are those that were uploaded, as far as a
 //! checksum is known. The last bytes are returned only after that, because a caller who knows the
 //! length may never ask for more.
+//!
+//! | what happens | what the reader does |
+//! | --- | --- |
+//! | a connection breaks | continues over another one (`stream`) |
+//! | the SHA-1 is wrong | fails with `ChecksumMismatch` in place of the last bytes |
+//! | the SHA-1 that the uploader of a large file recorded is wrong, and that is accepted | returns the last bytes, and reports `Mismatch` |
+//! | nobody recorded a SHA-1, or a range is read | hashes nothing; only the length is checked |
+//! | it is dropped before its end | nothing is verified, and the connection is closed |
 
 use std::fmt;
 use std::io::{self, Read};
@@ -21,15 +29,42 @@ use crate::transfer::download::stream::{ByteStream, PinnedVersion};
 
 /// A reader of a download's bytes, from [`Download::into_reader`](crate::Download::into_reader).
 ///
-/// If a connection breaks, reading continues over another one. The read that would return the last
-/// byte fails with [`Error::ChecksumMismatch`] if the bytes are wrong. Errors contain an [`Error`],
-/// which `io::Error::downcast` extracts.
+/// If a connection breaks, reading continues over another one, with a request for the rest that is
+/// billed in class B. The read that would return the last byte fails with
+/// [`Error::ChecksumMismatch`] if the bytes are wrong: bytes that were returned before it are not
+/// verified until then. Each further read fails in the same way. Errors contain an [`Error`], which
+/// `io::Error::downcast` extracts.
+///
+/// A reader that is dropped before its end closes its connection. The bytes that the service has
+/// sent are billed, whether they were read or not.
+///
+/// ```
+/// # #[cfg(feature = "simulator")] {
+/// # let service = b2sdk::simulator::Simulator::start()?;
+/// # let b2_api = b2sdk::B2Api::new(b2sdk::InMemoryAccountInfo::new());
+/// # b2_api.authorize_account(service.url(), service.application_key_id(), service.application_key())?;
+/// # let bucket = b2_api.create_bucket("example-mybucket-b2-1", b2sdk::BucketType::AllPrivate)?;
+/// # bucket.upload_bytes(b"hello", "hello.txt")?;
+/// use std::io::Read;
+///
+/// let mut reader = bucket.download_file_by_name("hello.txt")?.into_reader();
+/// let mut content = String::new();
+/// reader.read_to_string(&mut content)?;
+/// assert_eq!((content.as_str(), reader.received_bytes()), ("hello", 5));
+/// assert_eq!(reader.verification(), b2sdk::Verification::Verified);
+/// # }
+/// # Ok::<_, anyhow::Error>(())
+/// ```
 pub struct DownloadReader {
+    /// The bytes, over as many connections as it takes.
     stream: ByteStream,
+    /// The version, as the headers describe it.
     version: FileVersion,
     /// The checksum that the bytes must have, if one is known for all of them.
     expected: Option<Sha1Digest>,
+    /// The hash of what was read so far.
     hasher: Sha1Hasher,
+    /// What will be known about the bytes after the last one.
     verification: Verification,
     /// Whether a SHA-1 that the uploader recorded may be wrong.
     accepts_mismatch: bool,
@@ -58,14 +93,14 @@ impl DownloadReader {
             Some(sha1) => (Some(sha1), Verification::Verified),
         };
         let total = Some(range.end - range.start);
-        let tally = ProgressCounter::new(&control, &version.file_name, session.clock(), total);
-        tally.retried(retries);
+        let counter = ProgressCounter::new(&control, &version.file_name, session.clock(), total);
+        counter.retried(retries);
         let content = PinnedVersion {
             request: request.pinned_to(&version.file_id),
             file_id: version.file_id.clone(),
             length: version.content_length,
         };
-        let steering = (control, &Arc::new(tally));
+        let steering = (control, &Arc::new(counter));
         let stream = ByteStream::new(session, steering, content, range, Some(body));
         Self {
             stream,
@@ -121,7 +156,8 @@ impl DownloadReader {
         range.end - range.start
     }
 
-    /// Returns what is known about the bytes once all of them were read.
+    /// Returns what is known about the bytes once all of them were read. Before that it says what
+    /// can become known: [`Verified`](Verification::Verified) is true only after the last byte.
     #[must_use]
     pub const fn verification(&self) -> Verification {
         self.verification
@@ -130,14 +166,14 @@ impl DownloadReader {
     /// Returns the number of bytes of content that have arrived so far.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
-        self.tally().moved()
+        self.counter().moved()
     }
 
     /// Returns the number of times that something was requested again so far, because an attempt
     /// failed or its connection broke.
     #[must_use]
     pub fn retries(&self) -> u32 {
-        self.tally().retries()
+        self.counter().retries()
     }
 
     /// The checksum that the bytes must have, if one is known for all of them.
@@ -145,8 +181,8 @@ impl DownloadReader {
         self.expected
     }
 
-    pub(super) const fn tally(&self) -> &Arc<ProgressCounter> {
-        self.stream.tally()
+    pub(super) const fn counter(&self) -> &Arc<ProgressCounter> {
+        self.stream.counter()
     }
 
     pub(super) const fn control(&self) -> &Control {
@@ -174,7 +210,7 @@ impl DownloadReader {
         if self.stream.is_at_end() && !self.is_complete {
             self.stream.drain()?;
             self.judge(self.hasher.clone())?;
-            self.tally().part_arrived();
+            self.counter().part_arrived();
             self.is_complete = true;
         }
         Ok(())
@@ -204,7 +240,7 @@ impl Read for DownloadReader {
         }
         let read = self.next(buffer)?;
         if self.is_complete {
-            self.tally().finish();
+            self.counter().finish();
         }
         Ok(read)
     }

@@ -3,20 +3,22 @@
 //! 1. Opening describes the version with a HEAD request, or takes the description from a listing,
 //!    which needs no request. Every later request names the version's id, so that a newer version
 //!    is never mixed in.
-//! 2. Reads are served from blocks in memory (`blocks`). `reading` fetches them: when they are
-//!    read, or earlier if reads follow one another (`pattern`).
+//! 2. Reads are served from blocks in memory (`blocks`). They are fetched when they are read
+//!    (`shared`), or earlier if reads follow one another (`pattern`, `reading`).
 //! 3. A handle that has returned all bytes in order compares their SHA-1 before it returns the last
 //!    ones.
 
 mod blocks;
 mod pattern;
 mod reading;
+mod shared;
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use self::reading::{KeptBlock, Reading, Settings};
+use self::reading::{Reading, Settings};
+use self::shared::KeptBlock;
 use crate::control::cancel::CancelToken;
 use crate::error::{Error, Result};
 use crate::model::file::{FileAction, FileVersion};
@@ -156,7 +158,7 @@ setters! {
 /// assert_eq!(BufReader::new(&mut file).lines().count(), 2);
 /// assert_eq!(file.verification(), b2sdk::Verification::Verified);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 pub struct RemoteFile {
     /// The version, its cache and its threads, shared with the clones.
@@ -250,14 +252,14 @@ impl RemoteFile {
     /// those that were read ahead.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
-        self.reading.tally().moved()
+        self.reading.counter().moved()
     }
 
     /// Returns the number of times that something was requested again for all clones, because an
     /// attempt failed or its connection broke.
     #[must_use]
     pub fn retries(&self) -> u32 {
-        self.reading.tally().retries()
+        self.reading.counter().retries()
     }
 
     /// Reads bytes from `offset` on, and returns their number, which is 0 at the end of the file

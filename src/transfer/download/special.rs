@@ -8,6 +8,14 @@
 //! a pipe that has room takes without blocking. A write can still block if somebody else fills the
 //! pipe at the same moment. On other systems, both wait in the system and cannot be cancelled there.
 //!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | nobody reads a pipe, or its reader pauses | the download waits, until it is cancelled |
+//! | the reader closes the pipe | `LocalFile`, with `BrokenPipe` as its cause |
+//! | the connection to the service breaks | the download continues with the next byte; nothing is written twice |
+//! | the SHA-1 is wrong | `ChecksumMismatch`; everything but the last bytes was written |
+//! | the device is full | `LocalFile` |
+//!
 //! What was written cannot be taken back: a download that fails leaves the bytes that arrived
 //! before, unverified, with the reader of the pipe.
 

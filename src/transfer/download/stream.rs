@@ -52,6 +52,7 @@ pub(super) struct PinnedVersion {
 pub(super) struct ByteStream {
     session: Arc<Session>,
     control: Control,
+    /// The version that every response must belong to.
     content: PinnedVersion,
     /// The bytes of the file to read.
     range: Range<u64>,
@@ -70,14 +71,14 @@ pub(super) struct ByteStream {
     /// The byte at which the present connection began.
     connected_at: u64,
     /// Counts the bytes that arrive, and the repeated requests.
-    tally: Arc<ProgressCounter>,
+    counter: Arc<ProgressCounter>,
 }
 
 impl ByteStream {
     /// Creates a stream of a range. `body` is a response that begins there, if one is already open.
     pub(super) fn new(
         session: &Arc<Session>,
-        (control, tally): (Control, &Arc<ProgressCounter>),
+        (control, counter): (Control, &Arc<ProgressCounter>),
         content: PinnedVersion,
         range: Range<u64>,
         body: Option<ResponseBody>,
@@ -94,7 +95,7 @@ impl ByteStream {
             is_longer: false,
             barren: 0,
             connected_at,
-            tally: Arc::clone(tally),
+            counter: Arc::clone(counter),
         }
     }
 
@@ -118,24 +119,28 @@ impl ByteStream {
         self.range.end = end;
     }
 
+    /// The session that requests the rest.
     pub(super) const fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
+    /// What cancels and watches the download.
     pub(super) const fn control(&self) -> &Control {
         &self.control
     }
 
+    /// The version that is read.
     pub(super) const fn content(&self) -> &PinnedVersion {
         &self.content
     }
 
+    /// The bytes of the file that this stream returns.
     pub(super) const fn range(&self) -> &Range<u64> {
         &self.range
     }
 
-    pub(super) const fn tally(&self) -> &Arc<ProgressCounter> {
-        &self.tally
+    pub(super) const fn counter(&self) -> &Arc<ProgressCounter> {
+        &self.counter
     }
 
     /// Returns the open response, for somebody who reads it in another way.
@@ -169,6 +174,9 @@ impl ByteStream {
 
     /// Reads the next bytes; returns 0 at the end. Fails with `Truncated` if too many connections
     /// in a row break.
+    ///
+    /// Each connection that replaces a broken one is a request in class B. The bytes of the broken
+    /// one that had not arrived are billed as the service counts them.
     pub(super) fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         while self.position < self.range.end {
             let left = usize::try_from(self.range.end - self.position).unwrap_or(usize::MAX);
@@ -189,7 +197,7 @@ impl ByteStream {
                 Ok(0) => return Err(length_mismatch(body.operation())),
                 Ok(read) => {
                     self.position += read as u64;
-                    self.tally.arrived(read as u64);
+                    self.counter.arrived(read as u64);
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -276,7 +284,7 @@ impl ByteStream {
             self.control
                 .sleep(self.session.clock(), policy.delay(self.barren - 2))?;
         }
-        self.tally.retried(1);
+        self.counter.retried(1);
         self.body = None;
         self.body_end = self.range.end;
         self.connected_at = self.position;
@@ -290,7 +298,7 @@ impl ByteStream {
         let (content, mut again) = (&self.content, false);
         let range = ByteRange::from(self.position..self.range.end);
         let response = self.session.call(operation, &self.control, |raw| {
-            self.tally.attempt(&mut again);
+            self.counter.attempt(&mut again);
             raw.download(&content.request, Some(range))
         })?;
         let found = &response.version;

@@ -30,12 +30,14 @@ use crate::transfer::large::{Beginning, LargeFile};
 use crate::transfer::new_file::NewFile;
 use crate::transfer::parallel;
 use crate::transfer::parts::{EqualParts, MAX_PARTS, PartLimits};
-use crate::transfer::source::{BytesSource, ended_early, fill};
+use crate::transfer::source::BytesSource;
+use crate::transfer::source::reader::{ended_early, fill};
 use crate::transfer::uploaded::Uploaded;
 
 /// One part in memory.
 #[derive(Debug)]
 pub(super) struct PartBuffer {
+    /// The content, which is as long as the part.
     pub(super) bytes: Vec<u8>,
     /// The size of the buffer, which was borrowed for it.
     room: u64,
@@ -76,7 +78,9 @@ impl Read for Under<'_> {
 /// The parts of an input, read one after the other.
 pub(super) struct PartReader<'a> {
     input: &'a mut dyn Input,
+    /// The sizes of the parts.
     cut: Cut,
+    /// What the memory of the buffers is borrowed from.
     memory: &'a Memory,
     /// The number of parts that were read.
     index: u64,
@@ -127,7 +131,8 @@ impl<'a> PartReader<'a> {
         }
     }
 
-    /// Reads the next part into a new buffer; returns `None` at the end.
+    /// Reads the next part into a new buffer; returns `None` at the end. Waits for memory, and for
+    /// the input.
     pub(super) fn next_part(&mut self, control: &Control) -> Result<Option<PartBuffer>> {
         self.next_into(None, control)
     }
@@ -220,7 +225,11 @@ impl<'a> PartReader<'a> {
     }
 }
 
-/// Uploads the parts of an input as a large file.
+/// Uploads the parts of an input as a large file. The first part is read before the file is started
+/// only by whoever made `parts`; the others are read while parts are sent.
+///
+/// On failure nothing is left but what `LargeFileLeft` names, and the input stands where it was when
+/// the failure was noticed.
 pub(super) fn upload(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
@@ -229,7 +238,7 @@ pub(super) fn upload(
     let Transfer {
         workers, control, ..
     } = transfer;
-    let tally = transfer.tally(file.name, parts.total());
+    let counter = transfer.counter(file.name, parts.total());
     // Where memory is limited, a buffer is returned at once, for whoever can use it now.
     let is_short = parts.memory.limit().is_some();
     let buffers = Buffers::new(workers.limit() + 1, !is_short);
@@ -240,7 +249,7 @@ pub(super) fn upload(
         parts: None,
     };
     parts.input.is_starting(true);
-    LargeFile::make(transfer, file, beginning, &tally, |large| {
+    LargeFile::make(transfer, file, beginning, &counter, |large| {
         parts.input.is_starting(false);
         parallel::run(workers, control, |control| {
             let (buffers, parts) = (&buffers, &mut parts);

@@ -35,7 +35,8 @@ use crate::model::sha1::Sha1Digest;
 use crate::raw::UploadBody;
 use crate::session::upload_url::UploadOutcome;
 use crate::transfer::Transfer;
-use crate::transfer::new_file::{Comparison, NewFile};
+use crate::transfer::new_file::NewFile;
+use crate::transfer::new_file::compare::Comparison;
 use crate::transfer::source::UploadSource;
 use crate::transfer::uploaded::Uploaded;
 
@@ -50,7 +51,7 @@ pub(in crate::transfer) fn upload(
         session, control, ..
     } = transfer;
     let length = source.len();
-    let tally = transfer.tally(file.name, Some(length));
+    let tally = transfer.counter(file.name, Some(length));
     let target = UploadTarget::Bucket(file.bucket.clone());
     let (beginning, mut again) = (session.http().begin(), false);
     let request = file.upload_request();

@@ -60,7 +60,7 @@ use crate::transfer::uploaded::Uploaded;
 /// let uploaded = file.finish()?;
 /// assert_eq!(uploaded.version().content_length, 12);
 /// # }
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[must_use = "a writer that is dropped without `finish` stores nothing"]
 pub struct UploadWriter {

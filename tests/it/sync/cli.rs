@@ -95,7 +95,7 @@ fn c33_what_is_refused_changes_nothing_and_ends_with_2() {
         (&["-x", home, bucket], "there is no option -x; see --help\n"),
         (
             &[home],
-            "a source and a destination are needed, and 1 places were given",
+            "two places are needed, a source and a destination, and the number of those given is 1",
         ),
         (
             &["--threads", "0", home, bucket],

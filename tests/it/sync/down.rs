@@ -172,6 +172,8 @@ fn c25_what_stands_in_the_way_is_removed_first_if_it_may_be() {
     let (outcome, told) = run(&places.down(SyncOptions::new()));
     assert_eq!(incomplete(outcome).failures, 2);
     assert_eq!(told.problems.lock().len(), 2);
+    // What has no place is not requested.
+    assert_eq!(places.world.count(Operation::DownloadFileById), 0);
     assert_eq!(
         places.files().into_keys().collect::<Vec<_>>(),
         ["p/old", "q"]

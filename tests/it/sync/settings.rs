@@ -203,6 +203,35 @@ fn a_file_without_its_key_is_one_problem_and_no_request() {
     );
 }
 
+/// A touched or renamed file whose copy takes a key that was not given is uploaded.
+#[test]
+fn what_cannot_be_copied_without_its_key_is_uploaded() {
+    let places = Places::new();
+    let encrypted = UploadOptions::new().encryption(Encryption::SseC(key(7)));
+    let options = SyncOptions::new()
+        .upload(encrypted)
+        .touched(Touched::Refresh { from: 1 })
+        .renames(b2sdk::sync::Renames::Sha1 { from: 1 });
+    places.write("touched", "content 1", 1_000_000_000);
+    places.write("old name", "content 2", 1_000_000_000);
+    places.up(options.clone()).run().unwrap();
+    super::support::set_time(&places.path("touched"), 1_000_000_001);
+    fs::rename(places.path("old name"), places.path("new name")).unwrap();
+    let without = places.up(options.clone());
+    let mut planned = plan(&without);
+    planned.sort();
+    assert_eq!(planned, ["upload new name", "upload touched"]);
+    let with = options.copy(
+        b2sdk::CopyOptions::new()
+            .source_encryption_key(&key(7))
+            .encryption(Encryption::SseC(key(7))),
+    );
+    let mut planned = plan(&places.up(with));
+    planned.sort();
+    assert_eq!(planned, ["copy new name (from old name)", "touch touched"]);
+    assert_eq!(without.run().unwrap().uploaded.files, 2);
+}
+
 /// What the destination has below a hide marker may be all that there is of a file that cannot be
 /// copied.
 #[test]

@@ -585,4 +585,7 @@ fn c10_renamed_files_are_copied() {
     assert_eq!(places.world.count(Operation::CopyFile), 5);
     assert_eq!(places.stored(), places.files());
     assert_eq!(plan(&sync), Vec::<String>::new());
+    // Content that replaces other content is uploaded.
+    fs::rename(places.path("new/1"), places.path("new/0")).unwrap();
+    assert_eq!(plan(&sync), ["upload new/0", "hide new/1"]);
 }

@@ -176,6 +176,12 @@ fn c15_more_removals_than_the_limit_change_nothing() {
         }))
     ));
     assert_eq!(places.stored().len(), 20);
+    // As many as the limit are removed.
+    for n in 0..10 {
+        places.write(&format!("old{n}"), "1", 1_000_000_000);
+    }
+    let report = places.up(SyncOptions::new().orphans(Orphans::Hide)).run();
+    assert_eq!(report.unwrap().hidden, 10);
 }
 
 /// Every upload fails: the bucket after the run is the bucket before it.

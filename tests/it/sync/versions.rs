@@ -231,3 +231,128 @@ fn contradictions_are_refused() {
     }
     assert_eq!(places.world.total(), 0);
 }
+
+/// Hidden names do not count for the limit on removals, although their versions are deleted.
+#[test]
+fn what_is_hidden_is_deleted_whatever_the_limit() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    places.write("kept", "1", 1_000_000_000);
+    bucket.upload_bytes(b"1", "home/hidden").unwrap();
+    bucket.hide_file("home/hidden").unwrap();
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .removal_limit(b2sdk::sync::RemovalLimit::Count(0));
+    let report = places.up(options).run().unwrap();
+    assert_eq!((report.uploaded.files, report.deleted_versions), (1, 2));
+}
+
+/// Somebody else has done what a removal is for, when its turn comes.
+#[test]
+fn what_is_gone_or_hidden_already_is_no_failure() {
+    struct Faster(b2sdk::Bucket);
+    impl b2sdk::sync::SyncObserver for Faster {
+        fn step(&self, step: &b2sdk::sync::SyncStep) {
+            let name = format!("home/{}", step.name);
+            match &step.action {
+                b2sdk::sync::Action::Hide if step.name == "hidden" => {
+                    self.0.hide_file(&name).unwrap();
+                }
+                b2sdk::sync::Action::Hide => {
+                    let version = self.0.list_file_versions(&name).unwrap().next();
+                    let id = version.unwrap().unwrap().file_id;
+                    self.0.delete_file_version(&id, &name).unwrap();
+                }
+                b2sdk::sync::Action::DeleteVersion { file_id, .. } => {
+                    self.0.delete_file_version(file_id, &name).unwrap();
+                }
+                _ => {}
+            }
+        }
+    }
+    for (orphans, expected) in [(Orphans::Hide, 2), (Orphans::Delete, 2)] {
+        let places = Places::new();
+        let bucket = &places.world.bucket;
+        places.write("kept", "1", 1_000_000_000);
+        for name in ["home/hidden", "home/gone"] {
+            bucket.upload_bytes(b"1", name).unwrap();
+        }
+        let settings = b2sdk::sync::SyncRun::new().observer(Faster(bucket.clone()));
+        let sync = places.up(SyncOptions::new().orphans(orphans));
+        let report = sync.run_with(&settings).unwrap();
+        assert_eq!(report.hidden + report.deleted_versions, expected);
+        assert_eq!(places.stored().len(), 1);
+    }
+}
+
+/// The file that was to be copied to its new name stays under the old one if that fails.
+#[test]
+fn what_could_not_be_copied_to_its_new_name_is_not_removed() {
+    let places = Places::new();
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .renames(b2sdk::sync::Renames::Sha1 { from: 1 })
+        .remove_despite_failures(true);
+    places.write("old", "content", 1_000_000_000);
+    places.write("gone", "1", 1_000_000_000);
+    let sync = places.up(options);
+    sync.run().unwrap();
+    fs::rename(places.path("old"), places.path("new")).unwrap();
+    fs::remove_file(places.path("gone")).unwrap();
+    let refused = Fault::on(Operation::CopyFile).status(403, "access_denied", "no");
+    places.world.inject(refused.always());
+    let report = incomplete(sync.run());
+    assert_eq!((report.failures, report.deleted_versions), (1, 1));
+    assert_eq!(places.stored().into_keys().collect::<Vec<_>>(), ["old"]);
+}
+
+/// An older version that is not to be deleted keeps the newer ones of its name.
+#[test]
+fn what_is_newer_than_a_declined_version_stays() {
+    struct KeepsOldest(std::sync::atomic::AtomicBool);
+    impl b2sdk::sync::SyncObserver for KeepsOldest {
+        fn approve(&self, step: &b2sdk::sync::SyncStep) -> bool {
+            !step.is_removal() || self.0.swap(true, std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+    let places = Places::new();
+    places.write("kept", "1", 1_000_000_000);
+    for content in ["1", "22", "333"] {
+        let bucket = &places.world.bucket;
+        bucket.upload_bytes(content.as_bytes(), "home/a").unwrap();
+    }
+    let observer = KeepsOldest(std::sync::atomic::AtomicBool::new(false));
+    let settings = b2sdk::sync::SyncRun::new().observer(observer);
+    let sync = places.up(SyncOptions::new().orphans(Orphans::Delete));
+    let report = sync.run_with(&settings).unwrap();
+    assert_eq!((report.declined, report.deleted_versions), (1, 0));
+}
+
+/// After a file has vanished, old versions are deleted, and orphans are not.
+#[test]
+fn a_file_that_vanishes_keeps_orphans_alone() {
+    struct Remove(std::path::PathBuf);
+    impl b2sdk::sync::SyncObserver for Remove {
+        fn step(&self, step: &b2sdk::sync::SyncStep) {
+            if step.name == "vanishing" {
+                fs::remove_file(&self.0).unwrap();
+            }
+        }
+    }
+    let places = Places::new();
+    for name in ["changed", "orphan", "kept"] {
+        places.write(name, "1", 1_000_000_000);
+    }
+    let options = SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .old_versions(OldVersions::Delete);
+    let sync = places.up(options);
+    sync.run().unwrap();
+    fs::remove_file(places.path("orphan")).unwrap();
+    places.write("changed", "22", 1_000_000_001);
+    places.write("vanishing", "1", 1_000_000_000);
+    let observer = Remove(places.path("vanishing"));
+    let report = incomplete(sync.run_with(&b2sdk::sync::SyncRun::new().observer(observer)));
+    assert_eq!((report.vanished, report.deleted_versions), (1, 1));
+    assert!(places.stored().contains_key("orphan"));
+}

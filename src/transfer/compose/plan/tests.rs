@@ -3,7 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
-use super::{Limits, PartPlan, Placed, PlannedPart, Slice, plan};
+use super::limits::Limits;
+use super::slices::{PlannedPart, Slice};
+use super::{PartPlan, Placed, plan};
 use crate::error::{Error, Result};
 use crate::transfer::options::Overlap;
 

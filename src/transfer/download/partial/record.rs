@@ -4,6 +4,24 @@
 //! is a step: the number of a part, how many of its bytes are on the disk, and their SHA-1, or `-`
 //! if the SHA-1 of the whole file is known. The last step of a part counts. A last line without a
 //! line break was being written when the process died, and is ignored.
+//!
+//! ```text
+//! {"format":1,"fileName":"disk.img","fileId":"4_z27...","contentLength":25000000,"contentSha1":"2aae...","partSize":12500000}
+//! 0 8388608 -
+//! 1 8388608 -
+//! 0 12500000 -
+//! ```
+//!
+//! | what is wrong with a record | what follows |
+//! | --- | --- |
+//! | it is of another version, or of one whose SHA-1 or length differs | it is not used: its bytes are other ones |
+//! | it has another form than this release writes | it is not used, and neither is its data |
+//! | a complete line cannot be read, or names bytes that its part does not have | it is damaged, and not used: the lines before it may be damaged as well |
+//! | a line has a SHA-1 although that of the whole is known, or none although it is needed | it is damaged, and not used |
+//! | the parts are cut in another size than is wanted now | it is used, with its own size |
+//!
+//! A record that is not used is replaced, and its data removed: that costs the download of bytes
+//! that were there, and never a wrong byte.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -23,15 +41,22 @@ const MOST_PARTS: u64 = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Header {
+    /// The form of the record. A record of another one is not read.
     format: u32,
+    /// The name of the file in its bucket.
     file_name: String,
+    /// The id of the version, which no other version ever has.
     file_id: String,
+    /// The length of the whole file, in bytes.
     content_length: u64,
+    /// The SHA-1 of the whole file, if the service or the uploader recorded one.
     content_sha1: Option<String>,
+    /// The size of the parts, in bytes, that the download was begun with.
     pub(super) part_size: u64,
 }
 
 impl Header {
+    /// The first line of a new record of this version.
     pub(super) fn new(version: &FileVersion, part_size: u64) -> Self {
         Self {
             format: FORMAT,
@@ -54,11 +79,18 @@ impl Header {
     }
 }
 
-/// The number of bytes of a part that are on the disk, and their SHA-1 if it is needed.
+/// How far a part has come: the number of its bytes that are on the disk, counted from its
+/// beginning, and their SHA-1 if it is needed.
+///
+/// A step is written after its bytes were flushed, so it never promises what a power failure can
+/// take away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
+    /// The number of the part, from 0.
     pub(super) part: u64,
+    /// The number of bytes from the beginning of the part.
     pub(super) bytes: u64,
+    /// The SHA-1 of these bytes, if the SHA-1 of the whole is not known.
     pub(super) sha1: Option<Sha1Digest>,
 }
 
@@ -92,9 +124,10 @@ impl FromStr for Step {
     }
 }
 
-/// The content of a record.
+/// The content of a record that can be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
+    /// The version, and how it was cut when the download was begun.
     pub(super) header: Header,
     /// The last step of each part that has one.
     pub(super) steps: BTreeMap<u64, Step>,
@@ -108,7 +141,11 @@ impl Record {
         Ok(serde_json::to_string(header)? + "\n")
     }
 
-    /// Reads the record of the wanted version. Fails with the reason why the record cannot be used.
+    /// Reads the record of the wanted version. Fails with the reason why the record cannot be used,
+    /// which is logged and never an error of the download.
+    ///
+    /// The part size of `wanted` is not compared. The text may be anything: it is what the disk
+    /// returns after a crash.
     pub(super) fn parse(text: &[u8], wanted: &Header) -> Result<Self, &'static str> {
         let whole = text.iter().rposition(|byte| *byte == b'\n');
         let whole = whole.and_then(|last| text.get(..=last)).unwrap_or_default();

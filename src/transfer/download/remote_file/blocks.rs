@@ -3,6 +3,15 @@
 //! The bytes of both together stay within the capacity. When room is needed, blocks that a
 //! sequential reader has passed are dropped first, and then those that were not used for the
 //! longest time.
+//!
+//! | a block is | because | what ends that |
+//! | --- | --- | --- |
+//! | missing | nobody has read it, or it was dropped | `begin_fetch` |
+//! | in flight | a thread is fetching it; its place is reserved | `arrive`, or `give_up` if it fails |
+//! | cached | it has arrived | another block needs its place, or `clear` |
+//!
+//! Bytes of a block that a reader still holds stay in memory until it drops them, also after the
+//! block was dropped here. That is at most one block for each thread that reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -19,6 +28,7 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// A block of these bytes. Its memory is returned when the last one drops it.
     pub(super) const fn new(bytes: Vec<u8>, loan: Option<Loan>) -> Self {
         Self { bytes, _loan: loan }
     }
@@ -59,6 +69,7 @@ struct Use {
 }
 
 impl Blocks {
+    /// An empty cache. With a capacity of 0, nothing ever fits into it.
     pub(super) const fn new(capacity: u64) -> Self {
         Self {
             capacity,
@@ -77,6 +88,7 @@ impl Blocks {
         Some(block)
     }
 
+    /// Whether a thread is fetching this block.
     pub(super) fn is_in_flight(&self, index: u64) -> bool {
         self.in_flight.contains_key(&index)
     }
@@ -90,6 +102,9 @@ impl Blocks {
 
     /// Makes room for a block that is about to be fetched. Returns whether there is room; if there
     /// is none, the block does not count as in flight.
+    ///
+    /// Blocks in flight are never dropped for it, so a file whose reads want more at the same time
+    /// than the capacity is read past the cache.
     pub(super) fn begin_fetch(&mut self, index: u64, bytes: u64) -> bool {
         if bytes > self.capacity || self.is_in_flight(index) {
             return false;

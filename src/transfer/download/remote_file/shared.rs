@@ -1,0 +1,304 @@
+//! What the threads that read one file share: its blocks, and how each of them is fetched.
+//!
+//! A read finds its bytes in the cache, waits for the thread that fetches them, or fetches them
+//! itself. In the last case it depends on how much is missing and how much memory there is:
+//!
+//! | what is missing | how it is fetched |
+//! | --- | --- |
+//! | at least 4 MiB of one read | in ranges side by side, directly into the caller's buffer, and nothing is cached |
+//! | less, and there is memory for it | as blocks that stay in the cache, with one request |
+//! | less, and there is none | only the bytes of the read, or one block that the handle keeps for itself |
+//!
+//! The lock on the blocks is never held during a request.
+
+mod block_fetch;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::{Condvar, Mutex};
+
+use self::block_fetch::BlockFetch;
+use super::blocks::{Block, Blocks};
+use super::pattern::{Ahead, Pattern};
+use crate::control::Control;
+use crate::control::caches::Reclaim;
+use crate::control::progress::ProgressCounter;
+use crate::control::workers::Workers;
+use crate::error::Result;
+use crate::model::file::FileVersion;
+use crate::session::Session;
+use crate::transfer::download::stream::{ByteStream, PinnedVersion};
+use crate::transfer::parallel;
+
+/// The number of missing bytes from which on a read bypasses the cache: they are fetched in several
+/// ranges at a time, directly into the caller's buffer.
+const DIRECT: u64 = 4 * 1024 * 1024;
+/// The smallest size of such a range, in bytes.
+const MIN_RANGE: usize = 1024 * 1024;
+
+/// What the threads of one file share.
+pub(super) struct File {
+    pub(super) session: Arc<Session>,
+    /// The permits of the threads that read ahead, and the memory for blocks.
+    pub(super) workers: Arc<Workers>,
+    /// Ends all reads of the file when the last handle is dropped, or the caller cancels.
+    pub(super) control: Control,
+    pub(super) version: FileVersion,
+    /// The version that every response must belong to.
+    pub(super) pinned: PinnedVersion,
+    /// The bytes and the repeated requests of all handles together.
+    pub(super) counter: Arc<ProgressCounter>,
+    /// The size of its blocks.
+    pub(super) block: u64,
+    /// The largest number of bytes that are read ahead.
+    pub(super) most_ahead: u64,
+    /// What is in memory, and what is on its way.
+    pub(super) blocks: Mutex<Blocks>,
+    /// Wakes readers when a block has arrived, or will not.
+    pub(super) arrived: Condvar,
+    /// The runs of sequential reads, of all handles together.
+    pub(super) pattern: Mutex<Pattern>,
+    /// Whether the last reading ahead failed. It starts again after a read has succeeded.
+    pub(super) is_failing: AtomicBool,
+}
+
+/// A block that a handle keeps for itself because the cache has no room.
+#[derive(Debug, Clone)]
+pub(super) struct KeptBlock {
+    /// The byte of the file with which it begins.
+    pub(super) start: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What there is of the bytes of a read.
+pub(super) enum Found {
+    /// This many bytes were cached, and are copied.
+    Cached(usize),
+    /// These blocks have to be fetched first.
+    Missing(BlockFetch),
+    /// This many bytes are missing, which are too many to be cached.
+    Large(usize),
+    /// There is no room for the block.
+    NoRoom,
+}
+
+impl File {
+    /// The blocks that contain these bytes.
+    fn indices(&self, bytes: &Range<u64>) -> Range<u64> {
+        bytes.start / self.block..bytes.end.div_ceil(self.block)
+    }
+
+    /// Whether another thread is fetching the block of this byte.
+    pub(super) fn is_in_flight(&self, offset: u64) -> bool {
+        self.blocks.lock().is_in_flight(offset / self.block)
+    }
+
+    /// The number of blocks of the file.
+    const fn block_count(&self) -> u64 {
+        self.pinned.length.div_ceil(self.block)
+    }
+
+    /// The bytes of these blocks.
+    pub(super) fn bytes(&self, indices: &Range<u64>) -> Range<u64> {
+        let end = (indices.end * self.block).min(self.pinned.length);
+        indices.start * self.block..end
+    }
+
+    /// Copies what is cached at the beginning of a read. Waits for it if another thread is fetching
+    /// it. If it is not cached, decides how it is fetched.
+    pub(super) fn look(
+        self: &Arc<Self>,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+        ahead: Ahead,
+    ) -> Result<Found> {
+        let indices = self.indices(wanted);
+        let mut blocks = self.blocks.lock();
+        // A block that others push out before this thread finds it is fetched here in the end.
+        for _ in 0..2 {
+            while blocks.is_in_flight(indices.start) {
+                self.control.check()?;
+                self.arrived.wait(&mut blocks);
+            }
+            let read = self.copy_cached(&mut blocks, wanted, buffer, ahead.bytes > 0);
+            if read > 0 {
+                return Ok(Found::Cached(read));
+            }
+            if !blocks.is_in_flight(indices.start) {
+                break;
+            }
+        }
+        let count = blocks.missing(indices.clone());
+        if count == 0 {
+            return Ok(Found::NoRoom);
+        }
+        let end = self.bytes(&(indices.start..indices.start + count)).end;
+        let missing = end.min(wanted.end).saturating_sub(wanted.start);
+        if missing >= DIRECT {
+            return Ok(Found::Large(usize::try_from(missing).unwrap_or(usize::MAX)));
+        }
+        let mut span = indices.start..indices.start + count;
+        // A reader that is faster than what is read ahead asks for as much at once.
+        let size = ahead.request_size(indices.start, self.block);
+        let most = indices.start + size.max(count);
+        span.end += blocks.missing(span.end..most.min(self.block_count()));
+        // The last block may be short, and what is before it is often read next.
+        let is_short = self.bytes(&span).end - self.bytes(&span).start < self.block;
+        if is_short && span.start > 0 && blocks.missing(span.start - 1..span.start) == 1 {
+            span.start -= 1;
+        }
+        let flight = BlockFetch::begin_fetch(self, &mut blocks, span);
+        drop(blocks);
+        Ok(match flight {
+            Some(flight) if flight.covers(indices.start) => Found::Missing(flight),
+            _ => Found::NoRoom,
+        })
+    }
+
+    /// Copies the cached bytes at the beginning of a read. With `passes`, blocks that were read to
+    /// their end count as no longer needed.
+    fn copy_cached(
+        &self,
+        blocks: &mut Blocks,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+        passes: bool,
+    ) -> usize {
+        let mut read = 0;
+        for index in self.indices(wanted) {
+            let Some(block) = blocks.get(index) else {
+                break;
+            };
+            read += self.copy(index, &block, wanted, buffer);
+            if passes && self.bytes(&(index..index + 1)).end <= wanted.end {
+                blocks.pass(index);
+            }
+        }
+        read
+    }
+
+    /// Copies what a block has of a read to its place in the buffer.
+    fn copy(&self, index: u64, block: &Block, wanted: &Range<u64>, buffer: &mut [u8]) -> usize {
+        let start = index * self.block;
+        let from = wanted.start.max(start);
+        let to = wanted.end.min(start + block.bytes.len() as u64);
+        let place = |from: u64, to: u64| {
+            let (from, to) = (usize::try_from(from).ok()?, usize::try_from(to).ok()?);
+            (from < to).then_some(from..to)
+        };
+        let source = place(from.saturating_sub(start), to.saturating_sub(start))
+            .and_then(|range| block.bytes.get(range));
+        let target = place(from - wanted.start, to.saturating_sub(wanted.start))
+            .and_then(|range| buffer.get_mut(range));
+        match (source, target) {
+            (Some(source), Some(target)) => {
+                target.copy_from_slice(source);
+                source.len()
+            }
+            _ => 0,
+        }
+    }
+
+    /// The next range of the window to read ahead, if there is one.
+    ///
+    /// There is none if no permit is free, if there is no memory, or if the window ends before a
+    /// whole range: half of one would cost another request for the rest.
+    pub(super) fn plan(self: &Arc<Self>, window: &Range<u64>, ahead: Ahead) -> Option<BlockFetch> {
+        // If no permit is free, the next read tries again.
+        self.workers.try_take()?;
+        let is_last = window.end == self.pinned.length;
+        let window = self.indices(window);
+        let mut blocks = self.blocks.lock();
+        let mut first = window.start;
+        while first < window.end && blocks.missing(first..first + 1) == 0 {
+            first += 1;
+        }
+        let size = ahead.request_size(first, self.block);
+        let count = blocks.missing(first..window.end);
+        let is_cut_off = first + count == window.end && !is_last;
+        if count == 0 || (count < size && is_cut_off) {
+            // A whole range is asked for when the window has moved on.
+            return None;
+        }
+        BlockFetch::begin_fetch(self, &mut blocks, first..first + count.min(size))
+    }
+
+    /// A stream of these bytes of the version, which sends its request at the first read. It counts
+    /// in the numbers that the handles report.
+    pub(super) fn stream(&self, range: Range<u64>, control: &Control) -> ByteStream {
+        let steering = (control.clone(), &self.counter);
+        ByteStream::new(&self.session, steering, self.pinned.clone(), range, None)
+    }
+
+    /// Fetches blocks, and copies what they have of a read. Returns the number of bytes, which may
+    /// be less than the read wants if there was no room for all of its blocks.
+    pub(super) fn fetch_into(
+        &self,
+        flight: BlockFetch,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+    ) -> Result<usize> {
+        let mut read = 0;
+        flight.fetch(|index, block| read += self.copy(index, block, wanted, buffer))?;
+        Ok(read)
+    }
+
+    /// Fetches only the bytes of a read, or its block if the handle keeps that.
+    pub(super) fn fetch_uncached(
+        &self,
+        wanted: &Range<u64>,
+        buffer: &mut [u8],
+        kept: Option<&mut Option<KeptBlock>>,
+    ) -> Result<usize> {
+        let Some(kept) = kept else {
+            let length = wanted.end - wanted.start;
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            let buffer = buffer.get_mut(..length).unwrap_or_default();
+            self.stream(wanted.clone(), &self.control).fill(buffer)?;
+            return Ok(length);
+        };
+        let index = wanted.start / self.block;
+        let bytes = self.bytes(&(index..index + 1));
+        let mut content = room_for(&bytes);
+        self.stream(bytes.clone(), &self.control)
+            .fill(&mut content)?;
+        let block = Block::new(content, None);
+        let read = self.copy(index, &block, wanted, buffer);
+        *kept = Some(KeptBlock {
+            start: bytes.start,
+            bytes: block.bytes,
+        });
+        Ok(read)
+    }
+
+    /// Fills a large buffer in several ranges at a time. The first range that fails stops the others,
+    /// and the content of the buffer is then unspecified.
+    pub(super) fn fetch_side_by_side(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        let size = buffer.len().div_ceil(self.workers.limit()).max(MIN_RANGE);
+        parallel::run(&self.workers, &self.control, |_| {
+            let offsets = (offset..).step_by(size);
+            let ranges = offsets.zip(buffer.chunks_mut(size));
+            Box::new(ranges.map(|(start, part)| {
+                Ok(move |control: &Control| {
+                    let range = start..start + part.len() as u64;
+                    self.stream(range, control).fill(part)
+                })
+            }))
+        })
+        .map(|_: Vec<()>| ())
+    }
+}
+
+impl Reclaim for File {
+    fn reclaim(&self) {
+        self.blocks.lock().clear();
+    }
+}
+
+/// A buffer for these bytes.
+fn room_for(bytes: &Range<u64>) -> Vec<u8> {
+    let length = usize::try_from(bytes.end - bytes.start);
+    vec![0; length.unwrap_or_default()]
+}
