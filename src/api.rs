@@ -51,7 +51,7 @@ pub use self::builder::B2ApiBuilder;
 ///
 /// # Errors of any call
 ///
-/// Every call that sends a request can fail in these ways, which the `# Errors` sections do not repeat:
+/// Every call that sends a request can fail in these ways, which the sections "Errors" do not repeat:
 ///
 /// - nothing is authorized: [`Error::NotAuthorized`](crate::Error::NotAuthorized),
 ///   [`Error::InvalidCredentials`](crate::Error::InvalidCredentials),

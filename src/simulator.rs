@@ -157,7 +157,9 @@ impl Simulator {
         key.create(&self.world)
     }
 
-    /// Returns the log of the requests that the simulator received.
+    /// Returns the log of the requests that the simulator has received since it started, or since the log
+    /// was cleared. What is returned is the log itself and not a copy: it also shows later requests.
+    /// Calls of the admin endpoint are not in it.
     #[must_use]
     pub fn log(&self) -> RequestLog {
         self.log.clone()

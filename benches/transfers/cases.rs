@@ -63,7 +63,7 @@ const RCLONE: &str = "rclone";
 /// The numbers of workers that the adaptive one is compared with.
 const FIXED: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// How many of the smallest are left out where a connection carries next to nothing.
-const TOO_FEW: usize = 2;
+const TOO_FEW: usize = 3;
 /// The ranges of a download there.
 const LOSSY_RANGE: u64 = 1 << 20;
 /// The parts of an upload where each connection is slow.

@@ -135,7 +135,14 @@ impl B2Api {
     /// ```
     ///
     /// # Errors
-    /// As [`create_key`](Self::create_key).
+    /// [`Error::InvalidInput`], before anything is sent, for a name that no key can have, for no capability
+    /// at all, or for restrictions that a key cannot have; [`Error::NotAllowed`] if this key lacks
+    /// `writeKeys`, or would grant more than it has; the errors of any call.
+    ///
+    /// # Consequences
+    /// If the connection breaks before the answer ([`Error::Connection`], `sent` is `All`), the key may
+    /// exist, and nobody knows its secret. Find it by its name with [`list_keys`](Self::list_keys), and
+    /// delete it.
     pub fn create_key_with(
         &self,
         name: &str,

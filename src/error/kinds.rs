@@ -252,7 +252,7 @@ pub enum Error {
     #[error("the service cannot answer now: {0}")]
     Busy(Box<ServiceError>),
     /// The service refused the call for a reason that has no variant here. [`ServiceError::code`] tells the
-    /// reason, and [`ErrorCode`] lists the known ones.
+    /// reason, and [`ErrorCode`](crate::error::ErrorCode) lists the known ones.
     #[error(fmt = with_hint)]
     Service(Box<ServiceError>),
     /// The service's answer cannot be understood, or is about something else than the request. Often a proxy

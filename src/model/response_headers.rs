@@ -79,7 +79,8 @@ setters! {
 }
 
 impl ResponseHeaders {
-    /// Creates an empty set: every header is the file's own.
+    /// Creates a set that replaces no header: a download has the headers that the file was uploaded
+    /// with.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

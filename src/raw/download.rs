@@ -63,7 +63,9 @@ impl Raw<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`download_file_by_id`](Self::download_file_by_id).
+    /// [`Error::FileNotFound`], also if the latest version is hidden; [`Error::EncryptionKey`] for a
+    /// missing or wrong customer's key; [`Error::RangeNotSatisfiable`] if the file has none of the bytes;
+    /// otherwise [those of every call](Raw#errors).
     pub fn download_file_by_name(
         &self,
         bucket_name: &str,

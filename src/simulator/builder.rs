@@ -153,16 +153,22 @@ impl SimulatorBuilder {
         self
     }
 
-    /// Speaks TLS instead of plain HTTP. [`Simulator::url`] then begins with `https`, and clients have to
-    /// trust [`Simulator::ca_certificate`].
+    /// Speaks TLS instead of plain HTTP, with the certificate that [`Tls`] names. [`Simulator::url`] then
+    /// begins with `https`, and clients have to trust the authority of that certificate. For a generated one
+    /// it is [`Simulator::ca_certificate`].
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Uses this address in every answer and in [`Simulator::url`], instead of the address by which
-    /// the client reached the simulator: for proxies, containers and programs that terminate TLS.
-    /// It may have a path, if a proxy removes it from requests.
+    /// Sets the address that clients use, such as `https://b2.example.com` or
+    /// `http://b2-simulator:8080`. Every answer then names it, and so does [`Simulator::url`]. By
+    /// default, answers name the address by which the client reached the simulator.
+    ///
+    /// This is for simulators behind a proxy, in a container, or behind a program that terminates
+    /// TLS. The address begins with `http://` or `https://`, and may have a path if a proxy removes
+    /// it from requests. The simulator itself still listens where it did. An address of another
+    /// form makes [`start`](Self::start) fail.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into());
         self
@@ -189,7 +195,9 @@ impl SimulatorBuilder {
         self
     }
 
-    /// Starts the simulator.
+    /// Starts the simulator, and returns when it listens. Without settings it listens on a free port of
+    /// this machine only, keeps everything in memory, and has an account without buckets. It runs on
+    /// threads of its own until the [`Simulator`] is dropped.
     ///
     /// # Errors
     /// The port is in use (the message names it); or the directory cannot be used, for instance

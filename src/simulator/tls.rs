@@ -15,7 +15,11 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// How a simulator speaks TLS: see [`SimulatorBuilder::tls`](super::SimulatorBuilder::tls).
+/// The certificate of a simulator that speaks TLS, for
+/// [`SimulatorBuilder::tls`](super::SimulatorBuilder::tls).
+///
+/// The certificate is either [generated](Self::generated) when the simulator starts, together with an
+/// authority that clients have to trust, or one that you have already. `Debug` never shows the private key.
 ///
 /// ```
 /// use b2sdk::simulator::{Simulator, Tls};

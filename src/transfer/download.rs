@@ -68,7 +68,7 @@ const MAX_RANGE: u64 = 128_000_000;
 /// let reader = bucket.download_file_by_name_with("hello.txt", &options)?.into_reader();
 /// assert_eq!(reader.verification(), Verification::PartOfFile);
 /// # }
-/// # Ok::<_, b2sdk::Error>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -215,7 +215,7 @@ impl Download {
     /// let content_range = format!("bytes {}-{}/{total}", range.start, range.end - 1);
     /// assert_eq!(content_range, "bytes 7-11/12");
     /// # }
-    /// # Ok::<_, b2sdk::Error>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     #[must_use]
     pub const fn range(&self) -> Range<u64> {
@@ -259,7 +259,7 @@ impl Download {
     /// let bytes = bucket.download_file_by_name("hello.txt")?.read_to_vec()?;
     /// assert_eq!(bytes, b"hello");
     /// # }
-    /// # Ok::<_, b2sdk::Error>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors
@@ -294,7 +294,7 @@ impl Download {
     /// let written = bucket.download_file_by_name("hello.txt")?.write_to(&mut copy)?;
     /// assert_eq!((written, copy.as_slice()), (5, &b"hello"[..]));
     /// # }
-    /// # Ok::<_, b2sdk::Error>(())
+    /// # Ok::<_, anyhow::Error>(())
     /// ```
     ///
     /// # Errors

@@ -198,7 +198,7 @@ impl UploadOptions {
 /// let copy = bucket.copy_with(&source.file_id, "data.json", &options)?;
 /// assert_eq!(copy.content_type.as_deref(), Some("application/json"));
 /// # }
-/// # Ok::<_, b2sdk::Error>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]

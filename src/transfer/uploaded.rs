@@ -17,7 +17,7 @@ use crate::model::id::FileId;
 /// let file_id = uploaded.into_version().file_id;
 /// assert_eq!(b2_api.get_file_info(&file_id)?.file_name, "hello.txt");
 /// # }
-/// # Ok::<_, b2sdk::Error>(())
+/// # Ok::<_, anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Uploaded {
