@@ -151,7 +151,7 @@ impl<'a> Upload<'a> {
     fn limits_in_memory(&self, auth: &AccountAuth, usual: u64) -> Result<PartLimits> {
         let memory = self.transfer.workers.memory();
         let usual = memory.limit().map_or(usual, |limit| usual.min(limit));
-        let least = auth.absolute_minimum_part_size;
+        let (least, _) = part_sizes(auth);
         let part_size = self.options.part_size.unwrap_or(usual.max(least));
         if self.options.part_size.is_some() {
             memory.check(part_size)?;
