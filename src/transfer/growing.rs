@@ -206,8 +206,8 @@ impl UploadSource for GrowingFile {
 
 /// Reads a range in whole blocks, each of which must be what it was in the beginning.
 ///
-/// A failure is final for the attempt: the position stays before the block, and reading on would fail
-/// in the same way.
+/// After a failure the position stays before the block: reading on reads and compares it again, and
+/// never skips it.
 struct BlockReader<'a> {
     source: &'a GrowingFile,
     /// The handle of this reader alone, whose position is set for each block.

@@ -11,13 +11,13 @@
 //! | there is no version of the name | the whole file is uploaded |
 //! | the file does not begin with the latest version | the whole file is uploaded |
 //! | the key may not read the version, or the customer's key is another one | the whole file is uploaded |
-//! | nothing was appended, and the settings are the same | nothing is created; the result is the latest version |
+//! | nothing was appended to a version that could be copied, and the settings are the same | nothing is created; the result is the latest version |
+//! | the version has no SHA-1, or less than 5 MB | the whole file is uploaded |
 //! | the latest version is deleted in between | the whole file is uploaded |
 //! | bytes change that the file had in the beginning | `SourceChanged` |
 //!
 //! The check costs one request (class B), two if the new version has a customer's key and the latest
-//! has none, and one pass over the local file. The copied beginning is one request of class C or a few
-//! of them, the appended bytes are free to send, and the new version is billed with its whole length.
+//! has none, and one pass over the local file. Each copied part is a request of class C, the appended bytes are free to send, and the new version is billed with its whole length.
 //! Nothing of the stored content is downloaded: the SHA-1 that the service or the uploader recorded is
 //! compared. A version without a SHA-1, or one that is too small to be copied as a part, is not
 //! used. A file below that size (5 MB) is therefore uploaded whole each time, also if it has not
@@ -28,8 +28,8 @@
 //! Two programs that append to one name at the same time create two versions, each of them complete.
 //!
 //! What is left behind: older versions remain and are billed until they are deleted, as after any
-//! upload. A failure leaves an unfinished large file only if the options ask for resuming, or if it
-//! could not be cancelled.
+//! upload. A failure leaves an unfinished large file only if the options ask for resuming, if it could
+//! not be cancelled, or if the process is killed.
 
 use crate::control::progress::{ProgressCounter, TransferStage};
 use crate::error::{Error, Result, WhyLeft};
@@ -191,8 +191,8 @@ impl Append<'_> {
     /// Returns what to record as the SHA-1 of the whole, if the file begins with the stored version
     /// and the service can copy that. Otherwise returns `None`.
     ///
-    /// What can be told without reading the file is asked first. The counter is returned because the
-    /// composition of an unchanged file ends here, and its progress has to end, too.
+    /// What can be told without reading the file is asked first. The counter of the reading is
+    /// returned, so that the progress of a file that is unchanged can be brought to its end.
     fn grown_from(
         &self,
         source: &GrowingFile,

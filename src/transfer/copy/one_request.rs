@@ -19,8 +19,7 @@
 //! list `listFiles`: a key without them cannot look, so its call fails after the first lost answer.
 //!
 //! A copy that the service is still making when it is looked for is not in the list. The request that
-//! is then sent again makes a second version, which is why the search comes after the attempt and not
-//! beside it, and why there are at most three rounds.
+//! is then sent again makes a second version, which is why there are at most three rounds.
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::Beginning;

@@ -4,8 +4,7 @@
 //! Downloads use it in three ways: the threads of a large download write their ranges through one
 //! handle (`ranges`), the hash of the whole is read back through it (`ordered_hash`, `partial`), and
 //! before the temporary file replaces the destination it is compared with what is at its path
-//! (`file`, `partial`). The last check leaves a moment between it and the rename, because no system
-//! renames a handle.
+//! (`file`, `partial`). A moment is left between that check and the rename, which goes by the path.
 //!
 //! | what another program does to the path | what follows |
 //! | --- | --- |
@@ -23,7 +22,7 @@ use std::path::Path;
 /// The handle's own position is not used, so threads that write different ranges need no lock. A
 /// system that takes no more bytes without an error is reported as `WriteZero`. Of bytes that could
 /// not all be written, some may be in the file. Bytes behind the end of the file make it longer, and
-/// what is skipped reads as zeros until it is written; a sparse file takes no room on the disk for it.
+/// what is skipped reads as zeros until it is written.
 pub(super) fn write_at(file: &File, mut bytes: &[u8], mut position: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match write_some(file, bytes, position) {
