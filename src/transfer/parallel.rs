@@ -43,8 +43,8 @@ where
     run_under(own, workers, control, pieces)
 }
 
-/// As [`run`], under a token that a failure cancels. Whatever else runs under that token stops,
-/// too.
+/// Runs all pieces under a token that a failure cancels, and returns their results in order. Whatever
+/// else runs under that token stops, too.
 pub(crate) fn run_under<'p, T, J>(
     own: CancelToken,
     workers: &Workers,
@@ -58,7 +58,7 @@ where
     run_on(thread::Builder::new, own, workers, control, pieces)
 }
 
-/// As [`run_under`], with threads that are made in this way.
+/// Runs all pieces under a token, with threads that are made in this way.
 fn run_on<'p, T, J>(
     new_thread: impl Fn() -> thread::Builder,
     own: CancelToken,

@@ -32,7 +32,7 @@
 //!
 //! What is resumed is not requested again, so it is not billed again; the rest is, as any download.
 //! Synchronizing does not take the files for the user's, because their names begin with
-//! `.b2-download-`. They need as much room on the disk as the content that has arrived.
+//! `.b2-download-`.
 //!
 //! The lock is on the record and not on the data, because the data is renamed to the destination: its
 //! lock would go with it. Both are in the directory of the destination, so that the rename is atomic.
@@ -317,7 +317,7 @@ fn lock(path: &Path, destination: &Path) -> Result<File> {
     )))
 }
 
-/// Opens the record without following a link, or creates it, readable by its owner only. What a link
+/// Opens the record without following a link, or creates it, readable (on Unix) by its owner only. What a link
 /// leads to is somebody else's file, which must be neither locked nor cut off.
 fn open_record(path: &Path) -> io::Result<File> {
     if path.is_symlink() {

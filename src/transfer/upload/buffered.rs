@@ -8,8 +8,8 @@
 //! A part that fails is sent again from its buffer. Such an upload cannot be resumed, so every
 //! failure cancels the large file.
 //!
-//! 1. The caller has read the first part of a stream, and knows that another one follows: a stream
-//!    that fits into one part never comes here.
+//! 1. Of a stream the first part was read already, and it is known that another one follows: what
+//!    fits into one part never comes here.
 //! 2. `b2_start_large_file` is sent when the parts are begun (`large`).
 //! 3. Each part is read, and sent with `b2_upload_part` while the next ones are read.
 //! 4. `b2_finish_large_file` is sent when the input has ended and all parts are stored.

@@ -128,7 +128,7 @@ impl PipeWriter {
     }
 }
 
-/// A writer that ends without a word must not make a file of what it has written.
+/// A writer that is dropped before it was finished must not make a file of what it has written.
 impl Drop for PipeWriter {
     fn drop(&mut self) {
         self.end(End::Broken);
