@@ -20,10 +20,11 @@
 //! | a part fails for good | the other parts are stopped, and the file ends as `large::ending` describes |
 //!
 //! The requests are free for parts that are uploaded; copied parts are billed in class C, and looking for
-//! an unfinished file costs one request of class C for each hundred of them and for each thousand parts.
+//! an unfinished file costs one request of class C for each hundred unfinished files of the bucket, and
+//! one for each thousand parts of those of the name.
 //!
 //! The second call after a failure with `resume` hashes the source again and sends only the parts that
-//! are missing. Without it, the second call starts anew, because the first has cancelled its file.
+//! are missing. Without it, the second call sends everything, because the first has cancelled its file.
 //!
 //! A file that changes between the hash and the upload of its parts fails with `SourceChanged` when
 //! a part is read, so the recorded SHA-1 is never that of another content.

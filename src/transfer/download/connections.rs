@@ -13,7 +13,7 @@
 //!    reaches the end of its part continues with the next one if nobody has that yet.
 //!
 //! The number only grows: a connection that is open costs less than deciding again. A caller who chose
-//! the size of the ranges has decided already, and nothing is measured for that.
+//! the size of the ranges has decided already: all workers are used from the beginning.
 //!
 //! | where the time goes | what follows |
 //! | --- | --- |

@@ -10,8 +10,8 @@
 //! | in flight | a thread is fetching it; its place is reserved | `arrive`, or `give_up` if it fails |
 //! | cached | it has arrived | another block needs its place, or `clear` |
 //!
-//! It is a table without a thread, a lock or a request of its own: the order of calls is the owner's
-//! (`shared`), which makes every rule here one that can be tried without a network.
+//! The table has no thread, lock or request of its own: `shared` makes the calls, in whatever order the
+//! readers need.
 //!
 //! Bytes of a block that a reader still holds stay in memory until it drops them, also after the
 //! block was dropped here. That is at most one block for each thread that reads.
