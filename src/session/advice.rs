@@ -30,7 +30,7 @@ const DAMAGED: &str = "did not match data received";
 /// to start speaking it.
 const MOST_NOT_HTTP: u32 = 3;
 
-/// The number of upload URLs of one call after whose refused tokens the next refusal is final. The key can be
+/// The number of upload URLs in a row after whose refused tokens the next refusal is final. The key can be
 /// replaced between asking for a URL and using it, but hardly again and again.
 const MOST_REFUSED_TOKENS: u32 = 2;
 
@@ -58,14 +58,15 @@ pub(super) struct History {
     /// The number of pauses whose length the retry policy chose. Each is about twice as long as the
     /// last.
     pub(super) waits: u32,
-    /// How often the token was replaced during this call.
+    /// How often the token was replaced since the last attempt that failed for another reason. After such an
+    /// attempt, which may have taken a minute, the token can have been replaced elsewhere.
     pub(super) reauthorized: u32,
     /// Whether a provider names the key, which may have been replaced since the last authorization. A new token
     /// that is refused is then replaced once more.
     pub(super) key_may_change: bool,
     /// The number of upload URLs that were given up during this call.
     pub(super) fresh_urls: u32,
-    /// The number of upload URLs that were refused for their token.
+    /// The number of upload URLs in a row that were refused for their token.
     pub(super) refused_tokens: u32,
     /// Whether an earlier attempt may have taken effect without our seeing its answer.
     pub(super) answer_lost: bool,

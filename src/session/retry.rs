@@ -287,6 +287,7 @@ impl RetryLoop<'_> {
         match advice {
             Advice::Stop => None,
             Advice::Again { after: Some(after) } => {
+                history.reauthorized = 0;
                 if let Some(refusal) = error.service() {
                     let (operation, seconds) = (self.operation, after.as_secs());
                     tracing::info!(%operation, seconds, "the service asks all calls of this kind to wait");
@@ -296,6 +297,7 @@ impl RetryLoop<'_> {
                 Some((Step::Again, after))
             }
             Advice::Again { after: None } => {
+                history.reauthorized = 0;
                 history.waits += 1;
                 Some((Step::Again, self.policy.delay(history.waits - 1)))
             }
@@ -305,7 +307,10 @@ impl RetryLoop<'_> {
             }
             Advice::FreshUploadUrl => {
                 history.fresh_urls += 1;
-                history.refused_tokens += u32::from(error.status() == Some(401));
+                history.refused_tokens = match error.status() {
+                    Some(401) => history.refused_tokens + 1,
+                    _ => 0,
+                };
                 // Backblaze's integration checklist asks for five other URLs without a pause. After
                 // that the service is overloaded.
                 let delay = match history.fresh_urls {

@@ -35,7 +35,7 @@ use crate::transfer::copy::one_request::CopyAnswer;
 use crate::transfer::large::{LargeFile, PartSource};
 use crate::transfer::new_file::NewFile;
 use crate::transfer::parted;
-use crate::transfer::parts::{COPY_PART, EqualParts, MAX_PART, PartLimits};
+use crate::transfer::parts::{COPY_PART, EqualParts, MAX_PART, PartLimits, part_sizes};
 use crate::transfer::resume::{PlanEntry, Resume};
 use crate::transfer::source::StoredFile;
 use crate::transfer::uploaded::Uploaded;
@@ -153,7 +153,7 @@ impl Copy<'_> {
             return Err(refusal);
         };
         let snapshot = self.transfer.authorization()?;
-        let minimum = snapshot.auth().absolute_minimum_part_size;
+        let (minimum, _) = part_sizes(snapshot.auth());
         let part_size = self.part_size.unwrap_or(COPY_PART);
         let limits = self.limits(part_size.min(length.div_ceil(2).max(minimum)))?;
         if limits.fits_one_request(length) {

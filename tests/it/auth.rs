@@ -125,6 +125,50 @@ fn a_token_that_is_refused_right_after_it_was_made_is_an_error() {
 }
 
 #[test]
+fn a_token_that_is_refused_again_after_another_failure_is_replaced_again() {
+    let world = World::new();
+    let failures = |operation| {
+        let on = || Fault::on(operation);
+        for fault in [
+            on().status(401, "expired_auth_token", ""),
+            on().status(503, "service_unavailable", ""),
+            on().status(401, "expired_auth_token", ""),
+            on().drop_connection(),
+            on().status(401, "bad_auth_token", ""),
+        ] {
+            world.inject(fault);
+        }
+        world.service.log().clear();
+    };
+    failures(Operation::ListFileNames);
+    assert_eq!(world.bucket.ls("").unwrap().count(), 0);
+    assert_eq!(
+        (
+            world.count(Operation::AuthorizeAccount),
+            world.count(Operation::ListFileNames)
+        ),
+        (3, 6)
+    );
+    // The tokens of upload URLs, of which five are asked for without a pause.
+    failures(Operation::UploadFile);
+    world.bucket.upload_bytes(b"x", "x").unwrap();
+    assert_eq!(world.count(Operation::UploadFile), 6);
+}
+
+#[test]
+fn tokens_are_not_replaced_without_end() {
+    let world = World::new();
+    for _ in 0..20 {
+        world.inject(Fault::on(Operation::ListFileNames).status(401, "expired_auth_token", ""));
+        world.inject(Fault::on(Operation::ListFileNames).status(503, "service_unavailable", ""));
+    }
+    world.service.log().clear();
+    let error = world.bucket.ls("").unwrap().next().unwrap().unwrap_err();
+    assert_eq!(error.attempts(), 8);
+    assert_eq!(world.count(Operation::AuthorizeAccount), 4);
+}
+
+#[test]
 fn an_empty_401_to_head_leads_to_one_authorization() {
     let world = World::new();
     world.bucket.upload_bytes(b"x", "x").unwrap();

@@ -1,5 +1,6 @@
 //! Part sizes that cannot be true do not make uploads fail, and are not blamed on the caller.
 
+use b2sdk::compose::Piece;
 use b2sdk::simulator::{Fault, Simulator};
 use b2sdk::{B2Api, BucketType, InMemoryAccountInfo, Operation, UploadOptions};
 
@@ -38,6 +39,13 @@ fn part_sizes_that_cannot_be_true_are_replaced_by_the_usual_ones() {
             let downloaded = bucket.download_file_by_name(name).unwrap();
             assert!(downloaded.read_to_vec().unwrap() == content, "{case}");
         }
+        let stored = bucket.get_file_info_by_name("whole").unwrap();
+        let twice = [
+            Piece::remote(&stored.file_id),
+            Piece::remote(&stored.file_id),
+        ];
+        let joined = bucket.concatenate(&twice, "twice").unwrap();
+        assert_eq!(joined.parts(), 2, "{case}");
         // A stream is cut into parts of the size that is recommended.
         let streamed = bucket.upload_stream(&content[..100], "stream").unwrap();
         assert_eq!(streamed.parts(), 1, "{case}");

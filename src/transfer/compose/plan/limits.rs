@@ -7,7 +7,7 @@
 
 use crate::error::Result;
 use crate::model::auth::AccountAuth;
-use crate::transfer::parts::{COPY_PART, MAX_PART, MAX_PARTS, PartLimits};
+use crate::transfer::parts::{COPY_PART, MAX_PART, MAX_PARTS, PartLimits, part_sizes};
 
 /// The number of parts of a stream that have the same size. After it the size doubles, so that the
 /// stream can still become the largest file.
@@ -31,7 +31,7 @@ pub(crate) struct Limits {
 impl Limits {
     /// The limits of an account. `wanted` replaces the size that it recommends.
     pub(crate) fn new(auth: &AccountAuth, wanted: Option<u64>) -> Result<Self> {
-        let min = auth.absolute_minimum_part_size.clamp(1, MAX_PART / 4);
+        let min = part_sizes(auth).0.min(MAX_PART / 4);
         let upload = PartLimits::new(auth, wanted)?.wanted();
         Ok(Self {
             min,
