@@ -34,8 +34,8 @@
 //! Synchronizing does not take the files for the user's, because their names begin with
 //! `.b2-download-`.
 //!
-//! The lock is on the record and not on the data, because the data is renamed to the destination: its
-//! lock would go with it. Both are in the directory of the destination, so that the rename is atomic.
+//! The lock is on the record and not on the data: on Windows, a lock on the data would also exclude other
+//! handles of this process. Both are in the directory of the destination, so that the rename is atomic.
 
 mod record;
 
