@@ -14,6 +14,9 @@
 //! | fails with `Cancelled` because the caller cancelled | are stopped as well; the call fails with `Cancelled` |
 //! | panics | are stopped; the panic continues on the calling thread after all have ended |
 //!
+//! Waiting for a permit is also what limits how far ahead the pieces are made: no piece is made before the
+//! one before it has its permit, so an iterator of any length is read only as far as it is used.
+//!
 //! While the next piece is made, which may read from the caller's code, the others run. A failure
 //! of making it counts like that of a piece.
 
@@ -132,6 +135,7 @@ struct Results<T> {
     done: Mutex<Vec<(usize, T)>>,
     /// The first failure that was not due to the stopping of the others.
     failure: Mutex<Option<Error>>,
+    /// Stops those that run, and keeps others from being started.
     stop: CancelToken,
 }
 

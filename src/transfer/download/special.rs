@@ -16,6 +16,10 @@
 //! | the SHA-1 is wrong | `ChecksumMismatch`; everything but the last bytes was written |
 //! | the device is full | `LocalFile` |
 //!
+//! Everything is written in order (`in_order`), also where ranges are received ahead of it in memory.
+//! [`DownloadOptions::resume`](crate::DownloadOptions::resume) has no effect, because nobody can tell what the
+//! reader of a pipe has done with the bytes.
+//!
 //! What was written cannot be taken back: a download that fails leaves the bytes that arrived
 //! before, unverified, with the reader of the pipe.
 
@@ -65,6 +69,7 @@ pub(super) fn output(path: &Path) -> Option<io::Result<File>> {
     }
 }
 
+/// There are no such paths here.
 #[cfg(not(unix))]
 pub(super) fn output(_: &Path) -> Option<io::Result<File>> {
     None
@@ -72,7 +77,9 @@ pub(super) fn output(_: &Path) -> Option<io::Result<File>> {
 
 /// A pipe or a device that is written to until the call is cancelled.
 pub(super) struct Special<'a> {
+    /// The handle, which is opened once.
     file: File,
+    /// Ends the waits below when the call is cancelled.
     control: &'a Control,
     /// Whether a write may block, because the handle is shared with others.
     may_block: bool,
@@ -80,7 +87,8 @@ pub(super) struct Special<'a> {
 
 #[cfg(unix)]
 impl<'a> Special<'a> {
-    /// Opens it; waits for somebody to read a pipe.
+    /// Opens it; waits for somebody to read a pipe. The wait has no limit of its own, and the response of
+    /// the service, which is open already, may break in it; it is then continued.
     pub(super) fn open(path: &Path, clock: &Clock, control: &'a Control) -> io::Result<Self> {
         use rustix::fs::OFlags;
         use rustix::io::Errno;

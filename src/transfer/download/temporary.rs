@@ -15,6 +15,9 @@ use crate::model::local_name::{TEMPORARY, TEMPORARY_END, TEMPORARY_RANDOM};
 
 /// Creates a file that is removed unless it is renamed. It has the permissions of the file that it
 /// replaces from the beginning, or those of any new file.
+///
+/// A process that is killed leaves it. On Unix, synchronizing into the directory removes it then, and not
+/// before its lock is gone.
 pub(super) fn temporary_file(
     directory: &Path,
     replaced: Option<&Permissions>,
