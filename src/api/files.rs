@@ -72,8 +72,8 @@ impl B2Api {
         control.in_span(|| Download::open(self.client.transfer(&control), request, options))
     }
 
-    /// Opens a version for reading at any position, as [`Bucket::open_file_by_id`](crate::Bucket::open_file_by_id)
-    /// does. One HEAD request is sent, billed in class B.
+    /// Opens a version for reading at any position, whatever bucket it is in. One HEAD request is sent, billed
+    /// in class B; each read that the cache cannot serve is at least one more.
     ///
     /// ```
     /// # #[cfg(feature = "simulator")] {
@@ -193,8 +193,10 @@ impl B2Api {
         )
     }
 
-    /// Sets the retention of a version, or removes it with `None`, as
-    /// [`Bucket::update_file_retention`](crate::Bucket::update_file_retention) does.
+    /// Sets the retention of a version, or removes it with `None`. It returns the retention that the service
+    /// has stored. A retention can always be extended, and shortened or removed only in the mode
+    /// `governance`, with [`bypass_governance`](UpdateFileRetentionOptions::bypass_governance). The request
+    /// is free (class A).
     ///
     /// # Errors
     /// [`Error::Locked`](crate::Error::Locked) if the present retention forbids the change;

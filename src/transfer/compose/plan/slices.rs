@@ -9,9 +9,9 @@
 //! | run | consecutive slices that are all local or all stored | `plan` |
 //! | part | what becomes one part of the large file | `cutter`, from runs |
 //!
-//! A witness is what the caller has of bytes that the service copies: with
-//! [`Overlap`](crate::transfer::options::Overlap), a local piece may cover stored bytes, and the copied part
-//! is then compared with it.
+//! A witness is what the caller has of bytes that the service copies. With
+//! [`Overlap::Verify`](crate::transfer::options::Overlap::Verify), a local piece that covers stored bytes is
+//! compared with the part that was copied of them.
 
 use std::ops::Range;
 
