@@ -141,7 +141,8 @@ impl SqliteAccountInfo {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty path;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty path, or one that begins with `~`
+    /// where there is no home directory;
     /// [`Error::AccountInfoCorrupt`](crate::Error::AccountInfoCorrupt) if the file is damaged or is not
     /// account info, and [`Error::AccountInfoTooNew`](crate::Error::AccountInfoTooNew) if a newer program
     /// changed the format: neither is changed; [`Error::LocalFile`](crate::Error::LocalFile) if the path
@@ -159,7 +160,8 @@ impl SqliteAccountInfo {
     /// Opens the account info in this file, with a clock that tests can move (feature `test-util`).
     ///
     /// # Errors
-    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty path;
+    /// [`Error::InvalidInput`](crate::Error::InvalidInput) for an empty path, or one that begins with `~`
+    /// where there is no home directory;
     /// [`Error::AccountInfoCorrupt`](crate::Error::AccountInfoCorrupt) if the file is damaged or is not
     /// account info, and [`Error::AccountInfoTooNew`](crate::Error::AccountInfoTooNew) if a newer program
     /// changed the format: neither is changed; [`Error::LocalFile`](crate::Error::LocalFile) if the path

@@ -60,8 +60,8 @@ const RECEIVING: Duration = Duration::from_millis(1);
 /// makes the error of a writer that fails.
 ///
 /// The hash, if one is recorded, is compared before the last bytes are written, so that a writer which
-/// has all bytes has the right ones. All threads have ended when this returns. `part_size` is the caller's, and `u64::MAX` stands
-/// for a single response.
+/// has all bytes has the right ones. All threads have ended when this returns. `part_size` is the
+/// caller's, and `u64::MAX` stands for a single response.
 pub(super) fn copy(
     reader: &mut DownloadReader,
     writer: &mut impl Write,

@@ -16,7 +16,7 @@
 //!
 //! All these requests are free. What is held in memory is at most one part for each worker and one
 //! more, of the size that the part has: parts of a stream double in size every thousand parts, and so
-//! does the memory. Under a memory limit, buffers are returned after each part, because another upload
+//! does the memory, within its limit if there is one. Under a memory limit, buffers are returned after each part, because another upload
 //! may be waiting for the memory; without one they are used again, which saves clearing them.
 //!
 //! | what happens | what follows |
