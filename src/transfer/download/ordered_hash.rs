@@ -21,7 +21,6 @@
 //! | another program shortens the file | the download fails with `ChecksumMismatch`, because fewer bytes are hashed |
 //! | a writer fails | the hash is closed, and the hashing thread ends without a result |
 //! | the hashing thread ends early | writers queue nothing more, and never wait |
-
 //!
 //! Ranges cannot be hashed each by itself, because the SHA-1 of the whole cannot be made of those of its
 //! parts. Reading the file when it is complete would be a second pass over the disk, for which the
