@@ -20,8 +20,8 @@
 //! | a part fails for good | the other parts are stopped, and the file ends as `large::ending` describes |
 //!
 //! The requests are free for parts that are uploaded; copied parts are billed in class C, and looking for
-//! an unfinished file costs one request of class C for each hundred unfinished files of the bucket, and
-//! one for each thousand parts of those of the name.
+//! an unfinished file costs one request of class C for each hundred unfinished files whose names begin with
+//! that of the file, and one for each thousand parts of those that may match.
 //!
 //! The second call after a failure with `resume` hashes the source again and sends only the parts that
 //! are missing. Without it, the second call sends everything, because the first has cancelled its file.
@@ -199,7 +199,9 @@ fn hash_whole_and_parts(
 /// already.
 ///
 /// The parts are made by as many threads as the workers have permits. The first failure that is final
-/// stops the others. Parts that were there count as arrived in the progress, but not as bytes that were sent. If the
+/// stops the others.
+///
+/// Parts that were there count as arrived in the progress, but not as bytes that were sent. If the
 /// search for an unfinished file fails, nothing has been started.
 pub(in crate::transfer) fn make(
     transfer: Transfer<'_>,
