@@ -20,7 +20,7 @@
 //! | --- | --- |
 //! | two threads read the same block | one fetches it, and the other waits for it |
 //! | the thread that fetches a block fails | the waiting one fetches it itself |
-//! | reading ahead fails | it stops until a read has succeeded |
+//! | reading ahead fails | it stops until a read has fetched blocks by itself |
 //! | the call is cancelled | waiting readers wake up and fail with `Cancelled` |
 //! | the version is deleted | what is cached can still be read; other reads fail with `FileNotFound` |
 //! | the cache is too small for a block | the handle keeps the block for itself, or reads only its own bytes |

@@ -62,7 +62,7 @@ pub(super) struct File {
     pub(super) arrived: Condvar,
     /// The runs of sequential reads, of all handles together.
     pub(super) pattern: Mutex<Pattern>,
-    /// Whether the last reading ahead failed. It starts again after a read has succeeded.
+    /// Whether the last reading ahead failed. It starts again after a read has fetched blocks by itself.
     pub(super) is_failing: AtomicBool,
 }
 

@@ -108,7 +108,7 @@ impl BlockFetch {
     }
 
     /// Fetches the blocks on a thread of its own, if there still is a permit. A failure is only
-    /// logged, and stops reading ahead until a read succeeds.
+    /// logged, and stops reading ahead until a read has fetched blocks by itself.
     ///
     /// The permit was free when the fetch was planned, and may have been taken since. It is not
     /// waited for: whoever needs the blocks first fetches them on its own thread.
