@@ -266,8 +266,8 @@ impl Bucket {
     /// content of the latest version, and only the appended bytes are uploaded.
     ///
     /// A file that has not changed creates no version, unless settings are asked for that its latest version
-    /// does not have; [`Uploaded::is_unchanged`] tells. A file of less than 5 MB is uploaded each time,
-    /// because the service could not copy it as a part.
+    /// does not have; [`Uploaded::is_unchanged`] tells. While it has less than 5 MB, a file is uploaded whole after
+    /// each change, because the service could not copy it as a part.
     ///
     /// The description of the latest version is one request of class B. Each new version is billed with its
     /// whole length, although only the end of it is sent.

@@ -11,17 +11,16 @@
 //! | there is no version of the name | the whole file is uploaded |
 //! | the file does not begin with the latest version | the whole file is uploaded |
 //! | the key may not read the version, or the customer's key is another one | the whole file is uploaded |
-//! | nothing was appended to a version that could be copied, and the settings are the same | nothing is created; the result is the latest version |
-//! | the version has no SHA-1, or less than 5 MB | the whole file is uploaded |
+//! | nothing was appended, and the settings are the same | nothing is created; the result is the latest version |
+//! | the version has no SHA-1, or less than 5 MB, to which something was appended | the whole file is uploaded |
 //! | the latest version is deleted in between | the whole file is uploaded |
 //! | bytes change that the file had in the beginning | `SourceChanged` |
 //!
 //! The check costs one request (class B), two if the new version has a customer's key and the latest
 //! has none, and one pass over the local file. Each copied part is a request of class C, the appended bytes are free to send, and the new version is billed with its whole length.
 //! Nothing of the stored content is downloaded: the SHA-1 that the service or the uploader recorded is
-//! compared. A version without a SHA-1, or one that is too small to be copied as a part, is not
-//! used. A file below that size (5 MB) is therefore uploaded whole each time, also if it has not
-//! changed.
+//! compared. A version without a SHA-1 is not used, and one that is too small to be copied as a part
+//! (5 MB) only if nothing was appended: a smaller file is uploaded whole after each change.
 //!
 //! The latest version is copied by its id. If somebody uploads another version under the name while
 //! this runs, that one becomes an older version, and the result still has the bytes of the local file.
@@ -80,6 +79,10 @@ impl Append<'_> {
         if stored.length == source.len() && file.is_kept_as(&version) {
             counter.finish();
             return Ok(Uploaded::unchanged(version));
+        }
+        // Less than a part is compared only because it may be all that there is.
+        if !limits.can_be_copied(stored.length) {
+            return self.upload.send(source);
         }
         match self.compose(stored, source, file, (sha1.given(), limits)) {
             // Somebody has deleted the version that was to be copied.
@@ -202,7 +205,9 @@ impl Append<'_> {
         let Some(expected) = stored.sha1 else {
             return Ok(None);
         };
-        if !limits.can_be_copied(stored.length) || source.len() < stored.length {
+        let may_be_unchanged = source.len() == stored.length;
+        let may_be_continued = source.len() > stored.length && limits.can_be_copied(stored.length);
+        if !may_be_unchanged && !may_be_continued {
             return Ok(None);
         }
         // Reading it is all that is reported until its content moves.
