@@ -2,8 +2,9 @@
 //!
 //! Taking a URL out of a store and returning it are two transactions or two round trips, which with
 //! small files take several times as long as the files themselves. So a bucket's URL that is
-//! returned while many others are, in quick succession, stays here. It is stored when the next URL
-//! is returned after a pause, or when the store is dropped. So does a URL that is returned while
+//! returned while many others are, in quick succession, stays here. It is stored when the next URLs
+//! are returned after a pause, at most 16 with each, because other threads wait while URLs are being
+//! stored; or when the store is dropped. So does a URL that is returned while
 //! other threads look for one. A process that is killed loses what is here; the next one requests
 //! other URLs from the service.
 //!
@@ -23,7 +24,7 @@
 //! | a URL is returned, fewer than 16 were within a second each | it goes to the store |
 //! | the 17th and later ones of a quick succession | they stay here |
 //! | a URL is returned while a thread looks for one | it stays here, and that thread or another one finds it |
-//! | a pause of more than a second, then a URL is returned | all URLs of its target go to the store |
+//! | a pause of more than a second, then a URL is returned | the 16 oldest of its target go to the store, and as many with each that follows |
 //! | the pool is full | the oldest URL is dropped |
 //! | the store cannot be reached | for those who wait, that is as if it were empty |
 //! | somebody else logs in, or out | the URLs of the others are dropped |
@@ -281,7 +282,8 @@ impl UrlPools {
             pool.urls.push(url);
             if pool.came_back <= FEW && pool.waiting == 0 {
                 pool.storing += 1;
-                return Some(std::mem::take(&mut pool.urls));
+                let some = pool.urls.len().min(FEW as usize);
+                return Some(pool.urls.drain(..some).collect());
             }
             let excess = pool.urls.len().saturating_sub(self.size);
             pool.urls.drain(..excess);

@@ -193,8 +193,8 @@ impl Bucket {
             file_name,
             bucket_id,
         } = version;
-        let named = match (bucket_id, file_id.bucket_by_form()) {
-            (Some(id), _) => id.clone(),
+        let (named, is_certain) = match (bucket_id, file_id.bucket_by_form()) {
+            (Some(id), _) => (id.clone(), false),
             (None, Some(id)) if id != here.as_str() => {
                 let asked = self
                     .client
@@ -203,8 +203,8 @@ impl Bucket {
                         raw.get_file_info(file_id)
                     });
                 match asked {
-                    Ok(found) => found.bucket_id.unwrap_or_else(|| here.clone()),
-                    Err(Error::NotAllowed(_)) => BucketId::from(id),
+                    Ok(found) => (found.bucket_id.unwrap_or_else(|| here.clone()), true),
+                    Err(Error::NotAllowed(_)) => (BucketId::from(id), false),
                     // Deleting it will show the same.
                     Err(error) if error.is_not_found() => return Ok(()),
                     Err(error) => return Err(error),
@@ -213,6 +213,10 @@ impl Bucket {
             _ => return Ok(()),
         };
         if named == here {
+            return Ok(());
+        }
+        // The bucket may have been deleted and created again since this handle was opened.
+        if is_certain && self.look_up(control, &here)?.as_ref() == Some(&named) {
             return Ok(());
         }
         let reason = format!(

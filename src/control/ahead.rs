@@ -71,10 +71,12 @@ impl<R, B> Ahead<R, B> {
 
     /// Reads no more.
     ///
-    /// It waits for the request that is under way, which the token cuts short. Calling it again
-    /// does nothing.
+    /// It waits for the request that is under way, which the token cuts short; looking up a name and
+    /// connecting cannot be cut short. Calling it again does nothing.
     pub(crate) fn end(&mut self) {
-        self.cancel.cancel();
+        if let State::Ahead { .. } = self.state {
+            self.cancel.cancel();
+        }
         self.join();
     }
 }
@@ -152,7 +154,8 @@ where
             State::Idle(_) | State::Ended => None,
         };
         if !matches!(batch, Some(Ok(_))) {
-            self.end();
+            // The thread has ended by itself. Cancelling it now would close connections that are good.
+            self.join();
         }
         batch
     }

@@ -20,7 +20,8 @@
 //!
 //! None of them holds more than the caller's buffer, and none takes a lock while it waits for the
 //! network. A pause of the bandwidth limit is taken inside `read`, in small pieces, and ends at
-//! once when the call is cancelled.
+//! once when the call is cancelled. `ExactReader` takes the pause of a piece before it reads the next
+//! one, because the head of a request is sent with the first piece.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -68,6 +69,9 @@ pub(super) struct ExactReader<'a> {
     /// When the first byte was asked for. With `Expect: 100-continue`, that is when the wait for
     /// leave ended.
     first_read: Option<Duration>,
+    /// The bytes whose time at the bandwidth limit is still to be waited for. They are waited for once
+    /// they were sent: before the next ones are read, or at the end.
+    owed: usize,
 }
 
 impl<'a> ExactReader<'a> {
@@ -85,6 +89,23 @@ impl<'a> ExactReader<'a> {
             control,
             clock,
             first_read: None,
+            owed: 0,
+        }
+    }
+
+    /// Waits for the time that the last bytes take at the bandwidth limit. A call that is cancelled does not
+    /// wait; its request is over.
+    pub(super) fn settle(&mut self) {
+        let _cancelled = self.pay();
+    }
+
+    /// Waits for the time of the bytes that were read last. Fails with `Cancelled`.
+    fn pay(&mut self) -> Result<(), Error> {
+        match (std::mem::take(&mut self.owed), &self.source) {
+            (owed @ 1.., Source::Reader(_, limiter)) => {
+                limiter.moved(owed, self.clock, self.control)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -116,6 +137,7 @@ impl<'a> ExactReader<'a> {
 impl Read for ExactReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.control.check()?;
+        self.pay()?;
         self.first_read.get_or_insert_with(|| self.clock.elapsed());
         let room = usize::try_from(self.left)
             .unwrap_or(usize::MAX)
@@ -129,11 +151,7 @@ impl Read for ExactReader<'_> {
         };
         let read = match &mut self.source {
             Source::Bytes(bytes) => bytes.read(buffer)?,
-            Source::Reader(reader, limiter) => {
-                let read = read_uninterrupted(reader, buffer)?;
-                limiter.moved(read, self.clock, self.control)?;
-                read
-            }
+            Source::Reader(reader, _) => read_uninterrupted(reader, buffer)?,
         };
         if read == 0 {
             return Err(io::Error::new(
@@ -142,6 +160,7 @@ impl Read for ExactReader<'_> {
             ));
         }
         self.left -= read as u64;
+        self.owed = read;
         Ok(read)
     }
 }

@@ -136,6 +136,7 @@ impl Http {
         }
         let started = self.0.clock.elapsed();
         let answer = self.run(message, ureq::SendBody::from_reader(&mut reader));
+        reader.settle();
         if asks {
             let asked = ExpectContinue {
                 host,

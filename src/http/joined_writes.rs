@@ -15,14 +15,16 @@
 //! that may take long to yield its first byte therefore reads it before the request begins
 //! (`ReaderSource`).
 
+use std::fmt;
+
 use ureq::Error;
+use ureq::unversioned::transport::time::Duration;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 /// The largest head that waits, in bytes. A longer one is sent by itself.
 const LONGEST: usize = 16 * 1024;
 
 /// A connection that joins the head of a request with the beginning of its body.
-#[derive(Debug)]
 pub(super) struct JoinedWrites<T> {
     /// The connection itself.
     transport: T,
@@ -30,6 +32,18 @@ pub(super) struct JoinedWrites<T> {
     held: Vec<u8>,
     /// Whether nothing was sent since the last answer, so that the next bytes are a head.
     is_at_head: bool,
+}
+
+/// The head has a token in it, so it is left out.
+impl<T: fmt::Debug> fmt::Debug for JoinedWrites<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("JoinedWrites")
+            .field("transport", &self.transport)
+            .field("held", &self.held.len())
+            .field("is_at_head", &self.is_at_head)
+            .finish()
+    }
 }
 
 impl<T: Transport> JoinedWrites<T> {
@@ -98,16 +112,14 @@ impl<T: Transport> Transport for JoinedWrites<T> {
         self.transport.transmit_output(amount, timeout)
     }
 
-    /// What is in the buffer already does not answer a request that was not sent, so the head is
-    /// sent first in any case.
-    fn maybe_await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.send_held(timeout)?;
-        self.is_at_head = true;
-        self.transport.maybe_await_input(timeout)
-    }
-
+    /// The time limit is that of waiting, perhaps only for the consent to a body. A head that takes longer
+    /// must not be taken for a missing consent, so the connection's own limit of a write applies to it.
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.send_held(timeout)?;
+        let sending = NextTimeout {
+            after: Duration::NotHappening,
+            ..timeout
+        };
+        self.send_held(sending)?;
         self.is_at_head = true;
         self.transport.await_input(timeout)
     }
@@ -173,7 +185,7 @@ mod tests {
             send(&mut connection, b"body");
             send(&mut connection, b"more");
             let timeout = NextTimeout::default();
-            connection.maybe_await_input(timeout).unwrap();
+            connection.await_input(timeout).unwrap();
             assert_eq!(
                 sent(&mut connection),
                 [&b"POST body"[..], &b"more"[..]].map(<[u8]>::to_vec)
@@ -183,7 +195,7 @@ mod tests {
             assert_eq!(sent(&mut connection), [b"GET".to_vec()]);
             // The consent to a body was awaited, and the body follows.
             send(&mut connection, b"its body");
-            connection.maybe_await_input(timeout).unwrap();
+            connection.await_input(timeout).unwrap();
             assert_eq!(sent(&mut connection), [b"its body".to_vec()]);
         }
     }
@@ -205,10 +217,10 @@ mod tests {
                     send(&mut connection, &bytes);
                     expected.extend(bytes);
                     if asks && index == 0 {
-                        connection.maybe_await_input(NextTimeout::default()).unwrap();
+                        connection.await_input(NextTimeout::default()).unwrap();
                     }
                 }
-                connection.maybe_await_input(NextTimeout::default()).unwrap();
+                connection.await_input(NextTimeout::default()).unwrap();
                 assert_eq!(connection.held.len(), 0);
             }
             assert_eq!(connection.transport.1.concat(), expected);

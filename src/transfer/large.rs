@@ -45,6 +45,8 @@ use crate::transfer::source::{StoredFile, UploadSource};
 use crate::transfer::uploaded::Uploaded;
 use crate::wire::copy::CopyPartRequest;
 
+pub(in crate::transfer) use self::ending::says_gone;
+
 /// The number of times that starting is tried if its answers are lost.
 const START_ROUNDS: u32 = 3;
 

@@ -119,7 +119,7 @@ pub(in crate::transfer) fn upload(
     let total = Some(source.len());
     let counter = ProgressCounter::at(stage, control, file.name, session.clock(), total);
     let ((sha1, known), listed) = match sha1 {
-        LargeFileSha1::Compute => listing_while(transfer, file, resume, || {
+        LargeFileSha1::Compute => listing_while(transfer, file, resume, |control| {
             Ok(match source.fix(None, control, &counter)? {
                 Some(fixed) => (Some(fixed.whole), Vec::new()),
                 None => {

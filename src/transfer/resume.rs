@@ -18,10 +18,11 @@
 //! | several files match | the one with the most parts is completed; the others stay |
 //! | a file of this name without parts and without a recorded SHA-1 or plan | it is skipped: it may be somebody's upload that has just begun |
 //! | a part with other content | the whole file is skipped |
+//! | a listed file that somebody has completed or cancelled since | it is skipped |
 //! | a file that another run is completing | both complete it; the service keeps one version, and the slower run finds out (`large::ending`) |
 //! | the file that the caller named does not match | `InvalidInput`, and nothing is started |
-//! | the key may not list unfinished files | a new file is started; `NotAllowed` if the caller named one |
-//! | listing fails for another reason | the upload fails, and nothing is started |
+//! | the key may not list unfinished files | a new file is started; `NotAllowed` at once if the caller named one |
+//! | listing fails for another reason | the upload fails at once, and nothing is started |
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -40,7 +41,7 @@ use crate::model::part::Part;
 use crate::model::sha1::{Sha1Digest, Sha1Hasher};
 use crate::session::paging::UnfinishedPages;
 use crate::transfer::Transfer;
-use crate::transfer::large::PartSource;
+use crate::transfer::large::{PartSource, says_gone};
 use crate::transfer::new_file::compare::Comparison;
 use crate::transfer::new_file::{NewFile, PLAN_ID};
 
@@ -232,7 +233,7 @@ fn candidates(
             of_name.cloned().collect()
         }
         _ => match listed.unwrap_or_else(|| list(transfer, file)) {
-            Err(Error::NotAllowed(_)) if wanted.is_none() => Vec::new(),
+            Err(error) if !is_final(resume, &error) => Vec::new(),
             listed => listed?,
         },
     };
@@ -240,9 +241,17 @@ fn candidates(
         if found.file_name != file.name || wanted.is_some_and(|wanted| *wanted != found.file_id) {
             continue;
         }
-        let listed = transfer
-            .session
-            .parts_of(transfer.control, &found.file_id)?;
+        let listed = match transfer.session.parts_of(transfer.control, &found.file_id) {
+            Ok(listed) => listed,
+            // Somebody has completed or cancelled it since it was listed. It has no parts that are
+            // billed, so it is not named in the result.
+            Err(error) if says_gone(&error) => {
+                let file_id = &found.file_id;
+                tracing::debug!(%file_id, "an unfinished large file is gone");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         match mismatch(&found, &listed, (file, resume), parts) {
             Some(reason) => search.pass_over(found.file_id, reason),
             None => candidates.push((found, listed)),
@@ -256,37 +265,55 @@ fn candidates(
 pub(in crate::transfer) type Listed = Result<Vec<FileVersion>>;
 
 /// Does some work that is necessary before unfinished files can be compared, and lists them at the same
-/// time, if they have to be listed. If the work fails, the listing is given up.
+/// time, if they have to be listed. If one of the two fails, the other is given up, unless the
+/// upload can do without the list.
 ///
 /// `None` if nothing has to be listed, or if the system refuses a thread for it.
 pub(in crate::transfer) fn listing_while<T>(
     transfer: Transfer<'_>,
     file: &NewFile<'_>,
     resume: &Resume,
-    work: impl FnOnce() -> Result<T>,
+    work: impl FnOnce(&Control) -> Result<T>,
 ) -> Result<(T, Option<Listed>)> {
     if matches!(resume, Resume::Never | Resume::Among(_)) {
-        return Ok((work()?, None));
+        return Ok((work(transfer.control)?, None));
     }
     let parent = transfer.control.cancel.as_ref();
     let stop = parent.map_or_else(CancelToken::new, CancelToken::child);
-    let beside = Control {
+    let stoppable = Control {
         cancel: Some(stop.clone()),
         ..transfer.control.clone()
     };
-    let beside = transfer.under(&beside);
+    let beside = transfer.under(&stoppable);
+    let listing = || {
+        let listed = list(beside, file);
+        if listed.as_ref().is_err_and(|error| is_final(resume, error)) {
+            stop.cancel();
+        }
+        listed
+    };
     thread::scope(|scope| {
-        let listing = thread::Builder::new().spawn_scoped(scope, move || list(beside, file));
-        let done = catch_unwind(AssertUnwindSafe(work));
+        let listing = thread::Builder::new().spawn_scoped(scope, listing);
+        let done = catch_unwind(AssertUnwindSafe(|| work(&stoppable)));
         if !matches!(done, Ok(Ok(_))) {
             stop.cancel();
         }
         let listed = listing
             .ok()
             .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        let done = done.unwrap_or_else(|panic| resume_unwind(panic))?;
-        Ok((done, listed))
+        match (done.unwrap_or_else(|panic| resume_unwind(panic)), listed) {
+            (Err(Error::Cancelled), Some(Err(error))) => {
+                transfer.control.check()?;
+                Err(error)
+            }
+            (done, listed) => Ok((done?, listed)),
+        }
     })
+}
+
+/// Whether the upload fails if listing the unfinished files fails with this error.
+fn is_final(resume: &Resume, error: &Error) -> bool {
+    matches!(resume, Resume::From(_)) || !matches!(error, Error::NotAllowed(_))
 }
 
 /// Lists the unfinished files whose names begin with this one, page by page (class C).

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod finishing;
+mod gone;
 mod progress;
 mod ranges;
 mod resuming;

@@ -366,6 +366,22 @@ fn a_setting_that_cannot_be_read_is_never_replaced_unseen() {
 }
 
 #[test]
+fn a_bare_id_of_a_bucket_that_was_created_again_is_deleted_by_an_older_handle() {
+    let world = World::new();
+    world.api.delete_bucket(&world.bucket).unwrap();
+    let newer = world
+        .api
+        .create_bucket(BUCKET, BucketType::AllPrivate)
+        .unwrap();
+    let stored = newer.upload_bytes(b"1", "x").unwrap();
+    world
+        .bucket
+        .delete_file_version(&stored.version().file_id, "x")
+        .unwrap();
+    assert_eq!(newer.list_file_versions("x").unwrap().count(), 0);
+}
+
+#[test]
 fn a_version_under_another_spelling_or_of_another_bucket_is_not_told_as_gone() {
     let world = World::new();
     let version = world.bucket.upload_bytes(b"1", "é.txt").unwrap();

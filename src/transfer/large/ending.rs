@@ -86,7 +86,7 @@ enum Unfinished {
 /// `bad_request` is the code for "No active upload" (docs/protocol.md, sections 2.19 and 2.21). Other
 /// codes with status 400 are about the request, the account or the key. The code counts only if the
 /// answer came from the service, which is what `is_answer_lost` decides.
-fn says_gone(error: &Error) -> bool {
+pub(in crate::transfer) fn says_gone(error: &Error) -> bool {
     let is_refused = error.code() == Some(&ErrorCode::BadRequest) && !error.is_answer_lost();
     error.is_not_found() || is_refused
 }

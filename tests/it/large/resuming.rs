@@ -69,7 +69,7 @@ fn an_upload_that_may_be_resumed_sends_only_what_is_missing() {
 }
 
 /// Leaves an unfinished "x" with two parts of this content behind.
-fn leave_unfinished(large: &Large, data: &[u8], options: &UploadOptions) {
+pub(super) fn leave_unfinished(large: &Large, data: &[u8], options: &UploadOptions) {
     large.inject(
         Fault::on(Operation::UploadPart)
             .after(2)
