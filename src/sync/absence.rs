@@ -9,6 +9,9 @@
 //! | a link on the way that is not followed, or leads nowhere | not known |
 //! | a directory on the way that cannot be read, is left out by its tag file, or lies on another file system | not known |
 //!
+//! With `also_remove_excluded`, a file that the filters leave out is absent as well, and so is all
+//! that is below a directory of which they leave out everything.
+//!
 //! What is not known counts as there. With `nfc`, each entry of a directory that has the name in
 //! that form is looked at, because the name on disk may be another one.
 
@@ -18,24 +21,73 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::sync::local_state::identity;
+use crate::sync::filter::Filters;
+use crate::sync::local_state::{LocalState, identity};
 use crate::sync::place::{Links, LocalFolder};
 
 /// Returns whether a source has a file, or may have it.
-pub(super) fn may_have(folder: &LocalFolder, name: &str) -> bool {
-    may_have_below(folder, &folder.root, name)
+///
+/// With filters that have what they leave out removed, such a file counts as absent, as in the scan.
+pub(super) fn may_have(folder: &LocalFolder, filters: &Filters, name: &str) -> bool {
+    let search = Search {
+        folder,
+        filters,
+        name,
+    };
+    search.may_have_below(&folder.root, 0)
 }
 
-/// Returns whether a directory may have a file, whose name below it is given.
-fn may_have_below(folder: &LocalFolder, directory: &Path, name: &str) -> bool {
-    let (own, below) = match name.split_once('/') {
-        Some((own, below)) => (own, Some(below)),
-        None => (name, None),
-    };
-    let Ok(paths) = paths_of(folder, directory, own) else {
-        return true;
-    };
-    paths.iter().any(|path| {
+/// The file that is looked for.
+struct Search<'a> {
+    folder: &'a LocalFolder,
+    filters: &'a Filters,
+    name: &'a str,
+}
+
+impl Search<'_> {
+    /// Returns whether a directory may have the file, whose name below it begins at `from`.
+    fn may_have_below(&self, directory: &Path, from: usize) -> bool {
+        let rest = self.name.get(from..).unwrap_or_default();
+        let (own, below) = match rest.split_once('/') {
+            Some((own, _)) => (own, Some(from + own.len() + 1)),
+            None => (rest, None),
+        };
+        let Ok(paths) = paths_of(self.folder, directory, own) else {
+            return true;
+        };
+        paths.iter().any(|path| match below {
+            None => self.may_be_file(path),
+            Some(below) => self.may_lead_there(path, below),
+        })
+    }
+
+    /// Returns whether what is at a path may be the file.
+    fn may_be_file(&self, path: &Path) -> bool {
+        let (name, filters) = (self.name, self.filters);
+        // What may have been a directory is known by its name only if that is excluded itself.
+        let is_unknown = || !(filters.removes_name(name) && filters.excludes(name));
+        let found = match path.symlink_metadata() {
+            Err(error) if is_absence(error.kind()) => return false,
+            Err(_) => return is_unknown(),
+            Ok(found) => found,
+        };
+        let links = self.folder.links;
+        let is_link = found.is_symlink();
+        match path.metadata() {
+            Ok(_) if is_link && links == Links::Skip => is_unknown(),
+            Ok(target) if target.is_dir() => is_link && links != Links::Follow && is_unknown(),
+            Ok(target) if target.is_file() => {
+                let state = LocalState::of(&target);
+                let modified = state.modified_nanos.div_euclid(1_000_000).max(0);
+                !filters.removes_file(name, state.size, modified)
+            }
+            Ok(_) => !filters.removes_name(name),
+            Err(_) => is_unknown(),
+        }
+    }
+
+    /// Returns whether the file may be below what is at a path, which would be a directory.
+    fn may_lead_there(&self, path: &Path, below: usize) -> bool {
         let found = match path.symlink_metadata() {
             Err(error) => return !is_absence(error.kind()),
             Ok(found) => found,
@@ -43,18 +95,20 @@ fn may_have_below(folder: &LocalFolder, directory: &Path, name: &str) -> bool {
         let is_directory = match found.is_symlink() {
             false => found.is_dir(),
             true => match path.metadata() {
-                Ok(target) if target.is_dir() && folder.links == Links::Follow => true,
+                Ok(target) if target.is_dir() && self.folder.links == Links::Follow => true,
                 // A link to a file has nothing below it; of any other one it is not known.
-                Ok(target) => return below.is_none() || target.is_dir(),
+                Ok(target) => return target.is_dir(),
                 Err(_) => return true,
             },
         };
-        match below {
-            None => !is_directory,
-            Some(_) if !is_directory => false,
-            Some(below) => is_left_out(folder, path) || may_have_below(folder, path, below),
-        }
-    })
+        let directory = self.name.get(..below).unwrap_or_default();
+        // The scan does not enter it, and takes all that is below for absent.
+        let is_removed =
+            self.filters.removes_excluded() && self.filters.excludes_all_below(directory);
+        is_directory
+            && !is_removed
+            && (is_left_out(self.folder, path) || self.may_have_below(path, below))
+    }
 }
 
 /// The paths at which a directory may have an entry of that name.
@@ -94,6 +148,8 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::may_have;
+    use crate::sync::filter::Filters;
+    use crate::sync::options::SyncOptions;
     use crate::sync::place::{Links, LocalFolder};
 
     #[test]
@@ -111,6 +167,7 @@ mod tests {
         symlink(&outside, root.join("link")).unwrap();
         symlink("file", root.join("file-link")).unwrap();
         symlink("nowhere", root.join("dangling")).unwrap();
+        let filters = Filters::new(&SyncOptions::new(), false).unwrap();
         let folder = LocalFolder::new(&root);
         let skips = LocalFolder::new(&root).links(Links::Skip);
         let tagged = LocalFolder::new(&root).exclude_if_present("TAG");
@@ -139,7 +196,11 @@ mod tests {
             (&nfc, "é/a", false),
             (&nfc, "dir/f", true),
         ] {
-            assert_eq!(may_have(folder, name), expected, "{name} {folder:?}");
+            assert_eq!(
+                may_have(folder, &filters, name),
+                expected,
+                "{name} {folder:?}"
+            );
         }
     }
 }

@@ -38,7 +38,9 @@ use crate::error::{Error, Result};
 use crate::model::encryption::Encryption;
 use crate::model::id::FileId;
 use crate::model::secret::SseCustomerKey;
+use crate::model::time::Timestamp;
 use crate::sync::act::outcome::{of_obstacle, outcome};
+use crate::sync::filter::Filters;
 use crate::sync::options::{Orphans, SyncOptions};
 use crate::sync::place::{Direction, Links, LocalFolder};
 use crate::sync::problem::ProblemKind;
@@ -93,6 +95,10 @@ pub(super) struct Actor {
     pub(super) destination: Option<(Bucket, String)>,
     /// The bucket of the source, and what names begin with in it.
     pub(super) source: Option<(Bucket, String)>,
+    /// Versions that the service made later do not count at the source.
+    pub(super) as_of: Option<Timestamp>,
+    /// What of the source takes part. It matters if what is left out there is to be removed.
+    pub(super) filters: Arc<Filters>,
     /// The directory of the destination.
     pub(super) tree: Option<LocalTree>,
     /// The directory of the source, and what of it takes part.
@@ -210,7 +216,7 @@ impl Actor {
         }
         let resumes = !self.options.restart_large_files && options.resume == Resume::Never;
         if resumes && step.bytes > self.large_from {
-            options.resume = self.unfinished.resume(bucket, self.prefix())?;
+            options.resume = self.unfinished.resume(bucket, self.prefix(), &name)?;
         }
         let uploaded = match is_appended {
             true => bucket.upload_appended_file_with(&path, &name, &options),
@@ -270,7 +276,8 @@ impl Actor {
     /// or of none.
     fn download(&self, step: &SyncStep) -> Result<u64, Obstacle> {
         let (tree, options) = self.to_download(step).map_err(Obstacle::Failed)?;
-        tree.save(&step.name, step.seen.local.as_ref(), || {
+        let seen = step.seen.local.as_ref();
+        tree.save(&step.name, seen, options.resume, || {
             self.open_download(step, &options)
         })
     }

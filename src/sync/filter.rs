@@ -141,6 +141,17 @@ impl Filters {
         self.removes_excluded
     }
 
+    /// Whether a name counts as absent at the source because it is left out there.
+    pub(super) fn removes_name(&self, name: &str) -> bool {
+        self.removes_excluded && !self.includes(name)
+    }
+
+    /// Whether a file counts as absent at the source because it is left out there, by its name, its
+    /// size, its time or the closure.
+    pub(super) fn removes_file(&self, name: &str, size: u64, modified: i64) -> bool {
+        self.removes_excluded && !(self.includes(name) && self.selects(name, size, modified))
+    }
+
     /// Whether a pattern or an expression leaves this very name out, so that it is not only left
     /// over by patterns that include others.
     pub(super) fn excludes(&self, name: &str) -> bool {

@@ -176,6 +176,8 @@ impl Synchronizer {
             options: Arc::clone(&self.options),
             destination: in_bucket(&self.destination),
             source: in_bucket(&self.source),
+            as_of: self.source.folder().and_then(|folder| folder.as_of),
+            filters: Arc::clone(&parts.filters),
             tree: match &self.destination {
                 SyncPlace::Local(folder) => Some(LocalTree::new(&folder.root, aside)),
                 SyncPlace::Bucket(_) => None,

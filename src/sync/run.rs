@@ -14,7 +14,8 @@
 //!
 //! | what happens | what the run does |
 //! |---|---|
-//! | a transfer fails | the others go on; no removal unless `remove_despite_failures`, and even then none of this name |
+//! | a transfer fails | the others go on; no removal unless `remove_despite_failures`, and even then none of this name, nor of what is in the place of the file |
+//! | another program removes a download that waits for its place | as a transfer that fails |
 //! | a local file is gone when its turn comes | the others go on; no orphan is removed, as the file may have been renamed to a name that was scanned before |
 //! | a removal fails | newer versions of the name stay; other names go on |
 //! | no connection can be made, by as many steps in a row as there are workers and one more | running transfers are cancelled, and the run ends |
@@ -131,6 +132,8 @@ impl Run<'_> {
                 Ok(Some(Planned::Problem(problem))) => self.note(problem),
                 Ok(Some(Planned::Barrier(removals))) => {
                     self.second_round(pool, state);
+                    let waiting = state.staged.keys().cloned().collect();
+                    self.give_up_lost(state, waiting);
                     if let Some(reason) = self.obstacle(state) {
                         self.leave(state, removals, reason);
                         return Ok(());
@@ -232,6 +235,20 @@ impl Run<'_> {
         }
     }
 
+    /// Makes those of the downloads that wait for their place failed transfers whose temporary files
+    /// have gone: another run may have taken them for what a killed one left. What is in their way
+    /// stays.
+    fn give_up_lost(&mut self, state: &mut State, waiting: Vec<String>) {
+        for name in waiting {
+            let is_lost = |(_, staged): &(SyncStep, Staged)| !staged.is_there();
+            if state.staged.get(&name).is_some_and(is_lost)
+                && let Some((step, staged)) = state.staged.remove(&name)
+            {
+                self.place(state, step, staged);
+            }
+        }
+    }
+
     /// Puts a download into its place.
     ///
     /// It is done on the calling thread, since it is only a rename. A place that is not free makes
@@ -282,6 +299,7 @@ impl Run<'_> {
     /// | removal | what is done with it |
     /// |---|---|
     /// | under the name of a step that was not made, or of a file that was to be copied from and was not | it is left out |
+    /// | of a local file in the place of one that was not downloaded, or of one of its directories | it is left out |
     /// | any, after more steps were not made than are remembered | it is left out and counted as withheld |
     /// | of an orphan, after a file vanished | it is left out and counted as withheld |
     /// | declined by the observer | it is counted, and newer removals of its name are left out |
@@ -298,7 +316,8 @@ impl Run<'_> {
             self.hand_out_batch(pool, state);
             self.drain(pool, state, 0);
         }
-        match state.lacks(&step.name) {
+        self.give_up_lost(state, state.waiting_for(&step.name));
+        match state.lacks(&step) {
             Lacks::Made => {}
             Lacks::NotMade => return,
             Lacks::Unknown => {

@@ -22,7 +22,11 @@
 //! | an old version that is to be deleted is gone, and a newer one is there | the step is made, and has nothing to do |
 //!
 //! Each listing is one request of class C, made on the thread that makes the step. It asks for up
-//! to 100 versions of one name, and takes the newest that is not an unfinished upload.
+//! to 100 versions of one name, and takes the newest that is not an unfinished upload. Of a source
+//! as it was at a time it takes the newest of that time, so that it asks for more pages if more than
+//! 100 versions are later.
+//!
+//! If what the filters leave out at the source is to be removed, it counts as absent there.
 
 use std::fs;
 
@@ -30,6 +34,7 @@ use crate::bucket::Bucket;
 use crate::error::Error;
 use crate::model::file::{FileAction, FileVersion};
 use crate::model::id::FileId;
+use crate::model::time::Timestamp;
 use crate::sync::absence::may_have;
 use crate::sync::act::{Actor, Change};
 use crate::sync::local_state::LocalState;
@@ -96,12 +101,21 @@ impl Actor {
         let Some((bucket, _)) = &self.source else {
             return Err(Change::Outdated("it was made for other kinds of places"));
         };
-        let newest = newest(bucket, &self.source_name(step))?;
         let seen = step.seen.source.as_ref().map(|source| &source.file_id);
-        match newest.filter(|newest| newest.action != FileAction::Hide) {
+        match self.stored_source(bucket, step)? {
             Some(newest) if Some(&newest.file_id) == seen => Ok(()),
             _ => Err(Change::Outdated("the source has changed")),
         }
+    }
+
+    /// The version that the source in a bucket has of the step's name, unless it is hidden.
+    fn stored_source(
+        &self,
+        bucket: &Bucket,
+        step: &SyncStep,
+    ) -> Result<Option<FileVersion>, Error> {
+        let newest = newest(bucket, &self.source_name(step), self.as_of)?;
+        Ok(newest.filter(|newest| newest.action != FileAction::Hide))
     }
 
     /// The newest version at the destination is the one that the plan saw.
@@ -109,7 +123,7 @@ impl Actor {
     /// If it saw none, a hide marker may have come. This costs a listing.
     fn destination_holds(&self, step: &SyncStep) -> Result<(), Change> {
         let (bucket, name) = self.stored(step)?;
-        let newest = newest(bucket, &name)?;
+        let newest = newest(bucket, &name, None)?;
         let is_as_seen = match (&newest, &step.seen.destination) {
             (Some(newest), Some(seen)) => newest.file_id == *seen,
             (Some(newest), None) => newest.action == FileAction::Hide,
@@ -133,7 +147,7 @@ impl Actor {
             return self.destination_holds(step);
         }
         let (bucket, name) = self.stored(step)?;
-        let newest = newest(bucket, &name)?;
+        let newest = newest(bucket, &name, None)?;
         let is_newest = newest.is_none_or(|newest| newest.file_id == *file_id);
         match is_newest && kind != VersionKind::HideMarker {
             true => Err(Change::Outdated("it is the newest version")),
@@ -142,13 +156,17 @@ impl Actor {
     }
 
     /// The source still does not have the file. Of a local source the path is looked at, and what
-    /// the scan would not know of counts as there (`absence`); of a bucket a listing is requested,
-    /// and a hidden file is absent.
+    /// the scan would not know of counts as there (`absence`); of a bucket a listing is requested
+    /// unless the filters leave the name out, and a hidden file is absent.
     fn is_still_orphan(&self, step: &SyncStep) -> Result<(), Change> {
+        let (name, filters) = (step.name.as_str(), &self.filters);
         let is_there = match (&self.local_source, &self.source) {
-            (Some(folder), _) => may_have(folder, &step.name),
-            (_, Some((bucket, _))) => newest(bucket, &self.source_name(step))?
-                .is_some_and(|newest| newest.action != FileAction::Hide),
+            (Some(folder), _) => may_have(folder, filters, name),
+            (_, Some(_)) if filters.removes_name(name) => false,
+            (_, Some((bucket, _))) => self.stored_source(bucket, step)?.is_some_and(|newest| {
+                let modified = newest.modified().as_millis().max(0);
+                !filters.removes_file(name, newest.content_length, modified)
+            }),
             (_, None) => true,
         };
         match is_there {
@@ -158,13 +176,19 @@ impl Actor {
     }
 }
 
-/// The newest version of a name, a hide marker included; an unfinished upload is none.
-fn newest(bucket: &Bucket, name: &str) -> Result<Option<FileVersion>, Error> {
+/// The newest version of a name, or the newest that the service had made at a time. A hide marker
+/// is one, an unfinished upload is none.
+fn newest(
+    bucket: &Bucket,
+    name: &str,
+    as_of: Option<Timestamp>,
+) -> Result<Option<FileVersion>, Error> {
     let mut versions = bucket.list_file_versions(name)?;
-    let is_finished = |version: &Result<FileVersion, Error>| {
-        version
-            .as_ref()
-            .map_or(true, |version| version.action != FileAction::Start)
+    let counts = |version: &Result<FileVersion, Error>| {
+        version.as_ref().map_or(true, |version| {
+            let made = version.upload_timestamp.as_millis();
+            version.action != FileAction::Start && as_of.is_none_or(|time| made <= time.as_millis())
+        })
     };
-    versions.find(is_finished).transpose()
+    versions.find(counts).transpose()
 }

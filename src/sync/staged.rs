@@ -14,6 +14,7 @@
 //! | the download fails | the old files, because nothing is removed after a failed transfer |
 //! | another transfer fails, the run is cancelled or stops | the old files; the temporary file is removed |
 //! | a file below the directory is not removed: it is filtered, could not be read, or was changed | that file, and a problem for the new one |
+//! | another program removes or replaces the temporary file, as a run into the same directory does with one that nobody has locked | the old files, because the download counts as failed; it is looked at the barrier and before each removal of what is in its way |
 //! | the process is killed before the removals | the old files, and a temporary file that the next run removes |
 //! | the process is killed before step 3, and what was in the way is gone | neither; the next run downloads the file again |
 //!
@@ -23,28 +24,66 @@
 //!
 //! With `resume`, the temporary name follows from the file's own, so that the next run completes
 //! what has arrived of a large file. What it leaves beside that name is removed when the file is
-//! complete.
+//! complete, also if its place has become free and it is downloaded there. Two runs may have that
+//! name at the same time: neither removes a file there that it has not made.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
 use crate::error::Result;
 use crate::model::local_name::{TEMPORARY, TEMPORARY_END, TEMPORARY_RANDOM};
 use crate::model::sha1::Sha1Digest;
+use crate::sync::local_state::identity;
 use crate::sync::write::{LocalTree, Obstacle, failed};
 use crate::transfer::download::Download;
-use crate::transfer::download::temporary::{sync_directory, temporary_path};
+use crate::transfer::download::temporary::{clear_unfinished, sync_directory, temporary_path};
 
-/// A file that is complete, verified and not in its place. It is removed when this is dropped.
+/// A file that is complete, verified and not in its place. It is removed when this is dropped,
+/// unless another file has its temporary name by then.
 ///
-/// It holds no open file, so that 10,000 of them take no descriptors.
+/// It holds no open file, so that 10,000 of them take no descriptors. Nothing therefore keeps other
+/// programs from removing it.
 #[derive(Debug)]
 pub(super) struct Staged {
-    file: TempPath,
+    /// `None` once it is in its place.
+    file: Option<TempPath>,
+    /// The device and the inode of the file.
+    identity: Option<(u64, u64)>,
     pub(super) bytes: u64,
+}
+
+impl Staged {
+    /// Notes what was saved under a temporary name.
+    fn new(file: TempPath, bytes: u64) -> Self {
+        let found = file.symlink_metadata().ok();
+        Self {
+            identity: found.as_ref().and_then(identity),
+            file: Some(file),
+            bytes,
+        }
+    }
+
+    /// Whether the file is still there, and is the one that was saved.
+    pub(super) fn is_there(&self) -> bool {
+        let found = self.file.as_ref().map(|file| file.symlink_metadata());
+        found.is_some_and(|found| {
+            found.is_ok_and(|found| found.is_file() && identity(&found) == self.identity)
+        })
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.is_there()
+            && let Some(file) = self.file.take()
+        {
+            // Whatever has the name belongs to another run.
+            let _kept = file.keep();
+        }
+    }
 }
 
 impl LocalTree {
@@ -85,26 +124,49 @@ impl LocalTree {
         let file = file.map_err(|error| failed("create", &taken, error))?;
         let saved = open().and_then(|download| download.save(&file, &|| Ok(())));
         match saved {
-            Ok(saved) => Ok(Staged {
-                file,
-                bytes: saved.bytes(),
-            }),
-            Err(error) => Err(Obstacle::Failed(error)),
+            Ok(saved) => Ok(Staged::new(file, saved.bytes())),
+            Err(error) => {
+                // A download that fails puts nothing there: what has the name is of the run that
+                // held the lock.
+                let _kept = file.keep();
+                Err(Obstacle::Failed(error))
+            }
+        }
+    }
+
+    /// Removes what downloads of a file have left beside whatever was in its way, now that it is in
+    /// its place. What another download has locked stays, and so does what cannot be removed.
+    pub(super) fn clear_staged(&self, name: &str, path: &Path) {
+        for folder in path.ancestors().skip(1) {
+            let _cleared = clear_unfinished(&lasting_name(folder, name));
+            if folder == self.root() {
+                break;
+            }
         }
     }
 
     /// Puts a file into its place, now that removals have been made.
     ///
     /// An empty directory there is removed; if anything else is there, it stays and the new file is
-    /// dropped. With `flushes` the directory is flushed.
-    pub(super) fn place(&self, name: &str, staged: Staged, flushes: bool) -> Result<u64, Obstacle> {
+    /// dropped. With `flushes` the directory is flushed. If the file is not there any more, it fails
+    /// and changes nothing.
+    pub(super) fn place(
+        &self,
+        name: &str,
+        mut staged: Staged,
+        flushes: bool,
+    ) -> Result<u64, Obstacle> {
         let path = self.path(name, None);
+        if !staged.is_there() {
+            return Err(lost(&path));
+        }
         // Fails if a link leads there, so that no directory outside is removed.
         self.make_folders(&path)?;
         // If it is not empty, it stays, and the file has no place.
         let _removed = fs::remove_dir(&path);
         self.check_place(&path, name, None)?;
-        match staged.file.persist_noclobber(&path) {
+        let file = staged.file.take().ok_or_else(|| lost(&path))?;
+        match file.persist_noclobber(&path) {
             Ok(()) => {}
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                 self.check_place(&path, name, None)?;
@@ -119,14 +181,51 @@ impl LocalTree {
     }
 }
 
-/// Returns a temporary name for the file of this name that is the same in each run, unless something
-/// has it.
-fn lasting_path(directory: &Path, name: &str) -> io::Result<TempPath> {
+/// The failure of a download whose temporary file has gone.
+fn lost(path: &Path) -> Obstacle {
+    let reason = "another program has removed its temporary file";
+    failed(
+        "replace",
+        path,
+        io::Error::new(io::ErrorKind::NotFound, reason),
+    )
+}
+
+/// Returns the temporary name for the file of this name that is the same in each run.
+fn lasting_name(directory: &Path, name: &str) -> PathBuf {
     let mut own = Sha1Digest::of(name.as_bytes()).to_string();
     own.truncate(TEMPORARY_RANDOM);
-    let path = directory.join(format!("{TEMPORARY}{own}{TEMPORARY_END}"));
+    directory.join(format!("{TEMPORARY}{own}{TEMPORARY_END}"))
+}
+
+/// Returns the temporary name that is the same in each run, or another one if something has it.
+fn lasting_path(directory: &Path, name: &str) -> io::Result<TempPath> {
+    let path = lasting_name(directory, name);
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => TempPath::try_from_path(path),
         _ => temporary_path(directory),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::lasting_path;
+    use crate::error::Error;
+    use crate::sync::write::LocalTree;
+
+    /// Another run, which had the lock, has put its complete file there in between.
+    #[test]
+    fn a_download_that_fails_removes_no_file_that_it_did_not_make() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("p")).unwrap();
+        let path = lasting_path(directory.path(), "p").unwrap().to_path_buf();
+        let staged = LocalTree::new(directory.path(), None).stage("p", true, || {
+            fs::write(&path, "of the other run").unwrap();
+            Err(Error::Cancelled)
+        });
+        assert!(staged.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"of the other run");
     }
 }

@@ -10,7 +10,7 @@
 //! | what is at the path | what happens |
 //! |---|---|
 //! | the file that was seen, unchanged | it is replaced, deleted, set aside, or gets its time |
-//! | nothing, though a file was seen | a download is put there; a deletion has nothing to do |
+//! | nothing, though a file was seen, or its directory is gone | a download is put there; a deletion has nothing to do |
 //! | a file that was changed since | it stays; [`ProblemKind::Changed`] |
 //! | a file, though none was seen | it stays; [`ProblemKind::Collision`] if the directory does not list it under this name, so that another name stands for it |
 //! | a link, a device, a directory, or a file in the place of a directory | it stays; [`Obstacle::InTheWay`] |
@@ -142,6 +142,11 @@ impl LocalTree {
             .map_err(|error| Error::local_file("create", &self.root, error))
     }
 
+    /// The directory itself.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where a file stands that was seen, or is to be if none was.
     pub(super) fn path(&self, name: &str, seen: Option<&LocalState>) -> PathBuf {
         match seen {
@@ -153,13 +158,14 @@ impl LocalTree {
     /// Saves a download under a name, in the place of the file that was seen there, or of none.
     ///
     /// Returns the number of bytes. `open` sends the request; it is called once the directories are
-    /// there and the place is free.
+    /// there and the place is free. `resumes` says whether the download completes an earlier one.
     ///
     /// On failure the place is as it was. Directories that were created for the file stay.
     pub(super) fn save(
         &self,
         name: &str,
         seen: Option<&LocalState>,
+        resumes: bool,
         open: impl FnOnce() -> Result<Download>,
     ) -> Result<u64, Obstacle> {
         let path = self.path(name, seen);
@@ -183,7 +189,12 @@ impl LocalTree {
         let saved = open().and_then(|download| download.save(&path, &check));
         match (saved, obstacle.take()) {
             (_, Some(obstacle)) => Err(obstacle),
-            (Ok(saved), None) => Ok(saved.bytes()),
+            (Ok(saved), None) => {
+                if resumes {
+                    self.clear_staged(name, &path);
+                }
+                Ok(saved.bytes())
+            }
             (Err(error), None) => Err(Obstacle::Failed(error)),
         }
     }
@@ -223,7 +234,10 @@ impl LocalTree {
             self.put_aside(&path, name, false)
                 .map_err(Obstacle::Failed)?;
         } else {
-            fs::remove_file(&path).map_err(|error| failed("delete", &path, error))?;
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|error| failed("delete", &path, error))?,
+            }
         }
         let folders = path.ancestors().skip(1);
         for folder in folders.take_while(|folder| *folder != self.root) {
@@ -261,11 +275,14 @@ impl LocalTree {
     /// made directly after a check.
     fn check(&self, path: &Path, name: &str, seen: Option<&LocalState>) -> Result<(), Obstacle> {
         for folder in self.folders(path) {
-            let found = folder
-                .symlink_metadata()
-                .map_err(|error| failed("use", &folder, error))?;
-            if !found.is_dir() {
-                return Err(Obstacle::InTheWay);
+            match folder.symlink_metadata() {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => return Err(Obstacle::InTheWay),
+                // The file has gone with its directory.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && seen.is_some() => {
+                    return Err(Obstacle::Problem(ProblemKind::Vanished));
+                }
+                Err(error) => return Err(failed("use", &folder, error)),
             }
         }
         match (standing(path)?, seen) {

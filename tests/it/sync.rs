@@ -13,11 +13,14 @@ mod last_copy;
 #[cfg(target_os = "linux")]
 mod memory;
 mod model;
+mod overlap;
+mod saved;
 mod settings;
 mod support;
 mod table;
 #[cfg(unix)]
 mod tree;
+mod unfinished;
 mod up;
 mod versions;
 

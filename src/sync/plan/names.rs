@@ -3,7 +3,7 @@
 //! | source | destination | result |
 //! |---|---|---|
 //! | nothing, and marked as unknown or excluded | anything | nothing; a file there counts as protected or excluded |
-//! | a file | marked as unknown | a problem: the file has no place |
+//! | a file | marked as unknown | a problem: the name does not fit, or the file has no place |
 //! | a file | marked as excluded | nothing; the file counts as excluded |
 //! | a file | nothing, or hidden | a transfer, or a copy of a renamed file |
 //! | a file | a file | by [`compare`]: nothing, a transfer, a new time, or a problem; older versions by [`OldVersions`] |
@@ -19,7 +19,7 @@
 //! | question | asked | answer |
 //! |---|---|---|
 //! | does the file have a place? | before it is compared | markers of the destination |
-//! | can it be transferred? | only if it is to be transferred | names and keys (`unfit`) |
+//! | can it be transferred? | if it has no place, or is to be transferred | names and keys (`unfit`) |
 //! | what becomes of older versions? | with each version, as it is listed | `versions` |
 //! | may its content be at the destination? | uploads of new files alone | `rename` |
 
@@ -81,8 +81,12 @@ impl Planner {
         }
         if let Some(cover) = destination_cover {
             match cover {
-                Cover::Unknown if source.is_some() => self.blocked(name, ProblemKind::InTheWay),
-                Cover::Unknown => {}
+                Cover::Unknown => {
+                    if let Some(source) = &source {
+                        let unfit = self.unfit(&name, source);
+                        self.refuse(name, unfit.unwrap_or(ProblemKind::InTheWay));
+                    }
+                }
                 Cover::Excluded => self.report.excluded += u64::from(source.is_some()),
             }
             return Ok(());
@@ -197,10 +201,7 @@ impl Planner {
             }
             Decision::Transfer(reason) => match self.unfit(&name, source) {
                 Some(kind) => {
-                    match kind {
-                        ProblemKind::NoKey => self.blocked(name, kind),
-                        _ => self.problem(name, kind),
-                    }
+                    self.refuse(name, kind);
                     return Ok(None);
                 }
                 None => {
@@ -304,6 +305,14 @@ impl Planner {
                 reason,
             })
         })
+    }
+
+    /// Reports a file that cannot be transferred. A name that does not fit withholds no removals.
+    fn refuse(&mut self, name: String, kind: ProblemKind) {
+        match kind {
+            ProblemKind::NoKey | ProblemKind::InTheWay => self.blocked(name, kind),
+            _ => self.problem(name, kind),
+        }
     }
 
     /// Whether a file at the destination can get another time without being transferred. From

@@ -1,7 +1,7 @@
 //! What the calling thread remembers of a run, within bounds that do not depend on the number of
 //! files.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::sync::staged::Staged;
@@ -38,7 +38,7 @@ pub(super) struct State {
     /// How many steps in a row failed because no connection could be made.
     pub(super) unreachable: usize,
     /// The names of transfers that were not made, whatever the reason.
-    not_made: HashSet<String>,
+    not_made: BTreeSet<String>,
     /// Whether there were too many of them, so that any name may be one.
     forgets: bool,
     /// Uploads whose source changed while it was read.
@@ -97,9 +97,21 @@ impl State {
         above.chain(below).map(str::to_owned).collect()
     }
 
-    /// What is known of the earlier steps of this name.
-    pub(super) fn lacks(&self, name: &str) -> Lacks {
-        if self.not_made.contains(name) {
+    /// Whether a name lies below one whose step was not made, or the other way round: of local
+    /// files, one is in the way of the other.
+    fn is_in_the_way(&self, name: &str) -> bool {
+        let mut above = name.match_indices('/').filter_map(|(at, _)| name.get(..at));
+        let start = format!("{name}/");
+        let below = self.not_made.range(start.clone()..).next();
+        above.any(|name| self.not_made.contains(name))
+            || below.is_some_and(|name| name.starts_with(&start))
+    }
+
+    /// What is known of the earlier steps that a removal depends on.
+    pub(super) fn lacks(&self, removal: &SyncStep) -> Lacks {
+        let is_local = matches!(removal.action, Action::DeleteLocal | Action::SetAside);
+        if self.not_made.contains(&removal.name) || (is_local && self.is_in_the_way(&removal.name))
+        {
             Lacks::NotMade
         } else if self.forgets {
             Lacks::Unknown

@@ -11,7 +11,9 @@ use std::path::Path;
 
 use tempfile::{NamedTempFile, TempPath};
 
+use crate::error::Result;
 use crate::model::local_name::{TEMPORARY, TEMPORARY_END, TEMPORARY_RANDOM};
+use crate::transfer::download::partial::Partial;
 
 /// Creates a file that is removed unless it is renamed. It has the permissions of the file that it
 /// replaces from the beginning, or those of any new file.
@@ -62,6 +64,11 @@ fn temporary_in<R>(
         .rand_bytes(TEMPORARY_RANDOM)
         .suffix(TEMPORARY_END)
         .make_in(directory, create)
+}
+
+/// Removes what a download with `resume` has left beside a path. Fails if such a download is running.
+pub(crate) fn clear_unfinished(path: &Path) -> Result<()> {
+    Partial::clear(path)
 }
 
 /// Flushes the entry of a directory to disk, where that is possible. A rename that is lost in a

@@ -20,7 +20,8 @@
 //! | --- | --- |
 //! | two threads read the same block | one fetches it, and the other waits for it |
 //! | the thread that fetches a block fails | the waiting one fetches it itself |
-//! | reading ahead fails | it stops until a read has fetched blocks by itself |
+//! | reading ahead fails | it stops until a read has fetched what it requested |
+//! | a read has some of its bytes, and a later block of its request fails | it returns them; the read that needs that block requests it again, and nothing is read ahead before |
 //! | the call is cancelled | waiting readers wake up and fail with `Cancelled` |
 //! | the version is deleted | what is cached can still be read; other reads fail with `FileNotFound` |
 //! | the cache is too small for a block | the handle keeps the block for itself, or reads only its own bytes |
@@ -183,9 +184,7 @@ impl Reading {
             }
             Found::Missing(flight) => {
                 self.read_ahead(end, ahead);
-                let read = file.fetch_into(flight, &wanted, buffer)?;
-                file.is_failing.store(false, Ordering::Relaxed);
-                Ok(read)
+                file.fetch_into(flight, &wanted, buffer)
             }
             Found::Large(bytes) => {
                 let part = buffer.get_mut(..bytes).unwrap_or_default();

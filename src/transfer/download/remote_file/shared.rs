@@ -15,7 +15,7 @@ mod block_fetch;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -62,7 +62,8 @@ pub(super) struct File {
     pub(super) arrived: Condvar,
     /// The runs of sequential reads, of all handles together.
     pub(super) pattern: Mutex<Pattern>,
-    /// Whether the last reading ahead failed. It starts again after a read has fetched blocks by itself.
+    /// Whether the last request for blocks failed. Reading ahead starts again after a read has
+    /// fetched all of its blocks.
     pub(super) is_failing: AtomicBool,
 }
 
@@ -241,7 +242,9 @@ impl File {
     }
 
     /// Fetches blocks, and copies what they have of a read. Returns the number of bytes, which may
-    /// be less than the read wants if there was no room for all of its blocks.
+    /// be less than the read wants if there was no room for all of its blocks, or if a later block
+    /// failed. Such a failure stops reading ahead, and the read that needs the block requests it
+    /// again.
     pub(super) fn fetch_into(
         &self,
         flight: BlockFetch,
@@ -249,8 +252,15 @@ impl File {
         buffer: &mut [u8],
     ) -> Result<usize> {
         let mut read = 0;
-        flight.fetch(|index, block| read += self.copy(index, block, wanted, buffer))?;
-        Ok(read)
+        let outcome = flight.fetch(|index, block| read += self.copy(index, block, wanted, buffer));
+        self.is_failing.store(outcome.is_err(), Ordering::Relaxed);
+        match outcome {
+            Err(error) if read > 0 => {
+                tracing::debug!(%error, "a block after those that were read failed");
+                Ok(read)
+            }
+            outcome => outcome.map(|()| read),
+        }
     }
 
     /// Fetches only the bytes of a read, or its block if the handle keeps that.

@@ -1,0 +1,169 @@
+//! Two runs on one destination, and what other programs and earlier runs do to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use b2sdk::progress::TransferProgress;
+use b2sdk::simulator::Fault;
+use b2sdk::sync::{
+    Orphans, ProblemKind, RemovalLimit, SyncObserver, SyncOptions, SyncRun, SyncStep, Synchronizer,
+    WithheldReason,
+};
+use b2sdk::{DownloadOptions, Error, Operation};
+
+use super::support::{Places, incomplete, plan};
+use crate::support::World;
+
+fn deleting() -> SyncOptions {
+    SyncOptions::new()
+        .orphans(Orphans::Delete)
+        .removal_limit(RemovalLimit::None)
+}
+
+/// The names in a directory that downloads leave.
+fn left_by_downloads(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.starts_with(".b2-download-"))
+        .collect()
+}
+
+/// Another run takes a file that waits for its place for one that a killed run has left. What is in its way
+/// stays then, and the next run puts it there.
+#[cfg(unix)]
+#[test]
+fn what_is_in_the_way_stays_if_another_run_removes_the_file_that_waits_for_it() {
+    for despite_failures in [false, true] {
+        // One after the other, so that the first file waits when the last one is downloaded.
+        let places = Places::of(World::with(|builder| builder.workers(1)));
+        let bucket = &places.world.bucket;
+        for name in ["p", "q/f", "z"] {
+            bucket
+                .upload_bytes(b"content", &format!("home/{name}"))
+                .unwrap();
+        }
+        for name in ["p/old", "q", "orphan"] {
+            places.write(name, "old", 1_000_000_000);
+        }
+        let other = Synchronizer::new(bucket.folder("nothing"), places.local())
+            .options(SyncOptions::new().allow_empty_source(true));
+        let has_run = AtomicBool::new(false);
+        let download = DownloadOptions::new().progress(move |progress: &TransferProgress| {
+            if &*progress.file_name == "home/z" && !has_run.swap(true, Ordering::SeqCst) {
+                other.run().unwrap();
+            }
+        });
+        let options = deleting()
+            .download(download)
+            .remove_despite_failures(despite_failures);
+        let report = incomplete(places.down(options).run());
+        assert_eq!((report.downloaded.files, report.failures), (1, 2));
+        let ProblemKind::Failed(Error::LocalFile { source, .. }) = &report.problems[0].kind else {
+            panic!("{:?}", report.problems);
+        };
+        assert!(source.to_string().contains("another program"), "{source}");
+        let mut expected = vec!["orphan", "p/old", "q", "z"];
+        if despite_failures {
+            expected.remove(0);
+        } else {
+            let withheld = report.withheld.unwrap();
+            assert_eq!(withheld.reason, WithheldReason::TransferFailed);
+        }
+        assert_eq!(places.files().into_keys().collect::<Vec<_>>(), expected);
+        places.down(deleting()).run().unwrap();
+        assert_eq!(places.files(), places.stored());
+    }
+}
+
+const RANGE: usize = 10_000;
+
+fn resuming() -> SyncOptions {
+    let download = DownloadOptions::new().resume(true).part_size(RANGE as u64);
+    deleting().download(download)
+}
+
+/// A large file of the bucket that was begun beside the directory that has its place, and what of it has arrived.
+fn begun() -> (Places, Vec<u8>) {
+    let places = Places::of(World::with(|builder| builder.workers(1)));
+    let content = crate::support::noise(9 * RANGE);
+    let bucket = &places.world.bucket;
+    bucket.upload_bytes(&content, "home/d/p").unwrap();
+    places.write("d/p/old", "old", 1_000_000_000);
+    let refused = Fault::on(Operation::DownloadFileById).status(403, "access_denied", "no");
+    places.world.inject(refused.after(4).always());
+    incomplete(places.down(resuming()).run());
+    assert_eq!(left_by_downloads(&places.path("d")).len(), 2);
+    places.world.service.faults().clear();
+    fs::remove_dir_all(places.path("d/p")).unwrap();
+    (places, content)
+}
+
+/// What arrived beside a directory is of no use once somebody has removed that directory.
+#[test]
+fn what_arrived_beside_a_place_that_became_free_is_removed() {
+    let (places, content) = begun();
+    places.down(resuming()).run().unwrap();
+    assert!(fs::read(places.path("d/p")).unwrap() == content);
+    assert_eq!(left_by_downloads(&places.path("d")), Vec::<String>::new());
+    assert_eq!(plan(&places.down(resuming())), Vec::<String>::new());
+}
+
+/// Another run may be writing it.
+#[test]
+fn what_another_download_has_locked_beside_a_place_stays() {
+    let (places, content) = begun();
+    let left = left_by_downloads(&places.path("d"));
+    let record = left.iter().find(|name| name.ends_with(".record")).unwrap();
+    let record = fs::File::open(places.path("d").join(record)).unwrap();
+    record.lock().unwrap();
+    places.down(resuming()).run().unwrap();
+    assert!(fs::read(places.path("d/p")).unwrap() == content);
+    assert_eq!(left_by_downloads(&places.path("d")).len(), 2);
+    drop(record);
+}
+
+/// A person removes a directory during the run. The files that were to be deleted are gone, as they should be.
+#[test]
+fn a_directory_that_is_gone_when_its_files_are_to_be_deleted_is_no_failure() {
+    struct Remove(PathBuf);
+    impl SyncObserver for Remove {
+        fn step(&self, step: &SyncStep) {
+            if step.is_removal() {
+                let _ = fs::remove_dir_all(&self.0);
+            }
+        }
+    }
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    bucket.upload_bytes(b"1", "home/kept").unwrap();
+    places.write("d/sub/a", "1", 1_000_000_000);
+    places.write("d/sub/b", "1", 1_000_000_000);
+    let settings = SyncRun::new().observer(Remove(places.path("d")));
+    let report = places.down(deleting()).run_with(&settings).unwrap();
+    assert_eq!((report.deleted_local, report.failures), (2, 0));
+    assert_eq!(places.files(), places.stored());
+}
+
+/// Such a file can have no place here, whatever is there, so that it is no reason to keep other files.
+#[test]
+fn a_name_of_a_left_over_in_the_bucket_withholds_no_removals() {
+    let places = Places::new();
+    let bucket = &places.world.bucket;
+    bucket.upload_bytes(b"1", "home/kept").unwrap();
+    bucket
+        .upload_bytes(b"1", "home/.b2-download-x.part")
+        .unwrap();
+    places.write(".b2-download-x.part", "half", 1_000_000_000);
+    places.write("orphan", "1", 1_000_000_000);
+    let report = incomplete(places.down(deleting()).run());
+    assert!(report.withheld.is_none());
+    assert_eq!((report.failures, report.deleted_local), (1, 1));
+    assert!(matches!(
+        report.problems[0].kind,
+        ProblemKind::UnsafeName(_)
+    ));
+    let left: Vec<_> = places.files().into_keys().collect();
+    assert_eq!(left, [".b2-download-x.part", "kept"]);
+}
