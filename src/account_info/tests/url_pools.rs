@@ -39,6 +39,20 @@ fn a_url_that_is_returned_while_somebody_looks_for_one_stays_for_them() {
 }
 
 #[test]
+fn no_more_than_a_few_urls_go_to_the_store_at_a_time() {
+    let pools = UrlPools::new(&Clock::manual(), 100);
+    let owner = Identity::new("account", "key", "production");
+    let target = UploadTarget::Bucket("bucket".into());
+    pools.with(&owner, &target, |pool| {
+        pool.urls.extend((0..40).map(|_| url()));
+    });
+    for stored in [16, 16, 11, 1] {
+        let mut returned = pools.put(&owner, &target, url()).unwrap();
+        assert_eq!(returned.urls().count(), stored);
+    }
+}
+
+#[test]
 fn an_empty_store_is_the_answer_to_all_who_came_before_the_look() {
     let mut pool = Pool::default();
     let looks: Vec<_> = (0..LOOKS).map(|_| step(&mut pool, 0)).collect();

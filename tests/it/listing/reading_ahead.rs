@@ -54,6 +54,24 @@ fn a_listing_that_is_read_to_its_end_costs_the_requests_that_it_costs_without() 
 }
 
 #[test]
+fn a_listing_that_has_ended_keeps_its_connection_for_the_next_one() {
+    let world = world();
+    for _ in 0..3 {
+        assert_eq!(names(&world, "", &ahead(3)).len(), NAMES.len());
+    }
+    let mut connections: Vec<_> = world
+        .service
+        .log()
+        .entries()
+        .iter()
+        .filter(|entry| entry.operation == Some(Operation::ListFileNames))
+        .map(|entry| entry.connection)
+        .collect();
+    connections.dedup();
+    assert_eq!(connections.len(), 1);
+}
+
+#[test]
 fn pages_without_an_entry_that_passes_are_requested_only_when_they_are_wanted() {
     let world = world();
     let only = ahead(2).filters([Filter::include(NAMES[0])]);
