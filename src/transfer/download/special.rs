@@ -17,6 +17,10 @@
 //! | the SHA-1 is wrong | `ChecksumMismatch`; everything but the last bytes was written |
 //! | the device is full | `LocalFile` |
 //!
+//! Everything is written in order (`in_order`), also where ranges are received ahead of it in memory.
+//! [`DownloadOptions::resume`](crate::DownloadOptions::resume) has no effect, because nobody can tell what the
+//! reader of a pipe has done with the bytes.
+//!
 //! What was written cannot be taken back: a download that fails leaves the bytes that arrived
 //! before, unverified, with the reader of the pipe.
 
@@ -66,6 +70,7 @@ pub(super) fn output(path: &Path) -> Option<io::Result<File>> {
     }
 }
 
+/// There are no such paths here.
 #[cfg(not(unix))]
 pub(super) fn output(_: &Path) -> Option<io::Result<File>> {
     None
@@ -86,7 +91,9 @@ fn is_handle(path: &Path) -> bool {
 
 /// A pipe or a device that is written to until the call is cancelled.
 pub(super) struct Special<'a> {
+    /// The handle, which is opened once.
     file: File,
+    /// Ends the waits below when the call is cancelled.
     control: &'a Control,
     /// Whether a write may block, because the handle is shared with others.
     may_block: bool,
@@ -94,7 +101,8 @@ pub(super) struct Special<'a> {
 
 #[cfg(unix)]
 impl<'a> Special<'a> {
-    /// Opens it; waits for somebody to read a pipe that has a name.
+    /// Opens it; waits for somebody to read a pipe that has a name. The wait has no limit of its own, and the
+    /// response of the service, which is open already, may break in it; it is then continued.
     pub(super) fn open(path: &Path, clock: &Clock, control: &'a Control) -> io::Result<Self> {
         use rustix::fs::OFlags;
         use rustix::io::Errno;

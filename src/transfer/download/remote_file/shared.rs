@@ -40,11 +40,13 @@ const MIN_RANGE: usize = 1024 * 1024;
 
 /// What the threads of one file share.
 pub(super) struct File {
+    /// What requests the blocks.
     pub(super) session: Arc<Session>,
     /// The permits of the threads that read ahead, and the memory for blocks.
     pub(super) workers: Arc<Workers>,
     /// Ends all reads of the file when the last handle is dropped, or the caller cancels.
     pub(super) control: Control,
+    /// The version that is read, as a listing or its headers described it.
     pub(super) version: FileVersion,
     /// The version that every response must belong to.
     pub(super) pinned: PinnedVersion,
@@ -70,6 +72,7 @@ pub(super) struct File {
 pub(super) struct KeptBlock {
     /// The byte of the file with which it begins.
     pub(super) start: u64,
+    /// The content of the block. It does not count against the memory limit.
     pub(super) bytes: Vec<u8>,
 }
 
@@ -109,6 +112,10 @@ impl File {
 
     /// Copies what is cached at the beginning of a read. Waits for it if another thread is fetching
     /// it. If it is not cached, decides how it is fetched.
+    ///
+    /// The read may get fewer bytes than it wants, up to the first one that is missing. A thread that
+    /// was woken and does not find its block fetches it by itself, so a cache in which blocks push each
+    /// other out costs requests, and never an endless wait.
     pub(super) fn look(
         self: &Arc<Self>,
         wanted: &Range<u64>,
@@ -205,7 +212,8 @@ impl File {
     /// The next range of the window to read ahead, if there is one.
     ///
     /// There is none if no permit is free, if there is no memory, or if the window ends before a
-    /// whole range: half of one would cost another request for the rest.
+    /// whole range: half of one would cost another request for the rest. The permit that was found free
+    /// is not held; the thread that fetches takes its own.
     pub(super) fn plan(self: &Arc<Self>, window: &Range<u64>, ahead: Ahead) -> Option<BlockFetch> {
         // If no permit is free, the next read tries again.
         self.workers.try_take()?;
